@@ -1,0 +1,194 @@
+"""What the base branch says about the world: resources and roles, people and groups, settings.
+
+These are plain frozen values; ``daypass.core.document`` reads files, and `read_policies` (bottom) joins them and checks
+that every reference resolves. ``meaning`` is what an approval is bound to: if a role has come to mean something else since,
+the digest moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from daypass.core.grant import canonical, digest
+
+_V = TypeVar("_V")
+
+
+def frozen(mapping: Mapping[str, _V]) -> Mapping[str, _V]:
+    """Return a read-only view of a copy, keys in order."""
+    return MappingProxyType({key: mapping[key] for key in sorted(mapping)})
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A named level of access on a resource. ``privilege`` is what the target understands, as plain data."""
+
+    name: str
+    max_duration: timedelta
+    privilege: Mapping[str, Any]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One system that access is given to. ``target`` names one of the settings' targets."""
+
+    name: str
+    title: str
+    target: str
+    environment: str
+    classification: str
+    owners: tuple[str, ...]
+    roles: Mapping[str, Role]
+    data: tuple[str, ...] = ()
+    retention_until: datetime | None = None
+    exclusive: bool = False
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person or a workload of the directory, by handle.
+
+    ``emails`` holds every address, lower case; ``login`` and ``forge_id`` are the forge's; ``keys`` are public SSH keys as
+    in authorized_keys (type and base64, no comment); ``until`` is when the person's own engagement ends; ``identities`` maps
+    a target's name or kind to the principal there.
+    """
+
+    handle: str
+    kind: str = "person"
+    name: str = ""
+    emails: tuple[str, ...] = ()
+    login: str = ""
+    forge_id: int | None = None
+    manager: str = ""
+    employment: str = "employee"
+    vendor: str = ""
+    until: datetime | None = None
+    keys: tuple[str, ...] = ()
+    identities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def is_person(self) -> bool:
+        """Only people may approve."""
+        return self.kind == "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """People, workloads and groups. ``groups`` maps a group's name to the handles in it, includes followed."""
+
+    subjects: Mapping[str, Subject]
+    groups: Mapping[str, frozenset[str]]
+
+    def groups_of(self, handle: str) -> tuple[str, ...]:
+        """Return the names of the groups that hold a handle, sorted."""
+        return tuple(sorted(name for name, members in self.groups.items() if handle in members))
+
+    def by_email(self, email: str) -> Subject | None:
+        """Find who has an address (case does not count); None when nobody has."""
+        wanted = email.strip().lower()
+        return next((s for s in self.subjects.values() if wanted and wanted in s.emails), None)
+
+    def by_login(self, login: str) -> Subject | None:
+        """Find who has a login at the forge (case does not count); None when nobody has."""
+        wanted = login.strip().lower()
+        return next((s for s in self.subjects.values() if wanted and s.login.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """A ready-made request kind and what it demands."""
+
+    name: str
+    title: str = ""
+    emergency: bool = False
+    ticket_required: bool = False
+    max_duration: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """How a target is reached: its kind (a row of the registry) and the kind's own options as plain data."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A brake's limit: a count, or a percentage of what is live."""
+
+    count: int | None = None
+    percent: int | None = None
+
+    def of(self, total: int) -> int:
+        """Return how many changes are allowed when ``total`` entitlements are live; a percentage allows at least 10."""
+        if self.percent is not None:
+            return max(10, total * self.percent // 100)
+        return self.count if self.count is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that hold whatever rules say; the defaults are the brake when the settings name none."""
+
+    max_duration: timedelta = timedelta(days=30)
+    open_request: timedelta = timedelta(days=7)
+    brake_removals: Share = field(default_factory=lambda: Share(percent=25))
+    brake_additions: Share = field(default_factory=lambda: Share(count=100))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """policies/daypass.yaml. ``simulated_clock`` lets writing verbs take ``--at``; for demonstrations only."""
+
+    forge_kind: str = "local"
+    forge_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    main: str = "main"
+    targets: Mapping[str, TargetSettings] = field(default_factory=lambda: MappingProxyType({}))
+    ledger_branch: str = "daypass-ledger"
+    ledger_keys: tuple[str, ...] = ("ledger.pub",)
+    ledger_signer: str = ""
+    environments: tuple[str, ...] = ("production", "staging", "development")
+    classifications: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
+    limits: Limits = field(default_factory=Limits)
+    simulated_clock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything but the rules, joined and resolved."""
+
+    settings: Settings
+    resources: Mapping[str, Resource]
+    directory: Directory
+    purposes: Mapping[str, Purpose]
+
+    def principal(self, handle: str, resource: Resource) -> str:
+        """Return who a subject is at the resource's target: the identity under the target's name, then under its kind.
+
+        The embedded target knows people by their handles. Returns ``""`` where the directory names no identity.
+        """
+        subject = self.directory.subjects.get(handle)
+        target = self.settings.targets.get(resource.target)
+        if subject is None or target is None:
+            return ""
+        found = subject.identities.get(target.name) or subject.identities.get(target.kind)
+        return found or (handle if target.kind == "embedded" else "")
+
+    def meaning(self, resource: Resource, role: Role) -> str:
+        """Return the digest of what a role gives: the target, how it is reached, and the privilege there."""
+        target = self.settings.targets[resource.target]
+        return digest(
+            {
+                "resource": resource.name,
+                "target": {"name": target.name, "kind": target.kind, "options": dict(target.options)},
+                "privilege": canonical(dict(role.privilege)),
+            }
+        )

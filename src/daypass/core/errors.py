@@ -1,0 +1,116 @@
+"""What can go wrong in the world, and the exit code of each.
+
+An *error* is a fault of the world or of the caller and is raised; a *finding* (next module) is a fault in a user's file
+and is returned.
+
+    DaypassError (1)
+    ├── UsageError (2)         the command line makes no sense
+    ├── InvalidError (10)      files are invalid; carries the findings
+    ├── DeniedError (11)       policy denies
+    ├── ApprovalsError (12)    approvals are missing
+    ├── RefusedError (1)       we cannot tell, hence we do not act
+    │   ├── LedgerError (1)    the ledger is missing, forked, edited or ahead of the clock
+    │   └── BrakeError (1)     more changes at once than the settings allow
+    ├── ConflictError (1)      somebody else was first; trying again may help
+    └── EdgeError (1)          git, a forge or a target failed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from daypass.core.finding import Finding
+
+
+class ExitCode(IntEnum):
+    """The table of exit codes; an interface that scripts rely on."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    INVALID = 10
+    DENIED = 11
+    MISSING = 12
+    CHANGES = 13
+    PARTIAL = 14
+    NO = 20
+
+
+_WORST_FIRST = (
+    ExitCode.USAGE,
+    ExitCode.FAILED,
+    ExitCode.PARTIAL,
+    ExitCode.INVALID,
+    ExitCode.DENIED,
+    ExitCode.MISSING,
+    ExitCode.CHANGES,
+    ExitCode.NO,
+)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the code that wins when several apply (OK for none): 1, 14, 10, 11, 12, 13."""
+    present = set(codes)
+    return next((code for code in _WORST_FIRST if code in present), ExitCode.OK)
+
+
+class DaypassError(Exception):
+    """Root of every error that daypass raises on purpose. ``hint`` says what to do about it."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DaypassError):
+    """The command line makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InvalidError(DaypassError):
+    """Files are invalid; ``findings`` says where and why."""
+
+    exit_code = ExitCode.INVALID
+
+    def __init__(self, message: str, findings: tuple[Finding, ...] = (), *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+
+
+class DeniedError(DaypassError):
+    """Policy denies."""
+
+    exit_code = ExitCode.DENIED
+
+
+class ApprovalsError(DaypassError):
+    """Approvals are missing."""
+
+    exit_code = ExitCode.MISSING
+
+
+class RefusedError(DaypassError):
+    """The run cannot tell, hence it does not act."""
+
+
+class LedgerError(RefusedError):
+    """The ledger is missing, forked, edited, or ahead of the clock."""
+
+
+class BrakeError(RefusedError):
+    """A run would change more at once than the settings allow."""
+
+
+class ConflictError(DaypassError):
+    """Somebody else moved a ref first. Nothing was written; trying again may help."""
+
+
+class EdgeError(DaypassError):
+    """Git, a forge or a target failed."""

@@ -1,0 +1,109 @@
+"""The grant: one file that says who may hold which role on which resource, for how long and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NewType
+
+from daypass.core.window import Span, Window, format_duration, format_instant
+
+GrantId = NewType("GrantId", str)
+"""``<resource>/<name>``: the file's path below ``grants/`` without its ending. Unique in a repository."""
+
+Oid = NewType("Oid", str)
+"""A git object id in lower-case hex."""
+
+ABSENT = Oid("0" * 40)
+"""What git writes for no object: the old value of a ref that must not exist, the blob of an added or deleted path."""
+
+FOLDER = "grants/"
+SUFFIX = ".yaml"
+
+
+def grant_path(grant: GrantId) -> str:
+    """Return the repository path of a grant."""
+    return f"{FOLDER}{grant}{SUFFIX}"
+
+
+def grant_id(path: str) -> GrantId:
+    """Return the id of the grant at a repository path that is known to be one."""
+    return GrantId(path.removeprefix(FOLDER).removesuffix(SUFFIX))
+
+
+def canonical(value: Any) -> str:
+    """Write plain data (mappings, lists, text, numbers, booleans, None) as the one JSON text that digests are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """Return ``sha256:<hex>`` of plain data in its canonical form."""
+    return "sha256:" + hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A valid grant file. ``ends_when`` maps a condition's name to its value, sorted."""
+
+    id: GrantId
+    subject: str
+    resource: str
+    role: str
+    reason: str
+    span: Span
+    ticket: str = ""
+    purpose: str = ""
+    ends_when: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The repository path of the file."""
+        return grant_path(self.id)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the grant as the file's own fields, times normalised to UTC. The file name is no part of it."""
+        if self.span.window is not None:
+            window = {"from": format_instant(self.span.window.start), "until": format_instant(self.span.window.end)}
+        else:
+            window = {"duration": format_duration(self.span.length)}
+        fields: dict[str, Any] = {
+            "version": 1,
+            "subject": self.subject,
+            "resource": self.resource,
+            "role": self.role,
+            "reason": self.reason,
+            "ticket": self.ticket,
+            "window": window,
+            "purpose": self.purpose,
+            "ends_when": dict(self.ends_when),
+        }
+        return {key: value for key, value in fields.items() if value not in ("", {})}
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of what the grant means; layout, comments and the file's name do not count."""
+        return digest(self.to_dict())
+
+
+def narrows(old: Grant, old_window: Window | None, new: Grant) -> bool:
+    """Say whether replacing old by new can only take access away.
+
+    ``old_window`` is the window that the old grant was given, None where nobody knows it yet. Subject, resource and role
+    must stay; the reason may not change either, since reviewers approved it.
+    """
+    before, after = old.to_dict(), new.to_dict()
+    before.pop("window")
+    after.pop("window")
+    ends_before, ends_after = before.pop("ends_when", {}), after.pop("ends_when", {})
+    if before != after or not _holds_all(ends_after, ends_before):
+        return False
+    if new.span.window is None:
+        return old.span.window is None and new.span.length <= old.span.length
+    allowed = old.span.window or old_window
+    return allowed is not None and new.span.window.within(allowed)
+
+
+def _holds_all(bigger: Mapping[str, str], smaller: Mapping[str, str]) -> bool:
+    return all(bigger.get(key) == value for key, value in smaller.items())

@@ -1,0 +1,173 @@
+"""Receipts: the signed record of what was attempted and what came of it, and the state they add up to.
+
+A receipt is an in-toto statement (https://github.com/in-toto/attestation, Statement v1) whose predicate is ours. Each names
+the SHA-256 of the envelope before it, so that none can be changed, dropped or reordered. The kinds:
+
+``genesis``   the ledger begins; no other receipt may be first, and this one may not come again
+``admitted``  a grant file (path, blob) that landed with a commit of main was proved: who asked, who approved which commit,
+              under which policy, when it was merged, which window and entitlement follow
+``refused``   a landed grant file could not be proved, and why; it gives nothing
+``retired``   an admitted grant file is no longer in main
+``intent``    changes about to be made at the targets
+``outcome``   what came of one change; a removal is ``ok`` only after reading back that the access is gone
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from daypass.core.errors import LedgerError
+from daypass.core.grant import GrantId, Oid
+from daypass.core.plan import Action, Entitlement
+from daypass.core.window import Window, format_instant, parse_instant
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:daypass:receipt:v1"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+KINDS = ("genesis", "admitted", "refused", "retired", "intent", "outcome")
+
+
+def envelope_digest(raw: bytes) -> str:
+    """Return ``sha256:<hex>`` of an envelope's exact bytes: what the next receipt names as ``previous``."""
+    return "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+def entitlement_to_dict(entitlement: Entitlement) -> dict[str, str]:
+    """Return an entitlement as plain data."""
+    return {
+        "target": entitlement.target,
+        "resource": entitlement.resource,
+        "principal": entitlement.principal,
+        "privilege": entitlement.privilege,
+    }
+
+
+def entitlement_from_dict(data: Mapping[str, str]) -> Entitlement:
+    """Read what entitlement_to_dict wrote."""
+    return Entitlement(data["target"], data["resource"], data["principal"], data["privilege"])
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRecord:
+    """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``)."""
+
+    by: str
+    source: str
+    commit: Oid
+    at: datetime
+    review: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A grant file of main that was proved. ``narrowed_from`` names the blob it narrows, "" where approvals were judged.
+
+    ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another commit
+    need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is bound to.
+    """
+
+    grant: GrantId
+    blob: Oid
+    landing: Oid
+    pull: int
+    head: Oid
+    base: Oid
+    merged_at: datetime
+    requested_at: datetime
+    requester: str
+    subject: str
+    resource: str
+    role: str
+    window: Window
+    entitlement: Entitlement
+    grant_digest: str
+    policy: str
+    meaning: str
+    rules: tuple[str, ...] = ()
+    approvals: tuple[ApprovalRecord, ...] = ()
+    narrowed_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A landed grant file that could not be proved."""
+
+    grant: GrantId
+    blob: Oid
+    landing: Oid
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """An admitted grant file that main no longer has; ``commit`` is the main it was missing from."""
+
+    grant: GrantId
+    blob: Oid
+    commit: Oid
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """One change of an intent. ``due`` is when it should have happened: the window's start or end, or the merge.
+
+    ``grants`` are the grants that give (add) or gave (remove) the entitlement.
+    """
+
+    action: Action
+    entitlement: Entitlement
+    grants: tuple[GrantId, ...]
+    reason: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Changes about to be made, at most BATCH of them."""
+
+    changes: tuple[Intended, ...]
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one intended change. ``recovered``: an earlier run died before it could say."""
+
+    change: Intended
+    ok: bool
+    error: str = ""
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """The ledger begins, with these keys allowed to sign."""
+
+    keys: tuple[str, ...]
+
+
+Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A body in its place: ``sequence`` from 0, ``previous`` the digest of the envelope before ("" for the first).
+
+    ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run.
+    """
+
+    sequence: int
+    previous: str
+    at: datetime
+    main: str
+    run: str
+    body: Body
+
+
+BATCH = 200
+"""How many changes one intent names at most."""

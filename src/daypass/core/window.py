@@ -1,0 +1,148 @@
+"""Time: instants, durations and half-open windows.
+
+Instants are RFC 3339 with an explicit offset, to the second; durations are sums of days, hours, minutes and seconds,
+where a day is 24 hours. Everything inside daypass is aware UTC. A window is [start, end): it holds at its start and no
+longer at its end.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+LONGEST = timedelta(days=366)
+"""No duration may be longer, whatever the settings say."""
+
+_DURATION = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,5})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?")
+_INSTANT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+)
+_NAIVE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?")
+
+
+@lru_cache(maxsize=4096)
+def parse_duration(text: str) -> timedelta:
+    """Read ``8h``, ``30m``, ``7d``, ``1h30m``, ``45s``.
+
+    Raises ValueError, with a message for people, for anything else, for zero and for more than LONGEST.
+    """
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        raise ValueError(f"{text!r} is not a duration; write for example 8h, 30m, 7d or 1h30m")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    value = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if value <= timedelta(0):
+        raise ValueError(f"a duration of {text} gives no access at all")
+    if value > LONGEST:
+        raise ValueError(f"{text} is longer than the {format_duration(LONGEST)} that any access may last")
+    return value
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration so that parse_duration reads it back: largest units first, at most to the second."""
+    seconds = int(value.total_seconds())
+    sign = "-" if seconds < 0 else ""
+    seconds = abs(seconds)
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return sign + ("".join(parts) or "0s")
+
+
+@lru_cache(maxsize=4096)
+def parse_instant(text: str) -> datetime:
+    """Read an RFC 3339 instant with ``Z`` or a numeric offset, to the second; return aware UTC.
+
+    Raises ValueError, with a message for people, for naive and impossible times.
+    """
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        if _NAIVE.fullmatch(text):
+            raise ValueError(f"{text!r} names no time zone; write for example 2026-11-21T09:00:00Z")
+        raise ValueError(f"{text!r} is not an instant; write for example 2026-11-21T09:00:00Z")
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    try:
+        value = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        if match.group(7):
+            offset_hours, offset_minutes = int(match.group(8)), int(match.group(9))
+            if offset_hours > 23 or offset_minutes > 59:  # noqa: PLR2004  (the clock's own limits)
+                raise ValueError("offset out of range")
+            offset = timedelta(hours=offset_hours, minutes=offset_minutes)
+            value = value - offset if match.group(7) == "+" else value + offset
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text!r} is no possible time: {error}") from None
+    return value
+
+
+def format_instant(value: datetime) -> str:
+    """Write an aware instant as ``2026-11-21T09:00:00Z``."""
+    if value.tzinfo is None:
+        raise RuntimeError("naive time inside daypass")
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """Half-open [start, end), aware UTC, never empty."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if not self.start < self.end:
+            raise ValueError(f"until ({format_instant(self.end)}) is not after from ({format_instant(self.start)})")
+
+    def holds(self, at: datetime) -> bool:
+        """Whether access exists at this instant."""
+        return self.start <= at < self.end
+
+    def ended(self, at: datetime) -> bool:
+        """Whether the window is over."""
+        return at >= self.end
+
+    @property
+    def length(self) -> timedelta:
+        """From start to end."""
+        return self.end - self.start
+
+    def within(self, other: Window) -> bool:
+        """Whether every instant of this window is in the other."""
+        return other.start <= self.start and self.end <= other.end
+
+    def until(self, end: datetime) -> Window | None:
+        """Cut at an instant; None when nothing is left."""
+        end = min(self.end, end)
+        return Window(self.start, end) if self.start < end else None
+
+    def __str__(self) -> str:
+        return f"{format_instant(self.start)}/{format_instant(self.end)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a grant asks for: either a duration that starts at the merge, or an absolute window. Exactly one is set."""
+
+    duration: timedelta | None = None
+    window: Window | None = None
+
+    def __post_init__(self) -> None:
+        if (self.duration is None) == (self.window is None):
+            raise RuntimeError("a span is a duration or a window")
+
+    @property
+    def length(self) -> timedelta:
+        """How long access lasts at most."""
+        if self.window is not None:
+            return self.window.length
+        assert self.duration is not None  # noqa: S101  (held by __post_init__)
+        return self.duration
+
+    def starting(self, merged_at: datetime) -> Window:
+        """Fix the window, given when the request was merged."""
+        if self.window is not None:
+            return self.window
+        return Window(merged_at, merged_at + self.length)

@@ -1,0 +1,1 @@
+"""The world: git repositories, forges, targets. Implements the ports; decides nothing."""

@@ -1,0 +1,1 @@
+"""A real git repository: its objects, refs and history, and the ledger on its own branch."""

@@ -1,0 +1,1 @@
+"""The systems that hold entitlements: one file a target, one visible table."""

@@ -1,0 +1,264 @@
+"""What the pipeline needs of the world. Reading and writing are separate halves: checking and planning hold only the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from daypass.core.approval import Account, Merge, Pull, Review
+from daypass.core.grant import Oid
+from daypass.core.plan import Entitlement
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One leaf of a tree. ``mode`` is git's: 100644 file, 100755 executable, 120000 symlink, 160000 submodule."""
+
+    path: str
+    mode: str
+    oid: Oid
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path that differs between two trees; renames are a deletion and an addition. An absent side is ABSENT, mode 000000."""
+
+    path: str
+    old_mode: str
+    old: Oid
+    new_mode: str
+    new: Oid
+
+    @property
+    def added(self) -> bool:
+        """Whether the path is new."""
+        return self.old == ABSENT
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the path is gone."""
+        return self.new == ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit. Times in a commit are its author's own choice and are never trusted. Emails are as written."""
+
+    oid: Oid
+    parents: tuple[Oid, ...]
+    author_name: str
+    author_email: str
+    committer_email: str
+    authored_at: datetime
+    committed_at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """One step of main's first-parent history with the paths it changed against its first parent."""
+
+    oid: Oid
+    parents: tuple[Oid, ...]
+    changes: tuple[Change, ...]
+
+
+class History(Protocol):
+    """Reading a git repository. Every method raises EdgeError when git fails, never an empty answer instead."""
+
+    def resolve(self, revision: str) -> Oid:
+        """Return the commit that a revision names. Raises EdgeError when it names none."""
+        ...
+
+    def find(self, revision: str) -> Oid | None:
+        """Return the commit that a revision names, None when there is no such ref."""
+        ...
+
+    def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
+        """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
+        ...
+
+    def blobs(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        """Stream contents in the order asked. Raises EdgeError for an object that is missing or no blob."""
+        ...
+
+    def changes(self, base: str, head: str) -> tuple[Change, ...]:
+        """Return the paths that differ between two commits' trees, without rename detection."""
+        ...
+
+    def merge_base(self, one: str, other: str) -> Oid | None:
+        """Return the best common ancestor, None where there is none."""
+        ...
+
+    def commits(self, base: str, head: str) -> tuple[Commit, ...]:
+        """Return the commits that head has and base has not, oldest first."""
+        ...
+
+    def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:
+        """Stream main's first-parent steps after ``since`` (None: from the root) up to ``until``, oldest first.
+
+        Merges are compared with their first parent, so that a grant slipped into a merge is seen.
+        """
+        ...
+
+    def is_ancestor(self, old: Oid, new: Oid) -> bool:
+        """Say whether ``old`` is ``new`` or one of its ancestors."""
+        ...
+
+    def is_shallow(self) -> bool:
+        """Say whether history is cut, so that audits would answer wrongly."""
+        ...
+
+
+class ForgeReader(Protocol):
+    """Reading pull requests. Unknown numbers raise EdgeError; an unreadable record raises, it is never skipped."""
+
+    def pull(self, number: int) -> Pull:
+        """Return one pull request as it is now."""
+        ...
+
+    def open_pulls(self) -> tuple[Pull, ...]:
+        """Return the open pull requests by number."""
+        ...
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """Return every review of a pull request, oldest first, earlier heads and withdrawals included."""
+        ...
+
+    def merged_as(self, commit: Oid) -> Pull | None:
+        """Return the pull request that main's commit came from by the forge's own record, None when there is none."""
+        ...
+
+    def acting(self) -> Account:
+        """Return who is acting, as the forge knows them."""
+        ...
+
+
+class ForgeWriter(Protocol):
+    """Changing pull requests. A lost race raises ConflictError and changes nothing."""
+
+    def open(self, *, branch: str, head: Oid, title: str, at: datetime) -> Pull:
+        """Open a pull request of a branch that stands at ``head``."""
+        ...
+
+    def push(self, number: int, *, head: Oid, at: datetime) -> Pull:
+        """Move an open pull request's head."""
+        ...
+
+    def review(self, number: int, *, commit: Oid, state: str, at: datetime) -> Review:
+        """Record a review of the acting account: approved, rejected or withdrawn."""
+        ...
+
+    def merge(self, number: int, *, head: Oid, base: Oid, message: str, at: datetime) -> Merge:
+        """Merge ``head`` into main, which must stand at ``base``, in one step with the record of it.
+
+        Raises ConflictError when head or main has moved or when the changes do not apply to main.
+        """
+        ...
+
+    def close(self, number: int, *, reason: str, at: datetime) -> None:
+        """Close an open pull request without merging it."""
+        ...
+
+    def commit(
+        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime
+    ) -> Oid:
+        """Commit file contents (None deletes) on top of ``parent`` and point the branch at it, touching no work tree."""
+        ...
+
+
+class Forge(ForgeReader, ForgeWriter, Protocol):
+    """Both halves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a target can do: end access by itself at an instant, and list every entitlement it holds."""
+
+    native_expiry: bool
+    complete_observation: bool
+
+
+class TargetReader(Protocol):
+    """Reading a target. Raises EdgeError when it cannot tell."""
+
+    abilities: Abilities
+
+    def observe(self) -> frozenset[Entitlement]:
+        """Return every entitlement that exists now."""
+        ...
+
+
+class TargetWriter(Protocol):
+    """Changing a target. Both are idempotent, and true only when they return. Raises EdgeError."""
+
+    def add(self, entitlement: Entitlement, until: datetime) -> None:
+        """Make the entitlement exist. ``until`` is for targets that can end access by themselves."""
+        ...
+
+    def remove(self, entitlement: Entitlement) -> None:
+        """Make the entitlement not exist."""
+        ...
+
+
+class Target(TargetReader, TargetWriter, Protocol):
+    """Both halves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One signed receipt as it lies in the ledger: its place in the chain and the DSSE envelope's exact bytes."""
+
+    sequence: int
+    raw: bytes
+
+
+class LedgerReader(Protocol):
+    """Reading the ledger branch. A missing branch raises LedgerError."""
+
+    def head(self) -> Oid:
+        """Return the branch's commit."""
+        ...
+
+    def envelopes(self, since: int = 0) -> Iterator[Envelope]:
+        """Stream envelopes with a sequence of ``since`` or more, in order, as stored and unverified."""
+        ...
+
+
+class LedgerWriter(Protocol):
+    """Appending to the ledger branch, forward only."""
+
+    def append(self, parent: Oid, envelopes: Sequence[Envelope], *, message: str, at: datetime) -> Oid:
+        """Put envelopes after ``parent``. Raises ConflictError when the branch has moved on meanwhile."""
+        ...
+
+
+class Ledger(LedgerReader, LedgerWriter, Protocol):
+    """Both halves."""
+
+
+class Signer(Protocol):
+    """Signs a statement into the exact bytes of a DSSE envelope."""
+
+    key_id: str
+
+    def sign(self, statement: dict[str, Any]) -> bytes:
+        """Return the envelope's JSON, canonical."""
+        ...
+
+
+class Verifier(Protocol):
+    """Opens DSSE envelopes signed with a known key."""
+
+    def open(self, raw: bytes) -> dict[str, Any]:
+        """Return the statement. Raises LedgerError, with the reason, for anything not signed by a known key."""
+        ...
+
+
+class Notifier(Protocol):
+    """Progress and talk, for people."""
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Say how far long work has come."""
+        ...
