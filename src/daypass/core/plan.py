@@ -1,15 +1,20 @@
 """What must change at the targets so that they equal what main says at one instant.
 
-A plan is a value: computing it needs no way to write, and applying it needs nothing else.
+A plan is a value: computing it needs no way to write, and applying it needs nothing else. It upholds invariants 1 (the
+union of all live grants is desired, so the end of one never takes what another still gives), 6 (access that is not ours is
+left alone unless the resource is exclusive), 8 (removals come first and wait for nothing), 9 (same inputs, same plan) and 12
+(the brake).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from daypass.core.grant import GrantId
+from daypass.core.grant import GrantId, digest
+from daypass.core.window import Window, format_instant
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,12 +42,232 @@ class Reason(Enum):
     """Why a change is made, or why a grant gives nothing."""
 
     WINDOW_OPENED = "window opened"
+    WINDOW_MOVED = "window moved"
     EXPIRED = "expired"
     GRANT_REMOVED = "grant removed"
-    GRANT_NARROWED = "grant narrowed"
     GRANT_INVALID = "grant invalid"
     EVIDENCE_MISSING = "evidence missing"
     MEANING_MOVED = "role changed since approval"
     NOT_YET = "window not open yet"
     LOST = "missing at the target"
-    ADOPTED = "already there, not ours"
+    UNMANAGED = "not granted, and the resource is exclusive"
+
+
+BOUND_TO_TIME = frozenset({Reason.EXPIRED})
+"""Removals that the brake never holds back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one proved grant of main gives: an entitlement during a window. ``blocked`` says why it gives nothing now."""
+
+    grant: GrantId
+    entitlement: Entitlement
+    window: Window
+    blocked: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """An entitlement that the ledger shows as ours: which grants gave it, and until when the target was told it lasts."""
+
+    entitlement: Entitlement
+    grants: tuple[GrantId, ...]
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """One change. ``due`` is when it should happen: the window's start or end, or the run's instant where nothing dates it.
+
+    ``grants`` are the grants that give (add) or gave (remove) the entitlement; ``until`` is when an added one ends.
+    """
+
+    action: Action
+    entitlement: Entitlement
+    grants: tuple[GrantId, ...]
+    reason: Reason
+    due: datetime
+    until: datetime | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the change as plain data."""
+        found: dict[str, object] = {
+            "action": self.action.value,
+            "target": self.entitlement.target,
+            "resource": self.entitlement.resource,
+            "principal": self.entitlement.principal,
+            "privilege": self.entitlement.privilege,
+            "grants": list(self.grants),
+            "reason": self.reason.value,
+            "due": format_instant(self.due),
+        }
+        return found | ({"until": format_instant(self.until)} if self.until else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered changes at one instant.
+
+    ``waiting`` are grants whose window is not open yet; ``blocked`` give nothing, and why; ``unmanaged`` is access that
+    exists and that no grant of ours gave; ``unreadable`` maps a target to why it could not be observed: nothing is planned
+    for it; ``live`` counts the entitlements that should exist.
+    """
+
+    at: datetime
+    main: str
+    changes: tuple[Intended, ...]
+    waiting: tuple[Claim, ...] = ()
+    blocked: tuple[Claim, ...] = ()
+    unmanaged: tuple[Entitlement, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    live: int = 0
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of what would be done; what ``--confirm`` names when the brake holds."""
+        return digest({"main": self.main, "changes": [change.to_dict() for change in self.changes]})
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the targets were seen to hold, or why one could not be read."""
+
+    entitlements: frozenset[Entitlement]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+def compute(
+    claims: Iterable[Claim],
+    holdings: Mapping[Entitlement, Holding],
+    observed: Observed,
+    *,
+    at: datetime,
+    main: str,
+    exclusive: frozenset[str] = frozenset(),
+    invalid: Mapping[GrantId, Reason] | None = None,
+) -> Plan:
+    """Compute the plan.
+
+    ``claims`` are all proved grants of main; ``invalid`` says why a grant that once gave a holding no longer claims anything
+    (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access is removed.
+    """
+    sorted_claims = _Sorted.of(claims, at)
+    unreadable = observed.unreadable
+    removals = [
+        _removal(holding, sorted_claims, invalid or {}, at)
+        for entitlement, holding in holdings.items()
+        if entitlement not in sorted_claims.live and entitlement.target not in unreadable
+    ]
+    additions = [
+        addition
+        for entitlement, giving in sorted_claims.live.items()
+        if entitlement.target not in unreadable
+        and (addition := _addition(entitlement, giving, holdings.get(entitlement), observed.entitlements, at))
+    ]
+    stray = [e for e in observed.entitlements if e not in holdings and e not in sorted_claims.live]
+    removals += [Intended(Action.REMOVE, e, (), Reason.UNMANAGED, at) for e in stray if e.resource in exclusive]
+    adopted = [e for e in sorted_claims.live if e in observed.entitlements and e not in holdings]
+    return Plan(
+        at=at,
+        main=main,
+        changes=(*sorted(removals, key=_order), *sorted(additions, key=_order)),
+        waiting=tuple(sorted(sorted_claims.waiting, key=lambda c: c.grant)),
+        blocked=tuple(sorted(sorted_claims.blocked, key=lambda c: c.grant)),
+        unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive] + adopted)),
+        unreadable=dict(sorted(unreadable.items())),
+        live=len(sorted_claims.live),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    live: dict[Entitlement, list[Claim]]
+    waiting: list[Claim]
+    blocked: list[Claim]
+    ended: dict[GrantId, Claim]
+
+    @classmethod
+    def of(cls, claims: Iterable[Claim], at: datetime) -> _Sorted:
+        found = cls({}, [], [], {})
+        for claim in claims:
+            if claim.blocked is not None:
+                found.blocked.append(claim)
+            elif at < claim.window.start:
+                found.waiting.append(claim)
+            elif at < claim.window.end:
+                found.live.setdefault(claim.entitlement, []).append(claim)
+            else:
+                found.ended[claim.grant] = claim
+        return found
+
+
+def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason], at: datetime) -> Intended:
+    """Name the reason that says most: a window that ended, else what became of the grant that gave it."""
+    ended = [claims.ended[grant] for grant in holding.grants if grant in claims.ended]
+    if ended:
+        due = max(claim.window.end for claim in ended)
+        return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, due)
+    if holding.until is not None and holding.until <= at:
+        # The grant's file may be gone or broken by now; that its time is over stands in our own receipt.
+        return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, holding.until)
+    blocked = {claim.grant: claim.blocked for claim in claims.blocked if claim.blocked is not None}
+    waiting = {claim.grant: Reason.NOT_YET for claim in claims.waiting}
+    known = blocked | waiting | dict(invalid)
+    reasons = [known.get(grant, Reason.GRANT_REMOVED) for grant in holding.grants]
+    return Intended(
+        Action.REMOVE, holding.entitlement, holding.grants, reasons[0] if reasons else Reason.GRANT_REMOVED, at
+    )
+
+
+def _addition(
+    entitlement: Entitlement,
+    giving: list[Claim],
+    holding: Holding | None,
+    observed: frozenset[Entitlement],
+    at: datetime,
+) -> Intended | None:
+    grants = tuple(sorted(claim.grant for claim in giving))
+    until = max(claim.window.end for claim in giving)
+    if entitlement not in observed:
+        reason = Reason.LOST if holding is not None else Reason.WINDOW_OPENED
+        due = at if holding is not None else min(claim.window.start for claim in giving)
+        return Intended(Action.ADD, entitlement, grants, reason, due, until)
+    if holding is not None and holding.until != until:
+        # The target is told again, so that one which ends access by itself does so at the new instant.
+        return Intended(Action.ADD, entitlement, grants, Reason.WINDOW_MOVED, at, until)
+    return None  # as it should be; or there already and not ours, which the plan lists as unmanaged
+
+
+def _order(change: Intended) -> tuple[Entitlement, str]:
+    return (change.entitlement, change.reason.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Braked:
+    """A plan cut in two by the brake: what may be done, and what a person must confirm first."""
+
+    allowed: tuple[Intended, ...]
+    held: tuple[Intended, ...]
+    message: str = ""
+
+
+def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> Braked:
+    """Hold back a mass of changes (invariant 12). Expiry always passes; ``confirmed`` is the plan digest a person gave.
+
+    Only changes that open or end access count; telling a target again what it holds already does not.
+    """
+    taken = [c for c in plan.changes if c.action is Action.REMOVE and c.reason not in BOUND_TO_TIME]
+    given = [c for c in plan.changes if c.action is Action.ADD and c.reason is not Reason.WINDOW_MOVED]
+    problems = []
+    if len(taken) > removals:
+        problems.append(
+            f"{len(taken)} removals that no window's end asks for, where the settings allow {removals} at once"
+        )
+    if len(given) > additions:
+        problems.append(f"{len(given)} additions, where the settings allow {additions} at once")
+    if not problems or confirmed == plan.digest:
+        return Braked(plan.changes, ())
+    expiry = tuple(c for c in plan.changes if c.action is Action.REMOVE and c.reason in BOUND_TO_TIME)
+    held = tuple(c for c in plan.changes if c not in set(expiry))
+    return Braked(expiry, held, "the brake holds: " + "; ".join(problems))

@@ -22,7 +22,7 @@ from typing import Any
 
 from daypass.core.errors import LedgerError
 from daypass.core.grant import GrantId, Oid
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Entitlement, Intended
 from daypass.core.window import Window, format_instant, parse_instant
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -110,20 +110,6 @@ class Retirement:
     grant: GrantId
     blob: Oid
     commit: Oid
-
-
-@dataclass(frozen=True, slots=True)
-class Intended:
-    """One change of an intent. ``due`` is when it should have happened: the window's start or end, or the merge.
-
-    ``grants`` are the grants that give (add) or gave (remove) the entitlement.
-    """
-
-    action: Action
-    entitlement: Entitlement
-    grants: tuple[GrantId, ...]
-    reason: str
-    due: datetime
 
 
 @dataclass(frozen=True, slots=True)
