@@ -1,0 +1,148 @@
+"""Making a new access repository, and the files that are generated from it."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.cli.options import now
+from daypass.core.errors import DaypassError, UsageError
+
+_IGNORED = "# Private keys never belong here; daypass keeps its own outside the repository.\n*.pem\n*.key\n.env\n.DS_Store\n"
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--example", is_flag=True, help="Fill it with a worked example: three resources, five people, three rules.")
+@click.option("--merge", is_flag=True, help="Allow a directory that is not empty; files that exist are left as they are.")
+@click.option("--signer", metavar="URI", default="", help="Sign receipts through this securesystemslib signer URI "
+              "(awskms:…, gcpkms:…, hv:…) in place of a key file; needs --public-key.")
+@click.option("--public-key", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+              help="The signer's public key, PEM.")
+@click.option("--simulated-clock", is_flag=True, hidden=True)
+@click.pass_obj
+def init(
+    obj: dict[str, Any],
+    directory: Path,
+    example: bool,
+    merge: bool,
+    signer: str,
+    public_key: Path | None,
+    simulated_clock: bool,
+) -> None:
+    """Make a new access repository in DIRECTORY, with a first commit, a ledger and a signing key.
+
+    The private key is written outside the repository (mode 0600); its public half goes to policies/ledger.pub.
+    """
+    from daypass.cli.founding import Founding
+
+    if bool(signer) != bool(public_key):
+        raise UsageError("--signer and --public-key go together", hint="the public key tells auditors whose receipts to trust")
+    top = Path(obj["folder"]) / directory
+    if top.exists() and any(top.iterdir()) and not merge:
+        raise UsageError(
+            f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
+        )
+    founding = Founding(top, at=now())
+    founding.begin()
+    wanted = template_files("example" if example else "plain", founding.person())
+    if simulated_clock:
+        wanted["policies/daypass.yaml"] += "clock: simulated   # writing verbs take --at; for demonstrations only\n"
+    if signer:
+        wanted["policies/daypass.yaml"] = wanted["policies/daypass.yaml"].replace(
+            "keys: [ledger.pub]}", f'keys: [ledger.pub], signer: "{signer}"}}'
+        )
+    wanted["policies/ledger.pub"] = founding.key(signer, public_key)
+    written, kept = founding.write(wanted)
+    founding.commit(written)
+    founding.open_ledger(signer)
+    for path in kept:
+        click.echo(f"kept    {path} (it was there before)", err=True)
+    click.echo(f"Made {top}: {len(written)} files and the ledger.")
+    if founding.key_path:
+        click.echo(f"The signing key is {founding.key_path} (mode 0600). Keep it where only the applier reads it.")
+    click.echo(_next_steps(directory, example))
+
+
+def _next_steps(directory: Path, example: bool) -> str:
+    subject, resource = ("alice", "orders-db") if example else ("colleague", "example-db")
+    return (
+        f"Next:\n  cd {directory}\n  daypass check\n"
+        f"  daypass --as {subject} request --subject {subject} --resource {resource} --role readonly --for 1h "
+        f'--reason "trying daypass out"'
+    )
+
+
+def template_files(kind: str, person: tuple[str, str, str]) -> dict[str, str]:
+    """Return the files of a new repository, by path. ``person`` is (handle, name, email) of who makes it."""
+    handle, name, email = person
+    found: dict[str, str] = {".gitignore": _IGNORED}
+    for path, text in _walk(resources.files("daypass") / "templates" / kind, ""):
+        found[path] = text.replace("@handle@", handle).replace("@name@", name).replace("@email@", email)
+    for path, text in _walk(resources.files("daypass") / "schema", ""):
+        if path.endswith(".schema.json"):
+            found[f".schemas/{path}"] = text
+    return found
+
+
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for child in sorted(folder.iterdir(), key=lambda item: item.name):
+        if child.is_dir():
+            found += _walk(child, f"{prefix}{child.name}/")
+        elif not child.name.endswith((".py", ".pyc")):
+            found.append((f"{prefix}{child.name}", child.read_text(encoding="utf-8")))
+    return found
+
+
+@click.command()
+@click.argument("name", required=False)
+def schema(name: str | None) -> None:
+    """Print the JSON Schema NAME for editors, or the names there are."""
+    from daypass.schema import load, names
+
+    if name is None:
+        click.echo("\n".join(names()))
+        return
+    if name not in names():
+        raise UsageError(f"there is no schema {name!r}", hint="one of " + ", ".join(names()))
+    import json
+
+    click.echo(json.dumps(load(name), indent=2))
+
+
+@click.command()
+@click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
+@click.pass_obj
+def codeowners(obj: dict[str, Any], checking: bool) -> int:
+    """Write .github/CODEOWNERS from the catalogue and the directory of the working tree."""
+    from daypass.cli.site import Site
+    from daypass.core.errors import ExitCode
+    from daypass.views.codeowners import codeowners_text
+
+    site = Site(obj["folder"], obj["acting"])
+    policy = site.worktree_policy()
+    wanted = codeowners_text(policy.catalogue)
+    path = site.top() / ".github" / "CODEOWNERS"
+    there = path.read_text(encoding="utf-8") if path.exists() else ""
+    if there == wanted:
+        click.echo(f"{path.relative_to(site.top())} is up to date.")
+        return 0
+    if checking:
+        raise _Drift(f"{path.relative_to(site.top())} does not match the catalogue", hint="run `daypass codeowners`")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(wanted, encoding="utf-8")
+    click.echo(f"Wrote {path.relative_to(site.top())}.")
+    return int(ExitCode.OK)
+
+
+class _Drift(DaypassError):
+    """A generated file is out of date."""
+
+    from daypass.core.errors import ExitCode
+
+    exit_code = ExitCode.CHANGES

@@ -1,0 +1,131 @@
+"""The entry point: the table of verbs, each imported only when it is run, and how errors leave the process.
+
+Help and shell completion read the table alone, so that they start at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass import __version__
+from daypass.core.errors import DaypassError, ExitCode, InvalidError
+
+VERBS: dict[str, tuple[str, str]] = {
+    "init": ("daypass.cli.init:init", "make a new access repository"),
+    "request": ("daypass.cli.request:request", "ask for access: write a grant and open a pull request"),
+    "extend": ("daypass.cli.request:extend", "ask for more time on a grant"),
+    "end": ("daypass.cli.request:end", "end a grant early"),
+    "check": ("daypass.cli.check:check", "validate grants and policies, or what a pull request changes"),
+    "explain": ("daypass.cli.check:explain", "tell the decision on a grant in words"),
+    "policy": ("daypass.cli.check:policy", "work with the rules: policy test"),
+    "approve": ("daypass.cli.review:approve", "approve a pull request as the acting person"),
+    "reject": ("daypass.cli.review:reject", "reject a pull request as the acting person"),
+    "withdraw": ("daypass.cli.review:withdraw", "take your own review back"),
+    "gate": ("daypass.cli.review:gate", "merge what has every approval it needs"),
+    "status": ("daypass.cli.review:status", "list open requests and live grants"),
+    "plan": ("daypass.cli.apply:plan", "show the changes that would be made at the targets"),
+    "apply": ("daypass.cli.apply:apply", "make the changes, with receipts"),
+    "expire": ("daypass.cli.apply:expire", "revoke what has ended and open the removal pull request"),
+    "audit": ("daypass.cli.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
+    "can": ("daypass.cli.can:can", "exit 0 when access exists at this instant, 20 when not"),
+    "codeowners": ("daypass.cli.init:codeowners", "write .github/CODEOWNERS from the catalogue, or check it"),
+    "schema": ("daypass.cli.init:schema", "print a JSON Schema for editors"),
+    "demo": ("daypass.cli.demo:demo", "play the life of three grants in a temporary repository"),
+    "completion": ("daypass.cli.completion:completion", "print the shell completion script"),
+}
+"""Each verb: where it is, and its line of help."""
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the table: the order of a grant's life."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb."""
+        if cmd_name not in VERBS:
+            return None
+        module, name = VERBS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs' lines without importing any."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Offer verbs without importing any."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=line) for name, (_, line) in VERBS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 fine, 1 the tool failed, 2 bad usage, 10 a file is invalid, 11 policy denies, "
+    "12 approvals missing, 13 there are changes, 14 done in part, 20 no (can).",
+)
+@click.option(
+    "-C",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="Run as if started in this folder.",
+)
+@click.option("--as", "acting", metavar="HANDLE", default="", help="Act as this person of the directory (local forge only).")
+@click.version_option(__version__, prog_name="daypass")
+@click.pass_context
+def cli(ctx: click.Context, folder: Path, acting: str) -> None:
+    """Just-in-time access as pull requests, policy as code.
+
+    \b
+    A first look:   daypass demo
+    A new start:    daypass init access --example && cd access
+                    daypass request --subject alice --resource orders-db --role readonly --for 8h --reason "…"
+                    daypass --as bob approve 1 && daypass gate 1 && daypass apply
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    ctx.obj = {"folder": folder, "acting": acting}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every error leaves by stderr with its hint."""
+    try:
+        code = cli.main(args=list(arguments) if arguments is not None else None, prog_name="daypass", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except click.Abort:
+        click.echo("daypass: interrupted; what was written stands, run the command again to go on", err=True)
+        return int(ExitCode.FAILED)
+    except DaypassError as error:
+        show_error(error)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        # The reader went away (`| head`); pointing stdout elsewhere keeps Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.FAILED)
+    return code if isinstance(code, int) else 0
+
+
+def show_error(error: DaypassError) -> None:
+    """Write an error, its findings and its hint to stderr."""
+    click.echo(f"daypass: {error.message}", err=True)
+    if isinstance(error, InvalidError):
+        for finding in error.findings:
+            click.echo(f"  {finding.place}: {finding.message} [{finding.code}]", err=True)
+            if finding.hint:
+                click.echo(f"    hint: {finding.hint}", err=True)
+    if error.hint:
+        click.echo(f"  hint: {error.hint}", err=True)

@@ -1,0 +1,64 @@
+"""Options that many verbs share, and the one place that reads the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from daypass.core.window import parse_duration, parse_instant
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Instant(click.ParamType[datetime]):
+    """An RFC 3339 instant."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read an instant or fail with its message."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return parse_instant(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration such as 8h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read a duration or fail with its message."""
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def now() -> datetime:
+    """Read the clock: aware UTC, cut to the second, which is as fine as anything daypass writes."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+at_option = click.option(
+    "--at",
+    type=Instant(),
+    default=None,
+    help="The instant to reckon at, as 2026-11-21T09:00:00Z; now by default. "
+    "Verbs that write take it only where the settings say `clock: simulated`.",
+)
+
+
+def format_option(formats: Sequence[str]) -> Callable[[_F], _F]:
+    """Return the ``--format`` option with these choices, the first being the default."""
+    return click.option(
+        "--format", "output", type=click.Choice(list(formats)), default=formats[0], show_default=True, help="How to print."
+    )

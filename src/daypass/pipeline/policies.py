@@ -1,0 +1,15 @@
+"""Reading the policies of one commit. Which commit is the caller's choice: the base of a request, the tip of main."""
+
+from __future__ import annotations
+
+from daypass.core.policies import Policy, read_policies
+from daypass.ports import History
+
+FOLDER = "policies"
+
+
+def load_policy(history: History, revision: str) -> Policy:
+    """Read every file below ``policies/`` at a revision. Files that are no plain files are left to the reader to refuse."""
+    entries = [entry for entry in history.entries(revision, FOLDER) if entry.mode.startswith("100")]
+    contents = dict(history.blobs(entry.oid for entry in entries))
+    return read_policies({entry.path: contents[entry.oid] for entry in entries})

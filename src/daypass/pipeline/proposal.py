@@ -1,0 +1,222 @@
+"""What a pull request proposes, judged by the policy of the branch it is to be merged into.
+
+Only data is read from the head, as git objects; code and policy are the base's (invariant 4). The same function serves
+`check`, `gate` and, long after, `apply`, which proves every merge again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.errors import ExitCode, worst
+from daypass.core.finding import Finding, Place, ordered
+from daypass.core.grant import FOLDER, Grant, GrantId, Oid, grant_id, narrows
+from daypass.core.policies import Policy
+from daypass.core.policy import Decision, Request, decide
+from daypass.core.reading import check_names, check_path, directive_findings, read_grant
+from daypass.core.window import Window, format_instant
+from daypass.ports import ABSENT, Change, History
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One grant that a pull request touches.
+
+    ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``grant`` is the proposed one, None when it is removed;
+    ``old`` is the base's, None when new. ``decision`` is None for what needs none: narrowing and removing.
+    """
+
+    id: GrantId
+    kind: str
+    blob: Oid
+    grant: Grant | None
+    old: Grant | None
+    decision: Decision | None
+
+    @property
+    def needs_judging(self) -> bool:
+        """Whether policy and people have a say."""
+        return self.decision is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A pull request's head against its base. ``policies`` are the changed paths below ``policies/`` and elsewhere."""
+
+    base: Oid
+    head: Oid
+    items: tuple[Item, ...]
+    others: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    policy: Policy
+
+    @property
+    def denied(self) -> bool:
+        """Whether policy denies any of it."""
+        return any(item.decision is not None and item.decision.denials for item in self.items)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The worst of what was found."""
+        codes = []
+        if any(finding.is_error for finding in self.findings):
+            codes.append(ExitCode.INVALID)
+        if self.denied:
+            codes.append(ExitCode.DENIED)
+        return worst(codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked, when, and which windows the grants that exist were given, where somebody knows."""
+
+    requester: str
+    opened_at: datetime
+    windows: Mapping[GrantId, Window]
+
+
+def read_proposal(
+    history: History, policy: Policy, *, base: Oid, head: Oid, asked: Asked, at: datetime, trace: bool = False
+) -> Proposal:
+    """Judge what ``head`` would bring to ``base``, with ``policy`` being the base's.
+
+    The changes are those since the merge base, so that a request that lags behind main proposes only what its author wrote.
+    """
+    root = history.merge_base(base, head)
+    if root is None:
+        finding = Finding(
+            "unrelated-history",
+            Place(""),
+            "the request shares no history with the branch it is to be merged into",
+            "branch off main and open the request again",
+        )
+        return Proposal(base, head, (), (), (finding,), policy)
+    changes = history.changes(root, head)
+    grants = [change for change in changes if change.path.startswith(FOLDER)]
+    others = tuple(change.path for change in changes if not change.path.startswith(FOLDER))
+    findings = [*_mixed(grants, others), *_messages(history, root, head)]
+    items, more = _items(history, policy, grants, asked, at, trace=trace)
+    findings += more
+    findings += _duplicates(history, base, grants, items)
+    return Proposal(base, head, items, others, ordered(findings), policy)
+
+
+def _mixed(grants: Iterable[Change], others: tuple[str, ...]) -> Iterable[Finding]:
+    """A grant may not bring the rules it is judged by, nor hide among other files."""
+    if not others or not list(grants):
+        return ()
+    return [
+        Finding(
+            "mixed-change",
+            Place(path),
+            f"the request changes grants and also {path}",
+            "grants travel alone: move everything outside grants/ to a pull request of its own",
+        )
+        for path in others
+    ]
+
+
+def _messages(history: History, root: Oid, head: Oid) -> Iterable[Finding]:
+    found: list[Finding] = []
+    for commit in history.commits(root, head):
+        found += directive_findings(commit.message, Place(f"commit {commit.oid[:12]}"))
+    return found
+
+
+def _items(
+    history: History, policy: Policy, changes: list[Change], asked: Asked, at: datetime, *, trace: bool
+) -> tuple[tuple[Item, ...], list[Finding]]:
+    findings: list[Finding] = []
+    for change in changes:
+        if not change.deleted:
+            findings += check_path(change.path, change.new_mode)
+    findings += check_names([change.path for change in changes if not change.deleted])
+    bad = {finding.place.file for finding in findings}
+    wanted = [oid for change in changes for oid in (change.old, change.new) if oid != ABSENT]
+    regular = {change.new for change in changes if change.path not in bad} | {
+        change.old for change in changes if change.old_mode.startswith("100")
+    }
+    contents = dict(history.blobs(dict.fromkeys(oid for oid in wanted if oid in regular)))
+    items: list[Item] = []
+    for change in changes:
+        if change.path in bad:
+            continue
+        item = _item(change, contents, policy, asked, at, trace=trace)
+        if isinstance(item, Item):
+            items.append(item)
+        else:
+            findings += item
+    return tuple(items), findings
+
+
+def _item(
+    change: Change, contents: Mapping[Oid, bytes], policy: Policy, asked: Asked, at: datetime, *, trace: bool
+) -> Item | tuple[Finding, ...]:
+    name = grant_id(change.path)
+    old = _old_grant(change, contents)
+    if change.deleted:
+        return Item(name, "remove", change.new, None, old, None)
+    new = read_grant(change.path, contents[change.new])
+    if not isinstance(new, Grant):
+        return new
+    if old is not None and narrows(old, asked.windows.get(name), new):
+        return Item(name, "narrow", change.new, new, old, None)
+    kind = "new" if change.added else "widen"
+    past = _already_past(new, at)
+    decision = decide(policy, Request(new, asked.requester, asked.opened_at, kind), trace=trace)
+    return past or Item(name, kind, change.new, new, old, decision)
+
+
+def _old_grant(change: Change, contents: Mapping[Oid, bytes]) -> Grant | None:
+    if change.added or change.old not in contents:
+        return None
+    old = read_grant(change.path, contents[change.old])
+    return old if isinstance(old, Grant) else None
+
+
+def _already_past(grant: Grant, at: datetime) -> tuple[Finding, ...]:
+    window = grant.span.window
+    if window is None or not window.ended(at):
+        return ()
+    return (
+        Finding(
+            "window-past",
+            Place(grant.path, path="window.until"),
+            f"the window ended at {format_instant(window.end)}, which is past",
+            "ask for a window that is still to come",
+        ),
+    )
+
+
+def _duplicates(history: History, base: Oid, changes: list[Change], items: tuple[Item, ...]) -> list[Finding]:
+    """Compare each new grant with the others of its folder, so the cost does not grow with the repository."""
+    touched = {change.path for change in changes}
+    found: list[Finding] = []
+    proposed: dict[str, str] = {}
+    fresh = [item for item in items if item.kind in ("new", "widen") and item.grant is not None]
+    for folder in sorted({item.grant.resource for item in fresh if item.grant}):
+        entries = [e for e in history.entries(base, f"{FOLDER}{folder}") if e.path not in touched and e.mode == "100644"]
+        contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in entries)))
+        for entry in entries:
+            grant = read_grant(entry.path, contents[entry.oid])
+            if isinstance(grant, Grant):
+                proposed.setdefault(grant.digest, entry.path)
+    for item in fresh:
+        if item.grant is None:
+            continue
+        first = proposed.setdefault(item.grant.digest, item.grant.path)
+        if first != item.grant.path:
+            found.append(duplicate_finding(item.grant.path, first))
+    return found
+
+
+def duplicate_finding(path: str, first: str) -> Finding:
+    """The same grant twice under other names."""
+    return Finding(
+        "duplicate-grant",
+        Place(path),
+        f"this is the same grant as {first}",
+        "ask for another window or say in the reason what is new; `daypass expire` tidies away grants that have ended",
+    )

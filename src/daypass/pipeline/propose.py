@@ -1,0 +1,134 @@
+"""Asking: a grant file is written, checked as it will be checked later, and opened as a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from daypass.core.approval import Pull
+from daypass.core.errors import DeniedError, InvalidError, UsageError
+from daypass.core.grant import FOLDER, Grant, GrantId, grant_path
+from daypass.core.policies import Policy
+from daypass.core.policy import Decision, Request, decide
+from daypass.core.reading import read_grant
+from daypass.core.receipt import Admission
+from daypass.core.window import Span, Window, format_duration
+from daypass.core.writing import grant_text, name_grant
+from daypass.pipeline.proposal import duplicate_finding
+from daypass.ports import Forge, History
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for, before it has a name."""
+
+    subject: str
+    resource: str
+    role: str
+    span: Span
+    reason: str
+    ticket: str = ""
+    purpose: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A pull request that was opened. ``decision`` is None where nobody needs to decide."""
+
+    pull: Pull
+    grant: Grant | None
+    decision: Decision | None
+
+
+def draft(policy: Policy, wish: Wish, *, requester: str, at: datetime) -> tuple[Grant, Decision]:
+    """Turn a wish into a grant and its decision. Raises InvalidError for a wish that no file could hold."""
+    fields = {"subject": wish.subject, "role": wish.role, "reason": wish.reason, "ticket": wish.ticket}
+    name = name_grant(wish.subject, wish.resource, fields, at)
+    wanted = Grant(name, wish.subject, wish.resource, wish.role, wish.reason, wish.span, wish.ticket, wish.purpose)
+    read = read_grant(wanted.path, grant_text(wanted).encode())
+    if not isinstance(read, Grant):
+        raise InvalidError("the request is not valid", read)
+    return read, decide(policy, Request(read, requester, at, "new"), trace=True)
+
+
+def request(
+    history: History, forge: Forge, policy: Policy, wish: Wish, *, main: str, at: datetime
+) -> Opened:
+    """Check a wish and open it as a pull request. Raises InvalidError or DeniedError, and then nothing was written."""
+    requester = forge.acting().handle
+    grant, decision = draft(policy, wish, requester=requester, at=at)
+    _refuse_denied(grant, decision)
+    base = history.resolve(main)
+    for entry in history.entries(base, f"{FOLDER}{grant.resource}"):
+        ((_, raw),) = history.blobs([entry.oid])
+        there = read_grant(entry.path, raw)
+        if isinstance(there, Grant) and there.digest == grant.digest:
+            raise InvalidError("the request is not valid", (duplicate_finding(grant.path, entry.path),))
+    title = f"Grant {grant.subject} {grant.role} on {grant.resource} for {format_duration(grant.span.length)}"
+    pull = _open(forge, history, main, grant.id, {grant.path: grant_text(grant).encode()}, title, "request", at)
+    return Opened(pull, grant, decision)
+
+
+def extend(
+    history: History, forge: Forge, policy: Policy, admission: Admission, more: timedelta, *, main: str, at: datetime
+) -> Opened:
+    """Open a request that moves the end of a proved grant by ``more``; it needs approval like any other.
+
+    The window is written as absolute, since a duration would start again at the new merge.
+    """
+    if admission.window.ended(at):
+        raise UsageError(f"{admission.grant} has ended", hint="make a new request")
+    old = read_current(history, main, admission.grant)
+    window = Window(admission.window.start, admission.window.end + more)
+    new = replace(old, span=Span(window=window))
+    decision = decide(policy, Request(new, forge.acting().handle, at, "widen"), trace=True)
+    _refuse_denied(new, decision)
+    title = f"Extend {new.subject} {new.role} on {new.resource} by {format_duration(more)}"
+    pull = _open(forge, history, main, new.id, {new.path: grant_text(new).encode()}, title, "extend", at)
+    return Opened(pull, new, decision)
+
+
+def end(history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime) -> Opened:
+    """Open a pull request that removes grants; nobody needs to approve it."""
+    for grant in grants:
+        read_current(history, main, grant)
+    title = f"End {grants[0]}" if len(grants) == 1 else f"End {len(grants)} grants"
+    pull = _open(forge, history, main, grants[0], {grant_path(grant): None for grant in grants}, title, "end", at)
+    return Opened(pull, None, None)
+
+
+def read_current(history: History, main: str, grant: GrantId) -> Grant:
+    """Return a grant of main. Raises UsageError where there is none and InvalidError where it cannot be read."""
+    entries = [e for e in history.entries(main, f"{FOLDER}{grant.rpartition('/')[0]}") if e.path == grant_path(grant)]
+    if not entries:
+        raise UsageError(f"there is no grant {grant} on {main}", hint="`daypass status` lists the live ones")
+    ((_, raw),) = history.blobs([entries[0].oid])
+    found = read_grant(entries[0].path, raw)
+    if not isinstance(found, Grant):
+        raise InvalidError(f"{grant} cannot be read", found)
+    return found
+
+
+def _refuse_denied(grant: Grant, decision: Decision) -> None:
+    if decision.denials:
+        lines = "; ".join(denial.message for denial in decision.denials)
+        hints = "; ".join(dict.fromkeys(denial.hint for denial in decision.denials if denial.hint))
+        raise DeniedError(f"policy denies {grant.role} on {grant.resource} to {grant.subject}: {lines}", hint=hints)
+
+
+def _open(
+    forge: Forge,
+    history: History,
+    main: str,
+    grant: GrantId,
+    files: Mapping[str, bytes | None],
+    title: str,
+    kind: str,
+    at: datetime,
+) -> Pull:
+    branch = f"daypass/{kind}/{grant.replace('/', '-')}"
+    head = forge.commit(
+        branch=branch, parent=history.resolve(main), files=tuple(files.items()), message=title, at=at
+    )
+    return forge.open(branch=branch, head=head, title=title, at=at)

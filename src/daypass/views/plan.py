@@ -1,0 +1,91 @@
+"""A plan and what came of it, as text and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from daypass.core.plan import Action, Claim, Entitlement, Intended, Plan
+from daypass.core.receipt import Outcome, Refusal
+from daypass.core.window import format_duration, format_instant
+
+_SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
+
+
+def plan_text(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = ()) -> str:
+    """Write a plan for people: header, removals, additions, then what gives nothing and why."""
+    lines = [f"Plan at {format_instant(plan.at)}, main {plan.main[:12]}"]
+    lines += [f"  {change_line(change, plan)}" for change in plan.changes]
+    removals = sum(1 for change in plan.changes if change.action is Action.REMOVE)
+    if plan.changes:
+        lines.append(f"{removals} to remove, {len(plan.changes) - removals} to add; digest {plan.digest[:19]}…")
+    else:
+        lines.append(f"No changes: {plan.live} live as they should be.")
+    lines += _notes(plan, refusals, invalid)
+    return "\n".join(lines) + "\n"
+
+
+def change_line(change: Intended, plan: Plan | None = None) -> str:
+    """Write one change: sign, who, what, where, which grants, why."""
+    entitlement = change.entitlement
+    text = f"{_SIGN[change.action]} {entitlement.principal}  {entitlement.privilege}  on {entitlement.resource}"
+    text += f" ({entitlement.target})  {change.reason.value}"
+    if change.action is Action.ADD and change.until is not None:
+        text += f", until {format_instant(change.until)}"
+    if change.action is Action.REMOVE and plan is not None and change.due < plan.at:
+        text += f" at {format_instant(change.due)}, {format_duration(plan.at - change.due)} ago"
+    return text + (f"  [{', '.join(change.grants)}]" if change.grants else "")
+
+
+def _notes(plan: Plan, refusals: Iterable[Refusal], invalid: Iterable[str]) -> list[str]:
+    lines = [f"refused  {refusal.grant}: {refusal.message} [{refusal.code}]" for refusal in refusals]
+    lines += [f"invalid  {line}" for line in invalid]
+    lines += [f"blocked  {claim.grant}: {claim.blocked.value}" for claim in plan.blocked if claim.blocked]
+    lines += [f"waiting  {claim.grant}: opens {format_instant(claim.window.start)}" for claim in plan.waiting]
+    lines += [f"unread   {target}: {why}; nothing is planned there" for target, why in plan.unreadable.items()]
+    lines += [f"not ours {_entitlement_text(entitlement)}; left alone" for entitlement in plan.unmanaged]
+    return lines
+
+
+def _entitlement_text(entitlement: Entitlement) -> str:
+    return f"{entitlement.principal}  {entitlement.privilege}  on {entitlement.resource} ({entitlement.target})"
+
+
+def _claim_json(claim: Claim) -> dict[str, Any]:
+    return {"grant": claim.grant, "from": format_instant(claim.window.start), "until": format_instant(claim.window.end)}
+
+
+def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = ()) -> dict[str, Any]:
+    """Return a plan as plain data, version 1."""
+    return {
+        "version": 1,
+        "at": format_instant(plan.at),
+        "main": plan.main,
+        "digest": plan.digest,
+        "live": plan.live,
+        "changes": [change.to_dict() for change in plan.changes],
+        "waiting": [_claim_json(claim) for claim in plan.waiting],
+        "blocked": [_claim_json(c) | {"reason": c.blocked.value if c.blocked else ""} for c in plan.blocked],
+        "refused": [{"grant": r.grant, "code": r.code, "message": r.message} for r in refusals],
+        "invalid": list(invalid),
+        "unreadable": dict(plan.unreadable),
+        "unmanaged": [
+            {"target": e.target, "resource": e.resource, "principal": e.principal, "privilege": e.privilege}
+            for e in plan.unmanaged
+        ],
+    }
+
+
+def plan_json(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = ()) -> str:
+    """Write a plan as JSON."""
+    return json.dumps(plan_data(plan, refusals, invalid), indent=2, ensure_ascii=False) + "\n"
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Write what came of one change."""
+    mark = "ok  " if outcome.ok else "FAIL"
+    text = f"{mark} {change_line(outcome.change)}"
+    if outcome.recovered:
+        text += "  (left open by a run that died)"
+    return text + (f": {outcome.error}" if outcome.error else "")
