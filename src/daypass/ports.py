@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.grant import Oid
 from daypass.core.plan import Entitlement
+from daypass.core.receipt import Body
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -253,6 +254,18 @@ class Verifier(Protocol):
 
     def open(self, raw: bytes) -> dict[str, Any]:
         """Return the statement. Raises LedgerError, with the reason, for anything not signed by a known key."""
+        ...
+
+
+class Books(Protocol):
+    """The ledger as the applier uses it: the verified state it adds up to, and signed appends."""
+
+    def load(self) -> Standing:
+        """Verify what is new since this machine last looked and return the state. Raises LedgerError."""
+        ...
+
+    def append(self, standing: Standing, bodies: Sequence[Body], *, at: datetime, main: str, run: str) -> Standing:
+        """Sign and append receipts after ``standing``; return the new state. Raises ConflictError when it has moved on."""
         ...
 
 

@@ -1,0 +1,118 @@
+"""Whether people said enough: the same judgement for the gate before a merge and for the applier after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.approval import Judgement, Need, Pull, Review, excluded_people, judge
+from daypass.core.errors import EdgeError
+from daypass.core.finding import Finding, Place
+from daypass.core.grant import Grant
+from daypass.core.policies import Policy
+from daypass.core.policy import Decision, approvers
+from daypass.pipeline.proposal import Item, Proposal
+from daypass.ports import Commit, ForgeReader, History
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the forge knows of one pull request, read once."""
+
+    pull: Pull
+    reviews: tuple[Review, ...]
+    commits: tuple[Commit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether one item may be merged. ``judgement`` is None where no person is needed; ``problems`` forbid it outright."""
+
+    item: Item
+    judgement: Judgement | None
+    problems: tuple[Finding, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        """Whether nothing is missing."""
+        if self.problems:
+            return False
+        decision = self.item.decision
+        if decision is None:
+            return self.item.kind in ("narrow", "remove")
+        if decision.denials:
+            return False
+        return self.judgement.met if self.judgement is not None else decision.automatic
+
+
+def gather(history: History, forge: ForgeReader, pull: Pull, *, base: str, head: str) -> Evidence:
+    """Read the reviews and the commits of a pull request."""
+    root = history.merge_base(base, head)
+    if root is None:
+        raise EdgeError(f"pull request {pull.number} shares no history with main")
+    return Evidence(pull, forge.reviews(pull.number), history.commits(root, head))
+
+
+def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verdict, ...]:
+    """Judge each item of a proposal by the reviews given up to ``at`` on its very head."""
+    return tuple(_weigh_item(item, proposal, evidence, at) for item in proposal.items)
+
+
+def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime) -> Verdict:
+    if item.decision is None or item.grant is None:
+        return Verdict(item, None)
+    problems = _requester_problems(item, evidence.pull)
+    if item.decision.automatic and not item.decision.requirements:
+        return Verdict(item, None, problems)
+    excluded = excluded_people(evidence.pull, evidence.commits, item.grant.subject, proposal.policy.catalogue.directory)
+    judgement = judge(
+        needs(proposal.policy, item.grant, item.decision),
+        [review for review in evidence.reviews if review.at <= at],
+        head=proposal.head,
+        excluded=excluded,
+        opened_at=evidence.pull.opened_at,
+        at=at,
+    )
+    return Verdict(item, judgement, problems)
+
+
+def needs(policy: Policy, grant: Grant, decision: Decision) -> tuple[Need, ...]:
+    """Resolve a decision's requirements to the people who could meet them."""
+    found = []
+    for requirement in decision.requirements:
+        escalated = approvers(policy, grant, requirement.escalate_to) if requirement.escalate_to else ()
+        found.append(
+            Need(
+                source=requirement.source,
+                at_least=requirement.at_least,
+                eligible=frozenset(approvers(policy, grant, requirement.source)),
+                escalate_after=requirement.escalate_after,
+                escalated=frozenset(escalated),
+            )
+        )
+    return tuple(found)
+
+
+def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:
+    """An opener whom nobody knows could be the reviewer under another name."""
+    opener = pull.opened_by
+    place = Place(item.grant.path if item.grant else "")
+    if not opener.person or not opener.handle:
+        return (
+            Finding(
+                "requester-unknown",
+                place,
+                f"pull request {pull.number} was opened by {opener.name!r}, whom the directory does not know",
+                "add the person to policies/directory or open the request as somebody who is there",
+            ),
+        )
+    if not opener.proved:
+        return (
+            Finding(
+                "requester-unproved",
+                place,
+                f"pull request {pull.number} says it was opened by {opener.handle}, but is not signed with their key",
+                "open the request again with the key that the directory names",
+            ),
+        )
+    return ()

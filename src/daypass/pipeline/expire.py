@@ -1,0 +1,62 @@
+"""Tidying: one removal pull request for the grants that have ended, kept up to date. Access never waits for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.approval import Pull
+from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
+from daypass.core.plan import Entitlement
+from daypass.core.standing import Standing
+from daypass.ports import Forge, History
+
+BRANCH = "daypass/removal"
+
+
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """The removal pull request, and what it did to it: opened, updated, unchanged or nothing."""
+
+    pull: Pull | None
+    grants: tuple[GrantId, ...]
+    what: str
+
+
+def ended_grants(history: History, standing: Standing, *, main: str, at: datetime) -> tuple[GrantId, ...]:
+    """Return the grants of main whose window is over and whose access the ledger shows as gone, by name."""
+    held: set[Entitlement] = {holding.entitlement for holding in standing.holdings.values()}
+    held_by = {grant for holding in standing.holdings.values() for grant in holding.grants}
+    there = {grant_id(entry.path) for entry in history.entries(main, FOLDER.rstrip("/"))}
+    found = []
+    for admission in standing.admitted():
+        gone = admission.grant not in held_by or admission.entitlement not in held
+        if admission.grant in there and admission.window.ended(at) and gone:
+            found.append(admission.grant)
+    return tuple(sorted(found))
+
+
+def tidy(history: History, forge: Forge, standing: Standing, *, main: str, at: datetime) -> Tidied:
+    """Open the removal pull request or bring it up to date."""
+    grants = ended_grants(history, standing, main=main, at=at)
+    there = next((pull for pull in forge.open_pulls() if pull.branch == BRANCH), None)
+    if not grants:
+        return Tidied(there, (), "nothing")
+    base = history.resolve(main)
+    wanted = {grant_path(grant) for grant in grants}
+    if there is not None and _removes(history, base, there) == wanted:
+        return Tidied(there, grants, "unchanged")
+    title = f"Remove {grants[0]}, which has ended" if len(grants) == 1 else f"Remove {len(grants)} grants that have ended"
+    head = forge.commit(
+        branch=BRANCH, parent=base, files=[(path, None) for path in sorted(wanted)], message=title, at=at
+    )
+    if there is not None:
+        return Tidied(forge.push(there.number, head=head, at=at), grants, "updated")
+    return Tidied(forge.open(branch=BRANCH, head=head, title=title, at=at), grants, "opened")
+
+
+def _removes(history: History, base: str, pull: Pull) -> set[str]:
+    root = history.merge_base(base, pull.head)
+    if root is None:
+        return set()
+    return {change.path for change in history.changes(root, pull.head) if change.deleted}

@@ -1,0 +1,149 @@
+"""The gate: merges a pull request when everything that policy asks for is there, and says what is missing otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.approval import Merge, Pull
+from daypass.core.errors import ExitCode, worst
+from daypass.core.finding import Finding, Place
+from daypass.core.grant import GrantId, Oid
+from daypass.core.receipt import Admission
+from daypass.core.standing import Standing
+from daypass.core.window import format_duration
+from daypass.pipeline.admit import PolicyAt
+from daypass.pipeline.evidence import Verdict, gather, weigh
+from daypass.pipeline.proposal import Asked, Proposal, read_proposal
+from daypass.ports import Forge, ForgeReader, History
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """What the gate says of one pull request. ``closed`` is the reason it was closed, "" while it is open or merged."""
+
+    pull: Pull
+    proposal: Proposal
+    verdicts: tuple[Verdict, ...]
+    merge: Merge | None = None
+    closed: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether it may be merged: something is proposed, nothing is wrong, and every part has what it needs."""
+        clean = not any(finding.is_error for finding in self.proposal.findings)
+        return clean and bool(self.verdicts) and all(verdict.met for verdict in self.verdicts)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when merged or mergeable; the worst of invalid, denied and approvals missing otherwise."""
+        if self.met:
+            return ExitCode.OK
+        codes = [self.proposal.exit_code]
+        if any(verdict.problems for verdict in self.verdicts):
+            codes.append(ExitCode.INVALID)
+        return worst(codes) if worst(codes) is not ExitCode.OK else ExitCode.MISSING
+
+
+def look(
+    history: History, forge: ForgeReader, policy_at: PolicyAt, standing: Standing, number: int, *, main: str, at: datetime
+) -> Gated:
+    """Judge an open pull request against main as it is now. Changes nothing."""
+    return _look(history, forge, policy_at, standing, forge.pull(number), base=history.resolve(main), at=at)
+
+
+def _look(
+    history: History,
+    forge: ForgeReader,
+    policy_at: PolicyAt,
+    standing: Standing,
+    pull: Pull,
+    *,
+    base: Oid,
+    at: datetime,
+) -> Gated:
+    windows = _Windows(standing)
+    asked = Asked(pull.opened_by.handle, pull.opened_at, windows)
+    proposal = read_proposal(history, policy_at(base), base=base, head=pull.head, asked=asked, at=at, trace=True)
+    proposal = _grants_only(proposal)
+    evidence = gather(history, forge, pull, base=base, head=pull.head)
+    return Gated(pull, proposal, weigh(proposal, evidence, at=at))
+
+
+def gate(
+    history: History, forge: Forge, policy_at: PolicyAt, standing: Standing, number: int, *, main: str, at: datetime
+) -> Gated:
+    """Merge a pull request that has everything it needs; close one that nobody answered in time.
+
+    The merge is bound to the head that was judged and to the main it was judged against: if either moves, the forge
+    refuses with ConflictError and nothing has happened.
+    """
+    pull = forge.pull(number)
+    if pull.state != "open":
+        base = pull.merge.base if pull.merge is not None else history.resolve(main)
+        return Gated(pull, Proposal(base, pull.head, (), (), (), policy_at(base)), (), pull.merge, pull.closed_reason)
+    base = history.resolve(main)
+    found = _look(history, forge, policy_at, standing, pull, base=base, at=at)
+    if found.met:
+        message = merge_message(found, standing)
+        merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
+        return Gated(forge.pull(number), found.proposal, found.verdicts, merge)
+    limit = found.proposal.policy.catalogue.settings.limits.open_request
+    if at >= pull.opened_at + limit:
+        reason = f"nobody answered within {format_duration(limit)}"
+        forge.close(number, reason=reason, at=at)
+        return Gated(forge.pull(number), found.proposal, found.verdicts, closed=reason)
+    return found
+
+
+def _grants_only(proposal: Proposal) -> Proposal:
+    """Only grants pass the gate; policies and code are merged by people who may."""
+    if proposal.items or proposal.findings:
+        return proposal
+    what = ", ".join(proposal.others[:3]) or "nothing"
+    finding = Finding(
+        "no-grants",
+        Place(proposal.others[0] if proposal.others else ""),
+        f"the request changes {what}, and no grant",
+        "the gate merges grants only; changes of policy are merged by the people who own policies/",
+    )
+    return Proposal(proposal.base, proposal.head, (), proposal.others, (finding,), proposal.policy)
+
+
+def merge_message(found: Gated, standing: Standing) -> str:
+    """Write the merge message: a title and the trailers by which `git log` alone can be read.
+
+    Free text of people (reasons, titles) stays out of it, so that nothing they write can be taken for a trailer or for an
+    instruction to the forge such as "skip ci".
+    """
+    verbs = {"new": "Grant", "widen": "Widen", "narrow": "Narrow", "remove": "Remove"}
+    items = found.proposal.items
+    first = items[0]
+    title = f"{verbs[first.kind]} {first.id}" if len(items) == 1 else f"{verbs[first.kind]} {len(items)} grants"
+    trailers = [f"Daypass-Grant: {item.id}" for item in items]
+    trailers += [
+        f"Daypass-Pull: {found.pull.number}",
+        f"Daypass-Head: {found.pull.head}",
+        f"Daypass-Requester: {found.pull.opened_by.handle}",
+    ]
+    approvals = sorted(
+        {(c.handle, c.source) for verdict in found.verdicts if verdict.judgement for c in verdict.judgement.counted}
+    )
+    trailers += [f"Daypass-Approved-By: {handle} ({source})" for handle, source in approvals]
+    rules = sorted({rule for item in items if item.decision is not None for rule in item.decision.rules})
+    trailers += [f"Daypass-Policy: {found.proposal.policy.digest}"]
+    trailers += [f"Daypass-Rules: {', '.join(rules)}"] if rules else []
+    trailers += [f"Daypass-Ledger: {standing.digest}"] if standing.digest else []
+    return f"{title} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
+
+
+class _Windows(dict[GrantId, object]):
+    """The windows that proved grants were given, looked up when asked for."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__()
+        self._standing = standing
+
+    def get(self, key: GrantId, default: object = None) -> object:  # type: ignore[override]  # only get() is used
+        admission: Admission | None = self._standing.admission(key)
+        return admission.window if admission is not None else default
