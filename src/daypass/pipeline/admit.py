@@ -7,23 +7,21 @@ What was proved once is kept in a receipt and never asked again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from daypass.core.approval import Pull
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.finding import Finding
-from daypass.core.grant import FOLDER, SUFFIX, Grant, GrantId, Oid, grant_id, narrows
+from daypass.core.grant import FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
 from daypass.core.plan import Entitlement
 from daypass.core.policies import Policy
 from daypass.core.reading import check_path, read_grant
 from daypass.core.receipt import Admission, ApprovalRecord, Body, Refusal, Retirement
 from daypass.core.standing import Standing
-from daypass.core.grant import canonical
 from daypass.core.window import Window
 from daypass.pipeline.evidence import Verdict, gather, weigh
-from daypass.pipeline.proposal import Asked, Item, Proposal, read_proposal
+from daypass.pipeline.proposal import Asked, Proposal, read_proposal
 from daypass.ports import Change, ForgeReader, History, Landing
 
 PolicyAt = Callable[[Oid], Policy]
@@ -200,8 +198,7 @@ class _Prover:
         if landing.oid not in self._weighed:
             merge = pull.merge
             assert merge is not None  # noqa: S101  (asked by the caller)
-            windows = {name: a.window for name in self._touched(landing) if (a := self._current(name)) is not None}
-            asked = Asked(pull.opened_by.handle, pull.opened_at, windows)
+            asked = Asked(pull.opened_by.handle, pull.opened_at, self._window_of)
             policy = self._policy_at(merge.base)
             proposal = read_proposal(
                 self._history, policy, base=merge.base, head=merge.head, asked=asked, at=merge.at
@@ -210,9 +207,9 @@ class _Prover:
             self._weighed[landing.oid] = (pull, proposal, weigh(proposal, evidence, at=merge.at))
         return self._weighed[landing.oid]
 
-    @staticmethod
-    def _touched(landing: Landing) -> Iterable[GrantId]:
-        return [grant_id(c.path) for c in landing.changes if c.path.startswith(FOLDER) and c.path.endswith(SUFFIX)]
+    def _window_of(self, name: GrantId) -> Window | None:
+        current = self._current(name)
+        return current.window if current is not None else None
 
     def _narrowed(self, landing: Landing, change: Change) -> Admission | None:
         """Admit a change that only takes away, on the strength of the proof that the old bytes had; by whoever it came."""
@@ -307,9 +304,4 @@ def missing_text(verdict: Verdict) -> str:
     return "; ".join(verdict.judgement.missing()) or "approvals are missing"
 
 
-def first_message(findings: Iterable[Finding]) -> str:
-    """Return the first error's message."""
-    return next((finding.message for finding in findings if finding.is_error), "")
-
-
-__all__ = ["Admitted", "Item", "Unproved", "admit", "missing_text"]
+__all__ = ["Admitted", "PolicyAt", "Unproved", "admit", "missing_text"]

@@ -8,8 +8,7 @@ from datetime import datetime
 from daypass.core.approval import Merge, Pull
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import GrantId, Oid
-from daypass.core.receipt import Admission
+from daypass.core.grant import Oid
 from daypass.core.standing import Standing
 from daypass.core.window import format_duration
 from daypass.pipeline.admit import PolicyAt
@@ -62,8 +61,7 @@ def _look(
     base: Oid,
     at: datetime,
 ) -> Gated:
-    windows = _Windows(standing)
-    asked = Asked(pull.opened_by.handle, pull.opened_at, windows)
+    asked = Asked(pull.opened_by.handle, pull.opened_at, standing.window_of)
     proposal = read_proposal(history, policy_at(base), base=base, head=pull.head, asked=asked, at=at, trace=True)
     proposal = _grants_only(proposal)
     evidence = gather(history, forge, pull, base=base, head=pull.head)
@@ -135,15 +133,3 @@ def merge_message(found: Gated, standing: Standing) -> str:
     trailers += [f"Daypass-Rules: {', '.join(rules)}"] if rules else []
     trailers += [f"Daypass-Ledger: {standing.digest}"] if standing.digest else []
     return f"{title} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
-
-
-class _Windows(dict[GrantId, object]):
-    """The windows that proved grants were given, looked up when asked for."""
-
-    def __init__(self, standing: Standing) -> None:
-        super().__init__()
-        self._standing = standing
-
-    def get(self, key: GrantId, default: object = None) -> object:  # type: ignore[override]  # only get() is used
-        admission: Admission | None = self._standing.admission(key)
-        return admission.window if admission is not None else default

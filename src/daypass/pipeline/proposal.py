@@ -6,7 +6,7 @@ Only data is read from the head, as git objects; code and policy are the base's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,11 +70,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asked, when, and which windows the grants that exist were given, where somebody knows."""
+    """Who asked, when, and which window a grant that exists was given, where somebody knows."""
 
     requester: str
     opened_at: datetime
-    windows: Mapping[GrantId, Window]
+    window_of: Callable[[GrantId], Window | None]
 
 
 def read_proposal(
@@ -161,7 +161,7 @@ def _item(
     new = read_grant(change.path, contents[change.new])
     if not isinstance(new, Grant):
         return new
-    if old is not None and narrows(old, asked.windows.get(name), new):
+    if old is not None and narrows(old, asked.window_of(name), new):
         return Item(name, "narrow", change.new, new, old, None)
     kind = "new" if change.added else "widen"
     past = _already_past(new, at)
@@ -191,25 +191,33 @@ def _already_past(grant: Grant, at: datetime) -> tuple[Finding, ...]:
 
 
 def _duplicates(history: History, base: Oid, changes: list[Change], items: tuple[Item, ...]) -> list[Finding]:
-    """Compare each new grant with the others of its folder, so the cost does not grow with the repository."""
-    touched = {change.path for change in changes}
+    touched = frozenset(change.path for change in changes)
     found: list[Finding] = []
     proposed: dict[str, str] = {}
-    fresh = [item for item in items if item.kind in ("new", "widen") and item.grant is not None]
-    for folder in sorted({item.grant.resource for item in fresh if item.grant}):
-        entries = [e for e in history.entries(base, f"{FOLDER}{folder}") if e.path not in touched and e.mode == "100644"]
-        contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in entries)))
-        for entry in entries:
-            grant = read_grant(entry.path, contents[entry.oid])
-            if isinstance(grant, Grant):
-                proposed.setdefault(grant.digest, entry.path)
-    for item in fresh:
-        if item.grant is None:
+    for item in items:
+        if item.kind not in ("new", "widen") or item.grant is None:
             continue
         first = proposed.setdefault(item.grant.digest, item.grant.path)
-        if first != item.grant.path:
+        if first == item.grant.path:
+            first = first_duplicate(history, base, item.grant, without=touched)
+        if first and first != item.grant.path:
             found.append(duplicate_finding(item.grant.path, first))
     return found
+
+
+def first_duplicate(history: History, base: Oid, grant: Grant, *, without: frozenset[str] = frozenset()) -> str:
+    """Find the same grant under another name at ``base``; "" where there is none.
+
+    Only the grant's own folder is read, since the folder is the resource: the cost does not grow with the repository.
+    """
+    folder = history.entries(base, f"{FOLDER}{grant.resource}")
+    entries = [entry for entry in folder if entry.mode == "100644" and entry.path not in without]
+    contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in entries)))
+    for entry in entries:
+        there = read_grant(entry.path, contents[entry.oid])
+        if isinstance(there, Grant) and there.digest == grant.digest:
+            return entry.path
+    return ""
 
 
 def duplicate_finding(path: str, first: str) -> Finding:

@@ -15,7 +15,7 @@ from daypass.core.reading import read_grant
 from daypass.core.receipt import Admission
 from daypass.core.window import Span, Window, format_duration
 from daypass.core.writing import grant_text, name_grant
-from daypass.pipeline.proposal import duplicate_finding
+from daypass.pipeline.proposal import duplicate_finding, first_duplicate
 from daypass.ports import Forge, History
 
 
@@ -60,11 +60,9 @@ def request(
     grant, decision = draft(policy, wish, requester=requester, at=at)
     _refuse_denied(grant, decision)
     base = history.resolve(main)
-    for entry in history.entries(base, f"{FOLDER}{grant.resource}"):
-        ((_, raw),) = history.blobs([entry.oid])
-        there = read_grant(entry.path, raw)
-        if isinstance(there, Grant) and there.digest == grant.digest:
-            raise InvalidError("the request is not valid", (duplicate_finding(grant.path, entry.path),))
+    same = first_duplicate(history, base, grant)
+    if same:
+        raise InvalidError("the request is not valid", (duplicate_finding(grant.path, same),))
     title = f"Grant {grant.subject} {grant.role} on {grant.resource} for {format_duration(grant.span.length)}"
     pull = _open(forge, history, main, grant.id, {grant.path: grant_text(grant).encode()}, title, "request", at)
     return Opened(pull, grant, decision)

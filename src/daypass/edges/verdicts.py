@@ -1,0 +1,66 @@
+"""What earlier checks found, so that blobs which have not changed are not even read again.
+
+A SQLite table beside the clone, keyed by blob and by *context*: the digest of the schema, the policies and the tool. It is a
+cache of this machine's own work and nothing more; deleting it costs time only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+Row = tuple[bytes, str, bytes]
+"""(blob id, resource that the grant names, digest of what it means); only grants without findings are kept."""
+
+_KEEP = 4
+"""How many contexts are kept, so that switching between branches stays warm."""
+
+
+class Verdicts:
+    """The cache. A file that is unreadable or foreign is put aside and made anew."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._connection = self._open(path)
+        except sqlite3.DatabaseError:
+            path.unlink(missing_ok=True)
+            self._connection = self._open(path)
+
+    @staticmethod
+    def _open(path: Path) -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("CREATE TABLE IF NOT EXISTS context(id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL) STRICT")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS clean(context INTEGER NOT NULL, blob BLOB NOT NULL, resource TEXT NOT NULL,"
+            " meaning BLOB NOT NULL, PRIMARY KEY(context, blob)) STRICT, WITHOUT ROWID"
+        )
+        return connection
+
+    def load(self, context: str) -> dict[bytes, tuple[str, bytes]]:
+        """Return what is known to be clean in a context: blob id -> (resource, digest of the grant's meaning)."""
+        rows = self._connection.execute(
+            "SELECT blob, resource, meaning FROM clean WHERE context = (SELECT id FROM context WHERE name = ?)", (context,)
+        )
+        return {blob: (resource, meaning) for blob, resource, meaning in rows}
+
+    def store(self, context: str, rows: Iterable[Row]) -> None:
+        """Remember clean blobs, and forget the oldest contexts."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT OR IGNORE INTO context(name) VALUES (?)", (context,))
+        ((number,),) = connection.execute("SELECT id FROM context WHERE name = ?", (context,)).fetchall()
+        connection.executemany(
+            "INSERT OR REPLACE INTO clean VALUES (?, ?, ?, ?)", ((number, *row) for row in rows)
+        )
+        old = "SELECT id FROM context ORDER BY id DESC LIMIT -1 OFFSET ?"
+        connection.execute(f"DELETE FROM clean WHERE context IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
+        connection.execute(f"DELETE FROM context WHERE id IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
+        connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
