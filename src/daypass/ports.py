@@ -269,6 +269,18 @@ class Books(Protocol):
         ...
 
 
+class VerdictStore(Protocol):
+    """Remembers which blobs were clean in a context: a cache, safe to lose."""
+
+    def load(self, context: str) -> dict[bytes, tuple[str, bytes]]:
+        """Return blob id -> (resource, digest of the grant's meaning)."""
+        ...
+
+    def store(self, context: str, rows: Iterable[tuple[bytes, str, bytes]]) -> None:
+        """Remember clean blobs."""
+        ...
+
+
 class Notifier(Protocol):
     """Progress and talk, for people."""
 
