@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daypass.core.approval import Pull
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.plan import Entitlement
 from daypass.core.standing import Standing
+from daypass.core.window import format_duration
 from daypass.ports import Forge, History
 
 BRANCH = "daypass/removal"
@@ -60,3 +61,13 @@ def _removes(history: History, base: str, pull: Pull) -> set[str]:
     if root is None:
         return set()
     return {change.path for change in history.changes(root, pull.head) if change.deleted}
+
+
+def close_stale(forge: Forge, *, limit: timedelta, at: datetime) -> tuple[Pull, ...]:
+    """Close requests that nobody answered in time, with a reason (invariant 14). The removal pull request stays."""
+    closed = []
+    for pull in forge.open_pulls():
+        if pull.branch != BRANCH and at >= pull.opened_at + limit:
+            forge.close(pull.number, reason=f"nobody answered within {format_duration(limit)}", at=at)
+            closed.append(forge.pull(pull.number))
+    return tuple(closed)

@@ -89,3 +89,37 @@ def outcome_line(outcome: Outcome) -> str:
     if outcome.recovered:
         text += "  (left open by a run that died)"
     return text + (f": {outcome.error}" if outcome.error else "")
+
+
+def applied_text(
+    plan: Plan,
+    outcomes: Iterable[Outcome],
+    held: Iterable[Intended],
+    refusals: Iterable[Refusal] = (),
+    invalid: Iterable[str] = (),
+) -> str:
+    """Write what a run did for people."""
+    done = list(outcomes)
+    lines = [f"Applied at {format_instant(plan.at)}, main {plan.main[:12]}"]
+    lines += [f"  {outcome_line(outcome)}" for outcome in done]
+    lines += [f"  HELD {change_line(change)}" for change in held]
+    if not done and not list(held):
+        lines.append(f"No changes: {plan.live} live as they should be.")
+    lines += _notes(plan, refusals, invalid)
+    return "\n".join(lines) + "\n"
+
+
+def applied_json(
+    plan: Plan,
+    outcomes: Iterable[Outcome],
+    held: Iterable[Intended],
+    refusals: Iterable[Refusal] = (),
+    invalid: Iterable[str] = (),
+) -> str:
+    """Write what a run did as JSON, version 1: the plan, plus ``outcomes`` and ``held``."""
+    data = plan_data(plan, refusals, invalid)
+    data["outcomes"] = [
+        o.change.to_dict() | {"ok": o.ok, "error": o.error, "recovered": o.recovered} for o in outcomes
+    ]
+    data["held"] = [change.to_dict() for change in held]
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

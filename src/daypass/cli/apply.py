@@ -1,0 +1,141 @@
+"""plan, apply, expire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from daypass.cli.options import at_option, format_option
+from daypass.core.errors import ExitCode, worst
+
+_detailed = click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit 13 when there are changes (apply: when changes were made)."
+)
+_confirm = click.option(
+    "--confirm", metavar="DIGEST", default="", help="Let this plan pass the brake; its digest is printed by `daypass plan`."
+)
+
+
+@click.command()
+@at_option
+@format_option(["text", "json"])
+@_detailed
+@click.pass_obj
+def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcode: bool) -> int:
+    """Show the changes that would be made at an instant, removals first, each with its grant and its reason.
+
+    \b
+    daypass plan                               # what would change now
+    daypass plan --at 2026-12-01T00:00:00Z     # what would change then
+    daypass plan --detailed-exitcode           # exit 13 when anything would
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.site import Site
+    from daypass.views.plan import plan_json, plan_text
+
+    site = Site(obj["folder"], obj["acting"])
+    found = _survey(site, site.instant(at))
+    bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
+    click.echo((plan_json if output == "json" else plan_text)(found.plan, found.refusals, bad), nl=False)
+    codes = [found.exit_code]
+    if detailed_exitcode and found.plan.changes:
+        codes.append(ExitCode.CHANGES)
+    return int(worst(codes))
+
+
+def _survey(site: Any, at: datetime) -> Any:
+    from daypass.pipeline.apply import survey
+
+    return survey(site.history, site.forge, site.policy_at, site.standing, site.targets(), tip=site.tip, at=at)
+
+
+def finding_line(finding: Any) -> str:
+    """Return a finding as one line."""
+    return f"{finding.place}: {finding.message} [{finding.code}]"
+
+
+@click.command()
+@at_option
+@format_option(["text", "json"])
+@_detailed
+@_confirm
+@click.pass_obj
+def apply(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcode: bool, confirm: str) -> int:
+    """Make the targets equal what main says, with a signed receipt for everything.
+
+    Every merged grant is proved again from the forge's records first; what cannot be proved gives nothing, and is said.
+    """
+    from daypass.cli.site import Site
+
+    site = Site(obj["folder"], obj["acting"])
+    done = run_apply(site, site.instant(at, writes=True), confirm)
+    _print_applied(done, output)
+    codes = [done.exit_code]
+    if detailed_exitcode and done.changed:
+        codes.append(ExitCode.CHANGES)
+    return int(worst(codes))
+
+
+def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
+    """Apply at an instant, alone on this machine."""
+    from daypass.cli.site import Site, progress
+    from daypass.edges.lock import exclusive
+    from daypass.pipeline import apply as pipeline
+
+    with exclusive(site.repository.state_dir / "apply.lock"):
+        targets = site.targets()
+
+        def take() -> Any:
+            fresh = Site(site.folder, site.acting)
+            return pipeline.survey(
+                fresh.history, fresh.forge, fresh.policy_at, fresh.books.load(), targets, tip=fresh.tip, at=at
+            )
+
+        return pipeline.apply(
+            take, site.books, targets, run=site.run_name(at), confirmed=confirm, progress=progress
+        )
+
+
+def _print_applied(done: Any, output: str) -> None:
+    from daypass.views.plan import applied_json, applied_text
+
+    found = done.survey
+    bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
+    view = applied_json if output == "json" else applied_text
+    click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
+    if done.held_message:
+        click.echo(f"daypass: {done.held_message}", err=True)
+        click.echo(f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {found.plan.digest}", err=True)
+
+
+@click.command()
+@at_option
+@format_option(["text", "json"])
+@_confirm
+@click.pass_obj
+def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) -> int:
+    """Revoke what has ended, then open the removal pull request or bring it up to date.
+
+    Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in time
+    are closed.
+    """
+    from daypass.cli.site import Site
+    from daypass.pipeline.expire import close_stale, tidy
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    done = run_apply(site, instant, confirm)
+    _print_applied(done, output)
+    fresh = Site(obj["folder"], obj["acting"])
+    limit = fresh.policy.catalogue.settings.limits.open_request
+    for pull in close_stale(fresh.forge, limit=limit, at=instant):
+        click.echo(f"Closed #{pull.number} {pull.title}: {pull.closed_reason}", err=True)
+    tidied = tidy(fresh.history, fresh.forge, fresh.standing, main=fresh.main, at=instant)
+    if tidied.pull is not None and tidied.grants:
+        click.echo(
+            f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.grants)} ended; "
+            f"`daypass gate {tidied.pull.number}` merges it without a person",
+            err=True,
+        )
+    return int(done.exit_code)

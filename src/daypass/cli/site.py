@@ -1,0 +1,178 @@
+"""One access repository as a verb sees it: ports joined to their edges, each opened when first used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daypass.cli.options import now
+from daypass.core.errors import EdgeError, InvalidError, UsageError
+from daypass.core.grant import Oid
+
+if TYPE_CHECKING:
+    from daypass.core.policies import Policy
+    from daypass.core.standing import Standing
+    from daypass.edges.git.books import GitBooks
+    from daypass.edges.git.history import GitHistory
+    from daypass.edges.git.repository import Repository
+    from daypass.ports import Forge, Target
+
+KEYS_VARIABLE = "DAYPASS_KEYS"
+SIGNER_VARIABLE = "DAYPASS_SIGNER"
+
+
+def keys_folder() -> Path:
+    """Return where private keys are kept: $DAYPASS_KEYS, else below the user's configuration, never in a repository."""
+    named = os.environ.get(KEYS_VARIABLE)
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "daypass" / "keys"
+
+
+class Site:
+    """The repository around a folder."""
+
+    def __init__(self, folder: Path, acting: str = "") -> None:
+        self.folder = folder
+        self.acting = acting
+        self._policies: dict[str, Policy] = {}
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The repository. Raises EdgeError outside of one."""
+        from daypass.edges.git.repository import open_repository
+
+        return open_repository(self.folder)
+
+    @cached_property
+    def history(self) -> GitHistory:
+        """Reading git."""
+        from daypass.edges.git.history import GitHistory
+
+        return GitHistory(self.repository.git)
+
+    @cached_property
+    def main(self) -> str:
+        """The ref of the branch that carries what is granted."""
+        return "refs/heads/main"
+
+    @cached_property
+    def tip(self) -> Oid:
+        """Where main stands."""
+        found = self.history.find(self.main)
+        if found is None:
+            raise EdgeError("this repository has no branch main", hint="`daypass init` makes an access repository")
+        return found
+
+    def policy_at(self, revision: Oid) -> Policy:
+        """Read the policies of a commit, once."""
+        from daypass.pipeline.policies import load_policy
+
+        if revision not in self._policies:
+            self._policies[revision] = load_policy(self.history, revision)
+        return self._policies[revision]
+
+    @property
+    def policy(self) -> Policy:
+        """The policies at the tip of main."""
+        return self.policy_at(self.tip)
+
+    def top(self) -> Path:
+        """Return the top of the work tree. Raises UsageError in a bare repository."""
+        found = self.repository.git.work_tree()
+        if found is None:
+            raise UsageError("this is a bare repository", hint="run the verb in a clone with a work tree, or name a revision")
+        return found
+
+    def worktree_policy(self) -> Policy:
+        """Read the policies as they lie in the work tree."""
+        from daypass.core.policies import read_policies
+        from daypass.edges.git.worktree import worktree_files
+
+        files = worktree_files(self.top(), "policies")
+        return read_policies({path: raw for path, mode, raw in files if mode.startswith("100")})
+
+    @cached_property
+    def forge(self) -> Forge:
+        """The forge that the settings of main name."""
+        settings = self.policy.catalogue.settings
+        if settings.forge_kind != "local":
+            raise InvalidError(f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: local")
+        from daypass.edges.forge.local import LocalForge
+
+        return LocalForge(self.repository, self.policy.catalogue.directory, main=self.main, acting=self.acting)
+
+    @cached_property
+    def books(self) -> GitBooks:
+        """The ledger, with the keys that main names."""
+        from daypass.edges.git.books import GitBooks
+
+        settings = self.policy.catalogue.settings
+        return GitBooks(
+            self.repository,
+            branch=settings.ledger_branch,
+            keys={name: self.policy.keys[name] for name in settings.ledger_keys if name in self.policy.keys},
+            signer_uri=os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer,
+            keys_folder=keys_folder(),
+        )
+
+    @cached_property
+    def standing(self) -> Standing:
+        """The ledger's verified state."""
+        return self.books.load()
+
+    def targets(self) -> Mapping[str, Target | EdgeError]:
+        """Open every target of the settings; one that cannot be opened is an error in its place."""
+        from daypass.edges.targets.registry import open_target
+
+        found: dict[str, Target | EdgeError] = {}
+        for name, settings in self.policy.catalogue.settings.targets.items():
+            try:
+                found[name] = open_target(settings, self.repository.state_dir)
+            except EdgeError as error:
+                found[name] = error
+        return found
+
+    def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
+        """Return the run's instant: ``--at``, else the clock, read once.
+
+        A verb that writes takes ``--at`` only where the settings simulate the clock: a receipt from the future would stop
+        every honest run until that day.
+        """
+        if at is None:
+            return now()
+        if writes and not self.policy.catalogue.settings.simulated_clock:
+            raise UsageError(
+                "--at may not be used with a verb that writes",
+                hint="`clock: simulated` in policies/daypass.yaml allows it, for demonstrations only",
+            )
+        return at
+
+    def acting_handle(self) -> str:
+        """Return the handle of who is acting. Raises UsageError for somebody whom the directory does not know."""
+        account = self.forge.acting()
+        if not account.handle:
+            raise UsageError(
+                f"the directory does not know {account.name!r}",
+                hint="set `git config user.email` to the address that policies/directory has for you, or use --as",
+            )
+        return account.handle
+
+    def run_name(self, at: datetime) -> str:
+        """Name this run for the ledger: process and instant, hashed, so that no host name leaks."""
+        return hashlib.sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
+
+
+def progress(done: int, total: int, what: str) -> None:
+    """Say on stderr how far long work has come, where somebody is looking."""
+    if total > 1000 and click.get_text_stream("stderr").isatty():  # noqa: PLR2004  (short work needs no progress)
+        end = "\n" if done >= total else ""
+        click.echo(f"\r{what}: {done}/{total}{end}", nl=False, err=True)
