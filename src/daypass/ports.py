@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daypass.core.approval import Account, Merge, Pull, Review
-from daypass.core.grant import Oid
+from daypass.core.grant import ABSENT, Oid
 from daypass.core.plan import Entitlement
 from daypass.core.receipt import Body
 
