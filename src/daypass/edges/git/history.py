@@ -1,0 +1,224 @@
+"""History over a real repository: revisions, trees, contents, and main's first-parent steps.
+
+Only plumbing is run, so that nobody's settings for log or diff change an answer. Merges are compared with their first
+parent, so that a grant slipped into a merge is seen. In a shallow clone, where history is cut and every answer over it would
+be wrong, the methods that walk it raise RefusedError.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git import objects
+from daypass.edges.git.plumbing import Git
+from daypass.ports import Change, Commit, Entry, Landing
+
+_COMPARE = ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--ignore-submodules=none")
+_PIECE = 1 << 20
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_NOTHING = frozenset({"0" * 40, "0" * 64})
+# Strict on purpose: a line that could be read in two ways could hide from the gate who wrote a commit.
+_PERSON = re.compile(rb"(?P<name>[^<>\n\0]*?) ?<(?P<email>[^<>\n\0]*)> (?P<seconds>-?[0-9]{1,12}) [+-][0-9]{4,5}")
+
+
+class GitHistory:
+    """Reads one repository. ``blob_limit``: of a larger blob only the first ``blob_limit + 1`` bytes are given."""
+
+    def __init__(self, git: Git, *, blob_limit: int | None = None) -> None:
+        self._git = git
+        self._blob_limit = blob_limit
+
+    def resolve(self, revision: str) -> Oid:
+        """Return the commit that a revision names. Raises EdgeError when it names none."""
+        found = self.find(revision)
+        if found is None:
+            raise EdgeError(f"no commit is named {revision!r}", hint="fetch it, or check the spelling")
+        return found
+
+    def find(self, revision: str) -> Oid | None:
+        """Return the commit that a revision names, None when there is no such ref."""
+        return self._git.find(revision)
+
+    def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
+        """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
+        return objects.entries(self._git, self.resolve(revision), under)
+
+    def leaves(self, revision: str, under: str = "") -> Iterator[objects.Leaf]:
+        """Stream the same as (path, mode, oid), which is quicker."""
+        return objects.leaves(self._git, self.resolve(revision), under)
+
+    def blobs(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
+        """Stream contents in the order asked. Raises EdgeError for an object that is missing or no blob."""
+        return objects.blobs(self._git, oids, limit=self._blob_limit)
+
+    def changes(self, base: str, head: str) -> tuple[Change, ...]:
+        """Return the paths that differ between two commits' trees, without rename detection."""
+        with self._git.stream(*_COMPARE, self.resolve(base), self.resolve(head)) as output:
+            return tuple(found for found in _changes(output) if isinstance(found, Change))
+
+    def merge_base(self, one: str, other: str) -> Oid | None:
+        """Return the best common ancestor, None where there is none. Raises RefusedError in a shallow clone."""
+        self._refuse_shallow()
+        done = self._git.attempt("merge-base", self.resolve(one), self.resolve(other))
+        if done.returncode not in (0, 1):
+            raise EdgeError(f"git merge-base failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+        return Oid(done.stdout.decode().strip()) if done.returncode == 0 else None
+
+    def is_ancestor(self, old: Oid, new: Oid) -> bool:
+        """Say whether ``old`` is ``new`` or one of its ancestors. Raises RefusedError in a shallow clone."""
+        self._refuse_shallow()
+        done = self._git.attempt("merge-base", "--is-ancestor", self.resolve(old), self.resolve(new))
+        if done.returncode not in (0, 1):
+            raise EdgeError(f"git merge-base failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+        return done.returncode == 0
+
+    def commits(self, base: str, head: str) -> tuple[Commit, ...]:
+        """Return the commits that head has and base has not, oldest first. Raises RefusedError in a shallow clone."""
+        self._refuse_shallow()
+        span = (self.resolve(head), f"^{self.resolve(base)}")
+        listed = self._git.text("rev-list", "--topo-order", "--reverse", *span).split()
+        return tuple(parse_commit(oid, raw) for _, oid, raw in objects.objects(self._git, listed))
+
+    def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:
+        """Stream main's first-parent steps after ``since`` (None: from the root) up to ``until``, oldest first.
+
+        Merges are compared with their first parent, so that a grant slipped into a merge is seen. Raises RefusedError in
+        a shallow clone, and where ``since`` is no step of that history: what landed between the two cannot be told then.
+        """
+        self._refuse_shallow()
+        last = self.resolve(until)
+        first = None if since is None else self.resolve(since)
+        with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as asked:
+            self._list_steps(first, last, listed, asked)
+            with self._git.stream(*_COMPARE, "--stdin", "--root", "--always", stdin=asked) as output:
+                yield from _landings(listed, output)
+
+    def is_shallow(self) -> bool:
+        """Say whether history is cut, so that audits would answer wrongly."""
+        return (self._common_dir / "shallow").exists()
+
+    @cached_property
+    def _common_dir(self) -> Path:
+        return self._git.common_dir()
+
+    def _refuse_shallow(self) -> None:
+        if self.is_shallow():
+            raise RefusedError(
+                "this clone is shallow: its history is cut, so answers over it would be wrong",
+                hint="run `git fetch --unshallow`",
+            )
+
+    def _list_steps(self, since: Oid | None, until: Oid, listed: IO[bytes], asked: IO[bytes]) -> None:
+        """Write ``commit parents...`` lines to ``listed`` and ``commit first-parent`` lines to ``asked``, oldest first."""
+        span = [until] if since is None else [until, f"^{since}"]
+        start: bytes | None = None
+        with self._git.stream("rev-list", "--first-parent", "--parents", "--reverse", *span) as output:
+            for line in output:
+                words = line.split()
+                if start is None:
+                    start = b" ".join(words[1:2])
+                listed.write(line)
+                asked.write(b" ".join(words[:2]) + b"\n")
+        stands = until if start is None else start.decode()
+        if since is not None and stands != since:
+            raise RefusedError(
+                f"main at {until[:12]} was not reached from {since[:12]} step by step: a branch was pushed over main, or main"
+                " went back",
+                hint="restore main, and land the work by a merge whose first parent is main",
+            )
+        listed.seek(0)
+        asked.seek(0)
+
+
+def _landings(listed: IO[bytes], output: IO[bytes]) -> Iterator[Landing]:
+    """Join the steps with what ``diff-tree --always`` says of each, in the same order."""
+    found: list[Change] = []
+    current: list[str] = []
+    for item in _changes(output):
+        if isinstance(item, Change):
+            found.append(item)
+            continue
+        if current:
+            yield Landing(Oid(current[0]), tuple(map(Oid, current[1:])), tuple(found))
+            found = []
+        current = listed.readline().decode().split()
+        if current[:1] != [item]:
+            raise EdgeError(f"git diff-tree answered for {item!r}, expected {' '.join(current[:1])!r}")
+    if current:
+        yield Landing(Oid(current[0]), tuple(map(Oid, current[1:])), tuple(found))
+    if listed.readline():
+        raise EdgeError("git diff-tree ended before the last commit")
+
+
+def _changes(output: IO[bytes]) -> Iterator[Change | str]:
+    """Cut ``diff-tree -z`` output into changes and the commit ids that stand before them."""
+    rest = b""
+    about: str | None = None
+    while piece := output.read(_PIECE):
+        whole, cut, rest = (rest + piece).rpartition(b"\0")
+        if not cut:
+            continue
+        for field in whole.decode("utf-8", "surrogateescape").split("\0"):
+            if about is not None:
+                old_mode, new_mode, old, new, _ = about.split(" ")
+                yield Change(field, old_mode, _side(old), new_mode, _side(new))
+                about = None
+            elif field.startswith(":"):
+                about = field[1:]
+            else:
+                yield field
+    if rest or about is not None:
+        raise EdgeError("git diff-tree ended in the middle of a record")
+
+
+def _side(oid: str) -> Oid:
+    return ABSENT if oid in _NOTHING else Oid(oid)
+
+
+def parse_commit(oid: Oid, raw: bytes) -> Commit:
+    """Read a commit object's bytes. Raises RefusedError for one that could be read in two ways."""
+    head, _, message = raw.partition(b"\n\n")
+    fields: dict[bytes, list[bytes]] = {}
+    for line in head.split(b"\n"):
+        if not line.startswith(b" "):  # a continued header, such as a signature
+            key, _, value = line.partition(b" ")
+            fields.setdefault(key, []).append(value)
+    author_name, author_email, authored = _person(oid, fields, b"author")
+    _, committer_email, committed = _person(oid, fields, b"committer")
+    return Commit(
+        oid=oid,
+        parents=tuple(Oid(parent.decode("ascii", "replace")) for parent in fields.get(b"parent", [])),
+        author_name=author_name,
+        author_email=author_email,
+        committer_email=committer_email,
+        authored_at=authored,
+        committed_at=committed,
+        message=message.decode("utf-8", "surrogateescape"),
+    )
+
+
+def _person(oid: Oid, fields: dict[bytes, list[bytes]], key: bytes) -> tuple[str, str, datetime]:
+    lines = fields.get(key, [])
+    match = _PERSON.fullmatch(lines[0]) if len(lines) == 1 else None
+    if match is None:
+        got = b" / ".join(lines).decode("utf-8", "backslashreplace")
+        raise RefusedError(
+            f"commit {oid} has no {key.decode()} that can be read: expected one `Name <email> time zone`, got {got!r}",
+            hint="make the commit again with git itself",
+        )
+    try:
+        at = datetime.fromtimestamp(int(match["seconds"]), tz=UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise RefusedError(
+            f"commit {oid} has an impossible {key.decode()} time, got {int(match['seconds'])}"
+        ) from error
+    decode = ("utf-8", "surrogateescape")
+    return match["name"].decode(*decode), match["email"].decode(*decode), at

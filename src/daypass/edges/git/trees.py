@@ -1,0 +1,280 @@
+"""Writing to a repository without touching its work tree or index: trees, commits, and a work tree brought along after.
+
+Trees and blobs are made here and handed to git in one pack, as a push would hand them over: one process whatever their
+number, and git checks each object and that everything it names is there before anything is kept. Only the folders that a
+change lies in are read and written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+import subprocess
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO
+
+from daypass.core.errors import ConflictError, EdgeError
+from daypass.core.grant import Oid
+from daypass.edges.git.plumbing import Git, clean_environment
+
+FILE_MODE = "100644"
+_FOLDER_MODE = b"40000"
+_MODES = frozenset({"100644", "100755", "120000", "160000"})
+_COMMIT, _TREE, _BLOB = 1, 2, 3
+_NAMES = {_TREE: b"tree", _BLOB: b"blob"}
+_HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
+# git's own limit for a push: fewer objects are kept one file each, more as one pack.
+_UNPACK_LIMIT = 100
+# What is written is on the disk before a ref names it: a receipt must outlive a power cut.
+_DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch")
+_IN_THE_WAY = re.compile(rb"not uptodate|would be overwritten|would be removed|would lose|index\.lock|not up to date")
+
+_Put = tuple[str, Oid] | None
+"""Mode and object of a leaf, None to delete it."""
+
+
+def write_files(git: Git, parent: Oid, files: Sequence[tuple[str, bytes | None]]) -> Oid:
+    """Return a tree: that of ``parent`` (a commit or tree) with files added, replaced, or deleted (None).
+
+    A replaced file becomes a plain one. Raises EdgeError for a path that git cannot hold, ConflictError where a file is to
+    be deleted that is not there.
+    """
+    pack = _Pack(len(parent))
+    puts: dict[str, _Put] = {
+        path: None if content is None else (FILE_MODE, pack.add(_BLOB, content)) for path, content in files
+    }
+    return _write(git, parent, puts, pack)
+
+
+def write_entries(git: Git, tree_of: Oid, changes: Sequence[tuple[str, str, Oid | None]]) -> Oid:
+    """Return a tree: that of ``tree_of`` with leaves (path, mode, oid) put there, or deleted where the oid is None.
+
+    The objects must exist. Raises EdgeError for a path or mode that git cannot hold, ConflictError where a path is to be
+    deleted that is not there.
+    """
+    wrong = next((mode for _, mode, oid in changes if oid is not None and mode not in _MODES), None)
+    if wrong is not None:
+        raise EdgeError(f"expected a mode of a file, symlink or submodule, got {wrong!r}")
+    puts: dict[str, _Put] = {path: None if oid is None else (mode, oid) for path, mode, oid in changes}
+    return _write(git, tree_of, puts, _Pack(len(tree_of)))
+
+
+def commit_tree(
+    git: Git,
+    tree: Oid,
+    parents: Sequence[Oid],
+    message: str,
+    *,
+    author: tuple[str, str],
+    at: datetime,
+    sign_with: str | None = None,
+) -> Oid:
+    """Make a commit and return it; no ref moves. ``author`` is (name, email) and the committer too, ``at`` the time of both.
+
+    ``sign_with`` is the file of an SSH key to sign with. Raises EdgeError when git refuses.
+    """
+    name, email = author
+    stamp = f"@{int(at.timestamp())} +0000"
+    identity = {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", name), ("EMAIL", email), ("DATE", stamp))
+    }
+    signing = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={sign_with}") if sign_with else ()
+    command = ["commit-tree", f"-S{sign_with}" if sign_with else "--no-gpg-sign", tree]
+    for parent in parents:
+        command += ["-p", parent]
+    text = message if message.endswith("\n") else message + "\n"
+    options = (*_DURABLE, "-c", "i18n.commitEncoding=UTF-8", *signing)
+    made = git.run(*options, *command, stdin=text.encode(), environment=identity)
+    return Oid(made.decode().strip())
+
+
+def sync_worktree(git: Git, old: Oid, new: Oid) -> bool:
+    """Bring index and work tree from ``old`` to ``new``, once the checked-out branch has moved there.
+
+    Returns True when done, or when nothing was to do (a bare repository, another commit checked out); False when local
+    changes are in the way, and then everything is left as it was.
+    """
+    top = git.work_tree()
+    if top is None or old == new or git.find("HEAD") != new:
+        return True
+    here = Git(top)
+    here.attempt("update-index", "-q", "--refresh")  # else a file that was only touched would seem changed
+    done = here.attempt("read-tree", "-m", "-u", old, new)
+    if done.returncode == 0:
+        return True
+    if _IN_THE_WAY.search(done.stderr):
+        return False
+    raise EdgeError(f"git read-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+
+
+def object_id(kind: str, content: bytes, length: int = 40) -> Oid:
+    """Return the id that git gives an object (``blob``, ``tree``); ``length`` is the repository's, 40 or 64 digits."""
+    return Oid(_HASHES[length](b"%s %d\0" % (kind.encode(), len(content)) + content).hexdigest())
+
+
+@dataclass(slots=True)
+class _Folder:
+    """A folder to be written again: leaves and folders to put, by name."""
+
+    puts: dict[bytes, _Put] = field(default_factory=dict)
+    folders: dict[bytes, _Folder] = field(default_factory=dict)
+
+
+def _write(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
+    root = _Folder()
+    for path, put in puts.items():
+        *above, name = _parts(path)
+        at = root
+        for step in above:
+            at = at.folders.setdefault(step, _Folder())
+        at.puts[name] = put
+    with _tree_reader(git) as read:
+        oid, start = read(f"{parent}^{{tree}}")
+        made = _rewrite(root, start, read, pack, "")
+    tree = made if made is not None else pack.add(_TREE, b"")
+    if tree != oid:
+        pack.send(git)
+    return tree
+
+
+def _parts(path: str) -> list[bytes]:
+    parts = path.encode("utf-8", "surrogateescape").split(b"/")
+    if any(part in (b"", b".", b"..", b".git") or b"\0" in part for part in parts):
+        raise EdgeError(f"expected a path inside the repository, got {path!r}")
+    return parts
+
+
+def _rewrite(folder: _Folder, raw: bytes, read: _Read, pack: _Pack, where: str) -> Oid | None:
+    """Return the folder's new tree, None when nothing is left in it."""
+    held = _parse(raw, pack.digest_size)
+    for name, put in folder.puts.items():
+        shown = where + name.decode("utf-8", "backslashreplace")
+        if name in folder.folders:
+            raise EdgeError(f"{shown} cannot be a file and a folder at once")
+        if put is None:
+            if held.get(name, (_FOLDER_MODE, b""))[0] == _FOLDER_MODE:
+                raise ConflictError(f"{shown} is to be deleted and is not there", hint="run the command again")
+            del held[name]
+        else:
+            mode, oid = put
+            if held.get(name, (b"", b""))[0] == _FOLDER_MODE:
+                raise ConflictError(f"{shown} is to be a file and is a folder", hint="choose another path")
+            held[name] = (mode.encode(), bytes.fromhex(oid))
+    for name, below in folder.folders.items():
+        shown = where + name.decode("utf-8", "backslashreplace")
+        mode, oid = held.get(name, (_FOLDER_MODE, b""))
+        if mode != _FOLDER_MODE:
+            raise ConflictError(f"{shown} is to be a folder and is a file", hint="choose another path")
+        made = _rewrite(below, read(oid.hex())[1] if oid else b"", read, pack, shown + "/")
+        if made is None:
+            held.pop(name, None)
+        else:
+            held[name] = (_FOLDER_MODE, bytes.fromhex(made))
+    return pack.add(_TREE, _format(held)) if held else None
+
+
+_Held = dict[bytes, tuple[bytes, bytes]]
+"""A tree by name: mode and raw object id."""
+
+
+def _parse(raw: bytes, digest_size: int) -> _Held:
+    held: _Held = {}
+    at = 0
+    while at < len(raw):
+        mode_end = raw.index(b" ", at)
+        name_end = raw.index(b"\0", mode_end)
+        end = name_end + 1 + digest_size
+        held[raw[mode_end + 1 : name_end]] = (raw[at:mode_end], raw[name_end + 1 : end])
+        at = end
+    return held
+
+
+def _format(held: _Held) -> bytes:
+    # git sorts a folder as if its name ended in a slash.
+    ordered = sorted(held.items(), key=lambda item: item[0] + b"/" if item[1][0] == _FOLDER_MODE else item[0])
+    return b"".join(b"%s %s\0%s" % (mode, name, oid) for name, (mode, oid) in ordered)
+
+
+class _Read:
+    """Reads one tree after the other from a running ``cat-file``."""
+
+    def __init__(self, asked: IO[bytes], answers: IO[bytes]) -> None:
+        self._asked = asked
+        self._answers = answers
+
+    def __call__(self, name: str) -> tuple[Oid, bytes]:
+        """Return a tree's id and bytes. Raises EdgeError when the name names no tree."""
+        self._asked.write(name.encode() + b"\n")
+        self._asked.flush()
+        header = self._answers.readline().decode("ascii", "replace").split()
+        if len(header) != 3 or header[1] != "tree":  # noqa: PLR2004  (id, type, size)
+            raise EdgeError(f"expected a tree or commit, got {name.removesuffix('^{tree}')!r}")
+        size = int(header[2])
+        raw = self._answers.read(size + 1)
+        if len(raw) != size + 1:
+            raise EdgeError("git cat-file ended in the middle of an object")
+        return Oid(header[0]), raw[:-1]
+
+
+@contextmanager
+def _tree_reader(git: Git) -> Iterator[_Read]:
+    with subprocess.Popen(
+        git.command("cat-file", "--batch"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(),
+    ) as process:
+        assert process.stdin is not None  # noqa: S101  (asked for above)
+        assert process.stdout is not None  # noqa: S101
+        try:
+            yield _Read(process.stdin, process.stdout)
+        finally:
+            process.kill()
+
+
+class _Pack:
+    """Objects gathered to be handed to git in one go."""
+
+    def __init__(self, id_length: int) -> None:
+        if id_length not in _HASHES:
+            raise EdgeError(f"expected an object id of 40 or 64 digits, got one of {id_length}")
+        self._id_length = id_length
+        self.digest_size = id_length // 2
+        self._objects: dict[Oid, tuple[int, bytes]] = {}
+
+    def add(self, kind: int, content: bytes) -> Oid:
+        """Gather one object and return its id."""
+        oid = object_id(_NAMES[kind].decode(), content, self._id_length)
+        self._objects[oid] = (kind, content)
+        return oid
+
+    def send(self, git: Git) -> None:
+        """Hand everything over. Raises EdgeError when git refuses an object or misses one that is named."""
+        parts = [struct.pack(">4sII", b"PACK", 2, len(self._objects))]
+        for kind, content in self._objects.values():
+            parts += [_pack_header(kind, len(content)), zlib.compress(content, 1)]
+        body = b"".join(parts)
+        raw = body + _HASHES[self._id_length](body).digest()
+        if len(self._objects) < _UNPACK_LIMIT:
+            git.run(*_DURABLE, "unpack-objects", "-q", "--strict", stdin=raw)
+        else:
+            git.run(*_DURABLE, "index-pack", "--stdin", "--strict", stdin=raw)
+
+
+def _pack_header(kind: int, size: int) -> bytes:
+    """Write an object's type and size: 4 bits of size with the type, then 7 a byte, the lowest first."""
+    first, size = (kind << 4) | (size & 15), size >> 4
+    header = bytearray()
+    while size:
+        header.append(first | 0x80)
+        first, size = size & 0x7F, size >> 7
+    header.append(first)
+    return bytes(header)
