@@ -70,7 +70,7 @@ def apply(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitco
 
     site = Site(obj["folder"], obj["acting"])
     done = run_apply(site, site.instant(at, writes=True), confirm)
-    _print_applied(done, output)
+    print_applied(done, output)
     codes = [done.exit_code]
     if detailed_exitcode and done.changed:
         codes.append(ExitCode.CHANGES)
@@ -97,7 +97,8 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
         )
 
 
-def _print_applied(done: Any, output: str) -> None:
+def print_applied(done: Any, output: str) -> None:
+    """Print what a run did."""
     from daypass.views.plan import applied_json, applied_text
 
     found = done.survey
@@ -126,7 +127,7 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     site = Site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     done = run_apply(site, instant, confirm)
-    _print_applied(done, output)
+    print_applied(done, output)
     fresh = Site(obj["folder"], obj["acting"])
     limit = fresh.policy.catalogue.settings.limits.open_request
     for pull in close_stale(fresh.forge, limit=limit, at=instant):

@@ -1,0 +1,116 @@
+"""Founding an access repository: git, files, key, ledger. Each step leaves something that the next run can stand on."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from daypass.cli.site import keys_folder
+from daypass.core.errors import EdgeError, UsageError
+from daypass.edges.git.plumbing import Git
+
+
+class Founding:
+    """Makes one repository."""
+
+    def __init__(self, top: Path, *, at: datetime) -> None:
+        self.top = top
+        self.at = at
+        self.git = Git(top)
+        self.key_path: Path | None = None
+        self._key_id = ""
+
+    def begin(self) -> None:
+        """Make the directory and the git repository, unless they are there."""
+        self.top.mkdir(parents=True, exist_ok=True)
+        inside = self.git.work_tree()
+        if inside is None or inside.resolve() != self.top.resolve():
+            self.git.run("init", "--quiet", "--initial-branch=main")
+
+    def person(self) -> tuple[str, str, str]:
+        """Return (handle, name, email) of who git's configuration names. Raises UsageError when it names nobody."""
+        name = self._config("user.name")
+        email = self._config("user.email")
+        if not name or not email:
+            raise UsageError(
+                "git does not know who you are",
+                hint='git config --global user.name "Your Name"; git config --global user.email you@example.com',
+            )
+        handle = re.sub(r"[^a-z0-9]+", "-", email.partition("@")[0].lower()).strip("-")[:40]
+        return handle or "me", name.replace('"', "'"), email
+
+    def _config(self, key: str) -> str:
+        done = self.git.attempt("config", "--get", key)
+        return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+
+    def key(self, signer: str, public_key: Path | None) -> str:
+        """Make the signing key, or take the public half of one that a signer URI holds; return the public PEM."""
+        from daypass.edges.signing import generate_key, key_id
+
+        there = self.top / "policies" / "ledger.pub"
+        if there.exists():
+            return there.read_text(encoding="ascii")
+        if signer and public_key is not None:
+            return public_key.read_text(encoding="ascii")
+        folder = keys_folder()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pending = folder / f".new-{self.at:%Y%m%d%H%M%S}.pem"
+        public = generate_key(pending)
+        self.key_path = folder / f"{key_id(public)}.pem"
+        pending.rename(self.key_path)
+        return public.decode("ascii")
+
+    def write(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Write files that are not there; return (written, kept)."""
+        written, kept = [], []
+        for path, text in sorted(wanted.items()):
+            place = self.top / path
+            if place.exists() or place.is_symlink():
+                kept.append(path)
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+            written.append(path)
+        (self.top / "grants").mkdir(exist_ok=True)
+        owners = self._codeowners()
+        if owners:
+            written.append(owners)
+        return written, kept
+
+    def _codeowners(self) -> str:
+        from daypass.core.policies import read_policies
+        from daypass.edges.git.worktree import worktree_files
+        from daypass.views.codeowners import codeowners_text
+
+        path = self.top / ".github" / "CODEOWNERS"
+        if path.exists():
+            return ""
+        files = {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(codeowners_text(read_policies(files).catalogue), encoding="utf-8")
+        return ".github/CODEOWNERS"
+
+    def commit(self, written: list[str]) -> None:
+        """Commit what was written, and nothing else that may lie in the directory."""
+        if not written:
+            return
+        self.git.run("add", "--", *written)
+        self.git.run("commit", "--quiet", "--no-verify", "-m", "Begin the access repository", "--", *written)
+
+    def open_ledger(self, signer: str) -> None:
+        """Write the ledger's first receipt, unless there is a ledger."""
+        from daypass.cli.site import Site
+
+        site = Site(self.top)
+        if site.policy.broken:
+            raise EdgeError("the policies that were there do not read; mend them and run init again with --merge")
+        if not site.books.exists():
+            site.books.begin(at=self.at, main=site.tip)
+
+
+def run_git(arguments: list[str]) -> None:
+    """Run git for a demonstration."""
+    subprocess.run(["git", *arguments], check=True, capture_output=True)

@@ -1,0 +1,217 @@
+"""request, extend, end."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from daypass.cli.options import Duration, Instant, at_option
+from daypass.core.errors import UsageError
+from daypass.core.window import Span, Window, format_duration, parse_duration
+
+
+@click.command()
+@click.option("--subject", default="", help="Who receives the access; you by default.")
+@click.option("--resource", default="", help="The resource, as the catalogue names it.")
+@click.option("--role", default="", help="The role on it.")
+@click.option("--for", "duration", type=Duration(), default=None, help="How long, from the merge on: 8h, 30m, 2d.")
+@click.option("--from", "start", type=Instant(), default=None, help="When it starts, with --until; now by default.")
+@click.option("--until", type=Instant(), default=None, help="When it ends, in place of --for.")
+@click.option("--reason", default="", help="Why, for reviewers and auditors.")
+@click.option("--ticket", default="", help="A ticket, such as INC-1234.")
+@click.option("--purpose", default="", help="A ready-made kind of request: a file of policies/purposes.")
+@click.option("--branch", default="", help="Open a pull request of a branch that you made yourself, in place of writing one.")
+@click.option("--dry-run", is_flag=True, help="Check and say what would be needed; open nothing.")
+@at_option
+@click.pass_obj
+def request(
+    obj: dict[str, Any],
+    subject: str,
+    resource: str,
+    role: str,
+    duration: timedelta | None,
+    start: datetime | None,
+    until: datetime | None,
+    reason: str,
+    ticket: str,
+    purpose: str,
+    branch: str,
+    dry_run: bool,
+    at: datetime | None,
+) -> int:
+    """Ask for access: write a grant and open a pull request.
+
+    On a terminal, what is missing is asked for. The request is checked before it is opened.
+
+    \b
+    daypass request --resource orders-db --role readonly --for 8h --reason "Duplicate charges, INC-1234"
+    daypass request --branch my-branch       # a grant file that you wrote and committed yourself
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.site import Site
+    from daypass.pipeline import propose
+    from daypass.views.decision import needs_text
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    me = site.acting_handle()
+    if branch:
+        return _open_branch(site, branch, instant)
+    asked = _Form(site, me)
+    wish = propose.Wish(
+        subject=asked.subject(subject),
+        resource=asked.resource(resource),
+        role=asked.role(role),
+        span=asked.span(duration, start, until, instant),
+        reason=asked.reason(reason),
+        ticket=ticket,
+        purpose=purpose,
+    )
+    if dry_run:
+        grant, decision = propose.draft(site.policy, wish, requester=me, at=instant)
+        click.echo(needs_text(site.policy, grant, decision, requester=me), nl=False)
+        return 0 if not decision.denials else 11
+    opened = propose.request(site.history, site.forge, site.policy, wish, main=site.main, at=instant)
+    click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
+    if opened.grant is not None and opened.decision is not None:
+        click.echo(f"  grant  {opened.grant.id}")
+        click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
+    click.echo(f"Next: daypass gate {opened.pull.number}", err=True)
+    return 0
+
+
+def _open_branch(site: Any, branch: str, at: datetime) -> int:
+    from daypass.pipeline.gate import look
+
+    head = site.history.find(f"refs/heads/{branch}")
+    if head is None:
+        raise UsageError(f"there is no branch {branch!r}", hint="commit the grant file on a branch of its own first")
+    pull = site.forge.open(branch=branch, head=head, title=f"Request from branch {branch}", at=at)
+    click.echo(f"Opened #{pull.number}: {pull.title}")
+    from daypass.views.gate import gated_text
+
+    found = look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
+    click.echo(gated_text(found), nl=False)
+    return int(found.exit_code) if found.proposal.exit_code else 0
+
+
+class _Form:
+    """Asks for what is missing where somebody can answer; says what is missing where nobody can."""
+
+    def __init__(self, site: Any, me: str) -> None:
+        self._catalogue = site.policy.catalogue
+        self._me = me
+        self._talks = sys.stdin.isatty() and sys.stdout.isatty()
+        self._resource = ""
+        self._role = ""
+
+    def _ask(self, option: str, choices: list[str] | None = None, default: str | None = None) -> str:
+        if not self._talks:
+            hint = "one of " + ", ".join(choices) if choices else ""
+            raise UsageError(f"--{option} is missing", hint=hint)
+        kind = click.Choice(choices) if choices else None
+        return str(click.prompt(option.capitalize(), type=kind, default=default))
+
+    def subject(self, given: str) -> str:
+        """Who; the acting person unless said otherwise."""
+        return given or (self._ask("subject", default=self._me) if self._talks else self._me)
+
+    def resource(self, given: str) -> str:
+        """Which resource of the catalogue."""
+        resources = self._catalogue.resources
+        if not given and self._talks:
+            for name, found in resources.items():
+                click.echo(f"  {name:24} {found.title} ({found.environment}, {found.classification})")
+        self._resource = given or self._ask("resource", sorted(resources))
+        return self._resource
+
+    def role(self, given: str) -> str:
+        """Which of its roles; the limit of each is shown."""
+        found = self._catalogue.resources.get(self._resource)
+        roles = found.roles if found is not None else {}
+        if not given and self._talks:
+            for name, role in roles.items():
+                click.echo(f"  {name:24} at most {format_duration(role.max_duration)}  {role.title}")
+        self._role = given or self._ask("role", sorted(roles))
+        return self._role
+
+    def span(self, duration: timedelta | None, start: datetime | None, until: datetime | None, at: datetime) -> Span:
+        """How long: a duration, or a window with an end."""
+        if duration is not None and (start or until):
+            raise UsageError("--for and --from/--until exclude each other")
+        if start is not None and until is None:
+            raise UsageError("a window needs an end: add --until", hint="or ask for a duration with --for")
+        if until is not None:
+            try:
+                return Span(window=Window(start or at, until))
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+        if duration is None:
+            text = self._ask("for", default="1h") if self._talks else self._ask("for")
+            try:
+                duration = parse_duration(text)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+        return Span(duration=duration)
+
+    def reason(self, given: str) -> str:
+        """Why."""
+        return given or self._ask("reason")
+
+
+@click.command()
+@click.argument("grant")
+@click.option("--for", "more", type=Duration(), required=True, help="How much longer.")
+@at_option
+@click.pass_obj
+def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None) -> int:
+    """Ask for more time on GRANT (its id, as `daypass status` shows it). Needs approval like any request."""
+    from daypass.cli.site import Site
+    from daypass.core.grant import GrantId
+    from daypass.pipeline import propose
+    from daypass.views.decision import needs_text
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    me = site.acting_handle()
+    admission = site.standing.admission(GrantId(grant))
+    if admission is None:
+        raise UsageError(f"the ledger knows no live grant {grant}", hint="`daypass status` lists them; was it applied?")
+    opened = propose.extend(site.history, site.forge, site.policy, admission, more, main=site.main, at=instant)
+    click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
+    if opened.grant is not None and opened.decision is not None:
+        click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
+    return 0
+
+
+@click.command()
+@click.argument("grant")
+@at_option
+@click.pass_obj
+def end(obj: dict[str, Any], grant: str, at: datetime | None) -> int:
+    """End GRANT early: open its removal, pass the gate (nobody needs to approve less access) and take it away now."""
+    from daypass.cli.apply import print_applied, run_apply
+    from daypass.cli.site import Site
+    from daypass.core.grant import GrantId
+    from daypass.pipeline import propose
+    from daypass.pipeline.gate import gate
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    site.acting_handle()
+    opened = propose.end(site.history, site.forge, (GrantId(grant),), main=site.main, at=instant)
+    click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
+    gated = gate(
+        site.history, site.forge, site.policy_at, site.standing, opened.pull.number, main=site.main, at=instant
+    )
+    if gated.merge is None:
+        from daypass.views.gate import gated_text
+
+        click.echo(gated_text(gated), nl=False)
+        return int(gated.exit_code)
+    click.echo(f"Merged #{opened.pull.number} as {gated.merge.commit[:12]}")
+    done = run_apply(Site(obj["folder"], obj["acting"]), instant)
+    print_applied(done, "text")
+    return int(done.exit_code)

@@ -1,0 +1,122 @@
+"""approve, reject, withdraw, gate, status."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from daypass.cli.options import at_option, format_option
+from daypass.core.errors import ConflictError, ExitCode, UsageError, worst
+
+_number = click.argument("number", type=click.IntRange(min=1))
+
+
+def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None) -> int:
+    from daypass.cli.site import Site
+    from daypass.pipeline.gate import look
+    from daypass.views.gate import gated_text
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    me = site.acting_handle()
+    pull = site.forge.pull(number)
+    if pull.state != "open":
+        raise UsageError(f"#{number} is {pull.state}; only open requests are reviewed")
+    review = site.forge.review(number, commit=pull.head, state=state, at=instant)
+    click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
+    found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=instant)
+    click.echo(gated_text(found), nl=False)
+    return 0
+
+
+@click.command()
+@_number
+@at_option
+@click.pass_obj
+def approve(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+    """Approve the head commit of pull request NUMBER as the acting person."""
+    return _review(obj, number, "approved", at)
+
+
+@click.command()
+@_number
+@at_option
+@click.pass_obj
+def reject(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+    """Reject the head commit of pull request NUMBER as the acting person; it blocks until you change it."""
+    return _review(obj, number, "rejected", at)
+
+
+@click.command()
+@_number
+@at_option
+@click.pass_obj
+def withdraw(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+    """Take your own review of pull request NUMBER back."""
+    return _review(obj, number, "withdrawn", at)
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--dry-run", is_flag=True, help="Say what is missing; merge nothing.")
+@at_option
+@format_option(["text", "json"])
+@click.pass_obj
+def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | None, output: str) -> int:
+    """Merge pull request NUMBER (or every open one) when all that policy asks for is there; say what is missing if not.
+
+    Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid.
+    """
+    from daypass.cli.site import Site
+    from daypass.pipeline import gate as pipeline
+    from daypass.views.gate import gated_json, gated_text
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=not dry_run)
+    numbers = [number] if number is not None else [pull.number for pull in site.forge.open_pulls()]
+    verb = pipeline.look if dry_run else pipeline.gate
+    results = []
+    for each in numbers:
+        fresh = Site(obj["folder"], obj["acting"])
+        try:
+            results.append(
+                verb(fresh.history, fresh.forge, fresh.policy_at, fresh.standing, each, main=fresh.main, at=instant)
+            )
+        except ConflictError as error:
+            if number is not None:
+                raise
+            click.echo(f"#{each}: {error.message}; left open", err=True)
+    if output == "json":
+        click.echo(gated_json(results), nl=False)
+    else:
+        for found in results:
+            click.echo(gated_text(found), nl=False)
+        if not results:
+            click.echo("No open requests.")
+    return int(worst(found.exit_code for found in results)) if number is not None else int(ExitCode.OK)
+
+
+@click.command()
+@at_option
+@format_option(["text", "json"])
+@click.pass_obj
+def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
+    """List open requests and what each waits for, then live grants and the time that each has left."""
+    from daypass.cli.site import Site
+    from daypass.pipeline.gate import look
+    from daypass.views.gate import status_json, status_text
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at)
+    waiting = [
+        look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=instant)
+        for pull in site.forge.open_pulls()
+    ]
+    live = sorted(
+        (a for a in site.standing.admitted() if not a.window.ended(instant)), key=lambda a: (a.window.end, a.grant)
+    )
+    view = status_json if output == "json" else status_text
+    click.echo(view(waiting, live, site.standing.holdings, instant), nl=False)
+    return 0
