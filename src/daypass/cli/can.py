@@ -1,0 +1,123 @@
+"""can: whether access exists at this instant, for scripts; starts at once.
+
+What a subject's role means at the target is worked out from the policies at the tip of main, and remembered by their tree,
+so that asking again reads two small SQLite files and runs git once. The answer itself is always the target's own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.core.errors import EdgeError, ExitCode, UsageError
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS meaning(policies TEXT, subject TEXT, resource TEXT, role TEXT, kind TEXT, store TEXT,"
+    " target TEXT, principal TEXT, privilege TEXT, PRIMARY KEY(policies, subject, resource, role)) WITHOUT ROWID"
+)
+
+
+@click.command()
+@click.argument("subject")
+@click.argument("resource")
+@click.argument("role")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code says it.")
+@click.pass_obj
+def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool) -> int:
+    """Exit 0 when SUBJECT holds ROLE on RESOURCE at this instant, 20 when not.
+
+    Asks the target, not the plan: what it says is what is so.
+    """
+    folder = Path(obj["folder"])
+    policies, state = _place(folder)
+    found = _remembered(state, policies, subject, resource, role)
+    if found is None:
+        found = _work_out(folder, subject, resource, role)
+        _remember(state, policies, (subject, resource, role), found)
+    kind, store, target, principal, privilege = found
+    from daypass.core.plan import Entitlement
+
+    entitlement = Entitlement(target, resource, principal, privilege)
+    if kind == "embedded":
+        from daypass.edges.targets.embedded import holds
+
+        yes = holds(Path(store), entitlement)
+    else:
+        yes = _ask_target(folder, target, entitlement)
+    if not quiet:
+        click.echo("yes" if yes else "no")
+    return int(ExitCode.OK if yes else ExitCode.NO)
+
+
+def _place(folder: Path) -> tuple[str, Path]:
+    """Return the tree of main's policies and the folder of this machine's state, with one run of git."""
+    command = ["git", "-C", str(folder), "rev-parse", "refs/heads/main:policies", "--git-common-dir"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = done.stdout.split("\n")
+    if done.returncode != 0 or len(lines) < 2:  # noqa: PLR2004  (two questions, two lines)
+        raise EdgeError("this is no access repository: main has no policies/", hint="run it inside one, or name it with -C")
+    return lines[0], (folder / lines[1]).resolve() / "daypass"
+
+
+def _remembered(state: Path, policies: str, subject: str, resource: str, role: str) -> tuple[str, ...] | None:
+    path = state / "can.sqlite"
+    if not path.exists():
+        return None
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+        found = connection.execute(
+            "SELECT kind, store, target, principal, privilege FROM meaning"
+            " WHERE policies = ? AND subject = ? AND resource = ? AND role = ?",
+            (policies, subject, resource, role),
+        ).fetchone()
+        connection.close()
+    except sqlite3.DatabaseError:
+        return None  # a cache that cannot be read is no answer; the long way gives one
+    return tuple(found) if found is not None else None
+
+
+def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tuple[str, ...]) -> None:
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        connection = sqlite3.connect(state / "can.sqlite", timeout=5)
+        with connection:
+            connection.execute(_TABLE)
+            connection.execute("DELETE FROM meaning WHERE policies <> ?", (policies,))
+            connection.execute("INSERT OR REPLACE INTO meaning VALUES (?,?,?,?,?,?,?,?,?)", (policies, *key, *found))
+        connection.close()
+    except sqlite3.DatabaseError:
+        (state / "can.sqlite").unlink(missing_ok=True)  # broken; the next run makes it anew
+
+
+def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str, ...]:
+    from daypass.cli.site import Site
+    from daypass.core.grant import canonical
+    from daypass.edges.targets.registry import store_path
+
+    site = Site(folder)
+    catalogue = site.policy.catalogue
+    place = catalogue.resources.get(resource)
+    if place is None:
+        raise UsageError(f"the catalogue has no resource {resource!r}", hint="one of " + ", ".join(catalogue.resources))
+    level = place.roles.get(role)
+    if level is None:
+        raise UsageError(f"{resource} has no role {role!r}", hint="one of " + ", ".join(place.roles))
+    principal = catalogue.principal(subject, place)
+    if not principal:
+        raise UsageError(f"the directory has no {subject!r} with an identity at {place.target}")
+    target = catalogue.settings.targets[place.target]
+    store = str(store_path(target, site.repository.state_dir)) if target.kind == "embedded" else ""
+    return (target.kind, store, target.name, principal, canonical(dict(level.privilege)))
+
+
+def _ask_target(folder: Path, name: str, entitlement: Any) -> bool:
+    from daypass.cli.site import Site
+
+    target = Site(folder).targets()[name]
+    if isinstance(target, EdgeError):
+        raise target
+    return entitlement in target.observe()

@@ -1,0 +1,95 @@
+"""A decision in words: what policy asks for, who can give it, and what made each rule speak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.grant import Grant
+from daypass.core.policies import Policy
+from daypass.core.policy import Decision, approvers
+from daypass.core.window import format_duration, format_instant
+
+
+def people(catalogue: Catalogue, handles: tuple[str, ...] | frozenset[str], without: frozenset[str] = frozenset()) -> str:
+    """Name people: handle and full name."""
+    names = []
+    for handle in sorted(handles):
+        if handle in without:
+            continue
+        subject = catalogue.directory.subjects.get(handle)
+        names.append(f"{handle} ({subject.name})" if subject is not None and subject.name else handle)
+    return ", ".join(names) or "nobody"
+
+
+def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str) -> str:
+    """Say what a request needs: denials with what would help, approvals with the people who can give them."""
+    lines = []
+    for denial in decision.denials:
+        rule = f" [{denial.rule}]" if denial.rule else f" [{denial.code}]"
+        lines.append(f"  denied: {denial.message}{rule}")
+        if denial.hint:
+            lines.append(f"    hint: {denial.hint}")
+    if decision.denials:
+        return "\n".join(lines) + "\n"
+    out = frozenset({requester, grant.subject})
+    for requirement in decision.requirements:
+        who = people(policy.catalogue, approvers(policy, grant, requirement.source), out)
+        rules = f"  ({', '.join(requirement.rules)})" if requirement.rules else ""
+        lines.append(f"  needs  {requirement.at_least} approval from {requirement.source}: {who}{rules}")
+        if requirement.escalate_to and requirement.escalate_after is not None:
+            more = people(policy.catalogue, approvers(policy, grant, requirement.escalate_to), out)
+            lines.append(f"         after {format_duration(requirement.escalate_after)} also {requirement.escalate_to}: {more}")
+    if not decision.requirements:
+        rules = ", ".join(decision.rules)
+        lines.append(f"  needs  nobody: passes automatically ({rules})")
+    return "\n".join(lines) + "\n"
+
+
+def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str, at: str) -> str:
+    """Tell the whole decision: the grant as read, each rule with the values that made it speak, then the outcome."""
+    span = grant.span
+    window = str(span.window) if span.window is not None else f"{format_duration(span.length)} from the merge on"
+    lines = [
+        f"{grant.id}",
+        f"  {grant.subject} asks for {grant.role} on {grant.resource}, {window}",
+        f"  reason: {grant.reason}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
+        f"  judged at {at} as asked by {requester}, policy {decision.policy[:19]}…",
+        "Rules:",
+    ]
+    for trace in decision.traces:
+        lines.append(f"  {'applies  ' if trace.applied else 'no effect'}  {trace.rule}: {trace.effect}")
+        lines += [f"               {name} = {value}" for name, value in trace.values]
+        if trace.error:
+            lines.append(f"               failed: {trace.error}")
+    if not decision.traces:
+        lines.append("  none; the default asks one owner of the resource")
+    lines.append("Decision:" + ("  denied" if decision.denials else ""))
+    return "\n".join(lines) + "\n" + needs_text(policy, grant, decision, requester=requester)
+
+
+def decision_data(policy: Policy, grant: Grant, decision: Decision) -> dict[str, Any]:
+    """Return a decision as plain data, version 1."""
+    return {
+        "version": 1,
+        "grant": grant.id,
+        "policy": decision.policy,
+        "automatic": decision.automatic,
+        "rules": list(decision.rules),
+        "denials": [{"code": d.code, "rule": d.rule, "message": d.message, "hint": d.hint} for d in decision.denials],
+        "approvals": [
+            {
+                "at_least": r.at_least,
+                "from": r.source,
+                "rules": list(r.rules),
+                "people": sorted(approvers(policy, grant, r.source)),
+            }
+            for r in decision.requirements
+        ],
+        "traces": [
+            {"rule": t.rule, "applied": t.applied, "effect": t.effect, "values": dict(t.values), "error": t.error}
+            for t in decision.traces
+        ],
+        "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),
+        "until": format_instant(grant.span.window.end) if grant.span.window is not None else None,
+    }

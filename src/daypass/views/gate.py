@@ -1,0 +1,130 @@
+"""What the gate says, and what is going on, as text and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from daypass.core.plan import Entitlement, Holding
+from daypass.core.window import format_duration, format_instant
+from daypass.views.findings import finding_text
+
+_KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
+
+
+def gated_text(found: Any) -> str:
+    """Write one pull request: what it would do, what counts, what is missing."""
+    pull = found.pull
+    head = f"#{pull.number} {pull.title}  ({pull.state}, by {pull.opened_by.handle or pull.opened_by.name})"
+    if found.merge is not None:
+        head += f": merged as {found.merge.commit[:12]} at {format_instant(found.merge.at)}"
+    elif found.closed:
+        head += f": closed, {found.closed}"
+    lines = [head]
+    lines += [finding_text(finding, "  ") for finding in found.proposal.findings]
+    for verdict in found.verdicts:
+        lines += [f"  {line}" for line in _verdict_lines(verdict)]
+    if found.merge is None and found.met and pull.state == "open":
+        lines.append(f"  everything is there: `daypass gate {pull.number}` merges it")
+    return "\n".join(lines) + "\n"
+
+
+def _verdict_lines(verdict: Any) -> list[str]:
+    item = verdict.item
+    lines = [f"{_KINDS[item.kind]} {item.id}"]
+    if item.decision is None:
+        return [*lines, "  takes access away; nobody needs to approve it"]
+    for problem in verdict.problems:
+        lines.append(finding_text(problem, "  "))
+    for denial in item.decision.denials:
+        lines.append(f"  denied: {denial.message} [{denial.rule or denial.code}]")
+        if denial.hint:
+            lines.append(f"    hint: {denial.hint}")
+    if verdict.judgement is None:
+        if item.decision.automatic and not item.decision.denials:
+            lines.append(f"  passes automatically ({', '.join(item.decision.rules)})")
+        return lines
+    for counted in verdict.judgement.counted:
+        lines.append(f"  approved by {counted.handle} for {counted.source} at {counted.review.commit[:12]}")
+    for ignored in verdict.judgement.ignored:
+        who = ignored.review.by.handle or ignored.review.by.name
+        lines.append(f"  does not count: {ignored.review.state} by {who}: {ignored.why}")
+    if not item.decision.denials:
+        lines += [f"  missing: {line}" for line in verdict.judgement.missing()]
+    return lines
+
+
+def gated_data(found: Any) -> dict[str, Any]:
+    """Return one pull request's state as plain data."""
+    pull = found.pull
+    return {
+        "number": pull.number,
+        "title": pull.title,
+        "state": pull.state,
+        "head": pull.head,
+        "requester": pull.opened_by.handle,
+        "opened_at": format_instant(pull.opened_at),
+        "met": found.met,
+        "merge": found.merge.commit if found.merge is not None else None,
+        "closed": found.closed,
+        "findings": [
+            {"code": f.code, "place": str(f.place), "message": f.message, "hint": f.hint} for f in found.proposal.findings
+        ],
+        "grants": [
+            {
+                "grant": v.item.id,
+                "kind": v.item.kind,
+                "met": v.met,
+                "denials": [d.message for d in v.item.decision.denials] if v.item.decision else [],
+                "missing": v.judgement.missing() if v.judgement is not None else [],
+                "approved_by": [[c.handle, c.source] for c in v.judgement.counted] if v.judgement is not None else [],
+            }
+            for v in found.verdicts
+        ],
+    }
+
+
+def gated_json(results: Iterable[Any]) -> str:
+    """Write the gate's results as JSON, version 1."""
+    return json.dumps({"version": 1, "pulls": [gated_data(found) for found in results]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def status_text(
+    waiting: Sequence[Any], live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: datetime
+) -> str:
+    """Write open requests and live grants."""
+    lines = [f"Status at {format_instant(at)}", f"{len(waiting)} open:"]
+    for found in waiting:
+        lines += [f"  {line}" for line in gated_text(found).rstrip("\n").split("\n")]
+    lines.append(f"{len(live)} granted:")
+    for grant in live:
+        if at < grant.window.start:
+            state = f"opens in {format_duration(grant.window.start - at)}"
+        else:
+            held = grant.entitlement in holdings
+            left = f"{format_duration(grant.window.end - at)} left"
+            state = left if held else f"{left}, not provisioned yet: `daypass apply`"
+        lines.append(f"  {grant.grant:44} {grant.entitlement.principal}  until {format_instant(grant.window.end)}  {state}")
+    return "\n".join(lines) + "\n"
+
+
+def status_json(
+    waiting: Sequence[Any], live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: datetime
+) -> str:
+    """Write open requests and live grants as JSON, version 1."""
+    grants = [
+        {
+            "grant": g.grant,
+            "principal": g.entitlement.principal,
+            "resource": g.entitlement.resource,
+            "from": format_instant(g.window.start),
+            "until": format_instant(g.window.end),
+            "provisioned": g.entitlement in holdings,
+            "seconds_left": int((g.window.end - at).total_seconds()),
+        }
+        for g in live
+    ]
+    data = {"version": 1, "at": format_instant(at), "open": [gated_data(f) for f in waiting], "grants": grants}
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
