@@ -1,0 +1,241 @@
+"""check, explain, policy test."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass import __version__
+from daypass.cli.options import at_option, format_option
+from daypass.core.errors import ExitCode, InvalidError, UsageError, worst
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--base", metavar="REV", default="", help="Judge only what a pull request changes: the branch it goes to.")
+@click.option("--head", metavar="REV", default="", help="…and its head, read as data; nothing is checked out.")
+@click.option("--requester", metavar="HANDLE", default="", help="Who asks, with --base and --head; you by default.")
+@click.option("--revision", metavar="REV", default="", help="Check everything at a commit in place of the work tree.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Processes to use; as many as there are processors.")
+@at_option
+@format_option(["text", "json", "github", "sarif"])
+@click.pass_obj
+def check(
+    obj: dict[str, Any],
+    paths: tuple[Path, ...],
+    base: str,
+    head: str,
+    requester: str,
+    revision: str,
+    jobs: int | None,
+    at: datetime | None,
+    output: str,
+) -> int:
+    """Validate grants and policies; every finding has a code, a place, a message and a hint.
+
+    \b
+    daypass check                                  # the work tree
+    daypass check grants/orders-db/alice.yaml      # one file
+    daypass check --revision main                  # everything at a commit, from git's objects
+    daypass check --base main --head my-branch     # what a pull request changes, judged by main's policies
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.site import Site
+
+    site = Site(obj["folder"], obj["acting"])
+    if bool(base) != bool(head):
+        raise UsageError("--base and --head go together")
+    if sum(bool(way) for way in (paths, base, revision)) > 1:
+        raise UsageError("paths, --base/--head and --revision exclude each other")
+    if base:
+        return _check_proposal(site, base, head, requester, site.instant(at), output)
+    if revision:
+        found = check_revision(site, revision, jobs)
+    else:
+        found = _check_worktree(site, [Path(obj["folder"]) / path for path in paths])
+    _print(found, output)
+    return int(found.exit_code)
+
+
+def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
+    """Check everything at a commit, with the cache of earlier verdicts and as many processes as it pays for."""
+    from daypass.cli.fan import fan
+    from daypass.cli.site import progress
+    from daypass.edges.verdicts import Verdicts
+    from daypass.pipeline.check import check_tree
+
+    commit = site.history.resolve(revision)
+    policy = site.policy_at(commit)
+    verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
+    try:
+        return check_tree(
+            site.history,
+            policy,
+            revision=commit,
+            context=check_context(policy.digest),
+            verdicts=verdicts,
+            fan=fan(site, commit, policy, jobs),
+            progress=progress,
+        )
+    finally:
+        verdicts.close()
+
+
+def check_context(policy: str) -> str:
+    """Name everything that a grant's own verdict depends on beside its bytes: policies, schema, and this very program."""
+    from daypass.schema import load
+
+    found = hashlib.sha256(f"{__version__}\0{policy}\0{load('grant')}\0".encode())
+    package = Path(__file__).parents[1]
+    for path in sorted((*package.glob("core/*.py"), *package.glob("pipeline/check.py"))):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _check_worktree(site: Any, paths: list[Path]) -> Any:
+    from daypass.edges.git.worktree import blob_id, worktree_files
+    from daypass.pipeline.check import check_files
+
+    top = site.top().resolve()
+    wanted = [_inside(top, path) for path in paths]
+    files = [
+        file
+        for file in worktree_files(top, "grants")
+        if not wanted or any(file[0] == name or file[0].startswith(f"{name}/") or name == "." for name in wanted)
+    ]
+    if wanted and not files and not any(name.startswith("policies") for name in wanted):
+        raise UsageError(f"there is no grant at {', '.join(wanted)}", hint="grants lie at grants/<resource>/<name>.yaml")
+    return check_files(site.worktree_policy(), files, blob_id, "the work tree")
+
+
+def _inside(top: Path, path: Path) -> str:
+    # The last part is not followed: a symbolic link is to be refused as one, not read as what it points to.
+    place = path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+    try:
+        return place.relative_to(top).as_posix()
+    except ValueError:
+        raise UsageError(f"{path} is outside the repository {top}") from None
+
+
+def _print(found: Any, output: str) -> None:
+    from daypass.views import findings as views
+
+    if output == "json":
+        text = views.findings_json(found.findings, where=found.where, files=found.files, cached=found.cached)
+    elif output == "github":
+        text = views.findings_github(found.findings)
+    elif output == "sarif":
+        text = views.findings_sarif(found.findings)
+    else:
+        text = views.findings_text(found.findings)
+        errors = sum(1 for finding in found.findings if finding.is_error)
+        state = "ok" if not errors else f"{errors} wrong"
+        text += f"Checked {found.files} grants and the policies at {found.where}: {state}.\n"
+    click.echo(text, nl=False)
+
+
+def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetime, output: str) -> int:
+    from daypass.pipeline.proposal import Asked, read_proposal
+    from daypass.views import findings as views
+    from daypass.views.decision import decision_data, needs_text
+
+    base_oid, head_oid = site.history.resolve(base), site.history.resolve(head)
+    policy = site.policy_at(base_oid)
+    who = requester or site.acting or ""
+    asked = Asked(who, at, lambda _: None)
+    found = read_proposal(site.history, policy, base=base_oid, head=head_oid, asked=asked, at=at, trace=True)
+    decided = [item for item in found.items if item.decision is not None and item.grant is not None]
+    denials = [
+        denial.finding(item.grant.path) for item in decided for denial in item.decision.denials
+    ]
+    everything = (*found.findings, *denials, *(policy.broken))
+    if output == "json":
+        decisions = [decision_data(policy, item.grant, item.decision) for item in decided]
+        click.echo(views.findings_json(everything, base=base_oid, head=head_oid, decisions=decisions), nl=False)
+    elif output == "github":
+        click.echo(views.findings_github(everything), nl=False)
+    elif output == "sarif":
+        click.echo(views.findings_sarif(everything), nl=False)
+    else:
+        click.echo(views.findings_text((*found.findings, *policy.broken)), nl=False)
+        for item in found.items:
+            click.echo(f"{item.kind} {item.id}")
+            if item.decision is not None:
+                click.echo(needs_text(policy, item.grant, item.decision, requester=who), nl=False)
+            else:
+                click.echo("  takes access away; nobody needs to approve it")
+        click.echo(f"Checked {head_oid[:12]} against {base_oid[:12]}: {len(found.items)} grants, {len(found.others)} other paths.")
+    codes = [found.exit_code]
+    if policy.broken:
+        codes.append(ExitCode.INVALID)
+    return int(worst(codes))
+
+
+@click.command()
+@click.argument("grant")
+@click.option("--requester", metavar="HANDLE", default="", help="Who asks; the acting person by default.")
+@at_option
+@format_option(["text", "json"])
+@click.pass_obj
+def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None, output: str) -> int:
+    """Tell the decision on GRANT in words: a file, or the id of a grant of main.
+
+    Each rule, whether it applied and the values that made it so; which approvals are needed, from which groups and the
+    people in them; what would make a denied request pass.
+    """
+    import json
+
+    from daypass.cli.site import Site
+    from daypass.core.grant import FOLDER, SUFFIX, Grant, GrantId
+    from daypass.core.policy import Request, decide
+    from daypass.core.reading import read_grant
+    from daypass.core.window import format_instant
+    from daypass.pipeline.propose import read_current
+    from daypass.views.decision import decision_data, explain_text
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at)
+    if grant.endswith(SUFFIX):
+        place = Path(obj["folder"]) / grant
+        if not place.is_file():
+            raise UsageError(f"there is no file {grant}")
+        read = read_grant(_inside(site.top().resolve(), place) if FOLDER in grant else grant, place.read_bytes())
+        if not isinstance(read, Grant):
+            raise InvalidError(f"{grant} is not valid", read)
+    else:
+        read = read_current(site.history, site.main, GrantId(grant))
+    who = requester or site.forge.acting().handle or read.subject
+    decision = decide(site.policy, Request(read, who, instant, "new"), trace=True)
+    if output == "json":
+        click.echo(json.dumps(decision_data(site.policy, read, decision), indent=2, ensure_ascii=False))
+    else:
+        click.echo(explain_text(site.policy, read, decision, requester=who, at=format_instant(instant)), nl=False)
+    return int(ExitCode.DENIED if decision.denials else ExitCode.OK)
+
+
+@click.group()
+def policy() -> None:
+    """Work with the rules."""
+
+
+@policy.command("test")
+@click.option("--revision", metavar="REV", default="", help="Test the policies at a commit in place of the work tree.")
+@format_option(["text", "json"])
+@click.pass_obj
+def policy_test(obj: dict[str, Any], revision: str, output: str) -> int:
+    """Run the cases of policies/tests/ and show where the decision differs from what a case expects."""
+    from daypass.cli.site import Site
+    from daypass.core.policytest import run_tests
+    from daypass.views.policytest import tests_json, tests_text
+
+    site = Site(obj["folder"], obj["acting"])
+    found = site.policy_at(site.history.resolve(revision)) if revision else site.worktree_policy()
+    errors = tuple(finding for finding in found.findings if finding.is_error)
+    if errors:
+        raise InvalidError("the policies are not valid, so no case means anything", errors)
+    results = run_tests(found)
+    click.echo((tests_json if output == "json" else tests_text)(results), nl=False)
+    return int(ExitCode.OK if results.passed else ExitCode.INVALID)

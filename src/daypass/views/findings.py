@@ -1,0 +1,105 @@
+"""Findings in every shape that people and machines read them: text, JSON, workflow annotations, SARIF."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from daypass import __version__
+from daypass.core.finding import Finding, Severity
+
+_SARIF_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+_COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+
+
+def printable(text: str) -> str:
+    """Return text with everything that could move a terminal's cursor or hide written as an escape.
+
+    File names and values come from strangers; a raw escape sequence could forge lines of a log.
+    """
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def finding_text(finding: Finding, indent: str = "") -> str:
+    """Write one finding: place, severity, message, code, and the hint below it."""
+    place = printable(str(finding.place))
+    label = f"{place}: " if place else ""
+    text = f"{indent}{label}{finding.severity.value}: {printable(finding.message)} [{finding.code}]"
+    return f"{text}\n{indent}  hint: {printable(finding.hint)}" if finding.hint else text
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """Write findings for people, one after the other."""
+    return "".join(finding_text(finding) + "\n" for finding in findings)
+
+
+def finding_data(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain data."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "file": printable(finding.place.file),
+        "line": finding.place.line,
+        "column": finding.place.column,
+        "path": finding.place.path,
+        "message": finding.message,
+        "hint": finding.hint,
+    }
+
+
+def findings_json(findings: Sequence[Finding], **more: Any) -> str:
+    """Write findings as JSON, version 1, with the check's own facts beside them."""
+    data = {"version": 1, **more, "findings": [finding_data(finding) for finding in findings]}
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def findings_github(findings: Sequence[Finding]) -> str:
+    """Write workflow annotations.
+
+    https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
+    """
+    lines = []
+    for finding in findings:
+        fields = [f"file={_property(printable(finding.place.file))}"] if finding.place.file else []
+        if finding.place.line:
+            fields += [f"line={finding.place.line}", f"col={finding.place.column}"]
+        fields.append(f"title={_property(finding.code)}")
+        message = finding.message + (f"\nhint: {finding.hint}" if finding.hint else "")
+        lines.append(f"::{_COMMAND[finding.severity]} {','.join(fields)}::{_data(message)}\n")
+    return "".join(lines)
+
+
+def _data(text: str) -> str:
+    """Escape a message; an unescaped line break would let a value issue workflow commands of its own."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def findings_sarif(findings: Sequence[Finding]) -> str:
+    """Write SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/)."""
+    rules = sorted({finding.code for finding in findings})
+    results = []
+    for finding in findings:
+        region = {"startLine": max(1, finding.place.line), "startColumn": max(1, finding.place.column)}
+        location = {"artifactLocation": {"uri": printable(finding.place.file) or "."}, "region": region}
+        text = finding.message + (f" ({finding.hint})" if finding.hint else "")
+        results.append(
+            {
+                "ruleId": finding.code,
+                "level": _SARIF_LEVEL[finding.severity],
+                "message": {"text": text},
+                "locations": [{"physicalLocation": location}],
+            }
+        )
+    driver = {"name": "daypass", "version": __version__, "rules": [{"id": rule} for rule in rules]}
+    document = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
