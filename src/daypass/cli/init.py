@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import now
+from daypass.cli.options import at_option, now
 from daypass.core.errors import DaypassError, UsageError
 
 _IGNORED = "# Private keys never belong here; daypass keeps its own outside the repository.\n*.pem\n*.key\n.env\n.DS_Store\n"
@@ -23,7 +24,8 @@ _IGNORED = "# Private keys never belong here; daypass keeps its own outside the 
               "(awskms:…, gcpkms:…, hv:…) in place of a key file; needs --public-key.")
 @click.option("--public-key", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
               help="The signer's public key, PEM.")
-@click.option("--simulated-clock", is_flag=True, hidden=True)
+@click.option("--simulated-clock", is_flag=True, help="Let writing verbs take --at; for demonstrations only.")
+@at_option
 @click.pass_obj
 def init(
     obj: dict[str, Any],
@@ -33,6 +35,7 @@ def init(
     signer: str,
     public_key: Path | None,
     simulated_clock: bool,
+    at: datetime | None,
 ) -> None:
     """Make a new access repository in DIRECTORY, with a first commit, a ledger and a signing key.
 
@@ -43,11 +46,13 @@ def init(
     if bool(signer) != bool(public_key):
         raise UsageError("--signer and --public-key go together", hint="the public key tells auditors whose receipts to trust")
     top = Path(obj["folder"]) / directory
-    if top.exists() and any(top.iterdir()) and not merge:
+    if at is not None and not simulated_clock:
+        raise UsageError("--at goes with --simulated-clock only")
+    if top.exists() and any(child.name != ".git" for child in top.iterdir()) and not merge:
         raise UsageError(
             f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
         )
-    founding = Founding(top, at=now())
+    founding = Founding(top, at=at or now())
     founding.begin()
     wanted = template_files("example" if example else "plain", founding.person())
     if simulated_clock:
