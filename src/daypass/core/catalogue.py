@@ -56,7 +56,8 @@ class Subject:
 
     ``emails`` holds every address, lower case; ``login`` and ``forge_id`` are the forge's; ``keys`` are public SSH keys as
     in authorized_keys (type and base64, no comment); ``until`` is when the person's own engagement ends; ``identities`` maps
-    a target's name or kind to the principal there.
+    a target's name or kind to the principal there. A workload has ``claims``, which its tokens must carry, and ``owners``,
+    the groups that answer for it.
     """
 
     handle: str
@@ -71,6 +72,8 @@ class Subject:
     until: datetime | None = None
     keys: tuple[str, ...] = ()
     identities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    claims: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    owners: tuple[str, ...] = ()
 
     @property
     def is_person(self) -> bool:
@@ -79,11 +82,21 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Vendor:
+    """A sub-processor whose people may receive access; ``until`` is when the contract with it ends."""
+
+    name: str
+    title: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
     """People, workloads and groups. ``groups`` maps a group's name to the handles in it, includes followed."""
 
     subjects: Mapping[str, Subject]
     groups: Mapping[str, frozenset[str]]
+    vendors: Mapping[str, Vendor] = field(default_factory=lambda: MappingProxyType({}))
 
     def groups_of(self, handle: str) -> tuple[str, ...]:
         """Return the names of the groups that hold a handle, sorted."""
@@ -181,6 +194,16 @@ class Catalogue:
             return ""
         found = subject.identities.get(target.name) or subject.identities.get(target.kind)
         return found or (handle if target.kind == "embedded" else "")
+
+    def engagement_end(self, handle: str) -> datetime | None:
+        """Return when a subject's engagement ends: their own end or their vendor's, whichever is first; None for never.
+
+        Somebody whom the directory does not know has no engagement and is refused elsewhere.
+        """
+        subject = self.directory.subjects.get(handle)
+        vendor = self.directory.vendors.get(subject.vendor) if subject is not None else None
+        ends = [one.until for one in (subject, vendor) if one is not None and one.until is not None]
+        return min(ends, default=None)
 
     def meaning(self, resource: Resource, role: Role) -> str:
         """Return the digest of what a role gives: the target, how it is reached, and the privilege there."""

@@ -1,0 +1,67 @@
+"""Office hours: whether an instant falls into ranges of the week as a wall clock in some zone shows them.
+
+A specification is ranges separated by commas, each ``Mon-Fri 08:00-19:00`` or ``Sat 10:00-14:00``. A range is half-open: it
+holds at its start and no longer at its end; ``24:00`` is the end of a day. A range whose end is not after its start runs
+over midnight and belongs to the day it starts on. The wall clock is what people in the zone see, so summer time moves it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_DAY_MINUTES = 24 * 60
+_RANGE = re.compile(
+    r"(?P<first>[A-Z][a-z]{2})(?:-(?P<last>[A-Z][a-z]{2}))? (?P<start>[0-9]{2}:[0-9]{2})-(?P<end>[0-9]{2}:[0-9]{2})"
+)
+
+Spans = tuple[tuple[int, int], ...]
+"""Half-open minutes of a week that begins on Monday 00:00; an end may lie in the next week."""
+
+
+@lru_cache(maxsize=256)
+def parse_hours(text: str) -> Spans:
+    """Read a specification. Raises ValueError, with a message for people."""
+    spans: list[tuple[int, int]] = []
+    for part in text.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None or match["first"] not in DAYS or (match["last"] or "Mon") not in DAYS:
+            raise ValueError(f"{part.strip()!r} are no hours; write for example \"Mon-Fri 08:00-19:00\"")
+        start, end = _minutes(match["start"]), _minutes(match["end"])
+        if start == end or start == _DAY_MINUTES:
+            raise ValueError(f"{part.strip()!r} holds no time; a whole day is 00:00-24:00")
+        first = DAYS.index(match["first"])
+        last = DAYS.index(match["last"] or match["first"])
+        for step in range((last - first) % len(DAYS) + 1):
+            day = (first + step) % len(DAYS) * _DAY_MINUTES
+            spans.append((day + start, day + end + (_DAY_MINUTES if end <= start else 0)))
+    return tuple(sorted(spans))
+
+
+def _minutes(text: str) -> int:
+    hours, minutes = int(text[:2]), int(text[3:])
+    total = hours * 60 + minutes
+    if minutes >= 60 or total > _DAY_MINUTES:  # noqa: PLR2004  (the clock's own limit)
+        raise ValueError(f"{text!r} is no time of day; 00:00 to 24:00")
+    return total
+
+
+@lru_cache(maxsize=64)
+def parse_zone(name: str) -> ZoneInfo:
+    """Find a zone of the time zone database, such as ``Europe/Berlin``. Raises ValueError, with a message for people."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, malformed, or a folder of the database
+        raise ValueError(f"{name!r} is no time zone; write for example \"Europe/Berlin\" or \"UTC\"") from None
+
+
+def within_hours(at: datetime, hours: str, zone: str) -> bool:
+    """Say whether an aware instant is in the hours of a zone. Raises ValueError for hours or a zone that make no sense."""
+    spans = parse_hours(hours)
+    local = at.astimezone(parse_zone(zone))
+    minute = local.weekday() * _DAY_MINUTES + local.hour * 60 + local.minute
+    week = len(DAYS) * _DAY_MINUTES
+    return any(start <= minute < end or start <= minute + week < end for start, end in spans)

@@ -1,0 +1,106 @@
+"""The values that conditions see: one for each word of the vocabulary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from daypass.core.catalogue import Catalogue, Resource, Role, Subject
+from daypass.core.grant import Grant
+from daypass.core.window import format_duration, format_instant
+
+
+def subject_facts(subject: Subject, groups: tuple[str, ...]) -> dict[str, Any]:
+    """Return what conditions see of a subject."""
+    return {
+        "subject.handle": subject.handle,
+        "subject.kind": subject.kind,
+        "subject.employment": subject.employment,
+        "subject.vendor": subject.vendor,
+        "subject.manager": subject.manager,
+        "subject.groups": list(groups),
+    }
+
+
+def resource_facts(resource: Resource) -> dict[str, Any]:
+    """Return what conditions see of a resource."""
+    return {
+        "resource.name": resource.name,
+        "resource.environment": resource.environment,
+        "resource.classification": resource.classification,
+        "resource.target": resource.target,
+        "resource.data": list(resource.data),
+        "resource.owners": list(resource.owners),
+    }
+
+
+def role_facts(role: Role) -> dict[str, Any]:
+    """Return what conditions see of a role."""
+    return {"role.name": role.name, "role.max_duration": role.max_duration}
+
+
+def printable(value: Any) -> str:
+    """Write a fact for people, in CEL's own spelling where it has one."""
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, datetime):
+        return format_instant(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+class FactBook:
+    """Facts of one catalogue; what does not depend on the grant is made once."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._subjects: dict[str, dict[str, Any]] = {}
+        self._roles: dict[tuple[str, str], dict[str, Any]] = {}
+        self._groups: dict[str, list[str]] = {}
+        for name in sorted(catalogue.directory.groups):
+            for handle in catalogue.directory.groups[name]:
+                self._groups.setdefault(handle, []).append(name)
+
+    def of_grant(self, grant: Grant) -> dict[str, Any]:
+        """Return every fact that needs no request. Subject, resource and role must be known."""
+        purpose = self._catalogue.purposes.get(grant.purpose)
+        return {
+            **self._subject(grant.subject),
+            **self._role(grant.resource, grant.role),
+            "grant.id": grant.id,
+            "grant.subject": grant.subject,
+            "grant.resource": grant.resource,
+            "grant.role": grant.role,
+            "grant.reason": grant.reason,
+            "grant.ticket": grant.ticket,
+            "grant.purpose": grant.purpose,
+            "grant.duration": grant.span.length,
+            "grant.emergency": purpose is not None and purpose.emergency,
+            "grant.absolute": grant.span.window is not None,
+        }
+
+    def of_request(self, requester: str, opened_at: datetime, kind: str) -> Mapping[str, Any]:
+        """Return the facts that only a request has. Raises RuntimeError for a naive time, which CEL would take for UTC."""
+        if opened_at.tzinfo is None:
+            raise RuntimeError("naive time inside daypass")
+        return {
+            "request.opened_at": opened_at,
+            "request.requester": requester,
+            "request.kind": kind,
+            "requester.groups": list(self._groups.get(requester, [])),
+        }
+
+    def _subject(self, handle: str) -> dict[str, Any]:
+        found = self._subjects.get(handle)
+        if found is None:
+            subject = self._catalogue.directory.subjects[handle]
+            found = self._subjects[handle] = subject_facts(subject, tuple(self._groups.get(handle, ())))
+        return found
+
+    def _role(self, resource: str, role: str) -> dict[str, Any]:
+        found = self._roles.get((resource, role))
+        if found is None:
+            known = self._catalogue.resources[resource]
+            found = self._roles[(resource, role)] = resource_facts(known) | role_facts(known.roles[role])
+        return found
