@@ -1,8 +1,8 @@
 """History over a real repository: revisions, trees, contents, and main's first-parent steps.
 
 Only plumbing is run, so that nobody's settings for log or diff change an answer. Merges are compared with their first
-parent, so that a grant slipped into a merge is seen. In a shallow clone, where history is cut and every answer over it would
-be wrong, the methods that walk it raise RefusedError.
+parent, so that a grant slipped into a merge is seen. In a shallow clone, where history is cut and every answer over it
+would be wrong, the methods that walk it raise RefusedError.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ class GitHistory:
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:
         """Stream main's first-parent steps after ``since`` (None: from the root) up to ``until``, oldest first.
 
-        Merges are compared with their first parent, so that a grant slipped into a merge is seen. Raises RefusedError in
-        a shallow clone, and where ``since`` is no step of that history: what landed between the two cannot be told then.
+        Merges are compared with their first parent, so that a grant slipped into a merge is seen. Raises RefusedError
+        in a shallow clone, and where ``since`` is no step of that history: what landed between the two cannot be told
+        then.
         """
         self._refuse_shallow()
         last = self.resolve(until)
@@ -117,7 +118,7 @@ class GitHistory:
             )
 
     def _list_steps(self, since: Oid | None, until: Oid, listed: IO[bytes], asked: IO[bytes]) -> None:
-        """Write ``commit parents...`` lines to ``listed`` and ``commit first-parent`` lines to ``asked``, oldest first."""
+        """Write ``commit parents...`` to ``listed`` and ``commit first-parent`` to ``asked``, oldest first."""
         span = [until] if since is None else [until, f"^{since}"]
         start: bytes | None = None
         with self._git.stream("rev-list", "--first-parent", "--parents", "--reverse", *span) as output:
@@ -130,8 +131,8 @@ class GitHistory:
         stands = until if start is None else start.decode()
         if since is not None and stands != since:
             raise RefusedError(
-                f"main at {until[:12]} was not reached from {since[:12]} step by step: a branch was pushed over main, or main"
-                " went back",
+                f"main at {until[:12]} was not reached from {since[:12]} step by step: a branch was pushed over main,"
+                " or main went back",
                 hint="restore main, and land the work by a merge whose first parent is main",
             )
         listed.seek(0)

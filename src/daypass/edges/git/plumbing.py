@@ -6,21 +6,33 @@ GitPython's object layer starts a process per object and is not used for bulk wo
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from daypass.core.errors import ConflictError, EdgeError
-from daypass.core.grant import Oid
-from daypass.ports import ABSENT
+from daypass.core.grant import ABSENT, Oid
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    _WIDEN = None
+else:
+    _WIDEN = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux alone can widen a pipe
 
 _FIXED = ("-c", "core.quotepath=off", "-c", "core.commitGraph=true", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
 
-# GIT_DIR and its kin would let the caller's shell redirect us to another repository; replace refs and grafts would let
-# a repository show other objects than those that its ids name.
+# GIT_DIR and its kin would let the caller's shell redirect us to another repository, or to other objects.
 _DROPPED = (
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -29,16 +41,35 @@ _DROPPED = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_NAMESPACE",
     "GIT_COMMON_DIR",
+    "GIT_SHALLOW_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_DEFAULT_HASH",
     "GIT_AUTHOR_DATE",
     "GIT_COMMITTER_DATE",
 )
+# Replace refs and grafts would let a repository show other objects and parents than those that its ids name.
+_SET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
+# What is written is on the disk before a ref names it, and the ref before we go on: a receipt must outlive a power cut.
+DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch")
+
+_PIPE = 1 << 20
+_LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measured, see _Patient
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+# git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
+_FIRST = re.compile(rb"cannot lock ref|\.lock'")
+_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the process environment in which git behaves the same everywhere, with ``extra`` added."""
     environment = {key: value for key, value in os.environ.items() if key not in _DROPPED}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
-    return environment | dict(extra or {})
+    return environment | _SET | dict(extra or {})
 
 
 class Git:
@@ -51,18 +82,20 @@ class Git:
         """Run git and return its standard output. Raises EdgeError, with git's own last line, when it fails."""
         done = self.attempt(*arguments, stdin=stdin, environment=environment)
         if done.returncode != 0:
-            raise EdgeError(f"git {arguments[0]} failed: {_last_line(done.stderr)}")
+            raise _failed(arguments, done.stderr)
         return done.stdout
 
     def text(self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None) -> str:
         """Run git and return its standard output as text without the last newline."""
-        return self.run(*arguments, stdin=stdin, environment=environment).decode("utf-8", "surrogateescape").rstrip("\n")
+        return (
+            self.run(*arguments, stdin=stdin, environment=environment).decode("utf-8", "surrogateescape").rstrip("\n")
+        )
 
     def attempt(
         self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """Run git and return how it ended; only a git that cannot be started raises."""
-        try:
+        with _startable(arguments):
             return subprocess.run(
                 self.command(*arguments),
                 input=stdin if stdin is not None else b"",
@@ -70,8 +103,6 @@ class Git:
                 env=clean_environment(environment),
                 check=False,
             )
-        except OSError as error:
-            raise EdgeError(f"git cannot be started: {error}", hint="install git 2.34 or newer") from error
 
     def command(self, *arguments: str) -> list[str]:
         """Return the argument list that runs git here."""
@@ -83,28 +114,32 @@ class Git:
 
         Leaving early, by an exception or a ``break``, ends the process and is no failure of git's.
         """
-        with subprocess.Popen(
-            self.command(*arguments),
-            stdin=stdin if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=clean_environment(),
-            bufsize=1 << 20,
-        ) as process:
-            assert process.stdout is not None  # noqa: S101  (asked for above)
-            assert process.stderr is not None  # noqa: S101
-            finished = False
-            try:
-                yield process.stdout
-                finished = not process.stdout.read(1)
-            finally:
-                process.stdout.close()
-                if not finished:
-                    process.kill()
-                errors = process.stderr.read()
-                code = process.wait()
-        if finished and code != 0:
-            raise EdgeError(f"git {arguments[0]} failed: {_last_line(errors)}")
+        # Complaints go to a file: a pipe that nobody reads meanwhile would fill and stop git for ever.
+        with tempfile.TemporaryFile() as complaints:
+            with _startable(arguments):
+                process = subprocess.Popen(
+                    self.command(*arguments),
+                    stdin=stdin if stdin is not None else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=complaints,
+                    env=clean_environment(),
+                    bufsize=0,
+                )
+            with process:
+                assert process.stdout is not None  # noqa: S101  (asked for above)
+                output = io.BufferedReader(_Patient(process.stdout), _PIPE)
+                finished = False
+                try:
+                    yield output
+                    finished = not output.read(1)
+                finally:
+                    process.stdout.close()
+                    if not finished:
+                        process.kill()
+                    code = process.wait()
+            if finished and code != 0:
+                complaints.seek(0)
+                raise _failed(arguments, complaints.read())
 
     def common_dir(self) -> Path:
         """Return the repository's own folder (``.git``, or the bare repository), shared by its work trees."""
@@ -116,23 +151,95 @@ class Git:
         return Path(os.fsdecode(done.stdout.rstrip(b"\n"))) if done.returncode == 0 and done.stdout.strip() else None
 
     def find(self, revision: str) -> Oid | None:
-        """Return the commit that a revision names, None when it names none."""
+        """Return the commit that a revision names, None when it names none. Raises EdgeError when git cannot tell."""
+        if "\0" in revision:
+            return None
         done = self.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        return Oid(done.stdout.decode().strip()) if done.returncode == 0 else None
+        if done.returncode not in (0, 1):
+            raise _failed(("rev-parse",), done.stderr)
+        found = done.stdout.decode("ascii", "replace").strip()
+        # "^main" is answered with success and a "^" before the id: it excludes, it names nothing.
+        return Oid(found) if done.returncode == 0 and _OID.fullmatch(found) else None
 
     def update_refs(self, moves: Mapping[str, tuple[Oid, Oid]], *, reason: str) -> None:
         """Move refs from old to new values, all or none; ABSENT as old means "must not exist", as new "delete".
 
         Raises ConflictError when any ref does not stand at its old value: somebody else was first.
         """
-        lines = ["start"]
-        for ref, (old, new) in moves.items():
-            lines.append(f"delete {ref} {old}" if new == ABSENT else f"update {ref} {new} {old}")
-        lines += ["prepare", "commit", ""]
-        done = self.attempt("update-ref", "-m", reason, "--stdin", stdin="\n".join(lines).encode())
+        lines = ["start", *(_move(ref, old, new) for ref, (old, new) in moves.items()), "prepare", "commit", ""]
+        done = self.attempt(
+            *DURABLE, "update-ref", "--no-deref", "-m", reason, "--stdin", stdin="\n".join(lines).encode()
+        )
         if done.returncode != 0:
-            # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
+            if not _FIRST.search(done.stderr):
+                raise _failed(("update-ref",), done.stderr)
             raise ConflictError(f"a ref moved meanwhile: {_last_line(done.stderr)}", hint="run the command again")
+
+
+def _move(ref: str, old: Oid, new: Oid) -> str:
+    """Write one line for ``update-ref --stdin``, in words that fit both lengths of object ids."""
+    if not _REF.fullmatch(ref):  # a space or a line end in it would be read as another command
+        raise EdgeError(f"expected the name of a ref below refs/, got {ref!r}")
+    for oid in (old, new):
+        if not _OID.fullmatch(oid):
+            raise EdgeError(f"expected an object id, got {oid!r}")
+    if old == ABSENT:
+        return f"verify {ref}" if new == ABSENT else f"create {ref} {new}"
+    return f"delete {ref} {old}" if new == ABSENT else f"update {ref} {new} {old}"
+
+
+@contextmanager
+def _startable(arguments: tuple[str, ...]) -> Iterator[None]:
+    """Turn what stops git from starting into errors."""
+    try:
+        yield
+    except OSError as error:
+        raise EdgeError(f"git cannot be started: {error}", hint="install git 2.34 or newer") from error
+    except ValueError as error:  # a NUL, which no argument can carry
+        shown = next((argument for argument in arguments if "\0" in argument), "")
+        raise EdgeError(f"git cannot be asked for {shown!r}: {error}") from error
+
+
+class _Patient(io.RawIOBase):
+    """Reads a long answer in few large pieces.
+
+    git writes one object at a time; a reader that wakes for each costs git more than the work itself. So the pipe is
+    made wide, and once an answer has proved long we let it fill a little before reading on. Where it cannot be made
+    wide, we read as it comes.
+    """
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        super().__init__()
+        self._descriptor = pipe.fileno()
+        self._seen = 0
+        self._last = 0
+        self._wide = False
+        if _WIDEN is not None:
+            try:
+                self._wide = fcntl.fcntl(self._descriptor, _WIDEN, _PIPE) >= _PIPE
+            except OSError:  # the user's share of such pipes is used up
+                self._wide = False
+
+    def readable(self) -> bool:
+        """Say yes: the buffer above asks."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read what is there into the buffer and return its length, 0 at the end."""
+        if self._wide and self._seen > _LONG and self._last < _SHORT:
+            time.sleep(_PAUSE)
+        self._last = os.readv(self._descriptor, [buffer])
+        self._seen += self._last
+        return self._last
+
+
+def _failed(arguments: tuple[str, ...], errors: bytes) -> EdgeError:
+    verb = next((a for before, a in zip(("", *arguments), arguments, strict=False) if _is_verb(before, a)), "")
+    return EdgeError(f"git {verb} failed: {_last_line(errors)}")
+
+
+def _is_verb(before: str, argument: str) -> bool:
+    return before != "-c" and not argument.startswith("-")
 
 
 def _last_line(errors: bytes) -> str:

@@ -1,8 +1,8 @@
 """Writing to a repository without touching its work tree or index: trees, commits, and a work tree brought along after.
 
 Trees and blobs are made here and handed to git in one pack, as a push would hand them over: one process whatever their
-number, and git checks each object and that everything it names is there before anything is kept. Only the folders that a
-change lies in are read and written again.
+number, and git checks each object and that everything it names is there before anything is kept. Only the folders that
+a change lies in are read and written again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import IO
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import Oid
-from daypass.edges.git.plumbing import Git, clean_environment
+from daypass.edges.git.plumbing import DURABLE, Git, clean_environment
 
 FILE_MODE = "100644"
 _FOLDER_MODE = b"40000"
@@ -30,8 +30,6 @@ _NAMES = {_TREE: b"tree", _BLOB: b"blob"}
 _HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
 # git's own limit for a push: fewer objects are kept one file each, more as one pack.
 _UNPACK_LIMIT = 100
-# What is written is on the disk before a ref names it: a receipt must outlive a power cut.
-_DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch")
 _IN_THE_WAY = re.compile(rb"not uptodate|would be overwritten|would be removed|would lose|index\.lock|not up to date")
 
 _Put = tuple[str, Oid] | None
@@ -41,8 +39,8 @@ _Put = tuple[str, Oid] | None
 def write_files(git: Git, parent: Oid, files: Sequence[tuple[str, bytes | None]]) -> Oid:
     """Return a tree: that of ``parent`` (a commit or tree) with files added, replaced, or deleted (None).
 
-    A replaced file becomes a plain one. Raises EdgeError for a path that git cannot hold, ConflictError where a file is to
-    be deleted that is not there.
+    A replaced file becomes a plain one. Raises EdgeError for a path that git cannot hold, ConflictError where a file is
+    to be deleted that is not there.
     """
     pack = _Pack(len(parent))
     puts: dict[str, _Put] = {
@@ -54,8 +52,8 @@ def write_files(git: Git, parent: Oid, files: Sequence[tuple[str, bytes | None]]
 def write_entries(git: Git, tree_of: Oid, changes: Sequence[tuple[str, str, Oid | None]]) -> Oid:
     """Return a tree: that of ``tree_of`` with leaves (path, mode, oid) put there, or deleted where the oid is None.
 
-    The objects must exist. Raises EdgeError for a path or mode that git cannot hold, ConflictError where a path is to be
-    deleted that is not there.
+    The objects must exist. Raises EdgeError for a path or mode that git cannot hold, ConflictError where a path is to
+    be deleted that is not there.
     """
     wrong = next((mode for _, mode, oid in changes if oid is not None and mode not in _MODES), None)
     if wrong is not None:
@@ -74,9 +72,10 @@ def commit_tree(
     at: datetime,
     sign_with: str | None = None,
 ) -> Oid:
-    """Make a commit and return it; no ref moves. ``author`` is (name, email) and the committer too, ``at`` the time of both.
+    """Make a commit and return it; no ref moves.
 
-    ``sign_with`` is the file of an SSH key to sign with. Raises EdgeError when git refuses.
+    ``author`` is (name, email), and the committer too; ``at`` is the time of both. ``sign_with`` is the file of an SSH
+    key to sign with. Raises EdgeError when git refuses.
     """
     name, email = author
     stamp = f"@{int(at.timestamp())} +0000"
@@ -90,7 +89,7 @@ def commit_tree(
     for parent in parents:
         command += ["-p", parent]
     text = message if message.endswith("\n") else message + "\n"
-    options = (*_DURABLE, "-c", "i18n.commitEncoding=UTF-8", *signing)
+    options = (*DURABLE, "-c", "i18n.commitEncoding=UTF-8", *signing)
     made = git.run(*options, *command, stdin=text.encode(), environment=identity)
     return Oid(made.decode().strip())
 
@@ -169,10 +168,10 @@ def _rewrite(folder: _Folder, raw: bytes, read: _Read, pack: _Pack, where: str) 
             held[name] = (mode.encode(), bytes.fromhex(oid))
     for name, below in folder.folders.items():
         shown = where + name.decode("utf-8", "backslashreplace")
-        mode, oid = held.get(name, (_FOLDER_MODE, b""))
-        if mode != _FOLDER_MODE:
+        kind, held_oid = held.get(name, (_FOLDER_MODE, b""))
+        if kind != _FOLDER_MODE:
             raise ConflictError(f"{shown} is to be a folder and is a file", hint="choose another path")
-        made = _rewrite(below, read(oid.hex())[1] if oid else b"", read, pack, shown + "/")
+        made = _rewrite(below, read(held_oid.hex())[1] if held_oid else b"", read, pack, shown + "/")
         if made is None:
             held.pop(name, None)
         else:
@@ -264,9 +263,9 @@ class _Pack:
         body = b"".join(parts)
         raw = body + _HASHES[self._id_length](body).digest()
         if len(self._objects) < _UNPACK_LIMIT:
-            git.run(*_DURABLE, "unpack-objects", "-q", "--strict", stdin=raw)
+            git.run(*DURABLE, "unpack-objects", "-q", "--strict", stdin=raw)
         else:
-            git.run(*_DURABLE, "index-pack", "--stdin", "--strict", stdin=raw)
+            git.run(*DURABLE, "index-pack", "--stdin", "--strict", stdin=raw)
 
 
 def _pack_header(kind: int, size: int) -> bytes:
