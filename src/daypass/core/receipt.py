@@ -1,11 +1,11 @@
 """Receipts: the signed record of what was attempted and what came of it, and the state they add up to.
 
-A receipt is an in-toto statement (https://github.com/in-toto/attestation, Statement v1) whose predicate is ours. Each names
-the SHA-256 of the envelope before it, so that none can be changed, dropped or reordered. The kinds:
+A receipt is an in-toto statement (https://github.com/in-toto/attestation, Statement v1) whose predicate is ours. Each
+names the SHA-256 of the envelope before it, so that none can be changed, dropped or reordered. The kinds:
 
 ``genesis``   the ledger begins; no other receipt may be first, and this one may not come again
-``admitted``  a grant file (path, blob) that landed with a commit of main was proved: who asked, who approved which commit,
-              under which policy, when it was merged, which window and entitlement follow
+``admitted``  a grant file (path, blob) that landed with a commit of main was proved: who asked, who approved which
+              commit, under which policy, when it was merged, which window and entitlement follow
 ``refused``   a landed grant file could not be proved, and why; it gives nothing
 ``retired``   an admitted grant file is no longer in main
 ``intent``    changes about to be made at the targets
@@ -15,15 +15,13 @@ the SHA-256 of the envelope before it, so that none can be changed, dropped or r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from daypass.core.errors import LedgerError
 from daypass.core.grant import GrantId, Oid
 from daypass.core.plan import Entitlement, Intended
-from daypass.core.window import Window, format_instant, parse_instant
+from daypass.core.window import Window
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:daypass:receipt:v1"
@@ -64,10 +62,11 @@ class ApprovalRecord:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A grant file of main that was proved. ``narrowed_from`` names the blob it narrows, "" where approvals were judged.
+    """A grant file of main that was proved. ``narrowed_from`` is the blob it narrows, "" where approvals were judged.
 
-    ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another commit
-    need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is bound to.
+    ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
+    commit need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is
+    bound to.
     """
 
     grant: GrantId
@@ -144,7 +143,8 @@ Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome
 class Receipt:
     """A body in its place: ``sequence`` from 0, ``previous`` the digest of the envelope before ("" for the first).
 
-    ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run.
+    ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run. ``digest``
+    is that of the envelope which carried the receipt, "" while it is in none; it is no part of what the receipt says.
     """
 
     sequence: int
@@ -153,6 +153,7 @@ class Receipt:
     main: str
     run: str
     body: Body
+    digest: str = field(default="", compare=False)
 
 
 BATCH = 200
