@@ -5,18 +5,31 @@ Upholds invariant 3: nobody approves access for themselves, by any name, and onl
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Protocol
 
+from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import Oid
+from daypass.core.window import format_instant
+
+STATES = ("approved", "rejected", "withdrawn")
+"""What a review can say."""
+
+_COAUTHOR = re.compile(r"\s*co[-_ ]?author(?:ed)?[-_ ]?by\s*[:=]", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s<>,;\"']+@[^\s<>,;\"']+")
+_NOREPLY = re.compile(r"(?:[0-9]+\+)?(?P<login>[a-z0-9-]+)@users\.noreply\.github\.com")
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who did something at the forge, resolved by the forge adapter: ``handle`` is the directory's, "" when it knows none.
+    """Who did something at the forge, resolved by its adapter: ``handle`` is the directory's, "" when it knows none.
 
-    ``name`` is what people see; ``person`` is False for bots; ``proved`` is False when the forge could not prove who it was
-    (locally: the directory names an SSH key and the record is not signed with it).
+    ``name`` is what people see; ``person`` is False for bots; ``proved`` is False when the forge could not prove who it
+    was (locally: the directory names an SSH key and the record is not signed with it).
     """
 
     handle: str
@@ -61,3 +74,326 @@ class Pull:
     pushers: tuple[Account, ...] = ()
     merge: Merge | None = None
     closed_reason: str = ""
+
+
+class CommitLike(Protocol):
+    """What is asked of a commit here; the history's commits have it."""
+
+    @property
+    def oid(self) -> Oid:
+        """The commit."""
+        ...
+
+    @property
+    def author_email(self) -> str:
+        """As written in the commit."""
+        ...
+
+    @property
+    def committer_email(self) -> str:
+        """As written in the commit."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """Subject, body and trailers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One requirement with its people resolved: ``at_least`` approvals of ``eligible`` people.
+
+    Approvals given ``escalate_after`` or more after the opening may come from ``escalated`` as well.
+    """
+
+    source: str
+    at_least: int
+    eligible: frozenset[str]
+    escalate_after: timedelta | None = None
+    escalated: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.at_least < 1:
+            raise RuntimeError(f"a requirement asks for at least one approval, got {self.at_least}")
+
+    def escalates_at(self, opened_at: datetime) -> datetime | None:
+        """Return when the escalation's people may approve too; None where nobody comes in."""
+        return opened_at + self.escalate_after if self.escalate_after is not None and self.escalated else None
+
+    def allows(self, handle: str, given_at: datetime, opened_at: datetime) -> bool:
+        """Say whether an approval by this person, given then, is of the kind that is asked for."""
+        since = self.escalates_at(opened_at)
+        return handle in self.eligible or (since is not None and given_at >= since and handle in self.escalated)
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """Who may not approve, and why. ``unresolved`` names those whom nobody can tell: any approver might be one of them."""
+
+    people: Mapping[str, str]
+    unresolved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An approval that counts, and the requirement it counts for."""
+
+    handle: str
+    source: str
+    review: Review
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A review that does not count, and why."""
+
+    review: Review
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How one requirement stands: who approved, how many are missing, who ``could`` approve now, who joins them when."""
+
+    source: str
+    approved_by: tuple[str, ...]
+    missing: int
+    could: tuple[str, ...]
+    joining: tuple[str, ...] = ()
+    joining_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether the approvals suffice. ``blocks`` says in words what forbids the merge whoever else approves."""
+
+    statuses: tuple[Status, ...]
+    counted: tuple[Counted, ...]
+    ignored: tuple[Ignored, ...]
+    blocks: tuple[str, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        """Whether nothing is missing and nothing blocks. No requirement at all is never a pass (invariant 7)."""
+        return bool(self.statuses) and not self.blocks and all(status.missing == 0 for status in self.statuses)
+
+    def missing(self) -> tuple[str, ...]:
+        """Say in words what stands between the request and its merge; empty exactly when it is met."""
+        if not self.statuses:
+            return (*self.blocks, "no approval is asked for, and no rule lets it pass without one")
+        return (*self.blocks, *(_missing_text(status) for status in self.statuses if status.missing))
+
+
+def _missing_text(status: Status) -> str:
+    count = f"{status.missing} approval{'s' if status.missing > 1 else ''} from {status.source}"
+    who = f" ({', '.join(status.could)})" if status.could else ", and nobody is left who could give it"
+    later = ""
+    if status.joining and status.joining_at is not None:
+        later = f"; from {format_instant(status.joining_at)} on also {', '.join(status.joining)}"
+    return count + who + later
+
+
+def judge(
+    needs: Sequence[Need],
+    reviews: Sequence[Review],
+    *,
+    head: Oid,
+    excluded: Excluded,
+    opened_at: datetime,
+    at: datetime,
+) -> Judgement:
+    """Hold the reviews (oldest first) given up to ``at`` against every requirement.
+
+    Of each person the last review counts. An approval counts on exactly ``head`` and for one requirement only, so that
+    requirements are met by distinct people; the assignment that fills most is found, the same one each time. A rejection
+    by anybody whom a requirement names blocks until that person approves or withdraws; new commits do not lift it.
+    """
+    last, ignored = _last_reviews(reviews, at)
+    blocks = list(excluded.unresolved)
+    approvals: dict[str, Review] = {}
+    for handle, review in last.items():
+        if review.state == "withdrawn":
+            continue
+        if not any(handle in need.eligible | need.escalated for need in needs):
+            ignored.append(Ignored(review, f"{handle} is in no group that is asked"))
+        elif review.state == "rejected":
+            blocks.append(f"{handle} rejected it at {review.commit[:12]}; only {handle} can take that back")
+        elif why := _why_not(review, needs, head, excluded, opened_at):
+            ignored.append(Ignored(review, why))
+        else:
+            approvals[handle] = review
+    taken = _assign(needs, approvals, opened_at)
+    counted = tuple(
+        Counted(handle, need.source, approvals[handle])
+        for need, people in zip(needs, taken, strict=True)
+        for handle in sorted(people)
+    )
+    busy = {c.handle for c in counted} | set(excluded.people)
+    statuses = tuple(_status(need, people, busy, opened_at, at) for need, people in zip(needs, taken, strict=True))
+    order = {id(review): place for place, review in enumerate(reviews)}
+    return Judgement(statuses, counted, tuple(sorted(ignored, key=lambda i: order[id(i.review)])), tuple(blocks))
+
+
+def _last_reviews(reviews: Sequence[Review], at: datetime) -> tuple[dict[str, Review], list[Ignored]]:
+    """Keep the last review of each known person; a review that cannot be ascribed never replaces one that can."""
+    last: dict[str, Review] = {}
+    ignored: list[Ignored] = []
+    for review in reviews:
+        if review.state not in STATES:
+            raise RuntimeError(f"a review is approved, rejected or withdrawn, got {review.state!r}")
+        why = _unascribed(review.by) or ("it was given after this instant" if review.at > at else "")
+        if why:
+            ignored.append(Ignored(review, why))
+            continue
+        before = last.pop(review.by.handle, None)
+        if before is not None and before.state == "approved":
+            ignored.append(Ignored(before, f"{review.by.handle} reviewed again later"))
+        last[review.by.handle] = review
+    return dict(sorted(last.items())), ignored
+
+
+def _unascribed(account: Account) -> str:
+    if not account.person:
+        return f"{account.handle or account.name} is no person"
+    if not account.handle:
+        return f"the directory does not know {account.name}"
+    if not account.proved:
+        return f"it is not signed with a key that the directory gives {account.handle}"
+    return ""
+
+
+def _why_not(review: Review, needs: Sequence[Need], head: Oid, excluded: Excluded, opened_at: datetime) -> str:
+    handle = review.by.handle
+    if handle in excluded.people:
+        return f"{handle} {excluded.people[handle]}"
+    if review.commit != head:
+        return f"it was given on {review.commit[:12]}, the head is {head[:12]} now"
+    if not any(need.allows(handle, review.at, opened_at) for need in needs):
+        return f"{handle} may approve only after the escalation, and approved before"
+    return ""
+
+
+def _assign(needs: Sequence[Need], approvals: Mapping[str, Review], opened_at: datetime) -> list[set[str]]:
+    """Give each person to at most one requirement so that as many as possible are filled (augmenting paths)."""
+    taken: list[set[str]] = [set() for _ in needs]
+    serves: dict[str, int] = {}
+
+    def fill(index: int, visited: set[int]) -> bool:
+        visited.add(index)
+        for handle, review in approvals.items():
+            if handle in taken[index] or not needs[index].allows(handle, review.at, opened_at):
+                continue
+            holder = serves.get(handle)
+            if holder is None or (holder not in visited and fill(holder, visited)):
+                if holder is not None:
+                    taken[holder].discard(handle)
+                serves[handle] = index
+                taken[index].add(handle)
+                return True
+        return False
+
+    for index, need in enumerate(needs):
+        while len(taken[index]) < need.at_least and fill(index, set()):
+            pass
+    return taken
+
+
+def _status(need: Need, people: set[str], busy: set[str], opened_at: datetime, at: datetime) -> Status:
+    since = need.escalates_at(opened_at)
+    missing = need.at_least - len(people)
+    could = {handle for handle in need.eligible | need.escalated if need.allows(handle, at, opened_at)} - busy
+    joining = need.escalated - could - busy if missing and since is not None and since > at else frozenset()
+    return Status(
+        source=need.source,
+        approved_by=tuple(sorted(people)),
+        missing=missing,
+        could=tuple(sorted(could)) if missing else (),
+        joining=tuple(sorted(joining)),
+        joining_at=since if joining else None,
+    )
+
+
+def excluded_people(pull: Pull, commits: Sequence[CommitLike], subject: str, directory: Directory) -> Excluded:
+    """Return who may not approve: the subject, the opener, all who pushed, and every author, committer and co-author.
+
+    An identity that nobody in the directory has is left in ``unresolved``: it could be the approver under another name.
+    """
+    finder = _Finder(directory)
+    finder.add(subject, "receives the access")
+    finder.account(pull.opened_by, "opened the request", f"pull request {pull.number} was opened by")
+    for account in pull.pushers:
+        if account != pull.opened_by:
+            finder.account(account, "pushed to the branch", f"pull request {pull.number} was pushed to by")
+    for commit in commits:
+        short = commit.oid[:12]
+        finder.address(commit.author_email, "authored", short)
+        finder.address(commit.committer_email, "committed", short)
+        for email in _coauthors(commit.message):
+            finder.address(email, "co-authored", short)
+    return finder.found()
+
+
+class _Finder:
+    """Gathers people and what they did, in the order found."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._reasons: dict[str, dict[str, str]] = {}
+        self._unresolved: dict[str, None] = {}
+
+    def add(self, handle: str, why: str, kind: str = "") -> None:
+        """Exclude a person; of several commits the first is named."""
+        self._reasons.setdefault(handle, {}).setdefault(kind or why, why)
+
+    def account(self, account: Account, why: str, text: str) -> None:
+        """Exclude whom the forge names. What it cannot prove could have been done by anybody, the approver included."""
+        known = self._known(account)
+        if known:
+            self.add(known, why)
+        if not known:
+            self._unresolved[f"{text} {account.name!r}, whom the directory does not know"] = None
+        elif not account.proved:
+            self._unresolved[f"{text} {known} without the signature that the directory asks of them"] = None
+
+    def address(self, email: str, verb: str, commit: str) -> None:
+        """Exclude whom a commit names."""
+        person = self._directory.by_email(email) or self._by_noreply(email)
+        if person is not None:
+            self.add(person.handle, f"{verb} commit {commit}", verb)
+        else:
+            self._unresolved[f"commit {commit} was {verb} by {email!r}, which nobody in the directory has"] = None
+
+    def found(self) -> Excluded:
+        """Return what was gathered."""
+        people = {handle: " and ".join(why.values()) for handle, why in sorted(self._reasons.items())}
+        return Excluded(MappingProxyType(people), tuple(self._unresolved))
+
+    def _known(self, account: Account) -> str:
+        if account.handle in self._directory.subjects:
+            return account.handle
+        person = self._directory.by_login(account.handle) or self._directory.by_login(account.name)
+        return person.handle if person is not None else ""
+
+    def _by_noreply(self, email: str) -> Subject | None:
+        """Read the address that a forge writes for people who hide theirs: it carries the login."""
+        match = _NOREPLY.fullmatch(email.strip().lower())
+        return self._directory.by_login(match["login"]) if match else None
+
+
+def _coauthors(message: str) -> Iterator[str]:
+    """Yield the address of every co-author, wherever in the message and however git or people spell the trailer.
+
+    A trailer without an address is yielded as its text, which nobody's address equals, so that it is refused.
+    """
+    lines = message.splitlines()
+    for place, line in enumerate(lines):
+        match = _COAUTHOR.match(line)
+        if match is None:
+            continue
+        text = line[match.end() :]
+        for more in lines[place + 1 :]:
+            if not more[:1].isspace() or not more.strip():
+                break
+            text += " " + more.strip()  # git folds a trailer over lines that begin with a space
+        yield from _ADDRESS.findall(text) or [text.strip()]
