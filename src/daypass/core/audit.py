@@ -12,14 +12,13 @@ Access that daypass did not give is in neither and therefore in no answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 
 from daypass.core.grant import ABSENT, GrantId, Oid
-from daypass.core.plan import Action, Entitlement, Intended
-from daypass.core.receipt import Admission, Body, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.receipt import Admission, Body, Intent, Outcome, Receipt
 
 _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
 
@@ -44,21 +43,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
-    """How an index was brought up to main: its commit, how many steps were read, and why all of them ("" where not)."""
+class Sources:
+    """What an answer rests on, for its header.
+
+    ``main`` and ``ledger`` are the commits that were read, ``receipts`` how many receipts the ledger has and ``told`` the
+    instant of the last: what happened after it is not known. ``rebuilt`` says why the index was built anew, "" where not.
+    """
 
     main: Oid
-    commits: int
-    rebuilt: str
-
-
-@dataclass(frozen=True, slots=True)
-class Indexed:
-    """How far an index has read the ledger: its branch's commit, the number of receipts, the last envelope's digest."""
-
-    head: Oid
-    count: int
-    digest: str
+    ledger: Oid
+    receipts: int
+    told: datetime | None
+    at: datetime
+    rebuilt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +74,11 @@ class Trailers:
     @property
     def empty(self) -> bool:
         """Whether the message has no trailer of ours: a merge made by hand around the gate."""
-        return self == _NO_TRAILERS
+        return self == NO_TRAILERS
 
 
-_NO_TRAILERS = Trailers()
+NO_TRAILERS = Trailers()
+"""What a message made by hand has."""
 
 
 def read_trailers(message: str) -> Trailers:
@@ -110,9 +108,28 @@ def read_trailers(message: str) -> Trailers:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Which receipt was the ledger's last when a merge was made, by the digest in its message."""
+
+    sequence: int
+    at: datetime
+
+
 def approvers(admission: Admission) -> tuple[str, ...]:
     """Return who approved, as the trailers write it: ``bob (owners)``."""
     return tuple(dict.fromkeys(f"{record.by} ({record.source})" for record in admission.approvals))
+
+
+def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int | None:
+    """Return how many seconds after its window's end an access was seen to be gone; None when its window had not ended.
+
+    ``until`` is the end that the target was last told. An expiry names its own end, which may have been drawn nearer since.
+    """
+    end = change.due if change.reason is Reason.EXPIRED else until
+    if end is None or end > receipt.at:
+        return None
+    return int((receipt.at - end).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,308 +157,95 @@ class Access:
 
 
 @dataclass(slots=True)
-class _Held:
+class Held:
+    """An entitlement of ours as receipts tell it: the change that last gave it, since when, and which receipt says so.
+
+    ``doubt`` is "" where it was seen to exist.
+    """
+
     change: Intended
     since: datetime
     receipt: int
     doubt: str = ""
 
+    def overdue(self, at: datetime) -> bool:
+        """Whether its window had ended."""
+        return self.change.until is not None and self.change.until <= at
 
-def access(receipts: Iterable[Receipt], *, resource: str, at: datetime) -> tuple[Access, ...]:
-    """Say who could reach a resource at an instant. ``receipts`` are in order; those of other resources are skipped.
 
-    An addition that was begun and whose end nobody wrote down, or that failed, may have happened: it is listed with the
-    doubt named. A removal counts only when its receipt says that the access was seen to be gone.
+class Holdings:
+    """What receipts, taken in order, add up to.
+
+    An addition that was begun and whose end nobody wrote down, or that failed, may have happened: it is held in doubt. A
+    removal counts only when its receipt says that the access was seen to be gone.
     """
-    held: dict[Entitlement, _Held] = {}
-    admitted: dict[GrantId, Admission] = {}
-    for receipt in receipts:
-        if receipt.at > at:
-            continue
-        if isinstance(receipt.body, Admission):
-            admitted[receipt.body.grant] = receipt.body
-        for change, ok, doubt in _effects(receipt.body):
-            if change.entitlement.resource == resource:
-                _follow(held, receipt, change, ok=ok, doubt=doubt)
-    found = [
-        Access(
-            entitlement=entitlement,
-            grants=holding.change.grants,
-            since=holding.since,
-            until=holding.change.until,
-            overdue=holding.change.until is not None and holding.change.until <= at,
-            receipt=holding.receipt,
-            basis=tuple(admitted[grant] for grant in holding.change.grants if grant in admitted),
-            doubt=holding.doubt,
-        )
-        for entitlement, holding in held.items()
-    ]
-    return tuple(sorted(found, key=lambda item: item.entitlement))
+
+    def __init__(self) -> None:
+        self.held: dict[Entitlement, Held] = {}
+        self.admitted: dict[GrantId, Admission] = {}
+
+    def add(self, receipt: Receipt) -> None:
+        """Take the next receipt."""
+        body = receipt.body
+        if isinstance(body, Admission):
+            self.admitted[body.grant] = body
+        for change, ok, doubt in _effects(body):
+            if change.action is Action.REMOVE:
+                if ok:
+                    self.held.pop(change.entitlement, None)
+            else:
+                self._give(receipt, change, "" if ok else doubt)
+
+    def _give(self, receipt: Receipt, change: Intended, doubt: str) -> None:
+        known = self.held.get(change.entitlement)
+        if known is not None and not known.doubt:
+            if not doubt:  # the target was told again: access goes on, its end has moved
+                self.held[change.entitlement] = Held(change, known.since, receipt.sequence)
+        elif known is not None and doubt:
+            self.held[change.entitlement] = Held(change, known.since, receipt.sequence, doubt)
+        else:
+            self.held[change.entitlement] = Held(change, receipt.at, receipt.sequence, doubt)
+
+    def basis(self, change: Intended) -> tuple[Admission, ...]:
+        """Return the admissions in force of the grants that a change names."""
+        return tuple(self.admitted[grant] for grant in change.grants if grant in self.admitted)
 
 
 def _effects(body: Body) -> Iterable[tuple[Intended, bool, str]]:
     if isinstance(body, Intent):
-        return [(change, False, "an addition was begun, and no receipt says how it ended") for change in body.changes]
+        return [(change, False, "it was begun, and no receipt says how it ended") for change in body.changes]
     if isinstance(body, Outcome):
-        return [(body.change, body.ok, "" if body.ok else f"an addition failed: {body.error}")]
+        return [(body.change, body.ok, f"it failed: {body.error}")]
     return ()
 
 
-def _follow(held: dict[Entitlement, _Held], receipt: Receipt, change: Intended, *, ok: bool, doubt: str) -> None:
-    known = held.get(change.entitlement)
-    certain = known is not None and not known.doubt
-    if change.action is Action.REMOVE:
-        if ok:
-            held.pop(change.entitlement, None)
-    elif ok:
-        since = known.since if certain and known is not None else receipt.at
-        held[change.entitlement] = _Held(change, since, receipt.sequence)
-    elif not certain:
-        since = known.since if known is not None else receipt.at
-        held[change.entitlement] = _Held(change, since, receipt.sequence, doubt)
-
-
-class Kind(Enum):
-    """What an event of a history is."""
-
-    REQUESTED = "requested"
-    APPROVED = "approved"
-    MERGED = "merged"
-    FILE_REMOVED = "file removed"
-    ADMITTED = "admitted"
-    REFUSED = "refused"
-    RETIRED = "retired"
-    ADDED = "access added"
-    REMOVED = "access removed"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event of a history. ``at`` is None where nothing that can be proved dates it.
-
-    ``commit``, ``pull``, ``approvers`` and ``policy`` are those of the landing that the event belongs to (for an approval the
-    commit that was approved); ``receipt`` is the sequence of the receipt that says so, None for what only git says;
-    ``late`` is how many seconds after its window an access was seen to be gone.
-    """
-
-    kind: Kind
-    at: datetime | None
-    grants: tuple[GrantId, ...]
-    subject: str = ""
-    resource: str = ""
-    role: str = ""
-    by: str = ""
-    commit: str = ""
-    pull: int | None = None
-    approvers: tuple[str, ...] = ()
-    policy: str = ""
-    receipt: int | None = None
-    late: int | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """Which receipt was the ledger's last when a merge was made, by the digest in its message."""
-
-    sequence: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """All that a history is told from: receipts in order, steps by position, and what the steps' messages say.
-
-    ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps the
-    digest in a ``Daypass-Ledger`` trailer to the receipt that has it.
-    """
-
-    receipts: Sequence[Receipt] = ()
-    steps: Sequence[Step] = ()
-    trailers: Mapping[Oid, Trailers] = field(default_factory=dict)
-    subjects: Mapping[Oid, str] = field(default_factory=dict)
-    anchors: Mapping[str, Anchor] = field(default_factory=dict)
-
-
-def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int | None:
-    """Return how many seconds after its window's end an access was seen to be gone; None when its window had not ended.
-
-    ``until`` is the end that the target was last told. An expiry names its own end, which may have been drawn nearer since.
-    """
-    end = change.due if change.reason.value == "expired" else until
-    if end is None or end > receipt.at:
-        return None
-    return int((receipt.at - end).total_seconds())
-
-
-def history(material: Material) -> tuple[Event, ...]:
-    """Tell how access came to be and what ended it, in order.
-
-    Landings are ordered by their position in main; what receipts say lies between them by the times that they prove.
-    """
-    proofs = _Proofs.of(material.receipts)
-    placed: list[tuple[tuple[datetime, int, int], Event]] = []
-    reached = _EARLIEST
-    told: set[tuple[Oid, GrantId]] = set()
-    for step in sorted(material.steps):
-        reached = max(reached, _dated(step, proofs, material))
-        event = _landing(step, proofs, material)
-        placed.append(((reached, _RANK_LANDING, step.position), event))
-        told.add((step.commit, step.grant))
-    for receipt in material.receipts:
-        for event in _events(receipt, proofs):
-            if event.kind is Kind.MERGED and (Oid(event.commit), event.grants[0]) in told:
-                continue
-            moment = event.at or receipt.at
-            placed.append(((moment, _RANK.get(event.kind, _RANK_RECEIPT), receipt.sequence), event))
-    return tuple(event for _, event in sorted(placed, key=lambda item: item[0]))
-
-
-_EARLIEST = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
-_RANK = {Kind.REQUESTED: 0, Kind.APPROVED: 1, Kind.MERGED: 2}
-_RANK_LANDING = 2
-_RANK_RECEIPT = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Proofs:
-    """What receipts say of each landing, and what was in force at each outcome."""
-
-    admitted: dict[tuple[Oid, GrantId], Receipt]
-    retired: dict[tuple[GrantId, Oid], Receipt]
-    basis: dict[int, tuple[Admission, ...]]
-    until: dict[int, datetime | None]
-
-    @classmethod
-    def of(cls, receipts: Sequence[Receipt]) -> _Proofs:
-        found = cls({}, {}, {}, {})
-        in_force: dict[GrantId, Admission] = {}
-        told: dict[Entitlement, datetime | None] = {}
-        for receipt in receipts:
-            body = receipt.body
-            if isinstance(body, Admission):
-                found.admitted[body.landing, body.grant] = receipt
-                in_force[body.grant] = body
-            elif isinstance(body, Retirement):
-                found.retired.setdefault((body.grant, body.blob), receipt)
-            elif isinstance(body, Outcome):
-                change = body.change
-                found.basis[receipt.sequence] = tuple(in_force[g] for g in change.grants if g in in_force)
-                found.until[receipt.sequence] = told.get(change.entitlement)
-                if body.ok and change.action is Action.ADD:
-                    told[change.entitlement] = change.until
-        return found
-
-
-def _dated(step: Step, proofs: _Proofs, material: Material) -> datetime:
-    """Return the latest instant before which a step cannot have landed, for ordering only."""
-    receipt = proofs.admitted.get((step.commit, step.grant))
-    if receipt is not None and isinstance(receipt.body, Admission):
-        return receipt.body.merged_at
-    trailers = material.trailers.get(step.commit, _NO_TRAILERS)
-    anchor = material.anchors.get(trailers.ledger)
-    if anchor is not None:
-        return anchor.at
-    gone = proofs.retired.get((step.grant, step.old)) if step.removed else None
-    return gone.at if gone is not None else _EARLIEST
-
-
-def _landing(step: Step, proofs: _Proofs, material: Material) -> Event:
-    receipt = proofs.admitted.get((step.commit, step.grant))
-    if receipt is not None and isinstance(receipt.body, Admission):
-        return _of_admission(Kind.MERGED, receipt.body, at=receipt.body.merged_at, commit=step.commit)
-    trailers = material.trailers.get(step.commit, _NO_TRAILERS)
-    said = "as the merge message says; no receipt proves it" if not trailers.empty else "not merged by the gate"
-    return Event(
-        kind=Kind.FILE_REMOVED if step.removed else Kind.MERGED,
-        at=None,
-        grants=(step.grant,),
-        subject=material.subjects.get(step.old if step.removed else step.new, ""),
-        resource=step.grant.partition("/")[0],
-        by=trailers.requester,
-        commit=step.commit,
-        pull=int(trailers.pull) if trailers.pull.isascii() and trailers.pull.isdigit() else None,
-        approvers=trailers.approved_by,
-        policy=trailers.policy,
-        detail=said,
-    )
-
-
-def _of_admission(
-    kind: Kind, admission: Admission, *, at: datetime, commit: str = "", by: str = "", receipt: int | None = None
-) -> Event:
-    return Event(
-        kind=kind,
-        at=at,
-        grants=(admission.grant,),
-        subject=admission.subject,
-        resource=admission.resource,
-        role=admission.role,
-        by=by,
-        commit=commit or admission.landing,
-        pull=admission.pull,
-        approvers=approvers(admission),
-        policy=admission.policy,
-        receipt=receipt,
-        detail=f"narrows {admission.narrowed_from}" if admission.narrowed_from else "",
-    )
-
-
-def _events(receipt: Receipt, proofs: _Proofs) -> list[Event]:
-    body, sequence = receipt.body, receipt.sequence
-    if isinstance(body, Admission):
-        requested = _of_admission(
-            Kind.REQUESTED, body, at=body.requested_at, commit=body.head, by=body.requester, receipt=sequence
+def access(receipts: Iterable[Receipt], *, resource: str, at: datetime) -> tuple[Access, ...]:
+    """Say who could reach a resource at an instant. ``receipts`` are in order; those of other resources are skipped."""
+    holdings = Holdings()
+    for receipt in receipts:
+        if receipt.at <= at:
+            holdings.add(receipt)
+    found = [
+        Access(
+            entitlement=entitlement,
+            grants=held.change.grants,
+            since=held.since,
+            until=held.change.until,
+            overdue=held.overdue(at),
+            receipt=held.receipt,
+            basis=holdings.basis(held.change),
+            doubt=held.doubt,
         )
-        approved = [
-            _of_admission(
-                Kind.APPROVED,
-                body,
-                at=record.at,
-                commit=record.commit,
-                by=f"{record.by} ({record.source})",
-                receipt=sequence,
-            )
-            for record in body.approvals
-        ]
-        merged = _of_admission(Kind.MERGED, body, at=body.merged_at)
-        return [requested, *approved, merged, _of_admission(Kind.ADMITTED, body, at=receipt.at, receipt=sequence)]
-    if isinstance(body, Refusal):
-        return [_of_file(Kind.REFUSED, receipt, body.grant, body.landing, f"{body.code}: {body.message}")]
-    if isinstance(body, Retirement):
-        return [_of_file(Kind.RETIRED, receipt, body.grant, body.commit, "")]
-    if isinstance(body, Outcome):
-        return [_of_outcome(receipt, body, proofs)]
-    return []
+        for entitlement, held in holdings.held.items()
+        if entitlement.resource == resource
+    ]
+    return tuple(sorted(found, key=lambda item: item.entitlement))
 
 
-def _of_file(kind: Kind, receipt: Receipt, grant: GrantId, commit: Oid, detail: str) -> Event:
-    resource = grant.partition("/")[0]
-    return Event(
-        kind, receipt.at, (grant,), resource=resource, commit=commit, receipt=receipt.sequence, detail=detail
-    )
+@dataclass(frozen=True, slots=True)
+class AccessAnswer:
+    """Who could reach a resource at ``sources.at``."""
 
-
-def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> Event:
-    change = body.change
-    removal = change.action is Action.REMOVE
-    basis = proofs.basis[receipt.sequence]
-    last = basis[-1] if basis else None
-    kind = (Kind.REMOVED if removal else Kind.ADDED) if body.ok else Kind.FAILED
-    said = [change.reason.value] if body.ok else [f"{change.action.value} failed: {body.error}"]
-    return Event(
-        kind=kind,
-        at=receipt.at,
-        grants=change.grants,
-        subject=last.subject if last is not None else "",
-        resource=change.entitlement.resource,
-        role=last.role if last is not None else "",
-        commit=last.landing if last is not None else "",
-        pull=last.pull if last is not None else None,
-        approvers=tuple(dict.fromkeys(name for admission in basis for name in approvers(admission))),
-        policy=last.policy if last is not None else "",
-        receipt=receipt.sequence,
-        late=lateness(receipt, change, proofs.until[receipt.sequence]) if kind is Kind.REMOVED else None,
-        detail="; ".join(said + (["told by a later run"] if body.recovered else [])),
-    )
+    sources: Sources
+    resource: str
+    found: tuple[Access, ...]

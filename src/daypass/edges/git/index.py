@@ -13,14 +13,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from daypass.core.audit import Anchor, Indexed, Refreshed, Step
+from daypass.core.audit import Anchor, Step
+from daypass.core.chain import Head
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.statement import from_statement, to_statement
+from daypass.core.window import format_instant, parse_instant
+from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
 
 FILE = Path("daypass/audit.sqlite")
@@ -35,7 +38,7 @@ _TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
 create table steps (position integer not null, commit_id blob not null, grant_id text not null, old blob not null,
     new blob not null, subject text);
-create table receipts (sequence integer primary key, digest text not null, at integer not null, statement text not null);
+create table receipts (sequence integer primary key, digest text not null, at text not null, statement text not null);
 create table about (kind text not null, name text not null, sequence integer not null,
     primary key (kind, name, sequence)) without rowid;
 """
@@ -62,20 +65,29 @@ class AuditIndex:
         common, self.main = _locate(git, main)
         self.path = common / FILE
 
-    def refresh(self, progress: Progress | None = None) -> Refreshed:
-        """Bring the steps up to main's commit; say how many were read, and why all of them where that was needed.
+    def current(self) -> bool:
+        """Say whether the index stands at main's commit and at the ledger's, so that a question needs nothing else.
 
-        Runs nothing of git when the index stands there already.
+        Where main has not moved, neither has the name of the ledger's branch, which main's settings give.
         """
-        rebuilt = self._unusable()
-        if not rebuilt:
-            last = self._meta().get("main", "")
-            if last == self.main:
-                return Refreshed(self.main, 0, "")
-            if self._git.attempt("merge-base", "--is-ancestor", last, self.main).returncode == 0:
-                return Refreshed(self.main, self._extend(progress), "")
-            rebuilt = f"main's history was rewritten: {last[:12]}, indexed before, is no longer in it"
-        return Refreshed(self.main, self._build(progress), "" if rebuilt == _NEW else rebuilt)
+        if self._unusable():
+            return False
+        meta = self._meta()
+        if meta["main"] != self.main or not meta.get("ledger"):
+            return False
+        return self._git.find(meta["branch"]) == meta["ledger"]
+
+    def refresh(self, progress: Progress | None = None) -> str:
+        """Bring the steps up to main's commit. Return why all were read anew, "" where they were not."""
+        why = self._unusable()
+        if why:
+            self._build(progress, keep=False)
+            return "" if why == _NEW else why
+        last = Oid(self._meta()["main"])
+        if last == self.main or self._extend(last, progress):
+            return ""
+        self._build(progress, keep=True)
+        return f"main's history was rewritten: {last[:12]}, indexed before, is no longer a step of it"
 
     def _unusable(self) -> str:
         if not self.path.exists():
@@ -84,10 +96,14 @@ class AuditIndex:
             version = self._meta().get("version", "")
         except sqlite3.DatabaseError as error:
             return f"the index could not be read: {error}"
-        return "" if version == _VERSION else f"the index has the format {version!r}, and this daypass writes {_VERSION!r}"
+        return (
+            "" if version == _VERSION else f"the index has the format {version!r}, and this daypass writes {_VERSION!r}"
+        )
 
-    def _build(self, progress: Progress | None) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+    def _build(self, progress: Progress | None, *, keep: bool) -> None:
+        from daypass.edges.git.index_build import list_steps  # noqa: PLC0415  (see _read)
+
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         fresh.unlink(missing_ok=True)
         try:
@@ -95,76 +111,80 @@ class AuditIndex:
                 # The file is nobody's yet, and thrown away after any failure: no journal is needed to undo anything.
                 database.executescript("pragma journal_mode = off; pragma synchronous = off;" + _TABLES)
                 database.execute("begin")
-                count = self._read(database, None, 0, progress)
+                self._read(database, list_steps(self._git, None, self.main), 0, progress)
                 database.execute("commit")
                 database.executescript(_INDEXES)
+                if keep:
+                    self._copy_receipts(database)
             with fresh.open("rb") as written:
                 os.fsync(written.fileno())
             fresh.replace(self.path)
         finally:
             fresh.unlink(missing_ok=True)
-        return count
 
-    def _extend(self, progress: Progress | None) -> int:
+    def _copy_receipts(self, database: sqlite3.Connection) -> None:
+        """Take over what was read of the ledger, which did not change because main did."""
+        database.execute("attach ? as old", (str(self.path),))
+        for table in ("receipts", "about"):
+            database.execute(f"insert into {table} select * from old.{table}")  # noqa: S608  (names of our own)
+        database.execute("insert into meta select * from old.meta where key in ('ledger', 'branch', 'head')")
+        database.execute("detach old")
+
+    def _extend(self, last: Oid, progress: Progress | None) -> bool:
+        """Add the steps after ``last``; False where main did not come from there step by step."""
+        from daypass.edges.git.index_build import continues, list_steps  # noqa: PLC0415  (see _read)
+
+        if self._git.attempt("merge-base", "--is-ancestor", last, self.main).returncode != 0:
+            return False
+        listed = list(list_steps(self._git, last, self.main))
+        if not continues(listed, last):
+            return False
         with self._transaction() as database:
             meta = _meta(database)
-            if meta["main"] == self.main:  # another process was first
-                return 0
-            if meta["main"] and self._git.attempt("merge-base", "--is-ancestor", meta["main"], self.main).returncode:
-                raise EdgeError("the index was built for another history meanwhile", hint="run the command again")
-            return self._read(database, Oid(meta["main"]), int(meta["next"]), progress)
+            if meta["main"] == last:  # else another process was first, and what it wrote is as good
+                top = int(meta["top"]) + len(listed)
+                self._read(database, listed, top, progress)
+        return True
 
-    def _read(self, database: sqlite3.Connection, since: Oid | None, first: int, progress: Progress | None) -> int:
-        from daypass.edges.git import index_build  # noqa: PLC0415  (a question on an index that is up to date needs none)
-
-        listed = index_build.steps(self._git, since, self.main)
+    def _read(self, database: sqlite3.Connection, listed: Iterable[bytes], top: int, progress: Progress | None) -> None:
+        # Imported here: it loads threads, and a question on an index that is up to date needs none.
+        from daypass.edges.git.index_build import read_rows  # noqa: PLC0415
 
         def tell(done: int, total: int) -> None:
             if progress is not None:
                 progress(done, total, "commits")
 
-        batches = index_build.rows(
-            self._git, listed, first=first, slow_subject=self._read_subject, progress=tell
-        )
-        for batch in batches:
-            database.executemany(f"insert into steps ({_COLUMNS}) values (?, ?, ?, ?, ?, ?)", batch)
-        _put(database, version=_VERSION, main=self.main, next=str(first + len(listed)))
-        return len(listed)
+        insert = f"insert into steps ({_COLUMNS}) values (?, ?, ?, ?, ?, ?)"
+        for _, rows in read_rows(self._git, listed, top=top, read_subject=self._read_subject, progress=tell):
+            database.executemany(insert, rows)
+        _put(database, version=_VERSION, main=self.main, top=str(top))
 
-    @property
-    def indexed(self) -> Indexed:
-        """How far the ledger was read into the index; nothing where it was not."""
+    def told(self) -> tuple[Oid | None, Head | None]:
+        """Return how far the ledger was read: its commit, and the last receipt; None where nothing was."""
         meta = self._meta()
-        return Indexed(Oid(meta.get("ledger", "")), int(meta.get("receipts", "0")), meta.get("digest", ""))
+        if not meta.get("ledger"):
+            return None, None
+        head = json.loads(meta["head"])
+        return Oid(meta["ledger"]), Head(head[0], head[1], parse_instant(head[2]), head[3])
 
-    def add_receipts(
-        self, rows: Iterable[tuple[Receipt, str, Mapping[str, Any]]], *, after: Indexed, head: Oid
-    ) -> None:
-        """Add verified receipts, in order, each with its envelope's digest and its statement.
+    def add_receipts(self, receipts: Iterable[Receipt], *, after: Head | None, branch: str, commit: Oid) -> None:
+        """Add verified receipts in order; ``commit``, on the ledger's ``branch``, ends with the last of them.
 
-        ``after`` is what they follow: when another process added some meanwhile, nothing is written, and what it wrote
-        is used. ``head`` is the ledger commit that holds them all.
+        When another process added some after ``after`` meanwhile, nothing is written: what it wrote is as good.
         """
         with self._transaction() as database:
-            meta = _meta(database)
-            if int(meta.get("receipts", "0")) != after.count or meta.get("digest", "") != after.digest:
+            known = _meta(database).get("head", "")
+            if known != (_head(after) if after is not None else ""):
                 return
-            count, last = after.count, after.digest
-            for receipt, digest, statement in rows:
-                text = json.dumps(statement, separators=(",", ":"))
-                second = int(receipt.at.timestamp())
-                database.execute("insert into receipts values (?, ?, ?, ?)", (receipt.sequence, digest, second, text))
+            head = after
+            for receipt in receipts:
+                text = json.dumps(to_statement(receipt), separators=(",", ":"), ensure_ascii=False)
+                row = (receipt.sequence, receipt.digest, format_instant(receipt.at), text)
+                database.execute("insert into receipts values (?, ?, ?, ?)", row)
                 names = [(kind, name, receipt.sequence) for kind, name in _about(receipt)]
-                database.executemany("insert into about values (?, ?, ?)", names)
-                count, last = count + 1, digest
-            _put(database, ledger=head, receipts=str(count), digest=last)
-
-    def forget_receipts(self) -> None:
-        """Drop every receipt, to read a ledger anew that no longer continues what was indexed."""
-        with self._transaction() as database:
-            database.execute("delete from receipts")
-            database.execute("delete from about")
-            _put(database, ledger="", receipts="0", digest="")
+                database.executemany("insert or ignore into about values (?, ?, ?)", names)
+                head = Head.of(receipt, head)
+            _put(database, branch=f"refs/heads/{branch}", ledger=commit, head=_head(head) if head is not None else "")
 
     def grants_of(self, subject: str) -> tuple[GrantId, ...]:
         """Return the grants that ever named a subject, in files or in receipts, by name."""
@@ -182,29 +202,28 @@ class AuditIndex:
         found = [row for value in values for row in self._rows(f"select {_COLUMNS} from steps where {where}", value)]
         return tuple(sorted(((_step(row), row[5] or "") for row in found), key=lambda item: item[0]))
 
-    def statements(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[Mapping[str, Any], ...]:
-        """Return the statements of the receipts about a resource, or about grants, in order; of all where neither is given."""
-        if not resource and not grants:
-            rows = self._rows("select statement from receipts order by sequence", ())
-            return tuple(json.loads(text) for (text,) in rows)
-        asked = [("resource", resource)] if resource else [("grant", str(grant)) for grant in grants]
-        query = "select sequence, statement from about join receipts using (sequence) where kind = ? and name = ?"
-        found = dict(row for names in asked for row in self._rows(query, names))
-        return tuple(json.loads(found[sequence]) for sequence in sorted(found))
+    def receipts(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[Receipt, ...]:
+        """Return the receipts about a resource, or about grants, in order."""
+        asked: list[tuple[str, str]] = [("resource", resource)] if resource else [("grant", grant) for grant in grants]
+        query = (
+            "select sequence, digest, statement from about join receipts using (sequence) where kind = ? and name = ?"
+        )
+        found = {row[0]: row for names in asked for row in self._rows(query, names)}
+        return tuple(from_statement(json.loads(found[n][2]), found[n][1]) for n in sorted(found))
+
+    def all_receipts(self) -> Iterator[Receipt]:
+        """Stream every receipt in order."""
+        with closing(self._connect()) as database:
+            for digest, text in database.execute("select digest, statement from receipts order by sequence"):
+                yield from_statement(json.loads(text), digest)
 
     def anchors(self, digests: Iterable[str]) -> Mapping[str, Anchor]:
         """Return which receipts have these envelope digests; those that none has are left out."""
         found = {}
         for digest in digests:
             for sequence, at in self._rows("select sequence, at from receipts where digest = ?", (digest,)):
-                found[digest] = Anchor(sequence, datetime.fromtimestamp(at, UTC))
+                found[digest] = Anchor(sequence, parse_instant(at))
         return found
-
-    def last_receipt(self) -> Anchor | None:
-        """Return the ledger's last receipt; None while it has none."""
-        for sequence, at in self._rows("select sequence, at from receipts order by sequence desc limit 1", ()):
-            return Anchor(sequence, datetime.fromtimestamp(at, UTC))
-        return None
 
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages. Raises EdgeError for one that is missing."""
@@ -253,13 +272,10 @@ def _locate(git: Git, main: str) -> tuple[Path, Oid]:
 
 def messages(git: Git, commits: Iterable[Oid]) -> Mapping[Oid, str]:
     """Return commits' messages by id. Raises EdgeError for one that is missing."""
-    from daypass.edges.git.index_build import contents  # noqa: PLC0415  (loads threads, which a question seldom needs)
-
     wanted = list(dict.fromkeys(commits))
     if not wanted:
         return {}
-    found = contents(git, [oid.encode() for oid in wanted])
-    return {Oid(oid.decode()): raw.partition(b"\n\n")[2].decode("utf-8", "replace") for oid, raw in found}
+    return {oid: raw.partition(b"\n\n")[2].decode("utf-8", "replace") for _, oid, raw in objects(git, wanted)}
 
 
 def _about(receipt: Receipt) -> set[tuple[str, str]]:
@@ -283,6 +299,10 @@ def _step(row: tuple[int, bytes, str, bytes, bytes, str | None]) -> Step:
 
 def _oid(raw: bytes) -> Oid:
     return Oid(raw.hex()) if raw else ABSENT
+
+
+def _head(head: Head) -> str:
+    return json.dumps([head.sequence, head.digest, format_instant(head.at), head.main])
 
 
 def _meta(database: sqlite3.Connection) -> dict[str, str]:

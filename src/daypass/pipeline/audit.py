@@ -1,0 +1,205 @@
+"""The audit: answers from git and the ledger alone.
+
+Questions (`access`, `history`, `stats`) read an index that is a cache; receipts enter it only after their chain and
+signatures were proved. `verify` trusts no cache: it walks main's history and the whole ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from daypass.core.audit import AccessAnswer, Anchor, Sources, Step, read_trailers
+from daypass.core.audit import access as accesses
+from daypass.core.chain import Head, Open, Stored, verify_chain
+from daypass.core.errors import LedgerError, UsageError
+from daypass.core.events import HistoryAnswer, Material
+from daypass.core.events import history as events
+from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.receipt import Receipt
+from daypass.core.stats import Counter, StatsAnswer
+
+Progress = Callable[[int, int, str], None]
+Known = Callable[[], Collection[str]]
+"""Names that main's policies or files know; asked only where the index knows nothing of a name."""
+
+
+class Index(Protocol):
+    """Main's steps and the ledger's receipts, kept beside the clone."""
+
+    main: Oid
+
+    def current(self) -> bool:
+        """Say whether it stands at main's commit and at the ledger's."""
+        ...
+
+    def refresh(self, progress: Progress | None = None) -> str:
+        """Bring the steps up to main. Return why all were read anew, "" where they were not."""
+        ...
+
+    def told(self) -> tuple[Oid | None, Head | None]:
+        """Return the ledger commit and the last receipt that were read, None where nothing was."""
+        ...
+
+    def add_receipts(self, receipts: Iterable[Receipt], *, after: Head | None, branch: str, commit: Oid) -> None:
+        """Add verified receipts in order."""
+        ...
+
+    def grants_of(self, subject: str) -> tuple[GrantId, ...]:
+        """Return the grants that ever named a subject."""
+        ...
+
+    def steps(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[tuple[Step, str], ...]:
+        """Return steps by position, each with the subject that its new file names."""
+        ...
+
+    def receipts(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[Receipt, ...]:
+        """Return the receipts about a resource or about grants, in order."""
+        ...
+
+    def all_receipts(self) -> Iterator[Receipt]:
+        """Stream every receipt in order."""
+        ...
+
+    def anchors(self, digests: Iterable[str]) -> Mapping[str, Anchor]:
+        """Return which receipts have these digests."""
+        ...
+
+    def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
+        """Return commits' messages."""
+        ...
+
+
+class AuditLedger(Protocol):
+    """The ledger's branch, read at a commit and from there on."""
+
+    branch: str
+
+    def head(self) -> Oid:
+        """Return the branch's commit. Raises LedgerError where there is none."""
+        ...
+
+    def contains(self, old: Oid, new: Oid) -> bool:
+        """Say whether ``new`` is ``old`` or came after it."""
+        ...
+
+    def envelopes(self, since: int = 0, *, commit: Oid | None = None) -> Iterable[Stored]:
+        """Stream envelopes, as stored and unverified."""
+        ...
+
+    def added(self, old: Oid, new: Oid, *, since: int) -> Iterable[Stored]:
+        """Stream the envelopes that came between two commits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What questions are asked of. ``open_ledger`` is called only when the index is behind; its Open checks signatures."""
+
+    index: Index
+    open_ledger: Callable[[], tuple[AuditLedger, Open]]
+    progress: Progress | None = None
+
+
+def refresh(archive: Archive, *, at: datetime) -> Sources:
+    """Bring the index up to main and the ledger, and say what answers rest on.
+
+    Raises LedgerError when the ledger is missing, does not continue what this clone read before, or does not verify.
+    """
+    index, rebuilt = archive.index, ""
+    if not index.current():
+        rebuilt = index.refresh(archive.progress)
+        _read_ledger(index, *archive.open_ledger(), archive.progress)
+    commit, head = index.told()
+    if commit is None or head is None:
+        raise LedgerError("the ledger has no receipt, not even the one that begins it", hint="restore its branch")
+    return Sources(index.main, commit, head.sequence + 1, head.at, at, rebuilt)
+
+
+def _read_ledger(index: Index, ledger: AuditLedger, open_: Open, progress: Progress | None) -> None:
+    known, head = index.told()
+    now = ledger.head()
+    if known is None or head is None:
+        stored = ledger.envelopes(0, commit=now)
+    elif not ledger.contains(known, now):
+        raise LedgerError(
+            f"the ledger at {now[:12]} does not contain {known[:12]}, which this clone read before",
+            hint="`daypass audit verify` names what differs; restore the branch from another clone",
+        )
+    else:
+        stored = ledger.added(known, now, since=head.sequence + 1) if known != now else ()
+    proved = verify_chain(stored, open_, head)
+    index.add_receipts(_counted(proved, progress), after=head, branch=ledger.branch, commit=now)
+
+
+def _counted(receipts: Iterable[Receipt], progress: Progress | None) -> Iterator[Receipt]:
+    for n, receipt in enumerate(receipts, 1):
+        yield receipt
+        if progress is not None and n % 1000 == 0:
+            progress(n, n, "receipts")
+
+
+def access(archive: Archive, resource: str, *, known: Known, at: datetime) -> AccessAnswer:
+    """Say who could reach a resource at an instant.
+
+    Raises UsageError for a resource that neither policies, history nor ledger know: no answer is not "nobody".
+    """
+    sources = refresh(archive, at=at)
+    receipts = archive.index.receipts(resource=resource)
+    if not receipts and not archive.index.steps(resource=resource):
+        _require("resource", resource, known)
+    return AccessAnswer(sources, resource, accesses(receipts, resource=resource, at=at))
+
+
+def history(
+    archive: Archive, *, subject: str = "", resource: str = "", grant: str = "", known: Known, at: datetime
+) -> HistoryAnswer:
+    """Tell how the access of a subject, on a resource or by a grant came to be and ended. Name exactly one of the three.
+
+    A grant may be given as its id or its path. Raises UsageError for a name that nothing knows.
+    """
+    asked = [(about, name) for about, name in (("subject", subject), ("resource", resource), ("grant", grant)) if name]
+    if len(asked) != 1:
+        raise UsageError("name one of --subject, --resource and --grant", hint="for example --grant orders-db/a1b2")
+    about, name = asked[0]
+    sources = refresh(archive, at=at)
+    index = archive.index
+    if about == "resource":
+        steps, receipts = index.steps(resource=name), index.receipts(resource=name)
+    else:
+        grants = index.grants_of(name) if about == "subject" else (GrantId(name),)
+        steps, receipts = index.steps(grants=grants), index.receipts(grants=grants)
+    if not steps and not receipts:
+        _require(about, name, known)
+    trailers = {oid: read_trailers(text) for oid, text in index.messages(step.commit for step, _ in steps).items()}
+    material = Material(
+        receipts=receipts,
+        steps=tuple(step for step, _ in steps),
+        trailers=trailers,
+        subjects={step.new: named for step, named in steps if step.new != ABSENT and named},
+        anchors=index.anchors({found.ledger for found in trailers.values() if found.ledger}),
+    )
+    found = events(material)
+    if about == "subject":  # a grant may have named another subject before or after
+        found = tuple(event for event in found if event.subject in ("", name))
+    return HistoryAnswer(sources, about, name, found)
+
+
+def _require(about: str, name: str, known: Known) -> None:
+    if name not in known():
+        raise UsageError(
+            f"there is no {about} {name!r} in main's policies, in its history or in the ledger",
+            hint=f"check the spelling; a {about} that was ever granted anything is in the history",
+        )
+
+
+def stats(archive: Archive, *, at: datetime) -> StatsAnswer:
+    """Measure from receipts how quick access comes and goes; those written after ``at`` do not count."""
+    sources = refresh(archive, at=at)
+    counter = Counter()
+    for receipt in archive.index.all_receipts():
+        if receipt.at <= at:
+            counter.add(receipt)
+    return StatsAnswer(sources, counter.result(at))

@@ -1,0 +1,195 @@
+"""Proving the whole ledger against the whole of main's history. No cache is read."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from daypass.core.audit import NO_TRAILERS, Sources, Step, read_trailers
+from daypass.core.chain import Open, verify_chain
+from daypass.core.differences import Comparison, Difference, Verified, in_order
+from daypass.core.errors import EdgeError, LedgerError
+from daypass.core.grant import FOLDER, Grant, Oid, canonical, grant_id, grant_path
+from daypass.core.plan import Entitlement
+from daypass.core.proof import PolicyFacts, Traces, check_admission
+from daypass.core.receipt import Admission, Receipt
+from daypass.pipeline.audit import AuditLedger, Progress
+from daypass.ports import History
+
+if TYPE_CHECKING:
+    from daypass.core.policies import Policy
+
+_BATCH = 2_000
+_POLICIES = "policies/"
+
+
+class ShapedLedger(AuditLedger, Protocol):
+    """A ledger whose own commits can be checked: each only ever adds receipts."""
+
+    def verify_shape(self) -> int:
+        """Raise LedgerError naming the commit that does anything else."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """Where a verification looks.
+
+    ``messages`` returns commits' messages; ``read_grant`` reads a file (path, contents), None where it is no grant.
+    """
+
+    history: History
+    ledger: ShapedLedger
+    open_: Open
+    messages: Callable[[Iterable[Oid]], Mapping[Oid, str]]
+    policy_at: Callable[[Oid], Policy]
+    read_grant: Callable[[str, bytes], Grant | None]
+
+
+def verify(witnesses: Witnesses, *, main: str, at: datetime, progress: Progress | None = None) -> Verified:
+    """Prove every receipt and name every difference.
+
+    Each receipt's signature, place and link are proved; each admission is held against the file, the policies of its
+    base and the merge message; intents and outcomes against one another; the ledger against what merge messages say it
+    held.
+    What cannot be proved is a difference, and so is everything after it. Raises RefusedError for a shallow clone and
+    LedgerError for a ledger that is missing.
+    """
+    tip = witnesses.history.resolve(main)
+    commit = witnesses.ledger.head()
+    past = _Past.read(witnesses, tip)
+    comparison = Comparison(past.steps, past.positions, past.anchors)
+    run = _Run(witnesses, past, comparison)
+    try:
+        witnesses.ledger.verify_shape()
+        envelopes = witnesses.ledger.envelopes(0, commit=commit)
+        for receipt in verify_chain(envelopes, witnesses.open_):
+            run.add(receipt)
+            if progress is not None and receipt.sequence % 1000 == 0:
+                progress(receipt.sequence, receipt.sequence, "receipts")
+    except LedgerError as error:
+        run.found.append(Difference("ledger-broken", error.message, receipt=run.proved))
+    run.check()
+    found = in_order([*run.found, *comparison.finish(at)])
+    sources = Sources(tip, commit, run.proved, run.told, at)
+    return Verified(sources, run.proved, run.checked, len(past.positions), found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Main's first-parent history: its commits in order, the steps of grants, and where policies changed."""
+
+    commits: list[Oid]
+    positions: dict[Oid, int]
+    steps: list[Step]
+    anchors: dict[str, Oid]
+    policies: list[int]
+
+    @classmethod
+    def read(cls, witnesses: Witnesses, tip: Oid) -> _Past:
+        past = cls([], {}, [], {}, [])
+        batch: list[Oid] = []
+        for landing in witnesses.history.landings(None, tip):
+            position = len(past.commits)
+            past.commits.append(landing.oid)
+            past.positions[landing.oid] = position
+            grants = [change for change in landing.changes if change.path.startswith(FOLDER)]
+            past.steps.extend(Step(position, landing.oid, grant_id(c.path), c.old, c.new) for c in grants)
+            if any(change.path.startswith(_POLICIES) for change in landing.changes):
+                past.policies.append(position)
+            if grants:
+                batch.append(landing.oid)
+            if len(batch) >= _BATCH:
+                past._anchor(witnesses.messages(batch))
+                batch = []
+        past._anchor(witnesses.messages(batch))
+        return past
+
+    def _anchor(self, messages: Mapping[Oid, str]) -> None:
+        for oid, text in messages.items():
+            named = read_trailers(text).ledger
+            if named:
+                self.anchors.setdefault(named, oid)
+
+    def policies_of(self, base: Oid) -> Oid:
+        """Return the first commit with a base's policies: many bases share them, and they are read once."""
+        position = self.positions.get(base)
+        if position is None:
+            return base
+        n = bisect_right(self.policies, position)
+        return self.commits[self.policies[n - 1]] if n else base
+
+    def parents(self, landing: Oid) -> tuple[Oid, ...]:
+        """Return the step before a landing, none for the first and for what is no landing."""
+        position = self.positions.get(landing, 0)
+        return (self.commits[position - 1],) if position else ()
+
+
+class _Run:
+    """Takes receipts as they are proved, and holds admissions against git in batches."""
+
+    def __init__(self, witnesses: Witnesses, past: _Past, comparison: Comparison) -> None:
+        self.found: list[Difference] = []
+        self.proved = 0
+        self.checked = 0
+        self.told: datetime | None = None
+        self._witnesses = witnesses
+        self._past = past
+        self._comparison = comparison
+        self._brought = {(step.commit, step.grant, step.new) for step in past.steps}
+        self._waiting: list[tuple[Receipt, Admission, Admission | None]] = []
+        self._facts: dict[tuple[Oid, str, str, str], PolicyFacts | None] = {}
+
+    def add(self, receipt: Receipt) -> None:
+        body = receipt.body
+        if isinstance(body, Admission) and (body.landing, body.grant, body.blob) in self._brought:
+            self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant)))
+            if len(self._waiting) >= _BATCH:
+                self.check()
+        self._comparison.add(receipt)
+        self.proved += 1
+        self.told = receipt.at
+
+    def check(self) -> None:
+        """Hold the admissions that wait against git. What no landing brought was named already, and is not read."""
+        if not self._waiting:
+            return
+        blobs = self._witnesses.history.blobs(dict.fromkeys(body.blob for _, body, _ in self._waiting))
+        contents = dict(blobs)
+        messages = self._witnesses.messages(body.landing for _, body, _ in self._waiting)
+        trailers = {oid: read_trailers(text) for oid, text in messages.items()}
+        for receipt, body, before in self._waiting:
+            traces = Traces(
+                grant=self._witnesses.read_grant(grant_path(body.grant), contents[body.blob]),
+                parents=self._past.parents(body.landing),
+                trailers=trailers.get(body.landing, NO_TRAILERS),
+                policy=self._policy(body),
+                before=before,
+            )
+            self.found += check_admission(receipt, body, traces)
+        self.checked += len(self._waiting)
+        self._waiting = []
+
+    def _policy(self, body: Admission) -> PolicyFacts | None:
+        base = self._past.policies_of(body.base)
+        key = (base, body.subject, body.resource, body.role)
+        if key not in self._facts:
+            self._facts[key] = self._read_policy(base, body)
+        return self._facts[key]
+
+    def _read_policy(self, base: Oid, body: Admission) -> PolicyFacts | None:
+        try:
+            policy = self._witnesses.policy_at(base)
+        except EdgeError:
+            return None
+        catalogue = policy.catalogue
+        resource = catalogue.resources.get(body.resource)
+        role = resource.roles.get(body.role) if resource is not None else None
+        if resource is None or role is None:
+            return PolicyFacts(policy.digest)
+        principal = catalogue.principal(body.subject, resource)
+        entitlement = Entitlement(resource.target, resource.name, principal, canonical(dict(role.privilege)))
+        return PolicyFacts(policy.digest, catalogue.meaning(resource, role), entitlement)
