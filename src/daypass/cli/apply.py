@@ -14,7 +14,10 @@ _detailed = click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 13 when there are changes (apply: when changes were made)."
 )
 _confirm = click.option(
-    "--confirm", metavar="DIGEST", default="", help="Let this plan pass the brake; its digest is printed by `daypass plan`."
+    "--confirm",
+    metavar="DIGEST",
+    default="",
+    help="Let this plan pass the brake; its digest is printed by `daypass plan`.",
 )
 
 
@@ -92,9 +95,7 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
                 fresh.history, fresh.forge, fresh.policy_at, fresh.books.load(), targets, tip=fresh.tip, at=at
             )
 
-        return pipeline.apply(
-            take, site.books, targets, run=site.run_name(at), confirmed=confirm, progress=progress
-        )
+        return pipeline.apply(take, site.books, targets, run=site.run_name(at), confirmed=confirm, progress=progress)
 
 
 def print_applied(done: Any, output: str) -> None:
@@ -107,7 +108,9 @@ def print_applied(done: Any, output: str) -> None:
     click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
     if done.held_message:
         click.echo(f"daypass: {done.held_message}", err=True)
-        click.echo(f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {found.plan.digest}", err=True)
+        click.echo(
+            f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {found.plan.digest}", err=True
+        )
 
 
 @click.command()
@@ -118,8 +121,8 @@ def print_applied(done: Any, output: str) -> None:
 def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) -> int:
     """Revoke what has ended, then open the removal pull request or bring it up to date.
 
-    Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in time
-    are closed.
+    Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in
+    time are closed.
     """
     from daypass.cli.site import Site
     from daypass.pipeline.expire import close_stale, tidy

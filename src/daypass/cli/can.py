@@ -1,6 +1,7 @@
 """can: whether access exists at this instant, for scripts; starts at once.
 
-What a subject's role means at the target is worked out from the policies at the tip of main, and remembered by their tree,
+What a subject's role means at the target is worked out from the policies at the tip of main, and remembered by their
+tree,
 so that asking again reads two small SQLite files and runs git once. The answer itself is always the target's own.
 """
 
@@ -59,7 +60,9 @@ def _place(folder: Path) -> tuple[str, Path]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = done.stdout.split("\n")
     if done.returncode != 0 or len(lines) < 2:  # noqa: PLR2004  (two questions, two lines)
-        raise EdgeError("this is no access repository: main has no policies/", hint="run it inside one, or name it with -C")
+        raise EdgeError(
+            "this is no access repository: main has no policies/", hint="run it inside one, or name it with -C"
+        )
     return lines[0], (folder / lines[1]).resolve() / "daypass"
 
 

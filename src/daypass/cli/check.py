@@ -16,11 +16,15 @@ from daypass.core.errors import ExitCode, InvalidError, UsageError, worst
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--base", metavar="REV", default="", help="Judge only what a pull request changes: the branch it goes to.")
+@click.option(
+    "--base", metavar="REV", default="", help="Judge only what a pull request changes: the branch it goes to."
+)
 @click.option("--head", metavar="REV", default="", help="…and its head, read as data; nothing is checked out.")
 @click.option("--requester", metavar="HANDLE", default="", help="Who asks, with --base and --head; you by default.")
 @click.option("--revision", metavar="REV", default="", help="Check everything at a commit in place of the work tree.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Processes to use; as many as there are processors.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=None, help="Processes to use; as many as there are processors."
+)
 @at_option
 @format_option(["text", "json", "github", "sarif"])
 @click.pass_obj
@@ -85,7 +89,7 @@ def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
 
 
 def check_context(policy: str) -> str:
-    """Name everything that a grant's own verdict depends on beside its bytes: policies, schema, and this very program."""
+    """Name everything that a grant's own verdict depends on beside its bytes: policies, schema, this program."""
     from daypass.schema import load
 
     found = hashlib.sha256(f"{__version__}\0{policy}\0{load('grant')}\0".encode())
@@ -107,7 +111,9 @@ def _check_worktree(site: Any, paths: list[Path]) -> Any:
         if not wanted or any(file[0] == name or file[0].startswith(f"{name}/") or name == "." for name in wanted)
     ]
     if wanted and not files and not any(name.startswith("policies") for name in wanted):
-        raise UsageError(f"there is no grant at {', '.join(wanted)}", hint="grants lie at grants/<resource>/<name>.yaml")
+        raise UsageError(
+            f"there is no grant at {', '.join(wanted)}", hint="grants lie at grants/<resource>/<name>.yaml"
+        )
     return check_files(site.worktree_policy(), files, blob_id, "the work tree")
 
 
@@ -148,9 +154,7 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
     asked = Asked(who, at, lambda _: None)
     found = read_proposal(site.history, policy, base=base_oid, head=head_oid, asked=asked, at=at, trace=True)
     decided = [item for item in found.items if item.decision is not None and item.grant is not None]
-    denials = [
-        denial.finding(item.grant.path) for item in decided for denial in item.decision.denials
-    ]
+    denials = [denial.finding(item.grant.path) for item in decided for denial in item.decision.denials]
     everything = (*found.findings, *denials, *(policy.broken))
     if output == "json":
         decisions = [decision_data(policy, item.grant, item.decision) for item in decided]
@@ -167,7 +171,9 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
                 click.echo(needs_text(policy, item.grant, item.decision, requester=who), nl=False)
             else:
                 click.echo("  takes access away; nobody needs to approve it")
-        click.echo(f"Checked {head_oid[:12]} against {base_oid[:12]}: {len(found.items)} grants, {len(found.others)} other paths.")
+        click.echo(
+            f"Checked {head_oid[:12]} against {base_oid[:12]}: {len(found.items)} grants, {len(found.others)} other
+            paths." )
     codes = [found.exit_code]
     if policy.broken:
         codes.append(ExitCode.INVALID)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +20,6 @@ class Founding:
         self.at = at
         self.git = Git(top)
         self.key_path: Path | None = None
-        self._key_id = ""
 
     def begin(self) -> None:
         """Make the directory and the git repository, unless they are there."""
@@ -48,7 +46,7 @@ class Founding:
 
     def key(self, signer: str, public_key: Path | None) -> str:
         """Make the signing key, or take the public half of one that a signer URI holds; return the public PEM."""
-        from daypass.edges.signing import generate_key, key_id
+        from daypass.edges.signing import generate_key, read_public_key
 
         there = self.top / "policies" / "ledger.pub"
         if there.exists():
@@ -59,7 +57,7 @@ class Founding:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         pending = folder / f".new-{self.at:%Y%m%d%H%M%S}.pem"
         public = generate_key(pending)
-        self.key_path = folder / f"{key_id(public)}.pem"
+        self.key_path = folder / f"{read_public_key(public).keyid}.pem"
         pending.rename(self.key_path)
         return public.decode("ascii")
 
@@ -100,7 +98,7 @@ class Founding:
         self.git.run("add", "--", *written)
         self.git.run("commit", "--quiet", "--no-verify", "-m", "Begin the access repository", "--", *written)
 
-    def open_ledger(self, signer: str) -> None:
+    def open_ledger(self) -> None:
         """Write the ledger's first receipt, unless there is a ledger."""
         from daypass.cli.site import Site
 
@@ -109,8 +107,3 @@ class Founding:
             raise EdgeError("the policies that were there do not read; mend them and run init again with --merge")
         if not site.books.exists():
             site.books.begin(at=self.at, main=site.tip)
-
-
-def run_git(arguments: list[str]) -> None:
-    """Run git for a demonstration."""
-    subprocess.run(["git", *arguments], check=True, capture_output=True)

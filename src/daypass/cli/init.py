@@ -13,17 +13,32 @@ import click
 from daypass.cli.options import at_option, now
 from daypass.core.errors import DaypassError, UsageError
 
-_IGNORED = "# Private keys never belong here; daypass keeps its own outside the repository.\n*.pem\n*.key\n.env\n.DS_Store\n"
+_IGNORED = (
+    "# Private keys never belong here; daypass keeps its own outside the repository.\n*.pem\n*.key\n.env\n.DS_Store\n"
+)
 
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--example", is_flag=True, help="Fill it with a worked example: three resources, five people, three rules.")
-@click.option("--merge", is_flag=True, help="Allow a directory that is not empty; files that exist are left as they are.")
-@click.option("--signer", metavar="URI", default="", help="Sign receipts through this securesystemslib signer URI "
-              "(awskms:…, gcpkms:…, hv:…) in place of a key file; needs --public-key.")
-@click.option("--public-key", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
-              help="The signer's public key, PEM.")
+@click.option(
+    "--example", is_flag=True, help="Fill it with a worked example: three resources, five people, three rules."
+)
+@click.option(
+    "--merge", is_flag=True, help="Allow a directory that is not empty; files that exist are left as they are."
+)
+@click.option(
+    "--signer",
+    metavar="URI",
+    default="",
+    help="Sign receipts through this securesystemslib signer URI "
+    "(awskms:…, gcpkms:…, hv:…) in place of a key file; needs --public-key.",
+)
+@click.option(
+    "--public-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    help="The signer's public key, PEM.",
+)
 @click.option("--simulated-clock", is_flag=True, help="Let writing verbs take --at; for demonstrations only.")
 @at_option
 @click.pass_obj
@@ -44,7 +59,9 @@ def init(
     from daypass.cli.founding import Founding
 
     if bool(signer) != bool(public_key):
-        raise UsageError("--signer and --public-key go together", hint="the public key tells auditors whose receipts to trust")
+        raise UsageError(
+            "--signer and --public-key go together", hint="the public key tells auditors whose receipts to trust"
+        )
     top = Path(obj["folder"]) / directory
     if at is not None and not simulated_clock:
         raise UsageError("--at goes with --simulated-clock only")
@@ -64,7 +81,7 @@ def init(
     wanted["policies/ledger.pub"] = founding.key(signer, public_key)
     written, kept = founding.write(wanted)
     founding.commit(written)
-    founding.open_ledger(signer)
+    founding.open_ledger()
     for path in kept:
         click.echo(f"kept    {path} (it was there before)", err=True)
     click.echo(f"Made {top}: {len(written)} files and the ledger.")
@@ -138,14 +155,16 @@ def codeowners(obj: dict[str, Any], checking: bool) -> int:
         click.echo(f"{path.relative_to(site.top())} is up to date.")
         return 0
     if checking:
-        raise _Drift(f"{path.relative_to(site.top())} does not match the catalogue", hint="run `daypass codeowners`")
+        raise _DriftError(
+            f"{path.relative_to(site.top())} does not match the catalogue", hint="run `daypass codeowners`"
+        )
     path.parent.mkdir(exist_ok=True)
     path.write_text(wanted, encoding="utf-8")
     click.echo(f"Wrote {path.relative_to(site.top())}.")
     return int(ExitCode.OK)
 
 
-class _Drift(DaypassError):
+class _DriftError(DaypassError):
     """A generated file is out of date."""
 
     from daypass.core.errors import ExitCode

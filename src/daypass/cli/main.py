@@ -84,7 +84,9 @@ class Verbs(click.Group):
     default=Path(),
     help="Run as if started in this folder.",
 )
-@click.option("--as", "acting", metavar="HANDLE", default="", help="Act as this person of the directory (local forge only).")
+@click.option(
+    "--as", "acting", metavar="HANDLE", default="", help="Act as this person of the directory (local forge only)."
+)
 @click.version_option(__version__, prog_name="daypass")
 @click.pass_context
 def cli(ctx: click.Context, folder: Path, acting: str) -> None:
@@ -102,7 +104,9 @@ def cli(ctx: click.Context, folder: Path, acting: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error leaves by stderr with its hint."""
     try:
-        code = cli.main(args=list(arguments) if arguments is not None else None, prog_name="daypass", standalone_mode=False)
+        code = cli.main(
+            args=list(arguments) if arguments is not None else None, prog_name="daypass", standalone_mode=False
+        )
     except click.ClickException as error:
         error.show()
         return int(ExitCode.USAGE)

@@ -60,5 +60,10 @@ at_option = click.option(
 def format_option(formats: Sequence[str]) -> Callable[[_F], _F]:
     """Return the ``--format`` option with these choices, the first being the default."""
     return click.option(
-        "--format", "output", type=click.Choice(list(formats)), default=formats[0], show_default=True, help="How to print."
+        "--format",
+        "output",
+        type=click.Choice(list(formats)),
+        default=formats[0],
+        show_default=True,
+        help="How to print.",
     )

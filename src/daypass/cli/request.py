@@ -23,7 +23,9 @@ from daypass.core.window import Span, Window, format_duration, parse_duration
 @click.option("--reason", default="", help="Why, for reviewers and auditors.")
 @click.option("--ticket", default="", help="A ticket, such as INC-1234.")
 @click.option("--purpose", default="", help="A ready-made kind of request: a file of policies/purposes.")
-@click.option("--branch", default="", help="Open a pull request of a branch that you made yourself, in place of writing one.")
+@click.option(
+    "--branch", default="", help="Open a pull request of a branch that you made yourself, in place of writing one."
+)
 @click.option("--dry-run", is_flag=True, help="Check and say what would be needed; open nothing.")
 @at_option
 @click.pass_obj

@@ -89,7 +89,9 @@ class Site:
         """Return the top of the work tree. Raises UsageError in a bare repository."""
         found = self.repository.git.work_tree()
         if found is None:
-            raise UsageError("this is a bare repository", hint="run the verb in a clone with a work tree, or name a revision")
+            raise UsageError(
+                "this is a bare repository", hint="run the verb in a clone with a work tree, or name a revision"
+            )
         return found
 
     def worktree_policy(self) -> Policy:
@@ -105,7 +107,9 @@ class Site:
         """The forge that the settings of main name."""
         settings = self.policy.catalogue.settings
         if settings.forge_kind != "local":
-            raise InvalidError(f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: local")
+            raise InvalidError(
+                f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: local"
+            )
         from daypass.edges.forge.local import LocalForge
 
         return LocalForge(self.repository, self.policy.catalogue.directory, main=self.main, acting=self.acting)
@@ -144,8 +148,8 @@ class Site:
     def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
         """Return the run's instant: ``--at``, else the clock, read once.
 
-        A verb that writes takes ``--at`` only where the settings simulate the clock: a receipt from the future would stop
-        every honest run until that day.
+        A verb that writes takes ``--at`` only where the settings simulate the clock: a receipt from the future would
+        stop every honest run until that day.
         """
         if at is None:
             return now()

@@ -1,9 +1,10 @@
 """What must change at the targets so that they equal what main says at one instant.
 
 A plan is a value: computing it needs no way to write, and applying it needs nothing else. It upholds invariants 1 (the
-union of all live grants is desired, so the end of one never takes what another still gives), 6 (access that is not ours is
-left alone unless the resource is exclusive), 8 (removals come first and wait for nothing), 9 (same inputs, same plan) and 12
-(the brake).
+union of all live grants is desired, so the end of one never takes what another still gives), 6 (access that is not
+ours is
+left alone unless the resource is exclusive), 8 (removals come first and wait for nothing), 9 (same inputs, same plan)
+and 12 (the brake).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from daypass.core.window import Window, format_instant
 class Entitlement:
     """What a target understands, the atom that is observed, added and removed.
 
-    ``target`` is the name in the settings, ``resource`` the catalogue's, ``principal`` the subject's name at the target and
-    ``privilege`` the role's privilege as canonical JSON.
+    ``target`` is the name in the settings, ``resource`` the catalogue's, ``principal`` the subject's name at the
+    target and ``privilege`` the role's privilege as canonical JSON.
     """
 
     target: str
@@ -60,7 +61,7 @@ BOUND_TO_TIME = frozenset({Reason.EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one proved grant of main gives: an entitlement during a window. ``blocked`` says why it gives nothing now."""
+    """What one proved grant of main gives: an entitlement during a window. ``blocked``: why it gives nothing now."""
 
     grant: GrantId
     entitlement: Entitlement
@@ -70,7 +71,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """An entitlement that the ledger shows as ours: which grants gave it, and until when the target was told it lasts."""
+    """An entitlement that the ledger shows as ours: which grants gave it, and until when the target knows it to last."""
 
     entitlement: Entitlement
     grants: tuple[GrantId, ...]
@@ -79,7 +80,8 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Intended:
-    """One change. ``due`` is when it should happen: the window's start or end, or the run's instant where nothing dates it.
+    """One change. ``due`` is when it should happen: the window's start or end, or the run's instant where nothing
+    dates it.
 
     ``grants`` are the grants that give (add) or gave (remove) the entitlement; ``until`` is when an added one ends.
     """
@@ -111,8 +113,8 @@ class Plan:
     """The ordered changes at one instant.
 
     ``waiting`` are grants whose window is not open yet; ``blocked`` give nothing, and why; ``unmanaged`` is access that
-    exists and that no grant of ours gave; ``unreadable`` maps a target to why it could not be observed: nothing is planned
-    for it; ``live`` counts the entitlements that should exist.
+    exists and that no grant of ours gave; ``unreadable`` maps a target to why it could not be observed: nothing is
+    planned for it; ``live`` counts the entitlements that should exist.
     """
 
     at: datetime
@@ -150,8 +152,10 @@ def compute(
 ) -> Plan:
     """Compute the plan.
 
-    ``claims`` are all proved grants of main; ``invalid`` says why a grant that once gave a holding no longer claims anything
-    (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access is removed.
+    ``claims`` are all proved grants of main; ``invalid`` says why a grant that once gave a holding no longer claims
+    anything
+    (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access is
+    removed.
     """
     sorted_claims = _Sorted.of(claims, at)
     unreadable = observed.unreadable

@@ -1,7 +1,7 @@
 """What earlier checks found, so that blobs which have not changed are not even read again.
 
-A SQLite table beside the clone, keyed by blob and by *context*: the digest of the schema, the policies and the tool. It is a
-cache of this machine's own work and nothing more; deleting it costs time only.
+A SQLite table beside the clone, keyed by blob and by *context*: the digest of the schema, the policies and the tool.
+It is a cache of this machine's own work and nothing more; deleting it costs time only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Verdicts:
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("CREATE TABLE IF NOT EXISTS context(id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL) STRICT")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS context(id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL) STRICT"
+        )
         connection.execute(
             "CREATE TABLE IF NOT EXISTS clean(context INTEGER NOT NULL, blob BLOB NOT NULL, resource TEXT NOT NULL,"
             " meaning BLOB NOT NULL, PRIMARY KEY(context, blob)) STRICT, WITHOUT ROWID"
@@ -43,7 +45,8 @@ class Verdicts:
     def load(self, context: str) -> dict[bytes, tuple[str, bytes]]:
         """Return what is known to be clean in a context: blob id -> (resource, digest of the grant's meaning)."""
         rows = self._connection.execute(
-            "SELECT blob, resource, meaning FROM clean WHERE context = (SELECT id FROM context WHERE name = ?)", (context,)
+            "SELECT blob, resource, meaning FROM clean WHERE context = (SELECT id FROM context WHERE name = ?)",
+            (context,),
         )
         return {blob: (resource, meaning) for blob, resource, meaning in rows}
 
@@ -53,9 +56,7 @@ class Verdicts:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("INSERT OR IGNORE INTO context(name) VALUES (?)", (context,))
         ((number,),) = connection.execute("SELECT id FROM context WHERE name = ?", (context,)).fetchall()
-        connection.executemany(
-            "INSERT OR REPLACE INTO clean VALUES (?, ?, ?, ?)", ((number, *row) for row in rows)
-        )
+        connection.executemany("INSERT OR REPLACE INTO clean VALUES (?, ?, ?, ?)", ((number, *row) for row in rows))
         old = "SELECT id FROM context ORDER BY id DESC LIMIT -1 OFFSET ?"
         connection.execute(f"DELETE FROM clean WHERE context IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
         connection.execute(f"DELETE FROM context WHERE id IN ({old})", (_KEEP,))  # noqa: S608  (a constant)

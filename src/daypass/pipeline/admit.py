@@ -1,6 +1,7 @@
 """Proving what landed on main, grant by grant, before any of it gives access (invariant 2).
 
-No merge is trusted for being there: the forge's own record must say which pull request it was, the approvals on its very
+No merge is trusted for being there: the forge's own record must say which pull request it was, the approvals on its
+very
 head must satisfy the policy of the base it was merged into, and the bytes on main must be the bytes that were reviewed.
 What was proved once is kept in a receipt and never asked again.
 """
@@ -59,12 +60,15 @@ def admit(
     """
     if standing.main and not history.is_ancestor(Oid(standing.main), tip):
         raise RefusedError(
-            f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, the main that the ledger recorded last",
+            f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, the main that the ledger
+            recorded last",
             hint="fetch main; if its history was rewritten, restore it: access is never taken back to an older state",
         )
     prover = _Prover(history, forge, policy_at, standing, at)
     there = {grant_id(e.path): e for e in history.entries(tip, FOLDER.rstrip("/"))}
-    landings = list(history.landings(Oid(standing.main) if standing.main else None, tip)) if standing.main != tip else []
+    landings = (
+        list(history.landings(Oid(standing.main) if standing.main else None, tip)) if standing.main != tip else []
+    )
     touched: set[GrantId] = set()
     for landing in landings:
         for change in landing.changes:
@@ -187,7 +191,10 @@ class _Prover:
         if merge.commit != landing.oid or not landing.parents or merge.base != landing.parents[0]:
             return ("merge-record", f"the forge's record of pull request {pull.number} names another merge")
         if not pull.opened_at <= merge.at <= self._at:
-            return ("merge-time", f"pull request {pull.number} was merged at an impossible time, {merge.at:%Y-%m-%dT%H:%M:%SZ}")
+            return (
+                "merge-time",
+                f"pull request {pull.number} was merged at an impossible time, {merge.at:%Y-%m-%dT%H:%M:%SZ}",
+            )
         folder = change.path.rpartition("/")[0]
         reviewed = {entry.path: entry.oid for entry in self._history.entries(merge.head, folder)}
         if reviewed.get(change.path) != change.new:
@@ -200,9 +207,7 @@ class _Prover:
             assert merge is not None  # noqa: S101  (asked by the caller)
             asked = Asked(pull.opened_by.handle, pull.opened_at, self._window_of)
             policy = self._policy_at(merge.base)
-            proposal = read_proposal(
-                self._history, policy, base=merge.base, head=merge.head, asked=asked, at=merge.at
-            )
+            proposal = read_proposal(self._history, policy, base=merge.base, head=merge.head, asked=asked, at=merge.at)
             evidence = gather(self._history, self._forge, pull, base=merge.base, head=merge.head)
             self._weighed[landing.oid] = (pull, proposal, weigh(proposal, evidence, at=merge.at))
         return self._weighed[landing.oid]
@@ -212,7 +217,7 @@ class _Prover:
         return current.window if current is not None else None
 
     def _narrowed(self, landing: Landing, change: Change) -> Admission | None:
-        """Admit a change that only takes away, on the strength of the proof that the old bytes had; by whoever it came."""
+        """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""
         old = self._current(grant_id(change.path))
         if old is None or old.blob != change.old:
             return None
@@ -247,9 +252,7 @@ class _Prover:
             narrowed_from=change.old,
         )
 
-    def _admission(
-        self, landing: Landing, pull: Pull, proposal: Proposal, verdict: Verdict
-    ) -> Admission | Refusal:
+    def _admission(self, landing: Landing, pull: Pull, proposal: Proposal, verdict: Verdict) -> Admission | Refusal:
         grant, decision, merge = verdict.item.grant, verdict.item.decision, pull.merge
         assert grant is not None  # noqa: S101  (asked by the caller)
         assert decision is not None  # noqa: S101  (only narrowing has none, and it was settled before)

@@ -171,7 +171,8 @@ class _Ruler:
         now = self._roles[key]
         known = self._catalogue.directory.subjects.get(subject)
         if self._policy.broken:
-            # Nothing new is given while the policies cannot be read; what is live ends by its window, not by a typing error.
+            # Nothing new is given while the policies cannot be read; what is live ends by its window, not by a typing
+            # error.
             return Claim(grant, entitlement, window)
         if now is None or known is None:
             return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
@@ -236,8 +237,8 @@ def apply(
 ) -> Applied:
     """Carry a survey's plan out.
 
-    ``take`` reads and plans afresh: it is called again when another run was first at the ledger. Raises ConflictError when
-    that happens ``attempts`` times, and lets no target be touched before the intents are in the ledger.
+    ``take`` reads and plans afresh: it is called again when another run was first at the ledger. Raises ConflictError
+    when that happens ``attempts`` times, and lets no target be touched before the intents are in the ledger.
     """
     for attempt in range(attempts):
         found = take()

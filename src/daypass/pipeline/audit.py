@@ -156,7 +156,8 @@ def access(archive: Archive, resource: str, *, known: Known, at: datetime) -> Ac
 def history(
     archive: Archive, *, subject: str = "", resource: str = "", grant: str = "", known: Known, at: datetime
 ) -> HistoryAnswer:
-    """Tell how the access of a subject, on a resource or by a grant came to be and ended. Name exactly one of the three.
+    """Tell how the access of a subject, on a resource or by a grant came to be and ended. Name exactly one of the
+    three.
 
     A grant may be given as its id or its path. Raises UsageError for a name that nothing knows.
     """

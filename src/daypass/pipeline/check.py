@@ -1,8 +1,10 @@
 """Checking everything: each grant by itself, and what only shows between them.
 
 A grant's own verdict depends on its bytes, the schema, the policies and the tool, and on nothing else, so it is kept by
-these (`context`); what depends on names and neighbours (folders, duplicates, colliding names) is reckoned anew each time.
-Rules that read the request are not asked here: they speak when somebody asks, and a merged grant was asked for long ago.
+these (`context`); what depends on names and neighbours (folders, duplicates, colliding names) is reckoned anew each
+time.
+Rules that read the request are not asked here: they speak when somebody asks, and a merged grant was asked for long
+ago.
 """
 
 from __future__ import annotations
@@ -50,15 +52,13 @@ class Checked:
 
 
 def judge_file(policy: Policy, path: str, blob: Oid, raw: bytes) -> Clean | tuple[Finding, ...]:
-    """Judge one grant file by itself: form, references, limits, dates to come, and the rules that read only the grant."""
+    """Judge one grant file by itself: form, references, limits, dates to come, and rules that read only the grant."""
     grant = read_grant(path, raw)
     if not isinstance(grant, Grant):
         return grant
     denials = static_denials(policy, grant)
     if denials:
-        return tuple(
-            Finding(denial.finding_code, Place(path), denial.message, denial.hint) for denial in denials
-        )
+        return tuple(Finding(denial.finding_code, Place(path), denial.message, denial.hint) for denial in denials)
     return (bytes.fromhex(blob), grant.resource, bytes.fromhex(grant.digest.removeprefix("sha256:"))[:16])
 
 

@@ -26,7 +26,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether one item may be merged. ``judgement`` is None where no person is needed; ``problems`` forbid it outright."""
+    """Whether one item may be merged. ``judgement`` is None where no person is needed; ``problems`` forbid it."""
 
     item: Item
     judgement: Judgement | None
@@ -94,7 +94,7 @@ def needs(policy: Policy, grant: Grant, decision: Decision) -> tuple[Need, ...]:
 
 
 def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:
-    """An opener whom nobody knows could be the reviewer under another name."""
+    """Refuse an opener whom nobody knows: they could be the reviewer under another name."""
     opener = pull.opened_by
     place = Place(item.grant.path if item.grant else "")
     if not opener.person or not opener.handle:

@@ -45,7 +45,14 @@ class Gated:
 
 
 def look(
-    history: History, forge: ForgeReader, policy_at: PolicyAt, standing: Standing, number: int, *, main: str, at: datetime
+    history: History,
+    forge: ForgeReader,
+    policy_at: PolicyAt,
+    standing: Standing,
+    number: int,
+    *,
+    main: str,
+    at: datetime,
 ) -> Gated:
     """Judge an open pull request against main as it is now. Changes nothing."""
     return _look(history, forge, policy_at, standing, forge.pull(number), base=history.resolve(main), at=at)
@@ -111,8 +118,8 @@ def _grants_only(proposal: Proposal) -> Proposal:
 def merge_message(found: Gated, standing: Standing) -> str:
     """Write the merge message: a title and the trailers by which `git log` alone can be read.
 
-    Free text of people (reasons, titles) stays out of it, so that nothing they write can be taken for a trailer or for an
-    instruction to the forge such as "skip ci".
+    Free text of people (reasons, titles) stays out of it, so that nothing they write can be taken for a trailer or
+    for an instruction to the forge such as "skip ci".
     """
     verbs = {"new": "Grant", "widen": "Widen", "narrow": "Narrow", "remove": "Remove"}
     items = found.proposal.items

@@ -9,7 +9,7 @@ FOLDER = "policies"
 
 
 def load_policy(history: History, revision: str) -> Policy:
-    """Read every file below ``policies/`` at a revision. Files that are no plain files are left to the reader to refuse."""
+    """Read every file below ``policies/`` at a revision. What is no plain file is left out."""
     entries = [entry for entry in history.entries(revision, FOLDER) if entry.mode.startswith("100")]
     contents = dict(history.blobs(entry.oid for entry in entries))
     return read_policies({entry.path: contents[entry.oid] for entry in entries})

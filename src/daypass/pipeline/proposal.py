@@ -82,7 +82,8 @@ def read_proposal(
 ) -> Proposal:
     """Judge what ``head`` would bring to ``base``, with ``policy`` being the base's.
 
-    The changes are those since the merge base, so that a request that lags behind main proposes only what its author wrote.
+    The changes are those since the merge base, so that a request that lags behind main proposes only what its author
+    wrote.
     """
     root = history.merge_base(base, head)
     if root is None:
@@ -104,7 +105,7 @@ def read_proposal(
 
 
 def _mixed(grants: Iterable[Change], others: tuple[str, ...]) -> Iterable[Finding]:
-    """A grant may not bring the rules it is judged by, nor hide among other files."""
+    """Refuse a grant that brings the rules it is judged by, or that hides among other files."""
     if not others or not list(grants):
         return ()
     return [
@@ -165,7 +166,8 @@ def _item(
         return Item(name, "narrow", change.new, new, old, None)
     kind = "new" if change.added else "widen"
     past = _already_past(new, at)
-    decision = decide(policy, Request(new, asked.requester, asked.opened_at, kind), trace=trace)
+    request = Request(new, asked.requester, asked.opened_at, kind, new.span.starting(at))
+    decision = decide(policy, request, trace=trace)
     return past or Item(name, kind, change.new, new, old, decision)
 
 
@@ -221,7 +223,7 @@ def first_duplicate(history: History, base: Oid, grant: Grant, *, without: froze
 
 
 def duplicate_finding(path: str, first: str) -> Finding:
-    """The same grant twice under other names."""
+    """Return what is said of the same grant under another name."""
     return Finding(
         "duplicate-grant",
         Place(path),

@@ -52,9 +52,7 @@ def draft(policy: Policy, wish: Wish, *, requester: str, at: datetime) -> tuple[
     return read, decide(policy, Request(read, requester, at, "new"), trace=True)
 
 
-def request(
-    history: History, forge: Forge, policy: Policy, wish: Wish, *, main: str, at: datetime
-) -> Opened:
+def request(history: History, forge: Forge, policy: Policy, wish: Wish, *, main: str, at: datetime) -> Opened:
     """Check a wish and open it as a pull request. Raises InvalidError or DeniedError, and then nothing was written."""
     requester = forge.acting().handle
     grant, decision = draft(policy, wish, requester=requester, at=at)
@@ -126,7 +124,5 @@ def _open(
     at: datetime,
 ) -> Pull:
     branch = f"daypass/{kind}/{grant.replace('/', '-')}"
-    head = forge.commit(
-        branch=branch, parent=history.resolve(main), files=tuple(files.items()), message=title, at=at
-    )
+    head = forge.commit(branch=branch, parent=history.resolve(main), files=tuple(files.items()), message=title, at=at)
     return forge.open(branch=branch, head=head, title=title, at=at)

@@ -11,7 +11,9 @@ from daypass.core.policy import Decision, approvers
 from daypass.core.window import format_duration, format_instant
 
 
-def people(catalogue: Catalogue, handles: tuple[str, ...] | frozenset[str], without: frozenset[str] = frozenset()) -> str:
+def people(
+    catalogue: Catalogue, handles: tuple[str, ...] | frozenset[str], without: frozenset[str] = frozenset()
+) -> str:
     """Name people: handle and full name."""
     names = []
     for handle in sorted(handles):
@@ -39,7 +41,9 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
         lines.append(f"  needs  {requirement.at_least} approval from {requirement.source}: {who}{rules}")
         if requirement.escalate_to and requirement.escalate_after is not None:
             more = people(policy.catalogue, approvers(policy, grant, requirement.escalate_to), out)
-            lines.append(f"         after {format_duration(requirement.escalate_after)} also {requirement.escalate_to}: {more}")
+            lines.append(
+                f"         after {format_duration(requirement.escalate_after)} also {requirement.escalate_to}: {more}"
+            )
     if not decision.requirements:
         rules = ", ".join(decision.rules)
         lines.append(f"  needs  nobody: passes automatically ({rules})")

@@ -70,7 +70,8 @@ def gated_data(found: Any) -> dict[str, Any]:
         "merge": found.merge.commit if found.merge is not None else None,
         "closed": found.closed,
         "findings": [
-            {"code": f.code, "place": str(f.place), "message": f.message, "hint": f.hint} for f in found.proposal.findings
+            {"code": f.code, "place": str(f.place), "message": f.message, "hint": f.hint}
+            for f in found.proposal.findings
         ],
         "grants": [
             {
@@ -88,7 +89,10 @@ def gated_data(found: Any) -> dict[str, Any]:
 
 def gated_json(results: Iterable[Any]) -> str:
     """Write the gate's results as JSON, version 1."""
-    return json.dumps({"version": 1, "pulls": [gated_data(found) for found in results]}, indent=2, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({"version": 1, "pulls": [gated_data(found) for found in results]}, indent=2, ensure_ascii=False)
+        + "\n"
+    )
 
 
 def status_text(
@@ -106,7 +110,9 @@ def status_text(
             held = grant.entitlement in holdings
             left = f"{format_duration(grant.window.end - at)} left"
             state = left if held else f"{left}, not provisioned yet: `daypass apply`"
-        lines.append(f"  {grant.grant:44} {grant.entitlement.principal}  until {format_instant(grant.window.end)}  {state}")
+        lines.append(
+            f"  {grant.grant:44} {grant.entitlement.principal}  until {format_instant(grant.window.end)}  {state}"
+        )
     return "\n".join(lines) + "\n"
 
 

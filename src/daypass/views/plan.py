@@ -118,8 +118,6 @@ def applied_json(
 ) -> str:
     """Write what a run did as JSON, version 1: the plan, plus ``outcomes`` and ``held``."""
     data = plan_data(plan, refusals, invalid)
-    data["outcomes"] = [
-        o.change.to_dict() | {"ok": o.ok, "error": o.error, "recovered": o.recovered} for o in outcomes
-    ]
+    data["outcomes"] = [o.change.to_dict() | {"ok": o.ok, "error": o.error, "recovered": o.recovered} for o in outcomes]
     data["held"] = [change.to_dict() for change in held]
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
