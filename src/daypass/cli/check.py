@@ -172,8 +172,9 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
             else:
                 click.echo("  takes access away; nobody needs to approve it")
         click.echo(
-            f"Checked {head_oid[:12]} against {base_oid[:12]}: {len(found.items)} grants, {len(found.others)} other
-            paths." )
+            f"Checked {head_oid[:12]} against {base_oid[:12]}: "
+            f"{len(found.items)} grants, {len(found.others)} other paths."
+        )
     codes = [found.exit_code]
     if policy.broken:
         codes.append(ExitCode.INVALID)

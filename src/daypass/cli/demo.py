@@ -67,8 +67,7 @@ _STORY: tuple[tuple[str, str, int], ...] = (
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
 def demo(directory: Path | None) -> int:
-    """Play the life of three grants in DIRECTORY (a temporary one by default): what you would type, and what you
-    would see.
+    """Play the life of three grants in DIRECTORY (a temporary one by default): what to type, and what is seen.
 
     One is approved, one is refused with its reasons, one passes by itself; the two expire; the audit proves it all.
     """

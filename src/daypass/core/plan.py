@@ -71,7 +71,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """An entitlement that the ledger shows as ours: which grants gave it, and until when the target knows it to last."""
+    """An entitlement that the ledger shows as ours: the grants that gave it, and until when the target has it."""
 
     entitlement: Entitlement
     grants: tuple[GrantId, ...]
@@ -80,8 +80,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Intended:
-    """One change. ``due`` is when it should happen: the window's start or end, or the run's instant where nothing
-    dates it.
+    """One change. ``due``: when it should happen, the window's start or end, else the run's own instant.
 
     ``grants`` are the grants that give (add) or gave (remove) the entitlement; ``until`` is when an added one ends.
     """

@@ -60,8 +60,7 @@ def admit(
     """
     if standing.main and not history.is_ancestor(Oid(standing.main), tip):
         raise RefusedError(
-            f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, the main that the ledger
-            recorded last",
+            f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, the main that the ledger recorded",
             hint="fetch main; if its history was rewritten, restore it: access is never taken back to an older state",
         )
     prover = _Prover(history, forge, policy_at, standing, at)

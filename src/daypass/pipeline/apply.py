@@ -268,8 +268,7 @@ def _additions_allowed(found: Survey, changes: tuple[Intended, ...]) -> tuple[In
 
 def _write_intents(found: Survey, books: Books, changes: tuple[Intended, ...], run: str) -> Standing:
     bodies: list[Body] = [*found.admitted.bodies, *found.recovered]
-    for start in range(0, len(changes), BATCH):
-        bodies.append(Intent(changes[start : start + BATCH], found.plan.digest))
+    bodies += [Intent(changes[n : n + BATCH], found.plan.digest) for n in range(0, len(changes), BATCH)]
     if not bodies:
         return found.standing
     return books.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)

@@ -36,8 +36,7 @@ def _verdict_lines(verdict: Any) -> list[str]:
     lines = [f"{_KINDS[item.kind]} {item.id}"]
     if item.decision is None:
         return [*lines, "  takes access away; nobody needs to approve it"]
-    for problem in verdict.problems:
-        lines.append(finding_text(problem, "  "))
+    lines += [finding_text(problem, "  ") for problem in verdict.problems]
     for denial in item.decision.denials:
         lines.append(f"  denied: {denial.message} [{denial.rule or denial.code}]")
         if denial.hint:
@@ -46,8 +45,7 @@ def _verdict_lines(verdict: Any) -> list[str]:
         if item.decision.automatic and not item.decision.denials:
             lines.append(f"  passes automatically ({', '.join(item.decision.rules)})")
         return lines
-    for counted in verdict.judgement.counted:
-        lines.append(f"  approved by {counted.handle} for {counted.source} at {counted.review.commit[:12]}")
+    lines += [f"  approved by {c.handle} for {c.source} at {c.review.commit[:12]}" for c in verdict.judgement.counted]
     for ignored in verdict.judgement.ignored:
         who = ignored.review.by.handle or ignored.review.by.name
         lines.append(f"  does not count: {ignored.review.state} by {who}: {ignored.why}")
