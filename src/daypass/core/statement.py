@@ -16,6 +16,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from daypass.core.errors import LedgerError
@@ -76,7 +77,7 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
     names = ("kind", "sequence", "previous", "at", "main", "run", "body")
     predicate = _Fields(top.take("predicate", dict), "the predicate", names)
     body = body_from_dict(predicate.text("kind"), predicate.take("body", dict))
-    if canonical(top.take("subject", list)) != canonical(_subject(body)):
+    if top.take("subject", list) != _subject(body):
         raise LedgerError(f"expected the subject that the body is about, got {canonical(statement['subject'])}")
     sequence = predicate.number("sequence")
     previous = predicate.text("previous")
@@ -189,6 +190,15 @@ def _admission_to_dict(body: Admission) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=4096)
+def _read_instant(text: str) -> datetime:
+    """Read an instant in the one spelling that receipts use. Raises ValueError for any other."""
+    value = parse_instant(text)
+    if format_instant(value) != text:
+        raise ValueError(f"expected an instant in UTC, written with Z, got {text!r}")
+    return value
+
+
 class _Fields:
     """One mapping of a statement whose keys are known; every value is taken with its type."""
 
@@ -234,14 +244,10 @@ class _Fields:
         return Oid(value)
 
     def instant(self, name: str) -> datetime:
-        text = self.take(name, str)
         try:
-            value = parse_instant(text)
+            return _read_instant(self.take(name, str))
         except ValueError as error:
             raise LedgerError(f"{name} of {self._where}: {error}") from None
-        if format_instant(value) != text:
-            raise LedgerError(f"expected {name} of {self._where} to be written in UTC with Z, got {text!r}")
-        return value
 
     def texts(self, name: str) -> tuple[str, ...]:
         found = self.take(name, list)

@@ -1,0 +1,191 @@
+"""The chain: sealing and proving. Signatures are tested with real keys beside the edges; here a seal is plain JSON."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from receipt_strategies import BEGIN, bodies, open_, sign
+
+from daypass.core.chain import Head, Sealed, seal, verify_chain
+from daypass.core.errors import LedgerError
+from daypass.core.grant import GrantId, Oid
+from daypass.core.receipt import Genesis, Receipt, Retirement, envelope_digest
+from daypass.core.statement import to_statement
+
+MAIN = "a" * 40
+BODY = Retirement(GrantId("orders-db/a"), Oid("a" * 40), Oid("b" * 40))
+
+
+@dataclass(frozen=True)
+class Place:
+    sequence: int
+    raw: bytes
+
+
+def chain(count, *, run="run", begin=BEGIN):
+    sealed = []
+    head = None
+    for n in range(count):
+        body = Genesis(("key",)) if n == 0 else BODY
+        (made,) = seal([body], head, sign, at=begin + timedelta(minutes=n), main=MAIN, run=run)
+        sealed.append(made)
+        head = Head.of(made.receipt, head)
+    return sealed
+
+
+def placed(sealed):
+    return [Place(n, item.raw) for n, item in enumerate(sealed)]
+
+
+def refusal(envelopes, after=None):
+    with pytest.raises(LedgerError) as caught:
+        list(verify_chain(envelopes, open_, after))
+    return caught.value.message
+
+
+@given(st.lists(bodies, max_size=6), st.integers(0, 7))
+def test_what_is_sealed_verifies_whole_and_in_portions(found, cut):
+    sealed = seal([Genesis(("key",)), *found], None, sign, at=BEGIN, main=MAIN, run="run")
+    receipts = list(verify_chain(placed(sealed), open_))
+    assert [r.body for r in receipts] == [Genesis(("key",)), *found]
+    assert [r.digest for r in receipts] == [envelope_digest(item.raw) for item in sealed]
+    assert receipts == [item.receipt for item in sealed]
+    head = None
+    for receipt in receipts[:cut]:
+        head = Head.of(receipt, head)
+    assert list(verify_chain(sealed[cut:], open_, head)) == receipts[cut:]
+
+
+def test_sealing_goes_on_from_a_head():
+    first = chain(3)
+    head = Head(2, first[-1].receipt.digest, first[-1].receipt.at, MAIN)
+    (made,) = seal([BODY], head, sign, at=head.at, main="", run="next")
+    assert (made.sequence, made.receipt.previous) == (3, head.digest)
+    assert Head.of(made.receipt, head).main == MAIN
+
+
+def test_sealing_before_the_last_receipt_is_refused():
+    head = Head(2, "sha256:" + "0" * 64, BEGIN)
+    with pytest.raises(LedgerError) as caught:
+        seal([BODY], head, sign, at=BEGIN - timedelta(seconds=1), main=MAIN, run="run")
+    assert caught.value.message == (
+        "the clock says 2026-11-21T08:59:59Z, but the last receipt was written at 2026-11-21T09:00:00Z"
+    )
+
+
+@pytest.mark.parametrize(("body", "head"), [(BODY, None), (Genesis(("key",)), Head(0, "sha256:" + "0" * 64, BEGIN))])
+def test_only_a_genesis_begins_a_ledger(body, head):
+    with pytest.raises(RuntimeError, match="a ledger begins with its genesis and has no other"):
+        seal([body], head, sign, at=BEGIN, main=MAIN, run="run")
+
+
+def test_a_receipt_missing_in_the_middle_is_named():
+    found = placed(chain(5))
+    assert refusal(found[:2] + found[3:]) == "receipt 2 is missing: the next one there is 3"
+
+
+def test_a_receipt_dropped_and_the_rest_moved_up_is_named():
+    found = chain(5)
+    del found[2]
+    assert refusal(placed(found)) == "receipt 3 stands at place 2: 1 before it were dropped"
+
+
+def test_receipts_that_changed_places_are_named():
+    found = chain(5)
+    found[2], found[3] = found[3], found[2]
+    assert refusal(placed(found)) == "receipt 3 stands at place 2, and 2 after it: they were reordered"
+
+
+def test_a_broken_receipt_further_on_does_not_hide_what_was_dropped():
+    found = placed(chain(5))
+    assert refusal([*found[:2], Place(2, found[3].raw), Place(3, b'{"a":1}')]) == (
+        "receipt 3 stands at place 2: 1 before it were dropped"
+    )
+
+
+def test_a_receipt_that_came_again_is_named():
+    found = chain(4)
+    assert refusal(placed([*found, found[2]])) == "receipt 2 stands again at place 4: it was replayed"
+
+
+def test_a_receipt_of_a_fork_is_named():
+    found = chain(4)
+    fork = chain(4, run="other")
+    message = refusal(placed([*found[:2], *fork[2:]]))
+    assert message == (
+        f"receipt 2 follows another receipt 1 than the one that stands there: it names {fork[1].receipt.digest}, "
+        f"expected {found[1].receipt.digest}; one of the two is from a fork or was replaced"
+    )
+
+
+def test_a_receipt_that_names_none_before_it_is_refused():
+    found = chain(2)
+    lonely = Receipt(1, "", BEGIN, MAIN, "run", BODY)
+    message = refusal([*placed(found)[:1], Place(1, sign(to_statement(lonely)))])
+    assert "it names none, expected sha256:" in message
+
+
+def test_a_first_receipt_that_names_one_before_it_is_refused():
+    early = Receipt(0, "sha256:" + "0" * 64, BEGIN, MAIN, "run", Genesis(("key",)))
+    assert refusal([Place(0, sign(to_statement(early)))]) == (
+        f"receipt 0 names one before it (sha256:{'0' * 64}), expected none"
+    )
+
+
+def test_time_that_goes_back_is_refused():
+    first = chain(1)
+    late = Receipt(1, first[0].receipt.digest, BEGIN - timedelta(hours=1), MAIN, "run", BODY)
+    assert refusal([*placed(first), Place(1, sign(to_statement(late)))]) == (
+        "receipt 1 was written at 2026-11-21T08:00:00Z, before receipt 0 at 2026-11-21T09:00:00Z"
+    )
+
+
+def test_a_ledger_without_a_genesis_is_refused():
+    body = Receipt(0, "", BEGIN, MAIN, "run", BODY)
+    assert refusal([Place(0, sign(to_statement(body)))]) == (
+        "receipt 0 is no genesis, with which every ledger begins"
+    )
+
+
+def test_a_second_genesis_is_refused():
+    first = chain(1)
+    again = Receipt(1, first[0].receipt.digest, BEGIN, MAIN, "run", Genesis(("mine",)))
+    assert refusal([*placed(first), Place(1, sign(to_statement(again)))]) == "receipt 1 is a second genesis"
+
+
+def test_what_cannot_be_read_is_named_by_its_number_and_keeps_its_hint():
+    found = placed(chain(2))
+    broken = json.loads(found[1].raw)
+    del broken["predicate"]["run"]
+    assert refusal([found[0], Place(1, sign(broken))]) == "receipt 1: the predicate has no 'run'"
+
+
+def test_an_anchor_shows_that_the_end_was_cut_off():
+    found = chain(5)
+    anchor = Head(4, found[4].receipt.digest, found[4].receipt.at)
+    last = list(verify_chain(placed(found[:3]), open_))[-1]
+    assert last.sequence < anchor.sequence
+
+
+def test_nothing_after_a_fault_is_given():
+    found = placed(chain(4))
+    seen = []
+    with pytest.raises(LedgerError):
+        seen.extend(r.sequence for r in verify_chain([*found[:2], *found[3:]], open_))
+    given_before = []
+    stream = verify_chain([*found[:2], *found[3:]], open_)
+    given_before.append(next(stream).sequence)
+    given_before.append(next(stream).sequence)
+    with pytest.raises(LedgerError):
+        next(stream)
+    assert given_before == [0, 1]
+    assert next(stream, None) is None
+
+
+def test_a_sealed_receipt_stands_at_its_own_number():
+    (made,) = chain(1)
+    assert isinstance(made, Sealed)
+    assert made.sequence == made.receipt.sequence == 0

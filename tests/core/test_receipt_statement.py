@@ -1,0 +1,252 @@
+"""Receipts and in-toto statements: one receipt, one statement, and nothing else is read."""
+
+import copy
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from receipt_strategies import BEGIN, receipts
+
+from daypass.core.errors import LedgerError
+from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.statement import change_from_dict, from_statement, to_statement
+from daypass.core.window import Window
+
+OID = Oid("a" * 40)
+ENTITLEMENT = Entitlement("postgres", "orders-db", "alice", "{}")
+CHANGE = Intended(Action.ADD, ENTITLEMENT, (GrantId("orders-db/a"),), Reason.WINDOW_OPENED, BEGIN, BEGIN + timedelta(hours=1))
+ADMISSION = Admission(
+    grant=GrantId("orders-db/a"),
+    blob=OID,
+    landing=OID,
+    pull=7,
+    head=OID,
+    base=OID,
+    merged_at=BEGIN,
+    requested_at=BEGIN,
+    requester="alice",
+    subject="alice",
+    resource="orders-db",
+    role="readonly",
+    window=Window(BEGIN, BEGIN + timedelta(hours=1)),
+    entitlement=ENTITLEMENT,
+    grant_digest="sha256:" + "0" * 64,
+    policy="sha256:" + "1" * 64,
+    meaning="sha256:" + "2" * 64,
+    rules=("production-needs-two",),
+    approvals=(ApprovalRecord("bob", "owners", OID, BEGIN, "1"),),
+)
+BODIES = {
+    "genesis": Genesis(("key",)),
+    "admitted": ADMISSION,
+    "refused": Refusal(GrantId("orders-db/a"), OID, OID, "around-the-gate", "no record"),
+    "retired": Retirement(GrantId("orders-db/a"), OID, OID),
+    "intent": Intent((CHANGE,), "sha256:" + "3" * 64),
+    "outcome": Outcome(CHANGE, ok=True),
+}
+
+
+def statement(kind):
+    return to_statement(Receipt(3, "sha256:" + "f" * 64, BEGIN, OID, "run", BODIES[kind]))
+
+
+@given(receipts)
+def test_reading_what_was_written_gives_the_same_receipt(receipt):
+    assert from_statement(to_statement(receipt)) == receipt
+
+
+@given(receipts)
+def test_a_statement_survives_json(receipt):
+    assert from_statement(json.loads(canonical(to_statement(receipt)))) == receipt
+
+
+@given(receipts, receipts)
+def test_two_receipts_never_share_a_statement(one, other):
+    assert (to_statement(one) == to_statement(other)) == (one == other)
+
+
+def test_the_digest_of_the_envelope_is_kept_and_is_no_part_of_the_receipt():
+    read = from_statement(statement("retired"), "sha256:" + "9" * 64)
+    assert read.digest == "sha256:" + "9" * 64
+    assert read == from_statement(statement("retired"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "digest"),
+    [
+        ("genesis", "ledger", None),
+        ("admitted", "orders-db/a", "0" * 64),
+        ("retired", "orders-db/a", None),
+        ("intent", "orders-db/a", None),
+    ],
+)
+def test_the_subject_names_the_grants_with_a_digest(kind, name, digest):
+    (subject,) = statement(kind)["subject"]
+    assert subject["name"] == name
+    assert set(subject["digest"]) == {"sha256"}
+    assert len(subject["digest"]["sha256"]) == 64
+    if kind == "admitted":
+        assert subject["digest"]["sha256"] == digest
+
+
+def test_a_change_that_no_grant_asked_for_names_its_resource():
+    stray = Intended(Action.REMOVE, ENTITLEMENT, (), Reason.UNMANAGED, BEGIN)
+    (subject,) = to_statement(Receipt(1, "", BEGIN, "", "run", Outcome(stray, ok=True)))["subject"]
+    assert subject["name"] == "orders-db"
+
+
+def _paths(data, path=()):
+    """Yield the path of every mapping and of every key in it."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield (*path, key)
+            yield from _paths(value, (*path, key))
+    elif isinstance(data, list):
+        for n, value in enumerate(data):
+            yield from _paths(value, (*path, n))
+
+
+def _at(data, path):
+    for step in path:
+        data = data[step]
+    return data
+
+
+MUTANTS = [(kind, path) for kind in BODIES for path in _paths(statement(kind))]
+
+
+@pytest.mark.parametrize(("kind", "path"), MUTANTS)
+def test_a_dropped_key_is_refused_unless_it_is_the_end_of_an_addition(kind, path):
+    changed = statement(kind)
+    del _at(changed, path[:-1])[path[-1]]
+    if path[-1] == "until" and "window" not in path:
+        assert from_statement(changed) != from_statement(statement(kind))
+    else:
+        with pytest.raises(LedgerError):
+            from_statement(changed)
+
+
+@pytest.mark.parametrize(("kind", "path"), MUTANTS)
+def test_a_renamed_key_is_refused(kind, path):
+    changed = statement(kind)
+    parent = _at(changed, path[:-1])
+    parent[path[-1] + "x"] = parent.pop(path[-1])
+    with pytest.raises(LedgerError):
+        from_statement(changed)
+
+
+@pytest.mark.parametrize(("kind", "path"), MUTANTS)
+@given(value=st.sampled_from([None, 0.5, [[]], {"a": 1}, -1]))
+def test_a_value_of_another_type_is_refused(kind, path, value):
+    changed = statement(kind)
+    parent = _at(changed, path[:-1])
+    parent[path[-1]] = copy.deepcopy(value)
+    with pytest.raises(LedgerError):
+        from_statement(changed)
+
+
+def _refusal(kind, change):
+    changed = statement(kind)
+    change(changed)
+    with pytest.raises(LedgerError) as caught:
+        from_statement(changed)
+    return caught.value.message
+
+
+def test_an_unknown_key_is_named():
+    assert _refusal("retired", lambda s: s["predicate"].update(extra=1)) == "the predicate has an unknown key 'extra'"
+
+
+def test_a_missing_key_is_named():
+    assert _refusal("retired", lambda s: s["predicate"]["body"].pop("blob")) == "a retirement has no 'blob'"
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones():
+    assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
+        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome), got 'burnt'"
+    )
+
+
+def test_another_statement_type_is_refused():
+    assert _refusal("retired", lambda s: s.update(_type="https://in-toto.io/Statement/v2")) == (
+        "expected _type of the statement to be 'https://in-toto.io/Statement/v1', got \"https://in-toto.io/Statement/v2\""
+    )
+
+
+def test_a_subject_that_the_body_is_not_about_is_refused():
+    message = _refusal("retired", lambda s: s["subject"][0].update(name="payroll/a"))
+    assert message.startswith('expected the subject that the body is about, got [{"digest":')
+
+
+def test_a_previous_that_is_no_digest_is_refused():
+    assert _refusal("retired", lambda s: s["predicate"].update(previous="abc")) == "expected previous to be a digest, got 'abc'"
+
+
+def test_a_boolean_is_no_number():
+    assert _refusal("retired", lambda s: s["predicate"].update(sequence=True)) == (
+        "expected sequence of the predicate to be a whole number, got true"
+    )
+
+
+def test_a_negative_number_is_refused():
+    assert _refusal("retired", lambda s: s["predicate"].update(sequence=-1)) == (
+        "expected sequence of the predicate to be 0 or more, got -1"
+    )
+
+
+def test_a_list_with_something_else_in_it_is_refused():
+    assert _refusal("genesis", lambda s: s["predicate"]["body"].update(keys=[1])) == (
+        "expected keys of a genesis to be a list of texts, got [1]"
+    )
+    assert _refusal("intent", lambda s: s["predicate"]["body"].update(changes=[1])) == (
+        "expected changes of an intent to be a list of mappings, got [1]"
+    )
+
+
+def test_an_intent_without_changes_is_refused():
+    assert _refusal("intent", lambda s: s["predicate"]["body"].update(changes=[])) == "an intent names no change"
+    with pytest.raises(RuntimeError, match="an intent without changes says nothing"):
+        to_statement(Receipt(1, "", BEGIN, "", "run", Intent((), "")))
+
+
+def test_an_instant_in_another_spelling_is_refused():
+    assert _refusal("retired", lambda s: s["predicate"].update(at="2026-11-21T10:00:00+01:00")) == (
+        "at of the predicate: expected an instant in UTC, written with Z, got '2026-11-21T10:00:00+01:00'"
+    )
+    assert _refusal("retired", lambda s: s["predicate"].update(at="yesterday")) == (
+        "at of the predicate: 'yesterday' is not an instant; write for example 2026-11-21T09:00:00Z"
+    )
+
+
+def test_a_window_that_ends_before_it_starts_is_refused():
+    assert _refusal("admitted", lambda s: s["predicate"]["body"]["window"].update(until="2026-11-21T09:00:00Z")) == (
+        "window of an admission: until (2026-11-21T09:00:00Z) is not after from (2026-11-21T09:00:00Z)"
+    )
+
+
+def test_an_object_id_and_a_digest_must_look_like_one():
+    assert _refusal("retired", lambda s: s["predicate"]["body"].update(blob="HEAD")) == (
+        "expected blob of a retirement to be a git object id, got 'HEAD'"
+    )
+    assert _refusal("admitted", lambda s: s["predicate"]["body"].update(grant_digest="md5:1")) == (
+        "expected grant_digest of an admission to be a digest, got 'md5:1'"
+    )
+
+
+def test_an_unknown_action_or_reason_is_refused():
+    assert _refusal("outcome", lambda s: s["predicate"]["body"]["change"].update(reason="whim")) == (
+        "expected reason of a change to be one that is known, got 'whim'"
+    )
+
+
+def test_a_change_can_be_read_by_itself():
+    assert change_from_dict(CHANGE.to_dict()) == CHANGE
+
+
+def test_an_instant_finer_than_a_second_is_our_own_mistake():
+    with pytest.raises(RuntimeError, match="receipts are written to the second"):
+        to_statement(Receipt(1, "", BEGIN.replace(microsecond=5), "", "run", BODIES["retired"]))

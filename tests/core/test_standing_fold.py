@@ -1,0 +1,153 @@
+"""What receipts add up to."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from receipt_strategies import BEGIN, admissions, bodies
+
+from daypass.core.chain import Head
+from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
+from daypass.core.receipt import Genesis, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.standing import AdmittedGrant, Delta, Standing, fold
+
+E = Entitlement("postgres", "orders-db", "alice", "{}")
+G = GrantId("orders-db/a")
+UNTIL = BEGIN + timedelta(hours=1)
+ADD = Intended(Action.ADD, E, (G,), Reason.WINDOW_OPENED, BEGIN, UNTIL)
+REMOVE = Intended(Action.REMOVE, E, (G,), Reason.EXPIRED, UNTIL)
+OID = Oid("a" * 40)
+
+
+def receipts(*found):
+    return [
+        Receipt(n, f"sha256:{n:064d}" if n else "", BEGIN, OID, "run", body, f"sha256:{n + 1:064d}")
+        for n, body in enumerate([Genesis(("key",)), *found])
+    ]
+
+
+def after(*found):
+    return fold(receipts(*found))
+
+
+@given(st.lists(bodies, max_size=14), st.integers(0, 15))
+def test_a_prefix_and_then_the_rest_add_up_to_the_whole(found, cut):
+    chain = receipts(*found)
+    assert fold(chain[cut:], fold(chain[:cut])) == fold(chain)
+
+
+@given(st.lists(bodies, max_size=14))
+def test_rows_and_whole_admissions_say_the_same(found):
+    standing = after(*found)
+    assert {g: AdmittedGrant.of(a) for g, a in standing.admissions.items()} == dict(standing.rows)
+    assert list(standing.rows) == sorted(standing.rows)
+    assert list(standing.holdings) == sorted(standing.holdings)
+    assert not set(standing.admissions) & set(standing.refusals)
+
+
+@given(admissions)
+def test_an_admission_is_found_by_its_grant(admission):
+    standing = after(admission)
+    assert standing.admission(admission.grant) == admission
+    assert standing.window_of(admission.grant) == admission.window
+    assert list(standing.blobs()) == [(admission.grant, admission.blob)]
+    assert [row.entitlement for row in standing.admitted()] == [admission.entitlement]
+    assert standing.admission(GrantId("none/such")) is None
+    assert standing.window_of(GrantId("none/such")) is None
+
+
+@given(admissions, admissions)
+def test_the_latest_admission_of_a_grant_counts(one, other):
+    other = replace(other, grant=one.grant)
+    assert after(one, other).admission(one.grant) == other
+
+
+@given(admissions)
+def test_a_retired_grant_is_no_longer_admitted(admission):
+    standing = after(admission, Retirement(admission.grant, admission.blob, OID))
+    assert standing.admission(admission.grant) is None
+
+
+@given(admissions)
+def test_a_refusal_of_new_bytes_takes_the_old_proof_back(admission):
+    refusal = Refusal(admission.grant, Oid("e" * 40), OID, "around-the-gate", "no record")
+    standing = after(admission, refusal)
+    assert standing.admission(admission.grant) is None
+    assert standing.refusal(admission.grant, Oid("e" * 40)) == refusal
+    assert standing.refused(admission.grant, Oid("e" * 40), OID)
+
+
+def test_a_refusal_counts_for_the_bytes_as_that_commit_brought_them():
+    standing = after(Refusal(G, OID, Oid("b" * 40), "around-the-gate", "no record"))
+    assert standing.refused(G, OID, Oid("b" * 40))
+    assert not standing.refused(G, OID, Oid("c" * 40))
+    assert not standing.refused(G, Oid("c" * 40), Oid("b" * 40))
+    assert standing.refusal(GrantId("none/such"), OID) is None
+
+
+@given(admissions)
+def test_a_later_admission_lifts_a_refusal(admission):
+    standing = after(Refusal(admission.grant, admission.blob, OID, "code", "message"), admission)
+    assert not standing.refusals
+
+
+def test_an_addition_that_came_about_is_ours_until_its_removal_was_seen():
+    assert dict(after(Outcome(ADD, ok=True)).holdings) == {E: Holding(E, (G,), UNTIL)}
+    assert not after(Outcome(ADD, ok=True), Outcome(REMOVE, ok=True)).holdings
+    assert E in after(Outcome(ADD, ok=True), Outcome(REMOVE, ok=False)).holdings
+
+
+def test_removing_what_was_never_ours_leaves_nothing():
+    stray = Intended(Action.REMOVE, E, (), Reason.UNMANAGED, BEGIN)
+    assert not after(Outcome(stray, ok=True)).holdings
+
+
+def test_an_intent_stays_open_until_its_outcome():
+    standing = after(Intent((ADD,), "plan"))
+    assert dict(standing.pending) == {(Action.ADD, E): ADD}
+    assert not after(Intent((ADD,), "plan"), Outcome(ADD, ok=True)).pending
+    assert not after(Intent((REMOVE,), "plan"), Outcome(REMOVE, ok=False)).pending
+
+
+def test_an_outcome_of_another_action_closes_nothing():
+    assert (Action.REMOVE, E) in after(Intent((REMOVE,), "plan"), Outcome(ADD, ok=True)).pending
+
+
+def test_an_addition_that_failed_stays_open_until_somebody_looked():
+    failed = after(Intent((ADD,), "plan"), Outcome(ADD, ok=False, error="timeout"))
+    assert dict(failed.pending) == {(Action.ADD, E): ADD}
+    looked = Outcome(ADD, ok=False, error="was not made", recovered=True)
+    assert not after(Intent((ADD,), "plan"), Outcome(ADD, ok=False), looked).pending
+    found = Outcome(ADD, ok=True, recovered=True)
+    assert E in after(Intent((ADD,), "plan"), Outcome(ADD, ok=False), found).holdings
+
+
+def test_the_empty_standing_has_no_head():
+    empty = Standing()
+    assert (empty.head, empty.commit, empty.digest, empty.at, empty.main, empty.next_sequence) == (None, ABSENT, "", None, "", 0)
+
+
+def test_the_head_is_that_of_the_last_receipt():
+    chain = receipts(Outcome(ADD, ok=True))
+    standing = fold(chain, commit=OID)
+    assert standing.head == Head(1, chain[1].digest, BEGIN, OID)
+    assert (standing.digest, standing.at, standing.main, standing.next_sequence) == (chain[1].digest, BEGIN, OID, 2)
+    assert standing.commit == OID
+
+
+def test_a_receipt_that_names_no_main_keeps_the_main_known_before():
+    chain = receipts(Outcome(ADD, ok=True))
+    chain[1] = replace(chain[1], main="")
+    assert fold(chain).main == OID
+
+
+def test_no_receipts_change_nothing():
+    standing = after(Outcome(ADD, ok=True))
+    assert fold([], standing) == standing
+    assert Delta().onto(standing) == standing
+
+
+def test_a_standing_is_equal_to_nothing_else():
+    assert Standing() != object()
