@@ -23,7 +23,8 @@ class HasCatalogue(Protocol):
 def approvers(policy: HasCatalogue, grant: Grant, source: str) -> tuple[str, ...]:
     """Return the handles of the people who can give a source's approval, sorted; nobody for an unknown source.
 
-    Workloads never count. Subject and requester are still among them: the caller excludes whoever may not approve *this*.
+    Workloads never count. Subject and requester are still among them: the caller excludes whoever may not approve
+    *this*.
     """
     return people(policy.catalogue, grant, source)
 
@@ -83,7 +84,11 @@ def _too_few(requirement: Requirement, able: frozenset[str], out: set[str]) -> t
     needs = f"{requirement.at_least} approval{'s' * (requirement.at_least > 1)} from {requirement.source}"
     without = f" without {' and '.join(sorted(out))}, who may not approve this themselves," if out else ""
     who = ", ".join(sorted(able)) or "nobody"
-    message = f"{needs} must be given, but{without} there is only {who}" if able else f"{needs} must be given, but{without} there is nobody"
+    message = (
+        f"{needs} must be given, but{without} there is only {who}"
+        if able
+        else f"{needs} must be given, but{without} there is nobody"
+    )
     return ("too-few-approvers", message, f"add people to {requirement.source} in policies/directory")
 
 

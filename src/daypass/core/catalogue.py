@@ -1,8 +1,8 @@
 """What the base branch says about the world: resources and roles, people and groups, settings.
 
-These are plain frozen values; ``daypass.core.document`` reads files, and `read_policies` (bottom) joins them and checks
-that every reference resolves. ``meaning`` is what an approval is bound to: if a role has come to mean something else since,
-the digest moves.
+These are plain frozen values; ``daypass.core.document`` reads files, and `read_policies` (bottom) joins them and
+checks that every reference resolves. ``meaning`` is what an approval is bound to: if a role has come to mean
+something else since, the digest moves.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class Resource:
 class Subject:
     """A person or a workload of the directory, by handle.
 
-    ``emails`` holds every address, lower case; ``login`` and ``forge_id`` are the forge's; ``keys`` are public SSH keys as
-    in authorized_keys (type and base64, no comment); ``until`` is when the person's own engagement ends; ``identities`` maps
-    a target's name or kind to the principal there. A workload has ``claims``, which its tokens must carry, and ``owners``,
-    the groups that answer for it.
+    ``emails`` holds every address, lower case; ``login`` and ``forge_id`` are the forge's; ``keys`` are public SSH
+    keys as in authorized_keys (type and base64, no comment); ``until`` is when the person's own engagement ends;
+    ``identities`` maps a target's name or kind to the principal there. A workload has ``claims``, which its tokens
+    must carry, and ``owners``, the groups that answer for it.
     """
 
     handle: str

@@ -81,7 +81,7 @@ class FactBook:
         }
 
     def of_request(self, requester: str, opened_at: datetime, kind: str) -> Mapping[str, Any]:
-        """Return the facts that only a request has. Raises RuntimeError for a naive time, which CEL would take for UTC."""
+        """Return the facts that only a request has. Raises RuntimeError for a naive time: CEL would take it for UTC."""
         if opened_at.tzinfo is None:
             raise RuntimeError("naive time inside daypass")
         return {

@@ -1,8 +1,9 @@
 """The decision: what policy says of a request.
 
-Upholds: any denial denies; requirements add up; ``approve: automatically`` lifts only the default requirement; an empty set
-of approvers, a rule that fails, and anything unknown is a denial with a code, never a pass (invariant 7); and what is
-allowed today stays allowed at every later instant of its own window, or is refused today with the date (invariant 10).
+Upholds: any denial denies; requirements add up; ``approve: automatically`` lifts only the default requirement; an
+empty set of approvers, a rule that fails, and anything unknown is a denial with a code, never a pass (invariant 7);
+and what is allowed today stays allowed at every later instant of its own window, or is refused today with the date
+(invariant 10).
 
 Everything wrong is said at once. How it is decided:
 
@@ -21,8 +22,9 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 from daypass.core.approvers import approvers, shortage
-from daypass.core.catalogue import Purpose, Resource, Role, Subject
+from daypass.core.catalogue import Purpose, Role
 from daypass.core.facts import printable
+from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
 from daypass.core.policies import Policy
 from daypass.core.rules import OWNERS, Requirement, Verdict
@@ -40,7 +42,8 @@ DEFAULT = "default"
 class Request:
     """A grant that somebody asks for. ``kind``: "new", or "widen" where an existing grant is to give more.
 
-    ``window`` is the window that a merge gives, where it is known; until then a duration is taken to start at ``opened_at``.
+    ``window`` is the window that a merge gives, where it is known; until then a duration is taken to start at
+    ``opened_at``.
     """
 
     grant: Grant
@@ -61,8 +64,12 @@ class Denial:
 
     @property
     def finding_code(self) -> str:
-        """The code where the denial is shown as a finding in the grant's file: rules deny, the rest makes it invalid."""
+        """The code where the denial is shown as a finding in the grant's file: rules deny, the rest is invalid."""
         return "policy-denied" if self.rule else self.code
+
+    def finding(self, file: str) -> Finding:
+        """Return the denial as a finding in the grant's file."""
+        return Finding(self.finding_code, Place(file), self.message, self.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What policy says. ``automatic``: it may pass without a person. ``policy`` is the digest of what it was decided by.
+    """What policy says. ``automatic``: it may pass without a person. ``policy`` is the digest of what decided.
 
-    ``rules`` are the ids of the rules that applied. ``requirements`` come by source and are given even when it is denied.
+    ``rules`` are the ids of the rules that applied. ``requirements`` come by source and are given even when it is
+    denied.
     """
 
     denials: tuple[Denial, ...]
@@ -135,8 +143,8 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
 def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -> tuple[Denial, ...]:
     """Return the denials that need neither a request nor a clock: references, limits, dates to come, most rules.
 
-    Meant for grants in bulk, merged ones too: a window that is over is no fault here. ``window`` is the one that the merge
-    gave, where it is known; an absolute one is taken from the grant.
+    Meant for grants in bulk, merged ones too: a window that is over is no fault here. ``window`` is the one that the
+    merge gave, where it is known; an absolute one is taken from the grant.
     """
     denials = [*_broken(policy), *_grant_denials(policy, grant)]
     denials += _future_denials(policy, grant, window or grant.span.window)
@@ -190,7 +198,9 @@ def _window(grant: Grant, start: datetime) -> Window:
 
 def _known(policy: Policy, grant: Grant) -> bool:
     resource = policy.catalogue.resources.get(grant.resource)
-    return grant.subject in policy.catalogue.directory.subjects and resource is not None and grant.role in resource.roles
+    return (
+        grant.subject in policy.catalogue.directory.subjects and resource is not None and grant.role in resource.roles
+    )
 
 
 def _broken(policy: Policy) -> tuple[Denial, ...]:
@@ -257,16 +267,17 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
 
 def _too_long(policy: Policy, grant: Grant, role: Role | None, purpose: Purpose | None) -> list[Denial]:
     length = grant.span.length
-    bounds: list[tuple[timedelta, str]] = [(policy.catalogue.settings.limits.max_duration, "the settings")]
+    bounds: list[tuple[timedelta, str]] = [(policy.catalogue.settings.limits.max_duration, "the settings allow")]
     if role is not None:
-        bounds.append((role.max_duration, f"role {role.name} of {grant.resource}"))
+        bounds.append((role.max_duration, f"role {role.name} of {grant.resource} allows"))
     if purpose is not None and purpose.max_duration is not None:
-        bounds.append((purpose.max_duration, f"purpose {purpose.name}"))
+        bounds.append((purpose.max_duration, f"purpose {purpose.name} allows"))
     most = format_duration(min(bound for bound, _ in bounds))
+    asked = format_duration(length)
     return [
         Denial(
             "too-long",
-            f"{format_duration(length)} is longer than the {format_duration(bound)} that {whose} allow{'s' * (whose != 'the settings')}",
+            f"{asked} is longer than the {format_duration(bound)} that {whose}",
             f"ask for at most {most}",
         )
         for bound, whose in bounds
@@ -285,7 +296,9 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
         found.append(Denial("unknown-requester", message, hint))
     window = request.window or grant.span.window
     if window is not None and window.ended(at):
-        message = f"the window ended at {format_instant(window.end)}, before the request was opened at {format_instant(at)}"
+        message = (
+            f"the window ended at {format_instant(window.end)}, before the request was opened at {format_instant(at)}"
+        )
         found.append(Denial("window-past", message, "ask for a window that is still to come"))
     for end, code, what in ends(policy, grant):
         if code == "beyond-engagement" and end <= at:

@@ -1,1 +1,1 @@
-"""Conditions in CEL: the words they may use, compiling them with exact places, and evaluating them without surprises."""
+"""Conditions in CEL: the words they may use, compiling them with exact places, evaluating them without surprises."""

@@ -1,7 +1,7 @@
 """Compiling and evaluating conditions.
 
-Upholds invariant 7 for rules: an evaluation that fails in CEL gives back a *value* that is an error, and that Python takes
-for true. Here nothing but a BOOL is an answer; everything else is a `Failure`.
+Upholds invariant 7 for rules: an evaluation that fails in CEL gives back a *value* that is an error, and that Python
+takes for true. Here nothing but a BOOL is an answer; everything else is a `Failure`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Condition:
     program: Any
 
     def holds(self, facts: Facts) -> bool | Failure:
-        """Evaluate. Only the variables that are mentioned are given, so one that was overlooked is a failure, not a guess."""
+        """Evaluate. Only variables that are mentioned are given: one that was overlooked is a failure, not a guess."""
         answer = self.program.eval(data={name: facts[name] for name in self.names if name in facts})
         value = answer.value()
         if answer.type() == cel.Type.BOOL and isinstance(value, bool):
@@ -74,22 +74,22 @@ def compile_condition(text: str, place: Place, spread: Spread) -> Condition | tu
     if len(text) > LONGEST_EXPRESSION:
         message = f"the condition has {len(text)} characters, more than the {LONGEST_EXPRESSION} allowed"
         return (Finding("condition-invalid", place, message, "split the rule"),)
-    try:
-        program = _environment(asked=True).compile(text)
-    except RuntimeError as error:
-        return _explain(str(error), text, place, spread)
-    if program.return_type() != cel.Type.BOOL:
-        message = f"the condition gives a {program.return_type().name().lower()}, where it must say true or false"
-        return (Finding("condition-not-bool", place, message, 'compare it, for example grant.role == "admin"'),)
-    wrong = tuple(
+    constants = tuple(
         Finding("condition-invalid", _put(place, spread, offset), message, hint)
         for offset, message, hint in _bad_literals(text)
     )
-    return wrong or Condition(text, mentions(text, _KNOWN), _asks(text), program)
+    try:
+        program = _environment(asked=True).compile(text)
+    except RuntimeError as error:
+        return (*_explain(str(error), text, place, spread), *constants)
+    if program.return_type() != cel.Type.BOOL:
+        message = f"the condition gives a {program.return_type().name().lower()}, where it must say true or false"
+        return (Finding("condition-not-bool", place, message, 'compare it, for example grant.role == "admin"'),)
+    return constants or Condition(text, mentions(text, _KNOWN), _asks(text), program)
 
 
 def combine(expressions: Sequence[str]) -> Any | None:
-    """Compile expressions, each known to compile, into one program that gives a list; None when together they are too much.
+    """Compile expressions, each known to compile, into one program that gives a list; None when that is too much.
 
     A line break after each ends a comment that would otherwise swallow the next.
     """
@@ -105,7 +105,11 @@ def evaluate_all(program: Any, facts: Facts, count: int) -> tuple[bool, ...] | N
     if answer.type().name() not in ("LIST<DYN>", "LIST<BOOL>", "LIST"):
         return None
     values = answer.plain_value()
-    if not isinstance(values, list) or len(values) != count or not all(value is True or value is False for value in values):
+    if (
+        not isinstance(values, list)
+        or len(values) != count
+        or not all(value is True or value is False for value in values)
+    ):
         return None
     return tuple(values)
 
@@ -168,7 +172,7 @@ def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
         if sign is not None:
             return offset, f"{sign[1]!r} does not go between ({operands})", "both sides must be of one type"
         return offset, f"{overload[1]} does not take ({operands})", FUNCTIONS.get(overload[1], ("", ""))[0]
-    plain = message.split(" expecting ")[0].removeprefix("Syntax error: ")
+    plain = message.split(" expecting ", maxsplit=1)[0].removeprefix("Syntax error: ")
     return offset, f"the condition does not parse: {plain}", ""
 
 
@@ -183,7 +187,11 @@ def _bad_literals(text: str) -> list[tuple[int, str, str]]:
         last = piece.text.rpartition(".")[2]
         if piece.text == "within_hours":
             found += _bad_hours(arguments)
-        elif (piece.text in ("duration", "timestamp") or last == "matches") and arguments[:1] and arguments[0].kind == "string":
+        elif (
+            (piece.text in ("duration", "timestamp") or last == "matches")
+            and arguments[:1]
+            and arguments[0].kind == "string"
+        ):
             found += _bad_constant(last, arguments[0])
     return found
 
@@ -207,8 +215,15 @@ def _bad_hours(arguments: Sequence[Token]) -> list[tuple[int, str, str]]:
 
 
 def _bad_constant(function: str, argument: Token) -> list[tuple[int, str, str]]:
-    call = f'"".matches({argument.text})' if function == "matches" else f"{function}({argument.text}) == {function}({argument.text})"
-    answer = _environment(asked=False).compile(call).eval(data={})
+    call = (
+        f'"".matches({argument.text})'
+        if function == "matches"
+        else f"{function}({argument.text}) == {function}({argument.text})"
+    )
+    try:
+        answer = _environment(asked=False).compile(call).eval(data={})
+    except RuntimeError:
+        return []  # the compiler says what is wrong with the text itself
     if answer.type() == cel.Type.BOOL:
         return []
     examples = {"duration": '"90m" or "8h"; CEL knows h, m and s', "timestamp": '"2026-11-21T09:00:00Z"'}

@@ -1,8 +1,9 @@
 """Office hours: whether an instant falls into ranges of the week as a wall clock in some zone shows them.
 
-A specification is ranges separated by commas, each ``Mon-Fri 08:00-19:00`` or ``Sat 10:00-14:00``. A range is half-open: it
-holds at its start and no longer at its end; ``24:00`` is the end of a day. A range whose end is not after its start runs
-over midnight and belongs to the day it starts on. The wall clock is what people in the zone see, so summer time moves it.
+A specification is ranges separated by commas, each ``Mon-Fri 08:00-19:00`` or ``Sat 10:00-14:00``. A range is
+half-open: it holds at its start and no longer at its end; ``24:00`` is the end of a day. A range whose end is not
+after its start runs over midnight and belongs to the day it starts on. The wall clock is what people in the zone see,
+so summer time moves it.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ def parse_hours(text: str) -> Spans:
     for part in text.split(","):
         match = _RANGE.fullmatch(part.strip())
         if match is None or match["first"] not in DAYS or (match["last"] or "Mon") not in DAYS:
-            raise ValueError(f"{part.strip()!r} are no hours; write for example \"Mon-Fri 08:00-19:00\"")
+            raise ValueError(f'{part.strip()!r} are no hours; write for example "Mon-Fri 08:00-19:00"')
         start, end = _minutes(match["start"]), _minutes(match["end"])
-        if start == end or start == _DAY_MINUTES:
+        if start in (end, _DAY_MINUTES):
             raise ValueError(f"{part.strip()!r} holds no time; a whole day is 00:00-24:00")
         first = DAYS.index(match["first"])
         last = DAYS.index(match["last"] or match["first"])
@@ -51,15 +52,15 @@ def _minutes(text: str) -> int:
 
 @lru_cache(maxsize=64)
 def parse_zone(name: str) -> ZoneInfo:
-    """Find a zone of the time zone database, such as ``Europe/Berlin``. Raises ValueError, with a message for people."""
+    """Find a zone of the database, such as ``Europe/Berlin``. Raises ValueError, with a message for people."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown, malformed, or a folder of the database
-        raise ValueError(f"{name!r} is no time zone; write for example \"Europe/Berlin\" or \"UTC\"") from None
+        raise ValueError(f'{name!r} is no time zone; write for example "Europe/Berlin" or "UTC"') from None
 
 
 def within_hours(at: datetime, hours: str, zone: str) -> bool:
-    """Say whether an aware instant is in the hours of a zone. Raises ValueError for hours or a zone that make no sense."""
+    """Say whether an aware instant is in the hours of a zone. Raises ValueError for hours or a zone that are none."""
     spans = parse_hours(hours)
     local = at.astimezone(parse_zone(zone))
     minute = local.weekday() * _DAY_MINUTES + local.hour * 60 + local.minute

@@ -58,7 +58,7 @@ def tokens(expression: str) -> list[Token]:
 
 def mentions(expression: str, known: frozenset[str]) -> tuple[str, ...]:
     """Return which known variables an expression mentions, sorted; ``grant.role.size()`` mentions ``grant.role``."""
-    found = set()
+    found: set[str] = set()
     for token in tokens(expression):
         if token.kind == "name":
             parts = token.text.split(".")

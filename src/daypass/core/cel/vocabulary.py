@@ -66,7 +66,7 @@ ASKED = ("request.", "requester.")
 FUNCTIONS = {
     "within_hours": (
         "within_hours(timestamp, string, string) -> bool",
-        'whether an instant is in hours of a zone: within_hours(request.opened_at, "Mon-Fri 08:00-19:00", "Europe/Berlin")',
+        'whether an instant is in hours: within_hours(request.opened_at, "Mon-Fri 08:00-19:00", "Europe/Berlin")',
     ),
 }
 """The functions that are ours: signature and meaning. CEL's own are there as well."""
