@@ -129,7 +129,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """Who may not approve, and why. ``unresolved`` names those whom nobody can tell: any approver might be one of them."""
+    """Who may not approve, and why. ``unresolved`` says whom nobody can tell: any approver might be one of them."""
 
     people: Mapping[str, str]
     unresolved: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How one requirement stands: who approved, how many are missing, who ``could`` approve now, who joins them when."""
+    """How one requirement stands: who approved, how many are missing, who could approve now, who joins them when."""
 
     source: str
     approved_by: tuple[str, ...]
@@ -206,8 +206,8 @@ def judge(
     """Hold the reviews (oldest first) given up to ``at`` against every requirement.
 
     Of each person the last review counts. An approval counts on exactly ``head`` and for one requirement only, so that
-    requirements are met by distinct people; the assignment that fills most is found, the same one each time. A rejection
-    by anybody whom a requirement names blocks until that person approves or withdraws; new commits do not lift it.
+    requirements are met by distinct people; the assignment that fills most is found, the same one each time. A
+    rejection by anybody whom a requirement names blocks until that person approves or withdraws; new commits do not lift it.
     """
     last, ignored = _last_reviews(reviews, at)
     blocks = list(excluded.unresolved)

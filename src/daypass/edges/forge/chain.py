@@ -1,0 +1,241 @@
+"""Reading the chain of events that is a pull request's record, and what it adds up to.
+
+A chain is a list of commits: each carries one event and names the one before as its first parent; the first one is the
+opening. Upholds: nothing in a chain is skipped; each event follows from the ones before it; what a commit of an event
+says beside its event (author, time, message, parents) agrees with it, so that a signature covers all of it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import IO
+
+from daypass.core.approval import Account, Merge, Pull, Review
+from daypass.core.errors import EdgeError
+from daypass.core.grant import Oid
+from daypass.edges.forge import records
+from daypass.edges.forge.records import Event, corrupt
+from daypass.edges.git.plumbing import Git, clean_environment
+
+OPEN = "refs/heads/daypass/open/"
+DONE = "refs/heads/daypass/done/"
+
+_MERGE_LIMIT = 1 << 20
+_COMMIT = re.compile(
+    rb"tree (?P<tree>[0-9a-f]+)\n"
+    rb"(?P<parents>(?:parent [0-9a-f]+\n)*)"
+    rb"author (?P<who>(?P<name>[^<>\n\0]*) <(?P<email>[^<>\n\0]*)> (?P<seconds>[0-9]{1,12}) \+0000)\n"
+    rb"committer (?P=who)\n"
+    rb"(?P<signature>gpgsig(?:-sha256)? -----BEGIN SSH SIGNATURE-----\n(?: [^\n]*\n)+)?"
+    rb"\n(?P<message>[^\0]*)"
+)
+_PARENT = re.compile(rb"parent ([0-9a-f]+)\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One event and the commit that carries it. ``signed`` says that it bears an SSH signature, of whomever."""
+
+    oid: Oid
+    event: Event
+    name: str
+    email: str
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A pull request's record: the ref that holds it, where that stands, and its events, oldest first."""
+
+    number: int
+    ref: str
+    tip: Oid
+    links: tuple[Link, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it lies among the open ones."""
+        return self.ref.startswith(OPEN)
+
+
+class ChainReader:
+    """Reads chains from one running ``git cat-file --batch``."""
+
+    def __init__(self, asked: IO[bytes], answers: IO[bytes]) -> None:
+        self._asked = asked
+        self._answers = answers
+
+    def read(self, number: int) -> Chain | None:
+        """Return a pull request's record, None where there is none. Raises EdgeError for one that is corrupt."""
+        # Open first: one that is merged between the two questions is found at the second.
+        for ref in (f"{OPEN}{number}", f"{DONE}{number}"):
+            found = self._get(ref, records.LARGEST)
+            if found is not None:
+                chain = Chain(number, ref, found[0], tuple(self._links(number, found[0])))
+                _check_order(chain)
+                return chain
+        return None
+
+    def message(self, commit: Oid) -> str:
+        """Return a commit's message. Raises EdgeError when there is no such commit."""
+        found = self._get(commit, _MERGE_LIMIT)
+        if found is None or found[1] != b"commit":
+            raise EdgeError(f"there is no commit {commit}")
+        return found[2].partition(b"\n\n")[2].decode("utf-8", "replace")
+
+    def _links(self, number: int, tip: Oid) -> list[Link]:
+        links: list[Link] = []
+        at: Oid | None = tip
+        while at is not None:
+            link, at = self._link(number, at)
+            links.append(link)
+        links.reverse()
+        return links
+
+    def _link(self, number: int, oid: Oid) -> tuple[Link, Oid | None]:
+        """Read one event; return it and the commit of the one before."""
+        match = _COMMIT.fullmatch(self._object(number, oid, b"commit"))
+        if match is None:
+            raise corrupt(number, f"commit {oid[:12]} is none that carries an event")
+        tree = self._object(number, Oid(match["tree"].decode()), b"tree")
+        prefix = f"100644 {records.FILE}\0".encode()
+        if not tree.startswith(prefix) or len(tree) != len(prefix) + len(oid) // 2:
+            raise corrupt(number, f"commit {oid[:12]} holds more or less than {records.FILE}")
+        event = records.decode(self._object(number, Oid(tree[len(prefix) :].hex()), b"blob"), number)
+        parents = [Oid(p.decode()) for p in _PARENT.findall(match["parents"])]
+        if match["message"].decode("utf-8", "replace") != event.message:
+            raise corrupt(number, f"commit {oid[:12]} has another message than its event")
+        if int(match["seconds"]) != int(event.at.timestamp()):
+            raise corrupt(number, f"commit {oid[:12]} has another time than its event")
+        before = None if event.kind == "opened" else (parents.pop(0) if parents else oid)
+        carried = [event.oid(name) for name in ("head", "commit") if _carries(event.kind) == name]
+        if parents != carried or before == oid:
+            raise corrupt(number, f"commit {oid[:12]} has other parents than its event asks for")
+        if event.kind == "merged":
+            self._check_merge(number, event)
+        name, email = (match[key].decode("utf-8", "replace") for key in ("name", "email"))
+        return Link(oid, event, name, email, match["signature"] is not None), before
+
+    def _check_merge(self, number: int, event: Event) -> None:
+        """Hold the merge that a record names against the commit itself."""
+        found = self._get(event.oid("commit"), _MERGE_LIMIT)
+        header = found[2].partition(b"\n\n")[0] + b"\n" if found is not None and found[1] == b"commit" else b""
+        parents = [p.decode() for p in _PARENT.findall(header)]
+        if parents != [event.fields["base"], event.fields["head"]]:
+            raise corrupt(number, f"commit {event.oid('commit')[:12]} is not the merge that it records")
+
+    def _object(self, number: int, oid: Oid, kind: bytes) -> bytes:
+        found = self._get(oid, records.LARGEST)
+        if found is None or found[1] != kind:
+            raise corrupt(number, f"object {oid[:12]} is no {kind.decode()} or is missing")
+        return found[2]
+
+    def _get(self, name: str, limit: int) -> tuple[Oid, bytes, bytes] | None:
+        """Return id, kind and bytes of an object, None where there is none. Raises EdgeError beyond ``limit`` bytes."""
+        self._asked.write(name.encode() + b"\n")
+        self._asked.flush()
+        header = self._answers.readline().decode("ascii", "replace").split()
+        if header[-1:] == ["missing"]:
+            return None
+        if len(header) != 3:  # noqa: PLR2004  (id, kind, size)
+            raise EdgeError(f"git cat-file answered {' '.join(header)!r} when asked for {name}")
+        size = int(header[2])
+        if size > limit:
+            raise EdgeError(f"object {header[0][:12]} is {size} bytes long, at most {limit} are read")
+        raw = self._answers.read(size + 1)
+        if len(raw) != size + 1:
+            raise EdgeError("git cat-file ended in the middle of an object")
+        return Oid(header[0]), header[1].encode(), raw[:-1]
+
+
+@contextmanager
+def chain_reader(git: Git) -> Iterator[ChainReader]:
+    """Give a reader for as long as the block lasts."""
+    with subprocess.Popen(
+        git.command("cat-file", "--batch"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(),
+    ) as process:
+        assert process.stdin is not None  # noqa: S101  (asked for above)
+        assert process.stdout is not None  # noqa: S101
+        try:
+            yield ChainReader(process.stdin, process.stdout)
+        finally:
+            process.kill()
+
+
+def open_numbers(git: Git) -> tuple[int, ...]:
+    """Return the numbers of the open pull requests, in order. Raises EdgeError for a ref among them that is none."""
+    return _numbers(git, OPEN)
+
+
+def highest_number(git: Git) -> int:
+    """Return the highest number given so far, 0 where there is none."""
+    return max((*_numbers(git, OPEN), *_numbers(git, DONE)), default=0)
+
+
+def _numbers(git: Git, under: str) -> tuple[int, ...]:
+    names = [line.removeprefix(under) for line in git.text("for-each-ref", "--format=%(refname)", under).splitlines()]
+    wrong = next((name for name in names if not re.fullmatch(r"[1-9][0-9]{0,8}", name)), None)
+    if wrong is not None:
+        raise EdgeError(f"{under}{records.shown(wrong)} is no pull request", hint="move that branch out of daypass/")
+    return tuple(sorted(map(int, names)))
+
+
+def _carries(kind: str) -> str:
+    """Say which field of an event is a parent of its commit, so that its objects travel with it."""
+    return {"opened": "head", "pushed": "head", "merged": "commit"}.get(kind, "")
+
+
+def _check_order(chain: Chain) -> None:
+    """Each event must follow from the ones before: the opening first, an end last, no time before the last one's."""
+    head = ""
+    for place, link in enumerate(chain.links):
+        event = link.event
+        ends = event.kind in ("merged", "closed")
+        if ends != (not chain.is_open and place == len(chain.links) - 1):
+            raise corrupt(
+                chain.number, f"it is {'' if ends else 'not '}{'over' if ends else 'ended'} at {link.oid[:12]}"
+            )
+        if place and event.at < chain.links[place - 1].event.at:
+            raise corrupt(chain.number, f"event {link.oid[:12]} is older than the one before it")
+        if event.kind in ("opened", "pushed"):
+            head = event.fields["head"]
+        about = event.fields.get("commit" if event.kind in records.REVIEWS else "head", head)
+        if about != head:
+            raise corrupt(chain.number, f"event {link.oid[:12]} is about {about[:12]}, the head was {head[:12]}")
+
+
+def fold(chain: Chain, who: Callable[[Link], Account]) -> tuple[Pull, tuple[Review, ...]]:
+    """Add up a chain to the pull request as it is now and its reviews."""
+    first = chain.links[0]
+    opener = who(first)
+    pull = Pull(
+        number=chain.number,
+        title=first.event.fields["title"],
+        state="open",
+        opened_by=opener,
+        opened_at=first.event.at,
+        branch=first.event.fields["branch"],
+        head=first.event.oid("head"),
+        pushers=(opener,),
+    )
+    reviews: list[Review] = []
+    for link in chain.links[1:]:
+        event = link.event
+        if event.kind in records.REVIEWS:
+            reviews.append(Review(who(link), event.kind, event.oid("commit"), event.at, link.oid))
+        elif event.kind == "pushed":
+            pull = replace(pull, head=event.oid("head"), pushers=(*pull.pushers, who(link)))
+        elif event.kind == "merged":
+            merge = Merge(event.oid("commit"), event.oid("base"), event.oid("head"), event.at, who(link))
+            pull = replace(pull, state="merged", merge=merge)
+        else:
+            pull = replace(pull, state="closed", closed_reason=event.fields["reason"])
+    return pull, tuple(reviews)

@@ -1,0 +1,348 @@
+"""The local forge: pull requests and reviews as chains of commits in refs of the repository itself.
+
+``refs/heads/daypass/open/N`` while pull request N is open, ``refs/heads/daypass/done/N`` when it is merged or closed;
+both below refs/heads, so that a bare clone carries them. Every write is a compare-and-swap on the ref. Where the
+directory gives a person SSH keys, an event counts as theirs only when its commit is signed with one of them.
+docs/trust.md says what this protects and what it does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from daypass.core.approval import Account, Merge, Pull, Review
+from daypass.core.catalogue import Directory, Subject
+from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
+from daypass.core.grant import ABSENT, Oid
+from daypass.core.window import format_instant
+from daypass.edges.forge import records
+from daypass.edges.forge.chain import DONE, OPEN, Chain, Link, chain_reader, fold, highest_number, open_numbers
+from daypass.edges.forge.merging import fork_point, merged_tree
+from daypass.edges.git import ssh
+from daypass.edges.git.plumbing import Git
+from daypass.edges.git.repository import Repository
+from daypass.edges.git.trees import commit_tree, object_id, sync_worktree, write_files
+
+_HINT = re.compile(r"^Daypass-Pull: ([1-9][0-9]{0,8})$", re.MULTILINE)
+_HINTS = 4
+"""So many hints of one message are followed: a message of a million would keep us busy for ever."""
+
+_ATTEMPTS = 30
+_OURS = "daypass/"
+_NOTHING: Mapping[str, tuple[Oid, Oid]] = MappingProxyType({})
+
+
+class LocalForge:
+    """Implements ports.Forge. ``main`` is the full ref; ``acting`` a handle, "" for whom git's configuration names.
+
+    ``left_behind`` is the work tree that could not be brought along after the last merge, since local changes are in
+    the way there.
+    """
+
+    def __init__(self, repository: Repository, directory: Directory, *, main: str, acting: str = "") -> None:
+        self.left_behind: Path | None = None
+        self._repository = repository
+        self._git: Git = repository.git
+        self._directory = directory
+        self._main = main if main.startswith("refs/") else f"refs/heads/{main}"
+        self._acting = acting
+        self._proved: dict[Oid, bool] = {}
+
+    # Reading
+
+    def pull(self, number: int) -> Pull:
+        """Return one pull request as it is now. Raises EdgeError for an unknown number and for a corrupt record."""
+        return fold(self._chain(number), self._account)[0]
+
+    def open_pulls(self) -> tuple[Pull, ...]:
+        """Return the open pull requests by number. Raises EdgeError when one of them cannot be read."""
+        with chain_reader(self._git) as reader:
+            chains = [chain for number in open_numbers(self._git) if (chain := reader.read(number)) is not None]
+        return tuple(fold(chain, self._account)[0] for chain in chains if chain.is_open)
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """Return every review of a pull request, oldest first."""
+        return fold(self._chain(number), self._account)[1]
+
+    def merged_as(self, commit: Oid) -> Pull | None:
+        """Return the pull request whose record names this very merge, None when there is none.
+
+        The trailer of the commit's message is only a hint where to look: anybody can write it.
+        """
+        with chain_reader(self._git) as reader:
+            for hint in list(dict.fromkeys(_HINT.findall(reader.message(commit))))[:_HINTS]:
+                chain = reader.read(int(hint))
+                if chain is not None and chain.links[-1].event.fields.get("commit") == commit and not chain.is_open:
+                    return fold(chain, self._account)[0]
+        return None
+
+    def acting(self) -> Account:
+        """Return who is acting. Raises UsageError for a handle that the directory does not know."""
+        name, email, person = self._identity()
+        return _account(person, name, email, proved=True)
+
+    # Writing
+
+    def open(self, *, branch: str, head: Oid, title: str, at: datetime) -> Pull:
+        """Open a pull request of a branch that stands at ``head``.
+
+        Raises EdgeError for a branch that has nothing to merge or shares no history with main, UsageError for a name or
+        title that cannot be kept, ConflictError when the branch has moved or has an open pull request already.
+        """
+        ref = self._branch_ref(branch)
+        self._check_stands(branch, ref, head)
+        fork_point(self._git, self._tip(), head, branch)
+        fields = {"branch": branch, "head": head, "title": title}
+        for attempt in range(_ATTEMPTS):
+            number = highest_number(self._git) + 1
+            there = next((pull for pull in self.open_pulls() if pull.branch == branch), None)
+            if there is not None:
+                raise ConflictError(
+                    f"branch {branch!r} has an open pull request already: #{there.number}",
+                    hint=f"close #{there.number} first, or use another branch",
+                )
+            event = records.Event(number, "opened", at, MappingProxyType(fields))
+            commit = self._write_event(event, (head,))
+            moves = {f"{OPEN}{number}": (ABSENT, commit), f"{DONE}{number}": (ABSENT, ABSENT), ref: (head, head)}
+            try:
+                self._git.update_refs(moves, reason=f"daypass: open {number}")
+            except ConflictError:
+                self._check_stands(branch, ref, head)
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                return self.pull(number)
+        raise RuntimeError("the last attempt returns or raises")
+
+    def push(self, number: int, *, head: Oid, at: datetime) -> Pull:
+        """Move an open pull request's head to where its branch stands. Reviews stay with the head they were given on."""
+        chain = self._open_chain(number)
+        pull = fold(chain, self._account)[0]
+        if pull.head == head:
+            return pull
+        self._check_stands(pull.branch, self._branch_ref(pull.branch), head)
+        fork_point(self._git, self._tip(), head, pull.branch)
+        self._append(chain, "pushed", {"head": head}, at, carried=(head,))
+        return self.pull(number)
+
+    def review(self, number: int, *, commit: Oid, state: str, at: datetime) -> Review:
+        """Record a review by who is acting. Somebody else's review at the same time is no reason to fail.
+
+        Raises RefusedError for somebody whom the directory does not know, UsageError for a withdrawal of nothing,
+        ConflictError when ``commit`` is not the head.
+        """
+        if state not in records.REVIEWS:
+            raise RuntimeError(f"a review is approved, rejected or withdrawn, got {state!r}")
+        me = self.acting()
+        if not me.handle:
+            raise RefusedError(
+                f"the directory does not know {me.name}, so their review would count for nothing",
+                hint="set `git config user.email` to the address that policies/directory has for you",
+            )
+        for attempt in range(_ATTEMPTS):
+            chain = self._open_chain(number)
+            pull, reviews = fold(chain, self._account)
+            if pull.head != commit:
+                raise ConflictError(
+                    f"the head of #{number} is {pull.head[:12]} now", hint="look at it again, then review"
+                )
+            standing = [review.state for review in reviews if review.by.handle == me.handle and review.by.proved]
+            if state == "withdrawn" and (not standing or standing[-1] == "withdrawn"):
+                raise UsageError(f"{me.handle} has no review of #{number} to withdraw")
+            try:
+                made = self._append(chain, state, {"commit": commit}, at)
+            except ConflictError:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                return next(review for review in self.reviews(number) if review.id == made)
+        raise RuntimeError("the last attempt returns or raises")
+
+    def merge(self, number: int, *, head: Oid, base: Oid, message: str, at: datetime) -> Merge:
+        """Merge ``head`` into main, which must stand at ``base``; main and the record move in one step.
+
+        Raises ConflictError when head or main has moved, or when main has changed the same paths to something else.
+        """
+        chain = self._open_chain(number)
+        pull = fold(chain, self._account)[0]
+        if pull.head != head:
+            raise ConflictError(
+                f"the head of #{number} is {pull.head[:12]} now, expected {head[:12]}", hint="look at it again"
+            )
+        if self._tip() != base:
+            raise ConflictError(
+                f"main stands at {self._tip()[:12]}, expected {base[:12]}", hint="run the command again"
+            )
+        name, email, _ = self._identity()
+        tree = merged_tree(self._git, base, head, pull.branch)
+        if str(number) not in _HINT.findall(message)[:_HINTS]:
+            message = f"{message.rstrip()}\n\nDaypass-Pull: {number}\n"
+        commit = commit_tree(self._git, tree, (base, head), message, author=(name, email), at=at)
+        fields = {"base": base, "commit": commit, "head": head}
+        moves = {self._main: (base, commit), **self._finished_branch(pull)}
+        self._append(chain, "merged", fields, at, carried=(commit,), moves=moves)
+        self._bring_along(base, commit)
+        merge = self.pull(number).merge
+        assert merge is not None  # noqa: S101  (just written)
+        return merge
+
+    def close(self, number: int, *, reason: str, at: datetime) -> None:
+        """Close an open pull request without merging it. Its branch stays."""
+        self._append(self._open_chain(number), "closed", {"reason": reason}, at)
+
+    def commit(
+        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime
+    ) -> Oid:
+        """Commit file contents (None deletes) on top of ``parent`` and point the branch at it, touching no work tree.
+
+        A branch of ours (``daypass/…``) is made anew when it is there already; any other must stand at ``parent``.
+        Author and committer are who is acting, so that they cannot approve their own bytes.
+        """
+        ref = self._branch_ref(branch)
+        old = self._git.find(ref)
+        if old is not None and old != parent and not branch.startswith(_OURS):
+            raise ConflictError(
+                f"branch {branch!r} stands at {old[:12]}, expected {parent[:12]}", hint="use another branch"
+            )
+        if self._checked_out_at(ref):
+            raise ConflictError(f"branch {branch!r} is checked out", hint="check out another branch, then try again")
+        name, email, _ = self._identity()
+        tree = write_files(self._git, parent, files)
+        made = commit_tree(self._git, tree, (parent,), message, author=(name, email), at=at)
+        self._git.update_refs({ref: (old or ABSENT, made)}, reason="daypass: commit")
+        return made
+
+    # Who
+
+    def _identity(self) -> tuple[str, str, Subject | None]:
+        """Return name and address to write into commits, and who of the directory that is."""
+        if not self._acting:
+            name, email = self._repository.identity()
+            return name, email, self._directory.by_email(email)
+        person = self._directory.subjects.get(self._acting)
+        if person is None:
+            raise UsageError(
+                f"the directory does not know {self._acting!r}", hint="--as takes a handle of policies/directory"
+            )
+        if not person.emails:
+            raise UsageError(
+                f"{self._acting!r} has no email address in the directory, so nothing can be recorded as theirs",
+                hint="add one in policies/directory",
+            )
+        return person.name or person.handle, person.emails[0], person
+
+    def _account(self, link: Link) -> Account:
+        """Return whose event it is. The author is a claim; where there are keys, the signature must bear it out."""
+        person = self._directory.by_email(link.email)
+        proved = True
+        if person is not None and person.keys:
+            if link.oid not in self._proved:
+                self._proved[link.oid] = link.signed and ssh.is_signed_by(
+                    self._git, link.oid, person.handle, person.keys
+                )
+            proved = self._proved[link.oid]
+        return _account(person, link.name, link.email, proved=proved)
+
+    # Records
+
+    def _chain(self, number: int) -> Chain:
+        with chain_reader(self._git) as reader:
+            found = reader.read(number)
+        if found is None:
+            raise EdgeError(f"there is no pull request {number}", hint="`daypass status` lists the open ones")
+        return found
+
+    def _open_chain(self, number: int) -> Chain:
+        chain = self._chain(number)
+        if not chain.is_open:
+            raise ConflictError(f"pull request {number} is {fold(chain, self._account)[0].state} already")
+        return chain
+
+    def _append(
+        self,
+        chain: Chain,
+        kind: str,
+        fields: Mapping[str, str],
+        at: datetime,
+        *,
+        carried: tuple[Oid, ...] = (),
+        moves: Mapping[str, tuple[Oid, Oid]] = _NOTHING,
+    ) -> Oid:
+        """Put an event after the last one, with other refs in the same step; return its commit."""
+        last = chain.links[-1].event
+        if int(at.timestamp()) < int(last.at.timestamp()):
+            raise RefusedError(
+                f"it is {format_instant(at)} here, but #{chain.number} was last {last.kind} at {format_instant(last.at)}",
+                hint="set the clock, or wait until it has caught up",
+            )
+        event = records.Event(chain.number, kind, at, MappingProxyType(dict(fields)))
+        commit = self._write_event(event, (chain.tip, *carried))
+        ends = kind in ("merged", "closed")
+        own = (
+            {chain.ref: (chain.tip, ABSENT), f"{DONE}{chain.number}": (ABSENT, commit)}
+            if ends
+            else {chain.ref: (chain.tip, commit)}
+        )
+        self._git.update_refs({**moves, **own}, reason=f"daypass: {kind} {chain.number}")
+        return commit
+
+    def _write_event(self, event: records.Event, parents: tuple[Oid, ...]) -> Oid:
+        """Make the commit of an event, signed where the directory asks for it; no ref moves."""
+        name, email, person = self._identity()
+        raw = records.encode(event)
+        keys = person.keys if person is not None else ()
+        key = ssh.find_signing_key(self._repository.signing_key(), person) if person is not None and keys else None
+        tree = write_files(self._git, object_id("tree", b"", len(parents[0])), [(records.FILE, raw)])
+        made = commit_tree(self._git, tree, parents, event.message, author=(name, email), at=event.at, sign_with=key)
+        if person is not None and keys and not ssh.is_signed_by(self._git, made, person.handle, keys):
+            raise EdgeError(f"git signed with another key than the directory gives {person.handle}")
+        return made
+
+    # Branches
+
+    def _tip(self) -> Oid:
+        found = self._git.find(self._main)
+        if found is None:
+            raise EdgeError(f"there is no branch {self._main.removeprefix('refs/heads/')!r}")
+        return found
+
+    def _branch_ref(self, branch: str) -> str:
+        ref = f"refs/heads/{branch}"
+        if records.shown(branch) != branch or self._git.attempt("check-ref-format", ref).returncode != 0:
+            raise UsageError(f"{records.shown(branch)!r} cannot be the name of a branch")
+        if ref == self._main or f"{ref}/".startswith((OPEN, DONE)):
+            raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
+        return ref
+
+    def _check_stands(self, branch: str, ref: str, head: Oid) -> None:
+        found = self._git.find(ref)
+        if found != head:
+            where = f"stands at {found[:12]}" if found is not None else "is not there"
+            raise ConflictError(f"branch {branch!r} {where}, expected {head[:12]}", hint="run the command again")
+
+    def _finished_branch(self, pull: Pull) -> Mapping[str, tuple[Oid, Oid]]:
+        """Return the move that deletes a branch of ours when it is merged; the record keeps its commits."""
+        ref = f"refs/heads/{pull.branch}"
+        if not pull.branch.startswith(_OURS) or self._git.find(ref) != pull.head or self._checked_out_at(ref):
+            return _NOTHING
+        return {ref: (pull.head, ABSENT)}
+
+    def _checked_out_at(self, ref: str) -> str:
+        return self._git.text("for-each-ref", "--format=%(worktreepath)", ref)
+
+    def _bring_along(self, old: Oid, new: Oid) -> None:
+        """Bring the work tree that has main checked out to where main stands now."""
+        where = self._checked_out_at(self._main)
+        self.left_behind = None
+        if where and not sync_worktree(Git(Path(where)), old, new):
+            self.left_behind = Path(where)
+
+
+def _account(person: Subject | None, name: str, email: str, *, proved: bool) -> Account:
+    if person is None:
+        return Account("", records.shown(f"{name} <{email}>"))
+    return Account(person.handle, person.name or person.handle, person=person.is_person, proved=proved)
