@@ -23,7 +23,6 @@ from daypass.ports import Change, Commit, Entry, Landing
 
 _COMPARE = ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--ignore-submodules=none")
 _PIECE = 1 << 20
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NOTHING = frozenset({"0" * 40, "0" * 64})
 # Strict on purpose: a line that could be read in two ways could hide from the gate who wrote a commit.
 _PERSON = re.compile(rb"(?P<name>[^<>\n\0]*?) ?<(?P<email>[^<>\n\0]*)> (?P<seconds>-?[0-9]{1,12}) [+-][0-9]{4,5}")

@@ -25,6 +25,7 @@ Leaf = tuple[str, str, str]
 
 _PIECE = 1 << 20
 _ASKED = re.compile(rb"(?:(?:[0-9a-f]{40}|[0-9a-f]{64})\n)*")
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _WORDS = 3  # of an answer: id, type, size
 _SLOT = 4096
 
@@ -144,7 +145,7 @@ def _asked(oids: Iterable[str]) -> Iterator[IO[bytes]]:
 
 def _lines(oids: list[str]) -> bytes:
     text = "".join([f"{oid}\n" for oid in oids]).encode("utf-8", "surrogateescape")
-    if not _ASKED.fullmatch(text):
-        wrong = next((oid for oid in oids if not _ASKED.fullmatch(f"{oid}\n".encode("utf-8", "surrogateescape"))), "")
+    if not _ASKED.fullmatch(text) or text.count(b"\n") != len(oids):
+        wrong = next(oid for oid in oids if not _OID.fullmatch(oid))
         raise EdgeError(f"expected an object id, got {wrong!r}")
     return text

@@ -77,9 +77,11 @@ def _walk(root: bytes, path: bytes, mode: int, limit: int | None) -> Iterator[Wo
         elif stat.S_ISDIR(mode):
             with os.scandir(place) as listed:
                 below = [(entry.name, entry.stat(follow_symlinks=False).st_mode) for entry in listed]
-            if path and any(name == b".git" for name, _ in below):
-                yield shown, _SUBMODULE, b""
-                return
+            if any(name == b".git" for name, _ in below):
+                if path:
+                    yield shown, _SUBMODULE, b""
+                    return
+                below = [item for item in below if item[0] != b".git"]
             below.sort(key=lambda item: item[0] + b"/" if stat.S_ISDIR(item[1]) else item[0])
             for name, kind in below:
                 yield from _walk(root, path + b"/" + name if path else name, kind, limit)

@@ -1,0 +1,87 @@
+"""Real repositories to read and write, made by git itself and away from the settings of whoever runs the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daypass.core.grant import Oid
+from daypass.edges.git.plumbing import Git
+
+
+class Scene:
+    """One repository with the few moves that tests make in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.git = Git(folder)
+
+    def run(self, *arguments: str, stdin: bytes = b"", fine: bool = True) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(self.folder), *arguments], input=stdin, capture_output=True, check=False
+        )
+        assert not fine or done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode("utf-8", "surrogateescape").strip()
+
+    def write(self, path: str, content: bytes | str = b"x\n") -> None:
+        place = self.folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def commit(self, message: str = "change", **files: str) -> Oid:
+        for path, content in files.items():
+            self.write(path, content)
+        self.run("add", "-A")
+        self.run("commit", "-q", "--allow-empty", "-m", message)
+        return self.head()
+
+    def commit_file(self, path: str, content: bytes | str = b"x\n") -> Oid:
+        self.write(path, content)
+        return self.commit()
+
+    def head(self, revision: str = "HEAD") -> Oid:
+        return Oid(self.run("rev-parse", revision))
+
+    def blob(self, content: bytes) -> Oid:
+        return Oid(self.run("hash-object", "-w", "--stdin", stdin=content))
+
+    def tree(self, *entries: tuple[str, str, bytes]) -> Oid:
+        """Make a tree of (mode, oid, name), whatever the name."""
+        kinds = {"160000": "commit", "40000": "tree"}
+        lines = [f"{mode} {kinds.get(mode, 'blob')} {oid}\t".encode() + name + b"\0" for mode, oid, name in entries]
+        return Oid(self.run("mktree", "-z", "--missing", stdin=b"".join(lines)))
+
+    def commit_of(self, tree: Oid, *parents: Oid) -> Oid:
+        given = [part for parent in parents for part in ("-p", parent)]
+        return Oid(self.run("commit-tree", tree, *given, "-m", "made"))
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for key in [key for key in os.environ if key.startswith("GIT_")]:
+        monkeypatch.delenv(key)
+    settings = tmp_path / "settings"
+    settings.write_text("[user]\n\tname = Alice\n\temail = alice@example.com\n[init]\n\tdefaultBranch = main\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def make_scene(tmp_path: Path) -> Callable[..., Scene]:
+    """Return a function that makes a repository of a name, with ``git init`` options."""
+
+    def make(name: str = "here", *options: str) -> Scene:
+        folder = tmp_path / name
+        subprocess.run(["git", "init", "-q", *options, str(folder)], check=True, capture_output=True)
+        return Scene(folder)
+
+    return make
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene]) -> Scene:
+    return make_scene()
