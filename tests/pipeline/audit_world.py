@@ -1,0 +1,223 @@
+"""A real repository with main, requests, merges and a signed ledger, written step by step by the tests of the audit."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from daypass.core.chain import Head, seal
+from daypass.core.grant import ABSENT, Grant, GrantId, Oid, canonical, digest, grant_path
+from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
+from daypass.core.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
+from daypass.core.window import Span, Window
+from daypass.edges.git.history import GitHistory
+from daypass.edges.git.index import AuditIndex, messages
+from daypass.edges.git.ledger import GitLedger
+from daypass.edges.git.plumbing import Git
+from daypass.edges.git.trees import commit_tree, write_files
+from daypass.edges.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
+from daypass.pipeline.audit import Archive
+from daypass.pipeline.verify import Witnesses
+from daypass.ports import Envelope
+
+T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
+AUTHOR = ("Alice", "alice@example.com")
+POLICIES = {"policies/daypass.yaml": b"version: 1\n", "policies/privilege": b"ro\n"}
+
+
+@dataclass(frozen=True)
+class FakePolicy:
+    """What verification asks of a policy: the digest of its files, and a catalogue that follows one of them."""
+
+    digest: str
+    catalogue: Catalogue
+
+
+def minutes(count: int) -> datetime:
+    return T0 + timedelta(minutes=count)
+
+
+def read_grant(path: str, raw: bytes) -> Grant | None:
+    """Reads what `World.file` writes, and nothing else; strict reading has its own tests."""
+    fields = dict(line.split(": ", 1) for line in raw.decode().splitlines() if ": " in line and line[0] != " ")
+    window = raw.decode().partition("duration: ")[2].strip()
+    if not window or "subject" not in fields:
+        return None
+    span = Span(duration=timedelta(hours=int(window.removesuffix("h"))))
+    name = GrantId(path.removeprefix("grants/").removesuffix(".yaml"))
+    return Grant(name, fields["subject"], fields["resource"], fields["role"], fields["reason"], span)
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(folder)], check=True)
+        self.git = Git(folder)
+        private = folder.parent / f"{folder.name}.pem"
+        public = generate_key(private)
+        self.signer = EnvelopeSigner(private, public)
+        self.verifier = EnvelopeVerifier({"ledger.pub": public})
+        self.ledger = GitLedger(self.git, "daypass-ledger")
+        self.head: Head | None = None
+        self.ledger_at = ABSENT
+        self.empty = Oid(self.git.text("hash-object", "-t", "tree", "-w", "--stdin"))
+        self.main = ABSENT
+        self.pulls = 0
+        self.policies_read = 0
+        self.opened = 0
+        self.land(list((POLICIES | {"policies/ledger.pub": public}).items()), "Begin")
+        self.write([Genesis(self.verifier.key_ids)], T0)
+
+    @property
+    def policy(self) -> FakePolicy:
+        return self.policy_at(self.main)
+
+    def policy_at(self, commit: Oid) -> FakePolicy:
+        self.policies_read += 1
+        privilege = {"member_of": self.git.text("cat-file", "blob", f"{commit}:policies/privilege").strip()}
+        role = Role("readonly", timedelta(hours=8), privilege)
+        resource = Resource("orders-db", "", "embedded", "production", "restricted", ("dba",), {"readonly": role})
+        settings = Settings(targets={"embedded": TargetSettings("embedded", "embedded", {})})
+        people = {name: Subject(name) for name in ("alice", "bob", "carol", "dora", "eve", "mallory")}
+        catalogue = Catalogue(settings, {"orders-db": resource}, Directory(people, {}), {})
+        return FakePolicy(digest(self.git.text("rev-parse", f"{commit}:policies")), catalogue)
+
+    def commit(self, base: Oid, files: list[tuple[str, bytes | None]], message: str, *others: Oid) -> Oid:
+        tree = write_files(self.git, self.empty if base == ABSENT else base, files)
+        parents = [oid for oid in (base, *others) if oid != ABSENT]
+        return commit_tree(self.git, tree, parents, message, author=AUTHOR, at=T0)
+
+    def land(self, files: list[tuple[str, bytes | None]], message: str, *others: Oid) -> Oid:
+        made = self.commit(self.main, files, message, *others)
+        self.git.update_refs({"refs/heads/main": (self.main, made)}, reason="test")
+        self.main = made
+        return made
+
+    @staticmethod
+    def file(subject: str = "alice", hours: int = 1, reason: str = "why") -> bytes:
+        return (
+            f"version: 1\nsubject: {subject}\nresource: orders-db\nrole: readonly\nreason: {reason}\n"
+            f"window:\n  duration: {hours}h\n"
+        ).encode()
+
+    def merge(
+        self, name: str, content: bytes | None, *, trailers: dict[str, str] | None = None, extra: bytes = b""
+    ) -> tuple[Oid, Oid, Oid]:
+        """Merge a request that writes (or removes) one grant; return base, head and landing."""
+        base, path = self.main, grant_path(GrantId(name))
+        self.pulls += 1
+        head = self.commit(base, [(path, content)], "Ask")
+        said = {
+            "Daypass-Grant": name,
+            "Daypass-Pull": str(self.pulls),
+            "Daypass-Head": head,
+            "Daypass-Requester": "alice",
+            "Daypass-Approved-By": "bob (owners)",
+            "Daypass-Policy": self.policy.digest,
+            "Daypass-Ledger": self.head.digest if self.head else "",
+        } | (trailers or {})
+        message = f"Grant {name}\n\n" + "".join(f"{key}: {value}\n" for key, value in said.items() if value)
+        files: list[tuple[str, bytes | None]] = [(path, content)]
+        if extra:
+            files.append(("grants/orders-db/evil.yaml", extra))
+        return base, head, self.land(files, message, head)
+
+    def write(self, bodies: list, at: datetime) -> list[Receipt]:
+        """Append receipts to the ledger."""
+        main = self.main if self.main != ABSENT else ""
+        sealed = seal(bodies, self.head, self.signer.sign, at=at, main=main, run="test")
+        self.ledger_at = self.ledger.append(
+            self.ledger_at, [Envelope(s.sequence, s.raw) for s in sealed], message="Receipts", at=at
+        )
+        for item in sealed:
+            self.head = Head.of(item.receipt, self.head)
+        return [item.receipt for item in sealed]
+
+    def entitlement(self, subject: str = "alice") -> Entitlement:
+        return Entitlement("embedded", "orders-db", subject, canonical({"member_of": "ro"}))
+
+    def admission(self, name: str, content: bytes, landed: tuple[Oid, Oid, Oid], at: datetime) -> Admission:
+        base, head, landing = landed
+        grant = read_grant(grant_path(GrantId(name)), content)
+        assert grant is not None
+        policy = self.policy
+        resource = policy.catalogue.resources["orders-db"]
+        window = Window(at, at + grant.span.length)
+        return Admission(
+            grant=GrantId(name),
+            blob=Oid(self.git.text("rev-parse", f"{landing}:{grant_path(GrantId(name))}")),
+            landing=landing,
+            pull=self.pulls,
+            head=head,
+            base=base,
+            merged_at=at,
+            requested_at=at - timedelta(minutes=20),
+            requester="alice",
+            subject=grant.subject,
+            resource="orders-db",
+            role="readonly",
+            window=window,
+            entitlement=self.entitlement(grant.subject),
+            grant_digest=grant.digest,
+            policy=policy.digest,
+            meaning=policy.catalogue.meaning(resource, resource.roles["readonly"]),
+            approvals=(ApprovalRecord("bob", "owners", head, at - timedelta(minutes=5), "r1"),),
+        )
+
+    def give(self, admission: Admission, at: datetime, *, ok: bool = True) -> None:
+        """Admit and add, as a run at ``at`` would."""
+        change = Intended(
+            Action.ADD,
+            admission.entitlement,
+            (admission.grant,),
+            Reason.WINDOW_OPENED,
+            admission.window.start,
+            admission.window.end,
+        )
+        self.write([admission, Intent((change,), "sha256:" + "0" * 64)], at)
+        self.write([Outcome(change, ok, "" if ok else "no connection")], at)
+
+    def take(self, admission: Admission, at: datetime, *, ok: bool = True, reason: Reason = Reason.EXPIRED) -> None:
+        """Remove access, as a run at ``at`` would."""
+        due = admission.window.end if reason is Reason.EXPIRED else at
+        change = Intended(Action.REMOVE, admission.entitlement, (admission.grant,), reason, due)
+        self.write([Intent((change,), "sha256:" + "0" * 64)], at)
+        self.write([Outcome(change, ok, "" if ok else "no connection")], at)
+
+    def life(self, name: str, start: int, *, subject: str = "alice") -> Admission:
+        """One grant from its merge to its end: merged at ``start`` minutes, given a minute later, an hour long."""
+        content = self.file(subject, reason=f"why {name}")
+        landed = self.merge(name, content)
+        admission = self.admission(name, content, landed, minutes(start))
+        self.give(admission, minutes(start + 1))
+        return admission
+
+    def archive(self) -> Archive:
+        self.opened = 0
+        index = AuditIndex(self.git, main="refs/heads/main", read_subject=self._subject)
+
+        def open_ledger() -> tuple[GitLedger, object]:
+            self.opened += 1
+            return self.ledger, self.verifier.open
+
+        return Archive(index, open_ledger)  # type: ignore[arg-type]
+
+    @staticmethod
+    def _subject(path: str, raw: bytes) -> str | None:
+        found = read_grant(path, raw)
+        return found.subject if found is not None else None
+
+    def witnesses(self) -> Witnesses:
+        history = GitHistory(self.git)
+        return Witnesses(
+            history=history,
+            ledger=self.ledger,
+            open_=self.verifier.open,
+            messages=lambda commits: messages(self.git, commits),
+            policy_at=self.policy_at,  # type: ignore[arg-type]  # only digest and catalogue are asked for
+            read_grant=read_grant,
+        )
