@@ -12,20 +12,18 @@ from daypass.core.grant import Grant
 from daypass.core.window import format_duration, format_instant
 
 
-def subject_facts(subject: Subject, groups: tuple[str, ...]) -> dict[str, Any]:
-    """Return what conditions see of a subject."""
+def _subject_facts(subject: Subject, groups: list[str]) -> dict[str, Any]:
     return {
         "subject.handle": subject.handle,
         "subject.kind": subject.kind,
         "subject.employment": subject.employment,
         "subject.vendor": subject.vendor,
         "subject.manager": subject.manager,
-        "subject.groups": list(groups),
+        "subject.groups": groups,
     }
 
 
-def resource_facts(resource: Resource) -> dict[str, Any]:
-    """Return what conditions see of a resource."""
+def _role_facts(resource: Resource, role: Role) -> dict[str, Any]:
     return {
         "resource.name": resource.name,
         "resource.environment": resource.environment,
@@ -33,12 +31,9 @@ def resource_facts(resource: Resource) -> dict[str, Any]:
         "resource.target": resource.target,
         "resource.data": list(resource.data),
         "resource.owners": list(resource.owners),
+        "role.name": role.name,
+        "role.max_duration": role.max_duration,
     }
-
-
-def role_facts(role: Role) -> dict[str, Any]:
-    """Return what conditions see of a role."""
-    return {"role.name": role.name, "role.max_duration": role.max_duration}
 
 
 def printable(value: Any) -> str:
@@ -66,8 +61,8 @@ class FactBook:
         """Return every fact that needs no request. Subject, resource and role must be known."""
         purpose = self._catalogue.purposes.get(grant.purpose)
         return {
-            **self._subject(grant.subject),
-            **self._role(grant.resource, grant.role),
+            **self.of_subject(grant.subject),
+            **self.of_role(grant.resource, grant.role),
             "grant.id": grant.id,
             "grant.subject": grant.subject,
             "grant.resource": grant.resource,
@@ -88,19 +83,25 @@ class FactBook:
             "request.opened_at": opened_at,
             "request.requester": requester,
             "request.kind": kind,
-            "requester.groups": list(self._groups.get(requester, [])),
+            "requester.groups": self.groups_of(requester),
         }
 
-    def _subject(self, handle: str) -> dict[str, Any]:
+    def groups_of(self, handle: str) -> list[str]:
+        """Return the groups that hold a handle, sorted."""
+        return self._groups.get(handle, [])
+
+    def of_subject(self, handle: str) -> dict[str, Any]:
+        """Return the facts of a known subject. The result is shared: do not change it."""
         found = self._subjects.get(handle)
         if found is None:
             subject = self._catalogue.directory.subjects[handle]
-            found = self._subjects[handle] = subject_facts(subject, tuple(self._groups.get(handle, ())))
+            found = self._subjects[handle] = _subject_facts(subject, self.groups_of(handle))
         return found
 
-    def _role(self, resource: str, role: str) -> dict[str, Any]:
+    def of_role(self, resource: str, role: str) -> dict[str, Any]:
+        """Return the facts of a known resource and role. The result is shared: do not change it."""
         found = self._roles.get((resource, role))
         if found is None:
             known = self._catalogue.resources[resource]
-            found = self._roles[(resource, role)] = resource_facts(known) | role_facts(known.roles[role])
+            found = self._roles[(resource, role)] = _role_facts(known, known.roles[role])
         return found

@@ -56,6 +56,12 @@ class Condition:
     names: tuple[str, ...]
     asks: bool
     program: Any
+    place: Place
+    spread: Spread
+
+    def at(self, offset: int) -> Place:
+        """Return the file's place of a character of the condition, counted from 0."""
+        return _put(self.place, self.spread, offset)
 
     def holds(self, facts: Facts) -> bool | Failure:
         """Evaluate. Only variables that are mentioned are given: one that was overlooked is a failure, not a guess."""
@@ -85,7 +91,7 @@ def compile_condition(text: str, place: Place, spread: Spread) -> Condition | tu
     if program.return_type() != cel.Type.BOOL:
         message = f"the condition gives a {program.return_type().name().lower()}, where it must say true or false"
         return (Finding("condition-not-bool", place, message, 'compare it, for example grant.role == "admin"'),)
-    return constants or Condition(text, mentions(text, _KNOWN), _asks(text), program)
+    return constants or Condition(text, mentions(text, _KNOWN), _asks(text), program, place, spread)
 
 
 def combine(expressions: Sequence[str]) -> Any | None:
