@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from datetime import UTC, datetime
 
@@ -9,7 +10,7 @@ import pytest
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT
-from daypass.edges.git.history import GitHistory, parse_commit
+from daypass.edges.git.history import GitHistory, _landings, parse_commit
 from daypass.edges.git.plumbing import Git
 from daypass.ports import Change
 
@@ -53,6 +54,13 @@ def test_what_names_no_commit_is_refused_by_name(scene, history, revision):
     assert caught.value.message == f"no commit is named {revision!r}"
 
 
+def test_a_branch_is_looked_up_afresh_each_time(scene, history):
+    first = scene.commit_file("a")
+    assert history.resolve("main") == first
+    second = scene.commit_file("b")
+    assert (history.resolve("main"), history.resolve(first)) == (second, first)
+
+
 def test_failing_to_look_is_not_finding_nothing(tmp_path):
     with pytest.raises(EdgeError, match=r"^git rev-parse failed: fatal: not a git repository"):
         GitHistory(Git(tmp_path)).find("main")
@@ -79,7 +87,7 @@ def test_changes_are_additions_deletions_and_new_modes_without_renames(scene, hi
         Change("old", "100644", oid, "000000", ABSENT),
     )
     assert history.changes(base, base) == ()
-    with pytest.raises(EdgeError, match="^no commit is named 'nope'$"):
+    with pytest.raises(EdgeError, match=r"^no commit is named 'nope'$"):
         history.changes(base, "nope")
 
 
@@ -107,6 +115,49 @@ def test_landings_are_mains_first_parent_steps_oldest_first(scene, history):
     assert list(history.landings(end, end)) == []
 
 
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_a_record_may_end_anywhere_in_a_piece(scene, history, size, monkeypatch):
+    tip = merged(scene, evil=True)
+    before = (list(history.landings(None, tip)), list(history.entries(tip)))
+    monkeypatch.setattr("daypass.edges.git.history._PIECE", size)
+    monkeypatch.setattr("daypass.edges.git.objects._PIECE", size)
+    assert (list(history.landings(None, tip)), list(history.entries(tip))) == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"", "git diff-tree ended before the last commit"),
+        (b"%s\0" % (b"2" * 40), f"git diff-tree answered for '{'2' * 40}', expected '{NOWHERE}'"),
+        (b"%s\0:000000 100644 0 1 A\0" % NOWHERE.encode(), "git diff-tree ended in the middle of a record"),
+        (b"%s\0:000000 100644 0 1 A\0pa" % NOWHERE.encode(), "git diff-tree ended in the middle of a record"),
+    ],
+)
+def test_an_answer_that_does_not_fit_the_question_is_an_error(answer, message):
+    with pytest.raises(EdgeError) as caught:
+        list(_landings(io.BytesIO(NOWHERE.encode() + b"\n"), io.BytesIO(answer)))
+    assert caught.value.message == message
+
+
+def test_a_damaged_object_is_an_error_not_an_answer(scene, history):
+    one = scene.commit_file("a")
+    two = scene.commit_file("b")
+    scene.run("checkout", "-q", "--orphan", "alone")
+    alone = scene.commit("alone")
+    place = scene.folder / ".git" / "objects" / one[:2] / one[2:]
+    place.chmod(0o644)
+    place.write_bytes(b"rubbish")
+    for ask in (
+        lambda: history.merge_base(two, alone),
+        lambda: history.is_ancestor(alone, two),
+        lambda: history.is_ancestor(one, two),
+        lambda: history.commits(alone, two),
+        lambda: list(history.landings(None, two)),
+    ):
+        with pytest.raises(EdgeError):
+            ask()
+
+
 def test_a_start_that_main_never_stepped_on_is_refused(scene, history):
     # A merge made the wrong way round: main's old tip becomes the second parent, and what a removal took away on main
     # is back without any step that brings it.
@@ -131,7 +182,7 @@ def test_a_start_that_main_never_stepped_on_is_refused(scene, history):
 def test_a_main_that_went_back_is_refused(scene, history):
     old = scene.commit_file("a")
     new = scene.commit_file("b")
-    with pytest.raises(RefusedError, match="step by step"):
+    with pytest.raises(RefusedError, match=r"step by step"):
         list(history.landings(new, old))
 
 
@@ -219,7 +270,7 @@ def test_an_author_that_can_be_read_in_two_ways_is_refused(author):
 
 
 def test_a_time_beyond_the_calendar_is_refused():
-    with pytest.raises(RefusedError, match=f"^commit {NOWHERE} has an impossible committer time, got 999999999999$"):
+    with pytest.raises(RefusedError, match=rf"^commit {NOWHERE} has an impossible committer time, got 999999999999$"):
         parse_commit(NOWHERE, raw(committer=b"B <b@x> 999999999999 +0000"))
 
 
@@ -233,7 +284,7 @@ def test_merge_base_and_ancestry(scene, history):
     scene.run("checkout", "-q", "--orphan", "alone")
     alone = scene.commit("alone")
     assert history.merge_base(tip, alone) is None
-    with pytest.raises(EdgeError, match=f"^no commit is named '{NOWHERE}'$"):
+    with pytest.raises(EdgeError, match=rf"^no commit is named '{NOWHERE}'$"):
         history.is_ancestor(NOWHERE, tip)
 
 
@@ -316,7 +367,7 @@ def test_a_submodule_that_asks_to_be_ignored_is_seen(scene, history):
     scene.write(".gitmodules", '[submodule "sub"]\n\tpath = sub\n\turl = x\n\tignore = all\n')
     scene.run("config", "submodule.sub.ignore", "all")
     assert [change.path for change in history.changes(base, head)] == ["sub"]
-    assert [change.path for change in list(history.landings(base, head))[0].changes] == ["sub"]
+    assert [change.path for change in next(history.landings(base, head)).changes] == ["sub"]
 
 
 def test_replaced_objects_and_grafts_are_not_believed(scene, history):

@@ -46,7 +46,7 @@ def test_a_failure_tells_gits_own_last_line_and_the_verb(scene):
 def test_a_nul_in_an_argument_is_an_error(scene):
     with pytest.raises(EdgeError, match=r"^git cannot be asked for 'a\\x00b': embedded null byte$"):
         scene.git.run("rev-parse", "a\0b")
-    with pytest.raises(EdgeError, match="embedded null byte$"), scene.git.stream("rev-parse", "a\0b"):
+    with pytest.raises(EdgeError, match=r"embedded null byte$"), scene.git.stream("rev-parse", "a\0b"):
         pass
 
 
@@ -67,7 +67,7 @@ def test_a_stream_whose_reader_is_slow_or_whose_complaints_are_many_does_not_han
 
 def test_a_stream_that_fails_is_an_error_at_its_end(scene, monkeypatch):
     monkeypatch.setattr(Git, "command", lambda self, *a: ["sh", "-c", "echo half; echo broken >&2; exit 5"])
-    with pytest.raises(EdgeError, match="^git ls-tree failed: broken$"), scene.git.stream("ls-tree") as output:
+    with pytest.raises(EdgeError, match=r"^git ls-tree failed: broken$"), scene.git.stream("ls-tree") as output:
         assert output.read() == b"half\n"
 
 
@@ -130,7 +130,7 @@ def test_a_locked_ref_is_a_conflict(scene, commits):
 
 
 def test_a_ref_cannot_name_what_does_not_exist(scene, commits):
-    with pytest.raises(EdgeError, match="^git update-ref failed: "):
+    with pytest.raises(EdgeError, match=r"^git update-ref failed: "):
         scene.git.update_refs({"refs/heads/main": (commits[0], NOWHERE)}, reason="move")
 
 
@@ -142,7 +142,7 @@ def test_a_name_that_would_be_another_command_is_refused(scene, commits, ref):
 
 
 def test_only_object_ids_are_moved_between(scene, commits):
-    with pytest.raises(EdgeError, match="^expected an object id, got 'HEAD'$"):
+    with pytest.raises(EdgeError, match=r"^expected an object id, got 'HEAD'$"):
         scene.git.update_refs({"refs/heads/main": (commits[0], Oid("HEAD"))}, reason="move")
 
 

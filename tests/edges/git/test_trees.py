@@ -6,10 +6,12 @@ import subprocess
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.git import trees
+from daypass.edges.git import objects, trees
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.trees import commit_tree, object_id, sync_worktree, write_entries, write_files
 
@@ -62,12 +64,42 @@ def test_an_empty_tree_takes_files(scene):
     assert listing(scene, tree) == ["100644 a/b"]
 
 
+NAMES = st.sampled_from([b"a", b"a-", b"a0", b"b", b"a.b", b"\xff", b"x y", b"\n"]).map(
+    lambda n: n.decode("utf-8", "surrogateescape")
+)
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+
+
+def fits(held, path):
+    """Whether a path can be a file among others: no other file above or below it."""
+    return all(not other.startswith(f"{path}/") and not path.startswith(f"{other}/") for other in held)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.dictionaries(PATHS, st.binary(max_size=5), max_size=6), max_size=3), st.data())
+def test_writing_files_is_replacing_keys_of_a_mapping(scene, rounds, data):
+    held = {}
+    tree = scene.tree()
+    for added in rounds:
+        gone = data.draw(st.lists(st.sampled_from(sorted(held)), unique=True)) if held else []
+        kept = {path: content for path, content in held.items() if path not in gone}
+        changes = dict.fromkeys(gone)
+        for path, content in added.items():
+            if fits([*kept, *[other for other in changes if other != path]], path):
+                changes[path] = content
+        tree = write_files(scene.git, tree, list(changes.items()))
+        held = kept | {path: content for path, content in changes.items() if content is not None}
+        leaves = list(objects.leaves(scene.git, tree))
+        contents = [content for _, content in objects.blobs(scene.git, (oid for _, _, oid in leaves))]
+        assert dict(zip((path for path, _, _ in leaves), contents, strict=True)) == held
+
+
 @pytest.mark.parametrize("count", [99, 100, 1000])
 def test_many_files_are_written_in_one_go(scene, base, count):
     files = [(f"receipts/{n // 100:03d}/{n:05d}.json", b"{%d}" % n) for n in range(count)]
     commit = commit_tree(scene.git, write_files(scene.git, base, files), [base], "append", author=ALICE, at=AT)
     history = GitHistory(scene.git)
-    found = [entry for entry in history.entries(commit, "receipts")]
+    found = list(history.entries(commit, "receipts"))
     assert [entry.path for entry in found] == [path for path, _ in files]
     assert [content for _, content in history.blobs([entry.oid for entry in found])] == [body for _, body in files]
 
@@ -108,7 +140,7 @@ def test_an_object_that_is_not_there_is_refused(scene, base):
 
 
 def test_a_mode_of_no_leaf_is_refused(scene, base):
-    with pytest.raises(EdgeError, match="^expected a mode of a file, symlink or submodule, got '40000'$"):
+    with pytest.raises(EdgeError, match=r"^expected a mode of a file, symlink or submodule, got '40000'$"):
         write_entries(scene.git, base, [("x", "40000", scene.tree())])
 
 
@@ -134,18 +166,18 @@ def test_deleting_what_is_not_there_is_a_conflict(scene, base):
 
 
 def test_a_file_and_a_folder_do_not_take_each_others_place(scene, base):
-    with pytest.raises(ConflictError, match="^grants/db is to be a file and is a folder$"):
+    with pytest.raises(ConflictError, match=r"^grants/db is to be a file and is a folder$"):
         write_files(scene.git, base, [("grants/db", b"x")])
-    with pytest.raises(ConflictError, match="^README.md is to be a folder and is a file$"):
+    with pytest.raises(ConflictError, match=r"^README.md is to be a folder and is a file$"):
         write_files(scene.git, base, [("README.md/x", b"x")])
-    with pytest.raises(EdgeError, match="^new cannot be a file and a folder at once$"):
+    with pytest.raises(EdgeError, match=r"^new cannot be a file and a folder at once$"):
         write_files(scene.git, base, [("new", b"x"), ("new/y", b"x")])
 
 
 def test_what_is_no_tree_is_refused(scene, base):
-    with pytest.raises(EdgeError, match=f"^expected a tree or commit, got '{NOWHERE}'$"):
+    with pytest.raises(EdgeError, match=rf"^expected a tree or commit, got '{NOWHERE}'$"):
         write_files(scene.git, NOWHERE, [("a", b"x")])
-    with pytest.raises(EdgeError, match="^expected an object id of 40 or 64 digits, got one of 4$"):
+    with pytest.raises(EdgeError, match=r"^expected an object id of 40 or 64 digits, got one of 4$"):
         write_files(scene.git, Oid("HEAD"), [("a", b"x")])
 
 

@@ -32,9 +32,7 @@ def test_files_are_seen_as_git_would_take_them(scene):
         ("grants/run.sh", "100755", b"c"),
     ]
     commit = scene.commit()
-    assert [path for path, _, _ in found] == [
-        line for line in scene.run("ls-tree", "-r", "--name-only", commit).split()
-    ]
+    assert [path for path, _, _ in found] == scene.run("ls-tree", "-r", "--name-only", commit).split()
     assert changed_paths(scene.git, scene.folder, commit, ["grants"]) == ()
 
 
@@ -86,13 +84,13 @@ def test_hostile_names_on_the_disk_arrive_whole(scene):
 def test_a_file_that_may_not_be_read_is_an_error(scene):
     scene.write("grants/a")
     (scene.folder / "grants/a").chmod(0)
-    with pytest.raises(EdgeError, match="^grants/a cannot be read: Permission denied$"):
+    with pytest.raises(EdgeError, match=r"^grants/a cannot be read: Permission denied$"):
         list(worktree_files(scene.folder, "grants"))
 
 
 def test_a_folder_below_a_file_is_an_error(scene):
     scene.write("grants")
-    with pytest.raises(EdgeError, match="^grants/db cannot be read: Not a directory$"):
+    with pytest.raises(EdgeError, match=r"^grants/db cannot be read: Not a directory$"):
         list(worktree_files(scene.folder, "grants/db"))
 
 
@@ -149,7 +147,7 @@ def test_the_person_is_the_one_that_git_would_write(scene, monkeypatch):
 def test_a_person_is_not_guessed(scene, monkeypatch):
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.delenv("EMAIL", raising=False)
-    with pytest.raises(EdgeError, match="^git does not know who you are$") as caught:
+    with pytest.raises(EdgeError, match=r"^git does not know who you are$") as caught:
         open_repository(scene.folder).identity()
     assert caught.value.hint == 'run `git config user.name "Your Name"` and `git config user.email you@example.com`'
 
@@ -180,7 +178,7 @@ def test_settings_that_git_cannot_read_are_an_error(scene):
     found = open_repository(scene.folder)
     assert found.checked_out_branch() == "refs/heads/main"
     (scene.folder / ".git/config").write_text("[broken")
-    with pytest.raises(EdgeError, match="^git config gpg.format failed with status 128$"):
+    with pytest.raises(EdgeError, match=r"^git config gpg.format failed with status 128$"):
         found.signing_key()
 
 

@@ -34,6 +34,7 @@ class GitHistory:
     def __init__(self, git: Git, *, blob_limit: int | None = None) -> None:
         self._git = git
         self._blob_limit = blob_limit
+        self._known: set[str] = set()
 
     def resolve(self, revision: str) -> Oid:
         """Return the commit that a revision names. Raises EdgeError when it names none."""
@@ -44,7 +45,12 @@ class GitHistory:
 
     def find(self, revision: str) -> Oid | None:
         """Return the commit that a revision names, None when there is no such ref."""
-        return self._git.find(revision)
+        if revision in self._known:  # a whole id that was looked up before: what it names cannot change
+            return Oid(revision)
+        found = self._git.find(revision)
+        if found is not None:
+            self._known.add(found)
+        return found
 
     def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
         """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
