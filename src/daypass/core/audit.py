@@ -2,7 +2,8 @@
 
 Two sources, and what each is believed for:
 
-- receipts (signed, chained) say what was proved and what was done at the targets, and when: they are the truth of access;
+- receipts (signed, chained) say what was proved and what was done at the targets, and when: they are the truth of
+  access;
 - main's first-parent history says which grant files landed, in which order. Positions order it, never the dates of
   commits, which their authors choose. A merge message's trailers are shown where no receipt tells better.
 
@@ -46,8 +47,9 @@ class Step:
 class Sources:
     """What an answer rests on, for its header.
 
-    ``main`` and ``ledger`` are the commits that were read, ``receipts`` how many receipts the ledger has and ``told`` the
-    instant of the last: what happened after it is not known. ``rebuilt`` says why the index was built anew, "" where not.
+    ``main`` and ``ledger`` are the commits that were read, ``receipts`` how many receipts the ledger has and ``told``
+    the instant of the last: what happened after it is not known. ``rebuilt`` says why the index was built anew, ""
+    where not.
     """
 
     main: Oid
@@ -124,7 +126,8 @@ def approvers(admission: Admission) -> tuple[str, ...]:
 def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int | None:
     """Return how many seconds after its window's end an access was seen to be gone; None when its window had not ended.
 
-    ``until`` is the end that the target was last told. An expiry names its own end, which may have been drawn nearer since.
+    ``until`` is the end that the target was last told. An expiry names its own end, which may have been drawn nearer
+    since.
     """
     end = change.due if change.reason is Reason.EXPIRED else until
     if end is None or end > receipt.at:
@@ -136,9 +139,9 @@ def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int 
 class Access:
     """An entitlement that existed, or may have existed, at the instant asked about.
 
-    ``until`` is when the window that the target was told ends; ``overdue`` says that it had ended already. ``doubt`` is ""
-    for access that a receipt proves, else why nobody can tell. ``basis`` are the admissions in force of the grants that
-    gave it; ``receipt`` is the sequence of the outcome (or intent) that says so.
+    ``until`` is when the window that the target was told ends; ``overdue`` says that it had ended already. ``doubt``
+    is "" for access that a receipt proves, else why nobody can tell. ``basis`` are the admissions in force of the
+    grants that gave it; ``receipt`` is the sequence of the outcome (or intent) that says so.
     """
 
     entitlement: Entitlement
@@ -176,8 +179,8 @@ class Held:
 class Holdings:
     """What receipts, taken in order, add up to.
 
-    An addition that was begun and whose end nobody wrote down, or that failed, may have happened: it is held in doubt. A
-    removal counts only when its receipt says that the access was seen to be gone.
+    An addition that was begun and whose end nobody wrote down, or that failed, may have happened: it is held in
+    doubt. A removal counts only when its receipt says that the access was seen to be gone.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """Every difference between the ledger, main's history and what a receipt claims to have been proved by.
 
-`Comparison` takes the steps of main once and the receipts in order; nothing else is kept, so a ledger of any length can be
-compared. An *error* is something that cannot come about by itself; a *note* is something that has an innocent reading, which
-the message gives. Each code stands in docs/findings.md.
+`Comparison` takes the steps of main once and the receipts in order; nothing else is kept, so a ledger of any length
+can be compared. An *error* is something that cannot come about by itself; a *note* is something that has an innocent
+reading, which the message gives. Each code stands in docs/findings.md.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Comparison:
     def __init__(self, steps: Iterable[Step], positions: Mapping[Oid, int], anchors: Mapping[str, Oid]) -> None:
         """Begin.
 
-        ``positions`` are those of all first-parent commits of main; ``anchors`` maps the digests that merge messages name
-        as the ledger's last to the first commit that does.
+        ``positions`` are those of all first-parent commits of main; ``anchors`` maps the digests that merge messages
+        name as the ledger's last to the first commit that does.
         """
         self._steps = {(step.commit, step.grant): step for step in steps}
         self._positions = positions
@@ -102,8 +102,8 @@ class Comparison:
         elif position < self._seen_main:
             self._say(
                 "main-went-back",
-                f"receipt {receipt.sequence} was written on main {receipt.main[:12]}, which is older than the main of an "
-                "earlier receipt",
+                f"receipt {receipt.sequence} was written on main {receipt.main[:12]}, which is older than the main of "
+                "an earlier receipt",
                 receipt=receipt.sequence,
                 commit=receipt.main,
             )
@@ -171,8 +171,8 @@ class Comparison:
         for digest, commit in self._anchors.items():
             self._say(
                 "anchor-missing",
-                f"commit {commit[:12]} was merged when the ledger's last receipt was {digest}, which the ledger does not "
-                "have: it was cut off or replaced",
+                f"commit {commit[:12]} was merged when the ledger's last receipt was {digest}, which the ledger does "
+                "not have: it was cut off or replaced",
                 commit=commit,
             )
         for change, sequences in self._open.items():
@@ -186,15 +186,15 @@ class Comparison:
             if held.overdue(at) and not held.doubt and held.change.until is not None:
                 self._say(
                     "held-past-window",
-                    f"{entitlement.principal} still has {entitlement.privilege} on {entitlement.resource}; its window ended "
-                    f"{format_instant(held.change.until)}",
+                    f"{entitlement.principal} still has {entitlement.privilege} on {entitlement.resource}; its window "
+                    f"ended {format_instant(held.change.until)}",
                     grant=held.change.grants[0] if held.change.grants else "",
                     receipt=held.receipt,
                 )
         return in_order(self._found)
 
     def _unsettled(self) -> None:
-        """Name what landed without a receipt. Superseded and later files may have none; one that stood may not."""
+        """Name what landed without a receipt. Superseded and later files may have none; one that stands may not."""
         latest: dict[GrantId, Step] = {}
         for step in self._steps.values():
             if step.position <= self._seen_main and step.position >= latest.get(step.grant, step).position:

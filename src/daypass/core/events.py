@@ -1,7 +1,7 @@
 """The history of access: each event from the request to the access that was seen to be gone, in order.
 
-Landings are ordered by their position in main's first-parent history, never by the dates of commits, which their authors
-choose; what receipts say lies between them by the times that the receipts prove.
+Landings are ordered by their position in main's first-parent history, never by the dates of commits, which their
+authors choose; what receipts say lies between them by the times that the receipts prove.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Kind(Enum):
 class Event:
     """One event of a history. ``at`` is None where nothing that can be proved dates it.
 
-    ``commit``, ``pull``, ``approvers`` and ``policy`` are those of the landing that the event belongs to (for an approval the
-    commit that was approved); ``receipt`` is the sequence of the receipt that says so, None for what only git says;
-    ``late`` is how many seconds after its window an access was seen to be gone.
+    ``commit``, ``pull``, ``approvers`` and ``policy`` are those of the landing that the event belongs to (for an
+    approval the commit that was approved); ``receipt`` is the sequence of the receipt that says so, None for what
+    only git says; ``late`` is how many seconds after its window an access was seen to be gone.
     """
 
     kind: Kind
@@ -61,8 +61,8 @@ class Event:
 class Material:
     """All that a history is told from: receipts in order, steps by position, and what the steps' messages say.
 
-    ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps the
-    digest in a ``Daypass-Ledger`` trailer to the receipt that has it.
+    ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps
+    the digest in a ``Daypass-Ledger`` trailer to the receipt that has it.
     """
 
     receipts: Sequence[Receipt] = ()
@@ -131,8 +131,8 @@ class _Proofs:
 def _placed(step: Step, proofs: _Proofs, material: Material) -> tuple[datetime, int]:
     """Return where among what receipts say a landing stands: only for its order, for no date of its own is proved.
 
-    The forge's merge record dates a landing that was admitted by it. Else the merge message names the last receipt of that
-    moment; where it does not, the landing is told just before the first receipt that knows of it.
+    The forge's merge record dates a landing that was admitted by it. Else the merge message names the last receipt of
+    that moment; where it does not, the landing is told just before the first receipt that knows of it.
     """
     receipt = proofs.admitted.get((step.commit, step.grant))
     if receipt is not None and isinstance(receipt.body, Admission) and not receipt.body.narrowed_from:

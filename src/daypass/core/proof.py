@@ -1,8 +1,8 @@
 """Checking an admission again, years later, from git alone: what was approved, under which policy, and what it gave.
 
 The forge's own records (reviews, merge times) are not in git. What git can show is shown: that the file says what was
-approved, that the policy and the role's meaning are those of the base, that the approvals name the head that was merged,
-that nobody approved for themselves, and that the merge message told the same story.
+approved, that the policy and the role's meaning are those of the base, that the approvals name the head that was
+merged, that nobody approved for themselves, and that the merge message told the same story.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from daypass.core.receipt import Admission, Receipt
 
 @dataclass(frozen=True, slots=True)
 class PolicyFacts:
-    """What a base commit's policies say of one grant: their digest, and what the role meant; "" and None where nothing."""
+    """What a base's policies say of one grant: their digest, and what the role meant ("" and None for nothing)."""
 
     policy: str
     meaning: str = ""
@@ -158,7 +158,7 @@ def _told(admission: Admission, trailers: Trailers) -> Iterator[_Pair]:
     missing = sorted(set(approvers(admission)) - set(trailers.approved_by))
     if missing:
         yield "trailer-approvers", f"the merge message does not name {', '.join(missing)}"
-    rules = {rule for rule in trailers.rules.replace(",", " ").split()}
+    rules = set(trailers.rules.replace(",", " ").split())
     if not set(admission.rules) <= rules:
         unnamed = ", ".join(sorted(set(admission.rules) - rules))
         yield "trailer-rules", f"the merge message does not name the rules {unnamed}"

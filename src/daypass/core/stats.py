@@ -1,4 +1,4 @@
-"""How quick access comes and goes, from receipts alone. Where there is nothing to count, nothing is said: None, not zero."""
+"""How quick access comes and goes, from receipts alone. Where nothing was measured, nothing is said: None, not zero."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from daypass.core.receipt import Admission, Outcome, Receipt
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A set of durations in seconds. All but ``count`` are None where there are none; the percentile is the nearest rank."""
+    """Durations in seconds. All but ``count`` are None where there are none; the percentile is the nearest rank."""
 
     count: int
     median: float | None = None
@@ -36,11 +36,12 @@ class Spread:
 class Stats:
     """What `Counter` found.
 
-    ``request_to_usable`` and ``approval_to_usable`` (from the last approval that was needed) leave out ``scheduled`` grants,
-    whose window was asked to open later, and those that a person did not approve from the second. ``lateness`` is from the
-    end of a window to the access being seen to be gone. ``ended_early`` are removals before the window's end; ``live``
-    grants hold access whose window is open; ``missed`` is access still held after its window; ``retried`` are removals
-    that failed at first, ``failing`` those that have not come about yet; ``doubtful`` are additions nobody knows the end of.
+    ``request_to_usable`` and ``approval_to_usable`` (from the last approval that was needed) leave out ``scheduled``
+    grants, whose window was asked to open later, and those that a person did not approve from the second.
+    ``lateness`` is from the end of a window to the access being seen to be gone. ``ended_early`` are removals before
+    the window's end; ``live`` grants hold access whose window is open; ``missed`` is access still held after its
+    window; ``retried`` are removals that failed at first, ``failing`` those that have not come about yet;
+    ``doubtful`` are additions nobody knows the end of.
     """
 
     request_to_usable: Spread

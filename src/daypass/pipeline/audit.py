@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from daypass.core.audit import AccessAnswer, Anchor, Sources, Step, read_trailers
 from daypass.core.audit import access as accesses
@@ -17,9 +17,11 @@ from daypass.core.chain import Head, Open, Stored, verify_chain
 from daypass.core.errors import LedgerError, UsageError
 from daypass.core.events import HistoryAnswer, Material
 from daypass.core.events import history as events
-from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.grant import ABSENT, GrantId, Oid, grant_id
 from daypass.core.receipt import Receipt
-from daypass.core.stats import Counter, StatsAnswer
+
+if TYPE_CHECKING:
+    from daypass.core.stats import StatsAnswer
 
 Progress = Callable[[int, int, str], None]
 Known = Callable[[], Collection[str]]
@@ -96,7 +98,10 @@ class AuditLedger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What questions are asked of. ``open_ledger`` is called only when the index is behind; its Open checks signatures."""
+    """What questions are asked of.
+
+    ``open_ledger`` is called only when the index is behind; its Open checks signatures.
+    """
 
     index: Index
     open_ledger: Callable[[], tuple[AuditLedger, Open]]
@@ -156,8 +161,7 @@ def access(archive: Archive, resource: str, *, known: Known, at: datetime) -> Ac
 def history(
     archive: Archive, *, subject: str = "", resource: str = "", grant: str = "", known: Known, at: datetime
 ) -> HistoryAnswer:
-    """Tell how the access of a subject, on a resource or by a grant came to be and ended. Name exactly one of the
-    three.
+    """Tell how access came to be and ended: of a subject, on a resource or by a grant. Name exactly one of them.
 
     A grant may be given as its id or its path. Raises UsageError for a name that nothing knows.
     """
@@ -170,7 +174,7 @@ def history(
     if about == "resource":
         steps, receipts = index.steps(resource=name), index.receipts(resource=name)
     else:
-        grants = index.grants_of(name) if about == "subject" else (GrantId(name),)
+        grants = index.grants_of(name) if about == "subject" else (grant_id(name),)
         steps, receipts = index.steps(grants=grants), index.receipts(grants=grants)
     if not steps and not receipts:
         _require(about, name, known)
@@ -198,6 +202,8 @@ def _require(about: str, name: str, known: Known) -> None:
 
 def stats(archive: Archive, *, at: datetime) -> StatsAnswer:
     """Measure from receipts how quick access comes and goes; those written after ``at`` do not count."""
+    from daypass.core.stats import Counter, StatsAnswer  # noqa: PLC0415  (questions start at once without it)
+
     sources = refresh(archive, at=at)
     counter = Counter()
     for receipt in archive.index.all_receipts():

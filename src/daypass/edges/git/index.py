@@ -1,9 +1,9 @@
 """The audit index: grant steps and receipts in SQLite beside the clone, so that a question reads rows and no history.
 
-It is a cache and proves nothing: it is keyed by main's commit and the ledger's, built on from the last indexed one, built
-anew (and that is said) when history was rewritten or the file cannot be read. ``audit verify`` reads git and the ledger
-instead. A whole build goes to a file of its own that replaces the old one in one step, additions are one transaction:
-a killed run leaves the index as it was.
+It is a cache and proves nothing: it is keyed by main's commit and the ledger's, built on from the last indexed one,
+built anew (and that is said) when history was rewritten or the file cannot be read. ``audit verify`` reads git and
+the ledger instead. A whole build goes to a file of its own that replaces the old one in one step, additions are one
+transaction: a killed run leaves the index as it was.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement
 from daypass.core.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
-from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
 
 FILE = Path("daypass/audit.sqlite")
@@ -47,7 +46,8 @@ create index steps_grant on steps (grant_id, position);
 create index steps_subject on steps (subject, grant_id) where subject is not null;
 create index receipts_digest on receipts (digest);
 """
-_COLUMNS = "position, commit_id, grant_id, old, new, subject"
+_HEADER = 128
+"""No line "id type size" of git's is as long as this."""
 
 
 class AuditIndex:
@@ -154,9 +154,8 @@ class AuditIndex:
             if progress is not None:
                 progress(done, total, "commits")
 
-        insert = f"insert into steps ({_COLUMNS}) values (?, ?, ?, ?, ?, ?)"
         for _, rows in read_rows(self._git, listed, top=top, read_subject=self._read_subject, progress=tell):
-            database.executemany(insert, rows)
+            database.executemany("insert into steps values (?, ?, ?, ?, ?, ?)", rows)
         _put(database, version=_VERSION, main=self.main, top=str(top))
 
     def told(self) -> tuple[Oid | None, Head | None]:
@@ -196,19 +195,20 @@ class AuditIndex:
         """Return the steps of a resource, or of grants, by position, each with the subject that its new file names."""
         if resource:
             # All names below "resource/": "0" is the character after "/".
-            where, values = "grant_id >= ? and grant_id < ?", [(f"{resource}/", f"{resource}0")]
+            query = "select * from steps where grant_id >= ? and grant_id < ?"
+            found = self._rows(query, (f"{resource}/", f"{resource}0"))
         else:
-            where, values = "grant_id = ?", [(grant,) for grant in grants]
-        found = [row for value in values for row in self._rows(f"select {_COLUMNS} from steps where {where}", value)]
+            query = "select * from steps where grant_id = ?"
+            found = [row for grant in grants for row in self._rows(query, (grant,))]
         return tuple(sorted(((_step(row), row[5] or "") for row in found), key=lambda item: item[0]))
 
     def receipts(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[Receipt, ...]:
         """Return the receipts about a resource, or about grants, in order."""
-        asked: list[tuple[str, str]] = [("resource", resource)] if resource else [("grant", grant) for grant in grants]
+        names = ("resource", [resource]) if resource else ("grant", [str(grant) for grant in grants])
         query = (
             "select sequence, digest, statement from about join receipts using (sequence) where kind = ? and name = ?"
         )
-        found = {row[0]: row for names in asked for row in self._rows(query, names)}
+        found = {row[0]: row for name in names[1] for row in self._rows(query, (names[0], name))}
         return tuple(from_statement(json.loads(found[n][2]), found[n][1]) for n in sorted(found))
 
     def all_receipts(self) -> Iterator[Receipt]:
@@ -275,7 +275,21 @@ def messages(git: Git, commits: Iterable[Oid]) -> Mapping[Oid, str]:
     wanted = list(dict.fromkeys(commits))
     if not wanted:
         return {}
-    return {oid: raw.partition(b"\n\n")[2].decode("utf-8", "replace") for _, oid, raw in objects(git, wanted)}
+    answers = git.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in wanted).encode())
+    found: dict[Oid, str] = {}
+    at = 0
+    for oid in wanted:
+        header, _, _ = answers[at : at + _HEADER].partition(b"\n")
+        words = header.split(b" ")
+        if words[0] != oid.encode() or words[1:2] != [b"commit"]:
+            raise EdgeError(
+                f"{oid} is no commit of this clone", hint="run `git fsck`, or fetch the whole history again"
+            )
+        start = at + len(header) + 1
+        at = start + int(words[2]) + 1
+        # What stands before the first empty line are the commit's own fields.
+        found[oid] = answers[start : at - 1].partition(b"\n\n")[2].decode("utf-8", "replace")
+    return found
 
 
 def _about(receipt: Receipt) -> set[tuple[str, str]]:

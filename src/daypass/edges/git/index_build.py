@@ -1,9 +1,10 @@
 """Reading main's first-parent history in bulk: which grant files each step added, changed or removed, and for whom.
 
-One ``rev-list`` names the steps with their first parents; workers compare their trees with ``diff-tree``, chunk by chunk
-(so that a grant slipped into a merge is seen, and the user's diff settings count for nothing), and read the new contents
-with ``cat-file``. Git does the work in processes of its own while the workers, plain threads, wait for it. No pathspec is
-given: git would compare every tree twice.
+One ``rev-list`` names the steps with their first parents; workers compare their trees with ``diff-tree``, chunk by
+chunk
+(so that a grant slipped into a merge is seen, and the user's diff settings count for nothing), and read the new
+contents with ``cat-file``. Git does the work in processes of its own while the workers, plain threads, wait for it.
+No pathspec is given: git would compare every tree twice.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def read_rows(
 
 
 def _rows(git: Git, lines: list[bytes], top: int, read_subject: SubjectReader) -> list[Row]:
-    """Compare the trees of a chunk of steps, the newest of which has the position ``top``, and read what they brought."""
+    """Compare the trees of a chunk of steps, whose newest has the position ``top``, and read what they brought."""
     position = {line.partition(b" ")[0]: top - n for n, line in enumerate(lines)}
     asked = b"\n".join(lines) + b"\n"
     output = git.run("diff-tree", "--stdin", "-r", "--raw", "-z", "--root", "--no-renames", stdin=asked)
@@ -107,7 +108,7 @@ def _rows(git: Git, lines: list[bytes], top: int, read_subject: SubjectReader) -
 
 
 def _changes(output: bytes) -> Iterator[_Change]:
-    """Cut the output of ``diff-tree --stdin -z``: a commit's id, then ":modes ids status" and a path for each change."""
+    """Cut the output of ``diff-tree --stdin -z``: a commit's id, then ":modes ids status" and a path a change."""
     fields = iter(output.split(b"\0"))
     commit = b""
     for field in fields:

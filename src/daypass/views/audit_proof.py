@@ -1,0 +1,111 @@
+"""What a verification found, and how quick access comes and goes, as text, JSON and CSV. Decides nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from daypass.core.differences import Difference, Verified
+from daypass.core.stats import Spread, StatsAnswer
+from daypass.core.window import format_duration
+from daypass.views.audit import NONE, as_csv, as_json, header, joined, table
+
+Answer = Verified | StatsAnswer
+
+_DIFFERENCE_COLUMNS = ("severity", "code", "grant", "commit", "receipt", "message")
+
+
+def proof_text(answer: Answer) -> str:
+    """Write an answer for people."""
+    return _verified_text(answer) if isinstance(answer, Verified) else _stats_text(answer)
+
+
+def proof_json(answer: Answer) -> str:
+    """Write an answer as JSON, version 1."""
+    if isinstance(answer, StatsAnswer):
+        return as_json(answer.sources, {"stats": _stats_data(answer)})
+    counts = {"receipts": answer.proved, "admissions": answer.checked, "landings": answer.landings}
+    rows = [_difference_row(found) for found in answer.differences]
+    return as_json(answer.sources, {"clean": answer.clean, "checked": counts, "differences": rows})
+
+
+def proof_csv(answer: Answer) -> str:
+    """Write an answer's rows as CSV with a header line."""
+    if isinstance(answer, Verified):
+        return as_csv(_DIFFERENCE_COLUMNS, [_difference_row(found) for found in answer.differences])
+    return as_csv(("figure", "value"), _figures(answer))
+
+
+def _difference_row(found: Difference) -> dict[str, Any]:
+    return {
+        "severity": found.severity.value,
+        "code": found.code,
+        "grant": found.grant,
+        "commit": found.commit,
+        "receipt": found.receipt,
+        "message": found.message,
+    }
+
+
+_SPREADS: tuple[tuple[str, str], ...] = (
+    ("request_to_usable", "request to usable access"),
+    ("approval_to_usable", "approval to usable access"),
+    ("lateness", "end of window to verified absence"),
+)
+_COUNTS: tuple[tuple[str, str], ...] = (
+    ("live", "live grants"),
+    ("scheduled", "grants asked to open later, left out above"),
+    ("ended_early", "removals before the window's end"),
+    ("missed", "access still held after its window"),
+    ("retried", "removals that needed another try"),
+    ("failing", "removals that failed and have not come about"),
+    ("doubtful", "additions nobody knows the end of"),
+)
+
+
+def _spread_data(spread: Spread) -> dict[str, Any]:
+    return {"count": spread.count, "median": spread.median, "p95": spread.p95, "worst": spread.worst}
+
+
+def _stats_data(answer: StatsAnswer) -> dict[str, Any]:
+    stats = answer.stats
+    spreads = {f"{name}_seconds": _spread_data(getattr(stats, name)) for name, _ in _SPREADS}
+    return spreads | {name: getattr(stats, name) for name, _ in _COUNTS}
+
+
+def _figures(answer: StatsAnswer) -> list[dict[str, Any]]:
+    rows = []
+    for key, value in _stats_data(answer).items():
+        if isinstance(value, dict):
+            rows += [{"figure": f"{key}.{name}", "value": part} for name, part in value.items()]
+        else:
+            rows.append({"figure": key, "value": value})
+    return rows
+
+
+def _verified_text(answer: Verified) -> str:
+    lines = header("Verification of ledger and history", answer.sources)
+    lines += [f"{found.severity.value:8}{found.code}: {found.message}" for found in answer.differences]
+    lines += [""] if answer.differences else []
+    errors = sum(1 for found in answer.differences if found.severity.value == "error")
+    counted = f"{answer.proved} receipts and {answer.checked} admissions proved over {answer.landings} landings"
+    lines.append(f"OK: {counted}." if answer.clean else f"{errors} differences; {counted}.")
+    return joined(lines)
+
+
+def _stats_text(answer: StatsAnswer) -> str:
+    lines = header("How quick access comes and goes", answer.sources)
+    spreads = [(title, getattr(answer.stats, name)) for name, title in _SPREADS]
+    lines += table(("", "COUNT", "MEDIAN", "95 %", "WORST"), spreads, _spread_cells)
+    lines.append("")
+    lines += [f"{getattr(answer.stats, name):>8}  {title}" for name, title in _COUNTS]
+    return joined(lines)
+
+
+def _spread_cells(item: tuple[str, Spread]) -> tuple[str, ...]:
+    title, spread = item
+    return (title, str(spread.count), *(_seconds(value) for value in (spread.median, spread.p95, spread.worst)))
+
+
+def _seconds(value: float | None) -> str:
+    return NONE if value is None else format_duration(timedelta(seconds=value))
