@@ -35,7 +35,7 @@ _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
 _SIGN = re.compile(r"_(.+)_")
 _KNOWN = frozenset(KINDS)
-_RUN_TIME = re.compile(r"^[A-Z_]+: ")
+_STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
 
 Facts = Mapping[str, Any]
 """Variable name to value: text, bool, timedelta, aware datetime, list of text."""
@@ -65,11 +65,14 @@ class Condition:
 
     def holds(self, facts: Facts) -> bool | Failure:
         """Evaluate. Only variables that are mentioned are given: one that was overlooked is a failure, not a guess."""
-        answer = self.program.eval(data={name: facts[name] for name in self.names if name in facts})
+        try:
+            answer = self.program.eval(data={name: facts[name] for name in self.names if name in facts})
+        except RuntimeError as error:  # the one failure that is raised: loops beyond CEL's budget
+            return Failure(_plain(str(error)))
         value = answer.value()
         if answer.type() == cel.Type.BOOL and isinstance(value, bool):
             return value
-        return Failure(_RUN_TIME.sub("", str(value).splitlines()[0] if str(value) else "no answer"))
+        return Failure(_plain(str(value)))
 
 
 def compile_condition(text: str, place: Place, spread: Spread) -> Condition | tuple[Finding, ...]:
@@ -107,7 +110,10 @@ def combine(expressions: Sequence[str]) -> Any | None:
 
 def evaluate_all(program: Any, facts: Facts, count: int) -> tuple[bool, ...] | None:
     """Evaluate a combined program; None unless it gave exactly ``count`` answers, each true or false."""
-    answer = program.eval(data=facts)
+    try:
+        answer = program.eval(data=facts)
+    except RuntimeError:
+        return None
     if answer.type().name() not in ("LIST<DYN>", "LIST<BOOL>", "LIST"):
         return None
     values = answer.plain_value()
@@ -156,8 +162,7 @@ def _explain(error: str, text: str, place: Place, spread: Spread) -> tuple[Findi
         offset, said, hint = _reword(message.split(" [INVALID_ARGUMENT]")[0], text, offset)
         found.append(Finding("condition-invalid", _put(place, spread, offset), said, hint))
     if not found:
-        first = _RUN_TIME.sub("", error.splitlines()[0])
-        return (Finding("condition-invalid", place, f"the condition does not compile: {first}"),)
+        return (Finding("condition-invalid", place, f"the condition does not compile: {_plain(error)}"),)
     return tuple(dict.fromkeys(found))
 
 
@@ -234,5 +239,10 @@ def _bad_constant(function: str, argument: Token) -> list[tuple[int, str, str]]:
         return []
     examples = {"duration": '"90m" or "8h"; CEL knows h, m and s', "timestamp": '"2026-11-21T09:00:00Z"'}
     hint = f"write for example {examples[function]}" if function in examples else ""
-    reason = _RUN_TIME.sub("", str(answer.value()).splitlines()[0])
-    return [(argument.start, f"{function}({argument.text}) can only fail: {reason}", hint)]
+    return [(argument.start, f"{function}({argument.text}) can only fail: {_plain(str(answer.value()))}", hint)]
+
+
+def _plain(text: str) -> str:
+    """Keep the first line of the engine's words, without its status codes."""
+    first = next(iter(text.splitlines()), "")
+    return _STATUS.sub("", first).removeprefix("ERROR: ") or "no answer"

@@ -14,7 +14,7 @@ from daypass.core.window import format_duration
 def read_resource(
     name: str, sheet: Sheet, settings: Settings | None, directory: Directory | None, notes: Notes
 ) -> Resource:
-    """Read a resource and check what it refers to; ``settings`` and ``directory`` are None where they are unreadable."""
+    """Read a resource and check what it refers to; ``settings`` or ``directory`` is None where unreadable."""
     data = sheet.data
     if settings is not None:
         for key, known in (
