@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from daypass.cli.site import keys_folder
-from daypass.core.errors import EdgeError, UsageError
+from daypass.core.errors import InvalidError, UsageError
 from daypass.edges.git.plumbing import Git
 
 
@@ -104,6 +104,8 @@ class Founding:
 
         site = Site(self.top)
         if site.policy.broken:
-            raise EdgeError("the policies that were there do not read; mend them and run init again with --merge")
+            raise InvalidError(
+                "the policies do not read, so no ledger was begun", site.policy.broken, hint="mend them and run init --merge"
+            )
         if not site.books.exists():
             site.books.begin(at=self.at, main=site.tip)

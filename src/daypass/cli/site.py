@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daypass.edges.git.repository import Repository
     from daypass.ports import Forge, Target
 
+_LONGEST = 2 << 20
 KEYS_VARIABLE = "DAYPASS_KEYS"
 SIGNER_VARIABLE = "DAYPASS_SIGNER"
 
@@ -57,7 +58,8 @@ class Site:
         """Reading git."""
         from daypass.edges.git.history import GitHistory
 
-        return GitHistory(self.repository.git)
+        # A longer file is refused by its size anyway; it need not be held in memory for that.
+        return GitHistory(self.repository.git, blob_limit=_LONGEST)
 
     @cached_property
     def main(self) -> str:

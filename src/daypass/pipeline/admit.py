@@ -17,7 +17,8 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
 from daypass.core.plan import Entitlement
 from daypass.core.policies import Policy
-from daypass.core.reading import check_path, read_grant
+from daypass.core.paths import check_path
+from daypass.core.reading import read_grant
 from daypass.core.receipt import Admission, ApprovalRecord, Body, Refusal, Retirement
 from daypass.core.standing import Standing
 from daypass.core.window import Window
