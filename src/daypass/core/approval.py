@@ -207,7 +207,7 @@ def judge(
 
     Of each person the last review counts. An approval counts on exactly ``head`` and for one requirement only, so that
     requirements are met by distinct people; the assignment that fills most is found, the same one each time. A
-    rejection by anybody whom a requirement names blocks until that person approves or withdraws; new commits do not lift it.
+    rejection by anybody whom a requirement names blocks until that person approves or withdraws, new commits or not.
     """
     last, ignored = _last_reviews(reviews, at)
     blocks = list(excluded.unresolved)

@@ -198,11 +198,10 @@ def _check_order(chain: Chain) -> None:
     head = ""
     for place, link in enumerate(chain.links):
         event = link.event
-        ends = event.kind in ("merged", "closed")
-        if ends != (not chain.is_open and place == len(chain.links) - 1):
-            raise corrupt(
-                chain.number, f"it is {'' if ends else 'not '}{'over' if ends else 'ended'} at {link.oid[:12]}"
-            )
+        ends, due = event.kind in ("merged", "closed"), not chain.is_open and place == len(chain.links) - 1
+        if ends != due:
+            why = f"its end at {link.oid[:12]} is not where an end belongs" if ends else "it is done and has no end"
+            raise corrupt(chain.number, why)
         if place and event.at < chain.links[place - 1].event.at:
             raise corrupt(chain.number, f"event {link.oid[:12]} is older than the one before it")
         if event.kind in ("opened", "pushed"):

@@ -119,7 +119,7 @@ class LocalForge:
         raise RuntimeError("the last attempt returns or raises")
 
     def push(self, number: int, *, head: Oid, at: datetime) -> Pull:
-        """Move an open pull request's head to where its branch stands. Reviews stay with the head they were given on."""
+        """Move an open pull request to where its branch stands. Reviews stay with the head they were given on."""
         chain = self._open_chain(number)
         pull = fold(chain, self._account)[0]
         if pull.head == head:
@@ -275,8 +275,9 @@ class LocalForge:
         """Put an event after the last one, with other refs in the same step; return its commit."""
         last = chain.links[-1].event
         if int(at.timestamp()) < int(last.at.timestamp()):
+            was = f"#{chain.number} was {last.kind} at {format_instant(last.at)}"
             raise RefusedError(
-                f"it is {format_instant(at)} here, but #{chain.number} was last {last.kind} at {format_instant(last.at)}",
+                f"it is {format_instant(at)} here, but {was}",
                 hint="set the clock, or wait until it has caught up",
             )
         event = records.Event(chain.number, kind, at, MappingProxyType(dict(fields)))

@@ -1,0 +1,83 @@
+"""A real repository with a main branch, people with and without SSH keys, and a forge for each of them."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from daypass.core.catalogue import Directory, Subject, frozen
+from daypass.core.grant import Oid
+from daypass.edges.forge.local import LocalForge
+from daypass.edges.git.history import GitHistory
+from daypass.edges.git.plumbing import Git
+from daypass.edges.git.repository import open_repository
+
+T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+PEOPLE = ("alice", "bob", "carol", "dave")
+
+
+def world_at(top: Path) -> World:
+    """Return the world of a repository, people without keys."""
+    subjects = {h: Subject(h, name=h.title(), emails=(f"{h}@example.com",), login=f"{h}-x") for h in PEOPLE}
+    subjects["robot"] = Subject("robot", kind="workload", emails=("robot@example.com",))
+    return World(top, Git(top), Directory(frozen(subjects), frozen({"dba": frozenset({"bob", "carol"})})))
+
+
+def minutes(count: int) -> datetime:
+    return T0 + timedelta(minutes=count)
+
+
+@dataclass
+class World:
+    """One repository and who works in it."""
+
+    top: Path
+    git: Git
+    directory: Directory
+    keys: dict[str, Path] = field(default_factory=dict)
+
+    def forge(self, acting: str = "", top: Path | None = None) -> LocalForge:
+        return LocalForge(open_repository(top or self.top), self.directory, main="refs/heads/main", acting=acting)
+
+    def be(self, handle: str, key: str = "") -> None:
+        """Set git up as this person, signing with the key of ``key`` (none by default)."""
+        self.git.run("config", "user.name", handle.title())
+        self.git.run("config", "user.email", f"{handle}@example.com")
+        self.git.run("config", "gpg.format", "ssh")
+        if key:
+            self.git.run("config", "user.signingkey", f"{self.keys[key]}.pub")
+        else:
+            self.git.attempt("config", "--unset-all", "user.signingkey")
+
+    def give_key(self, handle: str) -> None:
+        """Make an SSH key and put it in the directory."""
+        self.make_key(handle)
+        public = " ".join(Path(f"{self.keys[handle]}.pub").read_text().split()[:2])
+        subjects = dict(self.directory.subjects)
+        subjects[handle] = replace(subjects[handle], keys=(public,))
+        self.directory = Directory(frozen(subjects), self.directory.groups)
+
+    def make_key(self, name: str) -> Path:
+        """Make an SSH key that the directory does not know."""
+        file = self.top.parent / f"key-{name}"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(file)], check=True)
+        self.keys[name] = file
+        return file
+
+    def branch(self, name: str = "b1", path: str = "grants/db/a.yaml", text: str = "version: 1\n", acting: str = "alice") -> Oid:
+        """Make a branch of main with one file, without touching the work tree."""
+        forge = self.forge(acting)
+        files = [(path, text.encode())]
+        return forge.commit(branch=name, parent=self.tip(), files=files, message=f"Add {path}", at=T0)
+
+    def opened(self, name: str = "b1", acting: str = "alice", title: str = "Grant", **file: str) -> int:
+        head = self.branch(name, acting=acting, **file)
+        return self.forge(acting).open(branch=name, head=head, title=title, at=T0).number
+
+    def tip(self, ref: str = "refs/heads/main") -> Oid:
+        return GitHistory(self.git).resolve(ref)
+
+    def refs(self) -> list[str]:
+        return self.git.text("for-each-ref", "--format=%(refname)", "refs/heads").splitlines()
