@@ -159,8 +159,8 @@ class Comparison:
             self._say(
                 "access-beyond-window",
                 f"receipt {receipt.sequence} gives {_entitlement(change)} until "
-                f"{format_instant(change.until) if change.until else 'further notice'}; the window that was approved ends "
-                f"{format_instant(last)}",
+                f"{format_instant(change.until) if change.until else 'further notice'}; the window that was approved "
+                f"ends {format_instant(last)}",
                 receipt=receipt.sequence,
             )
 

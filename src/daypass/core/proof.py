@@ -63,8 +63,8 @@ def check_admission(receipt: Receipt, admission: Admission, traces: Traces) -> t
         found.append(
             Difference(
                 "no-trailers",
-                f"receipt {receipt.sequence}, {admission.grant}: commit {admission.landing[:12]} has no trailers; it was "
-                "merged at the forge and not by the gate",
+                f"receipt {receipt.sequence}, {admission.grant}: commit {admission.landing[:12]} has no trailers; it "
+                "was merged at the forge and not by the gate",
                 Severity.NOTE,
                 admission.grant,
                 admission.landing,

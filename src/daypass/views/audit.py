@@ -1,76 +1,57 @@
 """Who could reach what, and how it came to be, as text, JSON (version 1) and CSV. Decides nothing.
 
-Merge messages may hold what anybody wrote: control characters are shown as escapes, so that none reaches a terminal,
-and a cell that a spreadsheet would take for a formula gets an apostrophe.
+What a verification found and the figures are written by `daypass.views.audit_proof`, which is imported for those alone:
+a question is to answer at once.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from daypass.core.audit import Access, AccessAnswer, Sources, approvers
+from daypass.core.audit import Access, AccessAnswer, approvers
 from daypass.core.events import Event, HistoryAnswer
 from daypass.core.window import format_duration, format_instant
+from daypass.views.answers import NONE, SHORT, as_csv, as_json, header, joined, table, when
 
-Answer = AccessAnswer | HistoryAnswer
+if TYPE_CHECKING:
+    from daypass.core.differences import Verified
+    from daypass.core.stats import StatsAnswer
 
-NONE = "-"
-SHORT = 12
-_FORMULA = ("=", "+", "-", "@", "\t")
+    Answer = AccessAnswer | HistoryAnswer | Verified | StatsAnswer
 
 
 def audit_text(answer: Answer) -> str:
     """Write an answer for people."""
-    return _access_text(answer) if isinstance(answer, AccessAnswer) else _history_text(answer)
+    if isinstance(answer, AccessAnswer):
+        return _access_text(answer)
+    if isinstance(answer, HistoryAnswer):
+        return _history_text(answer)
+    from daypass.views.audit_proof import proof_text  # noqa: PLC0415  (see above)
+
+    return proof_text(answer)
 
 
 def audit_json(answer: Answer) -> str:
     """Write an answer as JSON, version 1."""
-    about = "resource" if isinstance(answer, AccessAnswer) else answer.about
-    name = answer.resource if isinstance(answer, AccessAnswer) else answer.name
-    rows = "access" if isinstance(answer, AccessAnswer) else "events"
-    return as_json(answer.sources, {about: name, rows: _rows(answer)})
+    if isinstance(answer, AccessAnswer):
+        return as_json(answer.sources, {"resource": answer.resource, "access": _access_rows(answer)})
+    if isinstance(answer, HistoryAnswer):
+        return as_json(answer.sources, {answer.about: answer.name, "events": _event_rows(answer)})
+    from daypass.views.audit_proof import proof_json  # noqa: PLC0415  (see above)
+
+    return proof_json(answer)
 
 
 def audit_csv(answer: Answer) -> str:
     """Write an answer's rows as CSV with a header line."""
-    return as_csv(_ACCESS_COLUMNS if isinstance(answer, AccessAnswer) else _EVENT_COLUMNS, _rows(answer))
+    if isinstance(answer, AccessAnswer):
+        return as_csv(_ACCESS_COLUMNS, _access_rows(answer))
+    if isinstance(answer, HistoryAnswer):
+        return as_csv(_EVENT_COLUMNS, _event_rows(answer))
+    from daypass.views.audit_proof import proof_csv  # noqa: PLC0415  (see above)
 
-
-def as_json(sources: Sources, content: Mapping[str, Any]) -> str:
-    """Write content as JSON, version 1, with what it rests on."""
-    found = {"version": 1, "sources": _sources_data(sources), **content}
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-
-
-def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write rows as CSV with a header line; the columns stand even where there is no row."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[_cell(row[column]) for column in columns] for row in rows])
-    return out.getvalue()
-
-
-def _sources_data(sources: Sources) -> dict[str, Any]:
-    return {
-        "at": format_instant(sources.at),
-        "main": sources.main,
-        "ledger": sources.ledger,
-        "receipts": sources.receipts,
-        "last_receipt_at": when(sources.told),
-        "index_rebuilt": sources.rebuilt,
-    }
-
-
-def when(at: datetime | None) -> str | None:
-    """Write an instant; None stays None."""
-    return format_instant(at) if at is not None else None
+    return proof_csv(answer)
 
 
 def _access_row(access: Access) -> dict[str, Any]:
@@ -114,9 +95,11 @@ def _event_row(event: Event) -> dict[str, Any]:
     }
 
 
-def _rows(answer: Answer) -> list[dict[str, Any]]:
-    if isinstance(answer, AccessAnswer):
-        return [_access_row(access) for access in answer.found]
+def _access_rows(answer: AccessAnswer) -> list[dict[str, Any]]:
+    return [_access_row(access) for access in answer.found]
+
+
+def _event_rows(answer: HistoryAnswer) -> list[dict[str, Any]]:
     return [_event_row(event) for event in answer.events]
 
 
@@ -128,29 +111,6 @@ _EVENT_COLUMNS = (
     *("event", "at", "grants", "subject", "resource", "role", "by", "commit", "pull", "approvers", "policy"),
     *("receipt", "late_seconds", "detail"),
 )
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = "; ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-    return f"'{text}" if isinstance(value, str | list) and text.startswith(_FORMULA) else text
-
-
-def header(title: str, sources: Sources) -> list[str]:
-    """Say what was asked, at which instant, and what the answer rests on."""
-    told = f", the last at {format_instant(sources.told)}" if sources.told is not None else ""
-    lines = [
-        f"{title}, at {format_instant(sources.at)}",
-        f"main {sources.main[:SHORT]}, ledger {sources.ledger[:SHORT]} with {sources.receipts} receipts{told}",
-    ]
-    if sources.told is not None and sources.told < sources.at:
-        lines.append(f"what happened at the targets after {format_instant(sources.told)} is not in the ledger")
-    if sources.rebuilt:
-        lines.append(f"the index was built anew: {sources.rebuilt}")
-    return [*lines, ""]
 
 
 def _access_text(answer: AccessAnswer) -> str:
@@ -179,17 +139,14 @@ def _access_cells(access: Access) -> tuple[str, ...]:
 
 
 def _remarks(answer: AccessAnswer) -> list[str]:
-    late = [
-        f"{found.entitlement.principal} still had access {format_duration(answer.sources.at - found.until)} after its end"
-        for found in answer.found
-        if found.overdue and found.until is not None and not found.doubt
-    ]
-    doubts = [
-        f"{found.entitlement.principal} may have had access (?): receipt {found.receipt} tried to give it; {found.doubt}"
-        for found in answer.found
-        if found.doubt
-    ]
-    return ["", *late, *doubts] if late or doubts else []
+    lines = []
+    for found in answer.found:
+        who = found.entitlement.principal
+        if found.doubt:
+            lines.append(f"{who} may have had access (?): receipt {found.receipt} tried to give it; {found.doubt}")
+        elif found.overdue and found.until is not None:
+            lines.append(f"{who} still had access {format_duration(answer.sources.at - found.until)} after its end")
+    return ["", *lines] if lines else []
 
 
 def _history_text(answer: HistoryAnswer) -> str:
@@ -214,27 +171,3 @@ def _event_cells(event: Event) -> tuple[str, ...]:
         str(event.receipt) if event.receipt is not None else NONE,
         "; ".join(part for part in (event.detail, late) if part),
     )
-
-
-def table(head: tuple[str, ...], items: Iterable[Any], cells: Callable[[Any], tuple[str, ...]]) -> list[str]:
-    """Align items below a head; nothing where there is none."""
-    rows = [cells(item) for item in items]
-    if not rows:
-        return []
-    clean = [[plain(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[n]) for row in clean) for n in range(len(head))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in clean]
-
-
-def plain(text: str) -> str:
-    """Return text with everything that is not printable as an escape, so that it cannot move a terminal's cursor."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    )
-
-
-def joined(lines: Iterable[str]) -> str:
-    """Join lines, none of which moves a cursor."""
-    return "\n".join(plain(line) for line in lines) + "\n"

@@ -8,7 +8,7 @@ from typing import Any
 from daypass.core.differences import Difference, Verified
 from daypass.core.stats import Spread, StatsAnswer
 from daypass.core.window import format_duration
-from daypass.views.audit import NONE, as_csv, as_json, header, joined, table
+from daypass.views.answers import NONE, as_csv, as_json, header, joined, table
 
 Answer = Verified | StatsAnswer
 
