@@ -120,4 +120,6 @@ def grant(**changed: object) -> Grant:
 
 def shown(findings: object) -> list[str]:
     """Write findings as ``line:column code message [hint]``."""
-    return [f"{f.place.line}:{f.place.column} {f.code} {f.message}" + (f" [{f.hint}]" if f.hint else "") for f in findings]
+    return [
+        f"{f.place.line}:{f.place.column} {f.code} {f.message}" + (f" [{f.hint}]" if f.hint else "") for f in findings
+    ]

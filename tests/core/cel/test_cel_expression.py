@@ -110,11 +110,27 @@ def test_a_value_of_another_type_is_a_failure():
     [
         (
             'grant.duratoin == duration("4h")',
-            [(1, 1, "condition-invalid", "there is no variable or function 'grant.duratoin'", "did you mean grant.duration?")],
+            [
+                (
+                    1,
+                    1,
+                    "condition-invalid",
+                    "there is no variable or function 'grant.duratoin'",
+                    "did you mean grant.duration?",
+                )
+            ],
         ),
         (
-            'true &&\n  subject.gruops == []',
-            [(2, 3, "condition-invalid", "there is no variable or function 'subject.gruops'", "did you mean subject.groups?")],
+            "true &&\n  subject.gruops == []",
+            [
+                (
+                    2,
+                    3,
+                    "condition-invalid",
+                    "there is no variable or function 'subject.gruops'",
+                    "did you mean subject.groups?",
+                )
+            ],
         ),
         (
             "within_hour(request.opened_at, 'x', 'UTC')",
@@ -226,7 +242,7 @@ def test_a_value_of_another_type_is_a_failure():
                     1,
                     60,
                     "condition-invalid",
-                    "'Berlin' is no time zone; write for example \"Europe/Berlin\" or \"UTC\"",
+                    '\'Berlin\' is no time zone; write for example "Europe/Berlin" or "UTC"',
                     "",
                 ),
             ],
@@ -269,6 +285,10 @@ def test_a_literal_where_another_kind_is_wanted_does_not_crash_the_hours_check()
     assert condition("within_hours(request.opened_at, ['Mon 08:00-09:00'][0], ('UTC'))")
 
 
+def test_a_call_that_never_closes_is_told_as_it_is():
+    assert [found[2] for found in wrong('within_hours(request.opened_at, "x"')] == ["condition-invalid"] * 2
+
+
 def test_combining_keeps_comments_from_swallowing_the_next_condition():
     program = combine(["true // yes", "false", "grant.role == 'x'"])
     assert evaluate_all(program, {"grant.role": "x"}, 3) == (True, False, True)
@@ -294,7 +314,12 @@ def test_no_text_makes_compiling_raise(text):
     assert isinstance(found, Condition) or found
 
 
-@given(st.lists(st.sampled_from(["grant.role", "==", '"x"', "&&", "||", "!", "(", ")", "1", "/", "0", "subject.groups", "in"]), max_size=8))
+@given(
+    st.lists(
+        st.sampled_from(["grant.role", "==", '"x"', "&&", "||", "!", "(", ")", "1", "/", "0", "subject.groups", "in"]),
+        max_size=8,
+    )
+)
 def test_whatever_compiles_gives_true_false_or_a_failure(parts):
     found = compiled(" ".join(parts))
     if isinstance(found, Condition):

@@ -26,7 +26,7 @@ def scalar(text):
         'when: |2\n    grant.role\n  == "X"\n',
         'when: >-\n\n  grant.role ==\n  "X" &&\n\n  true',
         'when: grant.role ==\n  "X" &&\n  true',
-        'when: "grant.role ==\n  \'X\' &&\n  true"',
+        "when: \"grant.role ==\n  'X' &&\n  true\"",
         'when: |\r\n  grant.role ==\r\n  "X"\r\n',
         '\ufeffwhen: grant.role == "X"',
     ],
@@ -39,7 +39,7 @@ def test_every_visible_character_is_found_where_it_stands_in_the_file(text):
         if not char.isspace():
             row, at = found.at(offset)
             there = lines[row - 1][at - 1]
-            assert there == char or there == "\\" and char in 'é"A'
+            assert there == char or (there == "\\" and char in 'é"A')
 
 
 def test_after_the_last_character_comes_the_column_behind_it():
@@ -66,7 +66,7 @@ def test_a_line_that_the_file_does_not_have_is_no_error():
     assert spread("when: abc", 7, 1, "abc").at(0) == (7, 1)
 
 
-@given(st.text('ab "\\\'\n\t:', min_size=1, max_size=20))
+@given(st.text("ab \"\\'\n\t:", min_size=1, max_size=20))
 def test_following_never_goes_astray_for_any_style_that_yaml_writes(value):
     for style in ('"', "'", "|", ">", None):
         text = yaml.dump({"when": value}, default_style=style, allow_unicode=True)

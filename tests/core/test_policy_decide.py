@@ -1,0 +1,543 @@
+"""What policy says of requests."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policy_samples import AT, DIRECTORY, RESOURCE, RULES, SETTINGS, files, grant, policy, rules
+
+from daypass.core.approvers import people
+from daypass.core.policies import read_policies
+from daypass.core.policy import Request, Requirement, approvers, decide, ends, merge, static_denials
+from daypass.core.window import Span, Window
+
+NONE = "  - {id: quiet, when: 'false', deny: true}\n"
+
+
+def day(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def ask(found, wanted=None, *, requester="alice", at=AT, **more):
+    return decide(found, Request(wanted or grant(), requester, at, **more))
+
+
+def told(denials):
+    return [(d.code, d.rule, d.message, d.hint) for d in denials]
+
+
+def test_without_any_rule_one_owner_approves():
+    found = ask(rules(NONE))
+    assert found.requirements == (Requirement(1, "owners", ("default",)),)
+    assert (found.denials, found.automatic, found.rules) == ((), False, ())
+    assert not found.denied
+
+
+def test_requirements_of_all_rules_add_up():
+    found = ask(policy())
+    assert found.denials == ()
+    assert found.requirements == (
+        Requirement(1, "group:security", ("production-needs-two",), "group:dba", timedelta(hours=4)),
+        Requirement(1, "owners", ("production-needs-two",)),
+    )
+    assert found.rules == ("production-needs-two", "restricted-in-office-hours")
+
+
+def test_a_denial_carries_the_rules_message_and_what_would_pass():
+    found = ask(policy(), at=day("2026-11-21T10:00:00"))  # a Saturday
+    assert told(found.denials) == [
+        (
+            "rule-denies",
+            "restricted-in-office-hours",
+            "Restricted data is opened in office hours only; use purpose incident outside them.",
+            'passes when within_hours(request.opened_at, "Mon-Fri 08:00-19:00", "Europe/Berlin")',
+        )
+    ]
+    assert found.denied
+    assert not found.automatic
+
+
+def test_a_rule_without_message_denies_in_its_own_words():
+    found = ask(rules('  - {id: no, when: grant.role == "readonly", deny: true}\n'))
+    assert told(found.denials) == [
+        ("rule-denies", "no", "rule no denies this", 'denied because grant.role == "readonly"')
+    ]
+
+
+def test_automatic_approval_lifts_the_default():
+    found = ask(policy(), grant(resource="wiki", role="editor"))
+    assert found.automatic
+    assert found.requirements == ()
+    assert found.rules == ("low-risk-passes",)
+
+
+def test_automatic_approval_never_lifts_what_another_rule_asks():
+    text = "  - {id: a, when: 'true', approve: automatically}\n"
+    text += "  - {id: b, when: 'true', require: [{approvals: {at_least: 1, from: owners}}]}\n"
+    found = ask(rules(text))
+    assert found.requirements == (Requirement(1, "owners", ("b",)),)
+    assert not found.automatic
+
+
+def test_a_rule_that_fails_denies_and_is_named():
+    found = ask(rules("  - {id: bad, when: 'int(grant.ticket) > 1', approve: automatically}\n"))
+    assert told(found.denials) == [
+        (
+            "rule-failed",
+            "bad",
+            "rule bad could not be evaluated: cannot convert string to int",
+            "mend the rule in policies/rules/base.yaml:3:10",
+        )
+    ]
+
+
+def test_everything_wrong_is_said_at_once():
+    wanted = grant(subject="alicia", resource="orders", role="read", hours=31 * 24, purpose="incidnt")
+    assert told(ask(policy(), wanted, requester="bop").denials) == [
+        ("unknown-subject", "", "there is no subject 'alicia' in the directory", "did you mean alice?"),
+        ("unknown-resource", "", "there is no resource 'orders' in the catalogue", "did you mean orders-db?"),
+        ("unknown-purpose", "", "there is no purpose 'incidnt'", "did you mean incident?"),
+        ("too-long", "", "31d is longer than the 30d that the settings allow", "ask for at most 30d"),
+        ("unknown-requester", "", "'bop', who opened the request, is not known to the directory", "did you mean bob?"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (
+            {"subject": "zoe"},
+            ("unknown-subject", "", "there is no subject 'zoe' in the directory", "add them to policies/directory"),
+        ),
+        (
+            {"role": "admn"},
+            ("unknown-role", "", "orders-db offers no role 'admn'", "did you mean admin?; it offers admin, readonly"),
+        ),
+        ({"role": "x"}, ("unknown-role", "", "orders-db offers no role 'x'", "it offers admin, readonly")),
+        (
+            {"hours": 9},
+            ("too-long", "", "9h is longer than the 8h that role readonly of orders-db allows", "ask for at most 8h"),
+        ),
+        (
+            {"hours": 5, "purpose": "incident", "ticket": "INC-1"},
+            ("too-long", "", "5h is longer than the 4h that purpose incident allows", "ask for at most 4h"),
+        ),
+        (
+            {"purpose": "incident"},
+            ("ticket-missing", "", "purpose incident demands a ticket", "add ticket: …"),
+        ),
+        (
+            {"ends_when": (("issue_closed", "acme/orders#88"),)},
+            (
+                "ends-when-unwatched",
+                "",
+                "ends_when: issue_closed has nobody to watch it on the local forge",
+                "remove ends_when; the window ends the access",
+            ),
+        ),
+        (
+            {"window": (AT - timedelta(hours=2), AT)},
+            (
+                "window-past",
+                "",
+                "the window ended at 2026-11-20T10:00:00Z, before the request was opened at 2026-11-20T10:00:00Z",
+                "ask for a window that is still to come",
+            ),
+        ),
+    ],
+)
+def test_what_is_outside_the_bounds_is_denied_with_what_would_help(changed, expected):
+    assert told(ask(policy(), grant(**changed)).denials) == [expected]
+
+
+def test_who_opened_the_request_must_be_known():
+    (found,) = told(ask(policy(), requester="").denials)
+    assert found == (
+        "unknown-requester",
+        "",
+        "who opened the request is not known to the directory",
+        "add them to policies/directory",
+    )
+
+
+def test_a_subject_needs_an_identity_where_the_target_does_not_know_handles():
+    found = read_policies(
+        files(daypass=SETTINGS.replace("embedded: {kind: embedded}", "embedded: {kind: postgres}")),
+        kinds=frozenset({"postgres"}),
+    )
+    assert told(ask(found).denials) == [
+        (
+            "no-identity",
+            "",
+            "alice has no identity at target embedded",
+            "add identities: {embedded: …} to alice in policies/directory",
+        )
+    ]
+    named = DIRECTORY.replace("manager: bob}", "manager: bob, identities: {postgres: al}}")
+    settings_text = SETTINGS.replace("embedded: {kind: embedded}", "embedded: {kind: postgres}")
+    again = read_policies(files(daypass=settings_text, directory_people=named), kinds=frozenset({"postgres"}))
+    assert ask(again).denials == ()
+
+
+def test_policies_with_faults_deny_everything():
+    found = rules('  - {id: a, when: grant.rol == "x", deny: true}\n  - {id: b, when: nothing, deny: true}\n')
+    assert told(ask(found).denials) == [
+        (
+            "policy-broken",
+            "",
+            "the policies have faults, so nothing is granted: policies/rules/base.yaml:3:19: "
+            "there is no variable or function 'grant.rol' (and 1 more)",
+            "did you mean grant.role?",
+        )
+    ]
+    assert [d.code for d in static_denials(found, grant())] == ["policy-broken"]
+
+
+def test_missing_settings_deny_everything_and_lift_no_limit():
+    found = policy(daypass=None)
+    assert [d.code for d in ask(found, grant(hours=40 * 24)).denials][0] == "policy-broken"
+    assert "too-long" in [d.code for d in ask(found, grant(hours=31 * 24)).denials]
+
+
+def test_a_resource_with_faults_denies_its_own_grants_alone():
+    found = policy(resources_orders_db=RESOURCE.replace("production", "prodution"))
+    assert told(ask(found).denials) == [
+        (
+            "resource-broken",
+            "",
+            "the catalogue's file of orders-db has faults: policies/resources/orders-db.yaml:4:14: environment 'prodution' "
+            "is not one of the settings' environments: production, staging, development",
+            "did you mean production?",
+        )
+    ]
+    assert ask(found, grant(resource="wiki", role="editor")).denials == ()
+
+
+def test_access_may_not_outlive_the_data():
+    found = policy(resources_orders_db=RESOURCE + "retention_until: 2026-12-01\n")
+    wanted = grant(window=(day("2026-11-30T20:00:00"), day("2026-12-01T00:00:01")))
+    assert told(ask(found, wanted).denials) == [
+        (
+            "beyond-retention",
+            "",
+            "the data of orders-db is kept until 2026-12-01T00:00:00Z, but access would last until 2026-12-01T00:00:01Z: "
+            "the grant would turn invalid on 2026-12-01",
+            "end the window by 2026-12-01T00:00:00Z",
+        )
+    ]
+    exactly = grant(window=(day("2026-11-30T20:00:00"), day("2026-12-01T00:00:00")))
+    assert ask(found, exactly).denials == ()
+    assert [d.code for d in static_denials(found, wanted)] == ["beyond-retention"]
+
+
+def test_a_duration_counts_from_the_request_until_the_merge_is_known():
+    found = policy(resources_orders_db=RESOURCE + "retention_until: 2026-11-20T13:00:00Z\n")
+    assert [d.code for d in ask(found, grant(hours=4)).denials] == ["beyond-retention"]
+    assert ask(found, grant(hours=3)).denials == ()
+    merged = Window(AT + timedelta(hours=1), AT + timedelta(hours=4))
+    assert [d.code for d in ask(found, grant(hours=3), window=merged).denials] == ["beyond-retention"]
+    assert static_denials(found, grant(hours=4)) == ()
+    assert [d.code for d in static_denials(found, grant(hours=3), merged)] == ["beyond-retention"]
+
+
+def test_access_may_not_outlive_the_engagement_of_a_person_or_their_vendor():
+    found = rules(NONE)
+    wanted = grant(subject="vera", window=(day("2026-11-30T20:00:00"), day("2026-12-01T01:00:00")))
+    assert told(ask(found, wanted, requester="bob").denials) == [
+        (
+            "beyond-engagement",
+            "",
+            "vera's vendor acme is engaged until 2026-12-01T00:00:00Z, but access would last until 2026-12-01T01:00:00Z: "
+            "the grant would turn invalid on 2026-12-01",
+            "end the window by 2026-12-01T00:00:00Z",
+        )
+    ]
+
+
+def test_a_request_after_the_engagement_is_over_is_denied():
+    found = rules(NONE)
+    at = day("2026-12-01T00:00:00")
+    denials = ask(found, grant(subject="vera"), requester="bob", at=at).denials
+    assert [d.code for d in denials] == ["engagement-over", "beyond-engagement"]
+    assert denials[0].message == (
+        "vera's vendor acme is engaged until 2026-12-01T00:00:00Z only, and the request was opened at 2026-12-01T00:00:00Z"
+    )
+
+
+def test_a_merged_grant_that_is_over_is_no_fault():
+    over = grant(window=(day("2025-01-01T00:00:00"), day("2025-01-01T01:00:00")))
+    assert static_denials(rules(NONE), over) == ()
+
+
+def test_rules_that_read_the_request_are_not_asked_without_one():
+    found = rules("  - {id: a, when: request.kind == \"new\", deny: true}\n  - {id: b, when: 'true', deny: true}\n")
+    assert [d.rule for d in static_denials(found, grant())] == ["b"]
+    assert [d.rule for d in ask(found).denials] == ["a", "b"]
+
+
+def test_bulk_checks_tell_unknown_names_too():
+    found = static_denials(policy(), grant(subject="alicia", resource="orders", role="read"))
+    assert [d.code for d in found] == ["unknown-subject", "unknown-resource"]
+
+
+def test_denials_become_findings_in_the_grants_file():
+    by_rule, built_in = ask(rules("  - {id: no, when: 'true', deny: true}\n"), grant(hours=9)).denials[::-1]
+    assert by_rule.finding("grants/x.yaml").code == "policy-denied"
+    found = built_in.finding("grants/x.yaml")
+    assert (found.code, found.place.file, found.hint) == ("too-long", "grants/x.yaml", "ask for at most 8h")
+
+
+def test_the_trace_tells_each_rule_and_the_values_it_saw():
+    found = decide(policy(), Request(grant(ticket="INC-1"), "alice", AT), trace=True)
+    traces = {trace.rule: trace for trace in found.traces}
+    assert list(traces) == ["low-risk-passes", "production-needs-two", "restricted-in-office-hours"]
+    assert not traces["low-risk-passes"].applied
+    assert traces["low-risk-passes"].values == (
+        ("grant.duration", "4h"),
+        ("resource.classification", '"restricted"'),
+        ("subject.groups", '["engineering"]'),
+    )
+    assert traces["restricted-in-office-hours"].applied
+    assert ("request.opened_at", "2026-11-20T10:00:00Z") in traces["restricted-in-office-hours"].values
+    assert ("grant.emergency", "false") in traces["restricted-in-office-hours"].values
+    assert traces["production-needs-two"].effect == "needs 1 from owners; needs 1 from group:security"
+
+
+def test_a_purpose_decides_what_is_an_emergency():
+    wanted = grant(purpose="incident", ticket="INC-1")
+    assert ask(policy(), wanted, at=day("2026-11-21T10:00:00")).denials == ()
+
+
+def test_a_naive_time_is_a_fault_of_the_program():
+    with pytest.raises(RuntimeError, match="naive time"):
+        ask(rules(NONE), at=datetime(2026, 11, 20, 10))  # noqa: DTZ001  (the very thing that is refused)
+
+
+# Approvers
+
+
+def test_owners_are_the_people_of_the_groups_that_own_the_resource():
+    found = policy()
+    assert approvers(found, grant(), "owners") == ("bob", "carol")
+    assert approvers(found, grant(), "group:security") == ("dan",)
+    assert approvers(found, grant(), "group:engineering") == ("alice", "bob", "carol")
+
+
+@pytest.mark.parametrize("source", ["group:nobody", "anyone", "", "security"])
+def test_an_unknown_source_is_nobody(source):
+    assert approvers(policy(), grant(), source) == ()
+
+
+def test_nobody_owns_an_unknown_resource():
+    assert approvers(policy(), grant(resource="x"), "owners") == ()
+
+
+def test_workloads_never_approve():
+    found = policy(directory_people=DIRECTORY.replace("members: [dan]", "members: [dan, nightly]"))
+    assert approvers(found, grant(), "group:security") == ("dan",)
+
+
+def test_people_whose_engagement_is_over_do_not_count():
+    found = policy(directory_people=DIRECTORY.replace("members: [dan]", "members: [vera, dan]"))
+    assert people(found.catalogue, grant(), "group:security", day("2026-11-30T00:00:00")) == ("dan", "vera")
+    assert people(found.catalogue, grant(), "group:security", day("2026-12-01T00:00:00")) == ("dan",)
+
+
+TWO = "  - {id: two, when: 'true', require: [{approvals: {at_least: 2, from: owners}}]}\n"
+
+
+def test_too_few_approvers_without_subject_and_requester_are_told():
+    assert told(ask(rules(TWO), grant(subject="bob"), requester="carol").denials) == [
+        (
+            "too-few-approvers",
+            "",
+            "2 approvals from owners must be given, but without bob and carol, who may not approve this themselves, "
+            "there is nobody",
+            "add people to owners in policies/directory",
+        )
+    ]
+    assert told(ask(rules(TWO), requester="carol").denials)[0][2] == (
+        "2 approvals from owners must be given, but without carol, who may not approve this themselves, there is only bob"
+    )
+    assert ask(rules(TWO)).denials == ()
+
+
+def test_too_few_people_at_all_are_told_without_naming_who_is_out():
+    three = TWO.replace("at_least: 2", "at_least: 3")
+    assert (
+        told(ask(rules(three)).denials)[0][2] == "3 approvals from owners must be given, but there is only bob, carol"
+    )
+
+
+def test_different_sources_need_different_people():
+    text = "  - {id: a, when: 'true', require: [{approvals: {at_least: 2, from: owners}}]}\n"
+    text += "  - {id: b, when: 'true', require: [{approvals: {at_least: 1, from: group:dba}}]}\n"
+    assert told(ask(rules(text)).denials) == [
+        (
+            "too-few-approvers",
+            "",
+            "the approvals needed (1 from group:dba, 2 from owners) must come from different people, and there are not enough",
+            "add people to the groups in policies/directory",
+        )
+    ]
+
+
+def test_people_are_shared_out_so_that_everyone_who_can_be_met_is():
+    text = "  - {id: a, when: 'true', require: [{approvals: {at_least: 1, from: group:engineering}}]}\n"
+    text += "  - {id: b, when: 'true', require: [{approvals: {at_least: 1, from: owners}}]}\n"
+    text += "  - {id: c, when: 'true', require: [{approvals: {at_least: 1, from: group:security}}]}\n"
+    assert ask(rules(text), grant(subject="nightly"), requester="alice").denials == ()
+
+
+def test_an_escalation_can_save_a_source_that_only_the_subject_is_in():
+    found = policy()
+    assert ask(found, grant(subject="dan"), requester="dan").denials == ()
+    text = RULES.replace(", escalate: {after: 4h, to: group:dba}", "")
+    alone = policy(rules_base=text)
+    assert [d.code for d in ask(alone, grant(subject="dan"), requester="dan").denials] == ["too-few-approvers"]
+
+
+def test_an_approver_set_that_ran_empty_is_no_pass():
+    leaving = DIRECTORY.replace("dan: {name: Dan Orr,", "dan: {name: Dan Orr, until: 2026-11-20,")
+    assert told(ask(policy(directory_people=leaving)).denials) == [
+        (
+            "no-approvers",
+            "",
+            "nobody can give the approval from group:security: security has no people",
+            "add people to security in policies/directory",
+        )
+    ]
+
+
+# Algebra
+
+SOURCES = st.sampled_from(["owners", "group:a", "group:b"])
+REQUIREMENTS = st.lists(
+    st.builds(
+        lambda n, source, rule, after, to: Requirement(n, source, (rule,), to, timedelta(hours=after) if to else None),
+        st.integers(1, 3),
+        SOURCES,
+        st.sampled_from(["r", "s", "t"]),
+        st.integers(1, 3),
+        st.sampled_from(["", "group:x", "group:y"]),
+    ),
+    max_size=5,
+)
+
+
+@given(REQUIREMENTS)
+def test_a_merged_requirement_is_as_strict_as_each_of_its_parts(parts):
+    found = {one.source: one for one in merge(parts)}
+    assert set(found) == {part.source for part in parts}
+    for part in parts:
+        merged = found[part.source]
+        assert merged.at_least >= part.at_least
+        assert set(part.rules) <= set(merged.rules)
+        if merged.escalate_to:
+            assert merged.escalate_to == part.escalate_to
+            assert merged.escalate_after >= part.escalate_after
+
+
+@given(REQUIREMENTS)
+def test_merging_does_not_depend_on_order_nor_on_doing_it_twice(parts):
+    once = merge(parts)
+    assert merge(parts[::-1]) == once
+    assert merge([*once, *parts]) == once
+
+
+PIECES = [
+    "  - {id: a, when: 'grant.role == \"readonly\"', approve: automatically}\n",
+    "  - {id: b, when: 'grant.ticket == \"\"', require: [{approvals: {at_least: 2, from: owners}}]}\n",
+    "  - {id: c, when: 'request.kind == \"widen\"', require: [{approvals: {at_least: 1, from: group:security}}]}\n",
+    "  - {id: d, when: 'grant.duration > duration(\"2h\")', deny_unless: 'grant.ticket != \"\"'}\n",
+    "  - {id: e, when: 'int(grant.reason) > 1', approve: automatically}\n",
+]
+DENY = "  - {id: z, when: 'grant.emergency', deny: true}\n"
+GRANTS = st.builds(
+    grant,
+    hours=st.integers(1, 9),
+    role=st.sampled_from(["readonly", "admin"]),
+    ticket=st.sampled_from(["", "INC-1"]),
+    reason=st.sampled_from(["some words", "5"]),
+    purpose=st.sampled_from(["", "incident"]),
+)
+CHOSEN = st.lists(st.sampled_from(PIECES), unique=True, min_size=1)
+KINDS = st.sampled_from(["new", "widen"])
+
+
+@settings(max_examples=50)
+@given(CHOSEN, GRANTS, KINDS)
+def test_a_further_denying_rule_never_allows_more(chosen, wanted, kind):
+    before = ask(rules("".join(chosen)), wanted, kind=kind)
+    after = ask(rules("".join([*chosen, DENY])), wanted, kind=kind)
+    assert set(before.denials) <= set(after.denials)
+    assert before.requirements == after.requirements
+    assert after.automatic <= before.automatic
+
+
+@settings(max_examples=50)
+@given(CHOSEN, GRANTS, KINDS)
+def test_automatic_approval_never_takes_away_what_rules_ask(chosen, wanted, kind):
+    asked = [piece for piece in chosen if "approve" not in piece] or [DENY]
+    without = ask(rules("".join(asked)), wanted, kind=kind)
+    lifted = ask(rules("".join([*asked, PIECES[0]])), wanted, kind=kind)
+    if without.requirements != (Requirement(1, "owners", ("default",)),):
+        assert lifted.requirements == without.requirements
+    assert set(without.denials) <= set(lifted.denials)
+
+
+def test_the_order_of_rules_and_of_files_does_not_count():
+    split = {
+        f"policies/rules/{n}.yaml": ("version: 1\nrules:\n" + piece).encode() for n, piece in enumerate(PIECES[:3])
+    }
+    base = {path: raw for path, raw in files().items() if "/rules/" not in path}
+    found = set()
+    for order in permutations(split):
+        both = read_policies({**{path: split[path] for path in order}, **base})
+        assert both.findings == ()
+        found.add(ask(both))
+    for order in permutations(PIECES[:3]):
+        decision = ask(rules("".join(order)))
+        found_here = (decision.denials, decision.requirements, decision.automatic, decision.rules)
+        assert found_here == next((d.denials, d.requirements, d.automatic, d.rules) for d in found)
+    assert len(found) == 1
+
+
+@given(GRANTS, KINDS)
+def test_the_same_request_gets_the_same_decision(wanted, kind):
+    one, other = policy(), policy()
+    assert ask(one, wanted, kind=kind) == ask(other, wanted, kind=kind) == ask(one, wanted, kind=kind)
+
+
+BASE = day("2026-11-01T00:00:00")
+HOURS = st.integers(0, 200)
+
+
+@settings(max_examples=60)
+@given(start=HOURS, length=st.integers(1, 8), keep=HOURS, person=HOURS, vendor=HOURS)
+def test_invariant_10_what_passes_today_passes_at_every_boundary_of_its_window(start, length, keep, person, vendor):
+    def moment(hours):
+        return (BASE + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    directory = DIRECTORY.replace("until: 2027-03-01", f"until: {moment(person)}").replace("2026-12-01", moment(vendor))
+    found = policy(
+        rules_base="version: 1\nrules:\n" + NONE,
+        resources_orders_db=RESOURCE + f"retention_until: {moment(keep)}\n",
+        directory_people=directory,
+    )
+    window = Window(BASE + timedelta(hours=start), BASE + timedelta(hours=start + length))
+    wanted = grant(subject="vera", window=(window.start, window.end))
+    edges = [BASE + timedelta(hours=hours) for hours in (keep, person, vendor, start, start + length)]
+    instants = [edge + timedelta(seconds=step) for edge in edges for step in (-1, 0, 1)]
+    # Brute force: at each instant of the window, are the data still kept and everybody still engaged?
+    always = all(at < BASE + timedelta(hours=min(keep, person, vendor)) for at in instants if window.holds(at))
+    assert (static_denials(found, wanted) == ()) is always
+    assert [end for end, _, _ in ends(found, wanted)] == sorted(
+        BASE + timedelta(hours=h) for h in (keep, person, vendor)
+    )
+
+
+def test_a_span_of_a_window_is_what_the_grant_says():
+    assert grant(window=(AT, AT + timedelta(hours=1))).span == Span(window=Window(AT, AT + timedelta(hours=1)))
