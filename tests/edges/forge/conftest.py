@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     (top / "other").write_text("one\n")
     git.run("add", "README", "other")
     git.run("commit", "--quiet", "-m", "first")
-    yield made
+    return made
 
 
 @pytest.fixture

@@ -66,7 +66,9 @@ class World:
         self.keys[name] = file
         return file
 
-    def branch(self, name: str = "b1", path: str = "grants/db/a.yaml", text: str = "version: 1\n", acting: str = "alice") -> Oid:
+    def branch(
+        self, name: str = "b1", path: str = "grants/db/a.yaml", text: str = "version: 1\n", acting: str = "alice"
+    ) -> Oid:
         """Make a branch of main with one file, without touching the work tree."""
         forge = self.forge(acting)
         files = [(path, text.encode())]

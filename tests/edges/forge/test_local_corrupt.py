@@ -75,7 +75,7 @@ def test_an_event_that_nobody_would_write_is_refused(raw: bytes, why: str) -> No
 
 
 def test_deep_nesting_is_refused() -> None:
-    with pytest.raises(EdgeError, match="^the record of pull request 1 is corrupt: an event cannot be read"):
+    with pytest.raises(EdgeError, match=r"^the record of pull request 1 is corrupt: an event cannot be read"):
         records.decode(b"[" * 8000 + b"]" * 8000, 1)
 
 
@@ -178,14 +178,14 @@ def test_two_openings_are_refused(world: World, raw_event: RawEvent) -> None:
 
 
 def test_an_end_that_is_not_last_or_not_done_is_refused(world: World, raw_event: RawEvent) -> None:
-    tip, head = opened(world)
+    tip, _head = opened(world)
     raw = write(kind="closed", reason="x")
     made = raw_event(raw, (tip,), message="daypass: pull request 1 closed\n", at=minutes(1))
     put(world, made)
     assert refusal(world) == f"its end at {made[:12]} is not where an end belongs"
     world.git.run("update-ref", "-d", "refs/heads/daypass/open/1")
     put(world, tip, "done")
-    with pytest.raises(EdgeError, match=f"is corrupt: it is done and has no end$"):
+    with pytest.raises(EdgeError, match=r"is corrupt: it is done and has no end$"):
         world.forge().pull(1)
 
 
@@ -195,14 +195,14 @@ def test_a_merge_record_must_name_the_merge_that_it_says(world: World, raw_event
     made = raw_event(raw, (tip, world.tip()), message="daypass: pull request 1 merged\n", at=minutes(1))
     world.git.run("update-ref", "-d", "refs/heads/daypass/open/1")
     put(world, made, "done")
-    with pytest.raises(EdgeError, match=f"is corrupt: commit {world.tip()[:12]} is not the merge that it records$"):
+    with pytest.raises(EdgeError, match=rf"is corrupt: commit {world.tip()[:12]} is not the merge that it records$"):
         world.forge().pull(1)
 
 
 def test_a_huge_event_is_not_read(world: World, raw_event: RawEvent) -> None:
     tip, _ = opened(world)
     put(world, raw_event(b"x" * 20_000, (tip,), message=MESSAGE, at=minutes(1)))
-    with pytest.raises(EdgeError, match="is 20000 bytes long, at most 16384 are read$"):
+    with pytest.raises(EdgeError, match=r"is 20000 bytes long, at most 16384 are read$"):
         world.forge().pull(1)
 
 

@@ -21,7 +21,9 @@ def test_a_request_lives_from_opening_to_merge(world: World) -> None:
     head = world.branch()
     opened = world.forge("alice").open(branch="b1", head=head, title="Grant alice readonly", at=T0)
     assert (opened.number, opened.state, opened.branch, opened.head) == (1, "open", "b1", head)
-    assert opened.opened_by.handle == "alice" and opened.opened_at == T0 and opened.pushers == (opened.opened_by,)
+    assert opened.opened_by.handle == "alice"
+    assert opened.opened_at == T0
+    assert opened.pushers == (opened.opened_by,)
     review = world.forge("bob").review(1, commit=head, state="approved", at=minutes(1))
     assert (review.by.handle, review.state, review.commit, review.at) == ("bob", "approved", head, minutes(1))
     base = world.tip()
@@ -30,10 +32,14 @@ def test_a_request_lives_from_opening_to_merge(world: World) -> None:
     assert (merge.base, merge.head, merge.at, merge.by.handle) == (base, head, minutes(2), "dave")
     assert world.git.text("rev-list", "--parents", "-1", merge.commit) == f"{merge.commit} {base} {head}"
     found = world.forge().merged_as(merge.commit)
-    assert found is not None and found.number == 1 and found.state == "merged" and found.merge == merge
+    assert found is not None
+    assert found.number == 1
+    assert found.state == "merged"
+    assert found.merge == merge
     assert world.forge().reviews(1) == (review,)
     assert world.forge().open_pulls() == ()
-    assert "refs/heads/daypass/open/1" not in world.refs() and "refs/heads/daypass/done/1" in world.refs()
+    assert "refs/heads/daypass/open/1" not in world.refs()
+    assert "refs/heads/daypass/done/1" in world.refs()
 
 
 def test_the_work_tree_follows_a_merge(world: World) -> None:
@@ -80,10 +86,10 @@ def test_nobody_withdraws_what_is_not_theirs(world: World) -> None:
     number = world.opened()
     head = world.forge().pull(number).head
     world.forge("bob").review(number, commit=head, state="approved", at=minutes(1))
-    with pytest.raises(UsageError, match="^carol has no review of #1 to withdraw$"):
+    with pytest.raises(UsageError, match=r"^carol has no review of #1 to withdraw$"):
         world.forge("carol").review(number, commit=head, state="withdrawn", at=minutes(2))
     world.forge("bob").review(number, commit=head, state="withdrawn", at=minutes(2))
-    with pytest.raises(UsageError, match="^bob has no review of #1 to withdraw$"):
+    with pytest.raises(UsageError, match=r"^bob has no review of #1 to withdraw$"):
         world.forge("bob").review(number, commit=head, state="withdrawn", at=minutes(3))
 
 
@@ -93,16 +99,16 @@ def test_a_closed_request_says_why_and_takes_no_more(world: World) -> None:
     world.forge().close(number, reason="nobody answered within 7d", at=minutes(1))
     pull = world.forge().pull(number)
     assert (pull.state, pull.closed_reason, pull.merge) == ("closed", "nobody answered within 7d", None)
-    with pytest.raises(ConflictError, match="^pull request 1 is closed already$"):
+    with pytest.raises(ConflictError, match=r"^pull request 1 is closed already$"):
         world.forge("bob").review(number, commit=head, state="approved", at=minutes(2))
-    with pytest.raises(ConflictError, match="^pull request 1 is closed already$"):
+    with pytest.raises(ConflictError, match=r"^pull request 1 is closed already$"):
         world.forge().merge(number, head=head, base=world.tip(), message="m\n", at=minutes(2))
-    with pytest.raises(ConflictError, match="^pull request 1 is closed already$"):
+    with pytest.raises(ConflictError, match=r"^pull request 1 is closed already$"):
         world.forge().close(number, reason="again", at=minutes(2))
 
 
 def test_an_unknown_number_is_an_error(world: World) -> None:
-    with pytest.raises(EdgeError, match="^there is no pull request 7$"):
+    with pytest.raises(EdgeError, match=r"^there is no pull request 7$"):
         world.forge().pull(7)
 
 
@@ -110,13 +116,16 @@ def test_a_push_after_an_approval_moves_the_head_and_not_the_approval(world: Wor
     number = world.opened()
     old = world.forge().pull(number).head
     world.forge("bob").review(number, commit=old, state="approved", at=minutes(1))
-    new = world.forge("carol").commit(branch="b1", parent=old, files=[("grants/db/b.yaml", b"x")], message="more", at=T0)
+    new = world.forge("carol").commit(
+        branch="b1", parent=old, files=[("grants/db/b.yaml", b"x")], message="more", at=T0
+    )
     pull = world.forge("carol").push(number, head=new, at=minutes(2))
-    assert pull.head == new and [who.handle for who in pull.pushers] == ["alice", "carol"]
+    assert pull.head == new
+    assert [who.handle for who in pull.pushers] == ["alice", "carol"]
     assert [review.commit for review in world.forge().reviews(number)] == [old]
-    with pytest.raises(ConflictError, match=f"^the head of #1 is {new[:12]} now$"):
+    with pytest.raises(ConflictError, match=rf"^the head of #1 is {new[:12]} now$"):
         world.forge("bob").review(number, commit=old, state="approved", at=minutes(3))
-    with pytest.raises(ConflictError, match=f"^the head of #1 is {new[:12]} now, expected {old[:12]}$"):
+    with pytest.raises(ConflictError, match=rf"^the head of #1 is {new[:12]} now, expected {old[:12]}$"):
         world.forge().merge(number, head=old, base=world.tip(), message="m\n", at=minutes(3))
     assert world.forge("carol").push(number, head=new, at=minutes(4)).pushers == pull.pushers
 
@@ -124,7 +133,7 @@ def test_a_push_after_an_approval_moves_the_head_and_not_the_approval(world: Wor
 def test_a_merge_is_bound_to_main(world: World) -> None:
     number = world.opened()
     head = world.forge().pull(number).head
-    with pytest.raises(ConflictError, match=f"^main stands at {world.tip()[:12]}, expected {head[:12]}$"):
+    with pytest.raises(ConflictError, match=rf"^main stands at {world.tip()[:12]}, expected {head[:12]}$"):
         world.forge().merge(number, head=head, base=head, message="m\n", at=minutes(1))
 
 
@@ -143,15 +152,18 @@ def test_a_conflicting_merge_is_refused_and_changes_nothing(world: World) -> Non
     first, second = world.opened("b1", text="one\n"), world.opened("b2", text="two\n")
     merged(world, first)
     tip, refs = world.tip(), world.refs()
-    with pytest.raises(ConflictError, match="^main has changed 'grants/db/a.yaml' since branch 'b2' left it$"):
+    with pytest.raises(ConflictError, match=r"^main has changed 'grants/db/a.yaml' since branch 'b2' left it$"):
         merged(world, second)
-    assert world.tip() == tip and world.refs() == refs
+    assert world.tip() == tip
+    assert world.refs() == refs
 
 
 def test_the_same_change_on_main_already_is_no_conflict(world: World) -> None:
     first, second = world.opened("b1"), world.opened("b2", acting="carol")
     tree = merged(world, first)
-    assert world.git.text("rev-parse", f"{merged(world, second)}^{{tree}}") == world.git.text("rev-parse", f"{tree}^{{tree}}")
+    assert world.git.text("rev-parse", f"{merged(world, second)}^{{tree}}") == world.git.text(
+        "rev-parse", f"{tree}^{{tree}}"
+    )
 
 
 def test_a_deletion_merges(world: World) -> None:
@@ -176,7 +188,7 @@ def test_a_copied_trailer_is_only_a_hint(world: World) -> None:
 
 
 def test_a_commit_that_is_not_there_is_an_error(world: World) -> None:
-    with pytest.raises(EdgeError, match=f"^there is no commit {'1' * 40}$"):
+    with pytest.raises(EdgeError, match=rf"^there is no commit {'1' * 40}$"):
         world.forge().merged_as(Oid("1" * 40))
 
 
@@ -187,8 +199,10 @@ def test_a_bare_clone_carries_everything_and_reads_the_same(world: World, tmp_pa
     clone = tmp_path / "clone.git"
     subprocess.run(["git", "clone", "--quiet", "--bare", f"file://{world.top}", str(clone)], check=True)
     here, there = world.forge(), world.forge(top=clone)
-    assert there.open_pulls() == here.open_pulls() and len(there.open_pulls()) == 1
-    assert there.pull(first) == here.pull(first) and there.reviews(second) == here.reviews(second)
+    assert there.open_pulls() == here.open_pulls()
+    assert len(there.open_pulls()) == 1
+    assert there.pull(first) == here.pull(first)
+    assert there.reviews(second) == here.reviews(second)
     assert there.merged_as(commit) == here.merged_as(commit) is not None
     pull = there.pull(second)
     there = world.forge("carol", top=clone)
@@ -201,7 +215,8 @@ def test_a_branch_of_ours_goes_with_its_merge_and_others_stay(world: World) -> N
     merged(world, first)
     second = world.opened("mine", path="grants/db/b.yaml")
     merged(world, second)
-    assert "refs/heads/daypass/request/a" not in world.refs() and "refs/heads/mine" in world.refs()
+    assert "refs/heads/daypass/request/a" not in world.refs()
+    assert "refs/heads/mine" in world.refs()
 
 
 def test_a_branch_that_is_checked_out_stays(world: World, tmp_path: Path) -> None:
@@ -209,13 +224,13 @@ def test_a_branch_that_is_checked_out_stays(world: World, tmp_path: Path) -> Non
     world.git.run("worktree", "add", "--quiet", str(tmp_path / "wt"), "daypass/request/a")
     merged(world, number)
     assert "refs/heads/daypass/request/a" in world.refs()
-    with pytest.raises(ConflictError, match="^branch 'daypass/request/a' is checked out$"):
+    with pytest.raises(ConflictError, match=r"^branch 'daypass/request/a' is checked out$"):
         world.branch("daypass/request/a")
 
 
 def test_a_second_request_of_a_branch_is_refused(world: World) -> None:
     number = world.opened()
-    with pytest.raises(ConflictError, match=f"^branch 'b1' has an open pull request already: #{number}$"):
+    with pytest.raises(ConflictError, match=rf"^branch 'b1' has an open pull request already: #{number}$"):
         world.forge("alice").open(branch="b1", head=world.tip("refs/heads/b1"), title="Again", at=minutes(1))
     world.forge().close(number, reason="no", at=minutes(1))
     assert world.forge("alice").open(branch="b1", head=world.tip("refs/heads/b1"), title="Again", at=T0).number == 2
@@ -223,7 +238,7 @@ def test_a_second_request_of_a_branch_is_refused(world: World) -> None:
 
 def test_a_branch_with_nothing_to_merge_is_refused(world: World) -> None:
     world.git.run("branch", "same", "main")
-    with pytest.raises(EdgeError, match="^branch 'same' has nothing that main has not$"):
+    with pytest.raises(EdgeError, match=r"^branch 'same' has nothing that main has not$"):
         world.forge("alice").open(branch="same", head=world.tip(), title="x", at=T0)
 
 
@@ -231,7 +246,7 @@ def test_a_branch_without_common_history_is_refused(world: World) -> None:
     tree = world.git.text("rev-parse", "HEAD^{tree}")
     lone = Oid(world.git.text("commit-tree", tree, stdin=b"lone"))
     world.git.run("branch", "lone", lone)
-    with pytest.raises(EdgeError, match="^branch 'lone' shares no history with main$"):
+    with pytest.raises(EdgeError, match=r"^branch 'lone' shares no history with main$"):
         world.forge("alice").open(branch="lone", head=lone, title="x", at=T0)
 
 
@@ -243,34 +258,34 @@ def test_branches_merged_across_each_other_are_refused(world: World) -> None:
     world.git.run("merge", "--quiet", "--no-ff", "-m", "x", "b1")
     world.git.run("checkout", "--quiet", "-B", "main", "b1")
     world.git.run("merge", "--quiet", "--no-ff", "-m", "y", "b2^1")
-    with pytest.raises(ConflictError, match="^branch 'b2' and main were merged across each other$"):
+    with pytest.raises(ConflictError, match=r"^branch 'b2' and main were merged across each other$"):
         world.forge("alice").open(branch="b2", head=world.tip("refs/heads/b2"), title="x", at=T0)
 
 
 def test_a_branch_that_moved_is_refused(world: World) -> None:
     old = world.branch()
     new = world.forge("alice").commit(branch="b1", parent=old, files=[("x", b"x")], message="x", at=T0)
-    with pytest.raises(ConflictError, match=f"^branch 'b1' stands at {new[:12]}, expected {old[:12]}$"):
+    with pytest.raises(ConflictError, match=rf"^branch 'b1' stands at {new[:12]}, expected {old[:12]}$"):
         world.forge("alice").open(branch="b1", head=old, title="x", at=T0)
-    with pytest.raises(ConflictError, match=f"^branch 'b9' is not there, expected {old[:12]}$"):
+    with pytest.raises(ConflictError, match=rf"^branch 'b9' is not there, expected {old[:12]}$"):
         world.forge("alice").open(branch="b9", head=old, title="x", at=T0)
 
 
 @pytest.mark.parametrize("name", ["main", "daypass/open/3", "daypass/done/x", "daypass/open", "daypass/done"])
 def test_reserved_branches_are_refused(world: World, name: str) -> None:
-    with pytest.raises(UsageError, match=f"^branch '{name}' is no branch for a request$"):
+    with pytest.raises(UsageError, match=rf"^branch '{name}' is no branch for a request$"):
         world.branch(name)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a..b", "-x/", "a\nb", "a\x1b[2J", "x~1", "\u202eevil", "a@{1}", "/x"])
 def test_hostile_branch_names_are_refused(world: World, name: str) -> None:
-    with pytest.raises(UsageError, match="cannot be the name of a branch$"):
+    with pytest.raises(UsageError, match=r"cannot be the name of a branch$"):
         world.branch(name)
 
 
 def test_a_foreign_branch_is_not_overwritten(world: World) -> None:
     head = world.branch("mine")
-    with pytest.raises(ConflictError, match=f"^branch 'mine' stands at {head[:12]}, expected {world.tip()[:12]}$"):
+    with pytest.raises(ConflictError, match=rf"^branch 'mine' stands at {head[:12]}, expected {world.tip()[:12]}$"):
         world.branch("mine", text="other\n")
     ours = world.branch("daypass/removal")
     assert world.branch("daypass/removal", text="other\n") != ours
@@ -297,7 +312,7 @@ def test_hostile_titles_are_refused(world: World, title: str, why: str) -> None:
 
 
 def test_odd_titles_come_back_as_they_were(world: World) -> None:
-    title = "\"quotes\" \\n {braces} Zoë 日本 $(rm -rf) `x` Daypass-Pull: 9"
+    title = '"quotes" \\n {braces} Zoë 日本 $(rm -rf) `x` Daypass-Pull: 9'
     assert world.forge().pull(world.opened(title=title)).title == title
 
 
@@ -307,9 +322,7 @@ def test_time_does_not_go_back(world: World) -> None:
     world.forge("bob").review(number, commit=head, state="approved", at=minutes(5))
     with pytest.raises(RefusedError) as caught:
         world.forge("carol").review(number, commit=head, state="approved", at=minutes(4))
-    assert caught.value.message == (
-        "it is 2026-11-20T10:04:00Z here, but #1 was approved at 2026-11-20T10:05:00Z"
-    )
+    assert caught.value.message == ("it is 2026-11-20T10:04:00Z here, but #1 was approved at 2026-11-20T10:05:00Z")
 
 
 def test_git_configuration_names_who_acts(world: World) -> None:
@@ -333,7 +346,7 @@ def test_a_stranger_may_not_review(world: World) -> None:
 
 
 def test_acting_as_somebody_unknown_is_refused(world: World) -> None:
-    with pytest.raises(UsageError, match="^the directory does not know 'eve'$"):
+    with pytest.raises(UsageError, match=r"^the directory does not know 'eve'$"):
         world.forge("eve").acting()
 
 
@@ -345,7 +358,9 @@ def test_nobody_acts_without_an_address(world: World) -> None:
     subjects = dict(world.directory.subjects)
     subjects["bob"] = replace(subjects["bob"], emails=())
     world.directory = Directory(frozen(subjects), world.directory.groups)
-    with pytest.raises(UsageError, match="^'bob' has no email address in the directory, so nothing can be recorded as theirs$"):
+    with pytest.raises(
+        UsageError, match=r"^'bob' has no email address in the directory, so nothing can be recorded as theirs$"
+    ):
         world.forge("bob").acting()
 
 
@@ -357,18 +372,18 @@ def test_the_tools_own_commits_are_the_acting_persons(world: World) -> None:
 
 def test_a_ref_of_no_number_is_not_skipped(world: World) -> None:
     world.git.update_refs({"refs/heads/daypass/open/x1": (ABSENT, world.tip())}, reason="x")
-    with pytest.raises(EdgeError, match="^refs/heads/daypass/open/x1 is no pull request$"):
+    with pytest.raises(EdgeError, match=r"^refs/heads/daypass/open/x1 is no pull request$"):
         world.forge().open_pulls()
 
 
 def test_an_unknown_kind_of_review_is_misuse(world: World) -> None:
     number = world.opened()
-    with pytest.raises(RuntimeError, match="^a review is approved, rejected or withdrawn, got 'maybe'$"):
+    with pytest.raises(RuntimeError, match=r"^a review is approved, rejected or withdrawn, got 'maybe'$"):
         world.forge("bob").review(number, commit=world.tip(), state="maybe", at=T0)
 
 
 def test_a_missing_main_is_an_error(world: World) -> None:
     head = world.branch()
     world.git.run("branch", "-m", "main", "trunk")
-    with pytest.raises(EdgeError, match="^there is no branch 'main'$"):
+    with pytest.raises(EdgeError, match=r"^there is no branch 'main'$"):
         world.forge("alice").open(branch="b1", head=head, title="x", at=T0)

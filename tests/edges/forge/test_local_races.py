@@ -59,8 +59,13 @@ def test_no_review_is_lost(world: World) -> None:
 def test_exactly_one_merge_wins(world: World) -> None:
     world.opened()
     head, base = world.forge().pull(1).head, world.tip()
-    found = [commit for commit in at_once(merge_one, [(world.top, who, head, base) for who in ("bob", "carol", "dave", "bob")]) if commit]
-    assert len(found) == 1 and world.tip() == found[0]
+    found = [
+        commit
+        for commit in at_once(merge_one, [(world.top, who, head, base) for who in ("bob", "carol", "dave", "bob")])
+        if commit
+    ]
+    assert len(found) == 1
+    assert world.tip() == found[0]
     assert world.git.text("status", "--porcelain") == ""
     assert world.forge().pull(1).merge is not None
 

@@ -99,14 +99,16 @@ def test_without_a_key_nothing_is_written(signed: World) -> None:
 def test_with_another_key_nothing_is_written(signed: World) -> None:
     signed.make_key("other")
     signed.be("bob", "other")
-    with pytest.raises(RefusedError, match="which git is set to sign with, is another key$"):
+    with pytest.raises(RefusedError, match=r"which git is set to sign with, is another key$"):
         approve(signed)
 
 
 def test_with_a_key_that_is_not_there_nothing_is_written(signed: World) -> None:
     signed.be("bob")
     signed.git.run("config", "user.signingkey", "/nowhere/key")
-    with pytest.raises(RefusedError, match="'/nowhere/key', which git is set to sign with, is no SSH key that can be read$"):
+    with pytest.raises(
+        RefusedError, match=r"'/nowhere/key', which git is set to sign with, is no SSH key that can be read$"
+    ):
         approve(signed)
 
 
@@ -116,7 +118,8 @@ def test_an_unsigned_approval_in_a_keyed_persons_name_does_not_count(signed: Wor
     raw = event("approved", commit=pull.head)
     put(signed, raw_event(raw, (tip,), at=minutes(1), message="daypass: pull request 1 approved\n"))
     (review,) = signed.forge().reviews(1)
-    assert review.by.handle == "bob" and not review.by.proved
+    assert review.by.handle == "bob"
+    assert not review.by.proved
     assert not counts(signed)
 
 
@@ -139,7 +142,8 @@ def test_the_author_is_bound_by_the_signature(signed: World, raw_event: RawEvent
     made = Oid(signed.git.text("hash-object", "-t", "commit", "-w", "--stdin", stdin=forged))
     put(signed, made)
     (review,) = signed.forge().reviews(1)
-    assert review.by.handle == "bob" and not review.by.proved
+    assert review.by.handle == "bob"
+    assert not review.by.proved
 
 
 def test_a_signed_event_of_another_request_cannot_be_replayed(signed: World) -> None:
@@ -148,7 +152,9 @@ def test_a_signed_event_of_another_request_cannot_be_replayed(signed: World) -> 
     forge = signed.forge()
     forge.review(2, commit=forge.pull(2).head, state="approved", at=minutes(1))
     put(signed, signed.tip("refs/heads/daypass/open/2"), 1)
-    with pytest.raises(EdgeError, match="^the record of pull request 1 is corrupt: it holds an event of pull request 2$"):
+    with pytest.raises(
+        EdgeError, match=r"^the record of pull request 1 is corrupt: it holds an event of pull request 2$"
+    ):
         signed.forge().pull(1)
 
 
@@ -180,13 +186,13 @@ def test_a_withdrawn_approval_cannot_be_repeated_on_top(signed: World, raw_event
     assert not counts(signed)
     older = approved.replace(b"\nauthor", b"\nparent %s\nauthor" % tip.encode(), 1)
     put(signed, Oid(signed.git.text("hash-object", "-t", "commit", "-w", "--stdin", stdin=older)))
-    with pytest.raises(EdgeError, match="has other parents than its event asks for$"):
+    with pytest.raises(EdgeError, match=r"has other parents than its event asks for$"):
         signed.forge().pull(1)
 
 
 def test_an_opener_with_a_key_must_have_signed(world: World, raw_event: RawEvent) -> None:
     world.give_key("alice")
-    with pytest.raises(RefusedError, match="^what alice does counts only when signed with their SSH key"):
+    with pytest.raises(RefusedError, match=r"^what alice does counts only when signed with their SSH key"):
         world.opened()
     head = world.tip("refs/heads/b1")
     raw = event("opened", at="2026-11-20T10:00:00Z", branch="b1", head=head, title="x")
@@ -209,7 +215,7 @@ def test_an_openpgp_signature_is_no_proof(signed: World, raw_event: RawEvent) ->
     pgp = b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n AAAA\n -----END PGP SIGNATURE-----\n\n"
     forged = body.replace(b"\n\n", b"\n" + pgp, 1)
     put(signed, Oid(signed.git.text("hash-object", "-t", "commit", "-w", "--stdin", stdin=forged)))
-    with pytest.raises(EdgeError, match="is none that carries an event$"):
+    with pytest.raises(EdgeError, match=r"is none that carries an event$"):
         signed.forge().pull(1)
 
 
@@ -236,7 +242,7 @@ def test_without_ssh_keygen_nobody_is_believed(signed: World, monkeypatch: pytes
     folder.mkdir()
     (folder / "git").symlink_to(str(shutil.which("git")))
     monkeypatch.setenv("PATH", str(folder))
-    with pytest.raises(EdgeError, match="^ssh-keygen is not installed, and the directory names SSH keys$"):
+    with pytest.raises(EdgeError, match=r"^ssh-keygen is not installed, and the directory names SSH keys$"):
         signed.forge().reviews(1)
 
 
@@ -251,13 +257,15 @@ def test_without_keys_ssh_keygen_is_not_needed(world: World, monkeypatch: pytest
 
 @pytest.mark.parametrize("handle", ["bob,eve", "*", "bo b", "", "!bob", "bob\n"])
 def test_a_handle_that_could_name_others_is_refused(handle: str) -> None:
-    with pytest.raises(EdgeError, match="^expected a handle of letters, digits, dots and dashes, got "):
+    with pytest.raises(EdgeError, match=r"^expected a handle of letters, digits, dots and dashes, got "):
         ssh.allowed_signers(handle, ())
 
 
-@pytest.mark.parametrize("key", ["cert-authority ssh-ed25519 AAAA", "ssh-ed25519 AAAA\neve ssh-ed25519 BBBB", "", "rubbish"])
+@pytest.mark.parametrize(
+    "key", ["cert-authority ssh-ed25519 AAAA", "ssh-ed25519 AAAA\neve ssh-ed25519 BBBB", "", "rubbish"]
+)
 def test_a_key_that_could_say_more_is_refused(key: str) -> None:
-    with pytest.raises(EdgeError, match="^the directory's SSH key of bob cannot be read: "):
+    with pytest.raises(EdgeError, match=r"^the directory's SSH key of bob cannot be read: "):
         ssh.allowed_signers("bob", (key,))
 
 
