@@ -108,9 +108,10 @@ def print_applied(done: Any, output: str) -> None:
     click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
     if done.held_message:
         click.echo(f"daypass: {done.held_message}", err=True)
-        click.echo(
-            f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {found.plan.digest}", err=True
-        )
+        if not found.policy.broken:
+            click.echo(
+                f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {found.plan.digest}", err=True
+            )
 
 
 @click.command()

@@ -195,6 +195,7 @@ def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None
 def end(obj: dict[str, Any], grant: str, at: datetime | None) -> int:
     """End GRANT early: open its removal, pass the gate (nobody needs to approve less access) and take it away now."""
     from daypass.cli.apply import print_applied, run_apply
+    from daypass.cli.review import warn_left_behind
     from daypass.cli.site import Site
     from daypass.core.grant import GrantId
     from daypass.pipeline import propose
@@ -214,6 +215,7 @@ def end(obj: dict[str, Any], grant: str, at: datetime | None) -> int:
         click.echo(gated_text(gated), nl=False)
         return int(gated.exit_code)
     click.echo(f"Merged #{opened.pull.number} as {gated.merge.commit[:12]}")
+    warn_left_behind(site)
     done = run_apply(Site(obj["folder"], obj["acting"]), instant)
     print_applied(done, "text")
     return int(done.exit_code)

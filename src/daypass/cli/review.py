@@ -58,6 +58,16 @@ def withdraw(obj: dict[str, Any], number: int, at: datetime | None) -> int:
     return _review(obj, number, "withdrawn", at)
 
 
+def warn_left_behind(site: Any) -> None:
+    """Say where a checked-out main could not be brought along after a merge."""
+    if site.forge.left_behind is not None:
+        click.echo(
+            f"daypass: {site.forge.left_behind} has local changes in the way and still shows main as it was before\n"
+            "  hint: put them aside, then `git reset --hard main`",
+            err=True,
+        )
+
+
 @click.command()
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @click.option("--dry-run", is_flag=True, help="Say what is missing; merge nothing.")
@@ -88,6 +98,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             if number is not None:
                 raise
             click.echo(f"#{each}: {error.message}; left open", err=True)
+        warn_left_behind(fresh)
     if output == "json":
         click.echo(gated_json(results), nl=False)
     else:

@@ -14,7 +14,7 @@ from datetime import datetime
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, LedgerError, worst
 from daypass.core.grant import GrantId, Oid, canonical
-from daypass.core.plan import Action, Claim, Entitlement, Holding, Intended, Observed, Plan, Reason, brake, compute
+from daypass.core.plan import Action, Braked, Claim, Entitlement, Holding, Intended, Observed, Plan, Reason, brake, compute
 from daypass.core.policies import Policy
 from daypass.core.receipt import BATCH, Body, Intent, Outcome, Refusal
 from daypass.core.standing import Standing
@@ -204,7 +204,7 @@ class _Ruler:
 
 @dataclass(slots=True)
 class Applied:
-    """What a run did. ``held`` are changes that the brake kept back."""
+    """What a run did. ``held`` are changes that were kept back, and ``held_message`` says why."""
 
     survey: Survey
     outcomes: list[Outcome] = field(default_factory=list)
@@ -245,25 +245,33 @@ def apply(
         braked = brake(
             found.plan, removals=found.removals_allowed, additions=found.additions_allowed, confirmed=confirmed
         )
-        changes = _additions_allowed(found, braked.allowed)
+        changes, held, why = _allowed(found, braked)
         try:
             standing = _write_intents(found, books, changes, run)
         except ConflictError:
             if attempt == attempts - 1:
                 raise
             continue
-        done = Applied(found, list(found.recovered), braked.held, braked.message)
+        done = Applied(found, list(found.recovered), held, why)
         carrier = _Carrier(books, targets, standing, found.plan.at, found.plan.main, run, progress)
         done.outcomes += carrier.carry_out(changes)
         return done
     raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
 
 
-def _additions_allowed(found: Survey, changes: tuple[Intended, ...]) -> tuple[Intended, ...]:
-    """Give nothing while the policies of main cannot be read; take away all the same (invariants 7 and 8)."""
+def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple[Intended, ...], str]:
+    """Part the changes to make from those held back, and say why these are.
+
+    While the policies of main cannot be read nothing is given, and what is to be taken is taken (invariants 7 and 8).
+    """
     if not found.policy.broken:
-        return changes
-    return tuple(change for change in changes if change.action is Action.REMOVE)
+        return braked.allowed, braked.held, braked.message
+    additions = tuple(change for change in braked.allowed if change.action is Action.ADD)
+    allowed = tuple(change for change in braked.allowed if change.action is Action.REMOVE)
+    reasons = [braked.message] if braked.message else []
+    if additions:
+        reasons.append("nothing is given while main's policies do not read")
+    return allowed, braked.held + additions, "; ".join(reasons)
 
 
 def _write_intents(found: Survey, books: Books, changes: tuple[Intended, ...], run: str) -> Standing:

@@ -129,8 +129,8 @@ def merge_message(found: Gated, standing: Standing) -> str:
     trailers += [
         f"Daypass-Pull: {found.pull.number}",
         f"Daypass-Head: {found.pull.head}",
-        f"Daypass-Requester: {found.pull.opened_by.handle}",
     ]
+    trailers += [f"Daypass-Requester: {found.pull.opened_by.handle}"] if found.pull.opened_by.handle else []
     approvals = sorted(
         {(c.handle, c.source) for verdict in found.verdicts if verdict.judgement for c in verdict.judgement.counted}
     )

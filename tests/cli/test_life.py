@@ -1,0 +1,209 @@
+"""A grant's whole life from the command line, and what each verb says on the way."""
+
+import json
+import sqlite3
+
+import pytest
+from conftest import Access
+
+T = "2026-11-20T{}:00Z".format
+
+
+def test_a_grant_lives_from_request_to_removal(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    assert access.run("can", "alice", "orders-db", "readonly", expect=20).out == "no\n"
+    plan = access.run("plan", "--at", T("10:06"), "--detailed-exitcode", expect=13).out
+    assert '+ alice  {"member_of":"orders_readonly"}  on orders-db (embedded)  window opened' in plan
+    access.run("apply", "--at", T("10:06"), "--detailed-exitcode", expect=13)
+    assert access.run("can", "alice", "orders-db", "readonly").out == "yes\n"
+    assert "1h59m left" in access.run("status", "--at", T("10:06")).out
+    access.run("expire", "--at", T("12:05"))
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    assert f"removes {grant}" in access.run("gate", "2", "--at", T("12:06")).out
+    assert not (access.top / f"grants/{grant}.yaml").exists()
+    access.run("apply", "--at", T("12:07"))
+    assert "0 granted" in access.run("status", "--at", T("12:07")).out
+    access.run("audit", "verify")
+
+
+def test_access_starts_with_its_window_and_ends_with_it(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"), "--from", T("11:00"), "--until", T("12:00"))
+    assert "waiting" in access.run("apply", "--at", T("10:59")).out
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    access.run("apply", "--at", T("11:00"))
+    access.run("can", "alice", "orders-db", "readonly")
+    access.run("apply", "--at", T("12:00"))
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+
+
+def test_applying_again_changes_nothing_and_writes_no_receipt(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    ledger = access.git("rev-parse", "daypass-ledger")
+    assert "No changes: 1 live" in access.run("apply", "--at", T("10:07"), "--detailed-exitcode").out
+    assert access.git("rev-parse", "daypass-ledger") == ledger
+
+
+def test_the_end_of_one_grant_leaves_what_another_still_gives(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.grant(T("11:00"), T("11:05"))
+    access.run("apply", "--at", T("11:06"))
+    said = access.run("expire", "--at", T("12:10"))
+    assert "- alice" not in said.out
+    access.run("can", "alice", "orders-db", "readonly")
+    access.run("expire", "--at", T("13:05"))
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    access.run("audit", "verify")
+
+
+def test_a_shorter_second_grant_changes_nothing(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"), "--for", "4h")
+    access.run("apply", "--at", T("10:06"))
+    access.grant(T("10:10"), T("10:15"), "--for", "1h")
+    assert "No changes" in access.run("apply", "--at", T("10:16")).out
+    assert "No changes" in access.run("apply", "--at", T("11:16")).out
+    access.run("apply", "--at", T("14:05"))
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+
+
+def test_end_takes_access_away_at_once_and_needs_nobody(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    said = access.run("end", grant, "--at", T("10:30"), acting="carol")
+    assert "grant removed" in said.out
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    access.run("audit", "verify")
+
+
+def test_extend_asks_again_and_keeps_the_beginning(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    said = access.run("extend", grant, "--for", "1h", "--at", T("11:00"), acting="alice")
+    assert "needs  1 approval from owners" in said.out
+    access.run("gate", "2", "--at", T("11:01"), expect=12)
+    access.run("approve", "2", "--at", T("11:02"), acting="bob")
+    access.run("approve", "2", "--at", T("11:02"), acting="dave")
+    access.run("gate", "2", "--at", T("11:03"))
+    assert "window moved, until 2026-11-20T13:05:00Z" in access.run("apply", "--at", T("11:04")).out
+    assert "No changes" in access.run("apply", "--at", T("12:30")).out
+    access.run("apply", "--at", T("13:05"))
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    access.run("audit", "verify")
+
+
+def test_extending_beyond_the_roles_limit_is_denied(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    said = access.run("extend", grant, "--for", "7h", "--at", T("11:00"), acting="alice", expect=11)
+    assert "8h" in said.err
+
+
+def test_shortening_by_hand_needs_nobody_and_is_followed(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    path = f"grants/{grant}.yaml"
+    access.git("switch", "-q", "-c", "shorter")
+    access.write(path, (access.top / path).read_text().replace("duration: 2h", "duration: 1h"))
+    access.commit("less", email="alice@example.com")
+    access.git("switch", "-q", "main")
+    access.run("request", "--branch", "shorter", "--at", T("10:10"), acting="alice")
+    assert "narrows" in access.run("gate", "2", "--at", T("10:11")).out
+    assert "until 2026-11-20T11:05:00Z" in access.run("apply", "--at", T("10:12")).out
+    access.run("apply", "--at", T("11:05"))
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    access.run("audit", "verify")
+
+
+def test_access_that_is_not_ours_is_reported_and_left_alone(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    store = access.top / ".git/daypass/embedded.sqlite"
+    with sqlite3.connect(store) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(entitlements)")]
+        row = dict(zip(columns, connection.execute("SELECT * FROM entitlements").fetchone(), strict=True))
+        row["principal"] = "mallory"
+        marks = ",".join("?" * len(columns))
+        connection.execute(f"INSERT INTO entitlements VALUES ({marks})", list(row.values()))  # noqa: S608
+    said = access.run("apply", "--at", T("10:07"))
+    assert 'not ours mallory  {"member_of":"orders_readonly"}  on orders-db (embedded); left alone' in said.out
+    access.run("expire", "--at", T("14:00"))
+    with sqlite3.connect(store) as connection:
+        assert [r[0] for r in connection.execute("SELECT principal FROM entitlements")] == ["mallory"]
+
+
+def test_an_exclusive_resource_holds_nothing_that_was_not_granted(access: Access) -> None:
+    path = "policies/resources/orders-db.yaml"
+    access.write(path, (access.top / path).read_text() + "exclusive: true\n")
+    access.commit("exclusive")
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    with sqlite3.connect(access.top / ".git/daypass/embedded.sqlite") as connection:
+        connection.execute("UPDATE entitlements SET principal = 'mallory'")
+    said = access.run("apply", "--at", T("10:07"))
+    assert "- mallory" in said.out
+    assert "+ alice" in said.out
+    assert "missing at the target" in said.out
+
+
+def test_plan_in_json_says_everything_and_writes_nothing(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    before = access.git("for-each-ref")
+    data = json.loads(access.run("plan", "--at", T("10:06"), "--format", "json").out)
+    assert data["version"] == 1
+    assert data["changes"][0]["grants"] == [grant]
+    assert data["changes"][0]["until"] == "2026-11-20T12:05:00Z"
+    assert access.git("for-each-ref") == before
+    assert not (access.top / ".git/daypass/embedded.sqlite").exists()
+
+
+def test_the_same_inputs_and_instant_give_the_same_bytes(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    first = access.run("plan", "--at", T("10:06"), "--format", "json").out
+    assert access.run("plan", "--at", T("10:06"), "--format", "json").out == first
+
+
+def test_a_request_that_nobody_answers_ends_by_itself(access: Access) -> None:
+    number = access.ask(T("10:00"))
+    said = access.run("expire", "--at", "2026-11-27T10:00:00Z")
+    assert f"Closed #{number}" in said.err
+    assert "nobody answered within 7d" in said.err
+    assert "0 open" in access.run("status", "--at", "2026-11-27T10:00:00Z").out
+
+
+def test_automatic_approval_needs_nobody(access: Access) -> None:
+    number = access.ask(T("10:00"), "--for", "1h", resource="staging", role="deploy")
+    assert "passes automatically (low-risk-passes)" in access.run("gate", number, "--at", T("10:01")).out
+    access.run("apply", "--at", T("10:02"))
+    access.run("can", "alice", "staging", "deploy")
+
+
+def test_gate_without_a_number_merges_all_that_is_ready(access: Access) -> None:
+    access.ask(T("10:00"), "--for", "1h", resource="staging", role="deploy")
+    access.ask(T("10:00"))
+    said = access.run("gate", "--at", T("10:01"))
+    assert "merged as" in said.out
+    assert "missing: 1 approval from owners (bob, carol)" in said.out
+
+
+def test_writing_verbs_take_an_instant_only_on_a_simulated_clock(access: Access) -> None:
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text()
+    access.write(path, "\n".join(line for line in text.splitlines() if not line.startswith("clock:")) + "\n")
+    access.commit("a real clock")
+    said = access.run("apply", "--at", T("10:00"), expect=2)
+    assert "--at may not be used with a verb that writes" in said.err
+    access.run("plan", "--at", "2030-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("verb", ["init", "request", "check", "apply", "audit", "can", "demo"])
+def test_every_verb_explains_itself(access: Access, verb: str) -> None:
+    assert "Usage: daypass" in access.run(verb, "--help").out
+
+
+def test_a_bare_clone_carries_everything(access: Access, tmp_path) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.git("clone", "-q", "--bare", str(access.top), str(tmp_path / "bare.git"))
+    bare = Access(tmp_path / "bare.git")
+    assert "1 granted" in bare.run("status", "--at", T("10:07")).out
+    bare.run("audit", "verify", "--at", T("10:07"))
