@@ -1,0 +1,242 @@
+"""The embedded target: entitlements in one SQLite file beside the repository, for demonstrations and for programs that ask.
+
+Other programs may read it at any time (open it read-only); only daypass writes it. Its one table, schema version 1::
+
+    entitlements(target TEXT, resource TEXT, principal TEXT, privilege TEXT, until TEXT)
+
+One row is one entitlement that exists now: ``target`` as the settings name it, ``resource`` as the catalogue does,
+``principal`` the subject's name at the target, ``privilege`` the role's privilege as canonical JSON. The first four are
+the key. ``until`` (``2026-11-21T09:00:00Z``) says when access is meant to end; nothing ends here by itself.
+
+What holds whenever a process is killed: every call that returned is in the file, no call is there in part (write-ahead
+log, synced at each commit, one writer at a time), and the file is either whole or absent, since it is made under another
+name and moved into place.
+
+No file means that nothing was ever given: the folder is daypass's own. A file that is there and is not a whole store of
+a known version is an error and never an empty set (invariant 7).
+
+Imports SQLite and nothing else of weight, since `holds` answers scripts.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import EdgeError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from daypass.core.plan import Entitlement
+    from daypass.ports import Abilities
+
+APPLICATION_ID = 0x64617970
+"""Marks a SQLite file as a store of ours ("dayp")."""
+
+SCHEMA_VERSION = 1
+"""Kept in the file's ``user_version``."""
+
+PATIENCE = 10.0
+"""How long to wait for another process's write, in seconds."""
+
+_SCHEMA = f"""
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+BEGIN;
+CREATE TABLE entitlements(
+    target TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    privilege TEXT NOT NULL,
+    until TEXT NOT NULL,
+    PRIMARY KEY (target, resource, principal, privilege)
+) STRICT, WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+_ADD = (
+    "INSERT INTO entitlements(target, resource, principal, privilege, until) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET until = excluded.until WHERE until <> excluded.until"
+)
+_KEY = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
+_HINT = "restore it from a backup, or move it away: the next apply then gives again what main says"
+
+
+def holds(path: Path, entitlement: Entitlement) -> bool:
+    """Say whether an entitlement exists now. Raises EdgeError when the store cannot tell."""
+    if not _exists(path):
+        return False
+    with _translated(path), _reading(path) as connection:
+        query = f"SELECT 1 FROM entitlements WHERE {_KEY}"  # noqa: S608  (a constant; values are bound)
+        return connection.execute(query, _key(entitlement)).fetchone() is not None
+
+
+class EmbeddedTarget:
+    """The entitlements of one target, ``name``, in the store at ``path``. Implements ports.Target.
+
+    Several targets may share a store; each sees its own rows. The store is made at the first write, mode 0600.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        from daypass.ports import Abilities  # noqa: PLC0415  (`holds` must not pay for it)
+
+        self.abilities: Abilities = Abilities(native_expiry=False, complete_observation=True)
+        self.path = path
+        self.name = name
+        self._writer: sqlite3.Connection | None = None
+
+    def observe(self) -> frozenset[Entitlement]:
+        """Return every entitlement that exists now. Raises EdgeError when the store cannot be read whole."""
+        from daypass.core.plan import Entitlement  # noqa: PLC0415  (`holds` must not pay for it)
+
+        if not _exists(self.path):
+            return frozenset()
+        query = "SELECT target, resource, principal, privilege FROM entitlements WHERE target = ?"
+        with _translated(self.path), _reading(self.path) as connection:
+            return frozenset(Entitlement(*row) for row in connection.execute(query, (self.name,)))
+
+    def add(self, entitlement: Entitlement, until: datetime) -> None:
+        """Make the entitlement exist, noted until an aware instant. Raises EdgeError."""
+        from daypass.core.window import format_instant  # noqa: PLC0415  (`holds` must not pay for it)
+
+        self._write(_ADD, (*self._mine(entitlement), format_instant(until)))
+
+    def remove(self, entitlement: Entitlement) -> None:
+        """Make the entitlement not exist. Raises EdgeError."""
+        key = self._mine(entitlement)
+        if _exists(self.path):
+            self._write(f"DELETE FROM entitlements WHERE {_KEY}", key)  # noqa: S608  (a constant; values are bound)
+
+    def _mine(self, entitlement: Entitlement) -> tuple[str, str, str, str]:
+        if entitlement.target != self.name:
+            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
+        return _key(entitlement)
+
+    def _write(self, statement: str, values: tuple[str, ...]) -> None:
+        with _translated(self.path):
+            connection = self._open_writer()
+            connection.execute("BEGIN IMMEDIATE")  # waits for its turn, so that no write starts and then fails
+            try:
+                connection.execute(statement, values)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if self._writer is None:
+            if not _exists(self.path):
+                _create(self.path)
+            connection = _connect(self.path, "rw")
+            weakref.finalize(self, connection.close)
+            connection.execute("PRAGMA synchronous = FULL")
+            self._writer = connection
+        return self._writer
+
+
+def _key(entitlement: Entitlement) -> tuple[str, str, str, str]:
+    return (entitlement.target, entitlement.resource, entitlement.principal, entitlement.privilege)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn failures of SQLite and of the file system into errors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise EdgeError(
+                f"the store {path} is being written by another process, and was not free within {PATIENCE:.0f} s",
+                hint="run the command again when the other run has ended",
+            ) from error
+        raise EdgeError(f"the store {path} cannot be used: {error}", hint=_HINT) from error
+    except OSError as error:
+        raise EdgeError(f"the store {path} cannot be used: {error.strerror}") from error
+    except UnicodeEncodeError as error:
+        raise EdgeError(f"expected text, got {error.object!r}, which no UTF-8 can write") from error
+
+
+def _exists(path: Path) -> bool:
+    """Say whether there is a store. Raises EdgeError for what cannot be one."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        if os.path.lexists(f"{path}-wal"):
+            raise EdgeError(f"the store {path} is gone, but its journal is there", hint=_HINT) from None
+        return False
+    except OSError as error:
+        raise EdgeError(f"the store {path} cannot be used: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise EdgeError(f"the store {path} is no plain file", hint="links and folders are not followed; move it away")
+    if found.st_size == 0:
+        # SQLite would take it for a store that is empty; ours is never empty, however it was interrupted.
+        raise EdgeError(f"the store {path} was cut to nothing", hint=_HINT)
+    return True
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open a store that exists and check that it is ours and of a version we know."""
+    place = os.fspath(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(f"file:{place}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None)
+    try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise EdgeError(f"{path} is a database of another program", hint="name another path in the settings")
+        if version > SCHEMA_VERSION:
+            raise EdgeError(
+                f"the store {path} was written by a newer daypass (version {version}, known here: {SCHEMA_VERSION})",
+                hint="use that daypass, or a newer one",
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = _connect(path, "ro")
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _create(path: Path) -> None:
+    """Make an empty store under another name and move it into place; when somebody was first, theirs stands."""
+    for folder in reversed([path.parent, *path.parent.parents]):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        connection = sqlite3.connect(draft, isolation_level=None)
+        try:
+            connection.executescript(_SCHEMA)
+        finally:
+            connection.close()  # the last one out writes the journal back, so that the draft is whole in one file
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        _sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,93 @@
+"""Which kinds of target there are. A new one costs one file beside this one and one row here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import InvalidError
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import TargetSettings
+    from daypass.ports import Target
+
+
+@dataclass(frozen=True, slots=True)
+class TargetKind:
+    """One kind: the module and its factory ``(TargetSettings, Path) -> Target``, imported when it is used."""
+
+    module: str
+    factory: str
+    options: frozenset[str]
+    """The keys that the settings may give beside ``kind``."""
+
+
+TARGETS: Mapping[str, TargetKind] = MappingProxyType(
+    {
+        "embedded": TargetKind("daypass.edges.targets.registry", "open_embedded", frozenset({"path"})),
+    }
+)
+"""Kind, as the settings name it, to how it is opened."""
+
+DEFAULT_STORE = "embedded.sqlite"
+
+
+def open_target(settings: TargetSettings, base_dir: Path) -> Target:
+    """Open a target. ``base_dir`` is this machine's own folder for the repository.
+
+    Raises InvalidError for an unknown kind, an unknown option or an option's bad value; EdgeError when the target says
+    no at once.
+    """
+    kind = TARGETS.get(settings.kind)
+    if kind is None:
+        raise InvalidError(
+            f"target {settings.name} is of kind {settings.kind!r}, expected one of {', '.join(sorted(TARGETS))}",
+            hint=_near(settings.kind, TARGETS),
+        )
+    for option in sorted(settings.options):
+        if option not in kind.options:
+            known = ", ".join(sorted(kind.options)) or "none"
+            raise InvalidError(
+                f"target {settings.name} has an option {option!r}; kind {settings.kind} knows: {known}",
+                hint=_near(option, kind.options),
+            )
+    target: Target = getattr(import_module(kind.module), kind.factory)(settings, base_dir)
+    return target
+
+
+def open_embedded(settings: TargetSettings, base_dir: Path) -> Target:
+    """Open the embedded target; its store need not exist yet."""
+    from daypass.edges.targets.embedded import EmbeddedTarget  # noqa: PLC0415  (only where it is used)
+
+    return EmbeddedTarget(store_path(settings, base_dir), settings.name)
+
+
+def store_path(settings: TargetSettings, base_dir: Path) -> Path:
+    """Return where an embedded target's store lies: the option ``path`` below ``base_dir``, else embedded.sqlite there.
+
+    Raises InvalidError for a path that would leave ``base_dir``: who edits the settings may not name any file of the
+    machine that runs the applier.
+    """
+    given = settings.options.get("path", DEFAULT_STORE)
+    problem = ""
+    if not isinstance(given, str) or not given or "\0" in given:
+        problem = f"expected path of target {settings.name} to be text, got {given!r}"
+    elif PurePosixPath(given).is_absolute() or ".." in PurePosixPath(given).parts or PurePosixPath(given) == _HERE:
+        problem = f"path of target {settings.name} would lie outside of daypass's own folder: {given!r}"
+    if problem:
+        raise InvalidError(problem, hint=f"write a file name, for example {DEFAULT_STORE}")
+    return base_dir / given
+
+
+_HERE = PurePosixPath()
+
+
+def _near(name: str, known: Mapping[str, TargetKind] | frozenset[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  (only when something is wrong)
+
+    found = get_close_matches(name, sorted(known), 1, 0.6)
+    return f"did you mean {found[0]}?" if found else ""

@@ -1,0 +1,77 @@
+"""Write the JSON Schemas from the models: ``python -m daypass.schema.generate``; with ``--check`` only compare.
+
+What pydantic writes is changed in three ways. ``$`` at the end of a pattern becomes "and nothing follows", since in some
+engines (Python's is one) ``$`` lets a newline follow and in others it does not. A mapping whose keys have a pattern is
+closed to other keys. Defaults and nulls go: a default is the reader's business, and no file can say null.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from daypass.schema import SUFFIX, models, policy_models
+
+MODELS: dict[str, type[BaseModel]] = {"grant": models.Grant, **policy_models.MODELS}
+"""Every kind of file that users write, by the name of its schema."""
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_BY_NAME = ("properties", "$defs")
+
+
+def schema_text(name: str) -> str:
+    """Return a schema as it is committed."""
+    schema = MODELS[name].model_json_schema(by_alias=True)
+    stated = {"$schema": _DIALECT, "title": f"daypass {name}"} | _plain(schema)
+    return json.dumps(stated, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in _BY_NAME:
+            kept[key] = {name: _plain(field) for name, field in value.items()}
+        elif key == "patternProperties":
+            kept[key] = {_closed(pattern): _plain(field) for pattern, field in value.items()}
+            kept["additionalProperties"] = False
+        elif key == "pattern":
+            kept[key] = _closed(value)
+        elif key not in ("default", "title"):
+            kept[key] = _plain(value)
+    branches = [branch for branch in kept.pop("anyOf", []) if branch != {"type": "null"}]
+    if len(branches) == 1:
+        return branches[0] | kept
+    return kept | {"anyOf": branches} if branches else kept
+
+
+def _closed(pattern: str) -> str:
+    """End a pattern with the end of the text, in every engine alike."""
+    return pattern.removesuffix("$") + r"(?![\s\S])" if pattern.endswith("$") else pattern
+
+
+def main(arguments: list[str]) -> int:
+    """Write every schema beside this module; with ``--check`` return 1 when one on disk differs."""
+    checking = "--check" in arguments
+    stale = 0
+    for name in MODELS:
+        file = Path(__file__).parent / f"{name}{SUFFIX}"
+        text = schema_text(name)
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        if not checking:
+            file.write_text(text, encoding="utf-8", newline="\n")
+        sys.stderr.write(f"{file.name} {'is not what the models say' if checking else 'written'}\n")
+    return 1 if checking and stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
