@@ -188,8 +188,38 @@ def test_a_copied_trailer_is_only_a_hint(world: World) -> None:
 
 
 def test_a_commit_that_is_not_there_is_an_error(world: World) -> None:
-    with pytest.raises(EdgeError, match=rf"^there is no commit {'1' * 40}$"):
-        world.forge().merged_as(Oid("1" * 40))
+    for name in ("1" * 40, "main", "HEAD\nHEAD"):
+        with pytest.raises(EdgeError) as caught:
+            world.forge().merged_as(Oid(name))
+        assert caught.value.message == f"there is no commit {name!r}"
+
+
+def test_a_message_that_is_no_text_is_refused(world: World) -> None:
+    with pytest.raises(UsageError, match=r"^the message 'bad \?' is no text: surrogates not allowed$"):
+        world.forge("bob").commit(branch="b1", parent=world.tip(), files=[("x", b"")], message="bad \udcff", at=T0)
+
+
+def test_a_clone_that_keeps_the_open_ref_sees_the_merge(world: World) -> None:
+    number = world.opened()
+    stale = world.tip(f"refs/heads/daypass/open/{number}")
+    merged(world, number)
+    world.git.update_refs({f"refs/heads/daypass/open/{number}": (ABSENT, stale)}, reason="fetch without prune")
+    assert world.forge().pull(number).state == "merged"
+    assert world.forge().open_pulls() == ()
+    with pytest.raises(ConflictError, match=r"^pull request 1 is merged already$"):
+        world.forge().close(number, reason="x", at=minutes(9))
+
+
+def test_another_record_beside_a_done_one_is_refused(world: World) -> None:
+    number = world.opened()
+    stale = world.tip(f"refs/heads/daypass/open/{number}")
+    world.forge("bob").review(number, commit=world.forge().pull(number).head, state="rejected", at=minutes(1))
+    other = world.tip(f"refs/heads/daypass/open/{number}")
+    world.git.run("update-ref", f"refs/heads/daypass/open/{number}", stale)
+    merged(world, number)
+    world.git.update_refs({f"refs/heads/daypass/open/{number}": (ABSENT, other)}, reason="attack")
+    with pytest.raises(EdgeError, match=r"is corrupt: it is open with one record and done with another$"):
+        world.forge().pull(number)
 
 
 def test_a_bare_clone_carries_everything_and_reads_the_same(world: World, tmp_path: Path) -> None:
@@ -238,7 +268,7 @@ def test_a_second_request_of_a_branch_is_refused(world: World) -> None:
 
 def test_a_branch_with_nothing_to_merge_is_refused(world: World) -> None:
     world.git.run("branch", "same", "main")
-    with pytest.raises(EdgeError, match=r"^branch 'same' has nothing that main has not$"):
+    with pytest.raises(ConflictError, match=r"^branch 'same' has nothing that main has not$"):
         world.forge("alice").open(branch="same", head=world.tip(), title="x", at=T0)
 
 

@@ -33,6 +33,7 @@ _COMMIT = re.compile(
     rb"(?P<signature>gpgsig(?:-sha256)? -----BEGIN SSH SIGNATURE-----\n(?: [^\n]*\n)+)?"
     rb"\n(?P<message>[^\0]*)"
 )
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # anything else could be read as two questions
 _PARENT = re.compile(rb"parent ([0-9a-f]+)\n")
 
 
@@ -72,19 +73,24 @@ class ChainReader:
     def read(self, number: int) -> Chain | None:
         """Return a pull request's record, None where there is none. Raises EdgeError for one that is corrupt."""
         # Open first: one that is merged between the two questions is found at the second.
-        for ref in (f"{OPEN}{number}", f"{DONE}{number}"):
-            found = self._get(ref, records.LARGEST)
-            if found is not None:
-                chain = Chain(number, ref, found[0], tuple(self._links(number, found[0])))
-                _check_order(chain)
-                return chain
-        return None
+        opened = self._get(f"{OPEN}{number}", records.LARGEST)
+        done = self._get(f"{DONE}{number}", records.LARGEST)
+        found = done or opened
+        if found is None:
+            return None
+        ref = f"{DONE if done is not None else OPEN}{number}"
+        chain = Chain(number, ref, found[0], tuple(self._links(number, found[0])))
+        # A clone that fetches without pruning keeps the open ref; another chain beside the done one is a forgery.
+        if opened is not None and opened[0] not in {link.oid for link in chain.links}:
+            raise corrupt(number, "it is open with one record and done with another")
+        _check_order(chain)
+        return chain
 
     def message(self, commit: Oid) -> str:
         """Return a commit's message. Raises EdgeError when there is no such commit."""
-        found = self._get(commit, _MERGE_LIMIT)
+        found = self._get(commit, _MERGE_LIMIT) if _OID.fullmatch(commit) else None
         if found is None or found[1] != b"commit":
-            raise EdgeError(f"there is no commit {commit}")
+            raise EdgeError(f"there is no commit {commit!r}")
         return found[2].partition(b"\n\n")[2].decode("utf-8", "replace")
 
     def _links(self, number: int, tip: Oid) -> list[Link]:

@@ -210,6 +210,10 @@ class LocalForge:
             )
         if self._checked_out_at(ref):
             raise ConflictError(f"branch {branch!r} is checked out", hint="check out another branch, then try again")
+        try:
+            message.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"the message {records.shown(message)!r} is no text: {error.reason}") from error
         name, email, _ = self._identity()
         tree = write_files(self._git, parent, files)
         made = commit_tree(self._git, tree, (parent,), message, author=(name, email), at=at)

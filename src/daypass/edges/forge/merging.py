@@ -13,16 +13,17 @@ _NO_MODE = "000000"
 
 
 def fork_point(git: Git, main: Oid, head: Oid, branch: str) -> Oid:
-    """Return where a branch left main. Raises EdgeError when it shares no history with main or has nothing of its own.
+    """Return where a branch left main. Raises EdgeError when it shares no history with main.
 
-    Raises ConflictError where there are several such points: what the branch changed could be told in several ways.
+    Raises ConflictError when main has all of it already, and where there are several such points: what the branch
+    changed could then be told in several ways.
     """
     history = GitHistory(git)
     first = history.merge_base(main, head)  # refuses a shallow clone
     if first is None:
         raise EdgeError(f"branch {branch!r} shares no history with main", hint="make the branch from main")
     if first == head:
-        raise EdgeError(
+        raise ConflictError(
             f"branch {branch!r} has nothing that main has not", hint="commit the change on the branch first"
         )
     found = git.text("merge-base", "--all", main, head).split()
