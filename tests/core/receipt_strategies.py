@@ -34,7 +34,9 @@ entitlements = st.builds(
     names,
     st.sampled_from(['{"member_of":"r"}', "{}"]),
 )
-windows = st.builds(lambda start, length: Window(start, start + timedelta(seconds=length)), instants, st.integers(1, 9999))
+windows = st.builds(
+    lambda start, length: Window(start, start + timedelta(seconds=length)), instants, st.integers(1, 9999)
+)
 approvals = st.builds(ApprovalRecord, names, st.sampled_from(["owners", "group:security"]), oids, instants, texts)
 admissions = st.builds(
     Admission,
@@ -77,7 +79,13 @@ bodies = st.one_of(
 )
 any_body = st.one_of(bodies, st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)))
 receipts = st.builds(
-    Receipt, st.integers(0, 10**9), st.one_of(st.just(""), digests), instants, st.one_of(st.just(""), oids), texts, any_body
+    Receipt,
+    st.integers(0, 10**9),
+    st.one_of(st.just(""), digests),
+    instants,
+    st.one_of(st.just(""), oids),
+    texts,
+    any_body,
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from receipt_strategies import BEGIN, bodies, open_, sign
 
@@ -46,6 +46,7 @@ def refusal(envelopes, after=None):
     return caught.value.message
 
 
+@settings(deadline=None)
 @given(st.lists(bodies, max_size=6), st.integers(0, 7))
 def test_what_is_sealed_verifies_whole_and_in_portions(found, cut):
     sealed = seal([Genesis(("key",)), *found], None, sign, at=BEGIN, main=MAIN, run="run")
@@ -145,9 +146,7 @@ def test_time_that_goes_back_is_refused():
 
 def test_a_ledger_without_a_genesis_is_refused():
     body = Receipt(0, "", BEGIN, MAIN, "run", BODY)
-    assert refusal([Place(0, sign(to_statement(body)))]) == (
-        "receipt 0 is no genesis, with which every ledger begins"
-    )
+    assert refusal([Place(0, sign(to_statement(body)))]) == ("receipt 0 is no genesis, with which every ledger begins")
 
 
 def test_a_second_genesis_is_refused():

@@ -5,7 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from receipt_strategies import BEGIN, receipts
 
@@ -18,7 +18,9 @@ from daypass.core.window import Window
 
 OID = Oid("a" * 40)
 ENTITLEMENT = Entitlement("postgres", "orders-db", "alice", "{}")
-CHANGE = Intended(Action.ADD, ENTITLEMENT, (GrantId("orders-db/a"),), Reason.WINDOW_OPENED, BEGIN, BEGIN + timedelta(hours=1))
+CHANGE = Intended(
+    Action.ADD, ENTITLEMENT, (GrantId("orders-db/a"),), Reason.WINDOW_OPENED, BEGIN, BEGIN + timedelta(hours=1)
+)
 ADMISSION = Admission(
     grant=GrantId("orders-db/a"),
     blob=OID,
@@ -54,16 +56,19 @@ def statement(kind):
     return to_statement(Receipt(3, "sha256:" + "f" * 64, BEGIN, OID, "run", BODIES[kind]))
 
 
+@settings(deadline=None)
 @given(receipts)
 def test_reading_what_was_written_gives_the_same_receipt(receipt):
     assert from_statement(to_statement(receipt)) == receipt
 
 
+@settings(deadline=None)
 @given(receipts)
 def test_a_statement_survives_json(receipt):
     assert from_statement(json.loads(canonical(to_statement(receipt)))) == receipt
 
 
+@settings(deadline=None)
 @given(receipts, receipts)
 def test_two_receipts_never_share_a_statement(one, other):
     assert (to_statement(one) == to_statement(other)) == (one == other)
@@ -140,6 +145,7 @@ def test_a_renamed_key_is_refused(kind, path):
 
 
 @pytest.mark.parametrize(("kind", "path"), MUTANTS)
+@settings(deadline=None)
 @given(value=st.sampled_from([None, 0.5, [[]], {"a": 1}, -1]))
 def test_a_value_of_another_type_is_refused(kind, path, value):
     changed = statement(kind)
@@ -183,7 +189,10 @@ def test_a_subject_that_the_body_is_not_about_is_refused():
 
 
 def test_a_previous_that_is_no_digest_is_refused():
-    assert _refusal("retired", lambda s: s["predicate"].update(previous="abc")) == "expected previous to be a digest, got 'abc'"
+    assert (
+        _refusal("retired", lambda s: s["predicate"].update(previous="abc"))
+        == "expected previous to be a digest, got 'abc'"
+    )
 
 
 def test_a_boolean_is_no_number():

@@ -17,8 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from daypass.core.chain import Head
 from daypass.core.grant import ABSENT, GrantId, Oid
@@ -65,37 +64,104 @@ class AdmittedGrant(NamedTuple):
         )
 
 
-def _nothing() -> Mapping[Any, Any]:
-    return MappingProxyType({})
+class Parts(Protocol):
+    """Where a standing has what it holds from. Answers never change; all but holdings are ordered by key."""
+
+    def rows(self) -> Mapping[GrantId, AdmittedGrant]:
+        """Return every proved grant, slim."""
+        ...
+
+    def admissions(self) -> Mapping[GrantId, Admission]:
+        """Return every proof, whole. Dear where there are many; `admission` reads one."""
+        ...
+
+    def admission(self, grant: GrantId) -> Admission | None:
+        """Return one proof."""
+        ...
+
+    def refusals(self) -> Mapping[GrantId, Refusal]:
+        """Return what was refused."""
+        ...
+
+    def holdings(self) -> Mapping[Entitlement, Holding]:
+        """Return what is ours."""
+        ...
+
+    def pending(self) -> Mapping[Opened, Intended]:
+        """Return what was begun and not finished."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Parts that are held in memory. ``slim`` and ``proofs`` have the same keys."""
+
+    slim: Mapping[GrantId, AdmittedGrant] = field(default_factory=dict)
+    proofs: Mapping[GrantId, Admission] = field(default_factory=dict)
+    refused: Mapping[GrantId, Refusal] = field(default_factory=dict)
+    held: Mapping[Entitlement, Holding] = field(default_factory=dict)
+    opened: Mapping[Opened, Intended] = field(default_factory=dict)
+
+    def rows(self) -> Mapping[GrantId, AdmittedGrant]:
+        """Return every proved grant, slim."""
+        return self.slim
+
+    def admissions(self) -> Mapping[GrantId, Admission]:
+        """Return every proof."""
+        return self.proofs
+
+    def admission(self, grant: GrantId) -> Admission | None:
+        """Return one proof."""
+        return self.proofs.get(grant)
+
+    def refusals(self) -> Mapping[GrantId, Refusal]:
+        """Return what was refused."""
+        return self.refused
+
+    def holdings(self) -> Mapping[Entitlement, Holding]:
+        """Return what is ours."""
+        return self.held
+
+    def pending(self) -> Mapping[Opened, Intended]:
+        """Return what was begun and not finished."""
+        return self.opened
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Standing:
-    """The state after ``head``, the last receipt (None: none yet); ``commit`` is the ledger branch's, ABSENT for none.
-
-    The mappings may read what they hold when first asked; they never change. ``rows`` and ``admissions`` have the same
-    keys.
-    """
+    """The state after ``head``, the last receipt (None: none yet); ``commit`` is the ledger branch's, or ABSENT."""
 
     head: Head | None = None
     commit: Oid = ABSENT
-    rows: Mapping[GrantId, AdmittedGrant] = field(default_factory=_nothing)
-    admissions: Mapping[GrantId, Admission] = field(default_factory=_nothing)
-    refusals: Mapping[GrantId, Refusal] = field(default_factory=_nothing)
-    holdings: Mapping[Entitlement, Holding] = field(default_factory=_nothing)
-    pending: Mapping[Opened, Intended] = field(default_factory=_nothing)
+    parts: Parts = field(default_factory=Held)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Standing):
-            return NotImplemented
-        return (self.head, self.commit) == (other.head, other.commit) and all(
-            dict(mine) == dict(theirs) for mine, theirs in zip(self._parts(), other._parts(), strict=True)
+    def same_state(self, other: Standing) -> bool:
+        """Say whether two standings hold the same after the same receipt, wherever they have it from."""
+        mine, theirs = self.parts, other.parts
+        return self.head == other.head and all(
+            (
+                mine.rows() == theirs.rows(),
+                mine.admissions() == theirs.admissions(),
+                mine.refusals() == theirs.refusals(),
+                mine.holdings() == theirs.holdings(),
+                mine.pending() == theirs.pending(),
+            )
         )
 
-    __hash__ = None  # type: ignore[assignment]  # two standings are compared in tests; none is ever a key
+    @property
+    def refusals(self) -> Mapping[GrantId, Refusal]:
+        """The grants that were refused last, with why."""
+        return self.parts.refusals()
 
-    def _parts(self) -> tuple[Mapping[Any, Any], ...]:
-        return (self.rows, self.admissions, self.refusals, self.holdings, self.pending)
+    @property
+    def holdings(self) -> Mapping[Entitlement, Holding]:
+        """The entitlements that are ours."""
+        return self.parts.holdings()
+
+    @property
+    def pending(self) -> Mapping[Opened, Intended]:
+        """The changes that were begun and of which nobody knows how they ended."""
+        return self.parts.pending()
 
     @property
     def digest(self) -> str:
@@ -119,24 +185,24 @@ class Standing:
 
     def admitted(self) -> Iterator[AdmittedGrant]:
         """Yield every proved grant, slim, ordered by id."""
-        return iter(self.rows.values())
+        return iter(self.parts.rows().values())
 
     def blobs(self) -> Iterator[tuple[GrantId, Oid]]:
         """Yield every proved grant with the blob that was proved, ordered by id."""
-        return ((row.grant, row.blob) for row in self.rows.values())
+        return ((row.grant, row.blob) for row in self.parts.rows().values())
 
     def admission(self, grant: GrantId) -> Admission | None:
         """Return the proof of a grant, None where it is not proved now."""
-        return self.admissions.get(grant)
+        return self.parts.admission(grant)
 
     def window_of(self, grant: GrantId) -> Window | None:
         """Return the window that a proved grant was given, None where it is not proved now."""
-        row = self.rows.get(grant)
-        return row.window if row is not None else None
+        found = self.admission(grant)
+        return found.window if found is not None else None
 
     def refusal(self, grant: GrantId, blob: Oid, landing: Oid | None = None) -> Refusal | None:
         """Return why these bytes, as that commit brought them where one is given, were refused; None where not."""
-        found = self.refusals.get(grant)
+        found = self.parts.refusals().get(grant)
         if found is None or found.blob != blob or landing not in (None, found.landing):
             return None
         return found
@@ -198,15 +264,15 @@ class Delta:
     def onto(self, standing: Standing, commit: Oid = ABSENT) -> Standing:
         """Return the standing after these receipts, held in memory whole."""
         rows = {grant: AdmittedGrant.of(a) if a is not None else None for grant, a in self.admissions.items()}
-        return Standing(
-            head=self.head if self.head is not None else standing.head,
-            commit=commit,
-            rows=_over(standing.rows, rows),
-            admissions=_over(standing.admissions, self.admissions),
-            refusals=_over(standing.refusals, self.refusals),
-            holdings=_over(standing.holdings, self.holdings),
-            pending=_over(standing.pending, self.pending, order=_opened_order),
+        below = standing.parts
+        held = Held(
+            slim=_over(below.rows(), rows),
+            proofs=_over(below.admissions(), self.admissions),
+            refused=_over(below.refusals(), self.refusals),
+            held=_over(below.holdings(), self.holdings),
+            opened=_over(below.pending(), self.pending, order=_opened_order),
         )
+        return Standing(self.head if self.head is not None else standing.head, commit, held)
 
 
 def _opened_order(opened: Opened) -> tuple[Entitlement, str]:
@@ -215,7 +281,7 @@ def _opened_order(opened: Opened) -> tuple[Entitlement, str]:
 
 def _over(below: Mapping[_K, _V], above: Mapping[_K, _V | None], order: Any = None) -> Mapping[_K, _V]:
     merged = {**below, **above}
-    return MappingProxyType({key: value for key in sorted(merged, key=order) if (value := merged[key]) is not None})
+    return {key: value for key in sorted(merged, key=order) if (value := merged[key]) is not None}
 
 
 def fold(receipts: Iterable[Receipt], standing: Standing | None = None, commit: Oid = ABSENT) -> Standing:

@@ -45,14 +45,14 @@ def generate_key(path: Path) -> bytes:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # O_EXCL: neither a file nor a symlink that somebody put there first is written through.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
+    if os.path.lexists(path):
         raise UsageError(
             f"{path} exists already", hint="a signing key is never overwritten; name another path or use that key"
-        ) from None
+        )
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # O_EXCL: neither a file nor a symlink that somebody put there meanwhile is written through.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise EdgeError(f"the signing key cannot be written to {path}: {error.strerror}") from error
     with os.fdopen(descriptor, "wb") as file:

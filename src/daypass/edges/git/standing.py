@@ -18,7 +18,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -185,7 +185,7 @@ class StandingCache:
             try:
                 return _open(self.path), ""
             except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode not in _BROKEN:
+                if getattr(error, "sqlite_errorcode", None) not in _BROKEN:
                     raise
                 why = f"{self.path} could not be read"
         for end in ("", "-wal", "-shm"):
@@ -202,7 +202,10 @@ def _others_may_write(path: Path) -> bool:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would let the umask decide
+    # SQLite would let the umask decide. A file that is there is not opened: closing it would let go of every lock
+    # that this process holds on it through SQLite.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -298,16 +301,7 @@ def _same_last(ledger: GitLedger, state: _State) -> None:
 
 
 def _standing(connection: sqlite3.Connection, state: _State) -> Standing:
-    reader = Reader(connection)
-    return Standing(
-        state.head,
-        state.commit,
-        reader.rows(),
-        reader.admissions(),
-        reader.refusals(),
-        reader.holdings(),
-        reader.pending(),
-    )
+    return Standing(state.head, state.commit, Reader(connection))
 
 
 def _counted(receipts: Iterable[Receipt], progress: Progress | None) -> Iterator[Receipt]:

@@ -1,21 +1,24 @@
 """The tables of the cached standing: what a delta writes, and mappings that read when first asked.
 
-Words that repeat (handles, resources, roles, principals, privileges, digests of meanings) are kept once and named by
-number, instants are seconds since 1970, proofs are compressed: 100,000 live grants take about 60 MB on disk, and a run
-that needs only the slim rows reads a third of it.
+Every run goes through all live grants, so the slim rows are made to be read fast: words that repeat (handles,
+resources, roles, principals, privileges, digests of meanings) are kept once and named by number, and a row's numbers,
+instants (seconds since 1970) and object ids are packed into one value. Whole proofs lie apart, compressed, and are
+read one by one.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
+import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from daypass.core.errors import EdgeError
-from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.grant import GrantId, canonical
 from daypass.core.plan import Entitlement, Holding, Intended
 from daypass.core.receipt import Admission, Refusal
 from daypass.core.standing import AdmittedGrant, Delta, Opened
@@ -28,21 +31,22 @@ TABLES_VERSION = 1
 _TABLES = {
     "state": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
     "word": "id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE",
-    "entitlement": "id INTEGER PRIMARY KEY, target INTEGER NOT NULL, resource INTEGER NOT NULL,"
-    " principal INTEGER NOT NULL, privilege INTEGER NOT NULL, UNIQUE(resource, principal, privilege, target)",
-    "admitted": "grant_id TEXT PRIMARY KEY, blob BLOB NOT NULL, landing BLOB NOT NULL, subject INTEGER NOT NULL,"
-    " resource INTEGER NOT NULL, role INTEGER NOT NULL, start INTEGER NOT NULL, until INTEGER NOT NULL,"
-    " entitlement INTEGER NOT NULL, meaning INTEGER NOT NULL",
+    "admitted": "grant_id TEXT PRIMARY KEY, packed BLOB NOT NULL",
     "proof": "grant_id TEXT PRIMARY KEY, body BLOB NOT NULL",
     "refused": "grant_id TEXT PRIMARY KEY, blob TEXT NOT NULL, landing TEXT NOT NULL, code TEXT NOT NULL,"
     " message TEXT NOT NULL",
-    "holding": "entitlement INTEGER PRIMARY KEY, grants TEXT NOT NULL, until INTEGER",
-    "pending": "action TEXT NOT NULL, entitlement INTEGER NOT NULL, change TEXT NOT NULL,"
-    " PRIMARY KEY(action, entitlement)",
+    "holding": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER, grants TEXT NOT NULL,"
+    " until INTEGER, PRIMARY KEY(resource, principal, privilege, target)",
+    "pending": "action TEXT, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
+    " change TEXT NOT NULL, PRIMARY KEY(action, resource, principal, privilege, target)",
 }
-_ROW = "grant_id, blob, landing, subject, resource, role, start, until, entitlement, meaning"
+_CLUSTERED = frozenset({"admitted", "refused", "holding", "pending"})
+_WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
+_PACKED = struct.Struct("<4I4IqqB")
+"""An entitlement's words, subject, resource, role, meaning, start, until, length of the blob's id; both ids follow."""
 
-_K = TypeVar("_K")
+_Number4 = tuple[int, int, int, int]
+
 _V = TypeVar("_V")
 
 
@@ -50,47 +54,23 @@ def begin_anew(connection: sqlite3.Connection) -> None:
     """Drop every table of ours and make them empty, inside the transaction that is open."""
     for name, columns in _TABLES.items():
         connection.execute(f"DROP TABLE IF EXISTS {name}")
-        connection.execute(f"CREATE TABLE {name}({columns}) STRICT")
-
-
-class Lazy(Mapping[_K, _V]):
-    """A mapping that reads everything when it is first gone through, and single keys before that one by one."""
-
-    __slots__ = ("_all", "_everything", "_find")
-
-    def __init__(self, everything: Callable[[], dict[_K, _V]], find: Callable[[_K], _V | None] | None = None) -> None:
-        self._everything = everything
-        self._find = find
-        self._all: dict[_K, _V] | None = None
-
-    def _read(self) -> dict[_K, _V]:
-        if self._all is None:
-            self._all = _guarded(self._everything)
-        return self._all
-
-    def __getitem__(self, key: _K) -> _V:
-        if self._all is None and self._find is not None:
-            find = self._find
-            found = _guarded(lambda: find(key))
-            if found is None:
-                raise KeyError(key)
-            return found
-        return self._read()[key]
-
-    def __iter__(self) -> Iterator[_K]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
+        kind = "STRICT, WITHOUT ROWID" if name in _CLUSTERED else "STRICT"
+        connection.execute(f"CREATE TABLE {name}({columns}) {kind}")
 
 
 def _guarded(call: Callable[[], _V]) -> _V:
+    # Nothing that is read here can be garbage; looking for it again and again would take half of the time.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         return call()
-    except (sqlite3.Error, zlib.error, ValueError, LookupError, TypeError) as error:
+    except (sqlite3.Error, struct.error, zlib.error, ValueError, LookupError, TypeError) as error:
         raise EdgeError(
             f"the cached standing cannot be read: {error}", hint="delete daypass/standing.sqlite in the git folder"
         ) from error
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def utc(seconds: int) -> datetime:
@@ -99,70 +79,92 @@ def utc(seconds: int) -> datetime:
 
 
 class Reader:
-    """Reads one state of the tables: the connection's transaction has begun and stays open as long as this lives."""
+    """The parts of a standing as one state of the tables has them, each read when it is first asked for.
+
+    The connection's transaction has begun, and stays open as long as this lives: what others write is not seen.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._words: list[str] = []
-        self._known: list[Entitlement] = []
+        self._known: dict[_Number4, Entitlement] = {}
+        self._once: dict[str, Any] = {}
 
     def __del__(self) -> None:
         self._connection.close()
 
     def rows(self) -> Mapping[GrantId, AdmittedGrant]:
-        """Return the slim rows, ordered by grant."""
-        return Lazy(self._rows, self._row)
+        """Return every proved grant, slim."""
+        return self._remembered("rows", self._rows)
 
     def admissions(self) -> Mapping[GrantId, Admission]:
-        """Return the whole proofs, each read when it is asked for."""
-        return Lazy(self._admissions, self._admission)
+        """Return every proof, whole."""
+        return self._remembered("admissions", self._admissions)
+
+    def admission(self, grant: GrantId) -> Admission | None:
+        """Return one proof."""
+        return _guarded(lambda: self._admission(grant))
 
     def refusals(self) -> Mapping[GrantId, Refusal]:
         """Return what was refused."""
-        return Lazy(self._refusals)
+        return self._remembered("refusals", self._refusals)
 
     def holdings(self) -> Mapping[Entitlement, Holding]:
         """Return what is ours."""
-        return Lazy(self._holdings)
+        return self._remembered("holdings", self._holdings)
 
     def pending(self) -> Mapping[Opened, Intended]:
         """Return what was begun and not finished."""
-        return Lazy(self._pending)
+        return self._remembered("pending", self._pending)
+
+    def _remembered(self, name: str, read: Callable[[], _V]) -> _V:
+        if name not in self._once:
+            self._once[name] = _guarded(read)
+        found: _V = self._once[name]
+        return found
 
     def _query(self, sql: str, *values: str) -> sqlite3.Cursor:
         return self._connection.execute(sql, values)
 
-    def _load_words(self) -> tuple[list[str], list[Entitlement]]:
-        """Read words and entitlements by number; both are numbered from 1 without a gap."""
+    def _word_list(self) -> list[str]:
+        """Read the words by number; they are numbered from 1 without a gap."""
         if not self._words:
-            words = ["", *(text for (text,) in self._query("SELECT text FROM word ORDER BY id"))]
-            listed = self._query("SELECT target, resource, principal, privilege FROM entitlement ORDER BY id")
-            known = [Entitlement(words[t], words[r], words[p], words[v]) for t, r, p, v in listed]
-            self._words, self._known = words, [Entitlement("", "", "", ""), *known]
-        return self._words, self._known
+            self._words = ["", *(text for (text,) in self._query("SELECT text FROM word ORDER BY id"))]
+        return self._words
+
+    def _entitlement(self, which: _Number4) -> Entitlement:
+        """Return one entitlement, always the same object, so that comparing costs nothing."""
+        found = self._known.get(which)
+        if found is None:
+            words = self._words
+            found = Entitlement(words[which[0]], words[which[1]], words[which[2]], words[which[3]])
+            self._known[which] = found
+        return found
 
     def _rows(self) -> dict[GrantId, AdmittedGrant]:
-        words, known = self._load_words()
-        return {
-            grant: AdmittedGrant(
-                grant,
-                Oid(blob.hex()),
-                Oid(landing.hex()),
-                words[subject],
-                words[resource],
-                words[role],
-                Window(utc(start), utc(until)),
-                known[entitlement],
-                words[meaning],
+        words, known = self._word_list(), self._entitlement
+        unpack, instant, make = _PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__
+        found: dict[GrantId, AdmittedGrant] = {}
+        for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
+            target, asset, principal, privilege, subject, resource, role, meaning, start, until, cut = unpack(packed)
+            ids = packed[_PACKED.size :].hex()
+            window = Window(instant(start, UTC), instant(until, UTC))
+            entitlement = known((target, asset, principal, privilege))
+            found[grant] = make(
+                AdmittedGrant,
+                (
+                    grant,
+                    ids[: 2 * cut],
+                    ids[2 * cut :],
+                    words[subject],
+                    words[resource],
+                    words[role],
+                    window,
+                    entitlement,
+                    words[meaning],
+                ),
             )
-            for grant, blob, landing, subject, resource, role, start, until, entitlement, meaning in self._query(
-                f"SELECT {_ROW} FROM admitted ORDER BY grant_id"  # noqa: S608  (a constant)
-            )
-        }
-
-    def _row(self, grant: GrantId) -> AdmittedGrant | None:
-        found = self._admission(grant)
-        return AdmittedGrant.of(found) if found is not None else None
+        return found
 
     def _admission(self, grant: GrantId) -> Admission | None:
         found = self._query("SELECT body FROM proof WHERE grant_id = ?", grant).fetchone()
@@ -177,12 +179,15 @@ class Reader:
         return {GrantId(row[0]): Refusal(*row) for row in listed}
 
     def _holdings(self) -> dict[Entitlement, Holding]:
-        _, known = self._load_words()
-        listed = [
-            Holding(known[number], tuple(GrantId(g) for g in grants.split("\n") if g), utc(until) if until else None)
-            for number, grants, until in self._query("SELECT entitlement, grants, until FROM holding")
-        ]
-        return {holding.entitlement: holding for holding in listed}
+        self._word_list()
+        found: list[Holding] = []
+        for *which, grants, until in self._query(
+            "SELECT target, resource, principal, privilege, grants, until FROM holding"
+        ):
+            givers = tuple(grants.split("\n")) if grants else ()
+            end = utc(until) if until is not None else None
+            found.append(Holding(self._entitlement((which[0], which[1], which[2], which[3])), givers, end))
+        return {holding.entitlement: holding for holding in found}
 
     def _pending(self) -> dict[Opened, Intended]:
         listed = [change_from_dict(json.loads(text)) for (text,) in self._query("SELECT change FROM pending")]
@@ -202,95 +207,80 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._words: dict[str, int] = {}
-        self._entitlements: dict[Entitlement, int] = {}
 
     def write(self, delta: Delta) -> None:
         """Put what changed in place of what was."""
-        self._admissions(delta.admissions)
-        self._change("refused", 5, delta.refusals, lambda g, r: (g, r.blob, r.landing, r.code, r.message))
-        number = {entitlement: (self._entitlement(entitlement),) for entitlement in delta.holdings}
-        gone = [number[entitlement] for entitlement, holding in delta.holdings.items() if holding is None]
-        self._connection.executemany("DELETE FROM holding WHERE entitlement = ?", gone)
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO holding VALUES (?, ?, ?)",
-            [
-                (*number[entitlement], "\n".join(holding.grants), _seconds(holding.until))
-                for entitlement, holding in delta.holdings.items()
-                if holding is not None
-            ],
-        )
+        self._change("admitted", delta.admissions, self._packed)
+        self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(body_to_dict(a)[1]).encode(), 1),))
+        self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
+        self._holdings(delta.holdings)
         self._pending(delta.pending)
 
-    def _admissions(self, changed: Mapping[GrantId, Admission | None]) -> None:
-        self._change("admitted", 10, changed, self._slim)
-        self._change("proof", 2, changed, lambda g, a: (g, zlib.compress(canonical(body_to_dict(a)[1]).encode(), 1)))
-
-    def _slim(self, grant: GrantId, admission: Admission) -> tuple[object, ...]:
-        return (
-            grant,
-            bytes.fromhex(admission.blob),
-            bytes.fromhex(admission.landing),
+    def _packed(self, admission: Admission) -> tuple[bytes]:
+        blob = bytes.fromhex(admission.blob)
+        numbers = (
+            *self._which(admission.entitlement),
             self._word(admission.subject),
             self._word(admission.resource),
             self._word(admission.role),
+            self._word(admission.meaning),
             _seconds(admission.window.start),
             _seconds(admission.window.end),
-            self._entitlement(admission.entitlement),
-            self._word(admission.meaning),
+            len(blob),
         )
+        return (_PACKED.pack(*numbers) + blob + bytes.fromhex(admission.landing),)
 
     def _change(
-        self,
-        table: str,
-        columns: int,
-        changed: Mapping[GrantId, _V | None],
-        row: Callable[[GrantId, _V], tuple[object, ...]],
+        self, table: str, changed: Mapping[GrantId, _V | None], row: Callable[[_V], tuple[object, ...]]
     ) -> None:
         gone = [(grant,) for grant, value in changed.items() if value is None]
-        self._connection.executemany(f"DELETE FROM {table} WHERE grant_id = ?", gone)  # noqa: S608  (our own names)
-        marks = ", ".join("?" * columns)
-        self._connection.executemany(
-            f"INSERT OR REPLACE INTO {table} VALUES ({marks})",  # noqa: S608  (our own names)
-            [row(grant, value) for grant, value in changed.items() if value is not None],
+        self._run(f"DELETE FROM {table} WHERE grant_id = ?", gone)  # noqa: S608  (our own names)
+        self._put(table, [(grant, *row(value)) for grant, value in changed.items() if value is not None])
+
+    def _holdings(self, changed: Mapping[Entitlement, Holding | None]) -> None:
+        gone = [self._which(entitlement) for entitlement, holding in changed.items() if holding is None]
+        self._run(f"DELETE FROM holding WHERE {_WHICH}", gone)  # noqa: S608  (a constant)
+        held = [holding for holding in changed.values() if holding is not None]
+        self._put(
+            "holding",
+            [
+                (*self._which(h.entitlement), "\n".join(h.grants), _seconds(h.until) if h.until is not None else None)
+                for h in held
+            ],
         )
 
     def _pending(self, changed: Mapping[Opened, Intended | None]) -> None:
-        keyed = [(action.value, self._entitlement(e), change) for (action, e), change in changed.items()]
-        self._connection.executemany(
-            "DELETE FROM pending WHERE action = ? AND entitlement = ?", [(a, e) for a, e, change in keyed if not change]
-        )
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO pending VALUES (?, ?, ?)",
-            [(a, e, canonical(change.to_dict())) for a, e, change in keyed if change is not None],
+        gone = [(a.value, *self._which(e)) for (a, e), change in changed.items() if change is None]
+        self._run(f"DELETE FROM pending WHERE action = ? AND {_WHICH}", gone)  # noqa: S608  (a constant)
+        opened = [change for change in changed.values() if change is not None]
+        self._put("pending", [(c.action.value, *self._which(c.entitlement), canonical(c.to_dict())) for c in opened])
+
+    def _put(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._run(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)  # noqa: S608  (our own names)
+
+    def _run(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def _which(self, entitlement: Entitlement) -> _Number4:
+        return (
+            self._word(entitlement.target),
+            self._word(entitlement.resource),
+            self._word(entitlement.principal),
+            self._word(entitlement.privilege),
         )
 
     def _word(self, text: str) -> int:
+        """Return the number of a word, new or there already; numbers have no gap since no word is ever deleted."""
         number = self._words.get(text)
         if number is None:
-            number = self._number("word", ("text",), (text,))
-            self._words[text] = number
+            found = self._connection.execute("SELECT id FROM word WHERE text = ?", (text,)).fetchone()
+            if found is None:
+                found = self._connection.execute("INSERT INTO word(text) VALUES (?) RETURNING id", (text,)).fetchone()
+            number = self._words[text] = int(found[0])
         return number
 
-    def _entitlement(self, entitlement: Entitlement) -> int:
-        number = self._entitlements.get(entitlement)
-        if number is None:
-            fields = (entitlement.target, entitlement.resource, entitlement.principal, entitlement.privilege)
-            values = tuple(self._word(text) for text in fields)
-            number = self._number("entitlement", ("target", "resource", "principal", "privilege"), values)
-            self._entitlements[entitlement] = number
-        return number
 
-    def _number(self, table: str, columns: tuple[str, ...], values: Iterable[object]) -> int:
-        """Return the number of a row, new or there already; numbers have no gap since rows are never deleted."""
-        given = tuple(values)
-        where = " AND ".join(f"{column} = ?" for column in columns)
-        found = self._connection.execute(f"SELECT id FROM {table} WHERE {where}", given).fetchone()  # noqa: S608
-        if found is None:
-            marks = ", ".join("?" * len(columns))
-            sql = f"INSERT INTO {table}({', '.join(columns)}) VALUES ({marks}) RETURNING id"  # noqa: S608  (our names)
-            found = self._connection.execute(sql, given).fetchone()
-        return int(found[0])
-
-
-def _seconds(instant: datetime | None) -> int | None:
-    return int(instant.timestamp()) if instant is not None else None
+def _seconds(instant: datetime) -> int:
+    return int(instant.timestamp())

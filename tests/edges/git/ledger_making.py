@@ -1,0 +1,173 @@
+"""A real repository with a real key and a ledger in it, and the ways to tamper with one."""
+
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from daypass.core.chain import Head, seal, verify_chain
+from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Retirement
+from daypass.core.window import Window
+from daypass.edges.git.ledger import GitLedger, receipt_path
+from daypass.edges.git.plumbing import Git
+from daypass.edges.git.standing import StandingCache
+from daypass.edges.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
+from daypass.ports import Envelope
+
+BEGIN = datetime(2026, 11, 21, 9, tzinfo=UTC)
+LATER = BEGIN + timedelta(hours=1)
+MAIN = Oid("a" * 40)
+BRANCH = "daypass-ledger"
+
+
+def entitlement(n):
+    return Entitlement("postgres", "orders-db", f"person{n}", '{"member_of":"orders_readonly"}')
+
+
+def addition(n):
+    grant = GrantId(f"orders-db/g{n}")
+    return Intended(Action.ADD, entitlement(n), (grant,), Reason.WINDOW_OPENED, BEGIN, BEGIN + timedelta(hours=1))
+
+
+def admission(n):
+    return Admission(
+        grant=GrantId(f"orders-db/g{n}"),
+        blob=Oid(f"{n:040x}"),
+        landing=Oid("b" * 40),
+        pull=n,
+        head=Oid("c" * 40),
+        base=Oid("d" * 40),
+        merged_at=BEGIN,
+        requested_at=BEGIN - timedelta(hours=1),
+        requester="alice",
+        subject="alice",
+        resource="orders-db",
+        role="readonly",
+        window=Window(BEGIN, BEGIN + timedelta(hours=1, seconds=n)),
+        entitlement=entitlement(n),
+        grant_digest="sha256:" + "0" * 64,
+        policy="sha256:" + "1" * 64,
+        meaning="sha256:" + "2" * 64,
+        approvals=(ApprovalRecord("bob", "owners", Oid("c" * 40), BEGIN, "1"),),
+    )
+
+
+def life(n):
+    """The bodies of one grant's life: proved, begun, given."""
+    return [admission(n), Intent((addition(n),), "sha256:" + "3" * 64), Outcome(addition(n), ok=True)]
+
+
+def retirement(n):
+    return Retirement(GrantId(f"orders-db/g{n}"), Oid(f"{n:040x}"), MAIN)
+
+
+@dataclass
+class Made:
+    folder: Path
+    key: Path
+    public: bytes
+
+    @property
+    def git(self):
+        return Git(self.folder)
+
+    @property
+    def ledger(self):
+        return GitLedger(self.git, BRANCH)
+
+    @property
+    def signer(self):
+        return EnvelopeSigner(self.key, self.public)
+
+    @property
+    def verifier(self):
+        return EnvelopeVerifier({"ledger.pub": self.public})
+
+    @property
+    def cache(self):
+        return StandingCache(self.folder / ".git" / "daypass" / "standing.sqlite")
+
+    def load(self):
+        return self.cache.load(self.ledger, self.verifier)
+
+    def append(self, standing, bodies, at=LATER, run="run"):
+        return self.cache.append(self.ledger, self.verifier, self.signer, standing, bodies, at=at, main=MAIN, run=run)
+
+    def write(self, bodies, at=LATER):
+        """Append to the branch as another machine would: this one's cache learns nothing of it."""
+        ledger, verifier = self.ledger, self.verifier
+        head = None
+        parent = self.git.find(f"refs/heads/{BRANCH}") or ABSENT
+        if parent != ABSENT:
+            for receipt in verify_chain(ledger.envelopes(), verifier.open):
+                head = Head.of(receipt, head)
+        sealed = seal(bodies, head, self.signer.sign, at=at, main=MAIN, run="other")
+        return ledger.append(parent, [Envelope(s.sequence, s.raw) for s in sealed], message="append", at=at)
+
+    def receipts(self):
+        return list(verify_chain(self.ledger.envelopes(), self.verifier.open))
+
+    def git_do(self, *arguments, stdin=None):
+        return subprocess.run(
+            ["git", "-C", str(self.folder), *arguments], input=stdin, check=True, capture_output=True
+        ).stdout
+
+    def forge(self, files, *, parents=None, mode="100644"):
+        """Point the branch at a commit of a tree in which files were put (bytes), or taken away (None), by force."""
+        environment = {"GIT_INDEX_FILE": str(self.folder / "forged-index"), "PATH": "/usr/bin:/bin:/usr/local/bin"}
+        (self.folder / "forged-index").unlink(missing_ok=True)
+
+        def do(*arguments, stdin=None):
+            command = ["git", "-C", str(self.folder), "-c", "user.name=x", "-c", "user.email=x@x", *arguments]
+            return (
+                subprocess.run(command, input=stdin, check=True, capture_output=True, env=environment)
+                .stdout.decode()
+                .strip()
+            )
+
+        tip = do("rev-parse", BRANCH)
+        do("read-tree", tip)
+        for path, content in files.items():
+            if content is None:
+                do("update-index", "--force-remove", path)
+            else:
+                blob = do("hash-object", "-w", "--stdin", stdin=content)
+                do("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}")
+        chosen = [tip] if parents is None else parents
+        commit = do("commit-tree", do("write-tree"), *(x for p in chosen for x in ("-p", p)), stdin=b"forged")
+        do("update-ref", f"refs/heads/{BRANCH}", commit)
+        return Oid(commit)
+
+    def raw(self, sequence):
+        return self.ledger.envelope(sequence, commit=self.ledger.head())
+
+
+def make(folder, *, lives=2):
+    """Return a repository whose ledger has a genesis and some lives, three receipts each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    key = folder.parent / f"{folder.name}-keys" / "ledger.pem"
+    public = generate_key(key)
+    made = Made(folder, key, public)
+    made.write([Genesis(made.verifier.key_ids)], at=BEGIN)
+    for n in range(lives):
+        made.write(life(n), at=BEGIN + timedelta(minutes=n))
+    return made
+
+
+__all__ = [
+    "BEGIN",
+    "BRANCH",
+    "LATER",
+    "MAIN",
+    "Made",
+    "addition",
+    "admission",
+    "entitlement",
+    "life",
+    "make",
+    "receipt_path",
+    "retirement",
+]
