@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.plan import Entitlement
 from daypass.core.receipt import Body
+from daypass.core.standing import Standing
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

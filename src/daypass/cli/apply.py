@@ -110,7 +110,8 @@ def print_applied(done: Any, output: str) -> None:
         click.echo(f"daypass: {done.held_message}", err=True)
         if not found.policy.broken:
             click.echo(
-                f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {found.plan.digest}", err=True
+                f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {found.plan.digest}",
+                err=True,
             )
 
 

@@ -10,11 +10,22 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
 from daypass.core.errors import EdgeError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from daypass.core.plan import Entitlement
+
+
+class _Wanted(NamedTuple):
+    target: str
+    resource: str
+    principal: str
+    privilege: str
+
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS meaning(policies TEXT, subject TEXT, resource TEXT, role TEXT, kind TEXT, store TEXT,"
@@ -40,15 +51,13 @@ def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool
         found = _work_out(folder, subject, resource, role)
         _remember(state, policies, (subject, resource, role), found)
     kind, store, target, principal, privilege = found
-    from daypass.core.plan import Entitlement
-
-    entitlement = Entitlement(target, resource, principal, privilege)
     if kind == "embedded":
         from daypass.edges.targets.embedded import holds
 
-        yes = holds(Path(store), entitlement)
+        # The same four fields as an Entitlement has; importing that one would cost more than all the rest.
+        yes = holds(Path(store), cast("Entitlement", _Wanted(target, resource, principal, privilege)))
     else:
-        yes = _ask_target(folder, target, entitlement)
+        yes = _ask_target(folder, (target, resource, principal, privilege))
     if not quiet:
         click.echo("yes" if yes else "no")
     return int(ExitCode.OK if yes else ExitCode.NO)
@@ -117,10 +126,11 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str
     return (target.kind, store, target.name, principal, canonical(dict(level.privilege)))
 
 
-def _ask_target(folder: Path, name: str, entitlement: Any) -> bool:
+def _ask_target(folder: Path, entitlement: tuple[str, str, str, str]) -> bool:
     from daypass.cli.site import Site
+    from daypass.core.plan import Entitlement
 
-    target = Site(folder).targets()[name]
+    target = Site(folder).targets()[entitlement[0]]
     if isinstance(target, EdgeError):
         raise target
-    return entitlement in target.observe()
+    return Entitlement(*entitlement) in target.observe()

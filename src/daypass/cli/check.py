@@ -144,6 +144,7 @@ def _print(found: Any, output: str) -> None:
 
 
 def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetime, output: str) -> int:
+    from daypass.core.finding import Finding, Place
     from daypass.pipeline.proposal import Asked, read_proposal
     from daypass.views import findings as views
     from daypass.views.decision import decision_data, needs_text
@@ -153,11 +154,17 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
     who = requester or site.acting or ""
     asked = Asked(who, at, lambda _: None)
     found = read_proposal(site.history, policy, base=base_oid, head=head_oid, asked=asked, at=at, trace=True)
-    decided = [item for item in found.items if item.decision is not None and item.grant is not None]
-    denials = [denial.finding(item.grant.path) for item in decided for denial in item.decision.denials]
+    decided = [
+        (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None
+    ]
+    denials = [
+        Finding(denial.finding_code, Place(grant.path), denial.message, denial.hint)
+        for grant, decision in decided
+        for denial in decision.denials
+    ]
     everything = (*found.findings, *denials, *(policy.broken))
     if output == "json":
-        decisions = [decision_data(policy, item.grant, item.decision) for item in decided]
+        decisions = [decision_data(policy, grant, decision) for grant, decision in decided]
         click.echo(views.findings_json(everything, base=base_oid, head=head_oid, decisions=decisions), nl=False)
     elif output == "github":
         click.echo(views.findings_github(everything), nl=False)
@@ -167,7 +174,7 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
         click.echo(views.findings_text((*found.findings, *policy.broken)), nl=False)
         for item in found.items:
             click.echo(f"{item.kind} {item.id}")
-            if item.decision is not None:
+            if item.decision is not None and item.grant is not None:
                 click.echo(needs_text(policy, item.grant, item.decision, requester=who), nl=False)
             else:
                 click.echo("  takes access away; nobody needs to approve it")

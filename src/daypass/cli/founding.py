@@ -105,7 +105,9 @@ class Founding:
         site = Site(self.top)
         if site.policy.broken:
             raise InvalidError(
-                "the policies do not read, so no ledger was begun", site.policy.broken, hint="mend them and run init --merge"
+                "the policies do not read, so no ledger was begun",
+                site.policy.broken,
+                hint="mend them and run init --merge",
             )
         if not site.books.exists():
             site.books.begin(at=self.at, main=site.tip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
@@ -179,6 +180,6 @@ class Site:
 
 def progress(done: int, total: int, what: str) -> None:
     """Say on stderr how far long work has come, where somebody is looking."""
-    if total > 1000 and click.get_text_stream("stderr").isatty():  # noqa: PLR2004  (short work needs no progress)
+    if total > 1000 and sys.stderr.isatty():  # noqa: PLR2004  (short work needs no progress)
         end = "\n" if done >= total else ""
         click.echo(f"\r{what}: {done}/{total}{end}", nl=False, err=True)

@@ -14,7 +14,19 @@ from datetime import datetime
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, LedgerError, worst
 from daypass.core.grant import GrantId, Oid, canonical
-from daypass.core.plan import Action, Braked, Claim, Entitlement, Holding, Intended, Observed, Plan, Reason, brake, compute
+from daypass.core.plan import (
+    Action,
+    Braked,
+    Claim,
+    Entitlement,
+    Holding,
+    Intended,
+    Observed,
+    Plan,
+    Reason,
+    brake,
+    compute,
+)
 from daypass.core.policies import Policy
 from daypass.core.receipt import BATCH, Body, Intent, Outcome, Refusal
 from daypass.core.standing import Standing

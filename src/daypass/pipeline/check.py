@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place, ordered
@@ -26,8 +27,14 @@ from daypass.ports import Entry, History, VerdictStore
 DENIED = "policy-denied"
 """The code of a finding that stands for a denial by policy."""
 
-Clean = tuple[bytes, str, bytes]
-"""(blob id, resource, digest of the grant's meaning) of a grant without findings."""
+
+class Clean(NamedTuple):
+    """A grant without findings: its blob's id, the resource that it names, and a digest of what it means."""
+
+    blob: bytes
+    resource: str
+    meaning: bytes
+
 
 Piece = tuple[list[Clean], list[Finding]]
 """What came of a part of the files."""
@@ -60,7 +67,7 @@ def judge_file(policy: Policy, path: str, blob: Oid, raw: bytes) -> Clean | tupl
     denials = static_denials(policy, grant)
     if denials:
         return tuple(Finding(denial.finding_code, Place(path), denial.message, denial.hint) for denial in denials)
-    return (bytes.fromhex(blob), grant.resource, bytes.fromhex(grant.digest.removeprefix("sha256:"))[:16])
+    return Clean(bytes.fromhex(blob), grant.resource, bytes.fromhex(grant.digest.removeprefix("sha256:"))[:16])
 
 
 def judge_files(policy: Policy, files: Iterable[tuple[str, Oid, bytes]]) -> Piece:
@@ -69,10 +76,10 @@ def judge_files(policy: Policy, files: Iterable[tuple[str, Oid, bytes]]) -> Piec
     findings: list[Finding] = []
     for path, blob, raw in files:
         verdict = judge_file(policy, path, blob, raw)
-        if isinstance(verdict[0], Finding):
-            findings += verdict  # type: ignore[arg-type]  # a tuple whose first is a finding holds findings only
+        if isinstance(verdict, Clean):
+            clean.append(verdict)
         else:
-            clean.append(verdict)  # type: ignore[arg-type]  # likewise
+            findings += verdict
     return clean, findings
 
 
@@ -110,7 +117,7 @@ def check_tree(
         done += len(clean) + len(wrong)
         progress(done, len(fresh), "grants")
     if learned:
-        verdicts.store(context, [(blob, *value) for blob, value in learned.items()])
+        verdicts.store(context, [(blob, resource, meaning) for blob, (resource, meaning) in learned.items()])
     seen |= {path: learned[blob] for path, blob in blob_of.items() if blob in learned}
     findings += _duplicates(seen)
     findings += policy.findings
@@ -127,12 +134,11 @@ def check_files(
     paths: list[str] = []
     for path, mode, raw in files:
         paths.append(path)
-        wrong = check_path(path, mode)
-        verdict = wrong or judge_file(policy, path, blob_of(raw), raw)
-        if isinstance(verdict[0], Finding):
-            findings += verdict  # type: ignore[arg-type]  # a tuple whose first is a finding holds findings only
+        verdict = check_path(path, mode) or judge_file(policy, path, blob_of(raw), raw)
+        if isinstance(verdict, Clean):
+            seen[path] = (verdict.resource, verdict.meaning)
         else:
-            seen[path] = (verdict[1], verdict[2])  # type: ignore[assignment]  # likewise
+            findings += verdict
     findings += check_names(paths)
     findings += _duplicates(seen)
     findings += policy.findings
