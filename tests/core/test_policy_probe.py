@@ -1,0 +1,205 @@
+"""Rules that can never apply, that fail, and that name what is not there."""
+
+import pytest
+from policy_samples import files, policy, rules, shown
+
+from daypass.core.policies import read_policies
+from daypass.core.policy import Request, decide
+from daypass.core.probe import probe
+from daypass.core.worlds import MOST, worlds_of
+
+NEVER = (
+    "can never apply: no request that is possible here makes its condition true [mend the condition or remove the rule]"
+)
+
+
+def found(when, effect="deny: true"):
+    return shown(probe(rules(f"  - {{id: a, when: '{when}', {effect}}}\n")))
+
+
+def test_the_sample_policy_has_nothing_to_tell():
+    assert probe(policy()) == ()
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "false",
+        'resource.environment == "production" && resource.environment == "staging"',
+        'grant.duration > duration("721h")',
+        'grant.duration > duration("8h") && grant.duration < duration("8h")',
+        "grant.emergency && !grant.emergency",
+        'grant.absolute && subject.kind == "person" && !grant.absolute',
+        'request.kind == "new" && request.kind == "widen"',
+        'within_hours(request.opened_at, "Mon 08:00-09:00", "UTC") && within_hours(request.opened_at, "Tue 08:00-09:00", "UTC")',
+        'role.max_duration > duration("9000h")',
+        'grant.role == "admin" && resource.name == "wiki"',
+        'request.requester == "bob" && request.requester == "dan"',
+        "requester.groups.size() > 3",
+    ],
+)
+def test_a_rule_that_can_never_apply_is_found(when):
+    assert found(when) == [f"3:20 rule-never-applies rule a {NEVER}"]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        'resource.environment == "development"',  # no such resource yet, but there may be one tomorrow
+        'resource.environment == "staging" && resource.classification == "public"',
+        '"security" in subject.groups && subject.employment == "vendor"',
+        'grant.duration == duration("8h")',
+        'grant.duration > duration("2h45m30s") && grant.duration < duration("2h46m")',
+        'grant.purpose == "incident"',
+        "grant.emergency",
+        'subject.vendor == "acme"',
+        'within_hours(request.opened_at, "Sun 03:00-03:01", "Asia/Tokyo")',
+        '!within_hours(request.opened_at, "Mon-Sun 00:00-23:59", "Europe/Berlin")',
+        '"dba" in requester.groups && request.kind == "widen"',
+        "grant.absolute",
+    ],
+)
+def test_a_rule_that_may_apply_is_left_alone(when):
+    assert found(when) == []
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        'grant.ticket == "never"',
+        'grant.reason.contains("zzz")',
+        'grant.id == "orders-db/nothing"',
+        'request.opened_at > timestamp("2030-01-01T00:00:00Z")',
+        "request.opened_at.getFullYear() == 1999",
+        'grant.duration + grant.duration == duration("7h")',
+        "grant.duration.getHours() == 5",
+        'duration("1h") in [grant.duration]',
+        'within_hours(request.opened_at, grant.ticket + "Mon 08:00-09:00", "UTC") && false',
+    ],
+)
+def test_what_cannot_be_tried_out_in_full_is_never_called_impossible(when):
+    assert not any("rule-never-applies" in line for line in found(when))
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (
+            '1 / (request.opened_at.getHours("UTC") - 9) == 3',
+            "3:20 rule-fails rule a fails: divide by zero, for example with request.opened_at = 2026-01-05T09:00:00Z "
+            "[a rule that fails denies; guard it with a condition]",
+        ),
+        (
+            "int(grant.ticket) > 3",
+            '3:20 rule-fails rule a fails: cannot convert string to int, for example with grant.ticket = "" '
+            "[a rule that fails denies; guard it with a condition]",
+        ),
+        (
+            "1 / 0 == 1",
+            "3:20 rule-fails rule a fails: divide by zero [a rule that fails denies; guard it with a condition]",
+        ),
+    ],
+)
+def test_a_rule_that_fails_is_found_with_an_example(when, expected):
+    assert found(when) == [expected]
+
+
+def test_what_a_denial_depends_on_is_tried_where_the_rule_applies():
+    failing = 'resource.owners[1] == "dba"'
+    lines = shown(probe(rules(f"  - {{id: a, when: 'true', deny_unless: '{failing}'}}\n")))
+    assert lines[0].startswith("3:41 rule-fails rule a fails: ")
+    assert 'for example with resource.owners = ["dba"]' in lines[0]
+    assert shown(probe(rules(f"  - {{id: a, when: 'grant.role == \"\"', deny_unless: '{failing}'}}\n"))) != []
+
+
+def test_a_failure_found_here_is_a_denial_there():
+    bad = rules("  - {id: a, when: 'int(grant.ticket) > 3', deny: true}\n")
+    (case,) = read_policies(
+        {
+            **files(),
+            "policies/tests/a.yaml": b"version: 1\ncases:\n  - {name: x, request: {subject: alice, resource: wiki, "
+            b"role: editor, window: {duration: 1h}}, at: 2026-11-20T10:00:00Z, expect: {denied: [a]}}\n",
+        }
+    ).tests
+    assert [d.code for d in decide(bad, Request(case.grant, "alice", case.at)).denials] == ["rule-failed"]
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (
+            'true || resource.environment == "prodution"',
+            "3:52 unknown-name there is no environment 'prodution' [did you mean production?]",
+        ),
+        (
+            'true || "enginering" in subject.groups',
+            "3:28 unknown-name there is no group 'enginering' [did you mean engineering?]",
+        ),
+        (
+            'true || grant.role in ["admin", "rot"]',
+            "3:52 unknown-name there is no role 'rot' [known: admin, editor, readonly]",
+        ),
+        (
+            'true || "orders" != resource.name',
+            "3:28 unknown-name there is no resource 'orders' [did you mean orders-db?]",
+        ),
+        (
+            'true || subject.vendor == "acmee"',
+            "3:46 unknown-name there is no vendor 'acmee' [did you mean acme?]",
+        ),
+        (
+            'true || request.kind == "old"',
+            "3:44 unknown-name there is no kind of request 'old' [known: new, widen]",
+        ),
+    ],
+)
+def test_names_that_do_not_exist_are_found_at_their_character(when, expected):
+    assert found(when) == [expected]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        'grant.purpose == "" || grant.ticket == "INC-1" || "personal" in resource.data',
+        'subject.handle == "alice" || grant.subject in ["bob", "dan"]',
+        '["a"] == ["a"] && "a" == "a" && grant.role in [grant.role]',
+        '{"a": grant.role}["a"] == grant.role',
+    ],
+)
+def test_names_that_are_free_or_exist_are_left_alone(when):
+    assert found(when) == []
+
+
+def test_a_resource_with_a_fault_is_still_a_name():
+    base = files(resources_wiki="version: 2\n", rules_base=None)
+    base["policies/rules/base.yaml"] = (
+        b"version: 1\nrules:\n  - {id: a, when: 'true || resource.name == \"wiki\"', deny: true}\n"
+    )
+    assert probe(read_policies(base)) == ()
+
+
+def test_policies_that_are_broken_are_not_tried():
+    assert probe(rules("  - {id: a, when: 'fals', deny: true}\n")) == ()
+
+
+def test_an_empty_catalogue_is_tried_with_what_it_could_hold():
+    text = "version: 1\nrules:\n  - {id: a, when: 'resource.environment == \"production\"', deny: true}\n"
+    empty = policy(resources_orders_db=None, resources_wiki=None, rules_base=text)
+    assert probe(empty) == ()
+
+
+def test_trying_ends_even_when_the_worlds_do_not():
+    groups = "".join(f"  g{n}: {{members: [bob]}}\n" for n in range(30))
+    people = "".join(f"  p{n}: {{name: P}}\n" for n in range(60))
+    directory = f"version: 1\npeople:\n  bob: {{}}\n{people}groups:\n  dba: {{members: [bob]}}\n{groups}"
+    when = (
+        'subject.handle == "p1" && grant.reason == "x" && request.requester == "p2" && grant.duration > duration("1h")'
+    )
+    big = policy(
+        directory_people=directory, rules_base=f"version: 1\nrules:\n  - {{id: a, when: '{when}', deny: true}}\n"
+    )
+    worlds = worlds_of(big.rules.rules[0], big.catalogue, big.facts)
+    assert worlds.count > MOST
+    assert not worlds.complete
+    assert 0 < sum(1 for _ in worlds) <= MOST
+    assert probe(big) == ()

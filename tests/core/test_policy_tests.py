@@ -1,0 +1,155 @@
+"""The cases of policies/tests/."""
+
+from datetime import timedelta
+
+import pytest
+from policy_samples import AT, files, shown
+
+from daypass.core.policies import read_policies
+from daypass.core.policytest import run_tests
+
+REQUEST = "request: {subject: alice, resource: orders-db, role: readonly, window: {duration: 8h}, reason: example one, ticket: INC-1}"
+WIKI = "request: {subject: alice, resource: wiki, role: editor, window: {duration: 4h}}"
+TWO = "approvals: [{at_least: 1, from: owners}, {at_least: 1, from: group:security}]"
+
+
+def cases(*texts):
+    body = "".join(f"  - {{name: case {n}, {text}}}\n" for n, text in enumerate(texts, 1))
+    return read_policies({**files(), "policies/tests/a.yaml": ("version: 1\ncases:\n" + body).encode()})
+
+
+def ran(*texts):
+    found = cases(*texts)
+    assert found.findings == ()
+    return run_tests(found)
+
+
+def test_a_case_is_read():
+    (case,) = cases(f"{REQUEST}, at: 2026-11-20T10:00:00Z, expect: {{{TWO}}}").tests
+    assert (case.name, case.requester, case.at) == ("case 1", "alice", AT)
+    assert (case.grant.subject, case.grant.ticket, case.grant.span.duration) == ("alice", "INC-1", timedelta(hours=8))
+    assert case.expected.approvals == ((1, "group:security"), (1, "owners"))
+    assert str(case.place) == "policies/tests/a.yaml:3:5"
+
+
+def test_cases_that_come_out_as_expected_pass():
+    found = ran(
+        f"{REQUEST}, at: 2026-11-20T10:00:00Z, expect: {{{TWO}}}",
+        f"{REQUEST}, at: 2026-11-21T10:00:00Z, expect: {{denied: [restricted-in-office-hours]}}",
+        f"{REQUEST}, at: 2026-11-21T10:00:00Z, expect: {{denied: [rule-denies]}}",
+        f"{WIKI}, at: 2026-11-21T10:00:00Z, expect: {{automatic: true}}",
+        f"{WIKI.replace('4h', '5h')}, at: 2026-11-21T10:00:00Z, expect: {{approvals: [{{at_least: 1, from: owners}}]}}",
+        f"{WIKI.replace('duration: 4h', 'from: 2026-11-20T09:00:00Z, until: 2026-11-20T10:00:00Z')}, "
+        "at: 2026-11-20T10:00:00Z, expect: {denied: [window-past]}",
+    )
+    assert [outcome.missing + outcome.surplus for outcome in found.outcomes] == [()] * 6
+    assert found.passed
+    assert found.untried == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "missing", "surplus"),
+    [
+        (
+            f"{REQUEST}, at: 2026-11-20T10:00:00Z, expect: {{approvals: [{{at_least: 2, from: owners}}]}}",
+            ("2 from owners",),
+            ("1 from group:security", "1 from owners"),
+        ),
+        (
+            f"{REQUEST}, at: 2026-11-20T10:00:00Z, expect: {{automatic: true}}",
+            ("automatic",),
+            ("1 from group:security", "1 from owners"),
+        ),
+        (
+            f"{REQUEST}, at: 2026-11-21T10:00:00Z, expect: {{{TWO}}}",
+            ("1 from group:security", "1 from owners"),
+            ("denied: restricted-in-office-hours",),
+        ),
+        (
+            f"{REQUEST}, at: 2026-11-20T10:00:00Z, expect: {{denied: [restricted-in-office-hours]}}",
+            ("denied: restricted-in-office-hours",),
+            ("1 from group:security", "1 from owners"),
+        ),
+        (
+            f"{REQUEST.replace('8h', '9h')}, at: 2026-11-21T10:00:00Z, expect: {{denied: [too-long]}}",
+            (),
+            ("denied: restricted-in-office-hours",),
+        ),
+        (
+            f"{WIKI}, at: 2026-11-21T10:00:00Z, expect: {{denied: [too-long]}}",
+            ("denied: too-long",),
+            ("automatic",),
+        ),
+    ],
+)
+def test_a_case_that_comes_out_otherwise_says_what_is_missing_and_what_is_too_much(text, missing, surplus):
+    found = ran(text)
+    (outcome,) = found.outcomes
+    assert (outcome.missing, outcome.surplus) == (missing, surplus)
+    assert not outcome.passed
+    assert not found.passed
+
+
+def test_expected_and_got_are_written_alike():
+    (outcome,) = ran(f"{REQUEST}, at: 2026-11-21T10:00:00Z, expect: {{automatic: true}}").outcomes
+    assert (outcome.expected, outcome.got) == (("automatic",), ("denied: restricted-in-office-hours",))
+    assert outcome.decision.traces
+
+
+def test_rules_that_no_case_makes_apply_are_named():
+    assert ran(f"{WIKI}, at: 2026-11-20T10:00:00Z, expect: {{automatic: true}}").untried == (
+        "production-needs-two",
+        "restricted-in-office-hours",
+    )
+
+
+def test_a_case_may_be_opened_by_somebody_else():
+    (case,) = cases(f"{WIKI[:-1]}, requester: bob}}, at: 2026-11-20T10:00:00Z, expect: {{automatic: true}}").tests
+    assert case.requester == "bob"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            f"{WIKI.replace('4h', '0h')}, at: 2026-11-20T10:00:00Z, expect: {{automatic: true}}",
+            "3:95 bad-duration a duration of 0h gives no access at all",
+        ),
+        (
+            f"{WIKI}, at: 2026-11-31T10:00:00Z, expect: {{automatic: true}}",
+            "3:105 bad-instant '2026-11-31T10:00:00Z' is no possible time: day is out of range for month",
+        ),
+        (
+            f"{WIKI.replace('duration: 4h', 'from: 2026-11-20T10:00:00Z, until: 2026-11-20T10:00:00Z')}, "
+            "at: 2026-11-20T10:00:00Z, expect: {automatic: true}",
+            "3:84 test-window until (2026-11-20T10:00:00Z) is not after from (2026-11-20T10:00:00Z)",
+        ),
+        (
+            f"{WIKI.replace('duration: 4h', 'from: 2026-11-31T10:00:00Z, until: 2026-12-20T10:00:00Z')}, "
+            "at: 2026-11-20T10:00:00Z, expect: {automatic: true}",
+            "3:91 bad-instant '2026-11-31T10:00:00Z' is no possible time: day is out of range for month",
+        ),
+    ],
+)
+def test_a_case_that_cannot_be_is_a_finding_that_denies_nothing(text, expected):
+    found = cases(text)
+    assert shown(found.findings) == [expected]
+    assert found.broken == ()
+    assert found.tests == ()
+
+
+def test_a_case_expects_exactly_one_thing():
+    assert cases(f"{WIKI}, at: 2026-11-20T10:00:00Z, expect: {{automatic: true, approvals: []}}").findings
+    assert cases(f"{WIKI}, at: 2026-11-20T10:00:00Z, expect: {{}}").findings
+
+
+def test_a_test_file_of_the_wrong_shape_denies_nothing():
+    found = read_policies({**files(), "policies/tests/a.yaml": b"version: 1\ncases: {}\n"})
+    assert found.findings
+    assert found.broken == ()
+
+
+def test_no_cases_leave_every_rule_untried():
+    found = run_tests(read_policies(files()))
+    assert found.passed
+    assert len(found.untried) == 3
