@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
 from daypass.core.chain import Head, seal
 from daypass.core.grant import ABSENT, Grant, GrantId, Oid, canonical, digest, grant_path
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
 from daypass.core.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
 from daypass.core.window import Span, Window
 from daypass.edges.git.history import GitHistory

@@ -75,7 +75,7 @@ def test_a_landing_that_no_run_has_seen_is_a_note(world):
 
 
 def test_a_landing_without_a_receipt_is_named(world):
-    base, head, landing = world.merge("orders-db/one", world.file())
+    landing = world.merge("orders-db/one", world.file())[2]
     world.life("orders-db/two", 30)
     (found,) = check(world).differences
     assert (found.code, found.commit) == ("landing-without-receipt", landing)

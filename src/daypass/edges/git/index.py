@@ -134,9 +134,10 @@ class AuditIndex:
         """Add the steps after ``last``; False where main did not come from there step by step."""
         from daypass.edges.git.index_build import continues, list_steps  # noqa: PLC0415  (see _read)
 
-        if self._git.attempt("merge-base", "--is-ancestor", last, self.main).returncode != 0:
+        try:
+            listed = list(list_steps(self._git, last, self.main))
+        except EdgeError:  # the commit is gone altogether; whatever else is wrong stops the building anew as well
             return False
-        listed = list(list_steps(self._git, last, self.main))
         if not continues(listed, last):
             return False
         with self._transaction() as database:

@@ -29,7 +29,9 @@ SubjectReader = Callable[[str, bytes], str | None]
 Progress = Callable[[int, int], None]
 
 _CHUNK = 4_096
-_WORKERS = 3  # one more than git processes wanted at a time: one worker in three is parsing
+_SMALLEST = 100
+_AT_ONCE = 2
+_WORKERS = _AT_ONCE + 1  # one worker in three is parsing while the others wait for git
 _FOLDER = FOLDER.encode()
 _PLAIN = b"100"
 _LONGEST = 1 << 20
@@ -71,10 +73,13 @@ def read_rows(
 
     Work begins while git is still listing. ``read_subject`` reads what the quick look cannot vouch for.
     """
+    size = _CHUNK
+    if isinstance(listed, list):  # few steps: each worker takes its share
+        size = max(_SMALLEST, min(_CHUNK, -(-len(listed) // _AT_ONCE)))
     lines = iter(listed)
     with ThreadPoolExecutor(_WORKERS) as pool:
         jobs = []
-        while chunk := list(islice(lines, _CHUNK)):
+        while chunk := list(islice(lines, size)):
             jobs.append((len(chunk), pool.submit(_rows, git, chunk, top, read_subject)))
             top -= len(chunk)
         total, done = sum(count for count, _ in jobs), 0

@@ -1,0 +1,256 @@
+"""The audit index over real repositories: what it reads, how it is built on, and when it is built anew."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from datetime import UTC, datetime
+
+import pytest
+
+from daypass.core.errors import EdgeError
+from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git import index_build
+from daypass.edges.git.index import AuditIndex, messages
+from daypass.edges.git.index_build import quick_subject
+from daypass.edges.git.plumbing import Git
+from daypass.edges.git.trees import commit_tree, write_entries, write_files
+
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+class Repo:
+    def __init__(self, folder, kind="sha1"):
+        subprocess.run(
+            ["git", "init", "-q", "--bare", "-b", "main", f"--object-format={kind}", str(folder)], check=True
+        )
+        self.git = Git(folder)
+        self.folder = folder
+        self.main = Oid(self.git.text("hash-object", "-t", "tree", "-w", "--stdin"))
+        self.started = False
+
+    def commit(self, files, *others, message="x", links=()):
+        tree = write_files(self.git, self.main, [(path, raw) for path, raw in files])
+        if links:
+            tree = write_entries(self.git, tree, links)
+        parents = ([self.main] if self.started else []) + list(others)
+        made = commit_tree(self.git, tree, parents, message, author=("a", "a@b"), at=AT)
+        self.git.run("update-ref", "refs/heads/main", made)
+        self.main, self.started = made, True
+        return made
+
+    def index(self, reader=lambda path, raw: None):
+        return AuditIndex(self.git, main="refs/heads/main", read_subject=reader)
+
+    def built(self, **options):
+        index = self.index(**options)
+        index.refresh()
+        return index
+
+
+def grant(subject, extra=""):
+    return f"version: 1\nsubject: {subject}\nrole: r\n{extra}".encode()
+
+
+@pytest.fixture
+def repo(tmp_path):
+    return Repo(tmp_path / "r.git")
+
+
+def told(index, **about):
+    return [(step.grant, named, step.old == ABSENT, step.removed) for step, named in index.steps(**about)]
+
+
+def test_files_added_changed_and_removed_are_steps(repo):
+    repo.commit([("grants/db/one.yaml", grant("alice")), ("policies/x.yaml", b"x")])
+    repo.commit([("grants/db/one.yaml", grant("bob"))])
+    repo.commit([("policies/x.yaml", b"y")])
+    repo.commit([("grants/db/one.yaml", None), ("grants/db/two.yaml", grant("carol"))])
+    assert told(repo.built(), resource="db") == [
+        ("db/one", "alice", True, False),
+        ("db/one", "bob", False, False),
+        ("db/one", "", False, True),
+        ("db/two", "carol", True, False),
+    ]
+
+
+def test_names_are_found_exactly(repo):
+    repo.commit([(f"grants/{name}.yaml", grant("alice")) for name in ("db/one", "db-two/one", "d/one", "db0/one")])
+    index = repo.built()
+    assert told(index, resource="db") == [("db/one", "alice", True, False)]
+    assert index.grants_of("alice") == ("d/one", "db-two/one", "db/one", "db0/one")
+    assert index.grants_of("alic") == ()
+
+
+def test_an_evil_merge_is_seen(repo):
+    base = repo.commit([("grants/db/one.yaml", grant("alice"))])
+    side = commit_tree(
+        repo.git, write_files(repo.git, base, [("docs/a", b"a")]), [base], "side", author=("a", "a@b"), at=AT
+    )
+    merge = repo.commit([("docs/a", b"a"), ("grants/db/evil.yaml", grant("mallory"))], side)
+    ((step, _),) = repo.built().steps(grants=("db/evil",))
+    assert step.commit == merge
+
+
+def test_what_is_no_plain_file_is_a_step_without_a_subject(repo):
+    start = repo.commit([("README", b"x")])
+    blob = Oid(repo.git.text("hash-object", "-w", "--stdin", stdin=grant("alice")))
+    repo.commit([], links=[("grants/db/link.yaml", "120000", blob), ("grants/db/module.yaml", "160000", start)])
+    assert told(repo.built(), resource="db") == [("db/link", "", True, False), ("db/module", "", True, False)]
+
+
+def test_hostile_names_are_kept(repo):
+    repo.commit([("grants/db/a b\n.yaml", grant("alice")), ("grants/db/:1 2 3.yaml", grant("bob"))])
+    assert [row[0] for row in told(repo.built(), resource="db")] == ["db/:1 2 3", "db/a b\n"]
+
+
+def test_the_real_reader_decides_where_a_look_cannot(repo):
+    asked = []
+
+    def reader(path, raw):
+        asked.append(path)
+        return "carol"
+
+    repo.commit([("grants/db/plain.yaml", grant("alice")), ("grants/db/odd.yaml", b'{"subject": "c"}')])
+    index = repo.built(reader=reader)
+    assert asked == ["grants/db/odd.yaml"]
+    assert index.grants_of("carol") == ("db/odd",)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (grant("alice"), "alice"),
+        (b"subject:   a.b-c_d  \r\nrole: r\r\n", "a.b-c_d"),
+        (grant("alice", 'reason: "x\nsubject: bob"\n'), None),
+        (b'"\\x73ubject": bob\nreason: |\n  a\nx: "\nsubject: alice\n"\n', None),
+        (b"subject: *anchor\n", None),
+        (b"subject: alice # or bob\n", None),
+        (b"subject: 'alice'\n", None),
+        (b" subject: alice\n", None),
+        (b"{subject: alice}\n", None),
+        (b"version: 1\n", None),
+    ],
+)
+def test_the_quick_look_answers_only_where_no_other_reading_is_possible(raw, expected):
+    assert quick_subject(raw) == expected
+
+
+def test_built_in_steps_equals_built_at_once(repo, monkeypatch):
+    monkeypatch.setattr(index_build, "_CHUNK", 3)
+    monkeypatch.setattr(index_build, "_SMALLEST", 1)
+    for n in range(20):
+        repo.commit([(f"grants/db/g{n % 7}.yaml", grant(f"s{n}") if n % 5 else None if n >= 7 else grant("x"))])
+        if n % 6 == 0:
+            repo.built()
+    stepwise = told(repo.built(), resource="db")
+    repo.index().path.unlink()
+    assert told(repo.built(), resource="db") == stepwise
+    assert len(stepwise) == 20
+
+
+def test_an_index_that_is_up_to_date_reads_nothing(repo, monkeypatch):
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    repo.built()
+    index = repo.index()
+    monkeypatch.setattr(Git, "run", None)
+    monkeypatch.setattr(Git, "stream", None)
+    assert index.refresh() == ""
+    assert told(index, resource="db") == [("db/one", "alice", True, False)]
+
+
+def test_a_history_rewound_is_built_anew(repo):
+    first = repo.commit([("grants/db/one.yaml", grant("alice"))])
+    second = repo.commit([("grants/db/two.yaml", grant("bob"))])
+    repo.built()
+    repo.git.run("update-ref", "refs/heads/main", first)
+    index = repo.index()
+    assert index.refresh() == f"main's history was rewritten: {second[:12]}, indexed before, is no longer a step of it"
+    assert index.grants_of("bob") == ()
+
+
+def test_an_indexed_commit_that_is_gone_altogether_builds_anew(repo):
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    repo.built()
+    path = repo.index().path
+    with sqlite3.connect(path) as database:
+        database.execute("update meta set value = ? where key = 'main'", ("1" * 40,))
+    database.close()
+    assert repo.index().refresh().startswith("main's history was rewritten: 111111111111")
+
+
+def test_another_format_is_built_anew(repo):
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    path = repo.built().path
+    with sqlite3.connect(path) as database:
+        database.execute("update meta set value = '0' where key = 'version'")
+    database.close()
+    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '1'"
+
+
+def test_a_build_that_fails_leaves_nothing_behind(repo):
+    def reader(path, raw):
+        raise EdgeError("no reading today")
+
+    repo.commit([("grants/db/one.yaml", b"odd")])
+    index = repo.index(reader=reader)
+    with pytest.raises(EdgeError, match="no reading today"):
+        index.refresh()
+    assert list(index.path.parent.iterdir()) == []
+
+
+def test_an_addition_that_fails_leaves_the_index_as_it_was(repo):
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    repo.built()
+    before = repo.index().path.read_bytes()
+
+    def reader(path, raw):
+        raise EdgeError("no reading today")
+
+    repo.commit([("grants/db/two.yaml", b"odd")])
+    with pytest.raises(EdgeError, match="no reading today"):
+        repo.index(reader=reader).refresh()
+    assert repo.index().path.read_bytes() == before
+    assert told(repo.built(), resource="db")[1][0] == "db/two"
+
+
+def test_a_missing_object_is_an_error(repo):
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    blob = repo.git.text("rev-parse", "main:grants/db/one.yaml")
+    (repo.folder / "objects" / blob[:2] / blob[2:]).unlink(missing_ok=True)
+    for pack in (repo.folder / "objects" / "pack").glob("*"):
+        pack.unlink()
+    with pytest.raises(EdgeError):
+        repo.index().refresh()
+
+
+def test_a_revision_that_names_nothing_is_refused(repo):
+    for name in ("refs/heads/nope", "--all"):
+        with pytest.raises(EdgeError) as caught:
+            AuditIndex(repo.git, main=name, read_subject=lambda path, raw: None)
+        assert caught.value.message == f"{name!r} names no commit"
+
+
+def test_messages_are_read_whole_and_a_missing_commit_is_an_error(repo):
+    commit = repo.commit([("a", b"a")], message="One\n\nTwo\n\nKey: value\n")
+    assert messages(repo.git, [commit, commit]) == {commit: "One\n\nTwo\n\nKey: value\n"}
+    assert messages(repo.git, []) == {}
+    with pytest.raises(EdgeError) as caught:
+        messages(repo.git, [Oid("1" * 40)])
+    assert caught.value.message == f"{'1' * 40} is no commit of this clone"
+
+
+def test_a_repository_of_sha256_objects_is_read_alike(tmp_path):
+    repo = Repo(tmp_path / "s.git", "sha256")
+    commit = repo.commit([("grants/db/one.yaml", grant("alice"))])
+    repo.commit([("grants/db/one.yaml", None)])
+    found = repo.built().steps(resource="db")
+    assert [(step.commit == commit, named) for step, named in found] == [(True, "alice"), (False, "")]
+
+
+def test_progress_counts_commits(repo):
+    said = []
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    repo.commit([("b", b"b")])
+    repo.index().refresh(lambda *told: said.append(told))
+    assert said == [(2, 2, "commits")]
