@@ -1,4 +1,7 @@
-"""What the pipeline needs of the world. Reading and writing are separate halves: checking and planning hold only the first."""
+"""What the pipeline needs of the world.
+
+Reading and writing are separate halves: checking and planning hold only the first.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One path that differs between two trees; renames are a deletion and an addition. An absent side is ABSENT, mode 000000."""
+    """One path that differs between two trees; a rename is a deletion and an addition.
+
+    An absent side is ABSENT with mode 000000.
+    """
 
     path: str
     old_mode: str
@@ -167,7 +173,7 @@ class ForgeWriter(Protocol):
     def commit(
         self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime
     ) -> Oid:
-        """Commit file contents (None deletes) on top of ``parent`` and point the branch at it, touching no work tree."""
+        """Commit file contents (None deletes) on top of ``parent`` and point the branch there; no work tree is touched."""
         ...
 
 
@@ -267,7 +273,7 @@ class Books(Protocol):
         ...
 
     def append(self, standing: Standing, bodies: Sequence[Body], *, at: datetime, main: str, run: str) -> Standing:
-        """Sign and append receipts after ``standing``; return the new state. Raises ConflictError when it has moved on."""
+        """Sign and append receipts after ``standing``; return the new state. Raises ConflictError when others did."""
         ...
 
 

@@ -15,9 +15,9 @@ from datetime import datetime
 from daypass.core.approval import Pull
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
+from daypass.core.paths import check_path
 from daypass.core.plan import Entitlement
 from daypass.core.policies import Policy
-from daypass.core.paths import check_path
 from daypass.core.reading import read_grant
 from daypass.core.receipt import Admission, ApprovalRecord, Body, Refusal, Retirement
 from daypass.core.standing import Standing
@@ -61,7 +61,7 @@ def admit(
     """
     if standing.main and not history.is_ancestor(Oid(standing.main), tip):
         raise RefusedError(
-            f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, the main that the ledger recorded",
+            f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, which the ledger recorded",
             hint="fetch main; if its history was rewritten, restore it: access is never taken back to an older state",
         )
     prover = _Prover(history, forge, policy_at, standing, at)

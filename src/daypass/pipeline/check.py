@@ -16,10 +16,10 @@ from typing import NamedTuple
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import FOLDER, Grant, Oid
+from daypass.core.paths import check_names, check_path
 from daypass.core.policies import Policy
 from daypass.core.policy import static_denials
 from daypass.core.probe import probe
-from daypass.core.paths import check_names, check_path
 from daypass.core.reading import read_grant
 from daypass.pipeline.proposal import duplicate_finding
 from daypass.ports import Entry, History, VerdictStore
