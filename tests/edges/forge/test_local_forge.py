@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from forge_world import T0, World, minutes
+from forge_world import T0, World, minutes, world_at
 
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
 from daypass.core.grant import ABSENT, Oid
@@ -417,3 +417,32 @@ def test_a_missing_main_is_an_error(world: World) -> None:
     world.git.run("branch", "-m", "main", "trunk")
     with pytest.raises(EdgeError, match=r"^there is no branch 'main'$"):
         world.forge("alice").open(branch="b1", head=head, title="x", at=T0)
+
+
+def test_a_repository_with_long_object_ids_works_the_same(tmp_path: Path) -> None:
+    top = tmp_path / "long"
+    top.mkdir()
+    world = world_at(top)
+    world.git.run("init", "--quiet", "--initial-branch=main", "--object-format=sha256")
+    world.be("dave")
+    world.git.run("commit", "--quiet", "--allow-empty", "-m", "first")
+    world.give_key("bob")
+    number = world.opened()
+    world.be("bob", "bob")
+    head = world.forge().pull(number).head
+    assert len(head) == 64
+    assert world.forge().review(number, commit=head, state="approved", at=minutes(1)).by.proved
+    commit = merged(world, number)
+    found = world.forge().merged_as(commit)
+    assert found is not None
+    assert found.number == number
+
+
+def test_a_run_that_is_nobodys_may_merge_and_close(world: World) -> None:
+    first, second = world.opened("b1"), world.opened("b2", path="grants/db/b.yaml")
+    world.git.run("config", "user.email", "ci@elsewhere.example")
+    merged(world, first)
+    world.forge().close(second, reason="nobody answered", at=minutes(9))
+    merge = world.forge().pull(first).merge
+    assert merge is not None
+    assert (merge.by.handle, merge.by.name) == ("", "Dave <ci@elsewhere.example>")
