@@ -87,6 +87,15 @@ def test_an_empty_append_is_our_own_mistake(made):
         made.ledger.append(made.ledger.head(), [], message="", at=BEGIN)
 
 
+def test_a_receipt_is_never_written_again_nor_out_of_order(made):
+    head = made.ledger.head()
+    with pytest.raises(RuntimeError, match="a receipt is never written again"):
+        made.ledger.append(head, [Envelope(6, b"x")], message="", at=BEGIN)
+    with pytest.raises(RuntimeError, match="envelopes are appended in order"):
+        made.ledger.append(head, [Envelope(7, b"x"), Envelope(9, b"x")], message="", at=BEGIN)
+    assert made.ledger.head() == head
+
+
 def test_a_missing_branch_is_refused_with_what_to_do(tmp_path):
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     ledger = GitLedger(make(tmp_path / "other").git.__class__(tmp_path), BRANCH)

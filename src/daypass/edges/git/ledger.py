@@ -87,6 +87,11 @@ class GitLedger:
         if not envelopes:
             raise RuntimeError("an append needs an envelope")
         self._stands_at(parent)
+        first = envelopes[0].sequence
+        if [envelope.sequence for envelope in envelopes] != list(range(first, first + len(envelopes))):
+            raise RuntimeError("envelopes are appended in order")
+        if parent != ABSENT and self.envelope(first, commit=parent) is not None:
+            raise RuntimeError("a receipt is never written again")
         files = [(receipt_path(envelope.sequence), envelope.raw) for envelope in envelopes]
         start = parent
         if parent == ABSENT:
