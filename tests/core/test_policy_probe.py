@@ -73,6 +73,7 @@ def test_a_rule_that_may_apply_is_left_alone(when):
         "request.opened_at.getFullYear() == 1999",
         'grant.duration + grant.duration == duration("7h")',
         "grant.duration.getHours() == 5",
+        'within_hours(request.opened_at, grant.ticket, "UTC") && false',
         'duration("1h") in [grant.duration]',
         'within_hours(request.opened_at, grant.ticket + "Mon 08:00-09:00", "UTC") && false',
     ],

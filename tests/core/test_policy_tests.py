@@ -138,9 +138,20 @@ def test_a_case_that_cannot_be_is_a_finding_that_denies_nothing(text, expected):
     assert found.tests == ()
 
 
-def test_a_case_expects_exactly_one_thing():
-    assert cases(f"{WIKI}, at: 2026-11-20T10:00:00Z, expect: {{automatic: true, approvals: []}}").findings
-    assert cases(f"{WIKI}, at: 2026-11-20T10:00:00Z, expect: {{}}").findings
+@pytest.mark.parametrize("expect", ["{automatic: true, approvals: []}", "{}", "{automatic: false}", "{denied: []}"])
+def test_a_case_expects_exactly_one_thing(expect):
+    found = cases(f"{WIKI}, at: 2026-11-20T10:00:00Z, expect: {expect}")
+    assert found.findings
+    assert found.tests == ()
+
+
+@pytest.mark.parametrize(
+    "window", ["{}", "{from: 2026-11-20T10:00:00Z}", "{duration: 1h, until: 2026-11-20T10:00:00Z}"]
+)
+def test_a_cases_window_has_a_duration_or_both_ends(window):
+    found = cases(f"{WIKI.replace('{duration: 4h}', window)}, at: 2026-11-20T10:00:00Z, expect: {{automatic: true}}")
+    assert found.findings
+    assert found.tests == ()
 
 
 def test_a_test_file_of_the_wrong_shape_denies_nothing():

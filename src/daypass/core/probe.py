@@ -6,6 +6,7 @@ Used by checks only. A decision needs none of it: a rule that fails denies all t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import takewhile
 
 from daypass.core.cel.expression import Condition, Failure
 from daypass.core.cel.source import Token, tokens
@@ -104,9 +105,5 @@ def _compared(line: list[Token]) -> Iterator[tuple[str, Token]]:
         elif mark.text == "in" and left.kind == "string" and right.kind == "name":
             yield right.text, left
         elif mark.text == "in" and left.kind == "name" and right.text == "[":
-            start = line.index(right) + 1
-            for token in line[start:]:
-                if token.text == "]":
-                    break
-                if token.kind == "string":
-                    yield left.text, token
+            inside = takewhile(lambda token: token.text != "]", line[line.index(right) + 1 :])
+            yield from ((left.text, token) for token in inside if token.kind == "string")

@@ -79,7 +79,7 @@ def test_several_ranges_add_up_and_days_may_wrap():
     ],
 )
 def test_refuses_hours_that_make_no_sense(text, message):
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match="no") as caught:
         parse_hours(text)
     assert str(caught.value) == message
 
@@ -92,7 +92,7 @@ def test_refuses_unknown_zones(name):
 
 
 @given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)),
+    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)),  # noqa: DTZ001  (the strategy wants naive bounds)
     st.integers(0, 6),
     st.integers(0, 1439),
     st.integers(1, 1439),
