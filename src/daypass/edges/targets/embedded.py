@@ -1,4 +1,4 @@
-"""The embedded target: entitlements in one SQLite file beside the repository, for demonstrations and for programs that ask.
+"""The embedded target: entitlements in one SQLite file beside the repository, for programs that ask.
 
 Other programs may read it at any time (open it read-only); only daypass writes it. Its one table, schema version 1::
 
@@ -8,12 +8,12 @@ One row is one entitlement that exists now: ``target`` as the settings name it, 
 ``principal`` the subject's name at the target, ``privilege`` the role's privilege as canonical JSON. The first four are
 the key. ``until`` (``2026-11-21T09:00:00Z``) says when access is meant to end; nothing ends here by itself.
 
-What holds whenever a process is killed: every call that returned is in the file, no call is there in part (write-ahead
-log, synced at each commit, one writer at a time), and the file is either whole or absent, since it is made under another
-name and moved into place.
+What holds whenever a process is killed: every call that returned is in the file, no call is there in part
+(write-ahead log, synced at each commit, one writer at a time), and the file is either whole or absent, since it is
+made under another name and moved into place.
 
-No file means that nothing was ever given: the folder is daypass's own. A file that is there and is not a whole store of
-a known version is an error and never an empty set (invariant 7).
+No file means that nothing was ever given: the folder is daypass's own. A file that is there and is not a whole store
+of a known version is an error and never an empty set (invariant 7).
 
 Imports SQLite and nothing else of weight, since `holds` answers scripts.
 """
@@ -99,9 +99,15 @@ class EmbeddedTarget:
 
         if not _exists(self.path):
             return frozenset()
-        query = "SELECT target, resource, principal, privilege FROM entitlements WHERE target = ?"
         with _translated(self.path), _reading(self.path) as connection:
-            return frozenset(Entitlement(*row) for row in connection.execute(query, (self.name,)))
+            _check_whole(self.path, connection)
+            rows = connection.execute(
+                "SELECT resource, principal, privilege FROM entitlements WHERE target = ?", (self.name,)
+            )
+            # Few texts stand in many rows: one copy of each is smaller, and is hashed once.
+            known: dict[str, str] = {}
+            one = known.setdefault
+            return frozenset(Entitlement(self.name, one(r, r), one(who, who), one(what, what)) for r, who, what in rows)
 
     def add(self, entitlement: Entitlement, until: datetime) -> None:
         """Make the entitlement exist, noted until an aware instant. Raises EdgeError."""
@@ -187,19 +193,30 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     place = os.fspath(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     connection = sqlite3.connect(f"file:{place}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None)
     try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID:
-            raise EdgeError(f"{path} is a database of another program", hint="name another path in the settings")
-        if version > SCHEMA_VERSION:
-            raise EdgeError(
-                f"the store {path} was written by a newer daypass (version {version}, known here: {SCHEMA_VERSION})",
-                hint="use that daypass, or a newer one",
-            )
+        _check_marks(path, connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_marks(path: Path, connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise EdgeError(f"the store {path} is a database of another program", hint="name another path in the settings")
+    if version != SCHEMA_VERSION:
+        raise EdgeError(
+            f"the store {path} is of version {version}, expected {SCHEMA_VERSION}",
+            hint="a newer daypass wrote it: use that one" if version > SCHEMA_VERSION else _HINT,
+        )
+
+
+def _check_whole(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a store whose pages are damaged: reading on would show fewer rows than there are."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise EdgeError(f"the store {path} is damaged: {found.splitlines()[-1]}", hint=_HINT)
 
 
 @contextmanager

@@ -73,17 +73,13 @@ def store_path(settings: TargetSettings, base_dir: Path) -> Path:
     machine that runs the applier.
     """
     given = settings.options.get("path", DEFAULT_STORE)
-    problem = ""
-    if not isinstance(given, str) or not given or "\0" in given:
-        problem = f"expected path of target {settings.name} to be text, got {given!r}"
-    elif PurePosixPath(given).is_absolute() or ".." in PurePosixPath(given).parts or PurePosixPath(given) == _HERE:
-        problem = f"path of target {settings.name} would lie outside of daypass's own folder: {given!r}"
-    if problem:
-        raise InvalidError(problem, hint=f"write a file name, for example {DEFAULT_STORE}")
-    return base_dir / given
-
-
-_HERE = PurePosixPath()
+    hint = f"write a file name, for example {DEFAULT_STORE}"
+    if not isinstance(given, str) or "\0" in given:
+        raise InvalidError(f"expected path of target {settings.name} to be text, got {given!r}", hint=hint)
+    place = PurePosixPath(given)
+    if place.is_absolute() or ".." in place.parts or place == PurePosixPath():
+        raise InvalidError(f"path of target {settings.name} is not below daypass's own folder: {given!r}", hint=hint)
+    return base_dir / place
 
 
 def _near(name: str, known: Mapping[str, TargetKind] | frozenset[str]) -> str:
