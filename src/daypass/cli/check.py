@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,36 +67,75 @@ def check(
 
 
 def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
-    """Check everything at a commit, with the cache of earlier verdicts and as many processes as it pays for."""
-    from daypass.cli.fan import fan
-    from daypass.cli.site import progress
-    from daypass.edges.verdicts import Verdicts
-    from daypass.pipeline.check import check_tree
+    """Check everything at a commit, with the cache of earlier verdicts and as many processes as it pays for.
 
-    commit = site.history.resolve(revision)
-    policy = site.policy_at(commit)
+    What is found depends on the trees of grants/ and policies/ and on the program, and on no clock: when all three
+    are those of an earlier check, its answer is this one's.
+    """
+    from daypass.edges.verdicts import Verdicts
+
+    commit, grants, policies = _trees(site, revision)
     verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
     try:
-        return check_tree(
-            site.history,
-            policy,
-            revision=commit,
-            context=check_context(policy.digest),
-            verdicts=verdicts,
-            fan=fan(site, commit, policy, jobs),
-            progress=progress,
-        )
+        whole = f"{_program()}/{grants}/{policies}"
+        known = verdicts.whole(whole)
+        found = _remembered(known, commit) if known is not None else None
+        if found is None:
+            found = _check_tree(site, commit, jobs, verdicts)
+            verdicts.store_whole(whole, _to_remember(found))
+        return found
     finally:
         verdicts.close()
 
 
-def check_context(policy: str) -> str:
-    """Name everything that a grant's own verdict depends on beside its bytes: policies, schema, this program."""
-    from daypass.schema import load
+def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
+    from daypass.cli.fan import fan
+    from daypass.cli.site import progress
+    from daypass.pipeline.check import check_tree
 
-    found = hashlib.sha256(f"{__version__}\0{policy}\0{load('grant')}\0".encode())
+    policy = site.policy_at(commit)
+    return check_tree(
+        site.history,
+        policy,
+        revision=commit,
+        context=f"{_program()}/{policy.digest}",
+        verdicts=verdicts,
+        fan=fan(site, commit, policy, jobs),
+        progress=progress,
+    )
+
+
+def _trees(site: Any, revision: str) -> tuple[Any, str, str]:
+    """Return the commit that a revision names and the ids of its two trees, "" where one is not there."""
+    commit = site.history.resolve(revision)
+    git = site.repository.git
+    found = [git.attempt("rev-parse", "--verify", "--quiet", f"{commit}:{name}") for name in ("grants", "policies")]
+    return commit, *(done.stdout.decode().strip() for done in found)
+
+
+def _to_remember(found: Any) -> str:
+    rows = [
+        [f.code, [f.place.file, f.place.line, f.place.column, f.place.path], f.message, f.hint, f.severity.value]
+        for f in found.findings
+    ]
+    return json.dumps([found.files, rows])
+
+
+def _remembered(text: str, commit: Any) -> Any:
+    from daypass.core.finding import Finding, Place, Severity
+    from daypass.core.tally import Checked
+
+    files, rows = json.loads(text)
+    findings = tuple(Finding(code, Place(*place), message, hint, Severity(s)) for code, place, message, hint, s in rows)
+    return Checked(commit, files, files, findings)
+
+
+@cache
+def _program() -> str:
+    """Return a digest of all of this program that a verdict can depend on."""
+    found = hashlib.sha256(__version__.encode())
     package = Path(__file__).parents[1]
-    for path in sorted((*package.glob("core/*.py"), *package.glob("pipeline/check.py"))):
+    for path in sorted((*package.glob("core/**/*.py"), *package.glob("schema/*.json"), package / "pipeline/check.py")):
         found.update(path.read_bytes())
     return found.hexdigest()
 
@@ -200,8 +241,6 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     Each rule, whether it applied and the values that made it so; which approvals are needed, from which groups and the
     people in them; what would make a denied request pass.
     """
-    import json
-
     from daypass.cli.site import Site
     from daypass.core.grant import FOLDER, SUFFIX, Grant, GrantId
     from daypass.core.policy import Request, decide

@@ -40,6 +40,7 @@ class Verdicts:
             "CREATE TABLE IF NOT EXISTS clean(context INTEGER NOT NULL, blob BLOB NOT NULL, resource TEXT NOT NULL,"
             " meaning BLOB NOT NULL, PRIMARY KEY(context, blob)) STRICT, WITHOUT ROWID"
         )
+        connection.execute("CREATE TABLE IF NOT EXISTS whole(tree TEXT PRIMARY KEY, answer TEXT NOT NULL) STRICT")
         return connection
 
     def load(self, context: str) -> dict[bytes, tuple[str, bytes]]:
@@ -61,6 +62,18 @@ class Verdicts:
         connection.execute(f"DELETE FROM clean WHERE context IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
         connection.execute(f"DELETE FROM context WHERE id IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
         connection.execute("COMMIT")
+
+    def whole(self, tree: str) -> str | None:
+        """Return the answer of an earlier check of exactly this tree, None where there was none."""
+        found = self._connection.execute("SELECT answer FROM whole WHERE tree = ?", (tree,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def store_whole(self, tree: str, answer: str) -> None:
+        """Remember the answer of a whole check, and forget all but the newest few."""
+        self._connection.execute("INSERT OR REPLACE INTO whole(tree, answer) VALUES (?, ?)", (tree, answer))
+        self._connection.execute(
+            "DELETE FROM whole WHERE rowid NOT IN (SELECT rowid FROM whole ORDER BY rowid DESC LIMIT ?)", (_KEEP * 8,)
+        )
 
     def close(self) -> None:
         """Close the file."""

@@ -10,10 +10,8 @@ ago.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import FOLDER, Grant, Oid
 from daypass.core.paths import check_names, check_path
@@ -21,11 +19,9 @@ from daypass.core.policies import Policy
 from daypass.core.policy import static_denials
 from daypass.core.probe import probe
 from daypass.core.reading import read_grant
+from daypass.core.tally import Checked
 from daypass.pipeline.proposal import duplicate_finding
 from daypass.ports import Entry, History, VerdictStore
-
-DENIED = "policy-denied"
-"""The code of a finding that stands for a denial by policy."""
 
 
 class Clean(NamedTuple):
@@ -41,22 +37,6 @@ Piece = tuple[list[Clean], list[Finding]]
 
 Fan = Callable[[Sequence[tuple[str, Oid]]], Iterator[Piece]]
 """Reads and judges (path, blob) pairs, perhaps in several processes; pieces come in any order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check of a whole tree found. ``cached`` of the ``files`` were known from earlier."""
-
-    where: str
-    files: int
-    cached: int
-    findings: tuple[Finding, ...]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """INVALID for broken files, DENIED where all that is wrong is that policy denies."""
-        errors = [finding for finding in self.findings if finding.is_error]
-        return worst(ExitCode.DENIED if finding.code == DENIED else ExitCode.INVALID for finding in errors)
 
 
 def judge_file(policy: Policy, path: str, blob: Oid, raw: bytes) -> Clean | tuple[Finding, ...]:
