@@ -21,8 +21,15 @@ OWNERS = "owners"
 GROUP = "group:"
 """How a source that names one group begins."""
 
-_FREE = frozenset({"grant.id", "grant.reason", "grant.ticket"})
-"""Variables that are different for each grant, so that remembering answers by them would help nobody."""
+_FREE = "free"
+"""The axis of variables that are different for each grant, so that remembering answers by them would help nobody."""
+
+_AXES = {
+    **dict.fromkeys(("grant.id", "grant.reason", "grant.ticket"), _FREE),
+    **dict.fromkeys(("grant.resource", "grant.role", "resource", "role"), "resource"),
+    **dict.fromkeys(("grant.subject", "subject"), "subject"),
+}
+"""Which of the things that grants are made of a variable, or all of its kind, belongs to; time for the others."""
 
 _REMEMBERED = 100_000
 
@@ -68,6 +75,11 @@ class Rule:
     def names(self) -> tuple[str, ...]:
         """The variables that it mentions, sorted."""
         return tuple(sorted({name for condition in self.conditions for name in condition.names}))
+
+    @property
+    def axes(self) -> frozenset[str]:
+        """Which things it looks at. Rules that look at the same are asked together, so that answers repeat often."""
+        return frozenset(_AXES.get(name, _AXES.get(name.partition(".")[0], "time")) for name in self.names)
 
     @property
     def effect(self) -> str:
@@ -158,10 +170,12 @@ class Rules:
     def of(cls, rules: Iterable[Rule]) -> Rules:
         """Join rules; the order they are given in does not count."""
         ordered = tuple(sorted(rules, key=lambda rule: rule.id))
-        static = [rule for rule in ordered if not rule.asks]
-        common = _Battery(tuple(r for r in static if not _FREE & set(r.names)), remember=True)
-        free = _Battery(tuple(r for r in static if _FREE & set(r.names)), remember=False)
-        return cls(ordered, (common, free), _Battery(tuple(r for r in ordered if r.asks), remember=False))
+        alike: dict[frozenset[str], list[Rule]] = {}
+        for rule in ordered:
+            if not rule.asks:
+                alike.setdefault(rule.axes, []).append(rule)
+        static = tuple(_Battery(tuple(some), remember=_FREE not in axes) for axes, some in alike.items())
+        return cls(ordered, static, _Battery(tuple(r for r in ordered if r.asks), remember=False))
 
     @staticmethod
     def reads_request(rule: Rule) -> bool:
