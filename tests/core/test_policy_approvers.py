@@ -1,0 +1,116 @@
+"""Who can approve, and whether they are enough."""
+
+from datetime import UTC, datetime
+
+import pytest
+from policy_samples import AT, DIRECTORY, RULES, grant, policy, rules
+
+from daypass.core.approvers import people
+from daypass.core.policy import Request, approvers, decide
+
+NONE = "  - {id: quiet, when: 'false', deny: true}\n"
+
+
+def day(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def ask(found, wanted=None, *, requester="alice", at=AT, **more):
+    return decide(found, Request(wanted or grant(), requester, at, **more))
+
+
+def told(denials):
+    return [(d.code, d.rule, d.message, d.hint) for d in denials]
+
+
+def test_owners_are_the_people_of_the_groups_that_own_the_resource():
+    found = policy()
+    assert approvers(found, grant(), "owners") == ("bob", "carol")
+    assert approvers(found, grant(), "group:security") == ("dan",)
+    assert approvers(found, grant(), "group:engineering") == ("alice", "bob", "carol")
+
+
+@pytest.mark.parametrize("source", ["group:nobody", "anyone", "", "security"])
+def test_an_unknown_source_is_nobody(source):
+    assert approvers(policy(), grant(), source) == ()
+
+
+def test_nobody_owns_an_unknown_resource():
+    assert approvers(policy(), grant(resource="x"), "owners") == ()
+
+
+def test_workloads_never_approve():
+    found = policy(directory_people=DIRECTORY.replace("members: [dan]", "members: [dan, nightly]"))
+    assert approvers(found, grant(), "group:security") == ("dan",)
+
+
+def test_people_whose_engagement_is_over_do_not_count():
+    found = policy(directory_people=DIRECTORY.replace("members: [dan]", "members: [vera, dan]"))
+    assert people(found.catalogue, grant(), "group:security", day("2026-11-30T00:00:00")) == ("dan", "vera")
+    assert people(found.catalogue, grant(), "group:security", day("2026-12-01T00:00:00")) == ("dan",)
+
+
+TWO = "  - {id: two, when: 'true', require: [{approvals: {at_least: 2, from: owners}}]}\n"
+
+
+def test_too_few_approvers_without_subject_and_requester_are_told():
+    assert told(ask(rules(TWO), grant(subject="bob"), requester="carol").denials) == [
+        (
+            "too-few-approvers",
+            "",
+            "2 approvals from owners must be given, but without bob and carol, who may not approve this themselves, "
+            "there is nobody",
+            "add people to owners in policies/directory",
+        )
+    ]
+    assert told(ask(rules(TWO), requester="carol").denials)[0][2] == (
+        "2 approvals from owners must be given, but without carol, who may not approve this themselves, there is only bob"
+    )
+    assert ask(rules(TWO)).denials == ()
+
+
+def test_too_few_people_at_all_are_told_without_naming_who_is_out():
+    three = TWO.replace("at_least: 2", "at_least: 3")
+    assert (
+        told(ask(rules(three)).denials)[0][2] == "3 approvals from owners must be given, but there is only bob, carol"
+    )
+
+
+def test_different_sources_need_different_people():
+    text = "  - {id: a, when: 'true', require: [{approvals: {at_least: 2, from: owners}}]}\n"
+    text += "  - {id: b, when: 'true', require: [{approvals: {at_least: 1, from: group:dba}}]}\n"
+    assert told(ask(rules(text)).denials) == [
+        (
+            "too-few-approvers",
+            "",
+            "the approvals needed (1 from group:dba, 2 from owners) must come from different people, and there are not enough",
+            "add people to the groups in policies/directory",
+        )
+    ]
+
+
+def test_people_are_shared_out_so_that_everyone_who_can_be_met_is():
+    text = "  - {id: a, when: 'true', require: [{approvals: {at_least: 1, from: group:engineering}}]}\n"
+    text += "  - {id: b, when: 'true', require: [{approvals: {at_least: 1, from: owners}}]}\n"
+    text += "  - {id: c, when: 'true', require: [{approvals: {at_least: 1, from: group:security}}]}\n"
+    assert ask(rules(text), grant(subject="nightly"), requester="alice").denials == ()
+
+
+def test_an_escalation_can_save_a_source_that_only_the_subject_is_in():
+    found = policy()
+    assert ask(found, grant(subject="dan"), requester="dan").denials == ()
+    text = RULES.replace(", escalate: {after: 4h, to: group:dba}", "")
+    alone = policy(rules_base=text)
+    assert [d.code for d in ask(alone, grant(subject="dan"), requester="dan").denials] == ["too-few-approvers"]
+
+
+def test_an_approver_set_that_ran_empty_is_no_pass():
+    leaving = DIRECTORY.replace("dan: {name: Dan Orr,", "dan: {name: Dan Orr, until: 2026-11-20,")
+    assert told(ask(policy(directory_people=leaving)).denials) == [
+        (
+            "no-approvers",
+            "",
+            "nobody can give the approval from group:security: security has no people",
+            "add people to security in policies/directory",
+        )
+    ]
