@@ -15,7 +15,7 @@ from daypass.core.audit import Holdings, Sources, Step
 from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid
 from daypass.core.plan import Action, Intended
-from daypass.core.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.receipt import Admission, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
 from daypass.core.window import format_instant
 
 
@@ -76,7 +76,8 @@ class Comparison:
         """Take the next receipt."""
         body = receipt.body
         self._anchors.pop(receipt.digest, None)
-        self._main(receipt)
+        if not isinstance(body, Genesis):  # the first receipt is no run: it has settled nothing of what main held
+            self._main(receipt)
         if isinstance(body, Admission | Refusal):
             self._landed(receipt, body)
         elif isinstance(body, Retirement):
@@ -89,8 +90,6 @@ class Comparison:
         self._holdings.add(receipt)
 
     def _main(self, receipt: Receipt) -> None:
-        if not receipt.main:
-            return
         position = self._positions.get(Oid(receipt.main))
         if position is None:
             self._say(

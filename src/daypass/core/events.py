@@ -83,7 +83,7 @@ def history(material: Material) -> tuple[Event, ...]:
         placed.append(((*reached, step.position), _landing(step, proofs, material)))
         told.add((step.commit, step.grant))
     for receipt in material.receipts:
-        for event in _events(receipt, proofs):
+        for event in _events(receipt, proofs, material):
             if event.kind is not Kind.MERGED:
                 placed.append(((event.at or receipt.at, _RANK.get(event.kind, _RECEIPT), receipt.sequence), event))
             elif (event.commit, event.grants[0]) not in told:
@@ -95,6 +95,7 @@ def history(material: Material) -> tuple[Event, ...]:
 _Key = tuple[datetime, int, int]
 _RANK = {Kind.REQUESTED: 0, Kind.APPROVED: 1}
 _LANDING, _RECEIPT, _AFTER = 2, 3, 4
+_DIGITS = 19
 _EARLIEST = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), 0)
 
 
@@ -102,7 +103,7 @@ _EARLIEST = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), 0)
 class _Proofs:
     """What receipts say of each landing, and what was in force at each outcome."""
 
-    admitted: dict[tuple[Oid, GrantId], Receipt]
+    settled: dict[tuple[Oid, GrantId], Receipt]
     retired: dict[tuple[GrantId, Oid], Receipt]
     basis: dict[int, tuple[Admission, ...]]
     until: dict[int, datetime | None]
@@ -115,10 +116,13 @@ class _Proofs:
         for receipt in receipts:
             body = receipt.body
             if isinstance(body, Admission):
-                found.admitted[body.landing, body.grant] = receipt
+                found.settled[body.landing, body.grant] = receipt
                 in_force[body.grant] = body
+            elif isinstance(body, Refusal):
+                found.settled[body.landing, body.grant] = receipt
             elif isinstance(body, Retirement):
                 found.retired.setdefault((body.grant, body.blob), receipt)
+                found.basis[receipt.sequence] = tuple(in_force[g] for g in (body.grant,) if g in in_force)
             elif isinstance(body, Outcome):
                 change = body.change
                 found.basis[receipt.sequence] = tuple(in_force[g] for g in change.grants if g in in_force)
@@ -134,7 +138,7 @@ def _placed(step: Step, proofs: _Proofs, material: Material) -> tuple[datetime, 
     The forge's merge record dates a landing that was admitted by it. Else the merge message names the last receipt of
     that moment; where it does not, the landing is told just before the first receipt that knows of it.
     """
-    receipt = proofs.admitted.get((step.commit, step.grant))
+    receipt = proofs.settled.get((step.commit, step.grant))
     if receipt is not None and isinstance(receipt.body, Admission) and not receipt.body.narrowed_from:
         return (receipt.body.merged_at, _LANDING)
     anchor = material.anchors.get(material.trailers.get(step.commit, NO_TRAILERS).ledger)
@@ -146,10 +150,12 @@ def _placed(step: Step, proofs: _Proofs, material: Material) -> tuple[datetime, 
 
 
 def _landing(step: Step, proofs: _Proofs, material: Material) -> Event:
-    receipt = proofs.admitted.get((step.commit, step.grant))
+    receipt = proofs.retired.get((step.grant, step.old)) if step.removed else None
+    receipt = receipt or proofs.settled.get((step.commit, step.grant))
+    sequence = receipt.sequence if receipt is not None else None
     admission = receipt.body if receipt is not None and isinstance(receipt.body, Admission) else None
     if admission is not None and not admission.narrowed_from:
-        return _of_admission(Kind.MERGED, admission, at=admission.merged_at)
+        return _of_admission(Kind.MERGED, admission, at=admission.merged_at, receipt=sequence)
     trailers = material.trailers.get(step.commit, NO_TRAILERS)
     return Event(
         kind=Kind.FILE_REMOVED if step.removed else Kind.MERGED,
@@ -160,11 +166,16 @@ def _landing(step: Step, proofs: _Proofs, material: Material) -> Event:
         role=admission.role if admission is not None else "",
         by=trailers.requester,
         commit=step.commit,
-        pull=int(trailers.pull) if trailers.pull.isascii() and trailers.pull.isdigit() else None,
+        pull=_number(trailers.pull),
         approvers=trailers.approved_by,
         policy=trailers.policy,
+        receipt=sequence,
         detail="not merged by the gate" if trailers.empty else "as the merge message says",
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else None
 
 
 def _of_admission(
@@ -187,7 +198,7 @@ def _of_admission(
     )
 
 
-def _events(receipt: Receipt, proofs: _Proofs) -> list[Event]:
+def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event]:
     body, sequence = receipt.body, receipt.sequence
     if isinstance(body, Admission) and body.narrowed_from:
         # It needs no request and no approval of its own: those of the grant that it narrows were told already.
@@ -207,20 +218,33 @@ def _events(receipt: Receipt, proofs: _Proofs) -> list[Event]:
             )
             for record in body.approvals
         ]
-        merged = _of_admission(Kind.MERGED, body, at=body.merged_at)
+        merged = _of_admission(Kind.MERGED, body, at=body.merged_at, receipt=sequence)
         return [requested, *approved, merged, _of_admission(Kind.ADMITTED, body, at=receipt.at, receipt=sequence)]
     if isinstance(body, Refusal):
-        return [_of_file(Kind.REFUSED, receipt, body.grant, body.landing, f"{body.code}: {body.message}")]
+        found = _of_file(Kind.REFUSED, receipt, body.grant, body.landing, material)
+        detail = f"{body.code}: {body.message}"
+        return [replace(found, subject=material.subjects.get(body.blob, ""), detail=detail)]
     if isinstance(body, Retirement):
-        return [_of_file(Kind.RETIRED, receipt, body.grant, body.commit, "")]
+        found = _of_file(Kind.RETIRED, receipt, body.grant, body.commit, material)
+        return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
     if isinstance(body, Outcome):
         return [_of_outcome(receipt, body, proofs)]
     return []
 
 
-def _of_file(kind: Kind, receipt: Receipt, grant: GrantId, commit: Oid, detail: str) -> Event:
-    resource = grant.partition("/")[0]
-    return Event(kind, receipt.at, (grant,), resource=resource, commit=commit, receipt=receipt.sequence, detail=detail)
+def _of_file(kind: Kind, receipt: Receipt, grant: GrantId, commit: Oid, material: Material) -> Event:
+    trailers = material.trailers.get(commit, NO_TRAILERS)
+    return Event(
+        kind=kind,
+        at=receipt.at,
+        grants=(grant,),
+        resource=grant.partition("/")[0],
+        commit=commit,
+        pull=_number(trailers.pull),
+        approvers=trailers.approved_by,
+        policy=trailers.policy,
+        receipt=receipt.sequence,
+    )
 
 
 def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> Event:

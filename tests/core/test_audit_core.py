@@ -1,0 +1,344 @@
+"""The pure half of the audit: receipts and steps in, answers out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daypass.core.audit import Anchor, Holdings, Step, Trailers, access, read_trailers
+from daypass.core.differences import Comparison
+from daypass.core.events import Kind, Material, history
+from daypass.core.grant import ABSENT, Grant, GrantId, Oid
+from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.proof import PolicyFacts, Traces, check_admission
+from daypass.core.receipt import (
+    Admission,
+    ApprovalRecord,
+    Genesis,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+)
+from daypass.core.stats import Counter, Spread
+from daypass.core.window import Span, Window
+
+T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
+E = Entitlement("embedded", "db", "alice", "ro")
+G = GrantId("db/one")
+
+
+def t(minutes):
+    return T0 + timedelta(minutes=minutes)
+
+
+def oid(n):
+    return Oid(f"{n:040x}")
+
+
+def admission(grant=G, *, landing=1, blob=11, start=0, length=60, **changes):
+    fields = {
+        "grant": GrantId(grant),
+        "blob": oid(blob),
+        "landing": oid(landing),
+        "pull": 7,
+        "head": oid(21),
+        "base": oid(20),
+        "merged_at": t(start),
+        "requested_at": t(start - 10),
+        "requester": "alice",
+        "subject": "alice",
+        "resource": "db",
+        "role": "readonly",
+        "window": Window(t(start), t(start + length)),
+        "entitlement": E,
+        "grant_digest": "sha256:a",
+        "policy": "sha256:p",
+        "meaning": "sha256:m",
+        "approvals": (ApprovalRecord("bob", "owners", oid(21), t(start - 5), "r"),),
+    }
+    return Admission(**(fields | changes))
+
+
+def change(action=Action.ADD, *, entitlement=E, grants=(G,), until=60, due=0, reason=None):
+    reason = reason or (Reason.WINDOW_OPENED if action is Action.ADD else Reason.EXPIRED)
+    return Intended(action, entitlement, grants, reason, t(due), t(until) if action is Action.ADD else None)
+
+
+def chain(*bodies):
+    """Bodies with the minute they were written at."""
+    return [Receipt(n, "", t(at), oid(1), "run", body, f"sha256:{n}") for n, (at, body) in enumerate(bodies)]
+
+
+class TestTrailers:
+    def test_the_last_paragraph_is_read(self):
+        text = "Grant db/one (#7)\n\nDaypass-Grant: db/one\nDaypass-Grant: db/two\nDaypass-Pull: #7\n"
+        text += "Daypass-Approved-By: bob (owners)\r\n"
+        assert read_trailers(text) == Trailers(grants=("db/one", "db/two"), pull="7", approved_by=("bob (owners)",))
+
+    def test_what_a_request_says_earlier_is_no_trailer(self):
+        text = "Title\n\nDaypass-Approved-By: eve (owners)\n\nDaypass-Pull: 1\n"
+        assert read_trailers(text).approved_by == ()
+
+    def test_a_message_by_hand_has_none(self):
+        assert read_trailers("Merge branch x\n\nbecause\n").empty
+        assert read_trailers("").empty
+
+    @given(st.text())
+    def test_any_text_is_read(self, text):
+        read_trailers(text)
+
+
+class TestAccess:
+    def test_other_resources_are_left_out(self):
+        found = access(chain((0, Outcome(change(), ok=True))), resource="other", at=t(1))
+        assert found == ()
+
+    def test_two_grants_of_one_entitlement_are_one_access_with_both_named(self):
+        second = admission("db/two", landing=2)
+        both = change(grants=(G, GrantId("db/two")), until=90)
+        receipts = chain((0, admission()), (0, second), (1, Outcome(change(), ok=True)), (5, Outcome(both, ok=True)))
+        (found,) = access(receipts, resource="db", at=t(70))
+        assert (found.since, found.until, found.overdue) == (t(1), t(90), False)
+        assert [item.grant for item in found.basis] == ["db/one", "db/two"]
+
+    def test_an_intent_alone_leaves_a_doubt_that_its_outcome_settles(self):
+        receipts = chain((0, admission()), (1, Intent((change(),), "p")), (2, Outcome(change(), ok=True)))
+        (doubtful,) = access(receipts, resource="db", at=t(1))
+        assert doubtful.doubt == "it was begun, and no receipt says how it ended"
+        (certain,) = access(receipts, resource="db", at=t(2))
+        assert (certain.doubt, certain.since) == ("", t(2))
+
+    def test_a_removal_in_doubt_is_access_still(self):
+        taken = change(Action.REMOVE)
+        receipts = chain((0, Outcome(change(), ok=True)), (60, Intent((taken,), "p")), (60, Outcome(taken, ok=False)))
+        (found,) = access(receipts, resource="db", at=t(61))
+        assert (found.doubt, found.overdue) == ("", True)
+
+    def test_telling_the_target_again_is_no_doubt(self):
+        again = replace(change(until=90), reason=Reason.WINDOW_MOVED)
+        receipts = chain((0, Outcome(change(), ok=True)), (5, Intent((again,), "p")), (6, Outcome(again, ok=False)))
+        (found,) = access(receipts, resource="db", at=t(7))
+        assert (found.doubt, found.until) == ("", t(60))
+
+    def test_an_end_that_nobody_wrote_is_no_end(self):
+        endless = replace(change(), until=None)
+        (found,) = access(chain((0, Outcome(endless, ok=True))), resource="db", at=t(9999))
+        assert (found.until, found.overdue, found.subjects) == (None, False, ())
+
+    @given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.booleans(), st.integers(0, 2)), max_size=12))
+    def test_access_is_what_the_last_true_outcome_left(self, steps):
+        bodies, held = [], {}
+        for n, (action, ok, who) in enumerate(steps):
+            entitlement = replace(E, principal=f"p{who}")
+            made = change(Action(action), entitlement=entitlement)
+            bodies.append((n, Outcome(made, ok=ok)))
+            if ok:
+                held[entitlement] = action == "add"
+        found = access(chain(*bodies), resource="db", at=t(len(steps)))
+        assert {item.entitlement for item in found if not item.doubt} == {e for e, there in held.items() if there}
+
+
+class TestHistory:
+    def test_a_landing_outside_main_is_said(self):
+        events = history(Material(receipts=chain((1, admission()))))
+        (merged,) = [event for event in events if event.kind is Kind.MERGED]
+        assert merged.detail == "this landing is not in main's history"
+
+    def test_a_narrowing_tells_neither_request_nor_approval_again(self):
+        first = admission()
+        narrow = admission(landing=2, blob=12, narrowed_from=oid(11))
+        steps = (Step(1, oid(1), G, ABSENT, oid(11)), Step(2, oid(2), G, oid(11), oid(12)))
+        events = history(Material(receipts=chain((1, first), (9, narrow)), steps=steps))
+        kinds = [event.kind for event in events]
+        assert kinds == [Kind.REQUESTED, Kind.APPROVED, Kind.MERGED, Kind.ADMITTED, Kind.MERGED, Kind.ADMITTED]
+        assert (events[4].at, events[4].detail) == (None, "not merged by the gate")
+        assert events[5].detail == f"narrows {oid(11)[:12]}"
+
+    def test_positions_order_landings_whatever_they_say_of_their_time(self):
+        late, early = admission(landing=1, start=50), admission("db/two", landing=2, start=10)
+        steps = (Step(2, oid(2), GrantId("db/two"), ABSENT, oid(11)), Step(1, oid(1), G, ABSENT, oid(11)))
+        events = history(Material(receipts=chain((60, late), (60, early)), steps=steps))
+        assert [event.grants[0] for event in events if event.kind is Kind.MERGED] == ["db/one", "db/two"]
+
+    def test_a_removal_without_trailers_is_told_before_its_receipt(self):
+        steps = (Step(1, oid(1), G, ABSENT, oid(11)), Step(2, oid(2), G, oid(11), ABSENT))
+        taken = Outcome(change(Action.REMOVE, due=60), ok=True)
+        receipts = chain((1, admission()), (61, taken), (70, Retirement(G, oid(11), oid(2))))
+        kinds = [event.kind for event in history(Material(receipts=receipts, steps=steps))]
+        assert kinds[-3:] == [Kind.REMOVED, Kind.FILE_REMOVED, Kind.RETIRED]
+
+    def test_an_anchor_places_a_landing_after_the_receipt_it_names(self):
+        steps = (Step(2, oid(2), G, oid(11), ABSENT),)
+        receipts = chain(
+            (1, admission()), (5, Outcome(change(), ok=True)), (9, Outcome(change(Action.REMOVE), ok=False))
+        )
+        material = Material(
+            receipts=receipts,
+            steps=steps,
+            trailers={oid(2): Trailers(ledger="sha256:1", pull="x")},
+            anchors={"sha256:1": Anchor(1, t(5))},
+        )
+        kinds = [event.kind for event in history(material)]
+        assert kinds[-3:] == [Kind.ADDED, Kind.FILE_REMOVED, Kind.FAILED]
+
+    def test_retired_without_an_admission_is_told_bare(self):
+        (event,) = history(Material(receipts=chain((9, Retirement(G, oid(11), oid(2))))))
+        assert (event.kind, event.subject, event.receipt) == (Kind.RETIRED, "", 0)
+
+    def test_a_settled_crash_says_so(self):
+        outcome = Outcome(change(), ok=False, error="the run died", recovered=True)
+        (event,) = history(Material(receipts=chain((1, outcome))))
+        assert event.detail == "add failed: the run died; told by a later run"
+        assert (event.kind, event.pull, event.commit) == (Kind.FAILED, None, "")
+
+    def test_a_refusal_names_its_code(self):
+        material = Material(receipts=chain((1, Refusal(G, oid(11), oid(1), "x", "why"))), subjects={oid(11): "eve"})
+        (event,) = history(material)
+        assert (event.kind, event.subject, event.detail) == (Kind.REFUSED, "eve", "x: why")
+
+    def test_nothing_gives_nothing(self):
+        assert history(Material(receipts=chain((0, Genesis(("k",)))))) == ()
+
+
+class TestStats:
+    @given(st.lists(st.integers(0, 10**6), min_size=1))
+    def test_spreads_are_ordered_and_real(self, seconds):
+        spread = Spread.of(seconds)
+        assert spread.count == len(seconds)
+        assert spread.worst == max(seconds)
+        assert spread.p95 in seconds
+        assert min(seconds) <= spread.median <= spread.p95 or len(seconds) < 3
+        assert sum(value <= spread.p95 for value in seconds) * 100 >= 95 * len(seconds)
+
+    def test_no_durations_are_no_zeros(self):
+        assert Spread.of([]) == Spread(0, None, None, None)
+
+    def count(self, *bodies, at=1000):
+        counter = Counter()
+        for receipt in chain(*bodies):
+            counter.add(receipt)
+        return counter.result(t(at))
+
+    def test_a_grant_asked_for_later_is_not_called_slow(self):
+        later = admission(window=Window(t(100), t(160)))
+        found = self.count((1, later), (101, Outcome(change(), ok=True)))
+        assert (found.scheduled, found.request_to_usable.count) == (1, 0)
+
+    def test_what_a_rule_let_pass_has_no_approval_to_measure(self):
+        found = self.count((1, admission(approvals=())), (2, Outcome(change(), ok=True)))
+        assert (found.request_to_usable.median, found.approval_to_usable.count) == (12 * 60, 0)
+
+    def test_the_end_an_expiry_names_counts_where_it_came_nearer(self):
+        taken = Outcome(change(Action.REMOVE, due=30), ok=True)
+        assert self.count((1, Outcome(change(), ok=True)), (31, taken)).lateness.worst == 60
+
+    def test_a_removal_for_another_reason_after_the_end_is_late_too(self):
+        taken = Outcome(change(Action.REMOVE, due=75, reason=Reason.GRANT_REMOVED), ok=True)
+        assert self.count((1, Outcome(change(), ok=True)), (75, taken)).lateness.worst == 15 * 60
+
+    def test_missed_failing_and_doubtful_are_counted(self):
+        other = replace(E, principal="bob")
+        failed = Outcome(change(Action.REMOVE, due=60), ok=False, error="x")
+        intent = Intent((change(entitlement=other),), "p")
+        found = self.count((1, Outcome(change(), ok=True)), (61, failed), (62, intent))
+        assert (found.missed, found.failing, found.doubtful, found.live, found.retried) == (1, 1, 1, 0, 0)
+
+    def test_taking_away_what_was_never_ours_is_neither_late_nor_early(self):
+        stray = Outcome(change(Action.REMOVE, grants=(), reason=Reason.UNMANAGED, due=5), ok=True)
+        found = self.count((5, stray))
+        assert (found.lateness.count, found.ended_early) == (0, 0)
+
+    def test_live_counts_grants_whose_window_is_open(self):
+        both = change(grants=(G, GrantId("db/two")))
+        assert self.count((1, Outcome(both, ok=True)), at=59).live == 2
+        assert self.count((1, Outcome(both, ok=True)), at=60).live == 0
+
+
+class TestComparison:
+    def compare(self, *bodies, steps=(), anchors=None, at=0):
+        comparison = Comparison(steps, {oid(1): 0}, anchors or {})
+        for receipt in chain(*bodies):
+            comparison.add(receipt)
+        return [found.code for found in comparison.finish(t(at))]
+
+    def test_the_genesis_settles_nothing(self):
+        steps = (Step(0, oid(1), G, ABSENT, oid(11)),)
+        assert self.compare((0, Genesis(("k",))), steps=steps) == ["not-applied-yet"]
+
+    def test_one_change_intended_twice_and_ended_once_is_open_still(self):
+        twice = ((1, Intent((change(),), "p")), (2, Intent((change(),), "p")), (3, Outcome(change(), ok=False)))
+        assert self.compare(*twice) == ["intent-without-outcome"]
+
+    def test_an_addition_without_an_end_is_beyond_any_window(self):
+        endless = replace(change(), until=None)
+        steps = (Step(0, oid(1), G, ABSENT, oid(11)),)
+        found = self.compare(
+            (1, admission()), (2, Intent((endless,), "p")), (2, Outcome(endless, ok=True)), steps=steps
+        )
+        assert found == ["access-beyond-window"]
+
+    def test_an_anchor_that_the_ledger_has_is_no_difference(self):
+        assert self.compare((0, Genesis(("k",))), anchors={"sha256:0": oid(1)}) == []
+        assert self.compare((0, Genesis(("k",))), anchors={"sha256:9": oid(1)}) == ["anchor-missing"]
+
+    def test_access_held_by_no_grant_is_named_when_its_end_is_past(self):
+        bare = change(grants=())
+        found = self.compare((1, Intent((bare,), "p")), (1, Outcome(bare, ok=True)), at=60)
+        assert found == ["access-without-admission", "held-past-window"]
+
+
+class TestProof:
+    def grant(self):
+        return Grant(G, "alice", "db", "readonly", "why", Span(duration=timedelta(hours=1)))
+
+    def codes(self, body, **traces):
+        fields = {
+            "grant": self.grant(),
+            "parents": (oid(20),),
+            "trailers": Trailers(("db/one",), "7", oid(21), "alice", ("bob (owners)",), "sha256:p"),
+            "policy": PolicyFacts("sha256:p", "sha256:m", E),
+        }
+        (receipt,) = chain((1, body))
+        return [found.code for found in check_admission(receipt, body, Traces(**(fields | traces)))]
+
+    def true(self, **changes):
+        return admission(grant_digest=self.grant().digest, **changes)
+
+    def test_the_truth_has_no_difference(self):
+        assert self.codes(self.true()) == []
+
+    def test_a_file_that_is_no_grant_is_named(self):
+        assert self.codes(self.true(), grant=None) == ["grant-unreadable"]
+
+    def test_a_first_commit_has_no_base(self):
+        assert self.codes(self.true(), parents=()) == ["base"]
+
+    def test_another_grant_in_the_message_is_named(self):
+        trailers = Trailers(("db/two",), "7", oid(21), "alice", ("bob (owners)",), "sha256:p")
+        assert self.codes(self.true(), trailers=trailers) == ["trailer-grant"]
+
+    def test_a_message_that_names_no_grant_is_named(self):
+        trailers = Trailers((), "7", oid(21), "alice", ("bob (owners)",), "sha256:p")
+        assert self.codes(self.true(), trailers=trailers) == ["trailer-grant"]
+
+    @pytest.mark.parametrize("field", ["subject", "role", "requester", "policy", "meaning"])
+    def test_a_narrowing_keeps_everything_else(self, field):
+        before = self.true()
+        after = replace(before, narrowed_from=before.blob, blob=oid(12), **{field: "other"})
+        assert "widened" in self.codes(after, before=before)
+
+    def test_a_role_that_the_base_did_not_have_is_named(self):
+        assert self.codes(self.true(), policy=PolicyFacts("sha256:p")) == ["meaning-digest", "entitlement"]
+
+
+def test_holdings_know_the_admission_in_force():
+    holdings = Holdings()
+    for receipt in chain((0, admission()), (1, admission(landing=2, blob=12))):
+        holdings.add(receipt)
+    assert [found.landing for found in holdings.basis(change())] == [oid(2)]
