@@ -89,7 +89,7 @@ def _verified_text(answer: Verified) -> str:
     lines += [""] if answer.differences else []
     errors = sum(1 for found in answer.differences if found.severity.value == "error")
     counted = f"{answer.proved} receipts and {answer.checked} admissions proved over {answer.landings} landings"
-    lines.append(f"OK: {counted}." if answer.clean else f"{errors} differences; {counted}.")
+    lines.append(f"OK: {counted}." if answer.clean else f"{errors} difference{'s' if errors > 1 else ''}; {counted}.")
     return joined(lines)
 
 
