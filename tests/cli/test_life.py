@@ -207,3 +207,26 @@ def test_a_bare_clone_carries_everything(access: Access, tmp_path) -> None:
     bare = Access(tmp_path / "bare.git")
     assert "1 granted" in bare.run("status", "--at", T("10:07")).out
     bare.run("audit", "verify", "--at", T("10:07"))
+
+
+def test_a_push_to_an_open_request_takes_the_approvals_away(access: Access) -> None:
+    access.git("switch", "-q", "-c", "mine", "main")
+    text = "version: 1\nsubject: alice\nresource: orders-db\nrole: readonly\nreason: Duplicate charges.\nwindow: {duration: 2h}\n"
+    access.write("grants/orders-db/a.yaml", text)
+    access.commit("ask", email="alice@example.com")
+    access.run("request", "--branch", "mine", "--at", T("10:00"), acting="alice")
+    access.run("approve", "1", "--at", T("10:01"), acting="bob")
+    access.run("approve", "1", "--at", T("10:01"), acting="dave")
+    access.write("grants/orders-db/a.yaml", text.replace("2h", "8h"))
+    access.commit("more", email="alice@example.com")
+    access.git("switch", "-q", "main")
+    said = access.run("request", "--branch", "mine", "--at", T("10:02"), acting="alice")
+    assert "Updated #1" in said.out
+    said = access.run("gate", "1", "--at", T("10:03"), expect=12)
+    assert said.out.count("does not count: approved by") == 2
+
+
+def test_close_ends_a_request_with_its_reason(access: Access) -> None:
+    number = access.ask(T("10:00"))
+    access.run("close", number, "--reason", "found another way", "--at", T("10:01"), acting="alice")
+    assert "closed, found another way" in access.run("gate", number, "--at", T("10:02"), expect=None).out

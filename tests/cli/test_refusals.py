@@ -16,7 +16,9 @@ window: {duration: 2h}
 """
 
 
-def _branch(access: Access, name: str, files: dict[str, str], *, email: str = "alice@example.com", message: str = "ask") -> None:
+def _branch(
+    access: Access, name: str, files: dict[str, str], *, email: str = "alice@example.com", message: str = "ask"
+) -> None:
     access.git("switch", "-q", "-c", name, "main")
     for path, text in files.items():
         access.write(path, text)
@@ -69,7 +71,11 @@ def test_a_commit_by_somebody_unknown_blocks_the_request(access: Access) -> None
 
 def test_one_person_in_two_groups_counts_once(access: Access) -> None:
     path = "policies/directory/people.yaml"
-    text = (access.top / path).read_text().replace("security: {members: [dave, erin]}", "security: {members: [bob, dave, erin]}")
+    text = (
+        (access.top / path)
+        .read_text()
+        .replace("security: {members: [dave, erin]}", "security: {members: [bob, dave, erin]}")
+    )
     access.write(path, text)
     access.commit("bob guards too")
     number = access.ask(T("10:00"))
@@ -107,7 +113,9 @@ def test_nothing_is_merged_by_hand_around_the_gate(access: Access) -> None:
 def test_a_forged_merge_message_convinces_nobody(access: Access) -> None:
     number = access.ask(T("10:00"))
     _branch(access, "mine", {"grants/orders-db/a.yaml": GRANT})
-    access.git("merge", "-q", "--no-ff", "-m", f"Grant\n\nDaypass-Pull: {number}\nDaypass-Approved-By: bob (owners)", "mine")
+    access.git(
+        "merge", "-q", "--no-ff", "-m", f"Grant\n\nDaypass-Pull: {number}\nDaypass-Approved-By: bob (owners)", "mine"
+    )
     assert "around-the-gate" in access.run("apply", "--at", T("10:05"), expect=14).out
 
 
@@ -173,7 +181,9 @@ def test_a_subject_who_became_somebody_else_is_refused(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     path = "policies/directory/people.yaml"
     text = (access.top / path).read_text()
-    access.write(path, text.replace("email: alice@example.com,", "email: alice@example.com, identities: {embedded: root},"))
+    access.write(
+        path, text.replace("email: alice@example.com,", "email: alice@example.com, identities: {embedded: root},")
+    )
     access.commit("another name at the target")
     said = access.run("apply", "--at", T("10:06"), expect=14)
     assert "subject is somebody else at the target since approval" in said.out
@@ -256,7 +266,9 @@ def test_a_mass_change_stops_at_the_brake_until_its_digest_is_confirmed(access: 
     access.run("can", "alice", "orders-db", "readonly")
 
 
-@pytest.mark.parametrize("token", ["[skip ci]", "[CI SKIP]", "[no ci]", "[skip actions]", "[Actions Skip]", "skip-checks: true"])
+@pytest.mark.parametrize(
+    "token", ["[skip ci]", "[CI SKIP]", "[no ci]", "[skip actions]", "[Actions Skip]", "skip-checks: true"]
+)
 def test_text_that_would_silence_ci_is_refused(access: Access, token: str) -> None:
     said = access.run(
         "request", "--resource", "orders-db", "--role", "readonly", "--for", "1h",
@@ -270,7 +282,9 @@ def test_text_that_would_silence_ci_is_refused(access: Access, token: str) -> No
 
 def test_a_request_may_not_bring_its_own_rules(access: Access) -> None:
     _branch(access, "mine", {"grants/orders-db/a.yaml": GRANT, "policies/rules/access.yaml": "version: 1\nrules: []\n"})
-    said = access.run("check", "--base", "main", "--head", "mine", "--at", T("10:00"), "--requester", "alice", expect=10)
+    said = access.run(
+        "check", "--base", "main", "--head", "mine", "--at", T("10:00"), "--requester", "alice", expect=10
+    )
     assert "the request changes grants and also policies/rules/access.yaml [mixed-change]" in said.out
     assert "needs  1 approval from owners" in said.out  # judged by main's rules all the same
 
@@ -308,7 +322,10 @@ def test_a_window_already_past_is_refused_but_a_merged_one_that_ended_is_no_faul
 def test_the_same_grant_twice_is_refused(access: Access) -> None:
     _branch(access, "mine", {"grants/orders-db/a.yaml": GRANT, "grants/orders-db/b.yaml": "# again\n" + GRANT})
     said = access.run("check", "--base", "main", "--head", "mine", "--at", T("10:00"), expect=10)
-    assert "grants/orders-db/b.yaml: error: this is the same grant as grants/orders-db/a.yaml [duplicate-grant]" in said.out
+    assert (
+        "grants/orders-db/b.yaml: error: this is the same grant as grants/orders-db/a.yaml [duplicate-grant]"
+        in said.out
+    )
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "approve": ("daypass.cli.review:approve", "approve a pull request as the acting person"),
     "reject": ("daypass.cli.review:reject", "reject a pull request as the acting person"),
     "withdraw": ("daypass.cli.review:withdraw", "take your own review back"),
+    "close": ("daypass.cli.review:close", "close a pull request without merging it"),
     "gate": ("daypass.cli.review:gate", "merge what has every approval it needs"),
     "status": ("daypass.cli.review:status", "list open requests and live grants"),
     "plan": ("daypass.cli.apply:plan", "show the changes that would be made at the targets"),

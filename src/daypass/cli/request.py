@@ -86,14 +86,18 @@ def request(
 
 def _open_branch(site: Any, branch: str, at: datetime) -> int:
     from daypass.pipeline.gate import look
+    from daypass.views.gate import gated_text
 
     head = site.history.find(f"refs/heads/{branch}")
     if head is None:
         raise UsageError(f"there is no branch {branch!r}", hint="commit the grant file on a branch of its own first")
-    pull = site.forge.open(branch=branch, head=head, title=f"Request from branch {branch}", at=at)
-    click.echo(f"Opened #{pull.number}: {pull.title}")
-    from daypass.views.gate import gated_text
-
+    there = next((pull for pull in site.forge.open_pulls() if pull.branch == branch), None)
+    if there is None:
+        pull = site.forge.open(branch=branch, head=head, title=f"Request from branch {branch}", at=at)
+        click.echo(f"Opened #{pull.number}: {pull.title}")
+    else:
+        pull = site.forge.push(there.number, head=head, at=at)
+        click.echo(f"Updated #{pull.number}: {pull.title}; approvals of the earlier head no longer count")
     found = look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
     click.echo(gated_text(found), nl=False)
     return int(found.exit_code) if found.proposal.exit_code else 0

@@ -58,6 +58,23 @@ def withdraw(obj: dict[str, Any], number: int, at: datetime | None) -> int:
     return _review(obj, number, "withdrawn", at)
 
 
+@click.command()
+@_number
+@click.option("--reason", default="", help="Why, for the record.")
+@at_option
+@click.pass_obj
+def close(obj: dict[str, Any], number: int, reason: str, at: datetime | None) -> int:
+    """Close pull request NUMBER without merging it."""
+    from daypass.cli.site import Site
+
+    site = Site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    me = site.acting_handle()
+    site.forge.close(number, reason=reason or f"closed by {me}", at=instant)
+    click.echo(f"Closed #{number}: {reason or f'closed by {me}'}")
+    return 0
+
+
 def warn_left_behind(site: Any) -> None:
     """Say where a checked-out main could not be brought along after a merge."""
     if site.forge.left_behind is not None:

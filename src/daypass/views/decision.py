@@ -9,6 +9,7 @@ from daypass.core.grant import Grant
 from daypass.core.policies import Policy
 from daypass.core.policy import Decision, approvers
 from daypass.core.window import format_duration, format_instant
+from daypass.views.findings import printable
 
 
 def people(
@@ -57,7 +58,7 @@ def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester:
     lines = [
         f"{grant.id}",
         f"  {grant.subject} asks for {grant.role} on {grant.resource}, {window}",
-        f"  reason: {grant.reason}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
+        f"  reason: {printable(grant.reason)}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
         f"  judged at {at} as asked by {requester}, policy {decision.policy[:19]}…",
         "Rules:",
     ]
