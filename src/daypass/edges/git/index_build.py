@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
@@ -78,13 +79,14 @@ def read_rows(
         size = max(_SMALLEST, min(_CHUNK, -(-len(listed) // _AT_ONCE)))
     lines = iter(listed)
     with ThreadPoolExecutor(_WORKERS) as pool:
-        jobs = []
+        jobs: deque[tuple[int, Future[list[Row]]]] = deque()
         while chunk := list(islice(lines, size)):
             jobs.append((len(chunk), pool.submit(_rows, git, chunk, top, read_subject)))
             top -= len(chunk)
         total, done = sum(count for count, _ in jobs), 0
         try:
-            for count, job in jobs:
+            while jobs:
+                count, job = jobs.popleft()  # its rows are let go once they are taken
                 yield count, job.result()
                 done += count
                 progress(done, total)
