@@ -160,7 +160,7 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if "locked" in str(error):
             raise EdgeError(
-                f"the store {path} is being written by another process, and was not free within {PATIENCE:.0f} s",
+                f"the store {path} is being written by another process, and was not free within {PATIENCE:g} s",
                 hint="run the command again when the other run has ended",
             ) from error
         raise EdgeError(f"the store {path} cannot be used: {error}", hint=_HINT) from error
@@ -191,7 +191,13 @@ def _exists(path: Path) -> bool:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     """Open a store that exists and check that it is ours and of a version we know."""
     place = os.fspath(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{place}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None)
+    connection = sqlite3.connect(
+        f"file:{place}?mode={mode}",
+        uri=True,
+        timeout=PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,  # the last thread to hold a target may be another than the first; never two at once
+    )
     try:
         _check_marks(path, connection)
     except BaseException:
@@ -230,12 +236,13 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _create(path: Path) -> None:
     """Make an empty store under another name and move it into place; when somebody was first, theirs stands."""
+    from tempfile import mkstemp  # noqa: PLC0415  (only once in a store's life)
+
     for folder in reversed([path.parent, *path.parent.parents]):
         if not folder.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    descriptor, draft = mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)  # mode 0600, for nobody else
+    os.close(descriptor)
     try:
         connection = sqlite3.connect(draft, isolation_level=None)
         try:
@@ -248,7 +255,7 @@ def _create(path: Path) -> None:
             return
         _sync_folder(path.parent)
     finally:
-        draft.unlink(missing_ok=True)
+        os.unlink(draft)  # noqa: PTH108  (the name is text here)
 
 
 def _sync_folder(folder: Path) -> None:

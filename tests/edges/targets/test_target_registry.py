@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from daypass.core.catalogue import TargetSettings
+from daypass.core.errors import InvalidError
+from daypass.core.policies import KINDS
+from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.registry import TARGETS, open_target, store_path
+
+
+def of(kind: str = "embedded", **options: Any) -> TargetSettings:
+    return TargetSettings("main", kind, MappingProxyType(options))
+
+
+def refusal(settings: TargetSettings, folder: Path) -> tuple[str, str]:
+    with pytest.raises(InvalidError) as refused:
+        open_target(settings, folder)
+    return refused.value.message, refused.value.hint
+
+
+def test_the_table_and_the_policies_know_the_same_kinds() -> None:
+    assert set(TARGETS) == KINDS
+
+
+def test_every_row_names_something_that_can_be_called() -> None:
+    for kind in TARGETS.values():
+        assert callable(getattr(import_module(kind.module), kind.factory))
+
+
+def test_the_embedded_target_lies_below_the_folder_given(tmp_path: Path) -> None:
+    target = open_target(of(), tmp_path)
+    assert isinstance(target, EmbeddedTarget)
+    assert (target.path, target.name) == (tmp_path / "embedded.sqlite", "main")
+    assert store_path(of(path="stores/a.sqlite"), tmp_path) == tmp_path / "stores" / "a.sqlite"
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+    message = "target main is of kind 'embeded', expected one of embedded"
+    assert refusal(of("embeded"), tmp_path) == (message, "did you mean embedded?")
+    assert refusal(of("ldap"), tmp_path)[1] == ""
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+    message = "target main has an option 'pth'; kind embedded knows: path"
+    assert refusal(of(pth="x"), tmp_path) == (message, "did you mean path?")
+
+
+@pytest.mark.parametrize("path", ["../x.sqlite", "a/../../x", "/etc/x.sqlite", "..", ".", "", "a/.."])
+def test_a_path_out_of_the_folder_is_refused(tmp_path: Path, path: str) -> None:
+    message, hint = refusal(of(path=path), tmp_path)
+    assert message == f"path of target main is not below daypass's own folder: {path!r}"
+    assert hint == "write a file name, for example embedded.sqlite"
+
+
+@pytest.mark.parametrize("path", [7, None, ["a"], "a\0b"])
+def test_a_path_that_is_no_text_is_refused(tmp_path: Path, path: object) -> None:
+    assert refusal(of(path=path), tmp_path)[0] == f"expected path of target main to be text, got {path!r}"

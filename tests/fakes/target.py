@@ -1,0 +1,100 @@
+"""A target in memory that passes the conformance suite, with dials for everything that goes wrong in the world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from daypass.core.errors import EdgeError
+from daypass.core.plan import Entitlement
+from daypass.ports import Abilities
+
+
+class Died(BaseException):
+    """The process was killed here: nothing in daypass may catch it."""
+
+
+@dataclass
+class Dials:
+    """What goes wrong, until it is turned back. All of it is off at first.
+
+    ``only`` limits the failing dials to some entitlements (None: all of them).
+    """
+
+    unreadable: bool = False
+    """Reading fails."""
+    fail_before_write: bool = False
+    """A write fails and has done nothing."""
+    fail_after_write: bool = False
+    """A write fails and has taken effect all the same."""
+    ignore_writes: bool = False
+    """A write returns as if it were done, and has done nothing."""
+    only: frozenset[Entitlement] | None = None
+    die_before_write: int | None = None
+    """Die at this many writes from now (0: the next), before it takes effect."""
+    die_after_write: int | None = None
+    """Likewise, after it took effect."""
+
+
+@dataclass
+class FakeTarget:
+    """Implements ports.Target. ``held`` maps what exists to the instant it was noted until; ``calls`` is what was asked."""
+
+    name: str = "fake"
+    held: dict[Entitlement, datetime | None] = field(default_factory=dict)
+    abilities: Abilities = field(default_factory=lambda: Abilities(native_expiry=False, complete_observation=True))
+    dials: Dials = field(default_factory=Dials)
+    calls: list[tuple[str, Entitlement]] = field(default_factory=list)
+    _stale: frozenset[Entitlement] | None = None
+
+    def give_unmanaged(self, entitlements: Iterable[Entitlement]) -> None:
+        """Let somebody else give access, past us."""
+        self.held.update(dict.fromkeys(entitlements))
+
+    def freeze_reading(self) -> None:
+        """Answer every later reading with what is there now, whatever is written meanwhile (a replica that lags)."""
+        self._stale = frozenset(self.held)
+
+    def thaw_reading(self) -> None:
+        """Read the truth again."""
+        self._stale = None
+
+    def observe(self) -> frozenset[Entitlement]:
+        """Return every entitlement that exists now, or that a stale reading shows."""
+        if self.dials.unreadable:
+            raise EdgeError(f"{self.name} cannot be reached")
+        return frozenset(self.held) if self._stale is None else self._stale
+
+    def add(self, entitlement: Entitlement, until: datetime) -> None:
+        """Make the entitlement exist."""
+        self._write("add", entitlement, until)
+
+    def remove(self, entitlement: Entitlement) -> None:
+        """Make the entitlement not exist."""
+        self._write("remove", entitlement, None)
+
+    def _write(self, verb: str, entitlement: Entitlement, until: datetime | None) -> None:
+        if entitlement.target != self.name:
+            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
+        self.calls.append((verb, entitlement))
+        meant = self.dials.only is None or entitlement in self.dials.only
+        self._maybe_die("die_before_write")
+        if meant and self.dials.fail_before_write:
+            raise EdgeError(f"{self.name} refused to {verb}")
+        if not (meant and self.dials.ignore_writes):
+            if verb == "add":
+                self.held[entitlement] = until
+            else:
+                self.held.pop(entitlement, None)
+        self._maybe_die("die_after_write")
+        if meant and self.dials.fail_after_write:
+            raise EdgeError(f"{self.name} did not answer in time")
+
+    def _maybe_die(self, dial: str) -> None:
+        left = getattr(self.dials, dial)
+        if left is None:
+            return
+        setattr(self.dials, dial, left - 1 if left else None)
+        if left == 0:
+            raise Died(f"{self.name}: {dial}")
