@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from daypass.core.approval import Account, Merge, Pull, Review
+from daypass.core.calm import Calm
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.plan import Entitlement
 from daypass.core.receipt import Body
@@ -173,7 +174,7 @@ class ForgeWriter(Protocol):
     def commit(
         self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime
     ) -> Oid:
-        """Commit file contents (None deletes) on top of ``parent`` and point the branch there; no work tree is touched."""
+        """Commit file contents (None deletes) on top of ``parent`` and point the branch there, in no work tree."""
         ...
 
 
@@ -196,6 +197,10 @@ class TargetReader(Protocol):
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a digest of what `observe` would return, read from the target; "" where that is no cheaper."""
         ...
 
 
@@ -280,12 +285,24 @@ class Books(Protocol):
 class VerdictStore(Protocol):
     """Remembers which blobs were clean in a context: a cache, safe to lose."""
 
-    def load(self, context: str) -> dict[bytes, tuple[str, bytes]]:
-        """Return blob id -> (resource, digest of the grant's meaning)."""
+    def known(self, context: str, blobs: Sequence[bytes]) -> dict[bytes, tuple[str, bytes]]:
+        """Return which of some blobs are known to be clean: blob id -> (resource, digest of the grant's meaning)."""
         ...
 
     def store(self, context: str, rows: Iterable[tuple[bytes, str, bytes]]) -> None:
         """Remember clean blobs."""
+        ...
+
+
+class Memory(Protocol):
+    """Remembers when nothing was to be done: a cache, safe to lose."""
+
+    def recall(self) -> Calm | None:
+        """Return what was remembered last; None where nothing was, or where it cannot be read."""
+        ...
+
+    def keep(self, calm: Calm) -> None:
+        """Remember."""
         ...
 
 

@@ -48,9 +48,20 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
 
 
 def _survey(site: Any, at: datetime) -> Any:
+    from daypass.cli.site import program_digest
     from daypass.pipeline.apply import survey
 
-    return survey(site.history, site.forge, site.policy_at, site.standing, site.targets(), tip=site.tip, at=at)
+    return survey(
+        site.history,
+        site.forge,
+        site.policy_at,
+        site.standing,
+        site.targets(),
+        tip=site.tip,
+        at=at,
+        memory=site.memory,
+        program=program_digest(),
+    )
 
 
 def finding_line(finding: Any) -> str:
@@ -82,7 +93,7 @@ def apply(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitco
 
 def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
     """Apply at an instant, alone on this machine."""
-    from daypass.cli.site import Site, progress
+    from daypass.cli.site import Site, program_digest, progress
     from daypass.edges.lock import exclusive
     from daypass.pipeline import apply as pipeline
 
@@ -92,7 +103,15 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
         def take() -> Any:
             fresh = Site(site.folder, site.acting)
             return pipeline.survey(
-                fresh.history, fresh.forge, fresh.policy_at, fresh.books.load(), targets, tip=fresh.tip, at=at
+                fresh.history,
+                fresh.forge,
+                fresh.policy_at,
+                fresh.books.load(),
+                targets,
+                tip=fresh.tip,
+                at=at,
+                memory=fresh.memory,
+                program=program_digest(),
             )
 
         return pipeline.apply(take, site.books, targets, run=site.run_name(at), confirmed=confirm, progress=progress)

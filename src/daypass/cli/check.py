@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
-from daypass import __version__
 from daypass.cli.options import at_option, format_option
 from daypass.core.errors import ExitCode, InvalidError, UsageError, worst
 
@@ -72,12 +69,13 @@ def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
     What is found depends on the trees of grants/ and policies/ and on the program, and on no clock: when all three
     are those of an earlier check, its answer is this one's.
     """
+    from daypass.cli.site import program_digest
     from daypass.edges.verdicts import Verdicts
 
     commit, grants, policies = _trees(site, revision)
     verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
     try:
-        whole = f"{_program()}/{grants}/{policies}"
+        whole = f"{program_digest()}/{grants}/{policies}"
         known = verdicts.whole(whole)
         found = _remembered(known, commit) if known is not None else None
         if found is None:
@@ -90,7 +88,7 @@ def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
 
 def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
     from daypass.cli.fan import fan
-    from daypass.cli.site import progress
+    from daypass.cli.site import program_digest, progress
     from daypass.pipeline.check import check_tree
 
     policy = site.policy_at(commit)
@@ -98,7 +96,7 @@ def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
         site.history,
         policy,
         revision=commit,
-        context=f"{_program()}/{policy.digest}",
+        context=f"{program_digest()}/{policy.digest}",
         verdicts=verdicts,
         fan=fan(site, commit, policy, jobs),
         progress=progress,
@@ -128,16 +126,6 @@ def _remembered(text: str, commit: Any) -> Any:
     files, rows = json.loads(text)
     findings = tuple(Finding(code, Place(*place), message, hint, Severity(s)) for code, place, message, hint, s in rows)
     return Checked(commit, files, files, findings)
-
-
-@cache
-def _program() -> str:
-    """Return a digest of all of this program that a verdict can depend on."""
-    found = hashlib.sha256(__version__.encode())
-    package = Path(__file__).parents[1]
-    for path in sorted((*package.glob("core/**/*.py"), *package.glob("schema/*.json"), package / "pipeline/check.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 def _check_worktree(site: Any, paths: list[Path]) -> Any:

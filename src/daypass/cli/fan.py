@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,38 +17,52 @@ from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
     from daypass.core.policies import Policy
-    from daypass.pipeline.check import Piece
+    from daypass.pipeline.check import Piece, Portion
 
-_ALONE = 2_000
-"""Fewer files than this are judged in this process: starting another costs more than it saves."""
-
-_PIECE = 2_500
-"""How many files a worker judges before it answers; bounds memory and keeps the cores evenly busy."""
+_AHEAD = 2
+"""How many portions each worker may be ahead of the one that is being looked at; bounds memory."""
 
 
-def fan(
-    site: Any, commit: Oid, policy: Policy, jobs: int | None
-) -> Callable[[Sequence[tuple[str, Oid]]], Iterator[Piece]]:
-    """Return a way to judge (path, blob) pairs by the policies of a commit."""
+def fan(site: Any, commit: Oid, policy: Policy, jobs: int | None) -> Callable[[Iterable[Portion]], Iterator[Piece]]:
+    """Return a way to judge portions of (path, blob) pairs by the policies of a commit, in their order.
+
+    The first portion is judged here; other processes are started only when there is more to judge, since starting one
+    costs more than a small repository takes.
+    """
     workers = jobs or os.cpu_count() or 1
 
-    def judge(files: Sequence[tuple[str, Oid]]) -> Iterator[Piece]:
+    def judge(portions: Iterable[Portion]) -> Iterator[Piece]:
         from daypass.pipeline.check import judge_files
 
-        pieces = [files[start : start + _PIECE] for start in range(0, len(files), _PIECE)]
-        if len(files) < _ALONE or workers == 1:
-            for piece in pieces:
-                yield judge_files(policy, _contents(site.history, piece))
-            return
-        context = multiprocessing.get_context("spawn" if os.uname().sysname == "Darwin" else "fork")
-        with ProcessPoolExecutor(workers, context, _start, (site.folder, commit)) as pool:
-            yield from pool.map(_judge_piece, pieces)
+        running: deque[Future[Piece] | Piece] = deque()
+        with ExitStack() as stack:
+            pool: ProcessPoolExecutor | None = None
+            for number, portion in enumerate(portions):
+                if not portion or number == 0 or workers == 1:
+                    running.append(judge_files(policy, _contents(site.history, portion)) if portion else ([], []))
+                else:
+                    pool = pool or stack.enter_context(_pool(workers, site.folder, commit))
+                    running.append(pool.submit(_judge_portion, portion))
+                while len(running) > workers * _AHEAD:
+                    yield _result(running.popleft())
+            while running:
+                yield _result(running.popleft())
 
     return judge
 
 
-def _contents(history: Any, piece: Sequence[tuple[str, Oid]]) -> Iterator[tuple[str, Oid, bytes]]:
-    for (path, _), (blob, raw) in zip(piece, history.blobs(blob for _, blob in piece), strict=True):
+def _pool(workers: int, folder: Path, commit: Oid) -> ProcessPoolExecutor:
+    # Forking is quick and safe here, where no thread runs; macOS forbids it to programs that use its frameworks.
+    context = multiprocessing.get_context("spawn" if sys.platform == "darwin" else "fork")
+    return ProcessPoolExecutor(workers, context, _start, (folder, commit))
+
+
+def _result(piece: Future[Piece] | Piece) -> Piece:
+    return piece.result() if isinstance(piece, Future) else piece
+
+
+def _contents(history: Any, portion: Portion) -> Iterator[tuple[str, Oid, bytes]]:
+    for (path, _), (blob, raw) in zip(portion, history.blobs(blob for _, blob in portion), strict=True):
         yield path, blob, raw
 
 
@@ -53,7 +70,7 @@ _worker: list[Any] = []
 
 
 def _start(folder: Path, commit: Oid) -> None:
-    """Open the repository in a worker; what a piece leaves behind is small, so collecting garbage only costs time."""
+    """Open the repository in a worker; what a portion leaves behind is small, so collecting garbage only costs time."""
     from daypass.cli.site import Site
 
     gc.disable()
@@ -61,8 +78,8 @@ def _start(folder: Path, commit: Oid) -> None:
     _worker[:] = [site.history, site.policy_at(commit)]
 
 
-def _judge_piece(piece: Sequence[tuple[str, Oid]]) -> Piece:
+def _judge_portion(portion: Portion) -> Piece:
     from daypass.pipeline.check import judge_files
 
     history, policy = _worker
-    return judge_files(policy, _contents(history, piece))
+    return judge_files(policy, _contents(history, portion))

@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from daypass import __version__
 from daypass.cli.options import now
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.grant import Oid
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from daypass.edges.git.books import GitBooks
     from daypass.edges.git.history import GitHistory
     from daypass.edges.git.repository import Repository
+    from daypass.edges.memory import FileMemory
     from daypass.ports import Forge, Target
 
 _LONGEST = 2 << 20
@@ -148,6 +150,13 @@ class Site:
                 found[name] = error
         return found
 
+    @property
+    def memory(self) -> FileMemory:
+        """Where it is remembered that nothing was to be done."""
+        from daypass.edges.memory import FileMemory
+
+        return FileMemory(self.repository.state_dir / "calm.json")
+
     def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
         """Return the run's instant: ``--at``, else the clock, read once.
 
@@ -183,3 +192,13 @@ def progress(done: int, total: int, what: str) -> None:
     if total > 1000 and sys.stderr.isatty():  # noqa: PLR2004  (short work needs no progress)
         end = "\n" if done >= total else ""
         click.echo(f"\r{what}: {done}/{total}{end}", nl=False, err=True)
+
+
+@cache
+def program_digest() -> str:
+    """Return a digest of all of this program that an answer can depend on, so that no cache outlives a change of it."""
+    found = hashlib.sha256(__version__.encode())
+    package = Path(__file__).parents[1]
+    for path in sorted((*package.glob("core/**/*.py"), *package.glob("schema/*.json"), *package.glob("pipeline/*.py"))):
+        found.update(path.read_bytes())
+    return found.hexdigest()

@@ -13,17 +13,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from daypass.core.grant import GrantId, digest
 from daypass.core.window import Window, format_instant
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Entitlement:
+class Entitlement(NamedTuple):
     """What a target understands, the atom that is observed, added and removed.
 
     ``target`` is the name in the settings, ``resource`` the catalogue's, ``principal`` the subject's name at the
-    target and ``privilege`` the role's privilege as canonical JSON.
+    target and ``privilege`` the role's privilege as canonical JSON. A named tuple, since plans hash and compare very many.
     """
 
     target: str

@@ -7,11 +7,14 @@ It is a cache of this machine's own work and nothing more; deleting it costs tim
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 Row = tuple[bytes, str, bytes]
 """(blob id, resource that the grant names, digest of what it means); only grants without findings are kept."""
+
+_ASKED = 500
+"""How many blobs one query asks for."""
 
 _KEEP = 4
 """How many contexts are kept, so that switching between branches stays warm."""
@@ -43,13 +46,19 @@ class Verdicts:
         connection.execute("CREATE TABLE IF NOT EXISTS whole(tree TEXT PRIMARY KEY, answer TEXT NOT NULL) STRICT")
         return connection
 
-    def load(self, context: str) -> dict[bytes, tuple[str, bytes]]:
-        """Return what is known to be clean in a context: blob id -> (resource, digest of the grant's meaning)."""
-        rows = self._connection.execute(
-            "SELECT blob, resource, meaning FROM clean WHERE context = (SELECT id FROM context WHERE name = ?)",
-            (context,),
-        )
-        return {blob: (resource, meaning) for blob, resource, meaning in rows}
+    def known(self, context: str, blobs: Sequence[bytes]) -> dict[bytes, tuple[str, bytes]]:
+        """Return which of some blobs are known to be clean: blob id -> (resource, digest of the grant's meaning)."""
+        numbers = self._connection.execute("SELECT id FROM context WHERE name = ?", (context,)).fetchall()
+        if not numbers:
+            return {}
+        found: dict[bytes, tuple[str, bytes]] = {}
+        for start in range(0, len(blobs), _ASKED):
+            asked = blobs[start : start + _ASKED]
+            marks = ",".join("?" * len(asked))
+            query = f"SELECT blob, resource, meaning FROM clean WHERE context = ? AND blob IN ({marks})"  # noqa: S608  (marks)
+            for blob, resource, meaning in self._connection.execute(query, (numbers[0][0], *asked)):
+                found[blob] = (resource, meaning)
+        return found
 
     def store(self, context: str, rows: Iterable[Row]) -> None:
         """Remember clean blobs, and forget the oldest contexts."""

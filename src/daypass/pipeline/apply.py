@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from daypass.core.calm import Calm, next_boundary
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, LedgerError, worst
-from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.grant import GrantId, Oid, canonical, digest
 from daypass.core.plan import (
     Action,
     Braked,
@@ -32,7 +33,7 @@ from daypass.core.receipt import BATCH, Body, Intent, Outcome, Refusal
 from daypass.core.standing import Standing
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
-from daypass.ports import Books, ForgeReader, History, Target, TargetReader
+from daypass.ports import Books, ForgeReader, History, Memory, Target, TargetReader
 
 Progress = Callable[[int, int, str], None]
 
@@ -76,10 +77,14 @@ def survey(
     *,
     tip: Oid,
     at: datetime,
+    memory: Memory | None = None,
+    program: str = "",
 ) -> Survey:
     """Read everything and plan. Holds no way to write (invariant 11).
 
-    Raises LedgerError when the clock stands before the last receipt, RefusedError when main went backwards.
+    Where ``memory`` knows that nothing was to be done and nothing has moved since, that is the answer; ``program``
+    names the program that reckons, so that another version reckons anew. Raises LedgerError when the clock stands before
+    the last receipt, RefusedError when main went backwards.
     """
     if standing.at is not None and at < standing.at:
         raise LedgerError(
@@ -87,6 +92,11 @@ def survey(
             hint="set the clock right; acting in the past could give access that has ended",
         )
     policy = policy_at(tip)
+    grounds = _grounds(program, standing, tip, targets) if memory is not None else ""
+    calm = memory.recall() if memory is not None and grounds else None
+    if calm is not None and calm.holds(grounds, at):
+        plan = Plan(at, tip, (), live=calm.live)
+        return Survey(plan, Admitted(), (), standing, policy, 0, 0)
     admitted = admit(history, forge, policy_at, standing, tip=tip, at=at)
     gone = {holding.target for holding in standing.holdings} - set(targets)
     observed = _observe({**targets, **{name: EdgeError(f"the settings name no target {name!r}") for name in gone}})
@@ -96,7 +106,7 @@ def survey(
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
     plan = compute(claims, holdings, observed, at=at, main=tip, exclusive=exclusive, invalid=invalid)
     limits = policy.catalogue.settings.limits
-    return Survey(
+    found = Survey(
         plan,
         admitted,
         recovered,
@@ -105,6 +115,36 @@ def survey(
         limits.brake_removals.of(len(holdings)),
         limits.brake_additions.of(len(holdings)),
     )
+    # Targets are asked once more: what was planned by must be what the grounds name.
+    if (
+        memory is not None
+        and grounds
+        and _nothing_to_say(found)
+        and grounds == _grounds(program, standing, tip, targets)
+    ):
+        memory.keep(Calm(grounds, at, next_boundary(claims, at), plan.live))
+    return found
+
+
+def _grounds(program: str, standing: Standing, tip: Oid, targets: Mapping[str, TargetReader | EdgeError]) -> str:
+    """Name everything but the instant that a plan follows from; "" where a target cannot be named cheaply."""
+    prints = {}
+    for name, target in sorted(targets.items()):
+        try:
+            prints[name] = "" if isinstance(target, EdgeError) else target.fingerprint()
+        except EdgeError:
+            return ""
+        if not prints[name]:
+            return ""
+    return digest({"program": program, "ledger": standing.commit, "main": tip, "targets": prints})
+
+
+def _nothing_to_say(found: Survey) -> bool:
+    """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
+    plan, admitted = found.plan, found.admitted
+    said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable)
+    left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
+    return not any(said) and not any(left)
 
 
 def _observe(targets: Mapping[str, TargetReader | EdgeError]) -> Observed:

@@ -9,7 +9,9 @@ ago.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from daypass.core.finding import Finding, Place, ordered
@@ -35,8 +37,14 @@ class Clean(NamedTuple):
 Piece = tuple[list[Clean], list[Finding]]
 """What came of a part of the files."""
 
-Fan = Callable[[Sequence[tuple[str, Oid]]], Iterator[Piece]]
-"""Reads and judges (path, blob) pairs, perhaps in several processes; pieces come in any order."""
+Portion = Sequence[tuple[str, Oid]]
+"""(path, blob) pairs to judge."""
+
+Fan = Callable[[Iterable[Portion]], Iterator[Piece]]
+"""Reads and judges portions, perhaps in several processes; the pieces come in the portions' order, a few ahead at most."""
+
+_PORTION = 2_000
+"""A portion holds whole folders, and is closed once it has so many files: memory does not grow with the repository."""
 
 
 def judge_file(policy: Policy, path: str, blob: Oid, raw: bytes) -> Clean | tuple[Finding, ...]:
@@ -73,36 +81,76 @@ def check_tree(
     fan: Fan,
     progress: Callable[[int, int, str], None],
 ) -> Checked:
-    """Check every grant and the policies of one commit."""
-    entries = list(history.entries(revision, FOLDER.rstrip("/")))
-    findings = list(_structure(entries))
-    bad = {finding.place.file for finding in findings}
-    known = verdicts.load(context)
-    seen: dict[str, tuple[str, bytes]] = {}
-    fresh: list[tuple[str, Oid]] = []
-    for entry in entries:
-        path = entry.path
-        found = known.get(bytes.fromhex(entry.oid))
-        # The folder must be the resource: known bytes under another folder are judged again, so that they are refused.
-        if found is not None and path.startswith(f"{FOLDER}{found[0]}/"):
-            seen[path] = found
-        elif path not in bad:
-            fresh.append((path, entry.oid))
-    blob_of = {path: bytes.fromhex(oid) for path, oid in fresh}
-    learned: dict[bytes, tuple[str, bytes]] = {}
-    done = 0
-    for clean, wrong in fan(fresh):
-        learned |= {blob: (resource, meaning) for blob, resource, meaning in clean}
+    """Check every grant and the policies of one commit, folder by folder, holding only a few of them at a time.
+
+    Folders can be looked at one by one because the folder is the resource: the same grant under two names, and names that
+    collide, lie in one folder, or one of them lies in a folder that is refused itself.
+    """
+    findings: list[Finding] = []
+    waiting: deque[_Folders] = deque()
+    files, fresh, done = 0, 0, 0
+
+    def portions() -> Iterator[Portion]:
+        nonlocal files, fresh
+        for entries in _by_folders(history.entries(revision, FOLDER.rstrip("/"))):
+            folders = _look(entries, verdicts, context)
+            findings.extend(folders.findings)
+            files += len(entries)
+            fresh += len(folders.fresh)
+            waiting.append(folders)
+            yield folders.fresh
+
+    for clean, wrong in fan(portions()):
+        folders = waiting.popleft()
+        learned = {item.blob: (item.resource, item.meaning) for item in clean}
+        if clean:
+            verdicts.store(context, clean)
+        blobs = {path: bytes.fromhex(oid) for path, oid in folders.fresh}
+        seen = folders.seen | {path: learned[blob] for path, blob in blobs.items() if blob in learned}
         findings += wrong
-        done += len(clean) + len(wrong)
-        progress(done, len(fresh), "grants")
-    if learned:
-        verdicts.store(context, [(blob, resource, meaning) for blob, (resource, meaning) in learned.items()])
-    seen |= {path: learned[blob] for path, blob in blob_of.items() if blob in learned}
-    findings += _duplicates(seen)
+        findings += _duplicates(dict(sorted(seen.items())))
+        done += len(folders.fresh) + len(folders.seen)
+        progress(done, files, "grants")
     findings += policy.findings
     findings += probe(policy)
-    return Checked(revision, len(entries), len(entries) - len(fresh), ordered(findings))
+    return Checked(revision, files, files - fresh, ordered(findings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """Some whole folders: what is known of their files, what must be read, and what is wrong with their names."""
+
+    seen: dict[str, tuple[str, bytes]]
+    fresh: list[tuple[str, Oid]]
+    findings: list[Finding]
+
+
+def _by_folders(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    held: list[Entry] = []
+    for entry in entries:
+        if len(held) >= _PORTION and entry.path.rpartition("/")[0] != held[-1].path.rpartition("/")[0]:
+            yield held
+            held = []
+        held.append(entry)
+    if held:
+        yield held
+
+
+def _look(entries: Sequence[Entry], verdicts: VerdictStore, context: str) -> _Folders:
+    wrong = list(_structure(entries))
+    bad = {finding.place.file for finding in wrong}
+    known = verdicts.known(context, [bytes.fromhex(entry.oid) for entry in entries])
+    folders = _Folders({}, [], wrong)
+    for entry in entries:
+        if entry.path in bad:
+            continue
+        found = known.get(bytes.fromhex(entry.oid))
+        # The folder must be the resource: known bytes under another folder are judged again, so that they are refused.
+        if found is not None and entry.path.startswith(f"{FOLDER}{found[0]}/"):
+            folders.seen[entry.path] = found
+        else:
+            folders.fresh.append((entry.path, entry.oid))
+    return folders
 
 
 def check_files(

@@ -20,6 +20,7 @@ Imports SQLite and nothing else of weight, since `holds` answers scripts.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import stat
@@ -108,6 +109,19 @@ class EmbeddedTarget:
             known: dict[str, str] = {}
             one = known.setdefault
             return frozenset(Entitlement(self.name, one(r, r), one(who, who), one(what, what)) for r, who, what in rows)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the rows that `observe` would return. Raises EdgeError when they cannot be read."""
+        if not _exists(self.path):
+            return "none"
+        with _translated(self.path), _reading(self.path) as connection:
+            _check_whole(self.path, connection)
+            rows = connection.execute(
+                "SELECT resource || char(0) || principal || char(0) || privilege FROM entitlements WHERE target = ?"
+                " ORDER BY resource, principal, privilege",
+                (self.name,),
+            )
+            return hashlib.sha256("\n".join(row for (row,) in rows).encode()).hexdigest()
 
     def add(self, entitlement: Entitlement, until: datetime) -> None:
         """Make the entitlement exist, noted until an aware instant. Raises EdgeError."""

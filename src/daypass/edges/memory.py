@@ -1,0 +1,39 @@
+"""Remembering, beside the clone, that nothing was to be done. Deleting the file costs time only."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from daypass.core.calm import Calm
+from daypass.core.window import format_instant, parse_instant
+
+
+class FileMemory:
+    """One small JSON file. Implements ports.Memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def recall(self) -> Calm | None:
+        """Return what was remembered last; None where nothing was, or where it cannot be read."""
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+            since, until = parse_instant(data["since"]), parse_instant(data["until"])
+            return Calm(str(data["grounds"]), since, until, int(data["live"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # a cache that cannot be read is none
+
+    def keep(self, calm: Calm) -> None:
+        """Remember, in one step, so that a reader sees the old or the new."""
+        data = {
+            "grounds": calm.grounds,
+            "since": format_instant(calm.since),
+            "until": format_instant(calm.until),
+            "live": calm.live,
+        }
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pending = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        pending.write_text(json.dumps(data), encoding="utf-8")
+        pending.replace(self.path)
