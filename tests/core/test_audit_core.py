@@ -135,7 +135,7 @@ class TestAccess:
     def test_access_is_what_the_last_true_outcome_left(self, steps):
         bodies, held = [], {}
         for n, (action, ok, who) in enumerate(steps):
-            entitlement = replace(E, principal=f"p{who}")
+            entitlement = E._replace(principal=f"p{who}")
             made = change(Action(action), entitlement=entitlement)
             bodies.append((n, Outcome(made, ok=ok)))
             if ok:
@@ -243,7 +243,7 @@ class TestStats:
         assert self.count((1, Outcome(change(), ok=True)), (75, taken)).lateness.worst == 15 * 60
 
     def test_missed_failing_and_doubtful_are_counted(self):
-        other = replace(E, principal="bob")
+        other = E._replace(principal="bob")
         failed = Outcome(change(Action.REMOVE, due=60), ok=False, error="x")
         intent = Intent((change(entitlement=other),), "p")
         found = self.count((1, Outcome(change(), ok=True)), (61, failed), (62, intent))

@@ -90,7 +90,7 @@ class Document:
     def is_plain(self, path: str | Parts) -> bool:
         """Say whether there is a scalar at a path that is written without quotes, so that a schema may see a number in it."""
         event = self._find(path_parts(path) if isinstance(path, str) else path, key=False)
-        return type(event) is ScalarEvent and not event.style
+        return isinstance(event, ScalarEvent) and not event.style
 
     def _find(self, parts: Parts, *, key: bool) -> Any | None:
         """Return the event at a path. The walk goes only as far as somebody asked, and never twice over the same events."""
@@ -112,17 +112,27 @@ def read(file: str, raw: bytes, *, limit: int = GRANT_LIMIT) -> Document | tuple
     Nothing is raised, whatever the bytes are. Characters that must not be there, and a fault of syntax, end the reading;
     all other faults are collected.
     """
+    document, faults = read_on(file, raw, limit=limit)
+    return document if document is not None and not faults else faults
+
+
+def read_on(file: str, raw: bytes, *, limit: int = GRANT_LIMIT) -> tuple[Document | None, tuple[Finding, ...]]:
+    """Read a file past its faults: return the document, where all of it could be read, and everything wrong with it.
+
+    A document with faults is only for finding more of them at once; it must not be used.
+    """
     if len(raw) > limit:
         message = f"the file has {len(raw)} bytes, more than the {limit} that it may have"
-        return (Finding("too-large", Place(file), message, "shorten it, or split it into several files"),)
+        return None, (Finding("too-large", Place(file), message, "shorten it, or split it into several files"),)
     text = decode(file, raw)
     if isinstance(text, tuple):
-        return text
+        return None, text
     parsed = Parsed(raw.removeprefix(BOM), limit // _BYTES_A_VALUE)
+    document = Document(file, parsed.value, parsed.events) if parsed.complete else None
     if not parsed.faults:
-        return Document(file, parsed.value, parsed.events)
+        return document, ()
     paths = {id(event): path_text(parts) for parts, _, event in walk(parsed.events)}
-    return ordered(
+    return document, ordered(
         Finding(
             fault.code,
             Place(file, fault.line + 1, fault.column + 1, paths.get(id(fault.event), "")),

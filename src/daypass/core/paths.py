@@ -69,7 +69,7 @@ def _faults(path: str) -> list[tuple[str, str, str]]:
     if not path.isascii() or not path.isprintable():
         odd = next(character for character in path if not (character.isascii() and character.isprintable()))
         name = unicodedata.name(odd, "a character without a name")
-        return [("unicode-path", f"{ascii(path)} holds U+{ord(odd):04X} ({name})", "use a-z, 0-9 and hyphens")]
+        return [("unicode-path", f"{path!a} holds U+{ord(odd):04X} ({name})", "use a-z, 0-9 and hyphens")]
     if len(parts) != _DEPTH or parts[0] != "grants":
         return [("wrong-depth", f"{path!r} is not of the form {_FORM}", "put the file into the folder of its resource")]
     return _part_faults(parts[1], parts[2])

@@ -13,7 +13,7 @@ from typing import Any
 
 from daypass.core.conform import conform
 from daypass.core.directives import directive_findings, skip_directives
-from daypass.core.document import Document, read
+from daypass.core.document import Document, read_on
 from daypass.core.finding import Finding, ordered
 from daypass.core.grant import FOLDER, Grant, grant_id
 from daypass.core.misfits import Said, Words
@@ -27,12 +27,12 @@ _SHORTEST_REASON = 10
 
 def read_grant(path: str, raw: bytes) -> Grant | tuple[Finding, ...]:
     """Read the grant file at a repository path (which `check_path` accepts). Raises nothing, whatever the bytes are."""
-    document = read(path, raw)
-    if not isinstance(document, Document):
-        return document
+    document, faults = read_on(path, raw)
+    if document is None:
+        return faults
     data = conform(document, "grant", _WORDS)
-    if isinstance(data, tuple):
-        return data
+    if faults or isinstance(data, tuple):
+        return ordered((*faults, *data)) if isinstance(data, tuple) else faults
     found: list[Finding] = []
     span = _span(document, data["window"], found)
     resource = data["resource"]

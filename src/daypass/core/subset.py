@@ -34,7 +34,7 @@ if not yaml.__with_libyaml__:
         "PyYAML was built without libyaml here, so no file can be read",
         hint="install PyYAML from a wheel, or build it with libyaml's headers",
     )
-from yaml.cyaml import CParser  # noqa: E402  (cannot be imported without libyaml; the lines above say so to people)
+from yaml.cyaml import CParser
 
 DEPTH = 12
 """Mappings and lists inside each other, the top one counted."""
@@ -63,7 +63,7 @@ class Fault:
 class Parsed:
     """What `parse` makes of bytes: the top mapping, libyaml's events so far, and what is wrong (nothing, if valid)."""
 
-    __slots__ = ("_most", "_take", "events", "faults", "value")
+    __slots__ = ("_most", "_take", "complete", "events", "faults", "value")
 
     def __init__(self, raw: bytes, most: int) -> None:
         self._take = CParser(raw).get_event
@@ -71,8 +71,11 @@ class Parsed:
         self.events: list[Any] = []
         self.faults: list[Fault] = []
         self.value: dict[str, Any] = {}
+        self.complete = False
+        """Whether the whole document was read, whatever its faults."""
         try:
             self._stream()
+            self.complete = True
         except _StopError:
             pass
         except yaml.MarkedYAMLError as error:

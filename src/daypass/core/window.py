@@ -17,7 +17,7 @@ LONGEST = timedelta(days=366)
 
 _DURATION = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,5})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?")
 _INSTANT = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
 _NAIVE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?")
 
@@ -68,10 +68,7 @@ def parse_instant(text: str) -> datetime:
     try:
         value = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         if match.group(7):
-            offset_hours, offset_minutes = int(match.group(8)), int(match.group(9))
-            if offset_hours > 23 or offset_minutes > 59:  # noqa: PLR2004  (the clock's own limits)
-                raise ValueError("offset out of range")
-            offset = timedelta(hours=offset_hours, minutes=offset_minutes)
+            offset = timedelta(hours=int(match.group(8)), minutes=int(match.group(9)))
             value = value - offset if match.group(7) == "+" else value + offset
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is no possible time: {error}") from None

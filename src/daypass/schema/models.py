@@ -45,7 +45,7 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
-_ONE_KIND = {
+_ONE_KIND: dict[str, Any] = {
     "oneOf": [{"required": ["duration"]}, {"required": ["from"]}],
     "dependentRequired": {"from": ["until"], "until": ["from"]},
 }
@@ -54,7 +54,7 @@ _ONE_KIND = {
 class Window(Model):
     """When access exists: a duration that starts when the request is merged, or two instants. It ends before `until`."""
 
-    model_config = ConfigDict(json_schema_extra=dict(_ONE_KIND))
+    model_config = ConfigDict(json_schema_extra=_ONE_KIND)
 
     duration: Duration = Field(default="", examples=["8h"])
     """How long, counted from the merge."""

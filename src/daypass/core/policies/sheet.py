@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from daypass.core.conform import conform
-from daypass.core.document import POLICY_LIMIT, Document, read
-from daypass.core.finding import Finding, Place, Severity
+from daypass.core.document import POLICY_LIMIT, Document, read_on
+from daypass.core.finding import Finding, Place, Severity, ordered
 from daypass.core.window import parse_duration, parse_instant
 
 Key = str | int
@@ -83,12 +83,12 @@ class Notes:
 
 def read_sheet(file: str, raw: bytes, schema: str) -> Sheet | tuple[Finding, ...]:
     """Read a policy file and check its shape; return everything wrong with it instead."""
-    document = read(file, raw, limit=POLICY_LIMIT)
-    if not isinstance(document, Document):
-        return document
+    document, faults = read_on(file, raw, limit=POLICY_LIMIT)
+    if document is None:
+        return faults
     data = conform(document, schema)
-    if isinstance(data, tuple):
-        return data
+    if faults or isinstance(data, tuple):
+        return ordered((*faults, *data)) if isinstance(data, tuple) else faults
     return Sheet(file, data, raw.decode("utf-8-sig"), document)
 
 
