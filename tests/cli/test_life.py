@@ -4,6 +4,7 @@ import json
 import sqlite3
 
 import pytest
+
 from conftest import Access
 
 T = "2026-11-20T{}:00Z".format

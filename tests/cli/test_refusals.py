@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from conftest import Access
 
 T = "2026-11-20T{}:00Z".format
