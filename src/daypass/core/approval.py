@@ -185,9 +185,15 @@ class Judgement:
         return (*self.blocks, *(_missing_text(status) for status in self.statuses if status.missing))
 
 
+_NAMED = 8
+"""How many people are named one by one."""
+
+
 def _missing_text(status: Status) -> str:
     count = f"{status.missing} approval{'s' if status.missing > 1 else ''} from {status.source}"
-    who = f" ({', '.join(status.could)})" if status.could else ", and nobody is left who could give it"
+    named = ", ".join(status.could[:_NAMED])
+    named += f" and {len(status.could) - _NAMED} more" if len(status.could) > _NAMED else ""
+    who = f" ({named})" if named else ", and nobody is left who could give it"
     later = ""
     if status.joining and status.joining_at is not None:
         later = f"; from {format_instant(status.joining_at)} on also {', '.join(status.joining)}"

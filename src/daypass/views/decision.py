@@ -12,6 +12,10 @@ from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import printable
 
 
+_NAMED = 8
+"""How many people of a group are named one by one."""
+
+
 def people(
     catalogue: Catalogue, handles: tuple[str, ...] | frozenset[str], without: frozenset[str] = frozenset()
 ) -> str:
@@ -22,7 +26,8 @@ def people(
             continue
         subject = catalogue.directory.subjects.get(handle)
         names.append(f"{handle} ({subject.name})" if subject is not None and subject.name else handle)
-    return ", ".join(names) or "nobody"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (", ".join(names[:_NAMED]) + more) or "nobody"
 
 
 def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str) -> str:
