@@ -96,8 +96,8 @@ def cli(ctx: click.Context, folder: Path, acting: str) -> None:
     \b
     A first look:   daypass demo
     A new start:    daypass init access --example && cd access
-                    daypass request --subject alice --resource orders-db --role readonly --for 8h --reason "…"
-                    daypass --as bob approve 1 && daypass gate 1 && daypass apply
+                    daypass --as alice request --resource orders-db --role readonly --for 8h --reason "a first look"
+                    daypass --as bob approve 1 && daypass --as dave approve 1 && daypass gate 1 && daypass apply
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     ctx.obj = {"folder": folder, "acting": acting}
 
