@@ -1,0 +1,72 @@
+"""People with SSH keys in the directory: what they did counts only when they signed it."""
+
+import subprocess
+from pathlib import Path
+
+from conftest import Access
+
+T = "2026-11-20T{}:00Z".format
+
+
+def _key(tmp_path: Path, name: str) -> tuple[Path, str]:
+    path = tmp_path / f"{name}-key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path, " ".join((tmp_path / f"{name}-key.pub").read_text(encoding="utf-8").split()[:2])
+
+
+def _give_key(access: Access, handle: str, public: str) -> None:
+    path = "policies/directory/people.yaml"
+    text = (access.top / path).read_text(encoding="utf-8")
+    access.write(path, text.replace(f"email: {handle}@example.com", f'email: {handle}@example.com, ssh_keys: ["{public}"]'))
+    access.commit(f"{handle} signs")
+
+
+def _sign_with(access: Access, key: Path) -> None:
+    access.git("config", "gpg.format", "ssh")
+    access.git("config", "user.signingkey", str(key))
+
+
+def test_a_signed_request_and_a_signed_review_count(access: Access, tmp_path: Path) -> None:
+    alice, alice_public = _key(tmp_path, "alice")
+    bob, bob_public = _key(tmp_path, "bob")
+    _give_key(access, "alice", alice_public)
+    _give_key(access, "bob", bob_public)
+    _sign_with(access, alice)
+    number = access.ask(T("10:00"))
+    _sign_with(access, bob)
+    access.run("approve", number, "--at", T("10:01"), acting="bob")
+    access.run("approve", number, "--at", T("10:01"), acting="dave")
+    assert "merged as" in access.run("gate", number, "--at", T("10:02")).out
+    access.run("apply", "--at", T("10:03"))
+    access.run("can", "alice", "orders-db", "readonly")
+    access.run("audit", "verify", "--at", T("10:04"))
+
+
+def test_whoever_has_not_the_key_cannot_act_as_its_owner(access: Access, tmp_path: Path) -> None:
+    _, bob_public = _key(tmp_path, "bob")
+    mallory, _ = _key(tmp_path, "mallory")
+    number = access.ask(T("10:00"))
+    _give_key(access, "bob", bob_public)
+    said = access.run("approve", number, "--at", T("10:01"), acting="bob", expect=None)
+    assert said.code != 0
+    assert "key" in said.err
+    _sign_with(access, mallory)
+    assert access.run("approve", number, "--at", T("10:01"), acting="bob", expect=None).code != 0
+
+
+def test_a_review_from_before_its_author_had_a_key_no_longer_counts(access: Access, tmp_path: Path) -> None:
+    number = access.ask(T("10:00"))
+    access.run("approve", number, "--at", T("10:01"), acting="bob")
+    access.run("approve", number, "--at", T("10:01"), acting="dave")
+    _, bob_public = _key(tmp_path, "bob")
+    _give_key(access, "bob", bob_public)
+    said = access.run("gate", number, "--at", T("10:02"), expect=12)
+    assert "does not count: approved by bob" in said.out
+
+
+def test_a_request_in_the_name_of_somebody_with_a_key_is_not_merged_unsigned(access: Access, tmp_path: Path) -> None:
+    number = access.ask(T("10:00"), "--for", "1h", resource="staging", role="deploy")
+    _, alice_public = _key(tmp_path, "alice")
+    _give_key(access, "alice", alice_public)
+    said = access.run("gate", number, "--at", T("10:02"), expect=10)
+    assert "is not signed with their key [requester-unproved]" in said.out
