@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 from bless import GENERATED, commands
-from pages import PAGES, TOP, Step, between, blocks, fits, session
+from pages import PAGES, TOP, Step, between, fits, session
 
 from daypass.cli.main import VERBS, cli, main
 from daypass.core.errors import ExitCode
