@@ -9,9 +9,9 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
-from conftest import Access
 from pages import TOP, Block, blocks, fits
 
+from conftest import Access
 from daypass.core.grant import FOLDER
 
 README = TOP / "README.md"
@@ -45,7 +45,9 @@ def test_the_three_blocks_stand_on_the_first_screen() -> None:
 
 def test_the_grant_is_the_one_that_the_project_keeps() -> None:
     there = (TOP / f"{FOLDER}{NAME}.yaml").read_text(encoding="utf-8")
-    assert there.removeprefix("# yaml-language-server: $schema=../../.schemas/grant.schema.json\n") == _first("yaml").text
+    assert (
+        there.removeprefix("# yaml-language-server: $schema=../../.schemas/grant.schema.json\n") == _first("yaml").text
+    )
 
 
 def test_the_plan_is_what_the_grant_yields(granted: Access) -> None:

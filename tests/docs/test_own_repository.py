@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Access
 from pages import TOP
+
+from conftest import Access
 
 TEMPLATE = TOP / "src" / "daypass" / "templates" / "example"
 SCHEMAS = TOP / "src" / "daypass" / "schema"
