@@ -1,0 +1,112 @@
+"""docs/formats.md has every key of every schema, and its examples are files that daypass takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from pages import TOP, blocks
+
+from conftest import Access
+from daypass.core.receipt import KINDS, Body
+from daypass.edges.forge.records import _FIELDS
+from daypass.schema import load, names
+
+PAGE = TOP / "docs" / "formats.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+SECTIONS = {
+    "grant": "Grants",
+    "settings": "Settings",
+    "resource": "Resources",
+    "directory": "Directory",
+    "rules": "Rule files",
+    "purpose": "Purposes",
+    "policy-test": "Policy tests",
+}
+
+
+def _section(title: str) -> str:
+    return TEXT.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def _keys(schema: dict[str, Any], node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield from _keys(schema, schema["$defs"][node["$ref"].removeprefix("#/$defs/")])
+        for name, below in node.get("properties", {}).items():
+            yield name
+            yield from _keys(schema, below)
+        for key, below in node.items():
+            if key not in ("properties", "$defs"):
+                yield from _keys(schema, below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from _keys(schema, below)
+
+
+def test_every_schema_has_its_section() -> None:
+    assert set(SECTIONS) == set(names())
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_key_of_a_schema_is_in_its_section(name: str) -> None:
+    schema = load(name)
+    quoted = " ".join(re.findall(r"`([^`\n]+)`", _section(SECTIONS[name])))
+    missing = {key for key in _keys(schema, schema) if not re.search(rf"(?<![a-z_]){key}(?![a-z_])", quoted)}
+    assert missing == set()
+
+
+def test_the_examples_make_a_repository_that_is_in_order(access: Access) -> None:
+    files = [block for block in blocks(PAGE) if block.file]
+    assert len(files) == len(SECTIONS)
+    for block in files:
+        access.write(block.file, block.text)
+    for name in ("payroll", "staging"):
+        (access.top / f"policies/resources/{name}.yaml").unlink()
+    assert access.run("check").out == "Checked 1 grants and the policies at the work tree: ok.\n"
+    assert "2 passed, 0 failed" in access.run("policy", "test").out
+
+
+def test_receipts_and_events_are_documented_as_they_are_written() -> None:
+    ledger = _section("The ledger")
+    assert all(f"| `{kind}` |" in ledger for kind in KINDS)
+    for body in get_args(Body):
+        assert [name for name in body.__dataclass_fields__ if f"`{name}`" not in ledger] == [], body.__name__
+    forge = _section("The local forge")
+    for kind, fields in _FIELDS.items():
+        assert all(f"`{word}`" in forge for word in (kind, *fields))
+
+
+@pytest.mark.parametrize(
+    ("row", "verb"),
+    [
+        ("plan", ["plan"]),
+        ("status", ["status"]),
+        ("check", ["check"]),
+        ("policy test", ["policy", "test"]),
+        ("gate", ["gate"]),
+    ],
+)
+def test_json_output_has_the_keys_that_are_documented(access: Access, row: str, verb: list[str]) -> None:
+    data = json.loads(access.run(*verb, "--format", "json").out)
+    assert data.pop("version") == 1
+    written = next(line for line in _section("Output for programs").splitlines() if line.startswith(f"| `{row}` |"))
+    assert [key for key in data if f"`{key}`" not in written] == []
+
+
+def test_what_is_kept_beside_a_clone_is_documented(access: Access) -> None:
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    access.run("apply", "--at", "2026-11-20T10:06:00Z")
+    access.run("apply", "--at", "2026-11-20T10:07:00Z")
+    access.run("can", "alice", "orders-db", "readonly")
+    access.run("check", "--revision", "main")
+    access.run("audit", "stats")
+    section = _section("Below .git/daypass")
+    kept = {
+        path.name for path in (access.top / ".git" / "daypass").iterdir() if not path.name.endswith(("-wal", "-shm"))
+    }
+    assert [name for name in kept if f"| `{name}` |" not in section] == []
+    assert kept == set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE))
