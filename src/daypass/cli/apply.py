@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from daypass.cli.options import at_option, format_option
-from daypass.core.errors import ExitCode, worst
+from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 
 _detailed = click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 13 when there are changes (apply: when changes were made)."
@@ -44,19 +44,21 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     codes = [found.exit_code]
     if detailed_exitcode and found.plan.changes:
         codes.append(ExitCode.CHANGES)
+    if found.stuck is not None:
+        raise found.stuck
     return int(worst(codes))
 
 
 def _survey(site: Any, at: datetime) -> Any:
     from daypass.cli.site import program_digest
-    from daypass.pipeline.apply import survey
+    from daypass.pipeline.survey import survey
 
     return survey(
         site.history,
         site.forge,
         site.policy_at,
         site.standing,
-        site.targets(),
+        site.targets,
         tip=site.tip,
         at=at,
         memory=site.memory,
@@ -85,6 +87,8 @@ def apply(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitco
     site = Site(obj["folder"], obj["acting"])
     done = run_apply(site, site.instant(at, writes=True), confirm)
     print_applied(done, output)
+    if done.survey.stuck is not None:
+        raise done.survey.stuck
     codes = [done.exit_code]
     if detailed_exitcode and done.changed:
         codes.append(ExitCode.CHANGES)
@@ -95,14 +99,20 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
     """Apply at an instant, alone on this machine."""
     from daypass.cli.site import Site, program_digest, progress
     from daypass.edges.lock import exclusive
-    from daypass.pipeline import apply as pipeline
+    from daypass.pipeline.apply import apply as carry_out
+    from daypass.pipeline.survey import survey
 
     with exclusive(site.repository.state_dir / "apply.lock"):
-        targets = site.targets()
+        opened: dict[str, Any] = {}
+
+        def targets(policy: Any) -> Any:
+            if policy.digest not in opened:
+                opened[policy.digest] = site.targets(policy)
+            return opened[policy.digest]
 
         def take() -> Any:
             fresh = Site(site.folder, site.acting)
-            return pipeline.survey(
+            return survey(
                 fresh.history,
                 fresh.forge,
                 fresh.policy_at,
@@ -114,24 +124,24 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
                 program=program_digest(),
             )
 
-        return pipeline.apply(take, site.books, targets, run=site.run_name(at), confirmed=confirm, progress=progress)
+        return carry_out(take, site.books, targets, run=site.run_name(at), confirmed=confirm, progress=progress)
 
 
 def print_applied(done: Any, output: str) -> None:
     """Print what a run did."""
+    from daypass.core.plan import changes_digest
     from daypass.views.plan import applied_json, applied_text
 
     found = done.survey
     bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
     view = applied_json if output == "json" else applied_text
     click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
-    if done.held_message:
+    if done.held_message and found.stuck is None:
         click.echo(f"daypass: {done.held_message}", err=True)
         if not found.policy.broken:
-            click.echo(
-                f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {found.plan.digest}",
-                err=True,
-            )
+            # What was not held is done by now: the next plan is what was held.
+            digest = changes_digest(found.plan.main, done.held)
+            click.echo(f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {digest}", err=True)
 
 
 @click.command()
@@ -146,21 +156,41 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     time are closed.
     """
     from daypass.cli.site import Site
-    from daypass.pipeline.expire import close_stale, tidy
 
     site = Site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     done = run_apply(site, instant, confirm)
     print_applied(done, output)
-    fresh = Site(obj["folder"], obj["acting"])
-    limit = fresh.policy.catalogue.settings.limits.open_request
-    for pull in close_stale(fresh.forge, limit=limit, at=instant):
+    if done.survey.stuck is not None:
+        raise done.survey.stuck
+    codes = [done.exit_code]
+    for step in (_close_stale, _tidy):
+        # What is only tidiness fails by itself: the access is gone already, and the next run tries again.
+        try:
+            step(Site(obj["folder"], obj["acting"]), instant)
+        except (ConflictError, EdgeError) as error:
+            click.echo(f"daypass: {error.message}", err=True)
+            if error.hint:
+                click.echo(f"  hint: {error.hint}", err=True)
+            codes.append(ExitCode.PARTIAL)
+    return int(worst(codes))
+
+
+def _close_stale(site: Any, at: datetime) -> None:
+    from daypass.pipeline.expire import close_stale
+
+    limit = site.policy.catalogue.settings.limits.open_request
+    for pull in close_stale(site.forge, limit=limit, at=at):
         click.echo(f"Closed #{pull.number} {pull.title}: {pull.closed_reason}", err=True)
-    tidied = tidy(fresh.history, fresh.forge, fresh.standing, main=fresh.main, at=instant)
+
+
+def _tidy(site: Any, at: datetime) -> None:
+    from daypass.pipeline.expire import tidy
+
+    tidied = tidy(site.history, site.forge, site.standing, main=site.main, at=at)
     if tidied.pull is not None and tidied.grants:
         click.echo(
             f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.grants)} ended; "
             f"`daypass gate {tidied.pull.number}` merges it without a person",
             err=True,
         )
-    return int(done.exit_code)

@@ -181,8 +181,9 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
     base_oid, head_oid = site.history.resolve(base), site.history.resolve(head)
     policy = site.policy_at(base_oid)
     who = requester or site.acting or ""
-    asked = Asked(who, at, lambda _: None)
-    found = read_proposal(site.history, policy, base=base_oid, head=head_oid, asked=asked, at=at, trace=True)
+    # Checking reads no ledger: what stands on the base is taken for proved here; gate and apply look.
+    asked = Asked(who, at, lambda _: None, lambda *_: True)
+    found = read_proposal(site.history, site.policy_at, base=base_oid, head=head_oid, asked=asked, at=at, trace=True)
     decided = [
         (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from daypass.cli.options import at_option, format_option
-from daypass.core.errors import ConflictError, ExitCode, UsageError, worst
+from daypass.core.errors import ConflictError, EdgeError, ExitCode, RefusedError, UsageError, worst
 
 _number = click.argument("number", type=click.IntRange(min=1))
 
@@ -105,16 +105,19 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
     numbers = [number] if number is not None else [pull.number for pull in site.forge.open_pulls()]
     verb = pipeline.look if dry_run else pipeline.gate
     results = []
+    codes: list[ExitCode] = []
     for each in numbers:
         fresh = Site(obj["folder"], obj["acting"])
         try:
             results.append(
                 verb(fresh.history, fresh.forge, fresh.policy_at, fresh.standing, each, main=fresh.main, at=instant)
             )
-        except ConflictError as error:
+        except (ConflictError, EdgeError, RefusedError) as error:
+            # One request that is stale or cannot be read does not keep the others from their merge.
             if number is not None:
                 raise
             click.echo(f"#{each}: {error.message}; left open", err=True)
+            codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
     if output == "json":
         click.echo(gated_json(results), nl=False)
@@ -123,7 +126,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             click.echo(gated_text(found), nl=False)
         if not results:
             click.echo("No open requests.")
-    return int(worst(found.exit_code for found in results)) if number is not None else int(ExitCode.OK)
+    return int(worst(found.exit_code for found in results)) if number is not None else int(worst(codes))
 
 
 @click.command()
@@ -138,13 +141,18 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
 
     site = Site(obj["folder"], obj["acting"])
     instant = site.instant(at)
-    waiting = [
-        look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=instant)
-        for pull in site.forge.open_pulls()
-    ]
+    waiting, codes = [], []
+    for pull in site.forge.open_pulls():
+        try:
+            waiting.append(
+                look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=instant)
+            )
+        except (EdgeError, RefusedError) as error:
+            click.echo(f"#{pull.number}: {error.message}", err=True)
+            codes.append(ExitCode.PARTIAL)
     live = sorted(
         (a for a in site.standing.admitted() if not a.window.ended(instant)), key=lambda a: (a.window.end, a.grant)
     )
     view = status_json if output == "json" else status_text
     click.echo(view(waiting, live, site.standing.holdings, instant), nl=False)
-    return 0
+    return int(worst(codes))

@@ -138,16 +138,21 @@ class Site:
         """The ledger's verified state."""
         return self.books.load()
 
-    def targets(self) -> Mapping[str, Target | EdgeError]:
-        """Open every target of the settings; one that cannot be opened is an error in its place."""
+    def targets(self, policy: Policy | None = None) -> Mapping[str, Target | EdgeError]:
+        """Open every target of the settings, of main's unless told otherwise.
+
+        One that cannot be opened, or whose settings make no sense, is an error in its place and stops only itself.
+        """
         from daypass.edges.targets.registry import open_target
 
         found: dict[str, Target | EdgeError] = {}
-        for name, settings in self.policy.catalogue.settings.targets.items():
+        for name, settings in (policy or self.policy).catalogue.settings.targets.items():
             try:
                 found[name] = open_target(settings, self.repository.state_dir)
             except EdgeError as error:
                 found[name] = error
+            except InvalidError as error:
+                found[name] = EdgeError(error.message, hint=error.hint)
         return found
 
     @property

@@ -29,8 +29,16 @@ def grant_path(grant: GrantId) -> str:
 
 
 def grant_id(path: str) -> GrantId:
-    """Return the id of the grant at a repository path that is known to be one."""
-    return GrantId(path.removeprefix(FOLDER).removesuffix(SUFFIX))
+    """Return the id of the grant at a repository path.
+
+    A file that can be no grant gets an id that no grant has (its whole path), so that nothing done to it is taken for
+    something done to a grant: `grants/db/a` is not `grants/db/a.yaml`. Bytes that are no text are escaped, since ids
+    are written into receipts.
+    """
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if not text.startswith(FOLDER) or not text.endswith(SUFFIX):
+        return GrantId(text)
+    return GrantId(text.removeprefix(FOLDER).removesuffix(SUFFIX))
 
 
 def canonical(value: Any) -> str:

@@ -128,7 +128,17 @@ class Plan:
     @property
     def digest(self) -> str:
         """``sha256:…`` of what would be done; what ``--confirm`` names when the brake holds."""
-        return digest({"main": self.main, "changes": [change.to_dict() for change in self.changes]})
+        return changes_digest(self.main, self.changes)
+
+
+def changes_digest(main: str, changes: Iterable[Intended]) -> str:
+    """Return ``sha256:…`` of changes on a commit of main.
+
+    When they fall due is left out: many are due at the run's own instant, and a person who confirms them does so in a
+    later run.
+    """
+    told = [{key: value for key, value in change.to_dict().items() if key != "due"} for change in changes]
+    return digest({"main": main, "changes": told})
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +217,13 @@ class _Sorted:
 
 
 def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason], at: datetime) -> Intended:
-    """Name the reason that says most: a window that ended, else what became of the grant that gave it."""
+    """Name the reason that says most.
+
+    It is an expiry, which no brake holds back, only where the time of every grant that gave the access is over: the end
+    of one does not excuse the disappearance of another that was still to run.
+    """
     ended = [claims.ended[grant] for grant in holding.grants if grant in claims.ended]
-    if ended:
+    if ended and len(ended) == len(holding.grants):
         due = max(claim.window.end for claim in ended)
         return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, due)
     if holding.until is not None and holding.until <= at:
@@ -218,10 +232,9 @@ def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason
     blocked = {claim.grant: claim.blocked for claim in claims.blocked if claim.blocked is not None}
     waiting = {claim.grant: Reason.NOT_YET for claim in claims.waiting}
     known = blocked | waiting | dict(invalid)
-    reasons = [known.get(grant, Reason.GRANT_REMOVED) for grant in holding.grants]
-    return Intended(
-        Action.REMOVE, holding.entitlement, holding.grants, reasons[0] if reasons else Reason.GRANT_REMOVED, at
-    )
+    reasons = [known.get(grant, Reason.GRANT_REMOVED) for grant in holding.grants if grant not in claims.ended]
+    reason = reasons[0] if reasons else Reason.GRANT_REMOVED
+    return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, at)
 
 
 def _addition(
@@ -237,8 +250,9 @@ def _addition(
         reason = Reason.LOST if holding is not None else Reason.WINDOW_OPENED
         due = at if holding is not None else min(claim.window.start for claim in giving)
         return Intended(Action.ADD, entitlement, grants, reason, due, until)
-    if holding is not None and holding.until != until:
-        # The target is told again, so that one which ends access by itself does so at the new instant.
+    if holding is not None and (holding.until != until or not set(grants) & set(holding.grants)):
+        # The target is told again, so that one which ends access by itself does so at the new instant; and where none
+        # of the grants that gave the access gives it any longer, so that the ledger names one that does.
         return Intended(Action.ADD, entitlement, grants, Reason.WINDOW_MOVED, at, until)
     return None  # as it should be; or there already and not ours, which the plan lists as unmanaged
 
@@ -257,9 +271,11 @@ class Braked:
 
 
 def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> Braked:
-    """Hold back a mass of changes (invariant 12). Expiry always passes; ``confirmed`` is the plan digest a person gave.
+    """Hold back a mass of changes (invariant 12). Expiry always passes; ``confirmed`` is the digest a person gave.
 
-    Only changes that open or end access count; telling a target again what it holds already does not.
+    Too many removals hold back everything else, since something is wrong with what main says. Too many additions hold
+    back additions alone: a removal never waits for an addition (invariant 8). Only changes that open or end access
+    count; telling a target again what it holds already does not.
     """
     taken = [c for c in plan.changes if c.action is Action.REMOVE and c.reason not in BOUND_TO_TIME]
     given = [c for c in plan.changes if c.action is Action.ADD and c.reason is not Reason.WINDOW_MOVED]
@@ -272,6 +288,11 @@ def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> 
         problems.append(f"{len(given)} additions, where the settings allow {additions} at once")
     if not problems or confirmed == plan.digest:
         return Braked(plan.changes, ())
-    expiry = tuple(c for c in plan.changes if c.action is Action.REMOVE and c.reason in BOUND_TO_TIME)
-    held = tuple(c for c in plan.changes if c not in set(expiry))
-    return Braked(expiry, held, "the brake holds: " + "; ".join(problems))
+    held = set(given)
+    if len(taken) > removals:
+        held = {*taken, *(change for change in plan.changes if change.action is Action.ADD)}
+    return Braked(
+        tuple(change for change in plan.changes if change not in held),
+        tuple(change for change in plan.changes if change in held),
+        "the brake holds: " + "; ".join(problems),
+    )

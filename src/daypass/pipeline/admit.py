@@ -1,33 +1,37 @@
 """Proving what landed on main, grant by grant, before any of it gives access (invariant 2).
 
 No merge is trusted for being there: the forge's own record must say which pull request it was, the approvals on its
-very
-head must satisfy the policy of the base it was merged into, and the bytes on main must be the bytes that were reviewed.
-What was proved once is kept in a receipt and never asked again.
+very head must satisfy the policy of the base it was merged into, and the bytes on main must be the bytes that were
+reviewed. What was proved once is kept in a receipt and never asked again. What cannot be read stops only the grants
+that hang on it (invariant 8): what may pass is tried again by every later run, what cannot is refused for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from daypass.core.approval import Pull
+from daypass.core.approval import Merge, Pull
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.grant import FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
+from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
 from daypass.core.paths import check_path
 from daypass.core.plan import Entitlement
 from daypass.core.policies import Policy
 from daypass.core.reading import read_grant
 from daypass.core.receipt import Admission, ApprovalRecord, Body, Refusal, Retirement
 from daypass.core.standing import Standing
-from daypass.core.window import Window
+from daypass.core.window import Window, format_instant
 from daypass.pipeline.evidence import Verdict, gather, weigh
-from daypass.pipeline.proposal import Asked, Proposal, read_proposal
-from daypass.ports import Change, ForgeReader, History, Landing
+from daypass.pipeline.policies import FOLDER as POLICIES
+from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal
+from daypass.ports import Change, Entry, ForgeReader, History, Landing
 
-PolicyAt = Callable[[Oid], Policy]
-"""Reads the policy of a commit, remembering what it read."""
+_MANY_FOLDERS = 20
+"""When a landing touches more, the whole of grants/ is listed rather than folder by folder."""
+
+UNPROVED = "unproved"
+"""The code of a refusal that later runs try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +63,19 @@ def admit(
 
     Raises RefusedError when main is not a descendant of the main that the ledger last recorded (invariant 13).
     """
-    if standing.main and not history.is_ancestor(Oid(standing.main), tip):
+    if standing.main and (history.find(standing.main) is None or not history.is_ancestor(Oid(standing.main), tip)):
         raise RefusedError(
             f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, which the ledger recorded",
             hint="fetch main; if its history was rewritten, restore it: access is never taken back to an older state",
         )
     prover = _Prover(history, forge, policy_at, standing, at)
-    there = {grant_id(e.path): e for e in history.entries(tip, FOLDER.rstrip("/"))}
-    landings = (
-        list(history.landings(Oid(standing.main) if standing.main else None, tip)) if standing.main != tip else []
-    )
+    blobs = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"))}
+    landings = history.landings(Oid(standing.main) if standing.main else None, tip) if standing.main != tip else ()
     touched: set[GrantId] = set()
-    for landing in landings:
-        for change in landing.changes:
-            if change.path.startswith(FOLDER):
-                touched.add(grant_id(change.path))
-                prover.settle(landing, change)
-    blobs = {name: entry.oid for name, entry in there.items()}
+    for landing in list(landings):
+        changes = [change for change in landing.changes if change.path.startswith(FOLDER)]
+        touched.update(grant_id(change.path) for change in changes)
+        prover.settle(landing, changes)
     _settle_rest(history, prover, standing, blobs, touched, tip)
     for name, blob in standing.blobs():
         if name not in blobs and name not in prover.found.changed:
@@ -84,19 +84,24 @@ def admit(
 
 
 def _settle_rest(
-    history: History, prover: _Prover, standing: Standing, blobs: dict[GrantId, Oid], touched: set[GrantId], tip: Oid
+    history: History,
+    prover: _Prover,
+    standing: Standing,
+    blobs: Mapping[GrantId, Oid],
+    touched: set[GrantId],
+    tip: Oid,
 ) -> None:
-    """Settle files that stand on main but that no receipt names: an earlier run could not prove them."""
+    """Settle files that stand on main but that no receipt settles: an earlier run could not prove them."""
     known = dict(standing.blobs())
     open_ones: set[GrantId] = set()
     for name, blob in blobs.items():
         if name in touched or known.get(name) == blob:
             continue
         refusal = standing.refusal(name, blob)
-        if refusal is not None:
-            prover.found.refusals[name] = refusal
-        else:
+        if refusal is None or refusal.code == UNPROVED:
             open_ones.add(name)
+        else:
+            prover.found.refusals[name] = refusal
     if not open_ones:
         return
     last: dict[GrantId, tuple[Landing, Change]] = {}
@@ -104,12 +109,37 @@ def _settle_rest(
         for change in landing.changes:
             if change.path.startswith(FOLDER) and grant_id(change.path) in open_ones:
                 last[grant_id(change.path)] = (landing, change)
+    again: dict[Oid, tuple[Landing, list[Change]]] = {}
     for landing, change in last.values():
-        prover.settle(landing, change)
+        again.setdefault(landing.oid, (landing, []))[1].append(change)
+    for landing, changes in again.values():
+        prover.settle(landing, changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What the record of one merge leads to, read once however many files the merge brought.
+
+    ``reviewed`` maps the paths below grants/ in the head that was reviewed to their blobs.
+    """
+
+    pull: Pull
+    merge: Merge
+    reviewed: Mapping[str, Oid]
+    proposal: Proposal
+    verdicts: Mapping[GrantId, Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class _Flaw:
+    """Why nothing that a merge brought can be proved, ever."""
+
+    code: str
+    message: str
 
 
 class _Prover:
-    """Settles one landed change after the other, remembering what the ones before gave."""
+    """Settles one landing after the other, remembering what the ones before gave."""
 
     def __init__(
         self, history: History, forge: ForgeReader, policy_at: PolicyAt, standing: Standing, at: datetime
@@ -117,30 +147,33 @@ class _Prover:
         self.found = Admitted()
         self._history = history
         self._forge = forge
-        self._policy_at = policy_at
+        self._policy_at = _by_files(history, policy_at)
         self._standing = standing
         self._at = at
-        self._weighed: dict[Oid, tuple[Pull, Proposal, tuple[Verdict, ...]]] = {}
+        self._landing: Oid | None = None
+        self._case: _Case | _Flaw | EdgeError = _Flaw("", "")
 
-    def settle(self, landing: Landing, change: Change) -> None:
-        """Admit, refuse or retire what one landing did to one grant file."""
-        name = grant_id(change.path)
-        if change.deleted:
-            self.retire(name, change.old, landing.oid)
-            return
-        try:
-            proved = self._prove(landing, change)
-        except EdgeError as error:
-            self.found.unproved.append(Unproved(name, error.message))
-            self.found.changed[name] = None
-            return
-        self.found.bodies.append(proved)
-        if isinstance(proved, Admission):
-            self.found.changed[name] = proved
-            self.found.refusals.pop(name, None)
-        else:
-            self.found.changed[name] = None
-            self.found.refusals[name] = proved
+    def settle(self, landing: Landing, changes: Iterable[Change]) -> None:
+        """Admit, refuse or retire what one landing did to grant files."""
+        wanted = list(changes)
+        texts = self._texts(wanted)
+        for change in wanted:
+            name = grant_id(change.path)
+            if change.deleted:
+                self.retire(name, change.old, landing.oid)
+                continue
+            try:
+                proved = self._prove(landing, change, texts)
+            except EdgeError as error:
+                self._leave_open(name, landing, change, error)
+                continue
+            self.found.bodies.append(proved)
+            if isinstance(proved, Admission):
+                self.found.changed[name] = proved
+                self.found.refusals.pop(name, None)
+            else:
+                self.found.changed[name] = None
+                self.found.refusals[name] = proved
 
     def retire(self, name: GrantId, blob: Oid, commit: Oid) -> None:
         """Record that an admitted grant is gone; what was never admitted needs no word."""
@@ -149,10 +182,38 @@ class _Prover:
         self.found.changed[name] = None
         self.found.refusals.pop(name, None)
 
+    def _leave_open(self, name: GrantId, landing: Landing, change: Change, error: EdgeError) -> None:
+        """Say in the ledger, once, that a landing waits for its proof.
+
+        It also takes back what was proved of the file before: those bytes are no longer on main, and would come to life
+        again if a later landing brought them back while nobody could look.
+        """
+        self.found.unproved.append(Unproved(name, error.message))
+        self.found.changed[name] = None
+        self.found.refusals.pop(name, None)
+        if not self._standing.refused(name, change.new, landing.oid):
+            self.found.bodies.append(Refusal(name, change.new, landing.oid, UNPROVED, error.message))
+
     def _current(self, name: GrantId) -> Admission | None:
         return self.found.changed[name] if name in self.found.changed else self._standing.admission(name)
 
-    def _prove(self, landing: Landing, change: Change) -> Admission | Refusal:
+    def _is_current(self, name: GrantId, blob: Oid) -> bool:
+        current = self._current(name)
+        return current is not None and current.blob == blob
+
+    def _texts(self, changes: Iterable[Change]) -> Mapping[Oid, bytes] | EdgeError:
+        """Read both sides of the files that may have been narrowed, at once: a landing may touch thousands."""
+        wanted: list[Oid] = []
+        for change in changes:
+            old_side = not change.deleted and not check_path(change.path, change.new_mode)
+            if old_side and self._is_current(grant_id(change.path), change.old):
+                wanted += [change.old, change.new]
+        try:
+            return dict(self._history.blobs(dict.fromkeys(wanted)))
+        except EdgeError as error:
+            return error
+
+    def _prove(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | Refusal:
         name = grant_id(change.path)
 
         def refuse(code: str, message: str) -> Refusal:
@@ -161,68 +222,84 @@ class _Prover:
         wrong = check_path(change.path, change.new_mode)
         if wrong:
             return refuse(wrong[0].code, wrong[0].message)
-        narrowed = self._narrowed(landing, change)
+        narrowed = self._narrowed(landing, change, texts)
         if narrowed is not None:
             return narrowed
+        case = self._case_of(landing)
+        if isinstance(case, _Flaw):
+            return refuse(case.code, case.message)
+        number = case.pull.number
+        if case.reviewed.get(change.path) != change.new:
+            return refuse("bytes-differ", f"the file on main is not the one that was reviewed in pull request {number}")
+        errors = [finding for finding in case.proposal.findings if finding.is_error]
+        if errors:
+            return refuse(errors[0].code, errors[0].message)
+        verdict = case.verdicts.get(name)
+        if verdict is None or verdict.item.grant is None or verdict.item.blob != change.new:
+            return refuse("not-in-request", f"pull request {number} did not propose these bytes")
+        if not verdict.met or verdict.item.decision is None:
+            # What only takes away needs no approval, but was settled above, or takes away from nothing proved.
+            return refuse(*_why_not(verdict))
+        return self._admission(landing, case, verdict)
+
+    def _case_of(self, landing: Landing) -> _Case | _Flaw:
+        """Return what a landing's record leads to. Raises EdgeError for what may pass, the same for each of its files."""
+        if self._landing != landing.oid:
+            self._landing = landing.oid
+            try:
+                self._case = self._open_case(landing)
+            except EdgeError as error:
+                self._case = error
+            except RefusedError as error:
+                # A commit that can be read in two ways will never be read in one.
+                self._case = _Flaw("evidence-unreadable", error.message)
+        if isinstance(self._case, EdgeError):
+            raise self._case
+        return self._case
+
+    def _open_case(self, landing: Landing) -> _Case | _Flaw:
         pull = self._forge.merged_as(landing.oid)
         if pull is None or pull.merge is None:
-            return refuse(
+            return _Flaw(
                 "around-the-gate",
                 f"commit {landing.oid[:12]} brought it to main, and the forge has no record of such a merge",
             )
-        problem = self._record_problem(landing, change, pull)
-        if problem:
-            return refuse(*problem)
-        _, proposal, verdicts = self._weigh(pull, landing)
-        errors = [finding for finding in proposal.findings if finding.is_error]
-        if errors:
-            return refuse(errors[0].code, str(errors[0].message))
-        verdict = next((v for v in verdicts if v.item.id == name), None)
-        if verdict is None or verdict.item.grant is None or verdict.item.blob != change.new:
-            return refuse("not-in-request", f"pull request {pull.number} did not propose these bytes")
-        if not verdict.met:
-            return refuse(*_why_not(verdict))
-        return self._admission(landing, pull, proposal, verdict)
-
-    def _record_problem(self, landing: Landing, change: Change, pull: Pull) -> tuple[str, str] | None:
-        """Hold the forge's record of a merge against what is on main."""
         merge = pull.merge
-        assert merge is not None  # noqa: S101  (asked by the caller)
         if merge.commit != landing.oid or not landing.parents or merge.base != landing.parents[0]:
-            return ("merge-record", f"the forge's record of pull request {pull.number} names another merge")
-        if not pull.opened_at <= merge.at <= self._at:
-            return (
+            return _Flaw("merge-record", f"the forge's record of pull request {pull.number} names another merge")
+        if pull.opened_at > merge.at:
+            return _Flaw(
                 "merge-time",
-                f"pull request {pull.number} was merged at an impossible time, {merge.at:%Y-%m-%dT%H:%M:%SZ}",
+                f"pull request {pull.number} was merged at {format_instant(merge.at)}, before it was opened",
             )
-        folder = change.path.rpartition("/")[0]
-        reviewed = {entry.path: entry.oid for entry in self._history.entries(merge.head, folder)}
-        if reviewed.get(change.path) != change.new:
-            return ("bytes-differ", f"the file on main is not the one that was reviewed in pull request {pull.number}")
-        return None
-
-    def _weigh(self, pull: Pull, landing: Landing) -> tuple[Pull, Proposal, tuple[Verdict, ...]]:
-        if landing.oid not in self._weighed:
-            merge = pull.merge
-            assert merge is not None  # noqa: S101  (asked by the caller)
-            asked = Asked(pull.opened_by.handle, pull.opened_at, self._window_of)
-            policy = self._policy_at(merge.base)
-            proposal = read_proposal(self._history, policy, base=merge.base, head=merge.head, asked=asked, at=merge.at)
-            evidence = gather(self._history, self._forge, pull, base=merge.base, head=merge.head)
-            self._weighed[landing.oid] = (pull, proposal, weigh(proposal, evidence, at=merge.at))
-        return self._weighed[landing.oid]
+        if merge.at > self._at:
+            # The clock of the machine that merged may be a little ahead: not refused for good, but not believed yet.
+            raise EdgeError(
+                f"pull request {pull.number} was merged at {format_instant(merge.at)}, which is still to come"
+            )
+        folders = {change.path.rpartition("/")[0] for change in landing.changes if change.path.startswith(FOLDER)}
+        listed = sorted(folders) if len(folders) <= _MANY_FOLDERS else [FOLDER.rstrip("/")]
+        reviewed = {entry.path: entry.oid for under in listed for entry in self._history.entries(merge.head, under)}
+        asked = Asked(pull.opened_by.handle, pull.opened_at, self._window_of, self._is_current)
+        proposal = read_proposal(
+            self._history, self._policy_at, base=merge.base, head=merge.head, asked=asked, at=merge.at
+        )
+        evidence = gather(self._history, self._forge, pull, base=merge.base, head=merge.head)
+        verdicts = weigh(proposal, evidence, at=merge.at)
+        return _Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts})
 
     def _window_of(self, name: GrantId) -> Window | None:
         current = self._current(name)
         return current.window if current is not None else None
 
-    def _narrowed(self, landing: Landing, change: Change) -> Admission | None:
+    def _narrowed(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | None:
         """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""
         old = self._current(grant_id(change.path))
-        if old is None or old.blob != change.old:
+        if old is None or old.blob != change.old or change.old == ABSENT:
             return None
-        contents = dict(self._history.blobs(dict.fromkeys([change.old, change.new])))
-        before, after = read_grant(change.path, contents[change.old]), read_grant(change.path, contents[change.new])
+        if isinstance(texts, EdgeError):
+            raise texts
+        before, after = read_grant(change.path, texts[change.old]), read_grant(change.path, texts[change.new])
         if not isinstance(before, Grant) or not isinstance(after, Grant) or not narrows(before, old.window, after):
             return None
         window = after.span.window or Window(old.window.start, old.window.start + after.span.length)
@@ -252,12 +329,11 @@ class _Prover:
             narrowed_from=change.old,
         )
 
-    def _admission(self, landing: Landing, pull: Pull, proposal: Proposal, verdict: Verdict) -> Admission | Refusal:
-        grant, decision, merge = verdict.item.grant, verdict.item.decision, pull.merge
+    def _admission(self, landing: Landing, case: _Case, verdict: Verdict) -> Admission:
+        grant, decision, pull, merge = verdict.item.grant, verdict.item.decision, case.pull, case.merge
         assert grant is not None  # noqa: S101  (asked by the caller)
-        assert decision is not None  # noqa: S101  (only narrowing has none, and it was settled before)
-        assert merge is not None  # noqa: S101
-        catalogue = proposal.policy.catalogue
+        assert decision is not None  # noqa: S101  (asked by the caller)
+        catalogue = case.proposal.policy.catalogue
         resource = catalogue.resources[grant.resource]
         role = resource.roles[grant.role]
         counted = verdict.judgement.counted if verdict.judgement is not None else ()
@@ -282,13 +358,26 @@ class _Prover:
                 canonical(dict(role.privilege)),
             ),
             grant_digest=grant.digest,
-            policy=proposal.policy.digest,
+            policy=case.proposal.policy.digest,
             meaning=catalogue.meaning(resource, role),
             rules=decision.rules,
             approvals=tuple(
                 ApprovalRecord(c.handle, c.source, c.review.commit, c.review.at, c.review.id) for c in counted
             ),
         )
+
+
+def _by_files(history: History, policy_at: PolicyAt) -> PolicyAt:
+    """Read policies once for all commits that have the same files: each landing has a base of its own."""
+    known: dict[tuple[Entry, ...], Policy] = {}
+
+    def read(commit: Oid) -> Policy:
+        files = tuple(history.entries(commit, POLICIES))
+        if files not in known:
+            known[files] = policy_at(commit)
+        return known[files]
+
+    return read
 
 
 def _why_not(verdict: Verdict) -> tuple[str, str]:
@@ -307,4 +396,4 @@ def missing_text(verdict: Verdict) -> str:
     return "; ".join(verdict.judgement.missing()) or "approvals are missing"
 
 
-__all__ = ["Admitted", "PolicyAt", "Unproved", "admit", "missing_text"]
+__all__ = ["UNPROVED", "Admitted", "PolicyAt", "Unproved", "admit", "missing_text"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.approval import Pull
+from daypass.core.errors import ConflictError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.plan import Entitlement
 from daypass.core.standing import Standing
@@ -38,14 +39,14 @@ def ended_grants(history: History, standing: Standing, *, main: str, at: datetim
 
 
 def tidy(history: History, forge: Forge, standing: Standing, *, main: str, at: datetime) -> Tidied:
-    """Open the removal pull request or bring it up to date."""
-    grants = ended_grants(history, standing, main=main, at=at)
+    """Open the removal pull request or bring it up to date. What somebody else put into it is taken out again."""
+    base = history.resolve(main)
+    grants = ended_grants(history, standing, main=base, at=at)
     there = next((pull for pull in forge.open_pulls() if pull.branch == BRANCH), None)
     if not grants:
         return Tidied(there, (), "nothing")
-    base = history.resolve(main)
     wanted = {grant_path(grant) for grant in grants}
-    if there is not None and _removes(history, base, there) == wanted:
+    if there is not None and _removes(history, base, there, wanted):
         return Tidied(there, grants, "unchanged")
     title = (
         f"Remove {grants[0]}, which has ended" if len(grants) == 1 else f"Remove {len(grants)} grants that have ended"
@@ -58,18 +59,27 @@ def tidy(history: History, forge: Forge, standing: Standing, *, main: str, at: d
     return Tidied(forge.open(branch=BRANCH, head=head, title=title, at=at), grants, "opened")
 
 
-def _removes(history: History, base: str, pull: Pull) -> set[str]:
+def _removes(history: History, base: str, pull: Pull, wanted: set[str]) -> bool:
+    """Say whether a pull request removes just these paths and does nothing else."""
     root = history.merge_base(base, pull.head)
     if root is None:
-        return set()
-    return {change.path for change in history.changes(root, pull.head) if change.deleted}
+        return False
+    changes = history.changes(root, pull.head)
+    return all(change.deleted for change in changes) and {change.path for change in changes} == wanted
 
 
 def close_stale(forge: Forge, *, limit: timedelta, at: datetime) -> tuple[Pull, ...]:
-    """Close requests that nobody answered in time, with a reason (invariant 14). The removal pull request stays."""
+    """Close requests that nobody answered in time, with a reason (invariant 14). The removal pull request stays.
+
+    One that cannot be closed (somebody else was first) does not keep the others open.
+    """
     closed = []
     for pull in forge.open_pulls():
-        if pull.branch != BRANCH and at >= pull.opened_at + limit:
+        if pull.branch == BRANCH or pull.opened_at > at - limit:
+            continue
+        try:
             forge.close(pull.number, reason=f"nobody answered within {format_duration(limit)}", at=at)
-            closed.append(forge.pull(pull.number))
+        except (ConflictError, RefusedError):
+            continue
+        closed.append(forge.pull(pull.number))
     return tuple(closed)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from daypass.core.approval import Merge, Pull
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import Oid
+from daypass.core.grant import GrantId, Oid
 from daypass.core.standing import Standing
-from daypass.core.window import format_duration
-from daypass.pipeline.admit import PolicyAt
+from daypass.core.window import format_duration, format_instant
 from daypass.pipeline.evidence import Verdict, gather, weigh
-from daypass.pipeline.proposal import Asked, Proposal, read_proposal
+from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal
 from daypass.ports import Forge, ForgeReader, History
+
+_ODD = re.compile(r"[^A-Za-z0-9./_-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Gated:
     @property
     def exit_code(self) -> ExitCode:
         """0 when merged or mergeable; the worst of invalid, denied and approvals missing otherwise."""
-        if self.met:
+        if self.met or self.merge is not None:
             return ExitCode.OK
         codes = [self.proposal.exit_code]
         if any(verdict.problems for verdict in self.verdicts):
@@ -68,9 +70,25 @@ def _look(
     base: Oid,
     at: datetime,
 ) -> Gated:
-    asked = Asked(pull.opened_by.handle, pull.opened_at, standing.window_of)
-    proposal = read_proposal(history, policy_at(base), base=base, head=pull.head, asked=asked, at=at, trace=True)
+    if pull.opened_at > at:
+        # Its own word says that it does not exist yet; a time like that must not be reckoned with.
+        finding = Finding(
+            "opened-in-future",
+            Place(""),
+            f"the request says it was opened at {format_instant(pull.opened_at)}, which is still to come",
+            "set the clock right, or close the request and open it again",
+        )
+        return Gated(pull, Proposal(base, pull.head, (), (), (finding,), policy_at(base)), ())
+
+    def proved(grant: GrantId, blob: Oid) -> bool:
+        admission = standing.admission(grant)
+        return admission is not None and admission.blob == blob
+
+    asked = Asked(pull.opened_by.handle, pull.opened_at, standing.window_of, proved)
+    proposal = read_proposal(history, policy_at, base=base, head=pull.head, asked=asked, at=at, trace=True)
     proposal = _grants_only(proposal)
+    if not proposal.items:
+        return Gated(pull, proposal, ())
     evidence = gather(history, forge, pull, base=base, head=pull.head)
     return Gated(pull, proposal, weigh(proposal, evidence, at=at))
 
@@ -94,7 +112,7 @@ def gate(
         merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
         return Gated(forge.pull(number), found.proposal, found.verdicts, merge)
     limit = found.proposal.policy.catalogue.settings.limits.open_request
-    if at >= pull.opened_at + limit:
+    if pull.opened_at <= at - limit:
         reason = f"nobody answered within {format_duration(limit)}"
         forge.close(number, reason=reason, at=at)
         return Gated(forge.pull(number), found.proposal, found.verdicts, closed=reason)
@@ -124,8 +142,9 @@ def merge_message(found: Gated, standing: Standing) -> str:
     verbs = {"new": "Grant", "widen": "Widen", "narrow": "Narrow", "remove": "Remove"}
     items = found.proposal.items
     first = items[0]
-    title = f"{verbs[first.kind]} {first.id}" if len(items) == 1 else f"{verbs[first.kind]} {len(items)} grants"
-    trailers = [f"Daypass-Grant: {item.id}" for item in items]
+    what = _name(first.id) if len(items) == 1 else f"{len(items)} grants"
+    title = f"{verbs[first.kind]} {what}"
+    trailers = [f"Daypass-Grant: {_name(item.id)}" for item in items]
     trailers += [
         f"Daypass-Pull: {found.pull.number}",
         f"Daypass-Head: {found.pull.head}",
@@ -140,3 +159,11 @@ def merge_message(found: Gated, standing: Standing) -> str:
     trailers += [f"Daypass-Rules: {', '.join(rules)}"] if rules else []
     trailers += [f"Daypass-Ledger: {standing.digest}"] if standing.digest else []
     return f"{title} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
+
+
+def _name(grant: GrantId) -> str:
+    """Write a grant's id so that it can be nothing but an id.
+
+    A file that can be no grant may have come to main around the gate; its name must not act when its removal is merged.
+    """
+    return _ODD.sub("?", grant)

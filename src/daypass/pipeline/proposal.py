@@ -70,23 +70,34 @@ class Proposal:
         return worst(codes)
 
 
+PolicyAt = Callable[[Oid], Policy]
+"""Reads the policy of a commit, remembering what it read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asked, when, and which window a grant that exists was given, where somebody knows."""
+    """Who asked, when, and what is known of the grants that exist.
+
+    ``window_of`` is the window that a grant was given, where somebody knows; ``proved`` says whether a grant's file with
+    this blob was proved. Only what was proved can be narrowed: less of what nobody approved is still what nobody
+    approved.
+    """
 
     requester: str
     opened_at: datetime
     window_of: Callable[[GrantId], Window | None]
+    proved: Callable[[GrantId, Oid], bool]
 
 
 def read_proposal(
-    history: History, policy: Policy, *, base: Oid, head: Oid, asked: Asked, at: datetime, trace: bool = False
+    history: History, policy_at: PolicyAt, *, base: Oid, head: Oid, asked: Asked, at: datetime, trace: bool = False
 ) -> Proposal:
-    """Judge what ``head`` would bring to ``base``, with ``policy`` being the base's.
+    """Judge what ``head`` would bring to ``base``, by the policy of ``base``.
 
     The changes are those since the merge base, so that a request that lags behind main proposes only what its author
     wrote.
     """
+    policy = policy_at(base)
     root = history.merge_base(base, head)
     if root is None:
         finding = Finding(
@@ -103,6 +114,7 @@ def read_proposal(
     items, more = _items(history, policy, grants, asked, at, trace=trace)
     findings += more
     findings += _duplicates(history, base, grants, items)
+    findings += _moved(policy_at(root), policy, items)
     return Proposal(base, head, items, others, ordered(findings), policy)
 
 
@@ -164,7 +176,7 @@ def _item(
     new = read_grant(change.path, contents[change.new])
     if not isinstance(new, Grant):
         return new
-    if old is not None and narrows(old, asked.window_of(name), new):
+    if old is not None and asked.proved(name, change.old) and narrows(old, asked.window_of(name), new):
         return Item(name, "narrow", change.new, new, old, None)
     kind = "new" if change.added else "widen"
     past = _already_past(new, at)
@@ -194,34 +206,81 @@ def _already_past(grant: Grant, at: datetime) -> tuple[Finding, ...]:
     )
 
 
+def _moved(then: Policy, now: Policy, items: tuple[Item, ...]) -> list[Finding]:
+    """Refuse what has come to mean something else since the branch left main (invariant 2).
+
+    An approval is given on a commit and says nothing of which main the reviewer looked at. The commit's own policies
+    are the oldest that it can have been; where role or principal moved since, nobody can tell which one was approved.
+    """
+    found: list[Finding] = []
+    for item in items:
+        if item.decision is None or item.grant is None:
+            continue
+        what = f"role {item.grant.role} of {item.grant.resource}"
+        before, after = _meaning(then, item.grant), _meaning(now, item.grant)
+        if after and before and before[0] == after[0]:
+            what = f"who {item.grant.subject} is at the target of {item.grant.resource}"
+        if after and before != after:
+            found.append(
+                Finding(
+                    "meaning-moved",
+                    Place(item.grant.path),
+                    f"{what} has come to mean something else since the branch left main",
+                    "bring the branch up to date with main, and have it approved again",
+                )
+            )
+    return found
+
+
+def _meaning(policy: Policy, grant: Grant) -> tuple[str, str] | None:
+    """Return the digest of what a grant's role means and who its subject is there; None where nobody knows them."""
+    resource = policy.catalogue.resources.get(grant.resource)
+    role = resource.roles.get(grant.role) if resource is not None else None
+    if policy.broken or resource is None or role is None:
+        return None
+    return policy.catalogue.meaning(resource, role), policy.catalogue.principal(grant.subject, resource)
+
+
 def _duplicates(history: History, base: Oid, changes: list[Change], items: tuple[Item, ...]) -> list[Finding]:
     touched = frozenset(change.path for change in changes)
     found: list[Finding] = []
     proposed: dict[str, str] = {}
+    there: dict[str, Mapping[str, str]] = {}
     for item in items:
         if item.kind not in ("new", "widen") or item.grant is None:
             continue
         first = proposed.setdefault(item.grant.digest, item.grant.path)
         if first == item.grant.path:
-            first = first_duplicate(history, base, item.grant, without=touched)
+            folder = item.grant.resource
+            if folder not in there:
+                there[folder] = _meanings(history, base, folder, without=touched)
+            first = there[folder].get(item.grant.digest, "")
         if first and first != item.grant.path:
             found.append(duplicate_finding(item.grant.path, first))
     return found
 
 
-def first_duplicate(history: History, base: Oid, grant: Grant, *, without: frozenset[str] = frozenset()) -> str:
+def first_duplicate(history: History, base: Oid, grant: Grant) -> str:
     """Find the same grant under another name at ``base``; "" where there is none.
 
     Only the grant's own folder is read, since the folder is the resource: the cost does not grow with the repository.
     """
-    folder = history.entries(base, f"{FOLDER}{grant.resource}")
+    return _meanings(history, base, grant.resource).get(grant.digest, "")
+
+
+def _meanings(
+    history: History, base: Oid, resource: str, *, without: frozenset[str] = frozenset()
+) -> Mapping[str, str]:
+    """Return the digest of each grant in a resource's folder with the first file that has it."""
+    folder = history.entries(base, f"{FOLDER}{resource}")
     entries = [entry for entry in folder if entry.mode == "100644" and entry.path not in without]
     contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in entries)))
+    found: dict[str, str] = {}
     for entry in entries:
         there = read_grant(entry.path, contents[entry.oid])
-        if isinstance(there, Grant) and there.digest == grant.digest:
-            return entry.path
-    return ""
+        if isinstance(there, Grant):
+            found.setdefault(there.digest, entry.path)
+    return found
 
 
 def duplicate_finding(path: str, first: str) -> Finding:

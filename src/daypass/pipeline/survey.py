@@ -1,0 +1,277 @@
+"""Reading everything that a plan stands on: the ledger, main, the targets, and what an earlier run left open.
+
+Holds no way to write (invariant 11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.calm import Calm, next_boundary
+from daypass.core.catalogue import Catalogue
+from daypass.core.errors import EdgeError, ExitCode, LedgerError, RefusedError
+from daypass.core.grant import GrantId, Oid, canonical, digest
+from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Plan, Reason, compute
+from daypass.core.policies import Policy
+from daypass.core.receipt import Outcome, Refusal
+from daypass.core.standing import Standing
+from daypass.core.window import Window, format_instant
+from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
+from daypass.ports import ForgeReader, History, Memory, TargetReader
+
+OpenReaders = Callable[[Policy], Mapping[str, TargetReader | EdgeError]]
+"""Opens the targets of a policy's settings for reading; one that cannot be opened is an error in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything that reading tells: the plan, what could not be proved, and what an earlier run left open.
+
+    ``policy`` is the one whose settings name the targets. ``stuck`` is why main is not followed, None when it is.
+    """
+
+    plan: Plan
+    admitted: Admitted
+    recovered: tuple[Outcome, ...]
+    standing: Standing
+    policy: Policy
+    removals_allowed: int
+    additions_allowed: int
+    stuck: RefusedError | None = None
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Grants that stand on main without proof, by name."""
+        return tuple(refusal for _, refusal in sorted(self.admitted.refusals.items()))
+
+    @property
+    def unproved(self) -> tuple[Unproved, ...]:
+        """Grants to be tried again."""
+        return tuple(self.admitted.unproved)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """PARTIAL when anything was refused, invalid or unreadable; FAILED when main is not followed."""
+        if self.stuck is not None:
+            return ExitCode.FAILED
+        broken = self.refusals or self.unproved or self.plan.unreadable or self.policy.broken
+        bad = any(claim.blocked is not None for claim in self.plan.blocked)
+        return ExitCode.PARTIAL if broken or bad else ExitCode.OK
+
+
+def survey(
+    history: History,
+    forge: ForgeReader,
+    policy_at: PolicyAt,
+    standing: Standing,
+    open_readers: OpenReaders,
+    *,
+    tip: Oid,
+    at: datetime,
+    memory: Memory | None = None,
+    program: str = "",
+) -> Survey:
+    """Read everything and plan. Holds no way to write (invariant 11).
+
+    Where ``memory`` knows that nothing was to be done and nothing has moved since, that is the answer; ``program``
+    names the program that reckons, so that another version reckons anew.
+
+    When main cannot be followed (it went backwards, or was not reached step by step), the survey stands on the main
+    that the ledger recorded last instead: what has ended there by its own window can be taken away all the same, since
+    windows and entitlements are in signed receipts and the targets in that commit's settings. Nothing of the new main
+    is believed, nothing else is changed, and the run fails with ``stuck``. Without that commit the targets are not
+    known, and RefusedError is raised. Raises LedgerError when the clock stands before the last receipt.
+    """
+    if standing.at is not None and at < standing.at:
+        raise LedgerError(
+            f"the clock says {format_instant(at)}, but the last receipt was written at {format_instant(standing.at)}",
+            hint="set the clock right; acting in the past could give access that has ended",
+        )
+    policy = policy_at(tip)
+    targets = open_readers(policy)
+    grounds = _grounds(program, standing, tip, targets) if memory is not None else ""
+    calm = memory.recall() if memory is not None and grounds else None
+    if calm is not None and calm.holds(grounds, at):
+        plan = Plan(at, tip, (), live=calm.live)
+        return Survey(plan, Admitted(), (), standing, policy, 0, 0)
+    stuck: RefusedError | None = None
+    try:
+        admitted = admit(history, forge, policy_at, standing, tip=tip, at=at)
+    except RefusedError as error:
+        if not standing.main or history.find(standing.main) is None:
+            raise
+        admitted, stuck, tip = Admitted(), error, Oid(standing.main)
+        policy = policy_at(tip)
+        targets = open_readers(policy)
+    observed = observe({**targets, **_unnamed(standing, targets)})
+    recovered = tuple(_recover(standing, observed))
+    holdings = _with_recovered(standing.holdings, recovered)
+    claims, invalid = _claims(standing, admitted, policy)
+    exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
+    plan = compute(claims, holdings, observed, at=at, main=tip, exclusive=exclusive, invalid=invalid)
+    limits = policy.catalogue.settings.limits
+    found = Survey(
+        plan,
+        admitted,
+        recovered,
+        standing,
+        policy,
+        limits.brake_removals.of(len(holdings)),
+        limits.brake_additions.of(len(holdings)),
+        stuck,
+    )
+    # Targets are asked once more: what was planned by must be what the grounds name.
+    if (
+        memory is not None
+        and grounds
+        and stuck is None
+        and _nothing_to_say(found)
+        and grounds == _grounds(program, standing, tip, targets)
+    ):
+        memory.keep(Calm(grounds, at, next_boundary(claims, at), plan.live))
+    return found
+
+
+def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]) -> Mapping[str, EdgeError]:
+    """Return the targets that hold access of ours and that the settings no longer name: nobody can read them.
+
+    What was begun and never finished may be access as well, though nothing shows it as ours yet.
+    """
+    named = {entitlement.target for entitlement in standing.holdings}
+    named |= {change.entitlement.target for change in standing.pending.values()}
+    return {name: EdgeError(f"the settings name no target {name!r}") for name in named - set(targets)}
+
+
+def _grounds(program: str, standing: Standing, tip: Oid, targets: Mapping[str, TargetReader | EdgeError]) -> str:
+    """Name everything but the instant that a plan follows from; "" where a target cannot be named cheaply."""
+    prints = {}
+    for name, target in sorted(targets.items()):
+        try:
+            prints[name] = "" if isinstance(target, EdgeError) else target.fingerprint()
+        except EdgeError:
+            return ""
+        if not prints[name]:
+            return ""
+    return digest({"program": program, "ledger": standing.commit, "main": tip, "targets": prints})
+
+
+def _nothing_to_say(found: Survey) -> bool:
+    """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
+    plan, admitted = found.plan, found.admitted
+    said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable)
+    left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
+    return not any(said) and not any(left)
+
+
+def observe(targets: Mapping[str, TargetReader | EdgeError]) -> Observed:
+    """Read every target; one that fails stops only itself (invariant 8)."""
+    found: set[Entitlement] = set()
+    unreadable: dict[str, str] = {}
+    for name, target in sorted(targets.items()):
+        if isinstance(target, EdgeError):
+            unreadable[name] = target.message
+            continue
+        try:
+            found |= target.observe()
+        except EdgeError as error:
+            unreadable[name] = error.message
+    return Observed(frozenset(found), unreadable)
+
+
+def _recover(standing: Standing, observed: Observed) -> Iterable[Outcome]:
+    """Settle what a run that died left open, by looking: the change came about or it did not."""
+    for change in standing.pending.values():
+        if change.entitlement.target in observed.unreadable:
+            continue
+        present = change.entitlement in observed.entitlements
+        held = standing.holdings.get(change.entitlement)
+        if change.action is Action.ADD and present and held is not None and held.until != change.until:
+            # It was there before: that it is there says nothing of the end that the target knows. It is told again.
+            yield Outcome(change, ok=False, error="nobody can see whether the target was told", recovered=True)
+            continue
+        done = present if change.action is Action.ADD else not present
+        yield Outcome(change, done, "" if done else "the run died before the change was made", recovered=True)
+
+
+def _with_recovered(
+    holdings: Mapping[Entitlement, Holding], recovered: Iterable[Outcome]
+) -> Mapping[Entitlement, Holding]:
+    found = dict(holdings)
+    for outcome in recovered:
+        change = outcome.change
+        if outcome.ok and change.action is Action.ADD:
+            found[change.entitlement] = Holding(change.entitlement, change.grants, change.until)
+        elif outcome.ok:
+            found.pop(change.entitlement, None)
+    return found
+
+
+def _claims(standing: Standing, admitted: Admitted, policy: Policy) -> tuple[list[Claim], dict[GrantId, Reason]]:
+    """Turn proved grants into claims, blocking each whose meaning moved since it was approved (invariant 2)."""
+    ruler = _Ruler(policy)
+    claims = [
+        ruler.claim(a.grant, a.subject, a.resource, a.role, a.entitlement, a.window, a.meaning)
+        for a in (*standing.admitted(), *admitted.changed.values())
+        if a is not None and (a is admitted.changed.get(a.grant, a))
+    ]
+    invalid = dict.fromkeys(admitted.refusals, Reason.EVIDENCE_MISSING)
+    invalid |= dict.fromkeys((u.grant for u in admitted.unproved), Reason.EVIDENCE_MISSING)
+    return claims, invalid
+
+
+class _Ruler:
+    """Holds proved grants against the policies at the tip of main, remembering what each role means there."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._catalogue: Catalogue = policy.catalogue
+        self._roles: dict[tuple[str, str], tuple[str, str, str] | None] = {}
+
+    def claim(
+        self,
+        grant: GrantId,
+        subject: str,
+        resource: str,
+        role: str,
+        entitlement: Entitlement,
+        window: Window,
+        meaning: str,
+    ) -> Claim:
+        """Return what a proved grant gives today."""
+        key = (resource, role)
+        if key not in self._roles:
+            self._roles[key] = self._meaning(resource, role)
+        now = self._roles[key]
+        known = self._catalogue.directory.subjects.get(subject)
+        if self._policy.broken:
+            # Nothing new is given while the policies cannot be read; what is live ends by its window, not by a typing
+            # error.
+            return Claim(grant, entitlement, window)
+        if now is None or known is None:
+            return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
+        principal = self._catalogue.principal(subject, self._catalogue.resources[resource])
+        if (now[0], now[1], now[2]) != (meaning, entitlement.target, entitlement.privilege):
+            return Claim(grant, entitlement, window, Reason.MEANING_MOVED)
+        if principal != entitlement.principal:
+            return Claim(grant, entitlement, window, Reason.PRINCIPAL_MOVED)
+        return self._cut(grant, subject, resource, entitlement, window)
+
+    def _cut(self, grant: GrantId, subject: str, resource: str, entitlement: Entitlement, window: Window) -> Claim:
+        """End access no later than the data's retention and the subject's own engagement."""
+        ends = [self._catalogue.resources[resource].retention_until, self._catalogue.engagement_end(subject)]
+        for end in ends:
+            if end is not None and end < window.end:
+                cut = window.until(end)
+                if cut is None:
+                    return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
+                window = cut
+        return Claim(grant, entitlement, window)
+
+    def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
+        found = self._catalogue.resources.get(resource)
+        level = found.roles.get(role) if found is not None else None
+        if found is None or level is None:
+            return None
+        return (self._catalogue.meaning(found, level), found.target, canonical(dict(level.privilege)))
