@@ -1,7 +1,7 @@
 """A document against the schema of its kind: typed data, or findings that people understand.
 
-jsonschema-rs decides. Where it refuses, the hundred times slower jsonschema says why; should that find nothing to say, the
-refusal stands all the same. Both are imported when the first document is judged.
+jsonschema-rs decides. Where it refuses, the hundred times slower jsonschema says why; should that find nothing to say,
+the refusal stands all the same. Both are imported when they are first needed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Words that make a hosted forge run nothing: ``[skip ci]`` and its kin.
 
-A push whose commit message holds one starts no workflow, so a merge that carries one into main would be applied by nobody
-and say nothing. They are refused wherever text may reach a commit message.
+A push whose commit message holds one starts no workflow, so a merge that carries one into main would be applied by
+nobody, in silence. They are refused wherever text may reach a commit message.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _STEP = re.compile(r'\.?([^.\[\]"\s]+)|\[([0-9]+)\]|\[("(?:[^"\\]|\\.)*")\]')
 
 
 def path_text(parts: Sequence[str | int]) -> str:
-    """Write a path as ``rules[2].when``; a key that holds a dot or another mark of this notation is quoted in brackets."""
+    """Write a path as ``rules[2].when``; other keys than plain names are quoted in brackets."""
     written = ""
     for part in parts:
         if isinstance(part, int):
@@ -88,12 +88,12 @@ class Document:
         return Place(self.file, 1, 1, path_text(parts))
 
     def is_plain(self, path: str | Parts) -> bool:
-        """Say whether there is a scalar at a path that is written without quotes, so that a schema may see a number in it."""
+        """Say whether a scalar without quotes stands at a path, in which a schema may see a number."""
         event = self._find(path_parts(path) if isinstance(path, str) else path, key=False)
         return isinstance(event, ScalarEvent) and not event.style
 
     def _find(self, parts: Parts, *, key: bool) -> Any | None:
-        """Return the event at a path. The walk goes only as far as somebody asked, and never twice over the same events."""
+        """Return the event at a path. The walk goes only as far as was asked, and never back."""
         wanted = (parts, key)
         if wanted in self._found:
             return self._found[wanted]
@@ -109,8 +109,8 @@ class Document:
 def read(file: str, raw: bytes, *, limit: int = GRANT_LIMIT) -> Document | tuple[Finding, ...]:
     """Read a file of at most ``limit`` bytes (GRANT_LIMIT or POLICY_LIMIT); return everything wrong with it instead.
 
-    Nothing is raised, whatever the bytes are. Characters that must not be there, and a fault of syntax, end the reading;
-    all other faults are collected.
+    Nothing is raised, whatever the bytes are. Characters that must not be there, and a fault of syntax, end the
+    reading; all other faults are collected.
     """
     document, faults = read_on(file, raw, limit=limit)
     return document if document is not None and not faults else faults

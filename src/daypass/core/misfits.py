@@ -8,14 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daypass.core.document import Document, path_text
 from daypass.core.finding import Finding
 from daypass.core.subset import Parts
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
 
 Said = tuple[str, str, str]
 """A finding without its place: code, message, hint."""
@@ -40,7 +37,7 @@ def misfits(document: Document, schema: dict[str, Any], value: Any, words: Words
     """Yield what is wrong with a value (the document's, with types) according to a schema that refuses it."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  (slow to import; only faulty files come here)
 
-    told: dict[Parts, tuple[int, ValidationError]] = {}
+    told: dict[Parts, tuple[int, Any]] = {}
     for error in Draft202012Validator(schema).iter_errors(value):
         parts: Parts = tuple(error.absolute_path)
         if "propertyNames" in list(error.relative_schema_path)[-2:-1]:
@@ -69,13 +66,13 @@ def quoted(value: Any) -> str:
     return _TYPES["array"] if isinstance(value, list) else str(value).lower()
 
 
-def _special(words: Words, parts: Parts, error: ValidationError) -> Said | None:
+def _special(words: Words, parts: Parts, error: Any) -> Said | None:
     say = words.get(path_text(parts))
-    # A key's own value is judged by its words only where it is of the right type; a mapping's only where keys are amiss.
+    # Words judge only what is of the right type.
     return say(error.instance) if say is not None and error.validator != "type" else None
 
 
-def _strangers(document: Document, parts: Parts, error: ValidationError) -> Iterator[Finding]:
+def _strangers(document: Document, parts: Parts, error: Any) -> Iterator[Finding]:
     """Tell the keys that a closed mapping does not take: unknown ones, or names that its pattern refuses."""
     known = sorted(error.schema.get("properties", ()))
     patterns = error.schema.get("patternProperties", {})
@@ -96,7 +93,7 @@ def _bad_name(document: Document, parts: Parts, schema: Mapping[str, Any]) -> Fi
     return Finding("bad-name", place, f"{quoted(parts[-1])} is no name that may stand here", _expected(schema))
 
 
-def _missing(document: Document, parts: Parts, error: ValidationError) -> Iterator[Finding]:
+def _missing(document: Document, parts: Parts, error: Any) -> Iterator[Finding]:
     for key in error.validator_value:
         if key not in error.instance:
             what = error.schema.get("properties", {}).get(key, {})
@@ -106,7 +103,7 @@ def _missing(document: Document, parts: Parts, error: ValidationError) -> Iterat
             yield Finding("missing-key", document.place((*parts, key)), f"the key {key!r} is missing", hint)
 
 
-def _value(error: ValidationError) -> Said:
+def _value(error: Any) -> Said:
     got, limit, schema = quoted(error.instance), error.validator_value, error.schema
     match error.validator:
         case "type":

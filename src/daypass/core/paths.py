@@ -28,7 +28,7 @@ _DEPTH = 3
 
 
 def check_path(path: str, mode: str) -> tuple[Finding, ...]:
-    """Return what is wrong with one entry of the tree, given its repository path and git's mode; empty when nothing is."""
+    """Return what is wrong with one entry of the tree, given its path and git's mode; empty when nothing is."""
     if mode == _REGULAR and _GOOD.fullmatch(path):
         return ()
     place = Place(path)

@@ -1,8 +1,8 @@
 """Types for scalars, by schema and never by guess.
 
 Every value of a document is text. Where its schema says integer or boolean, and the text is written without quotes and
-looks the part (``17``, ``true``), it becomes one; anything else stays text for the schema to refuse. ``no`` is therefore a
-boolean nowhere, and ``010`` a number nowhere.
+looks the part (``17``, ``true``), it becomes one; anything else stays text for the schema to refuse. ``no`` is therefore
+a boolean nowhere, and ``010`` a number nowhere.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """The subset of YAML that files are written in, on libyaml's stream of events.
 
-One document whose top is a mapping; no anchor, alias, tag, merge key or directive; no key twice, no key that is not text;
-at most DEPTH levels and a bounded number of values. Every scalar stays the text that it is. Values are built in the one
-pass over the events; the events are kept, so that a place can be worked out when somebody asks.
+One document whose top is a mapping; no anchor, alias, tag, merge key or directive; no key twice, no key that is not
+text; at most DEPTH levels and a bounded number of values. Every scalar stays the text that it is. Values are built in the
+one pass over the events; the events are kept, so that a place can be worked out when somebody asks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,6 @@ from yaml.events import (
     Event,
     MappingEndEvent,
     MappingStartEvent,
-    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -34,7 +33,7 @@ if not yaml.__with_libyaml__:
         "PyYAML was built without libyaml here, so no file can be read",
         hint="install PyYAML from a wheel, or build it with libyaml's headers",
     )
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 
 DEPTH = 12
 """Mappings and lists inside each other, the top one counted."""
@@ -42,10 +41,11 @@ DEPTH = 12
 Parts = tuple[str | int, ...]
 """A path into a document: keys and list positions."""
 
-# Without one of these bytes there is no anchor, alias, tag, directive or escape anywhere, and nobody need look for them.
+# Without one of these bytes there is no anchor, alias, tag, directive or escape, and nobody need look for one.
 _SUSPECT = re.compile(rb"[&*!%\\]")
 _ENDS = (MappingEndEvent, SequenceEndEvent)
 _STARTS = (MappingStartEvent, SequenceStartEvent)
+_NODES = (ScalarEvent, *_STARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class Fault:
 
 
 class Parsed:
-    """What `parse` makes of bytes: the top mapping, libyaml's events so far, and what is wrong (nothing, if valid)."""
+    """What reading makes of bytes: the top mapping, libyaml's events so far, and what is wrong (nothing, if valid)."""
 
     __slots__ = ("_most", "_take", "complete", "events", "faults", "value")
 
     def __init__(self, raw: bytes, most: int) -> None:
-        self._take = CParser(raw).get_event
+        self._take: Callable[[], Any] = CParser(raw).get_event
         self._most = most
         self.events: list[Any] = []
         self.faults: list[Fault] = []
@@ -78,7 +78,7 @@ class Parsed:
             self.complete = True
         except _StopError:
             pass
-        except yaml.MarkedYAMLError as error:
+        except yaml.YAMLError as error:
             self._syntax(raw, error)
         if _SUSPECT.search(raw):
             self._look()
@@ -170,7 +170,7 @@ class Parsed:
     def _look(self) -> None:
         """Refuse what only some files can hold; see _SUSPECT."""
         for event in self.events:
-            if not isinstance(event, NodeEvent) or type(event) is AliasEvent:
+            if type(event) not in _NODES:
                 continue
             if event.anchor is not None:
                 self._fault(
@@ -187,20 +187,18 @@ class Parsed:
             if wrong is not None:
                 self._fault(wrong[0], event, f"an escape here stands for {wrong[1]}", wrong[2])
 
-    def _syntax(self, raw: bytes, error: yaml.MarkedYAMLError) -> None:
-        mark = error.problem_mark or error.context_mark
+    def _syntax(self, raw: bytes, error: yaml.YAMLError) -> None:
+        mark = getattr(error, "problem_mark", None)
         line, column = (mark.line, mark.column) if mark is not None else (0, 0)
         rows = raw.split(b"\n")
         row = rows[line] if line < len(rows) else b""
-        problem = error.problem or "unreadable"
+        problem, context = getattr(error, "problem", None) or str(error), getattr(error, "context", None)
         if row.startswith(b"%"):
             message, hint = "directives (lines that begin with %) are not allowed", "remove the line"
             self.faults.append(Fault("directive", line, 0, message, hint))
             return
-        context = f", {error.context}" if error.context else ""
-        self.faults.append(
-            Fault("yaml-syntax", line, column, f"not YAML: {problem}{context}", _syntax_hint(problem, row))
-        )
+        message = f"not YAML: {problem}, {context}" if context else f"not YAML: {problem}"
+        self.faults.append(Fault("yaml-syntax", line, column, message, _syntax_hint(problem, row)))
 
     def _too_many(self, event: Any) -> _StopError:
         return self._stop(

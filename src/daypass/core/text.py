@@ -24,8 +24,8 @@ _LINE_BREAKS = "\u0085\u2028\u2029"
 
 _CONTROL = "\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f"
 _BIDIRECTIONAL = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-# Zero-width, fillers, variation selectors, tags (which spell invisible ASCII), spaces that are not the space, characters
-# that mean nothing outside one company's font, and code points that are no characters.
+# Zero-width, fillers, variation selectors, tags (which spell invisible ASCII), spaces that are not the space, private
+# characters that mean nothing outside one font, and code points that are no characters.
 _INVISIBLE = (
     "\u00a0\u00ad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200d\u202f\u205f-\u2065\u206a-\u206f\u2800"
     "\u3164\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"

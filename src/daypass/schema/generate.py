@@ -1,7 +1,7 @@
 """Write the JSON Schemas from the models: ``python -m daypass.schema.generate``; with ``--check`` only compare.
 
-What pydantic writes is changed in three ways. ``$`` at the end of a pattern becomes "and nothing follows", since in some
-engines (Python's is one) ``$`` lets a newline follow and in others it does not. A mapping whose keys have a pattern is
+What pydantic writes is changed in three ways. ``$`` at the end of a pattern becomes "and nothing follows", since in
+some engines (Python's is one) ``$`` lets a newline follow and in others it does not. A mapping whose keys have a pattern is
 closed to other keys. Defaults and nulls go: a default is the reader's business, and no file can say null.
 """
 

@@ -52,7 +52,7 @@ _ONE_KIND: dict[str, Any] = {
 
 
 class Window(Model):
-    """When access exists: a duration that starts when the request is merged, or two instants. It ends before `until`."""
+    """When access exists: a duration, counted from the merge, or two instants. It ends before `until`."""
 
     model_config = ConfigDict(json_schema_extra=_ONE_KIND)
 
