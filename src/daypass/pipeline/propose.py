@@ -43,8 +43,10 @@ class Opened:
 
 def draft(policy: Policy, wish: Wish, *, requester: str, at: datetime) -> tuple[Grant, Decision]:
     """Turn a wish into a grant and its decision. Raises InvalidError for a wish that no file could hold."""
-    fields = {"subject": wish.subject, "role": wish.role, "reason": wish.reason, "ticket": wish.ticket}
-    name = name_grant(wish.subject, wish.resource, fields, at)
+    fields = Grant(
+        GrantId(""), wish.subject, wish.resource, wish.role, wish.reason, wish.span, wish.ticket, wish.purpose
+    )
+    name = name_grant(wish.subject, wish.resource, fields.to_dict(), at)
     wanted = Grant(name, wish.subject, wish.resource, wish.role, wish.reason, wish.span, wish.ticket, wish.purpose)
     read = read_grant(wanted.path, grant_text(wanted).encode())
     if not isinstance(read, Grant):
@@ -76,7 +78,10 @@ def extend(
     if admission.window.ended(at):
         raise UsageError(f"{admission.grant} has ended", hint="make a new request")
     old = read_current(history, main, admission.grant)
-    window = Window(admission.window.start, admission.window.end + more)
+    try:
+        window = Window(admission.window.start, admission.window.end + more)
+    except OverflowError:
+        raise UsageError(f"no calendar reaches {format_duration(more)} beyond the end of {admission.grant}") from None
     new = replace(old, span=Span(window=window))
     decision = decide(policy, Request(new, forge.acting().handle, at, "widen"), trace=True)
     _refuse_denied(new, decision)
