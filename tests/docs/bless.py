@@ -64,7 +64,7 @@ def vocabulary_text() -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 GENERATED = (

@@ -29,8 +29,7 @@ def test_our_policies_are_those_that_init_example_writes() -> None:
 
 
 def test_the_schemas_that_editors_read_are_the_programs() -> None:
-    wanted = {path.name: path.read_text(encoding="utf-8") for path in SCHEMAS.glob("*.schema.json")}
-    assert {path.name: path.read_text(encoding="utf-8") for path in (TOP / ".schemas").iterdir()} == wanted
+    assert (TOP / ".schemas").resolve() == SCHEMAS
 
 
 @pytest.mark.parametrize("path", [*(TOP / "policies").rglob("*.yaml"), *(TOP / "grants").rglob("*.yaml")], ids=str)
@@ -38,7 +37,7 @@ def test_every_file_names_the_schema_that_an_editor_finds(path: Path) -> None:
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     prefix = "# yaml-language-server: $schema="
     assert first.startswith(prefix)
-    assert (path.parent / first.removeprefix(prefix)).resolve().parent == TOP / ".schemas"
+    assert (path.parent / first.removeprefix(prefix)).resolve().parent == SCHEMAS
     assert (path.parent / first.removeprefix(prefix)).is_file()
 
 
