@@ -17,7 +17,7 @@ _confirm = click.option(
     "--confirm",
     metavar="DIGEST",
     default="",
-    help="Let this plan pass the brake; its digest is printed by `daypass plan`.",
+    help="Let this very plan pass the brake; a run that the brake stops names its digest.",
 )
 
 
