@@ -70,6 +70,41 @@ def test_the_examples_make_a_repository_that_is_in_order(access: Access) -> None
     assert "2 passed, 0 failed" in access.run("policy", "test").out
 
 
+def test_the_example_of_the_rules_page_is_in_order(access: Access) -> None:
+    example = next(block for block in blocks(TOP / "docs" / "rules.md") if block.info == "yaml")
+    access.write("policies/rules/access.yaml", example.text)
+    access.run("check")
+    access.run("policy", "test")
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ('grant.duration <= duration("4h")', ""),
+        ('grant.duration <= "4h"', "condition-invalid"),
+        ('"enginering" in subject.groups', "unknown-name"),
+        ('within_hours(request.opened_at, "Mon-Fri 08:00-19:00, Sat 10:00-14:00", "Europe/Berlin")', ""),
+        ('within_hours(request.opened_at, "Mon-Fri 8-19", "Europe/Berlin")', "condition-invalid"),
+    ],
+)
+def test_conditions_that_the_rules_page_speaks_of_are_taken_or_refused(
+    access: Access, condition: str, code: str
+) -> None:
+    rule = f"version: 1\nrules:\n  - id: one\n    when: '{condition}'\n    approve: automatically\n"
+    access.write("policies/rules/access.yaml", rule)
+    said = access.run("check", expect=10 if code else 0).out
+    assert f"[{code}]" in said or not code
+
+
+def test_every_variable_of_the_environment_is_in_operating() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (TOP / "src").rglob("*.py"))
+    named = set(re.findall(r'"(DAYPASS_[A-Z]+)"', source))
+    assert named
+    assert [
+        name for name in named if f"`{name}`" not in (TOP / "docs" / "operating.md").read_text(encoding="utf-8")
+    ] == []
+
+
 def test_receipts_and_events_are_documented_as_they_are_written() -> None:
     ledger = _section("The ledger")
     assert all(f"| `{kind}` |" in ledger for kind in KINDS)
