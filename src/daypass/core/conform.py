@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,7 @@ from daypass.core.document import Document
 from daypass.core.finding import Finding, ordered
 from daypass.core.misfits import Words, misfits
 from daypass.core.scalars import Typing, typed, typing_of
+from daypass.core.subset import MOST
 from daypass.schema import load
 
 _NO_WORDS: Words = MappingProxyType({})
@@ -29,7 +31,7 @@ def conform(document: Document, name: str, words: Words = _NO_WORDS) -> dict[str
     value = typed(document, typing)
     if is_valid(value):
         return value
-    found = ordered(misfits(document, load(name), value, words))
+    found = ordered(islice(misfits(document, load(name), value, words), MOST))
     return found or (Finding("not-conforming", document.place(), f"the file does not fit the schema {name!r}"),)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from daypass.core.document import Document, path_text
 from daypass.core.finding import Finding
 from daypass.core.subset import Parts
+from daypass.core.text import quoted
 
 Said = tuple[str, str, str]
 """A finding without its place: code, message, hint."""
@@ -27,7 +28,6 @@ _TYPES = {
     "object": "keys with values",
     "array": "a list",
 }
-_LONGEST_QUOTE = 60
 _NEAR = 0.6
 # Of several faults of one value only the most basic is told: what is no text has no length to complain about.
 _RANK = ("type", "const", "enum", "minLength", "maxLength", "pattern")
@@ -57,10 +57,9 @@ def misfits(document: Document, schema: dict[str, Any], value: Any, words: Words
         yield Finding(code, document.place(parts), message, hint)
 
 
-def quoted(value: Any) -> str:
-    """Quote a value for a message, cut where it is long."""
+def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return repr(value if len(value) <= _LONGEST_QUOTE else value[:_LONGEST_QUOTE] + "…")
+        return quoted(value)
     if isinstance(value, dict):
         return _TYPES["object"]
     return _TYPES["array"] if isinstance(value, list) else str(value).lower()
@@ -90,7 +89,7 @@ def _strangers(document: Document, parts: Parts, error: Any) -> Iterator[Finding
 
 def _bad_name(document: Document, parts: Parts, schema: Mapping[str, Any]) -> Finding:
     place = document.place(parts, key=True)
-    return Finding("bad-name", place, f"{quoted(parts[-1])} is no name that may stand here", _expected(schema))
+    return Finding("bad-name", place, f"{_shown(parts[-1])} is no name that may stand here", _expected(schema))
 
 
 def _missing(document: Document, parts: Parts, error: Any) -> Iterator[Finding]:
@@ -104,7 +103,7 @@ def _missing(document: Document, parts: Parts, error: Any) -> Iterator[Finding]:
 
 
 def _value(error: Any) -> Said:
-    got, limit, schema = quoted(error.instance), error.validator_value, error.schema
+    got, limit, schema = _shown(error.instance), error.validator_value, error.schema
     match error.validator:
         case "type":
             unquoted = " without quotes" if limit in ("integer", "boolean") else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from yaml.events import (
 )
 
 from daypass.core.errors import RefusedError
-from daypass.core.text import unseen
+from daypass.core.text import quoted, unseen
 
 if not yaml.__with_libyaml__:
     raise RefusedError(
@@ -37,6 +38,9 @@ from yaml._yaml import CParser
 
 DEPTH = 12
 """Mappings and lists inside each other, the top one counted."""
+
+MOST = 100
+"""No more faults are told of one file; a file made of faults is not read to its end."""
 
 Parts = tuple[str | int, ...]
 """A path into a document: keys and list positions."""
@@ -73,15 +77,18 @@ class Parsed:
         self.value: dict[str, Any] = {}
         self.complete = False
         """Whether the whole document was read, whatever its faults."""
+        with suppress(_StopError):
+            self._read(raw)
+
+    def _read(self, raw: bytes) -> None:
         try:
             self._stream()
             self.complete = True
-        except _StopError:
-            pass
         except yaml.YAMLError as error:
             self._syntax(raw, error)
-        if _SUSPECT.search(raw):
-            self._look()
+        finally:
+            if _SUSPECT.search(raw):
+                self._look()
 
     def _stream(self) -> None:
         take, keep = self._take, self.events.append
@@ -120,7 +127,10 @@ class Parsed:
                 key = event.value
                 if key in result:
                     self._fault(
-                        "duplicate-key", event, f"the key {key!r} stands here a second time", "keep one of the two"
+                        "duplicate-key",
+                        event,
+                        f"the key {quoted(key)} stands here a second time",
+                        "keep one of the two",
                     )
                 elif key == "<<":
                     self._fault("merge-key", event, "merge keys (<<) are not allowed", "write the keys out")
@@ -181,7 +191,9 @@ class Parsed:
                 )
             if event.tag is not None:
                 tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-                self._fault("tag", event, f"the tag {tag!r} is not allowed", "remove it; types come from the schema")
+                self._fault(
+                    "tag", event, f"the tag {quoted(tag)} is not allowed", "remove it; types come from the schema"
+                )
             # Escapes such as "\u202e" spell in ASCII what `text` refuses when it is written plainly.
             wrong = unseen(event.value) if type(event) is ScalarEvent else None
             if wrong is not None:
@@ -208,6 +220,8 @@ class Parsed:
     def _fault(self, code: str, event: Any, message: str, hint: str) -> None:
         mark = event.start_mark
         self.faults.append(Fault(code, mark.line, mark.column, message, hint, event))
+        if len(self.faults) >= MOST:
+            raise _StopError
 
     def _stop(self, code: str, event: Any, message: str, hint: str) -> _StopError:
         self._fault(code, event, message, hint)

@@ -17,6 +17,8 @@ BOM = b"\xef\xbb\xbf"
 MOST = 20
 """No more findings of this kind are listed for one file."""
 
+_LONGEST_QUOTE = 60
+
 _ASCII = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
 _LONE_CR = re.compile(r"\r(?!\n)")
 _LINE_BREAKS = "\u0085\u2028\u2029"
@@ -75,10 +77,15 @@ def unseen(text: str) -> tuple[str, str, str] | None:
     if not unicodedata.is_normalized("NFC", text):
         return (
             "not-composed",
-            f"{text!r} is not in Unicode's composed form (NFC)",
+            f"{quoted(text)}, which is not in Unicode's composed form (NFC)",
             "write accented letters as one character",
         )
     return None
+
+
+def quoted(text: str) -> str:
+    """Quote a text for a message, cut where it is long."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…")
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
