@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+
 from conftest import Access
 
 T = "2026-11-20T{}:00Z".format

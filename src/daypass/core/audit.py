@@ -192,12 +192,21 @@ class Holdings:
         body = receipt.body
         if isinstance(body, Admission):
             self.admitted[body.grant] = body
+        if isinstance(body, Outcome) and body.recovered and not body.ok:
+            self._seen_absent(body.change)
+            return
         for change, ok, doubt in _effects(body):
             if change.action is Action.REMOVE:
                 if ok:
                     self.held.pop(change.entitlement, None)
             else:
                 self._give(receipt, change, "" if ok else doubt)
+
+    def _seen_absent(self, change: Intended) -> None:
+        """Drop an addition in doubt once somebody has looked and not found it."""
+        known = self.held.get(change.entitlement)
+        if known is not None and known.doubt and change.action is Action.ADD:
+            del self.held[change.entitlement]
 
     def _give(self, receipt: Receipt, change: Intended, doubt: str) -> None:
         known = self.held.get(change.entitlement)

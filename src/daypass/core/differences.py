@@ -63,6 +63,7 @@ class Comparison:
         self._retired: set[tuple[GrantId, Oid]] = set()
         self._admitted: set[tuple[GrantId, Oid]] = set()
         self._open: dict[Intended, list[int]] = {}
+        self._failed: set[Intended] = set()
         self._seen_main = -1
         self._holdings = Holdings()
         self._found: list[Difference] = []
@@ -130,7 +131,14 @@ class Comparison:
     def _outcome(self, receipt: Receipt, body: Outcome) -> None:
         change = body.change
         opened = self._open.get(change)
-        if opened is None:
+        # An addition that failed may have come about all the same: a later run looks, and says so of the same intent.
+        looked = body.recovered and change in self._failed
+        self._failed.discard(change)
+        if change.action is Action.ADD and not body.ok and not body.recovered:
+            self._failed.add(change)
+        if opened is None and looked:
+            pass
+        elif opened is None:
             self._say(
                 "outcome-without-intent",
                 f"receipt {receipt.sequence} tells how {_say(change)} ended, and no receipt before it intends that",

@@ -1,0 +1,83 @@
+"""An access repository whose targets are fakes: the pipeline's own functions over real git, a real forge and ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from conftest import Access
+from daypass.cli.site import Site
+from daypass.core.errors import EdgeError
+from daypass.core.plan import Entitlement
+from daypass.core.window import parse_instant
+from daypass.pipeline.apply import Applied
+from daypass.pipeline.apply import apply as carry_out
+from daypass.pipeline.survey import Survey, survey
+from fakes.target import FakeTarget
+
+SECOND = """\
+version: 1
+title: Billing database
+target: other
+environment: production
+classification: restricted
+owners: [dba]
+roles:
+  readonly: {max_duration: 8h, privilege: {member_of: billing_readonly}}
+"""
+
+
+def on(text: str) -> str:
+    """``10:05`` of the day of every example."""
+    return text if "T" in text else f"2026-11-20T{text}:00Z"
+
+
+@dataclass
+class FaultyWorld:
+    """``targets`` stand in place of those that the settings name; the ledger, git and the forge are real."""
+
+    access: Access
+    targets: dict[str, FakeTarget | EdgeError] = field(default_factory=dict)
+
+    def open(self, policy: Any) -> dict[str, Any]:
+        names = policy.catalogue.settings.targets
+        return {name: self.targets[name] for name in names if name in self.targets}
+
+    def survey(self, at: str) -> Survey:
+        site = Site(self.access.top)
+        return survey(
+            site.history, site.forge, site.policy_at, site.standing, self.open, tip=site.tip, at=parse_instant(on(at))
+        )
+
+    def apply(self, at: str, *, books: Any = None, confirmed: str = "") -> Applied:
+        return carry_out(
+            lambda: self.survey(at),
+            books if books is not None else Site(self.access.top).books,
+            self.open,
+            run="run",
+            confirmed=confirmed,
+            progress=lambda *_: None,
+        )
+
+    def standing(self) -> Any:
+        return Site(self.access.top).standing
+
+    def held(self) -> set[Entitlement]:
+        return {e for t in self.targets.values() if isinstance(t, FakeTarget) for e in t.held}
+
+    def ours(self) -> set[Entitlement]:
+        return set(self.standing().holdings)
+
+    def verify(self, at: str) -> str:
+        return self.access.run("audit", "verify", "--at", on(at)).out
+
+
+def two_targets(access: Access) -> FaultyWorld:
+    """Targets ``embedded`` and ``other``, both fakes, with one resource each."""
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text()
+    named = next(line for line in text.splitlines() if line.strip().startswith("embedded:"))
+    access.write(path, text.replace(named, f"{named}\n  other: {{kind: embedded, path: other.sqlite}}"))
+    access.write("policies/resources/billing.yaml", SECOND)
+    access.commit("a second target")
+    return FaultyWorld(access, {"embedded": FakeTarget("embedded"), "other": FakeTarget("other")})
