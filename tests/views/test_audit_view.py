@@ -16,7 +16,7 @@ from daypass.core.plan import Entitlement
 from daypass.core.receipt import Admission, ApprovalRecord
 from daypass.core.stats import Spread, Stats, StatsAnswer
 from daypass.core.window import Window
-from daypass.views.answers import plain
+from daypass.views.findings import printable
 from daypass.views.audit import audit_csv, audit_json, audit_text
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -134,7 +134,7 @@ def test_a_merge_message_cannot_move_the_cursor():
     text = audit_text(HistoryAnswer(sources(), "grant", "x/y", (event(by="\x1b[2Jeve\u202e", detail="a\nb"),)))
     assert "\\x1b[2Jeve\\u202e" in text
     assert "a\\nb" in text
-    assert plain("é ok") == "é ok"
+    assert printable("é ok") == "é ok"
 
 
 def test_csv_has_every_column_and_disarms_formulas():

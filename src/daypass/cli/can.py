@@ -7,8 +7,9 @@ so that asking again reads two small SQLite files and runs git once. The answer 
 
 from __future__ import annotations
 
+import os
 import sqlite3
-import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -65,9 +66,11 @@ def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool
 
 def _place(folder: Path) -> tuple[str, Path]:
     """Return the tree of main's policies and the folder of this machine's state, with one run of git."""
-    command = ["git", "-C", str(folder), "rev-parse", "refs/heads/main:policies", "--git-common-dir"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = done.stdout.split("\n")
+    from daypass.edges.git.plumbing import Git
+
+    # The same clean environment as everywhere: a replaced object must not make old policies out of new ones.
+    done = Git(folder).attempt("rev-parse", "refs/heads/main:policies", "--git-common-dir")
+    lines = os.fsdecode(done.stdout).split("\n")
     if done.returncode != 0 or len(lines) < 2:  # noqa: PLR2004  (two questions, two lines)
         raise EdgeError(
             "this is no access repository: main has no policies/", hint="run it inside one, or name it with -C"
@@ -93,16 +96,17 @@ def _remembered(state: Path, policies: str, subject: str, resource: str, role: s
 
 
 def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tuple[str, ...]) -> None:
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         connection = sqlite3.connect(state / "can.sqlite", timeout=5)
         with connection:
             connection.execute(_TABLE)
             connection.execute("DELETE FROM meaning WHERE policies <> ?", (policies,))
             connection.execute("INSERT OR REPLACE INTO meaning VALUES (?,?,?,?,?,?,?,?,?)", (policies, *key, *found))
         connection.close()
-    except sqlite3.DatabaseError:
-        (state / "can.sqlite").unlink(missing_ok=True)  # broken; the next run makes it anew
+    except (OSError, sqlite3.DatabaseError):
+        with suppress(OSError):
+            (state / "can.sqlite").unlink(missing_ok=True)  # broken; the next run makes it anew
 
 
 def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str, ...]:

@@ -237,6 +237,7 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     from daypass.core.window import format_instant
     from daypass.pipeline.propose import read_current
     from daypass.views.decision import decision_data, explain_text
+    from daypass.views.findings import as_document
 
     site = Site(obj["folder"], obj["acting"])
     instant = site.instant(at)
@@ -252,7 +253,7 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     who = requester or site.forge.acting().handle or read.subject
     decision = decide(site.policy, Request(read, who, instant, "new"), trace=True)
     if output == "json":
-        click.echo(json.dumps(decision_data(site.policy, read, decision), indent=2, ensure_ascii=False))
+        click.echo(as_document(decision_data(site.policy, read, decision)), nl=False)
     else:
         click.echo(explain_text(site.policy, read, decision, requester=who, at=format_instant(instant)), nl=False)
     return int(ExitCode.DENIED if decision.denials else ExitCode.OK)

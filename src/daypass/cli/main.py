@@ -6,6 +6,7 @@ Help and shell completion read the table alone, so that they start at once.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any
 import click
 
 from daypass import __version__
-from daypass.core.errors import DaypassError, ExitCode, InvalidError
+from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError
 
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("daypass.cli.init:init", "make a new access repository"),
@@ -104,6 +105,9 @@ def cli(ctx: click.Context, folder: Path, acting: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error leaves by stderr with its hint."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # in a locale without UTF-8, an answer with escapes beats none
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(
             args=list(arguments) if arguments is not None else None, prog_name="daypass", standalone_mode=False
@@ -121,16 +125,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader went away (`| head`); pointing stdout elsewhere keeps Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.FAILED)
+    except OSError as error:
+        show_os_error(error)
+        return int(ExitCode.FAILED)
     return code if isinstance(code, int) else 0
 
 
 def show_error(error: DaypassError) -> None:
     """Write an error, its findings and its hint to stderr."""
-    click.echo(f"daypass: {error.message}", err=True)
+    from daypass.views.findings import joined
+
+    # What others wrote (names of files and people, a target's words) stands in messages.
+    lines = [f"daypass: {error.message}"]
     if isinstance(error, InvalidError):
         for finding in error.findings:
-            click.echo(f"  {finding.place}: {finding.message} [{finding.code}]", err=True)
-            if finding.hint:
-                click.echo(f"    hint: {finding.hint}", err=True)
-    if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+            lines.append(f"  {finding.place}: {finding.message} [{finding.code}]")
+            lines += [f"    hint: {finding.hint}"] if finding.hint else []
+    lines += [f"  hint: {error.hint}"] if error.hint else []
+    click.echo(joined(lines), nl=False, err=True)
+
+
+def show_os_error(error: OSError) -> None:
+    """Write what the system refused, and where: a full disk, a folder that may not be written."""
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    said = error.strerror or str(error) or "the system refused"
+    hint = "is there room on the disk, and may this user read and write there? What was written stands; run it again"
+    show_error(EdgeError(f"{where}{said}", hint=hint))

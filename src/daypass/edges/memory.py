@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from daypass.core.calm import Calm
@@ -33,7 +34,8 @@ class FileMemory:
             "until": format_instant(calm.until),
             "live": calm.live,
         }
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         pending = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        pending.write_text(json.dumps(data), encoding="utf-8")
-        pending.replace(self.path)
+        with suppress(OSError):  # what cannot be kept is worked out again; the run itself has not failed
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pending.write_text(json.dumps(data), encoding="utf-8")
+            pending.replace(self.path)

@@ -1,13 +1,15 @@
 """What earlier checks found, so that blobs which have not changed are not even read again.
 
 A SQLite table beside the clone, keyed by blob and by *context*: the digest of the schema, the policies and the tool.
-It is a cache of this machine's own work and nothing more; deleting it costs time only.
+It is a cache of this machine's own work and nothing more; deleting it costs time only, and so does every failure of it:
+what cannot be read is not known, what cannot be written is not kept.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 Row = tuple[bytes, str, bytes]
@@ -24,12 +26,20 @@ class Verdicts:
     """The cache. A file that is unreadable or foreign is put aside and made anew."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = self._open(path)
-        except sqlite3.DatabaseError:
+        except (OSError, sqlite3.DatabaseError):
+            self._connection = self._anew(path)
+
+    @classmethod
+    def _anew(cls, path: Path) -> sqlite3.Connection:
+        """Begin again; where the place cannot be written, remember for this run alone: a cache is no reason to fail."""
+        try:
             path.unlink(missing_ok=True)
-            self._connection = self._open(path)
+            return cls._open(path)
+        except (OSError, sqlite3.DatabaseError):
+            return cls._open(Path(":memory:"))
 
     @staticmethod
     def _open(path: Path) -> sqlite3.Connection:
@@ -48,41 +58,50 @@ class Verdicts:
 
     def known(self, context: str, blobs: Sequence[bytes]) -> dict[bytes, tuple[str, bytes]]:
         """Return which of some blobs are known to be clean: blob id -> (resource, digest of the grant's meaning)."""
-        numbers = self._connection.execute("SELECT id FROM context WHERE name = ?", (context,)).fetchall()
-        if not numbers:
-            return {}
         found: dict[bytes, tuple[str, bytes]] = {}
-        for start in range(0, len(blobs), _ASKED):
-            asked = blobs[start : start + _ASKED]
-            marks = ",".join("?" * len(asked))
-            query = f"SELECT blob, resource, meaning FROM clean WHERE context = ? AND blob IN ({marks})"  # noqa: S608  (marks)
-            for blob, resource, meaning in self._connection.execute(query, (numbers[0][0], *asked)):
-                found[blob] = (resource, meaning)
+        with suppress(sqlite3.Error):
+            numbers = self._connection.execute("SELECT id FROM context WHERE name = ?", (context,)).fetchall()
+            for start in range(0, len(blobs) if numbers else 0, _ASKED):
+                asked = blobs[start : start + _ASKED]
+                marks = ",".join("?" * len(asked))
+                query = f"SELECT blob, resource, meaning FROM clean WHERE context = ? AND blob IN ({marks})"  # noqa: S608  (marks)
+                for blob, resource, meaning in self._connection.execute(query, (numbers[0][0], *asked)):
+                    found[blob] = (resource, meaning)
         return found
 
     def store(self, context: str, rows: Iterable[Row]) -> None:
         """Remember clean blobs, and forget the oldest contexts."""
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._store(context, rows)
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _store(self, context: str, rows: Iterable[Row]) -> None:
+        connection = self._connection
         connection.execute("INSERT OR IGNORE INTO context(name) VALUES (?)", (context,))
         ((number,),) = connection.execute("SELECT id FROM context WHERE name = ?", (context,)).fetchall()
         connection.executemany("INSERT OR REPLACE INTO clean VALUES (?, ?, ?, ?)", ((number, *row) for row in rows))
         old = "SELECT id FROM context ORDER BY id DESC LIMIT -1 OFFSET ?"
         connection.execute(f"DELETE FROM clean WHERE context IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
         connection.execute(f"DELETE FROM context WHERE id IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
-        connection.execute("COMMIT")
 
     def whole(self, tree: str) -> str | None:
         """Return the answer of an earlier check of exactly this tree, None where there was none."""
-        found = self._connection.execute("SELECT answer FROM whole WHERE tree = ?", (tree,)).fetchone()
+        found = None
+        with suppress(sqlite3.Error):
+            found = self._connection.execute("SELECT answer FROM whole WHERE tree = ?", (tree,)).fetchone()
         return None if found is None else str(found[0])
 
     def store_whole(self, tree: str, answer: str) -> None:
         """Remember the answer of a whole check, and forget all but the newest few."""
-        self._connection.execute("INSERT OR REPLACE INTO whole(tree, answer) VALUES (?, ?)", (tree, answer))
-        self._connection.execute(
-            "DELETE FROM whole WHERE rowid NOT IN (SELECT rowid FROM whole ORDER BY rowid DESC LIMIT ?)", (_KEEP * 8,)
-        )
+        old = "SELECT rowid FROM whole ORDER BY rowid DESC LIMIT ?"
+        with suppress(sqlite3.Error):
+            self._connection.execute("INSERT OR REPLACE INTO whole(tree, answer) VALUES (?, ?)", (tree, answer))
+            self._connection.execute(f"DELETE FROM whole WHERE rowid NOT IN ({old})", (_KEEP * 8,))  # noqa: S608  (a constant)
 
     def close(self) -> None:
         """Close the file."""

@@ -7,25 +7,27 @@ and a cell that a spreadsheet would take for a formula gets an apostrophe.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from daypass.core.audit import Sources
 from daypass.core.window import format_instant
+from daypass.views.findings import as_document, joined, printable
+
+__all__ = ["NONE", "SHORT", "as_csv", "as_json", "header", "joined", "table", "when"]
 
 NONE = "-"
 """What stands where there is nothing."""
 SHORT = 12
 """How much of an id people see."""
-_FORMULA = ("=", "+", "-", "@", "\t")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def as_json(sources: Sources, content: Mapping[str, Any]) -> str:
     """Write content as JSON, version 1, with what it rests on."""
     found = {"version": 1, "sources": _sources_data(sources), **content}
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    return as_document(found)
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -60,7 +62,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = "; ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+    text = printable("; ".join(str(item) for item in value) if isinstance(value, list) else str(value))
     return f"'{text}" if isinstance(value, str | list) and text.startswith(_FORMULA) else text
 
 
@@ -83,20 +85,6 @@ def table(head: tuple[str, ...], items: Iterable[Any], cells: Callable[[Any], tu
     rows = [cells(item) for item in items]
     if not rows:
         return []
-    clean = [[plain(cell) for cell in row] for row in (head, *rows)]
+    clean = [[printable(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[n]) for row in clean) for n in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in clean]
-
-
-def plain(text: str) -> str:
-    """Return text with everything that is not printable as an escape, so that it cannot move a terminal's cursor."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    )
-
-
-def joined(lines: Iterable[str]) -> str:
-    """Join lines, none of which moves a cursor."""
-    return "\n".join(plain(line) for line in lines) + "\n"

@@ -9,8 +9,7 @@ from daypass.core.grant import Grant
 from daypass.core.policies import Policy
 from daypass.core.policy import Decision, approvers
 from daypass.core.window import format_duration, format_instant
-from daypass.views.findings import printable
-
+from daypass.views.findings import joined
 
 _NAMED = 8
 """How many people of a group are named one by one."""
@@ -39,12 +38,13 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
         if denial.hint:
             lines.append(f"    hint: {denial.hint}")
     if decision.denials:
-        return "\n".join(lines) + "\n"
+        return joined(lines)
     out = frozenset({requester, grant.subject})
     for requirement in decision.requirements:
         who = people(policy.catalogue, approvers(policy, grant, requirement.source), out)
         rules = f"  ({', '.join(requirement.rules)})" if requirement.rules else ""
-        lines.append(f"  needs  {requirement.at_least} approval from {requirement.source}: {who}{rules}")
+        plural = "" if requirement.at_least == 1 else "s"
+        lines.append(f"  needs  {requirement.at_least} approval{plural} from {requirement.source}: {who}{rules}")
         if requirement.escalate_to and requirement.escalate_after is not None:
             more = people(policy.catalogue, approvers(policy, grant, requirement.escalate_to), out)
             lines.append(
@@ -53,7 +53,7 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
     if not decision.requirements:
         rules = ", ".join(decision.rules)
         lines.append(f"  needs  nobody: passes automatically ({rules})")
-    return "\n".join(lines) + "\n"
+    return joined(lines)
 
 
 def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str, at: str) -> str:
@@ -63,7 +63,7 @@ def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester:
     lines = [
         f"{grant.id}",
         f"  {grant.subject} asks for {grant.role} on {grant.resource}, {window}",
-        f"  reason: {printable(grant.reason)}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
+        f"  reason: {grant.reason}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
         f"  judged at {at} as asked by {requester}, policy {decision.policy[:19]}…",
         "Rules:",
     ]
@@ -75,7 +75,7 @@ def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester:
     if not decision.traces:
         lines.append("  none; the default asks one owner of the resource")
     lines.append("Decision:" + ("  denied" if decision.denials else ""))
-    return "\n".join(lines) + "\n" + needs_text(policy, grant, decision, requester=requester)
+    return joined(lines) + needs_text(policy, grant, decision, requester=requester)
 
 
 def decision_data(policy: Policy, grant: Grant, decision: Decision) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from daypass import __version__
@@ -12,14 +13,30 @@ from daypass.core.finding import Finding, Severity
 _SARIF_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
+# Controls above ASCII (one of them begins escape sequences), bidirectional marks, halves of characters.
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 def printable(text: str) -> str:
     """Return text with everything that could move a terminal's cursor or hide written as an escape.
 
     File names and values come from strangers; a raw escape sequence could forge lines of a log.
     """
+    if text.isprintable():
+        return text
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def joined(lines: Iterable[str]) -> str:
+    """Join lines to a text. None of them can break, move a cursor or hide: what is in one stays in one."""
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def as_document(data: Any) -> str:
+    """Write plain data as JSON. What JSON allows and a terminal obeys, and what UTF-8 cannot write, is escaped."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return (text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)) + "\n"
 
 
 def finding_text(finding: Finding, indent: str = "") -> str:
@@ -52,7 +69,7 @@ def finding_data(finding: Finding) -> dict[str, Any]:
 def findings_json(findings: Sequence[Finding], **more: Any) -> str:
     """Write findings as JSON, version 1, with the check's own facts beside them."""
     data = {"version": 1, **more, "findings": [finding_data(finding) for finding in findings]}
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return as_document(data)
 
 
 def findings_github(findings: Sequence[Finding]) -> str:
@@ -66,7 +83,7 @@ def findings_github(findings: Sequence[Finding]) -> str:
         if finding.place.line:
             fields += [f"line={finding.place.line}", f"col={finding.place.column}"]
         fields.append(f"title={_property(finding.code)}")
-        message = finding.message + (f"\nhint: {finding.hint}" if finding.hint else "")
+        message = printable(finding.message) + (f"\nhint: {printable(finding.hint)}" if finding.hint else "")
         lines.append(f"::{_COMMAND[finding.severity]} {','.join(fields)}::{_data(message)}\n")
     return "".join(lines)
 
@@ -102,4 +119,4 @@ def findings_sarif(findings: Sequence[Finding]) -> str:
         "version": "2.1.0",
         "runs": [{"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return as_document(document)

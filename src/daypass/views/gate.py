@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.window import format_duration, format_instant
-from daypass.views.findings import finding_text
+from daypass.views.findings import as_document, finding_text, joined
 
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 
@@ -23,12 +22,13 @@ def gated_text(found: Any) -> str:
     elif found.closed:
         head += f": closed, {found.closed}"
     lines = [head]
-    lines += [finding_text(finding, "  ") for finding in found.proposal.findings]
+    for finding in found.proposal.findings:
+        lines += finding_text(finding, "  ").split("\n")
     for verdict in found.verdicts:
         lines += [f"  {line}" for line in _verdict_lines(verdict)]
     if found.merge is None and found.met and pull.state == "open":
         lines.append(f"  everything is there: `daypass gate {pull.number}` merges it")
-    return "\n".join(lines) + "\n"
+    return joined(lines)
 
 
 def _verdict_lines(verdict: Any) -> list[str]:
@@ -36,7 +36,8 @@ def _verdict_lines(verdict: Any) -> list[str]:
     lines = [f"{_KINDS[item.kind]} {item.id}"]
     if item.decision is None:
         return [*lines, "  takes access away; nobody needs to approve it"]
-    lines += [finding_text(problem, "  ") for problem in verdict.problems]
+    for problem in verdict.problems:
+        lines += finding_text(problem, "  ").split("\n")
     for denial in item.decision.denials:
         lines.append(f"  denied: {denial.message} [{denial.rule or denial.code}]")
         if denial.hint:
@@ -87,10 +88,7 @@ def gated_data(found: Any) -> dict[str, Any]:
 
 def gated_json(results: Iterable[Any]) -> str:
     """Write the gate's results as JSON, version 1."""
-    return (
-        json.dumps({"version": 1, "pulls": [gated_data(found) for found in results]}, indent=2, ensure_ascii=False)
-        + "\n"
-    )
+    return as_document({"version": 1, "pulls": [gated_data(found) for found in results]})
 
 
 def status_text(
@@ -111,7 +109,7 @@ def status_text(
         lines.append(
             f"  {grant.grant:44} {grant.entitlement.principal}  until {format_instant(grant.window.end)}  {state}"
         )
-    return "\n".join(lines) + "\n"
+    return joined(lines)
 
 
 def status_json(
@@ -131,4 +129,4 @@ def status_json(
         for g in live
     ]
     data = {"version": 1, "at": format_instant(at), "open": [gated_data(f) for f in waiting], "grants": grants}
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return as_document(data)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from daypass.core.plan import Action, Claim, Entitlement, Intended, Plan
 from daypass.core.receipt import Outcome, Refusal
 from daypass.core.window import format_duration, format_instant
+from daypass.views.findings import as_document, joined
 
 _SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
 
@@ -23,7 +23,7 @@ def plan_text(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
     else:
         lines.append(f"No changes: {plan.live} live as they should be.")
     lines += _notes(plan, refusals, invalid)
-    return "\n".join(lines) + "\n"
+    return joined(lines)
 
 
 def change_line(change: Intended, plan: Plan | None = None) -> str:
@@ -79,7 +79,7 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
 
 def plan_json(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = ()) -> str:
     """Write a plan as JSON."""
-    return json.dumps(plan_data(plan, refusals, invalid), indent=2, ensure_ascii=False) + "\n"
+    return as_document(plan_data(plan, refusals, invalid))
 
 
 def outcome_line(outcome: Outcome) -> str:
@@ -106,7 +106,7 @@ def applied_text(
     if not done and not list(held):
         lines.append(f"No changes: {plan.live} live as they should be.")
     lines += _notes(plan, refusals, invalid)
-    return "\n".join(lines) + "\n"
+    return joined(lines)
 
 
 def applied_json(
@@ -120,4 +120,4 @@ def applied_json(
     data = plan_data(plan, refusals, invalid)
     data["outcomes"] = [o.change.to_dict() | {"ok": o.ok, "error": o.error, "recovered": o.recovered} for o in outcomes]
     data["held"] = [change.to_dict() for change in held]
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return as_document(data)

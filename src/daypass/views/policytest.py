@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from daypass.core.policytest import Results
+from daypass.views.findings import as_document, joined
 
 
 def tests_text(results: Results) -> str:
@@ -21,7 +20,7 @@ def tests_text(results: Results) -> str:
     failed = sum(1 for outcome in results.outcomes if not outcome.passed)
     lines += [f"note: no case makes rule {rule} apply" for rule in results.untried]
     lines.append(f"{len(results.outcomes) - failed} passed, {failed} failed")
-    return "\n".join(lines) + "\n"
+    return joined(lines)
 
 
 def tests_json(results: Results) -> str:
@@ -41,4 +40,4 @@ def tests_json(results: Results) -> str:
             for outcome in results.outcomes
         ],
     }
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return as_document(data)

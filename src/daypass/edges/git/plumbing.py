@@ -151,15 +151,33 @@ class Git:
         return Path(os.fsdecode(done.stdout.rstrip(b"\n"))) if done.returncode == 0 and done.stdout.strip() else None
 
     def find(self, revision: str) -> Oid | None:
-        """Return the commit that a revision names, None when it names none. Raises EdgeError when git cannot tell."""
+        """Return the commit that a revision names, None when it names none.
+
+        Raises EdgeError when git cannot tell, and for a short name that several refs have.
+        """
         if "\0" in revision:
             return None
+        self._refuse_ambiguous(revision)
         done = self.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if done.returncode not in (0, 1):
             raise _failed(("rev-parse",), done.stderr)
         found = done.stdout.decode("ascii", "replace").strip()
         # "^main" is answered with success and a "^" before the id: it excludes, it names nothing.
         return Oid(found) if done.returncode == 0 and _OID.fullmatch(found) else None
+
+    def _refuse_ambiguous(self, revision: str) -> None:
+        """Refuse what git would resolve in its own order: a tag ``main`` that anybody may push hides the branch."""
+        name = re.split(r"[\^~:]|@\{", revision, maxsplit=1)[0]
+        if not name or name.startswith("refs/") or _OID.fullmatch(name):
+            return
+        places = [f"refs/{name}", f"refs/tags/{name}", f"refs/heads/{name}", f"refs/remotes/{name}"]
+        # An odd name may be read as a pattern and find more: only what is there word for word counts.
+        listed = self.attempt("for-each-ref", "--format=%(refname)", "--", *places).stdout.decode("utf-8", "replace")
+        found = [place for place in places if place in listed.splitlines()]
+        if len(found) > 1:
+            raise EdgeError(
+                f"{name!r} names several things here: {', '.join(found)}", hint="write in full the one that is meant"
+            )
 
     def update_refs(self, moves: Mapping[str, tuple[Oid, Oid]], *, reason: str) -> None:
         """Move refs from old to new values, all or none; ABSENT as old means "must not exist", as new "delete".

@@ -1,0 +1,135 @@
+"""A hostile or broken machine: no failure exits 0, leaves a traceback, or lets somebody else's words act."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import Access
+
+T = "2026-11-20T{}:00Z".format
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+def daypass(access: Access, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the real process; what is checked is what leaves it."""
+    surroundings = {**os.environ, "PYTHONPATH": str(SOURCE), **environment}
+    command = [sys.executable, "-m", "daypass", "-C", str(access.top), *arguments]
+    return subprocess.run(command, capture_output=True, env=surroundings, check=False)
+
+
+def test_without_git_every_verb_says_so(access: Access) -> None:
+    for verb in (["can", "alice", "orders-db", "readonly"], ["status"], ["check"]):
+        done = daypass(access, *verb, PATH="/nonexistent")
+        assert done.returncode == 1
+        assert b"git cannot be started" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
+def test_an_answer_that_cannot_be_written_is_a_failure(access: Access) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "daypass", "-C", str(access.top), "status"],
+            stdout=full, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert b"daypass: No space left on device\n" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("what", ["a file", "folders", "garbage"])
+def test_a_broken_place_for_caches_changes_no_answer(access: Access, what: str) -> None:
+    access.run("check", "--revision", "main")
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    state = access.top / ".git" / "daypass"
+    names = [path.name for path in state.iterdir()]
+    for path in list(state.iterdir()):
+        path.unlink()
+        if what == "folders":
+            path.mkdir()
+        elif what == "garbage":
+            path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    if what == "a file":
+        state.rmdir()
+        state.touch()
+    assert "verdicts.sqlite" in names
+    assert "ok" in access.run("check", "--revision", "main").out
+    # The embedded target's own store would lie there too: where nobody can look, the answer is no "no".
+    access.run("can", "alice", "orders-db", "readonly", expect=1 if what == "a file" else 20)
+    access.run("audit", "verify")
+
+
+def test_in_a_locale_without_utf8_an_answer_is_still_given(access: Access) -> None:
+    place = access.top / "policies/directory/people.yaml"
+    place.write_text(place.read_text().replace("Bob Osei", "Bøb Öşei"), encoding="utf-8")
+    access.commit("a name beyond ASCII")
+    number = access.ask(T("10:00"))
+    done = daypass(access, "status", "--at", T("10:01"), LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert done.returncode == 0, done.stderr
+    assert f"#{number}".encode() in done.stdout
+
+
+def test_a_tag_with_the_name_of_a_branch_supplies_no_policy(access: Access) -> None:
+    """Anybody may push a tag; git prefers it to the branch."""
+    path = "policies/directory/people.yaml"
+    access.git("switch", "-q", "-c", "evil")
+    access.write(path, (access.top / path).read_text().replace("[bob, carol]", "[alice]"))
+    access.git("tag", "main", access.commit("my own approvers"))
+    access.git("switch", "-q", "-c", "mine", "refs/heads/main")
+    access.write("grants/orders-db/a.yaml", "version: 1\n")
+    access.commit("ask", email="alice@example.com")
+    said = access.run("check", "--base", "main", "--head", "mine", expect=1)
+    assert said.err == (
+        "daypass: 'main' names several things here: refs/tags/main, refs/heads/main\n"
+        "  hint: write in full the one that is meant\n"
+    )
+    access.run("check", "--revision", "main~0", expect=1)
+    access.run("check", "--base", "refs/heads/main", "--head", "mine", expect=10)
+
+
+def test_a_replaced_commit_gives_can_no_older_policies(access: Access) -> None:
+    """Anybody who may write refs may replace objects for those who fetch them; here main is shown as it was before."""
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.run("can", "alice", "orders-db", "readonly")
+    before = access.git("rev-parse", "main")
+    path = "policies/resources/orders-db.yaml"
+    access.write(path, (access.top / path).read_text().replace("orders_readonly", "orders_masked"))
+    now = access.commit("readonly means less")
+    access.git("update-ref", f"refs/replace/{now}", before)
+    assert grant
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+
+
+def test_names_from_strangers_never_act_on_a_terminal(access: Access) -> None:
+    """Pushed around the gate: a file whose name forges a line and moves the cursor."""
+    place = access.top / "grants/orders-db"
+    place.mkdir(parents=True)
+    (place / "a\n  ok   + root\x1b[2J.yaml").write_text("version: 1\n")
+    (place / "b\udcff\x9b2J.yaml").write_text("version: 1\n")
+    access.commit("around")
+    for arguments in (["plan"], ["apply"], ["status"], ["audit", "history", "--resource", "orders-db"]):
+        for output in ("text", "json"):
+            done = daypass(access, *arguments, "--format", output, "--at", T("10:00"))
+            said = (done.stdout + done.stderr).decode()
+            assert "Traceback" not in said
+            assert "\n  ok   + root" not in said
+            assert "\x9b" not in said
+    said = access.run("plan", "--at", T("10:01"), expect=14).out
+    assert "a\\n  ok   + root\\x1b[2J" in said
+
+
+def test_what_a_target_says_never_acts_on_a_terminal(access: Access) -> None:
+    import sqlite3
+
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    with sqlite3.connect(access.top / ".git/daypass/embedded.sqlite") as connection:
+        connection.execute("UPDATE entitlements SET principal = ?", ("mallory\n  ok   all is well\x1b[2J\x9b2J",))
+    said = access.run("plan", "--at", T("10:07")).out
+    assert "not ours mallory\\n  ok   all is well\\x1b[2J\\x9b2J" in said
+    assert "\x9b" not in access.run("plan", "--at", T("10:07"), "--format", "json").out
