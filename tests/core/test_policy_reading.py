@@ -37,13 +37,13 @@ def test_a_role_without_privilege_gives_its_own_name():
 
 def test_settings_say_how_things_are_reached():
     text = SETTINGS + (
-        "main: trunk\nledger: {branch: books, keys: [a.pub, b.pub], signer: 'file:key'}\n"
+        "ledger: {branch: books, keys: [a.pub, b.pub], signer: 'file:key'}\n"
         "environments: [production, staging]\nclassifications: [internal, restricted]\n"
         "limits: {max_duration: 14d, open_request: 2d, brake: {removals: 10%, additions: 5}}\nclock: simulated\n"
     )
     text = text.replace("{kind: embedded}", "{kind: embedded, path: data/access.sqlite}")
     found = policy(daypass=text).catalogue.settings
-    assert (found.forge_kind, found.main) == ("local", "trunk")
+    assert found.forge_kind == "local"
     assert (found.ledger_branch, found.ledger_keys, found.ledger_signer) == ("books", ("a.pub", "b.pub"), "file:key")
     assert found.environments == ("production", "staging")
     assert found.limits == Limits(timedelta(days=14), timedelta(days=2), Share(percent=10), Share(count=5))
@@ -55,7 +55,7 @@ def test_what_settings_do_not_say_keeps_its_default():
     found = policy().catalogue.settings
     usual = Settings()
     assert found.limits == usual.limits
-    assert (found.main, found.ledger_keys, found.environments) == (usual.main, usual.ledger_keys, usual.environments)
+    assert (found.ledger_keys, found.environments) == (usual.ledger_keys, usual.environments)
     assert not found.simulated_clock
 
 

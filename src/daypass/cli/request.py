@@ -80,7 +80,10 @@ def request(
     if opened.grant is not None and opened.decision is not None:
         click.echo(f"  grant  {opened.grant.id}")
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
-    click.echo(f"Next: daypass gate {opened.pull.number}", err=True)
+    number = opened.pull.number
+    alone = opened.decision is not None and not opened.decision.requirements
+    first = "" if alone else f"`daypass approve {number}` by them, then "
+    click.echo(f"Next: {first}`daypass gate {number}`", err=True)
     return 0
 
 

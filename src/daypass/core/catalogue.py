@@ -163,7 +163,6 @@ class Settings:
 
     forge_kind: str = "local"
     forge_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    main: str = "main"
     targets: Mapping[str, TargetSettings] = field(default_factory=lambda: MappingProxyType({}))
     ledger_branch: str = "daypass-ledger"
     ledger_keys: tuple[str, ...] = ("ledger.pub",)

@@ -48,9 +48,7 @@ def tidy(history: History, forge: Forge, standing: Standing, *, main: str, at: d
     wanted = {grant_path(grant) for grant in grants}
     if there is not None and _removes(history, base, there, wanted):
         return Tidied(there, grants, "unchanged")
-    title = (
-        f"Remove {grants[0]}, which has ended" if len(grants) == 1 else f"Remove {len(grants)} grants that have ended"
-    )
+    title = "Remove grants that have ended"
     head = forge.commit(
         branch=BRANCH, parent=base, files=[(path, None) for path in sorted(wanted)], message=title, at=at
     )

@@ -71,7 +71,6 @@ class SettingsForm(Model):
 
     version: Version
     forge: Kinded | None = None
-    main: Branch | None = None
     targets: dict[Name, Kinded]
     ledger: LedgerForm | None = None
     environments: Annotated[list[Name], Field(min_length=1)] | None = None

@@ -18,7 +18,6 @@ def read_settings(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Settings
     return Settings(
         forge_kind=forge["kind"],
         forge_options=frozen({key: value for key, value in forge.items() if key != "kind"}),
-        main=data.get("main", usual.main),
         targets=_targets(sheet, kinds, notes),
         ledger_branch=ledger.get("branch", usual.ledger_branch),
         ledger_keys=tuple(ledger.get("keys", usual.ledger_keys)),
