@@ -31,7 +31,7 @@ def test_without_git_every_verb_says_so(access: Access) -> None:
 
 
 def test_an_answer_that_cannot_be_written_is_a_failure(access: Access) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "daypass", "-C", str(access.top), "status"],
             stdout=full, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=False,

@@ -16,8 +16,8 @@ from daypass.core.plan import Entitlement
 from daypass.core.receipt import Admission, ApprovalRecord
 from daypass.core.stats import Spread, Stats, StatsAnswer
 from daypass.core.window import Window
-from daypass.views.findings import printable
 from daypass.views.audit import audit_csv, audit_json, audit_text
+from daypass.views.findings import printable
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
 MAIN, LEDGER = Oid("a" * 40), Oid("b" * 40)

@@ -30,7 +30,11 @@ except ImportError:  # Windows
 else:
     _WIDEN = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux alone can widen a pipe
 
-_FIXED = ("-c", "core.quotepath=off", "-c", "core.commitGraph=true", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
+# A file system monitor is a program that says which files need no look; what it hides would be overwritten.
+_FIXED = (
+    *("-c", "core.quotepath=off", "-c", "core.commitGraph=true", "-c", "gc.auto=0", "-c", "maintenance.auto=false"),
+    *("-c", "core.fsmonitor=false"),
+)
 
 # GIT_DIR and its kin would let the caller's shell redirect us to another repository, or to other objects.
 _DROPPED = (
