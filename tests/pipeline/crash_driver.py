@@ -1,0 +1,109 @@
+"""Runs the command line in children that die at a chosen write, without a word, as if they were killed.
+
+Reads one JSON object a line: ``arguments``, ``environment``, and ``die_at``, the write to die at (0: never). Writes
+one a line: ``status`` (137 for a child that died) and ``writes``, how many writes it came to. A child dies before a
+write; after it is before the next one, and after the last is one more. What counts is every step at which others see
+something change: git moving refs or a work tree, and each commit of SQLite, hence each change at the target. Objects
+that no ref names yet are seen by nobody.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from daypass.cli import apply, main, request, review
+from daypass.edges.forge import local
+from daypass.edges.git import books, history, plumbing
+from daypass.edges.targets import embedded, registry
+from daypass.pipeline import audit, expire, gate, propose, survey
+
+KILLED = 137
+LOADED = (apply, request, review, local, books, history, embedded, registry, audit, expire, gate, propose, survey)
+WRITES = {"update-ref", "read-tree"}
+
+
+class Clockwork:
+    """Counts writes and dies at one of them."""
+
+    def __init__(self, die_at: int, report: int) -> None:
+        self.count = 0
+        self.die_at = die_at
+        self.report = report
+
+    def tick(self) -> None:
+        self.count += 1
+        if self.count == self.die_at:
+            self.say()
+            os._exit(KILLED)
+
+    def say(self) -> None:
+        os.write(self.report, f"{self.count}\n".encode())
+
+    def before(self, work: Callable[..., Any], counts: Callable[..., bool]) -> Callable[..., Any]:
+        def ticking(*arguments: Any, **more: Any) -> Any:
+            if counts(*arguments):
+                self.tick()
+            return work(*arguments, **more)
+
+        return ticking
+
+
+def arm(clockwork: Clockwork) -> None:
+    """Put the clockwork around every write."""
+    connect = sqlite3.connect
+
+    class Connection(sqlite3.Connection):
+        execute = clockwork.before(  # type: ignore[assignment]
+            sqlite3.Connection.execute, lambda _, statement, *__: statement == "COMMIT"
+        )
+
+    sqlite3.connect = lambda *a, **k: connect(*a, factory=Connection, **k)
+    plumbing.Git.attempt = clockwork.before(  # type: ignore[method-assign]
+        plumbing.Git.attempt, lambda _, *arguments, **__: bool(WRITES.intersection(arguments))
+    )
+
+
+def child(order: dict[str, Any], report: int) -> None:
+    """Run the command line once and leave without looking back."""
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(nowhere, 1)
+    os.dup2(said, 2)
+    clockwork = Clockwork(order["die_at"], report)
+    arm(clockwork)
+    code = main.main(order["arguments"])
+    clockwork.tick()
+    clockwork.say()
+    os._exit(code)
+
+
+def serve() -> None:
+    """Answer orders until there are none."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        reading, report = os.pipe()
+        process = os.fork()
+        if process == 0:
+            os.close(reading)
+            try:
+                child(order, report)
+            finally:
+                os._exit(99)  # an error left main: that is a traceback on stderr
+        os.close(report)
+        with os.fdopen(reading) as told:
+            counted = told.read().strip() or "0"
+        _, status = os.waitpid(process, 0)
+        answer = {"status": os.waitstatus_to_exitcode(status), "writes": int(counted)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve()
