@@ -138,6 +138,7 @@ def verify(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     from daypass.core.grant import Grant
     from daypass.core.reading import read_grant
     from daypass.edges.git.index import messages
+    from daypass.pipeline.evidence import judge_again
     from daypass.pipeline.verify import Witnesses
     from daypass.pipeline.verify import verify as prove
 
@@ -154,6 +155,7 @@ def verify(obj: dict[str, Any], at: datetime | None, output: str) -> int:
         messages=partial(messages, site.repository.git),
         policy_at=site.policy_at,
         read_grant=read,
+        judge_again=lambda policy, admission, grant, widened: judge_again(policy, admission, grant, widened=widened),
     )
     answer = prove(witnesses, main=site.main, at=at or now(), progress=progress)
     _print(answer, output)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.approval import Judgement, Need, Pull, Review, excluded_people, judge
+from daypass.core.approval import Account, Excluded, Judgement, Need, Pull, Review, excluded_people, judge
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
 from daypass.core.policies import Policy
-from daypass.core.policy import Decision, approvers
+from daypass.core.policy import Decision, Request, approvers, decide
+from daypass.core.receipt import Admission
 from daypass.pipeline.proposal import Item, Proposal
 from daypass.ports import Commit, ForgeReader, History
 
@@ -116,3 +117,33 @@ def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:
             ),
         )
     return ()
+
+
+def judge_again(policy: Policy, admission: Admission, grant: Grant, *, widened: bool) -> str:
+    """Judge an admission's recorded approvals by the policies of its base; return what they lack, "" for nothing.
+
+    This is what an auditor can still do when the forge is gone: whoever wrote the receipt, the approvals in it must be
+    ones that policy accepts.
+    """
+    asked = Request(
+        grant,
+        admission.requester,
+        admission.requested_at,
+        "widen" if widened else "new",
+        grant.span.starting(admission.merged_at),
+    )
+    decision = decide(policy, asked)
+    if decision.denials:
+        return f"the policies of the base deny it: {decision.denials[0].message}"
+    if decision.automatic and not decision.requirements:
+        return ""
+    own = dict.fromkeys((admission.requester, admission.subject), "it is their own")
+    judgement = judge(
+        needs(policy, grant, decision),
+        [Review(Account(r.by, r.by), "approved", r.commit, r.at, r.review) for r in admission.approvals],
+        head=admission.head,
+        excluded=Excluded(own),
+        opened_at=admission.requested_at,
+        at=admission.merged_at,
+    )
+    return "" if judgement.met else "the recorded approvals lack " + "; ".join(judgement.missing())

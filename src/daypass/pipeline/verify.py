@@ -12,7 +12,7 @@ from daypass.core.audit import NO_TRAILERS, Sources, Step, read_trailers
 from daypass.core.chain import Open, verify_chain
 from daypass.core.differences import Comparison, Difference, Verified, in_order
 from daypass.core.errors import EdgeError, LedgerError
-from daypass.core.grant import FOLDER, Grant, Oid, canonical, grant_id, grant_path
+from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, canonical, grant_id, grant_path
 from daypass.core.plan import Entitlement
 from daypass.core.proof import PolicyFacts, Traces, check_admission
 from daypass.core.receipt import Admission, Receipt
@@ -38,7 +38,9 @@ class ShapedLedger(AuditLedger, Protocol):
 class Witnesses:
     """Where a verification looks.
 
-    ``messages`` returns commits' messages; ``read_grant`` reads a file (path, contents), None where it is no grant.
+    ``messages`` returns commits' messages; ``read_grant`` reads a file (path, contents), None where it is no grant;
+    ``judge_again`` says what recorded approvals lack by a base's policies (the flag: the grant was there before and was
+    widened), "" for nothing.
     """
 
     history: History
@@ -47,6 +49,7 @@ class Witnesses:
     messages: Callable[[Iterable[Oid]], Mapping[Oid, str]]
     policy_at: Callable[[Oid], Policy]
     read_grant: Callable[[str, bytes], Grant | None]
+    judge_again: Callable[[Policy, Admission, Grant, bool], str]
 
 
 def verify(witnesses: Witnesses, *, main: str, at: datetime, progress: Progress | None = None) -> Verified:
@@ -139,9 +142,10 @@ class _Run:
         self._witnesses = witnesses
         self._past = past
         self._comparison = comparison
-        self._brought = {(step.commit, step.grant, step.new) for step in past.steps}
+        self._brought = {(step.commit, step.grant, step.new): step.old != ABSENT for step in past.steps}
         self._waiting: list[tuple[Receipt, Admission, Admission | None]] = []
         self._facts: dict[tuple[Oid, str, str, str], PolicyFacts | None] = {}
+        self._policies: dict[Oid, Policy] = {}
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
@@ -170,8 +174,22 @@ class _Run:
                 before=before,
             )
             self.found += check_admission(receipt, body, traces)
+            self.found += self._judge_again(receipt, body, traces.grant)
         self.checked += len(self._waiting)
         self._waiting = []
+
+    def _judge_again(self, receipt: Receipt, body: Admission, grant: Grant | None) -> Iterable[Difference]:
+        """Judge recorded approvals by the base's policies. What cannot be read was named as a difference already."""
+        if grant is None or body.narrowed_from or self._policy(body) is None:
+            return ()
+        policy = self._policies[self._past.policies_of(body.base)]
+        widened = self._brought[body.landing, body.grant, body.blob]
+        lack = self._witnesses.judge_again(policy, body, grant, widened)
+        message = f"receipt {receipt.sequence}, {body.grant}: {lack}"
+        found = Difference(
+            "approvals-insufficient", message, grant=body.grant, commit=body.landing, receipt=receipt.sequence
+        )
+        return (found,) if lack else ()
 
     def _policy(self, body: Admission) -> PolicyFacts | None:
         base = self._past.policies_of(body.base)
@@ -182,9 +200,11 @@ class _Run:
 
     def _read_policy(self, base: Oid, body: Admission) -> PolicyFacts | None:
         try:
-            policy = self._witnesses.policy_at(base)
+            if base not in self._policies:
+                self._policies[base] = self._witnesses.policy_at(base)
         except EdgeError:
             return None
+        policy = self._policies[base]
         catalogue = policy.catalogue
         resource = catalogue.resources.get(body.resource)
         role = resource.roles.get(body.role) if resource is not None else None
