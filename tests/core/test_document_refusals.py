@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import time
 
 import pytest
+import yaml
 
 from daypass.core.document import GRANT_LIMIT, POLICY_LIMIT, Document, read
+from daypass.core.errors import RefusedError
 from daypass.core.subset import MOST
 
 FILE = "grants/orders-db/a.yaml"
@@ -258,3 +261,12 @@ def test_a_python_without_libyaml_is_told_what_to_install() -> None:
         "PyYAML was built without libyaml here, so no file can be read | "
         "install PyYAML from a wheel, or build it with libyaml's headers"
     )
+
+
+def test_the_reader_itself_refuses_to_load_without_libyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    spec = importlib.util.find_spec("daypass.core.subset")
+    assert spec is not None
+    assert spec.loader is not None
+    with pytest.raises(RefusedError, match="built without libyaml"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant, GrantId
-from daypass.core.reading import read_grant
+from daypass.core.reading import _WORDS, read_grant
 from daypass.core.window import Span, Window
 from daypass.core.writing import grant_text
 
@@ -315,6 +315,15 @@ def test_another_folder_is_a_mismatch(path: str) -> None:
 
 def test_findings_end_somewhere() -> None:
     assert len(_findings(GOOD + "".join(f"k{n}: v\n" for n in range(1000)))) == 100
+
+
+def test_words_are_kept_for_what_cannot_be_read() -> None:
+    assert _WORDS["window.duration"]("8h") is None
+    assert _WORDS["window.until"]("x") == (
+        "bad-instant",
+        "'x' is not an instant",
+        "write for example 2026-11-21T09:00:00Z",
+    )
 
 
 def _findings(text: str) -> tuple[Finding, ...]:

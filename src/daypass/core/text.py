@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 
 from daypass.core.finding import Finding, Place
 
@@ -112,7 +111,8 @@ def _describe(character: str) -> tuple[str, str, str]:
 
 
 def _not_utf8(file: str, raw: bytes, offset: int) -> Finding:
-    line, column = position(raw[:offset].decode("utf-8"), offset=len(raw[:offset].decode("utf-8")))
+    before = raw[:offset].decode("utf-8")
+    line, column = position(before, len(before))
     return Finding(
         "not-utf8",
         Place(file, line, column),
@@ -122,7 +122,9 @@ def _not_utf8(file: str, raw: bytes, offset: int) -> Finding:
 
 
 def _not_composed(file: str, text: str) -> Finding:
-    offset = next(_differences(text, unicodedata.normalize("NFC", text)))
+    # Neither can be the other's beginning, since both are the same text when taken apart again.
+    composed = unicodedata.normalize("NFC", text)
+    offset = next(index for index, (one, other) in enumerate(zip(text, composed, strict=False)) if one != other)
     line, column = position(text, offset)
     pair = " ".join(f"U+{ord(character):04X}" for character in text[offset : offset + 2])
     return Finding(
@@ -131,8 +133,3 @@ def _not_composed(file: str, text: str) -> Finding:
         f"the text from here ({pair}) is not in Unicode's composed form (NFC)",
         "write accented letters as one character",
     )
-
-
-def _differences(text: str, composed: str) -> Iterator[int]:
-    yield from (index for index, (one, other) in enumerate(zip(text, composed, strict=False)) if one != other)
-    yield min(len(text), len(composed))
