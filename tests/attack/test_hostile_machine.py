@@ -133,3 +133,52 @@ def test_what_a_target_says_never_acts_on_a_terminal(access: Access) -> None:
     said = access.run("plan", "--at", T("10:07")).out
     assert "not ours mallory\\n  ok   all is well\\x1b[2J\\x9b2J" in said
     assert "\x9b" not in access.run("plan", "--at", T("10:07"), "--format", "json").out
+
+
+@pytest.mark.parametrize("folder", ["policies", ".github", "grants"])
+def test_init_writes_through_no_link(tmp_path: Path, folder: str) -> None:
+    """Merging into a directory that somebody else prepared."""
+    top, outside = tmp_path / "access", tmp_path / "outside"
+    top.mkdir()
+    outside.mkdir()
+    made = Access(top)
+    made.git("init", "-q", "--initial-branch=main")
+    made.git("config", "user.name", "Olga Platform")
+    made.git("config", "user.email", "olga@example.com")
+    (top / folder).symlink_to(outside)
+    said = made.run("init", ".", "--merge", "--example", expect=2)
+    assert f"{folder} is a symbolic link" in said.err
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ['a"b\\c', "x\ny: 1", "a: {b}, #", "@handle@ @email@", "\\"])
+def test_a_name_with_yaml_in_it_is_only_a_name(tmp_path: Path, name: str) -> None:
+    top = tmp_path / "access"
+    top.mkdir()
+    made = Access(top)
+    made.git("init", "-q", "--initial-branch=main")
+    made.git("config", "user.name", name)
+    made.git("config", "user.email", "olga@example.com")
+    made.run("init", ".")
+    made.run("check")
+
+
+@pytest.mark.parametrize("email", ['o"l@example.com', "o}l, x: [@y.com", "olga@example.com\n  eve: {}"])
+def test_an_address_that_could_say_more_is_refused(tmp_path: Path, email: str) -> None:
+    top = tmp_path / "access"
+    top.mkdir()
+    made = Access(top)
+    made.git("init", "-q", "--initial-branch=main")
+    made.git("config", "user.name", "Olga Platform")
+    made.git("config", "user.email", email)
+    said = made.run("init", ".", expect=2)
+    assert "no address that can be kept in the directory" in said.err
+
+
+def test_explain_reads_no_file_through_a_link(access: Access, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("version: a secret\n")
+    (access.top / "grants/orders-db").mkdir(parents=True)
+    (access.top / "grants/orders-db/a.yaml").symlink_to(tmp_path / "secret")
+    said = access.run("explain", "grants/orders-db/a.yaml", expect=2)
+    assert "a secret" not in said.out + said.err
+    assert "no link" in said.err

@@ -243,8 +243,8 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     instant = site.instant(at)
     if grant.endswith(SUFFIX):
         place = Path(obj["folder"]) / grant
-        if not place.is_file():
-            raise UsageError(f"there is no file {grant}")
+        if place.is_symlink() or not place.is_file():  # a link would have another file judged, and quoted
+            raise UsageError(f"there is no file {grant}", hint="a grant is a plain file, no link" * place.is_symlink())
         read = read_grant(_inside(site.top().resolve(), place) if FOLDER in grant else grant, place.read_bytes())
         if not isinstance(read, Grant):
             raise InvalidError(f"{grant} is not valid", read)

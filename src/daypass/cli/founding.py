@@ -11,6 +11,8 @@ from daypass.cli.site import keys_folder
 from daypass.core.errors import InvalidError, UsageError
 from daypass.edges.git.plumbing import Git
 
+_ADDRESS = re.compile(r"[A-Za-z0-9.!$%&*+/=?^_`|~-]+@[A-Za-z0-9.-]+")
+
 
 class Founding:
     """Makes one repository."""
@@ -37,8 +39,14 @@ class Founding:
                 "git does not know who you are",
                 hint='git config --global user.name "Your Name"; git config --global user.email you@example.com',
             )
+        if not _ADDRESS.fullmatch(email):  # it is written into a YAML file, where a quote would say more
+            raise UsageError(
+                f"git's user.email is {email!r}, which is no address that can be kept in the directory",
+                hint="git config --global user.email you@example.com",
+            )
+        name = "".join(c if c.isprintable() and c != "\\" else " " for c in name).replace('"', "'").strip()
         handle = re.sub(r"[^a-z0-9]+", "-", email.partition("@")[0].lower()).strip("-")[:40]
-        return handle or "me", name.replace('"', "'"), email
+        return handle or "me", name or email, email
 
     def _config(self, key: str) -> str:
         done = self.git.attempt("config", "--get", key)
@@ -63,6 +71,7 @@ class Founding:
 
     def write(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Write files that are not there; return (written, kept)."""
+        self._refuse_links(wanted)
         written, kept = [], []
         for path, text in sorted(wanted.items()):
             place = self.top / path
@@ -78,13 +87,23 @@ class Founding:
             written.append(owners)
         return written, kept
 
+    def _refuse_links(self, wanted: Mapping[str, str]) -> None:
+        """Refuse folders that are links: what is written through one lands outside the repository."""
+        folders = {parent for path in (*wanted, "grants/x", ".github/x") for parent in Path(path).parents}
+        for folder in sorted(folders):
+            if (self.top / folder).is_symlink() and folder != Path():
+                raise UsageError(
+                    f"{self.top / folder} is a symbolic link, and files would be written to where it leads",
+                    hint="put a folder in its place, or make the access repository elsewhere",
+                )
+
     def _codeowners(self) -> str:
         from daypass.core.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
         from daypass.views.codeowners import codeowners_text
 
         path = self.top / ".github" / "CODEOWNERS"
-        if path.exists():
+        if path.exists() or path.is_symlink():
             return ""
         files = {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}
         path.parent.mkdir(exist_ok=True)

@@ -25,6 +25,7 @@ OPEN = "refs/heads/daypass/open/"
 DONE = "refs/heads/daypass/done/"
 
 _MERGE_LIMIT = 1 << 20
+_MOST = 999_999_999
 _COMMIT = re.compile(
     rb"tree (?P<tree>[0-9a-f]+)\n"
     rb"(?P<parents>(?:parent [0-9a-f]+\n)*)"
@@ -181,13 +182,27 @@ def open_numbers(git: Git) -> tuple[int, ...]:
     return _numbers(git, OPEN)
 
 
-def highest_number(git: Git) -> int:
-    """Return the highest number given so far, 0 where there is none."""
-    return max((*_numbers(git, OPEN), *_numbers(git, DONE)), default=0)
+def next_number(git: Git) -> int:
+    """Return the number after the highest given so far. Raises EdgeError where none is left."""
+    number = max((*_numbers(git, OPEN), *_numbers(git, DONE)), default=0) + 1
+    if number > _MOST:
+        raise EdgeError(
+            f"there is no number left after {number - 1}",
+            hint=f"nobody opened so many: look at refs/heads/daypass/open/{number - 1} and done/{number - 1}, "
+            "and delete what is forged",
+        )
+    return number
 
 
 def _numbers(git: Git, under: str) -> tuple[int, ...]:
-    names = [line.removeprefix(under) for line in git.text("for-each-ref", "--format=%(refname)", under).splitlines()]
+    done = git.attempt("for-each-ref", "--format=%(refname)", under)
+    said = done.stderr.decode("utf-8", "replace").strip()
+    if done.returncode != 0 or "ignoring" in said:  # git passes over a ref that it cannot read, and succeeds
+        raise EdgeError(
+            f"the pull requests below {under} cannot be listed: {said.splitlines()[0] if said else 'git failed'}",
+            hint="restore that ref from another clone, or delete it",
+        )
+    names = [line.removeprefix(under) for line in done.stdout.decode("utf-8", "replace").splitlines()]
     wrong = next((name for name in names if not re.fullmatch(r"[1-9][0-9]{0,8}", name)), None)
     if wrong is not None:
         raise EdgeError(f"{under}{records.shown(wrong)} is no pull request", hint="move that branch out of daypass/")

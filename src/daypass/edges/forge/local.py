@@ -20,7 +20,17 @@ from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageErr
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import format_instant
 from daypass.edges.forge import records
-from daypass.edges.forge.chain import DONE, OPEN, Chain, Link, chain_reader, fold, highest_number, open_numbers
+from daypass.edges.forge.chain import (
+    DONE,
+    OPEN,
+    Chain,
+    ChainReader,
+    Link,
+    chain_reader,
+    fold,
+    next_number,
+    open_numbers,
+)
 from daypass.edges.forge.merging import fork_point, merged_tree
 from daypass.edges.git import ssh
 from daypass.edges.git.plumbing import Git
@@ -61,7 +71,7 @@ class LocalForge:
     def open_pulls(self) -> tuple[Pull, ...]:
         """Return the open pull requests by number. Raises EdgeError when one of them cannot be read."""
         with chain_reader(self._git) as reader:
-            chains = [chain for number in open_numbers(self._git) if (chain := reader.read(number)) is not None]
+            chains = [self._listed(reader, number) for number in open_numbers(self._git)]
         return tuple(fold(chain, self._account)[0] for chain in chains if chain.is_open)
 
     def reviews(self, number: int) -> tuple[Review, ...]:
@@ -98,7 +108,7 @@ class LocalForge:
         fork_point(self._git, self._tip(), head, branch)
         fields = {"branch": branch, "head": head, "title": title}
         for attempt in range(_ATTEMPTS):
-            number = highest_number(self._git) + 1
+            number = next_number(self._git)
             there = next((pull for pull in self.open_pulls() if pull.branch == branch), None)
             if there is not None:
                 raise ConflictError(
@@ -252,6 +262,14 @@ class LocalForge:
         return _account(person, link.name, link.email, proved=proved)
 
     # Records
+
+    @staticmethod
+    def _listed(reader: ChainReader, number: int) -> Chain:
+        """Read a record whose ref was just listed: one that cannot be found was not merged meanwhile, it is lost."""
+        found = reader.read(number)
+        if found is None:
+            raise records.corrupt(number, "its ref names an object that is missing")
+        return found
 
     def _chain(self, number: int) -> Chain:
         with chain_reader(self._git) as reader:

@@ -1,0 +1,65 @@
+"""Somebody who can write any ref of the shared repository, but has nobody's SSH key."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from conftest import Access
+from daypass.edges.forge import records
+
+T = "2026-11-20T{}:00Z".format
+OPEN = "refs/heads/daypass/open"
+
+
+def forge(access: Access, number: int, kind: str, parents: list[str], at: str, **fields: str) -> str:
+    """Write one event by hand, as anybody can who writes objects and refs."""
+    moment = datetime.fromisoformat(at)
+    raw = records.encode(records.Event(number, kind, moment.astimezone(UTC), fields)).decode()
+    blob = access.git("hash-object", "-w", "--stdin", stdin=raw)
+    tree = access.git("mktree", stdin=f"100644 blob {blob}\tevent.json\n")
+    who = f"Alice Ngo <alice@example.com> {int(moment.timestamp())} +0000"
+    above = "".join(f"parent {parent}\n" for parent in parents)
+    text = f"tree {tree}\n{above}author {who}\ncommitter {who}\n\ndaypass: pull request {number} {kind}\n"
+    return access.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=text)
+
+
+def test_a_forged_highest_number_stops_requests_before_it_breaks_listings(access: Access) -> None:
+    number = access.ask(T("10:00"))
+    head = access.git("rev-parse", f"{OPEN}/{number}^1")
+    made = forge(access, 999_999_999, "opened", [head], T("10:00"), branch="x", head=head, title="t")
+    access.git("update-ref", f"{OPEN}/999999999", made)
+    for _ in range(2):
+        said = access.run(
+            "request", "--resource", "staging", "--role", "deploy", "--for", "1h", "--reason", "a reason long enough",
+            "--at", T("10:01"), acting="alice", expect=1,
+        )  # fmt: skip
+        assert said.err.startswith("daypass: there is no number left after 999999999\n")
+    assert "2 open" in access.run("status", "--at", T("10:02")).out
+
+
+@pytest.mark.parametrize("content", ["1" * 40 + "\n", "nothing that is an id\n", ""])
+def test_a_request_whose_ref_is_lost_is_not_passed_over(access: Access, content: str) -> None:
+    number = access.ask(T("10:00"))
+    (access.top / ".git" / OPEN / number).write_text(content)
+    for arguments in (["status"], ["gate", "--dry-run"]):
+        said = access.run(*arguments, "--at", T("10:01"), expect=1)
+        assert "0 open" not in said.out
+        assert "No open requests" not in said.out
+        assert f"{OPEN}/{number}" in said.err
+
+
+def test_one_broken_record_keeps_no_access_alive(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.git("update-ref", f"{OPEN}/9", "refs/heads/main")
+    access.run("expire", "--at", T("12:05"), expect=14)
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+
+
+def test_a_record_copied_to_another_number_counts_for_nothing(access: Access) -> None:
+    number = access.ask(T("10:00"))
+    access.git("update-ref", f"{OPEN}/5", f"{OPEN}/{number}")
+    said = access.run("gate", "5", "--at", T("10:01"), expect=1)
+    assert f"it holds an event of pull request {number}" in said.err
