@@ -45,8 +45,8 @@ MOST = 100
 Parts = tuple[str | int, ...]
 """A path into a document: keys and list positions."""
 
-# Without one of these bytes there is no anchor, alias, tag, directive or escape, and nobody need look for one.
-_SUSPECT = re.compile(rb"[&*!%\\]")
+# Without one of these bytes there is no anchor and no tag, and nobody need look for one.
+_INDIRECT = re.compile(rb"[&!]")
 _ENDS = (MappingEndEvent, SequenceEndEvent)
 _STARTS = (MappingStartEvent, SequenceStartEvent)
 _NODES = (ScalarEvent, *_STARTS)
@@ -87,8 +87,10 @@ class Parsed:
         except yaml.YAMLError as error:
             self._syntax(raw, error)
         finally:
-            if _SUSPECT.search(raw):
+            if _INDIRECT.search(raw):
                 self._look()
+            if b"\\" in raw:
+                self._look_behind_escapes()
 
     def _stream(self) -> None:
         take, keep = self._take, self.events.append
@@ -178,23 +180,20 @@ class Parsed:
         return f"?{len(self.events)}"
 
     def _look(self) -> None:
-        """Refuse what only some files can hold; see _SUSPECT."""
+        """Refuse anchors and tags, which only some files can hold; see _INDIRECT."""
         for event in self.events:
             if type(event) not in _NODES:
                 continue
             if event.anchor is not None:
-                self._fault(
-                    "anchor",
-                    event,
-                    f"the anchor &{event.anchor} is not allowed",
-                    "write values out where they are used",
-                )
+                message = f"the anchor &{event.anchor} is not allowed"
+                self._fault("anchor", event, message, "write values out where they are used")
             if event.tag is not None:
-                tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-                self._fault(
-                    "tag", event, f"the tag {quoted(tag)} is not allowed", "remove it; types come from the schema"
-                )
-            # Escapes such as "\u202e" spell in ASCII what `text` refuses when it is written plainly.
+                message = f"the tag {quoted(event.tag.replace('tag:yaml.org,2002:', '!!'))} is not allowed"
+                self._fault("tag", event, message, "remove it; types come from the schema")
+
+    def _look_behind_escapes(self) -> None:
+        """Refuse escapes that spell in ASCII what `daypass.core.text` refuses when it is written plainly."""
+        for event in self.events:
             wrong = unseen(event.value) if type(event) is ScalarEvent else None
             if wrong is not None:
                 self._fault(wrong[0], event, f"an escape here stands for {wrong[1]}", wrong[2])
