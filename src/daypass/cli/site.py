@@ -104,8 +104,11 @@ class Site:
         from daypass.core.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
 
-        files = worktree_files(self.top(), "policies")
-        return read_policies({path: raw for path, mode, raw in files if mode.startswith("100")})
+        files = list(worktree_files(self.top(), "policies"))
+        return read_policies(
+            {path: raw for path, mode, raw in files if mode.startswith("100")},
+            links=[path for path, mode, _ in files if not mode.startswith("100")],
+        )
 
     @cached_property
     def forge(self) -> Forge:

@@ -80,6 +80,11 @@ class Subject:
         """Only people may approve."""
         return self.kind == "person"
 
+    def identity_at(self, target: TargetSettings) -> str:
+        """Return who this is at a target, "" where nobody says; see `Catalogue.principal`."""
+        found = self.identities.get(target.name) or self.identities.get(target.kind)
+        return found or (self.handle if target.kind == "embedded" else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
@@ -191,8 +196,7 @@ class Catalogue:
         target = self.settings.targets.get(resource.target)
         if subject is None or target is None:
             return ""
-        found = subject.identities.get(target.name) or subject.identities.get(target.kind)
-        return found or (handle if target.kind == "embedded" else "")
+        return subject.identity_at(target)
 
     def engagement_end(self, handle: str) -> datetime | None:
         """Return when a subject's engagement ends: their own end or their vendor's, whichever is first; None for never.

@@ -9,7 +9,9 @@ FOLDER = "policies"
 
 
 def load_policy(history: History, revision: str) -> Policy:
-    """Read every file below ``policies/`` at a revision. What is no plain file is left out."""
-    entries = [entry for entry in history.entries(revision, FOLDER) if entry.mode.startswith("100")]
+    """Read every file below ``policies/`` at a revision. What is no plain file is refused in the policy's findings."""
+    listed = list(history.entries(revision, FOLDER))
+    entries = [entry for entry in listed if entry.mode.startswith("100")]
     contents = dict(history.blobs(entry.oid for entry in entries))
-    return read_policies({entry.path: contents[entry.oid] for entry in entries})
+    links = [entry.path for entry in listed if not entry.mode.startswith("100")]
+    return read_policies({entry.path: contents[entry.oid] for entry in entries}, links=links)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,11 +68,16 @@ class Policy:
         object.__setattr__(self, "facts", FactBook(self.catalogue))
 
 
-def read_policies(files: Mapping[str, bytes], *, kinds: frozenset[str] = KINDS) -> Policy:
-    """Read the files below ``policies/``: repository path to bytes. ``kinds`` are the known kinds of target."""
+def read_policies(files: Mapping[str, bytes], *, links: Iterable[str] = (), kinds: frozenset[str] = KINDS) -> Policy:
+    """Read the files below ``policies/``: repository path to bytes.
+
+    ``links`` are the paths there that are no plain files (symbolic links, submodules): nobody reads what they lead to,
+    and a rule that looks as if it held must not be passed over. ``kinds`` are the known kinds of target.
+    """
     reading = _Reading(files)
+    reading.refuse(links)
     settings = reading.settings(kinds)
-    directory = reading.directory()
+    directory = reading.directory(settings)
     purposes = reading.purposes(settings)
     rules = reading.rules(directory)
     resources = {}
@@ -149,11 +154,12 @@ class _Reading:
         sheet = self.sheet(SETTINGS, self.vital)
         return None if sheet is None else read_settings(sheet, kinds, self.vital)
 
-    def directory(self) -> Directory | None:
+    def directory(self, settings: Settings | None) -> Directory | None:
         """Read the directory; None when a file of it could not be read, so that nobody is missed for that alone."""
         sheets = [self.sheet(path, self.vital) for _, path in self.named("directory")]
         whole = [sheet for sheet in sheets if sheet is not None]
-        return read_directory(whole, self.vital) if len(whole) == len(sheets) else None
+        targets = settings.targets.values() if settings is not None else ()
+        return read_directory(whole, self.vital, targets) if len(whole) == len(sheets) else None
 
     def purposes(self, settings: Settings | None) -> dict[str, Any]:
         """Read the purposes."""
@@ -182,6 +188,12 @@ class _Reading:
     def keys(self) -> Mapping[str, bytes]:
         """Return the public keys by file name."""
         return frozen({path.removeprefix(FOLDER): raw for path, raw in self._files.items() if _is_key(path)})
+
+    def refuse(self, links: Iterable[str]) -> None:
+        """Refuse what is no plain file."""
+        for path in sorted(links):
+            hint = "put the file itself here"
+            self.vital.add("stray-policy-file", Place(path), "this is no plain file, and nothing reads it", hint)
 
     def strays(self) -> None:
         """Refuse YAML that nobody reads: a rule in the wrong folder would otherwise look like one that holds."""

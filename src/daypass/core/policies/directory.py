@@ -1,24 +1,27 @@
 """Reading policies/directory/*.yaml: people, workloads, groups and vendors, from several files as from one.
 
-Upholds invariant 3 at its root: no two people may share an address, a login, a forge id or a key, for then one could be
-taken for the other; and a handle or a group has one definition.
+Upholds invariant 3 at its root: no two people may share an address, a login, a forge id, a key or an identity at a
+target, for then one could be taken for the other; and a handle or a group has one definition.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from daypass.core.catalogue import Directory, Subject, Vendor, frozen
+from daypass.core.catalogue import Directory, Subject, TargetSettings, Vendor, frozen
 from daypass.core.finding import Place
 from daypass.core.policies.sheet import Notes, Sheet, near
 
 _KEY = re.compile(r"((?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]{32,}={0,2})(?: [^\n]*)?")
 
 
-def read_directory(sheets: Sequence[Sheet], notes: Notes) -> Directory:
-    """Join the files of the directory and check that what they name exists."""
+def read_directory(sheets: Sequence[Sheet], notes: Notes, targets: Iterable[TargetSettings] = ()) -> Directory:
+    """Join the files of the directory and check that what they name exists.
+
+    ``targets`` are those at which nobody may be the same as somebody else.
+    """
     subjects: dict[str, Subject] = {}
     placed: dict[str, tuple[Sheet, str]] = {}
     vendors: dict[str, Vendor] = {}
@@ -45,7 +48,7 @@ def read_directory(sheets: Sequence[Sheet], notes: Notes) -> Directory:
                 subjects[name] = read(sheet, name, entry, notes)
                 placed[name] = (sheet, section)
     _check_references(subjects, placed, vendors, frozenset(groups), notes)
-    _check_distinct(subjects, placed, notes)
+    _check_distinct(subjects, placed, tuple(targets), notes)
     return Directory(frozen(subjects), _members(groups, subjects, notes), frozen(vendors))
 
 
@@ -125,14 +128,24 @@ def _check_references(
                 notes.add("unknown-group", sheet.place(section, handle, "owners", index), message, hint)
 
 
-def _check_distinct(subjects: Mapping[str, Subject], placed: Mapping[str, tuple[Sheet, str]], notes: Notes) -> None:
-    """Refuse what would let one person be taken for another; case does not count."""
+def _check_distinct(
+    subjects: Mapping[str, Subject],
+    placed: Mapping[str, tuple[Sheet, str]],
+    targets: Sequence[TargetSettings],
+    notes: Notes,
+) -> None:
+    """Refuse what would let one be taken for another; case does not count.
+
+    Who is one with the subject at the target would approve their own access.
+    """
     first: dict[tuple[str, str], str] = {}
     for handle, subject in subjects.items():
         marks = [("email address", email) for email in subject.emails]
         marks += [("login", subject.login.lower())] if subject.login else []
         marks += [("forge id", str(subject.forge_id))] if subject.forge_id is not None else []
         marks += [("SSH key", key) for key in subject.keys]
+        identities = ((target.name, subject.identity_at(target)) for target in targets)
+        marks += [(f"identity at {name}", identity.lower()) for name, identity in identities if identity]
         for mark in marks:
             other = first.setdefault(mark, handle)
             if other != handle:
