@@ -1,0 +1,1 @@
+"""How fast daypass is against what git and Python need for the same: ``python -m benchmarks``."""
