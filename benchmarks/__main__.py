@@ -106,7 +106,8 @@ def receipts(folder: Path, *, small: bool) -> str:
     count = int(Git(big.git).text("ls-tree", "-r", "--name-only", "daypass-ledger").count("\n")) + 1
     verify = big.daypass("audit", "verify", "--at", AT)
     result = measure(Row("audit verify", verify, PASS, "", 0, rounds=1))
-    return f"audit verify   {count} receipts in {result.tool:.1f} s: {result.tool / count * 1e6:.0f} µs each (bar 250), {result.megabytes:.0f} MB"
+    each = result.tool / count * 1e6
+    return f"audit verify: {count} receipts in {result.tool:.1f} s, {each:.0f} µs each (bar 250), {result.megabytes:.0f} MB"
 
 
 def main() -> int:
