@@ -50,6 +50,11 @@ _DROPPED = (
     "GIT_DEFAULT_HASH",
     "GIT_AUTHOR_DATE",
     "GIT_COMMITTER_DATE",
+    # These change what the name of a path or folder means.
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
 )
 # Replace refs and grafts would let a repository show other objects and parents than those that its ids name.
 _SET = {
