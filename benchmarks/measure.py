@@ -1,4 +1,8 @@
-"""Timing whole commands side by side: rounds are interleaved, and what counts is the median of the rounds' ratios."""
+"""Timing whole commands side by side: rounds are interleaved, and what counts is the median of the rounds' ratios.
+
+What measures imports little and keeps little: Linux counts into a process's peak memory what its parent held when it
+started it.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +14,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Command:
-    """One command line. ``before`` is done ahead of each run and is not timed; ``codes`` are the exit codes that are right."""
+    """One command line. ``before`` is done ahead of each run and is not timed; ``codes`` are the right exit codes."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    before: Callable[[], None] = lambda: None
+    before: Callable[[], None] = _nothing
     codes: frozenset[int] = frozenset({0})
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run: seconds, and the memory of its largest process in megabytes."""
+    """One finished run: seconds, and the peak memory of the largest of its processes in megabytes."""
 
     seconds: float
     megabytes: float
@@ -30,19 +38,25 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """A bar: ``tool`` may take ``bar`` times what ``limit`` takes."""
+    """A bar: ``tool`` may take ``bar`` times the seconds of ``limit`` (``of_memory``: times its megabytes).
 
-    name: str
+    Where there is no limit, it may take ``bar`` microseconds for each of ``count`` things. A bar of 0 asks nothing: the
+    figure is for people. ``most`` is how many megabytes no process of the tool may reach, 0 where nothing is asked.
+    """
+
     tool: Command
-    limit: Command
-    limit_name: str
+    limit: Command | None
+    against: str
     bar: float
     rounds: int = 5
+    of_memory: bool = False
+    most: int = 0
+    count: int = 0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a row came to."""
+    """What a row came to: medians in seconds, the median of the ratios and their spread, the most megabytes."""
 
     row: Row
     tool: float
@@ -54,7 +68,8 @@ class Result:
     @property
     def met(self) -> bool:
         """Whether the bar holds."""
-        return self.ratio <= self.row.bar
+        row = self.row
+        return (not row.bar or self.ratio <= row.bar) and (not row.most or self.megabytes < row.most)
 
 
 def run(command: Command) -> Run:
@@ -72,17 +87,18 @@ def run(command: Command) -> Run:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in command.codes:
         raise RuntimeError(f"{' '.join(command.arguments)} ended with {process.returncode}: {said.decode()[-400:]}")
-    # Linux counts kilobytes here, macOS bytes; children of the process are in no figure of its own.
+    # Linux counts kilobytes here, macOS bytes. A process that waited for its children has the largest of them and of
+    # itself in its figure.
     scale = 1024 * 1024 if os.uname().sysname == "Darwin" else 1024
     return Run(seconds, usage.ru_maxrss / scale)
 
 
 def measure(row: Row) -> Result:
-    """Run limit and tool in turn, after one round that does not count."""
-    run(row.limit)
-    run(row.tool)
-    pairs = [(run(row.limit), run(row.tool)) for _ in range(row.rounds)]
-    ratios = [tool.seconds / limit.seconds for limit, tool in pairs]
+    """Run limit and tool in turn; where there are several rounds, one before them does not count."""
+    if row.rounds > 1:
+        _pair(row)
+    pairs = [_pair(row) for _ in range(row.rounds)]
+    ratios = [_ratio(row, limit, tool) for limit, tool in pairs]
     return Result(
         row,
         tool=statistics.median(tool.seconds for _, tool in pairs),
@@ -91,3 +107,14 @@ def measure(row: Row) -> Result:
         spread=(min(ratios), max(ratios)),
         megabytes=max(tool.megabytes for _, tool in pairs),
     )
+
+
+def _pair(row: Row) -> tuple[Run, Run]:
+    limit = run(row.limit) if row.limit is not None else Run(0, 0)
+    return limit, run(row.tool)
+
+
+def _ratio(row: Row, limit: Run, tool: Run) -> float:
+    if row.limit is None:
+        return tool.seconds / row.count * 1e6
+    return tool.megabytes / limit.megabytes if row.of_memory else tool.seconds / limit.seconds

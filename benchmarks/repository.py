@@ -50,6 +50,7 @@ def make(folder: Path, count: int, removed: int, *, receipts: bool) -> None:
     if git.text("rev-parse", "refs/heads/main") != main.tip:
         raise RuntimeError("git came to another history than the generator")
     git.run("update-ref", "refs/bench/before", main.trail[0])
+    git.run("update-ref", "refs/bench/tip", main.tip)
     live = [one for one in landed if one is not None]
     write_ledger(folder, git, policy, live if receipts else [], main=main.tip)
     if receipts:

@@ -1,0 +1,75 @@
+"""A generated repository as it is measured: made once, its caches put where a row wants them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.measure import Command
+
+ROOT = Path(__file__).parents[1]
+_FINE = frozenset({0})
+
+
+class Place:
+    """One generated repository below ``folder``; made when it is not there."""
+
+    def __init__(self, folder: Path, live: int, removed: int, *, receipts: bool) -> None:
+        self.folder = folder / f"{live}-{removed}-{'receipts' if receipts else 'plain'}"
+        self.git = self.folder / "access.git"
+        self._state = self.git / "daypass"
+        if not self.folder.exists():
+            print(f"generating {live} grants and {removed} that came and went …", file=sys.stderr, flush=True)
+            draft = self.folder.with_name(f"{self.folder.name}.new")
+            shutil.rmtree(draft, ignore_errors=True)
+            asked = [str(draft), str(live), str(removed), str(int(receipts))]
+            # In a process of its own, since it grows large: see `benchmarks.measure`.
+            subprocess.run([sys.executable, "-m", "benchmarks.repository", *asked], check=True, cwd=ROOT)
+            draft.rename(self.folder)
+
+    def daypass(self, *arguments: str, codes: frozenset[int] = _FINE) -> Command:
+        """Return a verb in this repository; its exit code must be one of ``codes``."""
+        command = [sys.executable, "-m", "daypass", "-C", str(self.git), *arguments]
+        return Command(command, {"DAYPASS_KEYS": str(self.folder / "keys")}, codes=codes)
+
+    def without(self, name: str, command: Command) -> Command:
+        """Return the command with a cache dropped ahead of each run."""
+        return replace(command, before=lambda: self._drop(name))
+
+    def from_here(self, name: str, command: Command) -> Command:
+        """Return the command with a cache put back, ahead of each run, as it is now."""
+        kept = (self._state / name).read_bytes()
+
+        def put_back() -> None:
+            self._drop(name)
+            (self._state / name).touch(0o600)
+            (self._state / name).write_bytes(kept)
+
+        return replace(command, before=put_back)
+
+    def _drop(self, name: str) -> None:
+        for path in self._state.glob(f"{name}*"):  # with SQLite's own files beside it
+            path.unlink()
+
+    def move_main(self, revision: str) -> None:
+        """Point main at another commit."""
+        subprocess.run(["git", "-C", str(self.git), "update-ref", "refs/heads/main", revision], check=True)
+
+    def blobs(self) -> Command:
+        """Return git's own way to stream every grant of main to nothing."""
+        git = f"git -C '{self.git}'"
+        return Command(
+            ["sh", "-c", f"{git} ls-tree -r --object-only main -- grants | {git} cat-file --batch --buffer >/dev/null"]
+        )
+
+    def log(self, span: str) -> Command:
+        """Return git's own way to list what each step of main changed."""
+        return Command(["git", "-C", str(self.git), "log", "--first-parent", "-m", "--raw", "-z", "--no-renames", span])
+
+    def receipts(self) -> int:
+        """Return how many receipts the ledger holds."""
+        listed = ["git", "-C", str(self.git), "ls-tree", "-r", "--name-only", "daypass-ledger"]
+        return subprocess.run(listed, check=True, capture_output=True).stdout.count(b"\n")

@@ -1,0 +1,171 @@
+"""The bars: each verb, what it is held against, and how many times that it may take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import Command, Row, run
+from benchmarks.place import Place
+from benchmarks.policies import NOW
+
+AT = ("--at", f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
+MEMORY = 200
+"""Megabytes that no process of a check may reach."""
+
+_PASS = Command([sys.executable, "-c", "pass"])
+_CHECK = ("check", "--revision", "main")
+_ASK = ("audit", "access", "--resource", "archive-db-009", *AT)
+_GIT = "git cat-file"
+_PYTHON = "python -c pass"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where repositories are kept, and how large they are: grants, a tenth, a hundredth, and merges of the long one."""
+
+    folder: Path
+    many: int = 100_000
+    fewer: int = 10_000
+    few: int = 1_000
+    merges: int = 200_000
+
+    def grants(self, count: int) -> Place:
+        """Return a repository of so many live grants, with three receipts each."""
+        return Place(self.folder, count, 0, receipts=True)
+
+    def long(self) -> Place:
+        """Return the repository with the long history: three quarters of the merges bring a grant, the rest remove it."""
+        return Place(self.folder, self.merges // 2, self.merges // 4, receipts=False)
+
+
+def _help(_: Scale) -> Row:
+    return Row(Command([sys.executable, "-m", "daypass", "--help"]), _PASS, _PYTHON, 6, rounds=11)
+
+
+def _completion(_: Scale) -> Row:
+    words = {"_DAYPASS_COMPLETE": "bash_complete", "COMP_WORDS": "daypass ", "COMP_CWORD": "1"}
+    return Row(Command([sys.executable, "-m", "daypass"], words), _PASS, _PYTHON, 6, rounds=11)
+
+
+def _can(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    return Row(place.daypass("can", "p0000", "archive-db-009", "readonly"), _PASS, _PYTHON, 6, rounds=11)
+
+
+def _check_cold(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    cold = place.without("verdicts.sqlite", place.daypass(*_CHECK))
+    return Row(cold, place.blobs(), _GIT, 10, rounds=3, most=MEMORY)
+
+
+def _check_memory(scale: Scale) -> Row:
+    many, fewer = scale.grants(scale.many), scale.grants(scale.fewer)
+    return Row(
+        many.without("verdicts.sqlite", many.daypass(*_CHECK)),
+        fewer.without("verdicts.sqlite", fewer.daypass(*_CHECK)),
+        f"memory at {scale.fewer}",
+        1.25,
+        rounds=1,
+        most=MEMORY,
+        of_memory=True,
+    )
+
+
+def _check_warm(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    return Row(place.daypass(*_CHECK), place.blobs(), _GIT, 0.35)
+
+
+def _check_one_more(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    run(place.daypass(*_CHECK))
+    one_more = place.from_here("verdicts.sqlite", place.daypass("check", "--revision", "refs/bench/next"))
+    return Row(one_more, place.blobs(), _GIT, 0.35)
+
+
+def _check_request(scale: Scale) -> Row:
+    asked = ("check", "--base", "main", "--head", "pull", "--requester", "p0100", *AT)
+    return Row(
+        scale.grants(scale.many).daypass(*asked),
+        scale.grants(scale.few).daypass(*asked),
+        f"the same at {scale.few}",
+        1.5,
+    )
+
+
+def _plan(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    return Row(place.daypass("plan", *AT), place.blobs(), _GIT, 0.6)
+
+
+def _apply(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    return Row(place.daypass("apply", *AT), place.blobs(), _GIT, 1)
+
+
+def _plan_anew(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    return Row(place.without("calm", place.daypass("plan", *AT)), place.blobs(), _GIT, 0, rounds=3)
+
+
+def _apply_anew(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    return Row(place.without("calm", place.daypass("apply", *AT)), place.blobs(), _GIT, 0, rounds=3)
+
+
+def _verify(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    return Row(place.daypass("audit", "verify", *AT), None, "µs a receipt", 250, rounds=1, count=place.receipts())
+
+
+def _index(scale: Scale) -> Row:
+    place = scale.long()
+    return Row(place.without("audit.sqlite", place.daypass(*_ASK)), place.log("main"), "git log", 1.5, rounds=3)
+
+
+def _index_more(scale: Scale) -> Row:
+    place = scale.long()
+    span = "refs/bench/before..refs/bench/tip"
+    place.move_main("refs/bench/before")
+    run(place.daypass(*_ASK))
+    place.move_main("refs/bench/tip")
+    return Row(place.from_here("audit.sqlite", place.daypass(*_ASK)), place.log(span), "git log", 4)
+
+
+def _question(scale: Scale) -> Row:
+    return Row(scale.long().daypass(*_ASK), _PASS, _PYTHON, 12)
+
+
+def _access(scale: Scale) -> Row:
+    return Row(scale.grants(scale.many).daypass(*_ASK), _PASS, _PYTHON, 12)
+
+
+def _history(scale: Scale) -> Row:
+    asked = ("audit", "history", "--subject", "p0013", *AT)
+    return Row(scale.grants(scale.many).daypass(*asked), _PASS, _PYTHON, 12)
+
+
+ROWS: Mapping[str, Callable[[Scale], Row]] = {
+    "help": _help,
+    "completion": _completion,
+    "can": _can,
+    "check, cold": _check_cold,
+    "check, memory": _check_memory,
+    "check, warm": _check_warm,
+    "check, one grant more": _check_one_more,
+    "check one request": _check_request,
+    "plan, warm": _plan,
+    "plan, reckoned anew": _plan_anew,
+    "apply, nothing to do": _apply,
+    "apply, reckoned anew": _apply_anew,
+    "audit verify": _verify,
+    "audit access": _access,
+    "audit history": _history,
+    "index, built": _index,
+    "index, 1,000 more": _index_more,
+    "index, question": _question,
+}
+"""Every bar by name."""
