@@ -182,3 +182,34 @@ def test_explain_reads_no_file_through_a_link(access: Access, tmp_path: Path) ->
     said = access.run("explain", "grants/orders-db/a.yaml", expect=2)
     assert "a secret" not in said.out + said.err
     assert "no link" in said.err
+
+
+def _as_if_by_others(path: Path, what: str) -> None:
+    if what == "mode":
+        path.chmod(0o666)
+    else:
+        os.chown(path, 65_534, 65_534)
+
+
+@pytest.mark.parametrize(
+    "what", ["mode", pytest.param("owner", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives away"))]
+)
+def test_what_others_could_have_written_beside_the_clone_is_not_believed(access: Access, what: str) -> None:
+    """Who writes "nothing is to be done until 2999" into a cache keeps access alive."""
+    import json
+    import sqlite3
+
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.run("apply", "--at", T("10:07"))
+    state = access.top / ".git/daypass"
+    calm = json.loads((state / "calm.json").read_text())
+    (state / "calm.json").write_text(json.dumps(calm | {"until": "2999-01-01T00:00:00Z"}))
+    access.run("can", "alice", "orders-db", "readonly")
+    with sqlite3.connect(state / "can.sqlite") as connection:
+        connection.execute("UPDATE meaning SET store = '/nonexistent/store.sqlite'")
+    for name in ("calm.json", "can.sqlite"):
+        _as_if_by_others(state / name, what)
+    access.run("can", "alice", "orders-db", "readonly")
+    assert "- alice" in access.run("apply", "--at", T("12:05")).out
+    access.run("can", "alice", "orders-db", "readonly", expect=20)

@@ -79,10 +79,12 @@ def _place(folder: Path) -> tuple[str, Path]:
 
 
 def _remembered(state: Path, policies: str, subject: str, resource: str, role: str) -> tuple[str, ...] | None:
+    from daypass.edges.trusted import others_may_write
+
     path = state / "can.sqlite"
-    if not path.exists():
-        return None
     try:
+        if not path.exists() or others_may_write(path):
+            return None
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
         found = connection.execute(
             "SELECT kind, store, target, principal, privilege FROM meaning"
@@ -90,14 +92,18 @@ def _remembered(state: Path, policies: str, subject: str, resource: str, role: s
             (policies, subject, resource, role),
         ).fetchone()
         connection.close()
-    except sqlite3.DatabaseError:
+    except (OSError, sqlite3.DatabaseError):
         return None  # a cache that cannot be read is no answer; the long way gives one
     return tuple(found) if found is not None else None
 
 
 def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tuple[str, ...]) -> None:
+    from daypass.edges.trusted import others_may_write
+
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if others_may_write(state / "can.sqlite"):
+            (state / "can.sqlite").unlink()
         connection = sqlite3.connect(state / "can.sqlite", timeout=5)
         with connection:
             connection.execute(_TABLE)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daypass.core.calm import Calm
 from daypass.core.window import format_instant, parse_instant
+from daypass.edges.trusted import others_may_write
 
 
 class FileMemory:
@@ -20,6 +21,8 @@ class FileMemory:
     def recall(self) -> Calm | None:
         """Return what was remembered last; None where nothing was, or where it cannot be read."""
         try:
+            if others_may_write(self.path):
+                return None  # who could write "nothing is to be done" could keep access alive
             data = json.loads(self.path.read_text(encoding="utf-8"))
             since, until = parse_instant(data["since"]), parse_instant(data["until"])
             return Calm(str(data["grounds"]), since, until, int(data["live"]))
@@ -37,5 +40,6 @@ class FileMemory:
         pending = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with suppress(OSError):  # what cannot be kept is worked out again; the run itself has not failed
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pending.touch(mode=0o600)
             pending.write_text(json.dumps(data), encoding="utf-8")
             pending.replace(self.path)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from daypass.edges.trusted import others_may_write
+
 Row = tuple[bytes, str, bytes]
 """(blob id, resource that the grant names, digest of what it means); only grants without findings are kept."""
 
@@ -28,7 +30,7 @@ class Verdicts:
     def __init__(self, path: Path) -> None:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = self._open(path)
+            self._connection = self._anew(path) if others_may_write(path) else self._open(path)
         except (OSError, sqlite3.DatabaseError):
             self._connection = self._anew(path)
 

@@ -24,6 +24,7 @@ from daypass.core.receipt import Admission, Intent, Outcome, Receipt, Refusal, R
 from daypass.core.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.plumbing import Git
+from daypass.edges.trusted import others_may_write
 
 FILE = Path("daypass/audit.sqlite")
 """Where the index lies, below the clone's own folder."""
@@ -92,6 +93,8 @@ class AuditIndex:
     def _unusable(self) -> str:
         if not self.path.exists():
             return _NEW
+        if others_may_write(self.path):
+            return "others may write the index, so it is not believed"
         try:
             version = self._meta().get("version", "")
         except sqlite3.DatabaseError as error:

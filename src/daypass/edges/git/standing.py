@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from daypass.core.statement import body_to_dict
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.ledger import GitLedger
 from daypass.edges.git.tables import TABLES_VERSION, Reader, Writer, begin_anew
+from daypass.edges.trusted import others_may_write
 from daypass.ports import Envelope, Signer
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
@@ -179,7 +179,7 @@ class StandingCache:
         """Open the file, making it or, where it cannot be used, making it anew; say why in that case."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         why = ""
-        if _others_may_write(self.path):
+        if others_may_write(self.path):
             why = f"others may write {self.path}, so it is not believed"
         else:
             try:
@@ -191,14 +191,6 @@ class StandingCache:
         for end in ("", "-wal", "-shm"):
             Path(f"{self.path}{end}").unlink(missing_ok=True)
         return _open(self.path), why
-
-
-def _others_may_write(path: Path) -> bool:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return False
-    return not stat.S_ISREG(found.st_mode) or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _open(path: Path) -> sqlite3.Connection:
