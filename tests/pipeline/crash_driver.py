@@ -1,7 +1,7 @@
 """Runs the command line in children that die at a chosen write, without a word, as if they were killed.
 
-Reads one JSON object a line: ``arguments``, ``environment``, and ``die_at``, the write to die at (0: never). Writes
-one a line: ``status`` (137 for a child that died) and ``writes``, how many writes it came to. A child dies before a
+Reads one JSON object a line: ``arguments``, ``environment``, ``die_at``, the write to die at (0: never), and
+``largest``, how many bytes any file may have (0: any number), which is how a full disk is played. Writes one a line: ``said``, its stderr, ``status`` (137 for a child that died) and ``writes``, how many writes it came to. A child dies before a
 write; after it is before the next one, and after the last is one more. What counts is every step at which others see
 something change: git moving refs or a work tree, and each commit of SQLite, hence each change at the target. Objects
 that no ref names yet are seen by nobody.
@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import sqlite3
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -68,16 +71,19 @@ def arm(clockwork: Clockwork) -> None:
     )
 
 
-def child(order: dict[str, Any], report: int) -> None:
+def child(order: dict[str, Any], report: int, said: int) -> None:
     """Run the command line once and leave without looking back."""
     os.environ.clear()
     os.environ.update(order["environment"])
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(nowhere, 1)
     os.dup2(said, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
     clockwork = Clockwork(order["die_at"], report)
     arm(clockwork)
+    if order["largest"]:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # git as well is told, not killed
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest"], order["largest"]))
     code = main.main(order["arguments"])
     clockwork.tick()
     clockwork.say()
@@ -88,19 +94,22 @@ def serve() -> None:
     """Answer orders until there are none."""
     for line in sys.stdin:
         order = json.loads(line)
-        reading, report = os.pipe()
+        (reading, report), (hearing, said) = os.pipe(), os.pipe()
         process = os.fork()
         if process == 0:
-            os.close(reading)
             try:
-                child(order, report)
+                child(order, report, said)
+            except BaseException:  # noqa: BLE001  (a child of ours must not answer in our place)
+                traceback.print_exc()
             finally:
-                os._exit(99)  # an error left main: that is a traceback on stderr
+                sys.stderr.flush()
+                os._exit(99)
         os.close(report)
-        with os.fdopen(reading) as told:
-            counted = told.read().strip() or "0"
+        os.close(said)
+        with os.fdopen(hearing) as heard, os.fdopen(reading) as told:
+            words, counted = heard.read(), told.read().strip() or "0"
         _, status = os.waitpid(process, 0)
-        answer = {"status": os.waitstatus_to_exitcode(status), "writes": int(counted)}
+        answer = {"status": os.waitstatus_to_exitcode(status), "writes": int(counted), "said": words}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

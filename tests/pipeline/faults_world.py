@@ -39,8 +39,8 @@ class FaultyWorld:
     access: Access
     targets: dict[str, FakeTarget | EdgeError] = field(default_factory=dict)
 
-    def open(self, policy: Any) -> dict[str, Any]:
-        names = policy.catalogue.settings.targets
+    def open(self, main: Any) -> dict[str, Any]:
+        names = Site(self.access.top).settings_at(main).targets
         return {name: self.targets[name] for name in names if name in self.targets}
 
     def survey(self, at: str) -> Survey:

@@ -43,22 +43,22 @@ class Crasher:
     access: Access
     folder: Path
 
-    def run(self, place: Access, *arguments: str, die_at: int = 0, acting: str = "") -> tuple[int, int, str]:
+    def run(
+        self, place: Access, *arguments: str, die_at: int = 0, acting: str = "", largest: int = 0
+    ) -> tuple[int, int, str]:
         """Return how the run ended, how many writes it came to, and what it said on stderr."""
-        said = self.folder / "said"
         who = ["--as", acting] if acting else []
         order = {
             "arguments": ["-C", str(place.top), *who, *arguments],
             "environment": dict(os.environ),
             "die_at": die_at,
-            "said": str(said),
+            "largest": largest,
         }
         self.driver.stdin.write(json.dumps(order) + "\n")
         self.driver.stdin.flush()
         answer = json.loads(self.driver.stdout.readline())
-        text = said.read_text()
-        assert "Traceback" not in text, text
-        return answer["status"], answer["writes"], text
+        assert "Traceback" not in answer["said"], answer["said"]
+        return answer["status"], answer["writes"], answer["said"]
 
     def copies(self, *arguments: str, acting: str = "") -> Iterator[tuple[int, Access]]:
         """Yield (the write it died at, a copy in which the run died there) for every write of the run."""
@@ -160,6 +160,25 @@ def test_gate_that_dies_at_any_write_merges_exactly_once(crasher: Crasher) -> No
         place.run("apply", "--at", T("10:07"))
         assert [row[2] for row in rows(place)] == ["alice"]
         place.run("audit", "verify", "--at", T("10:08"))
+
+
+def test_a_disk_that_is_full_fails_clearly_and_the_next_run_goes_on(crasher: Crasher) -> None:
+    access = crasher.access
+    access.grant(T("10:00"), T("10:05"))
+    for largest in (300, 1_500, 6_000, 30_000):  # first git's objects do not fit, then the caches, the store
+        status, _, said = crasher.run(access, "apply", "--at", T("10:07"), largest=largest)
+        assert status in (1, 14), (largest, said)
+        assert status == 14 or said.startswith("daypass: "), (largest, said)
+        assert rows(access) == []
+    access.run("apply", "--at", T("10:08"), expect=None)
+    assert "No changes: 1 live" in access.run("apply", "--at", T("10:09")).out
+    access.run("audit", "verify", "--at", T("10:10"))
+    status, _, said = crasher.run(access, "expire", "--at", T("12:05"), largest=300)
+    assert status == 1
+    assert said.startswith("daypass: ")
+    access.run("expire", "--at", T("12:06"))
+    assert rows(access) == []
+    access.run("audit", "verify", "--at", T("12:07"))
 
 
 def test_a_request_that_dies_at_any_write_can_be_made_again(crasher: Crasher) -> None:

@@ -105,10 +105,10 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
     with exclusive(site.repository.state_dir / "apply.lock"):
         opened: dict[str, Any] = {}
 
-        def targets(policy: Any) -> Any:
-            if policy.digest not in opened:
-                opened[policy.digest] = site.targets(policy)
-            return opened[policy.digest]
+        def targets(main: Any) -> Any:
+            if main not in opened:
+                opened[main] = site.targets(main)
+            return opened[main]
 
         def take() -> Any:
             fresh = Site(site.folder, site.acting)
@@ -179,7 +179,7 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
 def _close_stale(site: Any, at: datetime) -> None:
     from daypass.pipeline.expire import close_stale
 
-    limit = site.policy.catalogue.settings.limits.open_request
+    limit = site.settings.limits.open_request
     for pull in close_stale(site.forge, limit=limit, at=at):
         click.echo(f"Closed #{pull.number} {pull.title}: {pull.closed_reason}", err=True)
 

@@ -19,6 +19,7 @@ from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
+    from daypass.core.catalogue import Settings
     from daypass.core.policies import Policy
     from daypass.core.standing import Standing
     from daypass.edges.git.books import GitBooks
@@ -90,6 +91,31 @@ class Site:
         """The policies at the tip of main."""
         return self.policy_at(self.tip)
 
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of main."""
+        return self.settings_at(self.tip)
+
+    def settings_at(self, revision: Oid) -> Settings:
+        """Return the settings of a commit of main; while these cannot be read, the last ones before that could.
+
+        A typing error would else hide where ledger and targets are, and with them every end of access. Policies that
+        do not read give nothing anyway.
+        """
+        from daypass.core.policies import SETTINGS
+
+        def read(commit: Oid) -> Settings | None:
+            policy = self.policy_at(commit)
+            broken = any(finding.place.file == SETTINGS for finding in policy.broken)
+            return None if broken else policy.catalogue.settings
+
+        found = read(revision)
+        if found is None:
+            steps = [s for s in self.history.landings(None, revision) if any(c.path == SETTINGS for c in s.changes)]
+            earlier = (read(parent) for step in reversed(steps) for parent in step.parents[:1])
+            found = next((settings for settings in earlier if settings is not None), None)
+        return found or self.policy_at(revision).catalogue.settings
+
     def top(self) -> Path:
         """Return the top of the work tree. Raises UsageError in a bare repository."""
         found = self.repository.git.work_tree()
@@ -113,7 +139,7 @@ class Site:
     @cached_property
     def forge(self) -> Forge:
         """The forge that the settings of main name."""
-        settings = self.policy.catalogue.settings
+        settings = self.settings
         if settings.forge_kind != "local":
             raise InvalidError(
                 f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: local"
@@ -127,7 +153,7 @@ class Site:
         """The ledger, with the keys that main names."""
         from daypass.edges.git.books import GitBooks
 
-        settings = self.policy.catalogue.settings
+        settings = self.settings
         return GitBooks(
             self.repository,
             branch=settings.ledger_branch,
@@ -141,15 +167,15 @@ class Site:
         """The ledger's verified state."""
         return self.books.load()
 
-    def targets(self, policy: Policy | None = None) -> Mapping[str, Target | EdgeError]:
-        """Open every target of the settings, of main's unless told otherwise.
+    def targets(self, revision: Oid | None = None) -> Mapping[str, Target | EdgeError]:
+        """Open every target that the settings of a commit of main name, of its tip unless told otherwise.
 
         One that cannot be opened, or whose settings make no sense, is an error in its place and stops only itself.
         """
         from daypass.edges.targets.registry import open_target
 
         found: dict[str, Target | EdgeError] = {}
-        for name, settings in (policy or self.policy).catalogue.settings.targets.items():
+        for name, settings in self.settings_at(revision or self.tip).targets.items():
             try:
                 found[name] = open_target(settings, self.repository.state_dir)
             except EdgeError as error:
@@ -173,7 +199,7 @@ class Site:
         """
         if at is None:
             return now()
-        if writes and not self.policy.catalogue.settings.simulated_clock:
+        if writes and not self.settings.simulated_clock:
             raise UsageError(
                 "--at may not be used with a verb that writes",
                 hint="`clock: simulated` in policies/daypass.yaml allows it, for demonstrations only",

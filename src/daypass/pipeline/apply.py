@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
+from daypass.core.grant import Oid
 from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Intended, Reason, brake
-from daypass.core.policies import Policy
 from daypass.core.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.standing import Standing
 from daypass.pipeline.survey import Survey, observe
@@ -21,8 +21,8 @@ from daypass.ports import Books, Target
 
 Progress = Callable[[int, int, str], None]
 
-OpenTargets = Callable[[Policy], Mapping[str, Target | EdgeError]]
-"""Opens the targets of a policy's settings; one that cannot be opened is an error in its place."""
+OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
+"""Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ def apply(
 
     ``take`` reads and plans afresh: it is called again when another run was first at the ledger. Raises ConflictError
     when that happens ``attempts`` times, and lets no target be touched before the intents are in the ledger. The
-    targets are those of the policy that the survey stands on.
+    targets are those of the commit that the survey stands on.
     """
     for attempt in range(attempts):
         found = take()
@@ -77,7 +77,9 @@ def apply(
                 raise
             continue
         done = Applied(found, list(found.recovered), held, why)
-        carrier = _Carrier(books, open_targets(found.policy), standing, found.plan.at, found.plan.main, run, progress)
+        carrier = _Carrier(
+            books, open_targets(Oid(found.plan.main)), standing, found.plan.at, found.plan.main, run, progress
+        )
         done.outcomes += carrier.carry_out(changes)
         return done
     raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)

@@ -112,7 +112,7 @@ def gate(
         merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
         return Gated(forge.pull(number), found.proposal, found.verdicts, merge)
     limit = found.proposal.policy.catalogue.settings.limits.open_request
-    if pull.opened_at <= at - limit:
+    if pull.opened_at <= at - limit and not found.proposal.policy.broken:  # else nobody knows what the limit is
         reason = f"nobody answered within {format_duration(limit)}"
         forge.close(number, reason=reason, at=at)
         return Gated(forge.pull(number), found.proposal, found.verdicts, closed=reason)

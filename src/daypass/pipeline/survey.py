@@ -21,15 +21,15 @@ from daypass.core.window import Window, format_instant
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
 from daypass.ports import ForgeReader, History, Memory, TargetReader
 
-OpenReaders = Callable[[Policy], Mapping[str, TargetReader | EdgeError]]
-"""Opens the targets of a policy's settings for reading; one that cannot be opened is an error in its place."""
+OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
+"""Opens the targets of a commit's settings for reading; one that cannot be opened is an error in its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """Everything that reading tells: the plan, what could not be proved, and what an earlier run left open.
 
-    ``policy`` is the one whose settings name the targets. ``stuck`` is why main is not followed, None when it is.
+    ``stuck`` is why main is not followed, None when it is.
     """
 
     plan: Plan
@@ -90,7 +90,7 @@ def survey(
             hint="set the clock right; acting in the past could give access that has ended",
         )
     policy = policy_at(tip)
-    targets = open_readers(policy)
+    targets = open_readers(tip)
     grounds = _grounds(program, standing, tip, targets) if memory is not None else ""
     calm = memory.recall() if memory is not None and grounds else None
     if calm is not None and calm.holds(grounds, at):
@@ -104,7 +104,7 @@ def survey(
             raise
         admitted, stuck, tip = Admitted(), error, Oid(standing.main)
         policy = policy_at(tip)
-        targets = open_readers(policy)
+        targets = open_readers(tip)
     observed = observe({**targets, **_unnamed(standing, targets)})
     recovered = tuple(_recover(standing, observed))
     holdings = _with_recovered(standing.holdings, recovered)
@@ -240,15 +240,15 @@ class _Ruler:
         meaning: str,
     ) -> Claim:
         """Return what a proved grant gives today."""
+        if self._policy.broken:
+            # Nothing new is given while the policies cannot be read; what is live ends by its window, not by a typing
+            # error.
+            return Claim(grant, entitlement, window)
         key = (resource, role)
         if key not in self._roles:
             self._roles[key] = self._meaning(resource, role)
         now = self._roles[key]
         known = self._catalogue.directory.subjects.get(subject)
-        if self._policy.broken:
-            # Nothing new is given while the policies cannot be read; what is live ends by its window, not by a typing
-            # error.
-            return Claim(grant, entitlement, window)
         if now is None or known is None:
             return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
         principal = self._catalogue.principal(subject, self._catalogue.resources[resource])
