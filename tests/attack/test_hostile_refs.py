@@ -63,3 +63,14 @@ def test_a_record_copied_to_another_number_counts_for_nothing(access: Access) ->
     access.git("update-ref", f"{OPEN}/5", f"{OPEN}/{number}")
     said = access.run("gate", "5", "--at", T("10:01"), expect=1)
     assert f"it holds an event of pull request {number}" in said.err
+
+
+def test_a_record_dated_into_the_future_is_told_and_stops_only_itself(access: Access) -> None:
+    """Nothing can be put after it, so it would stay open for ever without a word."""
+    stuck, stale = access.ask(T("10:00")), access.ask(T("10:01"))
+    tip, head = (access.git("rev-parse", f"{OPEN}/{stuck}{step}") for step in ("", "^1"))
+    made = forge(access, int(stuck), "approved", [tip], "2999-01-01T00:00:00Z", commit=head)
+    access.git("update-ref", f"{OPEN}/{stuck}", made)
+    said = access.run("expire", "--at", "2026-11-29T10:00:00Z", expect=14)
+    assert f"Closed #{stale} " in said.err
+    assert f"#{stuck} cannot be closed: it is 2026-11-29T10:00:00Z here, but #{stuck} was approved at 2999" in said.err

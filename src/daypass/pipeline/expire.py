@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.approval import Pull
-from daypass.core.errors import ConflictError, RefusedError
+from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.plan import Entitlement
 from daypass.core.standing import Standing
@@ -66,18 +67,25 @@ def _removes(history: History, base: str, pull: Pull, wanted: set[str]) -> bool:
     return all(change.deleted for change in changes) and {change.path for change in changes} == wanted
 
 
-def close_stale(forge: Forge, *, limit: timedelta, at: datetime) -> tuple[Pull, ...]:
-    """Close requests that nobody answered in time, with a reason (invariant 14). The removal pull request stays.
+def close_stale(forge: Forge, *, limit: timedelta, at: datetime) -> Iterator[Pull]:
+    """Close requests that nobody answered in time, with a reason, and yield each (invariant 14).
 
-    One that cannot be closed (somebody else was first) does not keep the others open.
+    The removal pull request stays. One that cannot be closed does not keep the others open: where somebody else was
+    first there is nothing to say, and a record that takes no more (one dated into the future) is told at the end, as
+    EdgeError, since it would stay open for ever without a word.
     """
-    closed = []
+    stuck: list[str] = []
     for pull in forge.open_pulls():
         if pull.branch == BRANCH or pull.opened_at > at - limit:
             continue
         try:
             forge.close(pull.number, reason=f"nobody answered within {format_duration(limit)}", at=at)
-        except (ConflictError, RefusedError):
+        except ConflictError:
             continue
-        closed.append(forge.pull(pull.number))
-    return tuple(closed)
+        except RefusedError as error:
+            stuck.append(f"#{pull.number} cannot be closed: {error.message}")
+            continue
+        yield forge.pull(pull.number)
+    if stuck:
+        hint = "where its times are forged, delete its ref below refs/heads/daypass/open/ and let them ask anew"
+        raise EdgeError("; ".join(stuck), hint=hint)
