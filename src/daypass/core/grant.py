@@ -35,10 +35,11 @@ def grant_id(path: str) -> GrantId:
     something done to a grant: `grants/db/a` is not `grants/db/a.yaml`. Bytes that are no text are escaped, since ids
     are written into receipts.
     """
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    if not text.startswith(FOLDER) or not text.endswith(SUFFIX):
-        return GrantId(text)
-    return GrantId(text.removeprefix(FOLDER).removesuffix(SUFFIX))
+    if not path.isascii():
+        path = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if path.startswith(FOLDER) and path.endswith(SUFFIX):
+        return GrantId(path[len(FOLDER) : -len(SUFFIX)])
+    return GrantId(path)
 
 
 def canonical(value: Any) -> str:
