@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from conftest import Access
 from daypass.edges.forge import records
+from driver import Access
 
 T = "2026-11-20T{}:00Z".format
 OPEN = "refs/heads/daypass/open"

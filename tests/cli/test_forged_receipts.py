@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from conftest import Access
 from daypass.cli.site import Site
+from driver import Access
 
 T = "2026-11-20T{}:00Z".format
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Access
+from driver import Access
 
 
 def _plain(tmp_path: Path) -> Access:

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from conftest import Access
+from driver import Access
 
 T = "2026-11-20T{}:00Z".format
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from conftest import Access
+from driver import Access
 
 T = "2026-11-20T{}:00Z".format
 BAD = "version: 1\nsubject: alice\nresource: orders-db\nrole: readonly\nreason: Duplicate charges.\nwindow: {duraton: 2h}\nsubject: bob\n"

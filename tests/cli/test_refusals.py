@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import Access
+from driver import Access
 
 T = "2026-11-20T{}:00Z".format
 GRANT = """\

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from conftest import Access
+from driver import Access
 
 T = "2026-11-20T{}:00Z".format
 
@@ -17,7 +17,9 @@ def _key(tmp_path: Path, name: str) -> tuple[Path, str]:
 def _give_key(access: Access, handle: str, public: str) -> None:
     path = "policies/directory/people.yaml"
     text = (access.top / path).read_text(encoding="utf-8")
-    access.write(path, text.replace(f"email: {handle}@example.com", f'email: {handle}@example.com, ssh_keys: ["{public}"]'))
+    access.write(
+        path, text.replace(f"email: {handle}@example.com", f'email: {handle}@example.com, ssh_keys: ["{public}"]')
+    )
     access.commit(f"{handle} signs")
 
 

@@ -52,7 +52,7 @@ def test_what_is_written_reads_back_or_is_refused_for_what_it_says(grant) -> Non
     else:  # its words may be what no grant may hold; its form never is
         assert {finding.code for finding in read} <= {
             "too-short", "skip-directive", "bad-value", "bad-text", "control-character", "bidirectional-character",
-            "too-long", "blank-text", "invisible-character", "bad-pattern", "bad-ticket", "bad-reason",
+            "too-long", "blank-text", "invisible-character", "bad-pattern", "not-composed", "bad-ticket", "bad-reason",
         }, read  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pages import TOP, Block, blocks, fits
 
-from conftest import Access
 from daypass.core.grant import FOLDER
+from driver import Access
 
 README = TOP / "README.md"
 BLOCKS = blocks(README)

@@ -10,10 +10,10 @@ from typing import Any, get_args
 import pytest
 from pages import TOP, blocks
 
-from conftest import Access
 from daypass.core.receipt import KINDS, Body
 from daypass.edges.forge.records import _FIELDS
 from daypass.schema import load, names
+from driver import Access
 
 PAGE = TOP / "docs" / "formats.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pages import TOP
 
-from conftest import Access
+from driver import Access
 
 TEMPLATE = TOP / "src" / "daypass" / "templates" / "example"
 SCHEMAS = TOP / "src" / "daypass" / "schema"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from conftest import Access
 from daypass.cli.site import Site
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
@@ -13,6 +12,7 @@ from daypass.core.window import parse_instant
 from daypass.pipeline.apply import Applied
 from daypass.pipeline.apply import apply as carry_out
 from daypass.pipeline.survey import Survey, survey
+from driver import Access
 from fakes.target import FakeTarget
 
 SECOND = """\

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from crash_driver import KILLED
 
-from conftest import Access
+from driver import Access
 
 T = "2026-11-20T{}:00Z".format
 DRIVER = Path(__file__).with_name("crash_driver.py")

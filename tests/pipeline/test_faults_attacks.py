@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import Access
+from driver import Access
 
 T = "2026-11-20T{}:00Z".format
 GRANT = """\

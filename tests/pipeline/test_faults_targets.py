@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from faults_world import FaultyWorld, on, two_targets
 
-from conftest import Access
 from daypass.cli.site import Site
 from daypass.core.errors import ConflictError, EdgeError, ExitCode
 from daypass.core.plan import Action, Reason
 from daypass.core.receipt import Intent, Outcome
+from driver import Access
 from fakes.target import FakeTarget
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import Access, Said
+from driver import Access, Said
 
 T = "2026-11-20T{}:00Z".format
 SECOND = ("another run", "moved meanwhile", "already", "is not there", "stands at", "checked out", "the head of #")

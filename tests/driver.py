@@ -1,0 +1,72 @@
+"""An access repository, driven by the command line, as the tests see it."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a run of the command line said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Access:
+    """An access repository, driven by the command line."""
+
+    top: Path
+
+    def run(self, *arguments: str, acting: str = "", expect: int | None = 0) -> Said:
+        from daypass.cli.main import main
+
+        out, err = io.StringIO(), io.StringIO()
+        who = ["--as", acting] if acting else []
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(["-C", str(self.top), *who, *arguments])
+        said = Said(code, out.getvalue(), err.getvalue())
+        assert expect is None or code == expect, f"exit {code}, expected {expect}\n{said.out}\n{said.err}"
+        return said
+
+    def git(self, *arguments: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            ["git", "-C", str(self.top), *arguments], input=stdin, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def write(self, path: str, text: str) -> None:
+        place = self.top / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+
+    def commit(self, message: str, *, email: str = "olga@example.com") -> str:
+        self.git("add", "-A")
+        self.git("-c", f"user.email={email}", "commit", "-q", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def ask(
+        self, at: str, *more: str, resource: str = "orders-db", role: str = "readonly", acting: str = "alice"
+    ) -> str:
+        """Open a request for two hours and return its number."""
+        span = () if any(m in ("--for", "--until") for m in more) else ("--for", "2h")
+        said = self.run(
+            "request", "--resource", resource, "--role", role, "--reason", f"a reason that is long enough {at}",
+            *span, *more, "--at", at, acting=acting,
+        )  # fmt: skip
+        return said.out.split("#", 1)[1].split(":", 1)[0]
+
+    def grant(self, at: str, merged: str, *more: str) -> str:
+        """Ask, have bob and dave approve, merge; return the grant's id."""
+        number = self.ask(at, *more)
+        self.run("approve", number, "--at", at, acting="bob")
+        self.run("approve", number, "--at", at, acting="dave")
+        said = self.run("gate", number, "--at", merged)
+        return said.out.split("grants ", 1)[1].split("\n", 1)[0].strip()
