@@ -181,6 +181,26 @@ def test_settings_that_cannot_be_read_give_nothing_and_keep_nothing_from_ending(
     access.run("audit", "verify", "--at", T("12:11"))
 
 
+@pytest.mark.parametrize("forge", ["{kind: carrier-pigeon}", "{kind: github, repository: acme/access}"])
+def test_a_forge_that_cannot_be_opened_keeps_nothing_from_ending(access: Access, forge: str) -> None:
+    access.grant(T("10:00"), T("10:05"), "--for", "1h")
+    access.run("apply", "--at", T("10:06"))
+    access.grant(T("10:10"), T("10:15"), "--subject", "carol")
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text()
+    access.write(path, text.replace("forge: {kind: local}", f"forge: {forge}"))
+    access.commit("another forge")
+    said = access.run("expire", "--at", T("11:05"), expect=14)
+    assert "ok   - alice" in said.out
+    assert not has_access(access)
+    assert not has_access(access, "carol")
+    access.write(path, text)
+    access.commit("the old forge again")
+    access.run("apply", "--at", T("11:06"))
+    assert has_access(access, "carol")
+    access.run("audit", "verify", "--at", T("11:07"))
+
+
 def test_a_target_with_an_option_that_makes_no_sense_stops_only_itself(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from daypass.cli.options import at_option, format_option
-from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
+from daypass.core.errors import ConflictError, DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, worst
 
 _detailed = click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 13 when there are changes (apply: when changes were made)."
@@ -55,7 +55,7 @@ def _survey(site: Any, at: datetime) -> Any:
 
     return survey(
         site.history,
-        site.forge,
+        forge_of(site),
         site.policy_at,
         site.standing,
         site.targets,
@@ -64,6 +64,25 @@ def _survey(site: Any, at: datetime) -> Any:
         memory=site.memory,
         program=program_digest(),
     )
+
+
+class ClosedForge:
+    """Stands in for a forge that cannot be opened: nothing can be proved with it, and what has ended needs no proof."""
+
+    def __init__(self, error: DaypassError) -> None:
+        self._error = error
+
+    def merged_as(self, commit: str) -> Any:
+        """Say that nobody can tell."""
+        raise EdgeError(self._error.message, hint=self._error.hint)
+
+
+def forge_of(site: Any) -> Any:
+    """Return the forge of the settings, or what stands in for it."""
+    try:
+        return site.forge
+    except (EdgeError, InvalidError) as error:
+        return ClosedForge(error)
 
 
 def finding_line(finding: Any) -> str:
@@ -114,7 +133,7 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
             fresh = Site(site.folder, site.acting)
             return survey(
                 fresh.history,
-                fresh.forge,
+                forge_of(fresh),
                 fresh.policy_at,
                 fresh.books.load(),
                 targets,
@@ -168,7 +187,7 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
         # What is only tidiness fails by itself: the access is gone already, and the next run tries again.
         try:
             step(Site(obj["folder"], obj["acting"]), instant)
-        except (ConflictError, EdgeError) as error:
+        except (ConflictError, EdgeError, InvalidError, RefusedError) as error:
             click.echo(f"daypass: {error.message}", err=True)
             if error.hint:
                 click.echo(f"  hint: {error.hint}", err=True)
