@@ -231,3 +231,25 @@ def test_close_ends_a_request_with_its_reason(access: Access) -> None:
     number = access.ask(T("10:00"))
     access.run("close", number, "--reason", "found another way", "--at", T("10:01"), acting="alice")
     assert "closed, found another way" in access.run("gate", number, "--at", T("10:02"), expect=None).out
+
+
+def test_what_was_calm_is_reckoned_anew_once_anything_moves(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    for _ in range(2):  # the second answer comes from memory
+        assert access.run("plan", "--at", T("10:10")).out.splitlines()[-1] == "No changes: 1 live as they should be."
+    with sqlite3.connect(access.top / ".git/daypass/embedded.sqlite") as connection:
+        connection.execute("DELETE FROM entitlements")
+    assert "missing at the target" in access.run("plan", "--at", T("10:11")).out
+    access.run("apply", "--at", T("10:12"))
+    assert "No changes" in access.run("plan", "--at", T("10:13")).out
+    assert "- alice" in access.run("plan", "--at", T("12:05")).out
+    access.run("plan", "--at", T("10:14"))
+    access.run(
+        "end",
+        access.git("ls-files", "grants").removeprefix("grants/").removesuffix(".yaml"),
+        "--at",
+        T("10:20"),
+        acting="alice",
+    )
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
