@@ -121,8 +121,21 @@ def test_an_ended_window_is_due_at_its_end() -> None:
 
 
 def test_the_last_end_of_several_grants_is_when_it_was_due() -> None:
-    found = plan([claim(A, -3, -2), claim(B, -3, -1)], holding(A, B, until=5))
+    found = plan([claim(A, -3, -2), claim(B, -3, -1)], holding(A, B, until=-1))
     assert found.changes == (Intended(Action.REMOVE, E, (A, B), Reason.EXPIRED, h(-1)),)
+
+
+def test_an_end_that_was_moved_into_the_past_is_no_expiry() -> None:
+    """Else one mistaken change of many windows would pass the brake."""
+    found = plan([claim(A, -3, -1)], holding(A, until=5))
+    assert found.changes == (Intended(Action.REMOVE, E, (A,), Reason.WINDOW_MOVED, h(-1)),)
+    held = brake(found, removals=0, additions=0)
+    assert held.held == found.changes
+
+
+def test_a_holding_whose_end_nobody_knows_expires_with_its_grants() -> None:
+    found = plan([claim(A, -3, -1)], holding(A))
+    assert found.changes == (Intended(Action.REMOVE, E, (A,), Reason.EXPIRED, h(-1)),)
 
 
 def test_what_the_ledger_shows_as_over_has_expired_even_when_its_file_is_gone() -> None:

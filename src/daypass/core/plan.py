@@ -219,13 +219,15 @@ class _Sorted:
 def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason], at: datetime) -> Intended:
     """Name the reason that says most.
 
-    It is an expiry, which no brake holds back, only where the time of every grant that gave the access is over: the end
-    of one does not excuse the disappearance of another that was still to run.
+    It is an expiry, which no brake holds back, only where time itself ended it: the end of one grant does not excuse
+    the disappearance of another that was still to run, and ends that somebody moved into the past are no better than
+    files that somebody deleted.
     """
     ended = [claims.ended[grant] for grant in holding.grants if grant in claims.ended]
     if ended and len(ended) == len(holding.grants):
         due = max(claim.window.end for claim in ended)
-        return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, due)
+        reason = Reason.EXPIRED if holding.until is None or holding.until <= at else Reason.WINDOW_MOVED
+        return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, due)
     if holding.until is not None and holding.until <= at:
         # The grant's file may be gone or broken by now; that its time is over stands in our own receipt.
         return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, holding.until)

@@ -92,7 +92,8 @@ def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple
     While main cannot be followed, only what has ended by its own window is taken.
     """
     if found.stuck is not None:
-        passes = {change for change in found.plan.changes if change.reason in BOUND_TO_TIME}
+        over = {*BOUND_TO_TIME, Reason.WINDOW_MOVED}  # a window that receipts moved has ended by them all the same
+        passes = {c for c in found.plan.changes if c.action is Action.REMOVE and c.reason in over}
         held = tuple(change for change in found.plan.changes if change not in passes)
         return tuple(c for c in found.plan.changes if c in passes), held, found.stuck.message
     if not found.policy.broken:
@@ -175,7 +176,7 @@ class _Carrier:
             wanted = change.action is Action.ADD
             if target in seen.unreadable or target not in self._targets:
                 outcomes.append(Outcome(change, ok=False, error=error or f"not read back: {seen.unreadable[target]}"))
-            elif error and change.reason is Reason.WINDOW_MOVED:
+            elif error and wanted and change.reason is Reason.WINDOW_MOVED:
                 # It was there before: that it is there does not show that the target was told the new end.
                 outcomes.append(Outcome(change, ok=False, error=error))
             elif present == wanted:
