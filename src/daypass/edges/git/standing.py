@@ -99,7 +99,7 @@ class StandingCache:
                     return Loaded(_standing(connection, state), verified, rebuilt)
                 rebuilt = rebuilt or why
                 connection.execute("ROLLBACK")
-                verified += self._catch_up(connection, ledger, commit, verifier, progress)
+                verified += self._catch_up(connection, ledger, verifier, progress)
                 connection.close()
 
     def append(
@@ -140,13 +140,15 @@ class StandingCache:
         self,
         connection: sqlite3.Connection,
         ledger: GitLedger,
-        commit: Oid,
         verifier: KnownKeys,
         progress: Progress | None,
     ) -> int:
-        """Verify what lies between the cached commit and ``commit``; return how many receipts that were."""
+        """Verify what lies between the cached commit and the branch; return how many receipts that were."""
         with _writing(connection):
             state, _ = _read_state(connection, verifier)
+            # Asked for only now that no other run can move the cache: an answer from before could be older than what
+            # the cache holds, and would look as if receipts had been cut off.
+            commit = ledger.head()
             if state is not None and state.commit == commit:
                 return 0  # another run was here meanwhile
             if state is None:
