@@ -81,6 +81,11 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return environment | _SET | dict(extra or {})
 
 
+_running: set[subprocess.Popen[bytes]] = set()
+"""Streams that are open. Held here, so that a stream which is dropped half-read in a cycle of references (an error's
+traceback makes one) is ended by its own generator before its process can be collected."""
+
+
 class Git:
     """One repository, found from any folder inside it; works in bare clones as well."""
 
@@ -134,6 +139,7 @@ class Git:
                     env=clean_environment(),
                     bufsize=0,
                 )
+            _running.add(process)
             with process:
                 assert process.stdout is not None  # noqa: S101  (asked for above)
                 output = io.BufferedReader(_Patient(process.stdout), _PIPE)
@@ -146,6 +152,7 @@ class Git:
                     if not finished:
                         process.kill()
                     code = process.wait()
+                    _running.discard(process)
             if finished and code != 0:
                 complaints.seek(0)
                 raise _failed(arguments, complaints.read())
