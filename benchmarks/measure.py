@@ -30,17 +30,18 @@ class Command:
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run: seconds, and the peak memory of the largest of its processes in megabytes."""
+    """One finished run: seconds on the wall and of processors (all its processes), peak megabytes of the largest one."""
 
     seconds: float
     megabytes: float
+    processor: float = 0.0
 
 
 @dataclass(frozen=True)
 class Row:
     """A bar: ``tool`` may take ``bar`` times the seconds of ``limit`` (``of_memory``: times its megabytes).
 
-    Where there is no limit, it may take ``bar`` microseconds for each of ``count`` things. A bar of 0 asks nothing: the
+    Where there is no limit, it may take ``bar`` microseconds of processor for each of ``count`` things. A bar of 0 asks nothing: the
     figure is for people. ``most`` is how many megabytes no process of the tool may reach, 0 where nothing is asked.
     """
 
@@ -90,7 +91,7 @@ def run(command: Command) -> Run:
     # Linux counts kilobytes here, macOS bytes. A process that waited for its children has the largest of them and of
     # itself in its figure.
     scale = 1024 * 1024 if os.uname().sysname == "Darwin" else 1024
-    return Run(seconds, usage.ru_maxrss / scale)
+    return Run(seconds, usage.ru_maxrss / scale, usage.ru_utime + usage.ru_stime)
 
 
 def measure(row: Row) -> Result:
@@ -116,5 +117,5 @@ def _pair(row: Row) -> tuple[Run, Run]:
 
 def _ratio(row: Row, limit: Run, tool: Run) -> float:
     if row.limit is None:
-        return tool.seconds / row.count * 1e6
+        return tool.processor / row.count * 1e6
     return tool.megabytes / limit.megabytes if row.of_memory else tool.seconds / limit.seconds
