@@ -41,8 +41,9 @@ class Run:
 class Row:
     """A bar: ``tool`` may take ``bar`` times the seconds of ``limit`` (``of_memory``: times its megabytes).
 
-    Where there is no limit, it may take ``bar`` microseconds of processor for each of ``count`` things. A bar of 0 asks nothing: the
-    figure is for people. ``most`` is how many megabytes no process of the tool may reach, 0 where nothing is asked.
+    Where there is no limit, it may take ``bar`` microseconds of processor for each of ``count`` things. A bar of 0 asks
+    nothing: the figure is for people. ``most`` is how many megabytes no process of the tool may reach, 0 where nothing
+    is asked.
     """
 
     tool: Command
