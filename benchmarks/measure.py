@@ -10,8 +10,10 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 def _nothing() -> None:
@@ -42,8 +44,8 @@ class Row:
     """A bar: ``tool`` may take ``bar`` times the seconds of ``limit`` (``of_memory``: times its megabytes).
 
     Where there is no limit, it may take ``bar`` microseconds of processor for each of ``count`` things. A bar of 0 asks
-    nothing: the figure is for people. ``most`` is how many megabytes no process of the tool may reach, 0 where nothing
-    is asked.
+    nothing: the figure is for people. ``most`` is how many megabytes no process of daypass's own may reach, 0 where
+    nothing is asked.
     """
 
     tool: Command
@@ -107,16 +109,59 @@ def measure(row: Row) -> Result:
         limit=statistics.median(limit.seconds for limit, _ in pairs),
         ratio=statistics.median(ratios),
         spread=(min(ratios), max(ratios)),
-        megabytes=max(tool.megabytes for _, tool in pairs),
+        megabytes=peak(row.tool) if row.most and not row.of_memory else max(tool.megabytes for _, tool in pairs),
     )
 
 
 def _pair(row: Row) -> tuple[Run, Run]:
-    limit = run(row.limit) if row.limit is not None else Run(0, 0)
-    return limit, run(row.tool)
+    if row.limit is None:
+        return Run(0, 0), run(row.tool)
+    if row.of_memory:
+        return Run(0, peak(row.limit)), Run(0, peak(row.tool))
+    return run(row.limit), run(row.tool)
 
 
 def _ratio(row: Row, limit: Run, tool: Run) -> float:
     if row.limit is None:
         return tool.processor / row.count * 1e6
     return tool.megabytes / limit.megabytes if row.of_memory else tool.seconds / limit.seconds
+
+
+def peak(command: Command) -> float:
+    """Run a command, and return the peak megabytes of the largest of its processes that is not git.
+
+    git maps its packs into memory and counts their pages as its own, so that its figure is the pack's size. Where there
+    is no /proc, git's figure is in as well.
+    """
+    if not Path("/proc/self/status").exists():
+        return run(command).megabytes
+    command.before()
+    environment = {**os.environ, **command.environment}
+    most = 0
+    with subprocess.Popen(
+        command.arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
+        while process.poll() is None:
+            most = max([most, *(_kilobytes(number) for number in _family(process.pid))])
+            time.sleep(0.02)
+    if process.returncode not in command.codes:
+        raise RuntimeError(f"{' '.join(command.arguments)} ended with {process.returncode}")
+    return most / 1024
+
+
+def _family(number: int) -> Iterator[int]:
+    """Yield a process and all that it started."""
+    yield number
+    for task in Path(f"/proc/{number}/task").glob("*/children"):
+        with suppress(OSError):  # it ended meanwhile
+            for child in task.read_text().split():
+                yield from _family(int(child))
+
+
+def _kilobytes(number: int) -> int:
+    """Return the peak memory of one process until now; nothing for git, and for what has ended."""
+    with suppress(OSError):
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{number}/status").read_text().splitlines())
+        if "VmHWM" in fields and fields["Name"].strip() != "git":
+            return int(fields["VmHWM"].split()[0])
+    return 0

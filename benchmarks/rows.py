@@ -98,22 +98,26 @@ def _check_request(scale: Scale) -> Row:
 
 def _plan(scale: Scale) -> Row:
     place = scale.grants(scale.many)
-    return Row(place.daypass("plan", *AT), place.blobs(), _GIT, 0.6)
+    return Row(place.daypass("plan", "--detailed-exitcode", *AT), place.blobs(), _GIT, 0.6)
 
 
 def _apply(scale: Scale) -> Row:
     place = scale.grants(scale.many)
-    return Row(place.daypass("apply", *AT), place.blobs(), _GIT, 1)
+    return Row(place.daypass("apply", "--detailed-exitcode", *AT), place.blobs(), _GIT, 1)
 
 
 def _plan_anew(scale: Scale) -> Row:
     place = scale.grants(scale.many)
-    return Row(place.without("calm", place.daypass("plan", *AT)), place.blobs(), _GIT, 0, rounds=3)
+    return Row(
+        place.without("calm", place.daypass("plan", "--detailed-exitcode", *AT)), place.blobs(), _GIT, 0, rounds=3
+    )
 
 
 def _apply_anew(scale: Scale) -> Row:
     place = scale.grants(scale.many)
-    return Row(place.without("calm", place.daypass("apply", *AT)), place.blobs(), _GIT, 0, rounds=3)
+    return Row(
+        place.without("calm", place.daypass("apply", "--detailed-exitcode", *AT)), place.blobs(), _GIT, 0, rounds=3
+    )
 
 
 def _verify(scale: Scale) -> Row:
