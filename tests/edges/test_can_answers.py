@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -69,6 +70,16 @@ def test_an_unknown_name_is_bad_usage_and_not_a_no(access: Access, asked: tuple[
     said = access.run("can", *asked, expect=2)
     assert said.out == ""
     assert message in said.err
+
+
+def test_a_repository_that_was_copied_asks_its_own_store(access: Access, store: EmbeddedTarget, tmp_path: Path) -> None:
+    store.add(ALICE, datetime(2026, 11, 21, tzinfo=UTC))
+    access.run(*ASKED)
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(access.top, copy, symlinks=True)
+    store.remove(ALICE)
+    assert access.run("-C", str(copy), *ASKED).out == "yes\n"
+    access.run(*ASKED, expect=20)
 
 
 def test_asking_again_imports_nothing_heavy(access: Access, store: EmbeddedTarget) -> None:

@@ -29,7 +29,7 @@ class _Wanted(NamedTuple):
 
 
 _TABLE = (
-    "CREATE TABLE IF NOT EXISTS meaning(policies TEXT, subject TEXT, resource TEXT, role TEXT, kind TEXT, store TEXT,"
+    "CREATE TABLE IF NOT EXISTS meanings(policies TEXT, subject TEXT, resource TEXT, role TEXT, kind TEXT, store TEXT,"
     " target TEXT, principal TEXT, privilege TEXT, PRIMARY KEY(policies, subject, resource, role)) WITHOUT ROWID"
 )
 
@@ -56,7 +56,7 @@ def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool
         from daypass.edges.targets.embedded import holds
 
         # The same four fields as an Entitlement has; importing that one would cost more than all the rest.
-        yes = holds(Path(store), cast("Entitlement", _Wanted(target, resource, principal, privilege)))
+        yes = holds(state / store, cast("Entitlement", _Wanted(target, resource, principal, privilege)))
     else:
         yes = _ask_target(folder, (target, resource, principal, privilege))
     if not quiet:
@@ -107,8 +107,8 @@ def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tupl
         connection = sqlite3.connect(state / "can.sqlite", timeout=5)
         with connection:
             connection.execute(_TABLE)
-            connection.execute("DELETE FROM meaning WHERE policies <> ?", (policies,))
-            connection.execute("INSERT OR REPLACE INTO meaning VALUES (?,?,?,?,?,?,?,?,?)", (policies, *key, *found))
+            connection.execute("DELETE FROM meanings WHERE policies <> ?", (policies,))
+            connection.execute("INSERT OR REPLACE INTO meanings VALUES (?,?,?,?,?,?,?,?,?)", (policies, *key, *found))
         connection.close()
     except (OSError, sqlite3.DatabaseError):
         with suppress(OSError):
@@ -132,7 +132,8 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str
     if not principal:
         raise UsageError(f"the directory has no {subject!r} with an identity at {place.target}")
     target = catalogue.settings.targets[place.target]
-    store = str(store_path(target, site.repository.state_dir)) if target.kind == "embedded" else ""
+    state = site.repository.state_dir  # kept relative to it: a repository that is moved or copied asks its own store
+    store = str(store_path(target, state).relative_to(state)) if target.kind == "embedded" else ""
     return (target.kind, store, target.name, principal, canonical(dict(level.privilege)))
 
 
