@@ -11,15 +11,15 @@ from pathlib import Path
 from benchmarks.grants import Made
 from benchmarks.policies import BEGIN
 from benchmarks.stream import Stream
-from daypass.core.chain import Head, seal
 from daypass.core.grant import Oid, canonical
+from daypass.core.ledger.chain import Head, seal
+from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Genesis, Intent, Outcome
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.policies import Policy
-from daypass.core.receipt import Admission, ApprovalRecord, Body, Genesis, Intent, Outcome
+from daypass.core.policy.policies import Policy
 from daypass.core.window import format_instant
-from daypass.edges.git.ledger import receipt_path
 from daypass.edges.git.plumbing import Git
-from daypass.edges.signing import EnvelopeSigner, EnvelopeVerifier
+from daypass.edges.ledger.ledger import receipt_path
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.targets.embedded import EmbeddedTarget
 
 GRANTS_A_COMMIT = 50

@@ -19,10 +19,10 @@ from benchmarks.grants import Made, grants
 from benchmarks.ledger import Landed, write_ledger, write_store
 from benchmarks.policies import BEGIN, NOW, PEOPLE, TEAMS, files, person
 from benchmarks.stream import Change, Folders, Stream, commit_id, object_id
-from daypass.core.policies import Policy
+from daypass.core.policy.policies import Policy
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
-from daypass.edges.signing import generate_key, read_public_key
+from daypass.edges.ledger.signing import generate_key, read_public_key
 from daypass.pipeline.policies import load_policy
 
 EVIL_EVERY = 20_011

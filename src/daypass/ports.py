@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.calm import Calm
 from daypass.core.grant import ABSENT, Oid
+from daypass.core.ledger.receipt import Body
+from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
-from daypass.core.receipt import Body
-from daypass.core.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

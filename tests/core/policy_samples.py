@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from daypass.core.grant import Grant, GrantId
-from daypass.core.policies import Policy, read_policies
+from daypass.core.policy.policies import Policy, read_policies
 from daypass.core.window import Span, Window
 
 AT = datetime(2026, 11, 20, 10, tzinfo=UTC)  # a Friday

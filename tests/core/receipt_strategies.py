@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from daypass.core.grant import GrantId, Oid, canonical
-from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.receipt import (
+from daypass.core.ledger.receipt import (
     Admission,
     ApprovalRecord,
     Genesis,
@@ -17,6 +16,7 @@ from daypass.core.receipt import (
     Refusal,
     Retirement,
 )
+from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Window
 
 BEGIN = datetime(2026, 11, 21, 9, tzinfo=UTC)

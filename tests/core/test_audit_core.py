@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.audit import Anchor, Holdings, Step, Trailers, access, read_trailers
-from daypass.core.differences import Comparison
-from daypass.core.events import Kind, Material, history
+from daypass.core.audit.access import Anchor, Holdings, Step, Trailers, access, read_trailers
+from daypass.core.audit.differences import Comparison
+from daypass.core.audit.events import Kind, Material, history
+from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
+from daypass.core.audit.stats import Counter, Spread
 from daypass.core.grant import ABSENT, Grant, GrantId, Oid
-from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.proof import PolicyFacts, Traces, check_admission
-from daypass.core.receipt import (
+from daypass.core.ledger.receipt import (
     Admission,
     ApprovalRecord,
     Genesis,
@@ -25,7 +25,7 @@ from daypass.core.receipt import (
     Refusal,
     Retirement,
 )
-from daypass.core.stats import Counter, Spread
+from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Span, Window
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from policy_samples import DIRECTORY, files, policy, shown
 
 from daypass.core.catalogue import Catalogue, Directory, Role, Settings, Share, Subject, frozen
-from daypass.core.policies import read_policies
+from daypass.core.policy.policies import read_policies
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvYg4ugYlBJJ0qn5xkUxz8TnBVDTTWrxCiwpFUU9Kr"
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from daypass.core.document import Document, path_parts, path_text, read, read_on
+from daypass.core.files.document import Document, path_parts, path_text, read, read_on
 from daypass.core.finding import Finding, Place
 
 TEXT = b"""# yaml-language-server: $schema=../../.schemas/grant.schema.json

@@ -10,9 +10,9 @@ import time
 import pytest
 import yaml
 
-from daypass.core.document import GRANT_LIMIT, POLICY_LIMIT, Document, read
 from daypass.core.errors import RefusedError
-from daypass.core.subset import MOST
+from daypass.core.files.document import GRANT_LIMIT, POLICY_LIMIT, Document, read
+from daypass.core.files.subset import MOST
 
 FILE = "grants/orders-db/a.yaml"
 
@@ -253,7 +253,7 @@ def test_a_python_without_libyaml_is_told_what_to_install() -> None:
     code = (
         "import sys; sys.modules['yaml._yaml'] = None\n"
         "from daypass.core.errors import RefusedError\n"
-        "try:\n    import daypass.core.document\n"
+        "try:\n    import daypass.core.files.document\n"
         "except RefusedError as error: print(error.message, '|', error.hint)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -265,7 +265,7 @@ def test_a_python_without_libyaml_is_told_what_to_install() -> None:
 
 def test_the_reader_itself_refuses_to_load_without_libyaml(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yaml, "__with_libyaml__", False)
-    spec = importlib.util.find_spec("daypass.core.subset")
+    spec = importlib.util.find_spec("daypass.core.files.subset")
     assert spec is not None
     assert spec.loader is not None
     with pytest.raises(RefusedError, match="built without libyaml"):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_samples import AT, DIRECTORY, RESOURCE, files, grant, policy, rules
 
-from daypass.core.policies import read_policies
-from daypass.core.policy import Request, Requirement, decide, ends, merge, static_denials
+from daypass.core.policy.decision import Request, Requirement, decide, ends, merge, static_denials
+from daypass.core.policy.policies import read_policies
 from daypass.core.window import Span, Window
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from policy_samples import AT, DIRECTORY, RULES, grant, policy, rules
 
-from daypass.core.approvers import people
-from daypass.core.policy import Request, approvers, decide
+from daypass.core.policy.approvers import people
+from daypass.core.policy.decision import Request, approvers, decide
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, rules
 
-from daypass.core.policies import read_policies
-from daypass.core.policy import Request, Requirement, decide, static_denials
+from daypass.core.policy.decision import Request, Requirement, decide, static_denials
+from daypass.core.policy.policies import read_policies
 from daypass.core.window import Window
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"

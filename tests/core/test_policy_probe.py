@@ -3,10 +3,10 @@
 import pytest
 from policy_samples import files, policy, rules, shown
 
-from daypass.core.policies import read_policies
-from daypass.core.policy import Request, decide
-from daypass.core.probe import probe
-from daypass.core.worlds import MOST, worlds_of
+from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.policies import read_policies
+from daypass.core.policy.probe import probe
+from daypass.core.policy.worlds import MOST, worlds_of
 
 NEVER = (
     "can never apply: no request that is possible here makes its condition true [mend the condition or remove the rule]"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from policy_samples import DIRECTORY, FILES, PURPOSE, RESOURCE, SETTINGS, files, policy, shown
 
 from daypass.core.catalogue import Limits, Settings, Share
-from daypass.core.policies import policy_of, read_policies
-from daypass.core.rules import Rules
+from daypass.core.policy.policies import policy_of, read_policies
+from daypass.core.policy.rules import Rules
 
 
 def test_the_whole_reads_without_a_fault():

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from policy_samples import AT, files, shown
 
-from daypass.core.policies import read_policies
-from daypass.core.policytest import run_tests
+from daypass.core.policy.policies import read_policies
+from daypass.core.policy.policytest import run_tests
 
 REQUEST = "request: {subject: alice, resource: orders-db, role: readonly, window: {duration: 8h}, reason: example one, ticket: INC-1}"
 WIKI = "request: {subject: alice, resource: wiki, role: editor, window: {duration: 4h}}"

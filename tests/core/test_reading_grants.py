@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daypass.core.files.reading import _WORDS, read_grant
+from daypass.core.files.writing import grant_text
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant, GrantId
-from daypass.core.reading import _WORDS, read_grant
 from daypass.core.window import Span, Window
-from daypass.core.writing import grant_text
 
 PATH = "grants/orders-db/a.yaml"
 GOOD = """# yaml-language-server: $schema=../../.schemas/grant.schema.json

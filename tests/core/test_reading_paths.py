@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daypass.core.files.reading import check_names, check_path, directive_findings, skip_directives
 from daypass.core.finding import Place
-from daypass.core.reading import check_names, check_path, directive_findings, skip_directives
 
 REGULAR = "100644"
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receipt_strategies import BEGIN, bodies, open_, sign
 
-from daypass.core.chain import Head, Sealed, seal, verify_chain
 from daypass.core.errors import LedgerError
 from daypass.core.grant import GrantId, Oid
-from daypass.core.receipt import Genesis, Receipt, Retirement, envelope_digest
-from daypass.core.statement import to_statement
+from daypass.core.ledger.chain import Head, Sealed, seal, verify_chain
+from daypass.core.ledger.receipt import Genesis, Receipt, Retirement, envelope_digest
+from daypass.core.ledger.statement import to_statement
 
 MAIN = "a" * 40
 BODY = Retirement(GrantId("orders-db/a"), Oid("a" * 40), Oid("b" * 40))

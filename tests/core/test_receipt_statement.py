@@ -11,9 +11,18 @@ from receipt_strategies import BEGIN, receipts
 
 from daypass.core.errors import LedgerError
 from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ledger.receipt import (
+    Admission,
+    ApprovalRecord,
+    Genesis,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+)
+from daypass.core.ledger.statement import change_from_dict, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
-from daypass.core.statement import change_from_dict, from_statement, to_statement
 from daypass.core.window import Window
 
 OID = Oid("a" * 40)

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_samples import AT, grant, rules
 
-from daypass.core.cel.expression import compile_condition
-from daypass.core.cel.source import spread
 from daypass.core.finding import Place
-from daypass.core.rules import Requirement, Rule, Rules
+from daypass.core.policy.cel.expression import compile_condition
+from daypass.core.policy.cel.source import spread
+from daypass.core.policy.rules import Requirement, Rule, Rules
 
 PLACE = Place("policies/rules/x.yaml", 3, 5)
 
@@ -94,7 +94,7 @@ def test_answers_are_remembered_by_the_values_they_depend_on_alone(facts):
 
 
 def test_remembering_is_bounded(facts, monkeypatch):
-    monkeypatch.setattr("daypass.core.rules._REMEMBERED", 2)
+    monkeypatch.setattr("daypass.core.policy.rules._REMEMBERED", 2)
     asked = Rules.of([rule("a", "grant.role == 'r3'", deny=True)])
     answers = [asked.judge(facts | {"grant.role": f"r{number}"})[0].denies for number in (1, 2, 3, 1, 3)]
     assert answers == [False, False, True, False, True]
@@ -111,7 +111,7 @@ def test_no_rules_say_nothing(facts):
 
 
 def test_rules_that_are_too_much_as_one_program_are_asked_one_by_one(facts, monkeypatch):
-    monkeypatch.setattr("daypass.core.rules.combine", lambda texts: None)
+    monkeypatch.setattr("daypass.core.policy.rules.combine", lambda texts: None)
     asked = Rules.of([rule("a", deny=True), rule("b", deny_unless="true")])
     assert told(asked.judge(facts)) == [("a", True, True, ""), ("b", True, False, "")]
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from policy_samples import AT, RULES, files, grant, policy, rules, shown
 
-from daypass.core.policies import read_policies
-from daypass.core.policy import Request, decide
-from daypass.core.rules import Requirement
+from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.policies import read_policies
+from daypass.core.policy.rules import Requirement
 
 
 def test_the_rules_of_the_design_are_read():

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from daypass.core.conform import conform
-from daypass.core.document import POLICY_LIMIT, Document, read
-from daypass.core.misfits import misfits
-from daypass.core.scalars import typed, typing_of
+from daypass.core.files.conform import conform
+from daypass.core.files.document import POLICY_LIMIT, Document, read
+from daypass.core.files.misfits import misfits
+from daypass.core.files.scalars import typed, typing_of
 
 RESOURCE = """version: 1
 title: 12
@@ -189,5 +189,5 @@ def test_a_missing_key_without_description_is_told_all_the_same() -> None:
 
 
 def test_a_refusal_without_words_stays_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daypass.core.conform.misfits", lambda *_: iter(()))
+    monkeypatch.setattr("daypass.core.files.conform.misfits", lambda *_: iter(()))
     assert told("a: b", "grant") == ["1:1 [] not-conforming: the file does not fit the schema 'grant' ()"]

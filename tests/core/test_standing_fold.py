@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receipt_strategies import BEGIN, admissions, bodies
 
-from daypass.core.chain import Head
 from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.ledger.chain import Head
+from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.ledger.standing import AdmittedGrant, Delta, Standing, fold
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
-from daypass.core.receipt import Genesis, Intent, Outcome, Receipt, Refusal, Retirement
-from daypass.core.standing import AdmittedGrant, Delta, Standing, fold
 
 E = Entitlement("postgres", "orders-db", "alice", "{}")
 G = GrantId("orders-db/a")

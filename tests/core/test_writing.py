@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daypass.core.files.reading import read_grant
+from daypass.core.files.writing import SCHEMA_HINT, grant_text, name_grant
 from daypass.core.grant import Grant, GrantId
-from daypass.core.reading import read_grant
 from daypass.core.window import Span, Window
-from daypass.core.writing import SCHEMA_HINT, grant_text, name_grant
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from pages import TOP, blocks
 
-from daypass.core.receipt import KINDS, Body
+from daypass.core.ledger.receipt import KINDS, Body
 from daypass.edges.forge.records import _FIELDS
 from daypass.schema import load, names
 from driver import Access

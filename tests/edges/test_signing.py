@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from daypass.core.errors import EdgeError, LedgerError, UsageError
 from daypass.core.grant import canonical
-from daypass.core.receipt import PAYLOAD_TYPE
-from daypass.edges.signing import EnvelopeSigner, EnvelopeVerifier, check_private, generate_key, read_public_key
+from daypass.core.ledger.receipt import PAYLOAD_TYPE
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, check_private, generate_key, read_public_key
 
 STATEMENT = {"_type": "x", "number": 1, "text": "Zoë"}
 
@@ -322,7 +322,7 @@ def test_after_an_exchange_of_keys_both_open(tmp_path, keys, signer):
 
 def test_knowing_whom_to_believe_needs_no_library(keys):
     code = (
-        "import sys; from daypass.edges.signing import EnvelopeVerifier;"
+        "import sys; from daypass.edges.ledger.signing import EnvelopeVerifier;"
         f"EnvelopeVerifier({{'k': {keys[1]!r}}}).fingerprints;"
         "assert not any(m.split('.')[0] in ('securesystemslib', 'cryptography') for m in sys.modules)"
     )

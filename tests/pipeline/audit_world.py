@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
-from daypass.core.chain import Head, seal
 from daypass.core.grant import ABSENT, Grant, GrantId, Oid, canonical, digest, grant_path
+from daypass.core.ledger.chain import Head, seal
+from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
 from daypass.core.window import Span, Window
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.index import AuditIndex, messages
-from daypass.edges.git.ledger import GitLedger
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree, write_files
-from daypass.edges.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
+from daypass.edges.ledger.ledger import GitLedger
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
 from daypass.pipeline.audit import Archive
 from daypass.pipeline.verify import Witnesses
 from daypass.ports import Envelope

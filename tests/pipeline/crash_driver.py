@@ -21,7 +21,8 @@ from typing import Any
 
 from daypass.cli import apply, main, request, review
 from daypass.edges.forge import local
-from daypass.edges.git import books, history, plumbing
+from daypass.edges.git import history, plumbing
+from daypass.edges.ledger import books
 from daypass.edges.targets import embedded, registry
 from daypass.pipeline import audit, expire, gate, propose, survey
 

@@ -8,10 +8,10 @@ import subprocess
 import pytest
 from audit_world import T0, World, minutes
 
+from daypass.core.audit.events import Kind
 from daypass.core.errors import LedgerError, RefusedError, UsageError
-from daypass.core.events import Kind
+from daypass.core.ledger.receipt import Refusal, Retirement
 from daypass.core.plan import Reason
-from daypass.core.receipt import Refusal, Retirement
 from daypass.edges.git.plumbing import Git
 from daypass.pipeline.audit import access, history, stats
 

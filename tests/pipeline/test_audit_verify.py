@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from audit_world import T0, World, minutes
 
-from daypass.core.chain import seal
 from daypass.core.grant import ABSENT, Oid
+from daypass.core.ledger.chain import seal
+from daypass.core.ledger.receipt import ApprovalRecord, Genesis, Intent, Outcome, Refusal, Retirement
 from daypass.core.plan import Action, Intended, Reason
-from daypass.core.receipt import ApprovalRecord, Genesis, Intent, Outcome, Refusal, Retirement
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree, write_files
-from daypass.edges.signing import EnvelopeSigner, generate_key
+from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
 from daypass.pipeline.verify import verify
 from daypass.ports import Envelope
 

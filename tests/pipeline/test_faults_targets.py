@@ -7,8 +7,8 @@ from faults_world import FaultyWorld, on, two_targets
 
 from daypass.cli.site import Site
 from daypass.core.errors import ConflictError, EdgeError, ExitCode
+from daypass.core.ledger.receipt import Intent, Outcome
 from daypass.core.plan import Action, Reason
-from daypass.core.receipt import Intent, Outcome
 from driver import Access
 from fakes.target import FakeTarget
 

@@ -7,14 +7,14 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 
-from daypass.core.audit import Access, AccessAnswer, Sources
-from daypass.core.differences import Difference, Verified
-from daypass.core.events import Event, HistoryAnswer, Kind
+from daypass.core.audit.access import Access, AccessAnswer, Sources
+from daypass.core.audit.differences import Difference, Verified
+from daypass.core.audit.events import Event, HistoryAnswer, Kind
+from daypass.core.audit.stats import Spread, Stats, StatsAnswer
 from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid
+from daypass.core.ledger.receipt import Admission, ApprovalRecord
 from daypass.core.plan import Entitlement
-from daypass.core.receipt import Admission, ApprovalRecord
-from daypass.core.stats import Spread, Stats, StatsAnswer
 from daypass.core.window import Window
 from daypass.views.audit import audit_csv, audit_json, audit_text
 from daypass.views.findings import printable

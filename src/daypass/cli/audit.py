@@ -35,8 +35,8 @@ def _archive(site: Any) -> Any:
 
 
 def _read_subject(path: str, raw: bytes) -> str | None:
+    from daypass.core.files.reading import read_grant
     from daypass.core.grant import Grant
-    from daypass.core.reading import read_grant
 
     found = read_grant(path, raw)
     return found.subject if isinstance(found, Grant) else None
@@ -135,8 +135,8 @@ def verify(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     """
     from daypass.cli.options import now
     from daypass.cli.site import Site, progress
+    from daypass.core.files.reading import read_grant
     from daypass.core.grant import Grant
-    from daypass.core.reading import read_grant
     from daypass.edges.git.index import messages
     from daypass.pipeline.evidence import judge_again
     from daypass.pipeline.verify import Witnesses

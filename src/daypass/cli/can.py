@@ -87,7 +87,7 @@ def _remembered(state: Path, policies: str, subject: str, resource: str, role: s
             return None
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
         found = connection.execute(
-            "SELECT kind, store, target, principal, privilege FROM meaning"
+            "SELECT kind, store, target, principal, privilege FROM meanings"
             " WHERE policies = ? AND subject = ? AND resource = ? AND role = ?",
             (policies, subject, resource, role),
         ).fetchone()

@@ -231,9 +231,9 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     people in them; what would make a denied request pass.
     """
     from daypass.cli.site import Site
+    from daypass.core.files.reading import read_grant
     from daypass.core.grant import FOLDER, SUFFIX, Grant, GrantId
-    from daypass.core.policy import Request, decide
-    from daypass.core.reading import read_grant
+    from daypass.core.policy.decision import Request, decide
     from daypass.core.window import format_instant
     from daypass.pipeline.propose import read_current
     from daypass.views.decision import decision_data, explain_text
@@ -271,7 +271,7 @@ def policy() -> None:
 def policy_test(obj: dict[str, Any], revision: str, output: str) -> int:
     """Run the cases of policies/tests/ and show where the decision differs from what a case expects."""
     from daypass.cli.site import Site
-    from daypass.core.policytest import run_tests
+    from daypass.core.policy.policytest import run_tests
     from daypass.views.policytest import tests_json, tests_text
 
     site = Site(obj["folder"], obj["acting"])

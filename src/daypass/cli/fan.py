@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
-    from daypass.core.policies import Policy
+    from daypass.core.policy.policies import Policy
     from daypass.pipeline.check import Piece, Portion
 
 _AHEAD = 2

@@ -54,7 +54,7 @@ class Founding:
 
     def key(self, signer: str, public_key: Path | None) -> str:
         """Make the signing key, or take the public half of one that a signer URI holds; return the public PEM."""
-        from daypass.edges.signing import generate_key, read_public_key
+        from daypass.edges.ledger.signing import generate_key, read_public_key
 
         there = self.top / "policies" / "ledger.pub"
         if there.exists():
@@ -98,7 +98,7 @@ class Founding:
                 )
 
     def _codeowners(self) -> str:
-        from daypass.core.policies import read_policies
+        from daypass.core.policy.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
         from daypass.views.codeowners import codeowners_text
 

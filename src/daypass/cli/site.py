@@ -20,11 +20,11 @@ from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Settings
-    from daypass.core.policies import Policy
-    from daypass.core.standing import Standing
-    from daypass.edges.git.books import GitBooks
+    from daypass.core.ledger.standing import Standing
+    from daypass.core.policy.policies import Policy
     from daypass.edges.git.history import GitHistory
     from daypass.edges.git.repository import Repository
+    from daypass.edges.ledger.books import GitBooks
     from daypass.edges.memory import FileMemory
     from daypass.ports import Forge, Target
 
@@ -102,7 +102,7 @@ class Site:
         A typing error would else hide where ledger and targets are, and with them every end of access. Policies that
         do not read give nothing anyway.
         """
-        from daypass.core.policies import SETTINGS
+        from daypass.core.policy.policies import SETTINGS
 
         def read(commit: Oid) -> Settings | None:
             policy = self.policy_at(commit)
@@ -127,7 +127,7 @@ class Site:
 
     def worktree_policy(self) -> Policy:
         """Read the policies as they lie in the work tree."""
-        from daypass.core.policies import read_policies
+        from daypass.core.policy.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
 
         files = list(worktree_files(self.top(), "policies"))
@@ -151,7 +151,7 @@ class Site:
     @cached_property
     def books(self) -> GitBooks:
         """The ledger, with the keys that main names."""
-        from daypass.edges.git.books import GitBooks
+        from daypass.edges.ledger.books import GitBooks
 
         settings = self.settings
         return GitBooks(

@@ -14,13 +14,13 @@ from datetime import datetime
 
 from daypass.core.approval import Merge, Pull
 from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.files.paths import check_path
+from daypass.core.files.reading import read_grant
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
-from daypass.core.paths import check_path
+from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Refusal, Retirement
+from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
-from daypass.core.policies import Policy
-from daypass.core.reading import read_grant
-from daypass.core.receipt import Admission, ApprovalRecord, Body, Refusal, Retirement
-from daypass.core.standing import Standing
+from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.evidence import Verdict, gather, weigh
 from daypass.pipeline.policies import FOLDER as POLICIES

@@ -13,9 +13,9 @@ from datetime import datetime
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
+from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
+from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Intended, Reason, brake
-from daypass.core.receipt import BATCH, Body, Intent, Outcome
-from daypass.core.standing import Standing
 from daypass.pipeline.survey import Survey, observe
 from daypass.ports import Books, Target
 

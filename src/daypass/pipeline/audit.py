@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.audit import AccessAnswer, Anchor, Sources, Step, read_trailers
-from daypass.core.audit import access as accesses
-from daypass.core.chain import Head, Open, Stored, verify_chain
+from daypass.core.audit.access import AccessAnswer, Anchor, Sources, Step, read_trailers
+from daypass.core.audit.access import access as accesses
+from daypass.core.audit.events import HistoryAnswer, Material
+from daypass.core.audit.events import history as events
 from daypass.core.errors import LedgerError, UsageError
-from daypass.core.events import HistoryAnswer, Material
-from daypass.core.events import history as events
 from daypass.core.grant import ABSENT, GrantId, Oid, grant_id
-from daypass.core.receipt import Receipt
+from daypass.core.ledger.chain import Head, Open, Stored, verify_chain
+from daypass.core.ledger.receipt import Receipt
 
 if TYPE_CHECKING:
-    from daypass.core.stats import StatsAnswer
+    from daypass.core.audit.stats import StatsAnswer
 
 Progress = Callable[[int, int, str], None]
 Known = Callable[[], Collection[str]]
@@ -202,7 +202,7 @@ def _require(about: str, name: str, known: Known) -> None:
 
 def stats(archive: Archive, *, at: datetime) -> StatsAnswer:
     """Measure from receipts how quick access comes and goes; those written after ``at`` do not count."""
-    from daypass.core.stats import Counter, StatsAnswer  # noqa: PLC0415  (questions start at once without it)
+    from daypass.core.audit.stats import Counter, StatsAnswer  # noqa: PLC0415  (questions start at once without it)
 
     sources = refresh(archive, at=at)
     counter = Counter()

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from daypass.core.files.paths import check_names, check_path
+from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import FOLDER, Grant, Oid
-from daypass.core.paths import check_names, check_path
-from daypass.core.policies import Policy
-from daypass.core.policy import static_denials
-from daypass.core.probe import probe
-from daypass.core.reading import read_grant
+from daypass.core.policy.decision import static_denials
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.probe import probe
 from daypass.core.tally import Checked
 from daypass.pipeline.proposal import duplicate_finding
 from daypass.ports import Entry, History, VerdictStore

@@ -9,9 +9,9 @@ from daypass.core.approval import Account, Excluded, Judgement, Need, Pull, Revi
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
-from daypass.core.policies import Policy
-from daypass.core.policy import Decision, Request, approvers, decide
-from daypass.core.receipt import Admission
+from daypass.core.ledger.receipt import Admission
+from daypass.core.policy.decision import Decision, Request, approvers, decide
+from daypass.core.policy.policies import Policy
 from daypass.pipeline.proposal import Item, Proposal
 from daypass.ports import Commit, ForgeReader, History
 

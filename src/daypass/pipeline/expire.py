@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from daypass.core.approval import Pull
 from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
+from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
-from daypass.core.standing import Standing
 from daypass.core.window import format_duration
 from daypass.ports import Forge, History
 

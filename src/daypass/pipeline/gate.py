@@ -10,7 +10,7 @@ from daypass.core.approval import Merge, Pull
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import GrantId, Oid
-from daypass.core.standing import Standing
+from daypass.core.ledger.standing import Standing
 from daypass.core.window import format_duration, format_instant
 from daypass.pipeline.evidence import Verdict, gather, weigh
 from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal

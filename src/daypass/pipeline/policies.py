@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daypass.core.policies import Policy, read_policies
+from daypass.core.policy.policies import Policy, read_policies
 from daypass.ports import History
 
 FOLDER = "policies"

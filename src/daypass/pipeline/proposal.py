@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.directives import directive_findings
 from daypass.core.errors import ExitCode, worst
+from daypass.core.files.directives import directive_findings
+from daypass.core.files.paths import check_names, check_path
+from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, narrows
-from daypass.core.paths import check_names, check_path
-from daypass.core.policies import Policy
-from daypass.core.policy import Decision, Request, decide
-from daypass.core.reading import read_grant
+from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.ports import Change, History
 

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 
 from daypass.core.approval import Pull
 from daypass.core.errors import DeniedError, InvalidError, UsageError
+from daypass.core.files.reading import read_grant
+from daypass.core.files.writing import grant_text, name_grant
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_path
-from daypass.core.policies import Policy
-from daypass.core.policy import Decision, Request, decide
-from daypass.core.reading import read_grant
-from daypass.core.receipt import Admission
+from daypass.core.ledger.receipt import Admission
+from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
-from daypass.core.writing import grant_text, name_grant
 from daypass.pipeline.proposal import duplicate_finding, first_duplicate
 from daypass.ports import Forge, History
 

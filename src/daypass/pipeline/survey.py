@@ -13,10 +13,10 @@ from daypass.core.calm import Calm, next_boundary
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError, ExitCode, LedgerError, RefusedError
 from daypass.core.grant import GrantId, Oid, canonical, digest
+from daypass.core.ledger.receipt import Outcome, Refusal
+from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Plan, Reason, compute
-from daypass.core.policies import Policy
-from daypass.core.receipt import Outcome, Refusal
-from daypass.core.standing import Standing
+from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
 from daypass.ports import ForgeReader, History, Memory, TargetReader

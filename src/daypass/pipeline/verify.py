@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.audit import NO_TRAILERS, Sources, Step, read_trailers
-from daypass.core.chain import Open, verify_chain
-from daypass.core.differences import Comparison, Difference, Verified, in_order
+from daypass.core.audit.access import NO_TRAILERS, Sources, Step, read_trailers
+from daypass.core.audit.differences import Comparison, Difference, Verified, in_order
+from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, canonical, grant_id, grant_path
+from daypass.core.ledger.chain import Open, verify_chain
+from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
-from daypass.core.proof import PolicyFacts, Traces, check_admission
-from daypass.core.receipt import Admission, Receipt
 from daypass.pipeline.audit import AuditLedger, Progress
 from daypass.ports import History
 
 if TYPE_CHECKING:
-    from daypass.core.policies import Policy
+    from daypass.core.policy.policies import Policy
 
 _BATCH = 2_000
 _POLICIES = "policies/"

@@ -13,7 +13,7 @@ DURATION = r"(?:[0-9]{1,5}d)?(?:[0-9]{1,5}h)?(?:[0-9]{1,6}m)?(?:[0-9]{1,8}s)?"
 def text(pattern: str, words: str, *, longest: int) -> Any:
     """Return the field of a text of 1 to ``longest`` characters that matches a pattern; ``words`` say what is expected.
 
-    Editors and `daypass.core.conform` show the words where the pattern does not match.
+    Editors and `daypass.core.files.conform` show the words where the pattern does not match.
     """
     return Field(
         min_length=1, max_length=longest, pattern=f"^(?:{pattern})$", json_schema_extra={"patternErrorMessage": words}

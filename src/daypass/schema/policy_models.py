@@ -1,6 +1,6 @@
 """The forms of the files below ``policies/``: the source of their JSON Schemas.
 
-Only the shape is said here (keys, types, patterns); whether references resolve is judged in ``daypass.core.policies``.
+Only the shape is said here (keys, types, patterns); whether references resolve is judged in ``daypass.core.policy.policies``.
 """
 
 from __future__ import annotations

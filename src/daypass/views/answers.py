@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from daypass.core.audit import Sources
+from daypass.core.audit.access import Sources
 from daypass.core.window import format_instant
 from daypass.views.findings import as_document, joined, printable
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from daypass.core.audit import Access, AccessAnswer, approvers
-from daypass.core.events import Event, HistoryAnswer
+from daypass.core.audit.access import Access, AccessAnswer, approvers
+from daypass.core.audit.events import Event, HistoryAnswer
 from daypass.core.window import format_duration, format_instant
 from daypass.views.answers import NONE, SHORT, as_csv, as_json, header, joined, table, when
 
 if TYPE_CHECKING:
-    from daypass.core.differences import Verified
-    from daypass.core.stats import StatsAnswer
+    from daypass.core.audit.differences import Verified
+    from daypass.core.audit.stats import StatsAnswer
 
     Answer = AccessAnswer | HistoryAnswer | Verified | StatsAnswer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from daypass.core.differences import Difference, Verified
-from daypass.core.stats import Spread, StatsAnswer
+from daypass.core.audit.differences import Difference, Verified
+from daypass.core.audit.stats import Spread, StatsAnswer
 from daypass.core.window import format_duration
 from daypass.views.answers import NONE, as_csv, as_json, header, joined, table
 

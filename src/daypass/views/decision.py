@@ -6,8 +6,8 @@ from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
-from daypass.core.policies import Policy
-from daypass.core.policy import Decision, approvers
+from daypass.core.policy.decision import Decision, approvers
+from daypass.core.policy.policies import Policy
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import joined
 

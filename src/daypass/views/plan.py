@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.plan import Action, Claim, Entitlement, Intended, Plan
-from daypass.core.receipt import Outcome, Refusal
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daypass.core.policytest import Results
+from daypass.core.policy.policytest import Results
 from daypass.views.findings import as_document, joined
 
 

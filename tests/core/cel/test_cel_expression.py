@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.cel.expression import (
+from daypass.core.finding import Place
+from daypass.core.policy.cel.expression import (
     LONGEST_EXPRESSION,
     Condition,
     Failure,
@@ -14,9 +15,8 @@ from daypass.core.cel.expression import (
     compile_condition,
     evaluate_all,
 )
-from daypass.core.cel.source import spread
-from daypass.core.cel.vocabulary import ASKED, FUNCTIONS, KINDS, VOCABULARY, Kind
-from daypass.core.finding import Place
+from daypass.core.policy.cel.source import spread
+from daypass.core.policy.cel.vocabulary import ASKED, FUNCTIONS, KINDS, VOCABULARY, Kind
 
 SAMPLES = {
     Kind.STRING: "x",

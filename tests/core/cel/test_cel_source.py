@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.cel.source import mentions, spread, tokens
+from daypass.core.policy.cel.source import mentions, spread, tokens
 
 
 def scalar(text):

@@ -28,15 +28,15 @@ from ledger_making import (
     retirement,
 )
 
-from daypass.core.chain import Head, seal
 from daypass.core.errors import ConflictError, EdgeError, LedgerError
 from daypass.core.grant import GrantId, Oid
+from daypass.core.ledger.chain import Head, seal
+from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Refusal
+from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.receipt import Genesis, Intent, Outcome, Refusal
-from daypass.core.standing import Standing, fold
-from daypass.edges.git import standing as module
-from daypass.edges.git.standing import StandingCache
-from daypass.edges.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
+from daypass.edges.ledger import standing as module
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
+from daypass.edges.ledger.standing import StandingCache
 from daypass.ports import Envelope
 
 
@@ -415,10 +415,10 @@ def test_nothing_new_needs_no_signature_library(made):
     code = f"""
         import sys
         from pathlib import Path
-        from daypass.edges.git.ledger import GitLedger
+        from daypass.edges.ledger.ledger import GitLedger
         from daypass.edges.git.plumbing import Git
-        from daypass.edges.git.standing import StandingCache
-        from daypass.edges.signing import EnvelopeVerifier
+        from daypass.edges.ledger.standing import StandingCache
+        from daypass.edges.ledger.signing import EnvelopeVerifier
         ledger = GitLedger(Git(Path({str(made.folder)!r})), {BRANCH!r})
         loaded = StandingCache(Path({str(made.cache.path)!r})).load(ledger, EnvelopeVerifier({{"ledger.pub": {made.public!r}}}))
         assert loaded.verified == 0 and len(loaded.standing.holdings) == 2
@@ -477,7 +477,7 @@ KILLED = """
     sys.path.insert(0, {tests!r})
     from pathlib import Path
     from ledger_making import Made, admission
-    from daypass.edges.git import standing
+    from daypass.edges.ledger import standing
     made = Made(Path({folder!r}), Path({key!r}), {public!r})
     at = made.load().standing
     def die(*arguments):

@@ -9,7 +9,7 @@ import pytest
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import InvalidError
-from daypass.core.policies import KINDS
+from daypass.core.policy.policies import KINDS
 from daypass.edges.targets.embedded import EmbeddedTarget
 from daypass.edges.targets.registry import TARGETS, open_target, store_path
 

@@ -16,12 +16,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from daypass.core.audit import Anchor, Step
-from daypass.core.chain import Head
+from daypass.core.audit.access import Anchor, Step
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT, GrantId, Oid
-from daypass.core.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement
-from daypass.core.statement import from_statement, to_statement
+from daypass.core.ledger.chain import Head
+from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.plumbing import Git
 from daypass.edges.trusted import others_may_write

@@ -1,0 +1,1 @@
+"""Answers from git and the ledger alone."""

@@ -1,0 +1,263 @@
+"""What the ledger and main's history say about access: who could reach a resource, and how each access came to be.
+
+Two sources, and what each is believed for:
+
+- receipts (signed, chained) say what was proved and what was done at the targets, and when: they are the truth of
+  access;
+- main's first-parent history says which grant files landed, in which order. Positions order it, never the dates of
+  commits, which their authors choose. A merge message's trailers are shown where no receipt tells better.
+
+Access that daypass did not give is in neither and therefore in no answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt
+from daypass.core.plan import Action, Entitlement, Intended, Reason
+
+_TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Step:
+    """One grant file added, changed or removed by one step of main's first-parent history.
+
+    ``position`` orders the steps of one index and means nothing else. ``old`` and ``new`` are blobs, ABSENT for none.
+    """
+
+    position: int
+    commit: Oid
+    grant: GrantId
+    old: Oid
+    new: Oid
+
+    @property
+    def removed(self) -> bool:
+        """Whether the file is gone after it."""
+        return self.new == ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What an answer rests on, for its header.
+
+    ``main`` and ``ledger`` are the commits that were read, ``receipts`` how many receipts the ledger has and ``told``
+    the instant of the last: what happened after it is not known. ``rebuilt`` says why the index was built anew, ""
+    where not.
+    """
+
+    main: Oid
+    ledger: Oid
+    receipts: int
+    told: datetime | None
+    at: datetime
+    rebuilt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trailers:
+    """What a merge message says of itself. Everything is text as written; absent ones are empty."""
+
+    grants: tuple[str, ...] = ()
+    pull: str = ""
+    head: str = ""
+    requester: str = ""
+    approved_by: tuple[str, ...] = ()
+    policy: str = ""
+    rules: str = ""
+    ledger: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether the message has no trailer of ours: a merge made by hand around the gate."""
+        return self == NO_TRAILERS
+
+
+NO_TRAILERS = Trailers()
+"""What a message made by hand has."""
+
+
+def read_trailers(message: str) -> Trailers:
+    """Read our trailers from a message's last paragraph; a repeated one that may stand once only is read as its last.
+
+    Earlier paragraphs hold the request's own words: what stands there is never taken for a trailer.
+    """
+    block = message.rstrip().replace("\r\n", "\n").rpartition("\n\n")[2]
+    found: dict[str, list[str]] = {}
+    for line in block.split("\n"):
+        match = _TRAILER.fullmatch(line)
+        if match is not None:
+            found.setdefault(match.group(1).lower(), []).append(match.group(2).strip())
+
+    def last(key: str) -> str:
+        return found.get(key, [""])[-1]
+
+    return Trailers(
+        grants=tuple(found.get("daypass-grant", ())),
+        pull=last("daypass-pull").removeprefix("#"),
+        head=last("daypass-head"),
+        requester=last("daypass-requester"),
+        approved_by=tuple(found.get("daypass-approved-by", ())),
+        policy=last("daypass-policy"),
+        rules=last("daypass-rules"),
+        ledger=last("daypass-ledger"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Which receipt was the ledger's last when a merge was made, by the digest in its message."""
+
+    sequence: int
+    at: datetime
+
+
+def approvers(admission: Admission) -> tuple[str, ...]:
+    """Return who approved, as the trailers write it: ``bob (owners)``."""
+    return tuple(dict.fromkeys(f"{record.by} ({record.source})" for record in admission.approvals))
+
+
+def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int | None:
+    """Return how many seconds after its window's end an access was seen to be gone; None when its window had not ended.
+
+    ``until`` is the end that the target was last told. An expiry names its own end, which may have been drawn nearer
+    since.
+    """
+    end = change.due if change.reason is Reason.EXPIRED else until
+    if end is None or end > receipt.at:
+        return None
+    return int((receipt.at - end).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An entitlement that existed, or may have existed, at the instant asked about.
+
+    ``until`` is when the window that the target was told ends; ``overdue`` says that it had ended already. ``doubt``
+    is "" for access that a receipt proves, else why nobody can tell. ``basis`` are the admissions in force of the
+    grants that gave it; ``receipt`` is the sequence of the outcome (or intent) that says so.
+    """
+
+    entitlement: Entitlement
+    grants: tuple[GrantId, ...]
+    since: datetime
+    until: datetime | None
+    overdue: bool
+    receipt: int
+    basis: tuple[Admission, ...] = ()
+    doubt: str = ""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Whose access it was, by the directory's handles; empty when no admission says."""
+        return tuple(dict.fromkeys(admission.subject for admission in self.basis))
+
+
+@dataclass(slots=True)
+class Held:
+    """An entitlement of ours as receipts tell it: the change that last gave it, since when, and which receipt says so.
+
+    ``doubt`` is "" where it was seen to exist.
+    """
+
+    change: Intended
+    since: datetime
+    receipt: int
+    doubt: str = ""
+
+    def overdue(self, at: datetime) -> bool:
+        """Whether its window had ended."""
+        return self.change.until is not None and self.change.until <= at
+
+
+class Holdings:
+    """What receipts, taken in order, add up to.
+
+    An addition that was begun and whose end nobody wrote down, or that failed, may have happened: it is held in
+    doubt. A removal counts only when its receipt says that the access was seen to be gone.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[Entitlement, Held] = {}
+        self.admitted: dict[GrantId, Admission] = {}
+
+    def add(self, receipt: Receipt) -> None:
+        """Take the next receipt."""
+        body = receipt.body
+        if isinstance(body, Admission):
+            self.admitted[body.grant] = body
+        if isinstance(body, Outcome) and body.recovered and not body.ok:
+            self._seen_absent(body.change)
+            return
+        for change, ok, doubt in _effects(body):
+            if change.action is Action.REMOVE:
+                if ok:
+                    self.held.pop(change.entitlement, None)
+            else:
+                self._give(receipt, change, "" if ok else doubt)
+
+    def _seen_absent(self, change: Intended) -> None:
+        """Drop an addition in doubt once somebody has looked and not found it."""
+        known = self.held.get(change.entitlement)
+        if known is not None and known.doubt and change.action is Action.ADD:
+            del self.held[change.entitlement]
+
+    def _give(self, receipt: Receipt, change: Intended, doubt: str) -> None:
+        known = self.held.get(change.entitlement)
+        if known is not None and not known.doubt:
+            if not doubt:  # the target was told again: access goes on, its end has moved
+                self.held[change.entitlement] = Held(change, known.since, receipt.sequence)
+        elif known is not None and doubt:
+            self.held[change.entitlement] = Held(change, known.since, receipt.sequence, doubt)
+        else:
+            self.held[change.entitlement] = Held(change, receipt.at, receipt.sequence, doubt)
+
+    def basis(self, change: Intended) -> tuple[Admission, ...]:
+        """Return the admissions in force of the grants that a change names."""
+        return tuple(self.admitted[grant] for grant in change.grants if grant in self.admitted)
+
+
+def _effects(body: Body) -> Iterable[tuple[Intended, bool, str]]:
+    if isinstance(body, Intent):
+        return [(change, False, "it was begun, and no receipt says how it ended") for change in body.changes]
+    if isinstance(body, Outcome):
+        return [(body.change, body.ok, f"it failed: {body.error}")]
+    return ()
+
+
+def access(receipts: Iterable[Receipt], *, resource: str, at: datetime) -> tuple[Access, ...]:
+    """Say who could reach a resource at an instant. ``receipts`` are in order; those of other resources are skipped."""
+    holdings = Holdings()
+    for receipt in receipts:
+        if receipt.at <= at:
+            holdings.add(receipt)
+    found = [
+        Access(
+            entitlement=entitlement,
+            grants=held.change.grants,
+            since=held.since,
+            until=held.change.until,
+            overdue=held.overdue(at),
+            receipt=held.receipt,
+            basis=holdings.basis(held.change),
+            doubt=held.doubt,
+        )
+        for entitlement, held in holdings.held.items()
+        if entitlement.resource == resource
+    ]
+    return tuple(sorted(found, key=lambda item: item.entitlement))
+
+
+@dataclass(frozen=True, slots=True)
+class AccessAnswer:
+    """Who could reach a resource at ``sources.at``."""
+
+    sources: Sources
+    resource: str
+    found: tuple[Access, ...]

@@ -1,0 +1,280 @@
+"""Every difference between the ledger, main's history and what a receipt claims to have been proved by.
+
+`Comparison` takes the steps of main once and the receipts in order; nothing else is kept, so a ledger of any length
+can be compared. An *error* is something that cannot come about by itself; a *note* is something that has an innocent
+reading, which the message gives. Each code stands in docs/findings.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.audit.access import Holdings, Sources, Step
+from daypass.core.finding import Severity
+from daypass.core.grant import GrantId, Oid
+from daypass.core.ledger.receipt import Admission, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.plan import Action, Intended
+from daypass.core.window import format_instant
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that does not agree. ``receipt`` is a sequence, None where no receipt is meant."""
+
+    code: str
+    message: str
+    severity: Severity = Severity.ERROR
+    grant: str = ""
+    commit: str = ""
+    receipt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a whole verification found. ``proved`` receipts were read, with ``checked`` admissions held against git."""
+
+    sources: Sources
+    proved: int
+    checked: int
+    landings: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong; notes are no wrong."""
+        return not any(found.severity is Severity.ERROR for found in self.differences)
+
+
+class Comparison:
+    """Holds receipts, in order, against main's steps."""
+
+    def __init__(self, steps: Iterable[Step], positions: Mapping[Oid, int], anchors: Mapping[str, Oid]) -> None:
+        """Begin.
+
+        ``positions`` are those of all first-parent commits of main; ``anchors`` maps the digests that merge messages
+        name as the ledger's last to the first commit that does.
+        """
+        self._steps = {(step.commit, step.grant): step for step in steps}
+        self._positions = positions
+        self._anchors = dict(anchors)
+        self._settled: set[tuple[Oid, GrantId]] = set()
+        self._retired: set[tuple[GrantId, Oid]] = set()
+        self._admitted: set[tuple[GrantId, Oid]] = set()
+        self._open: dict[Intended, list[int]] = {}
+        self._failed: set[Intended] = set()
+        self._seen_main = -1
+        self._holdings = Holdings()
+        self._found: list[Difference] = []
+
+    @property
+    def admitted(self) -> Mapping[GrantId, Admission]:
+        """The admissions in force so far."""
+        return self._holdings.admitted
+
+    def add(self, receipt: Receipt) -> None:
+        """Take the next receipt."""
+        body = receipt.body
+        self._anchors.pop(receipt.digest, None)
+        if not isinstance(body, Genesis):  # the first receipt is no run: it has settled nothing of what main held
+            self._main(receipt)
+        if isinstance(body, Admission | Refusal):
+            self._landed(receipt, body)
+        elif isinstance(body, Retirement):
+            self._retired.add((body.grant, body.blob))
+        elif isinstance(body, Intent):
+            for change in body.changes:
+                self._open.setdefault(change, []).append(receipt.sequence)
+        elif isinstance(body, Outcome):
+            self._outcome(receipt, body)
+        self._holdings.add(receipt)
+
+    def _main(self, receipt: Receipt) -> None:
+        position = self._positions.get(Oid(receipt.main))
+        if position is None:
+            self._say(
+                "main-unknown",
+                f"receipt {receipt.sequence} was written on main {receipt.main[:12]}, which is not in main's history",
+                receipt=receipt.sequence,
+                commit=receipt.main,
+            )
+        elif position < self._seen_main:
+            self._say(
+                "main-went-back",
+                f"receipt {receipt.sequence} was written on main {receipt.main[:12]}, which is older than the main of "
+                "an earlier receipt",
+                receipt=receipt.sequence,
+                commit=receipt.main,
+            )
+        else:
+            self._seen_main = position
+
+    def _landed(self, receipt: Receipt, body: Admission | Refusal) -> None:
+        key = (body.landing, body.grant)
+        step = self._steps.get(key)
+        if step is None or step.new != body.blob:
+            where = "did not" if body.landing in self._positions else "is not in main's history and did not"
+            self._say(
+                "receipt-without-landing",
+                f"receipt {receipt.sequence} says that commit {body.landing[:12]} brought blob {body.blob[:12]} as "
+                f"{body.grant}; that commit {where} bring it",
+                grant=body.grant,
+                commit=body.landing,
+                receipt=receipt.sequence,
+            )
+            return
+        self._settled.add(key)
+        if isinstance(body, Admission):
+            self._admitted.add((body.grant, body.blob))
+
+    def _outcome(self, receipt: Receipt, body: Outcome) -> None:
+        change = body.change
+        opened = self._open.get(change)
+        # An addition that failed may have come about all the same: a later run looks, and says so of the same intent.
+        looked = body.recovered and change in self._failed
+        self._failed.discard(change)
+        if change.action is Action.ADD and not body.ok and not body.recovered:
+            self._failed.add(change)
+        if opened is None and looked:
+            pass
+        elif opened is None:
+            self._say(
+                "outcome-without-intent",
+                f"receipt {receipt.sequence} tells how {_say(change)} ended, and no receipt before it intends that",
+                receipt=receipt.sequence,
+            )
+        elif len(opened) == 1:
+            del self._open[change]
+        else:
+            opened.pop()
+        if change.action is Action.ADD and body.ok:
+            self._given(receipt, change)
+
+    def _given(self, receipt: Receipt, change: Intended) -> None:
+        basis = self._holdings.basis(change)
+        giving = [admission for admission in basis if admission.entitlement == change.entitlement]
+        if not giving:
+            self._say(
+                "access-without-admission",
+                f"receipt {receipt.sequence} gives {_entitlement(change)}, and no admission before it does",
+                receipt=receipt.sequence,
+            )
+            return
+        last = max(admission.window.end for admission in giving)
+        if change.until is None or change.until > last:
+            self._say(
+                "access-beyond-window",
+                f"receipt {receipt.sequence} gives {_entitlement(change)} until "
+                f"{format_instant(change.until) if change.until else 'further notice'}; the window that was approved "
+                f"ends {format_instant(last)}",
+                receipt=receipt.sequence,
+            )
+
+    def finish(self, at: datetime) -> tuple[Difference, ...]:
+        """Return all that was found once the last receipt was taken, errors first."""
+        self._unsettled()
+        self._unretired()
+        for digest, commit in self._anchors.items():
+            self._say(
+                "anchor-missing",
+                f"commit {commit[:12]} was merged when the ledger's last receipt was {digest}, which the ledger does "
+                "not have: it was cut off or replaced",
+                commit=commit,
+            )
+        for change, sequences in self._open.items():
+            self._say(
+                "intent-without-outcome",
+                f"receipt {sequences[-1]} intends {_say(change)}, and no receipt says how it ended; the next "
+                "`daypass apply` looks and says so",
+                receipt=sequences[-1],
+            )
+        for entitlement, held in self._holdings.held.items():
+            if held.overdue(at) and not held.doubt and held.change.until is not None:
+                self._say(
+                    "held-past-window",
+                    f"{entitlement.principal} still has {entitlement.privilege} on {entitlement.resource}; its window "
+                    f"ended {format_instant(held.change.until)}",
+                    grant=held.change.grants[0] if held.change.grants else "",
+                    receipt=held.receipt,
+                )
+        return in_order(self._found)
+
+    def _unsettled(self) -> None:
+        """Name what landed without a receipt. Superseded and later files may have none; one that stands may not."""
+        latest: dict[GrantId, Step] = {}
+        for step in self._steps.values():
+            if step.position <= self._seen_main and step.position >= latest.get(step.grant, step).position:
+                latest[step.grant] = step
+        for key, step in self._steps.items():
+            if step.removed or key in self._settled:
+                continue
+            if step.position > self._seen_main:
+                code, severity = "not-applied-yet", Severity.NOTE
+                why = "no run has seen it yet"
+            elif latest[step.grant] is step:
+                code, severity = "landing-without-receipt", Severity.ERROR
+                why = "the runs since then wrote neither that it was admitted nor that it was refused"
+            else:
+                code, severity = "superseded-without-receipt", Severity.NOTE
+                why = "it was replaced before a run could settle it"
+            self._say(
+                code,
+                f"commit {step.commit[:12]} brought {step.grant}, and {why}",
+                severity,
+                grant=step.grant,
+                commit=step.commit,
+            )
+
+    def _unretired(self) -> None:
+        for step in self._steps.values():
+            gone = (step.grant, step.old)
+            if step.removed and gone in self._admitted and gone not in self._retired:
+                later = step.position > self._seen_main
+                self._say(
+                    "removal-without-receipt",
+                    f"commit {step.commit[:12]} removed {step.grant}, and no receipt says so"
+                    + ("; no run has seen it yet" if later else ""),
+                    Severity.NOTE,
+                    grant=step.grant,
+                    commit=step.commit,
+                )
+
+    def _say(
+        self,
+        code: str,
+        message: str,
+        severity: Severity = Severity.ERROR,
+        *,
+        grant: str = "",
+        commit: str = "",
+        receipt: int | None = None,
+    ) -> None:
+        self._found.append(Difference(code, message, severity, grant, commit, receipt))
+
+
+def in_order(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """Sort errors first, then by receipt, grant and message."""
+    severities = list(Severity)
+    return tuple(
+        sorted(
+            found,
+            key=lambda d: (
+                severities.index(d.severity),
+                -1 if d.receipt is None else d.receipt,
+                d.grant,
+                d.code,
+                d.message,
+            ),
+        )
+    )
+
+
+def _say(change: Intended) -> str:
+    verb = "giving" if change.action is Action.ADD else "removing"
+    return f"{verb} {_entitlement(change)}"
+
+
+def _entitlement(change: Intended) -> str:
+    entitlement = change.entitlement
+    return f"{entitlement.privilege} on {entitlement.resource} to {entitlement.principal}"

@@ -1,0 +1,281 @@
+"""The history of access: each event from the request to the access that was seen to be gone, in order.
+
+Landings are ordered by their position in main's first-parent history, never by the dates of commits, which their
+authors choose; what receipts say lies between them by the times that the receipts prove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+
+from daypass.core.audit.access import NO_TRAILERS, Anchor, Sources, Step, Trailers, approvers, lateness
+from daypass.core.grant import GrantId, Oid
+from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement
+from daypass.core.plan import Action, Entitlement
+
+
+class Kind(Enum):
+    """What an event of a history is."""
+
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    MERGED = "merged"
+    FILE_REMOVED = "file removed"
+    ADMITTED = "admitted"
+    REFUSED = "refused"
+    RETIRED = "retired"
+    ADDED = "access added"
+    REMOVED = "access removed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a history. ``at`` is None where nothing that can be proved dates it.
+
+    ``commit``, ``pull``, ``approvers`` and ``policy`` are those of the landing that the event belongs to (for an
+    approval the commit that was approved); ``receipt`` is the sequence of the receipt that says so, None for what
+    only git says; ``late`` is how many seconds after its window an access was seen to be gone.
+    """
+
+    kind: Kind
+    at: datetime | None
+    grants: tuple[GrantId, ...]
+    subject: str = ""
+    resource: str = ""
+    role: str = ""
+    by: str = ""
+    commit: str = ""
+    pull: int | None = None
+    approvers: tuple[str, ...] = ()
+    policy: str = ""
+    receipt: int | None = None
+    late: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that a history is told from: receipts in order, steps by position, and what the steps' messages say.
+
+    ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps
+    the digest in a ``Daypass-Ledger`` trailer to the receipt that has it.
+    """
+
+    receipts: Sequence[Receipt] = ()
+    steps: Sequence[Step] = ()
+    trailers: Mapping[Oid, Trailers] = field(default_factory=dict)
+    subjects: Mapping[Oid, str] = field(default_factory=dict)
+    anchors: Mapping[str, Anchor] = field(default_factory=dict)
+
+
+def history(material: Material) -> tuple[Event, ...]:
+    """Tell how access came to be and what ended it, in order."""
+    proofs = _Proofs.of(material.receipts)
+    placed: list[tuple[_Key, Event]] = []
+    reached = _EARLIEST
+    told: set[tuple[str, GrantId]] = set()
+    for step in sorted(material.steps):
+        reached = max(reached, _placed(step, proofs, material))
+        placed.append(((*reached, step.position), _landing(step, proofs, material)))
+        told.add((step.commit, step.grant))
+    for receipt in material.receipts:
+        for event in _events(receipt, proofs, material):
+            if event.kind is not Kind.MERGED:
+                placed.append(((event.at or receipt.at, _RANK.get(event.kind, _RECEIPT), receipt.sequence), event))
+            elif (event.commit, event.grants[0]) not in told:
+                lost = replace(event, detail="this landing is not in main's history")
+                placed.append(((receipt.at, _LANDING, receipt.sequence), lost))
+    return tuple(event for _, event in sorted(placed, key=lambda item: item[0]))
+
+
+_Key = tuple[datetime, int, int]
+_RANK = {Kind.REQUESTED: 0, Kind.APPROVED: 1}
+_LANDING, _RECEIPT, _AFTER = 2, 3, 4
+_DIGITS = 19
+_EARLIEST = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proofs:
+    """What receipts say of each landing, and what was in force at each outcome."""
+
+    settled: dict[tuple[Oid, GrantId], Receipt]
+    retired: dict[tuple[GrantId, Oid], Receipt]
+    basis: dict[int, tuple[Admission, ...]]
+    until: dict[int, datetime | None]
+
+    @classmethod
+    def of(cls, receipts: Sequence[Receipt]) -> _Proofs:
+        found = cls({}, {}, {}, {})
+        in_force: dict[GrantId, Admission] = {}
+        told: dict[Entitlement, datetime | None] = {}
+        for receipt in receipts:
+            body = receipt.body
+            if isinstance(body, Admission):
+                found.settled[body.landing, body.grant] = receipt
+                in_force[body.grant] = body
+            elif isinstance(body, Refusal):
+                found.settled[body.landing, body.grant] = receipt
+            elif isinstance(body, Retirement):
+                found.retired.setdefault((body.grant, body.blob), receipt)
+                found.basis[receipt.sequence] = tuple(in_force[g] for g in (body.grant,) if g in in_force)
+            elif isinstance(body, Outcome):
+                change = body.change
+                found.basis[receipt.sequence] = tuple(in_force[g] for g in change.grants if g in in_force)
+                found.until[receipt.sequence] = told.get(change.entitlement)
+                if body.ok and change.action is Action.ADD:
+                    told[change.entitlement] = change.until
+        return found
+
+
+def _placed(step: Step, proofs: _Proofs, material: Material) -> tuple[datetime, int]:
+    """Return where among what receipts say a landing stands: only for its order, for no date of its own is proved.
+
+    The forge's merge record dates a landing that was admitted by it. Else the merge message names the last receipt of
+    that moment; where it does not, the landing is told just before the first receipt that knows of it.
+    """
+    receipt = proofs.settled.get((step.commit, step.grant))
+    if receipt is not None and isinstance(receipt.body, Admission) and not receipt.body.narrowed_from:
+        return (receipt.body.merged_at, _LANDING)
+    anchor = material.anchors.get(material.trailers.get(step.commit, NO_TRAILERS).ledger)
+    if anchor is not None:
+        return (anchor.at, _AFTER)
+    if receipt is None and step.removed:
+        receipt = proofs.retired.get((step.grant, step.old))
+    return (receipt.at, _LANDING) if receipt is not None else _EARLIEST
+
+
+def _landing(step: Step, proofs: _Proofs, material: Material) -> Event:
+    receipt = proofs.retired.get((step.grant, step.old)) if step.removed else None
+    receipt = receipt or proofs.settled.get((step.commit, step.grant))
+    sequence = receipt.sequence if receipt is not None else None
+    admission = receipt.body if receipt is not None and isinstance(receipt.body, Admission) else None
+    if admission is not None and not admission.narrowed_from:
+        return _of_admission(Kind.MERGED, admission, at=admission.merged_at, receipt=sequence)
+    trailers = material.trailers.get(step.commit, NO_TRAILERS)
+    return Event(
+        kind=Kind.FILE_REMOVED if step.removed else Kind.MERGED,
+        at=None,
+        grants=(step.grant,),
+        subject=material.subjects.get(step.old if step.removed else step.new, ""),
+        resource=step.grant.partition("/")[0],
+        role=admission.role if admission is not None else "",
+        by=trailers.requester,
+        commit=step.commit,
+        pull=_number(trailers.pull),
+        approvers=trailers.approved_by,
+        policy=trailers.policy,
+        receipt=sequence,
+        detail="not merged by the gate" if trailers.empty else "as the merge message says",
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else None
+
+
+def _of_admission(
+    kind: Kind, admission: Admission, *, at: datetime, commit: str = "", by: str = "", receipt: int | None = None
+) -> Event:
+    return Event(
+        kind=kind,
+        at=at,
+        grants=(admission.grant,),
+        subject=admission.subject,
+        resource=admission.resource,
+        role=admission.role,
+        by=by,
+        commit=commit or admission.landing,
+        pull=admission.pull,
+        approvers=approvers(admission),
+        policy=admission.policy,
+        receipt=receipt,
+        detail=f"narrows {admission.narrowed_from[:12]}" if admission.narrowed_from else "",
+    )
+
+
+def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event]:
+    body, sequence = receipt.body, receipt.sequence
+    if isinstance(body, Admission) and body.narrowed_from:
+        # It needs no request and no approval of its own: those of the grant that it narrows were told already.
+        return [_of_admission(Kind.ADMITTED, body, at=receipt.at, receipt=sequence)]
+    if isinstance(body, Admission):
+        requested = _of_admission(
+            Kind.REQUESTED, body, at=body.requested_at, commit=body.head, by=body.requester, receipt=sequence
+        )
+        approved = [
+            _of_admission(
+                Kind.APPROVED,
+                body,
+                at=record.at,
+                commit=record.commit,
+                by=f"{record.by} ({record.source})",
+                receipt=sequence,
+            )
+            for record in body.approvals
+        ]
+        merged = _of_admission(Kind.MERGED, body, at=body.merged_at, receipt=sequence)
+        return [requested, *approved, merged, _of_admission(Kind.ADMITTED, body, at=receipt.at, receipt=sequence)]
+    if isinstance(body, Refusal):
+        found = _of_file(Kind.REFUSED, receipt, body.grant, body.landing, material)
+        detail = f"{body.code}: {body.message}"
+        return [replace(found, subject=material.subjects.get(body.blob, ""), detail=detail)]
+    if isinstance(body, Retirement):
+        found = _of_file(Kind.RETIRED, receipt, body.grant, body.commit, material)
+        return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
+    if isinstance(body, Outcome):
+        return [_of_outcome(receipt, body, proofs)]
+    return []
+
+
+def _of_file(kind: Kind, receipt: Receipt, grant: GrantId, commit: Oid, material: Material) -> Event:
+    trailers = material.trailers.get(commit, NO_TRAILERS)
+    return Event(
+        kind=kind,
+        at=receipt.at,
+        grants=(grant,),
+        resource=grant.partition("/")[0],
+        commit=commit,
+        pull=_number(trailers.pull),
+        approvers=trailers.approved_by,
+        policy=trailers.policy,
+        receipt=receipt.sequence,
+    )
+
+
+def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> Event:
+    change = body.change
+    removal = change.action is Action.REMOVE
+    basis = proofs.basis[receipt.sequence]
+    last = basis[-1] if basis else None
+    kind = (Kind.REMOVED if removal else Kind.ADDED) if body.ok else Kind.FAILED
+    said = [change.reason.value] if body.ok else [f"{change.action.value} failed: {body.error}"]
+    return Event(
+        kind=kind,
+        at=receipt.at,
+        grants=change.grants,
+        subject=last.subject if last is not None else "",
+        resource=change.entitlement.resource,
+        role=last.role if last is not None else "",
+        commit=last.landing if last is not None else "",
+        pull=last.pull if last is not None else None,
+        approvers=tuple(dict.fromkeys(name for admission in basis for name in approvers(admission))),
+        policy=last.policy if last is not None else "",
+        receipt=receipt.sequence,
+        late=lateness(receipt, change, proofs.until[receipt.sequence]) if kind is Kind.REMOVED else None,
+        detail="; ".join(said + (["told by a later run"] if body.recovered else [])),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryAnswer:
+    """The events of what was asked about: ``about`` is subject, resource or grant, ``name`` which."""
+
+    sources: Sources
+    about: str
+    name: str
+    events: tuple[Event, ...]

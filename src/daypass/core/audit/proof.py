@@ -1,0 +1,164 @@
+"""Checking an admission again, years later, from git alone: what was approved, under which policy, and what it gave.
+
+The forge's own records (reviews, merge times) are not in git. What git can show is shown: that the file says what was
+approved, that the policy and the role's meaning are those of the base, that the approvals name the head that was
+merged, that nobody approved for themselves, and that the merge message told the same story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from daypass.core.audit.access import Trailers, approvers
+from daypass.core.audit.differences import Difference
+from daypass.core.finding import Severity
+from daypass.core.grant import Grant, Oid, canonical
+from daypass.core.ledger.receipt import Admission, Receipt
+from daypass.core.plan import Entitlement
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """What a base's policies say of one grant: their digest, and what the role meant ("" and None for nothing)."""
+
+    policy: str
+    meaning: str = ""
+    entitlement: Entitlement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What git holds of one admission.
+
+    ``grant`` is the file as read, None where it cannot be read as one; ``parents`` are the landing's; ``before`` is the
+    admission of the grant that stood before, for one that narrows.
+    """
+
+    grant: Grant | None
+    parents: tuple[Oid, ...]
+    trailers: Trailers
+    policy: PolicyFacts | None
+    before: Admission | None = None
+
+
+def check_admission(receipt: Receipt, admission: Admission, traces: Traces) -> tuple[Difference, ...]:
+    """Return what does not agree between an admission and what git holds of it."""
+    pairs = [*_file(admission, traces.grant)]
+    if admission.narrowed_from:
+        pairs += _narrowing(admission, traces.before)
+    else:
+        pairs += [*_base(admission, traces), *_people(admission), *_told(admission, traces.trailers)]
+    found = [
+        Difference(
+            code,
+            f"receipt {receipt.sequence}, {admission.grant}: {message}",
+            grant=admission.grant,
+            commit=admission.landing,
+            receipt=receipt.sequence,
+        )
+        for code, message in pairs
+    ]
+    if traces.trailers.empty and not admission.narrowed_from:
+        found.append(
+            Difference(
+                "no-trailers",
+                f"receipt {receipt.sequence}, {admission.grant}: commit {admission.landing[:12]} has no trailers; it "
+                "was merged at the forge and not by the gate",
+                Severity.NOTE,
+                admission.grant,
+                admission.landing,
+                receipt.sequence,
+            )
+        )
+    return tuple(found)
+
+
+_Pair = tuple[str, str]
+
+
+def _file(admission: Admission, grant: Grant | None) -> Iterator[_Pair]:
+    if grant is None:
+        yield "grant-unreadable", f"blob {admission.blob[:12]} cannot be read as a grant"
+        return
+    if grant.digest != admission.grant_digest:
+        yield "grant-digest", f"the file means {grant.digest}, the receipt says {admission.grant_digest}"
+    said = (admission.subject, admission.resource, admission.role)
+    if (grant.subject, grant.resource, grant.role) != said:
+        yield "grant-fields", f"the file gives {grant.subject} {grant.role} on {grant.resource}, the receipt {said}"
+    if admission.narrowed_from:
+        return
+    window = grant.span.starting(admission.merged_at)
+    if window != admission.window:
+        yield "window", f"the file's window is {window}, the receipt's {admission.window}"
+
+
+def _narrowing(admission: Admission, before: Admission | None) -> Iterator[_Pair]:
+    if before is None or before.blob != admission.narrowed_from:
+        yield "narrowed-nothing", f"it narrows blob {admission.narrowed_from[:12]}, which no receipt before it admits"
+        return
+    kept = ("subject", "resource", "role", "entitlement", "policy", "meaning", "approvals", "requester")
+    moved = [name for name in kept if getattr(admission, name) != getattr(before, name)]
+    if moved or not admission.window.within(before.window):
+        yield "widened", f"it is called a narrowing and changes {', '.join(moved) or 'the window to a longer one'}"
+
+
+def _base(admission: Admission, traces: Traces) -> Iterator[_Pair]:
+    if not traces.parents or traces.parents[0] != admission.base:
+        was = traces.parents[0][:12] if traces.parents else "none"
+        yield "base", f"the landing's first parent is {was}, the receipt's base is {admission.base[:12]}"
+    facts = traces.policy
+    if facts is None:
+        yield "policy-unreadable", f"the policies of base {admission.base[:12]} cannot be read"
+        return
+    if facts.policy != admission.policy:
+        yield "policy-digest", f"the policies of the base are {facts.policy}, the receipt says {admission.policy}"
+    if facts.meaning != admission.meaning:
+        yield (
+            "meaning-digest",
+            f"the role meant {facts.meaning or 'nothing'} at the base, the receipt says {admission.meaning}",
+        )
+    if facts.entitlement != admission.entitlement:
+        yield (
+            "entitlement",
+            f"the role gave {_words(facts.entitlement)} at the base, the receipt {_words(admission.entitlement)}",
+        )
+
+
+def _words(entitlement: Entitlement | None) -> str:
+    if entitlement is None:
+        return "nothing"
+    return canonical([entitlement.target, entitlement.resource, entitlement.principal, entitlement.privilege])
+
+
+def _people(admission: Admission) -> Iterator[_Pair]:
+    for record in admission.approvals:
+        if record.commit != admission.head:
+            yield (
+                "approval-commit",
+                f"{record.by} approved {record.commit[:12]}, what was merged is {admission.head[:12]}",
+            )
+        if record.by in (admission.requester, admission.subject):
+            yield "approved-own", f"{record.by} approved access that is their own or that they asked for"
+
+
+def _told(admission: Admission, trailers: Trailers) -> Iterator[_Pair]:
+    if trailers.empty:
+        return
+    if admission.grant not in trailers.grants:
+        yield "trailer-grant", f"the merge message names {', '.join(trailers.grants) or 'no grant'}"
+    for name, said, proved in (
+        ("pull", trailers.pull, str(admission.pull)),
+        ("head", trailers.head, admission.head),
+        ("requester", trailers.requester, admission.requester),
+        ("policy", trailers.policy, admission.policy),
+    ):
+        if said != proved:
+            yield f"trailer-{name}", f"the merge message says {name} {said or 'nothing'}, the receipt {proved}"
+    missing = sorted(set(approvers(admission)) - set(trailers.approved_by))
+    if missing:
+        yield "trailer-approvers", f"the merge message does not name {', '.join(missing)}"
+    rules = set(trailers.rules.replace(",", " ").split())
+    if not set(admission.rules) <= rules:
+        unnamed = ", ".join(sorted(set(admission.rules) - rules))
+        yield "trailer-rules", f"the merge message does not name the rules {unnamed}"

@@ -1,0 +1,1 @@
+"""Files: from bytes to documents and grants, and back to text."""

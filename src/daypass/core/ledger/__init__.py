@@ -1,0 +1,1 @@
+"""The record: receipts, their chain, and what they add up to."""

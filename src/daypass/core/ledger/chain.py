@@ -1,0 +1,167 @@
+"""The chain of receipts: how new ones are numbered, linked and sealed, and how stored ones are proved.
+
+What a chain that verifies has been shown to be, receipt by receipt:
+
+(1) it stands at the next place, and none is missing before it;
+(2) its envelope carries the signature of a known key over exactly these bytes;
+(3) it says itself that it belongs at this place: it was neither dropped before, reordered nor replayed;
+(4) it names the digest of the very envelope before it, so that no other history fits under it;
+(5) its instant is not before that of its predecessor;
+(6) it is the genesis exactly when it is the first.
+
+What no chain can show is that its newest receipts were cut off. Who has seen a head before (this machine's cache, the
+trailer of a merge message) compares it with the chain; see `daypass.core.ledger.standing` and the audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from daypass.core.errors import LedgerError
+from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
+from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.window import format_instant
+
+_HINT = "compare the ledger branch with another clone; `daypass audit verify` reads all of it"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last receipt of a chain: its number, the digest of its envelope, its instant, and the main recorded last."""
+
+    sequence: int
+    digest: str
+    at: datetime
+    main: str = ""
+
+    @classmethod
+    def of(cls, receipt: Receipt, before: Head | None) -> Head:
+        """Return the head once a receipt has come; one that names no main keeps the main known before."""
+        main = receipt.main or (before.main if before is not None else "")
+        return cls(receipt.sequence, receipt.digest, receipt.at, main)
+
+
+class Stored(Protocol):
+    """An envelope at its place in the ledger."""
+
+    @property
+    def sequence(self) -> int:
+        """The place, from 0."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """The envelope's exact bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A new receipt with the signed envelope that carries it."""
+
+    receipt: Receipt
+    raw: bytes
+
+    @property
+    def sequence(self) -> int:
+        """Its place in the chain."""
+        return self.receipt.sequence
+
+
+Open = Callable[[bytes], dict[str, Any]]
+"""Returns the statement in an envelope. Raises LedgerError when it is not signed by a known key."""
+
+
+def seal(
+    bodies: Sequence[Body],
+    head: Head | None,
+    sign: Callable[[dict[str, Any]], bytes],
+    *,
+    at: datetime,
+    main: str,
+    run: str,
+) -> list[Sealed]:
+    """Give receipts their numbers, links and signatures, after ``head`` (None: they begin a ledger).
+
+    ``sign`` turns a statement into an envelope's bytes. Raises LedgerError when ``at`` is before the last receipt.
+    """
+    if head is not None and at < head.at:
+        raise LedgerError(
+            f"the clock says {format_instant(at)}, but the last receipt was written at {format_instant(head.at)}",
+            hint="set the clock right; receipts never go back in time",
+        )
+    found: list[Sealed] = []
+    sequence, previous = (head.sequence + 1, head.digest) if head is not None else (0, "")
+    for body in bodies:
+        if isinstance(body, Genesis) != (sequence == 0):
+            raise RuntimeError("a ledger begins with its genesis and has no other")
+        receipt = Receipt(sequence, previous, at, main, run, body)
+        raw = sign(to_statement(receipt))
+        previous = envelope_digest(raw)
+        found.append(Sealed(replace(receipt, digest=previous), raw))
+        sequence += 1
+    return found
+
+
+def verify_chain(envelopes: Iterable[Stored], open_: Open, after: Head | None = None) -> Iterator[Receipt]:
+    """Yield receipts as they are proved, in order; ``after`` is a head proved before, None for a whole chain.
+
+    Raises LedgerError naming the receipt and what is wrong with it. Nothing after a fault is yielded.
+    """
+    head = after
+    rest = iter(envelopes)
+    for envelope in rest:
+        receipt = _prove(envelope, open_, head, rest)
+        head = Head.of(receipt, head)
+        yield receipt
+
+
+def _prove(envelope: Stored, open_: Open, head: Head | None, rest: Iterator[Stored]) -> Receipt:
+    place = head.sequence + 1 if head is not None else 0
+    if envelope.sequence != place:  # (1)
+        raise LedgerError(f"receipt {place} is missing: the next one there is {envelope.sequence}", hint=_HINT)
+    receipt = _open(envelope, open_)  # (2)
+    if receipt.sequence != place:  # (3)
+        raise LedgerError(_misplaced(receipt, place, open_, rest), hint=_HINT)
+    if head is not None and receipt.previous != head.digest:  # (4)
+        raise LedgerError(
+            f"receipt {place} follows another receipt {place - 1} than the one that stands there: it names "
+            f"{receipt.previous or 'none'}, expected {head.digest}; one of the two is from a fork or was replaced",
+            hint=_HINT,
+        )
+    if head is None and receipt.previous:
+        raise LedgerError(f"receipt 0 names one before it ({receipt.previous}), expected none", hint=_HINT)
+    if head is not None and receipt.at < head.at:  # (5)
+        raise LedgerError(
+            f"receipt {place} was written at {format_instant(receipt.at)}, before receipt {place - 1} at "
+            f"{format_instant(head.at)}",
+            hint=_HINT,
+        )
+    if isinstance(receipt.body, Genesis) != (place == 0):  # (6)
+        wrong = "is a second genesis" if place else "is no genesis, with which every ledger begins"
+        raise LedgerError(f"receipt {place} {wrong}", hint=_HINT)
+    return receipt
+
+
+def _open(envelope: Stored, open_: Open) -> Receipt:
+    try:
+        return from_statement(open_(envelope.raw), envelope_digest(envelope.raw))
+    except LedgerError as error:
+        raise LedgerError(f"receipt {envelope.sequence}: {error.message}", hint=error.hint or _HINT) from error
+
+
+def _misplaced(receipt: Receipt, place: int, open_: Open, rest: Iterator[Stored]) -> str:
+    """Say what happened: a receipt from before came again, or the right one stands further on, or is nowhere."""
+    if receipt.sequence < place:
+        return f"receipt {receipt.sequence} stands again at place {place}: it was replayed"
+    for later in rest:
+        try:
+            found = _open(later, open_)
+        except LedgerError:
+            continue  # already refusing; whatever else is broken does not change what is said of this place
+        if found.sequence == place:
+            return f"receipt {receipt.sequence} stands at place {place}, and {place} after it: they were reordered"
+    return f"receipt {receipt.sequence} stands at place {place}: {receipt.sequence - place} before it were dropped"

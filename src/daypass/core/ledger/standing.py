@@ -1,0 +1,293 @@
+"""What the ledger adds up to: which grants are proved, which access is ours, and what was begun and never finished.
+
+A standing is a fold over receipts and nothing else: the same receipts give the same standing, whether they come at
+once or in portions. The rules of the fold:
+
+- an admission makes a grant proved, whatever was said of it before; a refusal or a retirement of it takes that back,
+  since the bytes that were proved are no longer those on main;
+- an intent opens each of its changes; an outcome of the same action on the same entitlement closes it;
+- but an addition that failed stays open until somebody has looked (``recovered``): a target may have done it and its
+  answer was lost, and access that we may have given must not be forgotten;
+- an addition that came about makes the entitlement ours, a removal that was seen to have come about ends that. A
+  removal that failed changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.ledger.chain import Head
+from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.plan import Action, Entitlement, Holding, Intended
+from daypass.core.window import Window
+
+FOLD_VERSION = 1
+"""Counts up when the rules above change, so that what was added up under other rules is added up again."""
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+Opened = tuple[Action, Entitlement]
+"""What an intent and its outcome have in common."""
+
+
+class AdmittedGrant(NamedTuple):
+    """The part of an admission that planning needs; fields as in Admission."""
+
+    grant: GrantId
+    blob: Oid
+    landing: Oid
+    subject: str
+    resource: str
+    role: str
+    window: Window
+    entitlement: Entitlement
+    meaning: str
+
+    @classmethod
+    def of(cls, admission: Admission) -> AdmittedGrant:
+        """Return an admission's slim row."""
+        return cls(
+            admission.grant,
+            admission.blob,
+            admission.landing,
+            admission.subject,
+            admission.resource,
+            admission.role,
+            admission.window,
+            admission.entitlement,
+            admission.meaning,
+        )
+
+
+class Parts(Protocol):
+    """Where a standing has what it holds from. Answers never change; all but holdings are ordered by key."""
+
+    def rows(self) -> Mapping[GrantId, AdmittedGrant]:
+        """Return every proved grant, slim."""
+        ...
+
+    def admissions(self) -> Mapping[GrantId, Admission]:
+        """Return every proof, whole. Dear where there are many; `admission` reads one."""
+        ...
+
+    def admission(self, grant: GrantId) -> Admission | None:
+        """Return one proof."""
+        ...
+
+    def refusals(self) -> Mapping[GrantId, Refusal]:
+        """Return what was refused."""
+        ...
+
+    def holdings(self) -> Mapping[Entitlement, Holding]:
+        """Return what is ours."""
+        ...
+
+    def pending(self) -> Mapping[Opened, Intended]:
+        """Return what was begun and not finished."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Parts that are held in memory. ``slim`` and ``proofs`` have the same keys."""
+
+    slim: Mapping[GrantId, AdmittedGrant] = field(default_factory=dict)
+    proofs: Mapping[GrantId, Admission] = field(default_factory=dict)
+    refused: Mapping[GrantId, Refusal] = field(default_factory=dict)
+    held: Mapping[Entitlement, Holding] = field(default_factory=dict)
+    opened: Mapping[Opened, Intended] = field(default_factory=dict)
+
+    def rows(self) -> Mapping[GrantId, AdmittedGrant]:
+        """Return every proved grant, slim."""
+        return self.slim
+
+    def admissions(self) -> Mapping[GrantId, Admission]:
+        """Return every proof."""
+        return self.proofs
+
+    def admission(self, grant: GrantId) -> Admission | None:
+        """Return one proof."""
+        return self.proofs.get(grant)
+
+    def refusals(self) -> Mapping[GrantId, Refusal]:
+        """Return what was refused."""
+        return self.refused
+
+    def holdings(self) -> Mapping[Entitlement, Holding]:
+        """Return what is ours."""
+        return self.held
+
+    def pending(self) -> Mapping[Opened, Intended]:
+        """Return what was begun and not finished."""
+        return self.opened
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """The state after ``head``, the last receipt (None: none yet); ``commit`` is the ledger branch's, or ABSENT."""
+
+    head: Head | None = None
+    commit: Oid = ABSENT
+    parts: Parts = field(default_factory=Held)
+
+    def same_state(self, other: Standing) -> bool:
+        """Say whether two standings hold the same after the same receipt, wherever they have it from."""
+        mine, theirs = self.parts, other.parts
+        return self.head == other.head and all(
+            (
+                mine.rows() == theirs.rows(),
+                mine.admissions() == theirs.admissions(),
+                mine.refusals() == theirs.refusals(),
+                mine.holdings() == theirs.holdings(),
+                mine.pending() == theirs.pending(),
+            )
+        )
+
+    @property
+    def refusals(self) -> Mapping[GrantId, Refusal]:
+        """The grants that were refused last, with why."""
+        return self.parts.refusals()
+
+    @property
+    def holdings(self) -> Mapping[Entitlement, Holding]:
+        """The entitlements that are ours."""
+        return self.parts.holdings()
+
+    @property
+    def pending(self) -> Mapping[Opened, Intended]:
+        """The changes that were begun and of which nobody knows how they ended."""
+        return self.parts.pending()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the last receipt's envelope, "" before the first."""
+        return self.head.digest if self.head is not None else ""
+
+    @property
+    def at(self) -> datetime | None:
+        """The instant of the last receipt, None before the first."""
+        return self.head.at if self.head is not None else None
+
+    @property
+    def main(self) -> str:
+        """The commit of main that a receipt named last, "" when none did."""
+        return self.head.main if self.head is not None else ""
+
+    @property
+    def next_sequence(self) -> int:
+        """The number that the next receipt will have."""
+        return self.head.sequence + 1 if self.head is not None else 0
+
+    def admitted(self) -> Iterator[AdmittedGrant]:
+        """Yield every proved grant, slim, ordered by id."""
+        return iter(self.parts.rows().values())
+
+    def blobs(self) -> Iterator[tuple[GrantId, Oid]]:
+        """Yield every proved grant with the blob that was proved, ordered by id."""
+        return ((row.grant, row.blob) for row in self.parts.rows().values())
+
+    def admission(self, grant: GrantId) -> Admission | None:
+        """Return the proof of a grant, None where it is not proved now."""
+        return self.parts.admission(grant)
+
+    def window_of(self, grant: GrantId) -> Window | None:
+        """Return the window that a proved grant was given, None where it is not proved now."""
+        found = self.admission(grant)
+        return found.window if found is not None else None
+
+    def refusal(self, grant: GrantId, blob: Oid, landing: Oid | None = None) -> Refusal | None:
+        """Return why these bytes, as that commit brought them where one is given, were refused; None where not."""
+        found = self.parts.refusals().get(grant)
+        if found is None or found.blob != blob or landing not in (None, found.landing):
+            return None
+        return found
+
+    def refused(self, grant: GrantId, blob: Oid, landing: Oid) -> bool:
+        """Say whether these bytes, as that commit brought them, were refused."""
+        return self.refusal(grant, blob, landing) is not None
+
+
+class Delta:
+    """What a run of receipts changes: per key the new value, or None where there is none any more.
+
+    Later receipts win, and nothing depends on the standing before: deltas of two portions, one after the other, are the
+    delta of both. Mutable while it gathers.
+    """
+
+    __slots__ = ("admissions", "count", "head", "holdings", "pending", "refusals")
+
+    def __init__(self, head: Head | None = None) -> None:
+        self.head = head
+        self.count = 0
+        self.admissions: dict[GrantId, Admission | None] = {}
+        self.refusals: dict[GrantId, Refusal | None] = {}
+        self.holdings: dict[Entitlement, Holding | None] = {}
+        self.pending: dict[Opened, Intended | None] = {}
+
+    def add(self, receipt: Receipt) -> None:
+        """Take the next receipt in. That it is the next one is `verify_chain`'s business."""
+        self.head = Head.of(receipt, self.head)
+        self.count += 1
+        body = receipt.body
+        if isinstance(body, Outcome):
+            self._settle(body)
+        elif isinstance(body, Intent):
+            for change in body.changes:
+                self.pending[change.action, change.entitlement] = change
+        elif isinstance(body, Admission):
+            self.admissions[body.grant] = body
+            self.refusals[body.grant] = None
+        elif isinstance(body, Refusal):
+            self.admissions[body.grant] = None
+            self.refusals[body.grant] = body
+        elif isinstance(body, Retirement):
+            self.admissions[body.grant] = None
+            self.refusals[body.grant] = None
+
+    def _settle(self, outcome: Outcome) -> None:
+        change = outcome.change
+        added = change.action is Action.ADD
+        opened = (change.action, change.entitlement)
+        if outcome.ok or outcome.recovered or not added:
+            self.pending[opened] = None
+        else:
+            self.pending[opened] = change
+        if outcome.ok:
+            holding = Holding(change.entitlement, change.grants, change.until) if added else None
+            self.holdings[change.entitlement] = holding
+
+    def onto(self, standing: Standing, commit: Oid = ABSENT) -> Standing:
+        """Return the standing after these receipts, held in memory whole."""
+        rows = {grant: AdmittedGrant.of(a) if a is not None else None for grant, a in self.admissions.items()}
+        below = standing.parts
+        held = Held(
+            slim=_over(below.rows(), rows),
+            proofs=_over(below.admissions(), self.admissions),
+            refused=_over(below.refusals(), self.refusals),
+            held=_over(below.holdings(), self.holdings),
+            opened=_over(below.pending(), self.pending, order=_opened_order),
+        )
+        return Standing(self.head if self.head is not None else standing.head, commit, held)
+
+
+def _opened_order(opened: Opened) -> tuple[Entitlement, str]:
+    return (opened[1], opened[0].value)
+
+
+def _over(below: Mapping[_K, _V], above: Mapping[_K, _V | None], order: Any = None) -> Mapping[_K, _V]:
+    merged = {**below, **above}
+    return {key: value for key in sorted(merged, key=order) if (value := merged[key]) is not None}
+
+
+def fold(receipts: Iterable[Receipt], standing: Standing | None = None, commit: Oid = ABSENT) -> Standing:
+    """Add receipts, in order, to a standing (None: to the empty one)."""
+    base = standing if standing is not None else Standing()
+    delta = Delta(base.head)
+    for receipt in receipts:
+        delta.add(receipt)
+    return delta.onto(base, commit)

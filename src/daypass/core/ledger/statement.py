@@ -1,0 +1,380 @@
+"""Receipts as in-toto statements and back (https://github.com/in-toto/attestation, Statement v1).
+
+Reading is strict: an unknown key, a missing one, a value of another type or an instant in another spelling is refused,
+so that each receipt has exactly one statement and ``from_statement(to_statement(receipt)) == receipt``.
+
+The subject of a statement are the grants that it is about. An admission names the digest of what the grant means; the
+other kinds know a grant by its id alone, and name the SHA-256 of the id's text. A change that no grant asked for
+(access that nobody granted, removed from an exclusive resource) names its resource with the SHA-256 of the
+entitlement's canonical form, and the first receipt names ``ledger`` with the SHA-256 of its keys. People's free text
+is in no receipt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from daypass.core.errors import LedgerError
+from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ledger.receipt import (
+    PREDICATE_TYPE,
+    STATEMENT_TYPE,
+    Admission,
+    ApprovalRecord,
+    Body,
+    Genesis,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+    entitlement_from_dict,
+    entitlement_to_dict,
+)
+from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.window import Window, format_instant, parse_instant
+
+_T = TypeVar("_T")
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_OBJECT = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
+
+
+def to_statement(receipt: Receipt) -> dict[str, Any]:
+    """Return a receipt as plain data.
+
+    Instants must be whole seconds: a finer one is a mistake of ours (RuntimeError).
+    """
+    kind, body = body_to_dict(receipt.body)
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": _subject(receipt.body),
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "kind": kind,
+            "sequence": receipt.sequence,
+            "previous": receipt.previous,
+            "at": _instant(receipt.at),
+            "main": receipt.main,
+            "run": receipt.run,
+            "body": body,
+        },
+    }
+
+
+def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
+    """Read what to_statement wrote; ``digest`` is that of the envelope it came in.
+
+    Raises LedgerError, saying what was expected, for anything else.
+    """
+    top = _Fields(statement, "the statement", ("_type", "subject", "predicateType", "predicate"))
+    top.same("_type", STATEMENT_TYPE)
+    top.same("predicateType", PREDICATE_TYPE)
+    names = ("kind", "sequence", "previous", "at", "main", "run", "body")
+    predicate = _Fields(top.take("predicate", dict), "the predicate", names)
+    body = body_from_dict(predicate.text("kind"), predicate.take("body", dict))
+    if top.take("subject", list) != _subject(body):
+        raise LedgerError(f"expected the subject that the body is about, got {canonical(statement['subject'])}")
+    sequence = predicate.number("sequence")
+    previous = predicate.text("previous")
+    if previous and not _SHA256.fullmatch(previous):
+        raise LedgerError(f"expected previous to be a digest, got {previous!r}")
+    at, main, run = predicate.instant("at"), predicate.object("main"), predicate.text("run")
+    return Receipt(sequence, previous, at, main, run, body, digest)
+
+
+def body_from_dict(kind: str, data: dict[str, Any]) -> Body:
+    """Read what body_to_dict wrote. Raises LedgerError, saying what was expected, for anything else."""
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise LedgerError(f"expected a kind of receipt ({', '.join(_READERS)}), got {kind!r}")
+    return reader(data)
+
+
+def change_from_dict(data: dict[str, Any]) -> Intended:
+    """Read what Intended.to_dict wrote. Raises LedgerError for anything else."""
+    return _change(data)
+
+
+def _instant(value: datetime) -> str:
+    if value.microsecond:
+        raise RuntimeError("receipts are written to the second")
+    return format_instant(value)
+
+
+def _sha256(text: str) -> dict[str, str]:
+    return {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _subject(body: Body) -> list[dict[str, Any]]:
+    if isinstance(body, Genesis):
+        return [{"name": "ledger", "digest": _sha256(canonical(list(body.keys)))}]
+    if isinstance(body, Admission):
+        return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
+    if isinstance(body, Refusal | Retirement):
+        return [{"name": body.grant, "digest": _sha256(body.grant)}]
+    changes = body.changes if isinstance(body, Intent) else (body.change,)
+    grants = sorted({grant for change in changes for grant in change.grants})
+    if grants:
+        return [{"name": grant, "digest": _sha256(grant)} for grant in grants]
+    return [
+        {"name": e.resource, "digest": _sha256(canonical(entitlement_to_dict(e)))}
+        for e in sorted({change.entitlement for change in changes})
+    ]
+
+
+def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
+    """Return a body's kind and the body as plain data."""
+    if isinstance(body, Admission):
+        return "admitted", _admission_to_dict(body)
+    if isinstance(body, Outcome):
+        return "outcome", {
+            "change": _change_to_dict(body.change),
+            "ok": body.ok,
+            "error": body.error,
+            "recovered": body.recovered,
+        }
+    if isinstance(body, Intent):
+        if not body.changes:
+            raise RuntimeError("an intent without changes says nothing")
+        return "intent", {"changes": [_change_to_dict(change) for change in body.changes], "plan": body.plan}
+    if isinstance(body, Refusal):
+        return "refused", {
+            "grant": body.grant,
+            "blob": body.blob,
+            "landing": body.landing,
+            "code": body.code,
+            "message": body.message,
+        }
+    if isinstance(body, Retirement):
+        return "retired", {"grant": body.grant, "blob": body.blob, "commit": body.commit}
+    return "genesis", {"keys": list(body.keys)}
+
+
+def _change_to_dict(change: Intended) -> dict[str, object]:
+    for instant in (change.due, change.until):
+        if instant is not None:
+            _instant(instant)
+    return change.to_dict()
+
+
+def _admission_to_dict(body: Admission) -> dict[str, Any]:
+    return {
+        "grant": body.grant,
+        "blob": body.blob,
+        "landing": body.landing,
+        "pull": body.pull,
+        "head": body.head,
+        "base": body.base,
+        "merged_at": _instant(body.merged_at),
+        "requested_at": _instant(body.requested_at),
+        "requester": body.requester,
+        "subject": body.subject,
+        "resource": body.resource,
+        "role": body.role,
+        "window": {"from": _instant(body.window.start), "until": _instant(body.window.end)},
+        "entitlement": entitlement_to_dict(body.entitlement),
+        "grant_digest": body.grant_digest,
+        "policy": body.policy,
+        "meaning": body.meaning,
+        "rules": list(body.rules),
+        "approvals": [
+            {"by": a.by, "source": a.source, "commit": a.commit, "at": _instant(a.at), "review": a.review}
+            for a in body.approvals
+        ],
+        "narrowed_from": body.narrowed_from,
+    }
+
+
+@lru_cache(maxsize=4096)
+def _read_instant(text: str) -> datetime:
+    """Read an instant in the one spelling that receipts use. Raises ValueError for any other."""
+    value = parse_instant(text)
+    if format_instant(value) != text:
+        raise ValueError(f"expected an instant in UTC, written with Z, got {text!r}")
+    return value
+
+
+class _Fields:
+    """One mapping of a statement whose keys are known; every value is taken with its type."""
+
+    __slots__ = ("_data", "_where")
+
+    def __init__(
+        self, data: Mapping[str, Any], where: str, names: tuple[str, ...], optional: tuple[str, ...] = ()
+    ) -> None:
+        self._data = data
+        self._where = where
+        for name in names:
+            if name not in data:
+                raise LedgerError(f"{where} has no {name!r}")
+        if len(data) != len(names):
+            unknown = sorted(set(data) - set(names) - set(optional))
+            if unknown:
+                raise LedgerError(f"{where} has an unknown key {unknown[0]!r}")
+
+    def take(self, name: str, kind: type[_T]) -> _T:
+        value = self._data[name]
+        if type(value) is not kind:  # a boolean is no number here, and a subclass is nothing that JSON gives
+            words = {dict: "a mapping", list: "a list", str: "text", int: "a whole number", bool: "true or false"}
+            raise LedgerError(f"expected {name} of {self._where} to be {words[kind]}, got {canonical(value)}")
+        return value
+
+    def text(self, name: str) -> str:
+        return self.take(name, str)
+
+    def number(self, name: str) -> int:
+        value = self.take(name, int)
+        if value < 0:
+            raise LedgerError(f"expected {name} of {self._where} to be 0 or more, got {value}")
+        return value
+
+    def same(self, name: str, wanted: str) -> None:
+        if self._data[name] != wanted:
+            raise LedgerError(f"expected {name} of {self._where} to be {wanted!r}, got {canonical(self._data[name])}")
+
+    def object(self, name: str) -> Oid:
+        value = self.take(name, str)
+        if not _OBJECT.fullmatch(value):
+            raise LedgerError(f"expected {name} of {self._where} to be a git object id, got {value!r}")
+        return Oid(value)
+
+    def instant(self, name: str) -> datetime:
+        try:
+            return _read_instant(self.take(name, str))
+        except ValueError as error:
+            raise LedgerError(f"{name} of {self._where}: {error}") from None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        found = self.take(name, list)
+        if not all(type(item) is str for item in found):
+            raise LedgerError(f"expected {name} of {self._where} to be a list of texts, got {canonical(found)}")
+        return tuple(found)
+
+    def mappings(self, name: str) -> Iterable[dict[str, Any]]:
+        found = self.take(name, list)
+        if not all(type(item) is dict for item in found):
+            raise LedgerError(f"expected {name} of {self._where} to be a list of mappings, got {canonical(found)}")
+        return found
+
+
+def _genesis(data: dict[str, Any]) -> Genesis:
+    return Genesis(_Fields(data, "a genesis", ("keys",)).texts("keys"))
+
+
+_ENTITLEMENT = ("target", "resource", "principal", "privilege")
+_ADMISSION = (
+    *("grant", "blob", "landing", "pull", "head", "base", "merged_at", "requested_at", "requester", "subject"),
+    *("resource", "role", "window", "entitlement", "grant_digest", "policy", "meaning", "rules", "approvals"),
+    "narrowed_from",
+)
+
+
+def _admission(data: dict[str, Any]) -> Admission:
+    of = _Fields(data, "an admission", _ADMISSION)
+    span = _Fields(of.take("window", dict), "a window", ("from", "until"))
+    try:
+        window = Window(span.instant("from"), span.instant("until"))
+    except ValueError as error:
+        raise LedgerError(f"window of an admission: {error}") from None
+    digest = of.text("grant_digest")
+    if not _SHA256.fullmatch(digest):
+        raise LedgerError(f"expected grant_digest of an admission to be a digest, got {digest!r}")
+    return Admission(
+        grant=GrantId(of.text("grant")),
+        blob=of.object("blob"),
+        landing=of.object("landing"),
+        pull=of.number("pull"),
+        head=of.object("head"),
+        base=of.object("base"),
+        merged_at=of.instant("merged_at"),
+        requested_at=of.instant("requested_at"),
+        requester=of.text("requester"),
+        subject=of.text("subject"),
+        resource=of.text("resource"),
+        role=of.text("role"),
+        window=window,
+        entitlement=_entitlement(of.take("entitlement", dict)),
+        grant_digest=digest,
+        policy=of.text("policy"),
+        meaning=of.text("meaning"),
+        rules=of.texts("rules"),
+        approvals=tuple(_approval(item) for item in of.mappings("approvals")),
+        narrowed_from=of.text("narrowed_from"),
+    )
+
+
+def _approval(data: dict[str, Any]) -> ApprovalRecord:
+    of = _Fields(data, "an approval", ("by", "source", "commit", "at", "review"))
+    return ApprovalRecord(of.text("by"), of.text("source"), of.object("commit"), of.instant("at"), of.text("review"))
+
+
+def _entitlement(data: dict[str, Any]) -> Entitlement:
+    of = _Fields(data, "an entitlement", _ENTITLEMENT)
+    for name in _ENTITLEMENT:
+        of.text(name)
+    return entitlement_from_dict(data)
+
+
+def _change(data: dict[str, Any]) -> Intended:
+    names = ("action", *_ENTITLEMENT, "grants", "reason", "due")
+    of = _Fields(data, "a change", names, ("until",))
+    return Intended(
+        action=_word(of, "action", Action),
+        entitlement=Entitlement(of.text("target"), of.text("resource"), of.text("principal"), of.text("privilege")),
+        grants=tuple(GrantId(grant) for grant in of.texts("grants")),
+        reason=_word(of, "reason", Reason),
+        due=of.instant("due"),
+        until=of.instant("until") if "until" in data else None,
+    )
+
+
+_W = TypeVar("_W", Action, Reason)
+
+
+def _word(of: _Fields, name: str, words: type[_W]) -> _W:
+    text = of.text(name)
+    try:
+        return words(text)
+    except ValueError:
+        raise LedgerError(f"expected {name} of a change to be one that is known, got {text!r}") from None
+
+
+def _intent(data: dict[str, Any]) -> Intent:
+    of = _Fields(data, "an intent", ("changes", "plan"))
+    changes = tuple(_change(item) for item in of.mappings("changes"))
+    if not changes:
+        raise LedgerError("an intent names no change")
+    return Intent(changes, of.text("plan"))
+
+
+def _outcome(data: dict[str, Any]) -> Outcome:
+    of = _Fields(data, "an outcome", ("change", "ok", "error", "recovered"))
+    change = _change(of.take("change", dict))
+    return Outcome(change, of.take("ok", bool), of.text("error"), of.take("recovered", bool))
+
+
+def _refusal(data: dict[str, Any]) -> Refusal:
+    of = _Fields(data, "a refusal", ("grant", "blob", "landing", "code", "message"))
+    return Refusal(
+        GrantId(of.text("grant")), of.object("blob"), of.object("landing"), of.text("code"), of.text("message")
+    )
+
+
+def _retirement(data: dict[str, Any]) -> Retirement:
+    of = _Fields(data, "a retirement", ("grant", "blob", "commit"))
+    return Retirement(GrantId(of.text("grant")), of.object("blob"), of.object("commit"))
+
+
+_READERS: Mapping[str, Callable[[dict[str, Any]], Body]] = {
+    "genesis": _genesis,
+    "admitted": _admission,
+    "refused": _refusal,
+    "retired": _retirement,
+    "intent": _intent,
+    "outcome": _outcome,
+}

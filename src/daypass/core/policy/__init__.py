@@ -1,0 +1,1 @@
+"""Policy: what a request is judged by, and the judgement."""

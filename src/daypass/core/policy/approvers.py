@@ -1,0 +1,109 @@
+"""Who can approve: the people behind a requirement's source, and whether they are enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.grant import Grant
+from daypass.core.policy.rules import GROUP, OWNERS, Requirement
+
+
+class HasCatalogue(Protocol):
+    """What is needed of a policy here."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Who there is."""
+        ...
+
+
+def approvers(policy: HasCatalogue, grant: Grant, source: str) -> tuple[str, ...]:
+    """Return the handles of the people who can give a source's approval, sorted; nobody for an unknown source.
+
+    Workloads never count. Subject and requester are still among them: the caller excludes whoever may not approve
+    *this*.
+    """
+    return people(policy.catalogue, grant, source)
+
+
+def people(catalogue: Catalogue, grant: Grant, source: str, at: datetime | None = None) -> tuple[str, ...]:
+    """Return the people behind a source; with ``at``, only those whose engagement is not over by then."""
+    directory = catalogue.directory
+    handles: set[str] = set()
+    for group in _groups(catalogue, grant, source):
+        handles |= directory.groups.get(group, frozenset())
+    found = []
+    for handle in sorted(handles):
+        subject = directory.subjects.get(handle)
+        end = catalogue.engagement_end(handle)
+        if subject is not None and subject.is_person and (at is None or end is None or at < end):
+            found.append(handle)
+    return tuple(found)
+
+
+def _groups(catalogue: Catalogue, grant: Grant, source: str) -> tuple[str, ...]:
+    if source == OWNERS:
+        resource = catalogue.resources.get(grant.resource)
+        return resource.owners if resource is not None else ()
+    return (source.removeprefix(GROUP),) if source.startswith(GROUP) else ()
+
+
+def shortage(
+    catalogue: Catalogue, grant: Grant, requester: str, requirements: Sequence[Requirement], at: datetime
+) -> list[tuple[str, str, str]]:
+    """Say why the requirements can never be met: (code, message, hint) each, nothing where they can.
+
+    Subject and requester are left out, as is anyone whose engagement is over at ``at``. People whom an escalation adds
+    count, but they are no excuse for an empty source. Different sources need different people.
+    """
+    found: list[tuple[str, str, str]] = []
+    slots: list[frozenset[str]] = []
+    for requirement in requirements:
+        every = people(catalogue, grant, requirement.source, at)
+        if not every:
+            groups = ", ".join(_groups(catalogue, grant, requirement.source)) or requirement.source
+            message = f"nobody can give the approval from {requirement.source}: {groups} has no people"
+            found.append(("no-approvers", message, f"add people to {groups} in policies/directory"))
+            continue
+        more = people(catalogue, grant, requirement.escalate_to, at) if requirement.escalate_to else ()
+        able = frozenset({*every, *more}) - {grant.subject, requester}
+        if len(able) < requirement.at_least:
+            found.append(_too_few(requirement, able, {grant.subject, requester} & {*every, *more}))
+        slots += [able] * requirement.at_least
+    if not found and not _distinct(slots):
+        sources = ", ".join(f"{r.at_least} from {r.source}" for r in requirements)
+        message = f"the approvals needed ({sources}) must come from different people, and there are not enough"
+        found.append(("too-few-approvers", message, "add people to the groups in policies/directory"))
+    return found
+
+
+def _too_few(requirement: Requirement, able: frozenset[str], out: set[str]) -> tuple[str, str, str]:
+    needs = f"{requirement.at_least} approval{'s' * (requirement.at_least > 1)} from {requirement.source}"
+    without = f" without {' and '.join(sorted(out))}, who may not approve this themselves," if out else ""
+    who = ", ".join(sorted(able)) or "nobody"
+    message = (
+        f"{needs} must be given, but{without} there is only {who}"
+        if able
+        else f"{needs} must be given, but{without} there is nobody"
+    )
+    return ("too-few-approvers", message, f"add people to {requirement.source} in policies/directory")
+
+
+def _distinct(slots: Sequence[frozenset[str]]) -> bool:
+    """Say whether each slot can have a person of its own (augmenting paths)."""
+    holder: dict[str, int] = {}
+
+    def place(slot: int, tried: set[str]) -> bool:
+        for person in sorted(slots[slot]):
+            if person in tried:
+                continue
+            tried.add(person)
+            if person not in holder or place(holder[person], tried):
+                holder[person] = slot
+                return True
+        return False
+
+    return all(place(slot, set()) for slot in range(len(slots)))

@@ -1,0 +1,248 @@
+"""Compiling and evaluating conditions.
+
+Upholds invariant 7 for rules: an evaluation that fails in CEL gives back a *value* that is an error, and that Python
+takes for true. Here nothing but a BOOL is an answer; everything else is a `Failure`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from cel_expr_python import cel
+
+from daypass.core.finding import Finding, Place
+from daypass.core.policy.cel.hours import parse_hours, parse_zone, within_hours
+from daypass.core.policy.cel.source import Spread, Token, mentions, tokens
+from daypass.core.policy.cel.vocabulary import ASKED, FUNCTIONS, KINDS, Kind
+
+LONGEST_EXPRESSION = 4000
+"""Characters that one condition may have."""
+
+_TYPES = {
+    Kind.STRING: cel.Type.STRING,
+    Kind.STRINGS: cel.Type.List(cel.Type.STRING),
+    Kind.BOOL: cel.Type.BOOL,
+    Kind.DURATION: cel.Type.DURATION,
+    Kind.TIMESTAMP: cel.Type.TIMESTAMP,
+}
+_TOPIC = re.compile(r"ERROR: <input>:([0-9]+):([0-9]+): (.*)")
+_UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
+_OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
+_SIGN = re.compile(r"_(.+)_")
+_KNOWN = frozenset(KINDS)
+_STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
+
+Facts = Mapping[str, Any]
+"""Variable name to value: text, bool, timedelta, aware datetime, list of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An evaluation that gave no answer, and why."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition that compiled. ``names`` are the variables it mentions; ``asks`` says that it needs a request."""
+
+    text: str
+    names: tuple[str, ...]
+    asks: bool
+    program: Any
+    place: Place
+    spread: Spread
+
+    def at(self, offset: int) -> Place:
+        """Return the file's place of a character of the condition, counted from 0."""
+        return _put(self.place, self.spread, offset)
+
+    def holds(self, facts: Facts) -> bool | Failure:
+        """Evaluate. Only variables that are mentioned are given: one that was overlooked is a failure, not a guess."""
+        try:
+            answer = self.program.eval(data={name: facts[name] for name in self.names if name in facts})
+        except RuntimeError as error:  # the one failure that is raised: loops beyond CEL's budget
+            return Failure(_plain(str(error)))
+        value = answer.value()
+        if answer.type() == cel.Type.BOOL and isinstance(value, bool):
+            return value
+        return Failure(_plain(str(value)))
+
+
+def compile_condition(text: str, place: Place, spread: Spread) -> Condition | tuple[Finding, ...]:
+    """Compile and type-check a condition; findings stand at the very character.
+
+    Literals that could only ever fail (hours, zones, durations, instants, patterns) are tried here as well.
+    """
+    if len(text) > LONGEST_EXPRESSION:
+        message = f"the condition has {len(text)} characters, more than the {LONGEST_EXPRESSION} allowed"
+        return (Finding("condition-invalid", place, message, "split the rule"),)
+    constants = tuple(
+        Finding("condition-invalid", _put(place, spread, offset), message, hint)
+        for offset, message, hint in _bad_literals(text)
+    )
+    try:
+        program = _environment(asked=True).compile(text)
+    except RuntimeError as error:
+        return (*_explain(str(error), text, place, spread), *constants)
+    if program.return_type() != cel.Type.BOOL:
+        message = f"the condition gives a {program.return_type().name().lower()}, where it must say true or false"
+        return (Finding("condition-not-bool", place, message, 'compare it, for example grant.role == "admin"'),)
+    return constants or Condition(text, mentions(text, _KNOWN), _asks(text), program, place, spread)
+
+
+def combine(expressions: Sequence[str]) -> Any | None:
+    """Compile expressions, each known to compile, into one program that gives a list; None when that is too much.
+
+    A line break after each ends a comment that would otherwise swallow the next.
+    """
+    try:
+        return _environment(asked=True).compile("[" + ",\n".join(f"({text}\n)" for text in expressions) + "]")
+    except RuntimeError:
+        return None
+
+
+def evaluate_all(program: Any, facts: Facts, count: int) -> tuple[bool, ...] | None:
+    """Evaluate a combined program; None unless it gave exactly ``count`` answers, each true or false."""
+    try:
+        answer = program.eval(data=facts)
+    except RuntimeError:
+        return None
+    if answer.type().name() not in ("LIST<DYN>", "LIST<BOOL>", "LIST"):
+        return None
+    values = answer.plain_value()
+    if (
+        not isinstance(values, list)
+        or len(values) != count
+        or not all(value is True or value is False for value in values)
+    ):
+        return None
+    return tuple(values)
+
+
+def _asks(text: str) -> bool:
+    """Whether a condition needs a request: it does not compile where there is none."""
+    try:
+        _environment(asked=False).compile(text)
+    except RuntimeError:
+        return True
+    return False
+
+
+@cache
+def _environment(*, asked: bool) -> Any:
+    names = {name: _TYPES[kind] for name, kind in KINDS.items() if asked or not name.startswith(ASKED)}
+    overload = cel.Overload(
+        "within_hours_timestamp_string_string",
+        return_type=cel.Type.BOOL,
+        parameters=[cel.Type.TIMESTAMP, cel.Type.STRING, cel.Type.STRING],
+        impl=within_hours,
+    )
+    return cel.NewEnv(variables=names, functions=[cel.FunctionDecl("within_hours", [overload])])
+
+
+def _put(place: Place, spread: Spread, offset: int) -> Place:
+    line, column = spread.at(offset)
+    return Place(place.file, line, column, place.path)
+
+
+def _explain(error: str, text: str, place: Place, spread: Spread) -> tuple[Finding, ...]:
+    """Turn the compiler's text into findings; one a topic."""
+    found = []
+    lines = text.split("\n")
+    for line, column, message in _TOPIC.findall(error):
+        row, at = int(line), int(column)
+        offset = sum(len(previous) + 1 for previous in lines[: row - 1]) + at - 1
+        offset, said, hint = _reword(message.split(" [INVALID_ARGUMENT]")[0], text, offset)
+        found.append(Finding("condition-invalid", _put(place, spread, offset), said, hint))
+    if not found:
+        return (Finding("condition-invalid", place, f"the condition does not compile: {_plain(error)}"),)
+    return tuple(dict.fromkeys(found))
+
+
+def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
+    unknown = _UNDECLARED.match(message)
+    if unknown is not None:
+        name = unknown[1]
+        # CEL points at the last dot of a dotted name; people look for where the name begins.
+        begin = offset - name.rindex(".") if "." in name else offset
+        begin = begin if text[begin : begin + len(name)] == name else offset
+        near = get_close_matches(name, [*KINDS, *FUNCTIONS], 1, 0.6)
+        hint = f"did you mean {near[0]}?" if near else "docs/rules.md lists the variables and functions"
+        return begin, f"there is no variable or function {name!r}", hint
+    overload = _OVERLOAD.match(message)
+    if overload is not None:
+        sign = _SIGN.fullmatch(overload[1])
+        operands = overload[2].replace("google.protobuf.", "").lower()
+        if sign is not None:
+            return offset, f"{sign[1]!r} does not go between ({operands})", "both sides must be of one type"
+        return offset, f"{overload[1]} does not take ({operands})", FUNCTIONS.get(overload[1], ("", ""))[0]
+    plain = message.split(" expecting ", maxsplit=1)[0].removeprefix("Syntax error: ")
+    return offset, f"the condition does not parse: {plain}", ""
+
+
+def _bad_literals(text: str) -> list[tuple[int, str, str]]:
+    """Find constants that would fail at each evaluation: (offset, message, hint)."""
+    found = []
+    pieces = tokens(text)
+    for index, piece in enumerate(pieces):
+        if piece.kind != "name" or index + 1 >= len(pieces) or pieces[index + 1].text != "(":
+            continue
+        arguments = pieces[index + 2 :]
+        last = piece.text.rpartition(".")[2]
+        if piece.text == "within_hours":
+            found += _bad_hours(arguments)
+        elif (
+            (piece.text in ("duration", "timestamp") or last == "matches")
+            and arguments[:1]
+            and arguments[0].kind == "string"
+        ):
+            found += _bad_constant(last, arguments[0])
+    return found
+
+
+def _bad_hours(arguments: Sequence[Token]) -> list[tuple[int, str, str]]:
+    """Try the second and third argument of a call of within_hours, where they are plain strings."""
+    readers = {1: parse_hours, 2: parse_zone}
+    found = []
+    depth = position = 0
+    for token in arguments:
+        depth += (token.text in "([{") - (token.text in ")]}")
+        if depth < 0:
+            break
+        position += depth == 0 and token.text == ","
+        if depth == 0 and token.literal is not None and position in readers:
+            try:
+                readers[position](token.literal)
+            except ValueError as error:
+                found.append((token.start, str(error), ""))
+    return found
+
+
+def _bad_constant(function: str, argument: Token) -> list[tuple[int, str, str]]:
+    call = (
+        f'"".matches({argument.text})'
+        if function == "matches"
+        else f"{function}({argument.text}) == {function}({argument.text})"
+    )
+    try:
+        answer = _environment(asked=False).compile(call).eval(data={})
+    except RuntimeError:
+        return []  # the compiler says what is wrong with the text itself
+    if answer.type() == cel.Type.BOOL:
+        return []
+    examples = {"duration": '"90m" or "8h"; CEL knows h, m and s', "timestamp": '"2026-11-21T09:00:00Z"'}
+    hint = f"write for example {examples[function]}" if function in examples else ""
+    return [(argument.start, f"{function}({argument.text}) can only fail: {_plain(str(answer.value()))}", hint)]
+
+
+def _plain(text: str) -> str:
+    """Keep the first line of the engine's words, without its status codes."""
+    first = next(iter(text.splitlines()), "")
+    return _STATUS.sub("", first).removeprefix("ERROR: ") or "no answer"

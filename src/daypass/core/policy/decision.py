@@ -1,0 +1,345 @@
+"""The decision: what policy says of a request.
+
+Upholds: any denial denies; requirements add up; ``approve: automatically`` lifts only the default requirement; an
+empty set of approvers, a rule that fails, and anything unknown is a denial with a code, never a pass (invariant 7);
+and what is allowed today stays allowed at every later instant of its own window, or is refused today with the date
+(invariant 10).
+
+Everything wrong is said at once. How it is decided:
+
+1. policies that cannot be read deny everything;
+2. what a request names must exist, and must stay within the limits of role, purpose and settings;
+3. the window must end before the data's retention and the subject's engagement do;
+4. every rule is evaluated;
+5. requirements are merged, and people must exist who can meet them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+
+from daypass.core.catalogue import Purpose, Role
+from daypass.core.finding import Finding, Place
+from daypass.core.grant import Grant
+from daypass.core.policy.approvers import approvers, shortage
+from daypass.core.policy.facts import printable
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.rules import OWNERS, Requirement, Verdict
+from daypass.core.window import Window, format_duration, format_instant
+
+__all__ = ["Decision", "Denial", "Request", "Requirement", "Trace", "approvers", "decide", "merge", "static_denials"]
+
+RULE_DENIES = "rule-denies"
+RULE_FAILED = "rule-failed"
+DEFAULT = "default"
+"""What stands for a rule's id where no rule asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A grant that somebody asks for. ``kind``: "new", or "widen" where an existing grant is to give more.
+
+    ``window`` is the window that a merge gives, where it is known; until then a duration is taken to start at
+    ``opened_at``.
+    """
+
+    grant: Grant
+    requester: str
+    opened_at: datetime
+    kind: str = "new"
+    window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """One reason why not. ``rule`` is the rule's id, "" for what daypass itself upholds."""
+
+    code: str
+    message: str
+    hint: str = ""
+    rule: str = ""
+
+    @property
+    def finding_code(self) -> str:
+        """The code where the denial is shown as a finding in the grant's file: rules deny, the rest is invalid."""
+        return "policy-denied" if self.rule else self.code
+
+    def finding(self, file: str) -> Finding:
+        """Return the denial as a finding in the grant's file."""
+        return Finding(self.finding_code, Place(file), self.message, self.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one rule did, and the values that made it so. ``error`` is why it could not be evaluated."""
+
+    rule: str
+    applied: bool
+    effect: str
+    values: tuple[tuple[str, str], ...]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What policy says. ``automatic``: it may pass without a person. ``policy`` is the digest of what decided.
+
+    ``rules`` are the ids of the rules that applied. ``requirements`` come by source and are given even when it is
+    denied.
+    """
+
+    denials: tuple[Denial, ...]
+    requirements: tuple[Requirement, ...]
+    automatic: bool
+    policy: str
+    rules: tuple[str, ...] = ()
+    traces: tuple[Trace, ...] = ()
+
+    @property
+    def denied(self) -> bool:
+        """Whether policy says no."""
+        return bool(self.denials)
+
+
+def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision:
+    """Decide on a request. The same policy and request give the same decision; no clock is read.
+
+    ``trace`` adds what each rule did and why.
+    """
+    grant = request.grant
+    denials = [*_broken(policy), *_grant_denials(policy, grant), *_request_denials(policy, request)]
+    window = request.window or _window(grant, request.opened_at)
+    denials += _future_denials(policy, grant, window)
+    if not _known(policy, grant):
+        return Decision(tuple(denials), (), automatic=False, policy=policy.digest)
+    facts = {
+        **policy.facts.of_grant(grant),
+        **policy.facts.of_request(request.requester, request.opened_at, request.kind),
+    }
+    verdicts = policy.rules.judge(facts)
+    denials += _rule_denials(verdicts)
+    applied = [verdict.rule for verdict in verdicts if verdict.applies]
+    requirements = merge(requirement for rule in applied for requirement in rule.require)
+    lifted = any(rule.automatic for rule in applied)
+    if not requirements and not lifted:
+        requirements = (Requirement(1, OWNERS, (DEFAULT,)),)
+    denials += [
+        Denial(code, message, hint)
+        for code, message, hint in shortage(policy.catalogue, grant, request.requester, requirements, request.opened_at)
+    ]
+    return Decision(
+        denials=tuple(dict.fromkeys(denials)),
+        requirements=requirements,
+        automatic=not requirements and not denials,
+        policy=policy.digest,
+        rules=tuple(rule.id for rule in applied),
+        traces=tuple(_trace(verdict, facts) for verdict in verdicts) if trace else (),
+    )
+
+
+def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -> tuple[Denial, ...]:
+    """Return the denials that need neither a request nor a clock: references, limits, dates to come, most rules.
+
+    Meant for grants in bulk, merged ones too: a window that is over is no fault here. ``window`` is the one that the
+    merge gave, where it is known; an absolute one is taken from the grant.
+    """
+    denials = [*_broken(policy), *_grant_denials(policy, grant)]
+    denials += _future_denials(policy, grant, window or grant.span.window)
+    if _known(policy, grant):
+        denials += _rule_denials(policy.rules.judge_grant(policy.facts.of_grant(grant)))
+    return tuple(denials)
+
+
+def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
+    """Join requirements of the same source into one that is as strict as each of them, sorted by source.
+
+    The highest number counts. An escalation stays only where all that ask this source name the same group, and then the
+    longest wait counts. Different sources stay apart, and need different people.
+    """
+    found: dict[str, Requirement] = {}
+    for new in sorted(requirements, key=lambda r: (r.source, r.rules)):
+        old = found.get(new.source)
+        if old is None:
+            found[new.source] = new
+            continue
+        same = bool(old.escalate_to) and old.escalate_to == new.escalate_to
+        waits = [wait for wait in (old.escalate_after, new.escalate_after) if wait is not None]
+        found[new.source] = Requirement(
+            max(old.at_least, new.at_least),
+            new.source,
+            tuple(sorted({*old.rules, *new.rules})),
+            new.escalate_to if same else "",
+            max(waits) if same else None,
+        )
+    return tuple(found[source] for source in sorted(found))
+
+
+def ends(policy: Policy, grant: Grant) -> tuple[tuple[datetime, str, str], ...]:
+    """Return the instants after which a grant may give nothing: (instant, code, what ends then), earliest first."""
+    found: list[tuple[datetime, str, str]] = []
+    resource = policy.catalogue.resources.get(grant.resource)
+    if resource is not None and resource.retention_until is not None:
+        found.append((resource.retention_until, "beyond-retention", f"the data of {resource.name} is kept"))
+    subject = policy.catalogue.directory.subjects.get(grant.subject)
+    if subject is not None and subject.until is not None:
+        found.append((subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
+    vendor = policy.catalogue.directory.vendors.get(subject.vendor) if subject is not None else None
+    if subject is not None and vendor is not None and vendor.until is not None:
+        found.append((vendor.until, "beyond-engagement", f"{subject.handle}'s vendor {vendor.name} is engaged"))
+    return tuple(sorted(found))
+
+
+def _window(grant: Grant, start: datetime) -> Window:
+    return grant.span.starting(start)
+
+
+def _known(policy: Policy, grant: Grant) -> bool:
+    resource = policy.catalogue.resources.get(grant.resource)
+    return (
+        grant.subject in policy.catalogue.directory.subjects and resource is not None and grant.role in resource.roles
+    )
+
+
+def _broken(policy: Policy) -> tuple[Denial, ...]:
+    if not policy.broken:
+        return ()
+    first = policy.broken[0]
+    more = f" (and {len(policy.broken) - 1} more)" if len(policy.broken) > 1 else ""
+    return (
+        Denial(
+            "policy-broken",
+            f"the policies have faults, so nothing is granted: {first.place}: {first.message}{more}",
+            first.hint or "daypass check lists all of them",
+        ),
+    )
+
+
+def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Write a hint that names the likeliest of the known names, or what to say where none is like it."""
+    found = get_close_matches(name, sorted(known), 1, 0.6)
+    return f"did you mean {found[0]}?" if found else otherwise
+
+
+def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
+    """Judge what the grant names, and how long it lasts."""
+    catalogue = policy.catalogue
+    subject = catalogue.directory.subjects.get(grant.subject)
+    resource = catalogue.resources.get(grant.resource)
+    purpose = catalogue.purposes.get(grant.purpose)
+    found: list[Denial] = []
+    if subject is None:
+        hint = near(grant.subject, catalogue.directory.subjects, "add them to policies/directory")
+        found.append(Denial("unknown-subject", f"there is no subject {grant.subject!r} in the directory", hint))
+    if resource is None:
+        found.append(_no_resource(policy, grant))
+    elif grant.role not in resource.roles:
+        offered = f"it offers {', '.join(sorted(resource.roles))}"
+        hint = "; ".join(part for part in (near(grant.role, resource.roles), offered) if part)
+        found.append(Denial("unknown-role", f"{resource.name} offers no role {grant.role!r}", hint))
+    if subject is not None and resource is not None and not catalogue.principal(subject.handle, resource):
+        message = f"{subject.handle} has no identity at target {resource.target}"
+        hint = f"add identities: {{{resource.target}: …}} to {subject.handle} in policies/directory"
+        found.append(Denial("no-identity", message, hint))
+    if grant.purpose and purpose is None:
+        hint = near(grant.purpose, catalogue.purposes, "purposes are the files of policies/purposes")
+        found.append(Denial("unknown-purpose", f"there is no purpose {grant.purpose!r}", hint))
+    if purpose is not None and purpose.ticket_required and not grant.ticket:
+        found.append(Denial("ticket-missing", f"purpose {purpose.name} demands a ticket", "add ticket: …"))
+    found += _too_long(policy, grant, resource.roles.get(grant.role) if resource else None, purpose)
+    if grant.ends_when and catalogue.settings.forge_kind == "local":
+        kinds = ", ".join(key for key, _ in grant.ends_when)
+        message = f"ends_when: {kinds} has nobody to watch it on the local forge"
+        found.append(Denial("ends-when-unwatched", message, "remove ends_when; the window ends the access"))
+    return found
+
+
+def _no_resource(policy: Policy, grant: Grant) -> Denial:
+    faults = policy.faulty.get(grant.resource, ())
+    if faults:
+        message = f"the catalogue's file of {grant.resource} has faults: {faults[0].place}: {faults[0].message}"
+        return Denial("resource-broken", message, faults[0].hint or "mend it first; daypass check lists all of them")
+    hint = near(grant.resource, policy.catalogue.resources, "resources are the files of policies/resources")
+    return Denial("unknown-resource", f"there is no resource {grant.resource!r} in the catalogue", hint)
+
+
+def _too_long(policy: Policy, grant: Grant, role: Role | None, purpose: Purpose | None) -> list[Denial]:
+    length = grant.span.length
+    bounds: list[tuple[timedelta, str]] = [(policy.catalogue.settings.limits.max_duration, "the settings allow")]
+    if role is not None:
+        bounds.append((role.max_duration, f"role {role.name} of {grant.resource} allows"))
+    if purpose is not None and purpose.max_duration is not None:
+        bounds.append((purpose.max_duration, f"purpose {purpose.name} allows"))
+    most = format_duration(min(bound for bound, _ in bounds))
+    asked = format_duration(length)
+    return [
+        Denial(
+            "too-long",
+            f"{asked} is longer than the {format_duration(bound)} that {whose}",
+            f"ask for at most {most}",
+        )
+        for bound, whose in bounds
+        if length > bound
+    ]
+
+
+def _request_denials(policy: Policy, request: Request) -> list[Denial]:
+    """Judge what depends on who asks and when."""
+    found: list[Denial] = []
+    grant, at = request.grant, request.opened_at
+    if request.requester not in policy.catalogue.directory.subjects:
+        who = f"{request.requester!r}, who opened the request," if request.requester else "who opened the request"
+        message = f"{who} is not known to the directory"
+        hint = near(request.requester, policy.catalogue.directory.subjects, "add them to policies/directory")
+        found.append(Denial("unknown-requester", message, hint))
+    window = request.window or grant.span.window
+    if window is not None and window.ended(at):
+        message = (
+            f"the window ended at {format_instant(window.end)}, before the request was opened at {format_instant(at)}"
+        )
+        found.append(Denial("window-past", message, "ask for a window that is still to come"))
+    for end, code, what in ends(policy, grant):
+        if code == "beyond-engagement" and end <= at:
+            message = f"{what} until {format_instant(end)} only, and the request was opened at {format_instant(at)}"
+            found.append(Denial("engagement-over", message, "extend the engagement in policies/directory first"))
+    return found
+
+
+def _future_denials(policy: Policy, grant: Grant, window: Window | None) -> list[Denial]:
+    """Refuse today what would turn invalid on a day to come."""
+    if window is None:
+        return []
+    return [
+        Denial(
+            code,
+            f"{what} until {format_instant(end)}, but access would last until {format_instant(window.end)}: "
+            f"the grant would turn invalid on {end:%Y-%m-%d}",
+            f"end the window by {format_instant(end)}",
+        )
+        for end, code, what in ends(policy, grant)
+        if end < window.end
+    ]
+
+
+def _rule_denials(verdicts: Iterable[Verdict]) -> list[Denial]:
+    found: list[Denial] = []
+    for verdict in verdicts:
+        rule = verdict.rule
+        if verdict.failure:
+            message = f"rule {rule.id} could not be evaluated: {verdict.failure}"
+            found.append(Denial(RULE_FAILED, message, f"mend the rule in {rule.place}", rule.id))
+        elif verdict.denies:
+            unless = rule.deny_unless
+            text = " ".join((unless or rule.when).text.split())
+            message = rule.message or (f"rule {rule.id} denies this")
+            hint = f"passes when {text}" if unless is not None and not rule.deny else f"denied because {text}"
+            found.append(Denial(RULE_DENIES, message, hint, rule.id))
+    return found
+
+
+def _trace(verdict: Verdict, facts: Mapping[str, object]) -> Trace:
+    rule = verdict.rule
+    values = tuple((name, printable(facts[name])) for name in rule.names)
+    return Trace(rule.id, verdict.applies, rule.effect, values, verdict.failure)

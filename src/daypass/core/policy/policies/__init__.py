@@ -1,0 +1,216 @@
+"""From the files below ``policies/`` to one value that decisions are made by.
+
+Nothing here raises for a bad file. What is wrong is kept beside what could be read, so that nobody takes a policy
+with a hole in it for a whole one: faults in settings, directory, purposes or rules are in ``Policy.broken`` and deny
+everything; faults in one resource's file deny that resource alone (invariant 8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daypass.core.catalogue import Catalogue, Directory, Settings, frozen
+from daypass.core.finding import Finding, Place, ordered
+from daypass.core.grant import digest
+from daypass.core.policy.facts import FactBook
+from daypass.core.policy.policies.cases import Case, Expected, read_cases
+from daypass.core.policy.policies.directory import read_directory
+from daypass.core.policy.policies.resources import read_purpose, read_resource
+from daypass.core.policy.policies.rulebook import read_rules
+from daypass.core.policy.policies.settings import read_settings
+from daypass.core.policy.policies.sheet import Notes, Sheet, read_sheet
+from daypass.core.policy.rules import Rules
+
+__all__ = ["KINDS", "Case", "Expected", "Policy", "policy_of", "read_policies"]
+
+KINDS = frozenset({"embedded"})
+"""The kinds of target that come with daypass."""
+
+FOLDER = "policies/"
+SETTINGS = "policies/daypass.yaml"
+TESTS = "policies/tests/"
+_SUFFIX = ".yaml"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_FOLDERS = {
+    "resources": "resource",
+    "rules": "rules",
+    "directory": "directory",
+    "purposes": "purpose",
+    "tests": "policy-test",
+}
+"""Folder below policies/ to the schema of its files."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """Everything that decisions are made by.
+
+    ``findings`` is all that is wrong, by place; ``broken`` the part that denies everything; ``faulty`` the part that
+    denies one resource, by its name: such a resource is not in the catalogue. ``keys`` maps the name of each
+    ``policies/*.pub`` to its bytes. ``digest`` covers every file but the tests.
+    """
+
+    catalogue: Catalogue
+    rules: Rules
+    tests: tuple[Case, ...]
+    keys: Mapping[str, bytes]
+    digest: str
+    findings: tuple[Finding, ...] = ()
+    broken: tuple[Finding, ...] = ()
+    faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    facts: FactBook = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", FactBook(self.catalogue))
+
+
+def read_policies(files: Mapping[str, bytes], *, links: Iterable[str] = (), kinds: frozenset[str] = KINDS) -> Policy:
+    """Read the files below ``policies/``: repository path to bytes.
+
+    ``links`` are the paths there that are no plain files (symbolic links, submodules): nobody reads what they lead to,
+    and a rule that looks as if it held must not be passed over. ``kinds`` are the known kinds of target.
+    """
+    reading = _Reading(files)
+    reading.refuse(links)
+    settings = reading.settings(kinds)
+    directory = reading.directory(settings)
+    purposes = reading.purposes(settings)
+    rules = reading.rules(directory)
+    resources = {}
+    faulty = {}
+    for name, path in reading.named("resources"):
+        notes = Notes()
+        check_name(name, path, notes)
+        sheet = reading.sheet(path, notes)
+        found = read_resource(name, sheet, settings, directory, notes) if sheet is not None else None
+        if found is None or notes.failed:
+            faulty[name] = ordered(finding for finding in notes.findings if finding.is_error)
+        else:
+            resources[name] = found
+        reading.other.extend(notes.findings)
+    tests = reading.tests()
+    reading.strays()
+    catalogue = Catalogue(
+        settings or Settings(), frozen(resources), directory or Directory(frozen({}), frozen({})), frozen(purposes)
+    )
+    return Policy(
+        catalogue=catalogue,
+        rules=rules,
+        tests=tests,
+        keys=reading.keys(),
+        digest=policy_digest(files),
+        findings=ordered([*reading.vital.findings, *reading.other.findings]),
+        broken=ordered(finding for finding in reading.vital.findings if finding.is_error),
+        faulty=frozen(faulty),
+    )
+
+
+def policy_of(catalogue: Catalogue, rules: Rules, *, name: str = "") -> Policy:
+    """Make a policy of parts that are there already; ``name`` stands for the files in its digest."""
+    return Policy(catalogue, rules, (), frozen({}), digest({"name": name}))
+
+
+def policy_digest(files: Mapping[str, bytes]) -> str:
+    """Return ``sha256:…`` of the paths and contents of all policy files but the tests, which decide nothing."""
+    return digest({path: hashlib.sha256(raw).hexdigest() for path, raw in files.items() if not path.startswith(TESTS)})
+
+
+class _Reading:
+    """One reading. ``vital`` findings deny everything; ``other`` ones are local to a resource or a test."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+        self.vital = Notes()
+        self.other = Notes()
+
+    def named(self, folder: str) -> list[tuple[str, str]]:
+        """Return (name, path) of the files directly in a folder, by path."""
+        start = f"{FOLDER}{folder}/"
+        return [
+            (path.removeprefix(start).removesuffix(_SUFFIX), path)
+            for path in sorted(self._files)
+            if path.startswith(start) and path.endswith(_SUFFIX) and "/" not in path.removeprefix(start)
+        ]
+
+    def sheet(self, path: str, notes: Notes) -> Sheet | None:
+        """Read one file; None, and findings, when its shape is wrong."""
+        schema = "settings" if path == SETTINGS else _FOLDERS[path.removeprefix(FOLDER).partition("/")[0]]
+        found = read_sheet(path, self._files[path], schema)
+        if isinstance(found, Sheet):
+            return found
+        notes.extend(found)
+        return None
+
+    def settings(self, kinds: frozenset[str]) -> Settings | None:
+        """Read the settings; they must be there."""
+        if SETTINGS not in self._files:
+            hint = "daypass init writes one; deleting the settings lifts no limit"
+            self.vital.add("settings-missing", Place(SETTINGS), "there are no settings", hint)
+            return None
+        sheet = self.sheet(SETTINGS, self.vital)
+        return None if sheet is None else read_settings(sheet, kinds, self.vital)
+
+    def directory(self, settings: Settings | None) -> Directory | None:
+        """Read the directory; None when a file of it could not be read, so that nobody is missed for that alone."""
+        sheets = [self.sheet(path, self.vital) for _, path in self.named("directory")]
+        whole = [sheet for sheet in sheets if sheet is not None]
+        targets = settings.targets.values() if settings is not None else ()
+        return read_directory(whole, self.vital, targets) if len(whole) == len(sheets) else None
+
+    def purposes(self, settings: Settings | None) -> dict[str, Any]:
+        """Read the purposes."""
+        found = {}
+        for name, path in self.named("purposes"):
+            check_name(name, path, self.vital)
+            sheet = self.sheet(path, self.vital)
+            if sheet is not None:
+                found[name] = read_purpose(name, sheet, settings, self.vital)
+        return found
+
+    def rules(self, directory: Directory | None) -> Rules:
+        """Read the rules."""
+        sheets = [self.sheet(path, self.vital) for _, path in self.named("rules")]
+        return read_rules([sheet for sheet in sheets if sheet is not None], directory, self.vital)
+
+    def tests(self) -> tuple[Case, ...]:
+        """Read the tests."""
+        found: list[Case] = []
+        for _, path in self.named("tests"):
+            sheet = self.sheet(path, self.other)
+            if sheet is not None:
+                found += read_cases(sheet, self.other)
+        return tuple(found)
+
+    def keys(self) -> Mapping[str, bytes]:
+        """Return the public keys by file name."""
+        return frozen({path.removeprefix(FOLDER): raw for path, raw in self._files.items() if _is_key(path)})
+
+    def refuse(self, links: Iterable[str]) -> None:
+        """Refuse what is no plain file."""
+        for path in sorted(links):
+            hint = "put the file itself here"
+            self.vital.add("stray-policy-file", Place(path), "this is no plain file, and nothing reads it", hint)
+
+    def strays(self) -> None:
+        """Refuse YAML that nobody reads: a rule in the wrong folder would otherwise look like one that holds."""
+        known = {SETTINGS, *(path for folder in _FOLDERS for _, path in self.named(folder))}
+        for path in sorted(self._files):
+            if path not in known and path.lower().endswith((_SUFFIX, ".yml", ".json")):
+                hint = f"policies are {SETTINGS} and the {_SUFFIX} files directly in {', '.join(sorted(_FOLDERS))}"
+                self.vital.add("stray-policy-file", Place(path), "nothing reads this file", hint)
+
+
+def check_name(name: str, path: str, notes: Notes) -> None:
+    """Check the name that a file gives to what it describes; grants and rules must be able to write it."""
+    if not _NAME.fullmatch(name):
+        hint = "use lower-case letters, digits and hyphens, at most 63"
+        notes.add("bad-name", Place(path), f"{name!r} is no name that can be referred to", hint)
+
+
+def _is_key(path: str) -> bool:
+    name = path.removeprefix(FOLDER)
+    return name.endswith(".pub") and "/" not in name

@@ -1,0 +1,75 @@
+"""Reading policies/daypass.yaml. What it does not say keeps its default: leaving a limit out does not lift it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from daypass.core.catalogue import Limits, Settings, Share, TargetSettings, frozen
+from daypass.core.policy.policies.sheet import Notes, Sheet, near
+
+
+def read_settings(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Settings:
+    """Read the settings. ``kinds`` are the kinds of target that this program knows."""
+    data = sheet.data
+    forge = data.get("forge", {"kind": "local"})
+    ledger = data.get("ledger", {})
+    usual = Settings()
+    return Settings(
+        forge_kind=forge["kind"],
+        forge_options=frozen({key: value for key, value in forge.items() if key != "kind"}),
+        targets=_targets(sheet, kinds, notes),
+        ledger_branch=ledger.get("branch", usual.ledger_branch),
+        ledger_keys=tuple(ledger.get("keys", usual.ledger_keys)),
+        ledger_signer=ledger.get("signer", usual.ledger_signer),
+        environments=_closed(sheet, "environments", usual.environments, notes),
+        classifications=_closed(sheet, "classifications", usual.classifications, notes),
+        limits=_limits(sheet, data.get("limits", {}), notes),
+        simulated_clock=data.get("clock") == "simulated",
+    )
+
+
+def _targets(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Mapping[str, TargetSettings]:
+    found = {}
+    for name, options in sheet.data["targets"].items():
+        kind = options["kind"]
+        if kind not in kinds:
+            message = f"target {name} is of kind {kind!r}, which is not known; known: {', '.join(sorted(kinds))}"
+            notes.add("unknown-target-kind", sheet.place("targets", name, "kind"), message, near(kind, kinds))
+        found[name] = TargetSettings(name, kind, frozen({key: v for key, v in options.items() if key != "kind"}))
+    return frozen(found)
+
+
+def _closed(sheet: Sheet, key: str, usual: tuple[str, ...], notes: Notes) -> tuple[str, ...]:
+    names = sheet.data.get(key, usual)
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            notes.add("duplicate-name", sheet.place(key, index), f"{name!r} stands twice in {key}", "remove one")
+    return tuple(names)
+
+
+def _limits(sheet: Sheet, limits: Mapping[str, Any], notes: Notes) -> Limits:
+    usual = Limits()
+    brake = limits.get("brake", {})
+    found = {
+        key: notes.duration(sheet, limits[key], "limits", key)
+        for key in ("max_duration", "open_request")
+        if key in limits
+    }
+    return Limits(
+        max_duration=found.get("max_duration") or usual.max_duration,
+        open_request=found.get("open_request") or usual.open_request,
+        brake_removals=_share(sheet, brake, "removals", usual.brake_removals, notes),
+        brake_additions=_share(sheet, brake, "additions", usual.brake_additions, notes),
+    )
+
+
+def _share(sheet: Sheet, brake: Mapping[str, str], key: str, usual: Share, notes: Notes) -> Share:
+    text = brake.get(key)
+    if text is None:
+        return usual
+    number = int(text.removesuffix("%"))
+    if text.endswith("%") and number > 100:  # noqa: PLR2004  (percent)
+        notes.add("brake-range", sheet.place("limits", "brake", key), f"{text} is more than all", "write at most 100%")
+        return usual
+    return Share(percent=number) if text.endswith("%") else Share(count=number)

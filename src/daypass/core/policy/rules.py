@@ -1,0 +1,192 @@
+"""Rules: what they ask, and asking them all at once.
+
+Every rule is evaluated. Rules that need no request are kept apart from those that do (`Rules.reads_request`), so that
+merged grants can be judged in bulk without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from daypass.core.finding import Place
+from daypass.core.policy.cel.expression import Condition, Facts, Failure, combine, evaluate_all
+from daypass.core.policy.cel.vocabulary import KINDS, Kind
+
+OWNERS = "owners"
+"""The source of approvals that means: anyone in a group that owns the resource."""
+
+GROUP = "group:"
+"""How a source that names one group begins."""
+
+_FREE = "free"
+"""The axis of variables that are different for each grant, so that remembering answers by them would help nobody."""
+
+_AXES = {
+    **dict.fromkeys(("grant.id", "grant.reason", "grant.ticket"), _FREE),
+    **dict.fromkeys(("grant.resource", "grant.role", "resource", "role"), "resource"),
+    **dict.fromkeys(("grant.subject", "subject"), "subject"),
+}
+"""Which of the things that grants are made of a variable, or all of its kind, belongs to; time for the others."""
+
+_REMEMBERED = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Approvals that must be there: how many, from whom, which rules ask ("default" when none did).
+
+    After ``escalate_after`` without an answer the people of ``escalate_to`` (a source) may approve as well; "" = never.
+    """
+
+    at_least: int
+    source: str
+    rules: tuple[str, ...] = ()
+    escalate_to: str = ""
+    escalate_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. ``when`` says whether it applies; the rest is what it does then."""
+
+    id: str
+    when: Condition
+    place: Place
+    require: tuple[Requirement, ...] = ()
+    deny: bool = False
+    deny_unless: Condition | None = None
+    automatic: bool = False
+    message: str = ""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions that it has."""
+        return (self.when, self.deny_unless) if self.deny_unless is not None else (self.when,)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it reads the request."""
+        return any(condition.asks for condition in self.conditions)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables that it mentions, sorted."""
+        return tuple(sorted({name for condition in self.conditions for name in condition.names}))
+
+    @property
+    def axes(self) -> frozenset[str]:
+        """Which things it looks at. Rules that look at the same are asked together, so that answers repeat often."""
+        return frozenset(_AXES.get(name, _AXES.get(name.partition(".")[0], "time")) for name in self.names)
+
+    @property
+    def effect(self) -> str:
+        """What it does when it applies, in words."""
+        parts = [f"needs {r.at_least} from {r.source}" for r in self.require]
+        if self.deny:
+            parts.append("denies")
+        if self.deny_unless is not None:
+            parts.append(f"denies unless {' '.join(self.deny_unless.text.split())}")
+        if self.automatic:
+            parts.append("lifts the default approval")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule says. ``failure`` is why it could not say anything, which denies."""
+
+    rule: Rule
+    applies: bool
+    denies: bool = False
+    failure: str = ""
+
+
+class _Battery:
+    """Some rules as one program. Answers are remembered by the values that they depend on, where that helps."""
+
+    def __init__(self, rules: tuple[Rule, ...], *, remember: bool) -> None:
+        self._rules = rules
+        self._names = tuple(sorted({name for rule in rules for name in rule.names}))
+        self._lists = frozenset(name for name in self._names if KINDS[name] is Kind.STRINGS)
+        self._remembered: dict[tuple[Any, ...], tuple[Verdict, ...]] | None = {} if remember else None
+        self._unless = tuple(index for index, rule in enumerate(rules) if rule.deny_unless is not None)
+        texts = [rule.when.text for rule in rules]
+        # "not applying, or allowed": CEL's `||` takes no notice of an error on one side when the other is true.
+        texts += [f"!({r.when.text}\n) || ({r.deny_unless.text}\n)" for r in rules if r.deny_unless is not None]
+        self._count = len(texts)
+        self._program = combine(texts) if texts else None
+
+    def judge(self, facts: Facts) -> tuple[Verdict, ...]:
+        if not self._rules:
+            return ()
+        if self._remembered is None:
+            return self._evaluate(facts)
+        key = tuple([tuple(facts[name]) if name in self._lists else facts[name] for name in self._names])
+        found = self._remembered.get(key)
+        if found is None:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            found = self._remembered[key] = self._evaluate(facts)
+        return found
+
+    def _evaluate(self, facts: Facts) -> tuple[Verdict, ...]:
+        answers = None
+        if self._program is not None:
+            answers = evaluate_all(self._program, {name: facts[name] for name in self._names}, self._count)
+        if answers is None:
+            return tuple(_judge(rule, facts) for rule in self._rules)
+        allowed = dict(zip(self._unless, answers[len(self._rules) :], strict=True))
+        return tuple(
+            Verdict(rule, applies, applies and (rule.deny or not allowed.get(index, True)))
+            for index, (rule, applies) in enumerate(zip(self._rules, answers, strict=False))
+        )
+
+
+def _judge(rule: Rule, facts: Facts) -> Verdict:
+    """Ask one rule by itself, so that a failure can be named."""
+    applies = rule.when.holds(facts)
+    if isinstance(applies, Failure):
+        return Verdict(rule, applies=False, failure=applies.message)
+    if not applies or rule.deny_unless is None:
+        return Verdict(rule, applies, applies and rule.deny)
+    allowed = rule.deny_unless.holds(facts)
+    if isinstance(allowed, Failure):
+        return Verdict(rule, applies=True, failure=allowed.message)
+    return Verdict(rule, applies=True, denies=rule.deny or not allowed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """All rules, by id."""
+
+    rules: tuple[Rule, ...] = ()
+    _static: tuple[_Battery, ...] = field(default=(), repr=False)
+    _asking: _Battery | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule]) -> Rules:
+        """Join rules; the order they are given in does not count."""
+        ordered = tuple(sorted(rules, key=lambda rule: rule.id))
+        alike: dict[frozenset[str], list[Rule]] = {}
+        for rule in ordered:
+            if not rule.asks:
+                alike.setdefault(rule.axes, []).append(rule)
+        static = tuple(_Battery(tuple(some), remember=_FREE not in axes) for axes, some in alike.items())
+        return cls(ordered, static, _Battery(tuple(r for r in ordered if r.asks), remember=False))
+
+    @staticmethod
+    def reads_request(rule: Rule) -> bool:
+        """Say whether a rule reads the request: who opened it, when, and of which kind."""
+        return rule.asks
+
+    def judge_grant(self, facts: Facts) -> tuple[Verdict, ...]:
+        """Ask the rules that need no request. ``facts`` must have every variable but those of the request."""
+        return tuple(verdict for battery in self._static for verdict in battery.judge(facts))
+
+    def judge(self, facts: Facts) -> tuple[Verdict, ...]:
+        """Ask every rule; the verdicts come by rule id."""
+        asking = self._asking.judge(facts) if self._asking is not None else ()
+        return tuple(sorted((*self.judge_grant(facts), *asking), key=lambda verdict: verdict.rule.id))

@@ -1,0 +1,225 @@
+"""Worlds to try a rule in: what catalogue, directory and settings allow to be asked, as far as a rule can see.
+
+Only the variables that a rule mentions differ between its worlds. Beside the resources and subjects that exist there
+are ones that could be added without changing the settings (any environment with any classification, anyone in any
+group), so that a rule made for tomorrow's resource is no fault today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from math import prod
+from typing import Any
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.policy.cel.hours import DAYS, parse_hours, parse_zone
+from daypass.core.policy.cel.source import Token, tokens
+from daypass.core.policy.facts import FactBook
+from daypass.core.policy.rules import Rule
+
+MOST = 5_000
+"""Worlds that one rule is tried in at most."""
+
+_FREE = ("grant.id", "grant.reason", "grant.ticket")
+_COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
+_ARITHMETIC = frozenset("+-*/%")
+_MONDAYS = (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))
+"""One week of winter and one of summer; which ones does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worlds:
+    """The worlds of one rule. ``complete``: whatever may be asked looks to the rule like one of them."""
+
+    axes: tuple[tuple[Mapping[str, Any], ...], ...]
+    complete: bool
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return prod(len(axis) for axis in self.axes)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Go through at most MOST of them, spread evenly."""
+        count = self.count
+        for index in range(0, count, -(-count // MOST)):
+            found: dict[str, Any] = {}
+            rest = index
+            for axis in self.axes:
+                rest, position = divmod(rest, len(axis))
+                found.update(axis[position])
+            yield found
+
+
+def worlds_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Worlds:
+    """Return the worlds that a rule is to be tried in; ``book`` has the facts of the catalogue."""
+    names = frozenset(rule.names)
+    pieces = [tokens(condition.text) for condition in rule.conditions]
+    literals = sorted({token.literal for line in pieces for token in line if token.literal})
+    axes = (
+        _axis(names, lambda: _resources(catalogue, book, frozenset(literals))),
+        _axis(names, lambda: _subjects(catalogue, book, frozenset(literals))),
+        _axis(names, lambda: _purposes(catalogue)),
+        _axis(names, lambda: _requesters(catalogue, book, frozenset(literals))),
+        _axis(names, lambda: ({"request.kind": kind} for kind in ("new", "widen"))),
+        _axis(names, lambda: ({"grant.absolute": value} for value in (False, True))),
+        _axis(names, lambda: ({"grant.duration": value} for value in _durations(catalogue, literals))),
+        _axis(names, lambda: ({"request.opened_at": value} for value in _instants(pieces))),
+        *(_free_axis(names, free, literals) for free in _FREE),
+    )
+    found = Worlds(axes, complete=False)
+    complete = (
+        found.count <= MOST
+        and not names & set(_FREE)
+        and ("grant.duration" not in names or _only_compared(pieces))
+        and ("request.opened_at" not in names or _only_in_hours(pieces))
+    )
+    return Worlds(axes, complete)
+
+
+def _axis(names: frozenset[str], options: Callable[[], Iterable[Mapping[str, Any]]]) -> tuple[Mapping[str, Any], ...]:
+    """Keep what a rule can see of the options, each once."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for option in options():
+        seen = {name: value for name, value in option.items() if name in names}
+        if not seen:
+            break  # the rule sees nothing on this axis
+        found.setdefault(repr(seen), seen)
+    return tuple(found.values()) or ({},)
+
+
+def _free_axis(names: frozenset[str], free: str, literals: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
+    return _axis(names, lambda: ({free: text} for text in ("", "x", *literals)))
+
+
+def _resources(catalogue: Catalogue, book: FactBook, named: frozenset[str]) -> Iterator[dict[str, Any]]:
+    pairs = [(resource.name, role) for resource in catalogue.resources.values() for role in resource.roles]
+    settings = catalogue.settings
+    bases = [_blank(settings.limits.max_duration)]
+    for resource, role in pairs:
+        facts = book.of_role(resource, role) | {"grant.resource": resource, "grant.role": role}
+        yield facts
+        if {resource, role} & named:
+            bases.append(facts)
+    for facts in bases:
+        for environment, classification, target in product(
+            settings.environments, settings.classifications, settings.targets or ("",)
+        ):
+            yield facts | {
+                "resource.environment": environment,
+                "resource.classification": classification,
+                "resource.target": target,
+            }
+
+
+def _blank(longest: timedelta) -> dict[str, Any]:
+    names = dict.fromkeys(("resource.name", "grant.resource", "role.name", "grant.role"), "")
+    return {**names, "role.max_duration": longest, "resource.data": [], "resource.owners": []}
+
+
+def _group_lists(catalogue: Catalogue, named: frozenset[str]) -> list[list[str]]:
+    groups = sorted(catalogue.directory.groups)
+    return [[], *([name] for name in groups if name in named), groups]
+
+
+def _subjects(catalogue: Catalogue, book: FactBook, named: frozenset[str]) -> Iterator[dict[str, Any]]:
+    directory = catalogue.directory
+    bases: list[dict[str, Any]] = []
+    for handle in directory.subjects:
+        facts = book.of_subject(handle) | {"grant.subject": handle}
+        yield facts
+        if handle in named or not bases:
+            bases.append(facts)
+    hired = [("employee", ""), ("contractor", ""), ("vendor", ""), *(("vendor", name) for name in directory.vendors)]
+    for facts, groups, (employment, vendor) in product(bases, _group_lists(catalogue, named), hired):
+        yield facts | {"subject.groups": groups, "subject.employment": employment, "subject.vendor": vendor}
+
+
+def _requesters(catalogue: Catalogue, book: FactBook, named: frozenset[str]) -> Iterator[dict[str, Any]]:
+    bases: list[str] = []
+    for handle in catalogue.directory.subjects:
+        yield {"request.requester": handle, "requester.groups": book.groups_of(handle)}
+        if handle in named or not bases:
+            bases.append(handle)
+    for handle, groups in product(bases, _group_lists(catalogue, named)):
+        yield {"request.requester": handle, "requester.groups": groups}
+
+
+def _purposes(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
+    yield {"grant.purpose": "", "grant.emergency": False}
+    for purpose in catalogue.purposes.values():
+        yield {"grant.purpose": purpose.name, "grant.emergency": purpose.emergency}
+    yield {"grant.purpose": "", "grant.emergency": True}
+
+
+def _durations(catalogue: Catalogue, literals: Sequence[str]) -> list[timedelta]:
+    """Return what durations a rule may tell apart: those around each that it names, and the ends of what is allowed."""
+    longest = catalogue.settings.limits.max_duration
+    second = timedelta(seconds=1)
+    around = [value for text in literals if (value := _go_duration(text)) is not None]
+    around += [role.max_duration for resource in catalogue.resources.values() for role in resource.roles.values()]
+    found = {second, longest, *(value + step for value in around for step in (-second, timedelta(0), second))}
+    return sorted(value for value in found if second <= value <= longest)
+
+
+def _go_duration(text: str) -> timedelta | None:
+    """Read a duration as CEL writes it, as far as rules use it: hours, minutes and seconds in whole numbers."""
+    total, number = timedelta(0), ""
+    units = {"h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
+    for char in text:
+        if char.isascii() and char.isdigit() and len(number) < 9:  # noqa: PLR2004  (far beyond what is allowed)
+            number += char
+        elif number and char in units:
+            total += int(number) * units[char]
+            number = ""
+        else:
+            return None
+    return total if not number else None
+
+
+def _hours(pieces: Sequence[Sequence[Token]]) -> Iterator[tuple[str, str]]:
+    """Find the hours and zones of each ``within_hours(variable, "…", "…")``."""
+    for line in pieces:
+        for index, token in enumerate(line):
+            call = line[index : index + 8]
+            marks = "".join(piece.text for piece in call[1::2])
+            if token.text == "within_hours" and marks == "(,,)":
+                yield call[4].literal or "", call[6].literal or ""
+
+
+def _instants(pieces: Sequence[Sequence[Token]]) -> list[datetime]:
+    """Return instants around each change of the hours that conditions name; each hour of a week where none is named."""
+    found: set[datetime] = set()
+    for hours, zone in _hours(pieces):
+        try:
+            spans, clock = parse_hours(hours), parse_zone(zone)
+        except ValueError:
+            continue
+        for monday, (start, end) in product(_MONDAYS, spans):
+            for minute in (start, end, start - 1, end - 1):
+                local = monday.replace(tzinfo=None) + timedelta(minutes=minute % (len(DAYS) * 24 * 60))
+                found.add(local.replace(tzinfo=clock).astimezone(UTC))
+    return sorted(found) or [_MONDAYS[0] + timedelta(hours=hour) for hour in range(len(DAYS) * 24)]
+
+
+def _only_in_hours(pieces: Sequence[Sequence[Token]]) -> bool:
+    """Whether the request's instant is read by within_hours alone, with hours and zone written out."""
+    mentioned = sum(token.text.startswith("request.opened_at") for line in pieces for token in line)
+    return mentioned == sum(bool(hours and zone) for hours, zone in _hours(pieces))
+
+
+def _only_compared(pieces: Sequence[Sequence[Token]]) -> bool:
+    """Whether the duration is only ever compared, so that the values around the named ones stand for all."""
+    for line in pieces:
+        texts = ["", *(token.text for token in line), ""]
+        if _ARITHMETIC & set(texts):
+            return False
+        for index, text in enumerate(texts):
+            if text.startswith("grant.duration") and not (
+                text == "grant.duration" and {texts[index - 1], texts[index + 1]} & _COMPARISONS
+            ):
+                return False
+    return True

@@ -1,0 +1,1 @@
+"""The ledger on its branch: signed, chained, and remembered beside the clone."""

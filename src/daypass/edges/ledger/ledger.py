@@ -1,0 +1,193 @@
+"""The ledger in a git branch of its own: one file a receipt, one commit an append, forward only, nothing checked out.
+
+Receipt 1234567 is ``receipts/001/234/567.json``: its number as nine digits, so that no folder holds more than a
+thousand and git's own order is the chain's. The branch has no commit in common with main; each of its commits has one
+parent and adds files. That is looked at here; what stands in the files is proved by `daypass.core.ledger.chain`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from daypass.core.errors import ConflictError, LedgerError
+from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git.objects import Leaf, blobs, leaves
+from daypass.edges.git.plumbing import Git
+from daypass.edges.git.trees import FILE_MODE, commit_tree, write_files
+from daypass.ports import Envelope
+
+LARGEST = 16 << 20
+"""No receipt is larger than this, in bytes; a larger file is refused before it is read whole."""
+
+_AUTHOR = ("daypass", "daypass@localhost")
+_PATH = re.compile(r"receipts/([0-9]{3})/([0-9]{3})/([0-9]{3})\.json")
+_MOST = 1_000_000_000
+_ADDED = re.compile(rb":000000 ([0-7]{6}) 0+ ([0-9a-f]+) A")
+_FORGED = "compare it with another clone: the applier never writes such a thing"
+
+
+def receipt_path(sequence: int) -> str:
+    """Return where the receipt with this number lies in the branch. Raises LedgerError past nine digits."""
+    if not 0 <= sequence < _MOST:
+        raise LedgerError(f"there is no place for a receipt {sequence}")
+    return f"receipts/{sequence // 1_000_000:03d}/{sequence // 1000 % 1000:03d}/{sequence % 1000:03d}.json"
+
+
+class GitLedger:
+    """The ledger on a branch of a repository. Implements ports.Ledger."""
+
+    def __init__(self, git: Git, branch: str) -> None:
+        self.branch = branch
+        self._git = git
+        self._ref = f"refs/heads/{branch}"
+
+    def head(self) -> Oid:
+        """Return the branch's commit. Raises LedgerError where there is no such branch."""
+        found = self._git.find(self._ref)
+        if found is None:
+            raise LedgerError(
+                f"the ledger is missing: there is no branch {self.branch!r}",
+                hint=f"fetch it (git fetch origin {self.branch}:{self.branch}) or restore it from another clone; "
+                "`daypass init` begins a new one",
+            )
+        return found
+
+    def envelopes(self, since: int = 0, *, commit: Oid | None = None) -> Iterator[Envelope]:
+        """Stream envelopes with a sequence of ``since`` or more, in order, as stored and unverified.
+
+        Reads the branch as it stands, or as it stood at ``commit``. Raises LedgerError for a gap and for anything in
+        the branch that is no receipt.
+        """
+        tree = commit if commit is not None else self.head()
+        oids = [oid for n, oid in enumerate(_in_order(leaves(self._git, tree), 0)) if n >= since]
+        yield from self._read(since, oids)
+
+    def added(self, old: Oid, new: Oid, *, since: int) -> Iterator[Envelope]:
+        """Stream the envelopes that ``new`` has and ``old``, an earlier commit of the branch, has not.
+
+        The first must have the number ``since``. Its cost grows with what is new, not with the ledger. Raises
+        LedgerError when anything but new receipts in order lies between the two.
+        """
+        listed = self._git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", "--full-index", old, new)
+        oids = list(_in_order(_additions(listed.split(b"\0"), old), since))
+        yield from self._read(since, oids)
+
+    def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
+        """Return one envelope's bytes as of a commit, None where there is none."""
+        done = self._git.attempt("cat-file", "blob", f"{commit}:{receipt_path(sequence)}")
+        return done.stdout if done.returncode == 0 else None
+
+    def append(self, parent: Oid, envelopes: Sequence[Envelope], *, message: str, at: datetime) -> Oid:
+        """Put envelopes after ``parent`` (ABSENT: begin the branch) in one commit and return it.
+
+        Raises ConflictError when the branch has moved on meanwhile; what was written then is in no branch.
+        """
+        if not envelopes:
+            raise RuntimeError("an append needs an envelope")
+        self._stands_at(parent)
+        first = envelopes[0].sequence
+        if [envelope.sequence for envelope in envelopes] != list(range(first, first + len(envelopes))):
+            raise RuntimeError("envelopes are appended in order")
+        if parent != ABSENT and self.envelope(first, commit=parent) is not None:
+            raise RuntimeError("a receipt is never written again")
+        files = [(receipt_path(envelope.sequence), envelope.raw) for envelope in envelopes]
+        start = parent
+        if parent == ABSENT:
+            start = Oid(self._git.text("hash-object", "-t", "tree", "-w", "--stdin", stdin=b""))
+        tree = write_files(self._git, start, files)
+        parents = () if parent == ABSENT else (parent,)
+        made = commit_tree(self._git, tree, parents, message, author=_AUTHOR, at=at)
+        self._git.update_refs({self._ref: (parent, made)}, reason="daypass: append receipts")
+        return made
+
+    def _stands_at(self, parent: Oid) -> None:
+        """Refuse early what the move of the ref would refuse anyway, before anything is written."""
+        found = self._git.find(self._ref) or ABSENT
+        if found != parent:
+            raise ConflictError(
+                f"another run was first: the ledger stands at {found[:12]}, expected {parent[:12]}",
+                hint="run the command again",
+            )
+
+    def contains(self, old: Oid, new: Oid) -> bool:
+        """Say whether ``new`` is ``old`` or comes after it; False for a commit that is not there at all."""
+        return self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0
+
+    def verify_shape(self, since: Oid | None = None, until: Oid | None = None) -> int:
+        """Check that each commit after ``since`` (None: all) has one parent and only adds receipts; count them.
+
+        Raises LedgerError naming the commit that does anything else, and for a clone whose history is cut.
+        """
+        if self._git.text("rev-parse", "--is-shallow-repository") == "true":
+            raise LedgerError("the ledger's history is cut off in this clone", hint="git fetch --unshallow")
+        span = [until or self.head()] + ([f"^{since}"] if since is not None else [])
+        listed = self._git.text("rev-list", "--parents", "--topo-order", "--reverse", *span).splitlines()
+        for n, line in enumerate(listed):
+            commit, *parents = line.split(" ")
+            first = n == 0 and since is None
+            if len(parents) != (0 if first else 1):
+                wanted = "none" if first else "one"
+                raise LedgerError(
+                    f"commit {commit[:12]} of the ledger has {len(parents)} parents, expected {wanted}", hint=_FORGED
+                )
+        self._verify_additions([line.partition(" ")[0] for line in listed])
+        return len(listed)
+
+    def _verify_additions(self, commits: list[str]) -> None:
+        asked = "".join(f"{commit}\n" for commit in commits).encode()
+        options = ("--stdin", "-r", "-z", "--root", "--no-renames", "--raw", "--full-index")
+        listed = self._git.run("diff-tree", *options, stdin=asked).split(b"\0")
+        for _ in _additions(listed, commits[-1] if commits else ""):
+            pass
+
+    def _read(self, first: int, oids: list[str]) -> Iterator[Envelope]:
+        for sequence, (_, raw) in enumerate(blobs(self._git, oids, limit=LARGEST), first):
+            if len(raw) > LARGEST:
+                raise LedgerError(f"receipt {sequence} is larger than {LARGEST} bytes", hint=_FORGED)
+            yield Envelope(sequence, raw)
+
+
+def _in_order(found: Iterable[Leaf], first: int) -> Iterator[str]:
+    """Yield the objects of leaves that are receipts, numbered from ``first`` without a gap."""
+    wanted = receipt_path(first)
+    place = first
+    for path, mode, oid in found:
+        if path != wanted:
+            raise LedgerError(_not_next(path, place), hint=_FORGED)
+        if mode != FILE_MODE:
+            raise LedgerError(f"receipt {place} has mode {mode} in the ledger, expected {FILE_MODE}", hint=_FORGED)
+        yield oid
+        place += 1
+        wanted = receipt_path(place)
+
+
+def _not_next(path: str, place: int) -> str:
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return f"the ledger holds {path!r}, which is no receipt"
+    found = int("".join(match.groups()))
+    if found < place:
+        return f"receipt {found} is written again where receipt {place} is expected"
+    return f"receipt {place} is missing: the next one there is {found}"
+
+
+def _additions(records: Sequence[bytes], commit: str) -> Iterator[Leaf]:
+    """Yield the leaves that ``diff-tree -z`` lists as added. Raises LedgerError for any other change."""
+    at = 0
+    while at < len(records) and records[at]:
+        record = records[at]
+        if not record.startswith(b":"):
+            commit = record.decode()
+            at += 1
+            continue
+        path = records[at + 1].decode("utf-8", "backslashreplace")
+        match = _ADDED.fullmatch(record)
+        if match is None:
+            raise LedgerError(
+                f"commit {commit[:12]} of the ledger changes or removes {path!r}, where receipts are only ever added",
+                hint=_FORGED,
+            )
+        yield path, match.group(1).decode(), match.group(2).decode()
+        at += 2

@@ -1,0 +1,242 @@
+"""Signing receipts and opening them again: DSSE envelopes by securesystemslib.
+
+A signer is a key file of our own or any securesystemslib signer URI (``file2:``, ``awskms:``, ``gcpkms:``, ``hv:`` …);
+who may have signed is told by public keys, PEM, from ``policies/``. An envelope
+(https://github.com/secure-systems-lab/dsse) has one JSON form, the canonical one, and exactly one signature: another
+spelling of the same envelope, a field more, or a second signature is refused, so that no byte of the ledger can change
+unnoticed. securesystemslib is slow to import and is loaded when a signature is first made or checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from daypass.core.errors import EdgeError, LedgerError, UsageError
+from daypass.core.grant import canonical
+from daypass.core.ledger.receipt import PAYLOAD_TYPE
+
+if TYPE_CHECKING:
+    from securesystemslib.dsse import Envelope
+    from securesystemslib.signer import Signer, SSlibKey
+
+FILE_SCHEME = "file2:"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def generate_key(path: Path) -> bytes:
+    """Make an Ed25519 key, write its private half to ``path`` (PKCS#8 PEM, mode 0600) and return the public half, PEM.
+
+    Never overwrites: raises UsageError when something is there already, EdgeError when the file cannot be written.
+    """
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  (slow)
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415  (slow)
+
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    if os.path.lexists(path):
+        raise UsageError(
+            f"{path} exists already", hint="a signing key is never overwritten; name another path or use that key"
+        )
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # O_EXCL: neither a file nor a symlink that somebody put there meanwhile is written through.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise EdgeError(f"the signing key cannot be written to {path}: {error.strerror}") from error
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), 0o600)  # whatever the umask is
+        file.write(private)
+        file.flush()
+        os.fsync(file.fileno())
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def check_private(path: Path) -> None:
+    """Refuse a private key file that is missing, no file, or open to others. Raises EdgeError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise EdgeError(
+            f"there is no signing key at {path}", hint="set DAYPASS_KEYS or DAYPASS_SIGNER to where the key is"
+        ) from None
+    except OSError as error:
+        raise EdgeError(f"the signing key {path} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise EdgeError(f"the signing key {path} is no file")
+    if found.st_mode & _OTHERS:
+        raise EdgeError(
+            f"the signing key {path} can be reached by others (mode {stat.S_IMODE(found.st_mode):04o}, expected 0600)",
+            hint=f"chmod 600 {path}, and think of whether somebody copied it",
+        )
+
+
+def read_public_key(pem: bytes | str, name: str = "the public key") -> SSlibKey:
+    """Read a public key, PEM SubjectPublicKeyInfo; the key id is securesystemslib's.
+
+    Raises LedgerError, naming ``name``, for anything else.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  (slow)
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415  (slow)
+    from securesystemslib.signer import SSlibKey  # noqa: PLC0415  (slow)
+
+    raw = pem.encode() if isinstance(pem, str) else pem
+    try:
+        return SSlibKey.from_crypto(load_pem_public_key(raw))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise LedgerError(
+            f"{name} is no public key in PEM form ({str(error).splitlines()[0] if str(error) else 'unreadable'})",
+            hint="it begins with -----BEGIN PUBLIC KEY-----; `daypass init` writes one",
+        ) from error
+
+
+class EnvelopeSigner:
+    """Signs statements with a private key that is named by a file path or a securesystemslib signer URI.
+
+    ``public`` is the PEM of the public half. Raises EdgeError when the key cannot be reached or does not belong to it.
+    """
+
+    def __init__(self, private: Path | str, public: bytes | str) -> None:
+        from securesystemslib.signer import Signer  # noqa: PLC0415  (slow)
+
+        uri = f"{FILE_SCHEME}{private.absolute()}" if isinstance(private, Path) else private
+        if uri.startswith(FILE_SCHEME):
+            check_private(Path(urlsplit(uri).path))
+        key = read_public_key(public)
+        self.key_id: str = key.keyid
+        self._signer: Signer = self._translated(
+            lambda: Signer.from_priv_key_uri(uri, key), f"the signing key {uri} cannot be used"
+        )
+
+    def sign(self, statement: dict[str, Any]) -> bytes:
+        """Return the envelope's JSON, canonical. Raises EdgeError when the key does not sign."""
+        from securesystemslib.dsse import Envelope  # noqa: PLC0415  (slow)
+
+        envelope: Envelope = Envelope(canonical(statement).encode(), PAYLOAD_TYPE, {})
+        self._translated(lambda: envelope.sign(self._signer), "a receipt cannot be signed")
+        return canonical(envelope.to_dict()).encode()
+
+    @staticmethod
+    def _translated(call: Any, what: str) -> Any:
+        """Call into a signer of whatever kind and turn its failure into ours.
+
+        Everything is caught, since each cloud's client raises its own kinds, as securesystemslib documents.
+        """
+        try:
+            return call()
+        except Exception as error:
+            raise EdgeError(f"{what}: {error}", hint="see the signer's own documentation for its URI") from error
+
+
+class EnvelopeVerifier:
+    """Opens envelopes signed by one of the known keys: file name (as in ``policies/``) -> PEM."""
+
+    def __init__(self, keys: Mapping[str, bytes | str]) -> None:
+        if not keys:
+            # No key is no pass: a ledger that nobody may sign is a mistake in the settings.
+            raise LedgerError(
+                "no key is named that may sign receipts", hint="ledger.keys in policies/daypass.yaml names them"
+            )
+        self._pems = {name: pem.encode() if isinstance(pem, str) else pem for name, pem in sorted(keys.items())}
+        self._known: dict[str, SSlibKey] = {}
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """The SHA-256 of each key's file, by which a cache knows whom it believed. Imports nothing."""
+        return frozenset(hashlib.sha256(pem).hexdigest() for pem in self._pems.values())
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the known keys, sorted."""
+        return tuple(sorted(self._keys()))
+
+    def open(self, raw: bytes) -> dict[str, Any]:
+        """Return the statement. Raises LedgerError, with the reason, for anything not signed by a known key."""
+        payload, key_id, signature = _take_apart(raw)
+        key = self._keys().get(key_id)
+        if key is None:
+            raise LedgerError(
+                f"it is signed by another key ({key_id[:16]}…) than those that may sign ({', '.join(self._pems)})",
+                hint="if the key was exchanged, ledger.keys must name the old one as well as the new",
+            )
+        self._check(key, payload, key_id, signature)
+        try:
+            statement = json.loads(payload)
+        except ValueError:
+            raise LedgerError("its payload is no JSON") from None
+        if not isinstance(statement, dict) or canonical(statement).encode() != payload:
+            raise LedgerError("its payload is not written in canonical form")
+        return statement
+
+    @staticmethod
+    def _check(key: SSlibKey, payload: bytes, key_id: str, signature: bytes) -> None:
+        from securesystemslib.dsse import Envelope  # noqa: PLC0415  (slow)
+        from securesystemslib.exceptions import VerificationError  # noqa: PLC0415  (slow)
+        from securesystemslib.signer import Signature  # noqa: PLC0415  (slow)
+
+        envelope = Envelope(payload, PAYLOAD_TYPE, {key_id: Signature(key_id, signature.hex())})
+        try:
+            envelope.verify([key], 1)
+        except VerificationError:
+            raise LedgerError("its signature does not fit its contents: a byte was changed") from None
+
+    def _keys(self) -> dict[str, SSlibKey]:
+        if not self._known:
+            found = (read_public_key(pem, f"policies/{name}") for name, pem in self._pems.items())
+            self._known = {key.keyid: key for key in found}
+        return self._known
+
+
+_ENVELOPE = {"payload", "payloadType", "signatures"}
+_SIGNATURE = {"keyid", "sig"}
+_FORM = re.compile(
+    rb'\{"payload":"([A-Za-z0-9+/]*={0,2})","payloadType":"%s","signatures":'
+    rb'\[\{"keyid":"([0-9A-Za-z]+)","sig":"([A-Za-z0-9+/]*={0,2})"\}\]\}' % re.escape(PAYLOAD_TYPE).encode()
+)
+
+
+def _take_apart(raw: bytes) -> tuple[bytes, str, bytes]:
+    """Return payload, key id and signature of an envelope that has its one canonical form. Raises LedgerError."""
+    found = _FORM.fullmatch(raw)
+    if found is not None:
+        payload, signature = _decode(found.group(1)), _decode(found.group(3))
+        # base64 has spare bits at its end: only what encodes to the same text again is the one form.
+        if (base64.b64encode(payload), base64.b64encode(signature)) == (found.group(1), found.group(3)):
+            return payload, found.group(2).decode(), signature
+    raise LedgerError(_why_not_canonical(raw))
+
+
+def _why_not_canonical(raw: bytes) -> str:
+    """Say what is wrong with something that is no envelope in canonical form."""
+    try:
+        envelope = json.loads(raw)
+    except ValueError:
+        return "it is no envelope: a byte was changed, or it was never one"
+    if not isinstance(envelope, dict) or set(envelope) != _ENVELOPE:
+        return f"expected an envelope of {', '.join(sorted(_ENVELOPE))} and nothing else"
+    if envelope["payloadType"] != PAYLOAD_TYPE:
+        return f"expected a payload of type {PAYLOAD_TYPE!r}, got {canonical(envelope['payloadType'])}"
+    signatures = envelope["signatures"]
+    if not isinstance(signatures, list) or len(signatures) != 1:
+        return "expected exactly one signature"
+    if not isinstance(signatures[0], dict) or set(signatures[0]) != _SIGNATURE:
+        return f"expected a signature of {', '.join(sorted(_SIGNATURE))} and nothing else"
+    return "it is not written in canonical form: a byte outside the signed part was changed"
+
+
+def _decode(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise LedgerError("its base64 cannot be read: a byte was changed") from None

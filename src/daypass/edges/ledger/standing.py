@@ -1,0 +1,316 @@
+"""What this machine has verified of the ledger, kept in SQLite so that each receipt is verified once.
+
+The file stands beside the clone (``<git folder>/daypass/standing.sqlite``) and belongs to the machine's own user
+alone: it is believed the way the program itself is. It remembers the ledger's commit, the last receipt's number and
+digest, and whose keys were believed. When the branch has grown, only what is new is verified; when it no longer
+contains what was verified before, that is refused: the ledger was rewritten. A file of another version, or one that
+cannot be read, is made anew, and that is said. Everything is written in one transaction, so a crash leaves the old
+state or the new one.
+
+A standing reads what it holds when first asked for, always from the state that was loaded, whatever other runs write
+since.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from daypass.core.errors import ConflictError, EdgeError, LedgerError
+from daypass.core.grant import ABSENT, Oid
+from daypass.core.ledger.chain import Head, seal, verify_chain
+from daypass.core.ledger.receipt import Body, Receipt, envelope_digest
+from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
+from daypass.core.ledger.statement import body_to_dict
+from daypass.core.window import format_instant, parse_instant
+from daypass.edges.ledger.ledger import GitLedger
+from daypass.edges.ledger.tables import TABLES_VERSION, Reader, Writer, begin_anew
+from daypass.edges.trusted import others_may_write
+from daypass.ports import Envelope, Signer
+
+VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
+
+_BATCH = 5_000
+_PATIENCE = 60.0  # seconds to wait for another run that is writing
+_BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+Progress = Callable[[int, int, str], None]
+
+
+class KnownKeys(Protocol):
+    """A verifier that can tell whom it believes without checking anything."""
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """What names each key, for comparing."""
+        ...
+
+    def open(self, raw: bytes) -> dict[str, Any]:
+        """Return the statement. Raises LedgerError for anything not signed by a known key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A verified standing; ``verified`` receipts were new here, ``rebuilt`` says why all were read again, if so."""
+
+    standing: Standing
+    verified: int
+    rebuilt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    commit: Oid
+    head: Head
+    believed: frozenset[str]
+
+
+class StandingCache:
+    """The cache in one SQLite file. Several processes may use it at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self, ledger: GitLedger, verifier: KnownKeys, *, progress: Progress | None = None) -> Loaded:
+        """Verify what is new on the branch and return the standing.
+
+        Raises LedgerError when the ledger is missing, broken, or no longer contains what was verified here before;
+        ConflictError when another run keeps the cache for a minute; EdgeError when it cannot be written.
+        """
+        verified, rebuilt = 0, ""
+        with _explained(self.path):
+            while True:
+                commit = ledger.head()
+                connection, why = self._connect()
+                rebuilt = rebuilt or why
+                connection.execute("BEGIN")
+                state, why = _read_state(connection, verifier)
+                if state is not None and state.commit == commit:
+                    _same_last(ledger, state)
+                    return Loaded(_standing(connection, state), verified, rebuilt)
+                rebuilt = rebuilt or why
+                connection.execute("ROLLBACK")
+                verified += self._catch_up(connection, ledger, verifier, progress)
+                connection.close()
+
+    def append(
+        self,
+        ledger: GitLedger,
+        verifier: KnownKeys,
+        signer: Signer,
+        standing: Standing,
+        bodies: Sequence[Body],
+        *,
+        at: datetime,
+        main: str,
+        run: str,
+    ) -> Standing:
+        """Seal receipts after ``standing``, append them in one commit and return the new standing.
+
+        What nobody could verify is never written: each envelope is opened again first. Raises ConflictError, having
+        written nothing, when the branch is not where ``standing`` left it; LedgerError when ``at`` is before the last
+        receipt; EdgeError when the key does not sign.
+        """
+        sealed = seal(bodies, standing.head, signer.sign, at=at, main=main, run=run)
+        receipts = list(verify_chain(sealed, verifier.open, standing.head))
+        envelopes = [Envelope(item.sequence, item.raw) for item in sealed]
+        commit = ledger.append(standing.commit, envelopes, message=_message(receipts), at=at)
+        # From here on the receipts stand, whatever happens to the cache: who loads next verifies them.
+        with _explained(self.path):
+            connection, _ = self._connect()
+            with _writing(connection):
+                state, _ = _read_state(connection, verifier)
+                if (state.commit if state is not None else ABSENT) == standing.commit:
+                    if state is None:
+                        begin_anew(connection)
+                    _write(connection, receipts, standing.head, commit, verifier.fingerprints)
+            connection.close()
+        return self.load(ledger, verifier).standing
+
+    def _catch_up(
+        self,
+        connection: sqlite3.Connection,
+        ledger: GitLedger,
+        verifier: KnownKeys,
+        progress: Progress | None,
+    ) -> int:
+        """Verify what lies between the cached commit and the branch; return how many receipts that were."""
+        with _writing(connection):
+            state, _ = _read_state(connection, verifier)
+            # Asked for only now that no other run can move the cache: an answer from before could be older than what
+            # the cache holds, and would look as if receipts had been cut off.
+            commit = ledger.head()
+            if state is not None and state.commit == commit:
+                return 0  # another run was here meanwhile
+            if state is None:
+                begin_anew(connection)
+                ledger.verify_shape(until=commit)
+                envelopes = ledger.envelopes(commit=commit)
+                before = None
+            else:
+                self._still_there(ledger, state, commit)
+                ledger.verify_shape(state.commit, commit)
+                before = state.head
+                envelopes = ledger.added(state.commit, commit, since=before.sequence + 1)
+            receipts = verify_chain(envelopes, verifier.open, before)
+            return _write(connection, _counted(receipts, progress), before, commit, verifier.fingerprints)
+
+    def _still_there(self, ledger: GitLedger, state: _State, commit: Oid) -> None:
+        if ledger.contains(state.commit, commit):
+            return
+        if ledger.contains(commit, state.commit):
+            wrong = f"receipts were cut off: it stands at {commit[:12]}, and this machine has verified it further"
+        else:
+            wrong = f"it stands at {commit[:12]}, which does not contain what this machine has verified"
+        raise LedgerError(
+            f"the ledger was rewritten: {wrong} (receipt {state.head.sequence}, commit {state.commit[:12]})",
+            hint=f"restore the branch to {state.commit[:12]} or later; only if you know why it was rewritten, "
+            f"delete {self.path}",
+        )
+
+    def _connect(self) -> tuple[sqlite3.Connection, str]:
+        """Open the file, making it or, where it cannot be used, making it anew; say why in that case."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        why = ""
+        if others_may_write(self.path):
+            why = f"others may write {self.path}, so it is not believed"
+        else:
+            try:
+                return _open(self.path), ""
+            except sqlite3.DatabaseError as error:
+                if getattr(error, "sqlite_errorcode", None) not in _BROKEN:
+                    raise
+                why = f"{self.path} could not be read"
+        for end in ("", "-wal", "-shm"):
+            Path(f"{self.path}{end}").unlink(missing_ok=True)
+        return _open(self.path), why
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # SQLite would let the umask decide. A file that is there is not opened: closing it would let go of every lock
+    # that this process holds on it through SQLite.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) in _BUSY:
+            raise ConflictError(
+                f"another run is writing {path}", hint="wait for it to end and run the command again"
+            ) from error
+        raise EdgeError(f"{path} cannot be used: {error}", hint="it is a cache; it may be deleted") from error
+    except OSError as error:
+        raise EdgeError(f"{path} cannot be used: {error.strerror}", hint="it must be writable") from error
+
+
+@contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _read_state(connection: sqlite3.Connection, verifier: KnownKeys) -> tuple[_State | None, str]:
+    """Return what was verified, or None and why it does not count ("" where nothing was)."""
+    there = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'state'").fetchone()
+    values = dict(connection.execute("SELECT name, value FROM state")) if there else {}
+    if not values:
+        return None, ""
+    if values.get("version") != VERSION:
+        return None, f"it was written by another version ({values.get('version')}, expected {VERSION})"
+    believed = frozenset(json.loads(values["believed"]))
+    if not believed <= verifier.fingerprints:
+        return None, "a key that was believed is no longer named in the settings"
+    head = Head(int(values["sequence"]), values["digest"], parse_instant(values["at"]), values["main"])
+    return _State(Oid(values["commit"]), head, believed), ""
+
+
+def _write(
+    connection: sqlite3.Connection,
+    receipts: Iterable[Receipt],
+    before: Head | None,
+    commit: Oid,
+    believed: frozenset[str],
+) -> int:
+    """Add receipts to the tables and remember how far they reach. Raises LedgerError where there are none at all."""
+    writer = Writer(connection)
+    delta = Delta(before)
+    count = 0
+    for receipt in receipts:
+        delta.add(receipt)
+        count += 1
+        if delta.count == _BATCH:
+            writer.write(delta)
+            delta = Delta(delta.head)
+    writer.write(delta)
+    head = delta.head
+    if head is None:
+        raise LedgerError("the ledger holds no receipt, expected a genesis", hint="`daypass init` begins a ledger")
+    values = {
+        "version": VERSION,
+        "commit": commit,
+        "sequence": str(head.sequence),
+        "digest": head.digest,
+        "at": format_instant(head.at),
+        "main": head.main,
+        "believed": json.dumps(sorted(believed)),
+    }
+    connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values.items())
+    return count
+
+
+def _same_last(ledger: GitLedger, state: _State) -> None:
+    raw = ledger.envelope(state.head.sequence, commit=state.commit)
+    if raw is None or envelope_digest(raw) != state.head.digest:
+        raise LedgerError(
+            f"receipt {state.head.sequence} is not the one that this machine verified",
+            hint="run `git fsck`, and compare the ledger branch with another clone",
+        )
+
+
+def _standing(connection: sqlite3.Connection, state: _State) -> Standing:
+    return Standing(state.head, state.commit, Reader(connection))
+
+
+def _counted(receipts: Iterable[Receipt], progress: Progress | None) -> Iterator[Receipt]:
+    for receipt in receipts:
+        yield receipt
+        if progress is not None and receipt.sequence % 1000 == 0:
+            progress(receipt.sequence, 0, "receipts")
+
+
+def _message(receipts: Sequence[Receipt]) -> str:
+    kinds: dict[str, int] = {}
+    for receipt in receipts:
+        kind = body_to_dict(receipt.body)[0]
+        kinds[kind] = kinds.get(kind, 0) + 1
+    first, last = receipts[0].sequence, receipts[-1].sequence
+    named = f"receipt {first}" if first == last else f"receipts {first} to {last}"
+    about = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return f"Append {named}\n\n{about}, run {receipts[0].run}\n"

@@ -1,0 +1,286 @@
+"""The tables of the cached standing: what a delta writes, and mappings that read when first asked.
+
+Every run goes through all live grants, so the slim rows are made to be read fast: words that repeat (handles,
+resources, roles, principals, privileges, digests of meanings) are kept once and named by number, and a row's numbers,
+instants (seconds since 1970) and object ids are packed into one value. Whole proofs lie apart, compressed, and are
+read one by one.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from daypass.core.errors import EdgeError
+from daypass.core.grant import GrantId, canonical
+from daypass.core.ledger.receipt import Admission, Refusal
+from daypass.core.ledger.standing import AdmittedGrant, Delta, Opened
+from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_from_dict
+from daypass.core.plan import Entitlement, Holding, Intended
+from daypass.core.window import Window
+
+TABLES_VERSION = 1
+"""Counts up when the tables below change."""
+
+_TABLES = {
+    "state": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
+    "word": "id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE",
+    "admitted": "grant_id TEXT PRIMARY KEY, packed BLOB NOT NULL",
+    "proof": "grant_id TEXT PRIMARY KEY, body BLOB NOT NULL",
+    "refused": "grant_id TEXT PRIMARY KEY, blob TEXT NOT NULL, landing TEXT NOT NULL, code TEXT NOT NULL,"
+    " message TEXT NOT NULL",
+    "holding": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER, grants TEXT NOT NULL,"
+    " until INTEGER, PRIMARY KEY(resource, principal, privilege, target)",
+    "pending": "action TEXT, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
+    " change TEXT NOT NULL, PRIMARY KEY(action, resource, principal, privilege, target)",
+}
+_CLUSTERED = frozenset({"admitted", "refused", "holding", "pending"})
+_WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
+_PACKED = struct.Struct("<4I4IqqB")
+"""An entitlement's words, subject, resource, role, meaning, start, until, length of the blob's id; both ids follow."""
+
+_Number4 = tuple[int, int, int, int]
+
+_V = TypeVar("_V")
+
+
+def begin_anew(connection: sqlite3.Connection) -> None:
+    """Drop every table of ours and make them empty, inside the transaction that is open."""
+    for name, columns in _TABLES.items():
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
+        kind = "STRICT, WITHOUT ROWID" if name in _CLUSTERED else "STRICT"
+        connection.execute(f"CREATE TABLE {name}({columns}) {kind}")
+
+
+def _guarded(call: Callable[[], _V]) -> _V:
+    # Nothing that is read here can be garbage; looking for it again and again would take half of the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return call()
+    except (sqlite3.Error, struct.error, zlib.error, ValueError, LookupError, TypeError) as error:
+        raise EdgeError(
+            f"the cached standing cannot be read: {error}", hint="delete daypass/standing.sqlite in the git folder"
+        ) from error
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def utc(seconds: int) -> datetime:
+    """Return the instant that is so many seconds after 1970 began."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class Reader:
+    """The parts of a standing as one state of the tables has them, each read when it is first asked for.
+
+    The connection's transaction has begun, and stays open as long as this lives: what others write is not seen.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._words: list[str] = []
+        self._known: dict[_Number4, Entitlement] = {}
+        self._once: dict[str, Any] = {}
+
+    def __del__(self) -> None:
+        self._connection.close()
+
+    def rows(self) -> Mapping[GrantId, AdmittedGrant]:
+        """Return every proved grant, slim."""
+        return self._remembered("rows", self._rows)
+
+    def admissions(self) -> Mapping[GrantId, Admission]:
+        """Return every proof, whole."""
+        return self._remembered("admissions", self._admissions)
+
+    def admission(self, grant: GrantId) -> Admission | None:
+        """Return one proof."""
+        return _guarded(lambda: self._admission(grant))
+
+    def refusals(self) -> Mapping[GrantId, Refusal]:
+        """Return what was refused."""
+        return self._remembered("refusals", self._refusals)
+
+    def holdings(self) -> Mapping[Entitlement, Holding]:
+        """Return what is ours."""
+        return self._remembered("holdings", self._holdings)
+
+    def pending(self) -> Mapping[Opened, Intended]:
+        """Return what was begun and not finished."""
+        return self._remembered("pending", self._pending)
+
+    def _remembered(self, name: str, read: Callable[[], _V]) -> _V:
+        if name not in self._once:
+            self._once[name] = _guarded(read)
+        found: _V = self._once[name]
+        return found
+
+    def _query(self, sql: str, *values: str) -> sqlite3.Cursor:
+        return self._connection.execute(sql, values)
+
+    def _word_list(self) -> list[str]:
+        """Read the words by number; they are numbered from 1 without a gap."""
+        if not self._words:
+            self._words = ["", *(text for (text,) in self._query("SELECT text FROM word ORDER BY id"))]
+        return self._words
+
+    def _entitlement(self, which: _Number4) -> Entitlement:
+        """Return one entitlement, always the same object, so that comparing costs nothing."""
+        found = self._known.get(which)
+        if found is None:
+            words = self._words
+            found = Entitlement(words[which[0]], words[which[1]], words[which[2]], words[which[3]])
+            self._known[which] = found
+        return found
+
+    def _rows(self) -> dict[GrantId, AdmittedGrant]:
+        words, known = self._word_list(), self._entitlement
+        unpack, instant, make = _PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__
+        found: dict[GrantId, AdmittedGrant] = {}
+        for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
+            target, asset, principal, privilege, subject, resource, role, meaning, start, until, cut = unpack(packed)
+            ids = packed[_PACKED.size :].hex()
+            window = Window(instant(start, UTC), instant(until, UTC))
+            entitlement = known((target, asset, principal, privilege))
+            found[grant] = make(
+                AdmittedGrant,
+                (
+                    grant,
+                    ids[: 2 * cut],
+                    ids[2 * cut :],
+                    words[subject],
+                    words[resource],
+                    words[role],
+                    window,
+                    entitlement,
+                    words[meaning],
+                ),
+            )
+        return found
+
+    def _admission(self, grant: GrantId) -> Admission | None:
+        found = self._query("SELECT body FROM proof WHERE grant_id = ?", grant).fetchone()
+        return _unpack(found[0]) if found is not None else None
+
+    def _admissions(self) -> dict[GrantId, Admission]:
+        listed = self._query("SELECT grant_id, body FROM proof ORDER BY grant_id")
+        return {GrantId(grant): _unpack(body) for grant, body in listed}
+
+    def _refusals(self) -> dict[GrantId, Refusal]:
+        listed = self._query("SELECT grant_id, blob, landing, code, message FROM refused ORDER BY grant_id")
+        return {GrantId(row[0]): Refusal(*row) for row in listed}
+
+    def _holdings(self) -> dict[Entitlement, Holding]:
+        self._word_list()
+        found: list[Holding] = []
+        for *which, grants, until in self._query(
+            "SELECT target, resource, principal, privilege, grants, until FROM holding"
+        ):
+            givers = tuple(grants.split("\n")) if grants else ()
+            end = utc(until) if until is not None else None
+            found.append(Holding(self._entitlement((which[0], which[1], which[2], which[3])), givers, end))
+        return {holding.entitlement: holding for holding in found}
+
+    def _pending(self) -> dict[Opened, Intended]:
+        listed = [change_from_dict(json.loads(text)) for (text,) in self._query("SELECT change FROM pending")]
+        listed.sort(key=lambda change: (change.entitlement, change.action.value))
+        return {(change.action, change.entitlement): change for change in listed}
+
+
+def _unpack(body: bytes) -> Admission:
+    found = body_from_dict("admitted", json.loads(zlib.decompress(body)))
+    assert isinstance(found, Admission)  # noqa: S101  (the kind says so)
+    return found
+
+
+class Writer:
+    """Writes deltas inside the transaction that is open."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._words: dict[str, int] = {}
+
+    def write(self, delta: Delta) -> None:
+        """Put what changed in place of what was."""
+        self._change("admitted", delta.admissions, self._packed)
+        self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(body_to_dict(a)[1]).encode(), 1),))
+        self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
+        self._holdings(delta.holdings)
+        self._pending(delta.pending)
+
+    def _packed(self, admission: Admission) -> tuple[bytes]:
+        blob = bytes.fromhex(admission.blob)
+        numbers = (
+            *self._which(admission.entitlement),
+            self._word(admission.subject),
+            self._word(admission.resource),
+            self._word(admission.role),
+            self._word(admission.meaning),
+            _seconds(admission.window.start),
+            _seconds(admission.window.end),
+            len(blob),
+        )
+        return (_PACKED.pack(*numbers) + blob + bytes.fromhex(admission.landing),)
+
+    def _change(
+        self, table: str, changed: Mapping[GrantId, _V | None], row: Callable[[_V], tuple[object, ...]]
+    ) -> None:
+        gone = [(grant,) for grant, value in changed.items() if value is None]
+        self._run(f"DELETE FROM {table} WHERE grant_id = ?", gone)  # noqa: S608  (our own names)
+        self._put(table, [(grant, *row(value)) for grant, value in changed.items() if value is not None])
+
+    def _holdings(self, changed: Mapping[Entitlement, Holding | None]) -> None:
+        gone = [self._which(entitlement) for entitlement, holding in changed.items() if holding is None]
+        self._run(f"DELETE FROM holding WHERE {_WHICH}", gone)  # noqa: S608  (a constant)
+        held = [holding for holding in changed.values() if holding is not None]
+        self._put(
+            "holding",
+            [
+                (*self._which(h.entitlement), "\n".join(h.grants), _seconds(h.until) if h.until is not None else None)
+                for h in held
+            ],
+        )
+
+    def _pending(self, changed: Mapping[Opened, Intended | None]) -> None:
+        gone = [(a.value, *self._which(e)) for (a, e), change in changed.items() if change is None]
+        self._run(f"DELETE FROM pending WHERE action = ? AND {_WHICH}", gone)  # noqa: S608  (a constant)
+        opened = [change for change in changed.values() if change is not None]
+        self._put("pending", [(c.action.value, *self._which(c.entitlement), canonical(c.to_dict())) for c in opened])
+
+    def _put(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._run(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)  # noqa: S608  (our own names)
+
+    def _run(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def _which(self, entitlement: Entitlement) -> _Number4:
+        return (
+            self._word(entitlement.target),
+            self._word(entitlement.resource),
+            self._word(entitlement.principal),
+            self._word(entitlement.privilege),
+        )
+
+    def _word(self, text: str) -> int:
+        """Return the number of a word, new or there already; numbers have no gap since no word is ever deleted."""
+        number = self._words.get(text)
+        if number is None:
+            found = self._connection.execute("SELECT id FROM word WHERE text = ?", (text,)).fetchone()
+            if found is None:
+                found = self._connection.execute("INSERT INTO word(text) VALUES (?) RETURNING id", (text,)).fetchone()
+            number = self._words[text] = int(found[0])
+        return number
+
+
+def _seconds(instant: datetime) -> int:
+    return int(instant.timestamp())
