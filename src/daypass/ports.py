@@ -148,8 +148,8 @@ class ForgeReader(Protocol):
 class ForgeWriter(Protocol):
     """Changing pull requests. A lost race raises ConflictError and changes nothing."""
 
-    def open(self, *, branch: str, head: Oid, title: str, at: datetime) -> Pull:
-        """Open a pull request of a branch that stands at ``head``."""
+    def open(self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "") -> Pull:
+        """Open a pull request of a branch that stands at ``head``. ``body`` is Markdown for people, never read back."""
         ...
 
     def push(self, number: int, *, head: Oid, at: datetime) -> Pull:
@@ -180,6 +180,98 @@ class ForgeWriter(Protocol):
 
 class Forge(ForgeReader, ForgeWriter, Protocol):
     """Both halves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """Something to say at a line of a proposed file. ``level``: notice, warning or failure; ``line`` counts from 1."""
+
+    path: str
+    line: int
+    level: str
+    title: str
+    message: str
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What people see of one pull request, for the head that was judged.
+
+    ``conclusion``: success, failure, neutral or action_required. ``summary`` and ``comment`` are Markdown. ``state`` is
+    the label that the request carries (``waiting``, ``approved``, ``refused``, ``invalid``), and ``ask`` the handles of
+    those who could give a missing approval.
+    """
+
+    number: int
+    head: Oid
+    conclusion: str
+    title: str
+    summary: str
+    comment: str
+    state: str
+    annotations: tuple[Annotation, ...] = ()
+    ask: tuple[str, ...] = ()
+
+
+class Board(Protocol):
+    """Telling people at the forge how things stand. What stands there already is not said again.
+
+    Nothing is ever read back from it: it is decoration, and anybody may write beside it.
+    """
+
+    def show(self, notice: Notice) -> tuple[str, ...]:
+        """Bring check run, comment, label and review requests of a pull request up to date.
+
+        Returns what this token may not write, in words ("comment", "check run"); a fork's token may write nothing.
+        """
+        ...
+
+    def say(self, number: int, *, topic: str, text: str) -> None:
+        """Keep one comment a topic on an issue or pull request, updated in place."""
+        ...
+
+    def issue(self, topic: str, *, title: str, text: str) -> int | None:
+        """Keep one open issue a topic up to date and return its number; an empty text closes it, None when none is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An issue or pull request as its opener wrote it. ``edited`` is whether the text was changed since it was opened."""
+
+    number: int
+    by: Account
+    at: datetime
+    title: str
+    body: str
+    labels: tuple[str, ...] = ()
+    is_pull: bool = False
+    edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A comment on an issue or pull request. An ``edited`` one may hold words that its author never wrote."""
+
+    id: int
+    number: int
+    by: Account
+    at: datetime
+    body: str
+    edited: bool = False
+
+
+class Desk(Protocol):
+    """Requests that come in words: issues and comments, always read afresh from the forge."""
+
+    def ticket(self, number: int) -> Ticket:
+        """Return one issue or pull request."""
+        ...
+
+    def remark(self, comment: int) -> Remark:
+        """Return one comment by its id."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,15 @@ Upholds invariant 3: nobody approves access for themselves, by any name, and onl
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Protocol
 
-from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import Oid
 from daypass.core.window import format_instant
 
 STATES = ("approved", "rejected", "withdrawn")
 """What a review can say."""
-
-_COAUTHOR = re.compile(r"\s*co[-_ ]?author(?:ed)?[-_ ]?by\s*[:=]", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s<>,;\"']+@[^\s<>,;\"']+")
-_NOREPLY = re.compile(r"(?:[0-9]+\+)?(?P<login>[a-z0-9-]+)@users\.noreply\.github\.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +54,12 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A pull request. ``state``: open, merged or closed. ``pushers`` are all who moved the head, oldest first."""
+    """A pull request. ``state``: open, merged or closed. ``pushers`` are all who moved the head, oldest first.
+
+    ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
+    asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
+    among the pushers.
+    """
 
     number: int
     title: str
@@ -74,30 +71,8 @@ class Pull:
     pushers: tuple[Account, ...] = ()
     merge: Merge | None = None
     closed_reason: str = ""
-
-
-class CommitLike(Protocol):
-    """What is asked of a commit here; the history's commits have it."""
-
-    @property
-    def oid(self) -> Oid:
-        """The commit."""
-        ...
-
-    @property
-    def author_email(self) -> str:
-        """As written in the commit."""
-        ...
-
-    @property
-    def committer_email(self) -> str:
-        """As written in the commit."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """Subject, body and trailers."""
-        ...
+    origin: str = ""
+    machines: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,88 +293,3 @@ def _status(need: Need, people: set[str], busy: set[str], opened_at: datetime, a
         joining=tuple(sorted(joining)),
         joining_at=since if joining else None,
     )
-
-
-def excluded_people(pull: Pull, commits: Sequence[CommitLike], subject: str, directory: Directory) -> Excluded:
-    """Return who may not approve: the subject, the opener, all who pushed, and every author, committer and co-author.
-
-    An identity that nobody in the directory has is left in ``unresolved``: it could be the approver under another name.
-    """
-    finder = _Finder(directory)
-    finder.add(subject, "receives the access")
-    finder.account(pull.opened_by, "opened the request", f"pull request {pull.number} was opened by")
-    for account in pull.pushers:
-        if account != pull.opened_by:
-            finder.account(account, "pushed to the branch", f"pull request {pull.number} was pushed to by")
-    for commit in commits:
-        short = commit.oid[:12]
-        finder.address(commit.author_email, "authored", short)
-        finder.address(commit.committer_email, "committed", short)
-        for email in _coauthors(commit.message):
-            finder.address(email, "co-authored", short)
-    return finder.found()
-
-
-class _Finder:
-    """Gathers people and what they did, in the order found."""
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-        self._reasons: dict[str, dict[str, str]] = {}
-        self._unresolved: dict[str, None] = {}
-
-    def add(self, handle: str, why: str, kind: str = "") -> None:
-        """Exclude a person; of several commits the first is named."""
-        self._reasons.setdefault(handle, {}).setdefault(kind or why, why)
-
-    def account(self, account: Account, why: str, text: str) -> None:
-        """Exclude whom the forge names. What it cannot prove could have been done by anybody, the approver included."""
-        known = self._known(account)
-        if known:
-            self.add(known, why)
-        if not known:
-            self._unresolved[f"{text} {account.name!r}, whom the directory does not know"] = None
-        elif not account.proved:
-            self._unresolved[f"{text} {known} without the signature that the directory asks of them"] = None
-
-    def address(self, email: str, verb: str, commit: str) -> None:
-        """Exclude whom a commit names."""
-        person = self._directory.by_email(email) or self._by_noreply(email)
-        if person is not None:
-            self.add(person.handle, f"{verb} commit {commit}", verb)
-        else:
-            self._unresolved[f"commit {commit} was {verb} by {email!r}, which nobody in the directory has"] = None
-
-    def found(self) -> Excluded:
-        """Return what was gathered."""
-        people = {handle: " and ".join(why.values()) for handle, why in sorted(self._reasons.items())}
-        return Excluded(MappingProxyType(people), tuple(self._unresolved))
-
-    def _known(self, account: Account) -> str:
-        if account.handle in self._directory.subjects:
-            return account.handle
-        person = self._directory.by_login(account.handle) or self._directory.by_login(account.name)
-        return person.handle if person is not None else ""
-
-    def _by_noreply(self, email: str) -> Subject | None:
-        """Read the address that a forge writes for people who hide theirs: it carries the login."""
-        match = _NOREPLY.fullmatch(email.strip().lower())
-        return self._directory.by_login(match["login"]) if match else None
-
-
-def _coauthors(message: str) -> Iterator[str]:
-    """Yield the address of every co-author, wherever in the message and however git or people spell the trailer.
-
-    A trailer without an address is yielded as its text, which nobody's address equals, so that it is refused.
-    """
-    lines = message.splitlines()
-    for place, line in enumerate(lines):
-        match = _COAUTHOR.match(line)
-        if match is None:
-            continue
-        text = line[match.end() :]
-        for more in lines[place + 1 :]:
-            if not more[:1].isspace() or not more.strip():
-                break
-            text += " " + more.strip()  # git folds a trailer over lines that begin with a space
-        yield from _ADDRESS.findall(text) or [text.strip()]

@@ -117,6 +117,10 @@ class Directory:
         wanted = login.strip().lower()
         return next((s for s in self.subjects.values() if wanted and s.login.lower() == wanted), None)
 
+    def by_forge_id(self, number: int) -> Subject | None:
+        """Find who has an account at the forge by its numeric id, which outlives renaming; None when nobody has."""
+        return next((s for s in self.subjects.values() if s.forge_id == number), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Purpose:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.approval import Account, Excluded, Judgement, Need, Pull, Review, excluded_people, judge
+from daypass.core.approval import Account, Excluded, Judgement, Need, Pull, Review, judge
 from daypass.core.errors import EdgeError
+from daypass.core.exclusion import excluded_people
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
 from daypass.core.ledger.receipt import Admission

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from forge_world import T0, World, minutes
 
-from daypass.core.approval import Need, Review, excluded_people, judge
+from daypass.core.approval import Need, Review, judge
 from daypass.core.catalogue import Directory, frozen
 from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.exclusion import excluded_people
 from daypass.core.grant import ABSENT, Oid, canonical
 from daypass.edges.git import ssh
 

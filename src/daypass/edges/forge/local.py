@@ -97,7 +97,7 @@ class LocalForge:
 
     # Writing
 
-    def open(self, *, branch: str, head: Oid, title: str, at: datetime) -> Pull:
+    def open(self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "") -> Pull:  # noqa: ARG002  (kept by forges with pages)
         """Open a pull request of a branch that stands at ``head``.
 
         Raises EdgeError for a branch that has nothing to merge or shares no history with main, UsageError for a name or
