@@ -29,6 +29,7 @@ _NO_CODES = frozenset(
         # git and ssh
         *("cat-file", "check-ref-format", "commit-tree", "diff-tree", "for-each-ref", "hash-object", "index-pack"),
         *(
+            "ls-remote",
             "ls-tree",
             "merge-base",
             "read-tree",

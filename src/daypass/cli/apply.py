@@ -34,10 +34,10 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     daypass plan --at 2026-12-01T00:00:00Z     # what would change then
     daypass plan --detailed-exitcode           # exit 13 when anything would
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
     from daypass.views.plan import plan_json, plan_text
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     found = _survey(site, site.instant(at))
     bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
     click.echo((plan_json if output == "json" else plan_text)(found.plan, found.refusals, bad), nl=False)
@@ -101,9 +101,9 @@ def apply(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitco
 
     Every merged grant is proved again from the forge's records first; what cannot be proved gives nothing, and is said.
     """
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     done = run_apply(site, site.instant(at, writes=True), confirm)
     print_applied(done, output)
     if done.survey.stuck is not None:
@@ -116,7 +116,7 @@ def apply(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitco
 
 def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
     """Apply at an instant, alone on this machine."""
-    from daypass.cli.site import Site, program_digest, progress
+    from daypass.cli.site import program_digest, progress
     from daypass.edges.lock import exclusive
     from daypass.pipeline.apply import apply as carry_out
     from daypass.pipeline.survey import survey
@@ -130,7 +130,7 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
             return opened[main]
 
         def take() -> Any:
-            fresh = Site(site.folder, site.acting)
+            fresh = site.again()
             return survey(
                 fresh.history,
                 forge_of(fresh),
@@ -174,9 +174,9 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in
     time are closed.
     """
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     done = run_apply(site, instant, confirm)
     print_applied(done, output)
@@ -186,7 +186,7 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     for step in (_close_stale, _tidy):
         # What is only tidiness fails by itself: the access is gone already, and the next run tries again.
         try:
-            step(Site(obj["folder"], obj["acting"]), instant)
+            step(site.again(), instant)
         except (ConflictError, EdgeError, InvalidError, RefusedError) as error:
             click.echo(f"daypass: {error.message}", err=True)
             if error.hint:

@@ -52,11 +52,11 @@ def request(
     daypass request --resource orders-db --role readonly --for 8h --reason "Duplicate charges, INC-1234"
     daypass request --branch my-branch       # a grant file that you wrote and committed yourself
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
     from daypass.pipeline import propose
     from daypass.views.decision import needs_text
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     me = site.acting_handle()
     if branch:
@@ -177,12 +177,12 @@ class _Form:
 @click.pass_obj
 def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None) -> int:
     """Ask for more time on GRANT (its id, as `daypass status` shows it). Needs approval like any request."""
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
     from daypass.pipeline import propose
     from daypass.views.decision import needs_text
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     me = site.acting_handle()
     admission = site.standing.admission(GrantId(grant))
@@ -203,16 +203,19 @@ def end(obj: dict[str, Any], grant: str, at: datetime | None) -> int:
     """End GRANT early: open its removal, pass the gate (nobody needs to approve less access) and take it away now."""
     from daypass.cli.apply import print_applied, run_apply
     from daypass.cli.review import warn_left_behind
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
     from daypass.pipeline import propose
     from daypass.pipeline.gate import gate
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     site.acting_handle()
     opened = propose.end(site.history, site.forge, (GrantId(grant),), main=site.main, at=instant)
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
+    if site.elsewhere:
+        click.echo("The gate merges it without a person, and the next apply takes the access away.", err=True)
+        return 0
     gated = gate(
         site.history, site.forge, site.policy_at, site.standing, opened.pull.number, main=site.main, at=instant
     )
@@ -223,6 +226,6 @@ def end(obj: dict[str, Any], grant: str, at: datetime | None) -> int:
         return int(gated.exit_code)
     click.echo(f"Merged #{opened.pull.number} as {gated.merge.commit[:12]}")
     warn_left_behind(site)
-    done = run_apply(Site(obj["folder"], obj["acting"]), instant)
+    done = run_apply(site.again(), instant)
     print_applied(done, "text")
     return int(done.exit_code)

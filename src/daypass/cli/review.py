@@ -14,11 +14,11 @@ _number = click.argument("number", type=click.IntRange(min=1))
 
 
 def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None) -> int:
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
     from daypass.pipeline.gate import look
     from daypass.views.gate import gated_text
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     me = site.acting_handle()
     pull = site.forge.pull(number)
@@ -65,9 +65,9 @@ def withdraw(obj: dict[str, Any], number: int, at: datetime | None) -> int:
 @click.pass_obj
 def close(obj: dict[str, Any], number: int, reason: str, at: datetime | None) -> int:
     """Close pull request NUMBER without merging it."""
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     me = site.acting_handle()
     site.forge.close(number, reason=reason or f"closed by {me}", at=instant)
@@ -77,7 +77,7 @@ def close(obj: dict[str, Any], number: int, reason: str, at: datetime | None) ->
 
 def warn_left_behind(site: Any) -> None:
     """Say where a checked-out main could not be brought along after a merge."""
-    if site.forge.left_behind is not None:
+    if not site.elsewhere and site.forge.left_behind is not None:
         click.echo(
             f"daypass: {site.forge.left_behind} has local changes in the way and still shows main as it was before\n"
             "  hint: put them aside, then `git reset --hard main`",
@@ -96,18 +96,18 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
 
     Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid.
     """
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
     from daypass.pipeline import gate as pipeline
     from daypass.views.gate import gated_json, gated_text
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=not dry_run)
     numbers = [number] if number is not None else [pull.number for pull in site.forge.open_pulls()]
     verb = pipeline.look if dry_run else pipeline.gate
     results = []
     codes: list[ExitCode] = []
     for each in numbers:
-        fresh = Site(obj["folder"], obj["acting"])
+        fresh = site.again()
         try:
             results.append(
                 verb(fresh.history, fresh.forge, fresh.policy_at, fresh.standing, each, main=fresh.main, at=instant)
@@ -135,11 +135,11 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
 @click.pass_obj
 def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     """List open requests and what each waits for, then live grants and the time that each has left."""
-    from daypass.cli.site import Site
+    from daypass.cli.site import live_site
     from daypass.pipeline.gate import look
     from daypass.views.gate import status_json, status_text
 
-    site = Site(obj["folder"], obj["acting"])
+    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at)
     waiting, codes = [], []
     for pull in site.forge.open_pulls():

@@ -19,6 +19,7 @@ from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
+    from daypass.cli.hub import Hub
     from daypass.core.catalogue import Settings
     from daypass.core.ledger.standing import Standing
     from daypass.core.policy.policies import Policy
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _LONGEST = 2 << 20
 KEYS_VARIABLE = "DAYPASS_KEYS"
 SIGNER_VARIABLE = "DAYPASS_SIGNER"
+KEY_VARIABLE = "DAYPASS_LEDGER_KEY"
+STATE_VARIABLE = "DAYPASS_STATE"
 
 
 def keys_folder() -> Path:
@@ -42,20 +45,76 @@ def keys_folder() -> Path:
     return (Path(base) if base else Path.home() / ".config") / "daypass" / "keys"
 
 
-class Site:
-    """The repository around a folder."""
+def live_site(folder: Path, acting: str = "") -> Site:
+    """Return the repository around a folder, brought up to where it stands at its forge."""
+    site = Site(folder, acting)
+    site.sync()
+    return site
 
-    def __init__(self, folder: Path, acting: str = "") -> None:
+
+def state_folder() -> Path | None:
+    """Return where this machine keeps its own state when told so by $DAYPASS_STATE: runners throw a clone away."""
+    named = os.environ.get(STATE_VARIABLE)
+    return Path(named).absolute() if named else None
+
+
+class Site:
+    """The repository around a folder.
+
+    Where its forge is elsewhere, `sync` brings main and the ledger; without it a verb works with what the clone has.
+    """
+
+    def __init__(self, folder: Path, acting: str = "", hub: Hub | None = None) -> None:
         self.folder = folder
         self.acting = acting
         self._policies: dict[str, Policy] = {}
+        self._hub = hub
+        self._live = False
+
+    def sync(self) -> None:
+        """Follow main and the ledger as they stand at the forge. Does nothing where the forge is this repository."""
+        if self.settings.forge_kind != "github":
+            return
+        from daypass.edges.git.remote import NAMESPACE
+
+        settings = self.settings
+        self.hub.remote.bring("main")
+        self._live = True
+        for name in ("main", "tip", "settings", "books", "standing"):
+            self.__dict__.pop(name, None)
+        self.__dict__["main"] = f"{NAMESPACE}main"
+        if dict(self.settings.forge_options) != dict(settings.forge_options):
+            raise InvalidError(
+                "main at the forge names another forge than this clone's main", hint="`git pull` here, then look at it"
+            )
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether pull requests, main and the ledger live at a forge and not in this repository."""
+        return self.settings.forge_kind != "local"
+
+    def again(self) -> Site:
+        """Return the same place read afresh, through the same connection to the forge."""
+        site = Site(self.folder, self.acting, self._hub)
+        if self._live:
+            site.sync()
+        return site
+
+    @property
+    def hub(self) -> Hub:
+        """The connection to GitHub. Raises InvalidError where the settings name another kind of forge."""
+        if self._hub is None:
+            from daypass.cli.hub import Hub
+
+            self._hub = Hub(self.settings, self.repository.git, self.acting)
+        return self._hub
 
     @cached_property
     def repository(self) -> Repository:
         """The repository. Raises EdgeError outside of one."""
         from daypass.edges.git.repository import open_repository
 
-        return open_repository(self.folder)
+        return open_repository(self.folder, state_folder())
 
     @cached_property
     def history(self) -> GitHistory:
@@ -140,9 +199,11 @@ class Site:
     def forge(self) -> Forge:
         """The forge that the settings of main name."""
         settings = self.settings
+        if settings.forge_kind == "github":
+            return self.hub.forge(self.policy.catalogue.directory)
         if settings.forge_kind != "local":
             raise InvalidError(
-                f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: local"
+                f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: github, local"
             )
         from daypass.edges.forge.local import LocalForge
 
@@ -160,6 +221,8 @@ class Site:
             keys={name: self.policy.keys[name] for name in settings.ledger_keys if name in self.policy.keys},
             signer_uri=os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer,
             keys_folder=keys_folder(),
+            private_key=os.environ.get(KEY_VARIABLE, ""),
+            remote=self.hub.remote if self._live else None,
         )
 
     @cached_property
@@ -217,7 +280,13 @@ class Site:
         return account.handle
 
     def run_name(self, at: datetime) -> str:
-        """Name this run for the ledger: process and instant, hashed, so that no host name leaks."""
+        """Name this run for the ledger: the workflow's run and attempt, else process and instant.
+
+        These are hashed, so that no host name leaks.
+        """
+        number, attempt = os.environ.get("GITHUB_RUN_ID", ""), os.environ.get("GITHUB_RUN_ATTEMPT", "1")
+        if self.settings.forge_kind == "github" and number.isdecimal() and attempt.isdecimal():
+            return f"github-{number[:20]}-{attempt[:4]}"
         return hashlib.sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
 
 

@@ -41,6 +41,31 @@ class Kinded(BaseModel):
     kind: Name
 
 
+class BotForm(Model):
+    """The account that an App of ours acts as: its numeric id is what counts."""
+
+    login: Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*\[bot\]", "the login of an App's bot: name[bot]", longest=100)]
+    id: Annotated[int, Field(ge=1)]
+
+
+class ForgeForm(Model):
+    """Where pull requests are: in this repository's own refs, or at GitHub."""
+
+    kind: Literal["local", "github"]
+    repository: (
+        Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+", "a repository as owner/name", longest=140)]
+        | None
+    ) = None
+    bot: BotForm | None = None
+    teams: (
+        dict[
+            Name,
+            Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a team as org/slug", longest=140)],
+        ]
+        | None
+    ) = Field(None, description="the team of a group where its name is not the group's")
+
+
 class LedgerForm(Model):
     """The ledger: its branch, the public keys (files of policies/) that may sign, and the signer's URI."""
 
@@ -70,7 +95,7 @@ class SettingsForm(Model):
     model_config = ConfigDict(title="daypass settings")
 
     version: Version
-    forge: Kinded | None = None
+    forge: ForgeForm | None = None
     targets: dict[Name, Kinded]
     ledger: LedgerForm | None = None
     environments: Annotated[list[Name], Field(min_length=1)] | None = None

@@ -21,15 +21,16 @@ _IDENTITY = re.compile(r"(?P<name>[^<>]+) <(?P<email>[^<>]+)> [0-9]+ [+-][0-9]+"
 class Repository:
     """One repository. ``git`` runs plumbing in it."""
 
-    def __init__(self, git: Git, common_dir: Path) -> None:
+    def __init__(self, git: Git, common_dir: Path, state: Path | None = None) -> None:
         self.git = git
+        self._state = state
         self.common_dir = common_dir
         """``.git``, or the bare repository; shared by all work trees."""
 
     @property
     def state_dir(self) -> Path:
-        """Where daypass keeps what it can rebuild: caches, the index, the embedded target. Never committed."""
-        return self.common_dir / "daypass"
+        """Where daypass keeps caches, the index and the embedded target. Never committed."""
+        return self._state or self.common_dir / "daypass"
 
     def identity(self) -> tuple[str, str]:
         """Return the name and email that git would write into a commit made here, without guessing them.
@@ -85,11 +86,11 @@ class Repository:
             raise EdgeError(f"{self.git.folder} is in no git repository") from error
 
 
-def open_repository(folder: Path) -> Repository:
-    """Open the repository around a folder. Raises EdgeError where there is none or git does not trust its owner."""
+def open_repository(folder: Path, state: Path | None = None) -> Repository:
+    """Open the repository around a folder; ``state`` is where its state is kept, beside the clone by default. Raises EdgeError where there is none or git does not trust its owner."""
     git = Git(folder)
     done = git.attempt("rev-parse", "--git-common-dir")
     if done.returncode != 0:
         reason = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
         raise EdgeError(f"{folder} cannot be opened as a repository: {reason}", hint="`daypass init` makes one")
-    return Repository(git, (folder / os.fsdecode(done.stdout.rstrip(b"\n"))).resolve())
+    return Repository(git, (folder / os.fsdecode(done.stdout.rstrip(b"\n"))).resolve(), state)

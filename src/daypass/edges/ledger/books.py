@@ -10,6 +10,7 @@ from pathlib import Path
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.ledger.receipt import Body, Genesis
 from daypass.core.ledger.standing import Standing
+from daypass.edges.git.remote import Remote
 from daypass.edges.git.repository import Repository
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
@@ -20,19 +21,28 @@ class GitBooks:
     """One repository's ledger.
 
     ``keys`` maps a file's name below policies/ to its public key, PEM; ``signer_uri`` names a securesystemslib
-    signer, or
-    is empty: then the private half of one of the keys is looked for in ``keys_folder``, as ``<key id>.pem``.
+    signer, or is empty: then the private half of one of the keys is ``private_key`` (PEM), else looked for in
+    ``keys_folder``, as ``<key id>.pem``. With a ``remote`` the branch there is the ledger.
     """
 
     def __init__(
-        self, repository: Repository, *, branch: str, keys: Mapping[str, bytes], signer_uri: str, keys_folder: Path
+        self,
+        repository: Repository,
+        *,
+        branch: str,
+        keys: Mapping[str, bytes],
+        signer_uri: str,
+        keys_folder: Path,
+        private_key: str = "",
+        remote: Remote | None = None,
     ) -> None:
         self._keys = keys
         self._signer_uri = signer_uri
         self._keys_folder = keys_folder
         self._git = repository.git
         self._cache = StandingCache(repository.state_dir / "standing.sqlite")
-        self.ledger = GitLedger(repository.git, branch)
+        self._private_key = private_key
+        self.ledger = GitLedger(repository.git, branch, remote)
         self.rebuilt = ""
         """Why the cache was made anew on the last load, "" when it was not."""
 
@@ -43,7 +53,7 @@ class GitBooks:
 
     @cached_property
     def _signer(self) -> EnvelopeSigner:
-        if self._signer_uri:
+        if self._signer_uri or self._private_key:
             return self._first_fitting()
         looked = []
         for name, pem in self._keys.items():
@@ -61,7 +71,7 @@ class GitBooks:
         problem: EdgeError | None = None
         for pem in self._keys.values():
             try:
-                return EnvelopeSigner(self._signer_uri, pem)
+                return EnvelopeSigner(self._private_key.encode() or self._signer_uri, pem)
             except EdgeError as error:
                 problem = error
         raise problem or LedgerError("the settings name no ledger key", hint="ledger.keys in policies/daypass.yaml")
@@ -72,6 +82,7 @@ class GitBooks:
 
     def load(self) -> Standing:
         """Verify what is new since this machine last looked and return the state. Raises LedgerError."""
+        self.ledger.refresh()
         found = self._cache.load(self.ledger, self.verifier)
         self.rebuilt = found.rebuilt
         return found.standing

@@ -15,6 +15,7 @@ from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.objects import Leaf, blobs, leaves
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.remote import Remote
 from daypass.edges.git.trees import FILE_MODE, commit_tree, write_files
 from daypass.ports import Envelope
 
@@ -36,11 +37,15 @@ def receipt_path(sequence: int) -> str:
 
 
 class GitLedger:
-    """The ledger on a branch of a repository. Implements ports.Ledger."""
+    """The ledger on a branch of a repository. Implements ports.Ledger.
 
-    def __init__(self, git: Git, branch: str) -> None:
+    With a ``remote`` the branch there is the ledger, and this clone's follows it: an append counts once it stands there.
+    """
+
+    def __init__(self, git: Git, branch: str, remote: Remote | None = None) -> None:
         self.branch = branch
         self._git = git
+        self._remote = remote
         self._ref = f"refs/heads/{branch}"
 
     def head(self) -> Oid:
@@ -99,8 +104,23 @@ class GitLedger:
         tree = write_files(self._git, start, files)
         parents = () if parent == ABSENT else (parent,)
         made = commit_tree(self._git, tree, parents, message, author=_AUTHOR, at=at)
+        if self._remote is not None:
+            # There first: whoever comes next reads it there. Killed before the next line, a run fetches what it wrote.
+            self._remote.push(self.branch, old=parent, new=made)
         self._git.update_refs({self._ref: (parent, made)}, reason="daypass: append receipts")
         return made
+
+    def refresh(self) -> None:
+        """Bring the branch up to where it stands at the remote. Raises LedgerError when that is no continuation."""
+        if self._remote is None:
+            return
+        try:
+            self._remote.fetch(f"refs/heads/{self.branch}:{self._ref}")
+        except ConflictError as error:
+            raise LedgerError(
+                f"the ledger at {self._remote.url} does not continue the one in this clone",
+                hint="receipts were taken back or rewritten there: keep both clones, and find out who did it",
+            ) from error
 
     def _stands_at(self, parent: Oid) -> None:
         """Refuse early what the move of the ref would refuse anyway, before anything is written."""

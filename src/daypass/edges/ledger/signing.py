@@ -104,18 +104,23 @@ def read_public_key(pem: bytes | str, name: str = "the public key") -> SSlibKey:
 class EnvelopeSigner:
     """Signs statements with a private key that is named by a file path or a securesystemslib signer URI.
 
+    The key's own bytes (PKCS#8 PEM, without a passphrase) will do as well: that is how a workflow's secret comes.
     ``public`` is the PEM of the public half. Raises EdgeError when the key cannot be reached or does not belong to it.
     """
 
-    def __init__(self, private: Path | str, public: bytes | str) -> None:
+    def __init__(self, private: Path | str | bytes, public: bytes | str) -> None:
         from securesystemslib.signer import Signer  # noqa: PLC0415  (slow)
 
+        if isinstance(private, bytes):
+            self._signer = _from_pem(private, read_public_key(public))
+            self.key_id: str = self._signer.public_key.keyid
+            return
         uri = f"{FILE_SCHEME}{private.absolute()}" if isinstance(private, Path) else private
         if uri.startswith(FILE_SCHEME):
             check_private(Path(urlsplit(uri).path))
         key = read_public_key(public)
-        self.key_id: str = key.keyid
-        self._signer: Signer = self._translated(
+        self.key_id = key.keyid
+        self._signer = self._translated(
             lambda: Signer.from_priv_key_uri(uri, key), f"the signing key {uri} cannot be used"
         )
 
@@ -137,6 +142,28 @@ class EnvelopeSigner:
             return call()
         except Exception as error:
             raise EdgeError(f"{what}: {error}", hint="see the signer's own documentation for its URI") from error
+
+
+def _from_pem(pem: bytes, public: SSlibKey) -> Signer:
+    """Make a signer of a private key's bytes. What is wrong with them is said without showing any."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  (slow)
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415  (slow)
+    from securesystemslib.signer import CryptoSigner, SSlibKey  # noqa: PLC0415  (slow)
+
+    try:
+        key: Any = load_pem_private_key(pem, None)
+        own = SSlibKey.from_crypto(key.public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise EdgeError(
+            "the signing key that was handed over is no private key in PEM form without a passphrase",
+            hint="DAYPASS_LEDGER_KEY holds the whole file, from -----BEGIN PRIVATE KEY----- on",
+        ) from None
+    if own.keyid != public.keyid:
+        raise EdgeError(
+            f"the signing key that was handed over is not the private half of {public.keyid[:16]}…",
+            hint="ledger.keys in policies/daypass.yaml must name its public half",
+        )
+    return CryptoSigner(key, public)
 
 
 class EnvelopeVerifier:

@@ -12,7 +12,7 @@ from daypass.core.policy.policies.sheet import Notes, Sheet, near
 def read_settings(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Settings:
     """Read the settings. ``kinds`` are the kinds of target that this program knows."""
     data = sheet.data
-    forge = data.get("forge", {"kind": "local"})
+    forge = _forge(sheet, notes)
     ledger = data.get("ledger", {})
     usual = Settings()
     return Settings(
@@ -27,6 +27,19 @@ def read_settings(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Settings
         limits=_limits(sheet, data.get("limits", {}), notes),
         simulated_clock=data.get("clock") == "simulated",
     )
+
+
+def _forge(sheet: Sheet, notes: Notes) -> Mapping[str, Any]:
+    """Return the forge's own settings; those of GitHub name the repository, and the others name none."""
+    forge: Mapping[str, Any] = sheet.data.get("forge", {"kind": "local"})
+    if forge["kind"] == "github" and "repository" not in forge:
+        message = "a forge of kind github needs the repository that it serves"
+        notes.add("forge-incomplete", sheet.place("forge"), message, "add repository: owner/name")
+    for key in ("repository", "bot", "teams"):
+        if forge["kind"] == "local" and key in forge:
+            message = f"a forge of kind local has no {key}"
+            notes.add("forge-incomplete", sheet.place("forge", key), message, "remove it, or write kind: github")
+    return forge
 
 
 def _targets(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Mapping[str, TargetSettings]:

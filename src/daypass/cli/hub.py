@@ -1,0 +1,91 @@
+"""GitHub as one run reaches it: the client, git's remote, and the edges that stand on both."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import InvalidError, UsageError
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import Directory, Settings
+    from daypass.edges.forge.accounts import Bot
+    from daypass.edges.forge.api import Api
+    from daypass.edges.forge.board import GitHubBoard
+    from daypass.edges.forge.desk import GitHubDesk
+    from daypass.edges.forge.github import GitHubForge
+    from daypass.edges.git.plumbing import Git
+    from daypass.edges.git.remote import Remote
+
+SERVER = "https://github.com"
+
+
+class Hub:
+    """One repository at GitHub.
+
+    Raises InvalidError where the settings name none, and where the workflow that runs belongs to another one: a fork or
+    a copy must not act for the repository that it was made from.
+    """
+
+    def __init__(self, settings: Settings, git: Git, acting: str = "") -> None:
+        options = settings.forge_options
+        if settings.forge_kind != "github":
+            raise InvalidError(
+                f"this needs a forge of kind github, and the settings name {settings.forge_kind!r}",
+                hint="`daypass init --github OWNER/NAME` sets one up; docs/github.md says how",
+            )
+        if acting:
+            raise UsageError("--as is for the local forge; at GitHub you are who your token says")
+        self.repository = str(options.get("repository", ""))
+        running_in = os.environ.get("GITHUB_REPOSITORY", "")
+        if running_in and running_in.lower() != self.repository.lower():
+            raise InvalidError(
+                f"the settings name the repository {self.repository}, but this runs in {running_in}",
+                hint="a copy or fork must not act: name its own repository in policies/daypass.yaml, or disable Actions",
+            )
+        self.server = os.environ.get("GITHUB_SERVER_URL", SERVER)
+        self._bot = options.get("bot")
+        self._git = git
+
+    @cached_property
+    def api(self) -> Api:
+        """The client, with the App's key or the token that the environment holds."""
+        from daypass.edges.forge.api import Api
+
+        return Api.from_environment(os.environ, self.repository, wait=time.sleep)
+
+    @cached_property
+    def remote(self) -> Remote:
+        """Git's way there."""
+        from daypass.edges.git.remote import Remote, repository_url
+
+        return Remote(self._git, repository_url(self.server, self.repository), lambda: self.api.token())
+
+    @property
+    def bot(self) -> Bot | None:
+        """The account of our own App, where the settings name it."""
+        from daypass.edges.forge.accounts import Bot
+
+        return Bot(str(self._bot["login"]), int(self._bot["id"])) if self._bot else None
+
+    def forge(self, directory: Directory) -> GitHubForge:
+        """Pull requests there."""
+        from daypass.edges.forge.github import GitHubForge
+
+        return GitHubForge(
+            self.api, directory, repository=self.repository, bot=self.bot, remote=self.remote, git=self._git
+        )
+
+    def board(self, directory: Directory) -> GitHubBoard:
+        """Where people are told how things stand."""
+        from daypass.edges.forge.board import GitHubBoard
+
+        return GitHubBoard(self.api, directory, repository=self.repository, bot=self.bot)
+
+    def desk(self, directory: Directory) -> GitHubDesk:
+        """Where people ask in words."""
+        from daypass.edges.forge.desk import GitHubDesk
+
+        return GitHubDesk(self.api, directory, repository=self.repository, bot=self.bot)

@@ -1,0 +1,151 @@
+"""Bringing commits from a forge and taking the ledger there, over git's own protocol.
+
+The forge is reached by its URL and not by a remote's name, so that nothing a clone's configuration says can lead
+elsewhere. The token goes to git in its environment: a command line can be read by every process of the machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from daypass.core.errors import ConflictError, EdgeError, InvalidError
+from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git.plumbing import Git
+
+NAMESPACE = "refs/remotes/daypass/"
+"""Where what was fetched is kept; nobody checks these out."""
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_SAFE = (
+    *("-c", "protocol.allow=never", "-c", "protocol.https.allow=always"),
+    # A redirect would carry the token to whoever answers there; a renamed repository is to be named anew.
+    *("-c", "http.followRedirects=false", "-c", "credential.helper=", "-c", "core.askPass="),
+    *("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"),
+)
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+
+
+def repository_url(server: str, repository: str) -> str:
+    """Return where a repository is cloned from. Raises InvalidError for anything but https, loopback excepted."""
+    parts = urlsplit(server)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise InvalidError(f"expected the forge's address to begin with https://, got {server!r}")
+    if parts.username or parts.password or not parts.hostname:
+        raise InvalidError(f"expected the forge's address without a name or password, got {parts.hostname!r}")
+    if not _REPOSITORY.fullmatch(repository):
+        raise InvalidError(f"expected a repository as owner/name, got {repository!r}")
+    return f"{server.rstrip('/')}/{repository}.git"
+
+
+class Remote:
+    """One repository at a forge, as this clone reaches it. ``token`` is asked for when git needs it."""
+
+    def __init__(self, git: Git, url: str, token: Callable[[], str]) -> None:
+        self.url = url
+        self._git = git
+        self._token = token
+
+    def fetch(self, *refspecs: str) -> None:
+        """Bring refs here. Raises ConflictError where one has been rewritten there, EdgeError when it cannot be read.
+
+        A refspec without a plus moves a ref of ours forward only.
+        """
+        done = self._run("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *refspecs)
+        if done.returncode != 0:
+            if b"non-fast-forward" in done.stderr or b"rejected" in done.stderr:
+                raise ConflictError(
+                    f"a branch at {self.url} does not continue what this clone knows of it",
+                    hint="its history was rewritten there; compare the two before you trust either",
+                )
+            raise self._failed("cannot be fetched", done.stderr)
+
+    def bring(self, branch: str) -> Oid:
+        """Fetch a branch into our namespace and return its commit."""
+        place = f"{NAMESPACE}{branch}"
+        self.fetch(f"+refs/heads/{branch}:{place}")
+        found = self._git.find(place)
+        if found is None:
+            raise EdgeError(f"{self.url} has no branch {branch!r}")
+        return found
+
+    def fetch_pull(self, number: int, head: Oid) -> None:
+        """Have a pull request's head commit here. Raises EdgeError where the forge has moved on or lost it."""
+        if self._has(head):
+            return
+        self.fetch(f"+refs/pull/{number}/head:{NAMESPACE}pull/{number}")
+        if not self._has(head):
+            raise EdgeError(
+                f"the head {head[:12]} of pull request {number} is not there any more",
+                hint="it was pushed to meanwhile; run the command again",
+            )
+
+    def heads(self, *branches: str) -> dict[str, Oid]:
+        """Ask where branches stand there; one that is missing is left out."""
+        done = self._run("ls-remote", "--quiet", *[f"refs/heads/{branch}" for branch in branches])
+        if done.returncode != 0:
+            raise self._failed("cannot be read", done.stderr)
+        lines = (line.split("\t") for line in done.stdout.decode("utf-8", "replace").splitlines())
+        return {ref.removeprefix("refs/heads/"): Oid(oid) for oid, ref in lines}
+
+    def push(self, branch: str, *, old: Oid, new: Oid) -> None:
+        """Move a branch there from ``old`` (ABSENT: it must not exist) to ``new``, forward only.
+
+        Raises ConflictError when it stands elsewhere. When the answer is lost the branch is looked at: a push that came
+        about is no failure.
+        """
+        if old != ABSENT and not self._is_ancestor(old, new):
+            raise RuntimeError("a branch at the forge only moves forward")
+        expected = "" if old == ABSENT else old
+        lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
+        done = self._run("push", "--quiet", "--porcelain", lease, f"{new}:refs/heads/{branch}")
+        if done.returncode == 0:
+            return
+        there = self.heads(branch).get(branch, ABSENT)
+        if there == new:
+            return
+        if there != old:
+            raise ConflictError(
+                f"another run was first: {branch} at the forge stands at {there[:12]}, expected {old[:12]}",
+                hint="run the command again",
+            )
+        raise self._failed(f"does not take {branch}", done.stdout + b"\n" + done.stderr)
+
+    def _is_ancestor(self, old: Oid, new: Oid) -> bool:
+        return self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0
+
+    def _has(self, oid: Oid) -> bool:
+        return self._git.attempt("cat-file", "-e", f"{oid}^{{commit}}").returncode == 0
+
+    def _run(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        options = [argument for argument in arguments if argument.startswith("-")]
+        rest = [argument for argument in arguments if not argument.startswith("-")]
+        loopback = ("-c", "protocol.http.allow=always") if self.url.startswith("http:") else ()
+        return self._git.attempt(*_SAFE, *loopback, verb, *options, "--", self.url, *rest, environment=self._access())
+
+    def _access(self) -> dict[str, str]:
+        """Give git the token for this server alone, as GitHub documents for installation tokens over HTTP.
+
+        https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation
+        """
+        parts = urlsplit(self.url)
+        secret = base64.b64encode(f"x-access-token:{self._token()}".encode()).decode("ascii")
+        key = f"http.{parts.scheme}://{parts.netloc}/.extraheader"
+        return {
+            "GIT_CONFIG_COUNT": "2",
+            "GIT_CONFIG_KEY_0": key,
+            "GIT_CONFIG_VALUE_0": "",  # forgets a token that a checkout left in the clone's configuration
+            "GIT_CONFIG_KEY_1": key,
+            "GIT_CONFIG_VALUE_1": f"AUTHORIZATION: basic {secret}",
+        }
+
+    def _failed(self, what: str, errors: bytes) -> EdgeError:
+        lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+        telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "!"))] or lines
+        return EdgeError(
+            f"{self.url} {what}: {telling[-1] if telling else 'no message'}",
+            hint="is it there, can the token read it, is the network up?",
+        )
