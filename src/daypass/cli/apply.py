@@ -38,7 +38,7 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     from daypass.views.plan import plan_json, plan_text
 
     site = live_site(obj["folder"], obj["acting"])
-    found = _survey(site, site.instant(at))
+    found = look(site, site.instant(at))
     bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
     click.echo((plan_json if output == "json" else plan_text)(found.plan, found.refusals, bad), nl=False)
     codes = [found.exit_code]
@@ -49,7 +49,8 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     return int(worst(codes))
 
 
-def _survey(site: Any, at: datetime) -> Any:
+def look(site: Any, at: datetime) -> Any:
+    """Read everything and plan; holds no way to write."""
     from daypass.cli.site import program_digest
     from daypass.pipeline.survey import survey
 

@@ -61,7 +61,7 @@ class Hub:
         """Git's way there."""
         from daypass.edges.git.remote import Remote, repository_url
 
-        return Remote(self._git, repository_url(self.server, self.repository), lambda: self.api.token())
+        return Remote(self._git, repository_url(self.server, self.repository), lambda: self.api.token())  # noqa: PLW0108  (asked for when git needs it)
 
     @property
     def bot(self) -> Bot | None:

@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "gate": ("daypass.cli.review:gate", "merge what has every approval it needs"),
     "status": ("daypass.cli.review:status", "list open requests and live grants"),
     "plan": ("daypass.cli.apply:plan", "show the changes that would be made at the targets"),
+    "drift": ("daypass.cli.drift:drift", "say where the targets are not as main says"),
     "apply": ("daypass.cli.apply:apply", "make the changes, with receipts"),
     "expire": ("daypass.cli.apply:expire", "revoke what has ended and open the removal pull request"),
     "audit": ("daypass.cli.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),

@@ -1,0 +1,53 @@
+"""drift."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from daypass.cli.options import at_option, format_option
+from daypass.core.errors import ExitCode, worst
+
+TOPIC = "drift"
+
+
+@click.command()
+@click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with it; closed when there is none.")
+@at_option
+@format_option(["text", "json", "markdown", "sarif"])
+@click.pass_obj
+def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) -> int:
+    """Say where the targets are not as main says: access that nobody granted, that should be gone, that is missing.
+
+    Exit 13 when there is any, 14 when a target could not be read. Changes nothing.
+    """
+    from daypass.cli.apply import look
+    from daypass.cli.site import live_site
+    from daypass.core.drift import drift as find
+    from daypass.views import findings as views
+    from daypass.views.drift import drift_markdown, drift_text
+
+    site = live_site(obj["folder"], obj["acting"])
+    instant = site.instant(at)
+    survey = look(site, instant)
+    if survey.stuck is not None:
+        raise survey.stuck
+    found = (*survey.policy.broken, *find(survey.plan, survey.refusals))
+    if issue:
+        text = drift_markdown(found, instant) if found else ""
+        number = site.hub.board(site.policy.catalogue.directory).issue(TOPIC, title="Access has drifted", text=text)
+        click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
+    if output == "json":
+        click.echo(views.findings_json(found, live=survey.plan.live), nl=False)
+    elif output == "sarif":
+        click.echo(views.findings_sarif(found), nl=False)
+    elif output == "markdown":
+        click.echo(drift_markdown(found, instant), nl=False)
+    else:
+        click.echo(drift_text(found, survey.plan.live), nl=False)
+    codes = [ExitCode.CHANGES] if found else []
+    if survey.plan.unreadable or survey.policy.broken or survey.unproved:
+        codes.append(ExitCode.PARTIAL)
+    return int(worst(codes))

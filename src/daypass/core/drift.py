@@ -1,0 +1,106 @@
+"""Drift: where the targets are not as main says, told as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from daypass.core.finding import Finding, Place, Severity
+from daypass.core.grant import FOLDER, GrantId, grant_path
+from daypass.core.ledger.receipt import Refusal
+from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
+from daypass.core.window import format_duration, format_instant
+
+_RESOURCES = "policies/resources/"
+
+
+def drift(plan: Plan, refusals: Iterable[Refusal] = ()) -> tuple[Finding, ...]:
+    """Return what differs, worst first: access that nobody granted, then what outlives its grant, then what is missing.
+
+    A target that could not be read is a finding too: nobody can tell what is there (invariant 7).
+    """
+    return (
+        *(_unread(target, why) for target, why in plan.unreadable.items()),
+        *(_unmanaged(entitlement) for entitlement in plan.unmanaged),
+        *_changes(plan),
+        *(_refused(refusal) for refusal in refusals),
+    )
+
+
+def _changes(plan: Plan) -> Iterator[Finding]:
+    for change in plan.changes:
+        if change.action is Action.ADD:
+            yield _missing(change)
+        elif change.reason is Reason.UNMANAGED:
+            yield _unmanaged(change.entitlement)
+        else:
+            yield _overdue(change, plan)
+
+
+def entitlement_words(entitlement: Entitlement) -> str:
+    """Say in words what an entitlement is."""
+    return (
+        f"{entitlement.principal!r} holds {entitlement.privilege} on {entitlement.resource} "
+        f"at target {entitlement.target}"
+    )
+
+
+def _place(grants: tuple[GrantId, ...], resource: str) -> Place:
+    return Place(grant_path(grants[0]) if grants else f"{_RESOURCES}{resource}.yaml")
+
+
+def _unmanaged(entitlement: Entitlement) -> Finding:
+    return Finding(
+        "access-unmanaged",
+        Place(f"{_RESOURCES}{entitlement.resource}.yaml"),
+        f"{entitlement_words(entitlement)}, and no grant gave it",
+        "take it away at the target, or ask for it with a grant; a resource that is `exclusive: true` loses such access",
+    )
+
+
+def _overdue(change: Intended, plan: Plan) -> Finding:
+    late = f" for {format_duration(plan.at - change.due)}" if change.due < plan.at else ""
+    return Finding(
+        "access-overdue",
+        _place(change.grants, change.entitlement.resource),
+        f"{entitlement_words(change.entitlement)}, which should be gone{late} ({change.reason.value})",
+        "`daypass apply` takes it away; if it has run since, look at what it said",
+    )
+
+
+def _missing(change: Intended) -> Finding:
+    entitlement = change.entitlement
+    place = _place(change.grants, entitlement.resource)
+    until = f" until {format_instant(change.until)}" if change.until is not None else ""
+    what = f"{entitlement.privilege} on {entitlement.resource} for {entitlement.principal!r}{until}"
+    if change.reason is Reason.LOST:
+        return Finding(
+            "access-lost",
+            place,
+            f"{what} is gone from the target, where somebody else took it away",
+            "`daypass apply` gives it again; end the grant if it was meant to go",
+        )
+    return Finding(
+        "access-pending",
+        place,
+        f"{what} is not there yet ({change.reason.value})",
+        "`daypass apply` gives it; if it has run since, look at what it said",
+        Severity.WARNING,
+    )
+
+
+def _unread(target: str, why: str) -> Finding:
+    return Finding(
+        "target-unread",
+        Place("policies/daypass.yaml", path=f"targets.{target}"),
+        f"target {target} could not be read: {why}",
+        "nobody can tell what is there; mend it, since nothing can be taken away there either",
+    )
+
+
+def _refused(refusal: Refusal) -> Finding:
+    return Finding(
+        "grant-refused",
+        Place(f"{FOLDER}{refusal.grant}.yaml"),
+        f"it stands on main and gives nothing: {refusal.message} [{refusal.code}]",
+        "remove it, or ask again with a pull request of its own",
+    )

@@ -1,0 +1,120 @@
+"""Drift, as people and programs are told of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+
+from daypass.core.drift import drift
+from daypass.core.finding import Severity
+from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ledger.receipt import Refusal
+from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
+from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.views.drift import MOST, drift_markdown
+
+if TYPE_CHECKING:
+    from driver import Access
+
+T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)
+MALLORY = Entitlement("embedded", "orders-db", "mallory", canonical({"member_of": "orders_admin"}))
+NOON = "2026-11-20T12:00:00Z"
+
+
+def _store(access: Access) -> EmbeddedTarget:
+    return EmbeddedTarget(access.top / ".git" / "daypass" / "embedded.sqlite", "embedded")
+
+
+def test_nothing_amiss_is_said_and_exits_0(access: Access) -> None:
+    said = access.run("drift", "--at", NOON)
+    assert said.out == "No drift: 0 live as they should be, and nothing else is there.\n"
+    assert access.run("drift", "--at", NOON, "--format", "markdown").out == f"No drift at {NOON}.\n"
+
+
+def test_access_that_nobody_granted_is_told_in_every_format(access: Access) -> None:
+    _store(access).add(MALLORY, T0)
+    said = access.run("drift", "--at", NOON, expect=13)
+    assert "'mallory' holds" in said.out
+    assert "and no grant gave it [access-unmanaged]" in said.out
+    found = json.loads(access.run("drift", "--at", NOON, "--format", "json", expect=13).out)
+    assert [finding["code"] for finding in found["findings"]] == ["access-unmanaged"]
+    sarif = json.loads(access.run("drift", "--at", NOON, "--format", "sarif", expect=13).out)
+    assert sarif["runs"][0]["results"][0]["ruleId"] == "access-unmanaged"
+    assert "`access-unmanaged`" in access.run("drift", "--at", NOON, "--format", "markdown", expect=13).out
+
+
+def test_access_that_outlives_its_grant_and_access_taken_by_hand_are_told(access: Access) -> None:
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    access.run("apply", "--at", "2026-11-20T10:06:00Z")
+    late = access.run("drift", "--at", "2026-11-20T13:05:00Z", expect=13)
+    assert "which should be gone for 1h (expired) [access-overdue]" in late.out
+    with sqlite3.connect(_store(access).path) as connection:
+        connection.execute("DELETE FROM entitlements")
+    connection.close()
+    lost = access.run("drift", "--at", "2026-11-20T11:00:00Z", expect=13)
+    assert "is gone from the target, where somebody else took it away [access-lost]" in lost.out
+
+
+def test_a_target_that_cannot_be_read_is_never_no_drift(access: Access) -> None:
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    access.run("apply", "--at", "2026-11-20T10:06:00Z")
+    _store(access).path.write_bytes(b"x" * 8192)
+    said = access.run("drift", "--at", "2026-11-20T10:07:00Z", expect=14)
+    assert "[target-unread]" in said.out
+
+
+def test_there_is_no_issue_to_keep_on_the_local_forge(access: Access) -> None:
+    said = access.run("drift", "--issue", expect=10)
+    assert "this needs a forge of kind github, and the settings name 'local'" in said.err
+
+
+def _plan(*changes: Intended, unmanaged: tuple[Entitlement, ...] = ()) -> Plan:
+    return Plan(T0, Oid("a" * 40), changes, unmanaged=unmanaged)
+
+
+def test_each_difference_has_its_code_and_place() -> None:
+    grant = GrantId("orders-db/a")
+    held = Entitlement("embedded", "orders-db", "alice", canonical({"member_of": "orders_readonly"}))
+    found = drift(
+        _plan(
+            Intended(Action.REMOVE, MALLORY, (), Reason.UNMANAGED, T0),
+            Intended(Action.REMOVE, held, (grant,), Reason.GRANT_REMOVED, T0),
+            Intended(Action.ADD, held, (grant,), Reason.WINDOW_OPENED, T0, T0),
+            Intended(Action.ADD, held, (grant,), Reason.LOST, T0),
+        ),
+        [Refusal(grant, Oid("b" * 40), Oid("c" * 40), "around-the-gate", "nobody knows it")],
+    )
+    assert [(f.code, f.place.file, f.severity) for f in found] == [
+        ("access-unmanaged", "policies/resources/orders-db.yaml", Severity.ERROR),
+        ("access-overdue", "grants/orders-db/a.yaml", Severity.ERROR),
+        ("access-pending", "grants/orders-db/a.yaml", Severity.WARNING),
+        ("access-lost", "grants/orders-db/a.yaml", Severity.ERROR),
+        ("grant-refused", "grants/orders-db/a.yaml", Severity.ERROR),
+    ]
+    assert "should be gone (grant removed)" in found[1].message
+    assert "until 2026-11-20T12:00:00Z is not there yet (window opened)" in found[2].message
+
+
+def test_an_issue_stays_short_however_much_has_drifted() -> None:
+    many = tuple(MALLORY._replace(principal=f"user{n}") for n in range(MOST + 5))
+    text = drift_markdown(drift(_plan(unmanaged=many)), T0)
+    assert "- and 5 more; `daypass drift` lists them all" in text
+    assert len(text) < 60_000
+
+
+def test_a_name_at_a_target_is_only_text_in_an_issue() -> None:
+    evil = MALLORY._replace(principal="@acme/security `x` <img src=//e> #1\n## Approved")
+    text = drift_markdown(drift(_plan(unmanaged=(evil,))), T0)
+    tokens = [child for token in MarkdownIt().parse(text) for child in (token, *(token.children or ()))]
+    assert {token.type for token in tokens} & {
+        "html_inline",
+        "html_block",
+        "heading_open",
+        "link_open",
+        "image",
+    } == set()
+    assert [token.content for token in tokens if token.type == "text" and "@" in token.content] == []
