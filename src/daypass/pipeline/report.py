@@ -1,0 +1,217 @@
+"""What is to be shown of one pull request: what is wrong at which line, what it would change, and whom to ask.
+
+Nothing is decided here: it is read off what the gate found. How it is worded is the views' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from daypass.core.approval import Judgement
+from daypass.core.files.document import Document, read_on
+from daypass.core.finding import Finding, Place, Severity, ordered
+from daypass.core.grant import GrantId, Oid, canonical, grant_path
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import Action, Entitlement
+from daypass.core.window import Span, Window
+from daypass.pipeline.evidence import Verdict
+from daypass.pipeline.gate import Gated
+from daypass.pipeline.proposal import Item
+from daypass.ports import Annotation, History, Notice
+
+MOST_ANNOTATIONS = 150
+"""A check run takes 50 a request, so that no pull request, whatever is in it, costs more than three."""
+
+MOST_ASKED = 15
+"""A forge takes no more reviewers on one pull request."""
+
+_WORST = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+_LEVEL = {Severity.ERROR: "failure", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+_CONCLUSION = {"approved": "success", "waiting": "action_required", "refused": "failure", "invalid": "failure"}
+
+_FIELD = {
+    "beyond-engagement": "window",
+    "beyond-retention": "window",
+    "ends-when-unwatched": "ends_when",
+    "engagement-over": "subject",
+    "no-identity": "subject",
+    "resource-broken": "resource",
+    "ticket-missing": "purpose",
+    "too-long": "window",
+    "unknown-purpose": "purpose",
+    "unknown-resource": "resource",
+    "unknown-role": "role",
+    "unknown-subject": "subject",
+    "window-past": "window",
+}
+"""The field of the grant that a denial speaks of; the others speak of the grant as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the merge would add or remove at a target.
+
+    ``span`` is when access would exist, None where it ends; ``before`` is the window that the grant has now; ``others``
+    are further live grants that give the same entitlement, so that a removal takes nothing away yet.
+    """
+
+    grant: GrantId
+    action: Action
+    entitlement: Entitlement
+    span: Span | None
+    before: Window | None = None
+    others: tuple[GrantId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One pull request as it is to be shown. ``findings`` come worst first, denials among them, each at its line."""
+
+    found: Gated
+    findings: tuple[Finding, ...]
+    effects: tuple[Effect, ...]
+
+    @property
+    def state(self) -> str:
+        """How it stands: ``approved`` (or merged), ``invalid``, ``refused``, or ``waiting`` for approvals."""
+        found = self.found
+        if found.merge is not None:
+            return "approved"
+        if found.closed or found.pull.state != "open":
+            return "refused"
+        if found.met:
+            return "approved"
+        if any(f.is_error for f in found.proposal.findings) or any(verdict.problems for verdict in found.verdicts):
+            return "invalid"
+        blocked = any(judgement.blocks for judgement in self.judgements)
+        return "refused" if found.proposal.denied or blocked else "waiting"
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """What was judged of the reviews, for each grant that needs people."""
+        return tuple(v.judgement for v in self.found.verdicts if v.judgement is not None)
+
+    @property
+    def ask(self) -> tuple[str, ...]:
+        """Whom to ask for review: those who could give what is missing, each requirement's people in turn.
+
+        Nobody is asked while no approval could help.
+        """
+        if self.state != "waiting":
+            return ()
+        mine = {self.found.pull.opened_by.handle}
+        queues = [list(s.could) for j in self.judgements for s in j.statuses if s.missing]
+        found: dict[str, None] = {}
+        for place in range(max((len(queue) for queue in queues), default=0)):
+            found |= dict.fromkeys(queue[place] for queue in queues if place < len(queue))
+        return tuple(handle for handle in found if handle not in mine)[:MOST_ASKED]
+
+
+def report_of(history: History, standing: Standing, found: Gated, *, at: datetime) -> Report:
+    """Gather what there is to show of a pull request. The same request gives the same report until something happens.
+
+    The instant only tells which other grants are live; nothing that counts time down is in it, so that a run on a
+    schedule has nothing new to say.
+    """
+    findings = _placed(history, found)
+    effects = [effect for verdict in found.verdicts for effect in _effects(verdict, found, standing, at)]
+    return Report(found, findings, tuple(effects))
+
+
+def notice_of(report: Report, *, title: str, summary: str, comment: str) -> Notice:
+    """Join what was found with the words for it."""
+    return Notice(
+        number=report.found.pull.number,
+        head=report.found.pull.head,
+        conclusion=_CONCLUSION[report.state],
+        title=title,
+        summary=summary,
+        comment=comment,
+        state=report.state,
+        annotations=_annotations(report.findings),
+        ask=report.ask,
+    )
+
+
+def _annotations(findings: Iterable[Finding]) -> tuple[Annotation, ...]:
+    """Return the worst findings that have a file; what is wrong with a commit or the whole request has none."""
+    return tuple(
+        Annotation(
+            path=finding.place.file,
+            line=max(1, finding.place.line),
+            level=_LEVEL[finding.severity],
+            title=finding.code,
+            message=finding.message + (f"\nHow to fix it: {finding.hint}" if finding.hint else ""),
+            column=finding.place.column,
+        )
+        for finding in findings
+        if finding.place.file and not finding.place.file.startswith("commit ")
+    )[:MOST_ANNOTATIONS]
+
+
+def _placed(history: History, found: Gated) -> tuple[Finding, ...]:
+    """Return everything that is wrong, worst first, each at the line that it speaks of."""
+    everything = [*found.proposal.findings, *(f for verdict in found.verdicts for f in _said(verdict))]
+    blobs = {grant_path(item.id): item.blob for item in found.proposal.items if item.grant is not None}
+    wanted = {f.place.file: blobs[f.place.file] for f in everything if not f.place.line and f.place.file in blobs}
+    documents = _documents(history, wanted)
+    placed = ordered(_at_line(finding, documents) for finding in everything)
+    return tuple(finding for severity in _WORST for finding in placed if finding.severity is severity)
+
+
+def _said(verdict: Verdict) -> Iterable[Finding]:
+    yield from verdict.problems
+    grant, decision = verdict.item.grant, verdict.item.decision
+    if grant is None or decision is None:
+        return
+    for denial in decision.denials:
+        finding = denial.finding(grant.path)
+        yield replace(finding, place=Place(grant.path, path=_FIELD.get(denial.code, "")))
+
+
+def _documents(history: History, wanted: Mapping[str, Oid]) -> Mapping[str, Document]:
+    contents = dict(history.blobs(dict.fromkeys(wanted.values())))
+    read = {path: read_on(path, contents[blob])[0] for path, blob in wanted.items()}
+    return {path: document for path, document in read.items() if document is not None}
+
+
+def _at_line(finding: Finding, documents: Mapping[str, Document]) -> Finding:
+    document = documents.get(finding.place.file)
+    if finding.place.line or document is None:
+        return finding
+    return replace(finding, place=document.place(finding.place.path))
+
+
+def _effects(verdict: Verdict, found: Gated, standing: Standing, at: datetime) -> Iterable[Effect]:
+    item = verdict.item
+    admission = standing.admission(item.id)
+    now = admission if admission is not None and not admission.window.ended(at) else None
+    then = _entitlement(item, found)
+    before = now.window if now is not None else None
+    if now is not None and then != now.entitlement:
+        others = _others(standing, now.entitlement, item.id, at)
+        yield Effect(item.id, Action.REMOVE, now.entitlement, None, before, others)
+        before = None
+    if then is not None and item.grant is not None:
+        yield Effect(item.id, Action.ADD, then, item.grant.span, before, _others(standing, then, item.id, at))
+
+
+def _entitlement(item: Item, found: Gated) -> Entitlement | None:
+    """Return what a proposed grant would give; None where it names something that nobody knows."""
+    catalogue = found.proposal.policy.catalogue
+    grant = item.grant
+    resource = catalogue.resources.get(grant.resource) if grant is not None else None
+    role = resource.roles.get(grant.role) if resource is not None and grant is not None else None
+    principal = catalogue.principal(grant.subject, resource) if resource is not None and grant is not None else ""
+    if resource is None or role is None or not principal:
+        return None
+    return Entitlement(resource.target, resource.name, principal, canonical(dict(role.privilege)))
+
+
+def _others(standing: Standing, entitlement: Entitlement, grant: GrantId, at: datetime) -> tuple[GrantId, ...]:
+    holding = standing.holdings.get(entitlement)
+    windows = {other: standing.window_of(other) for other in (holding.grants if holding is not None else ())}
+    live = (name for name, window in windows.items() if name != grant and window is not None and window.holds(at))
+    return tuple(sorted(live))

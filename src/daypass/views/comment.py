@@ -1,0 +1,321 @@
+"""A pull request's comment: the decision in plain words, the grant as the machine reads it, approvals, plan and faults.
+
+Reviewers approve what stands here, so every grant is shown as it was parsed, and every word of people goes through
+`daypass.views.markdown`. The text depends on the request and on nothing that passes with time, so that it changes only
+when something has happened.
+
+What does not fit is folded by whole rows and sections: what comes first is the gravest, and a count stands for the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daypass.core.approval import Account, Ignored, Judgement, Status
+from daypass.core.catalogue import Catalogue, Subject
+from daypass.core.finding import Finding
+from daypass.core.grant import Grant
+from daypass.core.plan import Action
+from daypass.core.window import Span, Window, format_duration, format_instant
+from daypass.views.markdown import code, fence, folded, html_code, prose, table
+
+COMMENT_LIMIT = 60_000
+"""Bytes. A comment and a check run's summary take 65,536 characters; the rest is for what a board puts around it."""
+
+SUMMARY_LIMIT = 900_000
+"""Bytes. A step's summary takes 1 MiB and is dropped whole when it is longer.
+
+https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#adding-a-job-summary
+"""
+
+_SPARE = 1_000
+"""Bytes for the lines that say what was left out."""
+
+_NAMED = 8
+"""How many people are named one by one."""
+
+_OPEN = 3
+"""How many grants are shown without a click."""
+
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+_KIND = {
+    "new": "a new grant",
+    "widen": "gives more than before",
+    "narrow": "gives less than before",
+    "remove": "takes a grant away",
+}
+_SIGN = {Action.ADD: "+", Action.REMOVE: "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A heading and units that stay whole; ``rest`` says what those are that do not fit."""
+
+    heading: str
+    units: tuple[str, ...]
+    rest: str
+    joint: str = "\n"
+
+
+def title_text(report: Any) -> str:
+    """Say in a line how a pull request stands. No word of people is in it."""
+    found = report.found
+    if found.merge is not None:
+        return "merged"
+    if found.closed or found.pull.state != "open":
+        return "closed without a merge"
+    missing = sum(s.missing for judgement in report.judgements for s in judgement.statuses)
+    return {
+        "approved": "everything is there, daypass merges it",
+        "waiting": f"waiting for {_count(missing, 'approval')}" if missing else "waiting for a rule that lets it pass",
+        "refused": "denied by policy" if found.proposal.denied else "blocked, whoever else approves",
+        "invalid": f"{_count(_errors(report), 'thing')} to put right",
+    }[report.state]
+
+
+def comment_text(report: Any, *, limit: int = COMMENT_LIMIT, pointer: str = "") -> str:
+    """Write the whole story of a pull request in at most ``limit`` bytes. ``pointer`` says where more of it is."""
+    pointer = pointer or "the summary of the run that wrote this has all"
+    footer = _footer(report)
+    head = f"### daypass: {title_text(report)}\n\n{_lead(report)}"
+    out, room = [head], limit - _size(head) - _size(footer) - _SPARE
+    for part in _parts(report):
+        fitting = _fit(part, room, pointer)
+        room -= _size(fitting) + 2
+        out += [fitting] if fitting else []
+    return "\n\n".join([*out, footer]) + "\n"
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
+
+
+def _fit(part: _Part, room: int, pointer: str) -> str:
+    """Write as many of a part's units as there is room for, from the first on, then how many more there are."""
+    taken: list[str] = []
+    room -= _size(part.heading) + len(pointer) + len(part.rest) + 40
+    for unit in part.units:
+        room -= _size(unit) + len(part.joint)
+        if room < 0:
+            break
+        taken.append(unit)
+    left = len(part.units) - len(taken)
+    more = f"\n\n*… and {left} more {part.rest}: {pointer}.*" if left else ""
+    return f"{part.heading}\n\n{part.joint.join(taken)}".strip() + more
+
+
+def _parts(report: Any) -> Iterator[_Part]:
+    blocks = tuple(dict.fromkeys(line for judgement in report.judgements for line in judgement.blocks))
+    if blocks:
+        yield _Part(
+            "**What forbids the merge, whoever else approves:**", tuple(f"- {prose(b)}" for b in blocks), "reasons"
+        )
+    if report.findings:
+        units = tuple(_finding(finding) for finding in report.findings)
+        yield _Part("**To put right:**", units, "findings")
+    verdicts = report.found.verdicts
+    few = len(verdicts) <= _OPEN
+    sections = (_section(report, verdict) for verdict in verdicts)
+    if verdicts:
+        heading = "" if few else f"**{len(verdicts)} grants:**"
+        titles = (_section_title(verdict) for verdict in verdicts)
+        units = tuple(
+            f"#### {code(v.item.id)}: {_KIND[v.item.kind]}\n\n{body}" if few else folded(title, body)
+            for v, title, body in zip(verdicts, titles, sections, strict=True)
+        )
+        yield _Part(heading, units, "grants", "\n\n")
+
+
+def _section_title(verdict: Any) -> str:
+    return f"{html_code(verdict.item.id)}: {_KIND[verdict.item.kind]}"
+
+
+def _lead(report: Any) -> str:
+    """Say what was asked, by whom, and what comes next."""
+    found = report.found
+    catalogue = found.proposal.policy.catalogue
+    asked = f"Asked by {_account(catalogue, found.pull.opened_by)}"
+    asked += f" in {prose(found.pull.origin)}." if found.pull.origin else "."
+    return f"{asked} {_next(report)}"
+
+
+def _next(report: Any) -> str:
+    found = report.found
+    if found.merge is not None:
+        return (
+            f"Merged as {code(found.merge.commit[:12])} at {code(format_instant(found.merge.at))}. The applier now proves "
+            "all of this again, and then makes the change."
+        )
+    if found.closed or found.pull.state != "open":
+        why = f": {prose(found.closed)}" if found.closed else ""
+        return f"Closed without a merge{why}. To ask again, open a new request."
+    return {
+        "approved": f"Everything that policy asks for is there for head {code(found.pull.head[:12])}; daypass merges it.",
+        "waiting": "daypass merges this as soon as the missing approvals are given on head "
+        f"{code(found.pull.head[:12])}. A push takes approvals away.",
+        "refused": "Policy denies this, and no approval changes that."
+        if found.proposal.denied
+        else "It cannot be merged as it is, whoever else approves.",
+        "invalid": "It is judged once what is wrong is put right.",
+    }[report.state]
+
+
+def _finding(finding: Finding) -> str:
+    where = f"{code(str(finding.place))}: " if finding.place.file else ""
+    fix = f" **How to fix it:** {prose(finding.hint)}" if finding.hint else ""
+    return f"- {where}{_sentence(finding.message)}{fix} ({code(finding.code)})"
+
+
+def _sentence(text: str) -> str:
+    return prose(text) if text.endswith((".", "!", "?")) else f"{prose(text)}."
+
+
+def _section(report: Any, verdict: Any) -> str:
+    catalogue = report.found.proposal.policy.catalogue
+    item, judgement = verdict.item, verdict.judgement
+    parts = [_grant_table(catalogue, item.grant)] if item.grant is not None else []
+    if item.decision is None:
+        parts.append("It only takes access away, so nobody needs to approve it.")
+    elif judgement is not None:
+        parts += _approvals(catalogue, judgement, item.decision)
+    elif item.decision.automatic:
+        parts.append(f"It passes without a person, by rule {_list(code(rule) for rule in item.decision.rules)}.")
+    effects = [effect for effect in report.effects if effect.grant == item.id]
+    if effects:
+        parts += ["Once it is merged:", fence([_effect_line(effect) for effect in effects], "diff")]
+    return "\n\n".join(parts)
+
+
+def _grant_table(catalogue: Catalogue, grant: Grant) -> str:
+    resource = catalogue.resources.get(grant.resource)
+    role = resource.roles.get(grant.role) if resource is not None else None
+    subject = catalogue.directory.subjects.get(grant.subject)
+    about = [resource.title, f"{resource.environment}, {resource.classification}"] if resource is not None else []
+    if resource is not None and resource.data:
+        about.append(f"data: {', '.join(resource.data)}")
+    rows = [
+        ("subject", code(grant.subject) + _about(subject.name if subject is not None else "")),
+        ("resource", code(grant.resource) + _about(*about)),
+        ("role", code(grant.role) + _about(role.title if role is not None else "")),
+        ("window", _window(grant.span)),
+        ("reason", code(grant.reason)),
+        ("ticket", code(grant.ticket) if grant.ticket else ""),
+        ("purpose", code(grant.purpose) if grant.purpose else ""),
+        ("ends when", ", ".join(code(f"{key}: {value}") for key, value in grant.ends_when)),
+    ]
+    return table(("grant", "as daypass reads it"), [row for row in rows if row[1]])
+
+
+def _about(*parts: str) -> str:
+    told = [prose(part) for part in parts if part]
+    return f" · {' · '.join(told)}" if told else ""
+
+
+def _window(span: Span) -> str:
+    if span.window is None:
+        return f"{format_duration(span.length)}, from the merge on"
+    return f"{_instants(span.window)} ({format_duration(span.length)})"
+
+
+def _instants(window: Window) -> str:
+    return f"{code(format_instant(window.start))} until {code(format_instant(window.end))}"
+
+
+def _approvals(catalogue: Catalogue, judgement: Judgement, decision: Any) -> list[str]:
+    rules = {requirement.source: requirement for requirement in decision.requirements}
+    rows = [_approval_row(catalogue, status, rules.get(status.source)) for status in judgement.statuses]
+    parts = [table(("approvals from", "asked", "given by", "missing", "who could give it"), rows)] if rows else []
+    ignored = [line for one in judgement.ignored if (line := _ignored(catalogue, one))]
+    return [*parts, "\n".join(ignored)] if ignored else parts
+
+
+def _approval_row(catalogue: Catalogue, status: Status, requirement: Any) -> tuple[str, ...]:
+    who = _people(catalogue, status.could)
+    if status.joining and status.joining_at is not None:
+        later = _people(catalogue, status.joining)
+        who = f"{who}; from {code(format_instant(status.joining_at))} on also {later}"
+    rules = f" ({_list(code(rule) for rule in requirement.rules)})" if requirement is not None else ""
+    return (
+        f"{code(status.source)}{rules}",
+        str(len(status.approved_by) + status.missing),
+        _people(catalogue, status.approved_by) if status.approved_by else "none",
+        f"**{status.missing}**" if status.missing else "0",
+        who if status.missing else "none",
+    )
+
+
+def _ignored(catalogue: Catalogue, ignored: Ignored) -> str:
+    """Tell the reviewer why their review does not count. One that they replaced themselves needs no word."""
+    by = ignored.review.by
+    if ignored.why.endswith("reviewed again later"):
+        return ""
+    subject = catalogue.directory.subjects.get(by.handle)
+    mention = f"@{subject.login}" if subject is not None and _LOGIN.fullmatch(subject.login) else ""
+    what = {"approved": "approval", "rejected": "rejection"}.get(ignored.review.state, "review")
+    return f"- {mention or _account(catalogue, by)}, your {what} does not count: {_sentence(ignored.why)}{_advice(ignored)}"
+
+
+def _advice(ignored: Ignored) -> str:
+    """Say what the reviewer can do; where nothing, that it is nothing."""
+    if " the head is " in ignored.why:
+        return " Please look at what changed and approve again."
+    if "the directory does not know" in ignored.why:
+        return " Somebody who owns the directory can add the account by its id."
+    return ""
+
+
+def _effect_line(effect: Any) -> str:
+    entitlement = effect.entitlement
+    text = f"{_SIGN[effect.action]} {entitlement.principal}  {entitlement.privilege}"
+    text += f"  on {entitlement.resource} ({entitlement.target})"
+    if effect.span is None:
+        ends = format_instant(effect.before.end) if effect.before is not None else ""
+        text += f"  at the next run, in place of {ends}" if ends else "  at the next run"
+    elif effect.span.window is None:
+        text += f"  for {format_duration(effect.span.length)} from the merge on"
+    else:
+        text += f"  from {format_instant(effect.span.window.start)} until {format_instant(effect.span.window.end)}"
+    if effect.span is not None and effect.before is not None:
+        text += f", so far until {format_instant(effect.before.end)}"
+    if effect.others:
+        text += f"  (also given by {', '.join(effect.others)})"
+    return text
+
+
+def _footer(report: Any) -> str:
+    found = report.found
+    digests = [f"grant {code(item.grant.digest)}" for item in found.proposal.items if item.grant is not None]
+    shown = digests if len(digests) <= _OPEN else []
+    about = [f"head {code(found.pull.head)}", *shown]
+    return f"<sub>{', '.join(about)}. daypass keeps this comment up to date and never reads it.</sub>"
+
+
+def _account(catalogue: Catalogue, account: Account) -> str:
+    return _people(catalogue, (account.handle,)) if account.handle else code(account.name)
+
+
+def _people(catalogue: Catalogue, handles: Sequence[str]) -> str:
+    """Name people: full name, and login or handle."""
+    named = [_person(handle, catalogue.directory.subjects.get(handle)) for handle in handles[:_NAMED]]
+    more = f" and {len(handles) - _NAMED} more" if len(handles) > _NAMED else ""
+    return (", ".join(named) + more) or "nobody is left who could"
+
+
+def _person(handle: str, subject: Subject | None) -> str:
+    login = code(subject.login if subject is not None and subject.login else handle)
+    return f"{prose(subject.name)} ({login})" if subject is not None and subject.name else login
+
+
+def _list(parts: Iterable[str]) -> str:
+    return ", ".join(parts) or "none"
+
+
+def _errors(report: Any) -> int:
+    return sum(1 for finding in report.findings if finding.is_error)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
