@@ -1,0 +1,139 @@
+"""Git as the double uses it: plumbing in a bare repository, nobody's configuration, the hub's time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from github_double.state import ZERO
+
+HOOK = """#!/bin/sh
+# $DOUBLE_RULES: lines "ref verdict message": refuse, or forward (only a fast-forward is let through).
+while IFS='|' read -r ref verdict message; do
+  [ "$ref" = "$1" ] || continue
+  if [ "$verdict" = refuse ] || ! git merge-base --is-ancestor "$2" "$3"; then
+    echo "error: GH013: Repository rule violations found for $1." >&2
+    echo "$message" >&2
+    exit 1
+  fi
+done <<END
+$DOUBLE_RULES
+END
+exit 0
+"""
+
+
+class GitError(Exception):
+    """Git said no."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """An environment in which nobody's configuration takes part."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return {
+        **kept,
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "LC_ALL": "C",
+        **more,
+    }
+
+
+def run(
+    path: Path, *arguments: str, stdin: bytes = b"", check: bool = True, **env: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git in a bare repository. Raises GitError when it fails, unless told not to check."""
+    done = subprocess.run(
+        ["git", "-C", str(path), *arguments], input=stdin, capture_output=True, check=False, env=environment(**env)
+    )
+    if check and done.returncode != 0:
+        raise GitError(f"git {' '.join(arguments)}: {done.stderr.decode(errors='replace')}")
+    return done
+
+
+def text(path: Path, *arguments: str, stdin: bytes = b"", **env: str) -> str:
+    """Run git and return what it printed, without the last newline."""
+    return run(path, *arguments, stdin=stdin, **env).stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def create(path: Path, branch: str) -> None:
+    """Make an empty bare repository as GitHub serves one: any object may be asked for, refs/pull is GitHub's own."""
+    path.mkdir(parents=True)
+    run(path, "init", "-q", "--bare", f"--initial-branch={branch}", ".")
+    for name, setting in (
+        ("http.receivepack", "true"), ("receive.hideRefs", "refs/pull"), ("uploadpack.allowFilter", "true"),
+        ("uploadpack.allowAnySHA1InWant", "true"), ("gc.auto", "0"), ("receive.autogc", "false"),
+        ("receive.fsckObjects", "true"), ("core.logAllRefUpdates", "false"), ("receive.denyDeleteCurrent", "refuse"),
+    ):  # fmt: skip
+        run(path, "config", name, setting)
+    hook = path / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(HOOK)
+    hook.chmod(0o755)
+
+
+def refs(path: Path, under: str = "refs/heads") -> dict[str, str]:
+    """Return the refs below a name with what they point at."""
+    lines = text(path, "for-each-ref", "--format=%(refname) %(objectname)", under).splitlines()
+    return {name: oid for name, _, oid in (line.partition(" ") for line in lines)}
+
+
+def resolve(path: Path, revision: str) -> str | None:
+    """Return the commit that a revision names, None where it names none."""
+    done = run(path, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
+    return done.stdout.decode().strip() or None
+
+
+def kind(path: Path, oid: str) -> str | None:
+    """Return the type of an object, None where there is none."""
+    done = run(path, "cat-file", "-t", oid, check=False)
+    return done.stdout.decode().strip() or None if done.returncode == 0 else None
+
+
+def ancestor(path: Path, old: str, new: str) -> bool:
+    """Whether ``old`` is ``new`` or lies in its history."""
+    return run(path, "merge-base", "--is-ancestor", old, new, check=False).returncode == 0
+
+
+def merge_base(path: Path, one: str, other: str) -> str | None:
+    """Return the best common ancestor, None where histories are unrelated."""
+    return run(path, "merge-base", one, other, check=False).stdout.decode().strip() or None
+
+
+def set_ref(path: Path, ref: str, new: str, old: str = "") -> None:
+    """Point a ref at a commit (ZERO deletes it); with ``old``, only if it stands there. Raises GitError."""
+    if new == ZERO:
+        run(path, "update-ref", "-d", ref, *([old] if old else []))
+    else:
+        run(path, "update-ref", ref, new, *([old] if old else []))
+
+
+def merge_tree(path: Path, base: str, head: str) -> str | None:
+    """Return the tree of merging two commits, None where they conflict."""
+    done = run(path, "merge-tree", "--write-tree", base, head, check=False)
+    return done.stdout.decode().split()[0] if done.returncode == 0 else None
+
+
+def commit(path: Path, tree: str, parents: list[str], message: str, author: str, committer: str) -> str:
+    """Make a commit object. Identities are as git writes them: ``Name <email> seconds zone``. Returns its id."""
+    lines = [
+        f"tree {tree}",
+        *(f"parent {p}" for p in parents),
+        f"author {author}",
+        f"committer {committer}",
+        "",
+        message,
+    ]
+    return text(
+        path, "hash-object", "-w", "-t", "commit", "--stdin", stdin="\n".join(lines).encode("utf-8", "surrogateescape")
+    )
+
+
+def patch_id(path: Path, base: str, head: str) -> str:
+    """Return what a branch changes against its merge base, as one text that is equal when the changes are."""
+    start = merge_base(path, base, head)
+    if start is None:
+        return head
+    return text(path, "diff-tree", "-r", "--raw", "--full-index", "--no-renames", start, head)
