@@ -207,7 +207,7 @@ def test_what_others_could_have_written_beside_the_clone_is_not_believed(access:
     (state / "calm.json").write_text(json.dumps(calm | {"until": "2999-01-01T00:00:00Z"}))
     access.run("can", "alice", "orders-db", "readonly")
     with sqlite3.connect(state / "can.sqlite") as connection:
-        connection.execute("UPDATE meaning SET store = '/nonexistent/store.sqlite'")
+        connection.execute("UPDATE meanings SET store = '/nonexistent/store.sqlite'")
     for name in ("calm.json", "can.sqlite"):
         _as_if_by_others(state / name, what)
     access.run("can", "alice", "orders-db", "readonly")

@@ -200,7 +200,7 @@ def _close_stale(site: Any, at: datetime) -> None:
     from daypass.pipeline.expire import close_stale
 
     limit = site.settings.limits.open_request
-    for pull in close_stale(site.forge, limit=limit, at=at):
+    for pull in close_stale(site.history, site.forge, main=site.main, limit=limit, at=at):
         click.echo(f"Closed #{pull.number} {pull.title}: {pull.closed_reason}", err=True)
 
 

@@ -46,6 +46,7 @@ def tidy(history: History, forge: Forge, standing: Standing, *, main: str, at: d
     there = next((pull for pull in forge.open_pulls() if pull.branch == BRANCH), None)
     if not grants:
         return Tidied(there, (), "nothing")
+    there = forge.pull(there.number) if there is not None else None
     wanted = {grant_path(grant) for grant in grants}
     if there is not None and _removes(history, base, there, wanted):
         return Tidied(there, grants, "unchanged")
@@ -67,16 +68,22 @@ def _removes(history: History, base: str, pull: Pull, wanted: set[str]) -> bool:
     return all(change.deleted for change in changes) and {change.path for change in changes} == wanted
 
 
-def close_stale(forge: Forge, *, limit: timedelta, at: datetime) -> Iterator[Pull]:
+def _asks(history: History, pull: Pull, main: str) -> bool:
+    """Whether a pull request touches grants; one that shares no history with main could touch any."""
+    root = history.merge_base(main, pull.head)
+    return root is None or any(change.path.startswith(FOLDER) for change in history.changes(root, pull.head))
+
+
+def close_stale(history: History, forge: Forge, *, main: str, limit: timedelta, at: datetime) -> Iterator[Pull]:
     """Close requests that nobody answered in time, with a reason, and yield each (invariant 14).
 
-    The removal pull request stays. One that cannot be closed does not keep the others open: where somebody else was
+    The removal pull request stays, and so does what asks for no access: a change of policy may take its time. One that cannot be closed does not keep the others open: where somebody else was
     first there is nothing to say, and a record that takes no more (one dated into the future) is told at the end, as
     EdgeError, since it would stay open for ever without a word.
     """
     stuck: list[str] = []
     for pull in forge.open_pulls():
-        if pull.branch == BRANCH or pull.opened_at > at - limit:
+        if pull.branch == BRANCH or pull.opened_at > at - limit or not _asks(history, forge.pull(pull.number), main):
             continue
         try:
             forge.close(pull.number, reason=f"nobody answered within {format_duration(limit)}", at=at)

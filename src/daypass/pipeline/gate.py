@@ -16,6 +16,7 @@ from daypass.pipeline.evidence import Verdict, gather, weigh
 from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal
 from daypass.ports import Forge, ForgeReader, History
 
+_NO_GRANTS = "no-grants"
 _ODD = re.compile(r"[^A-Za-z0-9./_-]")
 
 
@@ -34,6 +35,11 @@ class Gated:
         """Whether it may be merged: something is proposed, nothing is wrong, and every part has what it needs."""
         clean = not any(finding.is_error for finding in self.proposal.findings)
         return clean and bool(self.verdicts) and all(verdict.met for verdict in self.verdicts)
+
+    @property
+    def no_request(self) -> bool:
+        """Whether it asks for no access at all, but changes policies or code: others merge those."""
+        return any(finding.code == _NO_GRANTS for finding in self.proposal.findings)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -112,7 +118,8 @@ def gate(
         merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
         return Gated(forge.pull(number), found.proposal, found.verdicts, merge)
     limit = found.proposal.policy.catalogue.settings.limits.open_request
-    if pull.opened_at <= at - limit and not found.proposal.policy.broken:  # else nobody knows what the limit is
+    unknown = found.proposal.policy.broken  # nobody knows then what the limit is
+    if pull.opened_at <= at - limit and not unknown and not found.no_request:
         reason = f"nobody answered within {format_duration(limit)}"
         forge.close(number, reason=reason, at=at)
         return Gated(forge.pull(number), found.proposal, found.verdicts, closed=reason)
@@ -125,7 +132,7 @@ def _grants_only(proposal: Proposal) -> Proposal:
         return proposal
     what = ", ".join(proposal.others[:3]) or "nothing"
     finding = Finding(
-        "no-grants",
+        _NO_GRANTS,
         Place(proposal.others[0] if proposal.others else ""),
         f"the request changes {what}, and no grant",
         "the gate merges grants only; changes of policy are merged by the people who own policies/",
