@@ -349,3 +349,23 @@ def test_nothing_a_stranger_types_reaches_git_as_an_option(access: Access) -> No
     said = access.run("check", "--base", "--output=/tmp/x", "--head", "main", expect=None)
     assert said.code in (1, 2)
     assert "names no commit" in said.err or "no commit" in said.err or "Error" in said.err
+
+
+def test_policies_that_a_request_brings_are_checked_as_data(access: Access) -> None:
+    access.git("switch", "-q", "-c", "mine")
+    path = "policies/rules/access.yaml"
+    text = (access.top / path).read_text(encoding="utf-8")
+    access.write(
+        path, text + '\n  - id: broken\n    when: resourc.environment == "production"\n    approve: automatically\n'
+    )
+    access.commit("a rule that does not read")
+    access.git("switch", "-q", "main")
+    said = access.run("check", "--base", "main", "--head", "mine", "--at", T("10:00"), expect=10)
+    assert path in said.out
+    access.git("switch", "-q", "mine")
+    access.write(path, text.replace("at_least: 1", "at_least: 2"))
+    access.commit("a rule that breaks its own tests")
+    access.git("switch", "-q", "main")
+    said = access.run("check", "--base", "main", "--head", "mine", "--at", T("10:00"), expect=10)
+    assert "[policy-test-fails]" in said.out
+    assert "0 grants, 1 other paths" in said.out

@@ -6,7 +6,7 @@ import pytest
 from policy_samples import AT, files, shown
 
 from daypass.core.policy.policies import read_policies
-from daypass.core.policy.policytest import run_tests
+from daypass.core.policy.policytest import failures, run_tests
 
 REQUEST = "request: {subject: alice, resource: orders-db, role: readonly, window: {duration: 8h}, reason: example one, ticket: INC-1}"
 WIKI = "request: {subject: alice, resource: wiki, role: editor, window: {duration: 4h}}"
@@ -164,3 +164,12 @@ def test_no_cases_leave_every_rule_untried():
     found = run_tests(read_policies(files()))
     assert found.passed
     assert len(found.untried) == 3
+
+
+def test_a_case_that_fails_is_told_as_a_finding_at_its_place():
+    found = failures(ran(f"{WIKI}, at: 2026-11-21T10:00:00Z, expect: {{denied: [too-long]}}"))
+    assert [(finding.code, str(finding.place)) for finding in found] == [
+        ("policy-test-fails", "policies/tests/a.yaml:3:5")
+    ]
+    assert found[0].message == "case 'case 1' expects denied: too-long, and policy decides automatic"
+    assert failures(ran(f"{WIKI}, at: 2026-11-21T10:00:00Z, expect: {{automatic: true}}")) == ()

@@ -54,7 +54,7 @@ def check(
     if sum(bool(way) for way in (paths, base, revision)) > 1:
         raise UsageError("paths, --base/--head and --revision exclude each other")
     if base:
-        return _check_proposal(site, base, head, requester, site.instant(at), output)
+        return _check_proposal(site, base, head, requester, site.instant(at), output, jobs)
     if revision:
         found = check_revision(site, revision, jobs)
     else:
@@ -172,7 +172,9 @@ def _print(found: Any, output: str) -> None:
     click.echo(text, nl=False)
 
 
-def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetime, output: str) -> int:
+def _check_proposal(
+    site: Any, base: str, head: str, requester: str, at: datetime, output: str, jobs: int | None
+) -> int:
     from daypass.core.finding import Finding, Place
     from daypass.pipeline.proposal import Asked, read_proposal
     from daypass.views import findings as views
@@ -192,7 +194,8 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
         for grant, decision in decided
         for denial in decision.denials
     ]
-    everything = (*found.findings, *denials, *(policy.broken))
+    proposed = _proposed_policies(site, head_oid, found.others, jobs)
+    everything = (*found.findings, *denials, *(policy.broken), *proposed)
     if output == "json":
         decisions = [decision_data(policy, grant, decision) for grant, decision in decided]
         click.echo(views.findings_json(everything, base=base_oid, head=head_oid, decisions=decisions), nl=False)
@@ -201,7 +204,7 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
     elif output == "sarif":
         click.echo(views.findings_sarif(everything), nl=False)
     else:
-        click.echo(views.findings_text((*found.findings, *policy.broken)), nl=False)
+        click.echo(views.findings_text((*found.findings, *policy.broken, *proposed)), nl=False)
         for item in found.items:
             click.echo(f"{item.kind} {item.id}")
             if item.decision is not None and item.grant is not None:
@@ -213,9 +216,24 @@ def _check_proposal(site: Any, base: str, head: str, requester: str, at: datetim
             f"{len(found.items)} grants, {len(found.others)} other paths."
         )
     codes = [found.exit_code]
-    if policy.broken:
+    if policy.broken or any(finding.is_error for finding in proposed):
         codes.append(ExitCode.INVALID)
     return int(worst(codes))
+
+
+def _proposed_policies(site: Any, head: Any, others: tuple[str, ...], jobs: int | None) -> tuple[Any, ...]:
+    """Check the policies that a pull request would bring: they must read, keep their own tests, and fit every grant.
+
+    They judge nothing here: whether they may come is for the people who own them.
+    """
+    from daypass.core.policy.policytest import failures, run_tests
+
+    if not any(path.startswith("policies/") for path in others):
+        return ()
+    found = check_revision(site, head, jobs)
+    if any(finding.is_error for finding in found.findings):
+        return tuple(found.findings)
+    return (*found.findings, *failures(run_tests(site.policy_at(head))))
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daypass.core.finding import Place
+from daypass.core.finding import Finding, Place
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.policies import Case, Expected, Policy
 
@@ -48,6 +48,21 @@ def run_tests(policy: Policy) -> Results:
     outcomes = tuple(_run(policy, case) for case in policy.tests)
     tried = {rule for outcome in outcomes for rule in outcome.decision.rules}
     return Results(outcomes, tuple(rule.id for rule in policy.rules.rules if rule.id not in tried))
+
+
+def failures(results: Results) -> tuple[Finding, ...]:
+    """Return the cases that did not pass, as findings at their places."""
+    return tuple(
+        Finding(
+            "policy-test-fails",
+            outcome.place,
+            f"case {outcome.name!r} expects {', '.join(outcome.missing) or 'nothing more'}, "
+            f"and policy decides {', '.join(outcome.got) or 'nothing'}",
+            "mend the rule, or what the case expects; `daypass policy test` shows both",
+        )
+        for outcome in results.outcomes
+        if not outcome.passed
+    )
 
 
 def _run(policy: Policy, case: Case) -> Outcome:
