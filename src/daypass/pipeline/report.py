@@ -5,7 +5,7 @@ Nothing is decided here: it is read off what the gate found. How it is worded is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -120,8 +120,8 @@ def report_of(history: History, standing: Standing, found: Gated, *, at: datetim
     return Report(found, findings, tuple(effects))
 
 
-def notice_of(report: Report, *, title: str, summary: str, comment: str) -> Notice:
-    """Join what was found with the words for it."""
+def notice_of(report: Report, *, title: str, summary: str, comment: str, plain: Callable[[str], str]) -> Notice:
+    """Join what was found with the words for it. ``plain`` writes people's words where no Markdown is read."""
     return Notice(
         number=report.found.pull.number,
         head=report.found.pull.head,
@@ -130,24 +130,27 @@ def notice_of(report: Report, *, title: str, summary: str, comment: str) -> Noti
         summary=summary,
         comment=comment,
         state=report.state,
-        annotations=_annotations(report.findings),
+        annotations=_annotations(report.findings, plain),
         ask=report.ask,
     )
 
 
-def _annotations(findings: Iterable[Finding]) -> tuple[Annotation, ...]:
-    """Return the worst findings that have a file; what is wrong with a commit or the whole request has none."""
+def _annotations(findings: Iterable[Finding], plain: Callable[[str], str]) -> tuple[Annotation, ...]:
+    """Return the worst findings that have a file; what is wrong with a commit or the whole request has none.
+
+    A name that cannot be written as it is would have the whole check run refused; the comment has it.
+    """
     return tuple(
         Annotation(
             path=finding.place.file,
             line=max(1, finding.place.line),
             level=_LEVEL[finding.severity],
             title=finding.code,
-            message=finding.message + (f"\nHow to fix it: {finding.hint}" if finding.hint else ""),
+            message=plain(finding.message) + (f"\nHow to fix it: {plain(finding.hint)}" if finding.hint else ""),
             column=finding.place.column,
         )
         for finding in findings
-        if finding.place.file and not finding.place.file.startswith("commit ")
+        if finding.place.file and finding.place.file.isprintable() and not finding.place.file.startswith("commit ")
     )[:MOST_ANNOTATIONS]
 
 

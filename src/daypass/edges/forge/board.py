@@ -1,0 +1,374 @@
+"""Telling people at GitHub how a pull request stands: check run, label, review requests, one comment; topics, issues.
+
+Rules that hold here:
+
+- what we wrote before is known by a mark at the very beginning *and* by the numeric id of the account that wrote it,
+  since anybody can write a mark; it is compared and never read for anything else;
+- what stands there as it should is not written again, so that a run on a schedule sends nothing;
+- two runs may meet: whoever has written something new looks again and keeps the oldest of ours;
+- what the token may not write is said and left out; any other failure is raised.
+
+The words come from the views and are written as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from daypass.core.errors import EdgeError
+from daypass.edges.forge.api import ApiError
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import Directory, Subject
+    from daypass.edges.forge.accounts import Bot
+    from daypass.edges.forge.api import Api
+    from daypass.ports import Annotation, Notice
+
+CHECK = "daypass"
+LABEL = "daypass"
+STATES = ("waiting", "approved", "refused", "invalid")
+ACTIONS = 41898282
+"""The id of github-actions[bot], as whom a workflow's own token writes (https://api.github.com/users/github-actions[bot])."""
+
+_NOTICE = "<!-- daypass:notice -->"
+_TOPIC = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,99}")
+_BATCH = 50
+_PER_PAGE = 100
+_PAGES = 10
+_FORBIDDEN, _GONE, _UNFIT, _BROKEN = 403, 404, 422, 500
+
+
+class _Own(NamedTuple):
+    """Who we are: the account's id, and the App's slug, "" for a person."""
+
+    id: int
+    slug: str
+
+
+class _CrowdedError(EdgeError):
+    """So many comments by others stand before ours, if there is one, that it is not looked for."""
+
+
+class GitHubBoard:
+    """The board of one repository. Implements `daypass.ports.Board`."""
+
+    def __init__(self, api: Api, directory: Directory, *, repository: str, bot: Bot | None) -> None:
+        self._api = api
+        self._directory = directory
+        self._repository = f"/repos/{repository}"
+        self._bot = bot
+
+    def show(self, notice: Notice) -> tuple[str, ...]:
+        """Bring check run, label, review requests and comment up to date; return what the token may not write.
+
+        A notice that changes nothing costs three GETs and no write: pull request, check runs, comments. Once a run, who
+        we are is asked for: not at all for an App that the settings name and for a workflow's own token, one GET for a
+        person, two for another App. The comment is looked for among the first 1,000, 100 a GET. A notice that changes
+        something costs at most 15 writes beside those for people who cannot be asked, one each, and one more GET.
+
+        People are asked when there is something new, so that nobody who answered or was taken off is asked again by
+        every run. Nothing is written for a head that is not the head any more: another run speaks for that.
+        """
+        pull = self._api.get(f"{self._repository}/pulls/{notice.number}")
+        if pull["head"]["sha"] != notice.head:
+            return ()
+        left: list[str] = []
+        text = f"{_NOTICE}\n{notice.comment}"
+        with _leaving_out(left, "check run"):
+            self._check(notice)
+        with _leaving_out(left, "label"):
+            self._label(pull, notice)
+        try:
+            there = next(self._mine(notice.number, _NOTICE), None)
+        except _CrowdedError as error:
+            return (*left, f"comment ({error.message})")
+        if there is None or not _same(there["body"], text):
+            with _leaving_out(left, "review requests"):
+                left += self._ask(pull, notice)
+            with _leaving_out(left, "comment"):
+                self._write(notice.number, _NOTICE, text, there)
+        return tuple(left)
+
+    def say(self, number: int, *, topic: str, text: str) -> None:
+        """Keep one comment a topic on an issue or pull request up to date; an empty text takes it away.
+
+        One GET where nothing changes, and one for who we are as in `show`.
+        """
+        mark = _mark(topic)
+        there = next(self._mine(number, mark), None)
+        body = f"{mark}\n{text}"
+        if not text and there is not None:
+            self._drop(f"{self._repository}/issues/comments/{there['id']}")
+        elif text and (there is None or not _same(there["body"], body)):
+            self._write(number, mark, body, there)
+
+    def issue(self, topic: str, *, title: str, text: str) -> int | None:
+        """Keep one open issue a topic, labelled ``daypass``, and return its number; an empty text closes it.
+
+        One GET where nothing changes, and one for who we are as in `show`. Raises EdgeError where the label cannot be
+        set, since the issue would not be found again.
+        """
+        mark = _mark(topic)
+        body = f"{mark}\n{text}"
+        mine = self._issues(mark)
+        if text and not mine:
+            mine = self._open_issue(mark, title, body)
+        for extra in mine[1:] if text else mine:
+            self._api.send("PATCH", f"{self._repository}/issues/{extra['number']}", {"state": "closed"})
+        if not text:
+            return None
+        kept = mine[0]
+        if kept["title"] != title or not _same(kept["body"], body):
+            changed = {"title": title, "body": body}
+            self._api.send("PATCH", f"{self._repository}/issues/{kept['number']}", changed)
+        return int(kept["number"])
+
+    @cached_property
+    def _own(self) -> _Own:
+        """Say who writes with this token. An App and its bot are known by the slug, which nobody else can take."""
+        if self._api.kind == "actions":
+            return _Own(ACTIONS, "github-actions")
+        if self._api.kind == "token":
+            return _Own(int(self._api.get("/user")["id"]), "")
+        if self._bot is not None:
+            return _Own(self._bot.id, self._bot.login.removesuffix("[bot]"))
+        slug = str(self._api.get("/app")["slug"])
+        return _Own(int(self._api.get(f"/users/{quote(slug + '[bot]')}")["id"]), slug)
+
+    # The check run
+
+    def _check(self, notice: Notice) -> None:
+        """Write the check run of the head, unless it says all this already.
+
+        https://docs.github.com/en/rest/checks/runs: only Apps write them, 50 annotations go into one request, and
+        further requests add to them; they cannot be taken back, so that other annotations need another run.
+        """
+        if self._api.kind == "token":
+            raise ApiError("only an App or a workflow's own token may write check runs", status=_FORBIDDEN)
+        known = _digest(notice.annotations)
+        there = self._last_check(notice.head)
+        output = {"title": notice.title, "summary": notice.summary}
+        ended = {"status": "completed", "conclusion": notice.conclusion, "external_id": known}
+        path = f"{self._repository}/check-runs"
+        if there is not None and there["external_id"] == known:
+            if not _says(there, notice):
+                self._api.send("PATCH", f"{path}/{there['id']}", {**ended, "output": output})
+            return
+        batches = [notice.annotations[i : i + _BATCH] for i in range(0, len(notice.annotations), _BATCH)] or [()]
+        *before, last = [{"output": {**output, "annotations": [_annotation(one) for one in b]}} for b in batches]
+        begun: dict[str, Any] = {"name": CHECK, "head_sha": notice.head}
+        if not before:
+            self._api.send("POST", path, {**begun, **ended, **last})
+            return
+        # A run that dies between the batches leaves a check that is not completed and bears no digest.
+        number = self._api.send("POST", path, {**begun, "status": "in_progress", **before[0]})["id"]
+        for batch in before[1:]:
+            self._api.send("PATCH", f"{path}/{number}", batch)
+        self._api.send("PATCH", f"{path}/{number}", {**ended, **last})
+
+    def _last_check(self, head: str) -> dict[str, Any] | None:
+        """Return our newest check run of a commit. Another App's may have the same name."""
+        found = self._api.get(
+            f"{self._repository}/commits/{head}/check-runs", check_name=CHECK, filter="latest", per_page=_PER_PAGE
+        )
+        ours = [run for run in found["check_runs"] if (run["app"] or {}).get("slug") == self._own.slug]
+        return max(ours, key=lambda run: int(run["id"]), default=None)
+
+    # The label and those who are asked
+
+    def _label(self, pull: dict[str, Any], notice: Notice) -> None:
+        """Leave exactly one label of ours; the others on the request are none of our business."""
+        path = f"{self._repository}/issues/{notice.number}/labels"
+        wanted = f"{LABEL}: {notice.state}"
+        family = {f"{LABEL}: {state}" for state in STATES} - {wanted}
+        names = [str(label["name"]) for label in pull["labels"]]
+        if wanted not in (name.lower() for name in names):
+            self._api.send("POST", path, {"labels": [wanted]})
+        for name in names:
+            if name.lower() in family:
+                self._drop(f"{path}/{quote(name, safe='')}")
+
+    def _ask(self, pull: dict[str, Any], notice: Notice) -> list[str]:
+        """Ask people for review; return those whom GitHub would not ask, since they have no access to the repository.
+
+        https://docs.github.com/en/rest/pulls/review-requests: one such person has the whole request refused.
+        """
+        there = [pull["user"], *pull["requested_reviewers"]]
+        subjects = (self._directory.subjects.get(handle) for handle in notice.ask)
+        wanted = [s.login for s in subjects if s is not None and s.login and not _among(s, there)]
+        path = f"{self._repository}/pulls/{notice.number}/requested_reviewers"
+        if not wanted or self._accepted(path, wanted):
+            return []
+        alone = wanted if len(wanted) > 1 else []
+        refused = [login for login in alone if not self._accepted(path, [login])]
+        return [f"review request to {login}" for login in (refused if alone else wanted)]
+
+    def _accepted(self, path: str, logins: Sequence[str]) -> bool:
+        try:
+            self._api.send("POST", path, {"reviewers": list(logins)})
+        except ApiError as error:
+            if error.status != _UNFIT:
+                raise
+            return False
+        return True
+
+    # Comments
+
+    def _mine(self, number: int, mark: str) -> Iterator[dict[str, Any]]:
+        """Yield our own comments with a mark, oldest first, reading no further than asked.
+
+        https://docs.github.com/en/rest/issues/comments: comments are listed by ascending id.
+        """
+        path = f"{self._repository}/issues/{number}/comments"
+        for page in range(1, _PAGES + 1):
+            comments = self._api.get(path, per_page=_PER_PAGE, page=page)
+            yield from (comment for comment in comments if self._is_ours(comment, mark))
+            if len(comments) < _PER_PAGE:
+                return
+        raise _CrowdedError(f"#{number} has more than {_PER_PAGE * _PAGES} comments before ours")
+
+    def _is_ours(self, written: dict[str, Any], mark: str) -> bool:
+        by = written["user"] or {}
+        return by.get("id") == self._own.id and (written["body"] or "").startswith(mark)
+
+    def _write(self, number: int, mark: str, body: str, there: dict[str, Any] | None) -> None:
+        """Write a comment, over the one that is there; where none was, only the oldest of ours stays."""
+        comments = f"{self._repository}/issues/comments"
+        if there is None:
+            made = self._create(f"{self._repository}/issues/{number}/comments", {"body": body})
+            found = {int(one["id"]): one for one in (*self._mine(number, mark), *([made] if made else []))}
+            if not found:
+                raise EdgeError(f"GitHub did not answer whether a comment on #{number} was written")
+            there, *extra = (found[key] for key in sorted(found))
+            for one in extra:
+                self._drop(f"{comments}/{one['id']}")
+        if not _same(there["body"], body):
+            self._api.send("PATCH", f"{comments}/{there['id']}", {"body": body})
+
+    def _create(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """Create a comment or an issue; None where nobody knows whether it came about, so that one looks again.
+
+        Raises EdgeError when somebody else than we thought is writing, and takes what was written away: it would not be
+        found again, and every run would write another.
+        """
+        try:
+            made: dict[str, Any] = self._api.send("POST", path, body)
+        except ApiError as error:
+            if 0 < error.status < _BROKEN:
+                raise
+            return None
+        by = made["user"]
+        if by["id"] == self._own.id:
+            return made
+        if "number" not in made:
+            self._drop(f"{self._repository}/issues/comments/{made['id']}")
+        else:
+            self._api.send("PATCH", f"{path}/{made['number']}", {"state": "closed"})
+        raise EdgeError(
+            f"this token writes as {by['login']!r} with id {by['id']}, and {self._own.id} was expected",
+            hint="correct forge.bot in policies/daypass.yaml: it is the account of the App whose key is used",
+        )
+
+    def _drop(self, path: str) -> None:
+        """Delete something; that it is gone already is as good."""
+        try:
+            self._api.send("DELETE", path)
+        except ApiError as error:
+            if error.status != _GONE:
+                raise
+
+    # Issues
+
+    def _issues(self, mark: str) -> list[dict[str, Any]]:
+        """Return our open issues with a mark, oldest first."""
+        query = {"state": "open", "labels": LABEL, "sort": "created", "direction": "asc"}
+        listed = self._api.pages(f"{self._repository}/issues", limit=_PER_PAGE * _PAGES, **query)
+        ours = [one for one in listed if "pull_request" not in one and self._is_ours(one, mark)]
+        return sorted(ours, key=lambda one: int(one["number"]))
+
+    def _open_issue(self, mark: str, title: str, body: str) -> list[dict[str, Any]]:
+        path = f"{self._repository}/issues"
+        made = self._create(path, {"title": title, "body": body, "labels": [LABEL]})
+        if made is not None and LABEL not in (label["name"].lower() for label in made["labels"]):
+            self._api.send("PATCH", f"{path}/{made['number']}", {"state": "closed"})
+            raise EdgeError(
+                f"an issue could not be labelled {LABEL!r}, so that it would not be found again",
+                hint="give the account whose token is used the role Triage, or let an App or a workflow do it",
+            )
+        found = {int(one["number"]): one for one in (*self._issues(mark), *([made] if made else []))}
+        if not found:
+            raise EdgeError("GitHub did not answer whether an issue was opened")
+        return [found[number] for number in sorted(found)]
+
+
+class _leaving_out:  # noqa: N801  (reads as a word in a with statement, like contextlib's)
+    """Notes what the token may not write, and goes on."""
+
+    def __init__(self, left: list[str], what: str) -> None:
+        self._left = left
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, ApiError) or error.status not in (_FORBIDDEN, _GONE):
+            return False
+        self._left.append(self._what)
+        return True
+
+
+def _mark(topic: str) -> str:
+    if not _TOPIC.fullmatch(topic) or "--" in topic:
+        raise RuntimeError(f"a topic is a short name, got {topic!r}")
+    return f"<!-- daypass:topic:{topic} -->"
+
+
+def _same(there: str | None, wanted: str) -> bool:
+    """Say whether a text stands there, line ends and blanks around it aside, which forges change."""
+    return (there or "").replace("\r\n", "\n").strip() == wanted.strip()
+
+
+def _says(run: dict[str, Any], notice: Notice) -> bool:
+    output = run["output"]
+    return (
+        run["status"] == "completed"
+        and run["conclusion"] == notice.conclusion
+        and output["title"] == notice.title
+        and _same(output["summary"], notice.summary)
+        and output["annotations_count"] == len(notice.annotations)
+    )
+
+
+def _digest(annotations: Sequence[Annotation]) -> str:
+    told = json.dumps([_annotation(one) for one in annotations], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _annotation(one: Annotation) -> dict[str, Any]:
+    columns = {"start_column": one.column, "end_column": one.column} if one.column else {}
+    return {
+        "path": one.path,
+        "start_line": one.line,
+        "end_line": one.line,
+        "annotation_level": one.level,
+        "title": one.title,
+        "message": one.message,
+        **columns,
+    }
+
+
+def _among(subject: Subject, users: Sequence[dict[str, Any] | None]) -> bool:
+    """Say whether somebody is among some accounts: by id where the directory has it, else by login."""
+    known: Callable[[dict[str, Any]], bool]
+    if subject.forge_id is not None:
+        known = lambda user: user.get("id") == subject.forge_id  # noqa: E731  (one of two short questions)
+    else:
+        known = lambda user: str(user.get("login", "")).lower() == subject.login.lower()  # noqa: E731  (the other)
+    return any(user is not None and known(user) for user in users)
