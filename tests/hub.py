@@ -1,0 +1,431 @@
+"""The worked example at GitHub: ``acme/access`` on the double, its people, its App and its rules, for tests to act in.
+
+    with Hub(tmp_path) as hub:
+        number = hub.request_pull("alice", hub.grant(resource="orders-db", role="readonly"))
+        hub.approve(number, "bob")
+        hub.run("gate", str(number))                    # as the App
+        hub.run("status", who="alice")                  # with alice's own token, in her own clone
+
+People are called by their handles; their logins at GitHub are others on purpose.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from driver import Said
+from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User
+
+REPOSITORY = "acme/access"
+PEOPLE: dict[str, tuple[str, int]] = {
+    "alice": ("alice-ngo", 583231),
+    "bob": ("bosei", 583232),
+    "carol": ("carol-d", 583233),
+    "dave": ("kim-dave", 583234),
+    "erin": ("erin-v", 583235),
+}
+ADMIN = ("olga-platform", 583230)
+BOT_ID = 4242
+APP_ID = 77001
+APP_PERMISSIONS = {
+    "actions": "read",
+    "administration": "read",
+    "checks": "write",
+    "contents": "write",
+    "issues": "write",
+    "members": "read",
+    "metadata": "read",
+    "pull_requests": "write",
+}
+_SETTINGS, _PEOPLE_FILE = "policies/daypass.yaml", "policies/directory/people.yaml"
+
+
+class Hub:
+    """The double with the worked example in it. ``double`` is the double itself, for its dials and its endpoints.
+
+    ``simulated`` lets writing verbs take ``--at``, so that a test can let hours pass (`advance`). ``protected`` sets the
+    rules that the documents recommend. ``files`` are written over the example's before it is founded.
+    """
+
+    def __init__(
+        self,
+        top: Path,
+        *,
+        simulated: bool = False,
+        protected: bool = True,
+        private: bool = True,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        self.top = top / "acme"
+        self.top.mkdir(parents=True)
+        self.double = Double(self.top)
+        self.simulated = simulated
+        self.people: dict[str, User] = {}
+        self.tokens: dict[str, str] = {}
+        self.repo: Repo
+        self.app: App
+        self.ledger_key = ""
+        self._private, self._protected, self._files = private, protected, dict(files or {})
+        self._names = 0
+
+    def __enter__(self) -> Hub:
+        self.double.__enter__()
+        try:
+            self._accounts()
+            self._found()
+            if self._protected:
+                self.protect()
+        except BaseException:
+            self.double.__exit__(None, None, None)
+            raise
+        self.double.events.clear()
+        self.double.calls.clear()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.double.__exit__(*failure)
+
+    # -- what is there --------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The API's address."""
+        return self.double.url
+
+    @property
+    def events(self) -> list[Event]:
+        """What was delivered so far."""
+        return self.double.events
+
+    @property
+    def calls(self) -> list[Call]:
+        """The requests that were answered so far."""
+        return self.double.calls
+
+    def now(self) -> datetime:
+        """The double's instant."""
+        return self.double.now()
+
+    def advance(self, **span: float) -> None:
+        """Let time pass at GitHub and, with ``simulated``, for daypass: ``advance(hours=3)``."""
+        self.double.advance(**span)
+
+    def bare(self, *arguments: str) -> str:
+        """Run git in the bare repository, past all rules, to look or to break something."""
+        return git(self.repo.path, *arguments)
+
+    def head(self, branch: str = "main") -> str:
+        """The commit that a branch stands at."""
+        return self.bare("rev-parse", f"refs/heads/{branch}")
+
+    # -- founding -------------------------------------------------------------------------------------------------
+
+    def _accounts(self) -> None:
+        double = self.double
+        self.org = double.org("acme", base="none")
+        self.repo = double.repository(REPOSITORY, private=self._private)
+        self.repo.methods = {"squash"}
+        for handle, (login, number) in {**PEOPLE, "olga": ADMIN}.items():
+            user = double.user(login, number, name=handle.title(), email=f"{handle}@example.com")
+            self.people[handle] = user
+            self.tokens[handle] = double.token(user)
+            self.repo.collaborate(user, "admin" if handle == "olga" else "write")
+        self.app = double.app(
+            "daypass-acme", permissions=APP_PERMISSIONS, repositories=[REPOSITORY], id=APP_ID, bot_id=BOT_ID
+        )
+
+    def _found(self) -> None:
+        """Make the example as ``daypass init`` does, with the settings for GitHub, and push main and the ledger."""
+        from daypass.cli.init import template_files
+        from daypass.cli.main import main
+
+        folder = self.top / "platform"
+        folder.mkdir()
+        git(folder, "init", "-q", "--initial-branch=main")
+        identify(folder, "olga")
+        for path, text in self._first_files(template_files("example", ("olga", "Olga", "olga@example.com"))).items():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "-m", "Write the settings down")
+        keys = self.top / "keys"
+        with environment({"DAYPASS_KEYS": str(keys)}):
+            said = captured(lambda: main(["-C", str(folder), "init", ".", "--example", "--merge"]))
+        assert said.code == 0, said.err
+        (key,) = keys.glob("*.pem")
+        self.ledger_key = key.read_text(encoding="ascii")
+        self._connect(folder, "olga")
+        git(folder, "push", "-q", "origin", "main", "daypass-ledger")
+
+    def _first_files(self, example: Mapping[str, str]) -> dict[str, str]:
+        settings = example[_SETTINGS].replace(
+            "forge: {kind: local}",
+            f'forge: {{kind: github, repository: {REPOSITORY}, bot: {{login: "{self.app.bot.login}", id: {BOT_ID}}}}}',
+        )
+        if self.simulated:
+            settings += "clock: simulated\n"
+        people = example[_PEOPLE_FILE]
+        for handle, (login, number) in PEOPLE.items():
+            address = f"email: {handle}@example.com"
+            assert address in people
+            people = people.replace(address, f"{address}, forge: {{login: {login}, id: {number}}}")
+        return {_SETTINGS: settings, _PEOPLE_FILE: people, **self._files}
+
+    def protect(self) -> None:
+        """Set the rules that the documents recommend: main by reviewed pull requests, the ledger by the App alone."""
+        app = self.app.id
+        self.double.protect(self.repo, bypass=[Bypass("Integration", app, "pull_request")])
+        only = [Rule("creation"), Rule("update"), Rule("deletion"), Rule("non_fast_forward")]
+        self.double.ruleset(
+            self.repo, "ledger", only, include=["refs/heads/daypass-ledger"], bypass=[Bypass("Integration", app)]
+        )
+
+    # -- running daypass ------------------------------------------------------------------------------------------
+
+    def environ(self, who: str = "app") -> dict[str, str]:
+        """The environment of a run: who "app", a person's handle, or "" for nobody."""
+        found = {"GITHUB_API_URL": self.double.url, "GITHUB_SERVER_URL": self.double.server_url}
+        if who == "app":
+            found |= {
+                "DAYPASS_APP_ID": str(self.app.id),
+                "DAYPASS_APP_KEY": self.app.private_key,
+                "DAYPASS_LEDGER_KEY": self.ledger_key,
+                "DAYPASS_STATE": str(self.top / "state"),
+            }
+        elif who:
+            found["GH_TOKEN"] = self.tokens[who]
+        return found
+
+    def run(
+        self,
+        *arguments: str,
+        who: str = "app",
+        folder: Path | None = None,
+        expect: int | None = 0,
+        environ: Mapping[str, str] | None = None,
+        apart: bool = False,
+    ) -> Said:
+        """Run daypass as somebody in a clone of theirs (one a name, made when first needed).
+
+        ``apart``: in a process of its own. ``environ`` adds to the environment.
+        """
+        place = folder or self.clone(who or "nobody")
+        wanted = {**self.environ(who), **(environ or {})}
+        argv = ["-C", str(place), *arguments]
+        if apart:
+            command = [sys.executable, "-m", "daypass", *argv]
+            done = subprocess.run(
+                command, env={**plain(os.environ), **wanted}, capture_output=True, text=True, check=False, timeout=120
+            )
+            said = Said(done.returncode, done.stdout, done.stderr)
+        else:
+            from daypass.cli.main import main
+
+            with environment(wanted):
+                said = captured(lambda: main(argv))
+        assert expect is None or said.code == expect, f"exit {said.code}, expected {expect}\n{said.out}\n{said.err}"
+        return said
+
+    # -- clones and pull requests ---------------------------------------------------------------------------------
+
+    def clone(self, name: str) -> Path:
+        """Return a clone of the repository, as that person (or the App) has it; main is brought up to date."""
+        folder = self.top / "clones" / name
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            git(folder, "init", "-q", "--initial-branch=main")
+            identify(folder, name)
+            self._connect(folder, name)
+        git(folder, "fetch", "-q", "origin", "main")
+        if not git(folder, "status", "--porcelain"):
+            git(folder, "checkout", "-q", "-B", "main", "FETCH_HEAD")
+        return folder
+
+    def _connect(self, folder: Path, name: str) -> None:
+        """Give a clone its remote, with the token of that person (of the platform's admin where nobody has that name)."""
+        host = self.double.server_url.removeprefix("http://")
+        token = self.tokens.get(name, self.tokens["olga"])
+        git(folder, "remote", "add", "origin", f"http://x-access-token:{token}@{host}/{REPOSITORY}.git")
+
+    def grant(
+        self,
+        *,
+        subject: str = "alice",
+        resource: str = "orders-db",
+        role: str = "readonly",
+        duration: str = "2h",
+        reason: str = "reading four orders of a complaint",
+        more: str = "",
+    ) -> str:
+        """The text of a grant file. ``more``: further lines."""
+        return (
+            f"version: 1\nsubject: {subject}\nresource: {resource}\nrole: {role}\n"
+            f"reason: {reason}\nwindow:\n  duration: {duration}\n{more}"
+        )
+
+    def request_pull(
+        self,
+        who: str,
+        grant_yaml: str = "",
+        *,
+        path: str = "",
+        branch: str = "",
+        files: Mapping[str, str | bytes | None] | None = None,
+        message: str = "Ask for access",
+        title: str = "",
+        body: str = "",
+    ) -> int:
+        """Push a branch with a grant file (and ``files``; None deletes) and open a pull request; return its number."""
+        self._names += 1
+        branch = branch or f"{who}-{self._names}"
+        self.push_branch(who, branch, self._wanted(who, grant_yaml, path, files), message=message)
+        answer = self.api(
+            who, "POST", f"/repos/{REPOSITORY}/pulls",
+            {"title": title or f"Access for {who}", "head": branch, "base": "main", "body": body},
+        )  # fmt: skip
+        return int(answer["number"])
+
+    def _wanted(
+        self, who: str, grant_yaml: str, path: str, files: Mapping[str, str | bytes | None] | None
+    ) -> dict[str, str | bytes | None]:
+        wanted: dict[str, str | bytes | None] = dict(files or {})
+        if grant_yaml:
+            lines = dict(line.split(": ", 1) for line in grant_yaml.splitlines() if ": " in line)
+            wanted[path or f"grants/{lines['resource']}/{who}-{self._names}.yaml"] = grant_yaml
+        return wanted
+
+    def push_branch(
+        self,
+        who: str,
+        branch: str,
+        files: Mapping[str, str | bytes | None],
+        *,
+        message: str = "Change it",
+        start: str = "",
+        force: bool = False,
+    ) -> str:
+        """Commit files on a branch (begun at main, or ``start``) in that person's clone and push it; return the commit."""
+        folder = self.clone(who)
+        there = git(folder, "ls-remote", "origin", f"refs/heads/{branch}").split()
+        if there and not start:
+            git(folder, "fetch", "-q", "origin", branch)
+        git(folder, "checkout", "-q", "-B", branch, start or (there[0] if there else "main"))
+        for path, text in files.items():
+            place = folder / path
+            if text is None:
+                place.unlink()
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(text.encode() if isinstance(text, str) else text)
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "--allow-empty", "-m", message)
+        git(folder, "push", "-q", *(["--force"] if force else []), "origin", f"HEAD:refs/heads/{branch}")
+        head = git(folder, "rev-parse", "HEAD")
+        git(folder, "checkout", "-q", "main")
+        return head
+
+    def review(self, number: int, who: str, event: str = "APPROVE", *, commit: str = "", body: str = "") -> int:
+        """Review a pull request's head (or another commit) as a person; return the review's id."""
+        commit = commit or self.api(who, "GET", f"/repos/{REPOSITORY}/pulls/{number}")["head"]["sha"]
+        sent = {"event": event, "commit_id": commit, **({"body": body} if body else {})}
+        return int(self.api(who, "POST", f"/repos/{REPOSITORY}/pulls/{number}/reviews", sent)["id"])
+
+    def approve(self, number: int, who: str) -> int:
+        """Approve a pull request's head as a person; return the review's id."""
+        return self.review(number, who)
+
+    def pull(self, number: int, who: str = "olga") -> dict[str, Any]:
+        """A pull request as the API shows it."""
+        found: dict[str, Any] = self.api(who, "GET", f"/repos/{REPOSITORY}/pulls/{number}")
+        return found
+
+    def api(self, who: str, method: str, path: str, body: Any = None) -> Any:
+        """Send a request to the double's API as a person, as the App ("app") or with a token; return its JSON.
+
+        Raises AssertionError with the answer for any status of 400 or more.
+        """
+        status, answer = self.ask(who, method, path, body)
+        assert status < 400, f"{method} {path}: {status} {answer}"
+        return answer
+
+    def ask(self, who: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Send a request to the double's API; return status and JSON."""
+        import json
+        from urllib.error import HTTPError
+        from urllib.request import Request, urlopen
+
+        request = Request(  # noqa: S310  (the double's own address)
+            f"{self.double.url}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token(who)}", "Accept": "application/vnd.github+json"},
+        )
+        try:
+            with urlopen(request, timeout=60) as answer:  # noqa: S310  (likewise)
+                status, raw = answer.status, answer.read()
+        except HTTPError as error:
+            with error:
+                status, raw = error.code, error.read()
+        return status, json.loads(raw) if raw else None
+
+    def token(self, who: str) -> str:
+        """The token of a person, a new one of the App's installation ("app"), or ``who`` itself where it is a token."""
+        if who == "app":
+            from github_double.auth import issue_installation_token
+
+            with self.double.lock:
+                return issue_installation_token(self.double, self.app, None, None).value
+        return self.tokens.get(who, who)
+
+
+def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
+    """Run git in a folder and return what it printed. Fails with its message."""
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def identify(folder: Path, name: str) -> None:
+    """Say in a clone whose commits are made there."""
+    git(folder, "config", "user.name", name.title())
+    git(folder, "config", "user.email", f"{name}@example.com")
+
+
+_OURS = ("DAYPASS_", "GITHUB_", "GH_", "RUNNER_")
+
+
+def plain(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment without anything that daypass or a workflow would take for its own."""
+    return {name: text for name, text in environ.items() if not name.startswith(_OURS)}
+
+
+@contextmanager
+def environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Have these variables, and none else of daypass's and GitHub's, while the block lasts."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update({**plain(before), **wanted})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def captured(run: Callable[[], int]) -> Said:
+    """Run something that prints and returns an exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run()
+    return Said(code, out.getvalue(), err.getvalue())
