@@ -273,6 +273,13 @@ class Desk(Protocol):
         """Return one comment by its id."""
         ...
 
+    def asked(self, branch: str) -> int | None:
+        """Return the number of the pull request that our own bot opened from a branch, whatever became of it since.
+
+        None where it opened none; what others opened from a branch of that name does not count.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Abilities:

@@ -41,12 +41,17 @@ class Opened:
     decision: Decision | None
 
 
-def draft(policy: Policy, wish: Wish, *, requester: str, at: datetime) -> tuple[Grant, Decision]:
-    """Turn a wish into a grant and its decision. Raises InvalidError for a wish that no file could hold."""
+def draft(
+    policy: Policy, wish: Wish, *, requester: str, at: datetime, named_at: datetime | None = None
+) -> tuple[Grant, Decision]:
+    """Turn a wish into a grant and its decision. Raises InvalidError for a wish that no file could hold.
+
+    The file's name is made of what is asked and when: of ``named_at``, where the wish is older than this run.
+    """
     fields = Grant(
         GrantId(""), wish.subject, wish.resource, wish.role, wish.reason, wish.span, wish.ticket, wish.purpose
     )
-    name = name_grant(wish.subject, wish.resource, fields.to_dict(), at)
+    name = name_grant(wish.subject, wish.resource, fields.to_dict(), named_at or at)
     wanted = Grant(name, wish.subject, wish.resource, wish.role, wish.reason, wish.span, wish.ticket, wish.purpose)
     read = read_grant(wanted.path, grant_text(wanted).encode())
     if not isinstance(read, Grant):
@@ -59,19 +64,52 @@ def request(history: History, forge: Forge, policy: Policy, wish: Wish, *, main:
     requester = forge.acting().handle
     grant, decision = draft(policy, wish, requester=requester, at=at)
     _refuse_denied(grant, decision)
-    base = history.resolve(main)
-    same = first_duplicate(history, base, grant)
+    refuse_duplicate(history, grant, main=main)
+    files = {grant.path: grant_text(grant).encode()}
+    pull = _open(forge, history, main, grant.id, files, request_title(grant), "request", at)
+    return Opened(pull, grant, decision)
+
+
+def request_title(grant: Grant) -> str:
+    """Say in a line what a new grant asks for; it holds names and no words of people."""
+    return f"Grant {grant.subject} {grant.role} on {grant.resource} for {format_duration(grant.span.length)}"
+
+
+def refuse_duplicate(history: History, grant: Grant, *, main: str) -> None:
+    """Raise InvalidError where main has the same grant under another name."""
+    same = first_duplicate(history, history.resolve(main), grant)
     if same:
         raise InvalidError("the request is not valid", (duplicate_finding(grant.path, same),))
-    title = f"Grant {grant.subject} {grant.role} on {grant.resource} for {format_duration(grant.span.length)}"
-    pull = _open(forge, history, main, grant.id, {grant.path: grant_text(grant).encode()}, title, "request", at)
-    return Opened(pull, grant, decision)
 
 
 def extend(
     history: History, forge: Forge, policy: Policy, admission: Admission, more: timedelta, *, main: str, at: datetime
 ) -> Opened:
-    """Open a request that moves the end of a proved grant by ``more``; it needs approval like any other.
+    """Open a request that moves the end of a proved grant by ``more``; it needs approval like any other."""
+    requester = forge.acting().handle
+    new, decision = extension(history, policy, admission, more, requester=requester, main=main, at=at)
+    _refuse_denied(new, decision)
+    files = {new.path: grant_text(new).encode()}
+    pull = _open(forge, history, main, new.id, files, extension_title(new, more), "extend", at)
+    return Opened(pull, new, decision)
+
+
+def extension_title(grant: Grant, more: timedelta) -> str:
+    """Say in a line what an extension asks for."""
+    return f"Extend {grant.subject} {grant.role} on {grant.resource} by {format_duration(more)}"
+
+
+def extension(
+    history: History,
+    policy: Policy,
+    admission: Admission,
+    more: timedelta,
+    *,
+    requester: str,
+    main: str,
+    at: datetime,
+) -> tuple[Grant, Decision]:
+    """Return a proved grant with its end moved by ``more``, and the decision on it. Raises UsageError after its end.
 
     The window is written as absolute, since a duration would start again at the new merge.
     """
@@ -83,20 +121,20 @@ def extend(
     except OverflowError:
         raise UsageError(f"no calendar reaches {format_duration(more)} beyond the end of {admission.grant}") from None
     new = replace(old, span=Span(window=window))
-    decision = decide(policy, Request(new, forge.acting().handle, at, "widen"), trace=True)
-    _refuse_denied(new, decision)
-    title = f"Extend {new.subject} {new.role} on {new.resource} by {format_duration(more)}"
-    pull = _open(forge, history, main, new.id, {new.path: grant_text(new).encode()}, title, "extend", at)
-    return Opened(pull, new, decision)
+    return new, decide(policy, Request(new, requester, at, "widen"), trace=True)
 
 
 def end(history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime) -> Opened:
     """Open a pull request that removes grants; nobody needs to approve it."""
     for grant in grants:
         read_current(history, main, grant)
-    title = f"End {grants[0]}" if len(grants) == 1 else f"End {len(grants)} grants"
-    pull = _open(forge, history, main, grants[0], {grant_path(grant): None for grant in grants}, title, "end", at)
-    return Opened(pull, None, None)
+    files: dict[str, bytes | None] = {grant_path(grant): None for grant in grants}
+    return Opened(_open(forge, history, main, grants[0], files, end_title(grants), "end", at), None, None)
+
+
+def end_title(grants: tuple[GrantId, ...]) -> str:
+    """Say in a line what a removal removes."""
+    return f"End {grants[0]}" if len(grants) == 1 else f"End {len(grants)} grants"
 
 
 def read_current(history: History, main: str, grant: GrantId) -> Grant:

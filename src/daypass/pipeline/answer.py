@@ -1,0 +1,214 @@
+"""Answering people who ask in words: the issue form becomes a pull request, a comment extends, ends or tells.
+
+What woke us says only where to look; every word that counts is read afresh, from whom the forge says wrote it. Words
+that were changed afterwards may be somebody else's and are refused. What comes of it is a pull request like any other:
+its requester is who wrote the words, and it passes the same gate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from daypass.core.approval import Account
+from daypass.core.errors import ConflictError, EdgeError, InvalidError
+from daypass.core.files.form import LABEL, Answers, looks_like_form, read_form
+from daypass.core.files.text import quoted
+from daypass.core.files.writing import grant_text
+from daypass.core.finding import Finding, Place
+from daypass.core.grant import Grant, GrantId
+from daypass.core.ledger.standing import AdmittedGrant, Standing
+from daypass.core.policy.decision import Decision
+from daypass.core.policy.policies import Policy
+from daypass.core.window import Span
+from daypass.pipeline import propose
+from daypass.pipeline.gate import Gated
+from daypass.pipeline.proposal import PolicyAt
+from daypass.ports import Desk, Forge, History
+
+ISSUE_BRANCH = "daypass/issue-"
+COMMENT_BRANCH = "daypass/comment-"
+"""The forge takes whose request it is from the branch, where our own bot opened the pull request."""
+
+_TOO_BIG = 1 << 53  # no id of the forge is longer, and no JSON number keeps more exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What woke us: an issue that was opened, or a comment (``comment`` is its id, else 0) that was written."""
+
+    issue: int
+    comment: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What answering needs. ``opens`` is whether we may open pull requests in somebody's name: only our own bot may."""
+
+    history: History
+    forge: Forge
+    desk: Desk
+    policy_at: PolicyAt
+    standing: Callable[[], Standing]
+    main: str
+    opens: bool
+
+    @property
+    def policy(self) -> Policy:
+        """Main's policy: no word of an issue changes what it is judged by."""
+        return self.policy_at(self.history.resolve(self.main))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What there is to say on issue or pull request ``number``, kept in one comment a ``topic``.
+
+    ``kind``: ``silent`` (nothing is said there; ``why`` is for the log), ``opened`` (pull request ``pull``), ``there``
+    (it was opened before), ``link`` (they open it themselves), ``denied``, ``refused``, ``help`` or ``status``.
+    ``what`` is what they asked for: ``request``, ``extend``, ``end`` or "". ``live`` are the proved grants that status
+    is told of, ``lost`` those that are not, with why.
+    """
+
+    number: int
+    topic: str
+    kind: str
+    by: Account
+    why: str = ""
+    hint: str = ""
+    what: str = ""
+    pull: int = 0
+    grant: Grant | None = None
+    grants: tuple[GrantId, ...] = ()
+    decision: Decision | None = None
+    findings: tuple[Finding, ...] = ()
+    gated: Gated | None = None
+    live: tuple[AdmittedGrant, ...] = ()
+    lost: tuple[tuple[GrantId, str], ...] = ()
+
+
+def read_event(raw: bytes) -> Event | str:
+    """Read from an event's payload what it is about and nothing else; a text says why there is nothing to answer.
+
+    https://docs.github.com/en/webhooks/webhook-events-and-payloads. Raises EdgeError for what is no such payload.
+    """
+    try:
+        payload = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise EdgeError("the event file holds no JSON", hint="it is the file that $GITHUB_EVENT_PATH names") from None
+    if not isinstance(payload, dict) or not isinstance(payload.get("issue"), dict):
+        raise EdgeError(
+            "the event is about no issue", hint="`daypass answer` is for the events issues and issue_comment"
+        )
+    comment, action = payload.get("comment"), payload.get("action")
+    wanted = "opened" if comment is None else "created"
+    if action != wanted:
+        return f"the action is {action!r}; only {wanted!r} is answered"
+    issue = _identifier(payload["issue"].get("number"), "the issue's number")
+    if comment is None:
+        return Event(issue)
+    return Event(issue, _identifier(comment.get("id") if isinstance(comment, dict) else None, "the comment's id"))
+
+
+def _identifier(value: object, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _TOO_BIG:
+        raise EdgeError(f"the event is not understood: expected {what}, got {str(value)[:40]!r}")
+    return value
+
+
+def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
+    """Turn an issue that the form made into a pull request of its author, once."""
+    ticket = office.desk.ticket(number)
+    by = ticket.by
+
+    def refused(why: str, hint: str = "", findings: tuple[Finding, ...] = ()) -> Reply:
+        return Reply(number, "answer", "refused", by, why, hint, what="request", findings=findings)
+
+    if ticket.is_pull or not (LABEL in ticket.labels or looks_like_form(ticket.body)):
+        return Reply(number, "answer", "silent", by, "it is no request made with the form")
+    if not by.person:
+        return Reply(number, "answer", "silent", by, f"{by.name} is no person")
+    if not by.handle:
+        return refused(
+            f"the directory does not know {by.name}",
+            "people who may ask are listed in policies/directory, each with the numeric id of their account",
+        )
+    branch = f"{ISSUE_BRANCH}{number}"
+    if ticket.edited:
+        there = office.desk.asked(branch) if office.opens else None
+        if there is not None:  # what they wrote was taken before it was edited
+            return Reply(number, "answer", "there", by, what="request", pull=there)
+        return refused(
+            "this issue was edited after it was opened, and an edit may be somebody else's", "ask again in a new issue"
+        )
+    answers = read_form(f"issue {number}", ticket.body)
+    if not isinstance(answers, Answers):
+        return refused("the answers cannot be read", findings=answers)
+    unknown = _unknown(office.policy, answers, f"issue {number}")
+    if unknown:
+        return refused("the answers are not what the form offers", findings=unknown)
+    try:
+        grant, decision = propose.draft(
+            office.policy, _wish(answers, by.handle), requester=by.handle, at=at, named_at=ticket.at
+        )
+        propose.refuse_duplicate(office.history, grant, main=office.main)
+    except InvalidError as error:
+        return refused(error.message, findings=error.findings)
+    made = Reply(number, "answer", "opened", by, what="request", grant=grant, decision=decision, grants=(grant.id,))
+    files = ((grant.path, grant_text(grant).encode()),)
+    return open_for(office, made, branch=branch, title=propose.request_title(grant), files=files, at=at)
+
+
+def _wish(answers: Answers, author: str) -> propose.Wish:
+    return propose.Wish(
+        subject=answers.subject or author,
+        resource=answers.resource,
+        role=answers.role,
+        span=Span(duration=answers.duration),
+        reason=answers.reason,
+        ticket=answers.ticket,
+        purpose=answers.purpose,
+    )
+
+
+def _unknown(policy: Policy, answers: Answers, file: str) -> tuple[Finding, ...]:
+    """Say which choice main's catalogue does not have: it was typed by hand, or is gone since the form was opened."""
+    resource = policy.catalogue.resources.get(answers.resource)
+    found = []
+    if resource is None or answers.role not in resource.roles:
+        message = f"the catalogue has no role {answers.role} on {answers.resource}"
+        found.append(Finding("form-answer", Place(file, path="role"), message, "choose one of the form's"))
+    if answers.purpose and answers.purpose not in policy.catalogue.purposes:
+        message = f"policies/purposes has no {quoted(answers.purpose)}"
+        found.append(Finding("form-answer", Place(file, path="purpose"), message, "choose one of the form's, or none"))
+    return tuple(found)
+
+
+def open_for(
+    office: Office, reply: Reply, *, branch: str, title: str, files: Sequence[tuple[str, bytes | None]], at: datetime
+) -> Reply:
+    """Open a pull request in the name of who asked, once; where we may not, have them open it themselves.
+
+    A run that died between branch and pull request is made good by the next: the branch is made anew. Of two runs at
+    once one loses the race for the pull request, and tells of the other's.
+    """
+    if reply.decision is not None and reply.decision.denials:
+        return replace(reply, kind="denied")
+    if not office.opens:
+        return replace(reply, kind="link")
+    there = office.desk.asked(branch)
+    if there is None:
+        parent = office.history.resolve(office.main)
+        try:
+            head = office.forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
+            pull = office.forge.open(
+                branch=branch, head=head, title=title, at=at, body=f"Asked for by {reply.by.name} in #{reply.number}."
+            )
+        except ConflictError:
+            there = office.desk.asked(branch)
+            if there is None:
+                raise
+        else:
+            return replace(reply, pull=pull.number)
+    return replace(reply, kind="there", pull=there)

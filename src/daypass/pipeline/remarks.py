@@ -1,0 +1,215 @@
+"""Comments that ask for something: ``/extend 2h``, ``/end``, ``/status`` as the very first line.
+
+On the issue that asked, or on a pull request that changed the grant. Nothing that we write ourselves begins with a
+stroke, and no machine is answered, so that no answer can call for another.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from daypass.core.approval import Pull
+from daypass.core.errors import InvalidError, UsageError
+from daypass.core.files.form import LABEL
+from daypass.core.files.writing import grant_text
+from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
+from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.standing import AdmittedGrant
+from daypass.core.window import parse_duration
+from daypass.pipeline import propose
+from daypass.pipeline.answer import COMMENT_BRANCH, ISSUE_BRANCH, Office, Reply, open_for
+from daypass.pipeline.gate import look
+from daypass.ports import Remark
+
+_COMMAND = re.compile(r"/([A-Za-z][A-Za-z-]{0,30})(?:[ \t]+(.*))?")
+_KNOWN = ("extend", "end", "status")
+
+
+def read_command(body: str) -> tuple[str, str] | None:
+    """Return a comment's command and what follows it on the line; None where the first line is no command.
+
+    `/usr/bin is full` is none; a quoted or an indented command is none.
+    """
+    match = _COMMAND.fullmatch(body.replace("\r\n", "\n").split("\n", 1)[0].rstrip(" \t"))
+    return (match[1].lower(), (match[2] or "").strip()) if match is not None else None
+
+
+def answer_comment(office: Office, comment: int, *, at: datetime) -> Reply:
+    """Do what a comment asks for, where the right person asks."""
+    remark = office.desk.remark(comment)
+    command = read_command(remark.body)
+    silent = Reply(remark.number, f"comment-{comment}", "silent", remark.by)
+    if command is None:
+        return replace(silent, why="the comment is no command")
+    if not remark.by.person:
+        return replace(silent, why=f"{remark.by.name} is no person")
+    ticket = office.desk.ticket(remark.number)
+    if not ticket.is_pull and LABEL not in ticket.labels:
+        return replace(silent, why="the comment is on no request")
+    name, argument = command
+    if name not in _KNOWN or (name != "extend" and argument):
+        return replace(silent, topic="help", kind="help", what=name)
+    if not remark.by.handle:
+        why, hint = f"the directory does not know {remark.by.name}", "people are listed in policies/directory"
+        return replace(silent, topic="stranger", kind="refused", what=name, why=why, hint=hint)
+    if remark.edited:
+        why = "this comment was edited, and an edit may be somebody else's"
+        return replace(silent, kind="refused", what=name, why=why, hint="write it again in a new comment")
+    number = remark.number if ticket.is_pull else office.desk.asked(f"{ISSUE_BRANCH}{remark.number}")
+    if number is None:
+        why, hint = "we opened no pull request for this issue", "write the command on the pull request itself"
+        return replace(silent, kind="refused", what=name, why=why, hint=hint)
+    return _Asked(office, replace(silent, what=name), remark, office.forge.pull(number), at).do(argument)
+
+
+class _Asked:
+    """One command of a known person about one pull request."""
+
+    def __init__(self, office: Office, reply: Reply, remark: Remark, pull: Pull, at: datetime) -> None:
+        self._office = office
+        self._reply = reply
+        self._remark = remark
+        self._pull = pull
+        self._at = at
+
+    def do(self, argument: str) -> Reply:
+        """Carry the command out."""
+        if self._reply.what == "status":
+            return self._status()
+        if self._pull.merge is None:
+            words = "is not merged yet" if self._pull.state == "open" else "was closed without being merged"
+            return self._refused(
+                f"#{self._pull.number} {words}, so there is no access to {self._reply.what}",
+                "close the pull request to take the request back" if self._pull.state == "open" else "ask anew",
+            )
+        return self._extend(argument) if self._reply.what == "extend" else self._end()
+
+    def _refused(self, why: str, hint: str = "") -> Reply:
+        return replace(self._reply, kind="refused", why=why, hint=hint)
+
+    def _grants(self) -> tuple[GrantId, ...]:
+        """Return the grants that the pull request brought or changed, whatever became of them since."""
+        merge, history = self._pull.merge, self._office.history
+        if merge is None:
+            return ()
+        changes = history.changes(merge.base, merge.commit)
+        return tuple(grant_id(c.path) for c in changes if c.path.startswith(FOLDER) and not c.deleted)
+
+    def _admission(self, grant: GrantId) -> Admission | None:
+        return self._office.standing().admission(grant)
+
+    def _why_not_proved(self, grant: GrantId) -> str:
+        refusal = self._office.standing().refusals.get(grant)
+        if refusal is not None:
+            return f"it was refused: {refusal.message} [{refusal.code}]"
+        there = any(
+            e.path == grant_path(grant) for e in self._office.history.entries(self._office.main, _folder(grant))
+        )
+        return "it was not applied yet" if there else "it is gone from main"
+
+    def _extend(self, argument: str) -> Reply:
+        try:
+            more = parse_duration(argument)
+        except ValueError as error:
+            why, _, hint = str(error).partition("; ")
+            return self._refused(why, hint or "write for example /extend 2h")
+        grants = self._grants()
+        if len(grants) != 1:
+            return self._refused(
+                f"#{self._pull.number} changed {len(grants)} grants; a comment extends one",
+                "`daypass extend` takes the id of a grant, as `daypass status` lists it",
+            )
+        admission = self._admission(grants[0])
+        if admission is None:
+            return self._refused(f"{grants[0]} gives no access now: {self._why_not_proved(grants[0])}")
+        if self._remark.by.handle not in (admission.subject, admission.requester):
+            return self._refused(
+                f"only {_either(admission.subject, admission.requester)} may extend {grants[0]}, by a comment of their own",
+                "anybody may ask for access of their own with the form",
+            )
+        return self._open_extension(admission, more)
+
+    def _open_extension(self, admission: Admission, more: timedelta) -> Reply:
+        office = self._office
+        try:
+            grant, decision = propose.extension(
+                office.history,
+                office.policy,
+                admission,
+                more,
+                requester=self._remark.by.handle,
+                main=office.main,
+                at=self._at,
+            )
+        except (InvalidError, UsageError) as error:
+            return self._refused(error.message, error.hint)
+        made = replace(self._reply, kind="opened", grant=grant, decision=decision, grants=(grant.id,))
+        return open_for(
+            office,
+            made,
+            branch=f"{COMMENT_BRANCH}{self._remark.id}",
+            title=propose.extension_title(grant, more),
+            files=((grant.path, grant_text(grant).encode()),),
+            at=self._at,
+        )
+
+    def _end(self) -> Reply:
+        office, there = self._office, []
+        for grant in self._grants():
+            try:
+                current = propose.read_current(office.history, office.main, grant)
+            except UsageError:
+                continue  # it is gone already
+            except InvalidError as error:
+                return self._refused(error.message)
+            may = self._may_end(grant, current.subject, current.resource)
+            if self._remark.by.handle not in may:
+                return self._refused(f"{grant} may be ended by {_either(*may)}")
+            there.append(grant)
+        if not there:
+            return self._refused(f"nothing that #{self._pull.number} granted is left on main")
+        grants = tuple(there)
+        return open_for(
+            office,
+            replace(self._reply, kind="opened", grants=grants),
+            branch=f"{COMMENT_BRANCH}{self._remark.id}",
+            title=propose.end_title(grants),
+            files=tuple((grant_path(grant), None) for grant in grants),
+            at=self._at,
+        )
+
+    def _may_end(self, grant: GrantId, subject: str, resource: str) -> tuple[str, ...]:
+        """Return who may end a grant: who has it, who asked for it, and the people who own the resource."""
+        catalogue = self._office.policy.catalogue
+        admission = self._admission(grant)
+        requester = admission.requester if admission is not None else self._pull.opened_by.handle
+        found = catalogue.resources.get(resource)
+        groups = [catalogue.directory.groups.get(group, frozenset()) for group in (found.owners if found else ())]
+        owners = sorted(handle for group in groups for handle in group)
+        return tuple(handle for handle in dict.fromkeys((subject, requester, *owners)) if handle)
+
+    def _status(self) -> Reply:
+        office, number = self._office, self._pull.number
+        said = replace(self._reply, kind="status", pull=number)
+        if self._pull.state == "open":
+            gated = look(
+                office.history, office.forge, office.policy_at, office.standing(), number, main=office.main, at=self._at
+            )
+            return replace(said, gated=gated)
+        if self._pull.merge is None:
+            return replace(said, why=self._pull.closed_reason or "it was closed without being merged")
+        proved = [(grant, self._admission(grant)) for grant in self._grants()]
+        live = tuple(AdmittedGrant.of(a) for _, a in proved if a is not None and not a.window.ended(self._at))
+        ended = [(grant, "its window is over") for grant, a in proved if a is not None and a.window.ended(self._at)]
+        lost = [(grant, self._why_not_proved(grant)) for grant, a in proved if a is None]
+        return replace(said, live=live, lost=(*ended, *lost))
+
+
+def _folder(grant: GrantId) -> str:
+    return FOLDER + grant.rpartition("/")[0]
+
+
+def _either(*handles: str) -> str:
+    return " or ".join(dict.fromkeys(handles))
