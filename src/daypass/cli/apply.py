@@ -96,8 +96,11 @@ def finding_line(finding: Any) -> str:
 @format_option(["text", "json"])
 @_detailed
 @_confirm
+@click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with what was refused.")
 @click.pass_obj
-def apply(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcode: bool, confirm: str) -> int:
+def apply(
+    obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcode: bool, confirm: str, issue: bool
+) -> int:
     """Make the targets equal what main says, with a signed receipt for everything.
 
     Every merged grant is proved again from the forge's records first; what cannot be proved gives nothing, and is said.
@@ -107,6 +110,8 @@ def apply(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitco
     site = live_site(obj["folder"], obj["acting"])
     done = run_apply(site, site.instant(at, writes=True), confirm)
     print_applied(done, output)
+    if issue:
+        tell_refused(site, done.survey)
     if done.survey.stuck is not None:
         raise done.survey.stuck
     codes = [done.exit_code]
@@ -145,6 +150,21 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
             )
 
         return carry_out(take, site.books, targets, run=site.run_name(at), confirmed=confirm, progress=progress)
+
+
+def tell_refused(site: Any, found: Any) -> None:
+    """Keep one issue about what stands on main and gives nothing. That it cannot be written stops nothing."""
+    from daypass.views.refused import refused_markdown
+
+    text = refused_markdown(found.refusals, [(u.grant, u.message) for u in found.unproved], found.plan.blocked)
+    try:
+        board = site.hub.board(site.policy.catalogue.directory)
+        number = board.issue("refused", title="Grants that give no access", text=text)
+    except EdgeError as error:
+        click.echo(f"daypass: the issue about what was refused was not written: {error.message}", err=True)
+        return
+    if number is not None:
+        click.echo(f"Issue #{number} tells what was refused.", err=True)
 
 
 def print_applied(done: Any, output: str) -> None:
