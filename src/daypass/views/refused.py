@@ -21,7 +21,7 @@ def refused_markdown(refusals: Sequence[Refusal], unproved: Sequence[tuple[str, 
         return ""
     rows = [(code(r.grant), code(r.code), prose(r.message), code(r.landing), code(r.blob)) for r in refusals]
     rows += [(code(grant), code("unproved"), prose(why), code(""), code("")) for grant, why in unproved]
-    rows += [(code(c.grant), code("blocked"), prose(c.blocked.value if c.blocked else ""), code(""), code("")) for c in blocked]
+    rows += [(code(c.grant), code("blocked"), prose(c.blocked.value), code(""), code("")) for c in blocked if c.blocked]
     lines = [
         "These grants stand on main and give no access, since nobody could prove that they may.",
         "",
