@@ -35,8 +35,12 @@ class GitHubDesk:
         """Return one issue or pull request (https://docs.github.com/en/rest/issues/issues#get-an-issue). 2 calls."""
         what = f"issue {number}"
         found = _object(self._api.get(f"/repos/{self._repository}/issues/{number}"), what)
-        if found.get("number") != number:  # one that was moved to another repository answers from there
-            raise EdgeError(f"{what} is another's: expected number {number}, got {found.get('number')!r}")
+        # An issue that was moved to another repository is answered from there.
+        home = str(found.get("repository_url", "")).lower()
+        if found.get("number") != number or not home.endswith(f"/repos/{self._repository}".lower()):
+            raise EdgeError(
+                f"{what} is not {self._repository}'s any more", hint="it was moved; ask again with the form"
+            )
         labels = found.get("labels")
         if not isinstance(labels, list):
             raise EdgeError(f"GitHub's answer about {what} is not understood: it names no labels")
