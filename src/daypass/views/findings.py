@@ -16,6 +16,9 @@ _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE:
 # Controls above ASCII (one of them begins escape sequences), bidirectional marks, halves of characters.
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+# Halves of characters that stand for no byte of a file's name: JSON can hold them, UTF-8 cannot.
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
 
 def printable(text: str) -> str:
     """Return text with everything that could move a terminal's cursor or hide written as an escape.
@@ -24,6 +27,7 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
+    text = _HALVES.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 

@@ -41,8 +41,8 @@ def code(value: str) -> str:
     text = text.replace("|", r"\x7c" if "\\" in text else r"\|")
     longest = max((len(run) for run in _TICKS.findall(text)), default=0)
     fence = "`" * (longest + 1)
-    # One blank on each side is taken off again where both are there; a backtick may not touch the fence.
-    pad = " " if text[0] in "` " or text[-1] in "` " else ""
+    # A blank on each side is taken off again where there is more than blanks; a backtick may not touch the fence.
+    pad = " " if text.strip() and (text[0] in "` " or text[-1] in "` ") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
