@@ -288,6 +288,15 @@ def test_merge_base_and_ancestry(scene, history):
         history.is_ancestor(NOWHERE, tip)
 
 
+def unrelated(clone):
+    """Make a commit that shares nothing with the others, and return its id."""
+    git = ["git", "-C", str(clone), "-c", "user.name=o", "-c", "user.email=o@example.com"]
+    made = [*git, "hash-object", "-t", "tree", "-w", "/dev/null"]
+    tree = subprocess.run(made, capture_output=True, check=True, text=True).stdout.strip()
+    made = [*git, "commit-tree", "-m", "other", tree]
+    return subprocess.run(made, capture_output=True, check=True, text=True).stdout.strip()
+
+
 def test_a_shallow_clone_is_refused_for_every_answer_over_history(scene, tmp_path):
     scene.commit_file("grants/db/a.yaml")
     tip = scene.commit_file("grants/db/b.yaml")
@@ -295,10 +304,10 @@ def test_a_shallow_clone_is_refused_for_every_answer_over_history(scene, tmp_pat
     subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{scene.folder}", str(cut)], check=True)
     history = GitHistory(Git(cut))
     assert history.is_shallow()
+    other = unrelated(cut)
     for ask in (
         lambda: list(history.landings(None, tip)),
-        lambda: history.commits(tip, tip),
-        lambda: history.merge_base(tip, tip),
+        lambda: history.merge_base(tip, history.resolve(other)),
         lambda: history.is_ancestor(tip, tip),
     ):
         with pytest.raises(RefusedError) as caught:
@@ -308,6 +317,56 @@ def test_a_shallow_clone_is_refused_for_every_answer_over_history(scene, tmp_pat
     assert [entry.path for entry in history.entries("HEAD", "grants")] == ["grants/db/a.yaml", "grants/db/b.yaml"]
     subprocess.run(["git", "-C", str(cut), "fetch", "-q", "--unshallow"], check=True)
     assert len(list(history.landings(None, tip))) == 2
+
+
+def test_a_shallow_clone_answers_what_its_cut_cannot_change(scene, tmp_path):
+    scene.commit_file("grants/db/a.yaml")
+    base = scene.commit_file("grants/db/b.yaml")
+    head = scene.commit_file("grants/db/c.yaml")
+    cut = tmp_path / "cut"
+    subprocess.run(["git", "clone", "-q", "--depth", "2", f"file://{scene.folder}", str(cut)], check=True)
+    history = GitHistory(Git(cut))
+    assert history.merge_base(base, head) == base
+    assert [commit.oid for commit in history.commits(base, head)] == [head]
+    assert [change.path for change in history.changes(base, head)] == ["grants/db/c.yaml"]
+    other = unrelated(cut)
+    with pytest.raises(RefusedError, match="its history is cut"):
+        history.merge_base(head, base)
+    with pytest.raises(RefusedError, match="its history is cut"):
+        history.commits(history.resolve(other), head)
+
+
+def test_a_partial_clone_fetches_what_it_will_read_at_once(scene, tmp_path):
+    for name in "abcdef":
+        scene.commit_file(f"grants/db/{name}.yaml", f"{name}\n")
+    scene.run("config", "uploadpack.allowFilter", "true")
+    scene.run("config", "uploadpack.allowAnySHA1InWant", "true")
+    part = tmp_path / "part"
+    options = ("--filter=blob:none", "--no-checkout", "--depth", "1")
+    subprocess.run(["git", "clone", "-q", *options, f"file://{scene.folder}", str(part)], check=True)
+    history = GitHistory(Git(part))
+    before = len(list((part / ".git/objects/pack").glob("*.pack")))
+    oids = [entry.oid for entry in history.entries("HEAD", "grants")]
+    assert [raw for _, raw in history.blobs(oids)] == [b"a\n", b"b\n", b"c\n", b"d\n", b"e\n", b"f\n"]
+    assert len(list((part / ".git/objects/pack").glob("*.pack"))) <= before + 1
+    assert [raw for _, raw in history.blobs(oids[:2])] == [b"a\n", b"b\n"]
+    again = GitHistory(Git(part))
+    scene.folder.rename(tmp_path / "gone")
+    assert len(list(again.blobs(oids))) == 6, "what is here already needs no forge"
+
+
+def test_a_partial_clone_whose_forge_is_gone_says_so(scene, tmp_path):
+    scene.commit_file("grants/db/a.yaml", "a\n")
+    scene.commit_file("grants/db/b.yaml", "b\n")
+    scene.run("config", "uploadpack.allowFilter", "true")
+    part = tmp_path / "part"
+    options = ("--filter=blob:none", "--no-checkout", "--depth", "1")
+    subprocess.run(["git", "clone", "-q", *options, f"file://{scene.folder}", str(part)], check=True)
+    scene.folder.rename(tmp_path / "gone")
+    history = GitHistory(Git(part))
+    oids = [entry.oid for entry in history.entries("HEAD", "grants")]
+    with pytest.raises(EdgeError, match=r"^2 files that this clone left at origin cannot be fetched: "):
+        list(history.blobs(oids))
 
 
 def test_a_bare_clone_answers_as_the_repository_does(scene, history, tmp_path):

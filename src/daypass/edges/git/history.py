@@ -1,8 +1,8 @@
 """History over a real repository: revisions, trees, contents, and main's first-parent steps.
 
 Only plumbing is run, so that nobody's settings for log or diff change an answer. Merges are compared with their first
-parent, so that a grant slipped into a merge is seen. In a shallow clone, where history is cut and every answer over it
-would be wrong, the methods that walk it raise RefusedError.
+parent, so that a grant slipped into a merge is seen. In a shallow clone, where history is cut and answers over it
+can be wrong, the methods that walk it raise RefusedError, but for the few answers that are certain all the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import objects
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.promised import Promised
 from daypass.ports import Change, Commit, Entry, Landing
 
 _COMPARE = ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--ignore-submodules=none")
@@ -35,6 +36,7 @@ class GitHistory:
         self._git = git
         self._blob_limit = blob_limit
         self._known: set[str] = set()
+        self._promised = Promised(git)
 
     def resolve(self, revision: str) -> Oid:
         """Return the commit that a revision names. Raises EdgeError when it names none."""
@@ -62,7 +64,9 @@ class GitHistory:
 
     def blobs(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
         """Stream contents in the order asked. Raises EdgeError for an object that is missing or no blob."""
-        return objects.blobs(self._git, oids, limit=self._blob_limit)
+        wanted = list(oids)
+        self._promised.bring(wanted)
+        return objects.blobs(self._git, wanted, limit=self._blob_limit)
 
     def changes(self, base: str, head: str) -> tuple[Change, ...]:
         """Return the paths that differ between two commits' trees, without rename detection."""
@@ -70,7 +74,15 @@ class GitHistory:
             return tuple(found for found in _changes(output) if isinstance(found, Change))
 
     def merge_base(self, one: str, other: str) -> Oid | None:
-        """Return the best common ancestor, None where there is none. Raises RefusedError in a shallow clone."""
+        """Return the best common ancestor, None where there is none.
+
+        In a shallow clone only one answer is certain: that ``one`` is itself an ancestor, which a step from parent to
+        parent shows. Raises RefusedError there otherwise.
+        """
+        if self.is_shallow():
+            old, new = self.resolve(one), self.resolve(other)
+            if self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0:
+                return old
         self._refuse_shallow()
         done = self._git.attempt("merge-base", self.resolve(one), self.resolve(other))
         if done.returncode not in (0, 1):
@@ -86,10 +98,15 @@ class GitHistory:
         return done.returncode == 0
 
     def commits(self, base: str, head: str) -> tuple[Commit, ...]:
-        """Return the commits that head has and base has not, oldest first. Raises RefusedError in a shallow clone."""
-        self._refuse_shallow()
+        """Return the commits that head has and base has not, oldest first.
+
+        Raises RefusedError where a shallow clone's cut goes through them: some would be missing. Elsewhere such a clone
+        can only list too many.
+        """
         span = (self.resolve(head), f"^{self.resolve(base)}")
         listed = self._git.text("rev-list", "--topo-order", "--reverse", *span).split()
+        if self.is_shallow() and set(listed) & set((self._common_dir / "shallow").read_text("ascii").split()):
+            self._refuse_shallow()
         return tuple(parse_commit(oid, raw) for _, oid, raw in objects.objects(self._git, listed))
 
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:

@@ -89,7 +89,8 @@ class Repository:
 def open_repository(folder: Path, state: Path | None = None) -> Repository:
     """Open the repository around a folder; ``state`` is where its state is kept, within the clone by default.
 
-    Raises EdgeError where there is none or git does not trust its owner."""
+    Raises EdgeError where there is none or git does not trust its owner.
+    """
     git = Git(folder)
     done = git.attempt("rev-parse", "--git-common-dir")
     if done.returncode != 0:
