@@ -1,0 +1,151 @@
+"""One request to GitHub and its answer, counted: the client library with everything automatic switched off.
+
+PyGithub would follow a redirect without the query, repeat what is not safe to repeat, and wait without an end; here
+each request is sent once, and what came of it is said.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from github import Auth
+from github.Requester import (
+    HTTPRequestsConnectionClass,
+    HTTPSRequestsConnectionClass,
+    Requester,
+    RequestsResponse,
+)
+from requests import RequestException
+
+from daypass.core.errors import InvalidError
+
+VERSION = "2022-11-28"
+"""The version of the API that the answers are read by: https://docs.github.com/en/rest/about-the-rest-api/api-versions"""
+
+TIMEOUT = 15
+"""Seconds without a byte after which an answer counts as lost."""
+
+PER_PAGE = 100
+_ACCEPT = "application/vnd.github+json"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_WRITE_PAUSE = 1.0
+"""Seconds between writes, as GitHub asks: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What GitHub answered. ``headers`` have names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+class LostError(Exception):
+    """No whole answer came: whether the request had its effect is unknown."""
+
+
+class Transport:
+    """The connection to one API. Raises InvalidError for an address that is not https, loopback excepted."""
+
+    def __init__(self, base: str) -> None:
+        parts = urlsplit(base)
+        local = parts.hostname in _LOOPBACK
+        if parts.scheme != "https" and not (parts.scheme == "http" and local):
+            raise InvalidError(
+                f"expected the address of GitHub's API to begin with https://, got {base!r}",
+                hint="correct GITHUB_API_URL; without it https://api.github.com is used",
+            )
+        if parts.username or parts.password or not parts.hostname or parts.query or parts.fragment:
+            raise InvalidError(f"expected the address of GitHub's API alone, got one of {parts.hostname!r} with more")
+        self.base = base.rstrip("/")
+        self.calls = 0
+        self._pause = None if local else _WRITE_PAUSE
+        self._connection = _connection(self, parts.hostname, parts.port, secure=parts.scheme == "https")
+        if local:
+            self._connection.session.trust_env = False  # a proxy of the environment is not asked for this machine
+        self._requesters: dict[int, tuple[Auth.Auth, Requester]] = {}
+
+    def send(self, verb: str, url: str, auth: Auth.Auth, body: Any = None) -> Answer:
+        """Send one request, once. ``url`` is an absolute path of the API with its query, or a whole address of it.
+
+        Raises LostError when no whole answer came.
+        """
+        try:
+            status, headers, text = self._requester(auth).requestJson(
+                verb, url, None, {"Accept": _ACCEPT}, body, self._connection
+            )
+        except RequestException as error:
+            raise LostError(_innermost(error)) from error
+        return Answer(status, headers, text)
+
+    def _requester(self, auth: Auth.Auth) -> Requester:
+        kept = self._requesters.get(id(auth))
+        if kept is not None:
+            return kept[1]
+        requester = Requester(
+            auth=auth,
+            base_url=self.base,
+            timeout=TIMEOUT,
+            user_agent="daypass",
+            per_page=PER_PAGE,
+            verify=True,
+            retry=0,
+            pool_size=None,
+            seconds_between_requests=None,
+            seconds_between_writes=self._pause,
+            api_version=VERSION,
+        )
+        self._requesters = {id(auth): (auth, requester)} if len(self._requesters) > 1 else self._requesters
+        self._requesters[id(auth)] = (auth, requester)
+        return requester
+
+
+class _Once:
+    """Counts what is sent and hands redirects to nobody: a renamed repository is to be named anew, not followed."""
+
+    owner: Transport
+
+    def getresponse(self) -> RequestsResponse:
+        self.owner.calls += 1
+        found: RequestsResponse = super().getresponse()  # type: ignore[misc]  # mixed into PyGithub's connections below
+        if found.status == 202 and self.verb == "GET":  # type: ignore[attr-defined]  # likewise; it would ask for ever
+            raise RequestException("it is still making the answer")
+        found.headers.pop("location", None)
+        return found
+
+
+class _Plain(_Once, HTTPRequestsConnectionClass):
+    pass
+
+
+class _Secure(_Once, HTTPSRequestsConnectionClass):
+    pass
+
+
+def _connection(owner: Transport, host: str, port: int | None, *, secure: bool) -> _Plain | _Secure:
+    made = (_Secure if secure else _Plain)(f"[{host}]" if ":" in host else host, port, timeout=TIMEOUT, retry=0)
+    made.owner = owner
+    return made
+
+
+def _innermost(error: BaseException) -> str:
+    """Say what a failed request died of, in few words and without addresses of objects."""
+    named = type(error).__name__
+    words = {
+        "ConnectTimeout": f"it cannot be reached within {TIMEOUT} s",
+        "ReadTimeout": f"no answer within {TIMEOUT} s",
+        "ChunkedEncodingError": "the answer was cut off",
+        "SSLError": "its certificate does not hold",
+        "ProxyError": "the proxy does not let it through",
+        "ConnectionError": "the connection failed",
+    }
+    return words.get(named, str(error)[:200] if named == "RequestException" else "the request failed")
+
+
+_SILENT = logging.Logger("daypass.github", level=logging.CRITICAL + 1)
+Requester.injectLogger(_SILENT)  # its log would hold whole answers, among them the tokens of installations
