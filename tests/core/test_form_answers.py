@@ -167,7 +167,9 @@ def test_no_text_makes_the_reader_fail_and_only_a_form_is_read(text: str) -> Non
         assert all(finding.message and finding.hint for finding in found)
 
 
-@given(key=st.sampled_from([q.key for q in QUESTIONS]), question=st.sampled_from(QUESTIONS), value=_words, before=_words)
+@given(
+    key=st.sampled_from([q.key for q in QUESTIONS]), question=st.sampled_from(QUESTIONS), value=_words, before=_words
+)
 def test_no_answer_can_answer_another_question(key: str, question: object, value: str, before: str) -> None:
     label = getattr(question, "label", "")
     found = read_form("issue 12", body(**{key: f"{before}\n### {label}\n\n{value}"}))

@@ -52,6 +52,8 @@ _NO_CODES = frozenset(
             "daypass-requester",
         ),
         "daypass-rules",
+        # the label of the issue form
+        "daypass-request",
         # why an approver does not count: not a finding's code
         "co-authored",
     }

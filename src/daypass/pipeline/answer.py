@@ -14,7 +14,7 @@ from datetime import datetime
 
 from daypass.core.approval import Account
 from daypass.core.errors import ConflictError, EdgeError, InvalidError
-from daypass.core.files.form import LABEL, Answers, looks_like_form, read_form
+from daypass.core.files.form import LABEL, QUESTIONS, Answers, looks_like_form, read_form
 from daypass.core.files.text import quoted
 from daypass.core.files.writing import grant_text
 from daypass.core.finding import Finding, Place
@@ -154,7 +154,7 @@ def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
         )
         propose.refuse_duplicate(office.history, grant, main=office.main)
     except InvalidError as error:
-        return refused(error.message, findings=error.findings)
+        return refused(error.message, findings=tuple(_of_form(finding, number) for finding in error.findings))
     made = Reply(number, "answer", "opened", by, what="request", grant=grant, decision=decision, grants=(grant.id,))
     files = ((grant.path, grant_text(grant).encode()),)
     return open_for(office, made, branch=branch, title=propose.request_title(grant), files=files, at=at)
@@ -170,6 +170,13 @@ def _wish(answers: Answers, author: str) -> propose.Wish:
         ticket=answers.ticket,
         purpose=answers.purpose,
     )
+
+
+def _of_form(finding: Finding, number: int) -> Finding:
+    """Say of an answer what was found in the file that it was written to: nobody ever sees that file."""
+    label = next((question.label for question in QUESTIONS if question.key == finding.place.path), "")
+    message = f"{label!r}: {finding.message}" if label else finding.message
+    return replace(finding, place=Place(f"issue {number}", path=finding.place.path), message=message)
 
 
 def _unknown(policy: Policy, answers: Answers, file: str) -> tuple[Finding, ...]:

@@ -24,6 +24,7 @@ from daypass.pipeline.gate import look
 from daypass.ports import Remark
 
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z-]{0,30})(?:[ \t]+(.*))?")
+_TOPIC = "comment-"
 _KNOWN = ("extend", "end", "status")
 
 
@@ -40,7 +41,7 @@ def answer_comment(office: Office, comment: int, *, at: datetime) -> Reply:
     """Do what a comment asks for, where the right person asks."""
     remark = office.desk.remark(comment)
     command = read_command(remark.body)
-    silent = Reply(remark.number, f"comment-{comment}", "silent", remark.by)
+    silent = Reply(remark.number, f"{_TOPIC}{comment}", "silent", remark.by)
     if command is None:
         return replace(silent, why="the comment is no command")
     if not remark.by.person:

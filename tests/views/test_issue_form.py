@@ -1,0 +1,158 @@
+"""The issue form keeps every rule that GitHub documents, whatever legal names the catalogue holds.
+
+https://docs.github.com/en/communities/using-templates-to-encourage-useful-issues-and-pull-requests/common-validation-errors-when-creating-issue-forms
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daypass.core.catalogue import Catalogue, Directory, Purpose, Resource, Role, Settings
+from daypass.core.files.form import QUESTIONS, Answers, read_form
+from daypass.views.form import MOST_CHOICES, form_text
+
+_KEYS = {
+    "markdown": {"value"},
+    "dropdown": {"label", "description", "options"},
+    "input": {"label", "description"},
+    "textarea": {"label", "description"},
+}
+_FORBIDDEN_WORDS = ("password", "passwd", "secret", "token", "credential")
+
+
+def catalogue(
+    resources: Mapping[str, tuple[str, ...]], purposes: tuple[str, ...] = (), title: str = "A system"
+) -> Catalogue:
+    made = {
+        name: Resource(
+            name, title, "embedded", "production", "internal", ("dba",),
+            {role: Role(role, timedelta(hours=8), {}) for role in roles},
+        )
+        for name, roles in resources.items()
+    }  # fmt: skip
+    nobody = Directory(MappingProxyType({}), MappingProxyType({}))
+    return Catalogue(Settings(), made, nobody, {name: Purpose(name) for name in purposes})
+
+
+def fields(text: str) -> dict[str, Any]:
+    return {field["id"]: field for field in yaml.safe_load(text)["body"] if field["type"] != "markdown"}
+
+
+def check_rules(text: str) -> None:
+    form = yaml.safe_load(text)
+    assert list(form) == ["name", "description", "title", "labels", "body"]
+    assert all(isinstance(form[key], str) and form[key].strip() for key in ("name", "description", "title"))
+    assert len(form["description"]) <= 200  # a longer one makes the form vanish from the list
+    assert form["labels"] == ["daypass-request"]
+    asked = [field for field in form["body"] if field["type"] != "markdown"]
+    assert asked
+    for field in form["body"]:
+        allowed = {"type", "attributes"} if field["type"] == "markdown" else {"type", "id", "attributes", "validations"}
+        assert set(field) == allowed
+        assert set(field["attributes"]) == _KEYS[field["type"]]
+        for key, value in field["attributes"].items():
+            assert key == "options" or (isinstance(value, str) and value.strip())
+    ids, labels = [field["id"] for field in asked], [field["attributes"]["label"] for field in asked]
+    assert all(re.fullmatch("[A-Za-z0-9_-]+", one) for one in ids)
+    assert len(set(ids)) == len(ids)
+    assert len({re.sub("[^a-z0-9_-]+", "-", label.lower()).strip("-") for label in labels}) == len(labels)
+    assert labels == [question.label for question in QUESTIONS]
+    assert not any(word in label.lower() for label in labels for word in _FORBIDDEN_WORDS)
+    for field in asked:
+        options = field["attributes"].get("options")
+        if options is not None:
+            assert 0 < len(options) <= MOST_CHOICES
+            assert all(isinstance(option, str) and option.strip() for option in options)
+            assert len(set(options)) == len(options)
+            assert "none" not in [option.casefold() for option in options]
+
+
+def test_only_real_combinations_of_resource_and_role_can_be_chosen() -> None:
+    made = catalogue({"orders-db": ("admin", "readonly"), "payroll": ("readonly",)}, ("incident",))
+    found = fields(form_text(made))
+    assert found["role"]["attributes"]["options"] == ["orders-db/admin", "orders-db/readonly", "payroll/readonly"]
+    assert found["purpose"]["attributes"]["options"] == ["incident"]
+    assert {key for key, field in found.items() if field["validations"]["required"]} == {"role", "duration", "reason"}
+
+
+def test_names_that_yaml_or_the_forge_take_for_something_else_stay_names() -> None:
+    made = catalogue({"no": ("on", "1e3", "0x1f"), "2026-01-01": ("null",)}, ("none", "yes", "off", "12", "true"))
+    check_rules(form_text(made))
+    found = fields(form_text(made))
+    assert found["role"]["attributes"]["options"] == ["2026-01-01/null", "no/0x1f", "no/1e3", "no/on"]
+    assert found["purpose"]["attributes"]["options"] == ["purpose none", "yes", "off", "12", "true"]
+
+
+def test_a_list_that_is_too_long_is_answered_by_typing_and_read_the_same() -> None:
+    many = {f"system-{number:03}": ("readonly",) for number in range(MOST_CHOICES + 1)}
+    text = form_text(catalogue(many))
+    check_rules(text)
+    assert fields(text)["role"]["type"] == "input"
+    assert "and 1 more, see policies/resources" in text
+    exactly = dict(list(many.items())[:MOST_CHOICES])
+    assert fields(form_text(catalogue(exactly)))["role"]["type"] == "dropdown"
+
+
+def test_without_purposes_and_resources_the_form_is_still_one() -> None:
+    text = form_text(catalogue({}))
+    check_rules(text)
+    assert (fields(text)["role"]["type"], fields(text)["purpose"]["type"]) == ("input", "input")
+
+
+def test_a_title_is_text_and_no_markdown() -> None:
+    text = form_text(catalogue({"a": ("r",)}, title='![x](http://evil.example/x.png) @everyone <img> "quoted" #1'))
+    check_rules(text)
+    (shown,) = [f["attributes"]["value"] for f in yaml.safe_load(text)["body"] if f["type"] == "markdown"]
+    assert '`![x](http://evil.example/x.png) @everyone <img> "quoted" #1`' in shown
+
+
+@given(
+    resources=st.dictionaries(
+        st.from_regex("[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
+        st.lists(st.from_regex("[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True), min_size=1, max_size=4, unique=True).map(
+            tuple
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    purposes=st.lists(st.from_regex("[a-z0-9][a-z0-9-]{0,10}", fullmatch=True), max_size=6, unique=True).map(tuple),
+    title=st.text(alphabet=st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=60),
+)
+def test_every_legal_catalogue_gives_a_form_that_keeps_the_rules_and_whose_choices_are_read_back(
+    resources: dict[str, tuple[str, ...]], purposes: tuple[str, ...], title: str
+) -> None:
+    text = form_text(catalogue(resources, purposes, title))
+    assert form_text(catalogue(resources, purposes, title)) == text
+    check_rules(text)
+    found = fields(text)
+    chosen = {"role": found["role"]["attributes"]["options"][-1], "duration": "8h", "reason": "because it is needed"}
+    chosen["purpose"] = found["purpose"]["attributes"].get("options", ["_No response_"])[-1]
+    body = "\n\n".join(f"### {q.label}\n\n{chosen.get(q.key, '_No response_')}" for q in QUESTIONS)
+    read = read_form("issue 1", body)
+    assert isinstance(read, Answers)
+    assert f"{read.resource}/{read.role}" == chosen["role"]
+    assert read.role in resources[read.resource]
+    assert read.purpose == (purposes[-1] if purposes else "")
+
+
+@pytest.mark.parametrize("size", [1, MOST_CHOICES + 5])
+def test_the_form_keeps_the_public_schema_of_issue_forms(tmp_path: Path, size: int) -> None:
+    made = catalogue({f"system-{n}": ("on", "no") for n in range(size)}, ("none", "incident"))
+    (tmp_path / "form.yml").write_text(form_text(made), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-issue-forms", str(tmp_path / "form.yml")],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
