@@ -10,46 +10,28 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from github import Auth
 
-from daypass.core.errors import EdgeError
-from daypass.core.window import format_instant
 from daypass.edges.forge.access import Access, access_from
 from daypass.edges.forge.records import shown
+from daypass.edges.forge.refusals import LONGEST_WAIT, ApiError, date_of, limit_error, limited_for, place, refusal
 from daypass.edges.forge.transport import PER_PAGE, Answer, LostError, Transport
+
+__all__ = ["API", "LIMIT", "Api", "ApiError"]
 
 API = "https://api.github.com"
 LIMIT = 5000
 """A list longer than this is refused where the caller names no limit of its own."""
 
-LONGEST_WAIT = 120.0
-"""Seconds that one request waits at most, all its pauses together."""
-
-_ATTEMPTS = 4
 _PAUSES = (1.0, 2.0, 4.0)
-_UNSTATED = 60.0
-"""GitHub asks for at least a minute where a secondary limit states no time."""
+"""Seconds before each new attempt at what was lost on the way."""
 
 _RENEW_EARLY = 300.0
-_HINTS: Mapping[int, str] = {
-    0: "is GitHub up (https://www.githubstatus.com) and can this machine reach it?",
-    401: "the token is wrong, ended or revoked; make a new one",
-    403: "give the App or token the permission that this needs; docs/github.md lists them",
-    404: "it is not there, or the token cannot see it",
-}
-
-
-class ApiError(EdgeError):
-    """GitHub did not do what was asked. ``status`` is 0 where no whole answer came; ``said`` is GitHub's reason."""
-
-    def __init__(self, message: str, *, status: int = 0, said: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint or _HINTS.get(status, ""))
-        self.status = status
-        self.said = said
+"""Seconds before its end at which a token is renewed, so that it outlives what is done with it."""
 
 
 class Api:
@@ -135,35 +117,44 @@ class Api:
 
     def _exchange(self, verb: str, url: str, body: Any, auth: Callable[[], Auth.Auth], *, safe: bool) -> Answer:
         """Send a request until it is answered; raises ApiError for anything but a success."""
-        waited, failures, renewed = 0.0, 0, False
+        waited, pauses, renewed = 0.0, list(_PAUSES if safe else ()), False
         while True:
-            try:
-                answer = self._transport.send(verb, url, auth(), body)
-                if safe and answer.status < 300:
-                    _parsed(verb, url, answer)  # half an answer is no answer
-            except (LostError, _HalfError) as error:
-                failures += 1
-                if not safe or failures >= _ATTEMPTS:
-                    raise ApiError(f"GitHub did not answer {verb} {_place(url)}: {error}") from error
-                pause = _PAUSES[failures - 1]
+            answer = self._attempt(verb, url, body, auth, safe=safe, last=not pauses)
+            if answer is not None and _succeeded(answer):
+                return answer
+            if answer is not None and self._ended(answer, auth) and not renewed:
+                renewed, self._installed = True, None  # it was turned away unread, so that any verb may go again
+                continue
+            limit = limited_for(answer) if answer is not None else None
+            if limit is not None and answer is not None:
+                pause = limit
+                if waited + pause > LONGEST_WAIT:
+                    raise limit_error(verb, url, answer, pause)
+            elif answer is None or (pauses and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR):
+                pause = pauses.pop(0)
             else:
-                if answer.status < 300:
-                    return answer
-                limited = _limited(answer)
-                if answer.status == 401 and self._installed is not None and auth == self._auth and not renewed:
-                    renewed, self._installed = True, None  # it was turned away unread, so that any verb may go again
-                    continue
-                if limited is not None:
-                    pause = limited
-                    if waited + pause > LONGEST_WAIT:
-                        raise _limit_error(verb, url, answer, pause)
-                elif safe and answer.status >= 500 and failures < _ATTEMPTS - 1:
-                    failures += 1
-                    pause = _PAUSES[failures - 1]
-                else:
-                    raise _refused(verb, url, answer)
+                raise refusal(verb, url, answer)
             self._wait(pause)
             waited += pause
+
+    def _attempt(
+        self, verb: str, url: str, body: Any, auth: Callable[[], Auth.Auth], *, safe: bool, last: bool
+    ) -> Answer | None:
+        """Send it once. None where no whole answer came and it may be tried again; raises ApiError where it may not."""
+        try:
+            answer = self._transport.send(verb, url, auth(), body)
+            if safe and _succeeded(answer):
+                _json(answer)
+        except (LostError, ValueError) as error:
+            if not last:
+                return None
+            why = error if isinstance(error, LostError) else "its answer is no JSON"
+            raise ApiError(f"GitHub did not answer {verb} {place(url)}: {why}") from error
+        return answer
+
+    def _ended(self, answer: Answer, auth: Callable[[], Auth.Auth]) -> bool:
+        """Whether the installation's token was turned away, as it is when somebody revokes it."""
+        return answer.status == HTTPStatus.UNAUTHORIZED and self._installed is not None and auth == self._auth
 
     def _next(self, path: str, link: str) -> str:
         """Return the address of the next page, "" on the last: https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api."""
@@ -203,7 +194,7 @@ class Api:
         if not isinstance(token, str) or not token or not isinstance(ends, str):
             raise ApiError("expected a token with token and expires_at from GitHub, got something else")
         try:
-            lasts = (datetime.fromisoformat(ends) - (_date(answer) or datetime.now(UTC))).total_seconds()
+            lasts = (datetime.fromisoformat(ends) - (date_of(answer) or datetime.now(UTC))).total_seconds()
         except (ValueError, TypeError) as error:
             raise ApiError(f"expected the instant a token ends, got {shown(ends)!r}") from error
         self._installed = Auth.Token(token)
@@ -214,7 +205,7 @@ class Api:
         try:
             data = _parsed("GET", path, self._exchange("GET", path, None, self._signed, safe=True))
         except ApiError as error:
-            if error.status == 404:  # noqa: PLR2004  (not found)
+            if error.status == HTTPStatus.NOT_FOUND:
                 raise ApiError(
                     f"the App {self._access.app_id} is not installed on {self._repository}",
                     status=404,
@@ -232,28 +223,24 @@ class Api:
         return app
 
 
-class _HalfError(Exception):
-    """A success whose body cannot be read."""
-
-
 def _url(path: str, params: Mapping[str, str | int | None]) -> str:
     query = urlencode({name: value for name, value in params.items() if value is not None})
     return f"{path}?{query}" if query else path
 
 
-def _place(url: str) -> str:
-    return shown(url.partition("?")[0])
+def _succeeded(answer: Answer) -> bool:
+    return answer.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _json(answer: Answer) -> Any:
+    return json.loads(answer.text) if answer.text else None
 
 
 def _parsed(verb: str, url: str, answer: Answer) -> Any:
-    if not answer.text:
-        return None
     try:
-        return json.loads(answer.text)
+        return _json(answer)
     except ValueError as error:
-        if verb == "GET":
-            raise _HalfError("the answer is no JSON") from error
-        raise ApiError(f"GitHub's answer to {verb} {_place(url)} is no JSON") from error
+        raise ApiError(f"GitHub did not answer {verb} {place(url)}: its answer is no JSON") from error
 
 
 def _items(path: str, data: Any, key: str) -> list[Any]:
@@ -262,74 +249,3 @@ def _items(path: str, data: Any, key: str) -> list[Any]:
         what = f"a list {key!r}" if key else "a list"
         raise ApiError(f"expected {what} at {shown(path)} from GitHub, got something else")
     return found
-
-
-def _said(answer: Answer) -> str:
-    """Return GitHub's own words for a refusal, fit to be shown."""
-    try:
-        data = json.loads(answer.text)
-    except ValueError:
-        return "no reason given"
-    if not isinstance(data, dict) or not isinstance(data.get("message"), str):
-        return "no reason given"
-    errors = data.get("errors")
-    more = (
-        [e.get("message") or e.get("code") if isinstance(e, dict) else e for e in errors]
-        if isinstance(errors, list)
-        else []
-    )
-    words = [data["message"], *(str(m) for m in more if m)]
-    return shown("; ".join(words))
-
-
-def _refused(verb: str, url: str, answer: Answer) -> ApiError:
-    said, status = _said(answer), answer.status
-    if 300 <= status < 400:  # noqa: PLR2004  (redirects)
-        return ApiError(
-            f"GitHub has moved {_place(url)} elsewhere",
-            status=status,
-            hint="the repository was renamed or moved: name it anew in policies/daypass.yaml",
-        )
-    needs = shown(answer.headers.get("x-accepted-github-permissions", "")) if status == 403 else ""  # noqa: PLR2004
-    hint = f"it needs the permission {needs}; docs/github.md says how to give it" if needs else ""
-    return ApiError(f"GitHub answered {status} to {verb} {_place(url)}: {said}", status=status, said=said, hint=hint)
-
-
-def _limited(answer: Answer) -> float | None:
-    """Return the seconds that a rate limit asks to wait, None where the answer is no rate limit.
-
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
-    """
-    if answer.status not in (403, 429):
-        return None
-    stated = answer.headers.get("retry-after", "")
-    if stated.isascii() and stated.isdecimal():
-        return float(stated)
-    if answer.headers.get("x-ratelimit-remaining") == "0":
-        reset, now = answer.headers.get("x-ratelimit-reset", ""), _date(answer)
-        if reset.isascii() and reset.isdecimal() and now is not None:
-            return max(float(reset) - now.timestamp(), 0.0) + 1
-        return LONGEST_WAIT + 1  # nobody says when it lifts
-    return _UNSTATED if answer.status == 429 or "rate limit" in _said(answer).lower() else None  # noqa: PLR2004
-
-
-def _limit_error(verb: str, url: str, answer: Answer, pause: float) -> ApiError:
-    now = _date(answer)
-    reset = answer.headers.get("x-ratelimit-reset", "")
-    primary = answer.headers.get("x-ratelimit-remaining") == "0" and reset.isascii() and reset.isdecimal()
-    lifts = int(reset) if primary else int(now.timestamp() + pause) if now is not None else 0
-    when = f"until {format_instant(datetime.fromtimestamp(lifts, UTC))}" if lifts else "for an unknown time"
-    return ApiError(
-        f"GitHub's rate limit turns away {verb} {_place(url)} {when}",
-        status=answer.status,
-        said=_said(answer),
-        hint=f"run it again then; no request waits longer than {LONGEST_WAIT:.0f} s",
-    )
-
-
-def _date(answer: Answer) -> datetime | None:
-    """Return the instant on GitHub's clock, None where it does not say."""
-    try:
-        return parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, TypeError):
-        return None

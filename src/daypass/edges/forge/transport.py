@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,17 @@ from github.Requester import (
     Requester,
     RequestsResponse,
 )
-from requests import RequestException
+from requests.exceptions import (
+    ChunkedEncodingError,
+    ConnectTimeout,
+    ProxyError,
+    RequestException,
+    SSLError,
+    Timeout,
+)
+from requests.exceptions import (
+    ConnectionError as BrokenError,
+)
 
 from daypass.core.errors import InvalidError
 
@@ -52,7 +63,7 @@ class LostError(Exception):
 class Transport:
     """The connection to one API. Raises InvalidError for an address that is not https, loopback excepted."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, timeout: int = TIMEOUT) -> None:
         parts = urlsplit(base)
         local = parts.hostname in _LOOPBACK
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
@@ -65,7 +76,10 @@ class Transport:
         self.base = base.rstrip("/")
         self.calls = 0
         self._pause = None if local else _WRITE_PAUSE
-        self._connection = _connection(self, parts.hostname, parts.port, secure=parts.scheme == "https")
+        self._timeout = timeout
+        self._connection = _connection(
+            self, parts.hostname, parts.port, secure=parts.scheme == "https", timeout=timeout
+        )
         if local:
             self._connection.session.trust_env = False  # a proxy of the environment is not asked for this machine
         self._requesters: dict[int, tuple[Auth.Auth, Requester]] = {}
@@ -80,7 +94,7 @@ class Transport:
                 verb, url, None, {"Accept": _ACCEPT}, body, self._connection
             )
         except RequestException as error:
-            raise LostError(_innermost(error)) from error
+            raise LostError(_words(error, self._timeout)) from error
         return Answer(status, headers, text)
 
     def _requester(self, auth: Auth.Auth) -> Requester:
@@ -90,7 +104,7 @@ class Transport:
         requester = Requester(
             auth=auth,
             base_url=self.base,
-            timeout=TIMEOUT,
+            timeout=self._timeout,
             user_agent="daypass",
             per_page=PER_PAGE,
             verify=True,
@@ -113,7 +127,7 @@ class _Once:
     def getresponse(self) -> RequestsResponse:
         self.owner.calls += 1
         found: RequestsResponse = super().getresponse()  # type: ignore[misc]  # mixed into PyGithub's connections below
-        if found.status == 202 and self.verb == "GET":  # type: ignore[attr-defined]  # likewise; it would ask for ever
+        if found.status == HTTPStatus.ACCEPTED and self.verb == "GET":  # type: ignore[attr-defined]  # likewise; it would ask for ever
             raise RequestException("it is still making the answer")
         found.headers.pop("location", None)
         return found
@@ -127,25 +141,26 @@ class _Secure(_Once, HTTPSRequestsConnectionClass):
     pass
 
 
-def _connection(owner: Transport, host: str, port: int | None, *, secure: bool) -> _Plain | _Secure:
-    made = (_Secure if secure else _Plain)(f"[{host}]" if ":" in host else host, port, timeout=TIMEOUT, retry=0)
+def _connection(owner: Transport, host: str, port: int | None, *, secure: bool, timeout: int) -> _Plain | _Secure:
+    made = (_Secure if secure else _Plain)(f"[{host}]" if ":" in host else host, port, timeout=timeout, retry=0)
     made.owner = owner
     return made
 
 
-def _innermost(error: BaseException) -> str:
-    """Say what a failed request died of, in few words and without addresses of objects."""
-    named = type(error).__name__
-    words = {
-        "ConnectTimeout": f"it cannot be reached within {TIMEOUT} s",
-        "ReadTimeout": f"no answer within {TIMEOUT} s",
-        "ChunkedEncodingError": "the answer was cut off",
-        "SSLError": "its certificate does not hold",
-        "ProxyError": "the proxy does not let it through",
-        "ConnectionError": "the connection failed",
-    }
-    return words.get(named, str(error)[:200] if named == "RequestException" else "the request failed")
+def _words(error: RequestException, timeout: int) -> str:
+    """Say what a request died of; the library's own words hold addresses of objects, and may hold more."""
+    for kind, words in (
+        (ConnectTimeout, f"it cannot be reached within {timeout} s"),
+        (Timeout, f"nothing came within {timeout} s"),
+        (ChunkedEncodingError, "the answer was cut off"),
+        (SSLError, "its certificate does not hold"),
+        (ProxyError, "the proxy does not let it through"),
+        (BrokenError, "the connection failed"),
+    ):
+        if isinstance(error, kind):
+            return words
+    return str(error) if type(error) is RequestException else "the request failed"
 
 
-_SILENT = logging.Logger("daypass.github", level=logging.CRITICAL + 1)
+_SILENT = logging.Logger("daypass.github", logging.CRITICAL + 1)  # noqa: LOG001  (no handler may ever be reached)
 Requester.injectLogger(_SILENT)  # its log would hold whole answers, among them the tokens of installations
