@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from driver import Said
 from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User
@@ -76,7 +76,7 @@ class Hub:
         self._private, self._protected, self._files = private, protected, dict(files or {})
         self._names = 0
 
-    def __enter__(self) -> Hub:
+    def __enter__(self) -> Self:
         self.double.__enter__()
         try:
             self._accounts()
