@@ -185,7 +185,12 @@ def _check_proposal(
     who = requester or site.acting or ""
     # Checking reads no ledger: what stands on the base is taken for proved here; gate and apply look.
     asked = Asked(who, at, lambda _: None, lambda *_: True)
-    found = read_proposal(site.history, site.policy_at, base=base_oid, head=head_oid, asked=asked, at=at, trace=True)
+    cut = site.history.is_shallow()
+    if cut:
+        click.echo("This clone's history is cut: what commit messages say is looked at by the gate.", err=True)
+    found = read_proposal(
+        site.history, site.policy_at, base=base_oid, head=head_oid, asked=asked, at=at, trace=True, messages=not cut
+    )
     decided = [
         (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None
     ]

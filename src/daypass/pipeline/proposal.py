@@ -90,9 +90,20 @@ class Asked:
 
 
 def read_proposal(
-    history: History, policy_at: PolicyAt, *, base: Oid, head: Oid, asked: Asked, at: datetime, trace: bool = False
+    history: History,
+    policy_at: PolicyAt,
+    *,
+    base: Oid,
+    head: Oid,
+    asked: Asked,
+    at: datetime,
+    trace: bool = False,
+    messages: bool = True,
 ) -> Proposal:
     """Judge what ``head`` would bring to ``base``, by the policy of ``base``.
+
+    Without ``messages`` those of the commits are left to whom it matters for, the gate: a runner that only checks need
+    not have them.
 
     The changes are those since the merge base, so that a request that lags behind main proposes only what its author
     wrote.
@@ -110,7 +121,7 @@ def read_proposal(
     changes = history.changes(root, head)
     grants = [change for change in changes if change.path.startswith(FOLDER)]
     others = tuple(change.path for change in changes if not change.path.startswith(FOLDER))
-    findings = [*_mixed(grants, others), *_messages(history, root, head)]
+    findings = [*_mixed(grants, others), *(_messages(history, root, head) if messages else ())]
     items, more = _items(history, policy, grants, asked, at, trace=trace)
     findings += more
     findings += _duplicates(history, base, grants, items)
