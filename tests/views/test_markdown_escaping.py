@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -16,7 +16,8 @@ READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 # What forges make something of in text that is in no code span, after Markdown and entities are resolved.
 REACTS = re.compile(
-    r"@[\w-]|#[0-9]|\bGH-[0-9]|\b[0-9a-fA-F]{7,64}\b|://|\bwww\.|:[a-z0-9_+-]+:|\S@\S|[a-z0-9]\.[a-z]{2}|&|<|>|\$|`", re.ASCII
+    r"@[\w-]|#[0-9]|\bGH-[0-9]|\b[0-9a-fA-F]{7,64}\b|://|\bwww\.|:[a-z0-9_+-]+:|\S@\S|[a-z0-9]\.[a-z]{2}|&|<|>|\$|`",
+    re.ASCII,
 )
 
 HOSTILE = (
@@ -54,6 +55,7 @@ def inline(markdown: str) -> tuple[list[str], list]:
     return [token.type for token in tokens], [token for token in tokens if token.type == "inline"]
 
 
+@settings(deadline=None)
 @given(texts)
 @example("`a` `")
 @example("\\|")
@@ -69,6 +71,7 @@ def test_a_value_is_one_code_span_and_reads_as_it_was_written(text: str) -> None
         assert [child.type for child in line.children] == ["text", "code_inline"]
 
 
+@settings(deadline=None)
 @given(texts, texts)
 @example("\\", "|")
 @example("a\\|b", "`|`")
@@ -83,6 +86,7 @@ def test_a_value_stays_in_its_cell(one: str, other: str) -> None:
         assert seen(cell.children).strip(" ") == spoken(text).strip(" ")
 
 
+@settings(deadline=None)
 @given(texts)
 @example("- a")
 @example("1. a")
@@ -100,6 +104,7 @@ def test_a_sentence_opens_nothing_even_at_the_beginning_of_a_line(text: str) -> 
             assert got == spoken(text).strip(" ").replace(r"\\x7c", r"\x7c")
 
 
+@settings(deadline=None)
 @given(st.lists(texts, max_size=4))
 def test_a_fence_is_closed_by_us_alone(lines: list[str]) -> None:
     tokens = READER.parse(fence(lines, "diff"))
@@ -107,6 +112,7 @@ def test_a_fence_is_closed_by_us_alone(lines: list[str]) -> None:
     assert tokens[0].content == "".join(printable(line).replace("##[", r"##\x5b") + "\n" for line in lines)
 
 
+@settings(deadline=None)
 @given(texts, texts)
 def test_a_folded_part_is_opened_and_closed_by_us_alone(title: str, text: str) -> None:
     tokens = READER.parse(folded(html_code(title), code(text)))
@@ -118,6 +124,7 @@ def test_a_folded_part_is_opened_and_closed_by_us_alone(title: str, text: str) -
     assert "\n" not in head.rstrip("\n")
 
 
+@settings(deadline=None)
 @given(texts)
 def test_no_line_is_a_command_to_a_workflow(text: str) -> None:
     for written in (code(text), prose(text), fence([f"+ {text}"], "diff"), table(("a",), [(code(text),)])):

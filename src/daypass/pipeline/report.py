@@ -12,7 +12,7 @@ from datetime import datetime
 from daypass.core.approval import Judgement
 from daypass.core.files.document import Document, read_on
 from daypass.core.finding import Finding, Place, Severity, ordered
-from daypass.core.grant import GrantId, Oid, canonical, grant_path
+from daypass.core.grant import FOLDER, GrantId, Oid, canonical, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
 from daypass.core.window import Span, Window
@@ -157,8 +157,13 @@ def _annotations(findings: Iterable[Finding], plain: Callable[[str], str]) -> tu
 def _placed(history: History, found: Gated) -> tuple[Finding, ...]:
     """Return everything that is wrong, worst first, each at the line that it speaks of."""
     everything = [*found.proposal.findings, *(f for verdict in found.verdicts for f in _said(verdict))]
+    unplaced = {f.place.file for f in everything if not f.place.line}
     blobs = {grant_path(item.id): item.blob for item in found.proposal.items if item.grant is not None}
-    wanted = {f.place.file: blobs[f.place.file] for f in everything if not f.place.line and f.place.file in blobs}
+    # A grant that is refused before it is judged is no item, but has a file with lines.
+    refused = {f.place.file for f in everything if f.place.path and not f.place.line} - blobs.keys()
+    for folder in sorted({file.rpartition("/")[0] for file in refused if file.startswith(FOLDER)}):
+        blobs |= {e.path: e.oid for e in history.entries(found.pull.head, folder) if e.path in refused}
+    wanted = {file: blobs[file] for file in sorted(unplaced & blobs.keys())}
     documents = _documents(history, wanted)
     placed = ordered(_at_line(finding, documents) for finding in everything)
     return tuple(finding for severity in _WORST for finding in placed if finding.severity is severity)
@@ -170,8 +175,8 @@ def _said(verdict: Verdict) -> Iterable[Finding]:
     if grant is None or decision is None:
         return
     for denial in decision.denials:
-        finding = denial.finding(grant.path)
-        yield replace(finding, place=Place(grant.path, path=_FIELD.get(denial.code, "")))
+        said = f"rule {denial.rule}: {denial.message}" if denial.rule else denial.message
+        yield Finding(denial.finding_code, Place(grant.path, path=_FIELD.get(denial.code, "")), said, denial.hint)
 
 
 def _documents(history: History, wanted: Mapping[str, Oid]) -> Mapping[str, Document]:

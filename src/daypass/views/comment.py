@@ -67,13 +67,21 @@ def title_text(report: Any) -> str:
         return "merged"
     if found.closed or found.pull.state != "open":
         return "closed without a merge"
-    missing = sum(s.missing for judgement in report.judgements for s in judgement.statuses)
+    missing = _missing(report.judgements)
     return {
         "approved": "everything is there, daypass merges it",
         "waiting": f"waiting for {_count(missing, 'approval')}" if missing else "waiting for a rule that lets it pass",
         "refused": "denied by policy" if found.proposal.denied else "blocked, whoever else approves",
         "invalid": f"{_count(_errors(report), 'thing')} to put right",
     }[report.state]
+
+
+def _missing(judgements: Iterable[Judgement]) -> int:
+    """Count the approvals that are missing; one review is of all grants of the request."""
+    most: dict[str, int] = {}
+    for status in (status for judgement in judgements for status in judgement.statuses):
+        most[status.source] = max(most.get(status.source, 0), status.missing)
+    return sum(most.values())
 
 
 def comment_text(report: Any, *, limit: int = COMMENT_LIMIT, pointer: str = "") -> str:

@@ -320,6 +320,8 @@ class _leaving_out:  # noqa: N801  (reads as a word in a with statement, like co
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if not isinstance(error, ApiError) or error.status not in (_FORBIDDEN, _GONE):
             return False
+        if "rate limit" in error.said.lower():  # answered with the same status, and it passes
+            return False
         self._left.append(self._what)
         return True
 
