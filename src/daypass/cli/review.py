@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.options import at_option, format_option
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, RefusedError, UsageError, worst
+
+if TYPE_CHECKING:
+    from daypass.cli.site import Site
+    from daypass.pipeline.gate import Gated
 
 _number = click.argument("number", type=click.IntRange(min=1))
 
@@ -94,7 +98,8 @@ def warn_left_behind(site: Any) -> None:
 def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | None, output: str) -> int:
     """Merge pull request NUMBER (or every open one) when all that policy asks for is there; say what is missing if not.
 
-    Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid.
+    Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid. Without a
+    NUMBER, exit 0 once each was looked at. At GitHub the people of each are told how it stands.
     """
     from daypass.cli.site import live_site
     from daypass.pipeline import gate as pipeline
@@ -104,14 +109,14 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
     instant = site.instant(at, writes=not dry_run)
     numbers = [number] if number is not None else [pull.number for pull in site.forge.open_pulls()]
     verb = pipeline.look if dry_run else pipeline.gate
-    results = []
+    results: list[Gated] = []
     codes: list[ExitCode] = []
     for each in numbers:
         fresh = site.again()
         try:
-            results.append(
-                verb(fresh.history, fresh.forge, fresh.policy_at, fresh.standing, each, main=fresh.main, at=instant)
-            )
+            found = verb(fresh.history, fresh.forge, fresh.policy_at, fresh.standing, each, main=fresh.main, at=instant)
+            results.append(found)
+            codes += [] if dry_run else _show(fresh, found, instant)
         except (ConflictError, EdgeError, RefusedError) as error:
             # One request that is stale or cannot be read does not keep the others from their merge.
             if number is not None:
@@ -119,6 +124,8 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             click.echo(f"#{each}: {error.message}; left open", err=True)
             codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
+    if site.elsewhere and not dry_run and any(found.merge is not None for found in results):
+        _start_applier(site)
     if output == "json":
         click.echo(gated_json(results), nl=False)
     else:
@@ -126,7 +133,25 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             click.echo(gated_text(found), nl=False)
         if not results:
             click.echo("No open requests.")
-    return int(worst(found.exit_code for found in results)) if number is not None else int(worst(codes))
+    return int(worst([*codes, *(found.exit_code for found in results if number is not None)]))
+
+
+def _show(site: Site, found: Gated, at: datetime) -> list[ExitCode]:
+    """Tell a pull request's people how it stands. That they could not be told undoes nothing of what was done."""
+    from daypass.cli.report import publish, say_left_out
+
+    try:
+        say_left_out(found.pull.number, publish(site, found, at=at))
+    except EdgeError as error:
+        click.echo(f"#{found.pull.number}: its people were not told: {error.message}", err=True)
+        return [ExitCode.PARTIAL]
+    return []
+
+
+def _start_applier(site: Site) -> None:
+    problem = site.hub.start_applier()
+    if problem:
+        click.echo(f"The apply workflow was not started ({problem}); it runs by its schedule.", err=True)
 
 
 @click.command()

@@ -77,9 +77,10 @@ def _asks(history: History, pull: Pull, main: str) -> bool:
 def close_stale(history: History, forge: Forge, *, main: str, limit: timedelta, at: datetime) -> Iterator[Pull]:
     """Close requests that nobody answered in time, with a reason, and yield each (invariant 14).
 
-    The removal pull request stays, and so does what asks for no access: a change of policy may take its time. One that cannot be closed does not keep the others open: where somebody else was
-    first there is nothing to say, and a record that takes no more (one dated into the future) is told at the end, as
-    EdgeError, since it would stay open for ever without a word.
+    The removal pull request stays, and so does what asks for no access: a change of policy may take its time. One that
+    cannot be closed does not keep the others open: where somebody else was first there is nothing to say, and a record
+    that takes no more (one dated into the future) is told at the end, as EdgeError, since it would stay open for ever
+    without a word.
     """
     stuck: list[str] = []
     for pull in forge.open_pulls():
