@@ -109,6 +109,13 @@ class Api:
         answer = self._exchange(verb, path, body, self._auth, safe=False)
         return _parsed(verb, path, answer)
 
+    def own_app(self) -> Any:
+        """Return the App whose key this is, asked with the key itself; for the kind ``app`` alone.
+
+        https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app
+        """
+        return _parsed("GET", "/app", self._exchange("GET", "/app", None, self._signed, safe=True))
+
     # One request and what may be repeated
 
     def _read(self, url: str) -> tuple[Mapping[str, str], Any]:

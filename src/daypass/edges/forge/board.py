@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forge.api import ApiError
+from daypass.edges.forge.refusals import ApiError
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Subject
@@ -138,7 +138,7 @@ class GitHubBoard:
             return _Own(int(self._api.get("/user")["id"]), "")
         if self._bot is not None:
             return _Own(self._bot.id, self._bot.login.removesuffix("[bot]"))
-        slug = str(self._api.get("/app")["slug"])
+        slug = str(self._api.own_app()["slug"])
         return _Own(int(self._api.get(f"/users/{quote(slug + '[bot]')}")["id"]), slug)
 
     # The check run
