@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from daypass.core.approval import Pull
 from daypass.core.errors import InvalidError, UsageError
-from daypass.core.files.form import LABEL
+from daypass.core.files.form import LABEL, looks_like_form
 from daypass.core.files.writing import grant_text
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
@@ -47,7 +47,7 @@ def answer_comment(office: Office, comment: int, *, at: datetime) -> Reply:
     if not remark.by.person:
         return replace(silent, why=f"{remark.by.name} is no person")
     ticket = office.desk.ticket(remark.number)
-    if not ticket.is_pull and LABEL not in ticket.labels:
+    if not ticket.is_pull and LABEL not in ticket.labels and not looks_like_form(ticket.body):
         return replace(silent, why="the comment is on no request")
     name, argument = command
     if name not in _KNOWN or (name != "extend" and argument):
