@@ -21,7 +21,12 @@ from hypothesis import strategies as st
 
 from daypass.core.catalogue import Catalogue, Directory, Purpose, Resource, Role, Settings
 from daypass.core.files.form import QUESTIONS, Answers, read_form
+from daypass.core.files.reading import read_grant
+from daypass.core.files.writing import grant_text
+from daypass.core.grant import Grant, GrantId
+from daypass.core.window import Span
 from daypass.views.form import MOST_CHOICES, form_text
+from daypass.views.markdown import fence
 
 _KEYS = {
     "markdown": {"value"},
@@ -156,3 +161,12 @@ def test_the_form_keeps_the_public_schema_of_issue_forms(tmp_path: Path, size: i
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@given(reason=st.text(alphabet=st.characters(exclude_categories=("Cs",)), min_size=10, max_size=60))
+def test_a_grant_shown_to_be_copied_is_the_grant(reason: str) -> None:
+    asked = Grant(GrantId("a/b"), "alice", "a", "r", f"because: ##[ {reason}", Span(duration=timedelta(hours=1)))
+    read = read_grant(asked.path, grant_text(asked).encode())
+    if isinstance(read, Grant):
+        lines = fence(grant_text(read).rstrip("\n").split("\n"), "yaml").split("\n")
+        assert read_grant(asked.path, "\n".join(lines[1:-1]).encode()) == read

@@ -210,7 +210,7 @@ def open_for(
         try:
             head = office.forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
             pull = office.forge.open(
-                branch=branch, head=head, title=title, at=at, body=f"Asked for by {reply.by.name} in #{reply.number}."
+                branch=branch, head=head, title=title, at=at, body=f"Asked for by {reply.by.handle} in #{reply.number}."
             )
         except ConflictError:
             there = office.desk.asked(branch)

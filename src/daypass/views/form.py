@@ -200,15 +200,11 @@ def _link(reply: Reply, policy: Policy, links: Links) -> str:
         step = f"[Change this file]({links.edit(reply.grant.path)}) to the text below and propose the change"
     else:
         step = f"[Propose this file]({links.new_file(reply.grant)})"
-    shown = fence(text, "yaml") if grant_text(reply.grant).isprintable() or _plain(text) else ""
+    # What a fence writes as an escape stands in quotes there, where YAML reads the escape back.
+    shown = fence(text, "yaml")
     return _paragraphs(
         f"{why} {step} in your own name, as {code(reply.grant.path)}:", shown, "It will need:", _needs(reply, policy)
     )
-
-
-def _plain(lines: Sequence[str]) -> bool:
-    """Whether a fence shows the lines as they are, so that they may be copied from it."""
-    return all(line.isprintable() and "##[" not in line for line in lines)
 
 
 def _refused(reply: Reply, links: Links) -> str:
