@@ -11,29 +11,21 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 from daypass import __version__
-from daypass.core.errors import EdgeError, ExitCode, UsageError
+from daypass.core.errors import EdgeError, ExitCode
 
-AUTHS = ("app", "token")
 REQUIREMENTS = ".github/daypass/requirements.txt"
-SETTINGS = "policies/daypass.yaml"
 
 _MARK = re.compile(r"[ ]*@(app|token|source|pinned)@$")
 _TARGETS = re.compile(r"( *)@targets@\n")
 _NO_TARGETS = (
     "# NAME: ${{ secrets.NAME }} for each variable that the settings of a target name (url_env and its like)\n"
 )
-_LOCAL = re.compile(r"^forge: \{kind: local\}(?=[ \t]*(?:#.*)?$)", re.MULTILINE)
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
-_BOT = re.compile(r"(?P<login>[A-Za-z0-9][A-Za-z0-9-]*\[bot\]):(?P<id>[1-9][0-9]{0,14})")
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _NEEDS = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[(?P<extras>[^\]]*)\])?[^;]*(?:;(?P<marker>.*))?", re.DOTALL
 )
@@ -48,36 +40,6 @@ _SOURCE = """\
 # What the workflows install: this repository is daypass's own source, so main itself.
 .
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Hosting:
-    """How a repository is kept at GitHub: ``bot`` is the App's bot account as (login, numeric id), if it is known."""
-
-    repository: str
-    auth: str
-    bot: tuple[str, int] | None = None
-
-    @property
-    def forge_line(self) -> str:
-        """The line of the settings that says so."""
-        bot = f', bot: {{login: "{self.bot[0]}", id: {self.bot[1]}}}' if self.bot else ""
-        return f"forge: {{kind: github, repository: {self.repository}{bot}}}"
-
-
-def read_hosting(repository: str, auth: str, bot: str) -> Hosting:
-    """Read the options of ``init``. Raises UsageError."""
-    if not _REPOSITORY.fullmatch(repository):
-        raise UsageError(f"expected --github OWNER/NAME, got {repository!r}")
-    found = _BOT.fullmatch(bot)
-    if bot and found is None:
-        raise UsageError(
-            f"expected --bot LOGIN:ID, the login ending in [bot], got {bot!r}",
-            hint="https://api.github.com/users/NAME%5Bbot%5D shows both, NAME being the App's",
-        )
-    if bot and auth != "app":
-        raise UsageError("--bot goes with --auth app", hint="GITHUB_TOKEN acts as an account that every branch can use")
-    return Hosting(repository, auth, (found["login"], int(found["id"])) if found else None)
 
 
 def github_files(auth: str, *, variables: Iterable[str] = (), source: bool = False) -> dict[str, str]:
@@ -120,18 +82,6 @@ def _target_lines(indent: str, variables: list[str]) -> str:
     if not variables:
         return indent + _NO_TARGETS
     return "".join(f"{indent}{name}: ${{{{ secrets.{name} }}}}\n" for name in variables)
-
-
-def target_variables(targets: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the variables that the targets' options name: the values of keys that end in ``_env``."""
-    return sorted(
-        {
-            value
-            for options in targets.values()
-            for key, value in options.items()
-            if key.endswith("_env") and isinstance(value, str) and _VARIABLE.fullmatch(value)
-        }
-    )
 
 
 def requirements_text() -> str:
@@ -184,18 +134,6 @@ def _needs(distribution: metadata.Distribution, extras: set[str]) -> Iterator[tu
         asked = _EXTRA.search(marker)
         if asked is None or asked[1].lower() in extras:
             yield match["name"], match["extras"] or "", not marker
-
-
-def settings_for(text: str, hosting: Hosting) -> str:
-    """Return the settings with the forge at GitHub. Raises UsageError where the line to change is not the usual one."""
-    if hosting.forge_line in text.splitlines():
-        return text
-    changed, times = _LOCAL.subn(lambda _: hosting.forge_line, text)
-    if times != 1:
-        raise UsageError(
-            f"{SETTINGS} names its forge in a way that init does not change", hint=f"write there: {hosting.forge_line}"
-        )
-    return changed
 
 
 def main(arguments: list[str], top: Path) -> int:

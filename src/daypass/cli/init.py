@@ -40,6 +40,24 @@ _IGNORED = (
     help="The signer's public key, PEM.",
 )
 @click.option("--simulated-clock", is_flag=True, help="Let writing verbs take --at; for demonstrations only.")
+@click.option(
+    "--github", metavar="OWNER/NAME", default="", help="Keep it at GitHub: write the workflows and name the repository."
+)
+@click.option(
+    "--auth",
+    type=click.Choice(["app", "token"]),
+    default="app",
+    show_default=True,
+    help="With --github: act as a GitHub App of yours, or by the workflows' own GITHUB_TOKEN.",
+)
+@click.option(
+    "--bot", metavar="LOGIN:ID", default="", help="With --github: the App's bot account, as daypass-acme[bot]:4242."
+)
+@click.option(
+    "--upgrade",
+    is_flag=True,
+    help="With --github and --merge: write the workflows anew where they are there, for you to look at and commit.",
+)
 @at_option
 @click.pass_obj
 def init(
@@ -50,6 +68,10 @@ def init(
     signer: str,
     public_key: Path | None,
     simulated_clock: bool,
+    github: str,
+    auth: str,
+    bot: str,
+    upgrade: bool,
     at: datetime | None,
 ) -> None:
     """Make a new access repository in DIRECTORY, with a first commit, a ledger and a signing key.
@@ -57,7 +79,13 @@ def init(
     The private key is written outside the repository (mode 0600); its public half goes to policies/ledger.pub.
     """
     from daypass.cli.founding import Founding
+    from daypass.cli.hosting import Moving, next_steps, read_hosting
 
+    hosting = read_hosting(github, auth, bot)
+    if upgrade and not (merge and hosting):
+        raise UsageError(
+            "--upgrade goes with --merge and --github", hint="it is for a repository that is there already"
+        )
     if bool(signer) != bool(public_key):
         raise UsageError(
             "--signer and --public-key go together", hint="the public key tells auditors whose receipts to trust"
@@ -69,25 +97,36 @@ def init(
         raise UsageError(
             f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
         )
+    moving = Moving(top, hosting, upgrade=upgrade) if hosting else None
     founding = Founding(top, at=at or now())
     founding.begin()
     wanted = template_files("example" if example else "plain", founding.person())
-    if simulated_clock:
-        wanted["policies/daypass.yaml"] += "clock: simulated   # writing verbs take --at; for demonstrations only\n"
-    if signer:
-        wanted["policies/daypass.yaml"] = wanted["policies/daypass.yaml"].replace(
-            "keys: [ledger.pub]}", f'keys: [ledger.pub], signer: "{signer}"}}'
-        )
+    wanted["policies/daypass.yaml"] = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock)
     wanted["policies/ledger.pub"] = founding.key(signer, public_key)
+    if moving:
+        wanted |= moving.files(wanted["policies/daypass.yaml"])
     written, kept = founding.write(wanted)
+    changed = moving.change(kept) if moving else []
+    written += moving.form() if moving else []
     founding.commit(written)
     founding.open_ledger()
     for path in kept:
-        click.echo(f"kept    {path} (it was there before)", err=True)
+        known = (
+            "changed {}: look at `git diff`, then commit it" if path in changed else "kept    {} (it was there before)"
+        )
+        click.echo(known.format(path), err=True)
     click.echo(f"Made {top}: {len(written)} files and the ledger.")
     if founding.key_path:
         click.echo(f"The signing key is {founding.key_path} (mode 0600). Keep it where only the applier reads it.")
-    click.echo(_next_steps(directory, example))
+    click.echo(next_steps(hosting, founding.key_path) if hosting else _next_steps(directory, example))
+
+
+def _settings(text: str, signer: str, simulated_clock: bool) -> str:
+    if signer:
+        text = text.replace("keys: [ledger.pub]}", f'keys: [ledger.pub], signer: "{signer}"}}')
+    if simulated_clock:
+        text += "clock: simulated   # writing verbs take --at; for demonstrations only\n"
+    return text
 
 
 def _next_steps(directory: Path, example: bool) -> str:

@@ -1,0 +1,151 @@
+"""Keeping a repository at GitHub: what `init --github` writes and changes beside the files of every repository."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import Catalogue
+
+_LOCAL = re.compile(r"^forge: \{kind: local\}(?=[ \t]*(?:#.*)?$)", re.MULTILINE)
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
+_BOT = re.compile(r"(?P<login>[A-Za-z0-9][A-Za-z0-9-]*\[bot\]):(?P<id>[1-9][0-9]{0,14})")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """How a repository is kept at GitHub: ``bot`` is the App's bot account as (login, numeric id), where it is known."""
+
+    repository: str
+    auth: str
+    bot: tuple[str, int] | None = None
+
+    @property
+    def forge_line(self) -> str:
+        """The line of the settings that says so."""
+        bot = f', bot: {{login: "{self.bot[0]}", id: {self.bot[1]}}}' if self.bot else ""
+        return f"forge: {{kind: github, repository: {self.repository}{bot}}}"
+
+
+def read_hosting(repository: str, auth: str, bot: str) -> Hosting | None:
+    """Read the options of ``init``, None without ``--github``. Raises UsageError."""
+    if not repository:
+        if bot or auth != "app":
+            raise UsageError("--auth and --bot go with --github")
+        return None
+    if not _REPOSITORY.fullmatch(repository):
+        raise UsageError(f"expected --github OWNER/NAME, got {repository!r}")
+    found = _BOT.fullmatch(bot)
+    if bot and found is None:
+        raise UsageError(
+            f"expected --bot LOGIN:ID, the login ending in [bot], got {bot!r}",
+            hint="https://api.github.com/users/NAME%5Bbot%5D has both, NAME being your App's",
+        )
+    if bot and auth != "app":
+        raise UsageError("--bot goes with --auth app", hint="what acts by GITHUB_TOKEN is an account of every branch")
+    return Hosting(repository, auth, (found["login"], int(found["id"])) if found else None)
+
+
+def settings_for(text: str, hosting: Hosting) -> str:
+    """Return the settings with the forge at GitHub. Raises UsageError where the line to change is not the usual one."""
+    named = hosting.forge_line if hosting.bot else hosting.forge_line.removesuffix("}")
+    if any(line.startswith((f"{named},", f"{named}}}") if not hosting.bot else named) for line in text.splitlines()):
+        return text
+    changed, times = _LOCAL.subn(lambda _: hosting.forge_line, text)
+    if times != 1:
+        raise UsageError(
+            "policies/daypass.yaml names its forge in a way that init does not change",
+            hint=f"write there: {hosting.forge_line}",
+        )
+    return changed
+
+
+class Moving:
+    """Takes a repository to GitHub. What was in its folder before is changed in the work tree and never committed."""
+
+    def __init__(self, top: Path, hosting: Hosting, *, upgrade: bool) -> None:
+        self.top = top
+        self.hosting = hosting
+        self._upgrade = upgrade
+        self._settings = top / "policies" / "daypass.yaml"
+        if self._settings.is_symlink():
+            raise UsageError(f"{self._settings} is a symbolic link", hint="put the file itself in its place")
+        there = self._settings.is_file()
+        self._changed = settings_for(self._settings.read_text(encoding="utf-8"), hosting) if there else ""
+
+    def files(self, settings: str) -> dict[str, str]:
+        """Return the files to write where there are none, ``settings`` being what a new repository begins with."""
+        return self._pipeline() | {"policies/daypass.yaml": settings_for(settings, self.hosting)}
+
+    def _pipeline(self) -> dict[str, str]:
+        from daypass.cli.github_files import github_files
+
+        return github_files(
+            self.hosting.auth,
+            variables=self._variables(),
+            source=(self.top / "src" / "daypass" / "__init__.py").is_file(),
+        )
+
+    def _variables(self) -> set[str]:
+        """Return the environment's variables that targets are reached by: the values of options that end in _env."""
+        if not self._settings.is_file():
+            return set()
+        options = [found.options for found in self._catalogue().settings.targets.values()]
+        named = {value for each in options for key, value in each.items() if key.endswith("_env")}
+        return {name for name in named if isinstance(name, str) and _VARIABLE.fullmatch(name)}
+
+    def _catalogue(self) -> Catalogue:
+        from daypass.core.policy.policies import read_policies
+        from daypass.edges.git.worktree import worktree_files
+
+        files = {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}
+        return read_policies(files).catalogue
+
+    def change(self, kept: list[str]) -> list[str]:
+        """Change what init kept, where it was asked to; return the paths, which are for a person to commit."""
+        wanted = self._pipeline() if self._upgrade else {}
+        if self._changed:
+            wanted["policies/daypass.yaml"] = self._changed
+        changed = []
+        for path in kept:
+            place = self.top / path
+            if path in wanted and not place.is_symlink() and place.read_text(encoding="utf-8") != wanted[path]:
+                place.write_text(wanted[path], encoding="utf-8")
+                changed.append(path)
+        return changed
+
+    def form(self) -> list[str]:
+        """Write the issue form, unless there is one; return the path that was written."""
+        from daypass.core.files.form import FORM_FILE
+        from daypass.views.form import form_text
+
+        place = self.top / FORM_FILE
+        if place.exists() or place.is_symlink() or place.parent.is_symlink():
+            return []
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(form_text(self._catalogue()), encoding="utf-8")
+        return [FORM_FILE]
+
+
+def next_steps(hosting: Hosting, key: Path | None) -> str:
+    """Tell what is left to do at GitHub; docs/github.md has each step."""
+    there = f"--repo {hosting.repository}"
+    lines = [
+        "Next, once the environment `daypass` is there for main alone (docs/github.md has each step):",
+        f"  git remote add origin https://github.com/{hosting.repository}.git",
+        "  git push origin main daypass-ledger",
+    ]
+    if hosting.auth == "app":
+        lines += [
+            f"  gh variable set DAYPASS_APP_ID {there}",
+            f"  gh secret set DAYPASS_APP_KEY --env daypass {there} < the-app.pem",
+        ]
+    if key is not None:
+        lines.append(f"  gh secret set DAYPASS_LEDGER_KEY --env daypass {there} < {key}")
+    return "\n".join(lines)
