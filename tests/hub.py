@@ -52,7 +52,8 @@ class Hub:
     """The double with the worked example in it. ``double`` is the double itself, for its dials and its endpoints.
 
     ``simulated`` lets writing verbs take ``--at``, so that a test can let hours pass (`advance`). ``protected`` sets the
-    rules that the documents recommend. ``files`` are written over the example's before it is founded.
+    rules that the documents recommend. ``files`` are written over the example's before it is founded. ``pipeline``: the
+    workflows are there too, for the App ("app") or for GITHUB_TOKEN ("token").
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Hub:
         protected: bool = True,
         private: bool = True,
         files: Mapping[str, str] | None = None,
+        pipeline: str = "",
     ) -> None:
         self.top = top / "acme"
         self.top.mkdir(parents=True)
@@ -73,7 +75,7 @@ class Hub:
         self.repo: Repo
         self.app: App
         self.ledger_key = ""
-        self._private, self._protected, self._files = private, protected, dict(files or {})
+        self._private, self._protected, self._files, self._pipeline = private, protected, dict(files or {}), pipeline
         self._names = 0
 
     def __enter__(self) -> Self:
@@ -155,6 +157,7 @@ class Hub:
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
+        assert captured(lambda: main(["-C", str(folder), "form"])).code == 0
         git(folder, "add", "-A")
         git(folder, "commit", "-q", "-m", "Write the settings down")
         keys = self.top / "keys"
@@ -178,7 +181,14 @@ class Hub:
             address = f"email: {handle}@example.com"
             assert address in people
             people = people.replace(address, f"{address}, forge: {{login: {login}, id: {number}}}")
-        return {_SETTINGS: settings, _PEOPLE_FILE: people, **self._files}
+        return {_SETTINGS: settings, _PEOPLE_FILE: people, **self._workflows(), **self._files}
+
+    def _workflows(self) -> dict[str, str]:
+        if not self._pipeline:
+            return {}
+        from daypass.cli.github_files import github_files
+
+        return github_files(self._pipeline)
 
     def protect(self) -> None:
         """Set the rules that the documents recommend: main by reviewed pull requests, the ledger by the App alone."""
@@ -238,14 +248,14 @@ class Hub:
     # -- clones and pull requests ---------------------------------------------------------------------------------
 
     def clone(self, name: str) -> Path:
-        """Return a clone of the repository, as that person (or the App) has it; main is brought up to date."""
+        """Return a clone of the repository, as that person (or the App) has it; main and the ledger are up to date."""
         folder = self.top / "clones" / name
         if not folder.exists():
             folder.mkdir(parents=True)
             git(folder, "init", "-q", "--initial-branch=main")
             identify(folder, name)
             self._connect(folder, name)
-        git(folder, "fetch", "-q", "origin", "main")
+        git(folder, "fetch", "-q", "origin", "main", "+refs/heads/daypass-ledger:refs/heads/daypass-ledger")
         if not git(folder, "status", "--porcelain"):
             git(folder, "checkout", "-q", "-B", "main", "FETCH_HEAD")
         return folder
@@ -293,6 +303,32 @@ class Hub:
             {"title": title or f"Access for {who}", "head": branch, "base": "main", "body": body},
         )  # fmt: skip
         return int(answer["number"])
+
+    def fork(self, who: str) -> Repo:
+        """Fork the repository as a person (a private one only where it lets them)."""
+        made = self.api(who, "POST", f"/repos/{REPOSITORY}/forks", {})
+        found = self.double.find(made["full_name"])
+        assert found is not None
+        return found
+
+    def request_from_fork(self, who: str, fork: Repo, grant_yaml: str, *, branch: str = "wish") -> int:
+        """Push a grant file to a branch of one's own fork and open a pull request from there; return its number."""
+        self._names += 1
+        folder = self.clone(who)
+        host = self.double.server_url.removeprefix("http://")
+        git(folder, "checkout", "-q", "-B", branch, "main")
+        for path, text in self._wanted(who, grant_yaml, "", None).items():
+            assert isinstance(text, str)
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "-m", "Ask for access")
+        url = f"http://x-access-token:{self.tokens[who]}@{host}/{fork.full_name}.git"
+        git(folder, "push", "-q", url, f"HEAD:refs/heads/{branch}")
+        git(folder, "checkout", "-q", "main")
+        head = f"{fork.owner.login}:{branch}"
+        sent = {"title": f"Access for {who}", "head": head, "base": "main", "body": ""}
+        return int(self.api(who, "POST", f"/repos/{REPOSITORY}/pulls", sent)["number"])
 
     def _wanted(
         self, who: str, grant_yaml: str, path: str, files: Mapping[str, str | bytes | None] | None

@@ -24,13 +24,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from triggers import Started, concurrency, permissions, react, workflows
 
 import daypass
-from github_double import Event
+from github_double import Call, Event
 from hub import REPOSITORY, Hub, git
 
 PATIENCE = 120.0
@@ -63,15 +64,29 @@ class Job:
     log: str
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What one run of daypass cost: its words, how it ended and its processor seconds, children included."""
+
+    words: str
+    code: int
+    seconds: float
+
+
 @dataclass
 class Run:
-    """A run of a workflow. ``conclusion``: success, failure, skipped or cancelled; "" until it has run."""
+    """A run of a workflow. ``conclusion``: success, failure, skipped or cancelled; "" until it has run.
+
+    ``spent`` are its runs of daypass, ``calls`` the API calls and git requests that it made.
+    """
 
     id: int
     started: Started
     group: str = ""
     conclusion: str = ""
     jobs: dict[str, Job] = field(default_factory=dict)
+    spent: list[Spent] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -87,15 +102,6 @@ class Run:
     def succeeded(self) -> bool:
         """Whether every job that ran succeeded."""
         return self.conclusion == "success"
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What one run of daypass cost: its words, how it ended and its processor seconds, children included."""
-
-    words: str
-    code: int
-    seconds: float
 
 
 @dataclass
@@ -148,7 +154,9 @@ class Runner:
             run = self._pending.pop(0)
             if self.meddle is not None:
                 self.meddle(run)
+            before, calls = len(self.spent()), len(self.hub.calls)
             self._carry_out(run)
+            run.spent, run.calls = self.spent()[before:], self.hub.calls[calls:]
             done.append(run)
             self._collect()
             self._follow(run, "completed")
@@ -186,8 +194,17 @@ class Runner:
         os.kill(child, signal.SIGKILL)
         return child
 
-    def set_clock(self) -> None:
-        """Let daypass's clock stand where the double's does, by ``--at``: needs a hub made with ``simulated``."""
+    def set_clock(self, moment: datetime | None = None) -> None:
+        """Let daypass's clock stand where the double's does, by ``--at``: needs a hub made with ``simulated``.
+
+        ``moment`` sets both; time never goes back.
+        """
+        if moment is not None:
+            assert moment >= self.hub.now()
+            self.hub.double.clock = moment
+        self._write_clock()
+
+    def _write_clock(self) -> None:
         moment = self.hub.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         (self.home / "clock").write_text(moment, encoding="ascii")
 
@@ -238,6 +255,7 @@ class Runner:
         for other in [] if every else same if cancels else same[1:]:
             self._pending.remove(other)
             other.conclusion = "cancelled"
+            self._follow(other, "completed")
         self.runs.append(run)
         self._pending.append(run)
         self._follow(run, "requested")

@@ -1,0 +1,85 @@
+"""The whole life of a grant through the real workflow files, from a pull request to its merged removal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from life import Life, failed, names
+from runner import Run
+
+from hub import Hub
+
+SECONDS, CALLS = 5.0, 25
+"""What the way from the approving review to the provisioned receipt may cost, in processor time and API calls."""
+
+
+def test_a_grant_lives_from_a_pull_request_to_its_merged_removal(tmp_path: Path) -> None:
+    with Hub(tmp_path, pipeline="app", simulated=True) as hub:
+        life = Life(hub)
+        number = hub.request_pull("alice", hub.grant())
+        head = hub.pull(number)["head"]["sha"]
+
+        runs = life.runner.settle()
+        assert names(runs)[:2] == ["check success", "gate success"], failed(runs)
+        checks = life.check_runs(head)
+        assert checks["daypass"]["conclusion"] == "action_required"
+        (comment,) = life.comments(number)
+        assert "dba" in comment["body"]
+        assert "security" in comment["body"]
+        assert life.labels(number) == {"daypass: waiting"}
+        asked = {user["login"] for user in hub.pull(number)["requested_reviewers"]}
+        assert {"bosei", "kim-dave"} <= asked
+        assert life.grants() == []
+
+        hub.approve(number, "bob")
+        runs = life.runner.settle()
+        assert names(runs) == ["wake success", "gate success"], failed(runs)
+        assert hub.pull(number)["state"] == "open"
+
+        hub.approve(number, "dave")
+        runs = life.runner.settle()
+        assert names(runs) == ["wake success", "gate success", "apply success"], failed(runs)
+        _within_budget(runs)
+        assert hub.pull(number)["merged"] is True
+        assert hub.pull(number)["merged_by"]["id"] == hub.app.bot.id
+        assert life.held() == {("alice", "orders-db")}
+        assert len(life.comments(number)) == 1
+        assert life.labels(number) == {"daypass: approved"}
+        message = hub.bare("log", "-1", "--format=%B", "main")
+        assert "bob" in message
+        assert "dave" in message
+        life.proves()
+
+        receipts = life.receipts()
+        assert names(life.runner.schedule("apply")) == ["apply success"]
+        assert life.receipts() == receipts  # nothing to do, nothing written
+
+        life.runner.advance(hours=2, minutes=1)
+        runs = life.runner.schedule("expire")
+        assert names(runs)[0] == "expire success", failed(runs)
+        assert life.held() == set()
+        assert "check success" in names(runs), failed(runs)
+        assert life.grants() == []
+        assert life.pulls() == []
+        removal = max(pull["number"] for pull in life.pulls("closed"))
+        assert hub.pull(removal)["merged"] is True
+        assert hub.pull(removal)["user"]["id"] == hub.app.bot.id
+        life.proves()
+        history = hub.run("audit", "access", "--subject", "alice", who="erin").out
+        assert "orders-db" in history
+
+
+def _within_budget(runs: list[Run]) -> None:
+    """Count what it took until the receipt: every run from the review's event to the applier's, and no stranger's call."""
+    until = [run.name for run in runs].index("apply") + 1
+    spent = [each for run in runs[:until] for each in run.spent]
+    calls = [call for run in runs[:until] for call in run.calls if call.template]
+    seconds = sum(each.seconds for each in spent)
+    told = [f"from the approving review to the receipt: {seconds:.2f} s of processor time, {len(calls)} API calls"]
+    told += [f"  {each.seconds:.2f} s  daypass {each.words}" for each in spent]
+    told += [f"  {call.method} {call.path}" for call in calls]
+    sys.stderr.write("\n".join(["", *told, ""]))
+    assert {each.words.split()[0] for each in spent} == {"gate", "apply"}
+    assert seconds <= SECONDS, told
+    assert len(calls) <= CALLS, told

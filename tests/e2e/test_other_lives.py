@@ -1,0 +1,121 @@
+"""Requests that go another way than the usual one, each through the real workflow files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from life import Life, failed, names
+
+from hub import REPOSITORY, Hub
+
+
+def _next_sunday() -> datetime:
+    today = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    return today + timedelta(days=(6 - today.weekday()) % 7 or 7)
+
+
+def test_what_policy_denies_gives_nothing_whoever_approves_it(tmp_path: Path) -> None:
+    with Hub(tmp_path, pipeline="app", simulated=True) as hub:
+        life = Life(hub)
+        life.runner.set_clock(_next_sunday())  # outside of office hours
+        number = hub.request_pull("alice", hub.grant(resource="payroll", duration="1h"))
+        runs = life.runner.settle()
+        assert names(runs)[:1] == ["check failure"]
+        (comment,) = life.comments(number)
+        assert "Restricted data is opened in office hours only" in comment["body"]
+        assert life.labels(number) == {"daypass: refused"}
+        assert life.check_runs(hub.pull(number)["head"]["sha"])["daypass"]["conclusion"] == "failure"
+
+        hub.approve(number, "carol")
+        hub.approve(number, "dave")
+        runs = life.runner.settle()
+        assert "gate success" in names(runs), failed(runs)
+        life.runner.schedule("gate")
+        life.runner.schedule("apply")
+        assert hub.pull(number)["state"] == "open"
+        assert life.grants() == []
+        assert life.held() == set()
+        assert len(life.comments(number)) == 1
+
+
+def test_what_passes_by_itself_is_given_without_a_person(tmp_path: Path) -> None:
+    with Hub(tmp_path, pipeline="app") as hub:
+        life = Life(hub)
+        number = hub.request_pull("alice", hub.grant(resource="staging", role="deploy"))
+        runs = life.runner.settle()
+        assert [name for name in names(runs) if "ci" not in name] == [
+            "check success",
+            "gate success",
+            "apply success",
+        ], failed(runs)
+        assert hub.pull(number)["merged"] is True
+        assert life.held() == {("alice", "staging")}
+        life.proves()
+
+
+def test_a_fork_is_checked_without_rights_and_merged_like_any_other(tmp_path: Path) -> None:
+    with Hub(tmp_path, pipeline="app", private=False) as hub:
+        life = Life(hub)
+        number = hub.request_from_fork("alice", hub.fork("alice"), hub.grant())
+        runs = life.runner.settle()
+        check, gate = life.runner.last("check"), life.runner.last("gate")
+        assert (check.jobs["check"].result, check.jobs["report"].result) == ("success", "skipped"), check.log
+        assert {call.kind for call in check.calls if call.method not in {"GET", "HEAD"}} <= {"actions"}
+        assert gate.succeeded, failed(runs)
+        (comment,) = life.comments(number)  # shown by the gate, whose code is main's
+        assert comment["user"]["id"] == hub.app.bot.id
+        hub.approve(number, "bob")
+        hub.approve(number, "dave")
+        runs = life.runner.settle()
+        assert hub.pull(number)["merged"] is True, failed(runs)
+        assert life.held() == {("alice", "orders-db")}
+
+
+FORM = """### Resource and role
+
+orders-db/readonly
+
+### Who receives the access
+
+_No response_
+
+### How long
+
+2h
+
+### Purpose
+
+None
+
+### Ticket
+
+INC-77
+
+### Reason
+
+Duplicate charges, seen by support."""
+
+
+def test_an_issue_form_becomes_a_pull_request_for_who_wrote_it(tmp_path: Path) -> None:
+    with Hub(tmp_path, pipeline="app") as hub:
+        life = Life(hub)
+        asked = {"title": "Access to orders-db", "body": FORM, "labels": ["daypass-request"]}
+        issue = hub.api("alice", "POST", f"/repos/{REPOSITORY}/issues", asked)["number"]
+        runs = life.runner.settle()
+        assert names(runs)[0] == "request success", failed(runs)
+        (pull,) = life.pulls()
+        assert pull["user"]["id"] == hub.app.bot.id
+        assert pull["head"]["ref"] == f"daypass/issue-{issue}"
+        assert any(f"#{pull['number']}" in comment["body"] for comment in life.comments(issue))
+
+        number = pull["number"]
+        hub.approve(number, "alice")  # her own request, by whatever name: it does not count
+        hub.approve(number, "dave")
+        life.runner.settle()
+        assert hub.pull(number)["state"] == "open"
+        hub.approve(number, "bob")
+        runs = life.runner.settle()
+        assert hub.pull(number)["merged"] is True, failed(runs)
+        assert life.held() == {("alice", "orders-db")}
+        life.proves()
