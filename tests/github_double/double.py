@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from github_double import gitio, registry
+from github_double.auth import issue_installation_token
 from github_double.faults import Faults
 from github_double.registry import Reply, Request
 from github_double.server import PREFIX, Server
@@ -26,15 +27,20 @@ class Double:
 
     ``clock`` is the instant it thinks it is (None: the real one). ``calls`` are the requests answered so far,
     ``events`` what would have been delivered to workflows, oldest first, ``mistakes`` the double's own failures.
+    ``exchanges`` are all the requests that the double itself answered, for whoever inspects them.
+    ``slow_mergeability``: whether a pull request may be merged is worked out only after it was first asked for.
     """
 
     HOUR: ClassVar[timedelta] = timedelta(hours=1)
+    inspectors: ClassVar[list[Callable[[Double], None]]] = []
+    """What looks at each hub once it is closed, and raises AssertionError for what is wrong with its exchanges."""
 
     def __init__(self, top: Path) -> None:
         self.top = top / "github"
         self.lock = threading.RLock()
         self.clock: datetime | None = None
         self.calls: list[Call] = []
+        self.exchanges: list[Call] = []
         self.events: list[Event] = []
         self.watchers: list[Callable[[Call], None]] = []
         self.mistakes: list[str] = []
@@ -45,6 +51,7 @@ class Double:
         self.tokens: dict[str, Token] = {}
         self.jwt_tokens: dict[int, Token] = {}
         self.extras: dict[str, Any] = {}
+        self.slow_mergeability = False
         self._last = 1000
         self.web_flow = self._account(User("web-flow", 19864447, name="GitHub", email="noreply@github.com"))
         bot = self._account(User("github-actions[bot]", 41898282, "Bot"))
@@ -54,15 +61,17 @@ class Double:
         self.server_url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.url = f"{self.server_url}{PREFIX}"
 
-    def __enter__(self) -> Double:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *failure: object) -> None:
         self._server.close()
         self._thread.join()
         assert not self.mistakes, self.mistakes
+        for inspect in self.inspectors if failure[0] is None else ():
+            inspect(self)
 
     # -- time, ids, the record ------------------------------------------------------------------------------------
 
@@ -84,9 +93,16 @@ class Double:
         """The text of a new token."""
         return prefix + secrets.token_hex(18)
 
+    def expiry_text(self, token: Token) -> str | None:
+        """When a token ends, as its holder is told: by the real clock, where the hub's is behind it."""
+        from github_double.shapes import stamp
+
+        return stamp(max(self.now(), datetime.now(UTC)) + self.HOUR) if token.expires_at else None
+
     def log(self, call: Call) -> None:
         """Note a request that was answered, and tell who watches."""
         self.calls.append(call)
+        self.exchanges.append(call)
         for watcher in self.watchers:
             watcher(call)
 
@@ -115,7 +131,8 @@ class Double:
     def _account(self, user: User) -> User:
         with self.lock:
             taken = [u for u in self.accounts.values() if u.login.lower() == user.login.lower() and not u.deleted]
-            assert user.id not in self.accounts and not taken, f"account {user.login} ({user.id}) exists"
+            assert user.id not in self.accounts, f"account {user.id} exists"
+            assert not taken, f"account {user.login} exists"
             self.accounts[user.id] = user
         return user
 
@@ -154,6 +171,17 @@ class Double:
     def find(self, full_name: str) -> Repo | None:
         """The repository of that name; case does not count."""
         return self.repositories.get(full_name.lower())
+
+    def fork(self, repo: Repo, user: User) -> Repo:
+        """Fork a repository under a person's account, once: its branches, and nothing of its rules or people."""
+        name = f"{user.login}/{repo.name}"
+        with self.lock:
+            if (known := self.find(name)) is not None:
+                return known
+            made = self.repository(name, private=repo.private, default_branch=repo.default_branch)
+            made.fork_of = repo
+            gitio.run(made.path, "fetch", "-q", str(repo.path), "+refs/heads/*:refs/heads/*")
+            return made
 
     def team(self, org: Org, slug: str, members: Iterable[User] = ()) -> Team:
         """Make a team of an organisation; its members become the organisation's."""
@@ -200,6 +228,11 @@ class Double:
         with self.lock:
             self.tokens[value] = made
         return value
+
+    def installation_token(self, app: App, permissions: Mapping[str, str] | None = None) -> str:
+        """Make an installation's token, as the App itself would by the API."""
+        with self.lock:
+            return issue_installation_token(self, app, None if permissions is None else dict(permissions), None).value
 
     def actions_token(self, repo: Repo, permissions: Mapping[str, str] | None = None) -> str:
         """Make a job's GITHUB_TOKEN. Permissions are named as in a workflow (pull-requests) or as the API does."""

@@ -34,7 +34,8 @@ def serve(hub: Double, method: str, path: str, query: str, headers: dict[str, st
             repo = hub.find(match[1]) if match else None
             pushing = match is not None and (match[2] == "git-receive-pack" or "service=git-receive-pack" in query)
             _allow(hub, token, repo, pushing=pushing)
-        assert repo is not None and match is not None
+        assert repo is not None
+        assert match is not None
         if match[2] == "git-receive-pack":
             with hub.lock, pushes.receiving(hub, repo, token, body) as rules:
                 reply, raw = _backend(repo, method, match[2], query, lower, body, login, rules)

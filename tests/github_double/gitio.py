@@ -8,15 +8,30 @@ from pathlib import Path
 
 from github_double.state import ZERO
 
-HOOK = """#!/bin/sh
-# $DOUBLE_RULES: lines "ref verdict message": refuse, or forward (only a fast-forward is let through).
+HOOK = r"""#!/bin/sh
+# $DOUBLE_RULES: lines "ref|verdict|message". refuse: nothing is let through; forward: only a fast-forward;
+# workflows: only what leaves workflow files as they are; both: the last two at once.
+refuse() {
+  echo "error: GH013: Repository rule violations found for $1." >&2
+  echo "$2" >&2
+  exit 1
+}
+zero=0000000000000000000000000000000000000000
 while IFS='|' read -r ref verdict message; do
   [ "$ref" = "$1" ] || continue
-  if [ "$verdict" = refuse ] || ! git merge-base --is-ancestor "$2" "$3"; then
-    echo "error: GH013: Repository rule violations found for $1." >&2
-    echo "$message" >&2
-    exit 1
-  fi
+  case $verdict in
+  refuse) refuse "$1" "$message" ;;
+  forward|both) git merge-base --is-ancestor "$2" "$3" || refuse "$1" "$message" ;;
+  esac
+  case $verdict in
+  workflows|both)
+    [ "$3" = $zero ] && continue
+    if [ "$2" = $zero ]; then old=$(git merge-base HEAD "$3"); else old=$2; fi
+    now=$(git rev-parse -q --verify "$3:.github/workflows")
+    [ -z "$now" ] || [ "$now" = "$(git rev-parse -q --verify "$old:.github/workflows")" ] || refuse "$1" \
+      "refusing to allow this token to create or update workflows without \`workflows\` permission"
+    ;;
+  esac
 done <<END
 $DOUBLE_RULES
 END

@@ -7,19 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from github_double import gitio
-from github_double.state import Repo, Token
+from github_double import gitio, pulling, rules
+from github_double.auth import grants
+from github_double.state import ZERO, Activity, Repo, Token
 
 if TYPE_CHECKING:
     from github_double.double import Double
 
 _COMMAND = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) ([^\0\n]+)")
+WORKFLOWS = ".github/workflows"
 
 
 @contextmanager
 def receiving(hub: Double, repo: Repo, token: Token, body: bytes) -> Iterator[str]:
     """Let git receive a push: yields the rules for the repository's hook, then lets everything follow from what moved."""
-    yield ""
+    asked = commands(body)
+    lines = [line for old, new, ref in asked if (line := _rule(repo, token, old, new, ref))]
+    before = gitio.refs(repo.path)
+    yield "\n".join(lines)
+    after = gitio.refs(repo.path)
+    for _, _, ref in asked:
+        old, new = before.get(ref, ZERO), after.get(ref, ZERO)
+        if old != new:
+            moved(hub, repo, token, ref, old, new)
 
 
 def commands(body: bytes) -> list[tuple[str, str, str]]:
@@ -33,3 +43,81 @@ def commands(body: bytes) -> list[tuple[str, str, str]]:
             found.append((match[1].decode(), match[2].decode(), match[3].decode("utf-8", "surrogateescape")))
         at += max(size, 4)
     return found
+
+
+def _rule(repo: Repo, token: Token, old: str, new: str, ref: str) -> str:
+    """One line for the hook; "" where nothing stands in the way."""
+    verdict, why = "", ""
+    if ref.startswith("refs/heads/"):
+        branch = ref.removeprefix("refs/heads/")
+        verdict, why = rules.push_verdict(repo, branch, token, old=old != ZERO, new=new != ZERO)
+    if not verdict and not may_touch_workflows(token):
+        verdict, why = "workflows", workflow_refusal(token)
+    elif verdict == "forward" and not may_touch_workflows(token):
+        verdict = "both"
+    return f"{ref}|{verdict}|{why}" if verdict else ""
+
+
+def may_touch_workflows(token: Token) -> bool:
+    """Whether a token may change workflow files: classic ones may, others need the permission of that name.
+
+    A job's GITHUB_TOKEN can never have it.
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#permissions
+    """
+    return token.kind != "actions" and grants(token, "workflows:write")
+
+
+def workflow_refusal(token: Token, name: str = WORKFLOWS) -> str:
+    """What GitHub says to a token that may not change a workflow."""
+    who = "Personal Access Token" if token.kind == "fine" else "GitHub App"
+    return f"refusing to allow a {who} to create or update workflow `{name}` without `workflows` permission"
+
+
+def touches_workflows(repo: Repo, old: str, new: str) -> bool:
+    """Whether workflow files differ between what a branch had (ZERO: where it leaves the default one) and gets."""
+    start = old
+    if old == ZERO:
+        start = gitio.merge_base(repo.path, f"refs/heads/{repo.default_branch}", new) or ""
+
+    def workflows(commit: str) -> bytes:
+        return gitio.run(repo.path, "rev-parse", "-q", "--verify", f"{commit}:{WORKFLOWS}", check=False).stdout
+
+    return new != ZERO and bool(workflows(new)) and workflows(new) != workflows(start)
+
+
+def moved(hub: Double, repo: Repo, token: Token, ref: str, old: str, new: str, *, kind: str = "") -> None:
+    """Note that a ref has moved, and let events and pull requests follow."""
+    kind = kind or _kind(repo, old, new)
+    repo.activity.append(Activity(hub.next_id(), old, new, ref, hub.now(), kind, token.user))
+    _emit(hub, repo, token, ref, old, new, forced=kind == "force_push")
+    if not ref.startswith("refs/heads/"):
+        return
+    branch = ref.removeprefix("refs/heads/")
+    for each in list(hub.repositories.values()):
+        for pull in list(each.pulls.values()):
+            if pull.open and pull.head_repo is repo and pull.head_ref == branch:
+                pulling.head_moved(hub, token, pull, old, new)
+            if pull.open and pull.repo is repo and pull.base_ref == branch:
+                pulling.base_moved(hub, token, pull, old, new)
+
+
+def _kind(repo: Repo, old: str, new: str) -> str:
+    if old == ZERO:
+        return "branch_creation"
+    if new == ZERO:
+        return "branch_deletion"
+    return "push" if gitio.ancestor(repo.path, old, new) else "force_push"
+
+
+def _emit(hub: Double, repo: Repo, token: Token, ref: str, old: str, new: str, *, forced: bool) -> None:
+    """Deliver a push event. https://docs.github.com/en/webhooks/webhook-events-and-payloads#push."""
+    head = None
+    if new != ZERO:
+        message = gitio.text(repo.path, "log", "-1", "--format=%B", new)
+        head = {"id": new, "message": message, "tree_id": gitio.text(repo.path, "rev-parse", f"{new}^{{tree}}")}
+    who = {"name": token.user.login, "email": token.user.email or None}
+    hub.emit("push", "", repo, {
+        "ref": ref, "before": old, "after": new, "created": old == ZERO, "deleted": new == ZERO, "forced": forced,
+        "base_ref": None, "compare": f"{hub.server_url}/{repo.full_name}/compare/{old[:12]}...{new[:12]}",
+        "commits": [head] if head else [], "head_commit": head, "pusher": who,
+    }, token)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from github_double import auth, githttp, registry
 from github_double.faults import Fault
-from github_double.registry import Refusal, Reply, Request
+from github_double.registry import Refusal, Reply, Request, Route
 from github_double.state import Call, Token
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v3"
 """Where the API lies, as on a GitHub Enterprise Server: https://docs.github.com/en/enterprise-server/rest/overview."""
+
+_NONE = Route("", "", "", lambda _: Reply(404), re.compile(""))
 
 
 class Server(ThreadingHTTPServer):
@@ -148,33 +151,36 @@ def answer(hub: Double, method: str, path: str, query: dict[str, str], headers: 
     with hub.lock:
         token: Token | None = None
         body: Any = None
-        template = ""
+        found = registry.find(method, path)
         try:
             body = _decode(raw)
             lower = {name.lower(): text for name, text in headers.items()}
             token = auth.authenticate(hub, lower.get("authorization", ""))
             _count(hub, token, path)
-            found = registry.find(method, path)
-            if found is None:
-                raise registry.not_found()
-            route, params = found
-            template = route.template
-            request = Request(hub, method, path, params, query, body, token, route, lower)
-            if "owner" in params and "repo" in params:
-                request.found = hub.find(f"{params['owner']}/{params['repo']}")
-                if request.found is None:
-                    raise registry.not_found()
-            auth.check(request)
-            reply = route.handler(request)
+            reply = _handle(hub, token, found, Request(hub, method, path, {}, query, body, token, _NONE, lower))
         except Refusal as refusal:
             reply = refusal.reply
         except Exception as error:
             hub.mistakes.append(f"{method} {path}: {error!r}")
             raise
         reply.headers = {**_limits(hub, token), **reply.headers}
-        hub.log(Call(method, path, reply.status, token.user.login if token else "", token.kind if token else "",
-                     template, query, body, reply.body))  # fmt: skip
+        who = (token.user.login, token.kind) if token else ("", "")
+        template = found[0].template if found else ""
+        hub.log(Call(method, path, reply.status, *who, template, query, body, reply.body))
         return reply
+
+
+def _handle(hub: Double, token: Token, found: tuple[Route, dict[str, str]] | None, request: Request) -> Reply:
+    """Find what the path names, check what the token may, and let the endpoint answer."""
+    if found is None:
+        raise registry.not_found()
+    request.route, request.params = found
+    if "owner" in request.params and "repo" in request.params:
+        request.found = hub.find(f"{request.params['owner']}/{request.params['repo']}")
+        if request.found is None:
+            raise registry.not_found()
+    auth.check(request)
+    return request.route.handler(request)
 
 
 def _decode(raw: bytes) -> Any:

@@ -217,7 +217,13 @@ class Pull:
     last_pusher: int = 0
     """Account id of who last pushed something reviewable to the head."""
     patch: str = ""
-    """What the branch changed against its merge base, when stale approvals were last judged."""
+    """What the branch changes against its merge base; a push that leaves it alone is none to review."""
+    same: set[str] = field(default_factory=set)
+    """The heads so far that changed just this."""
+    own: list[str] = field(default_factory=list)
+    """Once merged: the commits that were its own."""
+    unread: bool = False
+    """Whether mergeability has not been asked for since it last could change."""
     reviews: list[Review] = field(default_factory=list)
     asked_users: list[User] = field(default_factory=list)
     asked_teams: list[Team] = field(default_factory=list)

@@ -21,14 +21,29 @@ def identity(hub: Double, user: User, email: str = "") -> str:
 
 
 def change_tree(path: Path, base: str | None, changes: list[tuple[str, str, str]]) -> str:
-    """Return the tree of ``base`` (none: empty) with (mode, object, path) put in; an object of ZERO takes out."""
+    """Return the tree of ``base`` (none: empty) with (mode, object, path) put in; an object of ZERO takes out.
+
+    A path may be a folder: then everything below it goes, or is replaced by that tree. Raises GitError.
+    """
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": f"{folder}/index"}
         if base:
             gitio.run(path, "read-tree", base, **index)
-        lines = b"".join(f"{mode} {oid}\t{name}".encode() + b"\0" for mode, oid, name in changes)
-        gitio.run(path, "update-index", "-z", "--add", "--index-info", stdin=lines, **index)
+        below = {p for mode, oid, p in changes if oid == ZERO or mode == "040000"}
+        gone = [n for n in gitio.text(path, "ls-files", "-z", **index).split("\0") if below and _inside(n, below)]
+        plain = [(mode, oid, name) for mode, oid, name in changes if oid != ZERO and mode != "040000"]
+        rows = [*(("0", ZERO, name) for name in gone), *plain]
+        lines = b"".join(f"{mode} {oid}\t{name}".encode("utf-8", "surrogateescape") + b"\0" for mode, oid, name in rows)
+        gitio.run(path, "update-index", "-z", "--add", "--replace", "--index-info", stdin=lines, **index)
+        for mode, oid, name in changes:
+            if mode == "040000" and oid != ZERO:
+                gitio.run(path, "read-tree", f"--prefix={name}/", oid, **index)
         return gitio.text(path, "write-tree", **index)
+
+
+def _inside(name: str, folders: set[str]) -> bool:
+    parts = name.split("/")
+    return any("/".join(parts[:n]) in folders for n in range(1, len(parts) + 1))
 
 
 def write_files(
