@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from github_double import Double
 
 _SHOWN = 25
-_GIT = re.compile(r"/[^/]+/[^/]+\.git/")
-"""Git's own protocol over HTTP, which is no part of the API."""
+_GIT = re.compile(r"/[^/]+/[^/]+\.git/|/graphql$")
+"""Git's own protocol over HTTP, and GraphQL, which has a description of its own: no parts of the REST API."""
 
 
 def inspect(hub: Double) -> None:

@@ -158,6 +158,7 @@ class Comment:
     created_at: datetime
     updated_at: datetime
     app: App | None = None
+    edited_at: datetime | None = None  # when its text was changed last
 
 
 @dataclass(eq=False)
@@ -180,6 +181,7 @@ class Issue:
     locked: bool = False
     is_pull: bool = False
     app: App | None = None
+    edited_at: datetime | None = None  # when its text was changed last
 
 
 @dataclass(eq=False)

@@ -16,10 +16,13 @@ from daypass.core.errors import EdgeError
 from daypass.core.window import parse_instant
 from daypass.edges.forge.accounts import Bot, account_of
 from daypass.edges.forge.api import Api
+from daypass.edges.forge.refusals import ApiError
 from daypass.ports import Remark, Ticket
 
 EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"
 """When the text of an issue, pull request or comment was changed last; null where it never was."""
+
+_SERVER_FAULT = 500
 
 
 class GitHubDesk:
@@ -89,8 +92,7 @@ class GitHubDesk:
         return max(numbers, default=None)
 
     def _edited(self, found: dict[str, Any], what: str) -> bool:
-        node = _text(found, "node_id", what)
-        answer = _object(self._api.send("POST", "/graphql", {"query": EDITED, "variables": {"id": node}}), what)
+        answer = _object(self._query({"id": _text(found, "node_id", what)}), what)
         data = answer.get("data")
         asked = data.get("node") if isinstance(data, dict) else None
         if answer.get("errors") or not isinstance(asked, dict) or "lastEditedAt" not in asked:
@@ -99,6 +101,16 @@ class GitHubDesk:
                 hint="words that may be somebody else's are not acted on; run it again",
             )
         return asked["lastEditedAt"] is not None
+
+    def _query(self, variables: dict[str, str]) -> Any:
+        """Ask once more where the answer was lost: a query changes nothing, though it is sent like a change."""
+        body = {"query": EDITED, "variables": variables}
+        try:
+            return self._api.send("POST", "/graphql", body)
+        except ApiError as error:
+            if 0 < error.status < _SERVER_FAULT:
+                raise
+            return self._api.send("POST", "/graphql", body)
 
 
 def _from_here(pull: dict[str, Any], repository: str, branch: str) -> bool:
