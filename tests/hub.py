@@ -45,15 +45,15 @@ APP_PERMISSIONS = {
     "metadata": "read",
     "pull_requests": "write",
 }
-_SETTINGS, _PEOPLE_FILE = "policies/daypass.yaml", "policies/directory/people.yaml"
+_PEOPLE_FILE = "policies/directory/people.yaml"
 
 
 class Hub:
     """The double with the worked example in it. ``double`` is the double itself, for its dials and its endpoints.
 
     ``simulated`` lets writing verbs take ``--at``, so that a test can let hours pass (`advance`). ``protected`` sets the
-    rules that the documents recommend. ``files`` are written over the example's before it is founded. ``pipeline``: the
-    workflows are there too, for the App ("app") or for GITHUB_TOKEN ("token").
+    rules that the documents recommend. ``files`` are written before the example, which leaves
+    what is there. ``auth``: how the workflows act, "app" or "token".
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Hub:
         protected: bool = True,
         private: bool = True,
         files: Mapping[str, str] | None = None,
-        pipeline: str = "",
+        auth: str = "app",
     ) -> None:
         self.top = top / "acme"
         self.top.mkdir(parents=True)
@@ -75,7 +75,7 @@ class Hub:
         self.repo: Repo
         self.app: App
         self.ledger_key = ""
-        self._private, self._protected, self._files, self._pipeline = private, protected, dict(files or {}), pipeline
+        self._private, self._protected, self._files, self._auth = private, protected, dict(files or {}), auth
         self._names = 0
 
     def __enter__(self) -> Self:
@@ -145,7 +145,7 @@ class Hub:
         )
 
     def _found(self) -> None:
-        """Make the example as ``daypass init`` does, with the settings for GitHub, and push main and the ledger."""
+        """Make the example with ``daypass init --github``, and push main and the ledger."""
         from daypass.cli.init import template_files
         from daypass.cli.main import main
 
@@ -153,42 +153,24 @@ class Hub:
         folder.mkdir()
         git(folder, "init", "-q", "--initial-branch=main")
         identify(folder, "olga")
-        for path, text in self._first_files(template_files("example", ("olga", "Olga", "olga@example.com"))).items():
+        example = template_files("example", ("olga", "Olga", "olga@example.com"))
+        for path, text in {_PEOPLE_FILE: _with_accounts(example[_PEOPLE_FILE]), **self._files}.items():
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
-        assert captured(lambda: main(["-C", str(folder), "form"])).code == 0
         git(folder, "add", "-A")
-        git(folder, "commit", "-q", "-m", "Write the settings down")
+        git(folder, "commit", "-q", "-m", "Write down who is who")
+        wanted = ["init", ".", "--example", "--merge", "--github", REPOSITORY, "--auth", self._auth]
+        wanted += ["--bot", f"{self.app.bot.login}:{BOT_ID}"] if self._auth == "app" else []
+        wanted += ["--simulated-clock"] if self.simulated else []
         keys = self.top / "keys"
         with environment({"DAYPASS_KEYS": str(keys)}):
-            said = captured(lambda: main(["-C", str(folder), "init", ".", "--example", "--merge"]))
+            said = captured(lambda: main(["-C", str(folder), *wanted]))
         assert said.code == 0, said.err
         (key,) = keys.glob("*.pem")
         self.ledger_key = key.read_text(encoding="ascii")
         self._connect(folder, "olga")
         git(folder, "push", "-q", "origin", "main", "daypass-ledger")
-
-    def _first_files(self, example: Mapping[str, str]) -> dict[str, str]:
-        settings = example[_SETTINGS].replace(
-            "forge: {kind: local}",
-            f'forge: {{kind: github, repository: {REPOSITORY}, bot: {{login: "{self.app.bot.login}", id: {BOT_ID}}}}}',
-        )
-        if self.simulated:
-            settings += "clock: simulated\n"
-        people = example[_PEOPLE_FILE]
-        for handle, (login, number) in PEOPLE.items():
-            address = f"email: {handle}@example.com"
-            assert address in people
-            people = people.replace(address, f"{address}, forge: {{login: {login}, id: {number}}}")
-        return {_SETTINGS: settings, _PEOPLE_FILE: people, **self._workflows(), **self._files}
-
-    def _workflows(self) -> dict[str, str]:
-        if not self._pipeline:
-            return {}
-        from daypass.cli.github_files import github_files
-
-        return github_files(self._pipeline)
 
     def protect(self) -> None:
         """Set the rules that the documents recommend: main by reviewed pull requests, the ledger by the App alone."""
@@ -421,6 +403,15 @@ class Hub:
             with self.double.lock:
                 return issue_installation_token(self.double, self.app, None, None).value
         return self.tokens.get(who, who)
+
+
+def _with_accounts(people: str) -> str:
+    """Give the example's people their accounts at GitHub."""
+    for handle, (login, number) in PEOPLE.items():
+        address = f"email: {handle}@example.com"
+        assert address in people
+        people = people.replace(address, f"{address}, forge: {{login: {login}, id: {number}}}")
+    return people
 
 
 def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:

@@ -127,6 +127,8 @@ class Runner:
         self.variables = {"DAYPASS_APP_ID": str(hub.app.id)}
         self.meddle: Callable[[Run], None] | None = None
         """Called before each run, to let something happen at that moment."""
+        self.only: set[str] | None = None
+        """The workflows that are enabled; None: all."""
         self._pending: list[Run] = []
         self._seen = len(hub.events)
         self._ids = 1000
@@ -248,6 +250,8 @@ class Runner:
 
     def _enqueue(self, started: Started) -> None:
         """Put a run into the queue. Of one group, one runs and one waits; a third takes the place of the one that waits."""
+        if self.only is not None and started.name not in self.only:
+            return
         self._ids += 1
         group, cancels, every = concurrency(started, started.workflow)
         run = Run(self._ids, started, group)

@@ -26,7 +26,7 @@ _ABOUT_TO_PUSH = "/acme/access.git/info/refs"
 def test_a_killed_run_leaves_what_the_next_one_converges_from(
     tmp_path: Path, path: str, count: int, given: bool
 ) -> None:
-    with Hub(tmp_path, pipeline="app") as hub:
+    with Hub(tmp_path) as hub:
         life = Life(hub)
         number = hub.request_pull("alice", hub.grant())
         hub.approve(number, "bob")

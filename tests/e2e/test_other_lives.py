@@ -16,7 +16,7 @@ def _next_sunday() -> datetime:
 
 
 def test_what_policy_denies_gives_nothing_whoever_approves_it(tmp_path: Path) -> None:
-    with Hub(tmp_path, pipeline="app", simulated=True) as hub:
+    with Hub(tmp_path, simulated=True) as hub:
         life = Life(hub)
         life.runner.set_clock(_next_sunday())  # outside of office hours
         number = hub.request_pull("alice", hub.grant(resource="payroll", duration="1h"))
@@ -40,7 +40,7 @@ def test_what_policy_denies_gives_nothing_whoever_approves_it(tmp_path: Path) ->
 
 
 def test_what_passes_by_itself_is_given_without_a_person(tmp_path: Path) -> None:
-    with Hub(tmp_path, pipeline="app") as hub:
+    with Hub(tmp_path) as hub:
         life = Life(hub)
         number = hub.request_pull("alice", hub.grant(resource="staging", role="deploy"))
         runs = life.runner.settle()
@@ -55,7 +55,7 @@ def test_what_passes_by_itself_is_given_without_a_person(tmp_path: Path) -> None
 
 
 def test_a_fork_is_checked_without_rights_and_merged_like_any_other(tmp_path: Path) -> None:
-    with Hub(tmp_path, pipeline="app", private=False) as hub:
+    with Hub(tmp_path, private=False) as hub:
         life = Life(hub)
         number = hub.request_from_fork("alice", hub.fork("alice"), hub.grant())
         runs = life.runner.settle()
@@ -98,7 +98,7 @@ Duplicate charges, seen by support."""
 
 
 def test_an_issue_form_becomes_a_pull_request_for_who_wrote_it(tmp_path: Path) -> None:
-    with Hub(tmp_path, pipeline="app") as hub:
+    with Hub(tmp_path) as hub:
         life = Life(hub)
         asked = {"title": "Access to orders-db", "body": FORM, "labels": ["daypass-request"]}
         issue = hub.api("alice", "POST", f"/repos/{REPOSITORY}/issues", asked)["number"]
