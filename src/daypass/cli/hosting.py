@@ -73,23 +73,24 @@ class Moving:
         self.top = top
         self.hosting = hosting
         self._upgrade = upgrade
+        self._source = (top / "src" / "daypass" / "__init__.py").is_file()
+        self._generated: dict[str, str] = {}
         self._settings = top / "policies" / "daypass.yaml"
         if self._settings.is_symlink():
             raise UsageError(f"{self._settings} is a symbolic link", hint="put the file itself in its place")
         there = self._settings.is_file()
         self._changed = settings_for(self._settings.read_text(encoding="utf-8"), hosting) if there else ""
 
-    def files(self, settings: str) -> dict[str, str]:
-        """Return the files to write where there are none, ``settings`` being what a new repository begins with."""
-        return self._pipeline() | {"policies/daypass.yaml": settings_for(settings, self.hosting)}
-
-    def _pipeline(self) -> dict[str, str]:
+    def files(self, wanted: dict[str, str]) -> dict[str, str]:
+        """Return the files to write where there are none: those of every repository, and the pipeline's."""
         from daypass.cli.github_files import github_files
 
-        return github_files(
-            self.hosting.auth,
-            variables=self._variables(),
-            source=(self.top / "src" / "daypass" / "__init__.py").is_file(),
+        # Where daypass's own source lies, editors are led to its schemas by a link.
+        common = {path: text for path, text in wanted.items() if not (self._source and path.startswith(".schemas/"))}
+        pipeline = github_files(self.hosting.auth, variables=self._variables(), source=self._source)
+        self._generated = {path: text for path, text in common.items() if path.startswith(".schemas/")} | pipeline
+        return (
+            common | pipeline | {"policies/daypass.yaml": settings_for(wanted["policies/daypass.yaml"], self.hosting)}
         )
 
     def _variables(self) -> set[str]:
@@ -109,7 +110,7 @@ class Moving:
 
     def change(self, kept: list[str]) -> list[str]:
         """Change what init kept, where it was asked to; return the paths, which are for a person to commit."""
-        wanted = self._pipeline() if self._upgrade else {}
+        wanted = dict(self._generated) if self._upgrade else {}
         if self._changed:
             wanted["policies/daypass.yaml"] = self._changed
         changed = []

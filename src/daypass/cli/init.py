@@ -56,7 +56,7 @@ _IGNORED = (
 @click.option(
     "--upgrade",
     is_flag=True,
-    help="With --github and --merge: write the workflows anew where they are there, for you to look at and commit.",
+    help="With --github and --merge: write the workflows and schemas anew, for you to look at and commit.",
 )
 @at_option
 @click.pass_obj
@@ -104,7 +104,7 @@ def init(
     wanted["policies/daypass.yaml"] = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock)
     wanted["policies/ledger.pub"] = founding.key(signer, public_key)
     if moving:
-        wanted |= moving.files(wanted["policies/daypass.yaml"])
+        wanted = moving.files(wanted)
     written, kept = founding.write(wanted)
     changed = moving.change(kept) if moving else []
     written += moving.form() if moving else []
