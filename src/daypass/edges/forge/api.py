@@ -86,13 +86,33 @@ class Api:
         Raises ApiError for a list of more than ``limit``, for a page that is no list of objects, and for pages that
         lead in a circle or to another server.
         """
+        return self._walk(path, params, key=key, limit=limit, until=None)
+
+    def newest(
+        self, path: str, *, until: Callable[[Any], bool], limit: int = LIMIT, **params: str | int | None
+    ) -> list[Any]:
+        """Read a list that begins with what is newest up to the page with an item that ``until`` accepts, or whole."""
+        return self._walk(path, params, key="", limit=limit, until=until)
+
+    def _walk(
+        self,
+        path: str,
+        params: Mapping[str, str | int | None],
+        *,
+        key: str,
+        limit: int,
+        until: Callable[[Any], bool] | None,
+    ) -> list[Any]:
         url = _url(path, {**params, "per_page": PER_PAGE})
         found: list[Any] = []
         seen: set[str] = set()
         while url:
             seen.add(url)
             headers, data = self._read(url)
-            found += _items(path, data, key)
+            items = _items(path, data, key)
+            found += items
+            if until is not None and any(until(item) for item in items):
+                return found
             if len(found) > limit:
                 raise ApiError(f"GitHub lists more than {limit} at {shown(path)}", hint="such a list is not judged")
             url = self._next(path, headers.get("link", ""))
@@ -100,13 +120,14 @@ class Api:
                 raise ApiError(f"GitHub's pages of {shown(path)} lead in a circle")
         return found
 
-    def send(self, verb: str, path: str, body: Any = None) -> Any:
+    def send(self, verb: str, path: str, body: Any = None, *, safe: bool = False) -> Any:
         """Change something (POST, PUT, PATCH, DELETE) and return the answer, None for an empty one.
 
         It is sent again only where a rate limit or an ended token turned it away before it began. ApiError with status
-        0 or 5xx says nothing about whether it came about: look before you try again.
+        0 or 5xx says nothing about whether it came about: look before you try again. ``safe``: doing it twice is the
+        same as doing it once, so that what was lost on the way is sent again too.
         """
-        answer = self._exchange(verb, path, body, self._auth, safe=False)
+        answer = self._exchange(verb, path, body, self._auth, safe=safe)
         return _parsed(verb, path, answer)
 
     def own_app(self) -> Any:
@@ -115,6 +136,10 @@ class Api:
         https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app
         """
         return _parsed("GET", "/app", self._exchange("GET", "/app", None, self._signed, safe=True))
+
+    def pause(self, seconds: float) -> None:
+        """Wait: for what GitHub has done to show in its own answers."""
+        self._wait(seconds)
 
     # One request and what may be repeated
 

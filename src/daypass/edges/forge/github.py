@@ -1,0 +1,336 @@
+"""Pull requests at GitHub, changed: bound to the commits they were judged by, and looked at again when in doubt.
+
+Upholds: nothing is sent twice that would be done twice; where an answer is lost, GitHub is asked what became of it; a
+merge says what really became of main, not what was asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from daypass.core.approval import Merge, Pull, Review
+from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
+from daypass.core.grant import ABSENT, Oid
+from daypass.edges.forge.api import ApiError
+from daypass.edges.forge.fields import Fields
+from daypass.edges.forge.github_read import ACTIONS, MAIN, Carrier, GitHubReader
+from daypass.edges.forge.records import shown
+
+__all__ = ["MAIN", "Carrier", "GitHubForge"]
+
+_OURS = "daypass/"
+_PIECE = 500
+"""So many files are sent in one tree at most."""
+
+_LOOKS = 4
+"""So often GitHub is looked at for what it has just done."""
+
+_EVENTS: Mapping[str, str] = {"approved": "APPROVE", "rejected": "REQUEST_CHANGES"}
+_RACES = ("is not mergeable", "branch was modified")
+"""What GitHub says where main or the head has changed in the way of a merge, or is changing."""
+
+
+class GitHubForge(GitHubReader):
+    """Implements ports.Forge for one repository at GitHub."""
+
+    def open(self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "") -> Pull:  # noqa: ARG002  (GitHub's clock counts)
+        """Open a pull request of a branch that stands at ``head``; one that is not at GitHub yet is pushed there.
+
+        Where the answer is lost, or GitHub has one of ours for just this head already, that one is returned. Raises
+        ConflictError when the branch stands elsewhere or somebody else has a pull request of it.
+        """
+        self._check_branch(branch)
+        there = self._stands_at(branch)
+        if there == ABSENT:
+            self._remote.push(branch, old=ABSENT, new=head)
+        elif there != head:
+            raise ConflictError(
+                f"branch {branch!r} stands at {there[:12]}, expected {head[:12]}", hint="run the command again"
+            )
+        sent = {"title": title, "head": branch, "base": MAIN, "body": body}
+        try:
+            made = self._api.send("POST", f"{self._root}/pulls", sent)
+        except ApiError as error:
+            number = self._opened(branch, head, error)
+        else:
+            number = Fields("the new pull request", made).number("number")
+        return self.pull(number)
+
+    def push(self, number: int, *, head: Oid, at: datetime) -> Pull:  # noqa: ARG002  (GitHub's clock counts)
+        """Move an open pull request's head; its branch is pushed, forward only, unless it stands there already."""
+        pull = self._open_pull(number)
+        if pull.head != head:
+            if ":" in pull.branch:
+                raise ConflictError(f"pull request {number} comes from a fork", hint="its owner can push to it")
+            there = self._stands_at(pull.branch)
+            if there != head:
+                self._remote.push(pull.branch, old=there, new=head)
+        return self._showing(number, head)
+
+    def review(self, number: int, *, commit: Oid, state: str, at: datetime) -> Review:  # noqa: ARG002  (GitHub's clock counts)
+        """Record a review by the person whose token this is.
+
+        Raises RefusedError for an App, a workflow, or somebody whom the directory does not know; UsageError for a
+        withdrawal of nothing; ConflictError when ``commit`` is not the head.
+        """
+        if state not in (*_EVENTS, "withdrawn"):
+            raise RuntimeError(f"a review is approved, rejected or withdrawn, got {state!r}")
+        me = self.acting()
+        if not me.person:
+            raise RefusedError(f"{me.name} is no person, and only people review", hint="use a token of your own")
+        if not me.handle:
+            raise RefusedError(
+                f"the directory does not know {me.name}, so their review would count for nothing",
+                hint="have your account's id added to policies/directory",
+            )
+        pull = self._open_pull(number)
+        if pull.head != commit:
+            raise ConflictError(f"the head of #{number} is {pull.head[:12]} now", hint="look at it again, then review")
+        if state == "withdrawn":
+            return self._withdraw(number, me.handle)
+        sent = {"commit_id": commit, "event": _EVENTS[state], "body": "" if state == "approved" else "Not like this."}
+        known = {review.id for review in self.reviews(number)}
+        try:
+            self._api.send("POST", f"{self._root}/pulls/{number}/reviews", sent)
+        except ApiError as error:
+            if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise RefusedError(f"GitHub takes no such review of #{number}: {error.said}") from error
+            if not _unsure(error):
+                raise
+        mine = [r for r in self.reviews(number) if r.by.handle == me.handle and r.id not in known and r.state == state]
+        if not mine:
+            raise EdgeError(f"GitHub has not taken the review of #{number}", hint="run the command again")
+        return mine[-1]
+
+    def merge(self, number: int, *, head: Oid, base: Oid, message: str, at: datetime) -> Merge:  # noqa: ARG002  (GitHub's clock counts)
+        """Squash ``head`` onto main, which must stand at ``base``, and fetch what became of it.
+
+        GitHub binds the merge to the head. To main it cannot: the merge returned carries the commit that main really
+        stood at. Where the answer is lost the pull request is read again, and nothing is sent twice. Raises
+        ConflictError when head or main has moved, EdgeError with GitHub's reason where its rules forbid it.
+        https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request
+        """
+        stands = self._stands_at(MAIN)
+        if stands != base:
+            raise ConflictError(f"{MAIN} stands at {stands[:12]}, expected {base[:12]}", hint="run the command again")
+        title, _, rest = message.partition("\n")
+        sent = {"sha": head, "merge_method": "squash", "commit_title": title, "commit_message": rest.strip("\n")}
+        lost: ApiError | None = None
+        try:
+            self._api.send("PUT", f"{self._root}/pulls/{number}/merge", sent)
+        except ApiError as error:
+            if not _unsure(error):
+                raise _not_merged(number, error) from error
+            lost = error
+        fields = self._merged(number, head, lost)
+        merge = self._merge(fields)
+        if self._git.find(f"{merge.commit}") is None:  # pragma: no cover  (_merge has fetched it or raised)
+            raise EdgeError(f"the merge {merge.commit[:12]} of #{number} is not on {MAIN}")
+        self._remote.bring(MAIN)
+        self._tidy(fields, head)
+        return merge
+
+    def close(self, number: int, *, reason: str, at: datetime) -> None:  # noqa: ARG002  (GitHub's clock counts)
+        """Say why in a comment, then close an open pull request without merging it. Its branch stays."""
+        self._open_pull(number)
+        try:
+            self._api.send("POST", f"{self._root}/issues/{number}/comments", {"body": f"Closed: {reason}."})
+        except ApiError as error:
+            if not _unsure(error):
+                raise
+            # The comment may be there; a second one would be noise, and closing is what matters.
+        self._api.send("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, safe=True)
+
+    def commit(
+        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime  # noqa: ARG002  (GitHub's clock counts)
+    ) -> Oid:  # fmt: skip
+        """Commit file contents (None deletes) on top of ``parent`` at GitHub and point the branch there.
+
+        A branch of ours (``daypass/…``) is made anew when it is there already; any other must stand at ``parent``.
+        GitHub writes author and committer, and signs what an App commits. https://docs.github.com/en/rest/git
+        """
+        self._check_branch(branch)
+        old = self._stands_at(branch)
+        if old not in (ABSENT, parent) and not branch.startswith(_OURS):
+            raise ConflictError(
+                f"branch {branch!r} stands at {old[:12]}, expected {parent[:12]}", hint="use another branch"
+            )
+        tree = self._git.text("rev-parse", "--verify", f"{parent}^{{tree}}").strip()
+        for start in range(0, len(files), _PIECE):
+            entries = [self._entry(path, content) for path, content in files[start : start + _PIECE]]
+            tree = self._make("trees", {"base_tree": tree, "tree": entries})
+        made = self._make("commits", {"message": message, "tree": tree, "parents": [parent]})
+        self._point(branch, old, made)
+        return made
+
+    # Steps
+
+    def _check_branch(self, branch: str) -> None:
+        done = self._git.attempt("check-ref-format", f"refs/heads/{branch}")
+        if shown(branch) != branch or ":" in branch or done.returncode != 0:
+            raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
+        if branch == MAIN:
+            raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
+
+    def _stands_at(self, branch: str) -> Oid:
+        """Return where a branch stands at GitHub, ABSENT where there is none."""
+        try:
+            found = self._api.get(f"{self._root}/git/ref/heads/{quote(branch)}")
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND and branch != MAIN:
+                return ABSENT
+            raise
+        fields = Fields(f"branch {branch}", found)
+        if fields.text("ref") != f"refs/heads/{branch}":
+            raise EdgeError(f"GitHub's answer about branch {branch} is about {shown(fields.text('ref'))!r}")
+        return fields.oid("object.sha")
+
+    def _open_pull(self, number: int) -> Pull:
+        """Return what a pull request is without who pushed. Raises ConflictError for one that is not open."""
+        pull = self._listed(self._pull_fields(number))
+        if pull.state != "open":
+            raise ConflictError(f"pull request {number} is {pull.state} already")
+        return pull
+
+    def _opened(self, branch: str, head: Oid, error: ApiError) -> int:
+        """Return the pull request that is there after an opening failed; raises what went wrong where there is none."""
+        exists = error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "already exists" in error.said
+        if not exists and not _unsure(error):
+            if error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "No commits between" in error.said:
+                raise ConflictError(
+                    f"branch {branch!r} has nothing that {MAIN} has not", hint="commit the change on the branch first"
+                ) from error
+            raise error
+        owner = self._repository.partition("/")[0]
+        listed = self._api.pages(f"{self._root}/pulls", state="open", head=f"{owner}:{branch}", base=MAIN)
+        found = [Fields("a pull request", one) for one in listed]
+        here = [one for one in found if self._at_home(one) and one.text("head.ref") == branch]
+        if not here:
+            raise error
+        one = here[0]
+        number, opener = one.number("number"), one.value("user")
+        me = self._my_id()
+        if one.oid("head.sha") != head or not isinstance(opener, dict) or not me or opener.get("id") != me:
+            raise ConflictError(
+                f"branch {branch!r} has an open pull request already: #{number}",
+                hint=f"close #{number} first, or use another branch",
+            ) from error
+        return number
+
+    def _my_id(self) -> int:
+        """Return the id of who is acting, 0 for an App whose account the settings do not name."""
+        if self._api.kind == "token":
+            return Fields("who acts", self._api.get("/user")).number("id")
+        if self._api.kind == "actions":
+            return ACTIONS.id
+        return self._bot.id if self._bot is not None else 0
+
+    def _showing(self, number: int, head: Oid) -> Pull:
+        """Return a pull request once it shows the head that its branch has: GitHub takes a moment."""
+        for look in range(_LOOKS):
+            if look:
+                self._api.pause(float(look))
+            if self._open_pull(number).head == head:
+                return self.pull(number)
+        raise ConflictError(f"pull request {number} does not show {head[:12]}", hint="run the command again")
+
+    def _withdraw(self, number: int, handle: str) -> Review:
+        standing = [review for review in self.reviews(number) if review.by.handle == handle]
+        if not standing or standing[-1].state == "withdrawn":
+            raise UsageError(f"{handle} has no review of #{number} to withdraw")
+        place = f"{self._root}/pulls/{number}/reviews/{standing[-1].id}/dismissals"
+        self._api.send("PUT", place, {"message": "Withdrawn by who gave it."})
+        return next(review for review in reversed(self.reviews(number)) if review.by.handle == handle)
+
+    def _merged(self, number: int, head: Oid, lost: ApiError | None) -> Fields:
+        """Return the merged pull request. Raises EdgeError while GitHub does not show it as merged at this head."""
+        for look in range(_LOOKS):
+            if look:
+                self._api.pause(float(look))
+            fields = self._pull_fields(number)
+            if fields.value("merged_at") is not None:
+                if fields.oid("head.sha") != head or fields.text("base.ref") != MAIN:
+                    raise ConflictError(f"pull request {number} was merged at another head, or to another branch")
+                return fields
+        if lost is not None:
+            raise EdgeError(
+                f"GitHub did not say whether #{number} was merged, and shows it as not merged: {lost.message}",
+                hint="run the command again",
+            ) from lost
+        raise EdgeError(f"GitHub took the merge of #{number} and does not show it", hint="run the command again")
+
+    def _tidy(self, fields: Fields, head: Oid) -> None:
+        """Delete a branch of ours once it is merged. A branch that stays is untidy, and no fault of the merge."""
+        ref = fields.text("head.ref")
+        if not ref.startswith(_OURS) or not self._at_home(fields):
+            return
+        try:
+            if self._stands_at(ref) == head:
+                self._api.send("DELETE", f"{self._root}/git/refs/heads/{quote(ref)}")
+        except ApiError:
+            return
+
+    def _entry(self, path: str, content: bytes | None) -> dict[str, Any]:
+        entry: dict[str, Any] = {"path": path, "mode": "100644", "type": "blob"}
+        if content is None:
+            return {**entry, "sha": None}
+        try:
+            return {**entry, "content": content.decode("utf-8")}
+        except UnicodeDecodeError:
+            raw = base64.b64encode(content).decode("ascii")
+            return {**entry, "sha": self._make("blobs", {"content": raw, "encoding": "base64"})}
+
+    def _make(self, kind: str, body: Any) -> Oid:
+        """Make a git object at GitHub; one that is made twice is the same, or lies unused."""
+        return Fields(f"the new {kind[:-1]}", self._api.send("POST", f"{self._root}/git/{kind}", body, safe=True)).oid(
+            "sha"
+        )
+
+    def _point(self, branch: str, old: Oid, new: Oid) -> None:
+        """Point a branch at a commit. Raises ConflictError where somebody moved or made it meanwhile."""
+        try:
+            if old == ABSENT:
+                self._api.send("POST", f"{self._root}/git/refs", {"ref": f"refs/heads/{branch}", "sha": new})
+            else:
+                body = {"sha": new, "force": branch.startswith(_OURS)}
+                self._api.send("PATCH", f"{self._root}/git/refs/heads/{quote(branch)}", body)
+        except ApiError as error:
+            race = error.status == HTTPStatus.UNPROCESSABLE_ENTITY and any(
+                words in error.said for words in ("already exists", "not a fast forward", "does not exist")
+            )
+            if not race and not _unsure(error):
+                raise
+            there = self._stands_at(branch)
+            if there == new:
+                return
+            if race:
+                raise ConflictError(
+                    f"branch {branch!r} stands at {there[:12]}, expected {old[:12]}", hint="run the command again"
+                ) from error
+            raise
+
+
+def _unsure(error: ApiError) -> bool:
+    """Whether the request may have had its effect all the same."""
+    return error.status == 0 or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _not_merged(number: int, error: ApiError) -> ConflictError | EdgeError:
+    """Return the error for a merge that GitHub refused: a lost race, or a reason."""
+    refused = error.status == HTTPStatus.METHOD_NOT_ALLOWED
+    words = error.said.lower()
+    if error.status == HTTPStatus.CONFLICT or (refused and any(race in words for race in _RACES)):
+        return ConflictError(
+            f"#{number} was not merged: {error.said}", hint="look at it again, or run the command again"
+        )
+    if refused:
+        return EdgeError(
+            f"GitHub's rules do not let #{number} be merged: {error.said}",
+            hint="see what the repository's rules ask for; `daypass doctor` reads them",
+        )
+    return error

@@ -1,0 +1,309 @@
+"""Pull requests at GitHub, read: accounts by id, heads from git, evidence as GitHub recorded it.
+
+Upholds: what GitHub does not tell is refused or named as unknown, never left out; a pull request for another branch
+than main is none of ours; a bot of ours stands for somebody only where the issue or comment itself says who.
+The calls that each method makes are listed in docs/github-calls.md.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from daypass.core.approval import Account, Merge, Pull, Review
+from daypass.core.catalogue import Directory
+from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.grant import ABSENT, Oid
+from daypass.edges.forge.accounts import Bot, account_of
+from daypass.edges.forge.api import Api, ApiError
+from daypass.edges.forge.fields import Fields
+from daypass.edges.forge.pushers import Branch, pushers_of
+from daypass.edges.forge.records import shown
+from daypass.edges.forge.reviewing import needs_events, reviews_of
+from daypass.edges.git.history import parse_commit
+from daypass.edges.git.objects import objects
+from daypass.edges.git.plumbing import Git
+
+MAIN = "main"
+_ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
+_WEB_FLOW = "noreply@github.com"
+ACTIONS = Bot("github-actions[bot]", 41898282)
+"""The account of every workflow's own token: https://docs.github.com/en/actions/concepts/security/github_token"""
+
+
+class Carrier(Protocol):
+    """Git's way to GitHub and back; see `daypass.edges.git.remote.Remote`."""
+
+    def bring(self, branch: str) -> Oid:
+        """Fetch a branch and return its commit."""
+        ...
+
+    def fetch_pull(self, number: int, head: Oid) -> None:
+        """Have a pull request's head commit here."""
+        ...
+
+    def push(self, branch: str, *, old: Oid, new: Oid) -> None:
+        """Move a branch there, forward only; ``old`` ABSENT: it must not exist."""
+        ...
+
+
+class GitHubReader:
+    """Implements ports.ForgeReader for one repository. ``bot`` is the account of our own App, where there is one."""
+
+    def __init__(
+        self, api: Api, directory: Directory, *, repository: str, bot: Bot | None, remote: Carrier, git: Git
+    ) -> None:
+        self._api = api
+        self._directory = directory
+        self._repository = repository
+        self._bot = bot
+        self._remote = remote
+        self._git = git
+        self._root = f"/repos/{repository}"
+        self._main_moves: list[Fields] = []
+        self._standing: dict[int, Account] = {}
+
+    def pull(self, number: int) -> Pull:
+        """Return one pull request as it is now; its head, and its merge, are fetched.
+
+        Raises EdgeError for an unknown number, an answer that lacks something, or a branch other than main.
+        """
+        fields = self._pull_fields(number)
+        base = fields.text("base.ref")
+        if base != MAIN:
+            raise EdgeError(
+                f"pull request {number} is for branch {shown(base)!r}, not for {MAIN}",
+                hint=f"change its base to {MAIN}, or leave it to who looks after that branch",
+            )
+        found = self._listed(fields)
+        opener = fields.value("user")
+        if self._is_bots(opener) and self._at_home(fields):
+            found = self._for_somebody(found)
+        if found.state != "closed":
+            self._remote.fetch_pull(number, found.head)
+        if found.state == "merged":
+            found = replace(found, merge=self._merge(fields))
+        return replace(found, pushers=self._pushers(fields, found))
+
+    def open_pulls(self) -> tuple[Pull, ...]:
+        """Return the open pull requests for main by number.
+
+        Who pushed, and for whom a bot of ours asks, is not looked up: each has a pusher that nobody knows, so that it
+        can be judged only once `pull` has read it.
+        """
+        listed = self._api.pages(f"{self._root}/pulls", state="open", base=MAIN, sort="created", direction="asc")
+        unread = (Account("", "somebody who was not looked up"),)
+        found = [replace(self._listed(Fields("a pull request", one)), pushers=unread) for one in listed]
+        # A list that grows while it is read may show one twice.
+        return tuple({pull.number: pull for pull in sorted(found, key=lambda pull: pull.number)}.values())
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """Return every review of a pull request, oldest first, with its later dismissal."""
+        found = self._api.pages(f"{self._root}/pulls/{number}/reviews")
+        events = self._api.pages(f"{self._root}/issues/{number}/events") if needs_events(found) else []
+        return reviews_of(found, events, self._reviewer)
+
+    def merged_as(self, commit: Oid) -> Pull | None:
+        """Return the pull request that main's commit came from by GitHub's own record.
+
+        None only where GitHub records that it came otherwise: by a push, or in the middle of another merge. Where
+        GitHub does not tell (yet) it raises EdgeError; where it tells of several, RefusedError. A pull request that
+        became merged because somebody pushed its commits to main is no record of a merge:
+        https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/incorporating-changes-from-a-pull-request/about-pull-request-merges#indirect-merges
+        """
+        listed = self._api.pages(f"{self._root}/commits/{commit}/pulls")
+        numbers = {
+            one.number("number") for one in (Fields(f"pull requests of {commit[:12]}", item) for item in listed)
+            if self._records(one, commit)
+        }  # fmt: skip
+        if len(numbers) > 1:
+            told = ", ".join(f"#{number}" for number in sorted(numbers))
+            raise RefusedError(f"GitHub says that commit {commit[:12]} is the merge of several: {told}")
+        if numbers:
+            pull = self.pull(numbers.pop())
+            return pull if pull.merge is not None and pull.merge.commit == commit else None
+        self._check_came_otherwise(commit)
+        return None
+
+    def acting(self) -> Account:
+        """Return who is acting: an App's bot and a workflow are no persons."""
+        if self._api.kind == "token":
+            return account_of(self._api.get("/user"), self._directory)
+        name = f"{self._bot.login} (id {self._bot.id})" if self._bot else f"the App {self._api.app_id}"
+        if self._api.kind == "actions":
+            name = f"{ACTIONS.login} (id {ACTIONS.id})"
+        return Account("", name, person=False)
+
+    # One pull request
+
+    def _pull_fields(self, number: int) -> Fields:
+        try:
+            found = self._api.get(f"{self._root}/pulls/{number}")
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise EdgeError(
+                    f"there is no pull request {number} in {self._repository}", hint=f"or {error.hint}"
+                ) from error
+            raise
+        return Fields(f"pull request {number}", found)
+
+    def _listed(self, fields: Fields) -> Pull:
+        """Return what lists tell of a pull request."""
+        merged = fields.value("merged_at") is not None
+        state = fields.text("state")
+        if state not in ("open", "closed"):
+            raise EdgeError(f"GitHub's answer about {fields.what}: expected open or closed, got {shown(state)!r}")
+        ref = fields.text("head.ref")
+        machines = {_WEB_FLOW}
+        if self._bot is not None:
+            machines.add(f"{self._bot.id}+{self._bot.login}@users.noreply.github.com".lower())
+        return Pull(
+            number=fields.number("number"),
+            title=shown(fields.text("title")),
+            state="merged" if merged else state,
+            opened_by=account_of(fields.value("user"), self._directory),
+            opened_at=fields.instant("created_at"),
+            # A fork may name its branches as ours are named; its owner's name tells them apart.
+            branch=ref if self._at_home(fields) else f"{self._owner_of(fields)}:{ref}",
+            head=fields.oid("head.sha"),
+            machines=frozenset(machines),
+        )
+
+    def _at_home(self, fields: Fields) -> bool:
+        """Whether the head is a branch of this very repository."""
+        repo = fields.value("head.repo")
+        return repo is not None and fields.number("head.repo.id") == fields.number("base.repo.id")
+
+    def _owner_of(self, fields: Fields) -> str:
+        return "unknown" if fields.value("head.user") is None else fields.text("head.user.login")
+
+    def _is_bots(self, user: Any) -> bool:
+        return self._bot is not None and isinstance(user, dict) and user.get("id") == self._bot.id
+
+    def _for_somebody(self, pull: Pull) -> Pull:
+        """Return the pull request as its asker's, where our bot opened it for an issue or a comment.
+
+        GitHub would let the asker approve it, since it compares with the bot; who asks is read where they asked.
+        """
+        match = _ASKED.fullmatch(pull.branch)
+        if match is None:
+            return pull
+        place = f"issues/{match['number']}" if match["kind"] == "issue" else f"issues/comments/{match['number']}"
+        origin = f"{match['kind']} {match['number']}"
+        try:
+            user = Fields(origin, self._api.get(f"{self._root}/{place}")).value("user")
+        except ApiError as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.MOVED_PERMANENTLY):
+                raise
+            return replace(pull, opened_by=Account("", f"somebody by {origin}, which is gone"), origin=origin)
+        return replace(pull, opened_by=account_of(user, self._directory), origin=origin)
+
+    def _pushers(self, fields: Fields, pull: Pull) -> tuple[Account, ...]:
+        if not pull.opened_by.person and not pull.origin:
+            return ()  # no request of a machine passes on approvals, whoever pushed
+        home = self._at_home(fields)
+        if not home and fields.value("head.repo") is None:
+            return (Account("", "somebody with access to a fork that is gone"),)
+        branch = Branch(
+            repository=self._repository if home else _repository_name(fields),
+            name=fields.text("head.ref"),
+            head=pull.head,
+            opened_at=pull.opened_at,
+            merged_at=pull.merge.at if pull.merge is not None else None,
+            own=home,
+        )
+        found = pushers_of(self._api, self._directory, branch)
+        # What our bot pushed for somebody, they pushed.
+        ours = self._bot.id if self._bot is not None and pull.origin else 0
+        return tuple(dict.fromkeys(pull.opened_by if number and number == ours else who for who, number in found))
+
+    def _reviewer(self, user: Any, said: str) -> Account:
+        """Resolve who reviewed. Who gives an approval that counts is looked up once: they may be suspended by now."""
+        account = account_of(user, self._directory)
+        if said != "approved" or not account.handle:
+            return account
+        number = Fields("a review", user).number("id")
+        if number not in self._standing:
+            try:
+                whole = self._api.get(f"/user/{number}")
+            except ApiError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                whole = None  # deleted, or hidden by GitHub
+            self._standing[number] = account_of(whole, self._directory)
+        return self._standing[number]
+
+    # Merges
+
+    def _merge(self, fields: Fields) -> Merge:
+        commit = fields.oid("merge_commit_sha")
+        return Merge(
+            commit=commit,
+            base=self._first_parent(commit),
+            head=fields.oid("head.sha"),
+            at=fields.instant("merged_at"),
+            by=account_of(fields.value("merged_by"), self._directory),
+        )
+
+    def _first_parent(self, commit: Oid) -> Oid:
+        """Return a commit's first parent from git, ABSENT for a first commit; main is fetched where it is not here yet."""
+        if self._git.find(commit) is None:
+            self._remote.bring(MAIN)
+        parents = [parse_commit(oid, raw).parents for _, oid, raw in objects(self._git, [commit])]
+        return parents[0][0] if parents and parents[0] else ABSENT
+
+    def _records(self, one: Fields, commit: Oid) -> bool:
+        """Whether a pull request's record is of this merge into our main, and of no push of its own commits."""
+        return (
+            one.value("merged_at") is not None
+            and one.value("merge_commit_sha") == commit
+            and one.text("base.ref") == MAIN
+            and one.text("base.repo.full_name").lower() == self._repository.lower()
+            and one.oid("head.sha") != commit
+        )
+
+    def _check_came_otherwise(self, commit: Oid) -> None:
+        """Raise EdgeError unless main's activity proves that no pull request brought a commit."""
+        landed = self._landed_with(commit)
+        move = self._find_move(landed)
+        if move is not None and (move.text("activity_type") in ("push", "force_push", "branch_creation")):
+            return
+        if move is not None and move.value("after") != commit:
+            return  # one commit of several that a pull request brought: no merge of its own
+        raise EdgeError(
+            f"GitHub does not tell (yet) how commit {commit[:12]} came to {MAIN}",
+            hint="run it again in a minute; GitHub's records may lag behind its git",
+        )
+
+    def _landed_with(self, commit: Oid) -> list[Oid]:
+        """Return the commit and what follows it on main, oldest first: a push is recorded at its last commit."""
+        tip = self._remote.bring(MAIN)
+        after = self._git.text("rev-list", "--first-parent", "--reverse", f"{commit}..{tip}").split()
+        return [commit, *(Oid(oid) for oid in after)]
+
+    def _find_move(self, landed: list[Oid]) -> Fields | None:
+        """Return the move of main that brought the first of these commits."""
+        known = _first_move(self._main_moves, landed)
+        if known is not None and known.value("after") == landed[0]:
+            return known
+        found = self._api.newest(
+            f"{self._root}/activity",
+            until=lambda item: bool(item.get("after") == landed[0]),
+            ref=f"refs/heads/{MAIN}",
+        )
+        self._main_moves = [Fields(f"activity of {MAIN}", item) for item in found]
+        return _first_move(self._main_moves, landed)
+
+
+def _first_move(moves: list[Fields], landed: list[Oid]) -> Fields | None:
+    by_commit = {move.value("after"): move for move in moves}
+    return next((by_commit[oid] for oid in landed if oid in by_commit), None)
+
+
+def _repository_name(fields: Fields) -> str:
+    name = fields.text("head.repo.full_name")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", name):
+        raise EdgeError(f"GitHub's answer about {fields.what}: expected a repository's name, got {shown(name)!r}")
+    return name

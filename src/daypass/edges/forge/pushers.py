@@ -1,0 +1,96 @@
+"""Who moved a pull request's head, by the repository's own record of activity.
+
+A commit's author is whatever its maker wrote into it; who pushed is what GitHub saw. Upholds: whoever cannot be told is
+named as somebody whom nobody knows, which no approval gets past.
+https://docs.github.com/en/rest/repos/repos#list-repository-activities
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from daypass.core.approval import Account
+from daypass.core.catalogue import Directory
+from daypass.core.grant import Oid
+from daypass.edges.forge.accounts import account_of
+from daypass.edges.forge.api import Api, ApiError
+from daypass.edges.forge.fields import Fields
+
+_LATE = timedelta(seconds=60)
+"""A branch's beginning may be noted a little later than the pull request that was opened of it at once."""
+
+_LIMIT = 1000
+_MOVES = ("push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The branch of a pull request: in which repository, from when, and until when its moves count."""
+
+    repository: str
+    name: str
+    head: Oid
+    opened_at: datetime
+    merged_at: datetime | None
+    own: bool
+
+
+def pushers_of(api: Api, directory: Directory, branch: Branch) -> tuple[tuple[Account, int], ...]:
+    """Return everybody who moved a branch since it was made, oldest first, with their account's id (0: none).
+
+    The branch's beginning is the last one before the pull request was opened: one that was made anew since, at the same
+    commit, does not hide who pushed before. Moves after the merge do not count.
+    """
+    params = {"ref": f"refs/heads/{branch.name}"}
+    try:
+        found = api.newest(
+            f"/repos/{branch.repository}/activity",
+            limit=_LIMIT,
+            until=lambda item: _begins(Fields("activity", item), branch.opened_at),
+            **params,
+        )
+    except ApiError as error:
+        if not branch.own and error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            return (_unknown(f"somebody with access to {branch.repository}, which cannot be read"),)
+        raise
+    moves = _life([Fields(f"activity of {branch.name}", item) for item in found], branch)
+    if moves is None:
+        return (_unknown("somebody whom GitHub's record of the branch does not tell"),)
+    people: dict[tuple[Account, int], None] = {}
+    for move in reversed(moves):
+        actor = move.value("actor")
+        number = Fields(move.what, actor).number("id") if isinstance(actor, dict) else 0
+        people[account_of(actor, directory), number] = None
+    return tuple(people)
+
+
+def _unknown(words: str) -> tuple[Account, int]:
+    return Account("", words), 0
+
+
+def _begins(move: Fields, opened_at: datetime) -> bool:
+    return move.text("activity_type") == "branch_creation" and move.instant("timestamp") <= opened_at
+
+
+def _life(moves: Sequence[Fields], branch: Branch) -> list[Fields] | None:
+    """Return the moves that made the head, newest first; None where the record is not whole."""
+    born = [place for place, move in enumerate(moves) if _begins(move, branch.opened_at)]
+    if not born:
+        late = branch.opened_at + _LATE
+        born = [place for place, move in enumerate(moves) if _begins(move, late)][-1:]
+    if not born:
+        return None
+    life = []
+    for move in moves[: born[0] + 1]:
+        if branch.merged_at is not None and move.instant("timestamp") > branch.merged_at:
+            continue
+        kind = move.text("activity_type")
+        if kind == "branch_deletion":
+            continue
+        if kind not in _MOVES:
+            return None  # a way of moving a branch that nobody here knows
+        life.append(move)
+    return life if any(move.value("after") == branch.head for move in life) else None
