@@ -78,6 +78,7 @@ class GitHubBoard:
         pull = self._api.get(f"{self._repository}/pulls/{notice.number}")
         if pull["head"]["sha"] != notice.head:
             return ()
+        _ = self._own  # that this cannot be told is no right that the token lacks
         left: list[str] = []
         text = f"{_NOTICE}\n{notice.comment}"
         with _leaving_out(left, "check run"):
