@@ -42,8 +42,13 @@ def team(hub: Double, one: Team, permission: str = "pull") -> dict[str, Any]:
         "privacy": one.privacy, "html_url": f"{hub.server_url}/orgs/{one.org.login}/teams/{one.slug}",
         "repositories_url": f"{api}/repos", "type": "organization", "organization_id": one.org.id,
         "notification_setting": "notifications_enabled",
-        "parent": None if one.parent is None else {k: v for k, v in team(hub, one.parent).items() if k != "parent"},
+        "parent": None if one.parent is None else _flat(hub, one.parent),
     }  # fmt: skip
+
+
+def _flat(hub: Double, one: Team) -> dict[str, Any]:
+    """A team without the one above it, as a pull request shows it."""
+    return {name: value for name, value in team(hub, one).items() if name != "parent"}
 
 
 def _end(hub: Double, repo: Repo | None, ref: str, sha: str, named: str) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def pull_request(hub: Double, pull: Pull) -> dict[str, Any]:
     commits = pull.own or _commits(pull)
     comments = sum(c.number == pull.number for c in pull.repo.comments.values())
     return {
-        **pull_simple(hub, pull), "merged": pull.merged, "mergeable": pull.mergeable, "rebaseable": pull.mergeable,
+        **pull_simple(hub, pull), "requested_teams": [_flat(hub, t) for t in pull.asked_teams], "merged": pull.merged, "mergeable": pull.mergeable, "rebaseable": pull.mergeable,
         "mergeable_state": {True: "clean", False: "dirty", None: "unknown"}[pull.mergeable],
         "merged_by": simple_user(hub, pull.merged_by), "comments": comments, "review_comments": 0,
         "maintainer_can_modify": False, "commits": len(commits), "additions": sum(f["additions"] for f in numbers),

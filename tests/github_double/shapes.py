@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from github_double.state import Repo, User, rank
 
@@ -23,11 +24,12 @@ def simple_user(hub: Double, user: User | None) -> dict[str, Any] | None:
         return None
     if user.deleted:
         user = User("ghost", 10137)
-    api = f"{hub.url}/users/{user.login}"
+    api = f"{hub.url}/users/{quote(user.login)}"
+    page = f"apps/{user.login.removesuffix('[bot]')}" if user.type == "Bot" else user.login
     return {
         "login": user.login, "id": user.id, "node_id": f"U_{user.id}", "type": user.type, "site_admin": False,
         "avatar_url": f"{hub.server_url}/avatars/{user.id}", "gravatar_id": "", "url": api,
-        "html_url": f"{hub.server_url}/{user.login}", "followers_url": f"{api}/followers",
+        "html_url": f"{hub.server_url}/{page}", "followers_url": f"{api}/followers",
         "following_url": f"{api}/following{{/other_user}}", "gists_url": f"{api}/gists{{/gist_id}}",
         "starred_url": f"{api}/starred{{/owner}}{{/repo}}", "subscriptions_url": f"{api}/subscriptions",
         "organizations_url": f"{api}/orgs", "repos_url": f"{api}/repos", "events_url": f"{api}/events{{/privacy}}",

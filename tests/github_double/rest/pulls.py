@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from github_double import gitio, pulling
 from github_double.auth import sees
@@ -152,9 +153,10 @@ def changed(request: Request) -> Reply:
     api, page = f"{hub.url}/repos/{pull.repo.full_name}", f"{hub.server_url}/{pull.repo.full_name}"
 
     def shape(one: dict[str, Any]) -> dict[str, Any]:
-        at = f"{pull.head_sha}/{one['filename']}"
+        name = quote(one["filename"])
+        at = f"{pull.head_sha}/{name}"
         urls = {"blob_url": f"{page}/blob/{at}", "raw_url": f"{page}/raw/{at}"}
-        return {**one, **urls, "contents_url": f"{api}/contents/{one['filename']}?ref={pull.head_sha}"}
+        return {**one, **urls, "contents_url": f"{api}/contents/{name}?ref={pull.head_sha}"}
 
     return paged(request, files(pull)[:3000], shape)
 
