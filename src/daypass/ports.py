@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.calm import Calm
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import Body
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Entitlement
+from daypass.core.plan import Action, Entitlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,10 +283,17 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a target can do: end access by itself at an instant, and list every entitlement it holds."""
+    """What a target can do: end access by itself at an instant, and list every entitlement it holds.
+
+    Where it is not ``readable`` nobody can see what exists (a certificate that was handed out): there the ledger's word
+    stands for what was given, until the instant that it was given for. Where it ``hands_over`` something, access that
+    is there without it having arrived is no access: it is given again.
+    """
 
     native_expiry: bool
     complete_observation: bool
+    readable: bool = True
+    hands_over: bool = False
 
 
 class TargetReader(Protocol):
@@ -303,15 +310,46 @@ class TargetReader(Protocol):
         ...
 
 
+class Order(NamedTuple):
+    """One change as a target is asked for it, at the run's instant ``at``.
+
+    ``until`` is when an added entitlement ends, and when one to be removed would have ended by itself (None: never).
+    ``keys`` are the subject's public keys (as in authorized_keys), to which alone anything is handed over.
+    """
+
+    action: Action
+    entitlement: Entitlement
+    at: datetime
+    until: datetime | None
+    keys: tuple[str, ...] = ()
+
+
+class Done(NamedTuple):
+    """What a target says of one order: why it failed ("" when it did not), and what the subject receives.
+
+    ``handover`` goes into the ledger, which many can read: a certificate, or a secret encrypted to the subject's key.
+    """
+
+    error: str = ""
+    handover: str = ""
+
+
 class TargetWriter(Protocol):
-    """Changing a target. Both are idempotent, and true only when they return. Raises EdgeError."""
+    """Changing a target. Changes are idempotent, and true only when it returns."""
 
     def add(self, entitlement: Entitlement, until: datetime) -> None:
-        """Make the entitlement exist. ``until`` is for targets that can end access by themselves."""
+        """Make the entitlement exist. ``until`` is for targets that can end access by themselves. Raises EdgeError."""
         ...
 
     def remove(self, entitlement: Entitlement) -> None:
-        """Make the entitlement not exist."""
+        """Make the entitlement not exist. Raises EdgeError."""
+        ...
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        """Make changes, as few steps as the target allows; one answer each, in order. One that fails stops only itself.
+
+        Raises EdgeError when it is not known of any of them whether it was made.
+        """
         ...
 
 

@@ -75,7 +75,9 @@ bodies = st.one_of(
     st.builds(Refusal, grants, oids, oids, texts, texts),
     st.builds(Retirement, grants, oids, oids),
     st.builds(Intent, st.lists(changes, min_size=1, max_size=4).map(tuple), digests),
-    st.builds(Outcome, changes, ok=st.booleans(), error=texts, recovered=st.booleans()),
+    st.builds(
+        Outcome, changes, ok=st.booleans(), error=texts, recovered=st.booleans(), handover=st.just("") | texts
+    ),
 )
 any_body = st.one_of(bodies, st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)))
 receipts = st.builds(

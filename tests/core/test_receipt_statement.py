@@ -180,6 +180,12 @@ def test_a_missing_key_is_named():
     assert _refusal("retired", lambda s: s["predicate"]["body"].pop("blob")) == "a retirement has no 'blob'"
 
 
+def test_an_outcome_that_hands_nothing_over_has_one_spelling():
+    assert _refusal("outcome", lambda s: s["predicate"]["body"].update(handover="")) == (
+        "an outcome that hands nothing over does not say so"
+    )
+
+
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
         "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome), got 'burnt'"

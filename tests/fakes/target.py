@@ -8,6 +8,7 @@ from datetime import datetime
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
+from daypass.edges.targets.each import OneByOne
 from daypass.ports import Abilities
 
 
@@ -38,7 +39,7 @@ class Dials:
 
 
 @dataclass
-class FakeTarget:
+class FakeTarget(OneByOne):
     """Implements ports.Target. ``held`` maps what exists to the instant it was noted until; ``calls`` is what was asked."""
 
     name: str = "fake"

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Intended, Reason, brake
-from daypass.pipeline.survey import Survey, observe
+from daypass.pipeline.carrier import Carrier, Progress
+from daypass.pipeline.survey import Survey
 from daypass.ports import Books, Target
-
-Progress = Callable[[int, int, str], None]
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 """Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
@@ -77,9 +75,7 @@ def apply(
                 raise
             continue
         done = Applied(found, list(found.recovered), held, why)
-        carrier = _Carrier(
-            books, open_targets(Oid(found.plan.main)), standing, found.plan.at, found.plan.main, run, progress
-        )
+        carrier = Carrier(books, open_targets(Oid(found.plan.main)), found, standing, run, progress)
         done.outcomes += carrier.carry_out(changes)
         return done
     raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
@@ -112,96 +108,3 @@ def _write_intents(found: Survey, books: Books, changes: tuple[Intended, ...], r
     if not bodies:
         return found.standing
     return books.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)
-
-
-class _Carrier:
-    """Makes changes in order and writes what came of each."""
-
-    def __init__(
-        self,
-        books: Books,
-        targets: Mapping[str, Target | EdgeError],
-        standing: Standing,
-        at: datetime,
-        main: str,
-        run: str,
-        progress: Progress,
-    ) -> None:
-        self._books = books
-        self._targets = targets
-        self._standing = standing
-        self._at = at
-        self._main = main
-        self._run = run
-        self._progress = progress
-
-    def carry_out(self, changes: tuple[Intended, ...]) -> list[Outcome]:
-        """Make the changes batch by batch; removals stand first in a plan and are finished before any addition."""
-        outcomes: list[Outcome] = []
-        for action in (Action.REMOVE, Action.ADD):
-            mine = [change for change in changes if change.action is action]
-            for start in range(0, len(mine), BATCH):
-                batch = mine[start : start + BATCH]
-                done = self._verify(batch, [self._make(change) for change in batch])
-                self._write(done)
-                outcomes += done
-                self._progress(len(outcomes), len(changes), "changes")
-        return outcomes
-
-    def _make(self, change: Intended) -> str:
-        """Make one change; return why it failed, "" when the target took it."""
-        target = self._targets.get(change.entitlement.target)
-        if target is None:
-            return f"the settings name no target {change.entitlement.target!r}"
-        if isinstance(target, EdgeError):
-            return target.message
-        try:
-            if change.action is Action.REMOVE:
-                target.remove(change.entitlement)
-            else:
-                assert change.until is not None  # noqa: S101  (every addition has an end)
-                target.add(change.entitlement, change.until)
-        except EdgeError as error:
-            return error.message
-        return ""
-
-    def _verify(self, batch: list[Intended], errors: list[str]) -> list[Outcome]:
-        """Read the targets again and believe only what is seen there (invariant 5)."""
-        names = {change.entitlement.target for change in batch}
-        seen = observe({name: target for name, target in self._targets.items() if name in names})
-        outcomes = []
-        for change, error in zip(batch, errors, strict=True):
-            target = change.entitlement.target
-            present = change.entitlement in seen.entitlements
-            wanted = change.action is Action.ADD
-            if target in seen.unreadable or target not in self._targets:
-                outcomes.append(Outcome(change, ok=False, error=error or f"not read back: {seen.unreadable[target]}"))
-            elif error and wanted and change.reason is Reason.WINDOW_MOVED:
-                # It was there before: that it is there does not show that the target was told the new end.
-                outcomes.append(Outcome(change, ok=False, error=error))
-            elif present == wanted:
-                # A write that reported an error may have taken effect all the same: what is seen decides.
-                outcomes.append(Outcome(change, ok=True))
-            else:
-                state = "still there" if present else "not there"
-                outcomes.append(Outcome(change, ok=False, error=error or f"{state} when read back"))
-        return outcomes
-
-    def _write(self, outcomes: list[Outcome], attempts: int = 20) -> None:
-        """Append outcomes; when another run was first, go after it. What happened at a target is never dropped.
-
-        The other run's clock and main may be ahead of ours: a receipt neither goes back in time nor to an older main.
-        """
-        for attempt in range(attempts):
-            try:
-                self._standing = self._books.append(
-                    self._standing, list(outcomes), at=self._at, main=self._main, run=self._run
-                )
-            except ConflictError:
-                if attempt == attempts - 1:
-                    raise
-                self._standing = self._books.load()
-                self._at = max(self._at, self._standing.at or self._at)
-                self._main = self._standing.main or self._main
-            else:
-                return

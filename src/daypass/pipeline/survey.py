@@ -6,6 +6,7 @@ Holds no way to write (invariant 11).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -105,8 +106,9 @@ def survey(
         admitted, stuck, tip = Admitted(), error, Oid(standing.main)
         policy = policy_at(tip)
         targets = open_readers(tip)
-    observed = observe({**targets, **_unnamed(standing, targets)})
-    recovered = tuple(_recover(standing, observed))
+    observed = observe({**targets, **_unnamed(standing, targets)}, standing.holdings, at)
+    unreadable = {name for name, target in targets.items() if not _readable(target)}
+    recovered = tuple(_recover(standing, observed, unreadable))
     holdings = _with_recovered(standing.holdings, recovered)
     claims, invalid = _claims(standing, admitted, policy)
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
@@ -165,25 +167,62 @@ def _nothing_to_say(found: Survey) -> bool:
     return not any(said) and not any(left)
 
 
-def observe(targets: Mapping[str, TargetReader | EdgeError]) -> Observed:
-    """Read every target; one that fails stops only itself (invariant 8)."""
+def _readable(target: TargetReader | EdgeError) -> bool:
+    return isinstance(target, EdgeError) or target.abilities.readable
+
+
+AT_ONCE = 8
+"""How many targets are worked with side by side."""
+
+
+def observe(
+    targets: Mapping[str, TargetReader | EdgeError], holdings: Mapping[Entitlement, Holding], at: datetime
+) -> Observed:
+    """Read every target, side by side; one that fails or is slow stops only itself (invariant 8).
+
+    Of a target that nobody can read, what the ledger says was given until later than ``at`` is taken for what exists.
+    """
+
+    def look(item: tuple[str, TargetReader | EdgeError]) -> frozenset[Entitlement] | str:
+        name, target = item
+        if isinstance(target, EdgeError):
+            return target.message
+        if not target.abilities.readable:
+            mine = (held for held in holdings.values() if held.entitlement.target == name)
+            return frozenset(held.entitlement for held in mine if held.until is None or held.until > at)
+        try:
+            return target.observe()
+        except EdgeError as error:
+            return error.message
+
+    ordered = sorted(targets.items())
+    if len(ordered) == 1:
+        seen = [look(ordered[0])]
+    else:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            seen = list(pool.map(look, ordered))
     found: set[Entitlement] = set()
     unreadable: dict[str, str] = {}
-    for name, target in sorted(targets.items()):
-        if isinstance(target, EdgeError):
-            unreadable[name] = target.message
-            continue
-        try:
-            found |= target.observe()
-        except EdgeError as error:
-            unreadable[name] = error.message
+    for (name, _), answer in zip(ordered, seen, strict=True):
+        if isinstance(answer, str):
+            unreadable[name] = answer
+        else:
+            found |= answer
     return Observed(frozenset(found), unreadable)
 
 
-def _recover(standing: Standing, observed: Observed) -> Iterable[Outcome]:
-    """Settle what a run that died left open, by looking: the change came about or it did not."""
+def _recover(standing: Standing, observed: Observed, unreadable: set[str]) -> Iterable[Outcome]:
+    """Settle what a run that died left open, by looking: the change came about or it did not.
+
+    Where nobody can look it is taken for not done, so that it is done again: changes are idempotent.
+    """
     for change in standing.pending.values():
         if change.entitlement.target in observed.unreadable:
+            continue
+        if change.entitlement.target in unreadable:
+            yield Outcome(
+                change, ok=False, error="nobody can see whether it was done; it is done again", recovered=True
+            )
             continue
         present = change.entitlement in observed.entitlements
         held = standing.holdings.get(change.entitlement)

@@ -121,12 +121,16 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one intended change. ``recovered``: an earlier run died before it could say."""
+    """What came of one intended change. ``recovered``: an earlier run died before it could say.
+
+    ``handover`` is what the subject receives: a certificate, or a secret that only their own key opens.
+    """
 
     change: Intended
     ok: bool
     error: str = ""
     recovered: bool = False
+    handover: str = ""
 
 
 @dataclass(frozen=True, slots=True)

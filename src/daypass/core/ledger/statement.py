@@ -137,6 +137,7 @@ def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
             "ok": body.ok,
             "error": body.error,
             "recovered": body.recovered,
+            **({"handover": body.handover} if body.handover else {}),
         }
     if isinstance(body, Intent):
         if not body.changes:
@@ -353,9 +354,13 @@ def _intent(data: dict[str, Any]) -> Intent:
 
 
 def _outcome(data: dict[str, Any]) -> Outcome:
-    of = _Fields(data, "an outcome", ("change", "ok", "error", "recovered"))
+    handed = "handover" in data
+    of = _Fields(data, "an outcome", ("change", "ok", "error", "recovered"), ("handover",))
     change = _change(of.take("change", dict))
-    return Outcome(change, of.take("ok", bool), of.text("error"), of.take("recovered", bool))
+    handover = of.text("handover") if handed else ""
+    if handed and not handover:
+        raise LedgerError("an outcome that hands nothing over does not say so")  # else one outcome had two spellings
+    return Outcome(change, of.take("ok", bool), of.text("error"), of.take("recovered", bool), handover)
 
 
 def _refusal(data: dict[str, Any]) -> Refusal:

@@ -200,7 +200,8 @@ def _open(path: Path) -> sqlite3.Connection:
     # that this process holds on it through SQLite.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    # Targets are served side by side, one thread at a time at the ledger: the last to hold a state may be another.
+    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")

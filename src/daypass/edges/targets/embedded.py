@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from daypass.core.errors import EdgeError
+from daypass.edges.targets.each import OneByOne
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,7 +81,7 @@ def holds(path: Path, entitlement: Entitlement) -> bool:
         return connection.execute(query, _key(entitlement)).fetchone() is not None
 
 
-class EmbeddedTarget:
+class EmbeddedTarget(OneByOne):
     """The entitlements of one target, ``name``, in the store at ``path``. Implements ports.Target.
 
     Several targets may share a store; each sees its own rows. The store is made at the first write, mode 0600.

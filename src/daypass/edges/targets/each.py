@@ -1,0 +1,44 @@
+"""Targets that make one change at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import EdgeError
+
+if TYPE_CHECKING:
+    from daypass.core.plan import Entitlement
+    from daypass.ports import Done, Order
+
+
+class OneByOne:
+    """Gives a target with ``add`` and ``remove`` the rest of the port: orders are carried out one after the other."""
+
+    def add(self, entitlement: Entitlement, until: datetime) -> None:
+        """Make the entitlement exist."""
+        raise NotImplementedError
+
+    def remove(self, entitlement: Entitlement) -> None:
+        """Make the entitlement not exist."""
+        raise NotImplementedError
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        """Make changes one by one; one that fails stops only itself."""
+        from daypass.core.plan import Action  # noqa: PLC0415  (scripts that only ask must not pay for it)
+        from daypass.ports import Done  # noqa: PLC0415
+
+        found = []
+        for order in orders:
+            try:
+                if order.action is Action.REMOVE:
+                    self.remove(order.entitlement)
+                else:
+                    assert order.until is not None  # noqa: S101  (every addition has an end)
+                    self.add(order.entitlement, order.until)
+            except EdgeError as error:
+                found.append(Done(error.message))
+            else:
+                found.append(Done())
+        return found

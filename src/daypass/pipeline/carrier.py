@@ -1,0 +1,165 @@
+"""Making a plan's changes: target by target, side by side, each read back and written down before the next.
+
+At each target removals are finished before anything is added. A target that is slow or down delays no other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+from daypass.core.errors import ConflictError, EdgeError
+from daypass.core.grant import GrantId
+from daypass.core.ledger.receipt import BATCH, Outcome
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import Action, Intended, Reason
+from daypass.pipeline.survey import AT_ONCE, Survey, observe
+from daypass.ports import Books, Done, Order, Target
+
+Progress = Callable[[int, int, str], None]
+
+
+class Carrier:
+    """Makes the changes of one survey's plan and writes what came of each."""
+
+    def __init__(
+        self,
+        books: Books,
+        targets: Mapping[str, Target | EdgeError],
+        found: Survey,
+        standing: Standing,
+        run: str,
+        progress: Progress,
+    ) -> None:
+        self._books = books
+        self._targets = targets
+        self._found = found
+        self._standing = standing
+        self._began = found.plan.at
+        self._at = found.plan.at
+        self._main: str = found.plan.main
+        self._run = run
+        self._progress = progress
+        self._writing = Lock()
+        self._done = 0
+        self._total = 0
+        self._orders: dict[int, Order] = {}
+
+    def carry_out(self, changes: Sequence[Intended]) -> list[Outcome]:
+        """Make the changes and return what came of each, in the plan's order.
+
+        When one target's work ends in an error that is no answer of the target's (the ledger cannot be written), the
+        others are finished first, and it is raised then.
+        """
+        self._total = len(changes)
+        # Asked of the standing here, by one thread: what it knows is read from a file.
+        self._orders = {id(change): self._order(change) for change in changes}
+        mine: dict[str, list[Intended]] = {}
+        for change in changes:
+            mine.setdefault(change.entitlement.target, []).append(change)
+        if len(mine) <= 1:
+            outcomes = [outcome for name, part in mine.items() for outcome in self._serve(name, part)]
+        else:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                work = [pool.submit(self._serve, name, part) for name, part in sorted(mine.items())]
+            outcomes = [outcome for part in work for outcome in part.result()]
+        place = {id(change): n for n, change in enumerate(changes)}
+        return sorted(outcomes, key=lambda outcome: place[id(outcome.change)])
+
+    def _serve(self, name: str, changes: list[Intended]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for action in (Action.REMOVE, Action.ADD):
+            part = [change for change in changes if change.action is action]
+            for start in range(0, len(part), BATCH):
+                batch = part[start : start + BATCH]
+                done = self._verify(name, batch, self._make(name, batch))
+                with self._writing:
+                    self._write(done)
+                    self._done += len(done)
+                    self._progress(self._done, self._total, "changes")
+                outcomes += done
+        return outcomes
+
+    def _make(self, name: str, batch: Sequence[Intended]) -> Sequence[Done]:
+        """Ask the target for the changes; where it gives no answers at all, each has failed for that reason."""
+        target = self._targets.get(name)
+        if target is None:
+            return [Done(f"the settings name no target {name!r}")] * len(batch)
+        if isinstance(target, EdgeError):
+            return [Done(target.message)] * len(batch)
+        try:
+            answers = target.carry_out([self._orders[id(change)] for change in batch])
+        except EdgeError as error:
+            return [Done(error.message)] * len(batch)
+        if len(answers) != len(batch):
+            raise RuntimeError(f"target {name} answered {len(answers)} of {len(batch)} orders")
+        return answers
+
+    def _order(self, change: Intended) -> Order:
+        held = self._standing.holdings.get(change.entitlement)
+        until = change.until if change.action is Action.ADD else (held.until if held is not None else None)
+        keys = self._keys(change.grants) if change.action is Action.ADD else ()
+        return Order(change.action, change.entitlement, self._began, until, keys)
+
+    def _keys(self, grants: Sequence[GrantId]) -> tuple[str, ...]:
+        """Return the public keys of whom a change is for, as the directory of main has them now."""
+        subjects = self._found.policy.catalogue.directory.subjects
+        for grant in grants:
+            admission = self._found.admitted.changed.get(grant) or self._found.standing.admission(grant)
+            subject = subjects.get(admission.subject) if admission is not None else None
+            if subject is not None:
+                return subject.keys
+        return ()
+
+    def _verify(self, name: str, batch: Sequence[Intended], answers: Sequence[Done]) -> list[Outcome]:
+        """Read the target again and believe only what is seen there (invariant 5)."""
+        target = self._targets.get(name)
+        if target is None or isinstance(target, EdgeError):
+            return [Outcome(c, ok=False, error=a.error) for c, a in zip(batch, answers, strict=True)]
+        if not target.abilities.readable:
+            return [_believed(change, answer) for change, answer in zip(batch, answers, strict=True)]
+        seen = observe({name: target}, {}, self._began)
+        if name in seen.unreadable:
+            why = f"not read back: {seen.unreadable[name]}"
+            return [Outcome(c, ok=False, error=a.error or why) for c, a in zip(batch, answers, strict=True)]
+        return [
+            _seen(change, answer, change.entitlement in seen.entitlements, hands_over=target.abilities.hands_over)
+            for change, answer in zip(batch, answers, strict=True)
+        ]
+
+    def _write(self, outcomes: Sequence[Outcome], attempts: int = 20) -> None:
+        """Append outcomes; when another run was first, go after it. What happened at a target is never dropped.
+
+        The other run's clock and main may be ahead of ours: a receipt neither goes back in time nor to an older main.
+        """
+        for attempt in range(attempts):
+            try:
+                self._standing = self._books.append(
+                    self._standing, list(outcomes), at=self._at, main=self._main, run=self._run
+                )
+            except ConflictError:
+                if attempt == attempts - 1:
+                    raise
+                self._standing = self._books.load()
+                self._at = max(self._at, self._standing.at or self._at)
+                self._main = self._standing.main or self._main
+            else:
+                return
+
+
+def _believed(change: Intended, answer: Done) -> Outcome:
+    return Outcome(change, not answer.error, answer.error, handover="" if answer.error else answer.handover)
+
+
+def _seen(change: Intended, answer: Done, present: bool, *, hands_over: bool) -> Outcome:
+    """Hold what a target said against what was seen there afterwards."""
+    wanted = change.action is Action.ADD
+    if answer.error and wanted and (change.reason is Reason.WINDOW_MOVED or hands_over):
+        # It was there before, or what belongs to it never arrived: that it is there does not show that all was done.
+        return Outcome(change, ok=False, error=answer.error)
+    if present == wanted:
+        # A write that reported an error may have taken effect all the same: what is seen decides.
+        return Outcome(change, ok=True, handover=answer.handover)
+    state = "still there" if present else "not there"
+    return Outcome(change, ok=False, error=answer.error or f"{state} when read back")
