@@ -139,6 +139,10 @@ def check(request: Request) -> None:
     repo = request.found
     if token.kind == "anonymous" and route.auth != "anyone" and not (reading and repo is not None and not repo.private):
         raise not_found() if repo is not None and repo.private else Refusal(401, "Requires authentication")
+    if token.app is not None and token.kind == "jwt":  # an App knows where it is installed, whatever it may do there
+        if repo is not None and repo.full_name not in token.app.repositories:
+            raise not_found()
+        return
     if repo is not None and not sees(request.hub, token, repo):
         raise not_found()
     foreign = repo is not None and token.repositories is not None and repo.full_name not in token.repositories

@@ -20,7 +20,7 @@ def _reactions(url: str) -> dict[str, Any]:
 
 def app(hub: Double, one: App) -> dict[str, Any]:
     """A GitHub App. https://docs.github.com/en/rest/apps/apps#get-an-app."""
-    begun = stamp(hub.begun)
+    begun = stamp(hub.now())
     return {
         "id": one.id, "slug": one.slug, "node_id": f"A_{one.id}", "client_id": one.client_id or f"Iv1.{one.id}",
         "owner": simple_user(hub, one.owner), "name": one.slug, "description": "", "external_url": hub.server_url,
@@ -31,7 +31,7 @@ def app(hub: Double, one: App) -> dict[str, Any]:
 
 def installation(hub: Double, one: App) -> dict[str, Any]:
     """An App's installation. https://docs.github.com/en/rest/apps/apps#get-an-installation-for-the-authenticated-app."""
-    api, begun = f"{hub.url}/app/installations/{one.installation}", stamp(hub.begun)
+    api, begun = f"{hub.url}/app/installations/{one.installation}", stamp(hub.now())
     return {
         "id": one.installation, "account": simple_user(hub, one.owner), "repository_selection": "selected",
         "access_tokens_url": f"{api}/access_tokens", "repositories_url": f"{hub.url}/installation/repositories",
@@ -121,7 +121,7 @@ def org_simple(hub: Double, one: Org) -> dict[str, Any]:
 
 def org_full(hub: Double, one: Org) -> dict[str, Any]:
     """The long form of an organisation. https://docs.github.com/en/rest/orgs/orgs#get-an-organization."""
-    begun = stamp(hub.begun)
+    begun = stamp(hub.now())
     return {
         **org_simple(hub, one), "name": one.login, "has_organization_projects": True, "has_repository_projects": True,
         "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0, "type": "Organization",
@@ -132,7 +132,7 @@ def org_full(hub: Double, one: Org) -> dict[str, Any]:
 
 def team_full(hub: Double, one: Team) -> dict[str, Any]:
     """The long form of a team. https://docs.github.com/en/rest/teams/teams#get-a-team-by-name."""
-    begun = stamp(hub.begun)
+    begun = stamp(hub.now())
     repos = sum(one.id in repo.team_roles for repo in hub.repositories.values())
     return {
         **team(hub, one), "members_count": len(one.members), "repos_count": repos, "created_at": begun,

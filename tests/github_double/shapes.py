@@ -67,7 +67,8 @@ def repository(hub: Double, repo: Repo) -> dict[str, Any]:
         "ssh_url": f"git@{host}:{repo.full_name}.git", "svn_url": f"{hub.server_url}/{repo.full_name}", "mirror_url": None,
         "homepage": None, "language": None, "forks_count": 0, "forks": 0, "stargazers_count": 0, "watchers_count": 0,
         "watchers": 0, "size": 0, "default_branch": repo.default_branch, "open_issues_count": 0, "open_issues": 0,
-        "is_template": False, "topics": [], "has_issues": True, "has_projects": False, "has_wiki": False,
+        "is_template": False, "topics": [], "has_projects": False, "has_wiki": False,
+        "has_issues": repo.extras.get("has_issues", True),
         "has_pages": False, "has_downloads": False, "has_discussions": False, "archived": repo.archived,
         "disabled": False, "visibility": "private" if repo.private else "public", "pushed_at": created,
         "created_at": created, "updated_at": created, "license": None, "allow_forking": repo.allow_forking,
@@ -101,6 +102,7 @@ def full_repository(hub: Double, repo: Repo, token: Token) -> dict[str, Any]:
             "delete_branch_on_merge": repo.delete_branch_on_merge, "squash_merge_commit_title": repo.squash_title,
             "squash_merge_commit_message": repo.squash_message, "merge_commit_title": "MERGE_MESSAGE",
             "merge_commit_message": "PR_TITLE", "use_squash_pr_title_as_default": False,
+            **repo.extras.get("settings", {}),
         }  # fmt: skip
     if repo.fork_of is not None:
         body |= {"parent": repository(hub, repo.fork_of), "source": repository(hub, repo.fork_of)}
