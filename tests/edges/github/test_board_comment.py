@@ -53,9 +53,9 @@ def test_an_app_that_the_settings_name_asks_nobody_who_it_is(world: World) -> No
 
 
 def test_a_second_notice_of_a_run_asks_no_more_who_it_is(world: World) -> None:
-    board = world.board("app")
-    board.show(world.notice())
-    reads, _ = world.spent(lambda: board.show(world.notice()))
+    api = world.api("app")
+    world.board(api=api).show(world.notice())
+    reads, _ = world.spent(lambda: world.board(api=api).show(world.notice()))  # each request has a board of its own
     assert len(reads) == 3
 
 

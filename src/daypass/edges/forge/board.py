@@ -17,11 +17,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
+from daypass.edges.forge.github_read import ACTIONS
 from daypass.edges.forge.refusals import ApiError
 
 if TYPE_CHECKING:
@@ -33,11 +34,10 @@ if TYPE_CHECKING:
 CHECK = "daypass"
 LABEL = "daypass"
 STATES = ("waiting", "approved", "refused", "invalid")
-ACTIONS = 41898282
-"""The id of github-actions[bot], as whom a workflow's own token writes (https://api.github.com/users/github-actions[bot])."""
 
 _NOTICE = "<!-- daypass:notice -->"
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,99}")
+_BOT = "[bot]"
 _BATCH = 50
 _PER_PAGE = 100
 _PAGES = 10
@@ -49,6 +49,19 @@ class _Own(NamedTuple):
 
     id: int
     slug: str
+
+
+@lru_cache(maxsize=8)
+def _own(api: Api, bot: Bot | None) -> _Own:
+    """Say who writes with this token, asked once a run. An App is known by its slug, which nobody else can take."""
+    if api.kind == "actions":
+        return _Own(ACTIONS.id, ACTIONS.login.removesuffix(_BOT))
+    if api.kind == "token":
+        return _Own(int(api.get("/user")["id"]), "")
+    if bot is not None:
+        return _Own(bot.id, bot.login.removesuffix(_BOT))
+    slug = str(api.own_app()["slug"])
+    return _Own(int(api.get(f"/users/{quote(slug + _BOT)}")["id"]), slug)
 
 
 class _CrowdedError(EdgeError):
@@ -130,17 +143,9 @@ class GitHubBoard:
             self._api.send("PATCH", f"{self._repository}/issues/{kept['number']}", changed)
         return int(kept["number"])
 
-    @cached_property
+    @property
     def _own(self) -> _Own:
-        """Say who writes with this token. An App and its bot are known by the slug, which nobody else can take."""
-        if self._api.kind == "actions":
-            return _Own(ACTIONS, "github-actions")
-        if self._api.kind == "token":
-            return _Own(int(self._api.get("/user")["id"]), "")
-        if self._bot is not None:
-            return _Own(self._bot.id, self._bot.login.removesuffix("[bot]"))
-        slug = str(self._api.own_app()["slug"])
-        return _Own(int(self._api.get(f"/users/{quote(slug + '[bot]')}")["id"]), slug)
+        return _own(self._api, self._bot)
 
     # The check run
 
