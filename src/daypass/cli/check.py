@@ -20,6 +20,12 @@ from daypass.core.errors import ExitCode, InvalidError, UsageError, worst
 )
 @click.option("--head", metavar="REV", default="", help="…and its head, read as data; nothing is checked out.")
 @click.option("--requester", metavar="HANDLE", default="", help="Who asks, with --base and --head; you by default.")
+@click.option(
+    "--pull",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Judge what this open pull request changes, as who asks there, by this clone's main.",
+)
 @click.option("--revision", metavar="REV", default="", help="Check everything at a commit in place of the work tree.")
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=None, help="Processes to use; as many as there are processors."
@@ -33,6 +39,7 @@ def check(
     base: str,
     head: str,
     requester: str,
+    pull: int | None,
     revision: str,
     jobs: int | None,
     at: datetime | None,
@@ -51,10 +58,14 @@ def check(
     site = Site(obj["folder"], obj["acting"])
     if bool(base) != bool(head):
         raise UsageError("--base and --head go together")
-    if sum(bool(way) for way in (paths, base, revision)) > 1:
-        raise UsageError("paths, --base/--head and --revision exclude each other")
-    if base:
-        return _check_proposal(site, base, head, requester, site.instant(at), output, jobs)
+    if sum(bool(way) for way in (paths, base, pull, revision)) > 1:
+        raise UsageError("paths, --base/--head, --pull and --revision exclude each other")
+    instant = site.instant(at) if base or pull else None
+    if instant and pull:
+        return _check_pull(site, pull, instant, output, jobs)
+    if instant:
+        between = (site.history.resolve(base), site.history.resolve(head))
+        return _check_proposal(site, between, (requester or site.acting or "", instant), instant, output, jobs)
     if revision:
         found = check_revision(site, revision, jobs)
     else:
@@ -172,19 +183,28 @@ def _print(found: Any, output: str) -> None:
     click.echo(text, nl=False)
 
 
+def _check_pull(site: Any, number: int, at: datetime, output: str, jobs: int | None) -> int:
+    """Judge an open pull request by its own record and two trees alone: no ledger, no reviews."""
+    pull = site.forge.pull(number)
+    if pull.state != "open":
+        click.echo(f"#{number} is {pull.state}; only open requests are checked", err=True)
+        return int(ExitCode.OK)
+    return _check_proposal(site, (site.tip, pull.head), (pull.opened_by.handle, pull.opened_at), at, output, jobs)
+
+
 def _check_proposal(
-    site: Any, base: str, head: str, requester: str, at: datetime, output: str, jobs: int | None
+    site: Any, between: tuple[Any, Any], by: tuple[str, datetime], at: datetime, output: str, jobs: int | None
 ) -> int:
+    """Judge what lies between main and a head, asked for by somebody at an instant."""
     from daypass.core.finding import Finding, Place
     from daypass.pipeline.proposal import Asked, read_proposal
     from daypass.views import findings as views
     from daypass.views.decision import decision_data, needs_text
 
-    base_oid, head_oid = site.history.resolve(base), site.history.resolve(head)
+    (base_oid, head_oid), (who, opened) = between, by
     policy = site.policy_at(base_oid)
-    who = requester or site.acting or ""
     # Checking reads no ledger: what stands on the base is taken for proved here; gate and apply look.
-    asked = Asked(who, at, lambda _: None, lambda *_: True)
+    asked = Asked(who, opened, lambda _: None, lambda *_: True)
     cut = site.history.is_shallow()
     if cut:
         click.echo("This clone's history is cut: what commit messages say is looked at by the gate.", err=True)

@@ -1,0 +1,261 @@
+"""The script that every workflow calls: it fetches a proposal as objects, installs daypass once and runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import Access
+
+HOME = Path(sys.prefix)
+GRANT = """\
+version: 1
+subject: alice
+resource: staging
+role: deploy
+reason: Trying the fix for the duplicate charges.
+window: {duration: 1h}
+"""
+
+
+@dataclass
+class Runner:
+    """A runner's clone, and the script in it."""
+
+    top: Path
+
+    def run(
+        self, *arguments: str, expect: int | None = 0, **environment: str | None
+    ) -> subprocess.CompletedProcess[str]:
+        known: dict[str, str | None] = {**os.environ, "DAYPASS_HOME": str(HOME), **environment}
+        known.pop("GITHUB_REPOSITORY", None)
+        done = subprocess.run(
+            ["bash", ".github/daypass/run", *arguments],
+            cwd=self.top,
+            env={key: value for key, value in known.items() if value is not None},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert expect is None or done.returncode == expect, done.stdout + done.stderr
+        return done
+
+    def git(self, *arguments: str) -> str:
+        return Access(self.top).git(*arguments)
+
+    def proposed(self, head: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        judged = ("check", "--base", "refs/heads/main", "--head", head, "--requester", "alice", "--format", "github")
+        return self.run("--proposed", head, *judged, **more)
+
+
+@pytest.fixture
+def hosted(tmp_path: Path, access: Access) -> Access:
+    """The worked example as it is kept at a server, with its pipeline."""
+    top = tmp_path / "hosted"
+    access.run("init", str(top), "--example", "--github", "acme/access")
+    for key, value in (
+        ("user.name", "Olga Platform"),
+        ("user.email", "olga@example.com"),
+        ("uploadpack.allowFilter", "true"),
+        ("uploadpack.allowAnySHA1InWant", "true"),
+    ):
+        Access(top).git("config", key, value)
+    return Access(top)
+
+
+@pytest.fixture(autouse=True)
+def known_author(own_machine: None) -> None:
+    for key, value in (("user.name", "Olga Platform"), ("user.email", "olga@example.com")):
+        subprocess.run(["git", "config", "--global", key, value], check=True)
+
+
+def checked_out(hosted: Access, folder: Path, *, depth: int = 1) -> Runner:
+    """Do what the workflow's checkout does: main's tip, contents left out, and only what judges on the disk."""
+    made = Access(folder)
+    folder.mkdir()
+    made.git("init", "-q", "--initial-branch=main")
+    made.git("remote", "add", "origin", f"file://{hosted.top}")
+    made.git("config", "remote.origin.promisor", "true")
+    made.git("config", "remote.origin.partialclonefilter", "blob:none")
+    made.git("sparse-checkout", "set", ".github", "policies")
+    made.git(
+        "fetch",
+        "-q",
+        "--no-tags",
+        "--filter=blob:none",
+        f"--depth={depth}",
+        "origin",
+        "+refs/heads/main:refs/remotes/origin/main",
+    )
+    made.git("checkout", "-q", "--force", "-B", "main", "refs/remotes/origin/main")
+    return Runner(folder)
+
+
+def proposal(hosted: Access, *, start: str = "main", text: str = GRANT) -> str:
+    """Commit a grant on a branch at the server."""
+    hosted.git("switch", "-q", "-c", "proposal", start)
+    hosted.write("grants/staging/alice-fix.yaml", text)
+    head = hosted.commit("Ask for staging", email="alice@example.com")
+    hosted.git("switch", "-q", "main")
+    return head
+
+
+def test_a_proposal_is_judged_as_objects_and_never_written_to_disk(hosted: Access, tmp_path: Path) -> None:
+    head = proposal(hosted)
+    runner = checked_out(hosted, tmp_path / "clone")
+    runner.proposed(head)
+    assert not (runner.top / "grants").exists()
+    assert runner.git("status", "--porcelain") == ""
+    assert runner.git("rev-parse", "HEAD") == hosted.git("rev-parse", "main")
+
+
+def test_what_is_wrong_with_a_proposal_becomes_annotations(hosted: Access, tmp_path: Path) -> None:
+    head = proposal(hosted, text=GRANT.replace("deploy", "root"))
+    said = checked_out(hosted, tmp_path / "clone").proposed(head, expect=None)
+    assert said.returncode in (10, 11)
+    assert "::error file=grants/staging/alice-fix.yaml,title=unknown-role::" in said.stdout
+
+
+def test_a_proposal_on_a_recent_main_leaves_history_at_the_server(hosted: Access, tmp_path: Path) -> None:
+    for number in range(60):
+        hosted.git("commit", "-q", "--allow-empty", "-m", f"step {number}")
+    head = proposal(hosted)
+    runner = checked_out(hosted, tmp_path / "clone")
+    runner.proposed(head)
+    assert runner.git("rev-parse", "--is-shallow-repository") == "true"
+    assert int(runner.git("rev-list", "--count", head)) == 51
+
+
+def test_a_proposal_that_lags_behind_main_is_judged_from_where_it_began(hosted: Access, tmp_path: Path) -> None:
+    start = hosted.git("rev-parse", "main")
+    head = proposal(hosted)
+    for number in range(60):
+        hosted.write(
+            f"grants/payroll/other-{number}.yaml", GRANT.replace("staging", "payroll").replace("deploy", "readonly")
+        )
+        hosted.commit(f"another grant {number}")
+    runner = checked_out(hosted, tmp_path / "clone")
+    said = runner.proposed(head)
+    assert runner.git("rev-parse", "--is-shallow-repository") == "false"
+    assert runner.git("merge-base", "main", head) == start
+    assert said.stdout == ""  # nothing is wrong: what main gained meanwhile is not taken for the proposal's
+
+
+def test_a_tag_that_is_called_main_stands_in_for_nothing(hosted: Access, tmp_path: Path) -> None:
+    head = proposal(hosted, text=GRANT.replace("deploy", "root"))
+    hosted.git("tag", "main", head)
+    runner = checked_out(hosted, tmp_path / "clone")
+    runner.git("tag", "main", "HEAD")
+    said = runner.proposed(head, expect=None)
+    assert "::error file=grants/staging/alice-fix.yaml" in said.stdout
+
+
+@pytest.mark.parametrize("named", ["main", "--upload-pack=touch${IFS}owned", "$(touch owned)", "abc", "0" * 39, ""])
+def test_what_is_no_commits_id_is_refused_before_git_sees_it(hosted: Access, tmp_path: Path, named: str) -> None:
+    runner = checked_out(hosted, tmp_path / "clone")
+    said = runner.run("--proposed", named, "check", expect=1)
+    assert said.stderr == f"daypass: expected a commit's whole id after --proposed, got '{named}'\n"
+    assert not (runner.top / "owned").exists()
+
+
+def test_a_commit_that_is_not_there_fails_the_run(hosted: Access, tmp_path: Path) -> None:
+    runner = checked_out(hosted, tmp_path / "clone")
+    said = runner.run("--proposed", "1" * 40, "check", expect=None)
+    assert said.returncode not in (0, 12)
+    assert "1111111" in said.stderr
+
+
+def test_the_token_reaches_git_by_its_environment_never_by_a_command_line(hosted: Access, tmp_path: Path) -> None:
+    head = proposal(hosted)
+    runner = checked_out(hosted, tmp_path / "clone")
+    fake = tmp_path / "fake" / "bin"
+    fake.mkdir(parents=True)
+    (fake / "daypass").write_text(
+        '#!/bin/sh\necho "$@"\nenv | grep -E "^GIT_CONFIG_(COUNT|KEY|VALUE)" | sort\n', encoding="utf-8"
+    )
+    (fake / "daypass").chmod(0o755)
+    spy = tmp_path / "spy"
+    spy.mkdir()
+    (spy / "git").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/seen\nexec "$REAL" "$@"\n', encoding="utf-8")
+    (spy / "git").chmod(0o755)
+    real = subprocess.run(["which", "git"], capture_output=True, text=True, check=True).stdout.strip()
+    said = runner.run(
+        *("--proposed", head, "check", "a b"),
+        GITHUB_TOKEN="sesame",
+        REAL=real,
+        PATH=f"{spy}:{os.environ['PATH']}",
+        DAYPASS_HOME=str(fake.parent),
+        GITHUB_SERVER_URL="https://github.example/",
+    )
+    assert said.stdout.splitlines() == [
+        "check a b",
+        "GIT_CONFIG_COUNT=2",
+        "GIT_CONFIG_KEY_0=http.https://github.example/.extraheader",
+        "GIT_CONFIG_KEY_1=http.followRedirects",
+        "GIT_CONFIG_VALUE_0=AUTHORIZATION: basic eC1hY2Nlc3MtdG9rZW46c2VzYW1l",
+        "GIT_CONFIG_VALUE_1=false",
+    ]
+    seen = (tmp_path / "seen").read_text(encoding="utf-8")
+    assert head in seen
+    assert "sesame" not in seen
+    assert "eC1hY2" not in seen
+
+
+def test_daypass_is_installed_once_a_job_as_the_requirements_say(hosted: Access, tmp_path: Path) -> None:
+    temporary = tmp_path / "runner temp"
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    # Stands in for python3 alone: making an environment and installing from an index are others' work, and need a net.
+    (tools / "python3").write_text(
+        """#!/bin/sh
+case "$1" in
+-c) exit 0 ;;
+-m) mkdir -p "$3/bin"
+    printf '#!/bin/sh\\necho installed: "$@" in "$PWD"\\n' > "$3/bin/python"
+    printf '#!/bin/sh\\necho ran: "$@" "${PYTHONPATH-}"\\n' > "$3/bin/daypass"
+    chmod +x "$3/bin/python" "$3/bin/daypass" ;;
+esac
+""",
+        encoding="utf-8",
+    )
+    (tools / "python3").chmod(0o755)
+    runner = Runner(hosted.top)
+    more = {
+        "DAYPASS_HOME": None,
+        "RUNNER_TEMP": str(temporary),
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PYTHONPATH": "x",
+    }
+    temporary.mkdir()
+    first = runner.run("gate", "1", **more).stdout.splitlines()
+    assert first == [
+        "installed: -I -m pip install --quiet --disable-pip-version-check --no-input --no-cache-dir --no-deps "
+        f"--requirement .github/daypass/requirements.txt in {hosted.top}",
+        "ran: gate 1 ",
+    ]
+    assert runner.run("apply", **more).stdout.splitlines() == ["ran: apply "]
+    (temporary / "daypass" / "ready").unlink()  # an installation that was cut short is made anew
+    assert runner.run("apply", **more).stdout.splitlines()[1:] == ["ran: apply "]
+
+
+def test_where_nothing_can_be_installed_the_run_says_what_to_set(hosted: Access, tmp_path: Path) -> None:
+    runner = Runner(hosted.top)
+    assert "DAYPASS_HOME" in runner.run("check", DAYPASS_HOME=None, RUNNER_TEMP=None, expect=1).stderr
+    said = runner.run("check", DAYPASS_HOME=str(tmp_path), expect=1).stderr
+    assert said == f"daypass: DAYPASS_HOME is '{tmp_path}', which has no bin/daypass\n"
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "python3").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    (old / "python3").chmod(0o755)
+    more = {"DAYPASS_HOME": None, "RUNNER_TEMP": str(tmp_path), "PATH": f"{old}:{os.environ['PATH']}"}
+    assert runner.run("check", expect=1, **more).stderr == "daypass: expected python3 to be 3.11 or newer\n"
+
+
+def test_its_exit_code_is_daypasss(hosted: Access) -> None:
+    assert Runner(hosted.top).run("check", "--no-such-option", expect=2).stdout == ""
