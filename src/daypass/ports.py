@@ -296,10 +296,27 @@ class Abilities:
     hands_over: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a target is found: ``facts`` are what is so (who we are there, what that may do), ``concerns`` what is not well.
+
+    A credential that may do too much is a concern as much as one that may do too little. ``clock`` is what the target
+    takes the time to be, None where it says none.
+    """
+
+    facts: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
+    clock: datetime | None = None
+
+
 class TargetReader(Protocol):
     """Reading a target. Raises EdgeError when it cannot tell."""
 
     abilities: Abilities
+
+    def health(self) -> Health:
+        """Look at the target and at what our credential may do there. Raises EdgeError where it cannot be reached."""
+        ...
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.each import OneByOne
-from daypass.ports import Abilities
+from daypass.ports import Abilities, Health
 
 
 class Died(BaseException):
@@ -66,6 +66,10 @@ class FakeTarget(OneByOne):
         if self.dials.unreadable:
             raise EdgeError(f"{self.name} cannot be reached")
         return frozenset(self.held) if self._stale is None else self._stale
+
+    def health(self) -> Health:
+        """Say how much is there."""
+        return Health((f"{len(self.observe())} held",))
 
     def fingerprint(self) -> str:
         """Say that observing is the cheapest way."""

@@ -345,3 +345,11 @@ def test_asking_imports_nothing_heavy() -> None:
     assert "sqlite3" in loaded
     assert not heavy & set(loaded)
     assert not [name for name in loaded if name.startswith(("daypass.ports", "daypass.core.plan"))]
+
+
+def test_it_says_how_it_is_found(tmp_path):
+    target = EmbeddedTarget(tmp_path / "s.sqlite", "main")
+    assert target.health().facts == (f"the store {tmp_path}/s.sqlite is not there yet; the first change makes it",)
+    target.add(ALICE, UNTIL)
+    found = target.health()
+    assert (found.facts, found.concerns) == ((f"the store {tmp_path}/s.sqlite holds 1 entitlements of main",), ())

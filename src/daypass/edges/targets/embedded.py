@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daypass.core.plan import Entitlement
-    from daypass.ports import Abilities
+    from daypass.ports import Abilities, Health
 
 APPLICATION_ID = 0x64617970
 """Marks a SQLite file as a store of ours ("dayp")."""
@@ -94,6 +94,17 @@ class EmbeddedTarget(OneByOne):
         self.path = path
         self.name = name
         self._writer: sqlite3.Connection | None = None
+
+    def health(self) -> Health:
+        """Say where the store is and whether it is whole. Raises EdgeError when it cannot be read."""
+        from daypass.ports import Health  # noqa: PLC0415  (`holds` must not pay for it)
+
+        count = len(self.observe())
+        place = f"the store {self.path}"
+        if not _exists(self.path):
+            return Health((f"{place} is not there yet; the first change makes it",))
+        concerns = () if os.access(self.path, os.W_OK) else (f"{place} cannot be written",)
+        return Health((f"{place} holds {count} entitlements of {self.name}",), concerns)
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now. Raises EdgeError when the store cannot be read whole."""
