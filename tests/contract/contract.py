@@ -14,6 +14,7 @@ from contract.schemas import Schemas, complaints
 
 _ERRORS = {400, 401, 403, 404, 405, 409, 410, 412, 413, 422, 429, 500, 502, 503, 504}
 """GitHub answers these everywhere, and describes them in some places only."""
+_ANY_ERROR = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("basic-error", "validation-error")]}
 _REFUSED_AS_SENT = {400, 401, 403, 404, 405, 413, 415, 422}
 """Statuses that say that something about the request is wrong: what is wrong with it is then the answer's business."""
 
@@ -141,18 +142,14 @@ class Contract:
 
     def _answer(self, operation: Operation, status: int, answer: Any) -> Iterator[str]:
         described = operation.described["responses"].get(str(status))
-        if described is None and status in _ERRORS:
-            schema: Any = {"$ref": "#/components/schemas/basic-error"}
-            if status in {409, 422}:
-                schema = {"anyOf": [schema, {"$ref": "#/components/schemas/validation-error"}]}
-        elif described is None:
+        if described is None and status not in _ERRORS:
             yield f"status {status} is not described (but {', '.join(operation.described['responses'])})"
             return
-        else:
-            if "$ref" in described:
-                described = self._description["components"]["responses"][described["$ref"].rsplit("/", 1)[1]]
-            content = described.get("content", {})
-            schema = next((each["schema"] for kind, each in content.items() if "json" in kind), None)
+        schema = self._content(described or {})
+        if schema is None and status in _ERRORS:
+            if answer is None and described is not None:
+                return
+            schema = _ANY_ERROR
         if schema is None:
             if answer is not None:
                 yield "an answer's body stands where none is described"
@@ -164,6 +161,12 @@ class Contract:
         key = ("answer", operation.method, operation.template, str(status))
         made = self._kept(key, lambda: self._schemas.validator(schema, closed=closed))
         yield from complaints(made, answer, "answer")
+
+    def _content(self, described: Mapping[str, Any]) -> Any:
+        """The schema of a described answer's JSON, None where it has no body."""
+        if "$ref" in described:
+            described = self._description["components"]["responses"][described["$ref"].rsplit("/", 1)[1]]
+        return next((each["schema"] for kind, each in described.get("content", {}).items() if "json" in kind), None)
 
     def _kept(
         self, key: tuple[str, ...], make: Callable[[], jsonschema_rs.Draft202012Validator]

@@ -86,6 +86,8 @@ def role_in(user: User, repo: Repo) -> str:
         roles.append("admin")
     if isinstance(repo.owner, Org) and user.id in repo.owner.members:
         roles.append("admin" if repo.owner.members[user.id] == "admin" else repo.owner.base)
+    if repo.private and repo.fork_of is not None and rank(role_in(user, repo.fork_of)) >= rank("read"):
+        roles.append("read")  # a private fork inherits who may see what it was forked from
     roles += [role for team, role in repo.team_roles.values() if user.id in team.members]
     return max(roles, key=rank)
 
@@ -131,18 +133,12 @@ def need_role(request: Request, role: str) -> None:
 def check(request: Request) -> None:
     """Refuse a request that its token does not allow: 401, 403, or 404 for what it may not know of."""
     route, token = request.route, request.token
-    if route.auth == "jwt" and token.kind != "jwt":
-        raise Refusal(401, "A JSON web token could not be decoded")
-    if token.kind == "jwt" and route.auth != "jwt":
-        raise Refusal(403, "Resource not accessible by integration")
+    if _app_itself(request):
+        return
     reading = request.method in {"GET", "HEAD"}
     repo = request.found
     if token.kind == "anonymous" and route.auth != "anyone" and not (reading and repo is not None and not repo.private):
         raise not_found() if repo is not None and repo.private else Refusal(401, "Requires authentication")
-    if token.app is not None and token.kind == "jwt":  # an App knows where it is installed, whatever it may do there
-        if repo is not None and repo.full_name not in token.app.repositories:
-            raise not_found()
-        return
     if repo is not None and not sees(request.hub, token, repo):
         raise not_found()
     foreign = repo is not None and token.repositories is not None and repo.full_name not in token.repositories
@@ -155,6 +151,21 @@ def check(request: Request) -> None:
         if repo.archived and not reading:
             raise Refusal(403, "Repository was archived so is read-only.")
         need_role(request, route.role or _least(route))
+
+
+def _app_itself(request: Request) -> bool:
+    """Whether an App asks as itself. Refuses its token elsewhere, and others where it alone may ask.
+
+    It knows where it is installed, whatever it may do there, and of no other repository.
+    """
+    token, repo = request.token, request.found
+    if (request.route.auth == "jwt") != (token.kind == "jwt"):
+        if token.kind == "jwt":
+            raise Refusal(403, "Resource not accessible by integration")
+        raise Refusal(401, "A JSON web token could not be decoded")
+    if token.kind == "jwt" and repo is not None and (token.app is None or repo.full_name not in token.app.repositories):
+        raise not_found()
+    return token.kind == "jwt"
 
 
 def _public(route: Route) -> bool:

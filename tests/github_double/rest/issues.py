@@ -167,19 +167,7 @@ def change(request: Request) -> Reply:
     title, body = text_of(request, "title", _TITLE), text_of(request, "body", _BODY)
     if (title is not None or body is not None) and not own:
         request.need("write")
-    changes = {}
-    for name, text in (("title", title), ("body", body)):
-        if text is not None and text != getattr(issue, name):
-            changes[name] = {"from": getattr(issue, name) or ""}
-            if name == "title":
-                rename = {"from": issue.title, "to": text}
-                pulling.note(hub, repo, issue.number, "renamed", request.actor, rename=rename)
-            setattr(issue, name, text)
-    issue.updated_at = hub.now()
-    if "body" in changes:
-        issue.edited_at = hub.now()
-    if changes:
-        emit(request, "edited", issue, changes=changes)
+    _retell(request, issue, title, body)
     if request.may("triage"):
         if (labels := request.value("labels", list)) is not None:
             set_labels(request, issue, named_labels(request, labels))
@@ -187,6 +175,22 @@ def change(request: Request) -> Reply:
             issue.assignees = _people(request)
     _set_state(request, issue, request.value("state"), request.value("state_reason"))
     return ok(bodies.issue(hub, repo, issue))
+
+
+def _retell(request: Request, issue: Issue, title: str | None, body: str | None) -> None:
+    """Change title and text; both are told, with what stood there before."""
+    changes = {}
+    for name, text in (("title", title), ("body", body)):
+        before = getattr(issue, name)
+        if text is not None and text != before:
+            changes[name] = {"from": before or ""}
+            setattr(issue, name, text)
+    if "title" in changes:
+        rename = {"from": changes["title"]["from"], "to": issue.title}
+        pulling.note(request.hub, request.repo, issue.number, "renamed", request.actor, rename=rename)
+    issue.updated_at = request.hub.now()
+    if changes:
+        emit(request, "edited", issue, changes=changes)
 
 
 def _set_state(request: Request, issue: Issue, state: str | None, reason: str | None) -> None:
