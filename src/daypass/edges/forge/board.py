@@ -85,6 +85,8 @@ class GitHubBoard:
         person, two for another App. The comment is looked for among the first 1,000, 100 a GET. A notice that changes
         something costs at most 15 writes beside those for people who cannot be asked, one each, and one more GET.
 
+        Without a comment only the check run is written: what asks for no access is nothing to be told of.
+
         People are asked when there is something new, so that nobody who answered or was taken off is asked again by
         every run. Nothing is written for a head that is not the head any more: another run speaks for that.
         """
@@ -96,6 +98,8 @@ class GitHubBoard:
         text = f"{_NOTICE}\n{notice.comment}"
         with _leaving_out(left, "check run"):
             self._check(notice)
+        if not notice.comment:
+            return tuple(left)
         with _leaving_out(left, "label"):
             self._label(pull, notice)
         try:
