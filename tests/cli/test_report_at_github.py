@@ -1,0 +1,148 @@
+"""`daypass report` at GitHub, by each kind of token: what reviewers see there, and that it is seen once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub import REPOSITORY, Hub
+
+ALL = {"checks": "write", "contents": "read", "issues": "write", "pull-requests": "write"}
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with Hub(tmp_path) as made:
+        yield made
+
+
+def comments(hub: Hub, number: int) -> list[str]:
+    found = hub.api("olga", "GET", f"/repos/{REPOSITORY}/issues/{number}/comments")
+    return [one["body"] for one in found]
+
+
+def checks(hub: Hub, number: int) -> list:
+    head = hub.pull(number)["head"]["sha"]
+    return hub.api("olga", "GET", f"/repos/{REPOSITORY}/commits/{head}/check-runs")["check_runs"]
+
+
+def labels(hub: Hub, number: int) -> list[str]:
+    return [label["name"] for label in hub.pull(number)["labels"]]
+
+
+def asked(hub: Hub, number: int) -> set[str]:
+    return {user["login"] for user in hub.pull(number)["requested_reviewers"]}
+
+
+def actions(hub: Hub, permissions: dict[str, str]) -> dict[str, str]:
+    token = hub.double.actions_token(hub.repo, permissions)
+    return {"GITHUB_TOKEN": token, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": REPOSITORY}
+
+
+def test_the_app_shows_a_request_that_waits(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    said = hub.run("report", str(number))
+    assert (said.out, said.err) == ("", "")
+    (text,) = comments(hub, number)
+    assert text.startswith(
+        "<!-- daypass:notice -->\n### daypass: waiting for 2 approvals\n\nAsked by Alice Ngo (`alice-ngo`)."
+    )
+    assert (
+        "| `owners` (`production-needs-two`) | 1 | none | **1** | Bob Osei (`bosei`), Carol Diaz (`carol-d`) |" in text
+    )
+    (check,) = checks(hub, number)
+    assert (check["name"], check["conclusion"]) == ("daypass", "action_required")
+    assert check["output"]["title"] == "waiting for 2 approvals"
+    assert labels(hub, number) == ["daypass: waiting"]
+    assert asked(hub, number) == {"bosei", "carol-d", "kim-dave", "erin-v"}
+
+
+def test_a_second_report_writes_nothing(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    hub.run("report", str(number))
+    hub.calls.clear()
+    hub.run("report", str(number))
+    assert [
+        c for c in hub.calls if c.method != "GET" and "/access_tokens" not in c.path and ".git/" not in c.path
+    ] == []
+
+
+def test_what_is_wrong_is_annotated_in_the_file(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant(role="readonli"), path="grants/orders-db/alice-x.yaml")
+    hub.run("report", str(number))
+    (check,) = checks(hub, number)
+    assert (check["conclusion"], check["output"]["annotations_count"]) == ("failure", 1)
+    (note,) = hub.api("olga", "GET", f"/repos/{REPOSITORY}/check-runs/{check['id']}/annotations")
+    assert (note["path"], note["start_line"], note["annotation_level"]) == (
+        "grants/orders-db/alice-x.yaml", 4, "failure",
+    )  # fmt: skip
+    assert labels(hub, number) == ["daypass: refused"]
+    assert asked(hub, number) == {"bosei", "carol-d"}  # whom GitHub asks by itself, as code owners
+
+
+def test_the_gate_says_it_is_merged_in_the_same_comment(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    hub.run("gate", str(number), expect=12)
+    for who in ("bob", "dave"):
+        hub.approve(number, who)
+    hub.run("gate", str(number))
+    (text,) = comments(hub, number)
+    assert "### daypass: merged\n" in text
+    assert labels(hub, number) == ["daypass: approved"]
+    assert [check["conclusion"] for check in checks(hub, number)] == ["success"]
+
+
+def test_a_schedule_with_nothing_new_writes_nothing(hub: Hub) -> None:
+    for who in ("alice", "bob"):
+        hub.request_pull(who, hub.grant(subject=who))
+    hub.run("gate")
+    hub.calls.clear()
+    hub.run("gate")
+    assert [
+        c for c in hub.calls if c.method != "GET" and "/access_tokens" not in c.path and ".git/" not in c.path
+    ] == []
+
+
+def test_an_approval_that_does_not_count_is_explained_to_who_gave_it(hub: Hub) -> None:
+    number = hub.request_pull("carol", hub.grant())
+    hub.approve(number, "alice")
+    hub.run("report", str(number))
+    (text,) = comments(hub, number)
+    assert "\n- @alice-ngo, your approval does not count: alice is in no group that is asked.\n" in text
+
+
+@pytest.mark.parametrize("rights", [{"contents": "read", "pull-requests": "read", "checks": "read", "issues": "read"}])
+def test_a_token_that_may_only_read_says_what_it_left_out_and_is_no_failure(hub: Hub, rights: dict[str, str]) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    said = hub.run("report", str(number), who="", environ=actions(hub, rights))
+    assert said.out == ""
+    assert said.err == (
+        f"#{number}: not written, since this token may not or GitHub refuses it: "
+        "check run, label, review requests, comment\n"
+    )
+    assert (comments(hub, number), checks(hub, number), labels(hub, number)) == ([], [], [])
+
+
+def test_a_workflows_own_token_shows_all_of_it(hub: Hub, tmp_path: Path) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    place = tmp_path / "summary.md"
+    hub.run("report", str(number), who="", environ={**actions(hub, ALL), "GITHUB_STEP_SUMMARY": str(place)})
+    (text,) = comments(hub, number)
+    assert text.removeprefix("<!-- daypass:notice -->\n") == place.read_text(encoding="utf-8").removesuffix("\n")
+    assert [check["app"]["slug"] for check in checks(hub, number)] == ["github-actions"]
+
+
+def test_print_writes_nothing_there(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    said = hub.run("report", str(number), "--print")
+    assert said.out.startswith("### daypass: waiting for 2 approvals\n")
+    assert (comments(hub, number), checks(hub, number), labels(hub, number)) == ([], [], [])
+
+
+def test_a_copy_of_the_repository_writes_nothing(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    said = hub.run("report", str(number), environ={"GITHUB_REPOSITORY": "mallory/access"}, expect=10)
+    assert "but this runs in mallory/access" in said.err
+    assert comments(hub, number) == []
