@@ -46,5 +46,5 @@ def _find(request: Request, node: str) -> Issue | Comment | None:
 
 def _nodes(repo: Repo) -> list[dict[str, Any]]:
     """Issues, pull requests and comments by the ids that REST gives them."""
-    issues = {f"{'PR' if one.is_pull else 'I'}_{one.id}": one for one in repo.issues.values()}
+    issues = {f"I_{one.id}": one for one in repo.issues.values()}
     return [issues, {f"IC_{one.id}": one for one in repo.comments.values()}]

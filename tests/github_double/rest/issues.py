@@ -189,6 +189,8 @@ def _retell(request: Request, issue: Issue, title: str | None, body: str | None)
         rename = {"from": changes["title"]["from"], "to": issue.title}
         pulling.note(request.hub, request.repo, issue.number, "renamed", request.actor, rename=rename)
     issue.updated_at = request.hub.now()
+    if "body" in changes:
+        issue.edited_at = issue.updated_at
     if changes:
         emit(request, "edited", issue, changes=changes)
 
