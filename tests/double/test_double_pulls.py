@@ -115,3 +115,38 @@ def test_mergeability_may_be_unknown_at_first(hub, world, visit):
     number = alice.propose(world.repo, "ask", {"a": "1\n"})
     seen = [alice.get(f"{world.path}/pulls/{number}")["mergeable"] for _ in range(2)]
     assert seen == [None, True]
+
+
+def test_who_may_change_what_of_a_pull_request(hub, world, visit):
+    """https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request."""
+    alice = visit(world.alice, clone=world.repo)
+    number = alice.propose(world.repo, "ask", {"a": "1\n"})
+    path = f"{world.path}/pulls/{number}"
+    visit(world.rita).send("PATCH", path, {"title": "x"}, expect=403)
+    assert alice.send("PATCH", path, {"title": "new", "state": "closed"})["state"] == "closed"
+    assert alice.send("PATCH", path, {"state": "open"})["title"] == "new"
+    assert [e.action for e in hub.events if e.name == "pull_request"] == ["opened", "edited", "closed", "reopened"]
+
+
+def test_another_base_takes_approvals_away_where_it_changes_what_is_reviewed(hub, world, visit):
+    """https://github.blog/changelog/2023-06-06-security-enhancements-to-required-approvals-on-pull-requests."""
+    hub.protect(world.repo, code_owners=False)
+    hub.seed(world.repo, {"README.md": "other\n"}, branch="other")
+    alice = visit(world.alice, clone=world.repo)
+    number = alice.propose(world.repo, "ask", {"a": "1\n"})
+    path = f"{world.path}/pulls/{number}"
+    visit(world.bob).send("POST", f"{path}/reviews", {"event": "APPROVE"})
+    alice.send("PATCH", path, {"base": "nowhere"}, expect=422)
+    assert alice.send("PATCH", path, {"base": "other"})["base"]["ref"] == "other"
+    assert [r["state"] for r in alice.get(f"{path}/reviews")] == ["APPROVED"]
+    alice.send("PATCH", path, {"base": "main"})
+    alice.git("checkout", "-q", "-b", "base", "origin/main")
+    alice.commit({"a": "1\n", "README.md": "base\n"})
+    alice.git("push", "-q", "origin", "base")
+    alice.git("checkout", "-q", "-B", "ask", "base")
+    alice.commit({"a": "2\n"})
+    alice.git("push", "-q", "-f", "origin", "ask")
+    visit(world.bob).send("POST", f"{path}/reviews", {"event": "APPROVE"})
+    hub.protect(world.repo, "base", code_owners=False, name="base")
+    alice.send("PATCH", path, {"base": "base"})
+    assert [r["state"] for r in alice.get(f"{path}/reviews")] == ["DISMISSED", "DISMISSED"]

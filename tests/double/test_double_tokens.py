@@ -167,3 +167,33 @@ def test_a_login_can_be_renamed_and_taken_by_another(hub, world, visit):
     assert alice.get("/user")["id"] == 101
     assert visit(thief).get("/users/alice")["id"] == 999
     assert alice.get("/user/101")["login"] == "alice-ngo"
+
+
+def test_a_deleted_account_is_nobody_in_reviews_and_a_ghost_elsewhere(hub, world, visit):
+    """https://docs.github.com/en/rest/pulls/reviews#list-reviews-for-a-pull-request (user: null)."""
+    alice = visit(world.alice, clone=world.repo)
+    number = alice.propose(world.repo, "ask", {"a": "1\n"})
+    bob = visit(world.bob)
+    bob.send("POST", f"{world.path}/pulls/{number}/reviews", {"event": "APPROVE"})
+    world.bob.deleted = True
+    assert alice.get(f"{world.path}/pulls/{number}/reviews")[0]["user"] is None
+    assert bob.ask("GET", world.path).status_code == 401
+    assert alice.ask("GET", "/users/bob").status_code == 404
+    world.alice.deleted = True
+    assert visit(world.rita).get(f"{world.path}/pulls/{number}")["user"]["login"] == "ghost"
+
+
+def test_a_forks_owner_may_not_push_to_what_it_was_forked_from(hub, world, visit):
+    """https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/working-with-forks/about-permissions-and-visibility-of-forks."""
+    fork = hub.fork(world.repo, world.rita)
+    rita = visit(world.rita, clone=fork)
+    rita.commit({"a": "1\n"})
+    rita.git("push", "-q", "origin", "main")
+    assert "403" in rita.git("push", rita.url(world.repo), "main:x", check=False).stderr
+    assert visit(world.bob).ask("GET", "/repos/rita/access").status_code == 200
+    assert visit(hub.user("stranger")).ask("GET", "/repos/rita/access").status_code == 404
+    world.repo.allow_forking = False
+    refused = visit(world.bob).send("POST", f"{world.path}/forks", expect=403)
+    assert "forking is disabled" in refused["message"]
+    world.repo.allow_forking = True
+    assert visit(world.bob).send("POST", f"{world.path}/forks", expect=202)["full_name"] == "bob/access"

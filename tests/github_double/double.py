@@ -20,6 +20,7 @@ from github_double.server import PREFIX, Server
 from github_double.state import App, Bypass, Call, Event, Org, Repo, Rule, Ruleset, Team, Token, User
 
 ACTIONS_APP = 15368
+_NOT_IN_EVENTS = ("type", "organization_id", "notification_setting", "parent")
 
 
 class Double:
@@ -113,6 +114,9 @@ class Double:
         if self.faults.loses(name):
             return
         whole = {**({"action": action} if action else {}), **payload}
+        for each in whole.get("pull_request", {}).get("requested_teams", []):
+            for name_of in _NOT_IN_EVENTS:
+                each.pop(name_of, None)
         whole |= {"repository": repository(self, repo), "sender": simple_user(self, token.user)}
         self.events.append(Event(name, action, repo, whole, token.user, token.kind))
 

@@ -61,15 +61,19 @@ def ask_owners(hub: Double, pull: Pull, token: Token) -> None:
 
 def ask(hub: Double, pull: Pull, token: Token, reviewer: User | Team) -> None:
     """Request a review once. The author is never asked."""
+    from github_double.pullshapes import event_team
+
     asked: list[Any] = pull.asked_teams if isinstance(reviewer, Team) else pull.asked_users
     if reviewer in asked or reviewer is pull.user:
         return
     asked.append(reviewer)
-    is_team = isinstance(reviewer, Team)
-    note(hub, pull.repo, pull.number, "review_requested", token.user, requester=token.user, reviewer=reviewer)
-    emit(
-        hub, pull, "review_requested", token, **({} if is_team else {"requested_reviewer": simple_user(hub, reviewer)})
+    one = (
+        {"requested_team": event_team(hub, reviewer)}
+        if isinstance(reviewer, Team)
+        else {"requested_reviewer": simple_user(hub, reviewer)}
     )
+    note(hub, pull.repo, pull.number, "review_requested", token.user, requester=token.user, reviewer=reviewer)
+    emit(hub, pull, "review_requested", token, **one)
 
 
 def refresh(pull: Pull, hub: Double) -> None:
@@ -130,14 +134,15 @@ def rejudge(hub: Double, pull: Pull, token: Token) -> None:
 
 def dismiss(hub: Double, pull: Pull, review: Review, token: Token, message: str, *, commit: str | None = None) -> None:
     """Take a review's word away, and keep note of who did it."""
-    from github_double.pullshapes import pull_request, review_body
+    from github_double.pullshapes import pull_simple, review_body
 
     told = {"state": review.state.lower(), "review_id": review.id, "dismissal_message": message or None}
     if commit:
         told["dismissal_commit_id"] = commit
     review.state = "DISMISSED"
     note(hub, pull.repo, pull.number, "review_dismissed", token.user, dismissed_review=told)
-    payload = {"review": review_body(hub, pull, review), "pull_request": pull_request(hub, pull)}
+    told_review = {**review_body(hub, pull, review), "state": review.state.lower()}
+    payload = {"review": told_review, "pull_request": pull_simple(hub, pull)}
     hub.emit("pull_request_review", "dismissed", pull.repo, payload, token)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from github_double import gitio
-from github_double.shapes import repository, simple_user, stamp
+from github_double.shapes import person, repository, simple_user, stamp
 from github_double.state import Label, Org, Pull, Repo, Review, Team, User
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ def team(hub: Double, one: Team, permission: str = "pull") -> dict[str, Any]:
 def _flat(hub: Double, one: Team) -> dict[str, Any]:
     """A team without the one above it, as a pull request shows it."""
     return {name: value for name, value in team(hub, one).items() if name != "parent"}
+
+
+def event_team(hub: Double, one: Team) -> dict[str, Any]:
+    """A team as events show it."""
+    return {n: v for n, v in team(hub, one).items() if n not in {"type", "organization_id", "notification_setting"}}
 
 
 def _end(hub: Double, repo: Repo | None, ref: str, sha: str, named: str) -> dict[str, Any]:
@@ -155,7 +160,7 @@ def review_body(hub: Double, pull: Pull, review: Review) -> dict[str, Any]:
     page = f"{hub.server_url}/{pull.repo.full_name}/pull/{pull.number}#pullrequestreview-{review.id}"
     api = f"{hub.url}/repos/{pull.repo.full_name}/pulls/{pull.number}"
     body: dict[str, Any] = {
-        "id": review.id, "node_id": f"PRR_{review.id}", "user": simple_user(hub, review.user), "body": review.body,
+        "id": review.id, "node_id": f"PRR_{review.id}", "user": person(hub, review.user), "body": review.body,
         "state": review.state, "html_url": page, "pull_request_url": api, "commit_id": review.commit,
         "_links": {"html": {"href": page}, "pull_request": {"href": api}},
         "author_association": association(pull.repo, review.user),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from github_double import gitio, pulling, rules
 from github_double.auth import grants
+from github_double.commitshapes import read
 from github_double.state import ZERO, Activity, Repo, Token
 
 if TYPE_CHECKING:
@@ -109,15 +110,29 @@ def _kind(repo: Repo, old: str, new: str) -> str:
     return "push" if gitio.ancestor(repo.path, old, new) else "force_push"
 
 
+_TOLD = 20
+"""How many commits a push event tells of here; GitHub's own limit is 2,048."""
+
+
 def _emit(hub: Double, repo: Repo, token: Token, ref: str, old: str, new: str, *, forced: bool) -> None:
     """Deliver a push event. https://docs.github.com/en/webhooks/webhook-events-and-payloads#push."""
-    head = None
+    commits: list[dict[str, Any]] = []
     if new != ZERO:
-        message = gitio.text(repo.path, "log", "-1", "--format=%B", new)
-        head = {"id": new, "message": message, "tree_id": gitio.text(repo.path, "rev-parse", f"{new}^{{tree}}")}
+        known = [] if old == ZERO else [f"^{old}"]
+        steps = gitio.text(repo.path, "rev-list", "--reverse", f"--max-count={_TOLD}", new, *known).split()
+        commits = [_told(hub, repo, sha) for sha in steps]
     who = {"name": token.user.login, "email": token.user.email or None}
     hub.emit("push", "", repo, {
         "ref": ref, "before": old, "after": new, "created": old == ZERO, "deleted": new == ZERO, "forced": forced,
         "base_ref": None, "compare": f"{hub.server_url}/{repo.full_name}/compare/{old[:12]}...{new[:12]}",
-        "commits": [head] if head else [], "head_commit": head, "pusher": who,
+        "commits": commits, "head_commit": None if new == ZERO else _told(hub, repo, new), "pusher": who,
     }, token)  # fmt: skip
+
+
+def _told(hub: Double, repo: Repo, sha: str) -> dict[str, Any]:
+    said = read(repo, sha)
+    return {
+        "id": sha, "tree_id": said["tree"], "distinct": True, "message": said["message"],
+        "timestamp": said["committer"]["date"], "url": f"{hub.server_url}/{repo.full_name}/commit/{sha}",
+        "author": said["author"], "committer": said["committer"], "added": [], "removed": [], "modified": [],
+    }  # fmt: skip

@@ -81,6 +81,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class names it so
         """Say nothing: hub.calls is the log."""
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header tells the hub's time."""
+        return super().date_time_string(timestamp or self.server.hub.now().timestamp())
+
     def do(self) -> None:
         """Answer one request of any method."""
         hub = self.server.hub

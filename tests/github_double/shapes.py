@@ -19,7 +19,10 @@ def stamp(at: datetime | None) -> str | None:
 
 
 def simple_user(hub: Double, user: User | None) -> dict[str, Any] | None:
-    """The short form of an account; null for one that is gone, which reviews and commits show as nobody."""
+    """The short form of an account. What a deleted one opened is shown as the ghost's.
+
+    https://docs.github.com/en/account-and-profile/how-tos/account-management/deleting-your-personal-account
+    """
     if user is None:
         return None
     if user.deleted:
@@ -35,6 +38,11 @@ def simple_user(hub: Double, user: User | None) -> dict[str, Any] | None:
         "organizations_url": f"{api}/orgs", "repos_url": f"{api}/repos", "events_url": f"{api}/events{{/privacy}}",
         "received_events_url": f"{api}/received_events",
     }  # fmt: skip
+
+
+def person(hub: Double, user: User | None) -> dict[str, Any] | None:
+    """An account where GitHub says null once it is gone: in reviews, events and activity."""
+    return None if user is None or user.deleted else simple_user(hub, user)
 
 
 _URLS = {

@@ -54,10 +54,13 @@ def write_files(
     message: str,
     author: User | None = None,
 ) -> str:
-    """Commit contents (None takes a file out) on top of a branch and move it there, past all rules. Returns the commit."""
+    """Commit contents (None takes a file out) on top of a branch and move it there, past all rules. Returns the commit.
+
+    A branch that is not there yet leaves from the default one.
+    """
     path = repo.path
     ref = f"refs/heads/{branch}"
-    parent = gitio.resolve(path, ref)
+    parent = gitio.resolve(path, ref) or gitio.resolve(path, f"refs/heads/{repo.default_branch}")
     changes = []
     for name, content in files.items():
         raw = content.encode() if isinstance(content, str) else content

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from github_double.pullshapes import review_body, team
 from github_double.registry import Reply, Request, invalid, not_found, paged, route
-from github_double.shapes import simple_user, stamp
+from github_double.shapes import person, simple_user, stamp
 from github_double.state import Activity, IssueEvent, Team, User
 
 _READ = "issues:read|pull_requests:read"
@@ -49,7 +49,7 @@ def _after(rows: list[Activity], cursor: str) -> int:
 def _activity(request: Request, one: Activity) -> dict[str, Any]:
     return {
         "id": one.id, "node_id": f"PSH_{one.id}", "before": one.before, "after": one.after, "ref": one.ref,
-        "timestamp": stamp(one.at), "activity_type": one.kind, "actor": simple_user(request.hub, one.actor),
+        "timestamp": stamp(one.at), "activity_type": one.kind, "actor": person(request.hub, one.actor),
     }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def _event(request: Request, one: IssueEvent) -> dict[str, Any]:
         else:
             more[name] = value
     return {
-        "id": one.id, "node_id": f"EV_{one.id}", "url": f"{api}/issues/events/{one.id}", "actor": simple_user(hub, one.actor),
+        "id": one.id, "node_id": f"EV_{one.id}", "url": f"{api}/issues/events/{one.id}", "actor": person(hub, one.actor),
         "event": one.event, "commit_id": one.commit_id,
         "commit_url": f"{api}/commits/{one.commit_id}" if one.commit_id else None, "created_at": stamp(one.created_at),
         "performed_via_github_app": None, **more,

@@ -94,7 +94,8 @@ def _told(request: Request, pull: Pull, review: Review) -> None:
     if review.user is not None and review.state != "COMMENTED":
         pull.asked_teams = [t for t in pull.asked_teams if review.user.id not in t.members]
     pull.issue.updated_at = request.hub.now()
-    payload = {"review": review_body(request.hub, pull, review), "pull_request": pull_simple(request.hub, pull)}
+    told = {**review_body(request.hub, pull, review), "state": review.state.lower()}
+    payload = {"review": told, "pull_request": pull_simple(request.hub, pull)}
     request.hub.emit("pull_request_review", "submitted", pull.repo, payload, request.token)
 
 
