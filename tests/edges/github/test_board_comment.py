@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from board_world import NAME, World
+from board_world import NAME, World, annotations
 from daypass.core.errors import EdgeError
 from daypass.edges.forge.accounts import Bot
 from github_double.double import Double
@@ -31,6 +31,15 @@ def test_it_is_written_once_and_then_left_alone(world: World) -> None:
     reads, writes = world.spent(lambda: world.board().show(notice))
     assert writes == []
     assert len(reads) == 3
+
+
+def test_the_first_notice_costs_four_gets_and_four_writes(world: World) -> None:
+    notice = world.notice(ask=("bob", "dave"), annotations=annotations(50))
+    reads, writes = world.spent(lambda: world.board().show(notice))
+    assert len(reads) == 4
+    assert writes == [
+        "POST /check-runs", "POST /issues/1/labels", "POST /pulls/1/requested_reviewers", "POST /issues/1/comments",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("who", "most"), [("actions", 3), ("app", 4), ("bob", 3)])

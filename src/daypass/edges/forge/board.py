@@ -80,12 +80,11 @@ class GitHubBoard:
     def show(self, notice: Notice) -> tuple[str, ...]:
         """Bring check run, label, review requests and comment up to date; return what the token may not write.
 
-        A notice that changes nothing costs three GETs and no write: pull request, check runs, comments. Once a run, who
-        we are is asked for: not at all for an App that the settings name and for a workflow's own token, one GET for a
-        person, two for another App. The comment is looked for among the first 1,000, 100 a GET. A notice that changes
-        something costs at most 15 writes beside those for people who cannot be asked, one each, and one more GET.
-
-        Without a comment only the check run is written: what asks for no access is nothing to be told of.
+        A notice that changes nothing costs three GETs and no write: pull request, check runs, comments. Who we are is
+        asked once a run: not at all for an App that the settings name and for a workflow's own token, one GET for a
+        person, two for another App. The comment is looked for among the first 1,000, 100 a GET. The first notice costs
+        one more GET and four writes (check run, label, people, comment); each 50 annotations after the first 50 one
+        write, each person who cannot be asked one.
 
         People are asked when there is something new, so that nobody who answered or was taken off is asked again by
         every run. Nothing is written for a head that is not the head any more: another run speaks for that.
