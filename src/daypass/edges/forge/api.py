@@ -177,11 +177,10 @@ class Api:
             answer = self._transport.send(verb, url, auth(), body)
             if safe and _succeeded(answer):
                 _json(answer)
-        except (LostError, ValueError) as error:
+        except LostError as error:
             if not last:
                 return None
-            why = error if isinstance(error, LostError) else "its answer is no JSON"
-            raise ApiError(f"GitHub did not answer {verb} {place(url)}: {why}") from error
+            raise ApiError(f"GitHub did not answer {verb} {place(url)}: {error}") from error
         return answer
 
     def _ended(self, answer: Answer, auth: Callable[[], Auth.Auth]) -> bool:
@@ -197,7 +196,7 @@ class Api:
             url = address.strip().removeprefix("<").removesuffix(">")
             if not url.startswith(f"{self._transport.base}/"):
                 raise ApiError(f"GitHub's pages of {shown(path)} lead to another server")
-            return url
+            return url.removeprefix(self._transport.base)
         return ""
 
     # Tokens
@@ -265,14 +264,17 @@ def _succeeded(answer: Answer) -> bool:
 
 
 def _json(answer: Answer) -> Any:
-    return json.loads(answer.text) if answer.text else None
+    try:
+        return json.loads(answer.text) if answer.text else None
+    except (ValueError, RecursionError) as error:
+        raise LostError("its answer is no JSON") from error
 
 
 def _parsed(verb: str, url: str, answer: Answer) -> Any:
     try:
         return _json(answer)
-    except ValueError as error:
-        raise ApiError(f"GitHub did not answer {verb} {place(url)}: its answer is no JSON") from error
+    except LostError as error:
+        raise ApiError(f"GitHub did not answer {verb} {place(url)}: {error}") from error
 
 
 def _items(path: str, data: Any, key: str) -> list[Any]:

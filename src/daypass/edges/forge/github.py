@@ -128,10 +128,8 @@ class GitHubForge(GitHubReader):
                 raise _not_merged(number, error) from error
             lost = error
         fields = self._merged(number, head, lost)
-        merge = self._merge(fields)
-        if self._git.find(f"{merge.commit}") is None:  # pragma: no cover  (_merge has fetched it or raised)
-            raise EdgeError(f"the merge {merge.commit[:12]} of #{number} is not on {MAIN}")
         self._remote.bring(MAIN)
+        merge = self._merge(fields)
         self._tidy(fields, head)
         return merge
 

@@ -95,6 +95,8 @@ class Transport:
             )
         except RequestException as error:
             raise LostError(_words(error, self._timeout)) from error
+        except ValueError as error:  # the library reads numbers from headers
+            raise LostError("its answer makes no sense") from error
         return Answer(status, headers, text)
 
     def _requester(self, auth: Auth.Auth) -> Requester:
