@@ -135,10 +135,10 @@ def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
             "people who may ask are listed in policies/directory, each with the numeric id of their account",
         )
     branch = f"{ISSUE_BRANCH}{number}"
+    there = opened_before(office, Reply(number, "answer", "there", by, what="request"), branch)
+    if there is not None:  # what was written was taken then; an edit since changes nothing
+        return there
     if ticket.edited:
-        there = office.desk.asked(branch) if office.opens else None
-        if there is not None:  # what they wrote was taken before it was edited
-            return Reply(number, "answer", "there", by, what="request", pull=there)
         return refused(
             "this issue was edited after it was opened, and an edit may be somebody else's", "ask again in a new issue"
         )
@@ -195,27 +195,30 @@ def _unknown(policy: Policy, answers: Answers, file: str) -> tuple[Finding, ...]
 def open_for(
     office: Office, reply: Reply, *, branch: str, title: str, files: Sequence[tuple[str, bytes | None]], at: datetime
 ) -> Reply:
-    """Open a pull request in the name of who asked, once; where we may not, have them open it themselves.
+    """Open a pull request in the name of who asked; where we may not, have them open it themselves.
 
-    A run that died between branch and pull request is made good by the next: the branch is made anew. Of two runs at
-    once one loses the race for the pull request, and tells of the other's.
+    Whether an earlier run did it already is asked before (`opened_before`). A run that died between branch and pull
+    request is made good by the next: the branch is made anew. Of two runs at once one loses the race for the pull
+    request, and tells of the other's.
     """
     if reply.decision is not None and reply.decision.denials:
         return replace(reply, kind="denied")
     if not office.opens:
         return replace(reply, kind="link")
-    there = office.desk.asked(branch)
-    if there is None:
-        parent = office.history.resolve(office.main)
-        try:
-            head = office.forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
-            pull = office.forge.open(
-                branch=branch, head=head, title=title, at=at, body=f"Asked for by {reply.by.handle} in #{reply.number}."
-            )
-        except ConflictError:
-            there = office.desk.asked(branch)
-            if there is None:
-                raise
-        else:
-            return replace(reply, pull=pull.number)
-    return replace(reply, kind="there", pull=there)
+    parent = office.history.resolve(office.main)
+    body = f"Asked for by {reply.by.handle} in #{reply.number}."
+    try:
+        head = office.forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
+        pull = office.forge.open(branch=branch, head=head, title=title, at=at, body=body)
+    except ConflictError:
+        there = opened_before(office, reply, branch)
+        if there is None:
+            raise
+        return there
+    return replace(reply, pull=pull.number)
+
+
+def opened_before(office: Office, reply: Reply, branch: str) -> Reply | None:
+    """Return the reply that tells of the pull request which an earlier run opened for the same words, None for none."""
+    number = office.desk.asked(branch) if office.opens else None
+    return replace(reply, kind="there", pull=number) if number is not None else None

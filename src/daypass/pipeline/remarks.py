@@ -19,7 +19,7 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.window import parse_duration
 from daypass.pipeline import propose
-from daypass.pipeline.answer import COMMENT_BRANCH, ISSUE_BRANCH, Office, Reply, open_for
+from daypass.pipeline.answer import COMMENT_BRANCH, ISSUE_BRANCH, Office, Reply, open_for, opened_before
 from daypass.pipeline.gate import look
 from daypass.ports import Remark
 
@@ -58,6 +58,10 @@ def answer_comment(office: Office, comment: int, *, at: datetime) -> Reply:
     if remark.edited:
         why = "this comment was edited, and an edit may be somebody else's"
         return replace(silent, kind="refused", what=name, why=why, hint="write it again in a new comment")
+    if name != "status":
+        there = opened_before(office, replace(silent, what=name), f"{COMMENT_BRANCH}{comment}")
+        if there is not None:
+            return there
     number = remark.number if ticket.is_pull else office.desk.asked(f"{ISSUE_BRANCH}{remark.number}")
     if number is None:
         why, hint = "we opened no pull request for this issue", "write the command on the pull request itself"
