@@ -145,8 +145,8 @@ def next_steps(hosting: Hosting, key: Path | None) -> str:
     if hosting.auth == "app":
         lines += [
             f"  gh variable set DAYPASS_APP_ID {there}",
-            f"  gh secret set DAYPASS_APP_KEY --env daypass {there} < the-app.pem",
+            f"  gh secret set DAYPASS_APP_KEY {there} --env daypass < the-app.pem",
         ]
     if key is not None:
-        lines.append(f"  gh secret set DAYPASS_LEDGER_KEY --env daypass {there} < {key}")
+        lines.append(f"  gh secret set DAYPASS_LEDGER_KEY {there} --env daypass < {key}")
     return "\n".join(lines)
