@@ -58,10 +58,10 @@ class Life:
 
 
 def names(runs: list[Run]) -> list[str]:
-    """The names of runs with how they ended, without those of ``ci``, which have to succeed."""
+    """The names of runs with how they ended, without those left out and those of ``ci``, which have to succeed."""
     ci = [run for run in runs if run.name == "ci"]
     assert all(run.succeeded for run in ci), failed(ci)
-    return [f"{run.name} {run.conclusion}" for run in runs if run.name != "ci"]
+    return [f"{run.name} {run.conclusion}" for run in runs if run.name != "ci" and run.conclusion != "skipped"]
 
 
 def failed(runs: list[Run]) -> str:

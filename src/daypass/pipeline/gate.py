@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from daypass.core.approval import Merge, Pull
@@ -116,13 +116,14 @@ def gate(
     if found.met:
         message = merge_message(found, standing)
         merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
-        return Gated(forge.pull(number), found.proposal, found.verdicts, merge)
+        return Gated(replace(pull, state="merged", merge=merge), found.proposal, found.verdicts, merge)
     limit = found.proposal.policy.catalogue.settings.limits.open_request
     unknown = found.proposal.policy.broken  # nobody knows then what the limit is
     if pull.opened_at <= at - limit and not unknown and not found.no_request:
         reason = f"nobody answered within {format_duration(limit)}"
         forge.close(number, reason=reason, at=at)
-        return Gated(forge.pull(number), found.proposal, found.verdicts, closed=reason)
+        closed = replace(pull, state="closed", closed_reason=reason)
+        return Gated(closed, found.proposal, found.verdicts, closed=reason)
     return found
 
 
