@@ -146,3 +146,16 @@ def test_a_copy_of_the_repository_writes_nothing(hub: Hub) -> None:
     said = hub.run("report", str(number), environ={"GITHUB_REPOSITORY": "mallory/access"}, expect=10)
     assert "but this runs in mallory/access" in said.err
     assert comments(hub, number) == []
+
+
+def test_an_approval_by_somebody_unknown_says_what_would_make_it_count(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    mallory = hub.double.user("mallory", 666)
+    hub.repo.collaborate(mallory, "write")
+    hub.review(number, hub.double.token(mallory))
+    hub.run("report", str(number))
+    (text,) = comments(hub, number)
+    assert (
+        "\n- `mallory (id 666)`, your approval does not count: the directory does not know mallory (id 666). "
+        "Somebody who owns the directory can add the account by its id.\n"
+    ) in text

@@ -138,6 +138,8 @@ def test_no_line_is_a_command_to_a_workflow(text: str) -> None:
         ("it was given on 0123456789ab, the head is 4h now", "it was given on `0123456789ab`, the head is 4h now"),
         ("ask @alice <b> please", "ask `@alice <b>` please"),
         ("orders-db offers no role 'x'", "orders-db offers no role `'x'`"),
+        ("somebody (id 666).", "somebody (id 666)."),
+        ("2) two", "`2)` two"),
         ("", ""),
     ],
 )

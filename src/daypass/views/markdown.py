@@ -24,6 +24,9 @@ from daypass.views.findings import printable
 _TAME = re.compile(r"\(?[^\W\d_]+(?:['-](?=[^\W\d_])[^\W\d_]+)*[.,;:!?)]{0,3}|[0-9]{1,6}[a-z]{0,3}[,;]?")
 """A word that means nothing to any reader of Markdown: letters, or a short number that can begin no list."""
 
+_LATER = re.compile(r"[0-9]{1,6}\)?[.,;:]?")
+"""A number that would begin a list if it came first."""
+
 _COMMIT = re.compile(r"\(?[0-9A-Fa-f]{7,64}[.,;:!?)]*")
 _TICKS = re.compile("`+")
 
@@ -48,16 +51,18 @@ def code(value: str) -> str:
 
 def prose(text: str) -> str:
     """Write a sentence that may hold people's words: what is not plainly a word stands in a code span."""
-    words = printable(text).split(" ")
+    words = printable(text).strip(" ").split(" ")
     parts = []
-    for tame, group in groupby(words, key=_is_tame):
-        run = " ".join(group)
+    for tame, group in groupby(enumerate(words), key=_is_tame):
+        run = " ".join(word for _, word in group)
         parts.append(run if tame else _spans(run))
-    return " ".join(parts).strip(" ")
+    return " ".join(parts)
 
 
-def _is_tame(word: str) -> bool:
-    return not word or (_TAME.fullmatch(word) is not None and _COMMIT.fullmatch(word) is None)
+def _is_tame(placed: tuple[int, str]) -> bool:
+    place, word = placed
+    harmless = _TAME.fullmatch(word) or (place and _LATER.fullmatch(word))
+    return not word or (bool(harmless) and _COMMIT.fullmatch(word) is None)
 
 
 def _spans(run: str) -> str:

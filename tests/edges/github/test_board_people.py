@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from board_world import NAME, World
+from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
+from daypass.edges.forge.board import GitHubBoard
 from github_double.double import Double
 
 LABELS = f"/repos/{NAME}/issues/1/labels"
@@ -97,3 +99,15 @@ def test_a_server_that_fails_is_an_error(world: World) -> None:
 def test_a_pull_request_that_is_not_there_is_an_error(world: World) -> None:
     with pytest.raises(EdgeError, match="404"):
         world.board().show(world.notice(number=99))
+
+
+def test_a_notice_without_a_comment_is_a_check_run_alone(world: World) -> None:
+    _, writes = world.spent(lambda: world.board().show(world.notice(comment="", ask=("bob",))))
+    assert writes == ["POST /check-runs"]
+
+
+def test_people_whom_the_directory_knows_by_login_alone_are_told_apart_by_it(world: World) -> None:
+    directory = Directory({n: Subject(n, login=u.login.upper()) for n, u in world.people.items()}, {})
+    board = GitHubBoard(world.api("actions"), directory, repository=NAME, bot=None)
+    board.show(world.notice(ask=("alice", "bob")))
+    assert world.asked() == ["bob-gh"]

@@ -9,6 +9,7 @@ import pytest
 
 from board_world import NAME, World
 from daypass.core.errors import EdgeError
+from daypass.edges.forge.accounts import Bot
 from github_double.double import Double
 
 ISSUES = f"/repos/{NAME}/issues"
@@ -102,4 +103,10 @@ def test_an_issue_that_cannot_be_labelled_is_closed_and_refused(world: World) ->
     with pytest.raises(EdgeError, match="could not be labelled 'daypass'") as error:
         world.board("erin").issue("drift", title="Drift", text="one")
     assert "Triage" in error.value.hint
+    assert [i.state for i in world.repo.issues.values() if not i.is_pull] == ["closed"]
+
+
+def test_settings_that_name_another_bot_leave_no_open_issue(world: World) -> None:
+    with pytest.raises(EdgeError, match="and 77 was expected"):
+        world.board("app", bot=Bot("daypass-acme[bot]", 77)).issue("drift", title="Drift", text="one")
     assert [i.state for i in world.repo.issues.values() if not i.is_pull] == ["closed"]
