@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,7 @@ def requests(hub: Hub) -> list[str]:
 
 def test_an_issue_becomes_a_pull_request_of_its_author(hub: Hub) -> None:
     number = ask(hub, "alice", answered())
-    hub.calls.clear()
     done = answer(hub, number)
-    calls = requests(hub)
     assert done.out == "#1: request by alice: #2 opened\n"
     pull = hub.pull(2)
     assert (pull["user"]["login"], pull["head"]["ref"]) == ("daypass-acme[bot]", "daypass/issue-1")
@@ -70,7 +69,6 @@ def test_an_issue_becomes_a_pull_request_of_its_author(hub: Hub) -> None:
     (comment,) = said(hub, number)
     assert "Opened #2 for `orders-db/alice-" in comment
     assert "in the name of `alice`, who can therefore not approve it" in comment
-    assert len(calls) <= 25, calls
 
 
 def grants_of(hub: Hub, number: int) -> dict[str, str]:
@@ -180,7 +178,6 @@ def test_a_broken_form_is_told_what_is_wrong_and_corrected_in_one_comment(hub: H
 
 def test_other_issues_are_left_alone(hub: Hub) -> None:
     number = ask(hub, "alice", "It does not work", labels=())
-    hub.calls.clear()
     assert answer(hub, number).out == "#1: nothing to answer by alice: it is no request made with the form\n"
     assert said(hub, number) == []
 
@@ -219,15 +216,11 @@ def test_a_branch_of_our_name_that_a_person_opened_is_that_persons_request(hub: 
 
 def test_a_grant_is_extended_and_ended_by_comments(hub: Hub) -> None:
     number, pull = merged(hub)
-    hub.calls.clear()
     more = remark(hub, "alice", number, "/extend 1h\n\nstill reading")
-    hub.calls.clear()
     done = answer(hub, number, more)
-    calls = requests(hub)
     assert done.out == "#1: extend by alice: #3 opened\n"
     assert hub.pull(3)["head"]["ref"] == f"daypass/comment-{more}"
     assert list(grants_of(hub, 3).values()) == ["modified"]
-    assert len(calls) <= 40, calls
     end = remark(hub, "carol", pull, "/end")
     assert answer(hub, pull, end).out == "#2: end by carol: #4 opened\n"
     assert list(grants_of(hub, 4).values()) == ["removed"]
@@ -283,3 +276,26 @@ def test_without_the_app_the_author_is_given_the_file_to_propose(hub: Hub) -> No
 def test_an_event_of_what_is_not_there_is_a_failure(hub: Hub) -> None:
     assert answer(hub, 99, expect=1).err
     assert answer(hub, 1, 4711, expect=1).err
+
+
+def test_each_answer_costs_as_many_requests_as_documented(hub: Hub) -> None:
+    def cost(number: int, line: str = "") -> int:
+        comment = remark(hub, "alice", number, line) if line else 0
+        hub.calls.clear()
+        answer(hub, number, comment)
+        return len(requests(hub))
+
+    issue = ask(hub, "alice", answered())
+    found = {"an issue": cost(issue), "an issue, again": cost(issue)}
+    for who in ("bob", "dave"):
+        hub.approve(2, who)
+    hub.run("gate", "2")
+    hub.run("apply")
+    found |= {line: cost(issue, line) for line in ("/extend 1h", "/end", "/status", "thank you")}
+    found["/status"] = max(found["/status"], cost(3, "/status"))  # 3 is open, and has its reviews read
+    page = (Path(__file__).parents[2] / "docs" / "requests.md").read_text(encoding="utf-8")
+    written = {
+        what.strip("`"): int(count) for what, count in re.findall(r"^\| ([^|]+) \| ([0-9]+) \|$", page, re.MULTILINE)
+    }
+    assert list(written) == list(found)
+    assert {what: count for what, count in found.items() if count > written[what]} == {}

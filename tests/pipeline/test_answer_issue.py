@@ -79,7 +79,7 @@ def test_a_second_run_finds_the_pull_request(office: Office, access: Access) -> 
     assert (first.kind, again.kind, again.pull) == ("opened", "there", 1)
     assert office.forge.pull(1).head == head
     assert len(office.forge.open_pulls()) == 1
-    assert said(office, again) == "Pull request #1 was opened for this.\n"
+    assert said(office, again) == "Pull request #1 was opened for this; it says who has to approve it.\n"
     assert reply_line(again) == "#12: request by alice: #1 was opened before"
 
 

@@ -178,7 +178,7 @@ def _needs(reply: Reply, policy: Policy) -> str:
 
 def _opened(reply: Reply, policy: Policy) -> str:
     if reply.kind == "there":
-        return _paragraphs(f"Pull request #{reply.pull} was opened for this.")
+        return _paragraphs(f"Pull request #{reply.pull} was opened for this; it says who has to approve it.")
     names = ", ".join(code(grant) for grant in reply.grants)
     if reply.what == "end":
         return _paragraphs(f"Opened #{reply.pull}, which ends {names}. Nobody needs to approve less access.")
