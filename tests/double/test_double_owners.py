@@ -70,3 +70,13 @@ def test_the_first_place_wins_and_a_file_too_big_is_none(hub, world):
     assert owners.read(world.repo, "main") == ("CODEOWNERS", "* @b\n")
     hub.seed(world.repo, {".github/CODEOWNERS": "#" * owners.LIMIT})
     assert owners.read(world.repo, "main") == ("", "")
+
+
+def test_a_team_counts_the_members_of_those_below_it(hub, world, visit):
+    """https://docs.github.com/en/organizations/organizing-members-into-teams/about-teams#nested-teams."""
+    sam = hub.user("sam")
+    above, below = hub.team(world.repo.owner, "above"), hub.team(world.repo.owner, "below", [sam])
+    below.parent = above
+    world.repo.team(above, "write")
+    assert above.has(sam.id)
+    visit(sam).send("POST", f"{world.path}/git/blobs", {"content": "x"}, expect=201)

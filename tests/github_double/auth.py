@@ -88,7 +88,7 @@ def role_in(user: User, repo: Repo) -> str:
         roles.append("admin" if repo.owner.members[user.id] == "admin" else repo.owner.base)
     if repo.private and repo.fork_of is not None and rank(role_in(user, repo.fork_of)) >= rank("read"):
         roles.append("read")  # a private fork inherits who may see what it was forked from
-    roles += [role for team, role in repo.team_roles.values() if user.id in team.members]
+    roles += [role for team, role in repo.team_roles.values() if team.has(user.id)]
     return max(roles, key=rank)
 
 

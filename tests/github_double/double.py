@@ -78,7 +78,7 @@ class Double:
 
     def now(self) -> datetime:
         """The instant, to the second, as GitHub's timestamps are."""
-        return (self.clock or datetime.now(UTC)).replace(microsecond=0)
+        return (self.clock or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
 
     def advance(self, **span: float) -> None:
         """Let time pass: ``advance(minutes=61)``. The clock stands still from then on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from github_double.state import ZERO
@@ -57,20 +58,21 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(
-    path: Path, *arguments: str, stdin: bytes = b"", check: bool = True, **env: str
+    path: Path, *arguments: str, stdin: bytes = b"", check: bool = True, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Run git in a bare repository. Raises GitError when it fails, unless told not to check."""
     done = subprocess.run(
-        ["git", "-C", str(path), *arguments], input=stdin, capture_output=True, check=False, env=environment(**env)
-    )
+        ["git", "-C", str(path), *arguments], input=stdin, capture_output=True, check=False,
+        env={**environment(), **(env or {})},
+    )  # fmt: skip
     if check and done.returncode != 0:
         raise GitError(f"git {' '.join(arguments)}: {done.stderr.decode(errors='replace')}")
     return done
 
 
-def text(path: Path, *arguments: str, stdin: bytes = b"", **env: str) -> str:
+def text(path: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
     """Run git and return what it printed, without the last newline."""
-    return run(path, *arguments, stdin=stdin, **env).stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+    return run(path, *arguments, stdin=stdin, env=env).stdout.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 def create(path: Path, branch: str) -> None:

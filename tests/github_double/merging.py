@@ -81,7 +81,7 @@ def rebase(hub: Double, pull: Pull, base: str, who: User) -> str | None:
         work = f"{folder}/work"
         gitio.run(path, "worktree", "add", "-q", "--detach", work, base)
         try:
-            done = gitio.run(path, "-C", work, "cherry-pick", "--allow-empty", *own, check=False, **committer)
+            done = gitio.run(path, "-C", work, "cherry-pick", "--allow-empty", *own, check=False, env=committer)
             return gitio.text(path, "-C", work, "rev-parse", "HEAD") if done.returncode == 0 else None
         finally:
             gitio.run(path, "worktree", "remove", "--force", work)

@@ -89,7 +89,7 @@ def bypasses(repo: Repo, token: Token, ruleset: Ruleset, *, merging: bool) -> bo
                 held = person and rank(role_in(token.user, repo)) >= rank(_ROLE_IDS.get(each.actor_id or 0, "admin"))
             case "Team":
                 teams = repo.owner.teams.values() if isinstance(repo.owner, Org) else ()
-                held = person and any(t.id == each.actor_id and token.user.id in t.members for t in teams)
+                held = person and any(t.id == each.actor_id and t.has(token.user.id) for t in teams)
             case "User":
                 held = token.user.id == each.actor_id
             case _:
@@ -185,8 +185,7 @@ def _owner_problems(hub: Double, pull: Pull, approvers: list[User]) -> list[str]
     """Each last-matching line needs one of its owners; the lines are those of the base branch."""
     lines = owners.owners_of(hub, pull.repo, pull.base_ref, changed_paths(pull))
     for counted in lines.values():
-        people = {i for o in counted for i in (o.members if isinstance(o, Team) else {o.id})}
-        if not any(user.id in people for user in approvers):
+        if not any(o.has(user.id) if isinstance(o, Team) else o is user for o in counted for user in approvers):
             return ["Waiting on code owner review."]
     return []
 
@@ -196,7 +195,7 @@ def _team_problems(repo: Repo, pull: Pull, asked: dict[str, Any], approvers: lis
     team = next((t for t in teams if t.id == asked.get("reviewer", {}).get("id")), None)
     lines = [owners.Line(0, p, p, ()) for p in asked.get("file_patterns", [])]
     touched = any(line.matches(path) for line in lines for path in changed_paths(pull))
-    held = sum(team is not None and user.id in team.members for user in approvers)
+    held = sum(team is not None and team.has(user.id) for user in approvers)
     return ["A required team review is missing."] if touched and held < asked.get("minimum_approvals", 1) else []
 
 

@@ -47,6 +47,11 @@ class Team:
     description: str = ""
     parent: Team | None = None
 
+    def has(self, account: int) -> bool:
+        """Whether an account is a member, by itself or through a team below this one. Who has not accepted is none."""
+        below = [each for each in self.org.teams.values() if each.parent is self]
+        return account in self.members or any(each.has(account) for each in below)
+
 
 @dataclass(eq=False)
 class Org(User):

@@ -28,17 +28,17 @@ def change_tree(path: Path, base: str | None, changes: list[tuple[str, str, str]
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": f"{folder}/index"}
         if base:
-            gitio.run(path, "read-tree", base, **index)
+            gitio.run(path, "read-tree", base, env=index)
         below = {p for mode, oid, p in changes if oid == ZERO or mode == "040000"}
-        gone = [n for n in gitio.text(path, "ls-files", "-z", **index).split("\0") if below and _inside(n, below)]
+        gone = [n for n in gitio.text(path, "ls-files", "-z", env=index).split("\0") if below and _inside(n, below)]
         plain = [(mode, oid, name) for mode, oid, name in changes if oid != ZERO and mode != "040000"]
         rows = [*(("0", ZERO, name) for name in gone), *plain]
         lines = b"".join(f"{mode} {oid}\t{name}".encode("utf-8", "surrogateescape") + b"\0" for mode, oid, name in rows)
-        gitio.run(path, "update-index", "-z", "--add", "--replace", "--index-info", stdin=lines, **index)
+        gitio.run(path, "update-index", "-z", "--add", "--replace", "--index-info", stdin=lines, env=index)
         for mode, oid, name in changes:
             if mode == "040000" and oid != ZERO:
-                gitio.run(path, "read-tree", f"--prefix={name}/", oid, **index)
-        return gitio.text(path, "write-tree", **index)
+                gitio.run(path, "read-tree", f"--prefix={name}/", oid, env=index)
+        return gitio.text(path, "write-tree", env=index)
 
 
 def _inside(name: str, folders: set[str]) -> bool:

@@ -6,6 +6,7 @@ from github_double import gitio, merging, pulling, pushes, rules
 from github_double.registry import Refusal, Reply, Request, ok, route
 from github_double.rest.pulls import pull_of
 from github_double.state import ZERO, Pull
+from github_double.writing import identity
 
 
 @route("PUT", "/repos/{owner}/{repo}/pulls/{number}/merge", permission="contents:write", role="write")
@@ -76,7 +77,7 @@ def update_branch(request: Request) -> Reply:
     tree = gitio.merge_tree(path, pull.head_sha, base) if base else None
     if source is None or base is None or tree is None or not pull.open:
         raise Refusal(422, "merge conflict between base and head")
-    who = merging.identity(hub, request.actor, request.actor.noreply)
+    who = identity(hub, request.actor, request.actor.noreply)
     github = f"{pulling.WEB_FLOW} {int(hub.now().timestamp())} +0000"
     text = f"Merge branch '{pull.base_ref}' into {pull.head_ref}\n"
     made = gitio.commit(path, tree, [pull.head_sha, base], text, who, github)

@@ -92,7 +92,7 @@ def _submit(request: Request, pull: Pull, review: Review, event: str) -> None:
 def _told(request: Request, pull: Pull, review: Review) -> None:
     pull.asked_users = [u for u in pull.asked_users if u is not review.user]
     if review.user is not None and review.state != "COMMENTED":
-        pull.asked_teams = [t for t in pull.asked_teams if review.user.id not in t.members]
+        pull.asked_teams = [t for t in pull.asked_teams if not t.has(review.user.id)]
     pull.issue.updated_at = request.hub.now()
     told = {**review_body(request.hub, pull, review), "state": review.state.lower()}
     payload = {"review": told, "pull_request": pull_simple(request.hub, pull)}

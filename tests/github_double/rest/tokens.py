@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from github_double.auth import issue_installation_token
 from github_double.registry import Refusal, Reply, Request, created, not_found, nothing, paged, route
 from github_double.shapes import full_repository, repository
@@ -24,7 +26,7 @@ def access_token(request: Request) -> Reply:
     by_id = {repo.id: repo.full_name for repo in hub.repositories.values()}
     names += [by_id.get(each, f"{owner}/#{each}") for each in wanted]
     token = issue_installation_token(hub, app, request.value("permissions", dict), names or None)
-    body = {
+    body: dict[str, Any] = {
         "token": token.value, "expires_at": hub.expiry_text(token), "permissions": {"metadata": "read", **(token.permissions or {})},
         "repository_selection": "selected",
     }  # fmt: skip
