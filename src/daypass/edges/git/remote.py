@@ -24,7 +24,7 @@ _SAFE = (
     *("-c", "protocol.allow=never", "-c", "protocol.https.allow=always"),
     # A redirect would carry the token to whoever answers there; a renamed repository is to be named anew.
     *("-c", "http.followRedirects=false", "-c", "credential.helper=", "-c", "core.askPass="),
-    *("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"),
+    *("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60", "-c", "advice.graftFileDeprecated=false"),
 )
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
@@ -54,7 +54,8 @@ class Remote:
 
         A refspec without a plus moves a ref of ours forward only.
         """
-        done = self._run("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *refspecs)
+        # Not quiet: which ref was refused is told only so.
+        done = self._run("fetch", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *refspecs)
         if done.returncode != 0:
             if b"non-fast-forward" in done.stderr or b"rejected" in done.stderr:
                 raise ConflictError(
