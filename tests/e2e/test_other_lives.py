@@ -60,7 +60,7 @@ def test_a_fork_is_checked_without_rights_and_merged_like_any_other(tmp_path: Pa
         number = hub.request_from_fork("alice", hub.fork("alice"), hub.grant())
         runs = life.runner.settle()
         check, gate = life.runner.last("check"), life.runner.last("gate")
-        assert (check.jobs["check"].result, check.jobs["report"].result) == ("success", "skipped"), check.log
+        assert check.succeeded, check.log
         assert {call.kind for call in check.calls if call.method not in {"GET", "HEAD"}} <= {"actions"}
         assert gate.succeeded, failed(runs)
         (comment,) = life.comments(number)  # shown by the gate, whose code is main's

@@ -32,7 +32,8 @@ def _permits(job: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("auth", ["app", "token"])
 def test_every_job_of_every_workflow_has_its_row(auth: str) -> None:
-    assert set(TABLE) == {(workflow.name, job) for workflow in workflows(auth) for job in workflow.jobs}
+    told = {key for key, cells in TABLE.items() if not (auth == "app" and cells[3].startswith("no such job"))}
+    assert told == {(workflow.name, job) for workflow in workflows(auth) for job in workflow.jobs}
 
 
 @pytest.mark.parametrize("workflow", [w for auth in ("app", "token") for w in workflows(auth)], ids=str)
