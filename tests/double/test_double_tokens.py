@@ -119,6 +119,7 @@ def test_an_uninstalled_app_and_a_suspended_account_are_out(hub, world, app, vis
     app.uninstalled = world.alice.suspended = True
     assert robot.ask("GET", world.path).status_code == 401
     assert alice.ask("GET", world.path).status_code == 403
+    assert visit(world.bob).ask("GET", "/user/101").status_code == 404
 
 
 def test_a_jobs_token_has_what_the_workflow_gives_and_never_workflows(hub, world, visit):

@@ -32,8 +32,8 @@ def me(request: Request) -> Reply:
 def user(request: Request) -> Reply:
     """https://docs.github.com/en/rest/users/users#get-a-user."""
     found = request.hub.account(request.params["login"])
-    if found is None:
-        raise not_found()
+    if found is None or found.suspended:
+        raise not_found()  # GitHub hides a suspended account
     return ok(_public_user(request, found))
 
 
@@ -41,7 +41,7 @@ def user(request: Request) -> Reply:
 def user_by_id(request: Request) -> Reply:
     """https://docs.github.com/en/rest/users/users#get-a-user-using-their-id."""
     found = request.hub.accounts.get(request.integer("id"))
-    if found is None or found.deleted:
+    if found is None or found.deleted or found.suspended:
         raise not_found()
     return ok(_public_user(request, found))
 
