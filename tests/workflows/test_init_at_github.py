@@ -1,0 +1,253 @@
+"""What `init --github` writes, changes and refuses, and that this project keeps the same files."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from kept import TOP
+
+from daypass import __version__
+from daypass.cli import github_files
+from driver import Access
+
+BOT = "daypass-acme[bot]:4242"
+KEPT = (".github/daypass/run", ".github/workflows/apply.yml")
+
+
+@pytest.fixture
+def made(tmp_path: Path, access: Access) -> Access:
+    """A repository at GitHub, just founded."""
+    for key, value in (("user.name", "Olga Platform"), ("user.email", "olga@example.com")):
+        subprocess.run(["git", "config", "--global", key, value], check=True)
+    access.run("init", "../made", "--example", "--github", "acme/access", "--bot", BOT)
+    return Access(tmp_path / "made")
+
+
+def test_the_repository_is_in_order_and_committed(made: Access) -> None:
+    assert ": ok." in made.run("check").out
+    made.run("codeowners", "--check")
+    made.run("form", "--check")
+    assert made.git("status", "--porcelain") == ""
+    settings = yaml.safe_load((made.top / "policies/daypass.yaml").read_text(encoding="utf-8"))
+    bot = {"login": "daypass-acme[bot]", "id": 4242}
+    assert settings["forge"] == {"kind": "github", "repository": "acme/access", "bot": bot}
+    assert made.git("show-ref", "refs/heads/daypass-ledger")
+
+
+def test_what_is_left_to_do_is_told_for_each_way_to_act(tmp_path: Path, made: Access) -> None:
+    said = made.run("init", "../second", "--github", "acme/access").out
+    assert "gh variable set DAYPASS_APP_ID --repo acme/access" in said
+    assert re.search(r"DAYPASS_LEDGER_KEY --repo acme/access --env daypass < \S+\.pem$", said, re.MULTILINE)
+    said = made.run("init", "../third", "--github", "acme/access", "--auth", "token").out
+    assert "DAYPASS_APP" not in said
+    workflow = (tmp_path / "third/.github/workflows/gate.yml").read_text(encoding="utf-8")
+    assert "DAYPASS_APP_KEY" not in workflow
+    assert "contents: write" in workflow
+
+
+def test_this_project_keeps_what_it_writes_for_others() -> None:
+    ours = github_files.github_files("app", source=True)
+    theirs = github_files.github_files("app")
+    for path, text in ours.items():
+        assert (TOP / path).read_text(encoding="utf-8") == text, "run: python -m daypass.cli.github_files"
+    # What differs is how the project, being the source of the package, installs itself and tests itself.
+    differing = {path for path in theirs if ours.get(path) != theirs[path]}
+    assert differing == {
+        ".github/daypass/requirements.txt",
+        ".github/daypass/run",
+        ".github/workflows/check.yml",
+        ".github/workflows/ci.yml",
+    }
+    for path in (".github/daypass/run", ".github/workflows/check.yml"):
+        more = set(ours[path].splitlines()) ^ set(theirs[path].splitlines())
+        assert len(more) <= 4, more
+    assert ours[github_files.REQUIREMENTS].splitlines()[-1] == "."
+
+
+def test_stale_copies_are_named_and_written_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert github_files.main([], tmp_path) == 0
+    assert github_files.main(["--check"], tmp_path) == 0
+    place = tmp_path / ".github/workflows/gate.yml"
+    place.write_text("name: mine\n", encoding="utf-8")
+    capsys.readouterr()
+    assert github_files.main(["--check"], tmp_path) == 13
+    assert capsys.readouterr().err == ".github/workflows/gate.yml is out of date\n"
+    assert place.read_text(encoding="utf-8") == "name: mine\n"
+    assert github_files.main([], tmp_path) == 0
+    assert github_files.main(["--check"], tmp_path) == 0
+
+
+def test_every_package_is_pinned_to_what_is_installed() -> None:
+    lines = [line for line in github_files.requirements_text().splitlines() if not line.startswith("#")]
+    assert lines[0] == "--only-binary :all:"
+    pins = dict(line.split("==") for line in lines[1:])
+    assert pins.pop("daypass") == __version__
+    assert {"pydantic", "pydantic-core", "pygithub", "pynacl", "urllib3", "cffi"} <= set(pins)
+    assert not {"pytest", "ruff", "zizmor"} & set(pins)
+    assert all(metadata.version(name) == version for name, version in pins.items())
+
+
+class _Installed:
+    """One installed package, as `importlib.metadata` tells of it."""
+
+    def __init__(self, name: str, requires: list[str], origin: str | None = None) -> None:
+        self.name, self.requires, self.version, self._origin = name, requires, "1.0", origin
+
+    def read_text(self, name: str) -> str | None:
+        return self._origin if name == "direct_url.json" else None
+
+
+def _known(monkeypatch: pytest.MonkeyPatch, *packages: _Installed) -> None:
+    table = {package.name: package for package in packages}
+
+    def find(name: str) -> _Installed:
+        if name not in table:
+            raise metadata.PackageNotFoundError(name)
+        return table[name]
+
+    monkeypatch.setattr(github_files.metadata, "distribution", find)
+
+
+def test_extras_are_followed_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    _known(
+        monkeypatch,
+        _Installed("daypass", ["A.b[speed] >=1", "elsewhere; sys_platform == 'win32'", "dev ; extra == 'dev'"]),
+        _Installed("a-b", ["fast; extra == 'speed'", 'slow; extra == "ease"', "daypass"]),
+        _Installed("fast", []),
+        _Installed("slow", []),
+        _Installed("dev", []),
+    )
+    assert github_files.requirements_text().splitlines()[3:] == [f"daypass=={__version__}", "a-b==1.0", "fast==1.0"]
+
+
+def test_what_came_from_a_repository_is_pinned_to_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = {"url": "https://github.com/acme/daypass.git", "vcs_info": {"vcs": "git", "commit_id": "0" * 40}}
+    _known(monkeypatch, _Installed("daypass", [], json.dumps(origin)))
+    assert github_files.requirements_text().endswith(f"daypass @ git+https://github.com/acme/daypass.git@{'0' * 40}\n")
+
+
+def test_a_package_that_is_missing_or_unreadable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    _known(monkeypatch, _Installed("daypass", ["gone>=1"]))
+    with pytest.raises(github_files.EdgeError, match="gone is not installed, though daypass needs it"):
+        github_files.requirements_text()
+    _known(monkeypatch, _Installed("daypass", ["@@"]))
+    with pytest.raises(github_files.EdgeError, match="'@@', which cannot be read"):
+        github_files.requirements_text()
+
+
+def test_files_that_are_there_are_left_as_they_are(made: Access) -> None:
+    for path in KEPT:
+        made.write(path, "mine\n")
+    made.commit("Change them")
+    said = made.run("init", ".", "--merge", "--example", "--github", "acme/access")
+    assert [(made.top / path).read_text(encoding="utf-8") for path in KEPT] == ["mine\n", "mine\n"]
+    assert f"kept    {KEPT[0]} (it was there before)" in said.err
+    assert made.git("status", "--porcelain") == ""
+
+
+def test_an_upgrade_writes_them_anew_for_a_person_to_commit(made: Access) -> None:
+    settings = made.top / "policies/daypass.yaml"
+    made.write(KEPT[0], "mine\n")
+    made.write(".schemas/grant.schema.json", "{}\n")
+    (made.top / ".github/workflows/drift.yml").unlink()
+    settings.write_text(
+        settings.read_text(encoding="utf-8").replace(
+            "{kind: embedded}", "{kind: embedded, path_env: ORDERS_DB, url_env: x y}"
+        )
+    )
+    before = made.commit("Change them")
+    said = made.run("init", ".", "--merge", "--example", "--github", "acme/access", "--upgrade", expect=None)
+    changed = made.git("status", "--porcelain").splitlines()
+    assert {".github/daypass/run", ".schemas/grant.schema.json", ".github/workflows/apply.yml"} <= {
+        line[2:].strip() for line in changed
+    }
+    assert f"changed {KEPT[0]}: look at `git diff`, then commit it" in said.err
+    assert made.git("diff", "--name-only", before, "HEAD") == ".github/workflows/drift.yml"  # new ones alone
+    assert "ORDERS_DB: ${{ secrets.ORDERS_DB }}" in (made.top / KEPT[1]).read_text(encoding="utf-8")
+    assert "x y" not in (made.top / KEPT[1]).read_text(encoding="utf-8")
+
+
+def test_a_repository_with_the_local_forge_moves_by_one_line(made: Access, access: Access) -> None:
+    before = access.git("rev-parse", "HEAD")
+    said = access.run("init", ".", "--merge", "--example", "--github", "acme/access", "--simulated-clock")
+    assert "changed policies/daypass.yaml: look at `git diff`, then commit it" in said.err
+    assert access.git("diff", "-U0", "--", "policies").splitlines()[-2:] == [
+        "-forge: {kind: local}",
+        "+forge: {kind: github, repository: acme/access}",
+    ]
+    assert "policies/daypass.yaml" not in access.git("diff", "--name-only", before, "HEAD")
+
+
+def test_a_copy_of_this_project_can_be_set_up(made: Access, tmp_path: Path) -> None:
+    copy = Access(tmp_path / "copy")
+    for path in (".github", ".gitignore", ".schemas", "policies", "src/daypass/__init__.py", "src/daypass/schema"):
+        place = copy.top / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-R", TOP / path, place], check=True)
+    copy.git("init", "-q", "--initial-branch=main")
+    copy.commit("Copy it")
+    copy.run("init", ".", "--merge", "--example", "--github", "acme/access", "--bot", BOT)
+    assert copy.git("status", "--porcelain") == "M policies/daypass.yaml"
+    assert (copy.top / github_files.REQUIREMENTS).read_text(encoding="utf-8").endswith("\n.\n")
+    assert copy.git("diff", "--name-only", "HEAD~", "HEAD") == "policies/ledger.pub"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--github", "acme"], "expected --github OWNER/NAME, got 'acme'"),
+        (["--github", "acme/a b"], "expected --github OWNER/NAME, got 'acme/a b'"),
+        (["--github", "acme/a}\nx: {"], "expected --github OWNER/NAME, got 'acme/a}\\nx: {'"),
+        (
+            ["--github", "acme/a", "--bot", "daypass"],
+            "expected --bot LOGIN:ID, the login ending in [bot], got 'daypass'",
+        ),
+        (["--github", "acme/a", "--bot", "me:4"], "expected --bot LOGIN:ID, the login ending in [bot], got 'me:4'"),
+        (["--github", "acme/a", "--bot", BOT, "--auth", "token"], "--bot goes with --auth app"),
+        (["--bot", BOT], "--auth and --bot go with --github"),
+        (["--auth", "token"], "--auth and --bot go with --github"),
+        (["--upgrade", "--github", "acme/a"], "--upgrade goes with --merge and --github"),
+        (["--upgrade", "--merge"], "--upgrade goes with --merge and --github"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_and_nothing_is_made(
+    access: Access, options: list[str], message: str
+) -> None:
+    said = access.run("init", "../other", *options, expect=2)
+    assert said.err.startswith(f"daypass: {message}\n")
+    assert not (access.top.parent / "other").exists()
+
+
+def test_another_repository_than_the_settings_name_is_refused(made: Access) -> None:
+    said = made.run("init", ".", "--merge", "--github", "acme/other", expect=2)
+    assert "names its forge in a way that init does not change" in said.err
+    assert "hint: write there: forge: {kind: github, repository: acme/other}" in said.err
+    assert made.git("status", "--porcelain") == ""
+
+
+def test_links_are_not_followed(made: Access, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    settings = made.top / "policies/daypass.yaml"
+    settings.rename(outside / "daypass.yaml")
+    settings.symlink_to(outside / "daypass.yaml")
+    said = made.run("init", ".", "--merge", "--github", "acme/access", expect=2)
+    assert "daypass.yaml is a symbolic link" in said.err
+    settings.unlink()
+    (outside / "daypass.yaml").rename(settings)
+    script = made.top / KEPT[0]
+    script.rename(outside / "run")
+    script.symlink_to(outside / "run")
+    (outside / "run").write_text("theirs\n", encoding="utf-8")
+    (made.top / ".github/ISSUE_TEMPLATE").rename(outside / "forms")
+    (made.top / ".github/ISSUE_TEMPLATE").symlink_to(outside / "forms")
+    next((outside / "forms").iterdir()).unlink()
+    made.run("init", ".", "--merge", "--example", "--github", "acme/access", "--upgrade", expect=None)
+    assert (outside / "run").read_text(encoding="utf-8") == "theirs\n"
+    assert list((outside / "forms").iterdir()) == []
