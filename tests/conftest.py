@@ -21,6 +21,15 @@ def own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _held_to_github() -> None:
+    """Every exchange of every test with the double is as GitHub describes its API, or the test fails."""
+    from contract.held import inspect
+    from github_double import Double
+
+    Double.inspectors.append(inspect)
+
+
 @pytest.fixture
 def access(tmp_path: Path) -> Access:
     """The worked example, founded at 2026-11-20T08:00:00Z on a simulated clock."""

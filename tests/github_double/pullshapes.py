@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from github_double import gitio
 from github_double.shapes import person, repository, simple_user, stamp
@@ -28,7 +29,7 @@ def association(repo: Repo, user: User | None) -> str:
 def label(hub: Double, repo: Repo, one: Label) -> dict[str, Any]:
     """A label."""
     return {
-        "id": one.id, "node_id": f"LA_{one.id}", "url": f"{hub.url}/repos/{repo.full_name}/labels/{one.name}",
+        "id": one.id, "node_id": f"LA_{one.id}", "url": f"{hub.url}/repos/{repo.full_name}/labels/{quote(one.name)}",
         "name": one.name, "color": one.color, "default": False, "description": one.description or None,
     }  # fmt: skip
 
@@ -80,7 +81,8 @@ def pull_simple(hub: Double, pull: Pull) -> dict[str, Any]:
         "review_comments_url": links["review_comments"], "review_comment_url": links["review_comment"],
         "comments_url": links["comments"], "statuses_url": links["statuses"], "number": number, "state": issue.state,
         "locked": issue.locked, "title": issue.title, "user": simple_user(hub, issue.user), "body": issue.body,
-        "labels": [label(hub, repo, each) for each in issue.labels], "milestone": None, "active_lock_reason": None,
+        "labels": [{**label(hub, repo, each), "description": each.description} for each in issue.labels],
+        "milestone": None, "active_lock_reason": None,
         "created_at": stamp(issue.created_at), "updated_at": stamp(issue.updated_at), "closed_at": stamp(issue.closed_at),
         "merged_at": stamp(pull.merged_at), "merge_commit_sha": pull.merge_sha,
         "assignee": next((simple_user(hub, u) for u in issue.assignees), None),
