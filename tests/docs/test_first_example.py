@@ -38,9 +38,9 @@ def granted(access: Access) -> Access:
     return access
 
 
-def test_the_three_blocks_stand_on_the_first_screen() -> None:
-    assert [block.info for block in BLOCKS[:3]] == ["yaml", "text", "json"]
-    assert BLOCKS[2].line + BLOCKS[2].text.count("\n") < 45
+def test_grant_and_comment_stand_on_the_first_screen_and_plan_and_receipt_below() -> None:
+    assert [block.info for block in BLOCKS[:4]] == ["yaml", "diff", "text", "json"]
+    assert BLOCKS[1].line < 60
 
 
 def test_the_grant_is_the_one_that_the_project_keeps() -> None:
