@@ -54,6 +54,8 @@ _NO_CODES = frozenset(
         "daypass-rules",
         # the label of the issue form
         "daypass-request",
+        # headers of HTTP, and a cell of a table
+        *("retry-after", "x-accepted-github-permissions", "x-ratelimit-remaining", "x-ratelimit-reset", "grant"),
         # why an approver does not count: not a finding's code
         "co-authored",
     }
