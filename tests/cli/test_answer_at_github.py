@@ -156,7 +156,7 @@ def test_a_stranger_is_told_and_a_reused_login_is_a_stranger(hub: Hub) -> None:
     hub.tokens["mallory"] = hub.double.token(mallory)
     number = ask(hub, "mallory", answered(subject="alice"))
     answer(hub, number)
-    assert "the directory does not know mallory (id `666)`" in said(hub, number)[0]
+    assert "the directory does not know mallory " in said(hub, number)[0]
     alice = hub.people["alice"]
     alice.login, mallory.login = "alice-married", "alice-ngo"  # she renamed herself, and somebody took the old name
     number = ask(hub, "mallory", answered())
