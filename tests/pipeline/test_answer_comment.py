@@ -149,6 +149,15 @@ def test_what_is_gone_from_main_is_not_ended_again(granted: Office, access: Acce
     assert reply.why.endswith("gives no access now: it is gone from main")
 
 
+def test_a_grant_that_reads_no_more_is_not_ended_by_guessing(granted: Office, access: Access) -> None:
+    (path,) = access.git("ls-files", "grants").splitlines()
+    access.write(path, "subject: [")
+    access.commit("Break it")
+    fresh = replace(office(access), desk=granted.desk)
+    reply = ask(fresh, ERIN, "/end")
+    assert (reply.kind, reply.why) == ("refused", f"{path[7:-5]} cannot be read")
+
+
 def test_everybody_in_the_directory_may_ask_how_it_stands(granted: Office) -> None:
     reply = ask(granted, CAROL, "/status")
     said = words(granted, reply)

@@ -96,10 +96,8 @@ class _Asked:
 
     def _grants(self) -> tuple[GrantId, ...]:
         """Return the grants that the pull request brought or changed, whatever became of them since."""
-        merge, history = self._pull.merge, self._office.history
-        if merge is None:
-            return ()
-        changes = history.changes(merge.base, merge.commit)
+        merge = self._pull.merge
+        changes = self._office.history.changes(merge.base, merge.commit) if merge is not None else ()
         return tuple(grant_id(c.path) for c in changes if c.path.startswith(FOLDER) and not c.deleted)
 
     def _admission(self, grant: GrantId) -> Admission | None:
