@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from github_double import Double
 
 _SHOWN = 25
-_GIT = re.compile(r"/[^/]+/[^/]+\.git/|/graphql$")
+_GIT = re.compile(r"/[^/]+/[^/]+(\.git/|/(info/refs|git-upload-pack|git-receive-pack)$)|/graphql$")
 """Git's own protocol over HTTP, and GraphQL, which has a description of its own: no parts of the REST API."""
 
 
