@@ -1,6 +1,6 @@
 """A hub for each test, with one private repository and three people.
 
-What it answered and what it delivered is held to GitHub's own description when the test is over.
+What it delivered is held to GitHub's own description when the test is over, as all answers are everywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from contract.held import contract, inspect
+from contract.held import contract
 from github_double import Double, Repo, User
 from github_double.visitor import Visitor
 
@@ -20,7 +20,6 @@ from github_double.visitor import Visitor
 def hub(tmp_path: Path) -> Iterator[Double]:
     with Double(tmp_path) as made:
         yield made
-    inspect(made)
     told = [problem for each in made.events for problem in contract().event(each.name, each.action, each.payload)]
     assert told == []
 

@@ -45,7 +45,7 @@ def serve(hub: Double, method: str, path: str, query: str, headers: dict[str, st
         reply, raw = refusal.reply, str(refusal.reply.body["message"]).encode()
         reply.headers["Content-Type"] = "text/plain; charset=utf-8"
     with hub.lock:
-        hub.log(Call(method, path, reply.status, login, kind))
+        hub.calls.append(Call(method, path, reply.status, login, kind))
     return reply, raw
 
 

@@ -25,12 +25,12 @@ class Visitor:
     folder: Path
     email: str = "somebody@example.com"
 
-    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
+    def ask(self, method: str, path: str, /, body: Any = None, **query: Any) -> requests.Response:
         """Send one request to the API; the answer is not judged."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return requests.request(method, f"{self.hub.url}{path}", json=body, params=query, headers=headers, timeout=30)
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         """The body of a GET that must be answered with 200."""
         answer = self.ask("GET", path, **query)
         assert answer.status_code == 200, answer.text

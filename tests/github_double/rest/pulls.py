@@ -109,7 +109,7 @@ def change(request: Request) -> Reply:
     changes: dict[str, Any] = {}
     for name in ("title", "body"):
         if (text := request.value(name)) is not None:
-            changes[name] = {"from": getattr(issue, name)}
+            changes[name] = {"from": getattr(issue, name) or ""}
             setattr(issue, name, text)
     if (base := request.value("base")) is not None and base != pull.base_ref:
         changes["base"] = _retarget(request, pull, base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from github_double import gitio, pulling
 from github_double.auth import role_in
-from github_double.pullshapes import pull_request, pull_simple, review_body, team
+from github_double.pullshapes import pull_simple, review_body, team
 from github_double.registry import Refusal, Reply, Request, created, invalid, not_found, ok, paged, route
 from github_double.rest.pulls import pull_of
 from github_double.shapes import simple_user
@@ -208,4 +208,4 @@ def unask(request: Request) -> Reply:
     gone = _named(request, pull)
     pull.asked_users = [u for u in pull.asked_users if u not in gone]
     pull.asked_teams = [t for t in pull.asked_teams if t not in gone]
-    return ok(pull_request(request.hub, pull))
+    return ok(pull_simple(request.hub, pull))
