@@ -63,11 +63,16 @@ def test_a_deleted_account_is_nobody(world: World) -> None:
     assert account_of(None, directory()) == gone
 
 
-def test_an_approval_of_an_account_that_github_no_longer_shows_is_nobodys(world: World) -> None:
+@pytest.mark.parametrize("how", ["suspended", "deleted"])
+def test_an_approval_of_an_account_that_github_shows_no_more_is_nobodys(world: World, how: str) -> None:
     number = world.opened("alice")
     world.reviewed(number, "bob")
-    world.double.faults.add("GET", "/user/102", status=404, body={"message": "Not Found"})
-    assert [review.by.handle for review in world.forge().reviews(number)] == [""]
+    reviews = world.double.peek(f"/repos/acme/access/pulls/{number}/reviews").body
+    setattr(world.users["bob"], how, True)
+    world.double.faults.add("GET", f"/repos/acme/access/pulls/{number}/reviews", status=200, body=reviews)
+    assert [review.by for review in world.forge().reviews(number)] == [
+        Account("", "an account that GitHub shows no more (id 102)")
+    ]
 
 
 def suspended(world: World, number: int) -> None:
@@ -128,10 +133,10 @@ def test_a_workload_of_the_directory_is_no_person() -> None:
         ("alice", "expected an account from GitHub, got 'alice'"),
         ([], "expected an account from GitHub, got []"),
         ({"login": "x"}, "expected an account with id, login and type from GitHub, got ['login']"),
-        (user("101"), "expected an account with id, login and type from GitHub, got ['id', 'login', 'type']"),  # type: ignore[arg-type]
+        (user("101"), "expected an account with id, login and type from GitHub, got ['id', 'login', 'type']"),
         (user(True), "expected an account with id, login and type from GitHub, got ['id', 'login', 'type']"),
-        (user(1, login=None), "expected an account with id, login and type from GitHub, got ['id', 'login', 'type']"),  # type: ignore[arg-type]
-        (user(1, kind=None), "expected an account with id, login and type from GitHub, got ['id', 'login', 'type']"),  # type: ignore[arg-type]
+        (user(1, login=None), "expected an account with id, login and type from GitHub, got ['id', 'login', 'type']"),
+        (user(1, kind=None), "expected an account with id, login and type from GitHub, got ['id', 'login', 'type']"),
     ],
 )  # fmt: skip
 def test_what_is_no_account_is_an_error(given: object, message: str) -> None:

@@ -115,7 +115,7 @@ class GitHubForge(GitHubReader):
         ConflictError when head or main has moved, EdgeError with GitHub's reason where its rules forbid it.
         https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request
         """
-        stands = self._stands_at(MAIN)
+        stands = self._remote.heads(MAIN).get(MAIN, ABSENT)  # git asks as freshly as the API does, at no call of it
         if stands != base:
             raise ConflictError(f"{MAIN} stands at {stands[:12]}, expected {base[:12]}", hint="run the command again")
         title, _, rest = message.partition("\n")
@@ -268,9 +268,9 @@ class GitHubForge(GitHubReader):
         if not ref.startswith(_OURS) or not self._at_home(fields):
             return
         try:
-            if self._stands_at(ref) == head:
+            if self._remote.heads(ref).get(ref) == head:
                 self._api.send("DELETE", f"{self._root}/git/refs/heads/{quote(ref)}")
-        except ApiError:
+        except EdgeError:
             return
 
     def _entry(self, path: str, content: bytes | None) -> dict[str, Any]:

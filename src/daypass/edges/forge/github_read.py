@@ -8,6 +8,7 @@ The calls that each method makes are listed in docs/github-calls.md.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -38,6 +39,10 @@ class Carrier(Protocol):
 
     def bring(self, branch: str) -> Oid:
         """Fetch a branch and return its commit."""
+        ...
+
+    def heads(self, *branches: str) -> Mapping[str, Oid]:
+        """Ask where branches stand there; one that is missing is left out."""
         ...
 
     def fetch_pull(self, number: int, head: Oid) -> None:
@@ -228,11 +233,11 @@ class GitHubReader:
         if number not in self._standing:
             try:
                 whole = self._api.get(f"/user/{number}")
+                self._standing[number] = account_of(whole, self._directory)
             except ApiError as error:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise
-                whole = None  # deleted, or hidden by GitHub
-            self._standing[number] = account_of(whole, self._directory)
+                self._standing[number] = Account("", f"an account that GitHub shows no more (id {number})")
         return self._standing[number]
 
     # Merges
