@@ -96,7 +96,10 @@ def test_a_pull_request_runs_the_workflows_of_its_test_merge(world: World, tmp_p
     pull = _pull(world, head)
     assert world.names("pull_request", "opened", number=7, pull_request=pull) == []  # no test merge: a conflict
     git(world.repo.path, "update-ref", "refs/pull/7/merge", head)
-    assert world.names("pull_request", "opened", number=7, pull_request=pull) == ["planted at refs/pull/7/merge"]
+    assert world.names("pull_request", "opened", number=7, pull_request=pull) == [
+        "flow at refs/pull/7/merge",
+        "planted at refs/pull/7/merge",
+    ]
     assert world.names("pull_request", "labeled", number=7, pull_request=pull) == []
     assert world.names("issue_comment", "created") == ["flow at refs/heads/main"]
 
