@@ -69,6 +69,7 @@ class GitHubReader:
         self._root = f"/repos/{repository}"
         self._main_moves: list[Fields] = []
         self._standing: dict[int, Account] = {}
+        self._merged_by_us: set[int] = set()
 
     def pull(self, number: int) -> Pull:
         """Return one pull request as it is now; its head, and its merge, are fetched.
@@ -90,6 +91,8 @@ class GitHubReader:
             self._remote.fetch_pull(number, found.head)
         if found.state == "merged":
             found = replace(found, merge=self._merge(fields))
+            if self._is_bots(fields.value("merged_by")):
+                self._merged_by_us.add(number)
         return replace(found, pushers=self._pushers(fields, found))
 
     def open_pulls(self) -> tuple[Pull, ...]:
@@ -105,10 +108,15 @@ class GitHubReader:
         return tuple({pull.number: pull for pull in sorted(found, key=lambda pull: pull.number)}.values())
 
     def reviews(self, number: int) -> tuple[Review, ...]:
-        """Return every review of a pull request, oldest first, with its later dismissal."""
+        """Return every review of a pull request, oldest first, with its later dismissal.
+
+        Who gave an approval is looked up once: they may be suspended by now. Where our own bot has merged already, it
+        did so before it merged, and what became of the account since takes nothing back.
+        """
         found = self._api.pages(f"{self._root}/pulls/{number}/reviews")
         events = self._api.pages(f"{self._root}/issues/{number}/events") if needs_events(found) else []
-        return reviews_of(found, events, self._reviewer)
+        settled = number in self._merged_by_us
+        return reviews_of(found, events, lambda user, said: self._reviewer(user, "" if settled else said))
 
     def merged_as(self, commit: Oid) -> Pull | None:
         """Return the pull request that main's commit came from by GitHub's own record.
@@ -225,7 +233,7 @@ class GitHubReader:
         return tuple(dict.fromkeys(pull.opened_by if number and number == ours else who for who, number in found))
 
     def _reviewer(self, user: Any, said: str) -> Account:
-        """Resolve who reviewed. Who gives an approval that counts is looked up once: they may be suspended by now."""
+        """Resolve who reviewed, and for an approval that counts whether they still are somebody at GitHub."""
         account = account_of(user, self._directory)
         if said != "approved" or not account.handle:
             return account
