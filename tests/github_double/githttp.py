@@ -44,8 +44,12 @@ def serve(hub: Double, method: str, path: str, query: str, headers: dict[str, st
     except Refusal as refusal:
         reply, raw = refusal.reply, str(refusal.reply.body["message"]).encode()
         reply.headers["Content-Type"] = "text/plain; charset=utf-8"
+    call = Call(method, path, reply.status, login, kind)
     with hub.lock:
-        hub.calls.append(Call(method, path, reply.status, login, kind))
+        if match:
+            hub.log(call)
+        else:
+            hub.calls.append(call)  # no part of git's protocol, nor of the API
     return reply, raw
 
 
