@@ -83,6 +83,7 @@ def checked_out(hosted: Access, folder: Path, *, depth: int = 1) -> Runner:
     made.git("remote", "add", "origin", f"file://{hosted.top}")
     made.git("config", "remote.origin.promisor", "true")
     made.git("config", "remote.origin.partialclonefilter", "blob:none")
+    made.git("config", "index.sparse", "true")
     made.git("sparse-checkout", "set", ".github", "policies")
     made.git(
         "fetch",
@@ -145,6 +146,24 @@ def test_a_proposal_that_lags_behind_main_is_judged_from_where_it_began(hosted: 
     assert runner.git("rev-parse", "--is-shallow-repository") == "false"
     assert runner.git("merge-base", "main", head) == start
     assert said.stdout == ""  # nothing is wrong: what main gained meanwhile is not taken for the proposal's
+
+
+def test_what_a_check_moves_does_not_grow_with_the_grants_that_live(hosted: Access, tmp_path: Path) -> None:
+    def moved(name: str) -> tuple[int, int]:
+        hosted.git("branch", "-q", "-D", "proposal") if name != "few" else None
+        head = proposal(hosted)
+        runner = checked_out(hosted, tmp_path / name)
+        runner.proposed(head, expect=None)
+        kinds = runner.git("cat-file", "--batch-all-objects", "--batch-check=%(objecttype)").split()
+        return kinds.count("blob"), len(runner.git("ls-files", "--sparse").splitlines())
+
+    few = moved("few")
+    for number in range(200):
+        hosted.write(f"grants/payroll/other-{number}.yaml", GRANT.replace("staging", f"payroll-{number}"))
+    hosted.commit("many grants")
+    blobs, indexed = moved("many")
+    assert blobs <= few[0] + 1
+    assert indexed <= few[1] + 1
 
 
 def test_a_tag_that_is_called_main_stands_in_for_nothing(hosted: Access, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_no_command_holds_an_expression(workflow: Workflow) -> None:
 def test_what_a_command_takes_from_an_event_is_quoted(workflow: Workflow) -> None:
     for _, step in workflow.steps():
         for name in step.get("env", {}):
-            assert not re.search(rf'(?<!")\$\{{?{name}\b', str(step["run"])), step["run"]
+            assert not re.search(rf'(?<!")\$\{{?{name}\b', str(step.get("run", ""))), step["run"]
 
 
 @EACH
