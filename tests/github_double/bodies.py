@@ -69,6 +69,11 @@ def issue(hub: Double, repo: Repo, one: Issue) -> dict[str, Any]:
     return body
 
 
+def told_issue(hub: Double, repo: Repo, one: Issue) -> dict[str, Any]:
+    """An issue as events tell it: without who closed it."""
+    return {name: value for name, value in issue(hub, repo, one).items() if name != "closed_by"}
+
+
 def comment(hub: Double, repo: Repo, one: Comment) -> dict[str, Any]:
     """A comment. https://docs.github.com/en/rest/issues/comments#get-an-issue-comment."""
     api = f"{hub.url}/repos/{repo.full_name}/issues"
@@ -156,10 +161,23 @@ def collaborator(hub: Double, user: User, role: str) -> dict[str, Any]:
     return {**(simple_user(hub, user) or {}), "permissions": permissions(role), "role_name": role}
 
 
+_MERGING = (
+    "allow_merge_commit",
+    "allow_squash",
+    "allow_rebase",
+    "allow_auto",
+    "allow_update",
+    "squash_",
+    "merge_commit_",
+    "use_",
+    "organization",
+)
+
+
 def team_repository(hub: Double, repo: Repo, role: str, token: Token) -> dict[str, Any]:
     """A repository with what a team may do there."""
-    whole = full_repository(hub, repo, token)
-    return {**whole, "permissions": permissions(role), "role_name": role}
+    held = {name: value for name, value in full_repository(hub, repo, token).items() if not name.startswith(_MERGING)}
+    return {**held, "temp_clone_token": "", "permissions": permissions(role), "role_name": role}
 
 
 def ruleset(hub: Double, repo: Repo, one: Ruleset, *, whole: bool, bypass: bool, own_bypass: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def _text(request: Request) -> str:
 
 def _emit(request: Request, action: str, comment: Comment, **more: Any) -> None:
     hub, repo = request.hub, request.repo
-    issue = bodies.issue(hub, repo, repo.issues[comment.number])
+    issue = bodies.told_issue(hub, repo, repo.issues[comment.number])
     payload = {"issue": issue, "comment": bodies.comment(hub, repo, comment), **more}
     hub.emit("issue_comment", action, repo, payload, request.token)
 

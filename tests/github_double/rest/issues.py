@@ -46,7 +46,7 @@ def emit(request: Request, action: str, issue: Issue, **more: Any) -> None:
     if issue.is_pull:
         pulling.emit(request.hub, request.repo.pulls[issue.number], action, request.token, **more)
         return
-    payload = {"issue": bodies.issue(request.hub, request.repo, issue), **more}
+    payload = {"issue": bodies.told_issue(request.hub, request.repo, issue), **more}
     request.hub.emit("issues", action, request.repo, payload, request.token)
 
 

@@ -62,7 +62,10 @@ def add(request: Request) -> Reply:
     issue = issue_of(request)
     more = [each for each in named_labels(request, _names(request)) if each not in issue.labels]
     if len(issue.labels) + len(more) > _MOST:
-        raise invalid("Validation Failed", "issues may not have more than 100 labels")
+        problem = "issues may not have more than 100 labels"
+        raise invalid(
+            "Validation Failed", {"resource": "Issue", "code": "custom", "field": "labels", "message": problem}
+        )
     set_labels(request, issue, [*issue.labels, *more])
     return _all(request, issue)
 

@@ -62,7 +62,7 @@ def _fill(request: Request, one: Ruleset) -> None:
     one.enforcement = request.value("enforcement", default=one.enforcement)
     one.target = request.value("target", default=one.target)
     if one.enforcement not in _ENFORCEMENTS:
-        raise invalid("Validation Failed", "Enforcement is not included in the list")
+        raise invalid("Enforcement is not included in the list")
     if (conditions := request.value("conditions", dict)) is not None:
         names = conditions.get("ref_name", {})
         one.include, one.exclude = list(names.get("include", [])), list(names.get("exclude", []))
@@ -80,7 +80,7 @@ def _actor(given: dict[str, Any]) -> Bypass:
         or mode not in _MODES
         or (kind in _ACTORS - {"OrganizationAdmin", "DeployKey"} and not given.get("actor_id"))
     ):
-        raise invalid("Validation Failed", "Bypass actors is invalid")
+        raise invalid("Bypass actors is invalid")
     return Bypass(kind, given.get("actor_id"), mode)
 
 
@@ -91,9 +91,9 @@ def create(request: Request) -> Reply:
     name = request.value("name", required=True)
     request.value("enforcement", required=True)
     if any(each.name == name for each in repo.rulesets):
-        raise invalid("Validation Failed", "Name must be unique")
+        raise invalid("Name must be unique")
     if len(repo.rulesets) >= _MOST:
-        raise invalid("Validation Failed", "Repository has reached the limit of 75 rulesets")
+        raise invalid("Repository has reached the limit of 75 rulesets")
     made = Ruleset(hub.next_id(), name, include=[], source=repo.full_name, created_at=hub.now())
     _fill(request, made)
     repo.rulesets.append(made)

@@ -21,11 +21,11 @@ def change(request: Request) -> Reply:
         if (on := request.value(name, bool)) is not None:
             (methods.add if on else methods.discard)(method)
     if not methods:
-        raise invalid("Validation Failed", "Sorry, you need to allow at least one merge strategy. (no_merge_method)")
+        raise invalid("Sorry, you need to allow at least one merge strategy. (no_merge_method)")
     title = request.value("squash_merge_commit_title", default=repo.squash_title)
     message = request.value("squash_merge_commit_message", default=repo.squash_message)
     if message not in _MESSAGES.get(title, set()):
-        raise invalid("Validation Failed", "Sorry, the squash commit title and message combination is invalid.")
+        raise invalid("Sorry, the squash commit title and message combination is invalid.")
     repo.methods, repo.squash_title, repo.squash_message = methods, title, message
     repo.delete_branch_on_merge = request.value("delete_branch_on_merge", bool, default=repo.delete_branch_on_merge)
     repo.allow_forking = request.value("allow_forking", bool, default=repo.allow_forking)
@@ -91,7 +91,7 @@ def set_workflow_permissions(request: Request) -> Reply:
     default = request.value("default_workflow_permissions", default=held["default_workflow_permissions"])
     approve = request.value("can_approve_pull_request_reviews", bool, default=held["can_approve_pull_request_reviews"])
     if default not in {"read", "write"}:
-        raise invalid("Validation Failed", "default_workflow_permissions is not included in the list")
+        raise invalid("default_workflow_permissions is not included in the list")
     if held["capped"] and (default == "write" or approve):
         raise Refusal(409, "Conflict")
     held["default_workflow_permissions"], held["can_approve_pull_request_reviews"] = default, approve

@@ -138,7 +138,7 @@ def repository_dispatch(request: Request) -> Reply:
     """
     kind, sent = request.value("event_type", required=True), request.value("client_payload", dict, default={})
     if not 0 < len(kind) <= 100:
-        raise invalid("Validation Failed", "event_type is too long (maximum is 100 characters)")
+        raise invalid("event_type is too long (maximum is 100 characters)")
     if len(sent) > 10:
         raise Refusal(422, f"Invalid request.\n\nNo more than 10 properties are allowed; {len(sent)} were supplied.")
     payload = {"branch": request.repo.default_branch, "client_payload": sent}
