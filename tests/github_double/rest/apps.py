@@ -20,13 +20,6 @@ def me(request: Request) -> Reply:
     return ok({**bodies.app(request.hub, _own(request)), "installations_count": 0 if _own(request).uninstalled else 1})
 
 
-@route("GET", "/app/installations", auth="jwt")
-def installations(request: Request) -> Reply:
-    """https://docs.github.com/en/rest/apps/apps#list-installations-for-the-authenticated-app."""
-    app = _own(request)
-    return paged(request, [] if app.uninstalled else [app], lambda one: bodies.installation(request.hub, one))
-
-
 @route("GET", "/app/installations/{installation}", auth="jwt")
 def installation(request: Request) -> Reply:
     """https://docs.github.com/en/rest/apps/apps#get-an-installation-for-the-authenticated-app."""
