@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from github_world import World
+
+from conformance.forge_suite import ForgeContract
+from daypass.core.grant import Oid
+from daypass.edges.forge.github import GitHubForge
+from daypass.edges.git.history import GitHistory
+from github_double import Double
+
+
+class GitHubPlace:
+    """The small repository at the double, each person with a token of their own."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.history = GitHistory(world.git)
+
+    def forge(self, who: str) -> GitHubForge:
+        return self._world.forge(who)
+
+    def main(self) -> Oid:
+        return self._world.forge("carol")._remote.bring("main")
+
+    def advance_main(self) -> Oid:
+        self._world.push("carol", "main", {"README.md": "changed\n"})
+        return self.main()
+
+
+class TestGitHubForge(ForgeContract):
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Iterator[GitHubPlace]:
+        with Double(tmp_path) as double:
+            yield GitHubPlace(World(double, tmp_path))
