@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.calm import Calm
 from daypass.core.grant import ABSENT, Oid
-from daypass.core.ledger.receipt import Body
+from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
 
@@ -287,13 +287,15 @@ class Abilities:
 
     Where it is not ``readable`` nobody can see what exists (a certificate that was handed out): there the ledger's word
     stands for what was given, until the instant that it was given for. Where it ``hands_over`` something, access that
-    is there without it having arrived is no access: it is given again.
+    is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in one
+    step; what came of them is written down after each.
     """
 
     native_expiry: bool
     complete_observation: bool
     readable: bool = True
     hands_over: bool = False
+    at_once: int = BATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from daypass.core.ledger.receipt import (
     Genesis,
     Intent,
     Outcome,
+    Pulse,
     Receipt,
     Refusal,
     Retirement,
@@ -74,10 +75,9 @@ bodies = st.one_of(
     admissions,
     st.builds(Refusal, grants, oids, oids, texts, texts),
     st.builds(Retirement, grants, oids, oids),
+    st.builds(Pulse, st.integers(0, 10**9), st.integers(0, 20)),
     st.builds(Intent, st.lists(changes, min_size=1, max_size=4).map(tuple), digests),
-    st.builds(
-        Outcome, changes, ok=st.booleans(), error=texts, recovered=st.booleans(), handover=st.just("") | texts
-    ),
+    st.builds(Outcome, changes, ok=st.booleans(), error=texts, recovered=st.booleans(), handover=st.just("") | texts),
 )
 any_body = st.one_of(bodies, st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)))
 receipts = st.builds(

@@ -17,6 +17,7 @@ from daypass.core.ledger.receipt import (
     Genesis,
     Intent,
     Outcome,
+    Pulse,
     Receipt,
     Refusal,
     Retirement,
@@ -55,6 +56,7 @@ BODIES = {
     "genesis": Genesis(("key",)),
     "admitted": ADMISSION,
     "refused": Refusal(GrantId("orders-db/a"), OID, OID, "around-the-gate", "no record"),
+    "pulse": Pulse(3),
     "retired": Retirement(GrantId("orders-db/a"), OID, OID),
     "intent": Intent((CHANGE,), "sha256:" + "3" * 64),
     "outcome": Outcome(CHANGE, ok=True),
@@ -188,7 +190,7 @@ def test_an_outcome_that_hands_nothing_over_has_one_spelling():
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
-        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome), got 'burnt'"
+        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, pulse), got 'burnt'"
     )
 
 

@@ -68,14 +68,17 @@ class Carrier:
         return sorted(outcomes, key=lambda outcome: place[id(outcome.change)])
 
     def _serve(self, name: str, changes: list[Intended]) -> list[Outcome]:
+        target = self._targets.get(name)
+        step = BATCH if target is None or isinstance(target, EdgeError) else target.abilities.at_once
         outcomes: list[Outcome] = []
         for action in (Action.REMOVE, Action.ADD):
             part = [change for change in changes if change.action is action]
-            for start in range(0, len(part), BATCH):
-                batch = part[start : start + BATCH]
+            for start in range(0, len(part), step):
+                batch = part[start : start + step]
                 done = self._verify(name, batch, self._make(name, batch))
                 with self._writing:
-                    self._write(done)
+                    for first in range(0, len(done), BATCH):
+                        self._write(done[first : first + BATCH])
                     self._done += len(done)
                     self._progress(self._done, self._total, "changes")
                 outcomes += done

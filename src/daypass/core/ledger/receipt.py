@@ -10,6 +10,7 @@ names the SHA-256 of the envelope before it, so that none can be changed, droppe
 ``retired``   an admitted grant file is no longer in main
 ``intent``    changes about to be made at the targets
 ``outcome``   what came of one change; a removal is ``ok`` only after reading back that the access is gone
+``pulse``     a run came to its end and had nothing else to say
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from daypass.core.window import Window
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:daypass:receipt:v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-KINDS = ("genesis", "admitted", "refused", "retired", "intent", "outcome")
+KINDS = ("genesis", "admitted", "refused", "retired", "intent", "outcome", "pulse")
 
 
 def envelope_digest(raw: bytes) -> str:
@@ -140,7 +141,15 @@ class Genesis:
     keys: tuple[str, ...]
 
 
-Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A run came to its end: ``live`` entitlements should exist, and ``exit`` is the code that it ended with."""
+
+    live: int
+    exit: int = 0
+
+
+Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Pulse
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ so that each receipt has exactly one statement and ``from_statement(to_statement
 The subject of a statement are the grants that it is about. An admission names the digest of what the grant means; the
 other kinds know a grant by its id alone, and name the SHA-256 of the id's text. A change that no grant asked for
 (access that nobody granted, removed from an exclusive resource) names its resource with the SHA-256 of the
-entitlement's canonical form, and the first receipt names ``ledger`` with the SHA-256 of its keys. People's free text
-is in no receipt.
+entitlement's canonical form, the first receipt names ``ledger`` with the SHA-256 of its keys, and a pulse ``run`` with
+that of what it says. People's free text is in no receipt.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from daypass.core.ledger.receipt import (
     Genesis,
     Intent,
     Outcome,
+    Pulse,
     Receipt,
     Refusal,
     Retirement,
@@ -113,6 +114,8 @@ def _sha256(text: str) -> dict[str, str]:
 def _subject(body: Body) -> list[dict[str, Any]]:
     if isinstance(body, Genesis):
         return [{"name": "ledger", "digest": _sha256(canonical(list(body.keys)))}]
+    if isinstance(body, Pulse):
+        return [{"name": "run", "digest": _sha256(canonical({"exit": body.exit, "live": body.live}))}]
     if isinstance(body, Admission):
         return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
     if isinstance(body, Refusal | Retirement):
@@ -153,6 +156,8 @@ def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
         }
     if isinstance(body, Retirement):
         return "retired", {"grant": body.grant, "blob": body.blob, "commit": body.commit}
+    if isinstance(body, Pulse):
+        return "pulse", {"live": body.live, "exit": body.exit}
     return "genesis", {"keys": list(body.keys)}
 
 
@@ -375,6 +380,11 @@ def _retirement(data: dict[str, Any]) -> Retirement:
     return Retirement(GrantId(of.text("grant")), of.object("blob"), of.object("commit"))
 
 
+def _pulse(data: dict[str, Any]) -> Pulse:
+    of = _Fields(data, "a pulse", ("live", "exit"))
+    return Pulse(of.take("live", int), of.take("exit", int))
+
+
 _READERS: Mapping[str, Callable[[dict[str, Any]], Body]] = {
     "genesis": _genesis,
     "admitted": _admission,
@@ -382,4 +392,5 @@ _READERS: Mapping[str, Callable[[dict[str, Any]], Body]] = {
     "retired": _retirement,
     "intent": _intent,
     "outcome": _outcome,
+    "pulse": _pulse,
 }
