@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -193,9 +194,15 @@ class Runner:
         return [_spent(line) for line in meter.read_text(encoding="utf-8").splitlines()] if meter.exists() else []
 
     def kill(self) -> int:
-        """End the daypass that is running, at once and without a word (SIGKILL); return its process id."""
+        """End the daypass that is running and its children, at once and without a word, as when a machine is lost.
+
+        Returns the process id.
+        """
         child = int((self.home / "running").read_text(encoding="ascii"))
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, signal.SIGSTOP)  # so that it starts no other meanwhile
+        for each in (child, *_children(child)):
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
         return child
 
     def set_clock(self, moment: datetime | None = None) -> None:
@@ -387,6 +394,14 @@ class Runner:
             "GITHUB_RUN_NUMBER": str(run.id),
             "GITHUB_RUN_ATTEMPT": "1",
         }
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process started, and those that they did."""
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [(int(pid), int(above)) for pid, above in (line.split() for line in table.splitlines())]
+    found = [pid for pid, above in pairs if above == parent]
+    return found + [below for pid in found for below in _children(pid)]
 
 
 def _machine_environment(folder: Path) -> dict[str, str]:
