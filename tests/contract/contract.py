@@ -16,6 +16,8 @@ _ERRORS = {400, 401, 403, 404, 405, 409, 410, 412, 413, 422, 429, 500, 502, 503,
 """GitHub answers these everywhere, and describes them in some places only."""
 _ANY_ERROR = {"$ref": "#/components/schemas/basic-error"}
 _SAMPLE = "sample.collected"
+_TO_AN_APP = {"installation": {"id": 1, "node_id": "I_1"}}
+"""What an event bears when it goes to an App; one that goes to a workflow does not."""
 _REFUSED_AS_SENT = {400, 401, 403, 404, 405, 413, 415, 422}
 """Statuses that say that something about the request is wrong: what is wrong with it is then the answer's business."""
 
@@ -74,7 +76,7 @@ class Contract:
         hooks = self._description["x-webhooks"]
         key = f"{name}-{action}".replace("_", "-") if action else name.replace("_", "-")
         if name == "repository_dispatch":  # whose action is the caller's word; one is described as a sample
-            key, payload = f"repository-dispatch-{_SAMPLE}", {**payload, "action": _SAMPLE}
+            key, payload = f"repository-dispatch-{_SAMPLE}", {**_TO_AN_APP, **payload, "action": _SAMPLE}
         hook = hooks.get(key)
         if hook is None:
             return [f"event {name} {action}: GitHub has no such event"]

@@ -28,7 +28,8 @@ class Double:
 
     ``clock`` is the instant it thinks it is (None: the real one). ``calls`` are the requests answered so far,
     ``events`` what would have been delivered to workflows, oldest first, ``mistakes`` the double's own failures.
-    ``exchanges`` are all the requests that the double itself answered, for whoever inspects them.
+    ``exchanges`` are all the requests that the double itself answered, for whoever inspects them; ``odd`` are expressions
+    of what a test has it answer on purpose although GitHub would not.
     ``slow_mergeability``: whether a pull request may be merged is worked out only after it was first asked for.
     """
 
@@ -42,6 +43,7 @@ class Double:
         self.clock: datetime | None = None
         self.calls: list[Call] = []
         self.exchanges: list[Call] = []
+        self.odd: list[str] = []
         self.events: list[Event] = []
         self.watchers: list[Callable[[Call], None]] = []
         self.mistakes: list[str] = []

@@ -203,6 +203,7 @@ def test_a_record_that_is_not_whole_names_somebody_whom_no_approval_gets_past(wo
     else:
         world.push("bob", "wanted", {"x": "y\n"})
         world.repo.activity[-1].kind = "teleport"
+        world.double.odd.append(r'activity_type: "teleport" is not one of')
     assert world.forge().pull(number).pushers == (UNKNOWN,)
     assert blocked(world, number) == (
         f"pull request {number} was pushed to by {UNKNOWN.name!r}, whom the directory does not know",
