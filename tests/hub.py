@@ -75,7 +75,7 @@ class Hub:
         self.repo: Repo
         self.app: App
         self.ledger_key = ""
-        self._private, self._protected, self._files, self._auth = private, protected, dict(files or {}), auth
+        self._private, self._protected, self._files, self.auth = private, protected, dict(files or {}), auth
         self._names = 0
 
     def __enter__(self) -> Self:
@@ -160,8 +160,8 @@ class Hub:
             place.write_text(text, encoding="utf-8")
         git(folder, "add", "-A")
         git(folder, "commit", "-q", "-m", "Write down who is who")
-        wanted = ["init", ".", "--example", "--merge", "--github", REPOSITORY, "--auth", self._auth]
-        wanted += ["--bot", f"{self.app.bot.login}:{BOT_ID}"] if self._auth == "app" else []
+        wanted = ["init", ".", "--example", "--merge", "--github", REPOSITORY, "--auth", self.auth]
+        wanted += ["--bot", f"{self.app.bot.login}:{BOT_ID}"] if self.auth == "app" else []
         wanted += ["--simulated-clock"] if self.simulated else []
         keys = self.top / "keys"
         with environment({"DAYPASS_KEYS": str(keys)}):
@@ -173,7 +173,13 @@ class Hub:
         git(folder, "push", "-q", "origin", "main", "daypass-ledger")
 
     def protect(self) -> None:
-        """Set the rules that the documents recommend: main by reviewed pull requests, the ledger by the App alone."""
+        """Set the rules that the documents recommend: main by reviewed pull requests, the ledger by the App alone.
+
+        Without an App nobody stands in a bypass list, since every branch can act with GITHUB_TOKEN.
+        """
+        if self.auth == "token":
+            self.double.protect(self.repo)
+            return
         app = self.app.id
         self.double.protect(self.repo, bypass=[Bypass("Integration", app, "pull_request")])
         only = [Rule("creation"), Rule("update"), Rule("deletion"), Rule("non_fast_forward")]

@@ -124,10 +124,10 @@ class Runner:
         self.home = self.top / "home"
         self.state = self.top / "state"
         self.runs: list[Run] = []
-        self.environments = {
-            "daypass": Environment({"DAYPASS_APP_KEY": hub.app.private_key, "DAYPASS_LEDGER_KEY": hub.ledger_key})
-        }
-        self.variables = {"DAYPASS_APP_ID": str(hub.app.id)}
+        app = hub.auth == "app"
+        secrets = {"DAYPASS_LEDGER_KEY": hub.ledger_key, **({"DAYPASS_APP_KEY": hub.app.private_key} if app else {})}
+        self.environments = {"daypass": Environment(secrets)}
+        self.variables = {"DAYPASS_APP_ID": str(hub.app.id)} if app else {}
         self.meddle: Callable[[Run], None] | None = None
         """Called before each run, to let something happen at that moment."""
         self.only: set[str] | None = None
@@ -176,10 +176,11 @@ class Runner:
         self._pending = [run for run in self._pending if run.started.event != "schedule" or run in chosen]
         return self.settle()
 
-    def dispatch(self, name: str, *, inputs: Mapping[str, str] | None = None, ref: str = "main") -> list[Run]:
+    def dispatch(self, name: str, *, ref: str = "main") -> list[Run]:
         """Start a workflow by hand, then settle."""
-        self._definition(name)
-        self._deliver("workflow_dispatch", "", {"ref": ref, "inputs": dict(inputs or {})}, only=name)
+        (path,) = [p for p, flow, _ in workflows(self.hub.repo.path, "refs/heads/main") if flow.get("name") == name]
+        where = f"/repos/{REPOSITORY}/actions/workflows/{Path(path).name}/dispatches"
+        self.hub.api("olga", "POST", where, {"ref": ref})
         return self.settle()
 
     def last(self, name: str) -> Run:
@@ -240,10 +241,8 @@ class Runner:
                 for started in react(self.hub.repo.path, event):
                     self._enqueue(started)
 
-    def _deliver(
-        self, name: str, action: str, payload: Mapping[str, Any], *, nested: int = 0, only: str = "", who: Any = None
-    ) -> None:
-        """Deliver an event that the double knows nothing of: the clock's, a person's click, a run's end."""
+    def _deliver(self, name: str, action: str, payload: Mapping[str, Any], *, nested: int = 0, who: Any = None) -> None:
+        """Deliver an event that the double knows nothing of: the clock's, a run's end."""
         from github_double.shapes import repository, simple_user
 
         double, repo = self.hub.double, self.hub.repo
@@ -254,8 +253,7 @@ class Runner:
         }  # fmt: skip
         event = Event(name, action, repo, whole, actor, "user")
         for started in react(repo.path, event, nested=nested):
-            if only in {"", started.name}:
-                self._enqueue(started)
+            self._enqueue(started)
 
     def _enqueue(self, started: Started) -> None:
         """Put a run into the queue. Of one group, one runs and one waits; a third takes the place of the one that waits."""

@@ -72,6 +72,30 @@ def test_a_fork_is_checked_without_rights_and_merged_like_any_other(tmp_path: Pa
         assert life.held() == {("alice", "orders-db")}
 
 
+def test_the_pipeline_works_with_the_workflows_own_token(tmp_path: Path) -> None:
+    with Hub(tmp_path, auth="token", simulated=True) as hub:
+        life = Life(hub)
+        number = hub.request_pull("alice", hub.grant())
+        runs = life.runner.settle()
+        assert "gate success" in names(runs), failed(runs)
+        (comment,) = life.comments(number)
+        assert comment["user"]["login"] == "github-actions[bot]"
+        assert life.check_runs(hub.pull(number)["head"]["sha"])["daypass"]["conclusion"] == "action_required"
+        hub.approve(number, "bob")
+        hub.approve(number, "dave")
+        runs = life.runner.settle()  # its merge starts no push run: the gate starts the applier by itself
+        assert "apply success" in names(runs), failed(runs)
+        assert life.runner.last("apply").started.event == "workflow_dispatch"
+        assert hub.pull(number)["merged"] is True
+        assert life.held() == {("alice", "orders-db")}
+
+        life.runner.advance(hours=2, minutes=1)
+        runs = life.runner.schedule("expire")
+        assert names(runs)[0] == "expire success", failed(runs)
+        assert life.held() == set()
+        life.proves()
+
+
 FORM = """### Resource and role
 
 orders-db/readonly

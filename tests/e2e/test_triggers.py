@@ -75,7 +75,16 @@ def test_what_a_jobs_token_did_starts_nothing_but_dispatches(world: World) -> No
     assert world.names("issues", "opened", kind="actions") == []
     assert world.names("issues", "opened", kind="app") == ["flow at refs/heads/main"]
     assert world.names("repository_dispatch", "x", kind="actions") == ["flow at refs/heads/main"]
-    assert world.names("workflow_dispatch", ref="main", kind="actions") == ["flow at refs/heads/main"]
+    assert world.names("workflow_dispatch", ref="main", workflow=".github/workflows/flow.yml", kind="actions") == [
+        "flow at refs/heads/main"
+    ]
+
+
+def test_a_click_starts_the_one_workflow_that_was_meant(world: World) -> None:
+    world.flow("workflow_dispatch")
+    world.flow("workflow_dispatch", name="other")
+    meant = {"ref": "refs/heads/main", "workflow": ".github/workflows/other.yml"}
+    assert world.names("workflow_dispatch", **meant) == ["other at refs/heads/main"]
 
 
 def _pull(world: World, head: str, *, fork: bool = False) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def react(bare: Path, event: Event, *, nested: int = 0) -> list[Started]:
     return [
         Started(path, workflow, text, event.name, ref, sha, event.actor.login, event.payload, fork, nested)
         for path, workflow, text in workflows(bare, sha)
-        if _wanted(workflow, event)
+        if _wanted(workflow, event) and (event.name != "workflow_dispatch" or event.payload["workflow"] == path)
     ]
 
 
