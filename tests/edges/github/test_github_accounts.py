@@ -75,6 +75,15 @@ def test_an_approval_of_an_account_that_github_shows_no_more_is_nobodys(world: W
     ]
 
 
+def test_whether_an_account_is_suspended_must_be_told(world: World) -> None:
+    number = world.opened("alice")
+    world.reviewed(number, "bob")
+    world.double.faults.server_error("GET", "/user/102", times=9)
+    with pytest.raises(EdgeError) as caught:
+        world.forge().reviews(number)
+    assert caught.value.message == "GitHub answered 502 to GET /user/102: Server Error"
+
+
 def suspended(world: World, number: int) -> None:
     """As GitHub Enterprise Server tells it; github.com hides such an account instead (404)."""
     body = {**world.double.peek(f"/user/{number}").body, "suspended_at": "2026-11-20T09:00:00Z"}
