@@ -125,6 +125,7 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
     from daypass.cli.site import program_digest, progress
     from daypass.edges.lock import exclusive
     from daypass.pipeline.apply import apply as carry_out
+    from daypass.pipeline.pulse import beat
     from daypass.pipeline.survey import survey
 
     with exclusive(site.repository.state_dir / "apply.lock"):
@@ -149,7 +150,11 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
                 program=program_digest(),
             )
 
-        return carry_out(take, site.books, targets, run=site.run_name(at), confirmed=confirm, progress=progress)
+        run = site.run_name(at)
+        done = carry_out(take, site.books, targets, run=run, confirmed=confirm, progress=progress)
+        every = done.survey.policy.catalogue.settings.ledger_heartbeat
+        beat(site.books, done.survey, every=every, exit_code=int(done.exit_code), run=run)
+        return done
 
 
 def tell_refused(site: Any, found: Any) -> None:
@@ -203,34 +208,43 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     print_applied(done, output)
     if done.survey.stuck is not None:
         raise done.survey.stuck
-    codes = [done.exit_code]
+    lines, clean = tidy_up(site, instant)
+    for line in lines:
+        click.echo(line, err=True)
+    return int(worst([done.exit_code, ExitCode.OK if clean else ExitCode.PARTIAL]))
+
+
+def tidy_up(site: Any, at: datetime) -> tuple[list[str], bool]:
+    """Close requests that nobody answered and keep the removal pull request; return what to say, and whether all went.
+
+    What is only tidiness fails by itself: the access is gone already, and the next run tries again.
+    """
+    lines: list[str] = []
+    clean = True
     for step in (_close_stale, _tidy):
-        # What is only tidiness fails by itself: the access is gone already, and the next run tries again.
         try:
-            step(site.again(), instant)
+            lines += step(site.again(), at)
         except (ConflictError, EdgeError, InvalidError, RefusedError) as error:
-            click.echo(f"daypass: {error.message}", err=True)
-            if error.hint:
-                click.echo(f"  hint: {error.hint}", err=True)
-            codes.append(ExitCode.PARTIAL)
-    return int(worst(codes))
+            lines.append(f"daypass: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""))
+            clean = False
+    return lines, clean
 
 
-def _close_stale(site: Any, at: datetime) -> None:
+def _close_stale(site: Any, at: datetime) -> list[str]:
     from daypass.pipeline.expire import close_stale
 
     limit = site.settings.limits.open_request
-    for pull in close_stale(site.history, site.forge, main=site.main, limit=limit, at=at):
-        click.echo(f"Closed #{pull.number} {pull.title}: {pull.closed_reason}", err=True)
+    closed = close_stale(site.history, site.forge, main=site.main, limit=limit, at=at)
+    return [f"Closed #{pull.number} {pull.title}: {pull.closed_reason}" for pull in closed]
 
 
-def _tidy(site: Any, at: datetime) -> None:
+def _tidy(site: Any, at: datetime) -> list[str]:
     from daypass.pipeline.expire import tidy
 
     tidied = tidy(site.history, site.forge, site.standing, main=site.main, at=at)
-    if tidied.pull is not None and tidied.grants:
-        click.echo(
-            f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.grants)} ended; "
-            f"`daypass gate {tidied.pull.number}` merges it without a person",
-            err=True,
-        )
+    if tidied.pull is None or not tidied.grants:
+        return []
+    return [
+        f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.grants)} ended; "
+        f"`daypass gate {tidied.pull.number}` merges it without a person"
+    ]

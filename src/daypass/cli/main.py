@@ -37,6 +37,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "drift": ("daypass.cli.drift:drift", "say where the targets are not as main says"),
     "apply": ("daypass.cli.apply:apply", "make the changes, with receipts"),
     "expire": ("daypass.cli.apply:expire", "revoke what has ended and open the removal pull request"),
+    "watch": ("daypass.cli.watch:watch", "apply without end: at every boundary and after every merge"),
+    "heartbeat": ("daypass.cli.watch:heartbeat", "fail when no run was recorded in time"),
     "audit": ("daypass.cli.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
     "can": ("daypass.cli.can:can", "exit 0 when access exists at this instant, 20 when not"),
     "codeowners": ("daypass.cli.init:codeowners", "write .github/CODEOWNERS from the catalogue, or check it"),

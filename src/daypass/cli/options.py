@@ -43,9 +43,14 @@ class Duration(click.ParamType[timedelta]):
             self.fail(str(error), param, ctx)
 
 
+def clock() -> datetime:
+    """Read the clock, aware UTC, as finely as it runs: to know how long to sleep."""
+    return datetime.now(UTC)
+
+
 def now() -> datetime:
     """Read the clock: aware UTC, cut to the second, which is as fine as anything daypass writes."""
-    return datetime.now(UTC).replace(microsecond=0)
+    return clock().replace(microsecond=0)
 
 
 at_option = click.option(

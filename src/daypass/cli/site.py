@@ -89,6 +89,11 @@ class Site:
             )
 
     @property
+    def live(self) -> bool:
+        """Whether this follows main and the ledger as they stand at the forge, or has no forge elsewhere to follow."""
+        return self._live or not self.elsewhere
+
+    @property
     def elsewhere(self) -> bool:
         """Whether pull requests, main and the ledger live at a forge and not in this repository."""
         return self.settings.forge_kind != "local"

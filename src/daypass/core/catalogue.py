@@ -176,6 +176,7 @@ class Settings:
     ledger_branch: str = "daypass-ledger"
     ledger_keys: tuple[str, ...] = ("ledger.pub",)
     ledger_signer: str = ""
+    ledger_heartbeat: timedelta | None = None
     environments: tuple[str, ...] = ("production", "staging", "development")
     classifications: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
     limits: Limits = field(default_factory=Limits)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.calm import Calm, next_boundary
+from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError, ExitCode, LedgerError, RefusedError
 from daypass.core.grant import GrantId, Oid, canonical, digest
@@ -30,7 +30,8 @@ OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 class Survey:
     """Everything that reading tells: the plan, what could not be proved, and what an earlier run left open.
 
-    ``stuck`` is why main is not followed, None when it is.
+    ``stuck`` is why main is not followed, None when it is. ``boundary`` is the first instant at which a window opens or
+    ends: nothing changes before it unless something else moves.
     """
 
     plan: Plan
@@ -41,6 +42,7 @@ class Survey:
     removals_allowed: int
     additions_allowed: int
     stuck: RefusedError | None = None
+    boundary: datetime = FOREVER
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -96,7 +98,7 @@ def survey(
     calm = memory.recall() if memory is not None and grounds else None
     if calm is not None and calm.holds(grounds, at):
         plan = Plan(at, tip, (), live=calm.live)
-        return Survey(plan, Admitted(), (), standing, policy, 0, 0)
+        return Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=calm.until)
     stuck: RefusedError | None = None
     try:
         admitted = admit(history, forge, policy_at, standing, tip=tip, at=at)
@@ -123,6 +125,7 @@ def survey(
         limits.brake_removals.of(len(holdings)),
         limits.brake_additions.of(len(holdings)),
         stuck,
+        next_boundary(claims, at),
     )
     # Targets are asked once more: what was planned by must be what the grounds name.
     if (
@@ -132,7 +135,7 @@ def survey(
         and _nothing_to_say(found)
         and grounds == _grounds(program, standing, tip, targets)
     ):
-        memory.keep(Calm(grounds, at, next_boundary(claims, at), plan.live))
+        memory.keep(Calm(grounds, at, found.boundary, plan.live))
     return found
 
 

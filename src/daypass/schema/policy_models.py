@@ -67,11 +67,12 @@ class ForgeForm(Model):
 
 
 class LedgerForm(Model):
-    """The ledger: its branch, the public keys (files of policies/) that may sign, and the signer's URI."""
+    """The ledger: its branch, the public keys (files of policies/) that may sign, the signer's URI, signs of life."""
 
     branch: Branch | None = None
     keys: Annotated[list[KeyFile], Field(min_length=1)] | None = None
     signer: Line | None = None
+    heartbeat: Duration | None = Field(None, description="a run leaves a pulse when the ledger was silent for so long")
 
 
 class BrakeForm(Model):

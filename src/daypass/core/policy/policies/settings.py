@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from daypass.core.catalogue import Limits, Settings, Share, TargetSettings, frozen
@@ -22,6 +23,7 @@ def read_settings(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Settings
         ledger_branch=ledger.get("branch", usual.ledger_branch),
         ledger_keys=tuple(ledger.get("keys", usual.ledger_keys)),
         ledger_signer=ledger.get("signer", usual.ledger_signer),
+        ledger_heartbeat=_heartbeat(sheet, ledger, notes),
         environments=_closed(sheet, "environments", usual.environments, notes),
         classifications=_closed(sheet, "classifications", usual.classifications, notes),
         limits=_limits(sheet, data.get("limits", {}), notes),
@@ -40,6 +42,10 @@ def _forge(sheet: Sheet, notes: Notes) -> Mapping[str, Any]:
             message = f"a forge of kind local has no {key}"
             notes.add("forge-incomplete", sheet.place("forge", key), message, "remove it, or write kind: github")
     return forge
+
+
+def _heartbeat(sheet: Sheet, ledger: Mapping[str, Any], notes: Notes) -> timedelta | None:
+    return notes.duration(sheet, ledger["heartbeat"], "ledger", "heartbeat") if "heartbeat" in ledger else None
 
 
 def _targets(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Mapping[str, TargetSettings]:

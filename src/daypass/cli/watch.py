@@ -1,0 +1,154 @@
+"""watch, heartbeat."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daypass.cli.options import Duration, at_option, clock, now
+from daypass.core.errors import DaypassError, ExitCode
+
+if TYPE_CHECKING:
+    from daypass.cli.site import Site
+    from daypass.pipeline.apply import Applied
+
+
+@click.command()
+@click.option("--poll", type=Duration(), default=None, help="How often to look for a merge; 2s here, 15s at GitHub.")
+@click.option(
+    "--refresh", type=Duration(), default="5m", show_default=True, help="Look at the targets at least this often."
+)
+@click.pass_obj
+def watch(obj: dict[str, Any], poll: timedelta | None, refresh: timedelta) -> int:
+    """Apply without end: whenever a window opens or ends, whenever main moves, and every so often to see.
+
+    For those who want seconds and not a schedule. What cannot be reached is tried again, sooner first and then every
+    minute, for as long as it takes; what has ended meanwhile is taken away first. Ends at SIGTERM or SIGINT, after the
+    run at hand. Each thing that happens is a line on stdout.
+    """
+    from daypass.cli.site import Site
+
+    site = Site(obj["folder"], obj["acting"])
+    site.instant(None, writes=True)
+    step = poll or timedelta(seconds=15 if site.elsewhere else 2)
+    with _stoppable() as stopped:
+        _Watch(site, step, refresh, stopped).run()
+    return 0
+
+
+class _Watch:
+    """One watch: what it saw last, when it looks again, and how often in a row it failed."""
+
+    def __init__(self, site: Site, poll: timedelta, refresh: timedelta, stopped: Event) -> None:
+        self._site = site
+        self._poll = poll
+        self._refresh = refresh
+        self._stopped = stopped
+        self._seen = ""
+        self._failures = 0
+
+    def run(self) -> None:
+        """Turn until told to stop."""
+        from daypass.pipeline.watch import pause
+
+        wake = now()
+        _line(wake, f"watching; main is looked at every {self._poll.total_seconds():g}s")
+        while not self._stopped.is_set():
+            try:
+                at = now()
+                moved = self._main()
+                if at >= wake or moved != self._seen:
+                    boundary = self._turn()
+                    self._seen = moved
+                    wake = min(boundary, at + self._refresh)
+                self._failures = 0
+            except DaypassError as error:
+                self._failures += 1
+                wake = now()
+                _line(now(), f"failed ({self._failures} in a row): {error.message}")
+            self._stopped.wait(pause(wake, clock(), poll=self._poll, failures=self._failures).total_seconds())
+
+    def _main(self) -> str:
+        """Return where main stands, as cheaply as it can be told."""
+        if self._site.elsewhere:
+            return str(self._site.hub.remote.heads("main").get("main", ""))
+        return str(self._site.repository.git.find("refs/heads/main") or "")
+
+    def _turn(self) -> datetime:
+        """Apply once, tidy when something ended, and return the next boundary."""
+        from daypass.cli.apply import run_apply, tidy_up
+
+        if not self._site.live:
+            self._site.sync()
+        self._site = site = self._site.again()
+        at = now()
+        done = run_apply(site, at)
+        _tell(done, at)
+        if done.survey.stuck is not None:
+            raise done.survey.stuck
+        if done.changed:
+            for line in tidy_up(site, at)[0]:
+                _line(at, line)
+        boundary: datetime = done.survey.boundary
+        if done.exit_code is not ExitCode.OK:
+            return min(boundary, at + timedelta(minutes=1))
+        return boundary
+
+
+def _tell(done: Applied, at: datetime) -> None:
+    from daypass.views.plan import outcome_line
+
+    for outcome in done.outcomes:
+        _line(at, outcome_line(outcome))
+    for change in done.held:
+        _line(at, f"held  {change.entitlement.principal} on {change.entitlement.resource}: {done.held_message}")
+    for name, why in done.survey.plan.unreadable.items():
+        _line(at, f"target {name} cannot be read: {why}")
+    for refusal in done.survey.refusals:
+        _line(at, f"refused {refusal.grant}: {refusal.message} [{refusal.code}]")
+
+
+def _line(at: datetime, text: str) -> None:
+    from daypass.core.window import format_instant
+    from daypass.views.findings import printable
+
+    click.echo(f"{format_instant(at)} {printable(text)}")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _stoppable() -> Iterator[Event]:
+    """Turn the signals that end a service into an event, so that a run is never cut in the middle."""
+    stopped = Event()
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@click.command()
+@click.option("--max-age", type=Duration(), required=True, help="How old the last run may be.")
+@at_option
+@click.pass_obj
+def heartbeat(obj: dict[str, Any], max_age: timedelta, at: datetime | None) -> int:
+    """Fail (exit 13) when no run was recorded in the ledger in time: a dead man's check for any scheduler outside.
+
+    A run without changes leaves a sign only where `ledger.heartbeat` in the settings says how often; keep it well below
+    --max-age.
+    """
+    from daypass.cli.site import live_site
+    from daypass.pipeline.pulse import heartbeat as look
+
+    site = live_site(obj["folder"], obj["acting"])
+    found = look(site.standing, limit=max_age, at=site.instant(at))
+    click.echo(found.words())
+    return int(ExitCode.OK if found.alive else ExitCode.CHANGES)

@@ -1,0 +1,61 @@
+"""Signs of life: what tells somebody outside that runs still happen, and when the next one has something to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daypass.core.errors import ConflictError
+from daypass.core.ledger.receipt import Pulse
+from daypass.core.ledger.standing import Standing
+from daypass.core.window import format_duration, format_instant
+from daypass.pipeline.survey import Survey
+from daypass.ports import Books
+
+
+def beat(books: Books, found: Survey, *, every: timedelta | None, exit_code: int, run: str) -> bool:
+    """Leave a pulse when the ledger has been silent for ``every`` (None: never); say whether one was left.
+
+    Where another run was first it has left a sign itself. A run that could not follow main leaves none: it has not done
+    what it is there for.
+    """
+    if every is None or found.stuck is not None:
+        return False
+    standing = books.load()
+    at = found.plan.at
+    if standing.at is not None and at - standing.at < every:
+        return False
+    try:
+        books.append(standing, [Pulse(found.plan.live, exit_code)], at=at, main=found.plan.main, run=run)
+    except ConflictError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """When the last run left its mark in the ledger; ``age`` is None where none ever did."""
+
+    last: datetime | None
+    age: timedelta | None
+    limit: timedelta
+
+    @property
+    def alive(self) -> bool:
+        """Whether the last mark is young enough. One from the future counts for nothing: a clock is wrong somewhere."""
+        return self.age is not None and timedelta(0) <= self.age <= self.limit
+
+    def words(self) -> str:
+        """Say it in a line."""
+        if self.last is None or self.age is None:
+            return "No run is in the ledger."
+        if self.age < timedelta(0):
+            return f"The last run is dated {format_instant(self.last)}, which is still to come: a clock is wrong."
+        ago = format_duration(self.age) if self.age else "this instant"
+        return f"The last run was at {format_instant(self.last)}, {ago}{' ago' if self.age else ''}."
+
+
+def heartbeat(standing: Standing, *, limit: timedelta, at: datetime) -> Heartbeat:
+    """Look at when the last run left its mark."""
+    last = standing.at
+    return Heartbeat(last, at - last if last is not None else None, limit)

@@ -1,0 +1,154 @@
+"""Watching: access opens and ends by the second, merges are seen, failures are outlived, and signs of life are left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from daypass.edges.targets.embedded import EmbeddedTarget
+from driver import Access
+
+T = "2026-11-20T{}:00Z".format
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture
+def here(access: Access) -> Access:
+    """The worked example on the real clock."""
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text(encoding="utf-8")
+    access.write(path, text.replace("keys: [ledger.pub]", "keys: [ledger.pub], heartbeat: 1s"))
+    free = "version: 1\nrules:\n  - id: free\n    when: 'true'\n    approve: automatically\n"
+    access.write("policies/rules/access.yaml", free)
+    (access.top / "policies/tests/access.yaml").unlink()
+    access.commit("Let everything pass, and leave a pulse each second")
+    return access
+
+
+@contextmanager
+def watching(access: Access, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a watch in a process of its own, and end it as a service manager would."""
+    command = [sys.executable, "-m", "daypass", "-C", str(access.top), "watch", "--poll", "1s", *options]
+    surroundings = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=surroundings
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come about in time")
+
+
+def held(access: Access) -> set[str]:
+    store = EmbeddedTarget(access.top / ".git/daypass/embedded.sqlite", "embedded")
+    return {entitlement.principal for entitlement in store.observe()}
+
+
+def ask(access: Access, end: datetime) -> None:
+    """Ask for access to staging until an instant, and merge it."""
+    said = access.run(
+        "request", "--resource", "staging", "--role", "deploy", "--until", f"{end:%Y-%m-%dT%H:%M:%SZ}",
+        "--reason", "a reason that is long enough", acting="alice",
+    )  # fmt: skip
+    number = said.out.split("#", 1)[1].split(":", 1)[0]
+    access.run("gate", number)
+
+
+def test_a_merge_is_seen_and_access_ends_within_the_second(here: Access) -> None:
+    with watching(here) as process:
+        end = (datetime.now(UTC) + timedelta(seconds=9)).replace(microsecond=0)
+        ask(here, end)
+        until(lambda: held(here) == {"alice"})
+        assert datetime.now(UTC) < end, "the machine is too slow to tell"
+        time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds() - 0.5))
+        assert held(here) == {"alice"}, "not a moment before its end"
+        until(lambda: held(here) == set(), 10)
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        out = process.stdout.read()
+    assert process.returncode == 0
+    assert "window opened" in out
+    assert "expired" in out
+    assert "Removal pull request" in out
+    here.run("audit", "verify")
+
+
+def test_what_fails_is_outlived_and_caught_up_with(here: Access) -> None:
+    store = here.top / ".git/daypass/embedded.sqlite"
+    ask(here, datetime.now(UTC) + timedelta(hours=1))
+    here.run("apply")
+    whole = store.read_bytes()
+    for end in ("-wal", "-shm"):
+        Path(f"{store}{end}").unlink(missing_ok=True)
+    store.write_bytes(b"x" * 8192)
+    with watching(here, "--refresh", "1s") as process:
+        time.sleep(4)
+        assert process.poll() is None, "a broken target ends no watch"
+        store.write_bytes(whole)
+        ask(here, datetime.now(UTC) + timedelta(hours=2))
+        until(lambda: "alice" in held(here))
+
+
+def test_a_watch_that_is_killed_leaves_what_the_next_one_goes_on_from(here: Access) -> None:
+    ask(here, datetime.now(UTC) + timedelta(seconds=6))
+    with watching(here) as process:
+        until(lambda: held(here) == {"alice"})
+        process.kill()
+    time.sleep(5)
+    with watching(here):
+        until(lambda: held(here) == set())
+    here.run("audit", "verify")
+
+
+def test_a_watch_takes_no_instant_of_ones_own_choice(access: Access) -> None:
+    said = access.run("watch", "--poll", "soon", expect=2)
+    assert "'soon'" in said.err
+
+
+def test_a_heartbeat_is_heard_while_runs_are_recorded_and_missed_when_not(here: Access) -> None:
+    here.run("apply")
+    assert here.run("heartbeat", "--max-age", "5m").out.startswith("The last run was at ")
+    later = f"{datetime.now(UTC) + timedelta(minutes=20):%Y-%m-%dT%H:%M:%SZ}"
+    said = here.run("heartbeat", "--max-age", "5m", "--at", later, expect=13)
+    assert " ago." in said.out
+    here.run("heartbeat", "--max-age", "5m", "--at", T("10:00").replace("11-20", "11-19"), expect=13)
+
+
+def test_a_run_with_nothing_to_do_leaves_a_sign_only_where_it_is_asked_for(access: Access) -> None:
+    access.run("apply", "--at", T("10:00"))
+    before = access.git("rev-parse", "daypass-ledger")
+    access.run("apply", "--at", T("12:00"))
+    assert access.git("rev-parse", "daypass-ledger") == before
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text(encoding="utf-8")
+    access.write(path, text.replace("keys: [ledger.pub]", "keys: [ledger.pub], heartbeat: 1h"))
+    access.commit("Leave a pulse each hour")
+    access.run("apply", "--at", T("12:30"))
+    first = access.git("rev-parse", "daypass-ledger")
+    assert first != before
+    access.run("apply", "--at", T("13:00"))
+    assert access.git("rev-parse", "daypass-ledger") == first, "half an hour of silence is not yet an hour"
+    access.run("apply", "--at", T("13:30"))
+    assert access.git("rev-parse", "daypass-ledger") != first
+    access.run("audit", "verify", "--at", T("14:00"))
