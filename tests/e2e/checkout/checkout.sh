@@ -6,7 +6,7 @@ cd "$FOLDER"
 git init -q --initial-branch=main
 git remote add origin "$GITHUB_SERVER_URL/$REPOSITORY"
 key="http.$GITHUB_SERVER_URL/.extraheader"
-value="AUTHORIZATION: basic $(printf 'x-access-token:%s' "$TOKEN" | base64 -w0)"
+value="AUTHORIZATION: basic $(printf 'x-access-token:%s' "$TOKEN" | base64 | tr -d '\n')"
 authorized() { git -c "$key=$value" -c protocol.version=2 "$@"; }
 options=(-q --no-recurse-submodules)
 [ "$DEPTH" = 0 ] || options+=("--depth=$DEPTH")
@@ -14,7 +14,8 @@ options=(-q --no-recurse-submodules)
 [ -n "$FILTER" ] && options+=("--filter=$FILTER")
 [ -z "$FILTER" ] && [ -n "$SPARSE" ] && options+=(--filter=blob:none)
 if [ -n "$SPARSE" ]; then
-  mapfile -t folders <<<"${SPARSE%$'\n'}"
+  folders=()
+  while IFS= read -r folder; do [ -z "$folder" ] || folders+=("$folder"); done <<<"$SPARSE"
   if [ "$CONE" = true ]; then git sparse-checkout set --cone "${folders[@]}"; else git sparse-checkout set --no-cone "${folders[@]}"; fi
 fi
 wanted="${REF:-$OWN_REF}"
