@@ -178,6 +178,21 @@ class Double:
         """The repository of that name; case does not count."""
         return self.repositories.get(full_name.lower())
 
+    def by_name(self, path: str) -> str:
+        """A path with the repository's name where it had its id (``/repositories/7/…``), as links to further pages do."""
+        head, _, rest = path.removeprefix("/repositories/").partition("/")
+        if not path.startswith("/repositories/") or not head.isdigit():
+            return path
+        with self.lock:
+            found = next((repo for repo in self.repositories.values() if repo.id == int(head)), None)
+        return path if found is None else f"/repos/{found.full_name}/{rest}".rstrip("/")
+
+    def by_id(self, path: str) -> str:
+        """A path with the repository's id where it had its name."""
+        parts = path.split("/", 4)
+        found = self.find("/".join(parts[2:4])) if parts[1] == "repos" else None
+        return path if found is None else "/".join(["", "repositories", str(found.id), *parts[4:]])
+
     def fork(self, repo: Repo, user: User) -> Repo:
         """Fork a repository under a person's account, once: its branches, and nothing of its rules or people."""
         name = f"{user.login}/{repo.name}"

@@ -195,7 +195,8 @@ def nothing() -> Reply:
 def paged(request: Request, items: Iterable[Any], shape: Callable[[Any], Any] | None = None, *, key: str = "") -> Reply:
     """Return one page of a list with the Link header that leads to the others.
 
-    https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
+    https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api (whose examples, and what was
+    recorded of the real one, name the repository by its id there).
     ``shape`` makes an item's JSON; with ``key`` the list lies in an object beside ``total_count``.
     """
     every = list(items)
@@ -214,7 +215,7 @@ def paged(request: Request, items: Iterable[Any], shape: Callable[[Any], Any] | 
 
 
 def _link(request: Request, **changed: Any) -> str:
-    return f"{request.hub.url}{request.path}?{urlencode({**request.query, **changed})}"
+    return f"{request.hub.url}{request.hub.by_id(request.path)}?{urlencode({**request.query, **changed})}"
 
 
 def _positive(text: str | None, default: int) -> int:

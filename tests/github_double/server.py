@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self._read()
         parts = urlsplit(self.path)
         is_api = parts.path.startswith(f"{PREFIX}/")
-        path = parts.path.removeprefix(PREFIX) if is_api else parts.path
+        path = hub.by_name(parts.path.removeprefix(PREFIX)) if is_api else parts.path
         with hub.lock:
             fault = hub.faults.take(self.command, path)
         if fault is not None and fault.delay:

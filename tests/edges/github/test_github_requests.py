@@ -146,7 +146,7 @@ def test_a_page_that_is_cut_is_no_end_of_the_list(world: World) -> None:
     world.double.faults.add("GET", f"{ROOT}/activity", skip=1, cut=20, after_effect=True, times=4)
     fails(
         lambda: world.api("bob").pages(f"{ROOT}/activity"),
-        f"GitHub did not answer GET {ROOT}/activity: the answer was cut off",
+        f"GitHub did not answer GET /repositories/{world.repo.id}/activity: the answer was cut off",
     )
 
 

@@ -35,7 +35,7 @@ def activity(request: Request) -> Reply:
         if there and chosen:
             at = chosen[-1 if rel == "next" else 0].id
             rest = {k: v for k, v in query.items() if k not in {"after", "before"}}
-            links.append(f'<{hub.url}{request.path}?{urlencode({**rest, cursor: f"c{at}"})}>; rel="{rel}"')
+            links.append(f'<{hub.url}{hub.by_id(request.path)}?{urlencode({**rest, cursor: f"c{at}"})}>; rel="{rel}"')
     return Reply(200, [_activity(request, a) for a in chosen], {"Link": ", ".join(links)} if links else {})
 
 
