@@ -9,14 +9,16 @@ once or in portions. The rules of the fold:
 - but an addition that failed stays open until somebody has looked (``recovered``): a target may have done it and its
   answer was lost, and access that we may have given must not be forgotten;
 - an addition that came about makes the entitlement ours, a removal that was seen to have come about ends that. A
-  removal that failed changes nothing.
+  removal that failed changes nothing;
+- what an addition handed over is remembered until it ends by itself. When the entitlement is taken away before, or cut
+  to an earlier end, it has ended early, and stays so even where the entitlement is given again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from daypass.core.grant import ABSENT, GrantId, Oid
@@ -25,7 +27,7 @@ from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Ref
 from daypass.core.plan import Action, Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -64,6 +66,17 @@ class AdmittedGrant(NamedTuple):
         )
 
 
+class Handed(NamedTuple):
+    """What receipt ``sequence`` says was handed over, good by itself until ``until``. ``ended``: by us, before that."""
+
+    sequence: int
+    entitlement: Entitlement
+    grants: tuple[GrantId, ...]
+    until: datetime
+    text: str
+    ended: bool = False
+
+
 class Parts(Protocol):
     """Where a standing has what it holds from. Answers never change; all but holdings are ordered by key."""
 
@@ -91,6 +104,10 @@ class Parts(Protocol):
         """Return what was begun and not finished."""
         ...
 
+    def handed(self) -> Mapping[int, Handed]:
+        """Return what was handed over and had not ended by itself at the last receipt, by the receipt's number."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -101,6 +118,7 @@ class Held:
     refused: Mapping[GrantId, Refusal] = field(default_factory=dict)
     held: Mapping[Entitlement, Holding] = field(default_factory=dict)
     opened: Mapping[Opened, Intended] = field(default_factory=dict)
+    given: Mapping[int, Handed] = field(default_factory=dict)
 
     def rows(self) -> Mapping[GrantId, AdmittedGrant]:
         """Return every proved grant, slim."""
@@ -126,6 +144,10 @@ class Held:
         """Return what was begun and not finished."""
         return self.opened
 
+    def handed(self) -> Mapping[int, Handed]:
+        """Return what was handed over."""
+        return self.given
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Standing:
@@ -145,6 +167,7 @@ class Standing:
                 mine.refusals() == theirs.refusals(),
                 mine.holdings() == theirs.holdings(),
                 mine.pending() == theirs.pending(),
+                mine.handed() == theirs.handed(),
             )
         )
 
@@ -162,6 +185,10 @@ class Standing:
     def pending(self) -> Mapping[Opened, Intended]:
         """The changes that were begun and of which nobody knows how they ended."""
         return self.parts.pending()
+
+    def handed(self, target: str, at: datetime) -> tuple[Handed, ...]:
+        """Return what was handed over for a target's entitlements and ends by itself after ``at``, oldest first."""
+        return tuple(h for h in self.parts.handed().values() if h.entitlement.target == target and h.until > at)
 
     @property
     def digest(self) -> str:
@@ -219,7 +246,7 @@ class Delta:
     delta of both. Mutable while it gathers.
     """
 
-    __slots__ = ("admissions", "count", "head", "holdings", "pending", "refusals")
+    __slots__ = ("admissions", "count", "cuts", "handed", "head", "holdings", "pending", "refusals")
 
     def __init__(self, head: Head | None = None) -> None:
         self.head = head
@@ -228,6 +255,9 @@ class Delta:
         self.refusals: dict[GrantId, Refusal | None] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.pending: dict[Opened, Intended | None] = {}
+        self.handed: dict[Entitlement, list[Handed]] = {}
+        self.cuts: dict[Entitlement, datetime] = {}
+        """Of what was handed over for an entitlement before these receipts, all that ends later has ended early."""
 
     def add(self, receipt: Receipt) -> None:
         """Take the next receipt in. That it is the next one is `verify_chain`'s business."""
@@ -235,7 +265,7 @@ class Delta:
         self.count += 1
         body = receipt.body
         if isinstance(body, Outcome):
-            self._settle(body)
+            self._settle(body, receipt.sequence)
         elif isinstance(body, Intent):
             for change in body.changes:
                 self.pending[change.action, change.entitlement] = change
@@ -249,7 +279,7 @@ class Delta:
             self.admissions[body.grant] = None
             self.refusals[body.grant] = None
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: Outcome, sequence: int) -> None:
         change = outcome.change
         added = change.action is Action.ADD
         opened = (change.action, change.entitlement)
@@ -260,6 +290,23 @@ class Delta:
         if outcome.ok:
             holding = Holding(change.entitlement, change.grants, change.until) if added else None
             self.holdings[change.entitlement] = holding
+            if not added:
+                self._cut(change.entitlement, _NEVER)
+            elif change.until is not None:
+                self._cut(change.entitlement, change.until)
+                self._hand(outcome, change.until, sequence)
+
+    def _hand(self, outcome: Outcome, until: datetime, sequence: int) -> None:
+        if outcome.handover:
+            change = outcome.change
+            handed = Handed(sequence, change.entitlement, change.grants, until, outcome.handover)
+            self.handed.setdefault(change.entitlement, []).append(handed)
+
+    def _cut(self, entitlement: Entitlement, end: datetime) -> None:
+        self.cuts[entitlement] = min(end, self.cuts.get(entitlement, end))
+        before = self.handed.get(entitlement)
+        if before is not None:
+            self.handed[entitlement] = [cut_to(end, handed) for handed in before]
 
     def onto(self, standing: Standing, commit: Oid = ABSENT) -> Standing:
         """Return the standing after these receipts, held in memory whole."""
@@ -271,8 +318,23 @@ class Delta:
             refused=_over(below.refusals(), self.refusals),
             held=_over(below.holdings(), self.holdings),
             opened=_over(below.pending(), self.pending, order=_opened_order),
+            given=self._given(below.handed()),
         )
         return Standing(self.head if self.head is not None else standing.head, commit, held)
+
+    def _given(self, before: Mapping[int, Handed]) -> Mapping[int, Handed]:
+        rows = [cut_to(self.cuts.get(handed.entitlement), handed) for handed in before.values()]
+        rows += [handed for new in self.handed.values() for handed in new]
+        return {h.sequence: h for h in sorted(rows) if self.head is None or h.until > self.head.at}
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+"""An end before every other: nothing that was handed over is good any longer."""
+
+
+def cut_to(end: datetime | None, handed: Handed) -> Handed:
+    """Return what was handed over as it is once its entitlement ends at ``end`` (None: as before)."""
+    return handed._replace(ended=True) if end is not None and handed.until > end else handed
 
 
 def _opened_order(opened: Opened) -> tuple[Entitlement, str]:

@@ -20,12 +20,12 @@ from typing import Any, TypeVar
 from daypass.core.errors import EdgeError
 from daypass.core.grant import GrantId, canonical
 from daypass.core.ledger.receipt import Admission, Refusal
-from daypass.core.ledger.standing import AdmittedGrant, Delta, Opened
+from daypass.core.ledger.standing import AdmittedGrant, Delta, Handed, Opened
 from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_from_dict
 from daypass.core.plan import Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-TABLES_VERSION = 1
+TABLES_VERSION = 2
 """Counts up when the tables below change."""
 
 _TABLES = {
@@ -39,6 +39,8 @@ _TABLES = {
     " until INTEGER, PRIMARY KEY(resource, principal, privilege, target)",
     "pending": "action TEXT, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " change TEXT NOT NULL, PRIMARY KEY(action, resource, principal, privilege, target)",
+    "handed": "sequence INTEGER PRIMARY KEY, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
+    " grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL, ended INTEGER NOT NULL",
 }
 _CLUSTERED = frozenset({"admitted", "refused", "holding", "pending"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
@@ -117,6 +119,10 @@ class Reader:
         """Return what was begun and not finished."""
         return self._remembered("pending", self._pending)
 
+    def handed(self) -> Mapping[int, Handed]:
+        """Return what was handed over and had not ended by itself at the last receipt."""
+        return self._remembered("handed", self._handed)
+
     def _remembered(self, name: str, read: Callable[[], _V]) -> _V:
         if name not in self._once:
             self._once[name] = _guarded(read)
@@ -194,6 +200,16 @@ class Reader:
         listed.sort(key=lambda change: (change.entitlement, change.action.value))
         return {(change.action, change.entitlement): change for change in listed}
 
+    def _handed(self) -> dict[int, Handed]:
+        self._word_list()
+        found: dict[int, Handed] = {}
+        for row in self._query("SELECT * FROM handed ORDER BY sequence"):
+            sequence, *which, grants, until, text, ended = row
+            entitlement = self._entitlement((which[0], which[1], which[2], which[3]))
+            givers = tuple(GrantId(grant) for grant in grants.split("\n")) if grants else ()
+            found[sequence] = Handed(sequence, entitlement, givers, utc(until), text, bool(ended))
+        return found
+
 
 def _unpack(body: bytes) -> Admission:
     found = body_from_dict("admitted", json.loads(zlib.decompress(body)))
@@ -215,6 +231,7 @@ class Writer:
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
         self._holdings(delta.holdings)
         self._pending(delta.pending)
+        self._handed(delta)
 
     def _packed(self, admission: Admission) -> tuple[bytes]:
         blob = bytes.fromhex(admission.blob)
@@ -254,6 +271,20 @@ class Writer:
         self._run(f"DELETE FROM pending WHERE action = ? AND {_WHICH}", gone)  # noqa: S608  (a constant)
         opened = [change for change in changed.values() if change is not None]
         self._put("pending", [(c.action.value, *self._which(c.entitlement), canonical(c.to_dict())) for c in opened])
+
+    def _handed(self, delta: Delta) -> None:
+        # Most ledgers hand nothing over: there the table is empty, and nothing is looked for.
+        if delta.cuts and self._connection.execute("SELECT 1 FROM handed").fetchone():
+            cuts = [(*self._which(entitlement), _seconds(end)) for entitlement, end in delta.cuts.items()]
+            self._run(f"UPDATE handed SET ended = 1 WHERE {_WHICH} AND until > ?", cuts)  # noqa: S608  (a constant)
+        rows = [
+            (h.sequence, *self._which(h.entitlement), "\n".join(h.grants), _seconds(h.until), h.text, int(h.ended))
+            for new in delta.handed.values()
+            for h in new
+        ]
+        self._put("handed", rows)
+        if delta.head is not None:
+            self._run("DELETE FROM handed WHERE until <= ?", [(_seconds(delta.head.at),)])
 
     def _put(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:

@@ -1,0 +1,101 @@
+"""What was handed over, and which of it has ended before its time."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from receipt_strategies import BEGIN
+
+from daypass.core.grant import GrantId, Oid
+from daypass.core.ledger.receipt import Genesis, Outcome, Receipt
+from daypass.core.ledger.standing import Standing, fold
+from daypass.core.plan import Action, Entitlement, Intended, Reason
+
+E = Entitlement("bastion", "orders-db", "alice", "{}")
+OTHER = E._replace(principal="bob")
+GRANTS = (GrantId("orders-db/a"),)
+HOUR = timedelta(hours=1)
+OID = Oid("a" * 40)
+
+
+def given(text: str, hours: int = 2, entitlement: Entitlement = E, **more: bool) -> Outcome:
+    change = Intended(Action.ADD, entitlement, GRANTS, Reason.WINDOW_OPENED, BEGIN, BEGIN + hours * HOUR)
+    return Outcome(change, **({"ok": True} | more), handover=text)
+
+
+def taken(ok: bool = True) -> Outcome:
+    return Outcome(Intended(Action.REMOVE, E, GRANTS, Reason.GRANT_REMOVED, BEGIN), ok=ok)
+
+
+def chain(*found: Outcome) -> list[Receipt]:
+    bodies = enumerate([Genesis(("key",)), *found])
+    return [Receipt(n, "", BEGIN + timedelta(seconds=n), OID, "run", body, f"sha256:{n:064d}") for n, body in bodies]
+
+
+def handed(standing: Standing) -> list[tuple[str, bool]]:
+    return [(one.text, one.ended) for one in standing.handed("bastion", standing.at or BEGIN)]
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [
+        ([given("one")], [("one", False)]),
+        ([given("one"), given("two", 3)], [("one", False), ("two", False)]),
+        ([given("one", 3), given("two", 2)], [("one", True), ("two", False)]),
+        ([given("one"), taken()], [("one", True)]),
+        ([given("one"), taken(ok=False)], [("one", False)]),
+        ([given("one"), taken(), given("two")], [("one", True), ("two", False)]),
+        ([given("one"), given("two", 3), taken()], [("one", True), ("two", True)]),
+        ([given("one", ok=False)], []),
+        ([given("")], []),
+        ([given("one"), given("his", 1, OTHER)], [("one", False), ("his", False)]),
+        ([taken(), given("one")], [("one", False)]),
+    ],
+    ids=[
+        "given",
+        "longer",
+        "shorter ends the longer one",
+        "taken",
+        "not taken",
+        "given again leaves the first one ended",
+        "all that were given are taken",
+        "failed",
+        "nothing",
+        "of others nothing ends",
+        "an earlier end does not count",
+    ],
+)
+def test_what_was_handed_over_ends_with_its_entitlement(found, left) -> None:
+    receipts = chain(*found)
+    assert handed(fold(receipts)) == left
+    for cut in range(1, len(receipts)):
+        assert fold(receipts[cut:], fold(receipts[:cut])).same_state(fold(receipts))
+
+
+def test_it_names_its_receipt_and_whose_it_is() -> None:
+    (one,) = fold(chain(given("one"))).handed("bastion", BEGIN)
+    assert one == (1, E, GRANTS, BEGIN + 2 * HOUR, "one", False)
+
+
+def test_only_the_targets_own_is_told_and_only_until_it_ends_by_itself() -> None:
+    standing = fold(chain(given("one")))
+    assert standing.handed("elsewhere", BEGIN) == ()
+    assert len(standing.handed("bastion", BEGIN + 2 * HOUR - timedelta(seconds=1))) == 1
+    assert standing.handed("bastion", BEGIN + 2 * HOUR) == ()
+
+
+def test_what_has_ended_by_itself_is_forgotten() -> None:
+    receipts = chain(given("one", 1), given("his", 3, OTHER))
+    receipts[2] = replace(receipts[2], at=BEGIN + HOUR)
+    standing = fold(receipts)
+    assert [one.text for one in standing.parts.handed().values()] == ["his"]
+    assert fold(receipts[2:], fold(receipts[:2])).same_state(standing)
+
+
+def test_an_addition_without_an_end_hands_nothing_over() -> None:
+    outcome = given("one")
+    assert fold(chain(replace(outcome, change=replace(outcome.change, until=None)))).parts.handed() == {}
+
+
+def test_standings_that_differ_in_what_was_handed_over_are_not_the_same() -> None:
+    assert not fold(chain(given("one"))).same_state(fold(chain(given("two"))))
