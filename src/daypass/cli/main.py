@@ -44,6 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "codeowners": ("daypass.cli.init:codeowners", "write .github/CODEOWNERS from the catalogue, or check it"),
     "form": ("daypass.cli.form:form", "write the issue form that people ask with, from the catalogue, or check it"),
     "answer": ("daypass.cli.form:answer", "answer an issue or a comment that asks for access"),
+    "refresh": ("daypass.cli.refresh:refresh", "propose the generated files that main has outgrown"),
     "schema": ("daypass.cli.init:schema", "print a JSON Schema for editors"),
     "demo": ("daypass.cli.demo:demo", "play the life of three grants in a temporary repository"),
     "completion": ("daypass.cli.completion:completion", "print the shell completion script"),

@@ -1,0 +1,39 @@
+"""refresh."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from daypass.cli.options import at_option
+from daypass.core.errors import InvalidError
+
+
+@click.command()
+@at_option
+@click.pass_obj
+def refresh(obj: dict[str, Any], at: datetime | None) -> int:
+    """Open a pull request with the files that main's catalogue makes, where main has others; keep it up to date.
+
+    These are .github/CODEOWNERS and the issue form. Whoever owns them merges it.
+    """
+    from daypass.cli.site import live_site
+    from daypass.core.files.form import FORM_FILE
+    from daypass.pipeline.refresh import refresh as bring
+    from daypass.views.codeowners import codeowners_text
+    from daypass.views.form import form_text
+
+    site = live_site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    if site.policy.broken:
+        raise InvalidError("the policies of main do not read, so nothing can be made from them", site.policy.broken)
+    catalogue = site.policy.catalogue
+    wanted = {".github/CODEOWNERS": codeowners_text(catalogue).encode(), FORM_FILE: form_text(catalogue).encode()}
+    found = bring(site.history, site.forge, wanted, main=site.main, at=instant)
+    if found.pull is None:
+        click.echo("The generated files on main are up to date.")
+    else:
+        click.echo(f"Pull request #{found.pull.number} {found.what}: {', '.join(found.paths)}")
+    return 0
