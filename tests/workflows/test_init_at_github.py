@@ -66,7 +66,7 @@ def test_this_project_keeps_what_it_writes_for_others() -> None:
     }
     for path in (".github/daypass/run", ".github/workflows/check.yml"):
         more = set(ours[path].splitlines()) ^ set(theirs[path].splitlines())
-        assert len(more) <= 4, more
+        assert len(more) <= 8, more
     assert ours[github_files.REQUIREMENTS].splitlines()[-1] == "."
 
 

@@ -1,4 +1,4 @@
-"""What each kind of account at GitHub means: the table in docs/accounts.md, row by row."""
+"""What each kind of account at GitHub means: the table in docs/trust.md, row by row."""
 
 from __future__ import annotations
 
