@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.calm import Calm
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
-from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.plan import Action, Entitlement
 
 
@@ -374,6 +374,19 @@ class TargetWriter(Protocol):
 
 class Target(TargetReader, TargetWriter, Protocol):
     """Both halves."""
+
+
+@runtime_checkable
+class Recaller(Protocol):
+    """A target that cannot call back what it handed over, and keeps a list of what must count no longer."""
+
+    def recall(self, handed: Sequence[Handed]) -> None:
+        """Be told, before a run's changes, all that was handed over and is good by itself; bring the list up to it.
+
+        The ledger alone says what was handed over and what ended early: with it a list that was lost is whole again.
+        Raises EdgeError, and then nothing is changed at the target.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
@@ -17,7 +18,7 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Intended, Reason, brake
 from daypass.pipeline.carrier import Carrier, Progress
 from daypass.pipeline.survey import Survey
-from daypass.ports import Books, Target
+from daypass.ports import Books, Recaller, Target
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 """Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
@@ -75,7 +76,8 @@ def apply(
                 raise
             continue
         done = Applied(found, list(found.recovered), held, why)
-        carrier = Carrier(books, open_targets(Oid(found.plan.main)), found, standing, run, progress)
+        targets = _recalled(open_targets(Oid(found.plan.main)), standing, found.plan.at)
+        carrier = Carrier(books, targets, found, standing, run, progress)
         done.outcomes += carrier.carry_out(changes)
         return done
     raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
@@ -100,6 +102,20 @@ def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple
     if additions:
         reasons.append("nothing is given while main's policies do not read")
     return allowed, braked.held + additions, "; ".join(reasons)
+
+
+def _recalled(
+    targets: Mapping[str, Target | EdgeError], standing: Standing, at: datetime
+) -> Mapping[str, Target | EdgeError]:
+    """Tell the targets that keep a list what the ledger says was handed over. One that fails stops only itself."""
+    found = dict(targets)
+    for name, target in targets.items():
+        if isinstance(target, Recaller):
+            try:
+                target.recall(standing.handed(name, at))
+            except EdgeError as error:
+                found[name] = error
+    return found
 
 
 def _write_intents(found: Survey, books: Books, changes: tuple[Intended, ...], run: str) -> Standing:

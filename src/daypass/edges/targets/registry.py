@@ -29,6 +29,9 @@ class TargetKind:
 TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     {
         "embedded": TargetKind("daypass.edges.targets.registry", "open_embedded", frozenset({"path"})),
+        "ssh": TargetKind(
+            "daypass.edges.targets.ssh.target", "open_ssh", frozenset({"ca", "ca_key_env", "ca_uri", "krl"})
+        ),
     }
 )
 """Kind, as the settings name it, to how it is opened."""
@@ -72,13 +75,20 @@ def store_path(settings: TargetSettings, base_dir: Path) -> Path:
     Raises InvalidError for a path that would leave ``base_dir``: who edits the settings may not name any file of the
     machine that runs the applier.
     """
-    given = settings.options.get("path", DEFAULT_STORE)
-    hint = f"write a file name, for example {DEFAULT_STORE}"
+    return place_below(settings, "path", DEFAULT_STORE, base_dir)
+
+
+def place_below(settings: TargetSettings, option: str, usual: str, base_dir: Path) -> Path:
+    """Return the path that an option gives below ``base_dir``, else ``usual`` there. Raises InvalidError, see above."""
+    given = settings.options.get(option, usual)
+    hint = f"write a file name, for example {usual}"
     if not isinstance(given, str) or "\0" in given:
-        raise InvalidError(f"expected path of target {settings.name} to be text, got {given!r}", hint=hint)
+        raise InvalidError(f"expected {option} of target {settings.name} to be text, got {given!r}", hint=hint)
     place = PurePosixPath(given)
     if place.is_absolute() or ".." in place.parts or place == PurePosixPath():
-        raise InvalidError(f"path of target {settings.name} is not below daypass's own folder: {given!r}", hint=hint)
+        raise InvalidError(
+            f"{option} of target {settings.name} is not below daypass's own folder: {given!r}", hint=hint
+        )
     return base_dir / place
 
 

@@ -1,0 +1,192 @@
+"""The SSH target: access is a certificate, handed to the subject, that ends by itself with the window.
+
+Nobody can see which certificates exist, and none can be called back: what was given is what the ledger says, and what
+must end before its time is put on the key revocation list, which hosts fetch. What counts is therefore the ledger:
+`recall` tells it before each run's changes, so that a list that was lost, or came back from an old backup, is whole
+again before anything else is done.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daypass.core.errors import EdgeError
+from daypass.core.plan import Action
+from daypass.edges.targets.registry import place_below
+from daypass.edges.targets.ssh import certificate, revoked
+from daypass.edges.targets.ssh.authority import Source, open_authority, read_source
+from daypass.ports import Abilities, Done, Health
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from daypass.core.catalogue import TargetSettings
+    from daypass.core.ledger.standing import Handed
+    from daypass.core.plan import Entitlement
+    from daypass.ports import Order
+
+_GOOD_RSA = 3072
+
+
+class SshTarget:
+    """The certificates of one target, ``name``; ``krl`` is its key revocation list. Implements ports.Target, Recaller."""
+
+    abilities = Abilities(native_expiry=True, complete_observation=False, readable=False, hands_over=True)
+
+    def __init__(self, name: str, source: Source, krl: Path, environ: Mapping[str, str]) -> None:
+        self.name = name
+        self.krl = krl
+        self._source = source
+        self._environ = environ
+        self._key: tuple[Any, str] | None = None
+        self._good: dict[Entitlement, dict[str, datetime]] = {}
+        """The certificates that are good, one a line, each with its own end."""
+        self._listed: dict[str, int] = {}
+        """The certificates on the list, each with its serial number."""
+
+    def health(self) -> Health:
+        """Say which CA signs, where its key is, and how the list stands. Raises EdgeError when it cannot sign."""
+        key, where = self._authority()
+        line = certificate.public_line(key.public_key())
+        facts = [f"the CA {certificate.fingerprint(line)} ({line.partition(' ')[0]}), its key {where}"]
+        concerns = []
+        if getattr(key, "key_size", _GOOD_RSA) < _GOOD_RSA and line.startswith("ssh-rsa"):
+            concerns.append(f"the CA's key has {key.key_size} bits; {_GOOD_RSA} or more, or ed25519, are better")
+        if not self._source.variable:
+            key.sign(b"daypass looks whether this key signs")  # no certificate begins like this
+        on_it = revoked.listed(self.krl)
+        if on_it is None:
+            concerns.append(f"the key revocation list {self.krl} is not there or not whole; the next apply makes it")
+        else:
+            facts.append(f"the key revocation list {self.krl} names {len(on_it)} certificates")
+        return Health(tuple(facts), tuple(concerns))
+
+    def observe(self) -> frozenset[Entitlement]:
+        """Raise EdgeError: an empty answer would look like "no access"."""
+        raise EdgeError(
+            f"nobody can see which certificates of target {self.name} exist",
+            hint="`daypass status` lists the grants that are live by the ledger",
+        )
+
+    def fingerprint(self) -> str:
+        """Return a constant: what the ledger says stands for what is there, and the ledger is looked at anyway."""
+        return "unreadable"
+
+    def add(self, entitlement: Entitlement, until: datetime) -> None:  # noqa: ARG002  (the port's own signature)
+        """Raise EdgeError: a certificate is for a key and has a beginning, which only `carry_out` is told."""
+        self._mine(entitlement)
+        raise EdgeError(f"a certificate of target {self.name} is made for the subject's own keys, and none were named")
+
+    def remove(self, entitlement: Entitlement) -> None:
+        """Put every certificate that was handed over for an entitlement on the list. Raises EdgeError."""
+        self._mine(entitlement)
+        self._revoke(self._good.get(entitlement, {}))
+        self._good[entitlement] = {}
+
+    def recall(self, handed: Sequence[Handed]) -> None:
+        """Be told all that was handed over and is good by itself at the run's instant; bring the list up to it.
+
+        Whatever is on the list and still good by itself stays there: a run that died may have put it there. Raises
+        EdgeError when a certificate or the list cannot be read or written.
+        """
+        before = revoked.listed(self.krl)
+        self._good, self._listed = {}, {}
+        for one in handed:
+            good = self._good.setdefault(one.entitlement, {})
+            for line in one.text.splitlines() if certificate.is_certificate(one.text) else ():
+                serial = certificate.read(line).serial
+                if one.ended or str(serial) in (before or ()):
+                    self._listed[line] = serial
+                else:
+                    good[line] = one.until
+        if before != frozenset(str(serial) for serial in self._listed.values()):
+            revoked.write_list(self.krl, list(self._listed))
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        """Make and revoke certificates; the list is written once for all orders, before anything is handed over."""
+        endings: list[dict[str, datetime] | str] = []
+        for order in orders:
+            try:
+                endings.append(self._ending(order))
+            except EdgeError as error:
+                endings.append(error.message)
+        problem = ""
+        try:
+            self._revoke({line: end for ending in endings if isinstance(ending, dict) for line, end in ending.items()})
+        except EdgeError as error:
+            problem = error.message
+        return [self._do(order, ending, problem) for order, ending in zip(orders, endings, strict=True)]
+
+    def _ending(self, order: Order) -> dict[str, datetime]:
+        """Return which certificates must end before their time: all of what goes, the longer ones of what is cut."""
+        self._mine(order.entitlement)
+        good = {line: end for line, end in self._good.get(order.entitlement, {}).items() if end > order.at}
+        if order.action is Action.ADD:
+            return {line: end for line, end in good.items() if order.until is None or end > order.until}
+        if order.entitlement not in self._good and (order.until is None or order.until > order.at):
+            # Nothing to revoke is only believed of what is known: else access would be said to be gone that is not.
+            raise EdgeError(
+                f"nothing is known of what was handed over to {order.entitlement.principal}, so nothing can be revoked"
+            )
+        return good
+
+    def _do(self, order: Order, ending: dict[str, datetime] | str, problem: str) -> Done:
+        if isinstance(ending, str):
+            return Done(ending)
+        if ending and problem:
+            return Done(problem)
+        if order.action is Action.REMOVE:
+            self._good[order.entitlement] = {}
+            return Done()
+        try:
+            return Done(handover=self._issue(order))
+        except EdgeError as error:
+            return Done(error.message)
+
+    def _issue(self, order: Order) -> str:
+        entitlement, end = order.entitlement, order.until
+        if end is None or end <= order.at:
+            raise EdgeError(f"expected a window that ends after {order.at.isoformat()}")
+        fit, unfit = certificate.fit_keys(order.keys)
+        if not fit:
+            raise EdgeError(
+                f"{entitlement.principal} has no SSH key that a certificate can be made for"
+                + (f" ({'; '.join(unfit)})" if unfit else ": the directory lists none under ssh_keys")
+            )
+        key, _ = self._authority()
+        taken = set(self._listed.values())
+        turn = 0
+        while (serial := certificate.serial_of(entitlement, order.at, end, turn)) in taken:
+            turn += 1
+        lines = [certificate.make(entitlement, one, key, begin=order.at, end=end, serial=serial) for one in fit]
+        for line in lines:
+            certificate.read(line)  # a signature that does not fit would be found out by the subject, at the door
+        good = {line: until for line, until in self._good.get(entitlement, {}).items() if line not in self._listed}
+        self._good[entitlement] = good | dict.fromkeys(lines, end)
+        return "\n".join(lines)
+
+    def _revoke(self, lines: Mapping[str, datetime]) -> None:
+        new = {line: certificate.read(line).serial for line in lines if line not in self._listed}
+        if new:
+            wanted = self._listed | new
+            revoked.write_list(self.krl, list(wanted))
+            self._listed = wanted
+
+    def _authority(self) -> tuple[Any, str]:
+        if self._key is None:
+            self._key = open_authority(self._source, self._environ)
+        return self._key
+
+    def _mine(self, entitlement: Entitlement) -> None:
+        if entitlement.target != self.name:
+            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
+
+
+def open_ssh(settings: TargetSettings, base_dir: Path) -> SshTarget:
+    """Open an SSH target. Raises InvalidError for options that make no sense; the CA's key is looked for when used."""
+    source = read_source(settings)
+    krl = place_below(settings, "krl", f"{settings.name}.krl", base_dir)
+    return SshTarget(settings.name, source, krl, os.environ)
