@@ -65,6 +65,28 @@ class Place:
             ["sh", "-c", f"{git} ls-tree -r --object-only main -- grants | {git} cat-file --batch --buffer >/dev/null"]
         )
 
+    def runner(self, *options: str) -> Command:
+        """Return what a runner does for one request: check main's tip out sparsely, fetch the proposal, check it.
+
+        As the workflow `check` does it, from a forge on this machine, with daypass installed.
+        """
+        git = ["git", "-C", str(self.git)]
+        for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+            subprocess.run([*git, "config", key, "true"], check=True)
+        tree = subprocess.run([*git, "merge-tree", "--write-tree", "main", "pull"], check=True, capture_output=True)
+        made = ["commit-tree", "-p", "main", "-p", "pull", "-m", "merge", tree.stdout.decode().strip()]
+        commit = subprocess.run([*git, *made], check=True, capture_output=True).stdout.decode().strip()
+        folder = self.folder / "runner"
+        fetch = "git fetch -q --no-tags --filter=blob:none"
+        script = (
+            f"set -e; git init -q -b x '{folder}'; cd '{folder}'; git remote add origin 'file://{self.git}'; "
+            "git config remote.origin.promisor true; git config remote.origin.partialclonefilter blob:none; "
+            "git config index.sparse true; git sparse-checkout set --cone policies .github; "
+            f"{fetch} --depth=1 origin main; git checkout -q -B main FETCH_HEAD; {fetch} --depth=51 origin {commit}; "
+            f"'{sys.executable}' -m daypass check --base {commit}^1 --head {commit} {' '.join(options)}"
+        )
+        return Command(["sh", "-c", script], before=lambda: shutil.rmtree(folder, ignore_errors=True))
+
     def log(self, span: str) -> Command:
         """Return git's own way to list what each step of main changed."""
         return Command(["git", "-C", str(self.git), "log", "--first-parent", "-m", "--raw", "-z", "--no-renames", span])

@@ -96,6 +96,12 @@ def _check_request(scale: Scale) -> Row:
     )
 
 
+def _check_runner(scale: Scale) -> Row:
+    asked = ("--requester", "p0100", *AT)
+    many, few = scale.grants(scale.many), scale.grants(scale.few)
+    return Row(many.runner(*asked), few.runner(*asked), f"the same at {scale.few}", 1.5)
+
+
 def _plan(scale: Scale) -> Row:
     place = scale.grants(scale.many)
     return Row(place.daypass("plan", "--detailed-exitcode", *AT), place.blobs(), _GIT, 0.6)
@@ -161,6 +167,7 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "check, warm": _check_warm,
     "check, one grant more": _check_one_more,
     "check one request": _check_request,
+    "check at a runner": _check_runner,
     "plan, warm": _plan,
     "plan, reckoned anew": _plan_anew,
     "apply, nothing to do": _apply,
