@@ -1,4 +1,4 @@
-"""Holds the double to the contract: every exchange of every test, when its hub closes."""
+"""Holds the double to the contract: every exchange of every test, and every event, when its hub closes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ _GIT = re.compile(r"/[^/]+/[^/]+(\.git/|/(info/refs|git-upload-pack|git-receive-
 _TOLD_OTHERWISE = {
     r"(GET|POST|PATCH|DELETE) \S+/pulls\S* .*\.head\.(repo|user): null is not": "a fork that is gone: the description of "
     "events lets both be null, and GitHub answers so: https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request",
+    r"^event push .*\[bot\]@users\.noreply\.github\.com\" is not a \"email\"": "the address that GitHub gives an App's bot, "
+    "whose brackets no standard for addresses has: "
+    "https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address",
 }
 """What GitHub answers although its description of that endpoint says otherwise, and how that is known."""
 
 
 def inspect(hub: Double) -> None:
-    """Judge every exchange that a hub answered. Raises AssertionError with what GitHub's description does not allow.
+    """Judge every exchange that a hub answered, and what it delivered. Raises AssertionError with what GitHub's description does not allow.
 
     ``hub.odd`` are expressions of what a test has the hub answer wrongly on purpose; each must have been of use.
     """
@@ -39,7 +42,7 @@ def inspect(hub: Double) -> None:
 
 
 def problems(hub: Double) -> list[str]:
-    """What is wrong with a hub's exchanges, each told once however often it happened."""
+    """What is wrong with a hub's exchanges and events, each told once however often it happened."""
     judge = contract()
     found: dict[str, None] = {}
     for call in hub.exchanges:
@@ -47,6 +50,9 @@ def problems(hub: Double) -> list[str]:
             continue
         exchange = Exchange(call.method, call.path, call.status, call.query, call.body, call.answer)
         for problem in judge.problems(exchange):
+            found.setdefault(re.sub(r"\[\d+\]", "[…]", problem))
+    for event in hub.events:
+        for problem in judge.event(event.name, event.action, event.payload):
             found.setdefault(re.sub(r"\[\d+\]", "[…]", problem))
     return list(found)
 

@@ -70,8 +70,11 @@ def issue(hub: Double, repo: Repo, one: Issue) -> dict[str, Any]:
 
 
 def told_issue(hub: Double, repo: Repo, one: Issue) -> dict[str, Any]:
-    """An issue as events tell it: without who closed it."""
-    return {name: value for name, value in issue(hub, repo, one).items() if name != "closed_by"}
+    """An issue as events tell it: without who closed it, and its App without its client id."""
+    body = {name: value for name, value in issue(hub, repo, one).items() if name != "closed_by"}
+    if by := body["performed_via_github_app"]:
+        body["performed_via_github_app"] = {name: value for name, value in by.items() if name != "client_id"}
+    return body
 
 
 def comment(hub: Double, repo: Repo, one: Comment) -> dict[str, Any]:
