@@ -1,140 +1,276 @@
-"""What every target must do, as a base class. A new target's test is this, with its own two methods::
+"""What every target must do, as a base class. A new target's test is this, with what `Bench` asks for::
 
 class TestMine(TargetContract):
+    kind = "mine"
+    observing = 1
+    lacks = {"limits": "the server names no limits", ...}
+
     def make(self, folder):
         return MyTarget(folder / "store", NAME)
 
     def spoil(self, target):
         target.path.write_bytes(b"not a store")
+
+    def enters(self, folder, one, handover):
+        return ask_the_real_thing(folder, one.principal)
+
+The contract has three parts: what follows is about the target alone, `InTrouble` about networks, credentials and limits,
+and `InPipeline` about whole runs, their receipts and what a client sees of them. Nothing is skipped: what a target cannot
+do it says, with the reason, and that is held against the table in docs/targets/index.md.
 """
 
 from __future__ import annotations
 
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from conformance.bench import (
+    CAPABILITIES,
+    CREDENTIALS,
+    HOSTILE,
+    MOMENTS,
+    NAME,
+    PAST,
+    UNTIL,
+    Bench,
+    entitlement,
+    needs,
+    page_block,
+)
+from conformance.lives import InPipeline
+from conformance.trouble import InTrouble
 from daypass.core.errors import EdgeError
-from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.ports import Target
 
-NAME = "under-test"
-UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
-PAST = datetime(2001, 1, 2, 3, 4, 5, tzinfo=UTC)
+__all__ = [
+    "CREDENTIALS",
+    "HOSTILE",
+    "MOMENTS",
+    "NAME",
+    "PAST",
+    "UNTIL",
+    "TargetContract",
+    "entitlement",
+    "needs",
+    "page_block",
+]
 
-HOSTILE = (
-    "o'brien",
-    'double"quote',
-    "back\\slash",
-    "semi; DROP TABLE entitlements; --",
-    "' OR '1'='1",
-    "%",
-    "_",
-    "alice\nbob",
-    "tab\there",
-    " leading and trailing ",
-    "ünïcödé-日本語-🔑",
-    "e\u0301",
-    "\u00e9",
-    "ALICE",
-    "alice",
-    "$(touch x)`id`",
-    "{}",
-    "NULL",
-    "0",
-    "00",
-    "a" * 1000,
-)
-"""Principals that must neither break out of a statement nor be taken for one another."""
+MANY = 1000
 
 _TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12) | st.sampled_from(HOSTILE)
 
 
-def entitlement(
-    principal: str = "alice", *, resource: str = "orders-db", privilege: str = "orders_readonly"
-) -> Entitlement:
-    return Entitlement(NAME, resource, principal, canonical({"member_of": privilege}))
-
-
-class TargetContract:
-    """The contract. Subclasses give ``make`` and ``spoil``."""
-
-    def make(self, folder: Path) -> Target:
-        """Return a target called NAME whose world is the folder; a second call opens the same world again."""
-        raise NotImplementedError
-
-    def spoil(self, target: Target) -> None:
-        """Make the target's world impossible to read."""
-        raise NotImplementedError
+class TargetContract(InPipeline, InTrouble, Bench):
+    """The contract."""
 
     @pytest.fixture
-    def target(self, tmp_path: Path) -> Target:
-        return self.make(tmp_path)
+    def target(self, tmp_path: Path) -> Any:
+        self.welcome(tmp_path, [self.one(who, privilege=p) for who in range(3) for p in range(2)])
+        yield self.make(tmp_path)
+        self.forget(tmp_path)
 
+    # What it says of itself.
+
+    def test_it_says_what_it_can_do(self, target: Target) -> None:
+        assert target.abilities == self.abilities
+        assert ("reading" in self.lacks) is not target.abilities.readable
+
+    def test_what_it_lacks_is_said(self) -> None:
+        assert set(self.lacks) <= set(CAPABILITIES)
+        for name, hooks in CAPABILITIES.items():
+            given = [hook for hook in hooks if getattr(type(self), hook) is not getattr(Bench, hook)]
+            if name in self.lacks:
+                assert len(self.lacks[name]) > 10, f"say why it lacks {name}"
+                assert given == [], f"it lacks {name}, and gives {given}"
+            else:
+                assert given == list(hooks), f"give {hooks} of {name}, or say in `lacks` why there is none"
+        for hook in ("make", "spoil", "enters", *(["calls"] if "reading" not in self.lacks else [])):
+            assert getattr(type(self), hook) is not getattr(Bench, hook), f"give {hook}"
+
+    def test_its_health_has_facts_and_no_concerns(self, target: Target) -> None:
+        found = target.health()
+        assert found.facts
+        assert found.concerns == ()
+        if found.clock is not None:
+            assert abs(found.clock - datetime.now(UTC)) < timedelta(minutes=1)
+
+    # Add, remove, observe.
+
+    @needs("reading")
     def test_nothing_is_there_at_first(self, target: Target) -> None:
         assert target.observe() == frozenset()
 
+    @needs("reading")
     def test_what_was_added_is_observed(self, target: Target) -> None:
-        target.add(entitlement(), UNTIL)
-        assert target.observe() == {entitlement()}
+        self.give(target, self.one())
+        assert target.observe() == {self.one()}
 
+    @needs("reading")
     def test_adding_twice_is_adding_once(self, target: Target) -> None:
-        target.add(entitlement(), UNTIL)
-        target.add(entitlement(), UNTIL + timedelta(hours=1))
-        assert target.observe() == {entitlement()}
-        target.remove(entitlement())
+        self.give(target, self.one())
+        self.give(target, self.one(), until=UNTIL + timedelta(hours=1))
+        assert target.observe() == {self.one()}
+        self.take(target, self.one())
         assert target.observe() == frozenset()
 
+    @needs("reading")
     def test_removing_what_is_absent_is_nothing(self, target: Target) -> None:
-        target.remove(entitlement())
-        target.add(entitlement("bob"), UNTIL)
-        target.remove(entitlement())
-        target.remove(entitlement())
-        assert target.observe() == {entitlement("bob")}
+        self.take(target, self.one())
+        self.give(target, self.one(1))
+        self.take(target, self.one())
+        self.take(target, self.one())
+        assert target.observe() == {self.one(1)}
 
-    @pytest.mark.parametrize(
-        "other",
-        [entitlement("bob"), entitlement(resource="payroll"), entitlement(privilege="orders_admin")],
-        ids=["principal", "resource", "privilege"],
-    )
-    def test_entitlements_that_differ_in_one_part_are_apart(self, target: Target, other: Entitlement) -> None:
-        target.add(entitlement(), UNTIL)
-        target.add(other, UNTIL)
-        assert target.observe() == {entitlement(), other}
-        target.remove(entitlement())
+    @needs("reading")
+    @pytest.mark.parametrize(("who", "privilege"), [(1, 0), (0, 1)], ids=["principal", "privilege"])
+    def test_entitlements_that_differ_in_one_part_are_apart(self, target: Target, who: int, privilege: int) -> None:
+        self._apart(target, self.one(who, privilege=privilege))
+
+    @needs("resources")
+    def test_one_privilege_on_two_resources_is_two_entitlements(self, target: Target, tmp_path: Path) -> None:
+        other = self.one(resource="payroll")
+        self.welcome(tmp_path, [other])
+        self._apart(target, other)
+
+    def _apart(self, target: Target, other: Entitlement) -> None:
+        self.give(target, self.one(), other)
+        assert target.observe() == {self.one(), other}
+        self.take(target, self.one())
         assert target.observe() == {other}
 
+    @needs("reading")
     def test_a_removal_is_seen_by_whoever_reads_next(self, target: Target, tmp_path: Path) -> None:
-        target.add(entitlement(), UNTIL)
+        self.give(target, self.one())
         other = self.make(tmp_path)
-        assert other.observe() == {entitlement()}
-        target.remove(entitlement())
+        assert other.observe() == {self.one()}
+        self.take(target, self.one())
         assert other.observe() == frozenset()
 
-    def test_no_text_breaks_out_of_its_place(self, target: Target) -> None:
-        every = {entitlement(p) for p in HOSTILE} | {entitlement(privilege=p) for p in HOSTILE}
-        for one in sorted(every):
-            target.add(one, UNTIL)
-        assert target.observe() == every
-        for one in sorted(every):
-            target.remove(one)
-            every.discard(one)
-            assert target.observe() == every
+    @needs("reading")
+    def test_complete_observation_shows_what_another_handle_added(self, target: Target, tmp_path: Path) -> None:
+        self.by_hand(tmp_path, self.one(2))
+        assert target.observe() == ({self.one(2)} if target.abilities.complete_observation else frozenset())
 
-    def test_a_thousand_are_all_observed(self, target: Target) -> None:
-        every = {entitlement(f"person-{n}", resource=f"resource-{n % 7}") for n in range(1000)}
-        for one in sorted(every):
-            target.add(one, UNTIL)
-        assert target.observe() == every
+    @needs("reading")
+    def test_its_fingerprint_moves_with_what_is_there_or_is_none(self, target: Target) -> None:
+        empty = target.fingerprint()
+        self.give(target, self.one())
+        held = target.fingerprint()
+        assert (empty == held == "") or (empty != held and held == target.fingerprint())
+        self.give(target, self.one(1))
+        self.take(target, self.one())
+        changed = target.fingerprint()
+        assert held == "" or changed not in {empty, held}
+        self.give(target, self.one())
+        self.take(target, self.one())
+        assert target.fingerprint() == changed
+
+    @needs("reading")
+    @pytest.mark.parametrize("held", [0, 1])
+    def test_a_world_that_cannot_be_read_is_an_error_and_never_empty(self, target: Target, held: int) -> None:
+        self.give(target, *[self.one(n) for n in range(held)])
+        self.spoil(target)
+        for ask in (target.observe, target.health, target.fingerprint):
+            try:
+                answer = ask()
+            except EdgeError:
+                continue
+            assert (ask, answer) == (target.fingerprint, "")
+
+    # Many orders in one step.
+
+    def test_no_orders_have_no_answers(self, target: Target) -> None:
+        assert list(target.carry_out([])) == []
+
+    def test_orders_are_answered_one_by_one_in_order_and_a_bad_one_stops_only_itself(self, target: Target) -> None:
+        stray = self.one()._replace(target="elsewhere")
+        orders = [self.order(one) for one in (self.one(0), stray, self.one(1), stray, self.one(2))]
+        words = "expected an entitlement of target 'under-test', got one of 'elsewhere'"
+        assert [answer.error for answer in target.carry_out(orders)] == ["", words, "", words, ""]
+        self._holds(target, self.one(0), self.one(1), self.one(2))
+        orders = [self.order(one, remove=True) for one in (self.one(0), stray, self.one(1))]
+        assert [answer.error for answer in target.carry_out(orders)] == ["", words, ""]
+        self._holds(target, self.one(2))
+
+    def test_orders_about_one_entitlement_are_carried_out_in_their_order(self, target: Target) -> None:
+        self.give(target, self.one(1))
+        add, remove = self.order(self.one()), self.order(self.one(), remove=True)
+        assert [a.error for a in target.carry_out([add, remove])] == ["", ""]
+        self._holds(target, self.one(1))
+        assert [a.error for a in target.carry_out([remove, add])] == ["", ""]
+        self._holds(target, self.one(), self.one(1))
+
+    def _holds(self, target: Target, *ones: Entitlement) -> None:
+        assert "reading" in self.lacks or target.observe() == {*ones}
+
+    @needs("strangers")
+    def test_who_does_not_exist_is_refused_by_name_and_stops_only_that_order(
+        self, target: Target, tmp_path: Path
+    ) -> None:
+        self._refused_alone(target, self.stranger(tmp_path), lambda one: one.principal)
+
+    @needs("privileges")
+    def test_a_privilege_that_does_not_exist_is_refused_and_stops_only_that_order(
+        self, target: Target, tmp_path: Path
+    ) -> None:
+        self._refused_alone(target, self.strange_privilege(tmp_path), lambda one: "")
+
+    def _refused_alone(self, target: Target, bad: Entitlement, named: Any) -> None:
+        answers = target.carry_out([self.order(one) for one in (self.one(0), bad, self.one(1))])
+        assert [bool(answer.error) for answer in answers] == [False, True, False]
+        assert named(bad) in answers[1].error
+        assert answers[1].handover == ""
+        self._holds(target, self.one(0), self.one(1))
+        assert [a.error for a in target.carry_out([self.order(bad, remove=True)])] == [""]  # absent: nothing to do
+
+    # Names.
+
+    @needs("reading")
+    def test_no_text_breaks_out_of_its_place(self, target: Target, tmp_path: Path) -> None:
+        good: list[Entitlement] = []
+        for name in HOSTILE:
+            if self.takes(name) and not any(self.same(name, one.principal) for one in good):
+                good.append(self.named(name))
+        self.welcome(tmp_path, good)
+        for name in (name for name in HOSTILE if not self.takes(name)):
+            (answer,) = target.carry_out([self.order(self.named(name))])
+            assert answer.error, f"{name!r} cannot be held, and was not refused"
+            assert target.observe() == frozenset()
+        self.give(target, *good)
+        assert target.observe() == {*good}
+        left = {*good}
+        for one in good:
+            self.take(target, one)
+            left.discard(one)
+            assert target.observe() == left
+
+    # Size.
+
+    @needs("reading")
+    def test_a_thousand_are_all_observed_in_the_calls_it_states(self, target: Target, tmp_path: Path) -> None:
+        every = [self.named(self.numbered(n)) for n in range(MANY)]
+        self.welcome(tmp_path, every)
+        step = target.abilities.at_once
+        for start in range(0, MANY, step):
+            self.give(target, *every[start : start + step])
+        fresh = self.make(tmp_path)
+        before = self.calls(tmp_path)
+        assert fresh.observe() == {*every}
+        assert 0 < self.calls(tmp_path) - before <= self.observing
+
+    # Whose it is, and until when.
 
     def test_another_targets_entitlement_is_refused(self, target: Target) -> None:
-        stray = Entitlement("elsewhere", "orders-db", "alice", "{}")
+        stray = self.one()._replace(target="elsewhere")
         message = "expected an entitlement of target 'under-test', got one of 'elsewhere'"
         with pytest.raises(EdgeError) as refused:
             target.add(stray, UNTIL)
@@ -142,59 +278,82 @@ class TargetContract:
         with pytest.raises(EdgeError) as refused:
             target.remove(stray)
         assert refused.value.message == message
-        assert target.observe() == frozenset()
+        self._holds(target)
 
+    @needs("reading")
     def test_access_ends_by_itself_exactly_where_the_target_says_so(self, target: Target) -> None:
-        target.add(entitlement(), PAST)
-        assert target.observe() == (frozenset() if target.abilities.native_expiry else {entitlement()})
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+        self.give(target, self.one(), until=end)
+        time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()) + 0.5)
+        assert target.observe() == (frozenset() if target.abilities.native_expiry else {self.one()})
 
-    def test_complete_observation_shows_what_another_handle_added(self, target: Target, tmp_path: Path) -> None:
-        if not target.abilities.complete_observation:
-            pytest.skip("this target does not list everything it holds")
-        self.make(tmp_path).add(entitlement("mallory"), UNTIL)
-        assert target.observe() == {entitlement("mallory")}
+    # The proof from the client's side.
 
-    @pytest.mark.parametrize("held", [0, 1])
-    def test_a_world_that_cannot_be_read_is_an_error_and_never_empty(self, target: Target, held: int) -> None:
-        for n in range(held):
-            target.add(entitlement(f"person-{n}"), UNTIL)
-        self.spoil(target)
-        with pytest.raises(EdgeError):
-            target.observe()
+    def test_the_subject_gets_in_exactly_while_the_target_holds_it(self, target: Target, tmp_path: Path) -> None:
+        one = self.one()
+        assert not self.enters(tmp_path, one, "")
+        (done,) = self.give(target, one)
+        assert bool(done.handover) is target.abilities.hands_over
+        assert self.enters(tmp_path, one, done.handover)
+        assert not self.enters(tmp_path, self.one(1), done.handover)
+        self.take(target, one)
+        assert not self.enters(tmp_path, one, done.handover)
 
+    def test_what_is_handed_over_arrives_or_nothing_was_given(self, target: Target, tmp_path: Path) -> None:
+        order = self.order(self.one())._replace(keys=())
+        (answer,) = target.carry_out([order])
+        # Who has no key cannot receive anything: that is a refusal where something would have to be handed over.
+        assert bool(answer.error) is target.abilities.hands_over
+        assert self.enters(tmp_path, self.one(), answer.handover) is not target.abilities.hands_over
+
+    # Everything at once.
+
+    @needs("reading")
     def test_any_order_of_calls_gives_what_a_set_gives(self) -> None:
-        make = self.make
+        bench = self
 
         class Machine(RuleBasedStateMachine):
             def __init__(self) -> None:
                 super().__init__()
-                self.folder = tempfile.TemporaryDirectory()
-                self.target = make(Path(self.folder.name))
+                self.temporary = tempfile.TemporaryDirectory()
+                self.folder = Path(self.temporary.name)
+                bench.welcome(self.folder, [bench.one(who) for who in range(3)])
+                self.target = bench.make(self.folder)
                 self.model: set[Entitlement] = set()
 
-            @rule(principal=_TEXT, resource=st.sampled_from(["orders-db", "payroll"]), hours=st.integers(0, 99))
-            def add(self, principal: str, resource: str, hours: int) -> None:
-                one = entitlement(principal, resource=resource)
-                self.target.add(one, UNTIL + timedelta(hours=hours))
+            @rule(
+                principal=_TEXT | st.sampled_from(bench.principals),
+                privilege=st.integers(0, 1),
+                hours=st.integers(0, 9),
+            )
+            def add(self, principal: str, privilege: int, hours: int) -> None:
+                one = bench.named(principal, privilege=privilege)
+                if not bench.takes(principal) or any(bench.same(principal, known.principal) for known in self.model):
+                    return
+                bench.welcome(self.folder, [one])
+                bench.give(self.target, one, until=UNTIL + timedelta(hours=hours))
                 self.model.add(one)
 
             @rule(data=st.data(), gone=st.booleans())
             def remove(self, data: st.DataObject, gone: bool) -> None:
-                known = sorted(self.model) if gone and self.model else [entitlement("nobody")]
+                known = sorted(self.model) if gone and self.model else [bench.one(2)]
                 one = data.draw(st.sampled_from(known))
-                self.target.remove(one)
+                bench.take(self.target, one)
                 self.model.discard(one)
 
             @rule()
             def open_again(self) -> None:
-                self.target = make(Path(self.folder.name))
+                self.target = bench.make(self.folder)
 
             @invariant()
             def same(self) -> None:
                 assert self.target.observe() == self.model
 
             def teardown(self) -> None:
-                self.folder.cleanup()
+                bench.forget(self.folder)
+                self.temporary.cleanup()
 
-        few = settings(max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+        few = settings(
+            max_examples=self.examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        )
         run_state_machine_as_test(Machine, settings=few)

@@ -1,14 +1,54 @@
 from __future__ import annotations
 
+import sqlite3
+from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
+
+import pytest
 
 from conformance.suite import NAME, TargetContract
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.core.plan import Entitlement
+from daypass.edges.targets import embedded
+from daypass.edges.targets.embedded import EmbeddedTarget, holds
 
 
 class TestEmbedded(TargetContract):
+    kind = "embedded"
+    observing = 1
+    window = timedelta(seconds=3)
+    lacks: ClassVar = {
+        "strangers": "whoever is asked for may be somebody: the programs that ask know who exists",
+        "privileges": "a privilege is what the programs that ask take it for",
+        "network": "it is a file of this machine",
+        "credentials": "whoever may write the file may write it; nobody else is let in",
+        "limits": "it has no server that could ask to wait",
+    }
+
+    @pytest.fixture(autouse=True)
+    def _count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Count the statements that read the table, in whatever connection."""
+        self.read = 0
+        connect = embedded._connect
+
+        def counted(path: Path, mode: str) -> sqlite3.Connection:
+            connection = connect(path, mode)
+            connection.set_trace_callback(self._trace)
+            return connection
+
+        monkeypatch.setattr(embedded, "_connect", counted)
+
+    def _trace(self, statement: str) -> None:
+        self.read += statement.startswith("SELECT")
+
     def make(self, folder: Path) -> EmbeddedTarget:
         return EmbeddedTarget(folder / "embedded.sqlite", NAME)
 
     def spoil(self, target: EmbeddedTarget) -> None:
         target.path.write_bytes(b"not a database, whatever its name says\n" * 200)
+
+    def calls(self, folder: Path) -> int:
+        return self.read
+
+    def enters(self, folder: Path, one: Entitlement, handover: str) -> bool:
+        return holds(folder / "embedded.sqlite", one)

@@ -1,25 +1,86 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from conformance.suite import NAME, UNTIL, TargetContract, entitlement
 from daypass.core.errors import EdgeError
+from daypass.core.plan import Entitlement
 from fakes.target import Died, FakeTarget
 
 
 class TestFake(TargetContract):
+    """The suite's own test: the fake has every capability, so that no part of the contract is left out."""
+
+    observing = 1
+    window = timedelta(seconds=3)
+
     @pytest.fixture(autouse=True)
-    def worlds(self) -> None:
-        self.worlds_by_folder: dict[Path, FakeTarget] = {}
+    def _worlds(self) -> None:
+        self.worlds: dict[Path, FakeTarget] = {}
+
+    def _world(self, folder: Path) -> FakeTarget:
+        return self.worlds.setdefault(folder, FakeTarget(NAME))
 
     def make(self, folder: Path) -> FakeTarget:
-        first = self.worlds_by_folder.setdefault(folder, FakeTarget(NAME))
-        return FakeTarget(NAME, held=first.held)
+        first = self._world(folder)
+        return FakeTarget(NAME, held=first.held, dials=first.dials, reads=first.reads, waited=first.waited)
 
     def spoil(self, target: FakeTarget) -> None:
         target.dials.unreadable = True
+
+    def welcome(self, folder: Path, ones: Iterable[Entitlement]) -> None:
+        dials = self._world(folder).dials
+        ones = list(ones)
+        dials.known = (dials.known or frozenset()) | {one.principal for one in ones}
+        dials.roles = (dials.roles or frozenset()) | {one.privilege for one in ones}
+
+    def stranger(self, folder: Path) -> Entitlement:
+        return self.named("nobody-at-all")
+
+    def strange_privilege(self, folder: Path) -> Entitlement:
+        return self.one()._replace(privilege='{"member_of":"no_such_role"}')
+
+    def calls(self, folder: Path) -> int:
+        return self._world(folder).reads.count("observe")
+
+    def enters(self, folder: Path, one: Entitlement, handover: str) -> bool:
+        return one in self._world(folder).held
+
+    def cut(self, folder: Path, moment: str) -> None:
+        dials = self._world(folder).dials
+        dials.unreadable = moment == "before"
+        dials.fail_before_write = moment != "after"
+        dials.fail_after_write = moment == "after"
+
+    def mend(self, folder: Path) -> None:
+        dials = self._world(folder).dials
+        dials.unreadable = dials.fail_before_write = dials.fail_after_write = False
+
+    def slowed(self, folder: Path, seconds: int) -> tuple[FakeTarget, Sequence[float]]:
+        target = self.make(folder)
+        target.dials.retry_after = seconds
+        return target, target.waited
+
+    def with_credential(self, folder: Path, state: str) -> tuple[FakeTarget, str, str]:
+        first = self._world(folder)
+        target = FakeTarget(NAME, held=first.held)
+        target.dials.known, target.dials.roles, target.dials.credential = first.dials.known, first.dials.roles, state
+        return target, f"the credential is {state}", "hunter2"
+
+    def least_privilege(self) -> str:
+        return "GRANT nothing;\n"
+
+    @pytest.fixture(autouse=True)
+    def _page(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from conformance import bench
+
+        page = "# fake\n\n<!-- file: least-privilege -->\n```sql\nGRANT nothing;\n```\n"
+        (tmp_path / ".md").write_text(page)
+        monkeypatch.setattr(bench, "PAGES", tmp_path)
 
 
 def test_a_write_that_fails_before_has_done_nothing() -> None:

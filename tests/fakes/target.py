@@ -32,6 +32,14 @@ class Dials:
     ignore_writes: bool = False
     """A write returns as if it were done, and has done nothing."""
     only: frozenset[Entitlement] | None = None
+    known: frozenset[str] | None = None
+    """The principals that exist (None: everybody)."""
+    roles: frozenset[str] | None = None
+    """The privileges that exist (None: all)."""
+    credential: str = ""
+    """What is wrong with the credential: "wrong", "expired", "too weak" or "too strong"."""
+    retry_after: int = 0
+    """How many seconds the next answer asks to wait."""
     die_before_write: int | None = None
     """Die at this many writes from now (0: the next), before it takes effect."""
     die_after_write: int | None = None
@@ -47,6 +55,8 @@ class FakeTarget(OneByOne):
     abilities: Abilities = field(default_factory=lambda: Abilities(native_expiry=False, complete_observation=True))
     dials: Dials = field(default_factory=Dials)
     calls: list[tuple[str, Entitlement]] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
     _stale: frozenset[Entitlement] | None = None
 
     def give_unmanaged(self, entitlements: Iterable[Entitlement]) -> None:
@@ -63,13 +73,14 @@ class FakeTarget(OneByOne):
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now, or that a stale reading shows."""
-        if self.dials.unreadable:
-            raise EdgeError(f"{self.name} cannot be reached")
+        self._come_in("observe")
         return frozenset(self.held) if self._stale is None else self._stale
 
     def health(self) -> Health:
         """Say how much is there."""
-        return Health((f"{len(self.observe())} held",))
+        self._come_in("health")
+        much = self.dials.credential
+        return Health((f"{len(self.held)} held",), (f"the credential is {much}",) if much else ())
 
     def fingerprint(self) -> str:
         """Say that observing is the cheapest way."""
@@ -83,10 +94,26 @@ class FakeTarget(OneByOne):
         """Make the entitlement not exist."""
         self._write("remove", entitlement, None)
 
+    def _come_in(self, what: str) -> None:
+        self.reads.append(what)
+        if self.dials.unreadable:
+            raise EdgeError(f"{self.name} cannot be reached")
+        if self.dials.credential in {"wrong", "expired"}:
+            raise EdgeError(f"{self.name} lets nobody in: the credential is {self.dials.credential}")
+        if self.dials.retry_after:
+            self.waited.append(self.dials.retry_after)
+            self.dials.retry_after = 0
+
     def _write(self, verb: str, entitlement: Entitlement, until: datetime | None) -> None:
         if entitlement.target != self.name:
             raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
         self.calls.append((verb, entitlement))
+        if self.dials.credential in {"wrong", "expired", "too weak"}:
+            raise EdgeError(f"{self.name} lets nobody {verb}: the credential is {self.dials.credential}")
+        if verb == "add" and self.dials.known is not None and entitlement.principal not in self.dials.known:
+            raise EdgeError(f"{self.name} has nobody called {entitlement.principal!r}")
+        if verb == "add" and self.dials.roles is not None and entitlement.privilege not in self.dials.roles:
+            raise EdgeError(f"{self.name} has no {entitlement.privilege}")
         meant = self.dials.only is None or entitlement in self.dials.only
         self._maybe_die("die_before_write")
         if meant and self.dials.fail_before_write:

@@ -1,0 +1,164 @@
+"""What a target must do in whole runs: with grants, a forge, receipts, and clients who try to get in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from conformance.bench import Bench, needs
+from conformance.world import Around, Deaf, Killed, World
+from daypass.core.errors import ExitCode
+from daypass.core.ledger.receipt import Outcome
+from daypass.core.plan import Action, Reason
+
+
+class InPipeline(Bench):
+    """The part of the contract that is about runs."""
+
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> World:
+        made = World(tmp_path / "life", self)
+        yield made
+        self.forget(made.place)
+
+    def test_two_grants_of_one_entitlement_and_the_end_of_one(self, world: World) -> None:
+        first = world.grant(-130, 60, start=-120)
+        second = world.grant(-129, 120, start=-110)
+        assert first != second
+        assert world.apply(-125).outcomes == []
+        assert world.held() == frozenset()
+        assert _said(world.apply(-119).outcomes) == [("add", Reason.WINDOW_OPENED, True)]
+        assert world.held() == {self.one()}
+        assert _said(world.apply(-109).outcomes) == [("add", Reason.WINDOW_MOVED, True)]  # told of the later end
+        assert world.held() == {self.one()}
+        world.apply(61)  # the first is over, and the second goes on
+        assert world.held() == {self.one()}
+        assert world.outcomes(Action.REMOVE) == []
+        assert _said(world.apply(121).outcomes) == [("remove", Reason.EXPIRED, True)]
+        assert world.held() == frozenset()
+        (removal,) = world.outcomes(Action.REMOVE)
+        assert second in removal.change.grants
+        world.settled(122)
+
+    def test_the_end_of_one_grant_before_its_time_leaves_what_the_other_gives(self, world: World) -> None:
+        first, second = world.grant(-120, 120), world.grant(-119, 60)
+        world.apply(-118)
+        world.end(first, -100)
+        world.apply(-98)
+        assert world.held() == {self.one()}
+        assert world.outcomes(Action.REMOVE) == []
+        world.apply(61)
+        assert world.held() == frozenset()
+        (removal,) = world.outcomes(Action.REMOVE)
+        assert second in removal.change.grants
+        world.settled(62)
+
+    def test_a_second_run_changes_nothing(self, world: World) -> None:
+        world.grant(-120, 60)
+        world.apply(-119)
+        before = len(world.bodies())
+        assert world.apply(-118).outcomes == []
+        assert len(world.bodies()) == before
+        world.settled(-117)
+
+    @needs("reading")
+    def test_access_that_is_not_ours_is_seen_reported_and_untouched(self, world: World) -> None:
+        self.by_hand(world.place, self.one(2))
+        seen = (self.one(2),) if self.abilities.complete_observation else ()  # what it does not list, it cannot report
+        world.grant(-120, 60)
+        done = world.apply(-119)
+        assert done.survey.plan.unmanaged == seen
+        assert world.held() == {self.one(), *seen}
+        done = world.apply(61)
+        assert done.survey.plan.unmanaged == seen
+        assert world.held() == {*seen}
+        assert self.enters(world.place, self.one(2), "")
+        assert world.ours() == set()
+        assert {o.change.entitlement for o in world.outcomes()} == {self.one()}
+
+    @needs("strangers")
+    def test_somebody_who_does_not_exist_stops_only_their_own_grant(self, tmp_path: Path) -> None:
+        place = tmp_path / "life"
+        stranger = self.stranger(place / "world")
+        world = World(place, self, {"bob": stranger.principal})
+        world.grant(-120, 60, who="bob")
+        world.grant(-119, 60)
+        done = world.apply(-118)
+        assert done.exit_code is ExitCode.PARTIAL
+        assert {(o.change.entitlement.principal, o.ok) for o in done.outcomes} == {
+            (stranger.principal, False),
+            (self.principals[0], True),
+        }
+        (error,) = [o.error for o in done.outcomes if not o.ok]
+        assert stranger.principal in error
+        assert world.held() == world.ours() == {self.one()}
+        world.apply(61)
+        assert world.held() == world.ours() == set()
+        world.access.run("audit", "verify", "--at", world.at(62))
+        self.forget(world.place)
+
+    @needs("reading")
+    def test_a_removal_is_recorded_only_after_reading_back(self, world: World) -> None:
+        world.grant(-120, 60)
+        world.apply(-119)
+        for minutes in (61, 62):
+            done = world.apply(minutes, Deaf)
+            assert [(o.ok, o.error) for o in done.outcomes if not o.recovered] == [
+                (False, "still there when read back")
+            ]
+            assert world.held() == world.ours() == {self.one()}
+        world.apply(63)
+        assert world.held() == world.ours() == set()
+        world.settled(64)
+
+    @pytest.mark.parametrize("when", ["before the write", "after the write"])
+    def test_a_run_that_is_killed_is_completed_by_the_next(self, world: World, when: str) -> None:
+        def die() -> None:
+            raise Killed
+
+        def killed(minutes: float) -> None:
+            wrap: dict[str, Callable[[], None]] = {"before" if when.startswith("before") else "after": die}
+            with pytest.raises(Killed):
+                world.apply(minutes, lambda target: Around(target, **wrap))
+
+        world.grant(-120, 60)
+        killed(-119)
+        world.apply(-118)
+        assert world.held() == world.ours() == {self.one()}
+        world.settled(-117)
+        killed(61)
+        world.apply(62)
+        assert world.held() == world.ours() == set()
+        world.settled(63)
+
+    def test_the_subject_really_can_from_the_start_of_the_window_and_not_after_its_end(self, world: World) -> None:
+        """With the clock that clients and servers have."""
+        now = (datetime.now(UTC) - world.start).total_seconds() + 3
+        opens, ends = int(now), int(now + self.window.total_seconds())
+        world.grant(-1, ends / 60, start=opens / 60)
+        world.apply(0)
+        assert not self.enters(world.place, self.one(), "")
+        _wait_for(world, opens)
+        world.apply(opens / 60)
+        assert self.enters(world.place, self.one(), world.handover())
+        _wait_for(world, ends)
+        if self.abilities.native_expiry:
+            time.sleep(1)  # nothing of ours runs
+            assert not self.enters(world.place, self.one(), world.handover())
+        world.apply(ends / 60)
+        assert not self.enters(world.place, self.one(), world.handover())
+        assert world.ours() == set()
+        world.settled((ends + 1) / 60)
+
+
+def _said(outcomes: list[Outcome]) -> list[tuple[str, Reason, bool]]:
+    return [(o.change.action.value, o.change.reason, o.ok) for o in outcomes]
+
+
+def _wait_for(world: World, seconds: int) -> None:
+    left = seconds - (datetime.now(UTC) - world.start).total_seconds()
+    time.sleep(max(0.0, left))

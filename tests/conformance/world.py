@@ -1,0 +1,208 @@
+"""An access repository whose one target is the one under test: the pipeline's own functions, real git, a real ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from conformance.bench import NAME, Bench
+from daypass.cli.site import Site
+from daypass.core.grant import GrantId
+from daypass.core.ledger.receipt import Body, Intent, Outcome
+from daypass.core.ledger.statement import from_statement
+from daypass.core.plan import Action, Entitlement
+from daypass.core.window import format_instant
+from daypass.pipeline.apply import Applied
+from daypass.pipeline.apply import apply as carry_out
+from daypass.pipeline.propose import end
+from daypass.pipeline.survey import Survey, survey
+from daypass.ports import Done, Order, Target
+from driver import Access
+
+Wrap = Callable[[Target], Any]
+
+_RULES = 'version: 1\nrules:\n  - {id: all-pass, when: "true", approve: automatically}\n'
+_RESOURCE = """\
+version: 1
+title: Orders database
+target: %s
+environment: staging
+classification: internal
+owners: [dba]
+roles:
+  readonly: {max_duration: 8h, privilege: %s}
+  admin: {max_duration: 8h, privilege: %s}
+"""
+
+
+class World:
+    """alice, bob and carol of the example are the bench's three principals; requests need no approval.
+
+    Times are minutes from the second at which the world was made; the repository is four hours older. ``place`` is the
+    target's own world.
+    """
+
+    def __init__(self, folder: Path, bench: Bench, identities: Mapping[str, str] | None = None) -> None:
+        self.bench = bench
+        self.start = datetime.now(UTC).replace(microsecond=0)
+        self.place = folder / "world"
+        self.place.mkdir(parents=True)
+        self.access = Access(folder / "access")
+        self.access.top.mkdir()
+        self.access.git("init", "-q", "--initial-branch=main")
+        self.access.git("config", "user.name", "Olga Platform")
+        self.access.git("config", "user.email", "olga@example.com")
+        self.access.run("init", ".", "--example", "--simulated-clock", "--at", self.at(-240))
+        self._write(dict(zip(("alice", "bob", "carol"), bench.principals, strict=True)) | dict(identities or {}))
+        bench.welcome(self.place, [bench.one(who, privilege=p) for who in range(3) for p in range(2)])
+
+    def _write(self, identities: Mapping[str, str]) -> None:
+        for gone in (
+            "policies/resources/payroll.yaml",
+            "policies/resources/staging.yaml",
+            "policies/tests/access.yaml",
+        ):
+            (self.access.top / gone).unlink()
+        (self.access.top / "policies/resources/orders-db.yaml").write_text(
+            _RESOURCE % (NAME, *(json.dumps(dict(privilege)) for privilege in self.bench.privileges)), encoding="utf-8"
+        )
+        self.access.write("policies/rules/access.yaml", _RULES)
+        settings = self.access.top / "policies/daypass.yaml"
+        text = settings.read_text(encoding="utf-8")
+        settings.write_text(text.replace("embedded: {kind: embedded}", f"{NAME}: {{kind: embedded}}"), encoding="utf-8")
+        people = {
+            name: {
+                "name": name.title(),
+                "email": f"{name}@example.com",
+                "identities": {NAME: principal},
+                **({"ssh_keys": list(self.bench.keys)} if self.bench.keys else {}),
+            }
+            for name, principal in identities.items()
+        }
+        directory = {"version": 1, "people": people, "groups": {"dba": {"members": ["carol"]}}}
+        self.access.write("policies/directory/people.yaml", json.dumps(directory, ensure_ascii=False, indent=1))
+        for purpose in (self.access.top / "policies/purposes").glob("*.yaml"):
+            purpose.unlink()
+        self.access.run("codeowners")
+        self.access.commit("A world for one target")
+        self.access.run("check", "--at", self.at(-240))
+
+    def at(self, minutes: float) -> str:
+        """Return an instant as the command line takes it."""
+        return format_instant(self.instant(minutes))
+
+    def instant(self, minutes: float) -> datetime:
+        return self.start + timedelta(seconds=int(minutes * 60))
+
+    def grant(self, asked: float, until: float, *, who: str = "alice", start: float | None = None) -> str:
+        """Ask and merge at an instant; return the grant's id."""
+        window = ("--from", self.at(start if start is not None else asked), "--until", self.at(until))
+        reason = ("--reason", "to see whether it works as it must")
+        what = ("--resource", "orders-db", "--role", "readonly")
+        said = self.access.run("request", *what, *reason, *window, "--at", self.at(asked), acting=who)
+        number = said.out.split("#", 1)[1].split(":", 1)[0]
+        said = self.access.run("gate", number, "--at", self.at(asked))
+        return said.out.split("grants ", 1)[1].split("\n", 1)[0].strip()
+
+    def end(self, grant: str, minutes: float) -> None:
+        """End a grant before its time: its removal is merged, and nothing is applied."""
+        site = Site(self.access.top, "alice")
+        opened = end(site.history, site.forge, (GrantId(grant),), main=site.main, at=self.instant(minutes))
+        self.access.run("gate", str(opened.pull.number), "--at", self.at(minutes))
+
+    def survey(self, minutes: float, target: Any) -> Survey:
+        site = Site(self.access.top)
+        return survey(
+            site.history,
+            site.forge,
+            site.policy_at,
+            site.standing,
+            lambda main: {NAME: target},
+            tip=site.tip,
+            at=self.instant(minutes),
+        )
+
+    def apply(self, minutes: float, wrap: Wrap = lambda target: target, target: Target | None = None) -> Applied:
+        """Run the applier as a fresh process does, on a target opened afresh."""
+        opened = wrap(target if target is not None else self.bench.make(self.place))
+        return carry_out(
+            lambda: self.survey(minutes, opened),
+            Site(self.access.top).books,
+            lambda main: {NAME: opened},
+            run=f"run-{int(minutes * 60)}",
+            progress=lambda *_: None,
+        )
+
+    def held(self) -> frozenset[Entitlement]:
+        """Return what exists: as observed, or as the ledger believes it where nobody can look."""
+        target = self.bench.make(self.place)
+        return target.observe() if target.abilities.readable else frozenset(self.ours())
+
+    def ours(self) -> set[Entitlement]:
+        return set(Site(self.access.top).standing.holdings)
+
+    def bodies(self) -> list[Body]:
+        """Return every receipt of the ledger, verified."""
+        books = Site(self.access.top).books
+        return [from_statement(books.verifier.open(envelope.raw)).body for envelope in books.ledger.envelopes()]
+
+    def outcomes(self, action: Action | None = None) -> list[Outcome]:
+        """Return what came of each change, in the ledger's order."""
+        found = [body for body in self.bodies() if isinstance(body, Outcome)]
+        return [outcome for outcome in found if action is None or outcome.change.action is action]
+
+    def handover(self) -> str:
+        """Return what was handed over last."""
+        return next((o.handover for o in reversed(self.outcomes(Action.ADD)) if o.handover), "")
+
+    def settled(self, minutes: float) -> None:
+        """Every intent has an outcome, what is ours is what exists, and the ledger verifies.
+
+        What a run could not tell of has another one: that of the run which looked.
+        """
+        site = Site(self.access.top)
+        assert site.standing.pending == {}
+        assert self.held() == self.ours()
+        meant = [change for body in self.bodies() if isinstance(body, Intent) for change in body.changes]
+        came = [outcome.change for outcome in self.outcomes()]
+        assert len(came) >= len(meant)
+        assert {*came} == {*meant}
+        self.access.run("audit", "verify", "--at", self.at(minutes))
+
+
+class Around:
+    """A target with something done around its writing."""
+
+    def __init__(
+        self, target: Target, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None
+    ):
+        self._target = target
+        self._before = before
+        self._after = after
+        self.asked: list[Sequence[Order]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        self.asked.append(orders)
+        self._before()
+        try:
+            return self._target.carry_out(orders)
+        finally:
+            self._after()
+
+
+class Deaf(Around):
+    """Says that everything was done, and does nothing."""
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        self.asked.append(orders)
+        return [Done() for _ in orders]
+
+
+class Killed(BaseException):
+    """The process ended here."""
