@@ -15,6 +15,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 ACCOUNT = getpass.getuser()
 _PATIENCE = 15.0
@@ -50,7 +51,7 @@ class Sshd:
     log: Path = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Sshd:
+    def __enter__(self) -> Self:
         sshd = "/usr/sbin/sshd"
         need(sshd, "ssh")
         self.folder.mkdir(parents=True, exist_ok=True)

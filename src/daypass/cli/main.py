@@ -36,6 +36,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("daypass.cli.apply:plan", "show the changes that would be made at the targets"),
     "drift": ("daypass.cli.drift:drift", "say where the targets are not as main says"),
     "apply": ("daypass.cli.apply:apply", "make the changes, with receipts"),
+    "fetch": ("daypass.cli.fetch:fetch", "get what a grant hands over to you: a certificate, or a sealed secret"),
+    "krl": ("daypass.cli.fetch:krl", "write an ssh target's key revocation list, for hosts to fetch"),
     "expire": ("daypass.cli.apply:expire", "revoke what has ended and open the removal pull request"),
     "watch": ("daypass.cli.watch:watch", "apply without end: at every boundary and after every merge"),
     "heartbeat": ("daypass.cli.watch:heartbeat", "fail when no run was recorded in time"),
@@ -84,7 +86,7 @@ class Verbs(click.Group):
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 fine, 1 the tool failed, 2 bad usage, 10 a file is invalid, 11 policy denies, "
-    "12 approvals missing, 13 there are changes, 14 done in part, 20 no (can).",
+    "12 approvals missing, 13 there are changes, 14 done in part, 20 no (can), nothing to fetch (fetch).",
 )
 @click.option(
     "-C",

@@ -41,7 +41,7 @@ def test_the_embedded_target_lies_below_the_folder_given(tmp_path: Path) -> None
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
-    message = "target main is of kind 'embeded', expected one of embedded"
+    message = f"target main is of kind 'embeded', expected one of {', '.join(sorted(TARGETS))}"
     assert refusal(of("embeded"), tmp_path) == (message, "did you mean embedded?")
     assert refusal(of("ldap"), tmp_path)[1] == ""
 

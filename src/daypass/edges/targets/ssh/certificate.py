@@ -39,6 +39,7 @@ _MOST = 64
 _CERTIFICATE = "-cert-v01@openssh.com "
 _FIT = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 _LEAST_RSA = 2048
+_LAST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +240,19 @@ def _certificate(found: SSHCertificate) -> Certificate:
         found.serial,
         found.key_id.decode("utf-8", "replace"),
         tuple(principal.decode("utf-8", "replace") for principal in found.valid_principals),
-        (datetime.fromtimestamp(found.valid_after, UTC), datetime.fromtimestamp(found.valid_before, UTC)),
-        {name.decode(): value.decode("utf-8", "replace") for name, value in found.critical_options.items()},
-        tuple(name.decode() for name in found.extensions),
+        (_instant(found.valid_after), _instant(found.valid_before)),
+        {
+            name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+            for name, value in found.critical_options.items()
+        },
+        tuple(name.decode("utf-8", "replace") for name in found.extensions),
         public_line(found.public_key()),
         public_line(found.signature_key()),
     )
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(min(seconds, _LAST), UTC)  # others write "for ever" as the largest number there is
 
 
 def public_line(key: Any) -> str:

@@ -1,0 +1,184 @@
+"""fetch, krl: what a grant hands over to its subject, and the list of what was ended early."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daypass.cli.options import at_option
+from daypass.core.errors import EdgeError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from daypass.core.ledger.standing import Handed
+    from daypass.edges.targets.ssh.certificate import Certificate
+
+_LARGEST = 1 << 20
+
+
+@click.command()
+@click.argument("grant")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to this file, mode 0600, and not to stdout. Only an earlier certificate of this access is replaced.",
+)
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your public key (FILE.pub), where you have several: its certificate alone.",
+)
+@at_option
+@click.pass_obj
+def fetch(obj: dict[str, Any], grant: str, output: Path | None, key: Path | None, at: datetime | None) -> int:
+    """Get what GRANT hands over: an SSH certificate, or a secret that your own key opens.
+
+    \b
+    daypass fetch orders-db/alice-1a2b --output ~/.ssh/orders-db-cert.pub
+
+    Only the grant's subject gets it. Exit 20 when there is nothing to fetch, not yet or no longer.
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.main import show_error
+    from daypass.cli.site import live_site
+    from daypass.core.grant import grant_id
+    from daypass.edges.targets.ssh.certificate import is_certificate
+    from daypass.pipeline.fetch import Nothing
+    from daypass.pipeline.fetch import fetch as find
+
+    site = live_site(obj["folder"], obj["acting"])
+    found = find(site.standing, grant_id(grant), site.forge.acting(), at=site.instant(at))
+    if isinstance(found, Nothing):
+        show_error(EdgeError(found.message, hint=found.hint))
+        return int(ExitCode.NO)
+    if is_certificate(found.text):
+        _hand_certificate(found, output, key)
+    else:
+        _hand_sealed(found, output)
+    return 0
+
+
+def _hand_certificate(found: Handed, output: Path | None, key: Path | None) -> None:
+    from daypass.edges.targets.ssh.certificate import fingerprint, read
+    from daypass.views.fetch import certificate_text
+
+    certificates = {line: read(line) for line in found.text.splitlines()}
+    if key is not None:
+        wanted = " ".join(_read(key).split()[:2])
+        certificates = {line: one for line, one in certificates.items() if one.key == wanted}
+        if not certificates:
+            raise UsageError(
+                f"there is no certificate for the key in {key}",
+                hint="the directory listed another key of yours when access was given",
+            )
+    if output is not None and len(certificates) > 1:
+        listed = ", ".join(fingerprint(one.key) for one in certificates.values())
+        raise UsageError(f"there are certificates for {len(certificates)} keys: {listed}", hint="choose one with --key")
+    if output is None:
+        click.echo("\n".join(certificates))
+    else:
+        (line,) = certificates
+        _save(output, line, replaces=lambda text: _same_access(text, certificates[line]))
+    one = next(iter(certificates.values()))
+    told = certificate_text(
+        serial=one.serial,
+        resource=found.entitlement.resource,
+        until=one.valid[1],
+        principals=one.principals,
+        critical=one.critical,
+        file=str(output or ""),
+    )
+    click.echo(told, nl=False, err=True)
+
+
+def _same_access(text: str, one: Certificate) -> bool:
+    """Whether a text is a certificate of daypass's for the same key and the same access, whose place one may take."""
+    from daypass.edges.targets.ssh.certificate import read
+
+    try:
+        old = read(text)
+    except EdgeError:
+        return False
+    return old.key == one.key and old.key_id.rpartition(" ")[0] == one.key_id.rpartition(" ")[0]
+
+
+def _hand_sealed(found: Handed, output: Path | None) -> None:
+    from daypass.views.fetch import sealed_text
+
+    if output is None:
+        click.echo(found.text.rstrip("\n"))
+    else:
+        _save(output, found.text.rstrip("\n"), replaces=lambda _: False)
+    told = sealed_text(resource=found.entitlement.resource, until=found.until, file=str(output or ""))
+    click.echo(told, nl=False, err=True)
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_LARGEST).decode("utf-8", "replace")
+
+
+def _save(path: Path, text: str, *, replaces: Callable[[str], bool]) -> None:
+    """Write a file in one step, mode 0600. Raises UsageError for one that is there and may not be replaced."""
+    there = os.path.lexists(path)
+    if there:
+        known = _read(path) if path.is_file() and not path.is_symlink() else ""
+        if known.strip() == text:
+            return
+        if not replaces(known):
+            raise UsageError(
+                f"{path} is there already, and is no earlier certificate of this access",
+                hint="nothing else is ever overwritten; name another file",
+            )
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+        if there:
+            Path(draft).replace(path)
+        else:
+            os.link(draft, path)  # fails where somebody made the file meanwhile
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to this file; by default the target's own list below daypass's folder.",
+)
+@at_option
+@click.pass_obj
+def krl(obj: dict[str, Any], target: str, output: Path | None, at: datetime | None) -> int:
+    """Write the key revocation list of the ssh target TARGET, from the ledger of this clone.
+
+    It holds the certificates that were ended early and are not yet over by themselves. It needs no key, so that any
+    clone can serve the list to hosts. The file is replaced in one step; when anything fails, the old one stays.
+
+    \b
+    git fetch -q origin main:main daypass-ledger:daypass-ledger
+    daypass krl bastion --output /srv/www/bastion.krl
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.site import Site
+    from daypass.edges.targets.registry import place_below
+    from daypass.edges.targets.ssh.revoked import write_list
+
+    site = Site(obj["folder"], obj["acting"])
+    settings = site.settings.targets.get(target)
+    if settings is None or settings.kind != "ssh":
+        known = [name for name, found in site.settings.targets.items() if found.kind == "ssh"]
+        raise UsageError(f"the settings name no ssh target {target!r}", hint=f"one of {', '.join(known) or 'none'}")
+    ended = [handed for handed in site.standing.handed(target, site.instant(at)) if handed.ended]
+    lines = [line for handed in ended for line in handed.text.splitlines()]
+    path = output or place_below(settings, "krl", f"{target}.krl", site.repository.state_dir)
+    write_list(path.absolute(), lines)
+    click.echo(f"{path} revokes {len(lines)} certificates.", err=True)
+    return 0

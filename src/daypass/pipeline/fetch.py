@@ -1,0 +1,71 @@
+"""What a grant hands over, for its subject and for nobody else.
+
+It is read from the ledger, which was verified. Many may read the ledger, so nothing that lies there opens anything by
+itself: a certificate needs the subject's private key, and so does a secret. Asking who is there keeps people from
+taking what is not theirs by mistake, and is no lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.approval import Account
+from daypass.core.errors import DeniedError
+from daypass.core.grant import GrantId
+from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.standing import Handed, Standing
+from daypass.core.window import format_instant
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing to fetch now, and why."""
+
+    message: str
+    hint: str = ""
+
+
+def fetch(standing: Standing, grant: GrantId, who: Account, *, at: datetime) -> Handed | Nothing:
+    """Return what was handed over last for a grant's entitlement and is good at an instant.
+
+    Several grants may give one entitlement, and what one of them handed over serves the others. Raises DeniedError
+    when it is not for ``who``, or when the grant was refused.
+    """
+    admission = standing.admission(grant)
+    if admission is None:
+        refusal = standing.refusals.get(grant)
+        if refusal is not None:
+            raise DeniedError(f"{grant} was refused: {refusal.message}", hint="it gives no access")
+        return Nothing(
+            f"the ledger knows of no live grant {grant}",
+            "it is not merged, not applied yet, or has ended and was tidied away; `daypass status` lists what is live",
+        )
+    if not who.person or who.handle != admission.subject:
+        whose = who.handle or f"{who.name}, whom the directory does not know"
+        raise DeniedError(
+            f"what {grant} hands over is for {admission.subject}, and this is {whose}",
+            hint="only the subject can use it; they run this themselves",
+        )
+    return _of(standing, admission, at)
+
+
+def _of(standing: Standing, admission: Admission, at: datetime) -> Handed | Nothing:
+    grant, entitlement = admission.grant, admission.entitlement
+    known = [h for h in standing.handed(entitlement.target, at) if h.entitlement == entitlement]
+    good = [one for one in known if not one.ended]
+    if good:
+        return good[-1]
+    if at >= admission.window.end:
+        return Nothing(
+            f"{grant} ended at {format_instant(admission.window.end)}", "`daypass request` asks for access anew"
+        )
+    if at < admission.window.start:
+        return Nothing(f"{grant} opens at {format_instant(admission.window.start)}", "come back then")
+    if known:
+        return Nothing(f"{grant} was ended early", "`daypass audit history --grant` says by whom")
+    if entitlement in standing.holdings:
+        return Nothing(
+            f"{grant} hands nothing over: access at {entitlement.target} is there without", "use it as you always do"
+        )
+    return Nothing(f"{grant} has not been given yet", "the next `daypass apply` gives it, or says why it does not")

@@ -1,0 +1,44 @@
+"""What was fetched, told to the person who fetched it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from daypass.core.window import format_instant
+from daypass.views.findings import joined
+
+SEALED = "-----BEGIN AGE ENCRYPTED FILE-----"
+"""How a secret begins that only the subject's key opens (https://age-encryption.org/v1)."""
+
+
+def certificate_text(
+    *,
+    serial: int,
+    resource: str,
+    until: datetime,
+    principals: Sequence[str],
+    critical: Mapping[str, str],
+    file: str = "",
+) -> str:
+    """Tell what a certificate is good for, and how ssh is told to use it; ``file`` is where it lies."""
+    lines = [
+        f"SSH certificate {serial} for {resource}: logs in as {', '.join(principals)} until {format_instant(until)}"
+    ]
+    if "source-address" in critical:
+        lines.append(f"  only from {critical['source-address']}")
+    if "force-command" in critical:
+        lines.append(f"  runs only: {critical['force-command']}")
+    if file:
+        lines.append(f"  hint: ssh -o CertificateFile={file} -i YOUR-KEY USER@HOST")
+    return joined(lines)
+
+
+def sealed_text(*, resource: str, until: datetime, file: str = "") -> str:
+    """Tell how a secret that is encrypted to the subject's key is opened."""
+    return joined(
+        [
+            f"A secret for {resource}, encrypted to your own key, good until {format_instant(until)}",
+            f"  hint: age -d -i ~/.ssh/id_ed25519 {file or 'FILE'}",
+        ]
+    )

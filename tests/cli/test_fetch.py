@@ -1,0 +1,253 @@
+"""What a grant hands over, fetched by its subject: messages, files, and the whole way to a real sshd."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from daypass.edges.targets.ssh.certificate import read
+from driver import Access
+from servers.sshd import Sshd, keygen, make_key
+from ssh_access import SshAccess
+
+T = "2026-11-20T{}:00Z".format
+
+
+@pytest.fixture
+def ssh(access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshAccess:
+    found = SshAccess(access, tmp_path / "keys")
+    monkeypatch.setenv("BASTION_CA", str(found.ca_file))
+    return found
+
+
+@pytest.fixture
+def given(ssh: SshAccess) -> str:
+    """A grant of alice's that was applied at 10:03 and ends at 12:02."""
+    grant = ssh.grant(T("10:00"), T("10:02"))
+    ssh.access.run("apply", "--at", T("10:03"))
+    return grant
+
+
+def test_the_subject_gets_the_certificate(ssh: SshAccess, given: str) -> None:
+    said = ssh.access.run("fetch", given, "--at", T("10:04"), acting="alice")
+    found = read(said.out)
+    assert found.principals == ("orders-ro",)
+    assert found.key == ssh.public
+    assert [instant.strftime("%H:%M") for instant in found.valid] == ["10:03", "12:02"]
+    assert f"SSH certificate {found.serial} for bastion: logs in as orders-ro until 2026-11-20T12:02:00Z" in said.err
+    assert said.out.count("\n") == 1
+
+
+def test_the_path_of_the_grant_does_as_well(ssh: SshAccess, given: str) -> None:
+    by_path = ssh.access.run("fetch", f"grants/{given}.yaml", "--at", T("10:04"), acting="alice")
+    assert read(by_path.out).key == ssh.public
+
+
+@pytest.mark.parametrize("who", ["bob", "olga"])
+def test_nobody_else_gets_it(ssh: SshAccess, given: str, who: str) -> None:
+    said = ssh.access.run("fetch", given, "--at", T("10:04"), acting=who if who == "bob" else "", expect=11)
+    assert said.out == ""
+    whose = "bob" if who == "bob" else "Olga Platform <olga@example.com>, whom the directory does not know"
+    assert f"what {given} hands over is for alice, and this is {whose}" in said.err
+
+
+def test_of_what_nobody_granted_there_is_nothing(ssh: SshAccess) -> None:
+    said = ssh.access.run("fetch", "bastion/none", "--at", T("10:04"), acting="alice", expect=20)
+    assert "the ledger knows of no live grant bastion/none" in said.err
+
+
+def test_before_its_window_and_after_its_end_there_is_nothing(ssh: SshAccess) -> None:
+    grant = ssh.grant(T("10:00"), T("10:02"), "--from", T("11:00"), "--until", T("12:00"))
+    ssh.access.run("apply", "--at", T("10:03"))
+    said = ssh.access.run("fetch", grant, "--at", T("10:04"), acting="alice", expect=20)
+    assert f"{grant} opens at 2026-11-20T11:00:00Z" in said.err
+    said = ssh.access.run("fetch", grant, "--at", T("11:04"), acting="alice", expect=20)
+    assert f"{grant} has not been given yet" in said.err
+    ssh.access.run("apply", "--at", T("11:05"))
+    ssh.access.run("fetch", grant, "--at", T("11:06"), acting="alice")
+    said = ssh.access.run("fetch", grant, "--at", T("12:00"), acting="alice", expect=20)
+    assert f"{grant} ended at 2026-11-20T12:00:00Z" in said.err
+
+
+def test_what_was_ended_early_is_not_handed_out_and_is_on_the_list(ssh: SshAccess, given: str) -> None:
+    certificate = ssh.access.run("fetch", given, "--at", T("10:04"), acting="alice").out
+    file = ssh.access.top.parent / "c-cert.pub"
+    file.write_text(certificate)
+    ssh.access.git("rm", "-q", f"grants/{given}.yaml")
+    ssh.access.run("apply", "--at", T("10:05"))
+    assert "ok" in keygen("-Q", "-f", str(ssh.krl), str(file))
+    ssh.access.commit("End it")
+    done = ssh.access.run("apply", "--at", T("10:06"))
+    assert "- alice" in done.out
+    with pytest.raises(AssertionError):  # ssh-keygen exits with 1 for what is revoked
+        keygen("-Q", "-f", str(ssh.krl), str(file))
+    said = ssh.access.run("fetch", given, "--at", T("10:07"), acting="alice", expect=20)
+    assert f"the ledger knows of no live grant {given}" in said.err
+    ssh.access.run("audit", "verify", "--at", T("10:08"))
+
+
+def test_the_list_is_made_anew_from_the_ledger_when_it_was_lost(ssh: SshAccess, given: str) -> None:
+    certificate = ssh.access.run("fetch", given, "--at", T("10:04"), acting="alice").out
+    serial = read(certificate).serial
+    ssh.access.git("rm", "-q", f"grants/{given}.yaml")
+    ssh.access.commit("End it")
+    ssh.access.run("apply", "--at", T("10:06"))
+    ssh.krl.unlink()
+    assert "No changes" in ssh.access.run("apply", "--at", T("10:07")).out
+    assert f"serial: {serial}" in keygen("-Q", "-l", "-f", str(ssh.krl))
+    ssh.krl.write_bytes(b"from an old backup, or cut off")
+    ssh.access.run("apply", "--at", T("10:08"))
+    assert f"serial: {serial}" in keygen("-Q", "-l", "-f", str(ssh.krl))
+    copy = ssh.access.top.parent / "served.krl"
+    said = ssh.access.run("krl", "bastion", "--output", str(copy), "--at", T("10:09"))
+    assert f"{copy} revokes 1 certificates." in said.err
+    assert f"serial: {serial}" in keygen("-Q", "-l", "-f", str(copy))
+    ssh.access.run("apply", "--at", T("12:03"))
+    assert "serial" not in keygen("-Q", "-l", "-f", str(ssh.krl)), "what has ended by itself is no longer listed"
+
+
+def test_the_list_of_another_kind_of_target_is_refused(ssh: SshAccess) -> None:
+    for name in ("embedded", "bastoin"):
+        said = ssh.access.run("krl", name, "--at", T("10:04"), expect=2)
+        assert f"the settings name no ssh target {name!r}" in said.err
+        assert "hint: one of bastion" in said.err
+
+
+def test_a_target_that_hands_nothing_over_says_so(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:02"))
+    said = access.run("fetch", grant, "--at", T("10:03"), acting="alice", expect=20)
+    assert f"the ledger knows of no live grant {grant}" in said.err
+    access.run("apply", "--at", T("10:04"))
+    said = access.run("fetch", grant, "--at", T("10:05"), acting="alice", expect=20)
+    assert f"{grant} hands nothing over: access at embedded is there without" in said.err
+
+
+def test_a_refused_grant_gives_nothing(ssh: SshAccess) -> None:
+    ssh.access.write(
+        "grants/bastion/sneaked.yaml",
+        "version: 1\nsubject: alice\nresource: bastion\nrole: readonly\nreason: past the gate\nwindow:\n  duration: 1h\n",
+    )
+    ssh.access.commit("Past the gate")
+    ssh.access.run("apply", "--at", T("10:03"), expect=14)
+    said = ssh.access.run("fetch", "bastion/sneaked", "--at", T("10:04"), acting="alice", expect=11)
+    assert "bastion/sneaked was refused: " in said.err
+
+
+class TestFiles:
+    def test_it_is_written_for_its_owner_alone(self, ssh: SshAccess, given: str, tmp_path: Path) -> None:
+        file = tmp_path / "bastion-cert.pub"
+        said = ssh.access.run("fetch", given, "--output", str(file), "--at", T("10:04"), acting="alice")
+        assert (said.out, file.stat().st_mode & 0o777) == ("", 0o600)
+        assert read(file.read_text()).key == ssh.public
+        assert f"CertificateFile={file}" in said.err
+        ssh.access.run("fetch", given, "--output", str(file), "--at", T("10:05"), acting="alice")
+
+    def test_an_earlier_certificate_of_the_same_access_gives_way(
+        self, ssh: SshAccess, given: str, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "bastion-cert.pub"
+        ssh.access.run("fetch", given, "--output", str(file), "--at", T("10:04"), acting="alice")
+        longer = ssh.grant(T("11:00"), T("11:02"))
+        ssh.access.run("apply", "--at", T("11:03"))
+        ssh.access.run("fetch", longer, "--output", str(file), "--at", T("11:04"), acting="alice")
+        assert read(file.read_text()).valid[1].strftime("%H:%M") == "13:02"
+        said = ssh.access.run("fetch", given, "--at", T("11:05"), acting="alice")
+        assert said.out == file.read_text(), "one access, one certificate, whichever grant is named"
+
+    @pytest.mark.parametrize(
+        "content", ["-----BEGIN OPENSSH PRIVATE KEY-----\n", "", "other"], ids=["key", "empty", "other"]
+    )
+    def test_nothing_else_is_overwritten(self, ssh: SshAccess, given: str, tmp_path: Path, content: str) -> None:
+        file = tmp_path / "id_ed25519"
+        if content == "other":
+            make_key(tmp_path / "u")
+            keygen("-s", str(ssh.ca_file), "-I", "by hand", "-n", "x", str(tmp_path / "u.pub"))
+            content = (tmp_path / "u-cert.pub").read_text()
+        file.write_text(content)
+        said = ssh.access.run("fetch", given, "-o", str(file), "--at", T("10:04"), acting="alice", expect=2)
+        assert f"{file} is there already, and is no earlier certificate of this access" in said.err
+        assert file.read_text() == content
+        assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+    def test_a_link_is_not_followed(self, ssh: SshAccess, given: str, tmp_path: Path) -> None:
+        link = tmp_path / "cert.pub"
+        link.symlink_to(tmp_path / "elsewhere")
+        ssh.access.run("fetch", given, "-o", str(link), "--at", T("10:04"), acting="alice", expect=2)
+        assert not (tmp_path / "elsewhere").exists()
+
+    def test_a_folder_that_is_not_there_is_said(self, ssh: SshAccess, given: str, tmp_path: Path) -> None:
+        said = ssh.access.run(
+            "fetch", given, "-o", str(tmp_path / "no" / "c"), "--at", T("10:04"), acting="alice", expect=1
+        )
+        assert "No such file or directory" in said.err
+
+
+def test_with_several_keys_one_is_chosen(ssh: SshAccess, tmp_path: Path) -> None:
+    second = make_key(tmp_path / "second", "ecdsa")
+    people = "policies/directory/people.yaml"
+    text = (ssh.access.top / people).read_text().replace(f'"{ssh.public}"', f'"{ssh.public}", "{second}"')
+    ssh.access.write(people, text)
+    ssh.access.commit("alice has two keys")
+    grant = ssh.grant(T("10:00"), T("10:02"))
+    ssh.access.run("apply", "--at", T("10:03"))
+    both = ssh.access.run("fetch", grant, "--at", T("10:04"), acting="alice").out.splitlines()
+    assert {read(line).key for line in both} == {ssh.public, second}
+    assert len({read(line).serial for line in both}) == 1
+    file = tmp_path / "c-cert.pub"
+    said = ssh.access.run("fetch", grant, "-o", str(file), "--at", T("10:04"), acting="alice", expect=2)
+    assert "there are certificates for 2 keys: SHA256:" in said.err
+    chosen = ("--key", str(tmp_path / "second.pub"))
+    ssh.access.run("fetch", grant, "-o", str(file), *chosen, "--at", T("10:04"), acting="alice")
+    assert read(file.read_text()).key == second
+    make_key(tmp_path / "third")
+    chosen = ("--key", str(tmp_path / "third.pub"))
+    said = ssh.access.run("fetch", grant, *chosen, "--at", T("10:04"), acting="alice", expect=2)
+    assert f"there is no certificate for the key in {tmp_path / 'third.pub'}" in said.err
+
+
+def test_without_a_key_the_grant_is_not_given_and_says_why(ssh: SshAccess) -> None:
+    grant = ssh.grant(T("10:00"), T("10:02"))
+    people = "policies/directory/people.yaml"
+    text = (ssh.access.top / people).read_text().replace(f' ssh_keys: ["{ssh.public}"],', "")
+    ssh.access.write(people, text)
+    ssh.access.commit("alice's key is gone")
+    said = ssh.access.run("apply", "--at", T("10:03"), expect=14)
+    assert (
+        "alice has no SSH key that a certificate can be made for: the directory lists none under ssh_keys" in said.out
+    )
+    ssh.access.run("fetch", grant, "--at", T("10:04"), acting="alice", expect=20)
+
+
+def test_the_ca_key_is_in_nothing_that_daypass_writes(ssh: SshAccess, given: str) -> None:
+    secret = "".join(ssh.ca_file.read_text().splitlines()[2:4])
+    files = [path for path in (ssh.access.top / ".git" / "daypass").rglob("*") if path.is_file()]
+    assert files
+    assert all(secret.encode() not in path.read_bytes() for path in files)
+    command = ["git", "-C", str(ssh.access.top), "cat-file", "--batch-all-objects", "--batch"]
+    assert secret.encode() not in subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def test_from_a_request_to_a_real_login_and_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = Access(tmp_path / "access")
+    access.top.mkdir()
+    access.git("init", "-q", "--initial-branch=main")
+    access.git("config", "user.name", "Olga Platform")
+    access.git("config", "user.email", "olga@example.com")
+    access.run("init", ".", "--example")
+    ssh = SshAccess(access, tmp_path / "keys")
+    monkeypatch.setenv("BASTION_CA", ssh.ca_file.read_text())
+    with Sshd(tmp_path / "host", ssh.ca) as host:
+        grant = ssh.grant()
+        assert not host.login(ssh.key).ok
+        access.run("apply")
+        certificate = access.run("fetch", grant, acting="alice").out.strip()
+        host.fetch_list(ssh.krl)
+        inside = host.login(ssh.key, certificate)
+        assert inside.ok, inside.log
+        access.run("end", grant, acting="alice")
+        host.fetch_list(ssh.krl)
+        outside = host.login(ssh.key, certificate)
+        assert not outside.ok
+        assert "revoked by file" in outside.log
