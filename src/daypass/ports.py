@@ -288,7 +288,8 @@ class Abilities:
     Where it is not ``readable`` nobody can see what exists (a certificate that was handed out): there the ledger's word
     stands for what was given, until the instant that it was given for. Where it ``hands_over`` something, access that
     is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in one
-    step; what came of them is written down after each.
+    step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
+    taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
     """
 
     native_expiry: bool
@@ -296,6 +297,7 @@ class Abilities:
     readable: bool = True
     hands_over: bool = False
     at_once: int = BATCH
+    marks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

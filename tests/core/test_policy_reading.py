@@ -74,8 +74,8 @@ def test_without_settings_the_defaults_hold_and_everything_is_denied():
     [
         (
             SETTINGS.replace("kind: embedded", "kind: embeded"),
-            "4:20 unknown-target-kind target embedded is of kind 'embeded', which is not known; known: embedded "
-            "[did you mean embedded?]",
+            "4:20 unknown-target-kind target embedded is of kind 'embeded', which is not known; "
+            f"known: {', '.join(sorted(KINDS))} [did you mean embedded?]",
         ),
         (
             SETTINGS + "environments: [production, staging, production]\n",

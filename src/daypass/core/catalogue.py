@@ -135,11 +135,15 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class TargetSettings:
-    """How a target is reached: its kind (a row of the registry) and the kind's own options as plain data."""
+    """How a target is reached: its kind (a row of the registry) and the kind's own options as plain data.
+
+    ``leave_lost``: access of ours that somebody took away there by hand is not given again.
+    """
 
     name: str
     kind: str
     options: Mapping[str, Any]
+    leave_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

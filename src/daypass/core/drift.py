@@ -22,6 +22,7 @@ def drift(plan: Plan, refusals: Iterable[Refusal] = ()) -> tuple[Finding, ...]:
         *(_unread(target, why) for target, why in plan.unreadable.items()),
         *(_unmanaged(entitlement) for entitlement in plan.unmanaged),
         *_changes(plan),
+        *(_missing(change) for change in plan.lost),
         *(_refused(refusal) for refusal in refusals),
     )
 

@@ -52,6 +52,7 @@ class Reason(Enum):
     PRINCIPAL_MOVED = "subject is somebody else at the target since approval"
     NOT_YET = "window not open yet"
     LOST = "missing at the target"
+    RETURNED = "there again after it was taken away"
     UNMANAGED = "not granted, and the resource is exclusive"
 
 
@@ -113,7 +114,8 @@ class Plan:
 
     ``waiting`` are grants whose window is not open yet; ``blocked`` give nothing, and why; ``unmanaged`` is access that
     exists and that no grant of ours gave; ``unreadable`` maps a target to why it could not be observed: nothing is
-    planned for it; ``live`` counts the entitlements that should exist.
+    planned for it; ``live`` counts the entitlements that should exist. ``lost`` is what somebody took away at a target
+    whose settings say that it is to be left so.
     """
 
     at: datetime
@@ -124,6 +126,7 @@ class Plan:
     unmanaged: tuple[Entitlement, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     live: int = 0
+    lost: tuple[Intended, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -158,8 +161,13 @@ def compute(
     main: str,
     exclusive: frozenset[str] = frozenset(),
     invalid: Mapping[GrantId, Reason] | None = None,
+    taken: frozenset[Entitlement] = frozenset(),
+    leave_lost: frozenset[str] = frozenset(),
 ) -> Plan:
     """Compute the plan.
+
+    ``taken`` is what we took away before, at targets where nobody else's access can be mistaken for it; ``leave_lost``
+    names the targets where access that somebody took away by hand is not given again.
 
     ``claims`` are all proved grants of main; ``invalid`` says why a grant that once gave a holding no longer claims
     anything
@@ -181,6 +189,10 @@ def compute(
     ]
     stray = [e for e in observed.entitlements if e not in holdings and e not in sorted_claims.live]
     removals += [Intended(Action.REMOVE, e, (), Reason.UNMANAGED, at) for e in stray if e.resource in exclusive]
+    returned = frozenset(e for e in stray if e in taken and e.resource not in exclusive)
+    removals += [Intended(Action.REMOVE, e, (), Reason.RETURNED, at) for e in returned]
+    lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
+    additions = [a for a in additions if a not in lost]
     adopted = [e for e in sorted_claims.live if e in observed.entitlements and e not in holdings]
     return Plan(
         at=at,
@@ -188,9 +200,10 @@ def compute(
         changes=(*sorted(removals, key=_order), *sorted(additions, key=_order)),
         waiting=tuple(sorted(sorted_claims.waiting, key=lambda c: c.grant)),
         blocked=tuple(sorted(sorted_claims.blocked, key=lambda c: c.grant)),
-        unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive] + adopted)),
+        unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive and e not in returned] + adopted)),
         unreadable=dict(sorted(unreadable.items())),
         live=len(sorted_claims.live),
+        lost=tuple(sorted(lost, key=_order)),
     )
 
 

@@ -114,7 +114,17 @@ def survey(
     holdings = _with_recovered(standing.holdings, recovered)
     claims, invalid = _claims(standing, admitted, policy)
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
-    plan = compute(claims, holdings, observed, at=at, main=tip, exclusive=exclusive, invalid=invalid)
+    plan = compute(
+        claims,
+        holdings,
+        observed,
+        at=at,
+        main=tip,
+        exclusive=exclusive,
+        invalid=invalid,
+        taken=_taken(standing, holdings, observed, targets),
+        leave_lost=frozenset(t.name for t in policy.catalogue.settings.targets.values() if t.leave_lost),
+    )
     limits = policy.catalogue.settings.limits
     found = Survey(
         plan,
@@ -165,9 +175,24 @@ def _grounds(program: str, standing: Standing, tip: Oid, targets: Mapping[str, T
 def _nothing_to_say(found: Survey) -> bool:
     """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
     plan, admitted = found.plan, found.admitted
-    said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable)
+    said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost)
     left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
     return not any(said) and not any(left)
+
+
+def _taken(
+    standing: Standing,
+    holdings: Mapping[Entitlement, Holding],
+    observed: Observed,
+    targets: Mapping[str, TargetReader | EdgeError],
+) -> frozenset[Entitlement]:
+    """Return what is there and not held, though we took it away, at targets that know ours from others'.
+
+    The ledger is asked only where something is there that it does not show as held.
+    """
+    marking = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.marks}
+    stray = {e for e in observed.entitlements if e not in holdings and e.target in marking}
+    return standing.taken() & stray if stray else frozenset()
 
 
 def _readable(target: TargetReader | EdgeError) -> bool:

@@ -44,6 +44,7 @@ def _notes(plan: Plan, refusals: Iterable[Refusal], invalid: Iterable[str]) -> l
     lines += [f"blocked  {claim.grant}: {claim.blocked.value}" for claim in plan.blocked if claim.blocked]
     lines += [f"waiting  {claim.grant}: opens {format_instant(claim.window.start)}" for claim in plan.waiting]
     lines += [f"unread   {target}: {why}; nothing is planned there" for target, why in plan.unreadable.items()]
+    lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
     lines += [f"not ours {_entitlement_text(entitlement)}; left alone" for entitlement in plan.unmanaged]
     return lines
 
@@ -70,6 +71,7 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "refused": [{"grant": r.grant, "code": r.code, "message": r.message} for r in refusals],
         "invalid": list(invalid),
         "unreadable": dict(plan.unreadable),
+        "lost": [change.to_dict() for change in plan.lost],
         "unmanaged": [
             {"target": e.target, "resource": e.resource, "principal": e.principal, "privilege": e.privilege}
             for e in plan.unmanaged

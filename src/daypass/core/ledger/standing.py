@@ -27,7 +27,7 @@ from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Ref
 from daypass.core.plan import Action, Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -108,6 +108,10 @@ class Parts(Protocol):
         """Return what was handed over and had not ended by itself at the last receipt, by the receipt's number."""
         ...
 
+    def taken(self) -> frozenset[Entitlement]:
+        """Return what was taken away and has not been given again."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -119,6 +123,7 @@ class Held:
     held: Mapping[Entitlement, Holding] = field(default_factory=dict)
     opened: Mapping[Opened, Intended] = field(default_factory=dict)
     given: Mapping[int, Handed] = field(default_factory=dict)
+    gone: frozenset[Entitlement] = frozenset()
 
     def rows(self) -> Mapping[GrantId, AdmittedGrant]:
         """Return every proved grant, slim."""
@@ -148,6 +153,10 @@ class Held:
         """Return what was handed over."""
         return self.given
 
+    def taken(self) -> frozenset[Entitlement]:
+        """Return what was taken away and has not been given again."""
+        return self.gone
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Standing:
@@ -168,6 +177,7 @@ class Standing:
                 mine.holdings() == theirs.holdings(),
                 mine.pending() == theirs.pending(),
                 mine.handed() == theirs.handed(),
+                mine.taken() == theirs.taken(),
             )
         )
 
@@ -189,6 +199,10 @@ class Standing:
     def handed(self, target: str, at: datetime) -> tuple[Handed, ...]:
         """Return what was handed over for a target's entitlements and ends by itself after ``at``, oldest first."""
         return tuple(h for h in self.parts.handed().values() if h.entitlement.target == target and h.until > at)
+
+    def taken(self) -> frozenset[Entitlement]:
+        """Return what was given by us, was seen gone when we took it away, and has not been given again."""
+        return self.parts.taken()
 
     @property
     def digest(self) -> str:
@@ -319,6 +333,8 @@ class Delta:
             held=_over(below.holdings(), self.holdings),
             opened=_over(below.pending(), self.pending, order=_opened_order),
             given=self._given(below.handed()),
+            gone=(below.taken() | {e for e, held in self.holdings.items() if held is None})
+            - {e for e, held in self.holdings.items() if held is not None},
         )
         return Standing(self.head if self.head is not None else standing.head, commit, held)
 

@@ -25,7 +25,7 @@ from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_f
 from daypass.core.plan import Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-TABLES_VERSION = 2
+TABLES_VERSION = 3
 """Counts up when the tables below change."""
 
 _TABLES = {
@@ -37,12 +37,14 @@ _TABLES = {
     " message TEXT NOT NULL",
     "holding": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER, grants TEXT NOT NULL,"
     " until INTEGER, PRIMARY KEY(resource, principal, privilege, target)",
+    "taken": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
+    " PRIMARY KEY(resource, principal, privilege, target)",
     "pending": "action TEXT, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " change TEXT NOT NULL, PRIMARY KEY(action, resource, principal, privilege, target)",
     "handed": "sequence INTEGER PRIMARY KEY, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL, ended INTEGER NOT NULL",
 }
-_CLUSTERED = frozenset({"admitted", "refused", "holding", "pending"})
+_CLUSTERED = frozenset({"admitted", "refused", "holding", "pending", "taken"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 _PACKED = struct.Struct("<4I4IqqB")
 """An entitlement's words, subject, resource, role, meaning, start, until, length of the blob's id; both ids follow."""
@@ -123,6 +125,10 @@ class Reader:
         """Return what was handed over and had not ended by itself at the last receipt."""
         return self._remembered("handed", self._handed)
 
+    def taken(self) -> frozenset[Entitlement]:
+        """Return what was taken away and has not been given again."""
+        return self._remembered("taken", self._taken)
+
     def _remembered(self, name: str, read: Callable[[], _V]) -> _V:
         if name not in self._once:
             self._once[name] = _guarded(read)
@@ -195,6 +201,11 @@ class Reader:
             found.append(Holding(self._entitlement((which[0], which[1], which[2], which[3])), givers, end))
         return {holding.entitlement: holding for holding in found}
 
+    def _taken(self) -> frozenset[Entitlement]:
+        self._word_list()
+        rows = self._query("SELECT target, resource, principal, privilege FROM taken")
+        return frozenset(self._entitlement((row[0], row[1], row[2], row[3])) for row in rows)
+
     def _pending(self) -> dict[Opened, Intended]:
         listed = [change_from_dict(json.loads(text)) for (text,) in self._query("SELECT change FROM pending")]
         listed.sort(key=lambda change: (change.entitlement, change.action.value))
@@ -257,7 +268,10 @@ class Writer:
     def _holdings(self, changed: Mapping[Entitlement, Holding | None]) -> None:
         gone = [self._which(entitlement) for entitlement, holding in changed.items() if holding is None]
         self._run(f"DELETE FROM holding WHERE {_WHICH}", gone)  # noqa: S608  (a constant)
+        self._put("taken", gone)
         held = [holding for holding in changed.values() if holding is not None]
+        again = [self._which(holding.entitlement) for holding in held]
+        self._run(f"DELETE FROM taken WHERE {_WHICH}", again)  # noqa: S608  (a constant)
         self._put(
             "holding",
             [

@@ -90,7 +90,7 @@ class EmbeddedTarget(OneByOne):
     def __init__(self, path: Path, name: str) -> None:
         from daypass.ports import Abilities  # noqa: PLC0415  (`holds` must not pay for it)
 
-        self.abilities: Abilities = Abilities(native_expiry=False, complete_observation=True)
+        self.abilities: Abilities = Abilities(native_expiry=False, complete_observation=True, marks=True)
         self.path = path
         self.name = name
         self._writer: sqlite3.Connection | None = None

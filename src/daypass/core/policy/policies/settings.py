@@ -55,7 +55,13 @@ def _targets(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Mapping[str, 
         if kind not in kinds:
             message = f"target {name} is of kind {kind!r}, which is not known; known: {', '.join(sorted(kinds))}"
             notes.add("unknown-target-kind", sheet.place("targets", name, "kind"), message, near(kind, kinds))
-        found[name] = TargetSettings(name, kind, frozen({key: v for key, v in options.items() if key != "kind"}))
+        lost = options.get("lost", "give")
+        if lost not in ("give", "leave"):
+            message = f"expected lost of target {name} to be give or leave, got {lost!r}"
+            hint = "give: what somebody took away by hand is given again; leave: it is only told"
+            notes.add("lost-unknown", sheet.place("targets", name, "lost"), message, hint)
+        own = frozen({key: value for key, value in options.items() if key not in ("kind", "lost")})
+        found[name] = TargetSettings(name, kind, own, leave_lost=lost == "leave")
     return frozen(found)
 
 
