@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policy_samples import DIRECTORY, FILES, PURPOSE, RESOURCE, SETTINGS, files, policy, shown
 
 from daypass.core.catalogue import Limits, Settings, Share
-from daypass.core.policy.policies import policy_of, read_policies
+from daypass.core.policy.policies import KINDS, policy_of, read_policies
 from daypass.core.policy.rules import Rules
 
 
