@@ -22,13 +22,13 @@ _TOLD_OTHERWISE = {
     "events lets both be null, and GitHub answers so: https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request",
     r"^event push .*\[bot\]@users\.noreply\.github\.com\" is not a \"email\"": "the address that GitHub gives an App's bot, "
     "whose brackets no standard for addresses has: "
-    "https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address",
+    "https://github.com/actions/checkout#push-a-commit-using-the-built-in-token",
 }
 """What GitHub answers although its description of that endpoint says otherwise, and how that is known."""
 
 
 def inspect(hub: Double) -> None:
-    """Judge every exchange that a hub answered, and what it delivered. Raises AssertionError with what GitHub's description does not allow.
+    """Judge every exchange that a hub answered, and what it delivered. Raises AssertionError with what GitHub rules out.
 
     ``hub.odd`` are expressions of what a test has the hub answer wrongly on purpose; each must have been of use.
     """
