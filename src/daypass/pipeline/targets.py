@@ -1,0 +1,122 @@
+"""Looking at every target: whether it answers, what our credential may do there, and what is there beside our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daypass.core.errors import EdgeError
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import Entitlement
+from daypass.core.window import format_duration
+from daypass.pipeline.survey import AT_ONCE
+from daypass.ports import TargetReader
+
+TOLERANCE = timedelta(seconds=5)
+"""How far a target's clock may be from ours: what it ends by itself ends that much earlier or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one target was found.
+
+    ``error`` is why it could not be reached or read ("" when it was), ``hint`` what to do about that. ``skew`` is how far
+    its clock is ahead of ours (negative: behind), as far as the time that the answer took lets one tell; None where it
+    says no time. ``ours`` counts the entitlements that the ledger says we gave and that are there, ``unmanaged`` the
+    others; both are None where nobody can look.
+    """
+
+    name: str
+    kind: str
+    facts: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
+    error: str = ""
+    hint: str = ""
+    skew: timedelta | None = None
+    ours: int | None = None
+    unmanaged: int | None = None
+
+
+def look_at(
+    targets: Mapping[str, TargetReader | EdgeError],
+    kinds: Mapping[str, str],
+    standing: Standing,
+    *,
+    clock: Callable[[], datetime],
+    only: Collection[str] = (),
+) -> tuple[Look, ...]:
+    """Look at targets side by side, in the order of their names; one that fails or is slow stops only itself.
+
+    ``kinds`` maps a target's name to its kind. A target that holds access of ours and that nobody names any more is told
+    as well. ``only`` are the names to look at, all when it is empty. ``clock`` is read before and after each answer, as
+    the difference of two clocks needs both.
+    """
+    ours = frozenset(standing.holdings)
+    begun = frozenset(change.entitlement for change in standing.pending.values())
+    lost = {entitlement.target for entitlement in ours | begun} - set(targets)
+    every = {**targets, **{name: _unnamed(name) for name in lost}}
+
+    def look(item: tuple[str, TargetReader | EdgeError]) -> Look:
+        name, target = item
+        kind = kinds.get(name, "")
+        if isinstance(target, EdgeError):
+            return Look(name, kind, error=target.message, hint=target.hint)
+        return _look(name, kind, target, ours, begun, clock)
+
+    ordered = [(name, every[name]) for name in sorted(every) if not only or name in only]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return tuple(pool.map(look, ordered))
+
+
+def _unnamed(name: str) -> EdgeError:
+    return EdgeError(
+        f"the settings name no target {name!r}, and the ledger holds access of ours there",
+        hint="name it again in policies/daypass.yaml until that access has ended",
+    )
+
+
+def _look(
+    name: str,
+    kind: str,
+    target: TargetReader,
+    ours: frozenset[Entitlement],
+    begun: frozenset[Entitlement],
+    clock: Callable[[], datetime],
+) -> Look:
+    before = clock()
+    try:
+        health = target.health()
+    except EdgeError as error:
+        return Look(name, kind, error=error.message, hint=error.hint)
+    skew = None if health.clock is None else _skew(before, health.clock, clock())
+    concerns = [*health.concerns, *_apart(skew)]
+    if not target.abilities.readable:
+        return Look(name, kind, health.facts, tuple(concerns), skew=skew)
+    try:
+        seen = target.observe()
+    except EdgeError as error:
+        return Look(name, kind, health.facts, tuple(concerns), error.message, error.hint, skew)
+    return Look(
+        name,
+        kind,
+        health.facts,
+        tuple(concerns),
+        skew=skew,
+        ours=len(seen & ours),
+        unmanaged=len(seen - ours - begun),  # what a run that died may have given is not called somebody else's
+    )
+
+
+def _skew(before: datetime, theirs: datetime, after: datetime) -> timedelta:
+    """Return how far their clock certainly is from ours: they read it at some time between our two readings."""
+    if theirs > after:
+        return theirs - after
+    return min(theirs - before, timedelta(0))
+
+
+def _apart(skew: timedelta | None) -> Iterable[str]:
+    if skew is not None and abs(skew) > TOLERANCE:
+        side = "ahead of" if skew > timedelta(0) else "behind"
+        yield f"its clock is {format_duration(abs(skew))} {side} ours: what it ends by itself ends at another time"
