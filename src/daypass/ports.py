@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.calm import Calm
@@ -296,6 +296,7 @@ class Abilities:
     complete_observation: bool
     readable: bool = True
     hands_over: bool = False
+    recalls: bool = False
     at_once: int = BATCH
     marks: bool = False
 
@@ -378,9 +379,8 @@ class Target(TargetReader, TargetWriter, Protocol):
     """Both halves."""
 
 
-@runtime_checkable
 class Recaller(Protocol):
-    """A target that cannot call back what it handed over, and keeps a list of what must count no longer."""
+    """A target whose abilities say that it ``recalls``: it keeps a list of what was handed over and counts no longer."""
 
     def recall(self, handed: Sequence[Handed]) -> None:
         """Be told, before a run's changes, all that was handed over and is good by itself; bring the list up to it.

@@ -131,8 +131,10 @@ class Bench:
         {"member_of": "orders_admin"},
     )
     """Two privileges as roles of the catalogue have them, the first being what ``enters`` proves."""
-    keys: ClassVar[Sequence[str]] = ()
+    keys: Sequence[str] = ()
     """The subject's public keys, which go with every order."""
+    private_key: Path | None = None
+    """The file of the private half of an SSH key among them, by which the subject signs requests."""
     window: ClassVar[timedelta] = timedelta(seconds=6)
     """How long access lasts where a test waits for its end by itself."""
     examples: ClassVar[int] = 25

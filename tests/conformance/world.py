@@ -57,6 +57,9 @@ class World:
         self.access.git("config", "user.email", "olga@example.com")
         self.access.run("init", ".", "--example", "--simulated-clock", "--at", self.at(-240))
         self._write(dict(zip(("alice", "bob", "carol"), bench.principals, strict=True)) | dict(identities or {}))
+        if bench.private_key is not None:  # who has a key in the directory counts only with its signature
+            self.access.git("config", "gpg.format", "ssh")
+            self.access.git("config", "user.signingkey", str(bench.private_key))
         bench.welcome(self.place, [bench.one(who, privilege=p) for who in range(3) for p in range(2)])
 
     def _write(self, identities: Mapping[str, str]) -> None:
@@ -78,7 +81,7 @@ class World:
                 "name": name.title(),
                 "email": f"{name}@example.com",
                 "identities": {NAME: principal},
-                **({"ssh_keys": list(self.bench.keys)} if self.bench.keys else {}),
+                **({"ssh_keys": list(self.bench.keys)} if self.bench.keys and name == "alice" else {}),
             }
             for name, principal in identities.items()
         }

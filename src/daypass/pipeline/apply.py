@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
@@ -110,9 +111,9 @@ def _recalled(
     """Tell the targets that keep a list what the ledger says was handed over. One that fails stops only itself."""
     found = dict(targets)
     for name, target in targets.items():
-        if isinstance(target, Recaller):
+        if not isinstance(target, EdgeError) and target.abilities.recalls:
             try:
-                target.recall(standing.handed(name, at))
+                cast("Recaller", target).recall(standing.handed(name, at))
             except EdgeError as error:
                 found[name] = error
     return found

@@ -34,7 +34,7 @@ _GOOD_RSA = 3072
 class SshTarget:
     """The certificates of one target, ``name``; ``krl`` is its key revocation list. Implements ports.Target, Recaller."""
 
-    abilities = Abilities(native_expiry=True, complete_observation=False, readable=False, hands_over=True)
+    abilities = Abilities(native_expiry=True, complete_observation=False, readable=False, hands_over=True, recalls=True)
 
     def __init__(self, name: str, source: Source, krl: Path, environ: Mapping[str, str]) -> None:
         self.name = name
@@ -46,6 +46,8 @@ class SshTarget:
         """The certificates that are good, one a line, each with its own end."""
         self._listed: dict[str, int] = {}
         """The certificates on the list, each with its serial number."""
+        self._told = False
+        """Whether the ledger was heard: what is not known then was never handed over."""
 
     def health(self) -> Health:
         """Say which CA signs, where its key is, and how the list stands. Raises EdgeError when it cannot sign."""
@@ -58,8 +60,10 @@ class SshTarget:
         if not self._source.variable:
             key.sign(b"daypass looks whether this key signs")  # no certificate begins like this
         on_it = revoked.listed(self.krl)
-        if on_it is None:
-            concerns.append(f"the key revocation list {self.krl} is not there or not whole; the next apply makes it")
+        if not self.krl.exists():
+            facts.append(f"the key revocation list {self.krl} is not there yet; the next apply makes it")
+        elif on_it is None:
+            concerns.append(f"the key revocation list {self.krl} is not whole; the next apply makes it anew")
         else:
             facts.append(f"the key revocation list {self.krl} names {len(on_it)} certificates")
         return Health(tuple(facts), tuple(concerns))
@@ -93,7 +97,7 @@ class SshTarget:
         EdgeError when a certificate or the list cannot be read or written.
         """
         before = revoked.listed(self.krl)
-        self._good, self._listed = {}, {}
+        self._good, self._listed, self._told = {}, {}, True
         for one in handed:
             good = self._good.setdefault(one.entitlement, {})
             for line in one.text.splitlines() if certificate.is_certificate(one.text) else ():
@@ -106,7 +110,18 @@ class SshTarget:
             revoked.write_list(self.krl, list(self._listed))
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
-        """Make and revoke certificates; the list is written once for all orders, before anything is handed over."""
+        """Make and revoke certificates; the list is written before anything is handed over, once for many orders."""
+        found: list[Done] = []
+        part: list[Order] = []
+        for order in orders:
+            if any(order.entitlement == other.entitlement for other in part):  # one after the other, as they were given
+                found += self._at_once(part)
+                part = []
+            part.append(order)
+        return [*found, *self._at_once(part)]
+
+    def _at_once(self, orders: Sequence[Order]) -> list[Done]:
+        """Carry out orders about different entitlements."""
         endings: list[dict[str, datetime] | str] = []
         for order in orders:
             try:
@@ -123,15 +138,16 @@ class SshTarget:
     def _ending(self, order: Order) -> dict[str, datetime]:
         """Return which certificates must end before their time: all of what goes, the longer ones of what is cut."""
         self._mine(order.entitlement)
-        good = {line: end for line, end in self._good.get(order.entitlement, {}).items() if end > order.at}
-        if order.action is Action.ADD:
-            return {line: end for line, end in good.items() if order.until is None or end > order.until}
-        if order.entitlement not in self._good and (order.until is None or order.until > order.at):
-            # Nothing to revoke is only believed of what is known: else access would be said to be gone that is not.
+        known = self._good.get(order.entitlement)
+        if known is None and order.action is Action.REMOVE and not self._told:
+            # Else access would be said to be gone that is not.
             raise EdgeError(
                 f"nothing is known of what was handed over to {order.entitlement.principal}, so nothing can be revoked"
             )
-        return good
+        good = {line: end for line, end in (known or {}).items() if end > order.at and line not in self._listed}
+        if order.action is Action.REMOVE:
+            return good
+        return {line: end for line, end in good.items() if order.until is None or end > order.until}
 
     def _do(self, order: Order, ending: dict[str, datetime] | str, problem: str) -> Done:
         if isinstance(ending, str):
@@ -164,8 +180,7 @@ class SshTarget:
         lines = [certificate.make(entitlement, one, key, begin=order.at, end=end, serial=serial) for one in fit]
         for line in lines:
             certificate.read(line)  # a signature that does not fit would be found out by the subject, at the door
-        good = {line: until for line, until in self._good.get(entitlement, {}).items() if line not in self._listed}
-        self._good[entitlement] = good | dict.fromkeys(lines, end)
+        self._good[entitlement] = self._good.get(entitlement, {}) | dict.fromkeys(lines, end)
         return "\n".join(lines)
 
     def _revoke(self, lines: Mapping[str, datetime]) -> None:
