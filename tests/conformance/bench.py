@@ -131,6 +131,8 @@ class Bench:
         {"member_of": "orders_admin"},
     )
     """Two privileges as roles of the catalogue have them, the first being what ``enters`` proves."""
+    handing: ClassVar[bool | None] = None
+    """Whether the first privilege hands something over, where not all of a target's do; None: as ``abilities`` say."""
     keys: Sequence[str] = ()
     """The subject's public keys, which go with every order."""
     private_key: Path | None = None
@@ -184,9 +186,10 @@ class Bench:
         """Return the name of the nth of very many principals."""
         return f"person-{n}"
 
-    def by_hand(self, folder: Path, one: Entitlement) -> None:
-        """Give access past daypass."""
+    def by_hand(self, folder: Path, one: Entitlement) -> Entitlement:
+        """Give access past daypass, and return it as it is observed: nothing may say there which resource it is of."""
         self.make(folder).add(one, UNTIL)
+        return one
 
     def stranger(self, folder: Path) -> Entitlement:
         """Return an entitlement of somebody who does not exist in the world."""
@@ -217,6 +220,10 @@ class Bench:
         raise NotImplementedError
 
     # What tests are written with.
+
+    def hands(self) -> bool:
+        """Say whether who receives the first privilege is handed something."""
+        return self.abilities.hands_over if self.handing is None else self.handing
 
     def one(self, who: int = 0, *, resource: str = "orders-db", privilege: int = 0) -> Entitlement:
         """Return an entitlement of this target's own principals and privileges."""

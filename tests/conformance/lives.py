@@ -67,8 +67,8 @@ class InPipeline(Bench):
 
     @needs("reading")
     def test_access_that_is_not_ours_is_seen_reported_and_untouched(self, world: World) -> None:
-        self.by_hand(world.place, self.one(2))
-        seen = (self.one(2),) if self.abilities.complete_observation else ()  # what it does not list, it cannot report
+        theirs = self.by_hand(world.place, self.one(2))
+        seen = (theirs,) if self.abilities.complete_observation else ()  # what it does not list, it cannot report
         world.grant(-120, 60)
         done = world.apply(-119)
         assert done.survey.plan.unmanaged == seen

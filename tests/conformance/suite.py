@@ -157,8 +157,8 @@ class TargetContract(InPipeline, InTrouble, Bench):
 
     @needs("reading")
     def test_complete_observation_shows_what_another_handle_added(self, target: Target, tmp_path: Path) -> None:
-        self.by_hand(tmp_path, self.one(2))
-        assert target.observe() == ({self.one(2)} if target.abilities.complete_observation else frozenset())
+        theirs = self.by_hand(tmp_path, self.one(2))
+        assert target.observe() == ({theirs} if target.abilities.complete_observation else frozenset())
 
     @needs("reading")
     def test_its_fingerprint_moves_with_what_is_there_or_is_none(self, target: Target) -> None:
@@ -293,7 +293,7 @@ class TargetContract(InPipeline, InTrouble, Bench):
         one = self.one()
         assert not self.enters(tmp_path, one, "")
         (done,) = self.give(target, one)
-        assert bool(done.handover) is target.abilities.hands_over
+        assert bool(done.handover) is self.hands()
         assert self.enters(tmp_path, one, done.handover)
         assert not self.enters(tmp_path, self.one(1), done.handover)
         self.take(target, one)
@@ -303,8 +303,8 @@ class TargetContract(InPipeline, InTrouble, Bench):
         order = self.order(self.one())._replace(keys=())
         (answer,) = target.carry_out([order])
         # Who has no key cannot receive anything: that is a refusal where something would have to be handed over.
-        assert bool(answer.error) is target.abilities.hands_over
-        assert self.enters(tmp_path, self.one(), answer.handover) is not target.abilities.hands_over
+        assert bool(answer.error) is self.hands()
+        assert self.enters(tmp_path, self.one(), answer.handover) is not self.hands()
 
     # Everything at once.
 

@@ -11,10 +11,12 @@ from conformance.suite import NAME, TargetContract
 from daypass.core.plan import Entitlement
 from daypass.edges.targets import embedded
 from daypass.edges.targets.embedded import EmbeddedTarget, holds
+from daypass.ports import Abilities
 
 
 class TestEmbedded(TargetContract):
     kind = "embedded"
+    abilities = Abilities(native_expiry=False, complete_observation=True, marks=True)
     observing = 1
     window = timedelta(seconds=3)
     lacks: ClassVar = {
