@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import InvalidError
 
@@ -16,19 +16,40 @@ if TYPE_CHECKING:
     from daypass.ports import Target
 
 
+class Known(NamedTuple):
+    """What is known of a target without asking it: pairs of a resource and a privilege's canonical JSON.
+
+    ``named`` are those that roles of the catalogue give there, ``held`` those that the ledger shows as ours or begun.
+    """
+
+    named: frozenset[tuple[str, str]] = frozenset()
+    held: frozenset[tuple[str, str]] = frozenset()
+
+
+NOTHING = Known()
+
+
 @dataclass(frozen=True, slots=True)
 class TargetKind:
-    """One kind: the module and its factory ``(TargetSettings, Path) -> Target``, imported when it is used."""
+    """One kind: the module and its factory ``(TargetSettings, Path) -> Target``, imported when it is used.
+
+    ``asks``: the factory takes a third argument, `Known`. Such a system holds more than anybody could look through, and
+    does not know itself which of it is whose.
+    """
 
     module: str
     factory: str
     options: frozenset[str]
     """The keys that the settings may give beside ``kind``."""
+    asks: bool = False
 
 
 TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     {
         "embedded": TargetKind("daypass.edges.targets.registry", "open_embedded", frozenset({"path"})),
+        "postgres": TargetKind(
+            "daypass.edges.targets.postgres", "open_postgres", frozenset({"url_env", "databases", "tls"}), asks=True
+        ),
         "ssh": TargetKind(
             "daypass.edges.targets.ssh.target", "open_ssh", frozenset({"ca", "ca_key_env", "ca_uri", "krl"})
         ),
@@ -39,7 +60,13 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
 DEFAULT_STORE = "embedded.sqlite"
 
 
-def open_target(settings: TargetSettings, base_dir: Path) -> Target:
+def asks(kind: str) -> bool:
+    """Say whether a kind of target wants to be told what is known of it."""
+    found = TARGETS.get(kind)
+    return found is not None and found.asks
+
+
+def open_target(settings: TargetSettings, base_dir: Path, known: Known = NOTHING) -> Target:
     """Open a target. ``base_dir`` is this machine's own folder for the repository.
 
     Raises InvalidError for an unknown kind, an unknown option or an option's bad value; EdgeError when the target says
@@ -53,12 +80,13 @@ def open_target(settings: TargetSettings, base_dir: Path) -> Target:
         )
     for option in sorted(settings.options):
         if option not in kind.options:
-            known = ", ".join(sorted(kind.options)) or "none"
+            options = ", ".join(sorted(kind.options)) or "none"
             raise InvalidError(
-                f"target {settings.name} has an option {option!r}; kind {settings.kind} knows: {known}",
+                f"target {settings.name} has an option {option!r}; kind {settings.kind} knows: {options}",
                 hint=_near(option, kind.options),
             )
-    target: Target = getattr(import_module(kind.module), kind.factory)(settings, base_dir)
+    told = (known,) if kind.asks else ()
+    target: Target = getattr(import_module(kind.module), kind.factory)(settings, base_dir, *told)
     return target
 
 

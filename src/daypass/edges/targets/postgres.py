@@ -1,0 +1,207 @@
+"""The target ``postgres``: roles, privileges and logins at a PostgreSQL server.
+
+See postgres_privilege for what may be given and how it stands at the server, and docs/targets/postgres.md for what an
+administrator needs to know. ``databases`` are those that privileges on schemas may name, besides the address's own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from daypass.core.catalogue import TargetSettings
+from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.grant import canonical
+from daypass.core.plan import Action, Entitlement
+from daypass.edges.targets import postgres_sql as say
+from daypass.edges.targets.postgres_batch import Batch, Job, job_of, order_of
+from daypass.edges.targets.postgres_connect import Server, read_address
+from daypass.edges.targets.postgres_health import look_around
+from daypass.edges.targets.postgres_privilege import Mark, Privilege, check_name, read_mark, read_privilege
+from daypass.edges.targets.registry import NOTHING, Known
+from daypass.ports import Abilities, Done, Health, Order
+
+AT_ONCE = 1000
+"""Changes in one transaction."""
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def open_postgres(
+    settings: TargetSettings,
+    base_dir: Path,  # noqa: ARG001  (it keeps no files)
+    known: Known,
+) -> PostgresTarget:
+    """Open the target that the settings describe; nothing is sent yet.
+
+    Raises InvalidError for a bad option and EdgeError when the environment holds no usable address.
+    """
+    return from_environment(settings, os.environ, known)
+
+
+def from_environment(settings: TargetSettings, environ: Mapping[str, str], known: Known = NOTHING) -> PostgresTarget:
+    """Open the target with the address that ``url_env`` names in ``environ``."""
+    name, options = settings.name, settings.options
+    variable = options.get("url_env")
+    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+        # Whoever writes the address itself into the settings has put a password into git: it is not repeated.
+        raise InvalidError(
+            f"target {name}: expected url_env to name an environment variable",
+            hint="url_env: ORDERS_DB_URL, with the address in that variable where the applier runs",
+        )
+    databases = options.get("databases", [])
+    if not isinstance(databases, list | tuple):
+        raise InvalidError(f"target {name}: expected databases to be a list of names, got {databases!r}")
+    try:
+        listed = frozenset(check_name(database, "database") for database in databases)
+    except EdgeError as error:
+        raise InvalidError(f"target {name}: {error.message}") from error
+    url = environ.get(variable, "")
+    if not url:
+        raise EdgeError(
+            f"target {name}: the environment variable {variable} is not set",
+            hint=f"put the server's address into {variable}: postgresql://user:password@host:5432/database",
+        )
+    server = Server(name, variable, read_address(name, variable, url, options.get("tls", "verify")))
+    return PostgresTarget(name, server, databases=listed, resources=_by_role(known))
+
+
+def _by_role(known: Known) -> Mapping[str, frozenset[str]]:
+    """Return which resources of the catalogue give membership in a role."""
+    found: dict[str, set[str]] = {}
+    for resource, text in known.named:
+        try:
+            privilege = read_privilege(text)
+        except EdgeError:
+            continue  # said when somebody is to be given it
+        if privilege.member_of and not privilege.login:
+            found.setdefault(privilege.member_of, set()).add(resource)
+    return {role: frozenset(resources) for role, resources in found.items()}
+
+
+class PostgresTarget:
+    """What one server holds. Implements ports.Target.
+
+    ``databases`` are those that schemas may be named in, and ``resources`` say for a role which resources are meant by
+    membership in it, where others gave that.
+    """
+
+    abilities = Abilities(native_expiry=False, complete_observation=True, at_once=AT_ONCE, marks=True)
+
+    def __init__(
+        self,
+        name: str,
+        server: Server,
+        *,
+        databases: frozenset[str] = frozenset(),
+        resources: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    ) -> None:
+        self.name = name
+        self.server = server
+        self.resources = resources
+        self.databases = databases | {server.home}
+
+    def health(self) -> Health:
+        """Say who we are there and what that may do, too much included. Raises EdgeError when it cannot be reached."""
+        return self.server.twice(look_around)
+
+    def observe(self) -> frozenset[Entitlement]:
+        """Return every entitlement of ours, and memberships that others gave in roles that we may give.
+
+        The latter are marked as unmanaged, so that they are never taken for ours, and are of each resource that the
+        catalogue gives the role for ("" where it does for none). Raises EdgeError.
+        """
+        rows = self.server.twice(lambda session: session.execute(say.OBSERVE).fetchall())
+        ours = {row[1]: found for row in rows if row[0] == "role" and (found := _Ours.of(row, self.server.home))}
+        members = [row for row in rows if row[0] == "member"]
+        return frozenset(one for row in members for one in self._held(ours, row))
+
+    def _held(self, ours: Mapping[str, _Ours], row: tuple[Any, ...]) -> Iterator[Entitlement]:
+        """Turn one membership into what it is access to; a bridge that leads nowhere gives nobody anything."""
+        _, name, member, can_login, administered, _, _ = row
+        bridge, own = ours.get(name), ours.get(member)
+        if bridge is not None and bridge.carries(own):
+            if bridge.mark.target == self.name and bridge.live and (own is None or own.live):
+                principal = own.mark.principal if own is not None else member
+                yield Entitlement(self.name, bridge.mark.resource, principal, bridge.mark.privilege)
+        elif can_login and (administered or bridge is not None):
+            privilege = canonical({"member_of": name, "unmanaged": True})
+            for resource in self.resources.get(name, ("",)):
+                yield Entitlement(self.name, resource, member, privilege)
+
+    def fingerprint(self) -> str:
+        """Say that observing is the cheapest way: it is one query."""
+        return ""
+
+    def add(self, entitlement: Entitlement, until: datetime) -> None:
+        """Make the entitlement exist. Raises EdgeError."""
+        self._single(order_of(Action.ADD, entitlement, until))
+
+    def remove(self, entitlement: Entitlement) -> None:
+        """Make the entitlement not exist. Raises EdgeError."""
+        self._single(order_of(Action.REMOVE, entitlement, None))
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        """Make changes in one transaction a database; one that is refused stops only itself."""
+        answers: list[Done | Job] = []
+        groups: dict[str, list[Job]] = {}
+        for order in orders:
+            try:
+                job = job_of(self._mine(order))
+                groups.setdefault(self._database(job), []).append(job)
+            except EdgeError as error:
+                answers.append(Done(error.message))
+            else:
+                answers.append(job)
+        for database, jobs in sorted(groups.items()):
+            Batch(self.server, database, jobs).run()
+        return [answer if isinstance(answer, Done) else answer.done or Done() for answer in answers]
+
+    def _single(self, order: Order) -> None:
+        (done,) = self.carry_out([order])
+        if done.error:
+            raise EdgeError(done.error)
+
+    def _mine(self, order: Order) -> Order:
+        if order.entitlement.target != self.name:
+            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {order.entitlement.target!r}")
+        return order
+
+    def _database(self, job: Job) -> str:
+        database = job.privilege.database or self.server.home
+        if database not in self.databases:
+            known = ", ".join(sorted(self.databases))
+            raise EdgeError(f"database {database!r} is not among those of target {self.name}: {known}")
+        return database
+
+
+class _Ours(NamedTuple):
+    """A role of ours. ``live``: a bridge that leads somewhere, or a login that may log in."""
+
+    mark: Mark
+    privilege: Privilege
+    live: bool
+
+    @classmethod
+    def of(cls, row: tuple[Any, ...], home: str) -> _Ours | None:
+        _, name, comment, can_login, _, roles, databases = row
+        mark = read_mark(name, comment)
+        if mark is None:
+            return None
+        means = read_privilege(mark.privilege)
+        leads = means.member_of in roles or (means.in_schema and (means.database or home) in databases)
+        return cls(mark, means, can_login if mark.principal else leads)
+
+    def carries(self, member: _Ours | None) -> bool:
+        """Say whether a member belongs here: a login on the bridge it was made for, anybody else on a plain one."""
+        if self.mark.principal:
+            return False
+        if not self.privilege.login:
+            return member is None
+        return member is not None and replace(member.mark, principal="") == self.mark

@@ -1,0 +1,351 @@
+"""Making many changes in one database: one look, one transaction, and an answer for each change.
+
+What always holds: a change that is refused stops only itself, by a savepoint; what is looked at and what is done is
+about roles that are ours by their marks, so that no role of somebody else's is changed or dropped; the commit and the
+end of the connections of those who lost access reach the server in one message, so that a run that dies after it
+leaves nobody inside.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import sql
+
+from daypass.core.errors import EdgeError
+from daypass.core.plan import Action, Entitlement
+from daypass.edges.handover import seal
+from daypass.edges.targets import postgres_sql as say
+from daypass.edges.targets.postgres_connect import Server, Session, said
+from daypass.edges.targets.postgres_privilege import (
+    Mark,
+    Privilege,
+    bridge_of,
+    check_name,
+    check_text,
+    login_of,
+    read_mark,
+    read_privilege,
+)
+from daypass.ports import Done, Order
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+NEW_OPTIONS = 16
+"""The version that knows INHERIT and SET of a membership."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One order with what it means here, and its answer once there is one."""
+
+    order: Order
+    privilege: Privilege
+    bridge: str
+    login: str = ""
+    done: Done | None = None
+    statements: list[sql.Composed] = field(default_factory=list)
+    lost: tuple[int, int] | None = None
+
+    @property
+    def entitlement(self) -> Entitlement:
+        """What is given or taken."""
+        return self.order.entitlement
+
+    @property
+    def adds(self) -> bool:
+        """Whether access is given."""
+        return self.order.action is Action.ADD
+
+
+def job_of(order: Order) -> Job:
+    """Read an order. Raises EdgeError for one that cannot be meant."""
+    entitlement = order.entitlement
+    privilege = read_privilege(entitlement.privilege)
+    check_text(entitlement.resource, "resource")
+    if privilege.login:
+        check_text(entitlement.principal, "principal")
+        return Job(order, privilege, bridge_of(entitlement).name, login_of(entitlement).name)
+    check_name(entitlement.principal, "principal")
+    return Job(order, privilege, bridge_of(entitlement).name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    oid: int
+    can_login: bool
+    comment: str | None
+    ours_to_give: bool
+    ourselves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    roles: frozenset[str]
+    databases: frozenset[str]
+    members: tuple[str, ...]
+
+
+class Batch:
+    """Jobs of one database. `run` fills in every job's ``done``."""
+
+    def __init__(self, server: Server, database: str, jobs: Sequence[Job]) -> None:
+        self._server = server
+        self._database = database
+        self._jobs = jobs
+        self._roles: Mapping[str, _Role] = {}
+        self._leads: Mapping[str, _Lead] = {}
+        self._may_end = False
+        self._logins: set[str] = set()
+        """The logins that are there, as the jobs before leave them."""
+
+    def run(self) -> None:
+        """Make the changes. A failure of the whole is the answer to each that has none.
+
+        Where the connection dies nobody knows whether the commit came through, so all is done again: each change may
+        be made twice, and a login is given another secret, since nobody has seen the first one.
+        """
+        try:
+            self._server.twice(self._attempt, self._database)
+        except EdgeError as error:
+            for job in self._open():
+                job.done = Done(error.message)
+
+    def _attempt(self, session: Session) -> None:
+        for job in self._jobs:
+            job.done, job.statements, job.lost = None, [], None
+        self._look(session)
+        self._change(session)
+
+    def _look(self, session: Session) -> None:
+        """Read what stands there under every name that the jobs have to do with."""
+        names = {name for job in self._jobs for name in (job.bridge, job.login, job.privilege.member_of)}
+        names |= {job.entitlement.principal for job in self._jobs if not job.login}
+        rows = session.execute(say.LOOK, [sorted(names)]).fetchall()
+        self._roles = {name: _Role(*rest) for name, *rest in rows}
+        bridges = sorted({job.bridge for job in self._jobs})
+        leads = session.execute(say.LEADS, [bridges]).fetchall()
+        self._leads = {name: _Lead(frozenset(to), frozenset(there), tuple(on)) for name, to, there, on in leads}
+        row = session.execute(say.MAY_END).fetchone()
+        self._may_end = row is not None and bool(row[0])
+        self._logins = {job.login for job in self._jobs if job.login in self._roles}
+
+    def _change(self, session: Session) -> None:
+        session.execute(b"BEGIN")
+        try:
+            if self._build_bridges(session):
+                self._look(session)
+            for job in self._open():
+                try:
+                    self._prepare(session, job)
+                except EdgeError as error:
+                    job.done = Done(error.message)
+            self._execute(session)
+            lost = [job.lost for job in self._open() if job.lost is not None]
+            last = [sql.SQL("COMMIT"), *([say.end_connections(lost)] if lost and self._may_end else [])]
+            session.execute(sql.SQL("; ").join(last))
+        except BaseException:
+            with suppress(psycopg.Error):  # the first failure is what is told
+                session.execute(b"ROLLBACK")
+            raise
+        for job in self._open():
+            job.done = job.done or Done()
+            if job.lost is not None and not self._may_end:
+                job.done = Done("the access is gone, but open connections stay: the credential lacks pg_signal_backend")
+
+    def _open(self) -> Iterable[Job]:
+        """Return the jobs that nothing speaks against so far."""
+        return [job for job in self._jobs if job.done is None or not job.done.error]
+
+    def _build_bridges(self, session: Session) -> bool:
+        """See to the roles that hold what is to be given; one that cannot be built stops its own jobs alone.
+
+        Returns whether any was built.
+        """
+        built = False
+        first: dict[str, Job] = {}
+        for job in self._jobs:
+            if job.adds:
+                first.setdefault(job.bridge, job)
+        for name, job in first.items():
+            try:
+                with session.transaction():
+                    built |= self._build(session, name, job)
+            except psycopg.Error as error:
+                _pass_on_death(session, error)
+                why = said(error)
+            except EdgeError as error:
+                why = error.message
+            else:
+                continue
+            for other in self._jobs:
+                if other.adds and other.bridge == name:
+                    other.done = Done(why)
+        return built
+
+    def _build(self, session: Session, name: str, job: Job) -> bool:
+        """Build one bridge, or mend it. Returns whether anything was done. Raises EdgeError."""
+        privilege = job.privilege
+        if privilege.unmanaged:
+            raise EdgeError("unmanaged is how access that others gave is shown, and nothing to give")
+        self._check_options(session, privilege)
+        self._check_role(session, privilege.member_of)
+        mark = bridge_of(job.entitlement)
+        role = self._roles.get(name)
+        statements: list[sql.Composed] = []
+        if role is None:
+            statements += say.make_bridge(name, mark.text)
+        elif read_mark(name, role.comment) != mark:
+            raise EdgeError(f"the server has a role {name!r} that is not daypass's own")
+        here = self._leads.get(name)
+        leads = here is not None and (privilege.member_of in here.roles or self._database in here.databases)
+        if here is not None and not leads and here.members:
+            # Whoever is still on a bridge that leads nowhere lost access long ago: it must not come back with another's.
+            statements.append(say.leave(name, here.members))
+        if not leads or privilege.in_schema:
+            statements += say.lead(name, privilege)
+        for statement in statements:
+            session.execute(statement)
+        if privilege.template:
+            wanted = list(say.table_privileges(privilege.template))
+            lacking = session.execute(say.LACKING, [wanted, privilege.schema, name]).fetchall()
+            if lacking:
+                shown = ", ".join(what for (what,) in lacking[:3]) + (", …" if lacking[3:] else "")
+                raise EdgeError(
+                    f"the credential may not give all of {privilege.template} on {privilege.schema!r}: {shown}"
+                )
+        return bool(statements)
+
+    def _check_options(self, session: Session, privilege: Privilege) -> None:
+        version = session.info.server_version // 10_000
+        if version < NEW_OPTIONS and (privilege.inherit is not None or privilege.set_role is not None):
+            raise EdgeError(f"inherit and set of a membership need PostgreSQL {NEW_OPTIONS}, the server is {version}")
+
+    def _check_role(self, session: Session, name: str) -> None:
+        if not name:
+            return
+        role = self._roles.get(name)
+        if role is None:
+            raise EdgeError(f"the server has no role {name!r}")
+        if not role.ours_to_give:
+            # CREATEROLE alone would do before version 16, for any role; what may be given is said by ADMIN OPTION.
+            user = session.info.user
+            raise EdgeError(
+                f"the credential may not give {name!r}: GRANT {name} TO {user} WITH ADMIN OPTION is missing"
+            )
+
+    def _prepare(self, session: Session, job: Job) -> None:
+        """Find out what a job comes to. Raises EdgeError for one that cannot be done."""
+        if job.login:
+            self._prepare_login(session, job)
+        elif job.adds:
+            self._check_principal(job.entitlement.principal, job.privilege)
+            job.statements = [say.join(job.bridge, job.entitlement.principal, job.privilege)]
+        else:
+            self._prepare_removal(session, job)
+
+    def _check_principal(self, name: str, privilege: Privilege) -> None:
+        role = self._roles.get(name)
+        if role is None:
+            raise EdgeError(f"the server has no role {name!r} to give anything to")
+        if role.ourselves:
+            raise EdgeError(f"{name!r} is daypass's own credential, which is given nothing")
+        if not role.can_login:
+            raise EdgeError(f"{name!r} cannot log in: all its members would be given what one person asked for")
+        if name == privilege.member_of:
+            raise EdgeError(f"{name!r} cannot be a member of itself")
+
+    def _prepare_removal(self, session: Session, job: Job) -> None:
+        member = self._roles.get(job.entitlement.principal)
+        role = self._roles.get(job.privilege.member_of)
+        bridge = self._own(job.bridge, bridge_of(job.entitlement))
+        if member is None:
+            return
+        if job.privilege.unmanaged:
+            if role is None:
+                return
+            self._check_role(session, job.privilege.member_of)
+            job.statements = [say.leave(job.privilege.member_of, [job.entitlement.principal])]
+        elif bridge is not None:
+            job.statements = [say.leave(job.bridge, [job.entitlement.principal])]
+        what = role or bridge
+        if what is not None:
+            job.lost = (member.oid, what.oid)
+
+    def _prepare_login(self, session: Session, job: Job) -> None:
+        mark = login_of(job.entitlement)
+        there = self._own(job.login, mark)
+        if job.adds:
+            assert job.order.until is not None  # noqa: S101  (every addition has an end)
+            text, verifier = self._secret(session, job.login, job.privilege.database)
+            sealed = seal(text, job.order.keys)
+            login = say.Login(job.login, mark.text, verifier, job.order.until)
+            job.statements = [
+                *say.make_login(login, exists=job.login in self._logins),
+                say.join(job.bridge, job.login, job.privilege),
+            ]
+            self._logins.add(job.login)
+            job.done = Done(handover=sealed)
+        elif job.login in self._logins:
+            job.statements = [say.drop_login(job.login)]
+            self._logins.discard(job.login)
+            job.lost = (there.oid, 0) if there is not None else None
+
+    def _secret(self, session: Session, user: str, database: str) -> tuple[str, str]:
+        """Make a password. Returns what its owner needs to come in, and what the server needs to know it again.
+
+        The server is told the verifier alone, as SCRAM has it (RFC 5803): the password is in no statement and no log.
+        """
+        password = secrets.token_urlsafe(24)
+        verifier = session.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256")
+        return self._server.handed(user, password, database), verifier.decode("ascii")
+
+    def _own(self, name: str, mark: Mark) -> _Role | None:
+        """Return a role that is ours, None where there is none. Raises EdgeError where it is somebody else's."""
+        role = self._roles.get(name)
+        if role is not None and read_mark(name, role.comment) != mark:
+            raise EdgeError(f"the server has a role {name!r} that is not daypass's own")
+        return role
+
+    def _execute(self, session: Session) -> None:
+        """Make all changes in one step; where that is refused, one by one, each by itself."""
+        jobs = [job for job in self._open() if job.statements]
+        if not jobs:
+            return
+        try:
+            with session.transaction():
+                session.execute(sql.SQL("; ").join(part for job in jobs for part in job.statements))
+        except psycopg.Error as error:
+            _pass_on_death(session, error)
+            for job in jobs:
+                self._alone(session, job)
+
+    def _alone(self, session: Session, job: Job) -> None:
+        try:
+            with session.transaction():
+                for statement in job.statements:
+                    session.execute(statement)
+        except psycopg.errors.DependentObjectsStillExist:
+            # Objects that the login owns forbid dropping it; nobody comes in by it any more all the same.
+            bridge = job.bridge if job.bridge in self._leads else None
+            job.statements = say.close_login(job.login, bridge)
+            self._alone(session, job)
+        except psycopg.Error as error:
+            _pass_on_death(session, error)
+            job.done = Done(said(error))
+
+
+def _pass_on_death(session: Session, error: psycopg.Error) -> None:
+    """Raise the error again where the connection did not survive it: nothing more can be asked."""
+    if session.closed:
+        raise error
+
+
+def order_of(action: Action, entitlement: Entitlement, until: datetime | None) -> Order:
+    """Make an order of a single change; its run's instant is nothing that this target asks for."""
+    return Order(action, entitlement, until or _NEVER, until)

@@ -1,0 +1,185 @@
+"""Reaching a PostgreSQL server: its address out of the environment, TLS that proves who answers, kept connections.
+
+What always holds: the address, and the password in it, stand in no message; the server's certificate and name are
+verified, unless the settings say otherwise *and* the server is on this machine; names are never looked up in a search
+path that somebody else can write to; no wait is without an end. What may be done twice is done once more, on a new
+connection, where the first one died.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import conninfo
+
+from daypass.core.errors import EdgeError, InvalidError
+
+OLDEST = 14
+"""The oldest version that its makers still mend (https://www.postgresql.org/support/versioning/)."""
+
+OFF_ON_LOOPBACK = "off-on-loopback"
+_TLS = ("verify", OFF_ON_LOOPBACK)
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 30, "keepalives_interval": 10}
+_KNOWN = frozenset(
+    {
+        *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "sslmode", "sslrootcert", "sslcert"),
+        *("sslkey", "sslcrl", "sslcrldir", "channel_binding", "connect_timeout", "application_name"),
+    }
+)
+"""What an address may say. Others (options, service) could change who answers or how statements are read."""
+
+_SETUP = b"""
+SELECT set_config('search_path', '', false), set_config('TimeZone', 'UTC', false),
+    set_config('lock_timeout', '10s', false),
+    set_config('statement_timeout', '60s', false), set_config('idle_in_transaction_session_timeout', '60s', false)
+"""
+
+_HINTS = {
+    "28P01": "the password is wrong or its VALID UNTIL has passed: set a new one and put it into {variable}",
+    "28000": "pg_hba.conf of the server lets this role in from here, by TLS, or it does not",
+    "3D000": "name a database that exists",
+    "53300": "the server takes no more connections: raise max_connections, or the role's CONNECTION LIMIT",
+}
+
+T = TypeVar("T")
+Session = psycopg.Connection[tuple[Any, ...]]
+
+
+def read_address(name: str, variable: str, url: str, tls: object) -> dict[str, Any]:
+    """Return libpq's parameters for target ``name`` from the value of an environment variable.
+
+    Raises EdgeError for a value that is no address, and InvalidError where address and settings disagree about TLS.
+    """
+    try:
+        found: dict[str, Any] = dict(conninfo.conninfo_to_dict(url))
+    except psycopg.ProgrammingError:
+        # libpq's own message quotes the value, which holds the password.
+        raise EdgeError(
+            f"target {name}: the value of {variable} is no address of a PostgreSQL server",
+            hint="write postgresql://user:password@host:5432/database, with special characters percent-encoded",
+        ) from None
+    for key in ("host", "user", "dbname"):
+        if not found.get(key):
+            raise EdgeError(f"target {name}: the address in {variable} names no {key}")
+    strange = sorted(set(found) - _KNOWN)
+    if strange:
+        raise EdgeError(f"target {name}: the address in {variable} says {', '.join(strange)}, which is not taken")
+    found.setdefault("hostaddr", "")  # or libpq would take another address from the environment
+    return found | _encryption(name, variable, found, tls) | {"client_encoding": "utf8", "gssencmode": "disable"}
+
+
+def _encryption(name: str, variable: str, found: Mapping[str, Any], tls: object) -> dict[str, Any]:
+    if tls not in _TLS:
+        raise InvalidError(f"target {name}: expected tls to be one of {', '.join(_TLS)}, got {tls!r}")
+    mode = found.get("sslmode")
+    if tls == OFF_ON_LOOPBACK:
+        places = [place for key in ("host", "hostaddr") for place in str(found[key]).split(",") if place]
+        far = [place for place in places if place not in _LOOPBACK and not place.startswith(("/", "@"))]
+        if far:
+            raise InvalidError(
+                f"target {name}: tls: {OFF_ON_LOOPBACK} is for a server on this machine, and {variable} names {far[0]!r}",
+                hint="leave tls out: certificate and name of the server are verified then",
+            )
+        return {"sslmode": mode or "prefer"}
+    if mode not in (None, "verify-full"):
+        raise InvalidError(
+            f"target {name}: the address in {variable} says sslmode={mode}, which does not prove who answers",
+            hint="write sslmode=verify-full, and sslrootcert=FILE for an authority of your own",
+        )
+    return {"sslmode": "verify-full", "sslrootcert": found.get("sslrootcert") or "system"}
+
+
+class Server:
+    """Connections to the databases of one server, made when they are used and kept."""
+
+    def __init__(self, name: str, variable: str, address: Mapping[str, Any]) -> None:
+        self.name = name
+        self.variable = variable
+        self.home: str = address["dbname"]
+        self._address = {"application_name": "daypass", **address}
+        self._open: dict[str, Session] = {}
+        self._died: set[str] = set()
+        weakref.finalize(self, _close, self._open)
+
+    def handed(self, user: str, password: str, database: str) -> str:
+        """Return the parameters that somebody else comes in by."""
+        own = {key: self._address[key] for key in ("host", "port", "sslmode") if key in self._address}
+        return conninfo.make_conninfo("", **own, dbname=database or self.home, user=user, password=password)
+
+    def twice(self, work: Callable[[Session], T], database: str = "") -> T:
+        """Do work that may be done twice; once more on a new connection where the first one died. Raises EdgeError."""
+        try:
+            with self.session(database) as session:
+                return work(session)
+        except EdgeError:
+            if not self.died(database):
+                raise
+        with self.session(database) as session:
+            return work(session)
+
+    def died(self, database: str = "") -> bool:
+        """Say whether what failed last there was a connection that had stood before, and forget that it was."""
+        before = (database or self.home) in self._died
+        self._died.discard(database or self.home)
+        return before
+
+    @contextmanager
+    def session(self, database: str = "") -> Iterator[Session]:
+        """Hold the connection to a database; failures become EdgeError, and a dead connection is let go of."""
+        database = database or self.home
+        try:
+            held = self._open.get(database)
+            if held is None or held.closed:
+                held = self._open[database] = self._connect(database)
+            yield held
+        except psycopg.Error as error:
+            found = self._open.get(database)
+            if found is not None and (found.closed or isinstance(error, psycopg.OperationalError)):
+                found.close()
+                del self._open[database]
+                self._died.add(database)
+            raise self._told(error) from error
+
+    def _connect(self, database: str) -> Session:
+        made = psycopg.connect(
+            **{**_PATIENCE, **self._address, "dbname": database, "target_session_attrs": "read-write"}, autocommit=True
+        )
+        try:
+            self._check_version(made)
+            made.prepare_threshold = None  # a pooler between us may not know what was prepared
+            made.execute(_SETUP)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def _check_version(self, session: Session) -> None:
+        version = session.info.server_version // 10_000
+        if version < OLDEST:
+            raise EdgeError(f"target {self.name}: the server is PostgreSQL {version}, expected {OLDEST} or later")
+
+    def _told(self, error: psycopg.Error) -> EdgeError:
+        hint = _HINTS.get(error.sqlstate or "", "").format(variable=self.variable)
+        if not hint and "certificate" in str(error):
+            hint = (
+                f"sslrootcert in {self.variable} names the file of the authority that signed the server's certificate"
+            )
+        return EdgeError(f"target {self.name}: {said(error)}", hint=hint)
+
+
+def said(error: psycopg.Error) -> str:
+    """Return what the server said, or the library where no server did, on one line."""
+    detail = error.diag.message_detail
+    text = error.diag.message_primary or str(error) or "the connection was lost"
+    return " ".join((f"{text} ({detail})" if detail and error.diag.message_primary else text).split())
+
+
+def _close(sessions: dict[str, Session]) -> None:
+    while sessions:
+        sessions.popitem()[1].close()

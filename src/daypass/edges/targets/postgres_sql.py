@@ -1,0 +1,199 @@
+"""Every statement that is sent to a PostgreSQL server. Names and values get into one by psycopg.sql alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from psycopg import sql
+
+from daypass.edges.targets.postgres_privilege import Privilege
+
+OBSERVE: Final = b"""
+WITH me AS (SELECT oid FROM pg_roles WHERE rolname = current_user),
+marked AS (
+    SELECT d.objoid AS oid, d.description FROM pg_shdescription d
+    WHERE d.classoid = 'pg_authid'::regclass AND left(d.description, 13) = '{"daypass":1,'
+),
+administered AS MATERIALIZED (
+    SELECT DISTINCT a.roleid AS oid FROM pg_auth_members a, me WHERE a.member = me.oid AND a.admin_option
+)
+SELECT 'role', r.rolname::text, k.description, r.rolcanlogin, false,
+    ARRAY(SELECT u.rolname::text FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid
+          WHERE a.member = r.oid ORDER BY 1),
+    ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+          WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a' ORDER BY 1)
+FROM marked k JOIN pg_roles r ON r.oid = k.oid
+UNION ALL
+SELECT DISTINCT 'member', u.rolname::text, m.rolname::text, m.rolcanlogin,
+    a.roleid IN (SELECT oid FROM administered), NULL::text[], NULL::text[]
+FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
+WHERE a.member <> (SELECT oid FROM me)
+    AND (a.roleid IN (SELECT oid FROM marked) OR a.roleid IN (SELECT oid FROM administered))
+"""
+"""Everything: our own roles with what they lead to, then who is a member of those and of what we administer.
+
+Roles, their memberships, their comments and what depends on them are the server's and not one database's, so one
+query in any database sees all of it (https://www.postgresql.org/docs/current/catalogs.html).
+"""
+
+LOOK: Final = b"""
+SELECT r.rolname::text, r.oid::bigint, r.rolcanlogin, shobj_description(r.oid, 'pg_authid'),
+    EXISTS (SELECT FROM pg_auth_members a WHERE a.roleid = r.oid AND a.member = me.oid AND a.admin_option),
+    r.oid = me.oid
+FROM pg_roles r, (SELECT oid FROM pg_roles WHERE rolname = current_user) me
+WHERE r.rolname = ANY(%s::text[])
+"""
+"""What stands at the server under some names. (Compared as text: a name's own type would cut what is too long.)"""
+
+LEADS: Final = b"""
+SELECT r.rolname::text,
+    ARRAY(SELECT u.rolname::text FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid WHERE a.member = r.oid),
+    ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+          WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a'),
+    ARRAY(SELECT m.rolname::text FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member
+          WHERE a.roleid = r.oid AND m.rolname <> current_user)
+FROM pg_roles r WHERE r.rolname = ANY(%s::text[])
+"""
+"""Where bridges lead, and who is on them."""
+
+LACKING: Final = b"""
+SELECT c.oid::regclass::text || ': ' || p.privilege
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(%s::text[]) p(privilege)
+WHERE n.nspname = %s AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND NOT has_table_privilege(%s, c.oid, p.privilege)
+ORDER BY 1
+"""
+"""What a bridge lacks of a template."""
+
+END: Final = sql.SQL("""
+SELECT count(pg_terminate_backend(s.pid))
+FROM pg_stat_activity s
+JOIN unnest({who}::oid[], {what}::oid[]) AS lost(who, what) ON s.usesysid = lost.who
+LEFT JOIN pg_roles r ON r.oid = lost.who
+WHERE s.pid <> pg_backend_pid() AND r.rolsuper IS NOT TRUE
+    AND CASE WHEN lost.what = 0 THEN r.rolcanlogin IS NOT TRUE ELSE NOT pg_has_role(lost.who, lost.what, 'MEMBER') END
+""")
+"""End the connections of those who lost something: of a login that is gone, and of whom nothing leads there any more.
+
+A connection that did SET ROLE before stays that role until it ends, whatever was revoked meanwhile.
+"""
+
+MAY_END: Final = b"SELECT pg_has_role(current_user, 'pg_signal_backend', 'USAGE')"
+"""Whether we may end other people's connections."""
+
+_TABLES = {"read": ("SELECT",), "write": ("SELECT", "INSERT", "UPDATE", "DELETE")}
+_ALL = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+
+_WORDS: Final = {
+    "delete": sql.SQL("DELETE"),
+    "insert": sql.SQL("INSERT"),
+    "references": sql.SQL("REFERENCES"),
+    "select": sql.SQL("SELECT"),
+    "trigger": sql.SQL("TRIGGER"),
+    "truncate": sql.SQL("TRUNCATE"),
+    "update": sql.SQL("UPDATE"),
+}
+
+_TEMPLATES: Final = {
+    "read": (
+        sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}"),
+        sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}"),
+    ),
+    "write": (
+        sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}"),
+        sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
+        sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"),
+    ),
+    "own": (
+        sql.SQL("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"),
+        sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {role}"),
+        sql.SQL("GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"),
+        sql.SQL("GRANT EXECUTE ON ALL ROUTINES IN SCHEMA {schema} TO {role}"),
+    ),
+}
+"""What a template on a schema comes to."""
+
+
+class Login(NamedTuple):
+    """What a login of its own needs: its name, its mark, and the verifier of its password (never the password)."""
+
+    name: str
+    mark: str
+    verifier: str
+    until: datetime
+
+
+def table_privileges(template: str) -> tuple[str, ...]:
+    """Return what a template gives on each table."""
+    return _TABLES.get(template, _ALL)
+
+
+def make_bridge(name: str, mark: str) -> list[sql.Composed]:
+    """Make the role that holds what a privilege means."""
+    role = sql.Identifier(name)
+    return [
+        sql.SQL("CREATE ROLE {} NOLOGIN").format(role),
+        sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(mark)),
+    ]
+
+
+def lead(name: str, privilege: Privilege) -> list[sql.Composed]:
+    """Give a bridge what its privilege means."""
+    role = sql.Identifier(name)
+    if privilege.member_of:
+        return [sql.SQL("GRANT {} TO {}").format(sql.Identifier(privilege.member_of), role)]
+    schema = sql.Identifier(privilege.schema)
+    if privilege.template:
+        return [part.format(schema=schema, role=role) for part in _TEMPLATES[privilege.template]]
+    found: list[sql.Composed] = [sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role)]
+    for word, tables in privilege.tables:
+        places = sql.SQL(", ").join(sql.Identifier(privilege.schema, table) for table in tables)
+        found.append(sql.SQL("GRANT {} ON TABLE {} TO {}").format(_WORDS[word], places, role))
+    return found
+
+
+def join(bridge: str, member: str, privilege: Privilege) -> sql.Composed:
+    """Make somebody a member of a bridge."""
+    asked = ((sql.SQL("INHERIT"), privilege.inherit), (sql.SQL("SET"), privilege.set_role))
+    options = [sql.SQL("{} {}").format(word, _TRUTH[value]) for word, value in asked if value is not None]
+    statement = sql.SQL("GRANT {} TO {}").format(sql.Identifier(bridge), sql.Identifier(member))
+    return sql.SQL("{} WITH {}").format(statement, sql.SQL(", ").join(options)) if options else statement
+
+
+_TRUTH: Final = {True: sql.SQL("TRUE"), False: sql.SQL("FALSE")}
+
+
+def leave(bridge: str, members: Iterable[str]) -> sql.Composed:
+    """Take members off a bridge."""
+    names = sql.SQL(", ").join(map(sql.Identifier, members))
+    return sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(bridge), names)
+
+
+def make_login(login: Login, *, exists: bool) -> list[sql.Composed]:
+    """Make a login, or give one that is there a new password and end."""
+    role = sql.Identifier(login.name)
+    verb = sql.SQL("ALTER ROLE") if exists else sql.SQL("CREATE ROLE")
+    return [
+        sql.SQL("{} {} LOGIN PASSWORD {} VALID UNTIL {}").format(
+            verb, role, sql.Literal(login.verifier), sql.Literal(login.until.isoformat())
+        ),
+        sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(login.mark)),
+    ]
+
+
+def drop_login(name: str) -> sql.Composed:
+    """Take a login away whole."""
+    return sql.SQL("DROP ROLE {}").format(sql.Identifier(name))
+
+
+def close_login(name: str, bridge: str | None) -> list[sql.Composed]:
+    """Leave nothing of a login but its name, where objects that it owns forbid dropping it."""
+    closed: sql.Composed = sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(name))
+    return [closed, *([leave(bridge, [name])] if bridge is not None else [])]
+
+
+def end_connections(lost: Iterable[tuple[int, int]]) -> sql.Composed:
+    """End the connections of each (who, what they lost: a role's oid, or 0 for a login of its own)."""
+    pairs = sorted(set(lost))
+    return END.format(who=sql.Literal([who for who, _ in pairs]), what=sql.Literal([what for _, what in pairs]))

@@ -1,0 +1,236 @@
+"""A real PostgreSQL server for tests: made by initdb, on loopback, with a certificate made at that moment.
+
+Needs the programs of PostgreSQL 14 or later (Debian: ``apt-get install postgresql``). The server runs as somebody who
+is not root, as it insists on. ``boss`` is its superuser, who comes in by the socket and is not what is tested.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from psycopg import sql
+
+PATIENCE = 60.0
+_PLACES = ("/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt")
+_CONFIG = """
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{folder}'
+ssl = on
+ssl_cert_file = '{folder}/server.crt'
+ssl_key_file = '{folder}/server.key'
+password_encryption = 'scram-sha-256'
+max_connections = 300
+shared_buffers = 32MB
+fsync = {fsync}
+log_statement = 'all'
+log_connections = on
+log_min_messages = 'log'
+log_destination = 'stderr'
+timezone = 'Asia/Kathmandu'
+"""
+_INITDB = ("--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync")
+_HBA = """
+local all boss trust
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
+
+class Postgres:
+    """A running server. ``port`` and ``folder`` say where; ``authority`` is the certificate that proves it."""
+
+    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.authority = folder / "ca.crt"
+        self.log = folder / "log"
+        self._fsync = fsync
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def found(self) -> None:
+        """Make the server's files."""
+        _own(self.folder)
+        _certify(self.folder)
+        made = subprocess.run(
+            [_program("initdb"), "-D", self.folder / "data", "-U", "boss", *_INITDB],
+            **_as_owner(self.folder),
+            capture_output=True,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr.decode()
+        fsync = "on" if self._fsync else "off"
+        settings = _CONFIG.format(port=self.port, folder=self.folder, fsync=fsync)
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.write(settings)
+        (self.folder / "data" / "pg_hba.conf").write_text(_HBA)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [_program("postgres"), "-D", self.folder / "data"], stderr=log, stdout=log, **_as_owner(self.folder)
+            )
+        patience = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.boss("SELECT 1")
+            except psycopg.OperationalError:
+                alive = self._process.poll() is None and time.monotonic() < patience
+                assert alive, f"PostgreSQL did not start:\n{self.log.read_text()}"
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT ends every connection, SIGQUIT is a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def url(self, user: str, password: str, database: str = "postgres", *, port: int = 0, query: str = "") -> str:
+        """Return how somebody comes in by TLS, as the environment would hold it."""
+        trust = f"sslmode=verify-full&sslrootcert={self.authority}"
+        return f"postgresql://{user}:{password}@127.0.0.1:{port or self.port}/{database}?{query or trust}"
+
+    def connect(self, database: str = "postgres", user: str = "boss") -> psycopg.Connection[Any]:
+        """Come in by the socket, as the superuser."""
+        return psycopg.connect(
+            host=str(self.folder), port=self.port, user=user, dbname=database, autocommit=True, connect_timeout=5
+        )
+
+    def boss(self, *statements: str | sql.Composable, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run statements as the superuser and return the rows of the last one."""
+        with self.connect(database) as connection:
+            rows: list[tuple[Any, ...]] = []
+            for statement in statements:
+                cursor = connection.execute(statement if isinstance(statement, sql.Composable) else statement.encode())
+                rows = cursor.fetchall() if cursor.description else []
+            return rows
+
+    def roles(self) -> set[str]:
+        """Return the names of the roles that somebody made."""
+        return {name for (name,) in self.boss("SELECT rolname FROM pg_roles WHERE oid >= 16384")}
+
+    def wipe(self, keep: Sequence[str] = ()) -> None:
+        """Drop every role but those to keep; what they hold in database postgres goes with them."""
+        gone = sorted(self.roles() - {*keep})
+        if gone:
+            names = sql.SQL(", ").join(map(sql.Identifier, gone))
+            with self.connect() as connection:
+                connection.execute(
+                    b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY(%s)", [gone]
+                )
+            self.boss(sql.SQL("DROP OWNED BY {}").format(names), sql.SQL("DROP ROLE {}").format(names))
+
+
+@contextmanager
+def server(*, fsync: bool = False) -> Iterator[Postgres]:
+    """Run a server for as long as the block lasts."""
+    folder = Path(tempfile.mkdtemp(prefix="daypass-pg-"))
+    made = Postgres(folder, fsync=fsync)
+    try:
+        made.found()
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        places = [p for top in _PLACES for p in sorted(Path(top).glob(f"*/bin/{name}"))]
+        assert places, (
+            f"{name} is not installed: tests of the postgres target need it (Debian: apt-get install postgresql)"
+        )
+        return str(places[-1])
+    return found
+
+
+def _as_owner(folder: Path) -> dict[str, Any]:
+    """Return what makes a subprocess run as the folder's owner, with an environment of its own."""
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(folder)}
+    plain: dict[str, Any] = {"env": environment, "cwd": folder, "stdin": subprocess.DEVNULL}
+    if os.geteuid() != 0:
+        return plain
+    owner = folder.stat()
+    return plain | {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+
+
+def _own(folder: Path) -> None:
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    folder.chmod(0o755)
+
+
+def _certify(folder: Path) -> None:
+    """Make an authority, and the server's certificate by it for 127.0.0.1 and localhost."""
+    top, ca = _signed("daypass tests", None, None)
+    key, own = _signed("localhost", top, ca)
+    (folder / "ca.crt").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    (folder / "server.crt").write_bytes(own.public_bytes(serialization.Encoding.PEM))
+    place = folder / "server.key"
+    place.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    place.chmod(0o600)
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(place, owner.st_uid, owner.st_gid)
+
+
+def _signed(
+    name: str, by: ec.EllipticCurvePrivateKey | None, issuer: x509.Certificate | None
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer is not None else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key((by or key).public_key()), critical=False)
+    )
+    if issuer is not None:
+        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
+        made = made.add_extension(names, critical=False)
+    return key, made.sign(by or key, hashes.SHA256())
