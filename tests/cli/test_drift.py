@@ -118,3 +118,18 @@ def test_a_name_at_a_target_is_only_text_in_an_issue() -> None:
         "image",
     } == set()
     assert [token.content for token in tokens if token.type == "text" and "@" in token.content] == []
+
+
+def test_what_should_be_gone_is_shown_with_its_age_by_status_and_stats(access: Access) -> None:
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    access.run("apply", "--at", "2026-11-20T10:06:00Z")
+    said = access.run("status", "--at", "2026-11-20T13:05:00Z").out
+    assert "1 that should be gone, tried again first by every run:" in said
+    assert "on orders-db (embedded)  for 1h  [" in said
+    found = json.loads(access.run("status", "--at", "2026-11-20T13:05:00Z", "--format", "json").out)
+    assert [late["seconds_late"] for late in found["overdue"]] == [3600]
+    assert "should be gone for 1h" in access.run("audit", "stats", "--at", "2026-11-20T13:05:00Z").out
+    access.run("apply", "--at", "2026-11-20T13:06:00Z")
+    said = access.run("audit", "stats", "--at", "2026-11-20T13:07:00Z").out
+    assert "within 4h" in said
+    assert "should be gone" not in access.run("status", "--at", "2026-11-20T13:07:00Z").out

@@ -9,6 +9,7 @@ import pytest
 from audit_world import T0, World, minutes
 
 from daypass.core.audit.events import Kind
+from daypass.core.audit.stats import BOUNDS
 from daypass.core.errors import LedgerError, RefusedError, UsageError
 from daypass.core.ledger.receipt import Refusal, Retirement
 from daypass.core.plan import Reason
@@ -139,6 +140,8 @@ def test_stats_measure_from_receipts(world):
     assert found.approval_to_usable.worst == 6 * 60
     assert (found.lateness.count, found.lateness.worst, found.ended_early) == (1, 300, 1)
     assert (found.retried, found.failing, found.live, found.missed) == (1, 0, 0, 0)
+    assert found.oldest_missed is None
+    assert dict(zip((*BOUNDS, None), found.late_within, strict=True)) == {b: int(b == 300) for b in (*BOUNDS, None)}
 
 
 def test_stats_of_an_empty_ledger_invent_nothing(world):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from daypass.core.audit.differences import Difference, Verified
-from daypass.core.audit.stats import Spread, StatsAnswer
+from daypass.core.audit.stats import BOUNDS, Spread, Stats, StatsAnswer
 from daypass.core.window import format_duration
 from daypass.views.answers import NONE, as_csv, as_json, header, joined, table
 
@@ -70,7 +70,15 @@ def _spread_data(spread: Spread) -> dict[str, Any]:
 def _stats_data(answer: StatsAnswer) -> dict[str, Any]:
     stats = answer.stats
     spreads = {f"{name}_seconds": _spread_data(getattr(stats, name)) for name, _ in _SPREADS}
-    return spreads | {name: getattr(stats, name) for name, _ in _COUNTS}
+    counts: dict[str, Any] = {name: getattr(stats, name) for name, _ in _COUNTS}
+    late = {"oldest_missed_seconds": stats.oldest_missed, "lateness_histogram": _histogram(stats)}
+    return spreads | counts | late
+
+
+def _histogram(stats: Stats) -> dict[str, int]:
+    """Name each step of lateness by its upper end."""
+    names = [*(f"within {format_duration(timedelta(seconds=bound))}" for bound in BOUNDS), "later"]
+    return dict(zip(names, stats.late_within, strict=False))
 
 
 def _figures(answer: StatsAnswer) -> list[dict[str, Any]]:
@@ -99,7 +107,18 @@ def _stats_text(answer: StatsAnswer) -> str:
     lines += table(("", "COUNT", "MEDIAN", "95 %", "WORST"), spreads, _spread_cells)
     lines.append("")
     lines += [f"{getattr(answer.stats, name):>8}  {title}" for name, title in _COUNTS]
+    if answer.stats.oldest_missed is not None:
+        lines.append(f"{'':8}  the oldest of what is still held should be gone for {_age(answer.stats.oldest_missed)}")
+    steps = {name: count for name, count in _histogram(answer.stats).items() if count}
+    if steps:
+        lines += ["", "Removals by how late they came:"]
+        most = max(steps.values())
+        lines += [f"{count:>8}  {name:12} {'#' * max(1, 40 * count // most)}" for name, count in steps.items()]
     return joined(lines)
+
+
+def _age(seconds: int) -> str:
+    return format_duration(timedelta(seconds=seconds)) if seconds else "an instant"
 
 
 def _spread_cells(item: tuple[str, Spread]) -> tuple[str, ...]:

@@ -109,6 +109,15 @@ def status_text(
         lines.append(
             f"  {grant.grant:44} {grant.entitlement.principal}  until {format_instant(grant.window.end)}  {state}"
         )
+    late = sorted((held.until, held) for held in holdings.values() if held.until is not None and held.until <= at)
+    if late:
+        lines.append(f"{len(late)} that should be gone, tried again first by every run:")
+    for until, gone in late:
+        age = format_duration(at - until) if at > until else "an instant"
+        lines.append(
+            f"  {gone.entitlement.principal}  {gone.entitlement.privilege}  on {gone.entitlement.resource} "
+            f"({gone.entitlement.target})  for {age}  [{', '.join(gone.grants)}]"
+        )
     return joined(lines)
 
 
@@ -128,5 +137,19 @@ def status_json(
         }
         for g in live
     ]
-    data = {"version": 1, "at": format_instant(at), "open": [gated_data(f) for f in waiting], "grants": grants}
+    late = [
+        {
+            "principal": held.entitlement.principal,
+            "privilege": held.entitlement.privilege,
+            "resource": held.entitlement.resource,
+            "target": held.entitlement.target,
+            "until": format_instant(held.until),
+            "seconds_late": int((at - held.until).total_seconds()),
+            "grants": list(held.grants),
+        }
+        for held in sorted(holdings.values(), key=lambda one: one.entitlement)
+        if held.until is not None and held.until <= at
+    ]
+    asked = [gated_data(found) for found in waiting]
+    data = {"version": 1, "at": format_instant(at), "open": asked, "grants": grants, "overdue": late}
     return as_document(data)

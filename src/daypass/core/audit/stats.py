@@ -32,6 +32,10 @@ class Spread:
         return cls(count, middle, ordered[-(-count * 95 // 100) - 1], ordered[-1])
 
 
+BOUNDS = (1, 5, 15, 60, 300, 900, 3600, 14400)
+"""Seconds: the upper ends of the histogram's steps, the last of which is followed by everything later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stats:
     """What `Counter` found.
@@ -41,7 +45,8 @@ class Stats:
     ``lateness`` is from the end of a window to the access being seen to be gone. ``ended_early`` are removals before
     the window's end; ``live`` grants hold access whose window is open; ``missed`` is access still held after its
     window; ``retried`` are removals that failed at first, ``failing`` those that have not come about yet;
-    ``doubtful`` are additions nobody knows the end of.
+    ``doubtful`` are additions nobody knows the end of. ``oldest_missed`` is for how many seconds the oldest access that is
+    still held should be gone, None where none is; ``late_within`` counts removals by how late they came, in `BOUNDS`.
     """
 
     request_to_usable: Spread
@@ -54,6 +59,8 @@ class Stats:
     retried: int
     failing: int
     doubtful: int
+    oldest_missed: int | None = None
+    late_within: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -122,6 +129,14 @@ class Counter:
             retried=self._retried,
             failing=len(self._failed & {item.change.entitlement for item in certain}),
             doubtful=len(held) - len(certain),
+            oldest_missed=max(
+                (_seconds(at - item.change.until) for item in certain if item.change.until and item.overdue(at)),
+                default=None,
+            ),
+            late_within=tuple(
+                sum(low < late <= high for late in self._late)
+                for low, high in zip((-1, *BOUNDS), (*BOUNDS, float("inf")), strict=True)
+            ),
         )
 
 
