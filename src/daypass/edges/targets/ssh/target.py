@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
+from daypass.core.window import format_instant
 from daypass.edges.targets.registry import place_below
 from daypass.edges.targets.ssh import certificate, revoked
 from daypass.edges.targets.ssh.authority import Source, open_authority, read_source
@@ -165,7 +166,7 @@ class SshTarget:
     def _issue(self, order: Order) -> str:
         entitlement, end = order.entitlement, order.until
         if end is None or end <= order.at:
-            raise EdgeError(f"expected a window that ends after {order.at.isoformat()}")
+            raise EdgeError(f"expected a window that ends after {format_instant(order.at)}")
         fit, unfit = certificate.fit_keys(order.keys)
         if not fit:
             raise EdgeError(

@@ -1,0 +1,113 @@
+"""The key revocation list as a file: whole or not there, and never believed unread."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from daypass.core.errors import EdgeError
+from daypass.edges.targets.ssh import revoked
+from daypass.edges.targets.ssh.certificate import make, public_line, read
+from edges.targets.ssh_world import HOUR, entitlement
+from servers.sshd import keygen
+
+AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
+KEY = public_line(Ed25519PrivateKey.generate().public_key())
+
+
+def certificates(count: int, authority: Ed25519PrivateKey | None = None) -> list[str]:
+    ca = authority or Ed25519PrivateKey.generate()
+    return [make(entitlement(), KEY, ca, begin=AT, end=AT + HOUR, serial=n + 1) for n in range(count)]
+
+
+def refused(call) -> str:
+    with pytest.raises(EdgeError) as caught:
+        call()
+    return caught.value.message
+
+
+def test_exactly_what_is_named_is_revoked(tmp_path: Path) -> None:
+    lines = certificates(450)
+    path = tmp_path / "below" / "list.krl"
+    revoked.write_list(path, lines[:-3])
+    assert revoked.still_good(path, lines) == lines[-3:]
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert [found.name for found in path.parent.iterdir()] == ["list.krl"]
+    revoked.write_list(path, [])
+    assert revoked.still_good(path, lines) == lines
+    assert revoked.listed(path) == frozenset()
+
+
+def test_another_ca_s_certificate_of_the_same_number_stays_good(tmp_path: Path) -> None:
+    mine, theirs = certificates(1), certificates(1)
+    revoked.write_list(tmp_path / "l", mine)
+    assert revoked.still_good(tmp_path / "l", [*mine, *theirs]) == theirs
+    revoked.write_list(tmp_path / "l", [*mine, *theirs])
+    assert revoked.still_good(tmp_path / "l", [*mine, *theirs]) == []
+
+
+def test_what_is_listed_is_told_by_number(tmp_path: Path) -> None:
+    lines = [line for n, line in enumerate(certificates(9)) if n % 3 == 0]
+    revoked.write_list(tmp_path / "l", lines)
+    assert revoked.listed(tmp_path / "l") == {str(read(line).serial) for line in lines}
+    assert revoked.listed(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"SSHKRL\n\0"])
+def test_one_that_is_not_whole_is_no_list(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "l").write_bytes(content)
+    assert revoked.listed(tmp_path / "l") is None
+    said = refused(lambda: revoked.still_good(tmp_path / "l", certificates(1)))
+    assert said.startswith(f"the key revocation list {tmp_path / 'l'} cannot be read: ")
+
+
+def test_what_cannot_be_listed_leaves_the_old_list(tmp_path: Path) -> None:
+    lines = certificates(2)
+    revoked.write_list(tmp_path / "l", lines)
+    assert refused(lambda: revoked.write_list(tmp_path / "l", ["junk"])).startswith("ssh-keygen cannot write or read")
+    assert revoked.still_good(tmp_path / "l", lines) == []
+    assert [found.name for found in tmp_path.iterdir()] == ["l"]
+
+
+def test_a_list_that_would_not_revoke_is_not_put_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = certificates(1)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    real = shutil.which("ssh-keygen")
+    fake = tools / "ssh-keygen"
+    fake.write_text(f'#!/bin/sh\ncase "$2" in -k) exec {real} -q -k -f "$4" /dev/null;; esac\nexec {real} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    said = refused(lambda: revoked.write_list(tmp_path / "l", lines))
+    assert said == f"the key revocation list {tmp_path / 'l'} would not revoke 1 of 1"
+    assert not (tmp_path / "l").exists()
+
+
+def test_without_ssh_keygen_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert refused(lambda: revoked.write_list(tmp_path / "l", [])) == "ssh-keygen is not installed"
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = refused(lambda: revoked.write_list(tmp_path / "file" / "l", []))
+    assert said.startswith(f"the key revocation list {tmp_path / 'file' / 'l'} cannot be written: ")
+
+
+def test_the_disk_full_leaves_the_old_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = certificates(2)
+    revoked.write_list(tmp_path / "l", lines[:1])
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(revoked.os, "fsync", full)
+    said = refused(lambda: revoked.write_list(tmp_path / "l", lines))
+    assert said == f"the key revocation list {tmp_path / 'l'} cannot be written: No space left on device"
+    assert "serial: 1" in keygen("-Q", "-l", "-f", str(tmp_path / "l"))
+    assert revoked.still_good(tmp_path / "l", lines) == lines[1:]
