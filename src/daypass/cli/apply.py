@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -223,28 +224,29 @@ def tidy_up(site: Any, at: datetime) -> tuple[list[str], bool]:
     clean = True
     for step in (_close_stale, _tidy):
         try:
-            lines += step(site.again(), at)
+            for line in step(site.again(), at):  # one by one: what was done before an error is told all the same
+                lines.append(line)  # noqa: PERF402  (extending by what raises would keep nothing)
         except (ConflictError, EdgeError, InvalidError, RefusedError) as error:
             lines.append(f"daypass: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""))
             clean = False
     return lines, clean
 
 
-def _close_stale(site: Any, at: datetime) -> list[str]:
+def _close_stale(site: Any, at: datetime) -> Iterator[str]:
     from daypass.pipeline.expire import close_stale
 
     limit = site.settings.limits.open_request
     closed = close_stale(site.history, site.forge, main=site.main, limit=limit, at=at)
-    return [f"Closed #{pull.number} {pull.title}: {pull.closed_reason}" for pull in closed]
+    for pull in closed:
+        yield f"Closed #{pull.number} {pull.title}: {pull.closed_reason}"
 
 
-def _tidy(site: Any, at: datetime) -> list[str]:
+def _tidy(site: Any, at: datetime) -> Iterator[str]:
     from daypass.pipeline.expire import tidy
 
     tidied = tidy(site.history, site.forge, site.standing, main=site.main, at=at)
-    if tidied.pull is None or not tidied.grants:
-        return []
-    return [
-        f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.grants)} ended; "
-        f"`daypass gate {tidied.pull.number}` merges it without a person"
-    ]
+    if tidied.pull is not None and tidied.grants:
+        yield (
+            f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.grants)} ended; "
+            f"`daypass gate {tidied.pull.number}` merges it without a person"
+        )
