@@ -41,7 +41,7 @@ def team(hub: Double, one: Team, permission: str = "pull") -> dict[str, Any]:
         "id": one.id, "node_id": f"T_{one.id}", "url": api, "members_url": f"{api}/members{{/member}}",
         "name": one.slug, "slug": one.slug, "description": one.description or None, "permission": permission,
         "privacy": one.privacy, "html_url": f"{hub.server_url}/orgs/{one.org.login}/teams/{one.slug}",
-        "repositories_url": f"{api}/repos", "type": "organization", "organization_id": one.org.id,
+        "repositories_url": f"{api}/repos", "type": one.type, "organization_id": one.org.id,
         "notification_setting": "notifications_enabled",
         "parent": None if one.parent is None else _flat(hub, one.parent),
     }  # fmt: skip

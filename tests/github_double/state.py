@@ -46,6 +46,7 @@ class Team:
     privacy: str = "closed"
     description: str = ""
     parent: Team | None = None
+    type: str = "organization"  # or "enterprise", whose members are not the organisation's to change
 
     def has(self, account: int) -> bool:
         """Whether an account is a member, by itself or through a team below this one. Who has not accepted is none."""

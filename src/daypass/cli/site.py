@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from daypass.edges.git.repository import Repository
     from daypass.edges.ledger.books import GitBooks
     from daypass.edges.memory import FileMemory
+    from daypass.edges.targets.registry import Known
     from daypass.ports import Forge, Target
 
 _LONGEST = 2 << 20
@@ -240,17 +241,34 @@ class Site:
 
         One that cannot be opened, or whose settings make no sense, is an error in its place and stops only itself.
         """
-        from daypass.edges.targets.registry import open_target
+        from daypass.edges.targets.registry import Known, asks, open_target
 
         found: dict[str, Target | EdgeError] = {}
         for name, settings in self.settings_at(revision or self.tip).targets.items():
+            known = self._known(name, revision or self.tip) if asks(settings.kind) else Known()
             try:
-                found[name] = open_target(settings, self.repository.state_dir)
+                found[name] = open_target(settings, self.repository.state_dir, known)
             except EdgeError as error:
                 found[name] = error
             except InvalidError as error:
                 found[name] = EdgeError(error.message, hint=error.hint)
         return found
+
+    def _known(self, target: str, revision: Oid) -> Known:
+        """Return what the catalogue and the ledger know of a target."""
+        from daypass.core.grant import canonical
+        from daypass.edges.targets.registry import Known
+
+        resources = self.policy_at(revision).catalogue.resources.values()
+        named = {
+            (resource.name, canonical(dict(role.privilege)))
+            for resource in resources
+            if resource.target == target
+            for role in resource.roles.values()
+        }
+        begun = (change.entitlement for change in self.standing.pending.values())
+        held = {(e.resource, e.privilege) for e in (*self.standing.holdings, *begun) if e.target == target}
+        return Known(frozenset(named), frozenset(held))
 
     @property
     def memory(self) -> FileMemory:

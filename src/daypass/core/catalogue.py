@@ -83,6 +83,8 @@ class Subject:
     def identity_at(self, target: TargetSettings) -> str:
         """Return who this is at a target, "" where nobody says; see `Catalogue.principal`."""
         found = self.identities.get(target.name) or self.identities.get(target.kind)
+        if not found and target.kind == "github" and "api_url" not in target.options and self.forge_id is not None:
+            return str(self.forge_id)  # at another server than github.com the number would be somebody else's
         return found or (self.handle if target.kind == "embedded" else "")
 
 

@@ -35,10 +35,12 @@ _RENEW_EARLY = 300.0
 
 
 class Api:
-    """GitHub's REST API for one repository, with whatever the environment holds to be known by.
+    """GitHub's REST API for one repository or one organisation, with whatever the environment holds to be known by.
 
-    ``calls`` counts every request sent, repeated ones and those for tokens included. Paths are absolute, as in
-    ``/repos/acme/access/pulls/7``; what people chose in them is to be quoted by the caller.
+    ``repository`` is ``owner/name``, to which an App's tokens are then confined, or an organisation's name alone.
+    ``clock`` is what GitHub last took the time to be, None before its first answer. ``calls`` counts every request
+    sent, repeated ones and those for tokens included. Paths are absolute, as in ``/repos/acme/access/pulls/7``; what
+    people chose in them is to be quoted by the caller.
     """
 
     def __init__(self, transport: Transport, access: Access, repository: str, *, wait: Callable[[float], None]) -> None:
@@ -48,6 +50,7 @@ class Api:
         self._wait = wait
         self._installed: Auth.Token | None = None
         self._renew_at = 0.0
+        self.clock: datetime | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], repository: str, *, wait: Callable[[float], None]) -> Api:
@@ -137,6 +140,25 @@ class Api:
         """
         return _parsed("GET", "/app", self._exchange("GET", "/app", None, self._signed, safe=True))
 
+    def own_installation(self) -> Any:
+        """Return where the App is installed, and what it may do there; for the kind ``app`` alone.
+
+        https://docs.github.com/en/rest/apps/apps#get-an-organization-installation-for-the-authenticated-app
+        """
+        whole = "/" in self._repository
+        path = f"/{'repos' if whole else 'orgs'}/{self._repository}/installation"
+        try:
+            return _parsed("GET", path, self._exchange("GET", path, None, self._signed, safe=True))
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                kind = "repository" if whole else "organisation"
+                raise ApiError(
+                    f"the App {self._access.app_id} is not installed on {self._repository}",
+                    status=404,
+                    hint=f"install it on the {kind}: the App's page, Install App",
+                ) from error
+            raise
+
     def pause(self, seconds: float) -> None:
         """Wait: for what GitHub has done to show in its own answers."""
         self._wait(seconds)
@@ -181,6 +203,7 @@ class Api:
             if not last:
                 return None
             raise ApiError(f"GitHub did not answer {verb} {place(url)}: {error}") from error
+        self.clock = date_of(answer) or self.clock
         return answer
 
     def _ended(self, answer: Answer, auth: Callable[[], Auth.Auth]) -> bool:
@@ -211,14 +234,15 @@ class Api:
         return self._installed
 
     def _install(self) -> None:
-        """Get a token of the App's installation, for this repository alone.
+        """Get a token of the App's installation, for this repository alone where there is one.
 
         https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app. When it ends is
         reckoned from GitHub's own clock, so that a wrong one here does not matter.
         """
         number = self._access.installation or self._find_installation()
         path = f"/app/installations/{number}/access_tokens"
-        body = {"repositories": [self._repository.partition("/")[2]]}
+        name = self._repository.partition("/")[2]
+        body = {"repositories": [name]} if name else None
         answer = self._exchange("POST", path, body, self._signed, safe=True)
         data = _parsed("POST", path, answer)
         token, ends = (data.get("token"), data.get("expires_at")) if isinstance(data, dict) else (None, None)
@@ -232,17 +256,7 @@ class Api:
         self._renew_at = time.monotonic() + max(lasts - _RENEW_EARLY, 0.0)
 
     def _find_installation(self) -> int:
-        path = f"/repos/{self._repository}/installation"
-        try:
-            data = _parsed("GET", path, self._exchange("GET", path, None, self._signed, safe=True))
-        except ApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise ApiError(
-                    f"the App {self._access.app_id} is not installed on {self._repository}",
-                    status=404,
-                    hint="install it on the repository: the App's page, Install App",
-                ) from error
-            raise
+        data = self.own_installation()
         number = data.get("id") if isinstance(data, dict) else None
         if type(number) is not int:
             raise ApiError("expected an installation with its id from GitHub, got something else")

@@ -47,6 +47,12 @@ class TargetKind:
 TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     {
         "embedded": TargetKind("daypass.edges.targets.registry", "open_embedded", frozenset({"path"})),
+        "github": TargetKind(
+            "daypass.edges.targets.github",
+            "open_github",
+            frozenset({"organisation", "api_url", "app_id_env", "app_key_env", "token_env"}),
+            asks=True,
+        ),
         "postgres": TargetKind(
             "daypass.edges.targets.postgres", "open_postgres", frozenset({"url_env", "databases", "tls"}), asks=True
         ),

@@ -27,7 +27,7 @@ from daypass.core.policy.rules import Rules
 
 __all__ = ["KINDS", "Case", "Expected", "Policy", "policy_of", "read_policies"]
 
-KINDS = frozenset({"embedded", "postgres", "ssh"})
+KINDS = frozenset({"embedded", "github", "postgres", "ssh"})
 """The kinds of target that come with daypass."""
 
 FOLDER = "policies/"

@@ -1,0 +1,270 @@
+"""The GitHub target: membership in teams, repositories' collaborators, and the roles of one organisation.
+
+A principal is the number of a GitHub account, as text. At GitHub a person has one role in a team and one permission on
+a repository, so that somebody who holds another one already is refused: to raise it would lose, at the end, what was
+there before.
+
+What is looked at is what roles of the catalogue name and what the ledger shows as ours, and nothing else: a run's
+requests depend on how many teams, repositories and roles these are and on how many people are in them, not on grants.
+
+An invitation is no access: `observe` leaves it out, `awaited` names it, and removing the entitlement takes it back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.plan import Action, Entitlement
+from daypass.edges.forge.access import access_from
+from daypass.edges.forge.api import API, Api, ApiError
+from daypass.edges.forge.transport import Transport
+from daypass.edges.targets.each import OneByOne
+from daypass.edges.targets.github_health import health
+from daypass.edges.targets.github_places import INVITED, Organisation, Seen
+from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
+from daypass.ports import Abilities, Done, Health, Order
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daypass.core.catalogue import TargetSettings
+    from daypass.edges.targets.registry import Known
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
+_CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
+
+
+class GitHubTarget(OneByOne):
+    """What one organisation gives to people. Implements ports.Target and ports.Inviting."""
+
+    abilities = Abilities(native_expiry=False, complete_observation=True)
+
+    def __init__(self, name: str, organisation: str, api: Api, known: Known) -> None:
+        self.name = name
+        self.api = api
+        self._organisation = organisation
+        self._offered: frozenset[Entitlement] = frozenset()
+        self._ours: set[Place] = set()
+        self._named: dict[Place, dict[str, list[tuple[str, str]]]] = {}
+        """Place to level to the (resource, privilege) pairs that mean it."""
+        for resource, privilege in sorted(known.named | known.held):
+            try:
+                what = read_privilege(privilege, organisation)
+            except EdgeError:
+                continue  # a role that nothing can be given for; who asks is told why
+            self._name(what, resource, privilege)
+            if (resource, privilege) in known.held:
+                self._ours.add(what.place)
+
+    def _name(self, what: Privilege, resource: str, privilege: str) -> None:
+        pairs = self._named.setdefault(what.place, {}).setdefault(what.level, [])
+        if (resource, privilege) not in pairs:
+            pairs.append((resource, privilege))
+
+    def health(self) -> Health:
+        """Say who we are at GitHub, and what that may do that is needed or is not. Raises EdgeError without an answer."""
+        return health(self.api, self._organisation, self._named)
+
+    def observe(self) -> frozenset[Entitlement]:
+        """Return who has a part in what roles of the catalogue name. Raises EdgeError when any of it cannot be seen."""
+        organisation = Organisation(self.api, self._organisation)
+        there: set[Entitlement] = set()
+        offered: set[Entitlement] = set()
+        for place in sorted(self._named):
+            seen = organisation.look(place, ours=place in self._ours)
+            for number, level in seen.holders.items():
+                there.update(self._entitlements(place, level, number))
+            for number, offer in seen.offers.items():
+                offered.update(self._entitlements(place, offer.level, number))
+        self._offered = frozenset(offered - there)
+        return frozenset(there)
+
+    def awaited(self) -> frozenset[Entitlement]:
+        """Return what the last `observe` saw offered and not yet accepted."""
+        return self._offered
+
+    def fingerprint(self) -> str:
+        """Return "": to know who is there all of them have to be asked for."""
+        return ""
+
+    def add(self, entitlement: Entitlement, until: datetime) -> None:
+        """Make the entitlement exist. Raises EdgeError, for somebody who must accept first as well."""
+        self._one(Order(Action.ADD, entitlement, until, until))
+
+    def remove(self, entitlement: Entitlement) -> None:
+        """Make the entitlement not exist, an invitation to it neither. Raises EdgeError."""
+        self._one(Order(Action.REMOVE, entitlement, _ANY_TIME, None))
+
+    def _one(self, order: Order) -> None:
+        (done,) = self.carry_out([order])
+        if done.error:
+            raise EdgeError(done.error)
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        """Make changes; each place is looked at once, then each change is two requests."""
+        work = _Work(Organisation(self.api, self._organisation))
+        return [self._answer(work, order) for order in orders]
+
+    def _answer(self, work: _Work, order: Order) -> Done:
+        entitlement = order.entitlement
+        try:
+            what = self._mine(entitlement)
+            if order.action is Action.REMOVE:
+                return Done(work.take(what, entitlement.principal))
+            self._check_alone(what)
+            return Done(work.give(what, entitlement.principal))
+        except EdgeError as error:
+            if isinstance(error, ApiError):
+                work.forget()  # whether it came about is not known: look again before the next change
+            return Done(error.message)
+
+    def _mine(self, entitlement: Entitlement) -> Privilege:
+        if entitlement.target != self.name:
+            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
+        what = read_privilege(entitlement.privilege, self._organisation)
+        # From here on it is looked at, whatever the catalogue says: what cannot be read back is not recorded.
+        self._name(what, entitlement.resource, entitlement.privilege)
+        self._ours.add(what.place)
+        return what
+
+    def _check_alone(self, what: Privilege) -> None:
+        """Refuse what two resources mean: at the end of one, nobody could tell whether the other still gives it."""
+        resources = sorted({resource for resource, _ in self._named[what.place][what.level]})
+        if len(resources) > 1:
+            as_what = f" as {what.level}" if what.level else ""
+            raise EdgeError(
+                f"{what.place}{as_what} is what roles of {' and of '.join(resources)} give: the end of one would take the "
+                "other's; give each resource a place of its own"
+            )
+
+    def _entitlements(self, place: Place, level: str, number: int) -> list[Entitlement]:
+        """Name what somebody holds as the catalogue does; what no role of it means, by the place's resources."""
+        levels = self._named[place]
+        pairs = levels.get(level)
+        if pairs is None:
+            text = Privilege(place, level).text(self._organisation)
+            pairs = [(resource, text) for resource in {r for known in levels.values() for r, _ in known}]
+        return [Entitlement(self.name, resource, str(number), privilege) for resource, privilege in pairs]
+
+
+class _Work:
+    """The changes of one call, with what each place was seen to be and what was done to it since."""
+
+    def __init__(self, organisation: Organisation) -> None:
+        self._organisation = organisation
+        self._seen: dict[Place, Seen] = {}
+
+    def forget(self) -> None:
+        """Forget what was seen."""
+        self._seen.clear()
+
+    def give(self, what: Privilege, principal: str) -> str:
+        """Add somebody; return why it did not come about, "" where it did."""
+        number, seen = _account(principal), self._look(what.place)
+        held = seen.holders.get(number)
+        if held == what.level:
+            return ""
+        offer = seen.offers.get(number)
+        if held is None and offer is not None and offer.level == what.level:
+            return INVITED
+        if held is not None or offer is not None:
+            before = (
+                f"already holds {held}" if held is not None else f"is already invited as {offer.level if offer else ''}"
+            )
+            raise EdgeError(
+                f"{number} {before} of {what.place}, and GitHub keeps one for each person: {what.level} in its place would "
+                "lose it; end that first"
+            )
+        if seen.closed:
+            raise EdgeError(seen.closed)
+        made = self._organisation.give(what.place, number, self._organisation.login(number), what.level)
+        if made is not None:
+            del self._seen[what.place]  # its number is known to whoever looks
+            return INVITED
+        seen.holders[number] = what.level
+        return ""
+
+    def take(self, what: Privilege, principal: str) -> str:
+        """Remove somebody, or take an invitation back; what is held of another level is not what this is about."""
+        if not _NUMBER.fullmatch(principal):
+            return ""  # nobody of that name was ever added
+        number, seen = int(principal), self._look(what.place)
+        if seen.holders.get(number) == what.level:
+            self._organisation.take(what.place, self._organisation.last_login(number, seen))
+            del seen.holders[number]
+        offer = seen.offers.get(number)
+        if offer is not None and offer.level == what.level:
+            self._organisation.cancel(what.place, number, offer, seen)
+            del seen.offers[number]
+        return ""
+
+    def _look(self, place: Place) -> Seen:
+        if place not in self._seen:
+            self._seen[place] = self._organisation.look(place, ours=True)
+        return self._seen[place]
+
+
+def _account(principal: str) -> int:
+    if not _NUMBER.fullmatch(principal):
+        raise EdgeError(
+            f"expected the number of a GitHub account, got {principal[:100]!r}",
+            hint="`curl https://api.github.com/users/LOGIN` shows it as id; write that in policies/directory",
+        )
+    return int(principal)
+
+
+def open_github(settings: TargetSettings, base_dir: Path, known: Known) -> GitHubTarget:  # noqa: ARG001  (every factory is given the folder)
+    """Open the target with the credential in the variables that the settings name; nothing is sent yet.
+
+    Raises InvalidError for options that make no sense and EdgeError for a variable that is not set.
+    """
+    return open_with(settings, known, os.environ, time.sleep)
+
+
+def open_with(
+    settings: TargetSettings, known: Known, environ: Mapping[str, str], wait: Callable[[float], None]
+) -> GitHubTarget:
+    """Open the target with an environment; ``wait`` pauses for so many seconds."""
+    options = settings.options
+    organisation = options.get("organisation")
+    if not isinstance(organisation, str) or not _NAME.fullmatch(organisation):
+        raise InvalidError(
+            f"expected organisation of target {settings.name} to be an organisation's name, got {organisation!r}",
+            hint="write `organisation: acme`, as in github.com/acme",
+        )
+    url = options.get("api_url", API)
+    if not isinstance(url, str):
+        raise InvalidError(f"expected api_url of target {settings.name} to be an address, got {url!r}")
+    values = {option: _value(settings, option, environ) for option in _CREDENTIALS if option in options}
+    if set(values) == {"app_id_env", "app_key_env"}:
+        access = access_from({"DAYPASS_APP_ID": values["app_id_env"], "DAYPASS_APP_KEY": values["app_key_env"]})
+    elif set(values) == {"token_env"}:
+        access = access_from({"GITHUB_TOKEN": values["token_env"]})
+    else:
+        raise InvalidError(
+            f"target {settings.name} names no credential, half of one or two",
+            hint="name the variables of an App (app_id_env and app_key_env) or of a token (token_env)",
+        )
+    return GitHubTarget(settings.name, organisation, Api(Transport(url), access, organisation, wait=wait), known)
+
+
+def _value(settings: TargetSettings, option: str, environ: Mapping[str, str]) -> str:
+    variable: Any = settings.options[option]
+    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+        raise InvalidError(
+            f"expected {option} of target {settings.name} to be the name of a variable, got something else",
+            hint=f"write for example `{option}: ACME_{option.removesuffix('_env').upper()}`, and the secret nowhere",
+        )
+    found = environ.get(variable, "")
+    if not found:
+        raise EdgeError(f"the variable {variable}, which {option} of target {settings.name} names, is not set")
+    return found
