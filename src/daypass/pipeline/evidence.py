@@ -11,7 +11,7 @@ from daypass.core.exclusion import excluded_people
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
 from daypass.core.ledger.receipt import Admission
-from daypass.core.policy.decision import Decision, Request, approvers, decide
+from daypass.core.policy.decision import Decision, Request, Requirement, approvers, decide
 from daypass.core.policy.policies import Policy
 from daypass.pipeline.proposal import Item, Proposal
 from daypass.ports import Commit, ForgeReader, History
@@ -63,7 +63,7 @@ def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verd
 def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime) -> Verdict:
     if item.decision is None or item.grant is None:
         return Verdict(item, None)
-    problems = _requester_problems(item, evidence.pull)
+    problems = (*_requester_problems(item, evidence.pull), *_pusher_problems(item, proposal, evidence.pull, at))
     if item.decision.automatic and not item.decision.requirements:
         return Verdict(item, None, problems)
     excluded = excluded_people(evidence.pull, evidence.commits, item.grant.subject, proposal.policy.catalogue.directory)
@@ -118,6 +118,34 @@ def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:
             ),
         )
     return ()
+
+
+def _pusher_problems(item: Item, proposal: Proposal, pull: Pull, at: datetime) -> tuple[Finding, ...]:
+    """Refuse what others wrote into somebody's request where policy looks at who asks: it is not theirs alone.
+
+    What passes without a person was seen by nobody but who asked, so that nobody else may have pushed at all. Elsewhere
+    policy must answer the same whoever of them is taken for the requester.
+    """
+    decision, grant = item.decision, item.grant
+    assert decision is not None  # noqa: S101  (asked by the caller)
+    assert grant is not None  # noqa: S101  (asked by the caller)
+    for other in pull.pushers:
+        if other == pull.opened_by:
+            continue
+        if decision.requirements:
+            as_theirs = Request(grant, other.handle, pull.opened_at, item.kind, grant.span.starting(at))
+            if not other.handle or _answer(decide(proposal.policy, as_theirs)) == _answer(decision):
+                continue  # who is not known blocks already, whoever approves
+        who = other.handle or repr(other.name)
+        message = f"{who} pushed to pull request {pull.number}, and policy goes by who asks"
+        hint = "let each ask for themselves: open a request that nobody else pushes to"
+        return (Finding("pushed-by-others", Place(grant.path), message, hint),)
+    return ()
+
+
+def _answer(decision: Decision) -> tuple[frozenset[str], frozenset[Requirement]]:
+    """Return what rules say; that an approver is lacking where they ask for themselves is no matter of rules."""
+    return frozenset(denial.rule for denial in decision.denials if denial.rule), frozenset(decision.requirements)
 
 
 def judge_again(policy: Policy, admission: Admission, grant: Grant, *, widened: bool) -> str:
