@@ -12,7 +12,7 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import Oid
 
 _COAUTHOR = re.compile(r"\s*co[-_ ]?author(?:ed)?[-_ ]?by\s*[:=]", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s<>,;\"']+@[^\s<>,;\"']+")
+_BETWEEN = re.compile(r"[\s<>,;\"']+")
 _NOREPLY = re.compile(r"(?:(?P<id>[0-9]{1,18})\+)?(?P<login>[a-z0-9-]+)@users\.noreply\.github\.com")
 
 
@@ -123,16 +123,24 @@ class _Finder:
 def _coauthors(message: str) -> Iterator[str]:
     """Yield the address of every co-author, wherever in the message and however git or people spell the trailer.
 
-    A trailer without an address is yielded as its text, which nobody's address equals, so that it is refused.
+    A trailer without an address is yielded as its text, which nobody's address equals, so that it is refused. Each line
+    is looked at once: a message may be as long as its writer likes, and must not hold up everybody's requests.
     """
-    lines = message.splitlines()
-    for place, line in enumerate(lines):
+    trailer: list[str] = []
+    for line in message.splitlines():
         match = _COAUTHOR.match(line)
-        if match is None:
-            continue
-        text = line[match.end() :]
-        for more in lines[place + 1 :]:
-            if not more[:1].isspace() or not more.strip():
-                break
-            text += " " + more.strip()  # git folds a trailer over lines that begin with a space
-        yield from _ADDRESS.findall(text) or [text.strip()]
+        if match is not None:
+            yield from _addresses(trailer)
+            trailer = [line[match.end() :]]
+        elif trailer and line[:1].isspace() and line.strip():
+            trailer.append(line)  # git folds a trailer over lines that begin with a space
+        else:
+            yield from _addresses(trailer)
+            trailer = []
+    yield from _addresses(trailer)
+
+
+def _addresses(trailer: list[str]) -> Iterator[str]:
+    """Yield the addresses in the lines of a trailer; its text where it has none."""
+    found = [word for line in trailer for word in _BETWEEN.split(line) if "@" in word[1:-1]]
+    yield from found or ([" ".join(line.strip() for line in trailer)] if trailer else [])
