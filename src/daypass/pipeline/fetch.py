@@ -42,7 +42,8 @@ def fetch(standing: Standing, grant: GrantId, who: Account, *, at: datetime) -> 
             "it is not merged, not applied yet, or has ended and was tidied away; `daypass status` lists what is live",
         )
     if not who.person or who.handle != admission.subject:
-        whose = who.handle or f"{who.name}, whom the directory does not know"
+        stranger = ", whom the directory does not know" if who.person else ""
+        whose = who.handle or f"{who.name}{stranger}"
         raise DeniedError(
             f"what {grant} hands over is for {admission.subject}, and this is {whose}",
             hint="only the subject can use it; they run this themselves",
