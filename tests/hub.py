@@ -32,6 +32,13 @@ PEOPLE: dict[str, tuple[str, int]] = {
     "dave": ("kim-dave", 583234),
     "erin": ("erin-v", 583235),
 }
+TEAMS = {
+    "dba": ("bob", "carol"),
+    "engineering": ("alice", "bob", "carol"),
+    "payroll": ("carol", "erin"),
+    "security": ("dave", "erin"),
+}
+"""The groups that own something, with the people of each; the same teams are at GitHub."""
 ADMIN = ("olga-platform", 583230)
 BOT_ID = 4242
 APP_ID = 77001
@@ -140,6 +147,8 @@ class Hub:
             self.people[handle] = user
             self.tokens[handle] = double.token(user)
             self.repo.collaborate(user, "admin" if handle == "olga" else "write")
+        for slug, handles in TEAMS.items():
+            self.repo.team(double.team(self.org, slug, [self.people[handle] for handle in handles]), "write")
         self.app = double.app(
             "daypass-acme", permissions=APP_PERMISSIONS, repositories=[REPOSITORY], id=APP_ID, bot_id=BOT_ID
         )

@@ -21,6 +21,8 @@ from github_double.state import App, Bypass, Call, Event, Org, Repo, Rule, Rules
 
 ACTIONS_APP = 15368
 _NOT_IN_EVENTS = ("type", "organization_id", "notification_setting", "parent")
+_TEAMS_WHOLE = {"opened", "closed", "reopened", "edited", "converted_to_draft", "ready_for_review"}
+"""The actions of pull_request that tell of teams as the REST API does; the others tell less."""
 
 
 class Double:
@@ -116,7 +118,8 @@ class Double:
         if self.faults.loses(name):
             return
         whole = {**({"action": action} if action else {}), **payload}
-        for each in whole.get("pull_request", {}).get("requested_teams", []):
+        teams_whole = name == "pull_request" and action in _TEAMS_WHOLE
+        for each in [] if teams_whole else whole.get("pull_request", {}).get("requested_teams", []):
             for name_of in _NOT_IN_EVENTS:
                 each.pop(name_of, None)
         whole |= {"repository": repository(self, repo), "sender": simple_user(self, token.user)}

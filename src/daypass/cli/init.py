@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from daypass.cli.options import at_option, now
-from daypass.core.errors import DaypassError, UsageError
+from daypass.core.errors import UsageError
 
 _IGNORED = (
     "# Private keys never belong here; daypass keeps its own outside the repository.\n*.pem\n*.key\n.env\n.DS_Store\n"
@@ -174,38 +174,3 @@ def schema(name: str | None) -> None:
     import json
 
     click.echo(json.dumps(load(name), indent=2))
-
-
-@click.command()
-@click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
-@click.pass_obj
-def codeowners(obj: dict[str, Any], checking: bool) -> int:
-    """Write .github/CODEOWNERS from the catalogue and the directory of the working tree."""
-    from daypass.cli.site import Site
-    from daypass.core.errors import ExitCode
-    from daypass.views.codeowners import codeowners_text
-
-    site = Site(obj["folder"], obj["acting"])
-    policy = site.worktree_policy()
-    wanted = codeowners_text(policy.catalogue)
-    path = site.top() / ".github" / "CODEOWNERS"
-    there = path.read_text(encoding="utf-8") if path.exists() else ""
-    if there == wanted:
-        click.echo(f"{path.relative_to(site.top())} is up to date.")
-        return 0
-    if checking:
-        raise _DriftError(
-            f"{path.relative_to(site.top())} does not match the catalogue", hint="run `daypass codeowners`"
-        )
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(wanted, encoding="utf-8")
-    click.echo(f"Wrote {path.relative_to(site.top())}.")
-    return int(ExitCode.OK)
-
-
-class _DriftError(DaypassError):
-    """A generated file is out of date."""
-
-    from daypass.core.errors import ExitCode
-
-    exit_code = ExitCode.CHANGES

@@ -44,7 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "heartbeat": ("daypass.cli.watch:heartbeat", "fail when no run was recorded in time"),
     "audit": ("daypass.cli.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
     "can": ("daypass.cli.can:can", "exit 0 when access exists at this instant, 20 when not"),
-    "codeowners": ("daypass.cli.init:codeowners", "write .github/CODEOWNERS from the catalogue, or check it"),
+    "codeowners": ("daypass.cli.codeowners:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
     "form": ("daypass.cli.form:form", "write the issue form that people ask with, from the catalogue, or check it"),
     "answer": ("daypass.cli.form:answer", "answer an issue or a comment that asks for access"),
     "refresh": ("daypass.cli.refresh:refresh", "propose the generated files that main has outgrown"),
