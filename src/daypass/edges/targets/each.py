@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from daypass.ports import Done, Order
 
 
+def check_mine(target: str, entitlement: Entitlement) -> None:
+    """Refuse an entitlement of another target: what is asked of the wrong system must change nothing. Raises EdgeError."""
+    if entitlement.target != target:
+        raise EdgeError(f"expected an entitlement of target {target!r}, got one of {entitlement.target!r}")
+
+
 class OneByOne:
     """Gives a target with ``add`` and ``remove`` the rest of the port: orders are carried out one after the other."""
 
@@ -23,6 +29,10 @@ class OneByOne:
     def remove(self, entitlement: Entitlement) -> None:
         """Make the entitlement not exist."""
         raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        """Say that observing is the cheapest way to see whether anything has changed."""
+        return ""
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes one by one; one that fails stops only itself."""

@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from daypass.core.errors import EdgeError
-from daypass.edges.targets.each import OneByOne
+from daypass.edges.targets.each import OneByOne, check_mine
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -148,8 +148,7 @@ class EmbeddedTarget(OneByOne):
             self._write(f"DELETE FROM entitlements WHERE {_KEY}", key)  # noqa: S608  (a constant; values are bound)
 
     def _mine(self, entitlement: Entitlement) -> tuple[str, str, str, str]:
-        if entitlement.target != self.name:
-            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
+        check_mine(self.name, entitlement)
         return _key(entitlement)
 
     def _write(self, statement: str, values: tuple[str, ...]) -> None:

@@ -1,0 +1,68 @@
+"""Write the tables of docs/targets/index.md from what each target's contract declares: ``python tests/docs/targets_table.py``."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pages import TOP, between, put_between
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the contracts stand beside this folder
+
+FOLDER = TOP / "docs" / "targets"
+INDEX = FOLDER / "index.md"
+NO_KIND = frozenset({"index", "writing-one"})
+
+
+def contract(kind: str) -> Any:
+    """Return the contract of a kind: the first class of that kind in ``tests/conformance/test_<kind>.py``."""
+    module = import_module(f"conformance.test_{kind}")
+    ours = [made for made in vars(module).values() if getattr(made, "kind", None) == kind]
+    assert ours, f"tests/conformance/test_{kind}.py has no contract of kind {kind}"
+    return ours[0]
+
+
+def contracts() -> dict[str, Any]:
+    """Return the contract of every kind of the registry."""
+    from daypass.edges.targets.registry import TARGETS
+
+    return {kind: contract(kind) for kind in sorted(TARGETS)}
+
+
+def kinds_text() -> str:
+    """Return the table of what each kind can do."""
+    rows = [
+        "| kind | ends by itself | shows all | hands over | at once | calls |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind, bench in contracts().items():
+        able = bench.abilities
+        shows = _yes(able.complete_observation) if able.readable else "nothing can be seen"
+        calls = bench.observing if able.readable else "none"
+        words = (_yes(able.native_expiry), shows, _yes(able.hands_over), able.at_once, calls)
+        rows.append(f"| [`{kind}`]({kind}.md) | {' | '.join(map(str, words))} |")
+    return "\n".join(rows) + "\n"
+
+
+def lacks_text() -> str:
+    """Return the table of what no contract asks, and why."""
+    rows = ["| kind | lacks | because |", "| --- | --- | --- |"]
+    for kind, bench in contracts().items():
+        rows += [f"| `{kind}` | {name} | {why} |" for name, why in bench.lacks.items()]
+    return "\n".join(rows) + "\n"
+
+
+TABLES = (("kinds", kinds_text), ("lacks", lacks_text))
+
+
+def _yes(word: bool) -> str:
+    return "yes" if word else "no"
+
+
+if __name__ == "__main__":
+    for part, make in TABLES:
+        if between(INDEX, part) != make():
+            put_between(INDEX, part, make())
+            print(f"wrote {part} in {INDEX.relative_to(TOP)}")  # noqa: T201
