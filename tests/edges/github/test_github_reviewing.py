@@ -100,9 +100,11 @@ def test_an_approval_on_a_commit_that_is_gone_is_on_none() -> None:
     assert one.commit == ABSENT
 
 
-def test_events_are_read_only_where_something_was_dismissed() -> None:
-    assert not needs_events([review(1, "APPROVED", 1)])
-    assert needs_events([review(1, "APPROVED", 1), review(2, "DISMISSED", 1)])
+def test_events_are_read_only_where_they_could_take_something_back() -> None:
+    assert not needs_events([review(1, "CHANGES_REQUESTED", 1)], settled=False)
+    assert needs_events([review(1, "APPROVED", 1)], settled=False)
+    assert not needs_events([review(1, "APPROVED", 1)], settled=True)
+    assert needs_events([review(1, "APPROVED", 1), review(2, "DISMISSED", 1)], settled=True)
 
 
 @pytest.mark.parametrize(
@@ -158,4 +160,4 @@ def test_reviews_are_read_to_the_last_page(world: World) -> None:
     world.reviewed(number, "bob")
     forge = world.forge("carol")
     assert [review.state for review in forge.reviews(number)] == ["approved"]
-    assert forge._api.calls == 3  # two pages, and whether bob is suspended
+    assert forge._api.calls == 4  # two pages, the events, and whether bob is suspended

@@ -114,8 +114,9 @@ class GitHubReader:
         did so before it merged, and what became of the account since takes nothing back.
         """
         found = self._api.pages(f"{self._root}/pulls/{number}/reviews")
-        events = self._api.pages(f"{self._root}/issues/{number}/events") if needs_events(found) else []
         settled = number in self._merged_by_us
+        asked = needs_events(found, settled=settled)
+        events = self._api.pages(f"{self._root}/issues/{number}/events") if asked else []
         return reviews_of(found, events, lambda user, said: self._reviewer(user, "" if settled else said))
 
     def merged_as(self, commit: Oid) -> Pull | None:

@@ -1,7 +1,8 @@
 """Reviews as GitHub keeps them, read as what each person said when.
 
 GitHub overwrites a review's state when it is dismissed; what it was, when that happened and who did it stand in the
-pull request's events. https://docs.github.com/en/rest/pulls/reviews, https://docs.github.com/en/rest/using-the-rest-api/issue-event-types#review_dismissed
+pull request's events. So does that its base was changed: what reviewers were shown before was another change, though it
+is the same commit. https://docs.github.com/en/rest/pulls/reviews, https://docs.github.com/en/rest/using-the-rest-api/issue-event-types#review_dismissed
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from daypass.edges.forge.records import shown
 
 _SAID = {"APPROVED": "approved", "CHANGES_REQUESTED": "rejected"}
 _SILENT = ("COMMENTED", "PENDING")
+_BASE_CHANGED = ("base_ref_changed", "automatic_base_change_succeeded")
+"""https://docs.github.com/en/rest/using-the-rest-api/issue-event-types"""
+
 _WAS = {"approved": "approved", "changes_requested": "rejected", "commented": ""}
 
 
@@ -28,19 +32,25 @@ class _Dismissal:
     by: int
 
 
-def needs_events(found: Sequence[Any]) -> bool:
-    """Say whether some review was dismissed, so that the events must be read."""
-    return any(isinstance(one, dict) and one.get("state") == "DISMISSED" for one in found)
+def needs_events(found: Sequence[Any], *, settled: bool) -> bool:
+    """Say whether the events must be read: some review was dismissed, or is an approval.
+
+    ``settled``: our own bot has merged it, and saw then which base the approvals were given for.
+    """
+    wanted = ("DISMISSED",) if settled else ("DISMISSED", "APPROVED")
+    return any(isinstance(one, dict) and one.get("state") in wanted for one in found)
 
 
 def reviews_of(found: Sequence[Any], events: Sequence[Any], who: Callable[[Any, str], Account]) -> tuple[Review, ...]:
     """Return what was said, oldest first. ``who`` resolves a user object, told what they said.
 
     Comments say nothing. A dismissed approval was given and later withdrawn, whoever dismissed it. A dismissed rejection
-    is withdrawn only by who gave it: nobody else takes a person's no away. Raises EdgeError for a review that cannot be
+    is withdrawn only by who gave it: nobody else takes a person's no away. An approval is withdrawn as well when the base
+    is changed after it. Raises EdgeError for a review that cannot be
     read, and for a dismissal that the events do not tell of.
     """
     dismissals = _dismissals(events)
+    turned = max((Fields("an event", one).instant("created_at") for one in events if _turns(one)), default=None)
     said: list[tuple[datetime, int, int, Review]] = []
     for one in found:
         fields = Fields("a review", one)
@@ -61,6 +71,9 @@ def reviews_of(found: Sequence[Any], events: Sequence[Any], who: Callable[[Any, 
         if gone is not None and (word == "approved" or mine):
             back = Review(by, "withdrawn", fields.oid_or_absent("commit_id"), gone.at, f"{number}-dismissed")
             said.append((gone.at, number, 1, back))
+        elif word == "approved" and turned is not None and at <= turned:
+            back = Review(by, "withdrawn", fields.oid_or_absent("commit_id"), turned, f"{number}-base-changed")
+            said.append((turned, number, 1, back))
     return tuple(_without_late_withdrawals([entry[3] for entry in sorted(said, key=lambda entry: entry[:3])]))
 
 
@@ -75,6 +88,10 @@ def _without_late_withdrawals(said: list[Review]) -> list[Review]:
                 continue
         kept.append(review)
     return kept
+
+
+def _turns(event: Any) -> bool:
+    return Fields("an event", event).text("event") in _BASE_CHANGED
 
 
 def _dismissals(events: Sequence[Any]) -> Mapping[int, _Dismissal]:
