@@ -135,6 +135,17 @@ def test_a_refused_grant_gives_nothing(ssh: SshAccess) -> None:
     assert "bastion/sneaked was refused: " in said.err
 
 
+def test_a_serial_number_of_sshd_s_log_leads_back_to_the_grant(ssh: SshAccess, given: str) -> None:
+    serial = read(ssh.access.run("fetch", given, "--at", T("10:04"), acting="alice").out).serial
+    ssh.access.run("apply", "--at", T("12:03"))  # it has ended since
+    said = ssh.access.run("audit", "serial", str(serial), "--at", T("12:04"))
+    assert f"Certificate {serial}: alice on bastion (bastion), until 2026-11-20T12:02:00Z\n" in said.out
+    assert f"  grant {given}\n" in said.out
+    assert "handed over at 2026-11-20T10:03:00Z" in said.out
+    said = ssh.access.run("audit", "serial", str(serial)[:-1], "--at", T("12:04"), expect=20)
+    assert "the ledger knows of no certificate" in said.err
+
+
 class TestFiles:
     def test_it_is_written_for_its_owner_alone(self, ssh: SshAccess, given: str, tmp_path: Path) -> None:
         file = tmp_path / "bastion-cert.pub"
@@ -251,3 +262,5 @@ def test_from_a_request_to_a_real_login_and_out_again(tmp_path: Path, monkeypatc
         outside = host.login(ssh.key, certificate)
         assert not outside.ok
         assert "revoked by file" in outside.log
+        serial = inside.log.split("(serial ", 1)[1].split(")", 1)[0]
+        assert f"grant {grant}" in access.run("audit", "serial", serial).out

@@ -125,6 +125,28 @@ def stats(obj: dict[str, Any], at: datetime | None, output: str) -> int:
 
 
 @audit.command()
+@click.argument("number", type=click.IntRange(min=1))
+@at_option
+@click.pass_obj
+def serial(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+    """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
+    from daypass.cli.options import now
+    from daypass.cli.site import Site
+    from daypass.pipeline.audit import refresh
+    from daypass.pipeline.fetch import find_serial
+    from daypass.views.fetch import serial_text
+
+    archive = _archive(Site(obj["folder"], obj["acting"]))
+    refresh(archive, at=at or now())
+    found = find_serial(archive.index.all_receipts(), number)
+    if found is None:
+        click.echo(f"daypass: the ledger knows of no certificate {number}", err=True)
+        return int(ExitCode.NO)
+    click.echo(serial_text(number, *found), nl=False)
+    return 0
+
+
+@audit.command()
 @at_option
 @_table
 @click.pass_obj

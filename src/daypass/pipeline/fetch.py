@@ -7,13 +7,14 @@ taking what is not theirs by mistake, and is no lock.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from daypass.core.approval import Account
 from daypass.core.errors import DeniedError
 from daypass.core.grant import GrantId
-from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.receipt import Admission, Outcome, Receipt
 from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.window import format_instant
 
@@ -70,3 +71,15 @@ def _of(standing: Standing, admission: Admission, at: datetime) -> Handed | Noth
             f"{grant} hands nothing over: access at {entitlement.target} is there without", "use it as you always do"
         )
     return Nothing(f"{grant} has not been given yet", "the next `daypass apply` gives it, or says why it does not")
+
+
+def find_serial(receipts: Iterable[Receipt], serial: int) -> tuple[Receipt, Outcome] | None:
+    """Return the receipt that tells of a certificate with a serial number, and the outcome in it; None where none does.
+
+    The number stands at the end of a certificate's line, after its key id.
+    """
+    for receipt in receipts:
+        body = receipt.body
+        if isinstance(body, Outcome) and any(line.endswith(f" {serial}") for line in body.handover.splitlines()):
+            return receipt, body
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from daypass.core.ledger.receipt import Outcome, Receipt
 from daypass.core.window import format_instant
 from daypass.views.findings import joined
 
@@ -40,5 +41,19 @@ def sealed_text(*, resource: str, until: datetime, file: str = "") -> str:
         [
             f"A secret for {resource}, encrypted to your own key, good until {format_instant(until)}",
             f"  hint: age -d -i ~/.ssh/id_ed25519 {file or 'FILE'}",
+        ]
+    )
+
+
+def serial_text(serial: int, receipt: Receipt, outcome: Outcome) -> str:
+    """Tell whose certificate a serial number is, and what gave it."""
+    change = outcome.change
+    until = f", until {format_instant(change.until)}" if change.until is not None else ""
+    return joined(
+        [
+            f"Certificate {serial}: {change.entitlement.principal} on {change.entitlement.resource}"
+            f" ({change.entitlement.target}){until}",
+            *(f"  grant {grant}" for grant in change.grants),
+            f"  receipt {receipt.sequence}, handed over at {format_instant(receipt.at)}",
         ]
     )
