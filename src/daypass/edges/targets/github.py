@@ -17,6 +17,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError, InvalidError
@@ -123,9 +124,11 @@ class GitHubTarget(OneByOne):
             self._check_alone(what)
             return Done(work.give(what, entitlement.principal))
         except EdgeError as error:
-            if isinstance(error, ApiError):
-                work.forget()  # whether it came about is not known: look again before the next change
-            return Done(error.message)
+            if not isinstance(error, ApiError):
+                return Done(error.message)
+            work.forget()  # whether it came about is not known: look again before the next change
+            lacking = error.hint if error.status == HTTPStatus.FORBIDDEN else ""
+            return Done(f"{error.message} ({lacking})" if lacking else error.message)
 
     def _mine(self, entitlement: Entitlement) -> Privilege:
         if entitlement.target != self.name:
