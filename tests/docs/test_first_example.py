@@ -79,7 +79,7 @@ def test_the_two_commands_that_set_up_name_what_the_project_has() -> None:
     commands = [block.text.strip() for block in BLOCKS if block.info == "sh"]
     assert commands == [
         "python3 -m venv .venv && .venv/bin/pip install -q -e . && .venv/bin/daypass demo",
-        "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest -n 2",
+        "bash .ci/setup && python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest -n 2",
     ]
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "daypass" in project["scripts"]
