@@ -45,6 +45,7 @@ log_statement = 'all'
 log_connections = on
 log_min_messages = 'log'
 log_destination = 'stderr'
+log_line_prefix = '%u@%d '
 timezone = 'Asia/Kathmandu'
 """
 _INITDB = ("--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync")

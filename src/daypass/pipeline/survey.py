@@ -20,7 +20,7 @@ from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Pla
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
-from daypass.ports import ForgeReader, History, Memory, TargetReader
+from daypass.ports import ForgeReader, History, Inviting, Memory, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 """Opens the targets of a commit's settings for reading; one that cannot be opened is an error in its place."""
@@ -110,8 +110,10 @@ def survey(
         targets = open_readers(tip)
     observed = observe({**targets, **_unnamed(standing, targets)}, standing.holdings, at)
     unreadable = {name for name, target in targets.items() if not _readable(target)}
-    recovered = tuple(_recover(standing, observed, unreadable))
-    holdings = _with_recovered(standing.holdings, recovered)
+    inviting = {name for name, target in targets.items() if isinstance(target, Inviting)}
+    recovered = tuple(_recover(standing, observed, unreadable, inviting))
+    handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.hands_over}
+    holdings = _with_recovered(standing.holdings, recovered, handing)
     claims, invalid = _claims(standing, admitted, policy)
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
     plan = compute(
@@ -124,6 +126,7 @@ def survey(
         invalid=invalid,
         taken=_taken(standing, holdings, observed, targets),
         leave_lost=frozenset(t.name for t in policy.catalogue.settings.targets.values() if t.leave_lost),
+        begun=_begun(standing),
     )
     limits = policy.catalogue.settings.limits
     found = Survey(
@@ -175,7 +178,7 @@ def _grounds(program: str, standing: Standing, tip: Oid, targets: Mapping[str, T
 def _nothing_to_say(found: Survey) -> bool:
     """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
     plan, admitted = found.plan, found.admitted
-    said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost)
+    said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost, plan.offered)
     left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
     return not any(said) and not any(left)
 
@@ -211,6 +214,8 @@ def observe(
     Of a target that nobody can read, what the ledger says was given until later than ``at`` is taken for what exists.
     """
 
+    offered: dict[str, frozenset[Entitlement]] = {}
+
     def look(item: tuple[str, TargetReader | EdgeError]) -> frozenset[Entitlement] | str:
         name, target = item
         if isinstance(target, EdgeError):
@@ -219,9 +224,12 @@ def observe(
             mine = (held for held in holdings.values() if held.entitlement.target == name)
             return frozenset(held.entitlement for held in mine if held.until is None or held.until > at)
         try:
-            return target.observe()
+            found = target.observe()
         except EdgeError as error:
             return error.message
+        if isinstance(target, Inviting):
+            offered[name] = target.awaited()
+        return found
 
     ordered = sorted(targets.items())
     if len(ordered) == 1:
@@ -236,11 +244,22 @@ def observe(
             unreadable[name] = answer
         else:
             found |= answer
-    return Observed(frozenset(found), unreadable)
+    return Observed(frozenset(found), unreadable, frozenset().union(*offered.values()))
 
 
-def _recover(standing: Standing, observed: Observed, unreadable: set[str]) -> Iterable[Outcome]:
+def _begun(standing: Standing) -> Mapping[Entitlement, Holding]:
+    """Return what we set about to give and of which no receipt says that it came about."""
+    return {
+        change.entitlement: Holding(change.entitlement, change.grants, change.until)
+        for change in standing.pending.values()
+        if change.action is Action.ADD
+    }
+
+
+def _recover(standing: Standing, observed: Observed, unreadable: set[str], inviting: set[str]) -> Iterable[Outcome]:
     """Settle what a run that died left open, by looking: the change came about or it did not.
+
+    What is offered and not accepted yet stays open: nothing has come of it so far.
 
     Where nobody can look it is taken for not done, so that it is done again: changes are idempotent.
     """
@@ -258,18 +277,30 @@ def _recover(standing: Standing, observed: Observed, unreadable: set[str]) -> It
             # It was there before: that it is there says nothing of the end that the target knows. It is told again.
             yield Outcome(change, ok=False, error="nobody can see whether the target was told", recovered=True)
             continue
-        done = present if change.action is Action.ADD else not present
-        yield Outcome(change, done, "" if done else "the run died before the change was made", recovered=True)
+        offered = change.entitlement in observed.offered
+        if change.action is Action.ADD and offered and not present:
+            continue
+        done = present if change.action is Action.ADD else not present and not offered
+        why = "the run died before the change was made"
+        if change.entitlement.target in inviting:
+            why = "it is not there, and not offered any more"
+        yield Outcome(change, done, "" if done else why, recovered=True)
 
 
 def _with_recovered(
-    holdings: Mapping[Entitlement, Holding], recovered: Iterable[Outcome]
+    holdings: Mapping[Entitlement, Holding], recovered: Iterable[Outcome], handing: set[str]
 ) -> Mapping[Entitlement, Holding]:
+    """Return what is held after an earlier run's changes are settled.
+
+    Where a target hands something over, a run that died took it along: the target is told again, as of an end that
+    nobody knows, and hands it over once more.
+    """
     found = dict(holdings)
     for outcome in recovered:
         change = outcome.change
         if outcome.ok and change.action is Action.ADD:
-            found[change.entitlement] = Holding(change.entitlement, change.grants, change.until)
+            until = None if change.entitlement.target in handing else change.until
+            found[change.entitlement] = Holding(change.entitlement, change.grants, until)
         elif outcome.ok:
             found.pop(change.entitlement, None)
     return found

@@ -92,7 +92,7 @@ class PostgresTarget:
     membership in it, where others gave that.
     """
 
-    abilities = Abilities(native_expiry=False, complete_observation=True, at_once=AT_ONCE, marks=True)
+    abilities = Abilities(native_expiry=False, complete_observation=True, hands_over=True, at_once=AT_ONCE, marks=True)
 
     def __init__(
         self,

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import MappingProxyType
+
+import psycopg
+import pyrage
+import pytest
+from psycopg import sql
+
+from conformance.suite import NAME, TargetContract
+from conformance.world import Around, Killed, World
+from daypass.core.catalogue import TargetSettings
+from daypass.core.grant import canonical
+from daypass.core.plan import Entitlement
+from daypass.edges.targets.postgres import PostgresTarget, from_environment
+from daypass.edges.targets.postgres_privilege import LONGEST, login_of, read_privilege
+from daypass.ports import Abilities, Target
+from servers.postgres import Postgres, server
+from servers.proxy import Proxy
+
+LEAST = """\
+CREATE ROLE daypass LOGIN CREATEROLE PASSWORD 'choose-a-long-one';
+GRANT pg_signal_backend TO daypass;
+GRANT orders_readonly, orders_admin TO daypass WITH ADMIN OPTION;
+"""
+"""What the whole contract runs with, as docs/targets/postgres.md gives it to be pasted."""
+
+SECRET = "choose-a-long-one"
+OWN = "what-the-subject-knows"
+BEFORE = (
+    "CREATE ROLE orders_readonly",
+    "CREATE ROLE orders_admin",
+    "CREATE TABLE IF NOT EXISTS orders (id int, total int)",
+    "GRANT SELECT ON orders TO orders_readonly",
+    "GRANT ALL ON orders TO orders_admin",
+)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Postgres]:
+    with server() as made:
+        yield made
+
+
+class TestPostgres(TargetContract):
+    kind = "postgres"
+    abilities = Abilities(native_expiry=False, complete_observation=True, hands_over=True, at_once=1000, marks=True)
+    handing = False
+    observing = 2  # one statement that sets the connection up, and the query
+    examples = 10
+    lacks = MappingProxyType({"limits": "a server of one's own names no limits; it is full or it is not"})
+
+    @pytest.fixture(autouse=True)
+    def _server(self, cluster: Postgres) -> Iterator[None]:
+        self.cluster = cluster
+        self.folder: Path | None = None
+        with Proxy(cluster.port) as self.proxy:
+            yield
+
+    def _found(self, folder: Path) -> None:
+        """Let the server hold the world of this folder, and nothing of the one before."""
+        if folder != self.folder:
+            self.folder = folder
+            self.cluster.wipe()
+            self.cluster.boss(*BEFORE, LEAST)
+
+    def make(self, folder: Path) -> PostgresTarget:
+        self._found(folder)
+        return self._open("daypass", SECRET)
+
+    def _open(self, user: str, password: str) -> PostgresTarget:
+        # Without TLS, so that the proxy can tell one message from another.
+        url = self.cluster.url(user, password, port=self.proxy.port, query="sslmode=disable")
+        options = {"url_env": "ORDERS_DB_URL", "tls": "off-on-loopback"}
+        return from_environment(TargetSettings(NAME, "postgres", MappingProxyType(options)), {"ORDERS_DB_URL": url})
+
+    def spoil(self, target: Target) -> None:
+        self.cluster.boss(
+            "ALTER ROLE daypass NOLOGIN",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'daypass'",
+        )
+
+    def calls(self, folder: Path) -> int:
+        said = self.cluster.log.read_text(encoding="utf-8").splitlines()
+        marks = ("daypass@postgres LOG:  statement:", "daypass@postgres LOG:  execute ")
+        return sum(line.startswith(marks) for line in said)
+
+    def welcome(self, folder: Path, ones: Iterable[Entitlement]) -> None:
+        self._found(folder)
+        there = self.cluster.roles()
+        every = list(ones)
+        people = {one.principal for one in every if not read_privilege(one.privilege).login} - there
+        roles = {read_privilege(one.privilege).member_of for one in every} - there - people
+        make = "CREATE ROLE {} LOGIN PASSWORD {}"
+        self.cluster.boss(
+            *(sql.SQL(make).format(sql.Identifier(who), sql.Literal(OWN)) for who in sorted(people)),
+            *(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)) for role in sorted(roles)),
+            *(sql.SQL("GRANT {} TO daypass WITH ADMIN OPTION").format(sql.Identifier(role)) for role in sorted(roles)),
+        )
+
+    def takes(self, principal: str) -> bool:
+        return len(principal.encode()) <= LONGEST and principal not in ("public", "none")
+
+    def by_hand(self, folder: Path, one: Entitlement) -> Entitlement:
+        self.welcome(folder, [one])
+        role = read_privilege(one.privilege).member_of
+        self.cluster.boss(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(one.principal)))
+        return Entitlement(NAME, "", one.principal, canonical({"member_of": role, "unmanaged": True}))
+
+    def stranger(self, folder: Path) -> Entitlement:
+        return self.named("nobody-at-all")
+
+    def strange_privilege(self, folder: Path) -> Entitlement:
+        return self.one()._replace(privilege=canonical({**self.privileges[0], "member_of": "no_such_role"}))
+
+    def enters(self, folder: Path, one: Entitlement, handover: str) -> bool:
+        return _reads(self.cluster.url(one.principal, OWN))
+
+    def cut(self, folder: Path, moment: str) -> None:
+        if moment == "before":
+            self.proxy.refuse = True
+            self.proxy.cut_all()
+        elif moment == "during":
+            self.proxy.cut_before = b"COMMIT"
+        else:
+            self.proxy.cut_after = b"COMMIT"
+
+    def mend(self, folder: Path) -> None:
+        self.proxy.refuse = False
+        self.proxy.cut_before = self.proxy.cut_after = b""
+
+    def with_credential(self, folder: Path, state: str) -> tuple[Target, str, str]:
+        self._found(folder)
+        if state == "wrong":
+            return self._open("daypass", "not-the-password"), "password authentication failed", "not-the-password"
+        how, words = {
+            "expired": ("CREATEROLE VALID UNTIL '2001-01-01'", "password authentication failed"),
+            "too weak": ("", "ADMIN OPTION"),
+            "too strong": ("SUPERUSER", "is a superuser"),
+        }[state]
+        self.cluster.boss(f"CREATE ROLE another LOGIN PASSWORD 'another-secret' {how}")
+        return self._open("another", "another-secret"), words, "another-secret"
+
+    def least_privilege(self) -> str:
+        return LEAST
+
+
+class TestPostgresLogin(TestPostgres):
+    """The same contract where the subject is given a login of their own, which nobody else can know."""
+
+    lacks = MappingProxyType({**TestPostgres.lacks, "strangers": "a login is made for whoever is to have one"})
+    handing = True
+    privileges = (
+        {"login": "true", "member_of": "orders_readonly"},
+        {"login": "true", "member_of": "orders_admin"},
+    )
+
+    stranger = TargetContract.stranger
+
+    @pytest.fixture(autouse=True)
+    def _keys(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self.private_key = tmp_path_factory.mktemp("keys") / "id_ed25519"
+        subprocess.run(["ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", self.private_key], check=True)
+        kind, public, *_ = self.private_key.with_suffix(".pub").read_text().split()
+        self.keys = (f"{kind} {public}",)
+
+    def takes(self, principal: str) -> bool:
+        return True
+
+    def by_hand(self, folder: Path, one: Entitlement) -> Entitlement:
+        self.given = self.give(self.make(folder), one)[0].handover
+        return one
+
+    def enters(self, folder: Path, one: Entitlement, handover: str) -> bool:
+        sealed = handover or getattr(self, "given", "")
+        if not sealed:
+            return False
+        opened = self.opened(sealed)
+        mine = f"user={login_of(one).name} " in opened  # nobody comes in as somebody else
+        return mine and _reads(f"{opened} sslrootcert={self.cluster.authority}")
+
+    def test_a_secret_that_a_dying_run_took_along_is_replaced_by_the_next(self, tmp_path: Path) -> None:
+        def die() -> None:
+            raise Killed
+
+        world = World(tmp_path / "life", self)
+        world.grant(-120, 60)
+        with pytest.raises(Killed):
+            world.apply(-119, lambda target: Around(target, after=die))
+        assert world.held() == {self.one()}
+        assert world.handover() == ""
+        world.apply(-118)
+        assert self.enters(world.place, self.one(), world.handover())
+        world.settled(-117)
+        before = len(world.bodies())
+        assert world.apply(-116).outcomes == []
+        assert len(world.bodies()) == before
+        with pytest.raises(Killed):
+            world.apply(61, lambda target: Around(target, after=die))
+        world.apply(62)
+        assert world.held() == world.ours() == set()
+        world.settled(63)
+
+    def opened(self, sealed: str) -> str:
+        """Open what was handed over with the subject's private key."""
+        assert self.private_key is not None
+        identity = pyrage.ssh.Identity.from_buffer(self.private_key.read_bytes())
+        return pyrage.decrypt(sealed.encode(), [identity]).decode()
+
+
+def _reads(conninfo: str) -> bool:
+    """Say whether somebody comes in and reads the orders."""
+    try:
+        with psycopg.connect(conninfo, connect_timeout=5) as connection:
+            connection.execute(b"SELECT total FROM orders")
+    except psycopg.Error:
+        return False
+    return True
