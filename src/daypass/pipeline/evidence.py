@@ -62,7 +62,7 @@ def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verd
 
 def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime) -> Verdict:
     if item.decision is None or item.grant is None:
-        return Verdict(item, None)
+        return Verdict(item, None, _stranger_problems(evidence.pull))
     problems = (*_requester_problems(item, evidence.pull), *_pusher_problems(item, proposal, evidence.pull, at))
     if item.decision.automatic and not item.decision.requirements:
         return Verdict(item, None, problems)
@@ -93,6 +93,19 @@ def needs(policy: Policy, grant: Grant, decision: Decision) -> tuple[Need, ...]:
             )
         )
     return tuple(found)
+
+
+def _stranger_problems(pull: Pull) -> tuple[Finding, ...]:
+    """Refuse to take access away for somebody whom nobody let in: a fork of a public repository is anybody's.
+
+    Who may push to the repository itself, and our own removals with them, need not be known to end access.
+    """
+    opener = pull.opened_by
+    if ":" not in pull.branch or (opener.person and opener.handle):
+        return ()
+    who = f"{opener.name!r}, whom the directory does not know"
+    message = f"pull request {pull.number} comes from a fork and was opened by {who}"
+    return (Finding("requester-unknown", Place(""), message, "open it as somebody who is in policies/directory"),)
 
 
 def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:

@@ -34,10 +34,10 @@ def gated_text(found: Any) -> str:
 def _verdict_lines(verdict: Any) -> list[str]:
     item = verdict.item
     lines = [f"{_KINDS[item.kind]} {item.id}"]
-    if item.decision is None:
-        return [*lines, "  takes access away; nobody needs to approve it"]
     for problem in verdict.problems:
         lines += finding_text(problem, "  ").split("\n")
+    if item.decision is None:
+        return [*lines, "  takes access away; nobody needs to approve it"]
     for denial in item.decision.denials:
         lines.append(f"  denied: {denial.message} [{denial.rule or denial.code}]")
         if denial.hint:
