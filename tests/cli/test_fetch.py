@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from daypass.cli.site import Site
+from daypass.core.ledger.receipt import Outcome
+from daypass.core.plan import Action, Intended, Reason
+from daypass.core.window import parse_instant
 from daypass.edges.targets.ssh.certificate import read
 from driver import Access
 from servers.sshd import Sshd, keygen, make_key
-from ssh_access import SshAccess
+from ssh_access import RESOURCE, SshAccess
 
 T = "2026-11-20T{}:00Z".format
 
@@ -88,6 +92,17 @@ def test_what_was_ended_early_is_not_handed_out_and_is_on_the_list(ssh: SshAcces
     ssh.access.run("audit", "verify", "--at", T("10:08"))
 
 
+def test_a_role_that_comes_to_mean_something_else_ends_what_was_handed_over(ssh: SshAccess, given: str) -> None:
+    certificate = ssh.access.run("fetch", given, "--at", T("10:04"), acting="alice").out
+    ssh.access.write("policies/resources/bastion.yaml", RESOURCE.replace("orders-ro", "orders-rw"))
+    ssh.access.commit("readonly is no longer that")
+    said = ssh.access.run("apply", "--at", T("10:05"), expect=14)
+    assert "role means something else since approval" in said.out
+    assert f"serial: {read(certificate).serial}" in keygen("-Q", "-l", "-f", str(ssh.krl))
+    said = ssh.access.run("fetch", given, "--at", T("10:06"), acting="alice", expect=20)
+    assert f"{given} was ended early" in said.err
+
+
 def test_the_list_is_made_anew_from_the_ledger_when_it_was_lost(ssh: SshAccess, given: str) -> None:
     certificate = ssh.access.run("fetch", given, "--at", T("10:04"), acting="alice").out
     serial = read(certificate).serial
@@ -144,6 +159,53 @@ def test_a_serial_number_of_sshd_s_log_leads_back_to_the_grant(ssh: SshAccess, g
     assert "handed over at 2026-11-20T10:03:00Z" in said.out
     said = ssh.access.run("audit", "serial", str(serial)[:-1], "--at", T("12:04"), expect=20)
     assert "the ledger knows of no certificate" in said.err
+
+
+class TestSealed:
+    """A secret that only the subject's key opens, as another kind of target hands it over."""
+
+    @pytest.fixture
+    def sealed(self, access: Access) -> tuple[str, str]:
+        """A grant of alice's at the embedded target, and a receipt that hands a sealed secret over for it."""
+        grant = access.grant(T("10:00"), T("10:02"))
+        access.run("apply", "--at", T("10:03"))
+        text = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n"
+        site = Site(access.top)
+        (held,) = site.standing.holdings.values()
+        assert held.until is not None
+        change = Intended(Action.ADD, held.entitlement, held.grants, Reason.LOST, held.until, held.until)
+        at = parse_instant(T("10:04"))
+        site.books.append(site.standing, [Outcome(change, ok=True, handover=text)], at=at, main=site.tip, run="test")
+        return grant, text
+
+    def test_it_is_printed_with_how_to_open_it(self, access: Access, sealed: tuple[str, str]) -> None:
+        said = access.run("fetch", sealed[0], "--at", T("10:05"), acting="alice")
+        assert said.out == sealed[1]
+        assert "encrypted to your own key, good until 2026-11-20T12:02:00Z" in said.err
+        assert "hint: age -d -i ~/.ssh/id_ed25519 FILE" in said.err
+
+    def test_it_is_written_once_and_never_over_another(
+        self, access: Access, sealed: tuple[str, str], tmp_path: Path
+    ) -> None:
+        file = tmp_path / "secret.age"
+        for _ in range(2):
+            said = access.run("fetch", sealed[0], "-o", str(file), "--at", T("10:05"), acting="alice")
+            assert (file.read_text(), file.stat().st_mode & 0o777) == (sealed[1], 0o600)
+            assert f"hint: age -d -i ~/.ssh/id_ed25519 {file}" in said.err
+        file.write_text("-----BEGIN AGE ENCRYPTED FILE-----\nanother\n")
+        said = access.run("fetch", sealed[0], "-o", str(file), "--at", T("10:05"), acting="alice", expect=2)
+        assert f"{file} is there already" in said.err
+
+
+def test_whether_somebody_can_is_not_guessed(ssh: SshAccess, given: str) -> None:
+    said = ssh.access.run("can", "alice", "bastion", "readonly", expect=1)
+    assert "nobody can see which certificates of target bastion exist" in said.err
+
+
+def test_plan_drift_and_status_take_the_ledgers_word(ssh: SshAccess, given: str) -> None:
+    assert "No changes: 1 live as they should be." in ssh.access.run("plan", "--at", T("10:04")).out
+    ssh.access.run("drift", "--at", T("10:04"))
+    assert given in ssh.access.run("status", "--at", T("10:04")).out
 
 
 class TestFiles:

@@ -9,9 +9,6 @@ from daypass.core.ledger.receipt import Outcome, Receipt
 from daypass.core.window import format_instant
 from daypass.views.findings import joined
 
-SEALED = "-----BEGIN AGE ENCRYPTED FILE-----"
-"""How a secret begins that only the subject's key opens (https://age-encryption.org/v1)."""
-
 
 def certificate_text(
     *,

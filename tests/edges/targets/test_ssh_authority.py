@@ -157,6 +157,17 @@ class TestAgent:
         assert where == "in the agent"
         signs(key)
 
+    def test_its_health_is_whether_the_agent_signs(
+        self, agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        public = make_key(tmp_path / "ca")
+        monkeypatch.setenv("SSH_AUTH_SOCK", agent)
+        assert refused(open_target(settings(ca=public), tmp_path).health) == "the agent does not sign with the CA key"
+        subprocess.run(["ssh-add", "-q", tmp_path / "ca"], check=True, capture_output=True)
+        found = open_target(settings(ca=public), tmp_path).health()
+        assert found.facts[0].endswith("its key in the agent")
+        assert found.concerns == ()
+
     def test_an_agent_that_is_not_there_is_said(self, tmp_path: Path) -> None:
         public = make_key(tmp_path / "ca")
         said = refused(lambda: opened({}, ca=public))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -236,6 +238,45 @@ class TestTarget:
         target = world.open()
         target.recall((handed._replace(text="-----BEGIN AGE ENCRYPTED FILE-----\n", ended=True),))
         assert "serial" not in keygen("-Q", "-l", "-f", str(world.krl))
+
+    def test_the_ca_key_is_told_to_no_other_program(
+        self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen, real = tmp_path / "seen", shutil.which("ssh-keygen")
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        fake = tools / "ssh-keygen"
+        fake.write_text(f'#!/bin/sh\n{{ echo "$@"; env; cat "$6" 2>/dev/null; }} >> {seen}\nexec {real} "$@"\n')
+        fake.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        world.give(entitlement(), now(), now() + HOUR)
+        world.take(entitlement(), now())
+        secret = (world.folder / "ca").read_text().splitlines()
+        told = seen.read_text()
+        assert "-k -f" in told
+        assert not any(line in told for line in secret[1:-1])
+        assert "BASTION_CA" not in told
+
+    def test_a_bad_role_stops_only_its_own_order(self, world: World) -> None:
+        bad, good = world.orders(
+            Order(Action.ADD, role('{"principal":["x"]}'), now(), now() + HOUR, (world.public,)),
+            Order(Action.ADD, entitlement("bob"), now(), now() + HOUR, (world.public,)),
+        )
+        assert (bad.error, bad.handover) == ("the role on orders-db has 'principal'", "")
+        assert (good.error, bool(good.handover)) == ("", True)
+
+    def test_without_the_ca_key_nothing_is_given_and_all_that_ends_is_taken(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line = world.give(entitlement(), now(), now() + HOUR)
+        monkeypatch.delenv("BASTION_CA")
+        gone, new = world.orders(
+            Order(Action.REMOVE, entitlement(), now(), now() + HOUR),
+            Order(Action.ADD, entitlement("bob"), now(), now() + HOUR, (world.public,)),
+        )
+        assert gone.error == ""
+        assert str(read(line).serial) in keygen("-Q", "-l", "-f", str(world.krl))
+        assert new.error == "the environment variable BASTION_CA, which target bastion names, is not set"
 
     def test_a_list_that_cannot_be_written_stops_what_needs_it_and_nothing_else(self, world: World) -> None:
         at = now()

@@ -93,6 +93,15 @@ def test_without_ssh_keygen_it_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     assert refused(lambda: revoked.write_list(tmp_path / "l", [])) == "ssh-keygen is not installed"
 
 
+def test_one_that_never_ends_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "ssh-keygen"
+    fake.write_text("#!/bin/sh\nexec sleep 30\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(revoked, "_PATIENCE", 0.2)
+    assert refused(lambda: revoked.write_list(tmp_path / "l", [])) == "ssh-keygen did not end within 0.2 s"
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = refused(lambda: revoked.write_list(tmp_path / "file" / "l", []))

@@ -108,6 +108,15 @@ def test_another_ca_is_out(world: World, host: Sshd, monkeypatch: pytest.MonkeyP
     assert not host.login(other.key, other.give(entitlement(), now(), now() + HOUR)).ok
 
 
+def test_two_resources_with_one_principal_are_two_keys_to_one_door(world: World, host: Sshd) -> None:
+    orders = world.give(entitlement(), now(), now() + HOUR)
+    payroll = world.give(entitlement(resource="payroll"), now(), now() + HOUR)
+    world.take(entitlement(), now())
+    host.fetch_list(world.krl)
+    assert not host.login(world.key, orders).ok
+    assert host.login(world.key, payroll).ok, "what another grant still gives is not taken"
+
+
 def test_only_from_the_networks_of_the_role(world: World, host: Sshd) -> None:
     role = entitlement(principals=["orders-ro"], source_address=["127.0.0.2/32", "10.0.0.0/8", "::1"])
     certificate = world.give(role, now(), now() + HOUR)
