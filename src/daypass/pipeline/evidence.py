@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from daypass.core.approval import Account, Excluded, Judgement, Need, Pull, Review, judge
@@ -56,7 +56,13 @@ def gather(history: History, forge: ForgeReader, pull: Pull, *, base: str, head:
 
 
 def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verdict, ...]:
-    """Judge each item of a proposal by the reviews given up to ``at`` on its very head."""
+    """Judge each item of a proposal by the reviews given up to ``at`` on its very head.
+
+    While it is open a no counts as soon as it is there: a run may have begun before, or its clock be behind the forge's.
+    """
+    if evidence.pull.state == "open":
+        seen = (replace(r, at=min(r.at, at)) if r.state != "approved" else r for r in evidence.reviews)
+        evidence = replace(evidence, reviews=tuple(seen))
     return tuple(_weigh_item(item, proposal, evidence, at) for item in proposal.items)
 
 
