@@ -181,7 +181,9 @@ def test_settings_that_cannot_be_read_give_nothing_and_keep_nothing_from_ending(
     access.run("audit", "verify", "--at", T("12:11"))
 
 
-@pytest.mark.parametrize("forge", ["{kind: carrier-pigeon}", "{kind: github}", "{kind: local, repository: acme/access}"])
+@pytest.mark.parametrize(
+    "forge", ["{kind: carrier-pigeon}", "{kind: github}", "{kind: local, repository: acme/access}"]
+)
 def test_a_forge_that_makes_no_sense_keeps_nothing_from_ending(access: Access, forge: str) -> None:
     access.grant(T("10:00"), T("10:05"), "--for", "1h")
     access.run("apply", "--at", T("10:06"))
