@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.calm import Calm
+from daypass.core.doctor.complaint import Step
+from daypass.core.doctor.facts import Facts, Questions
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
@@ -474,6 +476,27 @@ class Memory(Protocol):
 
     def keep(self, calm: Calm) -> None:
         """Remember."""
+        ...
+
+
+class SettingsReader(Protocol):
+    """Reading how a repository is set up at its forge. What the forge does not show is told as such."""
+
+    @property
+    def by_app(self) -> bool:
+        """Whether it is the pipeline's own App that asks."""
+        ...
+
+    def read(self, questions: Questions) -> Facts:
+        """Read everything once. Raises EdgeError for what fails, and for half answers."""
+        ...
+
+
+class SettingsWriter(Protocol):
+    """Changing how a repository is set up."""
+
+    def send(self, step: Step) -> None:
+        """Make one change. Raises EdgeError."""
         ...
 
 

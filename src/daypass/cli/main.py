@@ -45,6 +45,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("daypass.cli.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
     "can": ("daypass.cli.can:can", "exit 0 when access exists at this instant, 20 when not"),
     "codeowners": ("daypass.cli.codeowners:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
+    "doctor": ("daypass.cli.doctor:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),
     "form": ("daypass.cli.form:form", "write the issue form that people ask with, from the catalogue, or check it"),
     "answer": ("daypass.cli.form:answer", "answer an issue or a comment that asks for access"),
     "refresh": ("daypass.cli.refresh:refresh", "propose the generated files that main has outgrown"),

@@ -45,6 +45,13 @@ class Fields:
             raise self._wrong(name, "a number", found)
         return found
 
+    def truth(self, name: str) -> bool:
+        """Return a yes or no."""
+        found = self.value(name)
+        if not isinstance(found, bool):
+            raise self._wrong(name, "true or false", found)
+        return found
+
     def instant(self, name: str) -> datetime:
         """Return an instant."""
         found = self.text(name)

@@ -1,0 +1,168 @@
+"""Judging who owns files, who is in the teams, and whom GitHub's accounts are known for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.doctor.complaint import Case, Complaint, Remedy, Step, listed, untold
+from daypass.core.doctor.facts import OwnersFault, Team, Teams, Untold
+from daypass.core.errors import InvalidError
+from daypass.core.owners import CODEOWNERS_FILE, read_codeowners, strictest, team_of, wanted_lines
+
+GUARDED = (CODEOWNERS_FILE, ".github/workflows/apply.yml", ".github/daypass/run", "policies/daypass.yaml")
+"""Files that decide who gets what: one of each folder that only the strictest may change."""
+
+_COUPLE = 2
+"""Nobody approves their own request, so a team of one cannot ask."""
+
+
+def groups_wanted(catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the groups that CODEOWNERS names."""
+    owners = {owner for resource in catalogue.resources.values() for owner in resource.owners}
+    return tuple(sorted(owners | set(strictest(catalogue))))
+
+
+def judge_owners(case: Case, wanted: bytes) -> Iterator[Complaint]:
+    """Say what is wrong with main's CODEOWNERS; ``wanted`` is the file that the catalogue makes."""
+    fix = "daypass codeowners, then commit it on main by a pull request"
+    if case.codeowners is None:
+        yield Complaint("codeowners-missing", f"main has no {CODEOWNERS_FILE}: nobody's review is asked for", fix)
+        return
+    yield from _judge_file(case, wanted, fix)
+    faults = case.facts.owners_faults
+    if isinstance(faults, Untold):
+        yield untold("codeowners-errors", f"whether GitHub reads all of {CODEOWNERS_FILE}", faults, fix)
+        return
+    judged = _judged_teams(case)
+    for fault in faults:
+        if fault.kind == "Unknown owner" and _owner_at(fault).lower() in judged:
+            continue  # why GitHub does not know the team is said by its own complaint
+        message = f"GitHub skips a part of line {fault.line} of {CODEOWNERS_FILE}: {fault.kind}: {fault.source}"
+        yield Complaint("codeowners-errors", message, f"{case.page}/blob/main/{CODEOWNERS_FILE}")
+
+
+def _judge_file(case: Case, wanted: bytes, fix: str) -> Iterator[Complaint]:
+    assert case.codeowners is not None  # noqa: S101  (its caller has looked)
+    if case.codeowners == wanted:
+        return
+    strict = wanted_lines(case.catalogue)[:1]
+    allowed = set(strict[0].owners) if strict and strict[0].pattern == "*" else set()
+    try:
+        read = read_codeowners({CODEOWNERS_FILE: case.codeowners})
+    except InvalidError as error:
+        yield Complaint("workflows-unowned", error.message, fix)
+        return
+    for path in GUARDED:
+        answer = read.who(path) if read is not None else None
+        loose = answer is None or answer.doubt or not answer.owners or set(answer.owners) - allowed
+        if answer is not None and loose:
+            who = f"cannot be told: {answer.doubt}" if answer.doubt else f"is {' '.join(answer.owners) or 'nobody'}"
+            names = listed(allowed) if allowed else "nobody"
+            message = f"who owns {path} on main {who}; it decides who gets access, and belongs to {names}"
+            yield Complaint("workflows-unowned", message, fix)
+            return
+    yield Complaint("codeowners-stale", f"main's {CODEOWNERS_FILE} is not what main's catalogue makes", fix)
+
+
+def _owner_at(fault: OwnersFault) -> str:
+    """Return the owner that a fault is about, of which GitHub says only where it begins."""
+    return (fault.source[max(fault.column - 1, 0) :].split() or [""])[0]
+
+
+def _judged_teams(case: Case) -> set[str]:
+    if not isinstance(case.facts.teams, Teams):
+        return set()
+    return {f"@{team_of(case.catalogue, group)}".lower() for group in groups_wanted(case.catalogue)}
+
+
+def judge_teams(case: Case) -> Iterator[Complaint]:
+    """Say which teams do not stand for their groups."""
+    facts = case.facts
+    groups = groups_wanted(case.catalogue)
+    if not facts.repository.organisation:
+        message = f"{case.organisation} is a person's account, and has no teams: {CODEOWNERS_FILE} names nobody"
+        yield Complaint(
+            "no-organisation", message, "move the repository to an organisation: https://github.com/organizations/new"
+        )
+        return
+    link = f"{case.page.rsplit('/', 2)[0]}/orgs/{case.organisation}/teams"
+    if isinstance(facts.teams, Untold):
+        yield untold("teams", "whether the teams that own files may write here", facts.teams, link)
+        return
+    for group in groups:
+        yield from _judge_team(case, facts.teams, group, link)
+
+
+def _judge_team(case: Case, teams: Teams, group: str, link: str) -> Iterator[Complaint]:
+    name = team_of(case.catalogue, group)
+    organisation, _, slug = name.lower().partition("/")
+    give = Step("PUT", f"/orgs/{case.organisation}/teams/{slug}{case.root}", {"permission": "push"})
+    if organisation != case.organisation.lower():
+        message = f"the team {name} of the group {group} is of another organisation than the repository"
+        yield Complaint("team-missing", message, "correct forge.teams in policies/daypass.yaml")
+        return
+    team = teams.here.get(slug)
+    if team is None:
+        yield _absent(teams, name, group, give, link)
+        return
+    page = f"{link}/{slug}"
+    if team.secret:
+        step = Step("PATCH", f"/orgs/{case.organisation}/teams/{slug}", {"privacy": "closed"})
+        message = f"the team {name} is secret, and GitHub asks no secret team to review"
+        yield Complaint("team-secret", message, f"{page}/edit", Remedy(f"make the team {name} visible", (step,)))
+    if team.secret is None:
+        yield untold("team-secret", f"whether the team {name} is secret", Untold("GitHub does not say"), page)
+    if not team.writes:
+        message = f"the team {name} may not write here, so that GitHub does not ask it to review"
+        yield Complaint(
+            "team-cannot-write", message, f"{page}/repositories", Remedy(f"let the team {name} write here", (give,))
+        )
+    yield from _judge_members(case, teams, team, group, name, page)
+
+
+def _absent(teams: Teams, name: str, group: str, give: Step, link: str) -> Complaint:
+    slug = name.lower().partition("/")[2]
+    if isinstance(teams.seen, Untold):
+        return untold("team-missing", f"whether there is a team {name}", teams.seen, link)
+    if slug in teams.seen:
+        message = f"the team {name} may not write here, so that GitHub does not ask it to review"
+        return Complaint(
+            "team-cannot-write",
+            message,
+            f"{link}/{slug}/repositories",
+            Remedy(f"let the team {name} write here", (give,)),
+        )
+    message = f"no team {name} for the group {group} can be seen: files that it owns are nobody's"
+    return Complaint("team-missing", message, f"{link.removesuffix('/teams')}/new-team, or correct forge.teams")
+
+
+def _judge_members(case: Case, teams: Teams, team: Team, group: str, name: str, page: str) -> Iterator[Complaint]:
+    found = teams.members.get(team.slug, Untold("it was not asked for"))
+    if isinstance(found, Untold):
+        yield untold("team-differs", f"who is in the team {name}", found, f"{page}/members")
+        return
+    directory = case.catalogue.directory
+    people = [directory.subjects[handle] for handle in sorted(directory.groups.get(group, frozenset()))]
+    wanted = {person.forge_id: person.handle for person in people if person.forge_id is not None}
+    lacks = [handle for number, handle in wanted.items() if number not in found]
+    extra = [f"{login} (id {number})" for number, login in sorted(found.items()) if number not in wanted]
+    if lacks or extra:
+        said = [f"the team lacks {listed(lacks)}"] if lacks else []
+        said += [f"the group lacks {listed(extra)}"] if extra else []
+        message = f"the team {name} and the group {group} differ: {'; '.join(said)}"
+        yield Complaint("team-differs", message, f"{page}/members, or correct policies/directory")
+    elif len(found) < _COUPLE:
+        message = f"the team {name} has fewer than two people, so that none of them can get access by it"
+        yield Complaint("team-small", message, f"{page}/members, and policies/directory")
+
+
+def judge_directory(case: Case) -> Iterator[Complaint]:
+    """Say who of the directory is nobody at GitHub."""
+    subjects = case.catalogue.directory.subjects.values()
+    unknown = [person.handle for person in subjects if person.is_person and person.forge_id is None]
+    if unknown:
+        verb = "has" if len(unknown) == 1 else "have"
+        message = f"{listed(unknown)} {verb} no numeric id in the directory, and can neither ask nor approve"
+        advice = "write forge: {login: …, id: …} into policies/directory; https://api.github.com/users/LOGIN has the id"
+        yield Complaint("person-without-id", message, advice)

@@ -1,0 +1,211 @@
+"""A repository's settings at GitHub, read whole: what GitHub does not show is told as such, never left out.
+
+A refusal (403, 404) is something that this reader may not see; whatever else fails is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from daypass.core.doctor.complaint import ENVIRONMENT, Step
+from daypass.core.doctor.facts import (
+    Actions,
+    App,
+    Environment,
+    Facts,
+    Jobs,
+    Merging,
+    OwnersFault,
+    Questions,
+    Repository,
+    Team,
+    Teams,
+    Untold,
+)
+from daypass.edges.forge.api import Api, ApiError
+from daypass.edges.forge.fields import Fields
+from daypass.edges.forge.records import shown
+from daypass.edges.forge.settings_rules import read_rules
+
+_T = TypeVar("_T")
+_METHODS = {"squash": "allow_squash_merge", "merge": "allow_merge_commit", "rebase": "allow_rebase_merge"}
+_WRITES = {"push", "maintain", "admin"}
+
+
+def told(read: Callable[[], _T]) -> _T | Untold:
+    """Read something that may be refused. Raises ApiError for any other failure."""
+    try:
+        return read()
+    except ApiError as error:
+        if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            raise
+        return Untold(error.message)
+
+
+class GitHubSettings:
+    """The settings of one repository. ``clock`` says the time of this machine."""
+
+    def __init__(self, api: Api, *, repository: str, clock: Callable[[], datetime]) -> None:
+        self._api = api
+        self._root = f"/repos/{repository}"
+        self._owner = repository.partition("/")[0]
+        self._clock = clock
+
+    @property
+    def by_app(self) -> bool:
+        """Whether it is the App that asks."""
+        return self._api.kind == "app"
+
+    def send(self, step: Step) -> None:
+        """Change something, once. Raises ApiError."""
+        self._api.send(step.verb, step.path, dict(step.body) if step.body is not None else None)
+
+    def read(self, questions: Questions) -> Facts:
+        """Read everything. Raises EdgeError where the repository itself cannot be read, and for half answers."""
+        repository = self._repository()
+        skew = self._skew()
+        rules, unread = read_rules(self._api, self._root, questions.ledger_branch)
+        return Facts(
+            repository=repository,
+            rules=rules,
+            actions=told(self._actions),
+            jobs=told(self._jobs),
+            workflows=told(self._workflows),
+            environment=self._environment(),
+            secrets=told(lambda: self._secrets(f"{self._root}/actions/secrets")),
+            owners_faults=told(self._owners_faults),
+            teams=told(lambda: self._teams(questions.teams)) if repository.organisation else Teams({}, {}),
+            app=told(lambda: self._app(questions.app)),
+            skew=skew,
+            unread=unread,
+        )
+
+    def _skew(self) -> timedelta | None:
+        """Compare this machine's clock with the one of the answer that has just come."""
+        return self._clock() - self._api.clock if self._api.clock is not None else None
+
+    # The repository: https://docs.github.com/en/rest/repos/repos#get-a-repository
+
+    def _repository(self) -> Repository:
+        found = Fields("the repository", self._api.get(self._root))
+        named = all(name in found.data for name in (*_METHODS.values(), "squash_merge_commit_message"))
+        merging: Merging | Untold = Untold("GitHub shows it only to those who may write")
+        if named:
+            methods = frozenset(method for method, name in _METHODS.items() if found.truth(name))
+            merging = Merging(
+                methods, found.text("squash_merge_commit_title"), found.text("squash_merge_commit_message")
+            )
+        return Repository(
+            default_branch=found.text("default_branch"),
+            visibility=found.text("visibility"),
+            forking=found.truth("allow_forking"),
+            organisation=found.text("owner.type") == "Organization",
+            merging=merging,
+        )
+
+    # Actions: https://docs.github.com/en/rest/actions/permissions, https://docs.github.com/en/rest/actions/workflows
+
+    def _actions(self) -> Actions:
+        found = Fields("Actions", self._api.get(f"{self._root}/actions/permissions"))
+        enabled = found.truth("enabled")
+        allowed = found.text("allowed_actions") if "allowed_actions" in found.data else "all"
+        return Actions(enabled, found.data.get("sha_pinning_required") is True, allowed)
+
+    def _jobs(self) -> Jobs:
+        found = Fields("workflows' permissions", self._api.get(f"{self._root}/actions/permissions/workflow"))
+        return Jobs(found.text("default_workflow_permissions"), found.truth("can_approve_pull_request_reviews"))
+
+    def _workflows(self) -> Mapping[str, str]:
+        rows = self._api.pages(f"{self._root}/actions/workflows", key="workflows")
+        every = [Fields("a workflow", row) for row in rows]
+        return {one.text("path"): one.text("state") for one in every}
+
+    # https://docs.github.com/en/rest/deployments/environments, https://docs.github.com/en/rest/actions/secrets
+
+    def _environment(self) -> Environment | Untold | None:
+        path = f"{self._root}/environments/{ENVIRONMENT}"
+        try:
+            data = self._api.get(path)
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            if error.status == HTTPStatus.FORBIDDEN:
+                return Untold(error.message)
+            raise
+        found = Fields(f"the environment {ENVIRONMENT}", data)
+        branches = told(lambda: self._branches(found, path))
+        return Environment(branches, told(lambda: self._secrets(f"{path}/secrets")))
+
+    def _branches(self, environment: Fields, path: str) -> tuple[tuple[int, str, str], ...] | None:
+        if environment.value("deployment_branch_policy") is None:
+            return None
+        if environment.truth("deployment_branch_policy.protected_branches"):
+            return ((0, "set of all", "protected branches"),)
+        rows = self._api.pages(f"{path}/deployment-branch-policies", key="branch_policies")
+        every = [Fields("a deployment branch policy", row) for row in rows]
+        return tuple((one.number("id"), str(one.data.get("type", "branch")), shown(one.text("name"))) for one in every)
+
+    def _secrets(self, path: str) -> frozenset[str]:
+        return frozenset(Fields("a secret", row).text("name") for row in self._api.pages(path, key="secrets"))
+
+    # CODEOWNERS: https://docs.github.com/en/rest/repos/repos#list-codeowners-errors
+
+    def _owners_faults(self) -> tuple[OwnersFault, ...]:
+        data = Fields("CODEOWNERS", self._api.get(f"{self._root}/codeowners/errors", ref="main"))
+        rows = data.value("errors")
+        every = [Fields("a fault of CODEOWNERS", row) for row in (rows if isinstance(rows, list) else [None])]
+        return tuple(
+            OwnersFault(one.number("line"), shown(one.text("kind")), shown(_source(one)), one.number("column"))
+            for one in every
+        )
+
+    # Teams: https://docs.github.com/en/rest/repos/repos#list-repository-teams, https://docs.github.com/en/rest/teams
+
+    def _teams(self, slugs: tuple[str, ...]) -> Teams:
+        rows = [Fields("a team", row) for row in self._api.pages(f"{self._root}/teams")]
+        here = {(one := _team(row)).slug: one for row in rows}
+        members = {slug: told(lambda slug=slug: self._members(slug)) for slug in slugs if slug in here}  # type: ignore[misc]  # mypy cannot type a default of a lambda
+        if all(slug in here for slug in slugs):
+            return Teams(here, members)
+        return Teams(here, members, told(self._seen))
+
+    def _members(self, slug: str) -> Mapping[int, str]:
+        rows = self._api.pages(f"/orgs/{self._owner}/teams/{quote(slug)}/members")
+        every = [Fields("a member of a team", row) for row in rows]
+        return {one.number("id"): shown(one.text("login")) for one in every}
+
+    def _seen(self) -> frozenset[str]:
+        rows = self._api.pages(f"/orgs/{self._owner}/teams")
+        return frozenset(Fields("a team", row).text("slug") for row in rows)
+
+    # The App: https://docs.github.com/en/rest/apps/apps
+
+    def _app(self, slug: str) -> App | None:
+        if self.by_app:
+            found = Fields("the App's installation", self._api.own_installation())
+            everywhere = found.text("repository_selection") == "all"
+            return App(found.number("app_id"), shown(found.text("app_slug")), _levels(found), everywhere)
+        if not slug:
+            return None
+        found = Fields("the App", self._api.get(f"/apps/{quote(slug)}"))
+        return App(found.number("id"), shown(found.text("slug")), _levels(found), None)
+
+
+def _source(fault: Fields) -> str:
+    return fault.text("source") if fault.data.get("source") is not None else ""
+
+
+def _team(row: Fields) -> Team:
+    privacy: Any = row.data.get("privacy")
+    flags = row.data.get("permissions")
+    writes = flags.get("push") is True if isinstance(flags, dict) else row.text("permission") in _WRITES
+    return Team(row.text("slug"), None if privacy is None else privacy == "secret", writes)
+
+
+def _levels(found: Fields) -> Mapping[str, str]:
+    held = found.value("permissions")
+    return {str(name): str(level) for name, level in held.items()} if isinstance(held, dict) else {}

@@ -1,0 +1,55 @@
+"""What is unsafe in a repository's settings, for people and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from daypass.core.doctor.complaint import Complaint, Remedy
+from daypass.views.findings import as_document, joined, printable
+
+
+def doctor_text(complaints: Sequence[Complaint], calls: int) -> str:
+    """Write each complaint with what mends it, and the sum."""
+    lines = []
+    for one in complaints:
+        lines.append(f"{'unsafe' if one.told else 'cannot tell'}: {_sentence(one)} [{one.code}]")
+        lines.append(f"  fix: {one.advice}")
+        lines += [f"  fix: daypass doctor --fix would {one.remedy.words}"] if one.remedy else []
+    unsafe = sum(one.told for one in complaints)
+    untold = len(complaints) - unsafe
+    parts = [f"{unsafe} unsafe"] if unsafe else []
+    parts += [f"{untold} that cannot be told"] if untold else []
+    lines.append(f"{' and '.join(parts) or 'Nothing is unsafe'} ({calls} requests to GitHub).")
+    return joined(lines)
+
+
+def _sentence(one: Complaint) -> str:
+    return one.message if one.told else one.message.removeprefix("cannot tell ")
+
+
+def doctor_json(complaints: Sequence[Complaint], calls: int) -> str:
+    """Write the same as JSON, version 1, with the requests of each remedy."""
+    return as_document({"version": 1, "calls": calls, "complaints": [_data(one) for one in complaints]})
+
+
+def _data(one: Complaint) -> dict[str, Any]:
+    return {
+        "code": one.code,
+        "told": one.told,
+        "message": one.message,
+        "fix": one.advice,
+        "remedy": _remedy(one.remedy) if one.remedy else None,
+    }
+
+
+def _remedy(remedy: Remedy) -> dict[str, Any]:
+    steps = [{"method": step.verb, "path": step.path, "body": step.body} for step in remedy.steps]
+    return {"words": remedy.words, "requests": steps}
+
+
+def remedy_text(remedy: Remedy, complaints: Iterable[Complaint]) -> str:
+    """Write what a remedy is for and what it would send, before somebody agrees to it."""
+    lines = [f"{printable(one.message)} [{one.code}]" for one in complaints]
+    lines += [f"  {step.verb} {step.path}" for step in remedy.steps]
+    return joined(lines)
