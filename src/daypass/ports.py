@@ -292,6 +292,7 @@ class Abilities:
     is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in one
     step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
     taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
+    Where it ``invites``, some have to accept what they are given, and it is an `Inviting`.
     """
 
     native_expiry: bool
@@ -301,6 +302,7 @@ class Abilities:
     recalls: bool = False
     at_once: int = BATCH
     marks: bool = False
+    invites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +392,14 @@ class Recaller(Protocol):
         The ledger alone says what was handed over and what ended early: with it a list that was lost is whole again.
         Raises EdgeError, and then nothing is changed at the target.
         """
+        ...
+
+
+class Inviting(Protocol):
+    """A target whose abilities say that it ``invites``: what is offered is no access until it is accepted."""
+
+    def awaited(self) -> frozenset[Entitlement]:
+        """Return what the last `observe` saw offered and not yet accepted. To remove it is to withdraw the offer."""
         ...
 
 

@@ -115,7 +115,7 @@ class Plan:
     ``waiting`` are grants whose window is not open yet; ``blocked`` give nothing, and why; ``unmanaged`` is access that
     exists and that no grant of ours gave; ``unreadable`` maps a target to why it could not be observed: nothing is
     planned for it; ``live`` counts the entitlements that should exist. ``lost`` is what somebody took away at a target
-    whose settings say that it is to be left so.
+    whose settings say that it is to be left so; ``offered`` should exist, and waits for the subject to accept it.
     """
 
     at: datetime
@@ -127,6 +127,7 @@ class Plan:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     live: int = 0
     lost: tuple[Intended, ...] = ()
+    offered: tuple[Entitlement, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -146,10 +147,11 @@ def changes_digest(main: str, changes: Iterable[Intended]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the targets were seen to hold, or why one could not be read."""
+    """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted."""
 
     entitlements: frozenset[Entitlement]
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    offered: frozenset[Entitlement] = frozenset()
 
 
 def compute(
@@ -163,8 +165,12 @@ def compute(
     invalid: Mapping[GrantId, Reason] | None = None,
     taken: frozenset[Entitlement] = frozenset(),
     leave_lost: frozenset[str] = frozenset(),
+    begun: Mapping[Entitlement, Holding] | None = None,
 ) -> Plan:
     """Compute the plan.
+
+    ``begun`` is what we set about to give and what did not come about: where that is offered now, the offer is ours, and
+    is withdrawn when no grant gives it any more. What is offered is not asked for again.
 
     ``taken`` is what we took away before, at targets where nobody else's access can be mistaken for it; ``leave_lost``
     names the targets where access that somebody took away by hand is not given again.
@@ -181,10 +187,16 @@ def compute(
         for entitlement, holding in holdings.items()
         if entitlement not in sorted_claims.live and entitlement.target not in unreadable
     ]
+    removals += [
+        _removal(offer, sorted_claims, invalid or {}, at)
+        for entitlement, offer in (begun or {}).items()
+        if entitlement in observed.offered and entitlement not in sorted_claims.live and entitlement not in holdings
+    ]
     additions = [
         addition
         for entitlement, giving in sorted_claims.live.items()
         if entitlement.target not in unreadable
+        and entitlement not in observed.offered
         and (addition := _addition(entitlement, giving, holdings.get(entitlement), observed.entitlements, at))
     ]
     stray = [e for e in observed.entitlements if e not in holdings and e not in sorted_claims.live]
@@ -204,6 +216,7 @@ def compute(
         unreadable=dict(sorted(unreadable.items())),
         live=len(sorted_claims.live),
         lost=tuple(sorted(lost, key=_order)),
+        offered=tuple(sorted(entitlement for entitlement in sorted_claims.live if entitlement in observed.offered)),
     )
 
 

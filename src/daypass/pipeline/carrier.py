@@ -13,7 +13,7 @@ from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import BATCH, Outcome
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Action, Intended, Reason
+from daypass.core.plan import Action, Intended, Observed, Reason
 from daypass.pipeline.survey import AT_ONCE, Survey, observe
 from daypass.ports import Books, Done, Order, Target
 
@@ -127,7 +127,7 @@ class Carrier:
             why = f"not read back: {seen.unreadable[name]}"
             return [Outcome(c, ok=False, error=a.error or why) for c, a in zip(batch, answers, strict=True)]
         return [
-            _seen(change, answer, change.entitlement in seen.entitlements, hands_over=target.abilities.hands_over)
+            _seen(change, answer, _there(change, seen), hands_over=target.abilities.hands_over)
             for change, answer in zip(batch, answers, strict=True)
         ]
 
@@ -149,6 +149,12 @@ class Carrier:
                 self._main = self._standing.main or self._main
             else:
                 return
+
+
+def _there(change: Intended, seen: Observed) -> bool:
+    """Say whether an entitlement is there; an offer of it is nothing given, and something left to take away."""
+    offered = change.action is Action.REMOVE and change.entitlement in seen.offered
+    return offered or change.entitlement in seen.entitlements
 
 
 def _believed(change: Intended, answer: Done) -> Outcome:

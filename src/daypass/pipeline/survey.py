@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.catalogue import Catalogue
@@ -110,7 +111,7 @@ def survey(
         targets = open_readers(tip)
     observed = observe({**targets, **_unnamed(standing, targets)}, standing.holdings, at)
     unreadable = {name for name, target in targets.items() if not _readable(target)}
-    inviting = {name for name, target in targets.items() if isinstance(target, Inviting)}
+    inviting = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.invites}
     recovered = tuple(_recover(standing, observed, unreadable, inviting))
     handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.hands_over}
     holdings = _with_recovered(standing.holdings, recovered, handing)
@@ -213,7 +214,6 @@ def observe(
 
     Of a target that nobody can read, what the ledger says was given until later than ``at`` is taken for what exists.
     """
-
     offered: dict[str, frozenset[Entitlement]] = {}
 
     def look(item: tuple[str, TargetReader | EdgeError]) -> frozenset[Entitlement] | str:
@@ -227,8 +227,8 @@ def observe(
             found = target.observe()
         except EdgeError as error:
             return error.message
-        if isinstance(target, Inviting):
-            offered[name] = target.awaited()
+        if target.abilities.invites:
+            offered[name] = cast("Inviting", target).awaited()
         return found
 
     ordered = sorted(targets.items())
@@ -282,7 +282,7 @@ def _recover(standing: Standing, observed: Observed, unreadable: set[str], invit
             continue
         done = present if change.action is Action.ADD else not present and not offered
         why = "the run died before the change was made"
-        if change.entitlement.target in inviting:
+        if change.action is Action.ADD and change.entitlement.target in inviting:
             why = "it is not there, and not offered any more"
         yield Outcome(change, done, "" if done else why, recovered=True)
 

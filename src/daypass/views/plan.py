@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from daypass.core.ledger.receipt import Outcome, Refusal
+from daypass.core.ledger.receipt import Outcome, Refusal, entitlement_to_dict
 from daypass.core.plan import Action, Claim, Entitlement, Intended, Plan
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
@@ -45,6 +45,7 @@ def _notes(plan: Plan, refusals: Iterable[Refusal], invalid: Iterable[str]) -> l
     lines += [f"waiting  {claim.grant}: opens {format_instant(claim.window.start)}" for claim in plan.waiting]
     lines += [f"unread   {target}: {why}; nothing is planned there" for target, why in plan.unreadable.items()]
     lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
+    lines += [f"invited  {_entitlement_text(entitlement)}; not accepted yet" for entitlement in plan.offered]
     lines += [f"not ours {_entitlement_text(entitlement)}; left alone" for entitlement in plan.unmanaged]
     return lines
 
@@ -72,10 +73,8 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "invalid": list(invalid),
         "unreadable": dict(plan.unreadable),
         "lost": [change.to_dict() for change in plan.lost],
-        "unmanaged": [
-            {"target": e.target, "resource": e.resource, "principal": e.principal, "privilege": e.privilege}
-            for e in plan.unmanaged
-        ],
+        "offered": [entitlement_to_dict(entitlement) for entitlement in plan.offered],
+        "unmanaged": [entitlement_to_dict(entitlement) for entitlement in plan.unmanaged],
     }
 
 

@@ -47,7 +47,7 @@ _CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
 class GitHubTarget(OneByOne):
     """What one organisation gives to people. Implements ports.Target and ports.Inviting."""
 
-    abilities = Abilities(native_expiry=False, complete_observation=True)
+    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True)
 
     def __init__(self, name: str, organisation: str, api: Api, known: Known) -> None:
         self.name = name
