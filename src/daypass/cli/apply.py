@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import at_option, format_option
+from daypass.cli.options import at_option, format_option, say
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, worst
 
 _detailed = click.option(
@@ -167,7 +167,7 @@ def tell_refused(site: Any, found: Any) -> None:
         board = site.hub.board(site.policy.catalogue.directory)
         number = board.issue("refused", title="Grants that give no access", text=text)
     except EdgeError as error:
-        click.echo(f"daypass: the issue about what was refused was not written: {error.message}", err=True)
+        say(f"daypass: the issue about what was refused was not written: {error.message}")
         return
     if number is not None:
         click.echo(f"Issue #{number} tells what was refused.", err=True)
@@ -210,8 +210,7 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     if done.survey.stuck is not None:
         raise done.survey.stuck
     lines, clean = tidy_up(site, instant)
-    for line in lines:
-        click.echo(line, err=True)
+    say(*(line for told in lines for line in told.split("\n")))
     return int(worst([done.exit_code, ExitCode.OK if clean else ExitCode.PARTIAL]))
 
 

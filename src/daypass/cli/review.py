@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.options import at_option, format_option
+from daypass.cli.options import at_option, format_option, say
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, RefusedError, UsageError, worst
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             # One request that is stale or cannot be read does not keep the others from their merge.
             if number is not None:
                 raise
-            click.echo(f"#{each}: {error.message}; left open", err=True)
+            say(f"#{each}: {error.message}; left open")
             codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
     if site.elsewhere and not dry_run and any(found.merge is not None for found in results):
@@ -143,7 +143,7 @@ def _show(site: Site, found: Gated, at: datetime) -> list[ExitCode]:
     try:
         say_left_out(found.pull.number, publish(site, found, at=at))
     except EdgeError as error:
-        click.echo(f"#{found.pull.number}: its people were not told: {error.message}", err=True)
+        say(f"#{found.pull.number}: its people were not told: {error.message}")
         return [ExitCode.PARTIAL]
     return []
 
@@ -151,7 +151,7 @@ def _show(site: Site, found: Gated, at: datetime) -> list[ExitCode]:
 def _start_applier(site: Site) -> None:
     problem = site.hub.start_applier()
     if problem:
-        click.echo(f"The apply workflow was not started ({problem}); it runs by its schedule.", err=True)
+        say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
 
 
 @click.command()
@@ -173,7 +173,7 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
                 look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=instant)
             )
         except (EdgeError, RefusedError) as error:
-            click.echo(f"#{pull.number}: {error.message}", err=True)
+            say(f"#{pull.number}: {error.message}")
             codes.append(ExitCode.PARTIAL)
     live = sorted(
         (a for a in site.standing.admitted() if not a.window.ended(instant)), key=lambda a: (a.window.end, a.grant)

@@ -20,11 +20,18 @@ _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u206
 _HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
-def printable(text: str) -> str:
-    """Return text with everything that could move a terminal's cursor or hide written as an escape.
+_COMMANDS = re.compile(r"^(\s*):(?=:)")
+"""What begins a command to the runner of a workflow, at the beginning of a line."""
 
-    File names and values come from strangers; a raw escape sequence could forge lines of a log.
+
+def printable(text: str) -> str:
+    """Return text with everything that could move a terminal's cursor, hide or command written as an escape.
+
+    File names and values come from strangers; a raw escape sequence could forge lines of a log, and ``##[name]``
+    commands the runner of a workflow wherever it stands (`joined` keeps its other form from the beginning of lines).
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
     """
+    text = text.replace("##[", r"##\x5b")
     if text.isprintable():
         return text
     text = _HALVES.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
@@ -33,13 +40,13 @@ def printable(text: str) -> str:
 
 
 def joined(lines: Iterable[str]) -> str:
-    """Join lines to a text. None of them can break, move a cursor or hide: what is in one stays in one."""
-    return "".join(f"{printable(line)}\n" for line in lines)
+    """Join lines to a text. None of them can break, move a cursor, hide or command: what is in one stays in one."""
+    return "".join(_COMMANDS.sub(r"\1\\x3a", printable(line)) + "\n" for line in lines)
 
 
 def as_document(data: Any) -> str:
-    """Write plain data as JSON. What JSON allows and a terminal obeys, and what UTF-8 cannot write, is escaped."""
-    text = json.dumps(data, indent=2, ensure_ascii=False)
+    """Write plain data as JSON. What JSON allows and a terminal or runner obeys, and what UTF-8 cannot write, is escaped."""
+    text = json.dumps(data, indent=2, ensure_ascii=False).replace("##[", r"##\u005b")
     return (text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)) + "\n"
 
 
@@ -53,7 +60,7 @@ def finding_text(finding: Finding, indent: str = "") -> str:
 
 def findings_text(findings: Sequence[Finding]) -> str:
     """Write findings for people, one after the other."""
-    return "".join(finding_text(finding) + "\n" for finding in findings)
+    return joined(line for finding in findings for line in finding_text(finding).split("\n"))
 
 
 def finding_data(finding: Finding) -> dict[str, Any]:

@@ -34,10 +34,9 @@ _TICKS = re.compile("`+")
 def code(value: str) -> str:
     """Write a value as one code span, fit for a table's cell too.
 
-    A bar would end the cell, and ``##[`` begins a command where a log of a workflow is read
-    (https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands), so both are broken up.
+    A bar would end the cell, so it is broken up.
     """
-    text = printable(value).replace("##[", r"##\x5b")
+    text = printable(value)
     if not text:
         return "*empty*"
     # After a backslash of the value's own, readers of tables differ on what escapes what.
@@ -73,7 +72,7 @@ def _spans(run: str) -> str:
 
 def fence(lines: Iterable[str], kind: str) -> str:
     """Write lines as a fenced block of a kind that we name; its fence is longer than any run of backticks within."""
-    shown = [printable(line).replace("##[", r"##\x5b") for line in lines]
+    shown = [printable(line) for line in lines]
     longest = max((len(run) for line in shown for run in _TICKS.findall(line)), default=0)
     marks = "`" * max(3, longest + 1)
     return "\n".join([f"{marks}{kind}", *shown, marks])
