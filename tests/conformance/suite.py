@@ -75,7 +75,10 @@ class TargetContract(InPipeline, InTrouble, Bench):
     @pytest.fixture
     def target(self, tmp_path: Path) -> Any:
         self.welcome(tmp_path, [self.one(who, privilege=p) for who in range(3) for p in range(2)])
-        yield self.make(tmp_path)
+        made = self.make(tmp_path)
+        if self.abilities.recalls:
+            made.recall([])  # as every run begins; nothing was handed over yet
+        yield made
         self.forget(tmp_path)
 
     # What it says of itself.
@@ -298,6 +301,29 @@ class TargetContract(InPipeline, InTrouble, Bench):
         assert not self.enters(tmp_path, self.one(1), done.handover)
         self.take(target, one)
         assert not self.enters(tmp_path, one, done.handover)
+
+    def test_what_was_added_twice_is_ended_once_and_taking_what_is_absent_is_nothing_to_a_client(
+        self, target: Target, tmp_path: Path
+    ) -> None:
+        one = self.one()
+        self.take(target, one)
+        handed = [done.handover for _ in range(2) for done in self.give(target, one)]
+        assert self.enters(tmp_path, one, handed[-1])
+        self.take(target, one)
+        self.take(target, one)
+        assert not any(self.enters(tmp_path, one, handover) for handover in handed)
+
+    def test_hostile_names_stop_only_themselves(self, target: Target, tmp_path: Path) -> None:
+        others = [name for name in HOSTILE if not any(self.same(name, known) for known in self.principals)]
+        names = [name for name in others if name not in self.principals]
+        self.welcome(tmp_path, [self.named(name) for name in names if self.takes(name)])
+        good = self.one()
+        answers = target.carry_out([self.order(one) for one in (*map(self.named, names), good)])
+        assert [bool(answer.error) for answer in answers] == [*(not self.takes(name) for name in names), False]
+        assert self.enters(tmp_path, good, answers[-1].handover)
+        self.take(target, *[self.named(name) for name in names if self.takes(name)])
+        assert self.enters(tmp_path, good, next(iter(self.give(target, good))).handover)
+        self._holds(target, good)
 
     def test_what_is_handed_over_arrives_or_nothing_was_given(self, target: Target, tmp_path: Path) -> None:
         order = self.order(self.one())._replace(keys=())
