@@ -195,8 +195,7 @@ class _Ours(NamedTuple):
         if mark is None:
             return None
         means = read_privilege(mark.privilege)
-        leads = means.member_of in roles or (means.in_schema and (means.database or home) in databases)
-        return cls(mark, means, can_login if mark.principal else leads)
+        return cls(mark, means, can_login if mark.principal else means.leads(roles, databases, home))
 
     def carries(self, member: _Ours | None) -> bool:
         """Say whether a member belongs here: a login on the bridge it was made for, anybody else on a plain one."""

@@ -9,7 +9,7 @@ leaves nobody inside.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from daypass.core.plan import Action, Entitlement
 from daypass.edges.handover import seal
 from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_connect import Server, Session, said
+from daypass.edges.targets.postgres_look import Look
 from daypass.edges.targets.postgres_privilege import (
     Mark,
     Privilege,
@@ -29,15 +30,11 @@ from daypass.edges.targets.postgres_privilege import (
     check_name,
     check_text,
     login_of,
-    read_mark,
     read_privilege,
 )
 from daypass.ports import Done, Order
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-
-NEW_OPTIONS = 16
-"""The version that knows INHERIT and SET of a membership."""
 
 
 @dataclass(slots=True)
@@ -75,22 +72,6 @@ def job_of(order: Order) -> Job:
     return Job(order, privilege, bridge_of(entitlement).name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Role:
-    oid: int
-    can_login: bool
-    comment: str | None
-    ours_to_give: bool
-    ourselves: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Lead:
-    roles: frozenset[str]
-    databases: frozenset[str]
-    members: tuple[str, ...]
-
-
 class Batch:
     """Jobs of one database. `run` fills in every job's ``done``."""
 
@@ -98,9 +79,7 @@ class Batch:
         self._server = server
         self._database = database
         self._jobs = jobs
-        self._roles: Mapping[str, _Role] = {}
-        self._leads: Mapping[str, _Lead] = {}
-        self._may_end = False
+        self._seen: Look
         self._logins: set[str] = set()
         """The logins that are there, as the jobs before leave them."""
 
@@ -124,16 +103,10 @@ class Batch:
 
     def _look(self, session: Session) -> None:
         """Read what stands there under every name that the jobs have to do with."""
-        names = {name for job in self._jobs for name in (job.bridge, job.login, job.privilege.member_of)}
+        names = {name for job in self._jobs for name in (job.login, job.privilege.member_of) if name}
         names |= {job.entitlement.principal for job in self._jobs if not job.login}
-        rows = session.execute(say.LOOK, [sorted(names)]).fetchall()
-        self._roles = {name: _Role(*rest) for name, *rest in rows}
-        bridges = sorted({job.bridge for job in self._jobs})
-        leads = session.execute(say.LEADS, [bridges]).fetchall()
-        self._leads = {name: _Lead(frozenset(to), frozenset(there), tuple(on)) for name, to, there, on in leads}
-        row = session.execute(say.MAY_END).fetchone()
-        self._may_end = row is not None and bool(row[0])
-        self._logins = {job.login for job in self._jobs if job.login in self._roles}
+        self._seen = Look.take(session, names, {job.bridge for job in self._jobs})
+        self._logins = {job.login for job in self._jobs if job.login in self._seen.roles}
 
     def _change(self, session: Session) -> None:
         session.execute(b"BEGIN")
@@ -147,7 +120,7 @@ class Batch:
                     job.done = Done(error.message)
             self._execute(session)
             lost = [job.lost for job in self._open() if job.lost is not None]
-            last = [sql.SQL("COMMIT"), *([say.end_connections(lost)] if lost and self._may_end else [])]
+            last = [sql.SQL("COMMIT"), *([say.end_connections(lost)] if lost and self._seen.may_end else [])]
             session.execute(sql.SQL("; ").join(last))
         except BaseException:
             with suppress(psycopg.Error):  # the first failure is what is told
@@ -155,7 +128,7 @@ class Batch:
             raise
         for job in self._open():
             job.done = job.done or Done()
-            if job.lost is not None and not self._may_end:
+            if job.lost is not None and not self._seen.may_end:
                 job.done = Done("the access is gone, but open connections stay: the credential lacks pg_signal_backend")
 
     def _open(self) -> Iterable[Job]:
@@ -174,8 +147,12 @@ class Batch:
                 first.setdefault(job.bridge, job)
         for name, job in first.items():
             try:
+                self._seen.check_privilege(job.privilege)
+                if not self._needs_work(name, job):
+                    continue
                 with session.transaction():
-                    built |= self._build(session, name, job)
+                    self._build(session, name, job)
+                built = True
             except psycopg.Error as error:
                 _pass_on_death(session, error)
                 why = said(error)
@@ -188,88 +165,66 @@ class Batch:
                     other.done = Done(why)
         return built
 
-    def _build(self, session: Session, name: str, job: Job) -> bool:
-        """Build one bridge, or mend it. Returns whether anything was done. Raises EdgeError."""
+    def _needs_work(self, name: str, job: Job) -> bool:
+        """Say whether a bridge must be made, mended, or shown tables that are new. Raises EdgeError if it is not ours."""
+        if self._seen.own(name, bridge_of(job.entitlement)) is None or job.privilege.in_schema:
+            return True
+        here = self._seen.leads[name]
+        return not job.privilege.leads(here.roles, here.databases, self._database)
+
+    def _build(self, session: Session, name: str, job: Job) -> None:
+        """Build one bridge, or mend it. Raises EdgeError."""
         privilege = job.privilege
-        if privilege.unmanaged:
-            raise EdgeError("unmanaged is how access that others gave is shown, and nothing to give")
-        self._check_options(session, privilege)
-        self._check_role(session, privilege.member_of)
-        mark = bridge_of(job.entitlement)
-        role = self._roles.get(name)
-        statements: list[sql.Composed] = []
-        if role is None:
-            statements += say.make_bridge(name, mark.text)
-        elif read_mark(name, role.comment) != mark:
-            raise EdgeError(f"the server has a role {name!r} that is not daypass's own")
-        here = self._leads.get(name)
-        leads = here is not None and (privilege.member_of in here.roles or self._database in here.databases)
-        if here is not None and not leads and here.members:
+        here = self._seen.leads.get(name)
+        if here is None:
+            self._make(session, name, bridge_of(job.entitlement))
+        elif here.members and not privilege.leads(here.roles, here.databases, self._database):
             # Whoever is still on a bridge that leads nowhere lost access long ago: it must not come back with another's.
-            statements.append(say.leave(name, here.members))
-        if not leads or privilege.in_schema:
-            statements += say.lead(name, privilege)
-        for statement in statements:
+            session.execute(say.leave(name, here.members))
+        for statement in say.lead(name, privilege):
             session.execute(statement)
         if privilege.template:
-            wanted = list(say.table_privileges(privilege.template))
-            lacking = session.execute(say.LACKING, [wanted, privilege.schema, name]).fetchall()
-            if lacking:
-                shown = ", ".join(what for (what,) in lacking[:3]) + (", …" if lacking[3:] else "")
-                raise EdgeError(
-                    f"the credential may not give all of {privilege.template} on {privilege.schema!r}: {shown}"
-                )
-        return bool(statements)
+            self._check_template(session, name, privilege)
 
-    def _check_options(self, session: Session, privilege: Privilege) -> None:
-        version = session.info.server_version // 10_000
-        if version < NEW_OPTIONS and (privilege.inherit is not None or privilege.set_role is not None):
-            raise EdgeError(f"inherit and set of a membership need PostgreSQL {NEW_OPTIONS}, the server is {version}")
-
-    def _check_role(self, session: Session, name: str) -> None:
-        if not name:
-            return
-        role = self._roles.get(name)
-        if role is None:
-            raise EdgeError(f"the server has no role {name!r}")
-        if not role.ours_to_give:
-            # CREATEROLE alone would do before version 16, for any role; what may be given is said by ADMIN OPTION.
-            user = session.info.user
+    def _make(self, session: Session, name: str, mark: Mark) -> None:
+        statements = say.make_bridge(name, mark.text)
+        try:
+            for statement in statements:
+                session.execute(statement)
+        except psycopg.errors.InsufficientPrivilege as error:
+            text = "; ".join(part.as_string(session) for part in [*statements, say.administer(name, self._seen.user)])
             raise EdgeError(
-                f"the credential may not give {name!r}: GRANT {name} TO {user} WITH ADMIN OPTION is missing"
-            )
+                f"the credential lacks CREATEROLE, and there is no role {name!r}: a superuser may run {text}"
+            ) from error
+
+    def _check_template(self, session: Session, name: str, privilege: Privilege) -> None:
+        """Refuse what was given in part: the server passes over what the credential may not pass on."""
+        wanted = list(say.table_privileges(privilege.template))
+        lacking = session.execute(say.LACKING, [wanted, privilege.schema, name]).fetchall()
+        if lacking:
+            shown = ", ".join(what for (what,) in lacking[:3]) + (", …" if lacking[3:] else "")
+            raise EdgeError(f"the credential may not give all of {privilege.template} on {privilege.schema!r}: {shown}")
 
     def _prepare(self, session: Session, job: Job) -> None:
         """Find out what a job comes to. Raises EdgeError for one that cannot be done."""
         if job.login:
             self._prepare_login(session, job)
         elif job.adds:
-            self._check_principal(job.entitlement.principal, job.privilege)
+            self._seen.check_principal(job.entitlement.principal, job.privilege)
             job.statements = [say.join(job.bridge, job.entitlement.principal, job.privilege)]
         else:
-            self._prepare_removal(session, job)
+            self._prepare_removal(job)
 
-    def _check_principal(self, name: str, privilege: Privilege) -> None:
-        role = self._roles.get(name)
-        if role is None:
-            raise EdgeError(f"the server has no role {name!r} to give anything to")
-        if role.ourselves:
-            raise EdgeError(f"{name!r} is daypass's own credential, which is given nothing")
-        if not role.can_login:
-            raise EdgeError(f"{name!r} cannot log in: all its members would be given what one person asked for")
-        if name == privilege.member_of:
-            raise EdgeError(f"{name!r} cannot be a member of itself")
-
-    def _prepare_removal(self, session: Session, job: Job) -> None:
-        member = self._roles.get(job.entitlement.principal)
-        role = self._roles.get(job.privilege.member_of)
-        bridge = self._own(job.bridge, bridge_of(job.entitlement))
+    def _prepare_removal(self, job: Job) -> None:
+        member = self._seen.roles.get(job.entitlement.principal)
+        role = self._seen.roles.get(job.privilege.member_of)
+        bridge = self._seen.own(job.bridge, bridge_of(job.entitlement))
         if member is None:
             return
         if job.privilege.unmanaged:
             if role is None:
                 return
-            self._check_role(session, job.privilege.member_of)
+            self._seen.check_role(job.privilege.member_of)
             job.statements = [say.leave(job.privilege.member_of, [job.entitlement.principal])]
         elif bridge is not None:
             job.statements = [say.leave(job.bridge, [job.entitlement.principal])]
@@ -279,7 +234,7 @@ class Batch:
 
     def _prepare_login(self, session: Session, job: Job) -> None:
         mark = login_of(job.entitlement)
-        there = self._own(job.login, mark)
+        there = self._seen.own(job.login, mark)
         if job.adds:
             assert job.order.until is not None  # noqa: S101  (every addition has an end)
             text, verifier = self._secret(session, job.login, job.privilege.database)
@@ -305,23 +260,16 @@ class Batch:
         verifier = session.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256")
         return self._server.handed(user, password, database), verifier.decode("ascii")
 
-    def _own(self, name: str, mark: Mark) -> _Role | None:
-        """Return a role that is ours, None where there is none. Raises EdgeError where it is somebody else's."""
-        role = self._roles.get(name)
-        if role is not None and read_mark(name, role.comment) != mark:
-            raise EdgeError(f"the server has a role {name!r} that is not daypass's own")
-        return role
-
     def _execute(self, session: Session) -> None:
         """Make all changes in one step; where that is refused, one by one, each by itself."""
         jobs = [job for job in self._open() if job.statements]
         if not jobs:
             return
         try:
-            with session.transaction():
-                session.execute(sql.SQL("; ").join(part for job in jobs for part in job.statements))
+            session.execute(say.in_one([part for job in jobs for part in job.statements]))
         except psycopg.Error as error:
             _pass_on_death(session, error)
+            session.execute(say.BACK)
             for job in jobs:
                 self._alone(session, job)
 
@@ -332,7 +280,7 @@ class Batch:
                     session.execute(statement)
         except psycopg.errors.DependentObjectsStillExist:
             # Objects that the login owns forbid dropping it; nobody comes in by it any more all the same.
-            bridge = job.bridge if job.bridge in self._leads else None
+            bridge = job.bridge if job.bridge in self._seen.leads else None
             job.statements = say.close_login(job.login, bridge)
             self._alone(session, job)
         except psycopg.Error as error:

@@ -115,6 +115,10 @@ _TEMPLATES: Final = {
 """What a template on a schema comes to."""
 
 
+BACK: Final = b"ROLLBACK TO SAVEPOINT changes"
+"""Undoes what `in_one` began."""
+
+
 class Login(NamedTuple):
     """What a login of its own needs: its name, its mark, and the verifier of its password (never the password)."""
 
@@ -136,6 +140,11 @@ def make_bridge(name: str, mark: str) -> list[sql.Composed]:
         sql.SQL("CREATE ROLE {} NOLOGIN").format(role),
         sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(mark)),
     ]
+
+
+def administer(name: str, user: str) -> sql.Composed:
+    """Let the credential manage a role that somebody else made."""
+    return sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(sql.Identifier(name), sql.Identifier(user))
 
 
 def lead(name: str, privilege: Privilege) -> list[sql.Composed]:
@@ -197,3 +206,8 @@ def end_connections(lost: Iterable[tuple[int, int]]) -> sql.Composed:
     """End the connections of each (who, what they lost: a role's oid, or 0 for a login of its own)."""
     pairs = sorted(set(lost))
     return END.format(who=sql.Literal([who for who, _ in pairs]), what=sql.Literal([what for _, what in pairs]))
+
+
+def in_one(statements: Iterable[sql.Composed]) -> sql.Composed:
+    """Make statements one message that is carried out whole, or that BACK undoes whole."""
+    return sql.SQL("SAVEPOINT changes; {}; RELEASE SAVEPOINT changes").format(sql.SQL("; ").join(statements))
