@@ -103,6 +103,10 @@ class History(Protocol):
         """Return the best common ancestor, None where there is none."""
         ...
 
+    def merge_bases(self, one: str, other: str) -> tuple[Oid, ...]:
+        """Return the best common ancestors: several where the two were merged across each other."""
+        ...
+
     def commits(self, base: str, head: str) -> tuple[Commit, ...]:
         """Return the commits that head has and base has not, oldest first."""
         ...

@@ -109,15 +109,10 @@ def read_proposal(
     wrote.
     """
     policy = policy_at(base)
-    root = history.merge_base(base, head)
-    if root is None:
-        finding = Finding(
-            "unrelated-history",
-            Place(""),
-            "the request shares no history with the branch it is to be merged into",
-            "branch off main and open the request again",
-        )
-        return Proposal(base, head, (), (), (finding,), policy)
+    roots = history.merge_bases(base, head)
+    if len(roots) != 1:
+        return Proposal(base, head, (), (), (_no_root(roots),), policy)
+    (root,) = roots
     changes = history.changes(root, head)
     grants = [change for change in changes if change.path.startswith(FOLDER)]
     others = tuple(change.path for change in changes if not change.path.startswith(FOLDER))
@@ -127,6 +122,19 @@ def read_proposal(
     findings += _duplicates(history, base, grants, items)
     findings += _moved(policy_at(root), policy, items)
     return Proposal(base, head, items, others, ordered(findings), policy)
+
+
+def _no_root(roots: tuple[Oid, ...]) -> Finding:
+    """Say why nobody can tell what a request changes.
+
+    Where it and main were merged across each other, a forge's merge takes back what the request has as one of the
+    common ancestors had it, policies too, and no comparison with the other one shows that.
+    """
+    if not roots:
+        what, code = "shares no history with the branch it is to be merged into", "unrelated-history"
+    else:
+        what, code = "and the branch it is to be merged into were merged across each other", "crossed-history"
+    return Finding(code, Place(""), f"the request {what}", "branch off main and open the request again")
 
 
 def _mixed(grants: Iterable[Change], others: tuple[str, ...]) -> Iterable[Finding]:

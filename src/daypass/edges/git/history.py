@@ -74,7 +74,12 @@ class GitHistory:
             return tuple(found for found in _changes(output) if isinstance(found, Change))
 
     def merge_base(self, one: str, other: str) -> Oid | None:
-        """Return the best common ancestor, None where there is none.
+        """Return the best common ancestor, None where there is none; raises as `merge_bases` does."""
+        found = self.merge_bases(one, other)
+        return found[0] if found else None
+
+    def merge_bases(self, one: str, other: str) -> tuple[Oid, ...]:
+        """Return the best common ancestors: several where the two were merged across each other.
 
         In a shallow clone only one answer is certain: that ``one`` is itself an ancestor, which a step from parent to
         parent shows. Raises RefusedError there otherwise.
@@ -82,12 +87,12 @@ class GitHistory:
         if self.is_shallow():
             old, new = self.resolve(one), self.resolve(other)
             if self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0:
-                return old
+                return (old,)
         self._refuse_shallow()
-        done = self._git.attempt("merge-base", self.resolve(one), self.resolve(other))
+        done = self._git.attempt("merge-base", "--all", self.resolve(one), self.resolve(other))
         if done.returncode not in (0, 1):
             raise EdgeError(f"git merge-base failed: {done.stderr.decode('utf-8', 'replace').strip()}")
-        return Oid(done.stdout.decode().strip()) if done.returncode == 0 else None
+        return tuple(Oid(oid) for oid in done.stdout.decode().split())
 
     def is_ancestor(self, old: Oid, new: Oid) -> bool:
         """Say whether ``old`` is ``new`` or one of its ancestors. Raises RefusedError in a shallow clone."""
