@@ -169,6 +169,7 @@ def krl(obj: dict[str, Any], target: str, output: Path | None, at: datetime | No
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import Site
     from daypass.edges.targets.registry import place_below
+    from daypass.edges.targets.ssh.certificate import entry_of, is_certificate
     from daypass.edges.targets.ssh.revoked import write_list
 
     site = Site(obj["folder"], obj["acting"])
@@ -177,8 +178,8 @@ def krl(obj: dict[str, Any], target: str, output: Path | None, at: datetime | No
         known = [name for name, found in site.settings.targets.items() if found.kind == "ssh"]
         raise UsageError(f"the settings name no ssh target {target!r}", hint=f"one of {', '.join(known) or 'none'}")
     ended = [handed for handed in site.standing.handed(target, site.instant(at)) if handed.ended]
-    lines = [line for handed in ended for line in handed.text.splitlines()]
+    lines = [line for handed in ended if is_certificate(handed.text) for line in handed.text.splitlines()]
     path = output or place_below(settings, "krl", f"{target}.krl", site.repository.state_dir)
-    write_list(path.absolute(), lines)
+    write_list(path.absolute(), [entry_of(line) for line in lines])
     click.echo(f"{path} revokes {len(lines)} certificates.", err=True)
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from daypass.core.errors import EdgeError
 from daypass.edges.targets.ssh import revoked
-from daypass.edges.targets.ssh.certificate import make, public_line, read
+from daypass.edges.targets.ssh.certificate import entry_of, make, public_line
 from edges.targets.ssh_world import HOUR, entitlement
-from servers.sshd import keygen
+from servers.sshd import keygen, make_key
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 KEY = public_line(Ed25519PrivateKey.generate().public_key())
@@ -31,30 +33,48 @@ def refused(call) -> str:
     return caught.value.message
 
 
+def still_good(path: Path, lines: list[str]) -> list[str]:
+    """Ask OpenSSH which certificates a list does not revoke."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, line in enumerate(lines):
+            Path(folder, str(number)).write_text(f"{line}\n")
+        command = ["ssh-keygen", "-Q", "-f", str(path), *map(str, range(len(lines)))]
+        said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+    verdicts = [line.rpartition(": ")[2] for line in said.splitlines()]
+    assert len(verdicts) == len(lines), said
+    return [line for line, verdict in zip(lines, verdicts, strict=True) if verdict != "REVOKED"]
+
+
+def write(path: Path, lines: list[str]) -> None:
+    revoked.write_list(path, map(entry_of, lines))
+
+
 def test_exactly_what_is_named_is_revoked(tmp_path: Path) -> None:
-    lines = certificates(450)
+    lines = certificates(50)
     path = tmp_path / "below" / "list.krl"
-    revoked.write_list(path, lines[:-3])
-    assert revoked.still_good(path, lines) == lines[-3:]
+    write(path, lines[:-3])
+    assert still_good(path, lines) == lines[-3:]
     assert path.stat().st_mode & 0o777 == 0o644
     assert [found.name for found in path.parent.iterdir()] == ["list.krl"]
-    revoked.write_list(path, [])
-    assert revoked.still_good(path, lines) == lines
+    write(path, [])
+    assert still_good(path, lines) == lines
     assert revoked.listed(path) == frozenset()
 
 
 def test_another_ca_s_certificate_of_the_same_number_stays_good(tmp_path: Path) -> None:
-    mine, theirs = certificates(1), certificates(1)
-    revoked.write_list(tmp_path / "l", mine)
-    assert revoked.still_good(tmp_path / "l", [*mine, *theirs]) == theirs
-    revoked.write_list(tmp_path / "l", [*mine, *theirs])
-    assert revoked.still_good(tmp_path / "l", [*mine, *theirs]) == []
+    mine, theirs = certificates(2), certificates(2)
+    write(tmp_path / "l", mine)
+    assert still_good(tmp_path / "l", [*mine, *theirs]) == theirs
+    write(tmp_path / "l", [*mine, theirs[0]])
+    assert still_good(tmp_path / "l", [*mine, *theirs]) == theirs[1:]
+    assert revoked.listed(tmp_path / "l") == revoked.shown(map(entry_of, [*mine, theirs[0]]))
 
 
-def test_what_is_listed_is_told_by_number(tmp_path: Path) -> None:
-    lines = [line for n, line in enumerate(certificates(9)) if n % 3 == 0]
-    revoked.write_list(tmp_path / "l", lines)
-    assert revoked.listed(tmp_path / "l") == {str(read(line).serial) for line in lines}
+def test_what_is_listed_is_told(tmp_path: Path) -> None:
+    every = certificates(9)
+    for lines in ([line for n, line in enumerate(every) if n % 3 == 0], every, []):
+        write(tmp_path / "l", lines)
+        assert revoked.listed(tmp_path / "l") == revoked.shown(map(entry_of, lines))
     assert revoked.listed(tmp_path / "none") is None
 
 
@@ -62,29 +82,33 @@ def test_what_is_listed_is_told_by_number(tmp_path: Path) -> None:
 def test_one_that_is_not_whole_is_no_list(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "l").write_bytes(content)
     assert revoked.listed(tmp_path / "l") is None
-    said = refused(lambda: revoked.still_good(tmp_path / "l", certificates(1)))
-    assert said.startswith(f"the key revocation list {tmp_path / 'l'} cannot be read: ")
+
+
+def test_one_with_a_range_that_we_would_never_write_is_not_ours(tmp_path: Path) -> None:
+    make_key(tmp_path / "ca")
+    (tmp_path / "spec").write_text("serial: 1-9000000000000000000\n")
+    keygen("-k", "-s", str(tmp_path / "ca.pub"), "-f", str(tmp_path / "l"), str(tmp_path / "spec"))
+    assert revoked.listed(tmp_path / "l") is None
 
 
 def test_what_cannot_be_listed_leaves_the_old_list(tmp_path: Path) -> None:
     lines = certificates(2)
-    revoked.write_list(tmp_path / "l", lines)
-    assert refused(lambda: revoked.write_list(tmp_path / "l", ["junk"])).startswith("ssh-keygen cannot write or read")
-    assert revoked.still_good(tmp_path / "l", lines) == []
+    write(tmp_path / "l", lines)
+    with pytest.raises(EdgeError, match="ssh-keygen cannot write or read the key revocation list: "):
+        revoked.write_list(tmp_path / "l", [("junk", 1)])
+    assert still_good(tmp_path / "l", lines) == []
     assert [found.name for found in tmp_path.iterdir()] == ["l"]
 
 
 def test_a_list_that_would_not_revoke_is_not_put_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = certificates(1)
     tools = tmp_path / "tools"
     tools.mkdir()
-    real = shutil.which("ssh-keygen")
     fake = tools / "ssh-keygen"
-    fake.write_text(f'#!/bin/sh\ncase "$2" in -k) exec {real} -q -k -f "$4" /dev/null;; esac\nexec {real} "$@"\n')
+    fake.write_text(f'#!/bin/sh\n[ "$3" = -u ] && exit 0\nexec {shutil.which("ssh-keygen")} "$@"\n')
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    said = refused(lambda: revoked.write_list(tmp_path / "l", lines))
-    assert said == f"the key revocation list {tmp_path / 'l'} would not revoke 1 of 1"
+    said = refused(lambda: write(tmp_path / "l", certificates(1)))
+    assert said == f"the key revocation list {tmp_path / 'l'} would not revoke what it must"
     assert not (tmp_path / "l").exists()
 
 
@@ -110,13 +134,13 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_the_disk_full_leaves_the_old_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = certificates(2)
-    revoked.write_list(tmp_path / "l", lines[:1])
+    write(tmp_path / "l", lines[:1])
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(revoked.os, "fsync", full)
-    said = refused(lambda: revoked.write_list(tmp_path / "l", lines))
+    said = refused(lambda: write(tmp_path / "l", lines))
     assert said == f"the key revocation list {tmp_path / 'l'} cannot be written: No space left on device"
     assert "serial: 1" in keygen("-Q", "-l", "-f", str(tmp_path / "l"))
-    assert revoked.still_good(tmp_path / "l", lines) == lines[1:]
+    assert still_good(tmp_path / "l", lines) == lines[1:]

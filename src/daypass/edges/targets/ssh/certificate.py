@@ -235,6 +235,12 @@ def read(line: str) -> Certificate:
     return _certificate(found)
 
 
+def entry_of(line: str) -> tuple[str, int]:
+    """Return what a key revocation list knows a certificate by: its CA's public key, and its serial number."""
+    found = read(line)
+    return found.authority, found.serial
+
+
 def _certificate(found: SSHCertificate) -> Certificate:
     return Certificate(
         found.serial,

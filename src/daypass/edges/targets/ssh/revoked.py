@@ -1,8 +1,8 @@
 """The key revocation list: certificates that must end before they do by themselves.
 
 One file in OpenSSH's own form, written by ssh-keygen and replaced in one step, so that who copies it at any moment has
-a whole one. It lists serial numbers below the key that signed them, so a certificate is revoked whoever's list it was
-on before. A list that is not whole would let revoked certificates in again: it is read back before it counts.
+a whole one. It lists serial numbers below the key that signed them, so that a CA may be changed for another. A list that
+is not whole would let revoked certificates in again: it is read back before it counts.
 """
 
 from __future__ import annotations
@@ -10,29 +10,28 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from daypass.core.errors import EdgeError
+from daypass.edges.targets.ssh.certificate import fingerprint
 
-_AT_ONCE = 200
+Entry = tuple[str, int]
+"""A certificate on the list: the public key of its CA, type and base64, and its serial number."""
+
 _PATIENCE = 60.0
+_LONGEST_RANGE = 1_000_000
 
 
-def write_list(path: Path, lines: Sequence[str]) -> None:
-    """Make ``path`` the list of exactly these certificates (their lines), and read it back.
-
-    Raises EdgeError when it cannot be written, or does not revoke each of them.
-    """
+def write_list(path: Path, entries: Iterable[Entry]) -> None:
+    """Make ``path`` the list of exactly these certificates, and read it back. Raises EdgeError when that fails."""
+    wanted = frozenset(entries)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            names, fresh = Path(folder, "certificates"), Path(folder, "list")
-            names.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-            _keygen("-q", "-k", "-f", str(fresh), str(names))
-            left = still_good(fresh, lines)
-            if left:
-                raise EdgeError(f"the key revocation list {path} would not revoke {len(left)} of {len(lines)}")
+            fresh = _written(Path(folder), wanted)
+            if listed(fresh) != shown(wanted):
+                raise EdgeError(f"the key revocation list {path} would not revoke what it must")
             fresh.chmod(0o644)  # it is public, and hosts fetch it
             with fresh.open("rb") as written:
                 os.fsync(written.fileno())
@@ -45,44 +44,53 @@ def write_list(path: Path, lines: Sequence[str]) -> None:
         ) from error
 
 
-def still_good(path: Path, lines: Sequence[str]) -> list[str]:
-    """Return which certificates a list does not revoke. Raises EdgeError for a list that cannot be read."""
-    left: list[str] = []
-    for start in range(0, len(lines), _AT_ONCE):
-        batch = lines[start : start + _AT_ONCE]
-        with tempfile.TemporaryDirectory(prefix="daypass-") as folder:
-            for number, line in enumerate(batch):
-                Path(folder, str(number)).write_text(f"{line}\n", encoding="utf-8")
-            said = _keygen("-Q", "-f", str(path.absolute()), *map(str, range(len(batch))), folder=folder, fails=True)
-        verdicts = [line.rpartition(": ")[2] for line in said.splitlines()]
-        if len(verdicts) != len(batch) or not set(verdicts) <= {"REVOKED", "ok"}:
-            raise EdgeError(
-                f"the key revocation list {path} cannot be read: {said.strip()[-200:] or 'no answer'}",
-                hint="delete it: the next apply, or `daypass krl`, makes it anew from the ledger",
-            )
-        left += [line for line, verdict in zip(batch, verdicts, strict=True) if verdict == "ok"]
-    return left
+def _written(folder: Path, entries: frozenset[Entry]) -> Path:
+    fresh, named = folder / "list", folder / "serials"
+    named.touch()
+    _keygen("-q", "-k", "-f", str(fresh), str(named))
+    for authority in sorted({authority for authority, _ in entries}):
+        (folder / "ca.pub").write_text(f"{authority}\n", encoding="ascii")
+        serials = sorted(serial for signer, serial in entries if signer == authority)
+        named.write_text("".join(f"serial: {serial}\n" for serial in serials), encoding="ascii")
+        _keygen("-q", "-k", "-u", "-s", str(folder / "ca.pub"), "-f", str(fresh), str(named))
+    return fresh
 
 
-def listed(path: Path) -> frozenset[str] | None:
-    """Return the serial numbers that a list revokes, as text; None where it is not there or cannot be read."""
+def shown(entries: Iterable[Entry]) -> frozenset[Entry]:
+    """Return entries as `listed` tells them: by the fingerprint of the CA's key."""
+    found = frozenset(entries)
+    prints = {authority: fingerprint(authority) for authority, _ in found}
+    return frozenset((prints[authority], serial) for authority, serial in found)
+
+
+def listed(path: Path) -> frozenset[Entry] | None:
+    """Return what a list revokes, CAs by their fingerprints; None where it is not there or cannot be read."""
     if not path.exists():
         return None
     try:
         said = _keygen("-Q", "-l", "-f", str(path.absolute()))
     except EdgeError:
         return None
-    return frozenset(line.removeprefix("serial: ") for line in said.splitlines() if line.startswith("serial: "))
+    found: set[Entry] = set()
+    authority = ""
+    for line in said.splitlines():
+        if line.startswith("# CA key "):
+            authority = line.rpartition(" ")[2]
+        elif line.startswith("serial: "):
+            first, _, last = line.removeprefix("serial: ").partition("-")
+            if int(last or first) - int(first) > _LONGEST_RANGE:
+                return None  # not one of ours
+            found.update((authority, serial) for serial in range(int(first), int(last or first) + 1))
+    return frozenset(found)
 
 
-def _keygen(*arguments: str, folder: str | None = None, fails: bool = False) -> str:
-    """Run ssh-keygen and return what it says. It exits with 1 for "revoked", hence ``fails``."""
+def _keygen(*arguments: str) -> str:
+    """Run ssh-keygen and return what it says. Raises EdgeError when it fails."""
     try:
         done = subprocess.run(
             ["ssh-keygen", *arguments],
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            cwd=folder,
             timeout=_PATIENCE,
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
             check=False,
@@ -91,10 +99,10 @@ def _keygen(*arguments: str, folder: str | None = None, fails: bool = False) -> 
         raise EdgeError("ssh-keygen is not installed", hint="install OpenSSH 8.2 or newer") from None
     except subprocess.TimeoutExpired:
         raise EdgeError(f"ssh-keygen did not end within {_PATIENCE:g} s") from None
-    if done.returncode and not fails:
+    if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise EdgeError(f"ssh-keygen cannot write or read the key revocation list: {said or done.returncode}")
-    return (done.stdout + (done.stderr if fails else b"")).decode("utf-8", "replace")
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -45,8 +45,8 @@ class SshTarget:
         self._key: tuple[Any, str] | None = None
         self._good: dict[Entitlement, dict[str, datetime]] = {}
         """The certificates that are good, one a line, each with its own end."""
-        self._listed: dict[str, int] = {}
-        """The certificates on the list, each with its serial number."""
+        self._listed: dict[str, revoked.Entry] = {}
+        """The certificates on the list, one a line."""
         self._told = False
         """Whether the ledger was heard: what is not known then was never handed over."""
 
@@ -102,13 +102,13 @@ class SshTarget:
         for one in handed:
             good = self._good.setdefault(one.entitlement, {})
             for line in one.text.splitlines() if certificate.is_certificate(one.text) else ():
-                serial = certificate.read(line).serial
-                if one.ended or str(serial) in (before or ()):
-                    self._listed[line] = serial
+                entry = certificate.entry_of(line)
+                if one.ended or (before and revoked.shown([entry]) <= before):
+                    self._listed[line] = entry
                 else:
                     good[line] = one.until
-        if before != frozenset(str(serial) for serial in self._listed.values()):
-            revoked.write_list(self.krl, list(self._listed))
+        if before != revoked.shown(self._listed.values()):
+            revoked.write_list(self.krl, self._listed.values())
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make and revoke certificates; the list is written before anything is handed over, once for many orders."""
@@ -174,7 +174,7 @@ class SshTarget:
                 + (f" ({'; '.join(unfit)})" if unfit else ": the directory lists none under ssh_keys")
             )
         key, _ = self._authority()
-        taken = set(self._listed.values())
+        taken = {serial for _, serial in self._listed.values()}
         turn = 0
         while (serial := certificate.serial_of(entitlement, order.at, end, turn)) in taken:
             turn += 1
@@ -185,10 +185,10 @@ class SshTarget:
         return "\n".join(lines)
 
     def _revoke(self, lines: Mapping[str, datetime]) -> None:
-        new = {line: certificate.read(line).serial for line in lines if line not in self._listed}
+        new = {line: certificate.entry_of(line) for line in lines if line not in self._listed}
         if new:
             wanted = self._listed | new
-            revoked.write_list(self.krl, list(wanted))
+            revoked.write_list(self.krl, wanted.values())
             self._listed = wanted
 
     def _authority(self) -> tuple[Any, str]:
