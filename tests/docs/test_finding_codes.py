@@ -73,7 +73,9 @@ def _codes() -> Iterator[tuple[str, str]]:
     for path in sorted(SOURCE.rglob("*.py")):
         name = path.relative_to(SOURCE).as_posix()
         if (
-            name.startswith(("cli/", "edges/targets/", "edges/handover.py", "views/fetch.py"))
+            name.startswith(
+                ("cli/", "core/doctor/", "edges/forge/", "edges/targets/", "edges/handover.py", "views/fetch.py")
+            )
             or name == _ROWS_OF_FIGURES
         ):  # targets speak words of their systems
             continue
