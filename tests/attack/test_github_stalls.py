@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from siege import held, waits
 
+from daypass.core.window import format_instant
 from hub import Hub, git
 
 _PATIENCE = 60
@@ -35,3 +37,14 @@ def test_a_commit_message_of_any_length_holds_up_nobody(hub: Hub, trailers: str)
     waits(hub, stalling)
     hub.run("apply")
     assert len(held(hub)) == 1
+
+
+def test_a_request_that_cannot_be_read_keeps_no_other_open_for_ever(tmp_path: Path) -> None:
+    with Hub(tmp_path, simulated=True) as hub:
+        broken = hub.request_pull("carol", hub.grant(subject="carol"))
+        mine = hub.request_pull("alice", hub.grant())
+        hub.advance(days=8)
+        hub.double.faults.add("GET", rf".*/pulls/{broken}", times=99, status=422)
+        said = hub.run("expire", "--at", format_instant(hub.now()), expect=14)
+        assert f"#{broken} cannot be closed" in said.err
+        assert hub.pull(mine)["state"] == "closed"

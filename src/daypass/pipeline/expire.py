@@ -79,18 +79,20 @@ def close_stale(history: History, forge: Forge, *, main: str, limit: timedelta, 
 
     The removal pull request stays, and so does what asks for no access: a change of policy may take its time. One that
     cannot be closed does not keep the others open: where somebody else was first there is nothing to say, and a record
-    that takes no more (one dated into the future) is told at the end, as EdgeError, since it would stay open for ever
-    without a word.
+    that takes no more (one dated into the future) or cannot be read is told at the end, as EdgeError, since it would
+    stay open for ever without a word.
     """
     stuck: list[str] = []
     for pull in forge.open_pulls():
-        if pull.branch == BRANCH or pull.opened_at > at - limit or not _asks(history, forge.pull(pull.number), main):
+        if pull.branch == BRANCH or pull.opened_at > at - limit:
             continue
         try:
+            if not _asks(history, forge.pull(pull.number), main):
+                continue
             forge.close(pull.number, reason=f"nobody answered within {format_duration(limit)}", at=at)
         except ConflictError:
             continue
-        except RefusedError as error:
+        except (EdgeError, RefusedError) as error:
             stuck.append(f"#{pull.number} cannot be closed: {error.message}")
             continue
         yield forge.pull(pull.number)
