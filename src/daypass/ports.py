@@ -5,7 +5,7 @@ Reading and writing are separate halves: checking and planning hold only the fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -296,7 +296,8 @@ class Abilities:
     is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in one
     step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
     taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
-    Where it ``invites``, some have to accept what they are given, and it is an `Inviting`.
+    Where it ``invites``, some have to accept what they are given, and it is an `Inviting`. Where it ``dates``, it knows
+    of what exists when it is meant to end, and is a `Dated`.
     """
 
     native_expiry: bool
@@ -307,6 +308,7 @@ class Abilities:
     at_once: int = BATCH
     marks: bool = False
     invites: bool = False
+    dates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +397,17 @@ class Recaller(Protocol):
 
         The ledger alone says what was handed over and what ended early: with it a list that was lost is whole again.
         Raises EdgeError, and then nothing is changed at the target.
+        """
+        ...
+
+
+class Dated(Protocol):
+    """A target whose abilities say that it ``dates``: it has noted the ends of what it holds, or can hold none with one."""
+
+    def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
+        """Return when each ends as the target has it, None for one without an end; of what is left out nobody knows.
+
+        Raises EdgeError when it cannot tell.
         """
         ...
 

@@ -16,7 +16,7 @@ from daypass.ports import Abilities
 
 class TestEmbedded(TargetContract):
     kind = "embedded"
-    abilities = Abilities(native_expiry=False, complete_observation=True, marks=True)
+    abilities = Abilities(native_expiry=False, complete_observation=True, marks=True, dates=True)
     observing = 1
     window = timedelta(seconds=3)
     lacks: ClassVar = {

@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("daypass.cli.apply:plan", "show the changes that would be made at the targets"),
     "drift": ("daypass.cli.drift:drift", "say where the targets are not as main says"),
     "targets": ("daypass.cli.targets:targets", "look at each target's health, and at what our credential may do there"),
+    "import": ("daypass.cli.import_:import_", "propose existing access as grants with an end"),
     "apply": ("daypass.cli.apply:apply", "make the changes, with receipts"),
     "fetch": ("daypass.cli.fetch:fetch", "get what a grant hands over to you: a certificate, or a sealed secret"),
     "krl": ("daypass.cli.fetch:krl", "write an ssh target's key revocation list, for hosts to fetch"),

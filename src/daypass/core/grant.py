@@ -22,6 +22,9 @@ ABSENT = Oid("0" * 40)
 FOLDER = "grants/"
 SUFFIX = ".yaml"
 
+IMPORT = "import"
+"""The purpose of a grant that takes over access which was there before: from then on it is ours, and ends with it."""
+
 
 def grant_path(grant: GrantId) -> str:
     """Return the repository path of a grant."""

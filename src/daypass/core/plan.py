@@ -52,9 +52,13 @@ class Reason(Enum):
     PRINCIPAL_MOVED = "subject is somebody else at the target since approval"
     NOT_YET = "window not open yet"
     LOST = "missing at the target"
+    TAKEN_OVER = "was there before, and is granted now"
     RETURNED = "there again after it was taken away"
     UNMANAGED = "not granted, and the resource is exclusive"
 
+
+THERE_BEFORE = frozenset({Reason.WINDOW_MOVED, Reason.TAKEN_OVER})
+"""Additions of what is there already: they open no access."""
 
 BOUND_TO_TIME = frozenset({Reason.EXPIRED})
 """Removals that the brake never holds back."""
@@ -166,11 +170,13 @@ def compute(
     taken: frozenset[Entitlement] = frozenset(),
     leave_lost: frozenset[str] = frozenset(),
     begun: Mapping[Entitlement, Holding] | None = None,
+    importing: frozenset[GrantId] = frozenset(),
 ) -> Plan:
     """Compute the plan.
 
     ``begun`` is what we set about to give and what did not come about: where that is offered now, the offer is ours, and
-    is withdrawn when no grant gives it any more. What is offered is not asked for again.
+    is withdrawn when no grant gives it any more. What is offered is not asked for again. ``importing`` are the grants
+    that take over access which was there before.
 
     ``taken`` is what we took away before, at targets where nobody else's access can be mistaken for it; ``leave_lost``
     names the targets where access that somebody took away by hand is not given again.
@@ -197,7 +203,11 @@ def compute(
         for entitlement, giving in sorted_claims.live.items()
         if entitlement.target not in unreadable
         and entitlement not in observed.offered
-        and (addition := _addition(entitlement, giving, holdings.get(entitlement), observed.entitlements, at))
+        and (
+            addition := _addition(
+                entitlement, giving, holdings.get(entitlement), observed.entitlements, at, importing=importing
+            )
+        )
     ]
     stray = [e for e in observed.entitlements if e not in holdings and e not in sorted_claims.live]
     removals += [Intended(Action.REMOVE, e, (), Reason.UNMANAGED, at) for e in stray if e.resource in exclusive]
@@ -205,7 +215,8 @@ def compute(
     removals += [Intended(Action.REMOVE, e, (), Reason.RETURNED, at) for e in returned]
     lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
     additions = [a for a in additions if a not in lost]
-    adopted = [e for e in sorted_claims.live if e in observed.entitlements and e not in holdings]
+    over = {a.entitlement for a in additions if a.reason is Reason.TAKEN_OVER}
+    adopted = [e for e in sorted_claims.live if e in observed.entitlements and e not in holdings and e not in over]
     return Plan(
         at=at,
         main=main,
@@ -271,6 +282,8 @@ def _addition(
     holding: Holding | None,
     observed: frozenset[Entitlement],
     at: datetime,
+    *,
+    importing: frozenset[GrantId],
 ) -> Intended | None:
     grants = tuple(sorted(claim.grant for claim in giving))
     until = max(claim.window.end for claim in giving)
@@ -282,6 +295,8 @@ def _addition(
         # The target is told again, so that one which ends access by itself does so at the new instant; and where none
         # of the grants that gave the access gives it any longer, so that the ledger names one that does.
         return Intended(Action.ADD, entitlement, grants, Reason.WINDOW_MOVED, at, until)
+    if holding is None and not importing.isdisjoint(grants):
+        return Intended(Action.ADD, entitlement, grants, Reason.TAKEN_OVER, at, until)
     return None  # as it should be; or there already and not ours, which the plan lists as unmanaged
 
 
@@ -306,7 +321,7 @@ def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> 
     count; telling a target again what it holds already does not.
     """
     taken = [c for c in plan.changes if c.action is Action.REMOVE and c.reason not in BOUND_TO_TIME]
-    given = [c for c in plan.changes if c.action is Action.ADD and c.reason is not Reason.WINDOW_MOVED]
+    given = [c for c in plan.changes if c.action is Action.ADD and c.reason not in THERE_BEFORE]
     problems = []
     if len(taken) > removals:
         problems.append(

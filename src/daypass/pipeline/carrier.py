@@ -13,7 +13,7 @@ from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import BATCH, Outcome
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Action, Intended, Observed, Reason
+from daypass.core.plan import THERE_BEFORE, Action, Intended, Observed
 from daypass.pipeline.survey import AT_ONCE, Survey, observe
 from daypass.ports import Books, Done, Order, Target
 
@@ -164,7 +164,7 @@ def _believed(change: Intended, answer: Done) -> Outcome:
 def _seen(change: Intended, answer: Done, present: bool, *, hands_over: bool) -> Outcome:
     """Hold what a target said against what was seen there afterwards."""
     wanted = change.action is Action.ADD
-    if answer.error and wanted and (change.reason is Reason.WINDOW_MOVED or hands_over):
+    if answer.error and wanted and (change.reason in THERE_BEFORE or hands_over):
         # It was there before, or what belongs to it never arrived: that it is there does not show that all was done.
         return Outcome(change, ok=False, error=answer.error)
     if present == wanted:

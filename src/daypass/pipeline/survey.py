@@ -14,7 +14,8 @@ from typing import cast
 from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError, ExitCode, LedgerError, RefusedError
-from daypass.core.grant import GrantId, Oid, canonical, digest
+from daypass.core.files.reading import read_grant
+from daypass.core.grant import IMPORT, Grant, GrantId, Oid, canonical, digest, grant_path
 from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Plan, Reason, compute
@@ -128,6 +129,7 @@ def survey(
         taken=_taken(standing, holdings, observed, targets),
         leave_lost=frozenset(t.name for t in policy.catalogue.settings.targets.values() if t.leave_lost),
         begun=_begun(standing),
+        importing=_importing(history, standing, admitted, claims, observed.entitlements - holdings.keys()),
     )
     limits = policy.catalogue.settings.limits
     found = Survey(
@@ -245,6 +247,26 @@ def observe(
         else:
             found |= answer
     return Observed(frozenset(found), unreadable, frozenset().union(*offered.values()))
+
+
+def _importing(
+    history: History, standing: Standing, admitted: Admitted, claims: Iterable[Claim], strays: frozenset[Entitlement]
+) -> frozenset[GrantId]:
+    """Return the grants that take over access which is there and not ours: their own proved files say so."""
+    if not strays:
+        return frozenset()
+    blobs: dict[Oid, list[GrantId]] = {}
+    for claim in claims:
+        if claim.entitlement in strays and claim.blocked is None:
+            found = admitted.changed.get(claim.grant) or standing.admission(claim.grant)
+            if found is not None:
+                blobs.setdefault(found.blob, []).append(claim.grant)
+    return frozenset(
+        grant
+        for oid, raw in history.blobs(blobs)
+        for grant in blobs[oid]
+        if isinstance(read := read_grant(grant_path(grant), raw), Grant) and read.purpose == IMPORT
+    )
 
 
 def _begun(standing: Standing) -> Mapping[Entitlement, Holding]:

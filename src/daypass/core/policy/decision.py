@@ -23,7 +23,7 @@ from difflib import get_close_matches
 
 from daypass.core.catalogue import Purpose, Role
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import Grant
+from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.approvers import approvers, shortage
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import Policy
@@ -243,7 +243,7 @@ def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
         message = f"{subject.handle} has no identity at target {resource.target}"
         hint = f"add identities: {{{resource.target}: …}} to {subject.handle} in policies/directory"
         found.append(Denial("no-identity", message, hint))
-    if grant.purpose and purpose is None:
+    if grant.purpose not in ("", IMPORT) and purpose is None:
         hint = near(grant.purpose, catalogue.purposes, "purposes are the files of policies/purposes")
         found.append(Denial("unknown-purpose", f"there is no purpose {grant.purpose!r}", hint))
     if purpose is not None and purpose.ticket_required and not grant.ticket:

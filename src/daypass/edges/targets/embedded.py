@@ -26,13 +26,14 @@ import sqlite3
 import stat
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from daypass.core.errors import EdgeError
 from daypass.edges.targets.each import OneByOne, check_mine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -90,7 +91,7 @@ class EmbeddedTarget(OneByOne):
     def __init__(self, path: Path, name: str) -> None:
         from daypass.ports import Abilities  # noqa: PLC0415  (`holds` must not pay for it)
 
-        self.abilities: Abilities = Abilities(native_expiry=False, complete_observation=True, marks=True)
+        self.abilities: Abilities = Abilities(native_expiry=False, complete_observation=True, marks=True, dates=True)
         self.path = path
         self.name = name
         self._writer: sqlite3.Connection | None = None
@@ -121,6 +122,25 @@ class EmbeddedTarget(OneByOne):
             known: dict[str, str] = {}
             one = known.setdefault
             return frozenset(Entitlement(self.name, one(r, r), one(who, who), one(what, what)) for r, who, what in rows)
+
+    def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
+        """Return the ends that are noted; one that somebody noted in another form is nobody's knowledge."""
+        from daypass.core.plan import Entitlement  # noqa: PLC0415  (`holds` must not pay for it)
+        from daypass.core.window import parse_instant  # noqa: PLC0415  (likewise)
+
+        wanted = set(entitlements)
+        found: dict[Entitlement, datetime | None] = {}
+        if not wanted or not _exists(self.path):
+            return found
+        with _translated(self.path), _reading(self.path) as connection:
+            _check_whole(self.path, connection)
+            query = "SELECT resource, principal, privilege, until FROM entitlements WHERE target = ?"
+            for resource, who, what, until in connection.execute(query, (self.name,)):
+                one = Entitlement(self.name, resource, who, what)
+                if one in wanted:
+                    with suppress(ValueError):
+                        found[one] = parse_instant(until)
+        return found
 
     def fingerprint(self) -> str:
         """Return a digest of the rows that `observe` would return. Raises EdgeError when they cannot be read."""

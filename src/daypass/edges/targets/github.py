@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ _CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
 class GitHubTarget(OneByOne):
     """What one organisation gives to people. Implements ports.Target and ports.Inviting."""
 
-    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True)
+    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True, dates=True)
 
     def __init__(self, name: str, organisation: str, api: Api, known: Known) -> None:
         self.name = name
@@ -92,6 +92,10 @@ class GitHubTarget(OneByOne):
     def awaited(self) -> frozenset[Entitlement]:
         """Return what the last `observe` saw offered and not yet accepted."""
         return self._offered
+
+    def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
+        """Return that nothing of it ends: GitHub has no membership, permission or role with an end."""
+        return dict.fromkeys(entitlements)
 
     def fingerprint(self) -> str:
         """Return "": to know who is there all of them have to be asked for."""

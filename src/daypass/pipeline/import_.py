@@ -1,0 +1,245 @@
+"""Existing access becomes grants: what a target holds of a resource and nobody granted, proposed as one pull request.
+
+Nothing is taken away here, and nothing changes before the request is merged. A grant of the purpose ``import`` then
+takes over what is there: it is ours from the next run on, and ends with the grant. Each grant ends as policy suggests,
+and never after an end that the target itself has noted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from daypass.core.approval import Pull
+from daypass.core.catalogue import Catalogue, Resource, Role
+from daypass.core.errors import EdgeError, InvalidError, UsageError
+from daypass.core.files.reading import read_grant
+from daypass.core.files.writing import grant_text
+from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
+from daypass.core.plan import Entitlement
+from daypass.core.policy.policies import Policy
+from daypass.core.window import Span, Window, format_instant
+from daypass.pipeline.propose import Wish, draft
+from daypass.pipeline.survey import Survey
+from daypass.ports import Dated, Forge, History, TargetReader
+
+_SHOWN_AS = "unmanaged"
+"""Marks a privilege that a target shows of others' access and gives under another name itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Access that becomes a grant. ``why`` says what its end comes from; ``dated``: that it had no earlier end is proved.
+
+    ``beside``: the target keeps ours apart from what is there, so that somebody has to take that away themselves.
+    """
+
+    entitlement: Entitlement
+    grant: Grant
+    why: str
+    dated: bool
+    beside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Access that becomes none, and why."""
+
+    entitlement: Entitlement
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the target holds of a resource that nobody granted. ``granted`` counts what a grant for it awaits an apply."""
+
+    resource: str
+    taken: tuple[Taken, ...]
+    left: tuple[Left, ...]
+    granted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was found, and the pull request; ``already``: it was open before, and was left as it is."""
+
+    found: Found
+    pull: Pull | None = None
+    already: bool = False
+
+
+def find(
+    history: History,
+    survey: Survey,
+    targets: Mapping[str, TargetReader | EdgeError],
+    resource: str,
+    *,
+    requester: str,
+    main: str,
+    at: datetime,
+    ticket: str = "",
+) -> Found:
+    """Say what of a resource's existing access can become grants. Reads alone.
+
+    Raises UsageError for an unknown resource, InvalidError where policies do not read and EdgeError where the target
+    cannot be read.
+    """
+    policy = survey.policy
+    if policy.broken:
+        raise InvalidError("the policies of main do not read, so nothing can be granted", policy.broken)
+    known = policy.catalogue.resources.get(resource)
+    if known is None:
+        raise UsageError(
+            f"there is no resource {resource!r}", hint="one of " + (", ".join(policy.catalogue.resources) or "none")
+        )
+    if known.target in survey.plan.unreadable:
+        raise EdgeError(f"target {known.target} could not be read: {survey.plan.unreadable[known.target]}")
+    strays = [e for e in survey.plan.unmanaged if (e.target, e.resource) == (known.target, resource)]
+    work = _Work(policy, known, _ends(targets.get(known.target), strays), requester, at, ticket)
+    there = _imported(history, main, resource, at)
+    taken: list[Taken] = []
+    left: list[Left] = []
+    granted = 0
+    for stray in strays:
+        answer = work.judge(stray)
+        if isinstance(answer, Taken) and (answer.grant.subject, answer.grant.role) in there:
+            granted += 1
+        elif isinstance(answer, Taken):
+            taken.append(answer)
+        else:
+            left.append(answer)
+    return Found(resource, tuple(taken), tuple(left), granted)
+
+
+def propose(history: History, forge: Forge, found: Found, *, main: str, body: str, at: datetime) -> Imported:
+    """Open one pull request with all the grants; an open one is left to those who read and prune it."""
+    branch = f"daypass/import/{found.resource}"
+    there = next((pull for pull in forge.open_pulls() if pull.branch == branch), None)
+    if there is not None:
+        return Imported(found, there, already=True)
+    if not found.taken:
+        return Imported(found)
+    files = [(taken.grant.path, grant_text(taken.grant).encode()) for taken in found.taken]
+    title = f"Import {len(files)} grants of existing access to {found.resource}"
+    head = forge.commit(branch=branch, parent=history.resolve(main), files=files, message=title, at=at)
+    return Imported(found, forge.open(branch=branch, head=head, title=title, at=at, body=body))
+
+
+def _ends(target: TargetReader | EdgeError | None, strays: list[Entitlement]) -> Mapping[Entitlement, datetime | None]:
+    if target is None or isinstance(target, EdgeError) or not target.abilities.dates:
+        return {}
+    return cast("Dated", target).ends(strays)
+
+
+def _imported(history: History, main: str, resource: str, at: datetime) -> frozenset[tuple[str, str]]:
+    """Return subject and role of the import grants that main has and that are not over: they wait to be applied."""
+    entries = [e for e in history.entries(main, f"{FOLDER}{resource}") if e.mode == "100644"]
+    contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in entries)))
+    found = set()
+    for entry in entries:
+        grant = read_grant(entry.path, contents[entry.oid])
+        if isinstance(grant, Grant) and grant.purpose == IMPORT:
+            window = grant.span.window
+            if window is None or not window.ended(at):
+                found.add((grant.subject, grant.role))
+    return frozenset(found)
+
+
+class _Work:
+    """Judges each piece of existing access of one resource."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        resource: Resource,
+        ends: Mapping[Entitlement, datetime | None],
+        requester: str,
+        at: datetime,
+        ticket: str,
+    ) -> None:
+        self._policy = policy
+        self._catalogue: Catalogue = policy.catalogue
+        self._resource = resource
+        self._ends = ends
+        self._requester = requester
+        self._at = at
+        self._ticket = ticket
+        self._people: dict[str, list[str]] = {}
+        for handle in self._catalogue.directory.subjects:
+            principal = self._catalogue.principal(handle, resource)
+            if principal:
+                self._people.setdefault(principal, []).append(handle)
+
+    def judge(self, stray: Entitlement) -> Taken | Left:
+        """Return the grant that existing access becomes, or why it becomes none."""
+        people = self._people.get(stray.principal, [])
+        if len(people) != 1:
+            who = " and ".join(people) + " are both" if people else "nobody in the directory is"
+            return Left(stray, f"{who} {stray.principal!r} at target {stray.target}")
+        role, beside = self._role(stray.privilege)
+        if role is None:
+            return Left(stray, f"no role of {stray.resource} gives {stray.privilege}")
+        end, why = self._end(people[0], role, stray)
+        if end <= self._at:
+            return Left(stray, f"it would end at once: {why} {format_instant(end)}")
+        return self._draft(stray, people[0], role, end, why, beside=beside)
+
+    def _draft(
+        self, stray: Entitlement, subject: str, role: Role, end: datetime, why: str, *, beside: bool
+    ) -> Taken | Left:
+        wish = Wish(
+            subject=subject,
+            resource=stray.resource,
+            role=role.name,
+            span=Span(window=Window(self._at, end)),
+            reason=f"Access that was there before it was granted, found at target {stray.target}",
+            ticket=self._ticket,
+            purpose=IMPORT,
+        )
+        grant, decision = draft(self._policy, wish, requester=self._requester, at=self._at)
+        if decision.denials:
+            return Left(stray, "policy denies it: " + "; ".join(denial.message for denial in decision.denials))
+        return Taken(stray, grant, why, stray in self._ends, beside)
+
+    def _role(self, privilege: str) -> tuple[Role | None, bool]:
+        """Return the role that gives a privilege, of several the one for the shortest time."""
+        fitting = [role for role in self._resource.roles.values() if canonical(dict(role.privilege)) == privilege]
+        beside = False
+        if not fitting:
+            plain = _plain(privilege)
+            fitting = [role for role in self._resource.roles.values() if canonical(dict(role.privilege)) == plain]
+            beside = True
+        return min(fitting, key=lambda role: (role.max_duration, role.name), default=None), beside
+
+    def _end(self, subject: str, role: Role, stray: Entitlement) -> tuple[datetime, str]:
+        """Return the earliest end that anything asks for, and what asks for it."""
+        catalogue = self._catalogue
+        ends = [
+            (self._at + role.max_duration, f"role {role.name} allows until"),
+            (self._at + catalogue.settings.limits.max_duration, "the settings allow until"),
+        ]
+        purpose = catalogue.purposes.get(IMPORT)
+        if purpose is not None and purpose.max_duration is not None:
+            ends.append((self._at + purpose.max_duration, f"purpose {IMPORT} allows until"))
+        for instant, why in (
+            (self._resource.retention_until, f"the data of {stray.resource} is kept until"),
+            (catalogue.engagement_end(subject), f"{subject} is engaged until"),
+            (self._ends.get(stray), "the target has noted until"),
+        ):
+            if instant is not None:
+                ends.append((instant, why))
+        return min(ends)
+
+
+def _plain(privilege: str) -> str:
+    """Return the privilege of a role that gives what a target shows as others' access, "" where it is not shown so."""
+    try:
+        data = json.loads(privilege)
+    except ValueError:
+        return ""
+    if not isinstance(data, dict) or data.pop(_SHOWN_AS, None) is not True:
+        return ""
+    return canonical(data)
