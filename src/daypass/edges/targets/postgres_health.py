@@ -70,7 +70,7 @@ def _concerns(row: Any, roles: list[str], encoding: str) -> list[str]:
         found.append(f"{user!r} lacks pg_signal_backend: open connections stay when access ends")
     if row[14]:
         found.append(
-            f"{row[14]} roles that cannot log in are members of roles that may be given; who is in them is not seen"
+            f"roles that cannot log in are members of roles that may be given, and who is in them is not seen: {row[14]}"
         )
     if encoding != "UTF8":
         found.append(f"the database's encoding is {encoding}: names beyond ASCII may not be read")
