@@ -100,6 +100,18 @@ def one(request: Request) -> Reply:
     return ok(bodies.team_full(request.hub, _team(request)))
 
 
+@route("PATCH", _TEAM, permission="members:write")
+def change(request: Request) -> Reply:
+    """By the organisation's owners and the team's maintainers: https://docs.github.com/en/rest/teams/teams#update-a-team."""
+    team, privacy = _team(request), request.value("privacy")
+    if "admin" != team.org.members.get(request.actor.id) and team.members.get(request.actor.id) != "maintainer":
+        raise Refusal(403, "Must be a maintainer of the team.")
+    if privacy not in {None, "secret", "closed"} or (privacy == "secret" and team.parent is not None):
+        raise invalid()
+    team.privacy = privacy or team.privacy
+    return ok(bodies.team_full(request.hub, team))
+
+
 @route("GET", f"{_TEAM}/members", permission=_READ)
 def members(request: Request) -> Reply:
     """Child teams' members included, whoever has not accepted yet left out; ``role`` chooses."""

@@ -146,7 +146,10 @@ def _judge_members(case: Case, teams: Teams, team: Team, group: str, name: str, 
     people = [directory.subjects[handle] for handle in sorted(directory.groups.get(group, frozenset()))]
     wanted = {person.forge_id: person.handle for person in people if person.forge_id is not None}
     lacks = [handle for number, handle in wanted.items() if number not in found]
-    extra = [f"{login} (id {number})" for number, login in sorted(found.items()) if number not in wanted]
+    # Whose id the directory does not have is a complaint of its own; here their login has to do.
+    logins = {person.login.lower() for person in people if person.forge_id is None}
+    others = [(number, login) for number, login in sorted(found.items()) if number not in wanted]
+    extra = [f"{login} (id {number})" for number, login in others if login.lower() not in logins]
     if lacks or extra:
         said = [f"the team lacks {listed(lacks)}"] if lacks else []
         said += [f"the group lacks {listed(extra)}"] if extra else []

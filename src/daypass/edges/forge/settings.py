@@ -61,8 +61,16 @@ class GitHubSettings:
         return self._api.kind == "app"
 
     def send(self, step: Step) -> None:
-        """Change something, once. Raises ApiError."""
-        self._api.send(step.verb, step.path, dict(step.body) if step.body is not None else None)
+        """Change something, once. Raises ApiError.
+
+        303 says that a branch rule is there already:
+        https://docs.github.com/en/rest/deployments/branch-policies#create-a-deployment-branch-policy
+        """
+        try:
+            self._api.send(step.verb, step.path, dict(step.body) if step.body is not None else None)
+        except ApiError as error:
+            if error.status != HTTPStatus.SEE_OTHER:
+                raise
 
     def read(self, questions: Questions) -> Facts:
         """Read everything. Raises EdgeError where the repository itself cannot be read, and for half answers."""
