@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from doctor_world import (
     all_of,
     asked,
@@ -230,6 +231,26 @@ def test_classic_protection_counts_where_it_binds_administrators_too(hub):
     assert found["message"] == "the rules of main do not bind RepositoryRole 5 (always) in 'branch protection'"
 
 
+def test_who_may_pass_classic_protection_s_reviews_may_push(hub):
+    hub.repo.rulesets.remove(main(hub))
+    hub.repo.protections["main"] = {**CLASSIC}
+    path = f"{ROOT}/branches/main/protection"
+    shown = hub.api("olga", "GET", path)
+    teams = [{"id": 9, "slug": "dba"}]
+    shown["required_pull_request_reviews"]["bypass_pull_request_allowances"] = {"users": [], "teams": teams, "apps": []}
+    hub.double.faults.add("GET", f"^{path}$", status=200, body=shown)
+    (found,) = complaints(hub, expect=13)
+    assert found["message"] == "the rules of main do not bind Team 9 (always) in 'branch protection'"
+
+
+def test_classic_protection_that_asks_for_little_lacks_the_rest(hub):
+    hub.repo.rulesets.remove(main(hub))
+    none = {"required_status_checks": None, "required_pull_request_reviews": None, "restrictions": None}
+    hub.repo.protections["main"] = {**none, "enforce_admins": True, "allow_force_pushes": True, "allow_deletions": True}
+    found = codes(hub, expect=13)
+    assert found == ["main-pull-request", "main-check", "main-force-push", "main-deletion"]
+
+
 # What is not shown
 
 
@@ -267,6 +288,12 @@ def test_what_fails_is_an_error_and_no_answer(hub, path, code):
     said = hub.run("doctor", who="olga", expect=1)
     assert said.out == ""
     assert f"GitHub answered 422 to GET {path}: Something else" in said.err
+
+
+def test_rules_that_cannot_be_read_for_another_reason_are_an_error(hub):
+    for path in (f"{ROOT}/rulesets/{main(hub).id}", f"{ROOT}/branches/main/protection"):
+        hub.double.faults.add("GET", f"^{path}$", status=422, body={"message": "Something else"})
+        assert f"GitHub answered 422 to GET {path}" in hub.run("doctor", who="olga", expect=1).err
 
 
 def test_a_hidden_ruleset_and_hidden_protection_leave_it_open(hub):

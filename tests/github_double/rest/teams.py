@@ -104,7 +104,7 @@ def one(request: Request) -> Reply:
 def change(request: Request) -> Reply:
     """By the organisation's owners and the team's maintainers: https://docs.github.com/en/rest/teams/teams#update-a-team."""
     team, privacy = _team(request), request.value("privacy")
-    if "admin" != team.org.members.get(request.actor.id) and team.members.get(request.actor.id) != "maintainer":
+    if team.org.members.get(request.actor.id) != "admin" and team.members.get(request.actor.id) != "maintainer":
         raise Refusal(403, "Must be a maintainer of the team.")
     if privacy not in {None, "secret", "closed"} or (privacy == "secret" and team.parent is not None):
         raise invalid()

@@ -1,0 +1,324 @@
+"""What the doctor makes of facts that no run of the command line comes by easily: people's accounts, Apps unknown, odd rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject, TargetSettings
+from daypass.core.doctor import judge
+from daypass.core.doctor.branches import asks_code_owners
+from daypass.core.doctor.complaint import Case, listed
+from daypass.core.doctor.facts import (
+    Actions,
+    Actor,
+    App,
+    Environment,
+    Facts,
+    Jobs,
+    Merging,
+    OwnersFault,
+    Repository,
+    Rule,
+    Rules,
+    Ruleset,
+    Team,
+    Teams,
+    Untold,
+)
+from daypass.core.doctor.repository import WORKFLOWS
+from daypass.core.owners import LARGEST
+from daypass.views.codeowners import codeowners_text
+
+OURS = Actor("Integration", 7, "pull_request")
+LEDGER_OURS = Actor("Integration", 7, "always")
+REVIEWS = {
+    "required_approving_review_count": 1,
+    "require_code_owner_review": True,
+    "dismiss_stale_reviews_on_push": True,
+    "require_last_push_approval": True,
+    "allowed_merge_methods": ["squash"],
+}
+CHECKS = {"required_status_checks": [{"context": "daypass", "integration_id": 7}]}
+MAIN = (
+    Rule("pull_request", REVIEWS, 1),
+    Rule("required_status_checks", CHECKS, 1),
+    Rule("deletion", {}, 1),
+    Rule("non_fast_forward", {}, 1),
+)
+LEDGER = tuple(Rule(kind, {}, 2) for kind in ("creation", "update", "deletion", "non_fast_forward"))
+SETS = {
+    1: Ruleset(1, "main", True, ("~DEFAULT_BRANCH",), (), (OURS,)),
+    2: Ruleset(2, "ledger", True, ("refs/heads/daypass-ledger",), (), (LEDGER_OURS,)),
+}
+RULES = Rules(MAIN, LEDGER, (), SETS, {"main": 1, "ledger": 2})
+LEVELS = {
+    "checks": "write", "contents": "write", "issues": "write", "members": "read", "metadata": "read",
+    "pull_requests": "write",
+}  # fmt: skip
+PEOPLE = {101: "bosei", 102: "carol-d"}
+FACTS = Facts(
+    repository=Repository("main", "private", False, True, Merging(frozenset({"squash"}), "PR_TITLE", "BLANK")),
+    rules=RULES,
+    actions=Actions(True, True, "all"),
+    jobs=Jobs("read", False),
+    workflows={f".github/workflows/{name}.yml": "active" for name in WORKFLOWS},
+    environment=Environment(((5, "branch", "main"),), frozenset({"DAYPASS_LEDGER_KEY", "DAYPASS_APP_KEY"})),
+    secrets=frozenset(),
+    owners_faults=(),
+    teams=Teams(
+        {slug: Team(slug, False, True) for slug in ("dba", "security")},
+        dict.fromkeys(("dba", "security"), PEOPLE),
+    ),
+    app=App(7, "daypass-acme", LEVELS, False),
+    skew=timedelta(seconds=-3),
+)
+
+
+def catalogue(**options: object) -> Catalogue:
+    people = {
+        "bob": Subject("bob", login="bosei", forge_id=101),
+        "carol": Subject("carol", login="carol-d", forge_id=102),
+        "robot": Subject("robot", kind="workload"),
+    }
+    groups = {name: frozenset({"bob", "carol"}) for name in ("dba", "security")}
+    resource = Resource("orders-db", "Orders", "pg", "production", "internal", ("dba",), {})
+    targets = {"pg": TargetSettings("pg", "postgres", {"url_env": "ORDERS_DB_URL"})}
+    settings = Settings(forge_kind="github", forge_options={"repository": "acme/access", **options}, targets=targets)
+    return Catalogue(settings, {"orders-db": resource}, Directory(people, groups), {})
+
+
+def case(facts: Facts = FACTS, *, codeowners: bytes | None = b"", by_app: bool = True, **options: object) -> Case:
+    made = catalogue(**options)
+    held = codeowners_text(made).encode() if codeowners == b"" else codeowners
+    return Case("acme/access", "https://github.com/acme/access", made, held, by_app, facts)
+
+
+def judged(one: Case) -> list[tuple[str, str]]:
+    return [(each.code, each.message) for each in judge(one, codeowners_text(one.catalogue).encode())]
+
+
+def codes(one: Case) -> list[str]:
+    return [code for code, _ in judged(one)]
+
+
+def test_sound_facts_give_no_complaint():
+    assert judged(case()) == []
+
+
+def test_a_default_branch_other_than_main_is_unsafe():
+    found = replace(FACTS, repository=replace(FACTS.repository, default_branch="trunk"))
+    assert judged(case(found)) == [
+        ("default-branch", "the default branch is 'trunk': schedules and issues run its workflows, not main's")
+    ]
+
+
+def test_merge_settings_that_are_not_shown_are_not_sound():
+    found = replace(FACTS, repository=replace(FACTS.repository, merging=Untold("not to you")))
+    assert judged(case(found)) == [("merge-methods", "cannot tell how pull requests are merged: not to you")]
+
+
+def test_a_person_s_account_has_no_teams_and_needs_no_members_permission():
+    levels = {name: level for name, level in LEVELS.items() if name != "members"}
+    found = replace(
+        FACTS,
+        repository=replace(FACTS.repository, organisation=False),
+        teams=Teams({}, {}),
+        app=App(7, "daypass-acme", levels, False),
+    )
+    assert judged(case(found)) == [
+        ("no-organisation", "acme is a person's account, and has no teams: .github/CODEOWNERS names nobody")
+    ]
+
+
+def test_teams_of_another_organisation_are_no_owners():
+    found = judged(case(teams={"dba": "other/dba"}))
+    assert found == [
+        ("team-missing", "the team other/dba of the group dba is of another organisation than the repository")
+    ]
+
+
+def test_a_team_whose_privacy_or_people_github_does_not_say_is_not_sound():
+    teams = Teams({"dba": Team("dba", None, True), "security": Team("security", False, True)}, {"dba": PEOPLE})
+    found = judge(case(replace(FACTS, teams=teams)), codeowners_text(catalogue()).encode())
+    assert [(one.code, one.told) for one in found] == [("team-secret", False), ("team-differs", False)]
+
+
+def test_a_team_that_is_there_but_not_here_may_not_write():
+    teams = Teams({"dba": Team("dba", False, True)}, {"dba": PEOPLE}, frozenset({"dba", "security"}))
+    assert codes(case(replace(FACTS, teams=teams))) == ["team-cannot-write"]
+
+
+def test_unknown_people_of_a_group_are_told_once_and_known_by_login_till_then():
+    made = case()
+    people = {**made.catalogue.directory.subjects, "carol": Subject("carol", login="Carol-D")}
+    held = replace(made.catalogue, directory=replace(made.catalogue.directory, subjects=people))
+    found = judge(replace(made, catalogue=held), codeowners_text(held).encode())
+    assert [one.code for one in found] == ["person-without-id"]
+
+
+# CODEOWNERS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "* @acme/security\n[x] @a\n",
+            "cannot be told: line 2 may decide, and ranges in [ ] do not work in CODEOWNERS",
+        ),
+        ("", "is nobody; it decides who gets access, and belongs to @acme/security"),
+        ("#" * LARGEST, f".github/CODEOWNERS has {LARGEST} bytes"),
+    ],
+)
+def test_what_github_makes_nobody_s_or_what_cannot_be_told_is_unowned(text, words):
+    one = replace(case(), codeowners=text.encode())
+    ((code, message),) = judged(one)
+    assert code == "workflows-unowned"
+    assert words in message
+
+
+def test_whose_it_should_be_is_nobody_where_the_catalogue_names_none():
+    made = catalogue()
+    empty = replace(made, resources={}, directory=replace(made.directory, groups={}))
+    one = replace(case(), catalogue=empty, codeowners=b"* @a\n")
+    assert "who owns .github/CODEOWNERS on main is @a; it decides who gets access, and belongs to nobody" in [
+        message for _, message in judged(one)
+    ]
+
+
+def test_faults_of_the_file_are_told_unless_a_team_explains_them():
+    line = "/grants/x/ @acme/dba @mallory"
+    faults = (OwnersFault(5, "Unknown owner", line, 12), OwnersFault(5, "Unknown owner", line, 22))
+    found = judged(case(replace(FACTS, owners_faults=faults)))
+    assert found == [
+        ("codeowners-errors", f"GitHub skips a part of line 5 of .github/CODEOWNERS: Unknown owner: {line}")
+    ]
+    beyond = (OwnersFault(1, "Unknown owner", "", 9),)
+    assert codes(case(replace(FACTS, owners_faults=beyond))) == ["codeowners-errors"]
+    unseen = judge(
+        case(replace(FACTS, owners_faults=faults[:1], teams=Untold("no"))), codeowners_text(catalogue()).encode()
+    )
+    assert [(one.code, one.told) for one in unseen] == [("codeowners-errors", True), ("teams", False)]
+
+
+# The App
+
+
+def test_an_app_that_is_not_named_leaves_it_open_and_is_given_nothing():
+    found = judge(case(replace(FACTS, app=None)), codeowners_text(catalogue()).encode())
+    assert [(one.code, one.told) for one in found] == [("main-bypass", False), ("ledger-bypass", False), ("app", False)]
+    assert found[-1].message == "cannot tell which App is ours: the settings do not name its bot"
+    lacking = replace(RULES, main=MAIN[:2], ledger=LEDGER[:1])
+    broken = judge(case(replace(FACTS, app=None, rules=lacking)), codeowners_text(catalogue()).encode())
+    assert {one.code: one.remedy for one in broken if one.told} == dict.fromkeys(
+        ("main-force-push", "main-deletion", "ledger-open")
+    )
+
+
+def test_somebody_beside_an_unknown_app_passes_for_certain():
+    sets = {**SETS, 1: replace(SETS[1], bypass=(OURS, Actor("Team", 9, "always")))}
+    found = codes(case(replace(FACTS, app=None, rules=replace(RULES, rulesets=sets))))
+    assert found[0] == "main-bypass"
+
+
+def test_an_app_that_is_everywhere_or_may_what_is_not_known_is_too_wide():
+    app = App(7, "daypass-acme", {**LEVELS, "checks": "omnipotent", "secrets": "read"}, True)
+    assert judged(case(replace(FACTS, app=app))) == [
+        ("app-wide", "the App daypass-acme may do more than it needs: checks: omnipotent and secrets: read"),
+        ("app-everywhere", "the App daypass-acme is installed on all repositories, so that its key opens them all"),
+    ]
+
+
+def test_without_an_app_none_is_judged():
+    checks = {"required_status_checks": [{"context": "daypass", "integration_id": 15368}]}
+    main = (MAIN[0], Rule("required_status_checks", checks, 1), *MAIN[2:])
+    sets = {number: replace(one, bypass=()) for number, one in SETS.items()}
+    rules = replace(RULES, main=main, ledger=LEDGER[2:], rulesets=sets)
+    assert codes(case(replace(FACTS, app=Untold("no"), rules=rules), by_app=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("skew", "found"),
+    [
+        (timedelta(seconds=120), []),
+        (timedelta(seconds=-120), []),
+        (timedelta(seconds=121), ["this machine's clock is 2m1s ahead of GitHub's"]),
+        (timedelta(hours=-1), ["this machine's clock is 1h behind GitHub's"]),
+        (None, ["cannot tell how far this machine's clock is off: GitHub did not say the time"]),
+    ],
+)
+def test_a_clock_may_be_two_minutes_off(skew, found):
+    assert [message for _, message in judged(case(replace(FACTS, skew=skew)))] == found
+
+
+# Rules
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"required_approving_review_count": "many"}, "main-approvals"),
+        ({"require_code_owner_review": "true"}, "main-code-owners"),
+        ({"allowed_merge_methods": []}, "main-linear"),
+        ({"allowed_merge_methods": None}, "main-linear"),
+    ],
+)
+def test_what_is_no_clear_yes_is_no(asked, code):
+    main = (Rule("pull_request", {**REVIEWS, **asked}, 1), *MAIN[1:])
+    assert codes(case(replace(FACTS, rules=replace(RULES, main=main)))) == [code]
+
+
+def test_a_check_list_that_is_none_asks_for_nothing():
+    main = (MAIN[0], Rule("required_status_checks", {"required_status_checks": "daypass"}, 1), *MAIN[2:])
+    assert codes(case(replace(FACTS, rules=replace(RULES, main=main)))) == ["main-check"]
+
+
+def test_what_another_ruleset_asks_of_everybody_is_not_lost_to_a_bypass():
+    second = Ruleset(3, "org", False, ("~ALL",), (), ())
+    sets = {**SETS, 1: replace(SETS[1], bypass=(Actor("User", 3, "always"),)), 3: second}
+    main = (*MAIN, *(replace(rule, ruleset=3) for rule in MAIN))
+    assert codes(case(replace(FACTS, rules=replace(RULES, main=main, rulesets=sets)))) == []
+    assert codes(case(replace(FACTS, rules=replace(RULES, main=MAIN, rulesets=sets)))) == ["main-bypass"]
+
+
+def test_an_organisation_s_ruleset_is_never_changed():
+    sets = {**SETS, 1: replace(SETS[1], own=False, name="org")}
+    one = case(replace(FACTS, rules=replace(RULES, main=MAIN[:3], rulesets=sets, names={})))
+    (found,) = judge(one, codeowners_text(one.catalogue).encode())
+    assert found.remedy is not None
+    assert (found.code, [step.verb for step in found.remedy.steps]) == ("main-force-push", ["POST"])
+
+
+def test_a_ledger_that_is_shut_for_us_is_told_where_that_is_known():
+    main_bypass = Actor("Integration", 7, "pull_request")
+    sets = {**SETS, 2: replace(SETS[2], bypass=(main_bypass,))}
+    found = codes(case(replace(FACTS, rules=replace(RULES, rulesets=sets))))
+    assert found == ["ledger-bypass", "ledger-locked"]
+    hidden = {**SETS, 2: replace(SETS[2], bypass=Untold("no"))}
+    assert codes(case(replace(FACTS, rules=replace(RULES, rulesets=hidden)))) == ["ledger-bypass"]
+
+
+def test_whether_code_owners_are_asked_is_certain_or_no():
+    assert asks_code_owners(case())
+    assert asks_code_owners(case(replace(FACTS, rules=replace(RULES, classic=Untold("no")))))
+    assert not asks_code_owners(case(replace(FACTS, rules=Untold("no"))))
+
+
+def test_secrets_of_targets_belong_into_the_environment_too():
+    ((code, message),) = judged(case(replace(FACTS, secrets=frozenset({"ORDERS_DB_URL"}))))
+    assert code == "secret-exposed"
+    assert message.startswith("ORDERS_DB_URL lies in the repository's own secrets")
+
+
+def test_a_signer_elsewhere_needs_no_ledger_key():
+    one = case(replace(FACTS, environment=replace(FACTS.environment, secrets=frozenset({"DAYPASS_APP_KEY"}))))
+    assert codes(one) == ["secret-missing"]
+    settings = replace(one.catalogue.settings, ledger_signer="awskms:1")
+    assert codes(replace(one, catalogue=replace(one.catalogue, settings=settings))) == []
+
+
+def test_names_are_joined_in_order():
+    assert (listed(["b"]), listed(["c", "a", "b"])) == ("b", "a, b and c")
