@@ -146,6 +146,11 @@ class Remote:
     def _failed(self, what: str, errors: bytes) -> EdgeError:
         lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
         telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "!"))] or lines
+        locked = [line for line in lines if ".lock': File exists" in line]
+        if locked:  # a machine that was lost in the middle of a move leaves it behind, and every later run fails
+            return EdgeError(
+                f"{self.url} {what}: {locked[0]}", hint="if no other git is at work in this clone, remove that file"
+            )
         return EdgeError(
             f"{self.url} {what}: {telling[-1] if telling else 'no message'}",
             hint="is it there, can the token read it, is the network up?",
