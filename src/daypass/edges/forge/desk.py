@@ -62,7 +62,10 @@ class GitHubDesk:
         """Return one comment (https://docs.github.com/en/rest/issues/comments#get-an-issue-comment). 2 calls."""
         what = f"comment {comment}"
         found = _object(self._api.get(f"/repos/{self._repository}/issues/comments/{comment}"), what)
-        number = str(found.get("issue_url", "")).rpartition("/")[2]
+        place, _, number = str(found.get("issue_url", "")).rpartition("/")
+        if place and not place.lower().endswith(f"/repos/{self._repository}/issues".lower()):
+            # An issue that was moved takes its comments along, and its number here may be another issue's.
+            raise EdgeError(f"{what} is not on an issue of {self._repository} any more", hint="write it there again")
         if not number.isascii() or not number.isdecimal():
             raise EdgeError(f"GitHub's answer about {what} is not understood: it names no issue")
         return Remark(
