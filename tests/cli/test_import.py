@@ -199,3 +199,66 @@ def test_the_purpose_may_shorten_it(access: Access) -> None:
     access.commit("Imports for an hour")
     said = access.run("import", "orders-db", "--at", AT, acting="alice").out
     assert "until 2026-11-20T10:00:00Z (purpose import allows until then)" in said
+
+
+def test_what_a_target_shows_as_others_access_is_granted_beside_it(access: Access) -> None:
+    """As PostgreSQL shows memberships that others gave."""
+    store(access).add(Entitlement("embedded", "orders-db", "erin", canonical({**READ, "unmanaged": True})), FAR)
+    for odd in ("no json", "[]", canonical({"unmanaged": "yes", **READ}), canonical({"unmanaged": True})):
+        store(access).add(Entitlement("embedded", "orders-db", "carol", odd), FAR)
+    said = access.run("import", "orders-db", "--at", AT, acting="alice").out
+    assert "taken  erin  erin readonly" in said
+    assert "what is there stays beside the grant's: take it away at the target once this is applied" in said
+    assert said.count("  left   carol") == 4
+    approve_and_merge(access, opened(said))
+    access.run("apply", "--at", AT)
+    assert "  1 are granted on main already" in access.run("import", "orders-db", "--at", AT, acting="alice").out
+
+
+def test_of_roles_that_give_the_same_the_shorter_one_is_taken(access: Access) -> None:
+    there(access, "erin")
+    path = access.top / "policies/resources/orders-db.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "roles:\n" in text
+    also = "roles:\n  quick: {max_duration: 2h, privilege: {member_of: orders_readonly}}\n"
+    path.write_text(text.replace("roles:\n", also), encoding="utf-8")
+    access.commit("A shorter role")
+    said = access.run("import", "orders-db", "--at", AT, acting="alice").out
+    assert "erin quick, until 2026-11-20T11:00:00Z (role quick allows until then)" in said
+
+
+def test_nobody_is_chosen_where_two_have_the_same_name_at_the_target(access: Access) -> None:
+    there(access, "shared")
+    path = access.top / "policies/directory/people.yaml"
+    text = path.read_text(encoding="utf-8")
+    for name in ("Erin Vogt", "Carol Diaz"):
+        text = text.replace(f"name: {name},", f"name: {name}, identities: {{embedded: shared}},")
+    path.write_text(text, encoding="utf-8")
+    access.commit("Two of one name")
+    said = access.run("import", "orders-db", "--at", AT, acting="alice", expect=10)
+    assert "erin has the same identity at embedded as carol: shared [same-person]" in said.err
+    assert "taken" not in said.out
+
+
+def test_policies_that_do_not_read_import_nothing(access: Access) -> None:
+    there(access, "erin")
+    access.write("policies/rules/broken.yaml", "version: 1\nrules: 7\n")
+    access.commit("Break the rules")
+    said = access.run("import", "orders-db", "--at", AT, acting="alice", expect=10)
+    assert "the policies of main do not read, so nothing can be granted" in said.err
+
+
+def test_a_main_that_cannot_be_followed_is_an_error(access: Access) -> None:
+    there(access, "erin")
+    access.grant(AT, AT)
+    access.run("apply", "--at", AT)
+    access.git("reset", "-q", "--hard", "HEAD~1")
+    access.run("import", "orders-db", "--at", AT, acting="alice", expect=1)
+
+
+def test_an_import_that_is_over_may_be_repeated(access: Access) -> None:
+    there(access, "erin")
+    said = access.run("import", "orders-db", "--at", AT, acting="alice")
+    approve_and_merge(access, opened(said.out))
+    later = access.run("import", "orders-db", "--at", "2026-11-20T18:00:00Z", acting="alice").out
+    assert "taken  erin  erin readonly, until 2026-11-21T02:00:00Z" in later

@@ -17,7 +17,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError, InvalidError
@@ -131,7 +130,7 @@ class GitHubTarget(OneByOne):
             if not isinstance(error, ApiError):
                 return Done(error.message)
             work.forget()  # whether it came about is not known: look again before the next change
-            lacking = error.hint if error.status == HTTPStatus.FORBIDDEN else ""
+            lacking = error.hint if error.hint.startswith("it needs the permission") else ""
             return Done(f"{error.message} ({lacking})" if lacking else error.message)
 
     def _mine(self, entitlement: Entitlement) -> Privilege:
