@@ -335,7 +335,17 @@ class Runner:
         file.write_text(started.text, encoding="utf-8")
         (folder / "event.json").write_text(json.dumps(started.payload), encoding="utf-8")
         command = [
-            *("act", started.event, "--json", "-j", job, "-C", str(work), "-W", str(file)),
+            *(
+                str(Path(sys.executable).with_name("act")),
+                started.event,
+                "--json",
+                "-j",
+                job,
+                "-C",
+                str(work),
+                "-W",
+                str(file),
+            ),
             *("-e", str(folder / "event.json"), "-a", started.actor, "--defaultbranch", "main"),
             *("-P", "ubuntu-24.04=-self-hosted", "-P", "ubuntu-latest=-self-hosted"),
             *("--no-cache-server", "--action-offline-mode", "--action-cache-path", str(folder / "cache")),
