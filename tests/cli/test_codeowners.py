@@ -56,6 +56,15 @@ def test_policies_that_do_not_read_make_no_file(access):
     assert (access.top / ".github" / "CODEOWNERS").read_text() == before
 
 
+def test_a_resource_that_does_not_read_does_not_lose_its_owners(access):
+    resource = access.top / "policies" / "resources" / "orders-db.yaml"
+    resource.write_text(resource.read_text().replace("owners: [dba]", "owners: [dbas]"))
+    before = (access.top / ".github" / "CODEOWNERS").read_text()
+    for arguments in (["codeowners"], ["codeowners", "--check"], ["form"]):
+        assert "there is no group 'dbas' in the directory [unknown-group]" in access.run(*arguments, expect=10).err
+    assert (access.top / ".github" / "CODEOWNERS").read_text() == before
+
+
 def test_questions_that_make_no_sense_are_refused(access):
     assert "without --who" in access.run("codeowners", "README.md", expect=2).err
     assert "--check and --who" in access.run("codeowners", "--check", "--who", "a", expect=2).err

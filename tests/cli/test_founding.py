@@ -78,3 +78,14 @@ def test_outside_a_repository_every_verb_says_so(tmp_path: Path) -> None:
     for verb in (["status"], ["plan"], ["check"], ["can", "a", "b", "c"], ["audit", "stats"]):
         said = Access(tmp_path).run(*verb, expect=1)
         assert "hint" in said.err, verb
+
+
+def test_no_code_owners_are_made_of_policies_that_do_not_read(access: Access) -> None:
+    resource = access.top / "policies" / "resources" / "orders-db.yaml"
+    resource.write_text(
+        resource.read_text(encoding="utf-8").replace("owners: [dba]", "owners: [dbas]"), encoding="utf-8"
+    )
+    (access.top / ".github" / "CODEOWNERS").unlink()
+    access.run("init", ".", "--merge", "--example")
+    assert not (access.top / ".github" / "CODEOWNERS").exists()
+    assert "there is no group 'dbas'" in access.run("codeowners", expect=10).err

@@ -30,6 +30,16 @@ def test_files_that_the_catalogue_has_outgrown_are_proposed_once_and_kept_up_to_
     assert "[no-grants]" in said.out
 
 
+def test_lines_of_a_resource_that_does_not_read_are_not_proposed_away(access: Access) -> None:
+    path = "policies/resources/staging.yaml"
+    text = (access.top / path).read_text(encoding="utf-8")
+    access.write(path, text.replace("owners: [engineering]", "owners: [enginering]"))
+    access.commit("a typo")
+    said = access.run("refresh", "--at", T("10:01"), expect=10)
+    assert "there is no group 'enginering' in the directory [unknown-group]" in said.err
+    assert "No open requests." in access.run("gate", "--at", T("10:02")).out
+
+
 def test_at_github_nothing_is_asked_while_all_is_as_it_should_be(tmp_path: Path) -> None:
     with Hub(tmp_path, protected=False) as hub:
         hub.run("refresh")

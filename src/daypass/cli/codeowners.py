@@ -74,8 +74,8 @@ def _write(site: Site, checking: bool) -> int:
     from daypass.views.codeowners import codeowners_text
 
     policy = site.worktree_policy()
-    if policy.broken:  # a group that is not read would leave its files to somebody else
-        raise InvalidError("the policies do not read, so nobody can tell who owns what", policy.broken)
+    if policy.holes:  # a group or resource that is not read would leave its files to somebody else
+        raise InvalidError("the policies do not read, so nobody can tell who owns what", policy.holes)
     wanted = codeowners_text(policy.catalogue)
     path = site.top() / CODEOWNERS_FILE
     if path.is_symlink() or path.parent.is_symlink():

@@ -35,8 +35,8 @@ def form(obj: dict[str, Any], checking: bool) -> int:
 
     site = Site(obj["folder"], obj["acting"])
     policy = site.worktree_policy()
-    if policy.broken:
-        raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.broken)
+    if policy.holes:
+        raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
     wanted = form_text(policy.catalogue).encode()
     path = site.top() / FORM_FILE
     if path.is_file() and path.read_bytes() == wanted:

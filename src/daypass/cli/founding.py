@@ -106,8 +106,11 @@ class Founding:
         if path.exists() or path.is_symlink():
             return ""
         files = {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}
+        policy = read_policies(files)
+        if policy.holes:  # half a file would leave what does not read to somebody else; `daypass codeowners` says why
+            return ""
         path.parent.mkdir(exist_ok=True)
-        path.write_text(codeowners_text(read_policies(files).catalogue), encoding="utf-8")
+        path.write_text(codeowners_text(policy.catalogue), encoding="utf-8")
         return ".github/CODEOWNERS"
 
     def commit(self, written: list[str]) -> None:

@@ -27,8 +27,8 @@ def refresh(obj: dict[str, Any], at: datetime | None) -> int:
 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
-    if site.policy.broken:
-        raise InvalidError("the policies of main do not read, so nothing can be made from them", site.policy.broken)
+    if site.policy.holes:  # the lines of a resource that is not read would be proposed to be taken out
+        raise InvalidError("the policies of main do not read, so nothing can be made from them", site.policy.holes)
     catalogue = site.policy.catalogue
     wanted = {".github/CODEOWNERS": codeowners_text(catalogue).encode(), FORM_FILE: form_text(catalogue).encode()}
     found = bring(site.history, site.forge, wanted, main=site.main, at=instant)

@@ -67,6 +67,11 @@ class Policy:
     def __post_init__(self) -> None:
         object.__setattr__(self, "facts", FactBook(self.catalogue))
 
+    @property
+    def holes(self) -> tuple[Finding, ...]:
+        """What keeps the catalogue from being the whole one: what is made from it would lack something without a word."""
+        return ordered([*self.broken, *(finding for found in self.faulty.values() for finding in found)])
+
 
 def read_policies(files: Mapping[str, bytes], *, links: Iterable[str] = (), kinds: frozenset[str] = KINDS) -> Policy:
     """Read the files below ``policies/``: repository path to bytes.
