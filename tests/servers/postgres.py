@@ -38,7 +38,7 @@ ssl = on
 ssl_cert_file = '{folder}/server.crt'
 ssl_key_file = '{folder}/server.key'
 password_encryption = 'scram-sha-256'
-max_connections = 300
+max_connections = {connections}
 shared_buffers = 32MB
 fsync = {fsync}
 log_statement = 'all'
@@ -58,12 +58,13 @@ host all all 127.0.0.1/32 scram-sha-256
 class Postgres:
     """A running server. ``port`` and ``folder`` say where; ``authority`` is the certificate that proves it."""
 
-    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
+    def __init__(self, folder: Path, *, fsync: bool = False, connections: int = 300) -> None:
         self.folder = folder
         self.port = free_port()
         self.authority = folder / "ca.crt"
         self.log = folder / "log"
         self._fsync = fsync
+        self._connections = connections
         self._process: subprocess.Popen[bytes] | None = None
 
     def found(self) -> None:
@@ -78,7 +79,7 @@ class Postgres:
         )
         assert made.returncode == 0, made.stderr.decode()
         fsync = "on" if self._fsync else "off"
-        settings = _CONFIG.format(port=self.port, folder=self.folder, fsync=fsync)
+        settings = _CONFIG.format(port=self.port, folder=self.folder, fsync=fsync, connections=self._connections)
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.write(settings)
         (self.folder / "data" / "pg_hba.conf").write_text(_HBA)
@@ -148,10 +149,10 @@ class Postgres:
 
 
 @contextmanager
-def server(*, fsync: bool = False) -> Iterator[Postgres]:
+def server(*, fsync: bool = False, connections: int = 300) -> Iterator[Postgres]:
     """Run a server for as long as the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="daypass-pg-"))
-    made = Postgres(folder, fsync=fsync)
+    made = Postgres(folder, fsync=fsync, connections=connections)
     try:
         made.found()
         made.start()

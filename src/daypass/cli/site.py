@@ -102,6 +102,8 @@ class Site:
     def again(self) -> Site:
         """Return the same place read afresh, through the same connection to the forge."""
         site = Site(self.folder, self.acting, self._hub)
+        # A commit's policies never change: reading those of the same main again would make every end of access wait.
+        site._policies = dict(list(self._policies.items())[-1:])
         if self._live:
             site.sync()
         return site
