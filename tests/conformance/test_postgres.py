@@ -9,14 +9,16 @@ import psycopg
 import pyrage
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from conformance.suite import NAME, TargetContract
 from conformance.world import Around, Killed, World
 from daypass.core.catalogue import TargetSettings
+from daypass.core.errors import ExitCode
 from daypass.core.grant import canonical
-from daypass.core.plan import Entitlement
+from daypass.core.plan import Entitlement, Reason
 from daypass.edges.targets.postgres import PostgresTarget, from_environment
-from daypass.edges.targets.postgres_privilege import LONGEST, login_of, read_privilege
+from daypass.edges.targets.postgres_privilege import LONGEST, bridge_of, login_of, read_privilege
 from daypass.ports import Abilities, Target
 from servers.postgres import Postgres, server
 from servers.proxy import Proxy
@@ -147,6 +149,63 @@ class TestPostgres(TargetContract):
     def least_privilege(self) -> str:
         return LEAST
 
+    # Bad days of this kind of server.
+
+    def test_a_server_put_back_from_an_old_backup_loses_what_had_ended(self, tmp_path: Path) -> None:
+        world = World(tmp_path / "life", self)
+        world.grant(-120, 60)
+        world.apply(-119)
+        handed = world.handover()
+        self.cluster.back_up(tmp_path / "backup")
+        world.apply(61)
+        assert not self.enters(world.place, self.one(), handed)
+        self.cluster.put_back(tmp_path / "backup")
+        assert self.enters(world.place, self.one(), handed)
+        done = world.apply(62)
+        assert [(o.change.reason, o.ok) for o in done.outcomes] == [(Reason.RETURNED, True)]
+        assert not self.enters(world.place, self.one(), handed)
+        assert world.held() == world.ours() == set()
+
+    def test_a_server_that_was_rebuilt_empty_is_given_again_what_main_says(self, tmp_path: Path) -> None:
+        world = World(tmp_path / "life", self)
+        world.grant(-120, 60)
+        world.apply(-119)
+        self.folder = None
+        self.welcome(world.place, [self.one()])
+        assert not self.enters(world.place, self.one(), world.handover())
+        done = world.apply(-118)
+        assert [(o.change.reason, o.ok) for o in done.outcomes] == [(Reason.LOST, True)]
+        assert self.enters(world.place, self.one(), world.handover())
+        world.settled(-117)
+
+    def test_access_that_somebody_took_away_by_hand_is_given_again_and_said(self, tmp_path: Path) -> None:
+        world = World(tmp_path / "life", self)
+        world.grant(-120, 60)
+        world.apply(-119)
+        name = bridge_of(self.one()).name
+        self.cluster.boss(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+        done = world.apply(-118)
+        assert [(o.change.reason, o.ok) for o in done.outcomes] == [(Reason.LOST, True)]
+        assert self.enters(world.place, self.one(), world.handover())
+
+    def test_a_role_that_the_catalogue_has_and_the_server_has_not_is_said_until_it_is_there(
+        self, tmp_path: Path
+    ) -> None:
+        world = World(tmp_path / "life", self)
+        self.cluster.boss("DROP OWNED BY orders_readonly", "DROP ROLE orders_readonly")
+        world.grant(-120, 60)
+        done = world.apply(-119)
+        assert [o.error for o in done.outcomes] == ["the server has no role 'orders_readonly'"]
+        assert done.exit_code is ExitCode.PARTIAL
+        self.cluster.boss(
+            "CREATE ROLE orders_readonly",
+            "GRANT SELECT ON orders TO orders_readonly",
+            "GRANT orders_readonly TO daypass WITH ADMIN OPTION",
+        )
+        world.apply(-118)
+        assert self.enters(world.place, self.one(), world.handover())
+        world.settled(-117)
+
 
 class TestPostgresLogin(TestPostgres):
     """The same contract where the subject is given a login of their own, which nobody else can know."""
@@ -203,6 +262,17 @@ class TestPostgresLogin(TestPostgres):
         world.apply(62)
         assert world.held() == world.ours() == set()
         world.settled(63)
+
+    def test_neither_ledger_nor_server_knows_the_secret(self, tmp_path: Path) -> None:
+        world = World(tmp_path / "life", self)
+        world.grant(-120, 60)
+        done = world.apply(-119)
+        password = conninfo_to_dict(self.opened(world.handover()).strip())["password"]
+        assert isinstance(password, str)
+        ledger = [repr(done), *map(repr, world.bodies()), world.access.git("log", "-p", "--all")]
+        assert "AGE ENCRYPTED FILE" in ledger[-1]
+        assert not any(password in text or SECRET in text for text in ledger)
+        assert password not in self.cluster.log.read_text(encoding="utf-8")
 
     def opened(self, sealed: str) -> str:
         """Open what was handed over with the subject's private key."""
