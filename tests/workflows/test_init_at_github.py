@@ -87,7 +87,7 @@ def test_every_package_is_pinned_to_what_is_installed() -> None:
     lines = [line for line in github_files.requirements_text().splitlines() if not line.startswith("#")]
     assert lines[0] == "--only-binary :all:"
     pins = dict(line.split("==") for line in lines[1:])
-    assert pins.pop("daypass") == __version__
+    assert "daypass" not in pins or pins.pop("daypass") == __version__  # named where it came from an index
     assert {"pydantic", "pydantic-core", "pygithub", "pynacl", "urllib3", "cffi"} <= set(pins)
     assert not {"pytest", "ruff", "zizmor"} & set(pins)
     assert all(metadata.version(name) == version for name, version in pins.items())
@@ -130,6 +130,23 @@ def test_what_came_from_a_repository_is_pinned_to_its_commit(monkeypatch: pytest
     origin = {"url": "https://github.com/acme/daypass.git", "vcs_info": {"vcs": "git", "commit_id": "0" * 40}}
     _known(monkeypatch, _Installed("daypass", [], json.dumps(origin)))
     assert github_files.requirements_text().endswith(f"daypass @ git+https://github.com/acme/daypass.git@{'0' * 40}\n")
+
+
+def test_what_came_from_a_folder_is_not_taken_from_whoever_has_its_name_at_an_index(
+    monkeypatch: pytest.MonkeyPatch, made: Access
+) -> None:
+    _known(
+        monkeypatch,
+        _Installed("daypass", ["a"], json.dumps({"url": "file:///src", "dir_info": {}})),
+        _Installed("a", []),
+    )
+    text = github_files.requirements_text()
+    assert text.splitlines()[-1] == "a==1.0"
+    assert not [line for line in text.splitlines() if line.startswith("daypass")]
+    said = made.run("init", "../fourth", "--github", "acme/access")
+    assert "daypass: .github/daypass/requirements.txt names no daypass" in said.err
+    _known(monkeypatch, _Installed("daypass", []))
+    assert "names no daypass" not in made.run("init", "../fifth", "--github", "acme/access").err
 
 
 def test_a_package_that_is_missing_or_unreadable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,5 +276,18 @@ def test_where_nothing_can_be_installed_the_run_says_what_to_set(hosted: Access,
     assert runner.run("check", expect=1, **more).stderr == "daypass: expected python3 to be 3.11 or newer\n"
 
 
+def test_requirements_that_name_no_daypass_install_nothing_by_its_name(hosted: Access, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "python3").write_text(
+        '#!/bin/sh\n[ "$1" = -c ] || { mkdir -p "$3/bin"; cp /bin/true "$3/bin/python"; }\n', encoding="utf-8"
+    )
+    (tools / "python3").chmod(0o755)
+    more = {"DAYPASS_HOME": None, "RUNNER_TEMP": str(tmp_path), "PATH": f"{tools}:{os.environ['PATH']}"}
+    said = Runner(hosted.top).run("gate", expect=1, **more).stderr
+    assert said == "daypass: requirements.txt names no daypass to install; it says what to do\n"
+    assert not (tmp_path / "daypass" / "ready").exists()
+
+
 def test_its_exit_code_is_daypasss(hosted: Access) -> None:
     assert Runner(hosted.top).run("check", "--no-such-option", expect=2).stdout == ""

@@ -36,6 +36,12 @@ _PINNED = """\
 # --upgrade --github …` of another version writes this anew.
 --only-binary :all:
 """
+UNKNOWN = """\
+# daypass itself is not among them. It was installed from a folder here, so a version number would name whatever an index
+# holds by that name, and that would get every secret. Install daypass from a repository of yours
+# (pip install git+https://…@COMMIT), then run `daypass init --merge --upgrade --github …` again.
+"""
+"""Stands in place of daypass's own pin where nobody knows what the pin should be."""
 _SOURCE = """\
 # What the workflows install: this repository is daypass's own source, so main itself.
 .
@@ -86,20 +92,23 @@ def _target_lines(indent: str, variables: list[str]) -> str:
 
 def requirements_text() -> str:
     """Pin daypass and all that it needs to what is installed here. Raises EdgeError where something is missing."""
-    pins = {name: f"{name}=={version}" for name, version in _installed("daypass")}
-    pins["daypass"] = _own_pin()
-    return _PINNED + "".join(f"{pins[name]}\n" for name in sorted(pins, key=lambda name: (name != "daypass", name)))
+    pins = {name: f"{name}=={version}\n" for name, version in _installed("daypass")}
+    pins["daypass"] = f"{own_pin()}\n" if own_pin() else UNKNOWN
+    return _PINNED + "".join(pins[name] for name in sorted(pins, key=lambda name: (name != "daypass", name)))
 
 
-def _own_pin() -> str:
-    """Name daypass as it was installed: a version of the index, or a commit of a repository (PEP 610)."""
+def own_pin() -> str:
+    """Name daypass as it was installed: a version of the index, or a commit of a repository (PEP 610).
+
+    "" where it came from elsewhere: a folder's version says nothing of what an index has by the name of daypass.
+    """
     said = metadata.distribution("daypass").read_text("direct_url.json")
     origin = json.loads(said) if said else {}
     commit = origin.get("vcs_info", {}).get("commit_id", "")
     url = str(origin.get("url", ""))
     if re.fullmatch(r"[0-9a-f]{40}", commit) and re.fullmatch(r"https://[A-Za-z0-9./_-]+", url):
         return f"daypass @ git+{url}@{commit}"
-    return f"daypass=={__version__}"
+    return "" if origin else f"daypass=={__version__}"
 
 
 def _installed(root: str) -> list[tuple[str, str]]:

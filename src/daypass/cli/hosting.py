@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daypass.cli.options import say
 from daypass.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,6 +133,17 @@ class Moving:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(form_text(self._catalogue()), encoding="utf-8")
         return [FORM_FILE]
+
+
+def warn_unpinned(top: Path) -> None:
+    """Say on stderr where the workflows have no daypass to install, which they find out only when they run."""
+    from daypass.cli.github_files import REQUIREMENTS, UNKNOWN
+
+    if UNKNOWN in (top / REQUIREMENTS).read_text(encoding="utf-8"):
+        say(
+            f"daypass: {REQUIREMENTS} names no daypass, since it was installed from a folder here",
+            "  hint: the file says how to name a commit; on runners of your own, DAYPASS_HOME names an installation",
+        )
 
 
 def next_steps(hosting: Hosting, key: Path | None) -> str:

@@ -79,7 +79,7 @@ def init(
     The private key is written outside the repository (mode 0600); its public half goes to policies/ledger.pub.
     """
     from daypass.cli.founding import Founding
-    from daypass.cli.hosting import Moving, next_steps, read_hosting
+    from daypass.cli.hosting import Moving, next_steps, read_hosting, warn_unpinned
 
     hosting = read_hosting(github, auth, bot)
     if upgrade and not (merge and hosting):
@@ -118,6 +118,8 @@ def init(
     click.echo(f"Made {top}: {len(written)} files and the ledger.")
     if founding.key_path:
         click.echo(f"The signing key is {founding.key_path} (mode 0600). Keep it where only the applier reads it.")
+    if hosting:
+        warn_unpinned(top)
     click.echo(next_steps(hosting, founding.key_path) if hosting else _next_steps(directory, example))
 
 
