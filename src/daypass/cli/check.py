@@ -189,7 +189,7 @@ def _check_pull(site: Any, number: int, at: datetime, output: str, jobs: int | N
     if pull.state != "open":
         click.echo(f"#{number} is {pull.state}; only open requests are checked", err=True)
         return int(ExitCode.OK)
-    return _check_proposal(site, (site.tip, pull.head), (pull.opened_by.handle, pull.opened_at), at, output, jobs)
+    return _check_proposal(site, (site.tip, pull.head), (pull.opened_by.handle, pull.asked_at), at, output, jobs)
 
 
 def _check_proposal(

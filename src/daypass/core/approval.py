@@ -58,7 +58,7 @@ class Pull:
 
     ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
     asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
-    among the pushers.
+    among the pushers. ``pushed_at`` is when the head moved last, None where that is not known.
     """
 
     number: int
@@ -73,6 +73,12 @@ class Pull:
     closed_reason: str = ""
     origin: str = ""
     machines: frozenset[str] = frozenset()
+    pushed_at: datetime | None = None
+
+    @property
+    def asked_at(self) -> datetime:
+        """Since when it asks for what it asks for now: a request that was opened early may have become another."""
+        return max(self.opened_at, self.pushed_at or self.opened_at)
 
 
 @dataclass(frozen=True, slots=True)

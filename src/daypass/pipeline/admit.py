@@ -280,7 +280,7 @@ class _Prover:
         folders = {change.path.rpartition("/")[0] for change in landing.changes if change.path.startswith(FOLDER)}
         listed = sorted(folders) if len(folders) <= _MANY_FOLDERS else [FOLDER.rstrip("/")]
         reviewed = {entry.path: entry.oid for under in listed for entry in self._history.entries(merge.head, under)}
-        asked = Asked(pull.opened_by.handle, pull.opened_at, self._window_of, self._is_current)
+        asked = Asked(pull.opened_by.handle, pull.asked_at, self._window_of, self._is_current)
         proposal = read_proposal(
             self._history, self._policy_at, base=merge.base, head=merge.head, asked=asked, at=merge.at
         )
@@ -345,7 +345,7 @@ class _Prover:
             head=merge.head,
             base=merge.base,
             merged_at=merge.at,
-            requested_at=pull.opened_at,
+            requested_at=pull.asked_at,
             requester=pull.opened_by.handle,
             subject=grant.subject,
             resource=grant.resource,

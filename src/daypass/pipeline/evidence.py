@@ -78,7 +78,7 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
         [review for review in evidence.reviews if review.at <= at],
         head=proposal.head,
         excluded=excluded,
-        opened_at=evidence.pull.opened_at,
+        opened_at=evidence.pull.asked_at,
         at=at,
     )
     return Verdict(item, judgement, problems)
@@ -152,7 +152,7 @@ def _pusher_problems(item: Item, proposal: Proposal, pull: Pull, at: datetime) -
         if other == pull.opened_by:
             continue
         if decision.requirements:
-            as_theirs = Request(grant, other.handle, pull.opened_at, item.kind, grant.span.starting(at))
+            as_theirs = Request(grant, other.handle, pull.asked_at, item.kind, grant.span.starting(at))
             if not other.handle or _answer(decide(proposal.policy, as_theirs)) == _answer(decision):
                 continue  # who is not known blocks already, whoever approves
         who = other.handle or repr(other.name)

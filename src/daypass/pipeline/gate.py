@@ -76,12 +76,12 @@ def _look(
     base: Oid,
     at: datetime,
 ) -> Gated:
-    if pull.opened_at > at:
+    if pull.asked_at > at:
         # Its own word says that it does not exist yet; a time like that must not be reckoned with.
         finding = Finding(
             "opened-in-future",
             Place(""),
-            f"the request says it was opened at {format_instant(pull.opened_at)}, which is still to come",
+            f"the request says it was opened at {format_instant(pull.asked_at)}, which is still to come",
             "set the clock right, or close the request and open it again",
         )
         return Gated(pull, Proposal(base, pull.head, (), (), (finding,), policy_at(base)), ())
@@ -90,7 +90,7 @@ def _look(
         admission = standing.admission(grant)
         return admission is not None and admission.blob == blob
 
-    asked = Asked(pull.opened_by.handle, pull.opened_at, standing.window_of, proved)
+    asked = Asked(pull.opened_by.handle, pull.asked_at, standing.window_of, proved)
     proposal = read_proposal(history, policy_at, base=base, head=pull.head, asked=asked, at=at, trace=True)
     proposal = _grants_only(proposal)
     if not proposal.items:

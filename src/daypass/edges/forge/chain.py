@@ -252,7 +252,7 @@ def fold(chain: Chain, who: Callable[[Link], Account]) -> tuple[Pull, tuple[Revi
         if event.kind in records.REVIEWS:
             reviews.append(Review(who(link), event.kind, event.oid("commit"), event.at, link.oid))
         elif event.kind == "pushed":
-            pull = replace(pull, head=event.oid("head"), pushers=(*pull.pushers, who(link)))
+            pull = replace(pull, head=event.oid("head"), pushers=(*pull.pushers, who(link)), pushed_at=event.at)
         elif event.kind == "merged":
             merge = Merge(event.oid("commit"), event.oid("base"), event.oid("head"), event.at, who(link))
             pull = replace(pull, state="merged", merge=merge)

@@ -93,7 +93,7 @@ class GitHubReader:
             found = replace(found, merge=self._merge(fields))
             if self._is_bots(fields.value("merged_by")):
                 self._merged_by_us.add(number)
-        return replace(found, pushers=self._pushers(fields, found))
+        return self._with_pushers(fields, found)
 
     def open_pulls(self) -> tuple[Pull, ...]:
         """Return the open pull requests for main by number.
@@ -214,12 +214,12 @@ class GitHubReader:
             return replace(pull, opened_by=Account("", f"somebody by {origin}, which is gone"), origin=origin)
         return replace(pull, opened_by=account_of(user, self._directory), origin=origin)
 
-    def _pushers(self, fields: Fields, pull: Pull) -> tuple[Account, ...]:
+    def _with_pushers(self, fields: Fields, pull: Pull) -> Pull:
         if not pull.opened_by.person and not pull.origin:
-            return ()  # no request of a machine passes on approvals, whoever pushed
+            return pull  # no request of a machine passes on approvals, whoever pushed
         home = self._at_home(fields)
         if not home and fields.value("head.repo") is None:
-            return (Account("", "somebody with access to a fork that is gone"),)
+            return replace(pull, pushers=(Account("", "somebody with access to a fork that is gone"),))
         branch = Branch(
             repository=self._repository if home else _repository_name(fields),
             name=fields.text("head.ref"),
@@ -228,10 +228,11 @@ class GitHubReader:
             merged_at=pull.merge.at if pull.merge is not None else None,
             own=home,
         )
-        found = pushers_of(self._api, self._directory, branch)
+        found, last = pushers_of(self._api, self._directory, branch)
         # What our bot pushed for somebody, they pushed.
         ours = self._bot.id if self._bot is not None and pull.origin else 0
-        return tuple(dict.fromkeys(pull.opened_by if number and number == ours else who for who, number in found))
+        people = tuple(dict.fromkeys(pull.opened_by if number and number == ours else who for who, number in found))
+        return replace(pull, pushers=people, pushed_at=last)
 
     def _reviewer(self, user: Any, said: str) -> Account:
         """Resolve who reviewed, and for an approval that counts whether they still are somebody at GitHub."""

@@ -38,8 +38,12 @@ class Branch:
     own: bool
 
 
-def pushers_of(api: Api, directory: Directory, branch: Branch) -> tuple[tuple[Account, int], ...]:
+def pushers_of(
+    api: Api, directory: Directory, branch: Branch
+) -> tuple[tuple[tuple[Account, int], ...], datetime | None]:
     """Return everybody who moved a branch since it was made, oldest first, with their account's id (0: none).
+
+    The instant is that of the last move, None where the record does not tell.
 
     The branch's beginning is the last one before the pull request was opened: one that was made anew since, at the same
     commit, does not hide who pushed before. Moves after the merge do not count.
@@ -54,17 +58,17 @@ def pushers_of(api: Api, directory: Directory, branch: Branch) -> tuple[tuple[Ac
         )
     except ApiError as error:
         if not branch.own and error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-            return (_unknown(f"somebody with access to {branch.repository}, which cannot be read"),)
+            return (_unknown(f"somebody with access to {branch.repository}, which cannot be read"),), None
         raise
     moves = _life([Fields(f"activity of {branch.name}", item) for item in found], branch)
     if moves is None:
-        return (_unknown("somebody whom GitHub's record of the branch does not tell"),)
+        return (_unknown("somebody whom GitHub's record of the branch does not tell"),), None
     people: dict[tuple[Account, int], None] = {}
     for move in reversed(moves):
         actor = move.value("actor")
         number = Fields(move.what, actor).number("id") if isinstance(actor, dict) else 0
         people[account_of(actor, directory), number] = None
-    return tuple(people)
+    return tuple(people), max(move.instant("timestamp") for move in moves)
 
 
 def _unknown(words: str) -> tuple[Account, int]:

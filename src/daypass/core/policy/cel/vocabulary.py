@@ -36,7 +36,7 @@ VOCABULARY = (
     Word("grant.duration", Kind.DURATION, "how long access lasts"),
     Word("grant.emergency", Kind.BOOL, "whether the purpose is an emergency"),
     Word("grant.absolute", Kind.BOOL, "whether the window names instants rather than a duration"),
-    Word("request.opened_at", Kind.TIMESTAMP, "when the request was opened"),
+    Word("request.opened_at", Kind.TIMESTAMP, "when the request was opened, or last pushed to"),
     Word("request.requester", Kind.STRING, "the handle of who opened the request"),
     Word("request.kind", Kind.STRING, '"new", or "widen" when an existing grant is to give more'),
     Word("requester.groups", Kind.STRINGS, "the groups that hold the requester"),
