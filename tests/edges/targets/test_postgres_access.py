@@ -368,3 +368,19 @@ def test_a_privilege_that_does_not_read_is_an_answer(pg) -> None:
     assert [done.error for done in target.carry_out(orders)] == ["expected a privilege as JSON, got '{'"]
     with pytest.raises(EdgeError, match="expected a privilege as JSON"):
         target.add(pg.one()._replace(privilege="{"), pg.until)
+
+
+def test_what_a_subject_passed_on_is_seen_and_is_nobodys_grant(pg) -> None:
+    """Somebody made alice an administrator of our bridge by hand, and she let a friend on."""
+    pg.people("alice", "mallory")
+    target = pg.target()
+    pg.add(target, pg.one())
+    bridge = bridge_of(pg.one()).name
+    pg.cluster.boss(f'GRANT "{bridge}" TO alice WITH ADMIN OPTION')
+    with pg.enter() as connection:
+        connection.execute(f'GRANT "{bridge}" TO mallory')
+    assert target.observe() == {pg.one(), pg.one("mallory")}
+    pg.remove(target, pg.one())
+    pg.remove(target, pg.one("mallory"))
+    assert target.observe() == frozenset()
+    assert not pg.may(READ, "mallory")

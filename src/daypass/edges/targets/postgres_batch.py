@@ -225,7 +225,7 @@ class Batch:
             if role is None:
                 return
             self._seen.check_role(job.privilege.member_of)
-            job.statements = [say.leave(job.privilege.member_of, [job.entitlement.principal])]
+            job.statements = [say.revoke(job.privilege.member_of, job.entitlement.principal)]
         elif bridge is not None:
             job.statements = [say.leave(job.bridge, [job.entitlement.principal])]
         what = role or bridge
@@ -278,14 +278,16 @@ class Batch:
             with session.transaction():
                 for statement in job.statements:
                     session.execute(statement)
-        except psycopg.errors.DependentObjectsStillExist:
-            # Objects that the login owns forbid dropping it; nobody comes in by it any more all the same.
-            bridge = job.bridge if job.bridge in self._seen.leads else None
-            job.statements = say.close_login(job.login, bridge)
-            self._alone(session, job)
         except psycopg.Error as error:
             _pass_on_death(session, error)
-            job.done = Done(said(error))
+            closed = say.close_login(job.login, job.bridge if job.bridge in self._seen.leads else None)
+            owns = isinstance(error, psycopg.errors.DependentObjectsStillExist)
+            if job.login and owns and job.statements != closed:
+                # Objects that the login owns forbid dropping it; nobody comes in by it any more all the same.
+                job.statements = closed
+                self._alone(session, job)
+            else:
+                job.done = Done(said(error))
 
 
 def _pass_on_death(session: Session, error: psycopg.Error) -> None:

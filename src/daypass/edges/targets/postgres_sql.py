@@ -174,9 +174,14 @@ _TRUTH: Final = {True: sql.SQL("TRUE"), False: sql.SQL("FALSE")}
 
 
 def leave(bridge: str, members: Iterable[str]) -> sql.Composed:
-    """Take members off a bridge."""
+    """Take members off a bridge, and whomever they let onto it."""
     names = sql.SQL(", ").join(map(sql.Identifier, members))
-    return sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(bridge), names)
+    return sql.SQL("REVOKE {} FROM {} CASCADE").format(sql.Identifier(bridge), names)
+
+
+def revoke(role: str, member: str) -> sql.Composed:
+    """Take membership away that somebody else gave."""
+    return sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(role), sql.Identifier(member))
 
 
 def make_login(login: Login, *, exists: bool) -> list[sql.Composed]:
