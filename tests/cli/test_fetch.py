@@ -127,7 +127,7 @@ def test_the_list_of_another_kind_of_target_is_refused(ssh: SshAccess) -> None:
     for name in ("embedded", "bastoin"):
         said = ssh.access.run("krl", name, "--at", T("10:04"), expect=2)
         assert f"the settings name no ssh target {name!r}" in said.err
-        assert "hint: one of bastion" in said.err
+        assert "hint: they name: bastion" in said.err
 
 
 def test_a_target_that_hands_nothing_over_says_so(access: Access) -> None:

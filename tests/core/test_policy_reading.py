@@ -120,7 +120,7 @@ def test_settings_that_make_no_sense_deny_everything(text, expected):
         ),
         (
             RESOURCE.replace("max_duration: 8h", "max_duration: 0h"),
-            "9:28 bad-duration a duration of 0h gives no access at all",
+            "9:28 bad-duration a duration of 0h is no time at all",
         ),
         (
             RESOURCE + "retention_until: 2026-02-30\n",
@@ -190,7 +190,7 @@ def test_purposes_are_read():
             PURPOSE.replace("4h", "31d"),
             "5:15 too-long 31d is longer than the 30d that the settings allow [write at most 30d]",
         ),
-        (PURPOSE.replace("4h", "0h"), "5:15 bad-duration a duration of 0h gives no access at all"),
+        (PURPOSE.replace("4h", "0h"), "5:15 bad-duration a duration of 0h is no time at all"),
     ],
 )
 def test_a_purpose_with_a_fault_denies_everything(text, expected):

@@ -113,7 +113,7 @@ def test_a_case_may_be_opened_by_somebody_else():
     [
         (
             f"{WIKI.replace('4h', '0h')}, at: 2026-11-20T10:00:00Z, expect: {{automatic: true}}",
-            "3:95 bad-duration a duration of 0h gives no access at all",
+            "3:95 bad-duration a duration of 0h is no time at all",
         ),
         (
             f"{WIKI}, at: 2026-11-31T10:00:00Z, expect: {{automatic: true}}",

@@ -225,7 +225,7 @@ def absolute(start: str, end: str) -> str:
         ),
         (
             changed("8h", "0h"),
-            ["9:13 [window.duration] bad-duration: a duration of 0h gives no access at all ()"],
+            ["9:13 [window.duration] bad-duration: a duration of 0h is no time at all ()"],
         ),
         (
             changed("8h", "-8h"),

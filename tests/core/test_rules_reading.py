@@ -60,7 +60,7 @@ def test_the_rules_of_the_design_are_read():
         (
             "  - id: a\n    when: 'true'\n    require:\n"
             "      - {approvals: {at_least: 1, from: owners}, escalate: {after: 0h, to: 'group:dba'}}\n",
-            ["6:68 bad-duration a duration of 0h gives no access at all"],
+            ["6:68 bad-duration a duration of 0h is no time at all"],
         ),
         (
             '  - {id: a, when: grant.rol == "x", deny: true}\n',

@@ -53,7 +53,7 @@ def test_a_duration_is_the_sum_of_its_parts(parts) -> None:
         ("1m1h", "'1m1h' is not a duration; write for example 8h, 30m, 7d or 1h30m"),
         ("1.5h", "'1.5h' is not a duration; write for example 8h, 30m, 7d or 1h30m"),
         ("٨h", "'٨h' is not a duration; write for example 8h, 30m, 7d or 1h30m"),
-        ("0h", "a duration of 0h gives no access at all"),
+        ("0h", "a duration of 0h is no time at all"),
         ("18262d", "18262d is longer than the 366d that any access may last"),
         ("366d1s", "366d1s is longer than the 366d that any access may last"),
     ],

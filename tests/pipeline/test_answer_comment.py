@@ -93,7 +93,7 @@ def test_nobody_else_extends(granted: Office, who: Account) -> None:
     [
         ("/extend", "'' is not a duration", "write for example 8h, 30m, 7d or 1h30m"),
         ("/extend forever", "'forever' is not a duration", "write for example 8h, 30m, 7d or 1h30m"),
-        ("/extend 0h", "a duration of 0h gives no access at all", "write for example /extend 2h"),
+        ("/extend 0h", "a duration of 0h is no time at all", "write for example /extend 2h"),
         ("/extend 2h @dave", "'2h @dave' is not a duration", "write for example 8h, 30m, 7d or 1h30m"),
     ],
 )

@@ -118,6 +118,7 @@ def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tupl
 def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str, ...]:
     from daypass.cli.site import Site
     from daypass.core.grant import canonical
+    from daypass.core.policy.policies.sheet import near
     from daypass.edges.targets.registry import store_path
 
     site = Site(folder)
@@ -130,7 +131,8 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str
         raise UsageError(f"{resource} has no role {role!r}", hint="one of " + ", ".join(place.roles))
     principal = catalogue.principal(subject, place)
     if not principal:
-        raise UsageError(f"the directory has no {subject!r} with an identity at {place.target}")
+        hint = near(subject, catalogue.directory.subjects, "`identities` of policies/directory gives them one")
+        raise UsageError(f"the directory has no {subject!r} with an identity at {place.target}", hint=hint)
     target = catalogue.settings.targets[place.target]
     state = site.repository.state_dir  # kept relative to it: a repository that is moved or copied asks its own store
     store = str(store_path(target, state).relative_to(state)) if target.kind == "embedded" else ""

@@ -176,7 +176,7 @@ def krl(obj: dict[str, Any], target: str, output: Path | None, at: datetime | No
     settings = site.settings.targets.get(target)
     if settings is None or settings.kind != "ssh":
         known = [name for name, found in site.settings.targets.items() if found.kind == "ssh"]
-        raise UsageError(f"the settings name no ssh target {target!r}", hint=f"one of {', '.join(known) or 'none'}")
+        raise UsageError(f"the settings name no ssh target {target!r}", hint=f"they name: {', '.join(known) or 'none'}")
     ended = [handed for handed in site.standing.handed(target, site.instant(at)) if handed.ended]
     lines = [line for handed in ended if is_certificate(handed.text) for line in handed.text.splitlines()]
     path = output or place_below(settings, "krl", f"{target}.krl", site.repository.state_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -133,8 +134,9 @@ def _settings(text: str, signer: str, simulated_clock: bool) -> str:
 
 def _next_steps(directory: Path, example: bool) -> str:
     subject, resource = ("alice", "orders-db") if example else ("colleague", "example-db")
+    go = "" if directory == Path() else f"  cd {shlex.quote(str(directory))}\n"
     return (
-        f"Next:\n  cd {directory}\n  daypass check\n"
+        f"Next:\n{go}  daypass check\n"
         f"  daypass --as {subject} request --subject {subject} --resource {resource} --role readonly --for 1h "
         f'--reason "trying daypass out"'
     )

@@ -10,13 +10,14 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
 from daypass import __version__
-from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError
+from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, UsageError
 
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("daypass.cli.init:init", "make a new access repository"),
@@ -71,6 +72,16 @@ class Verbs(click.Group):
         module, name = VERBS[cmd_name][0].split(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that was typed; say which one may have been meant where there is none."""
+        if args[0] not in VERBS and not ctx.resilient_parsing:
+            close = get_close_matches(args[0], VERBS, 1, 0.6)
+            hint = f"did you mean {close[0]}?" if close else "`daypass --help` lists them"
+            raise UsageError(f"there is no verb {args[0]!r}", hint=hint)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs' lines without importing any."""

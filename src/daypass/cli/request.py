@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.options import Duration, Instant, at_option
-from daypass.core.errors import UsageError
+from daypass.core.errors import DaypassError, UsageError
 from daypass.core.window import Span, Window, format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from daypass.pipeline.propose import Opened
 
 
 @click.command()
@@ -80,11 +83,15 @@ def request(
     if opened.grant is not None and opened.decision is not None:
         click.echo(f"  grant  {opened.grant.id}")
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
+    _say_next(opened)
+    return 0
+
+
+def _say_next(opened: Opened) -> None:
     number = opened.pull.number
     alone = opened.decision is not None and not opened.decision.requirements
     first = "" if alone else f"`daypass approve {number}` by them, then "
     click.echo(f"Next: {first}`daypass gate {number}`", err=True)
-    return 0
 
 
 def _open_branch(site: Any, branch: str, at: datetime) -> int:
@@ -192,6 +199,7 @@ def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
+    _say_next(opened)
     return 0
 
 
@@ -226,6 +234,11 @@ def end(obj: dict[str, Any], grant: str, at: datetime | None) -> int:
         return int(gated.exit_code)
     click.echo(f"Merged #{opened.pull.number} as {gated.merge.commit[:12]}")
     warn_left_behind(site)
-    done = run_apply(site.again(), instant)
+    try:
+        done = run_apply(site.again(), instant)
+    except DaypassError as error:  # most people have no key of the applier's; its next run does the rest
+        hint = "the removal is merged: the applier's next run takes the access away"
+        error.hint = f"{hint}; {error.hint}" if error.hint else hint
+        raise
     print_applied(done, "text")
     return int(done.exit_code)

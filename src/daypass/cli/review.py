@@ -124,7 +124,8 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             say(f"#{each}: {error.message}; left open")
             codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
-    if site.elsewhere and not dry_run and any(found.merge is not None for found in results):
+    merged = not dry_run and any(found.merge is not None for found in results)
+    if site.elsewhere and merged:
         _start_applier(site)
     if output == "json":
         click.echo(gated_json(results), nl=False)
@@ -133,6 +134,8 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             click.echo(gated_text(found), nl=False)
         if not results:
             click.echo("No open requests.")
+    if merged and not site.elsewhere:
+        say("Next: `daypass apply` makes the targets so")
     return int(worst([*codes, *(found.exit_code for found in results if number is not None)]))
 
 

@@ -34,7 +34,7 @@ def parse_duration(text: str) -> timedelta:
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     value = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if value <= timedelta(0):
-        raise ValueError(f"a duration of {text} gives no access at all")
+        raise ValueError(f"a duration of {text} is no time at all")
     if value > LONGEST:
         raise ValueError(f"{text} is longer than the {format_duration(LONGEST)} that any access may last")
     return value

@@ -95,10 +95,10 @@ def status_text(
     waiting: Sequence[Any], live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: datetime
 ) -> str:
     """Write open requests and live grants."""
-    lines = [f"Status at {format_instant(at)}", f"{len(waiting)} open:"]
+    lines = [f"Status at {format_instant(at)}", f"{len(waiting)} open{':' if waiting else ''}"]
     for found in waiting:
         lines += [f"  {line}" for line in gated_text(found).rstrip("\n").split("\n")]
-    lines.append(f"{len(live)} granted:")
+    lines.append(f"{len(live)} granted{':' if live else ''}")
     for grant in live:
         if at < grant.window.start:
             state = f"opens in {format_duration(grant.window.start - at)}"

@@ -47,7 +47,7 @@ def access_from(environ: Mapping[str, str]) -> Access:
     token = environ.get("GITHUB_TOKEN", "") or environ.get("GH_TOKEN", "")
     if not token:
         raise EdgeError(
-            "nothing here to be known by at GitHub",
+            "there is neither an App nor a token here to act by at GitHub",
             hint="set DAYPASS_APP_ID and DAYPASS_APP_KEY, or GITHUB_TOKEN; docs/github.md says which is for what",
         )
     if not token.isascii() or not token.isprintable() or " " in token:

@@ -18,6 +18,7 @@ from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
 from daypass.core.grant import ABSENT, Oid
+from daypass.core.policy.policies.sheet import near
 from daypass.core.window import format_instant
 from daypass.edges.forge import records
 from daypass.edges.forge.chain import (
@@ -239,9 +240,8 @@ class LocalForge:
             return name, email, self._directory.by_email(email)
         person = self._directory.subjects.get(self._acting)
         if person is None:
-            raise UsageError(
-                f"the directory does not know {self._acting!r}", hint="--as takes a handle of policies/directory"
-            )
+            hint = near(self._acting, self._directory.subjects, "--as takes a handle of policies/directory")
+            raise UsageError(f"the directory does not know {self._acting!r}", hint=hint)
         if not person.emails:
             raise UsageError(
                 f"{self._acting!r} has no email address in the directory, so nothing can be recorded as theirs",
