@@ -30,7 +30,8 @@ def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None) -
         raise UsageError(f"#{number} is {pull.state}; only open requests are reviewed")
     review = site.forge.review(number, commit=pull.head, state=state, at=instant)
     click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
-    found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=instant)
+    then = max(instant, review.at)  # the forge's clock goes on, and a review from later than the run does not count yet
+    found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=then)
     click.echo(gated_text(found), nl=False)
     return 0
 

@@ -77,8 +77,10 @@ def test_a_title_is_fit_to_be_shown(world: World) -> None:
 
 
 def test_an_unknown_number_is_an_error(world: World) -> None:
-    hint = fails(lambda: world.forge().pull(9), "there is no pull request 9 in acme/access")
-    assert hint == "or it is not there, or the token cannot see it"
+    hint = fails(
+        lambda: world.forge().pull(9), "there is no pull request 9 in acme/access, or this token cannot see it"
+    )
+    assert hint == "`daypass status` lists the open ones"
 
 
 def test_one_for_another_branch_is_none_of_ours(world: World) -> None:

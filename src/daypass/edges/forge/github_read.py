@@ -158,7 +158,8 @@ class GitHubReader:
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 raise EdgeError(
-                    f"there is no pull request {number} in {self._repository}", hint=f"or {error.hint}"
+                    f"there is no pull request {number} in {self._repository}, or this token cannot see it",
+                    hint="`daypass status` lists the open ones",
                 ) from error
             raise
         return Fields(f"pull request {number}", found)

@@ -151,6 +151,11 @@ class Remote:
             return EdgeError(
                 f"{self.url} {what}: {locked[0]}", hint="if no other git is at work in this clone, remove that file"
             )
+        if any("could not read Username" in line or "Authentication failed" in line for line in lines):
+            return EdgeError(
+                f"{self.url} {what}: the token was not accepted",
+                hint="is it whole, is it still valid, and was it made for this repository?",
+            )
         return EdgeError(
             f"{self.url} {what}: {telling[-1] if telling else 'no message'}",
             hint="is it there, can the token read it, is the network up?",
