@@ -11,6 +11,7 @@ from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply import Applied
 from daypass.pipeline.apply import apply as carry_out
+from daypass.pipeline.readings import Look, observe
 from daypass.pipeline.survey import Survey, survey
 from driver import Access
 from fakes.target import FakeTarget
@@ -43,20 +44,28 @@ class FaultyWorld:
         names = Site(self.access.top).settings_at(main).targets
         return {name: self.targets[name] for name in names if name in self.targets}
 
-    def survey(self, at: str) -> Survey:
+    def survey(self, at: str, look: Look = observe) -> Survey:
         site = Site(self.access.top)
         return survey(
-            site.history, site.forge, site.policy_at, site.standing, self.open, tip=site.tip, at=parse_instant(on(at))
+            site.history,
+            site.forge,
+            site.policy_at,
+            site.standing,
+            self.open,
+            tip=site.tip,
+            at=parse_instant(on(at)),
+            look=look,
         )
 
-    def apply(self, at: str, *, books: Any = None, confirmed: str = "") -> Applied:
+    def apply(self, at: str, *, books: Any = None, confirmed: str = "", hurry: bool = False) -> Applied:
         return carry_out(
-            lambda: self.survey(at),
+            lambda look: self.survey(at, look),
             books if books is not None else Site(self.access.top).books,
             self.open,
             run="run",
             confirmed=confirmed,
             progress=lambda *_: None,
+            hurry=hurry,
         )
 
     def standing(self) -> Any:

@@ -121,7 +121,7 @@ def apply(
     return int(worst(codes))
 
 
-def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
+def run_apply(site: Any, at: datetime, confirm: str = "", *, hurry: bool = False) -> Any:
     """Apply at an instant, alone on this machine."""
     from daypass.cli.site import program_digest, progress
     from daypass.edges.lock import exclusive
@@ -137,7 +137,7 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
                 opened[main] = site.targets(main)
             return opened[main]
 
-        def take() -> Any:
+        def take(look: Any) -> Any:
             fresh = site.again()
             return survey(
                 fresh.history,
@@ -149,10 +149,11 @@ def run_apply(site: Any, at: datetime, confirm: str = "") -> Any:
                 at=at,
                 memory=fresh.memory,
                 program=program_digest(),
+                look=look,
             )
 
         run = site.run_name(at)
-        done = carry_out(take, site.books, targets, run=run, confirmed=confirm, progress=progress)
+        done = carry_out(take, site.books, targets, run=run, confirmed=confirm, progress=progress, hurry=hurry)
         every = done.survey.policy.catalogue.settings.ledger_heartbeat
         beat(site.books, done.survey, every=every, exit_code=int(done.exit_code), run=run)
         return done

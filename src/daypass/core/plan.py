@@ -151,11 +151,15 @@ def changes_digest(main: str, changes: Iterable[Intended]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted."""
+    """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted.
+
+    ``late`` names those among the unreadable that may still answer.
+    """
 
     entitlements: frozenset[Entitlement]
     unreadable: Mapping[str, str] = field(default_factory=dict)
     offered: frozenset[Entitlement] = frozenset()
+    late: frozenset[str] = frozenset()
 
 
 def compute(
@@ -320,22 +324,33 @@ def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> 
     back additions alone: a removal never waits for an addition (invariant 8). Only changes that open or end access
     count; telling a target again what it holds already does not.
     """
-    taken = [c for c in plan.changes if c.action is Action.REMOVE and c.reason not in BOUND_TO_TIME]
-    given = [c for c in plan.changes if c.action is Action.ADD and c.reason not in THERE_BEFORE]
+    taken, given = _weighty(plan.changes)
     problems = []
-    if len(taken) > removals:
+    if taken and len(taken) > removals:
         problems.append(
             f"{len(taken)} removals that no window's end asks for, where the settings allow {removals} at once"
         )
-    if len(given) > additions:
+    if given and len(given) > additions:
         problems.append(f"{len(given)} additions, where the settings allow {additions} at once")
     if not problems or confirmed == plan.digest:
         return Braked(plan.changes, ())
     held = set(given)
-    if len(taken) > removals:
+    if taken and len(taken) > removals:
         held = {*taken, *(change for change in plan.changes if change.action is Action.ADD)}
     return Braked(
         tuple(change for change in plan.changes if change not in held),
         tuple(change for change in plan.changes if change in held),
         "the brake holds: " + "; ".join(problems),
     )
+
+
+def weight(changes: Iterable[Intended]) -> tuple[int, int]:
+    """Return how many of these removals and how many of these additions the brake counts."""
+    taken, given = _weighty(changes)
+    return len(taken), len(given)
+
+
+def _weighty(changes: Iterable[Intended]) -> tuple[list[Intended], list[Intended]]:
+    every = list(changes)
+    taken = [c for c in every if c.action is Action.REMOVE and c.reason not in BOUND_TO_TIME]
+    return taken, [c for c in every if c.action is Action.ADD and c.reason not in THERE_BEFORE]

@@ -8,7 +8,7 @@ looking. Running twice changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -16,10 +16,22 @@ from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Intended, Reason, brake
+from daypass.core.plan import (
+    BOUND_TO_TIME,
+    Action,
+    Braked,
+    Entitlement,
+    Holding,
+    Intended,
+    Observed,
+    Reason,
+    brake,
+    weight,
+)
 from daypass.pipeline.carrier import Carrier, Progress
+from daypass.pipeline.readings import PATIENCE, Look, Readings
 from daypass.pipeline.survey import Survey
-from daypass.ports import Books, Recaller, Target
+from daypass.ports import Books, Recaller, Target, TargetReader
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 """Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
@@ -48,40 +60,93 @@ class Applied:
         return any(outcome.ok and not outcome.recovered for outcome in self.outcomes)
 
 
+Take = Callable[[Look], Survey]
+"""Reads and plans afresh; the targets are read by what it is given."""
+
+
 def apply(
-    take: Callable[[], Survey],
+    take: Take,
     books: Books,
     open_targets: OpenTargets,
     *,
     run: str,
     confirmed: str = "",
     progress: Progress,
+    hurry: bool = False,
     attempts: int = 5,
 ) -> Applied:
     """Carry a survey's plan out.
 
-    ``take`` reads and plans afresh: it is called again when another run was first at the ledger. Raises ConflictError
-    when that happens ``attempts`` times, and lets no target be touched before the intents are in the ledger. The
-    targets are those of the commit that the survey stands on.
+    ``take`` is called again when another run was first at the ledger. Raises ConflictError when that happens
+    ``attempts`` times, and lets no target be touched before the intents are in the ledger. The targets are those of
+    the commit that the survey stands on.
+
+    A target that is slow to answer delays nothing elsewhere: the others are served first, and then it is waited for;
+    in a ``hurry``, no longer than until the next window opens or ends.
     """
-    for attempt in range(attempts):
-        found = take()
-        braked = brake(
-            found.plan, removals=found.removals_allowed, additions=found.additions_allowed, confirmed=confirmed
-        )
-        changes, held, why = _allowed(found, braked)
-        try:
-            standing = _write_intents(found, books, changes, run)
-        except ConflictError:
-            if attempt == attempts - 1:
-                raise
-            continue
-        done = Applied(found, list(found.recovered), held, why)
-        targets = _recalled(open_targets(Oid(found.plan.main)), standing, found.plan.at)
-        carrier = Carrier(books, targets, found, standing, run, progress)
-        done.outcomes += carrier.carry_out(changes)
-        return done
-    raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
+    readings = Readings()
+    work = _Work(take, books, open_targets, run, confirmed, progress, attempts)
+    first = work.round(readings, PATIENCE)
+    if not first.survey.late:
+        return first
+    readings.forget(outcome.change.entitlement.target for outcome in first.outcomes)
+    rest = work.round(readings, _left(first.survey) if hurry else None, before=first)
+    changes = first.survey.plan.changes + rest.survey.plan.changes
+    whole = replace(rest.survey, plan=replace(rest.survey.plan, changes=changes))
+    return Applied(whole, first.outcomes + rest.outcomes, rest.held, rest.held_message)
+
+
+def _left(found: Survey) -> float:
+    """Return for how many seconds nothing is due, an hour at most."""
+    return max(0.0, min((found.boundary - found.plan.at).total_seconds(), 3600.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one run works with."""
+
+    take: Take
+    books: Books
+    open_targets: OpenTargets
+    run: str
+    confirmed: str
+    progress: Progress
+    attempts: int
+
+    def round(self, readings: Readings, patience: float | None, before: Applied | None = None) -> Applied:
+        """Plan by what has answered within ``patience`` seconds, and carry that out.
+
+        What was done ``before`` in this run counts at the brake.
+        """
+
+        def look(
+            targets: Mapping[str, TargetReader | EdgeError], holdings: Mapping[Entitlement, Holding], at: datetime
+        ) -> Observed:
+            return readings.look(targets, holdings, at, patience)
+
+        taken, given = (0, 0) if before is None else weight(o.change for o in before.outcomes if not o.recovered)
+        for attempt in range(self.attempts):
+            found = self.take(look)
+            braked = brake(
+                found.plan,
+                removals=found.removals_allowed - taken,
+                additions=found.additions_allowed - given,
+                confirmed=self.confirmed,
+            )
+            changes, held, why = _allowed(found, braked)
+            try:
+                standing = _write_intents(found, self.books, changes, self.run)
+            except ConflictError:
+                if attempt == self.attempts - 1:
+                    raise
+                readings.forget()
+                continue
+            done = Applied(found, list(found.recovered), held, why)
+            targets = self.open_targets(Oid(found.plan.main))
+            told = _recalled({n: t for n, t in targets.items() if n not in found.late}, standing, found.plan.at)
+            done.outcomes += Carrier(self.books, told, found, standing, self.run, self.progress).carry_out(changes)
+            return done
+        raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
 
 
 def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple[Intended, ...], str]:

@@ -14,7 +14,8 @@ from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import BATCH, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import THERE_BEFORE, Action, Intended, Observed
-from daypass.pipeline.survey import AT_ONCE, Survey, observe
+from daypass.pipeline.readings import AT_ONCE, observe
+from daypass.pipeline.survey import Survey
 from daypass.ports import Books, Done, Order, Target
 
 Progress = Callable[[int, int, str], None]

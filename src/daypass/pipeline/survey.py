@@ -6,10 +6,8 @@ Holds no way to write (invariant 11).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.catalogue import Catalogue
@@ -22,7 +20,8 @@ from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Pla
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
-from daypass.ports import ForgeReader, History, Inviting, Memory, TargetReader
+from daypass.pipeline.readings import Look, observe
+from daypass.ports import ForgeReader, History, Memory, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 """Opens the targets of a commit's settings for reading; one that cannot be opened is an error in its place."""
@@ -33,7 +32,7 @@ class Survey:
     """Everything that reading tells: the plan, what could not be proved, and what an earlier run left open.
 
     ``stuck`` is why main is not followed, None when it is. ``boundary`` is the first instant at which a window opens or
-    ends: nothing changes before it unless something else moves.
+    ends: nothing changes before it unless something else moves. ``late`` names the targets that had not answered yet.
     """
 
     plan: Plan
@@ -45,6 +44,7 @@ class Survey:
     additions_allowed: int
     stuck: RefusedError | None = None
     boundary: datetime = FOREVER
+    late: frozenset[str] = frozenset()
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -77,8 +77,11 @@ def survey(
     at: datetime,
     memory: Memory | None = None,
     program: str = "",
+    look: Look = observe,
 ) -> Survey:
     """Read everything and plan. Holds no way to write (invariant 11).
+
+    ``look`` reads the targets; by default it waits for all of them.
 
     Where ``memory`` knows that nothing was to be done and nothing has moved since, that is the answer; ``program``
     names the program that reckons, so that another version reckons anew.
@@ -110,7 +113,7 @@ def survey(
         admitted, stuck, tip = Admitted(), error, Oid(standing.main)
         policy = policy_at(tip)
         targets = open_readers(tip)
-    observed = observe({**targets, **_unnamed(standing, targets)}, standing.holdings, at)
+    observed = look({**targets, **_unnamed(standing, targets)}, standing.holdings, at)
     unreadable = {name for name, target in targets.items() if not _readable(target)}
     inviting = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.invites}
     recovered = tuple(_recover(standing, observed, unreadable, inviting))
@@ -142,6 +145,7 @@ def survey(
         limits.brake_additions.of(len(holdings)),
         stuck,
         next_boundary(claims, at),
+        observed.late,
     )
     # Targets are asked once more: what was planned by must be what the grounds name.
     if (
@@ -203,50 +207,6 @@ def _taken(
 
 def _readable(target: TargetReader | EdgeError) -> bool:
     return isinstance(target, EdgeError) or target.abilities.readable
-
-
-AT_ONCE = 8
-"""How many targets are worked with side by side."""
-
-
-def observe(
-    targets: Mapping[str, TargetReader | EdgeError], holdings: Mapping[Entitlement, Holding], at: datetime
-) -> Observed:
-    """Read every target, side by side; one that fails or is slow stops only itself (invariant 8).
-
-    Of a target that nobody can read, what the ledger says was given until later than ``at`` is taken for what exists.
-    """
-    offered: dict[str, frozenset[Entitlement]] = {}
-
-    def look(item: tuple[str, TargetReader | EdgeError]) -> frozenset[Entitlement] | str:
-        name, target = item
-        if isinstance(target, EdgeError):
-            return target.message
-        if not target.abilities.readable:
-            mine = (held for held in holdings.values() if held.entitlement.target == name)
-            return frozenset(held.entitlement for held in mine if held.until is None or held.until > at)
-        try:
-            found = target.observe()
-        except EdgeError as error:
-            return error.message
-        if target.abilities.invites:
-            offered[name] = cast("Inviting", target).awaited()
-        return found
-
-    ordered = sorted(targets.items())
-    if len(ordered) == 1:
-        seen = [look(ordered[0])]
-    else:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            seen = list(pool.map(look, ordered))
-    found: set[Entitlement] = set()
-    unreadable: dict[str, str] = {}
-    for (name, _), answer in zip(ordered, seen, strict=True):
-        if isinstance(answer, str):
-            unreadable[name] = answer
-        else:
-            found |= answer
-    return Observed(frozenset(found), unreadable, frozenset().union(*offered.values()))
 
 
 def _importing(

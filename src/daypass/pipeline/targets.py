@@ -11,7 +11,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
 from daypass.core.window import format_duration
-from daypass.pipeline.survey import AT_ONCE
+from daypass.pipeline.readings import AT_ONCE
 from daypass.ports import TargetReader
 
 TOLERANCE = timedelta(seconds=5)
