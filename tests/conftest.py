@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from driver import Access
+from founded import example
 
 hypothesis.settings.register_profile("shared", deadline=None)  # machines are shared: a slow example is no fault
 hypothesis.settings.load_profile("shared")
@@ -40,11 +41,4 @@ def _held_to_github() -> None:
 @pytest.fixture
 def access(tmp_path: Path) -> Access:
     """The worked example, founded at 2026-11-20T08:00:00Z on a simulated clock."""
-    top = tmp_path / "access"
-    top.mkdir()
-    made = Access(top)
-    made.git("init", "-q", "--initial-branch=main")
-    made.git("config", "user.name", "Olga Platform")
-    made.git("config", "user.email", "olga@example.com")
-    made.run("init", ".", "--example", "--simulated-clock", "--at", "2026-11-20T08:00:00Z")
-    return made
+    return example(tmp_path / "access", "2026-11-20T08:00:00Z")

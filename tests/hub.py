@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from driver import Said
+from founded import copy, once
 from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User
 
 REPOSITORY = "acme/access"
@@ -155,28 +156,17 @@ class Hub:
 
     def _found(self) -> None:
         """Make the example with ``daypass init --github``, and push main and the ledger."""
-        from daypass.cli.init import template_files
-        from daypass.cli.main import main
-
-        folder = self.top / "platform"
-        folder.mkdir()
-        git(folder, "init", "-q", "--initial-branch=main")
-        identify(folder, "olga")
-        example = template_files("example", ("olga", "Olga", "olga@example.com"))
-        for path, text in {_PEOPLE_FILE: _with_accounts(example[_PEOPLE_FILE]), **self._files}.items():
-            place = folder / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8")
-        git(folder, "add", "-A")
-        git(folder, "commit", "-q", "-m", "Write down who is who")
         wanted = ["init", ".", "--example", "--merge", "--github", REPOSITORY, "--auth", self.auth]
         wanted += ["--bot", f"{self.app.bot.login}:{BOT_ID}"] if self.auth == "app" else []
         wanted += ["--simulated-clock"] if self.simulated else []
-        keys = self.top / "keys"
-        with environment({"DAYPASS_KEYS": str(keys)}):
-            said = captured(lambda: main(["-C", str(folder), *wanted]))
-        assert said.code == 0, said.err
-        (key,) = keys.glob("*.pem")
+
+        def make(place: Path) -> None:
+            _make(place / "platform", place / "keys", wanted, self._files)
+
+        made = once((*wanted, *sorted(self._files.items())), make)
+        folder = self.top / "platform"
+        copy(made / "platform", folder)
+        (key,) = (made / "keys").glob("*.pem")
         self.ledger_key = key.read_text(encoding="ascii")
         self._connect(folder, "olga")
         git(folder, "push", "-q", "origin", "main", "daypass-ledger")
@@ -418,6 +408,25 @@ class Hub:
             with self.double.lock:
                 return issue_installation_token(self.double, self.app, None, None).value
         return self.tokens.get(who, who)
+
+
+def _make(folder: Path, keys: Path, wanted: list[str], files: Mapping[str, str]) -> None:
+    from daypass.cli.init import template_files
+    from daypass.cli.main import main
+
+    folder.mkdir()
+    git(folder, "init", "-q", "--initial-branch=main")
+    identify(folder, "olga")
+    people = template_files("example", ("olga", "Olga", "olga@example.com"))[_PEOPLE_FILE]
+    for path, text in {_PEOPLE_FILE: _with_accounts(people), **files}.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "Write down who is who")
+    with environment({"DAYPASS_KEYS": str(keys)}):
+        said = captured(lambda: main(["-C", str(folder), *wanted]))
+    assert said.code == 0, said.err
 
 
 def _with_accounts(people: str) -> str:

@@ -21,7 +21,7 @@ from daypass.pipeline.propose import end
 from daypass.pipeline.readings import Look, observe
 from daypass.pipeline.survey import Survey, survey
 from daypass.ports import Done, Order, Target
-from driver import Access
+from founded import example
 
 Wrap = Callable[[Target], Any]
 
@@ -37,12 +37,13 @@ roles:
   readonly: {max_duration: 8h, privilege: %s}
   admin: {max_duration: 8h, privilege: %s}
 """
+_EARLIER = format_instant(datetime.now(UTC).replace(microsecond=0) - timedelta(hours=6))
 
 
 class World:
     """alice, bob and carol of the example are the bench's three principals; requests need no approval.
 
-    Times are minutes from the second at which the world was made; the repository is four hours older. ``place`` is the
+    Times are minutes from the second at which the world was made; the repository is hours older. ``place`` is the
     target's own world.
     """
 
@@ -51,12 +52,7 @@ class World:
         self.start = datetime.now(UTC).replace(microsecond=0)
         self.place = folder / "world"
         self.place.mkdir(parents=True)
-        self.access = Access(folder / "access")
-        self.access.top.mkdir()
-        self.access.git("init", "-q", "--initial-branch=main")
-        self.access.git("config", "user.name", "Olga Platform")
-        self.access.git("config", "user.email", "olga@example.com")
-        self.access.run("init", ".", "--example", "--simulated-clock", "--at", self.at(-240))
+        self.access = example(folder / "access", _EARLIER)
         self._write(dict(zip(("alice", "bob", "carol"), bench.principals, strict=True)) | dict(identities or {}))
         if bench.private_key is not None:  # who has a key in the directory counts only with its signature
             self.access.git("config", "gpg.format", "ssh")

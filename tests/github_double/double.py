@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -23,6 +24,16 @@ ACTIONS_APP = 15368
 _NOT_IN_EVENTS = ("type", "organization_id", "notification_setting", "parent")
 _TEAMS_WHOLE = {"opened", "closed", "reopened", "edited", "converted_to_draft", "ready_for_review"}
 """The actions of pull_request that tell of teams as the REST API does; the others tell less."""
+
+
+@cache
+def _app_key(number: int) -> tuple[str, rsa.RSAPublicKey]:
+    """Make the private key, in PEM, and the public one of a hub's nth App; making one takes long."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    return pem.decode(), key.public_key()
 
 
 class Double:
@@ -222,14 +233,11 @@ class Double:
     ) -> App:  # fmt: skip
         """Make a GitHub App, installed on some repositories, with a new key and its bot account ``slug[bot]``."""
         names = list(repositories)
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        ).decode()
+        pem, public = _app_key(len(self.apps))
         bot = self._account(User(f"{slug}[bot]", bot_id or self.next_id(), "Bot"))
         owner = self.repositories[names[0].lower()].owner if names else self.web_flow
         app = App(
-            id or self.next_id(), slug, owner, bot, pem, key.public_key(), dict(permissions), self.next_id(), names,
+            id or self.next_id(), slug, owner, bot, pem, public, dict(permissions), self.next_id(), names,
             f"Iv23{self.next_id()}",
         )  # fmt: skip
         with self.lock:

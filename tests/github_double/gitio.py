@@ -75,16 +75,30 @@ def text(path: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, str]
     return run(path, *arguments, stdin=stdin, env=env).stdout.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
+SETTINGS = """
+[http]
+	receivepack = true
+[receive]
+	hideRefs = refs/pull
+	autogc = false
+	fsckObjects = true
+	denyDeleteCurrent = refuse
+[uploadpack]
+	allowFilter = true
+	allowAnySHA1InWant = true
+[gc]
+	auto = 0
+[core]
+	logAllRefUpdates = false
+"""
+
+
 def create(path: Path, branch: str) -> None:
     """Make an empty bare repository as GitHub serves one: any object may be asked for, refs/pull is GitHub's own."""
     path.mkdir(parents=True)
     run(path, "init", "-q", "--bare", f"--initial-branch={branch}", ".")
-    for name, setting in (
-        ("http.receivepack", "true"), ("receive.hideRefs", "refs/pull"), ("uploadpack.allowFilter", "true"),
-        ("uploadpack.allowAnySHA1InWant", "true"), ("gc.auto", "0"), ("receive.autogc", "false"),
-        ("receive.fsckObjects", "true"), ("core.logAllRefUpdates", "false"), ("receive.denyDeleteCurrent", "refuse"),
-    ):  # fmt: skip
-        run(path, "config", name, setting)
+    with (path / "config").open("a", encoding="utf-8") as settings:
+        settings.write(SETTINGS)
     hook = path / "hooks" / "update"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -42,8 +45,7 @@ def access_from(environ: Mapping[str, str]) -> Access:
         number = environ.get("DAYPASS_APP_INSTALLATION", "")
         if number and not (number.isascii() and number.isdecimal()):
             raise EdgeError(f"expected a number in DAYPASS_APP_INSTALLATION, got {number!r}")
-        _check_key(key)
-        return Access("app", app=Auth.AppAuth(app, key), app_id=app, installation=int(number or 0))
+        return Access("app", app=Auth.AppAuth(app, sign_func=_signer(key)), app_id=app, installation=int(number or 0))
     token = environ.get("GITHUB_TOKEN", "") or environ.get("GH_TOKEN", "")
     if not token:
         raise EdgeError(
@@ -65,10 +67,18 @@ def _key_file(name: str) -> str:
         raise EdgeError(f"the App's key cannot be read from {name!r}", hint="correct DAYPASS_APP_KEY_FILE") from error
 
 
-def _check_key(text: str) -> None:
+def _signer(text: str) -> Callable[[dict[str, Any]], str]:
+    key = _read_key(text)
+    return lambda claims: jwt.encode(claims, key, "RS256")
+
+
+@lru_cache(maxsize=1)
+def _read_key(text: str) -> RSAPrivateKey:
+    """Read the App's key once a process: proving that it is one takes longer than all signatures of a run."""
     try:
         key = load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise EdgeError("the App's key is no private key in PEM", hint="download it from the App's page") from error
     if not isinstance(key, RSAPrivateKey):
         raise EdgeError("the App's key is no RSA key", hint="GitHub makes the key; download it from the App's page")
+    return key
