@@ -40,3 +40,18 @@ def test_a_number_that_is_none_is_told_with_where_to_look(hub: Hub) -> None:
         "daypass: there is no pull request 99 in acme/access, or this token cannot see it\n"
         "  hint: `daypass status` lists the open ones\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("nope", "the signing key that was handed over is no private key in PEM form without a passphrase"),
+        ("", "there is no signing key at"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["apply", "expire"])
+def test_a_run_that_could_record_nothing_fails_though_nothing_is_due(hub: Hub, verb: str, key: str, told: str) -> None:
+    at = ("--at", format_instant(hub.now()))
+    hub.run(verb, *at)
+    said = hub.run(verb, *at, environ={"DAYPASS_LEDGER_KEY": key}, expect=1)
+    assert (said.out, told in said.err) == ("", True)

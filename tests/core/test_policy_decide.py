@@ -129,7 +129,7 @@ def test_everything_wrong_is_said_at_once():
             (
                 "ends-when-unwatched",
                 "",
-                "ends_when: issue_closed has nobody to watch it on the local forge",
+                "ends_when: issue_closed is watched by nobody yet",
                 "remove ends_when; the window ends the access",
             ),
         ),

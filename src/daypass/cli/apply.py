@@ -129,6 +129,8 @@ def run_apply(site: Any, at: datetime, confirm: str = "", *, hurry: bool = False
     from daypass.pipeline.pulse import beat
     from daypass.pipeline.survey import survey
 
+    if site.elsewhere or site.signs:  # a run with nothing to do would hide for weeks that it could do nothing
+        site.books.ready()
     with exclusive(site.repository.state_dir / "apply.lock"):
         opened: dict[str, Any] = {}
 

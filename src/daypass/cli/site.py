@@ -233,6 +233,11 @@ class Site:
             remote=self.hub.remote if self._live else None,
         )
 
+    @property
+    def signs(self) -> bool:
+        """Whether the environment was given something to sign the ledger with."""
+        return bool(os.environ.get(KEY_VARIABLE) or os.environ.get(SIGNER_VARIABLE))
+
     @cached_property
     def standing(self) -> Standing:
         """The ledger's verified state."""

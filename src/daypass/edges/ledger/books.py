@@ -76,6 +76,10 @@ class GitBooks:
                 problem = error
         raise problem or LedgerError("the settings name no ledger key", hint="ledger.keys in policies/daypass.yaml")
 
+    def ready(self) -> None:
+        """Raise EdgeError, LedgerError where there is no key here that may sign: nothing could be recorded."""
+        _ = self._signer
+
     def exists(self) -> bool:
         """Say whether the ledger's branch is there."""
         return self._git.find(f"refs/heads/{self.ledger.branch}") is not None
