@@ -253,3 +253,28 @@ def test_what_was_calm_is_reckoned_anew_once_anything_moves(access: Access) -> N
         acting="alice",
     )
     access.run("can", "alice", "orders-db", "readonly", expect=20)
+
+
+def test_status_tells_what_was_merged_and_not_applied_and_what_could_not_be_proved(access: Access) -> None:
+    def merged() -> list[object]:
+        return json.loads(access.run("status", "--at", T("10:06"), "--format", "json").out)["merged"]
+
+    grant = access.grant(T("10:00"), T("10:05"))
+    said = access.run("status", "--at", T("10:06")).out
+    assert f"1 merged and not applied yet: `daypass apply`\n  {grant}" in said
+    assert said.rstrip().endswith("gives access")
+    assert merged() == [{"grant": grant, "what": "gives"}]
+    access.run("apply", "--at", T("10:06"))
+    assert "merged and not applied" not in access.run("status", "--at", T("10:06")).out
+    text = (access.top / "grants" / f"{grant}.yaml").read_text()
+    access.git("checkout", "-q", "main")
+    access.git("reset", "-q", "--hard", "main")
+    access.write("grants/orders-db/by-hand.yaml", text)
+    access.git("rm", "-q", f"grants/{grant}.yaml")
+    access.commit("By hand")
+    assert merged() == [{"grant": grant, "what": "ends"}, {"grant": "orders-db/by-hand", "what": "gives"}]
+    access.run("apply", "--at", T("10:07"), expect=14)
+    said = access.run("status", "--at", T("10:08")).out
+    assert "1 without proof, so without access:\n  orders-db/by-hand" in said
+    refused = json.loads(access.run("status", "--at", T("10:08"), "--format", "json").out)["refused"]
+    assert [one["grant"] for one in refused] == ["orders-db/by-hand"]

@@ -163,9 +163,12 @@ def _start_applier(site: Site) -> None:
 @format_option(["text", "json"])
 @click.pass_obj
 def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
-    """List open requests and what each waits for, then live grants and the time that each has left."""
+    """List open requests and what each waits for, live grants and the time that each has left, and what gives nothing.
+
+    What was merged and not applied yet is listed as well, and what stands on main and could not be proved.
+    """
     from daypass.cli.site import live_site
-    from daypass.pipeline.gate import look
+    from daypass.pipeline.gate import landed, look
     from daypass.views.gate import status_json, status_text
 
     site = live_site(obj["folder"], obj["acting"])
@@ -183,5 +186,7 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
         (a for a in site.standing.admitted() if not a.window.ended(instant)), key=lambda a: (a.window.end, a.grant)
     )
     view = status_json if output == "json" else status_text
-    click.echo(view(waiting, live, site.standing.holdings, instant), nl=False)
+    merged = landed(site.history, site.standing, site.tip)
+    refused = [refusal for _, refusal in sorted(site.standing.refusals.items())]
+    click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused), nl=False)
     return int(worst(codes))

@@ -9,7 +9,7 @@ from datetime import datetime
 from daypass.core.approval import Merge, Pull
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import GrantId, Oid
+from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.standing import Standing
 from daypass.core.window import format_duration, format_instant
 from daypass.pipeline.evidence import Verdict, gather, weigh
@@ -175,3 +175,19 @@ def _name(grant: GrantId) -> str:
     A file that can be no grant may have come to main around the gate; its name must not act when its removal is merged.
     """
     return _ODD.sub("?", grant)
+
+
+def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str]:
+    """Return the grants that main changed after the last receipt, each with what it does: gives, changes or ends.
+
+    Empty where main does not come after what the ledger knows; `apply` says what that means.
+    """
+    if not standing.main or standing.main == tip or history.find(standing.main) is None:
+        return {}
+    if history.merge_bases(standing.main, tip) != (Oid(standing.main),):
+        return {}
+    return {
+        grant_id(change.path): "gives" if change.added else "ends" if change.deleted else "changes"
+        for change in history.changes(standing.main, tip)
+        if change.path.startswith(FOLDER) and change.path.endswith(".yaml")
+    }

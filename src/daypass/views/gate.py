@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from daypass.core.grant import GrantId
+from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, finding_text, joined
@@ -92,9 +94,14 @@ def gated_json(results: Iterable[Any]) -> str:
 
 
 def status_text(
-    waiting: Sequence[Any], live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: datetime
+    waiting: Sequence[Any],
+    live: Sequence[Any],
+    holdings: Mapping[Entitlement, Holding],
+    at: datetime,
+    landed: Mapping[GrantId, str] | None = None,
+    refused: Sequence[Refusal] = (),
 ) -> str:
-    """Write open requests and live grants."""
+    """Write open requests, live grants, and what gives nothing (yet)."""
     lines = [f"Status at {format_instant(at)}", f"{len(waiting)} open{':' if waiting else ''}"]
     for found in waiting:
         lines += [f"  {line}" for line in gated_text(found).rstrip("\n").split("\n")]
@@ -109,6 +116,12 @@ def status_text(
         lines.append(
             f"  {grant.grant:44} {grant.entitlement.principal}  until {format_instant(grant.window.end)}  {state}"
         )
+    if landed:
+        lines.append(f"{len(landed)} merged and not applied yet: `daypass apply`")
+        lines += [f"  {grant:44} {what} access" for grant, what in sorted(landed.items())]
+    if refused:
+        lines.append(f"{len(refused)} without proof, so without access:")
+        lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in refused]
     late = sorted((held.until, held) for held in holdings.values() if held.until is not None and held.until <= at)
     if late:
         lines.append(f"{len(late)} that should be gone, tried again first by every run:")
@@ -122,9 +135,14 @@ def status_text(
 
 
 def status_json(
-    waiting: Sequence[Any], live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: datetime
+    waiting: Sequence[Any],
+    live: Sequence[Any],
+    holdings: Mapping[Entitlement, Holding],
+    at: datetime,
+    landed: Mapping[GrantId, str] | None = None,
+    refused: Sequence[Refusal] = (),
 ) -> str:
-    """Write open requests and live grants as JSON, version 1."""
+    """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
     grants = [
         {
             "grant": g.grant,
@@ -151,5 +169,13 @@ def status_json(
         if held.until is not None and held.until <= at
     ]
     asked = [gated_data(found) for found in waiting]
-    data = {"version": 1, "at": format_instant(at), "open": asked, "grants": grants, "overdue": late}
+    data = {
+        "version": 1,
+        "at": format_instant(at),
+        "open": asked,
+        "grants": grants,
+        "merged": [{"grant": grant, "what": what} for grant, what in sorted((landed or {}).items())],
+        "refused": [{"grant": r.grant, "code": r.code, "message": r.message} for r in refused],
+        "overdue": late,
+    }
     return as_document(data)
