@@ -100,6 +100,7 @@ def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
 def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
     from daypass.cli.fan import fan
     from daypass.cli.site import program_digest, progress
+    from daypass.edges.targets.registry import check_privilege
     from daypass.pipeline.check import check_tree
 
     policy = site.policy_at(commit)
@@ -111,6 +112,7 @@ def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
         verdicts=verdicts,
         fan=fan(site, commit, policy, jobs),
         progress=progress,
+        fits=check_privilege,
     )
 
 
@@ -141,6 +143,7 @@ def _remembered(text: str, commit: Any) -> Any:
 
 def _check_worktree(site: Any, paths: list[Path]) -> Any:
     from daypass.edges.git.worktree import blob_id, worktree_files
+    from daypass.edges.targets.registry import check_privilege
     from daypass.pipeline.check import check_files
 
     top = site.top().resolve()
@@ -154,7 +157,9 @@ def _check_worktree(site: Any, paths: list[Path]) -> Any:
         raise UsageError(
             f"there is no grant at {', '.join(wanted)}", hint="grants lie at grants/<resource>/<name>.yaml"
         )
-    return check_files(site.worktree_policy(), files, blob_id, "the work tree")
+    return check_files(
+        site.worktree_policy(), files, blob_id, "the work tree", check_privilege, lambda file: (top / file).read_bytes()
+    )
 
 
 def _inside(top: Path, path: Path) -> str:

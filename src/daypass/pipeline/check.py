@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from daypass.core.catalogue import TargetSettings
+from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.files.document import read_on
 from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.grant import FOLDER, Grant, Oid
+from daypass.core.grant import FOLDER, Grant, Oid, canonical
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.probe import probe
@@ -39,6 +42,9 @@ Piece = tuple[list[Clean], list[Finding]]
 
 Portion = Sequence[tuple[str, Oid]]
 """(path, blob) pairs to judge."""
+
+Fits = Callable[[TargetSettings, str], object]
+"""Raises EdgeError, InvalidError for a privilege (canonical JSON) that a target cannot mean."""
 
 Fan = Callable[[Iterable[Portion]], Iterator[Piece]]
 """Reads and judges portions, perhaps in several processes; the pieces come in the portions' order, a few ahead at most."""
@@ -71,6 +77,32 @@ def judge_files(policy: Policy, files: Iterable[tuple[str, Oid, bytes]]) -> Piec
     return clean, findings
 
 
+def unfit(policy: Policy, fits: Fits, read: Callable[[str], bytes]) -> Iterator[Finding]:
+    """Return the roles whose privilege their target cannot mean: nobody would get what reviewers approved.
+
+    ``read`` returns the contents of a policy file.
+    """
+    catalogue = policy.catalogue
+    for resource in catalogue.resources.values():
+        settings = catalogue.settings.targets.get(resource.target)
+        if settings is None:
+            continue
+        for role in resource.roles.values():
+            try:
+                fits(settings, canonical(dict(role.privilege)))
+            except (EdgeError, InvalidError) as error:
+                document, _ = read_on(resource.file, read(resource.file))
+                place = Place(resource.file) if document is None else document.place(("roles", role.name, "privilege"))
+                message = f"role {role.name} of {resource.name} can be given to nobody: {error.message}"
+                yield Finding("privilege-unfit", place, message, error.hint)
+
+
+def _contents(history: History, revision: Oid, file: str) -> bytes:
+    """Return a file of a commit, which is there."""
+    (oid,) = (entry.oid for entry in history.entries(revision, file.rpartition("/")[0]) if entry.path == file)
+    return dict(history.blobs([oid]))[oid]
+
+
 def check_tree(
     history: History,
     policy: Policy,
@@ -80,6 +112,7 @@ def check_tree(
     verdicts: VerdictStore,
     fan: Fan,
     progress: Callable[[int, int, str], None],
+    fits: Fits,
 ) -> Checked:
     """Check every grant and the policies of one commit, folder by folder, holding only a few of them at a time.
 
@@ -113,6 +146,7 @@ def check_tree(
         progress(done, files, "grants")
     findings += policy.findings
     findings += probe(policy)
+    findings += unfit(policy, fits, lambda file: _contents(history, revision, file))
     return Checked(revision, files, files - fresh, ordered(findings))
 
 
@@ -154,7 +188,12 @@ def _look(entries: Sequence[Entry], verdicts: VerdictStore, context: str) -> _Fo
 
 
 def check_files(
-    policy: Policy, files: Iterable[tuple[str, str, bytes]], blob_of: Callable[[bytes], Oid], where: str
+    policy: Policy,
+    files: Iterable[tuple[str, str, bytes]],
+    blob_of: Callable[[bytes], Oid],
+    where: str,
+    fits: Fits,
+    read: Callable[[str], bytes],
 ) -> Checked:
     """Check grants read from a work tree: (path, mode, bytes) each; there is nothing to remember them by."""
     findings: list[Finding] = []
@@ -171,6 +210,7 @@ def check_files(
     findings += _duplicates(seen)
     findings += policy.findings
     findings += probe(policy)
+    findings += unfit(policy, fits, read)
     return Checked(where, len(paths), 0, ordered(findings))
 
 

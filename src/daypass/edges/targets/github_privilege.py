@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import TargetSettings
 
 TEAM = "team"
 REPOSITORY = "repository"
@@ -79,6 +82,11 @@ def read_privilege(text: str, organisation: str) -> Privilege:
     if level not in _LEVELS[kind]:
         raise _wrong(f"expected {word} to be one of {', '.join(_LEVELS[kind])}", text)
     return Privilege(place, level)
+
+
+def check_privilege(settings: TargetSettings, text: str) -> None:
+    """Refuse a privilege that is none for the organisation of a target's settings. Raises EdgeError."""
+    read_privilege(text, str(settings.options.get("organisation", "")))
 
 
 def _name(kind: str, name: str, organisation: str, text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Self
 from daypass.core.errors import EdgeError
 from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_connect import Session
-from daypass.edges.targets.postgres_privilege import Mark, Privilege, read_mark
+from daypass.edges.targets.postgres_privilege import UNMANAGED, Mark, Privilege, read_mark
 
 NEW_OPTIONS = 16
 """The version that knows INHERIT and SET of a membership."""
@@ -69,7 +69,7 @@ class Look:
     def check_privilege(self, privilege: Privilege) -> None:
         """Refuse what this server or this credential cannot give. Raises EdgeError."""
         if privilege.unmanaged:
-            raise EdgeError("unmanaged is how access that others gave is shown, and nothing to give")
+            raise EdgeError(UNMANAGED)
         if self.version < NEW_OPTIONS and (privilege.inherit is not None or privilege.set_role is not None):
             raise EdgeError(
                 f"inherit and set of a membership need PostgreSQL {NEW_OPTIONS}, the server is {self.version}"

@@ -21,11 +21,14 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import TargetSettings
 
 LONGEST = 63
 """Bytes of a name. PostgreSQL cuts a longer one in silence, and somebody else might bear what is left."""
@@ -38,6 +41,7 @@ MARK = '{"daypass":1,'
 _RESERVED = frozenset({"public", "none"})
 """Names that PostgreSQL reads as everybody or nobody, quoted or not."""
 
+UNMANAGED = "unmanaged is how access that others gave is shown, and nothing to give"
 _HINT = "docs/targets/postgres.md lists what a role's privilege may say"
 
 
@@ -91,6 +95,12 @@ def read_privilege(text: str) -> Privilege:
     if left:
         raise EdgeError(f"a privilege says {', '.join(sorted(left))}, which postgres does not know: {text}", hint=_HINT)
     return found
+
+
+def check_privilege(_settings: TargetSettings, text: str) -> None:
+    """Refuse what no role of the catalogue can give at any server. Raises EdgeError."""
+    if read_privilege(text).unmanaged:
+        raise EdgeError(UNMANAGED)
 
 
 def _granted(value: Any) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:

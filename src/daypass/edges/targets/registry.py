@@ -42,6 +42,9 @@ class TargetKind:
     options: frozenset[str]
     """The keys that the settings may give beside ``kind``."""
     asks: bool = False
+    privilege: str = ""
+    """Reads a role's privilege: a module and its function ``(TargetSettings, canonical JSON)``, joined by a colon, which
+    raises EdgeError for one that this kind cannot mean. "": whatever it says is left to the target."""
 
 
 TARGETS: Mapping[str, TargetKind] = MappingProxyType(
@@ -52,12 +55,20 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             "open_github",
             frozenset({"organisation", "api_url", "app_id_env", "app_key_env", "token_env"}),
             asks=True,
+            privilege="daypass.edges.targets.github_privilege:check_privilege",
         ),
         "postgres": TargetKind(
-            "daypass.edges.targets.postgres", "open_postgres", frozenset({"url_env", "databases", "tls"}), asks=True
+            "daypass.edges.targets.postgres",
+            "open_postgres",
+            frozenset({"url_env", "databases", "tls"}),
+            asks=True,
+            privilege="daypass.edges.targets.postgres_privilege:check_privilege",
         ),
         "ssh": TargetKind(
-            "daypass.edges.targets.ssh.target", "open_ssh", frozenset({"ca", "ca_key_env", "ca_uri", "krl"})
+            "daypass.edges.targets.ssh.target",
+            "open_ssh",
+            frozenset({"ca", "ca_key_env", "ca_uri", "krl"}),
+            privilege="daypass.edges.targets.ssh.certificate:check_privilege",
         ),
     }
 )
@@ -78,6 +89,14 @@ def open_target(settings: TargetSettings, base_dir: Path, known: Known = NOTHING
     Raises InvalidError for an unknown kind, an unknown option or an option's bad value; EdgeError when the target says
     no at once.
     """
+    kind = check_settings(settings)
+    told = (known,) if kind.asks else ()
+    target: Target = getattr(import_module(kind.module), kind.factory)(settings, base_dir, *told)
+    return target
+
+
+def check_settings(settings: TargetSettings) -> TargetKind:
+    """Return the kind of a target. Raises InvalidError for an unknown kind and an unknown option."""
     kind = TARGETS.get(settings.kind)
     if kind is None:
         raise InvalidError(
@@ -91,9 +110,18 @@ def open_target(settings: TargetSettings, base_dir: Path, known: Known = NOTHING
                 f"target {settings.name} has an option {option!r}; kind {settings.kind} knows: {options}",
                 hint=_near(option, kind.options),
             )
-    told = (known,) if kind.asks else ()
-    target: Target = getattr(import_module(kind.module), kind.factory)(settings, base_dir, *told)
-    return target
+    return kind
+
+
+def check_privilege(settings: TargetSettings, privilege: str) -> None:
+    """Refuse what the target can never give, as far as that shows without asking it: options and a role's privilege.
+
+    Raises InvalidError, EdgeError.
+    """
+    kind = check_settings(settings)
+    if kind.privilege:
+        module, _, function = kind.privilege.partition(":")
+        getattr(import_module(module), function)(settings, privilege)
 
 
 def open_embedded(settings: TargetSettings, base_dir: Path) -> Target:

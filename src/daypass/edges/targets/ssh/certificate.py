@@ -22,6 +22,7 @@ from daypass.core.window import format_instant
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import SSHCertificate
 
+    from daypass.core.catalogue import TargetSettings
     from daypass.core.plan import Entitlement
 
 EXTENSIONS = (
@@ -88,8 +89,16 @@ def read_privilege(entitlement: Entitlement) -> Privilege:
     )
 
 
+def check_privilege(settings: TargetSettings, text: str) -> None:
+    """Refuse a privilege that no certificate can carry, whoever it is for. Raises EdgeError."""
+    from daypass.core.plan import Entitlement  # noqa: PLC0415  (only checks ask without a subject)
+
+    read_privilege(Entitlement(settings.name, "", "somebody", text))
+
+
 def _bad(entitlement: Entitlement, what: str, hint: str) -> EdgeError:
-    return EdgeError(f"the role on {entitlement.resource} {what}", hint=hint)
+    on = f" on {entitlement.resource}" if entitlement.resource else ""
+    return EdgeError(f"the role{on} {what}", hint=hint)
 
 
 def _texts(entitlement: Entitlement, found: Mapping[str, Any], field: str) -> list[str]:
