@@ -11,13 +11,13 @@ from daypass.core.errors import EdgeError, InvalidError, UsageError
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Settings
-    from daypass.edges.forge.accounts import Bot
-    from daypass.edges.forge.api import Api
     from daypass.edges.forge.board import GitHubBoard
     from daypass.edges.forge.desk import GitHubDesk
     from daypass.edges.forge.github import GitHubForge
     from daypass.edges.git.plumbing import Git
     from daypass.edges.git.remote import Remote
+    from daypass.edges.github.accounts import Bot
+    from daypass.edges.github.api import Api
 
 SERVER = "https://github.com"
 
@@ -52,7 +52,7 @@ class Hub:
     @cached_property
     def api(self) -> Api:
         """The client, with the App's key or the token that the environment holds."""
-        from daypass.edges.forge.api import Api
+        from daypass.edges.github.api import Api
 
         return Api.from_environment(os.environ, self.repository, wait=time.sleep)
 
@@ -66,7 +66,7 @@ class Hub:
     @property
     def bot(self) -> Bot | None:
         """The account of our own App, where the settings name it."""
-        from daypass.edges.forge.accounts import Bot
+        from daypass.edges.github.accounts import Bot
 
         return Bot(str(self._bot["login"]), int(self._bot["id"])) if self._bot else None
 

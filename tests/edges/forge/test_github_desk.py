@@ -9,10 +9,10 @@ import pytest
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
-from daypass.edges.forge.accounts import Bot
-from daypass.edges.forge.api import Api
 from daypass.edges.forge.desk import EDITED, GitHubDesk
-from daypass.edges.forge.refusals import ApiError
+from daypass.edges.github.accounts import Bot
+from daypass.edges.github.api import Api
+from daypass.edges.github.refusals import ApiError
 
 REPOSITORY = "acme/access"
 ALICE = {"id": 583231, "login": "whatever-she-is-called-now", "type": "User"}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid, canonical
 from daypass.edges.forge import records
+from daypass.edges.shown import LONGEST_TEXT, UNSEEN, shown
 
 RawEvent = Callable[..., Oid]
 HEAD = "1" * 40
@@ -79,7 +80,7 @@ def test_deep_nesting_is_refused() -> None:
         records.decode(b"[" * 8000 + b"]" * 8000, 1)
 
 
-TEXT = st.text(st.characters(exclude_categories=tuple(records._UNSEEN)), min_size=1, max_size=300).filter(str.strip)
+TEXT = st.text(st.characters(exclude_categories=tuple(UNSEEN)), min_size=1, max_size=300).filter(str.strip)
 
 
 @given(
@@ -99,8 +100,8 @@ def test_what_is_written_is_read_back(number: int, at: object, branch: str, titl
 
 
 def test_shown_text_holds_nothing_unseen() -> None:
-    assert records.shown("a\x1b[2J\u202e\nb") == "a?[2J??b"
-    assert len(records.shown("x" * 1000)) == records.LONGEST_TEXT
+    assert shown("a\x1b[2J\u202e\nb") == "a?[2J??b"
+    assert len(shown("x" * 1000)) == LONGEST_TEXT
 
 
 def opened(world: World) -> tuple[Oid, Oid]:

@@ -11,10 +11,10 @@ import pytest
 from github_world import REPOSITORY, ROOT, World
 
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.edges.forge.access import access_from
-from daypass.edges.forge.api import LIMIT, Api, ApiError
-from daypass.edges.forge.refusals import LONGEST_WAIT
-from daypass.edges.forge.transport import VERSION, Transport
+from daypass.edges.github.access import access_from
+from daypass.edges.github.api import LIMIT, Api, ApiError
+from daypass.edges.github.refusals import LONGEST_WAIT
+from daypass.edges.github.transport import VERSION, Transport
 
 README = f"{ROOT}/git/ref/heads/main"
 
@@ -384,7 +384,7 @@ def test_pages_never_lead_in_a_circle(world: World) -> None:
 def test_an_installations_token_is_kept_and_renewed_before_it_ends(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import daypass.edges.forge.api as module
+    import daypass.edges.github.api as module
 
     now = [1000.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])

@@ -23,12 +23,12 @@ from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
 from daypass.edges.forge.github_read import ACTIONS
-from daypass.edges.forge.refusals import ApiError
+from daypass.edges.github.refusals import ApiError
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Subject
-    from daypass.edges.forge.accounts import Bot
-    from daypass.edges.forge.api import Api
+    from daypass.edges.github.accounts import Bot
+    from daypass.edges.github.api import Api
     from daypass.ports import Annotation, Notice
 
 CHECK = "daypass"

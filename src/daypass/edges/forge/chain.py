@@ -20,6 +20,7 @@ from daypass.core.grant import Oid
 from daypass.edges.forge import records
 from daypass.edges.forge.records import Event, corrupt
 from daypass.edges.git.plumbing import Git, clean_environment
+from daypass.edges.shown import shown
 
 OPEN = "refs/heads/daypass/open/"
 DONE = "refs/heads/daypass/done/"
@@ -205,7 +206,7 @@ def _numbers(git: Git, under: str) -> tuple[int, ...]:
     names = [line.removeprefix(under) for line in done.stdout.decode("utf-8", "replace").splitlines()]
     wrong = next((name for name in names if not re.fullmatch(r"[1-9][0-9]{0,8}", name)), None)
     if wrong is not None:
-        raise EdgeError(f"{under}{records.shown(wrong)} is no pull request", hint="move that branch out of daypass/")
+        raise EdgeError(f"{under}{shown(wrong)} is no pull request", hint="move that branch out of daypass/")
     return tuple(sorted(map(int, names)))
 
 

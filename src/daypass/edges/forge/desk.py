@@ -14,9 +14,9 @@ from typing import Any
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.window import parse_instant
-from daypass.edges.forge.accounts import Bot, account_of
-from daypass.edges.forge.api import Api
-from daypass.edges.forge.refusals import ApiError
+from daypass.edges.github.accounts import Bot, account_of
+from daypass.edges.github.api import Api
+from daypass.edges.github.refusals import ApiError
 from daypass.ports import Remark, Ticket
 
 EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"

@@ -16,10 +16,10 @@ from urllib.parse import quote
 from daypass.core.approval import Merge, Pull, Review
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forge.api import ApiError
-from daypass.edges.forge.fields import Fields
 from daypass.edges.forge.github_read import ACTIONS, MAIN, Carrier, GitHubReader
-from daypass.edges.forge.records import shown
+from daypass.edges.github.api import ApiError
+from daypass.edges.github.fields import Fields
+from daypass.edges.shown import shown
 
 __all__ = ["MAIN", "Carrier", "GitHubForge"]
 

@@ -17,15 +17,15 @@ from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forge.accounts import Bot, account_of
-from daypass.edges.forge.api import Api, ApiError
-from daypass.edges.forge.fields import Fields
 from daypass.edges.forge.pushers import Branch, pushers_of
-from daypass.edges.forge.records import shown
 from daypass.edges.forge.reviewing import needs_events, reviews_of
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
+from daypass.edges.github.accounts import Bot, account_of
+from daypass.edges.github.api import Api, ApiError
+from daypass.edges.github.fields import Fields
+from daypass.edges.shown import shown
 
 MAIN = "main"
 _ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")

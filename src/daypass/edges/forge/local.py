@@ -37,6 +37,7 @@ from daypass.edges.git import ssh
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import Repository
 from daypass.edges.git.trees import commit_tree, object_id, sync_worktree, write_files
+from daypass.edges.shown import shown
 
 _HINT = re.compile(r"^Daypass-Pull: ([1-9][0-9]{0,8})$", re.MULTILINE)
 _HINTS = 4
@@ -224,7 +225,7 @@ class LocalForge:
         try:
             message.encode()
         except UnicodeEncodeError as error:
-            raise UsageError(f"the message {records.shown(message)!r} is no text: {error.reason}") from error
+            raise UsageError(f"the message {shown(message)!r} is no text: {error.reason}") from error
         name, email, _ = self._identity()
         tree = write_files(self._git, parent, files)
         made = commit_tree(self._git, tree, (parent,), message, author=(name, email), at=at)
@@ -335,8 +336,8 @@ class LocalForge:
 
     def _branch_ref(self, branch: str) -> str:
         ref = f"refs/heads/{branch}"
-        if records.shown(branch) != branch or self._git.attempt("check-ref-format", ref).returncode != 0:
-            raise UsageError(f"{records.shown(branch)!r} cannot be the name of a branch")
+        if shown(branch) != branch or self._git.attempt("check-ref-format", ref).returncode != 0:
+            raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
         if ref == self._main or f"{ref}/".startswith((OPEN, DONE)):
             raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
         return ref
@@ -367,5 +368,5 @@ class LocalForge:
 
 def _account(person: Subject | None, name: str, email: str, *, proved: bool) -> Account:
     if person is None:
-        return Account("", records.shown(f"{name} <{email}>"))
+        return Account("", shown(f"{name} <{email}>"))
     return Account(person.handle, person.name or person.handle, person=person.is_person, proved=proved)

@@ -15,9 +15,9 @@ from http import HTTPStatus
 from daypass.core.approval import Account
 from daypass.core.catalogue import Directory
 from daypass.core.grant import Oid
-from daypass.edges.forge.accounts import account_of
-from daypass.edges.forge.api import Api, ApiError
-from daypass.edges.forge.fields import Fields
+from daypass.edges.github.accounts import account_of
+from daypass.edges.github.api import Api, ApiError
+from daypass.edges.github.fields import Fields
 
 _LATE = timedelta(seconds=60)
 """A branch's beginning may be noted a little later than the pull request that was opened of it at once."""

@@ -18,12 +18,11 @@ from types import MappingProxyType
 from daypass.core.errors import EdgeError, UsageError
 from daypass.core.grant import Oid, canonical
 from daypass.core.window import format_instant, parse_instant
+from daypass.edges.shown import LONGEST_TEXT, UNSEEN, shown
 
 FILE = "event.json"
 LARGEST = 16_384
 """No event is larger than this, in bytes; it is refused before it is read whole."""
-
-LONGEST_TEXT = 300
 
 _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -39,8 +38,6 @@ _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 REVIEWS = ("approved", "rejected", "withdrawn")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _OIDS = frozenset({"head", "commit", "base"})
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Categories of characters that are not seen as themselves: controls, bidirectional marks, line separators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +93,6 @@ def corrupt(number: int, why: str) -> EdgeError:
     )
 
 
-def shown(text: str) -> str:
-    """Return text that others wrote, fit to be shown: what is not seen as itself becomes a question mark."""
-    return "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in text[:LONGEST_TEXT])
-
-
 def _plain(event: Event) -> dict[str, object]:
     return {
         "version": 1,
@@ -139,5 +131,5 @@ def _wrong(name: str, value: str) -> str:
         return "is empty"
     if len(value) > LONGEST_TEXT:
         return f"has {len(value)} characters, at most {LONGEST_TEXT} are kept"
-    bad = next((c for c in value if unicodedata.category(c) in _UNSEEN), None)
+    bad = next((c for c in value if unicodedata.category(c) in UNSEEN), None)
     return f"holds a character that cannot be seen, U+{ord(bad):04X}" if bad is not None else ""

@@ -14,8 +14,8 @@ from typing import Any
 
 from daypass.core.approval import Account, Review
 from daypass.core.errors import EdgeError
-from daypass.edges.forge.fields import Fields
-from daypass.edges.forge.records import shown
+from daypass.edges.github.fields import Fields
+from daypass.edges.shown import shown
 
 _SAID = {"APPROVED": "approved", "CHANGES_REQUESTED": "rejected"}
 _SILENT = ("COMMENTED", "PENDING")

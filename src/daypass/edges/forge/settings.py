@@ -26,10 +26,10 @@ from daypass.core.doctor.facts import (
     Teams,
     Untold,
 )
-from daypass.edges.forge.api import Api, ApiError
-from daypass.edges.forge.fields import Fields
-from daypass.edges.forge.records import shown
 from daypass.edges.forge.settings_rules import read_rules
+from daypass.edges.github.api import Api, ApiError
+from daypass.edges.github.fields import Fields
+from daypass.edges.shown import shown
 
 _T = TypeVar("_T")
 _METHODS = {"squash": "allow_squash_merge", "merge": "allow_merge_commit", "rebase": "allow_rebase_merge"}

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from daypass.core.doctor.complaint import BRANCH
 from daypass.core.doctor.facts import CLASSIC, Actor, Rule, Rules, Ruleset, Untold
-from daypass.edges.forge.api import Api, ApiError
-from daypass.edges.forge.fields import Fields
-from daypass.edges.forge.records import shown
+from daypass.edges.github.api import Api, ApiError
+from daypass.edges.github.fields import Fields
+from daypass.edges.shown import shown
 
 _REFUSED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 _HIDDEN = Untold("GitHub shows bypass lists only to those who may change them")

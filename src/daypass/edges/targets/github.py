@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.plan import Action, Entitlement
-from daypass.edges.forge.access import access_from
-from daypass.edges.forge.api import API, Api, ApiError
-from daypass.edges.forge.transport import Transport
+from daypass.edges.github.access import access_from
+from daypass.edges.github.api import API, Api, ApiError
+from daypass.edges.github.transport import Transport
 from daypass.edges.targets.each import OneByOne
 from daypass.edges.targets.github_health import health
 from daypass.edges.targets.github_places import INVITED, Organisation, Seen

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from daypass.edges.forge.api import Api, ApiError
-from daypass.edges.forge.records import shown
+from daypass.edges.github.api import Api, ApiError
+from daypass.edges.shown import shown
 from daypass.edges.targets.github_privilege import REPOSITORY, ROLE, TEAM, Place
 from daypass.ports import Health
 

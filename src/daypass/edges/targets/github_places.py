@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forge.api import Api, ApiError
-from daypass.edges.forge.records import shown
+from daypass.edges.github.api import Api, ApiError
+from daypass.edges.shown import shown
 from daypass.edges.targets.github_privilege import REPOSITORY, TEAM, Place
 
 MOST = 50_000

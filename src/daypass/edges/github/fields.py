@@ -10,7 +10,7 @@ from typing import Any
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import parse_instant
-from daypass.edges.forge.records import shown
+from daypass.edges.shown import shown
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 

@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 from daypass.core.errors import EdgeError
 from daypass.core.window import format_instant
-from daypass.edges.forge.records import shown
-from daypass.edges.forge.transport import Answer
+from daypass.edges.github.transport import Answer
+from daypass.edges.shown import shown
 
 LONGEST_WAIT = 120.0
 """Seconds that one request waits at most, all its pauses together."""

@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 
 from github import Auth
 
-from daypass.edges.forge.access import Access, access_from
-from daypass.edges.forge.records import shown
-from daypass.edges.forge.refusals import LONGEST_WAIT, ApiError, date_of, limit_error, limited_for, place, refusal
-from daypass.edges.forge.transport import PER_PAGE, Answer, LostError, Transport
+from daypass.edges.github.access import Access, access_from
+from daypass.edges.github.refusals import LONGEST_WAIT, ApiError, date_of, limit_error, limited_for, place, refusal
+from daypass.edges.github.transport import PER_PAGE, Answer, LostError, Transport
+from daypass.edges.shown import shown
 
 __all__ = ["API", "LIMIT", "Api", "ApiError"]
 

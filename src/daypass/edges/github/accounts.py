@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from daypass.core.approval import Account
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
-from daypass.edges.forge.records import shown
+from daypass.edges.shown import shown
 
 _GHOST = 10137
 """The account that GitHub shows in place of a deleted one: https://github.com/ghost, the same for all of them."""
