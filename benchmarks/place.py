@@ -77,11 +77,13 @@ class Place:
         made = ["commit-tree", "-p", "main", "-p", "pull", "-m", "merge", tree.stdout.decode().strip()]
         commit = subprocess.run([*git, *made], check=True, capture_output=True).stdout.decode().strip()
         folder = self.folder / "runner"
-        fetch = "git fetch -q --no-tags --filter=blob:none"
+        # As it stands in .github/workflows/check.yml, which a repository of its own would have without `policies`, `src`.
+        kept = "tree:2"
+        fetch = f"git fetch -q --no-tags --filter={kept}"
         script = (
             f"set -e; git init -q -b x '{folder}'; cd '{folder}'; git remote add origin 'file://{self.git}'; "
-            "git config remote.origin.promisor true; git config remote.origin.partialclonefilter blob:none; "
-            "git config index.sparse true; git sparse-checkout set --cone policies .github; "
+            f"git config remote.origin.promisor true; git config remote.origin.partialclonefilter {kept}; "
+            "git config index.sparse true; git sparse-checkout set --cone .github/daypass; "
             f"{fetch} --depth=1 origin main; git checkout -q -B main FETCH_HEAD; {fetch} --depth=51 origin {commit}; "
             f"'{sys.executable}' -m daypass check --base {commit}^1 --head {commit} {' '.join(options)}"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from driver import Access
 
@@ -76,24 +77,20 @@ def known_author(own_machine: None) -> None:
 
 
 def checked_out(hosted: Access, folder: Path, *, depth: int = 1) -> Runner:
-    """Do what the workflow's checkout does: main's tip, contents left out, and only what judges on the disk."""
+    """Do what the workflow's checkout does: main's tip, what it says to leave out, and only what judges on the disk."""
+    text = (hosted.top / ".github/workflows/check.yml").read_text(encoding="utf-8")
+    wanted = yaml.safe_load(text)["jobs"]["check"]["steps"][0]["with"]
+    kept = wanted["filter"]
     made = Access(folder)
     folder.mkdir()
     made.git("init", "-q", "--initial-branch=main")
     made.git("remote", "add", "origin", f"file://{hosted.top}")
     made.git("config", "remote.origin.promisor", "true")
-    made.git("config", "remote.origin.partialclonefilter", "blob:none")
+    made.git("config", "remote.origin.partialclonefilter", kept)
     made.git("config", "index.sparse", "true")
-    made.git("sparse-checkout", "set", ".github", "policies")
-    made.git(
-        "fetch",
-        "-q",
-        "--no-tags",
-        "--filter=blob:none",
-        f"--depth={depth}",
-        "origin",
-        "+refs/heads/main:refs/remotes/origin/main",
-    )
+    made.git("sparse-checkout", "set", *wanted["sparse-checkout"].split())
+    tip = "+refs/heads/main:refs/remotes/origin/main"
+    made.git("fetch", "-q", "--no-tags", f"--filter={kept}", f"--depth={depth}", "origin", tip)
     made.git("checkout", "-q", "--force", "-B", "main", "refs/remotes/origin/main")
     return Runner(folder)
 
@@ -149,21 +146,67 @@ def test_a_proposal_that_lags_behind_main_is_judged_from_where_it_began(hosted: 
 
 
 def test_what_a_check_moves_does_not_grow_with_the_grants_that_live(hosted: Access, tmp_path: Path) -> None:
-    def moved(name: str) -> tuple[int, int]:
+    def moved(name: str) -> dict[str, int]:
         hosted.git("branch", "-q", "-D", "proposal") if name != "few" else None
         head = proposal(hosted)
         runner = checked_out(hosted, tmp_path / name)
-        runner.proposed(head, expect=None)
+        trace = tmp_path / f"{name}.trace"
+        runner.proposed(head, expect=None, GIT_TRACE=str(trace))
         kinds = runner.git("cat-file", "--batch-all-objects", "--batch-check=%(objecttype)").split()
-        return kinds.count("blob"), len(runner.git("ls-files", "--sparse").splitlines())
+        fetched = trace.read_text(encoding="utf-8", errors="replace").count("built-in: git fetch ")
+        indexed = runner.git("ls-files", "--sparse").splitlines()
+        return {
+            "blobs": kinds.count("blob"),
+            "trees": kinds.count("tree"),
+            "indexed": len(indexed),
+            "fetched": fetched,
+        }
 
     few = moved("few")
     for number in range(200):
-        hosted.write(f"grants/payroll/other-{number}.yaml", GRANT.replace("staging", f"payroll-{number}"))
+        grant = GRANT.replace("staging", f"payroll-{number}")
+        hosted.write(f"grants/payroll-{number % 50}/other-{number}.yaml", grant)
     hosted.commit("many grants")
-    blobs, indexed = moved("many")
-    assert blobs <= few[0] + 1
-    assert indexed <= few[1] + 1
+    many = moved("many")
+    assert {what: count - few[what] for what, count in many.items() if count > few[what] + 3} == {}
+    assert few["fetched"] <= 7
+
+
+def test_a_request_in_many_folders_is_fetched_at_once(hosted: Access, tmp_path: Path) -> None:
+    for number in range(40):
+        hosted.write(f"grants/payroll-{number}/other.yaml", GRANT.replace("staging", f"payroll-{number}"))
+    hosted.commit("many grants")
+    hosted.git("switch", "-q", "-c", "proposal")
+    for number in range(40):
+        hosted.write(f"grants/payroll-{number}/mine.yaml", GRANT.replace("staging", f"payroll-{number}"))
+    head = hosted.commit("Ask for much", email="alice@example.com")
+    hosted.git("switch", "-q", "main")
+    trace = tmp_path / "trace"
+    said = checked_out(hosted, tmp_path / "clone").proposed(head, expect=None, GIT_TRACE=str(trace))
+    assert said.stdout.count("::error file=grants/payroll-") >= 40
+    assert trace.read_text(encoding="utf-8", errors="replace").count("built-in: git fetch ") <= 7
+
+
+def test_what_would_have_to_be_fetched_for_its_own_sake_is_left_to_the_gate(hosted: Access, tmp_path: Path) -> None:
+    hosted.write("grants/staging/same.yaml", GRANT)
+    hosted.commit("The same")
+    said = checked_out(hosted, tmp_path / "clone").proposed(proposal(hosted))
+    assert said.stdout == ""
+    assert "whether the same grant is there is looked at by the gate" in said.stderr
+    whole = hosted.run("check", "--base", "main", "--head", "proposal", "--requester", "alice", expect=10)
+    assert "this is the same grant as grants/staging/same.yaml" in whole.out
+
+
+def test_a_queue_is_checked_as_a_whole(hosted: Access, tmp_path: Path) -> None:
+    for number in range(40):
+        hosted.write(f"grants/payroll-{number}/other.yaml", GRANT.replace("staging", f"payroll-{number}"))
+    hosted.commit("many grants")
+    head = proposal(hosted)
+    trace = tmp_path / "trace"
+    runner = checked_out(hosted, tmp_path / "clone")
+    said = runner.run("--proposed", head, "check", "--revision", head, expect=10, GIT_TRACE=str(trace))
+    assert "Checked 41 grants" in said.stdout
+    assert trace.read_text(encoding="utf-8", errors="replace").count("built-in: git fetch ") <= 7
 
 
 def test_a_tag_that_is_called_main_stands_in_for_nothing(hosted: Access, tmp_path: Path) -> None:

@@ -213,8 +213,21 @@ def _check_proposal(
     cut = site.history.is_shallow()
     if cut:
         click.echo("This clone's history is cut: what commit messages say is looked at by the gate.", err=True)
+    partial = site.history.is_partial()
+    if partial:
+        click.echo(
+            "This clone left files at its server: whether the same grant is there is looked at by the gate.", err=True
+        )
     found = read_proposal(
-        site.history, site.policy_at, base=base_oid, head=head_oid, asked=asked, at=at, trace=True, messages=not cut
+        site.history,
+        site.policy_at,
+        base=base_oid,
+        head=head_oid,
+        asked=asked,
+        at=at,
+        trace=True,
+        messages=not cut,
+        neighbours=not partial,
     )
     decided = [
         (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None

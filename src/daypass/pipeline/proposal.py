@@ -99,11 +99,12 @@ def read_proposal(
     at: datetime,
     trace: bool = False,
     messages: bool = True,
+    neighbours: bool = True,
 ) -> Proposal:
     """Judge what ``head`` would bring to ``base``, by the policy of ``base``.
 
-    Without ``messages`` those of the commits are left to whom it matters for, the gate: a runner that only checks need
-    not have them.
+    Without ``messages`` those of the commits are left to whom it matters for, the gate, and without ``neighbours`` so
+    is whether main has the same grant under another name: a runner that only checks need not have either.
 
     The changes are those since the merge base, so that a request that lags behind main proposes only what its author
     wrote.
@@ -119,7 +120,7 @@ def read_proposal(
     findings = [*_mixed(grants, others), *(_messages(history, root, head) if messages else ())]
     items, more = _items(history, policy, grants, asked, at, trace=trace)
     findings += more
-    findings += _duplicates(history, base, grants, items)
+    findings += _duplicates(history, base, grants, items, neighbours=neighbours)
     findings += _moved(policy_at(root), policy, items)
     return Proposal(base, head, items, others, ordered(findings), policy)
 
@@ -260,7 +261,9 @@ def _meaning(policy: Policy, grant: Grant) -> tuple[str, str] | None:
     return policy.catalogue.meaning(resource, role), policy.catalogue.principal(grant.subject, resource)
 
 
-def _duplicates(history: History, base: Oid, changes: list[Change], items: tuple[Item, ...]) -> list[Finding]:
+def _duplicates(
+    history: History, base: Oid, changes: list[Change], items: tuple[Item, ...], *, neighbours: bool
+) -> list[Finding]:
     touched = frozenset(change.path for change in changes)
     found: list[Finding] = []
     proposed: dict[str, str] = {}
@@ -272,7 +275,7 @@ def _duplicates(history: History, base: Oid, changes: list[Change], items: tuple
         if first == item.grant.path:
             folder = item.grant.resource
             if folder not in there:
-                there[folder] = _meanings(history, base, folder, without=touched)
+                there[folder] = _meanings(history, base, folder, without=touched) if neighbours else {}
             first = there[folder].get(item.grant.digest, "")
         if first and first != item.grant.path:
             found.append(duplicate_finding(item.grant.path, first))

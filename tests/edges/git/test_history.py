@@ -365,7 +365,7 @@ def test_a_partial_clone_whose_forge_is_gone_says_so(scene, tmp_path):
     scene.folder.rename(tmp_path / "gone")
     history = GitHistory(Git(part))
     oids = [entry.oid for entry in history.entries("HEAD", "grants")]
-    with pytest.raises(EdgeError, match=r"^2 files that this clone left at origin cannot be fetched: "):
+    with pytest.raises(EdgeError, match=r"^2 files or folders that this clone left at origin cannot be fetched: "):
         list(history.blobs(oids))
 
 

@@ -56,10 +56,12 @@ class GitHistory:
 
     def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
         """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
+        self._promised.bring_folder(self.resolve(revision), under)
         return objects.entries(self._git, self.resolve(revision), under)
 
     def leaves(self, revision: str, under: str = "") -> Iterator[objects.Leaf]:
         """Stream the same as (path, mode, oid), which is quicker."""
+        self._promised.bring_folder(self.resolve(revision), under)
         return objects.leaves(self._git, self.resolve(revision), under)
 
     def blobs(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
@@ -70,7 +72,8 @@ class GitHistory:
 
     def changes(self, base: str, head: str) -> tuple[Change, ...]:
         """Return the paths that differ between two commits' trees, without rename detection."""
-        with self._git.stream(*_COMPARE, self.resolve(base), self.resolve(head)) as output:
+        self._promised.bring_differing(self.resolve(base), self.resolve(head))
+        with self._git.stream(*_COMPARE, self.resolve(base), self.resolve(head), environment=self._no_index) as output:
             return tuple(found for found in _changes(output) if isinstance(found, Change))
 
     def merge_base(self, one: str, other: str) -> Oid | None:
@@ -126,12 +129,22 @@ class GitHistory:
         first = None if since is None else self.resolve(since)
         with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as asked:
             self._list_steps(first, last, listed, asked)
-            with self._git.stream(*_COMPARE, "--stdin", "--root", "--always", stdin=asked) as output:
+            every = (*_COMPARE, "--stdin", "--root", "--always")
+            with self._git.stream(*every, stdin=asked, environment=self._no_index) as output:
                 yield from _landings(listed, output)
 
     def is_shallow(self) -> bool:
         """Say whether history is cut, so that audits would answer wrongly."""
         return (self._common_dir / "shallow").exists()
+
+    def is_partial(self) -> bool:
+        """Say whether this clone left contents at a server, so that each file that is read must be fetched."""
+        return self._promised.any
+
+    @cached_property
+    def _no_index(self) -> dict[str, str]:
+        """Have trees compared without the index, which git would read first: one of folders only it would fill up."""
+        return {"GIT_INDEX_FILE": str(self._common_dir / "daypass.no_index")}
 
     @cached_property
     def _common_dir(self) -> Path:

@@ -123,7 +123,12 @@ class Git:
         return ["git", *_FIXED, "-C", str(self.folder), *arguments]
 
     @contextmanager
-    def stream(self, *arguments: str, stdin: IO[bytes] | int | None = None) -> Iterator[IO[bytes]]:
+    def stream(
+        self,
+        *arguments: str,
+        stdin: IO[bytes] | int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Iterator[IO[bytes]]:
         """Run git and yield its standard output. Raises EdgeError at the end when git failed.
 
         Leaving early, by an exception or a ``break``, ends the process and is no failure of git's.
@@ -136,7 +141,7 @@ class Git:
                     stdin=stdin if stdin is not None else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=complaints,
-                    env=clean_environment(),
+                    env=clean_environment(environment),
                     bufsize=0,
                 )
             _running.add(process)

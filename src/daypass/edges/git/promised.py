@@ -1,4 +1,4 @@
-"""Clones that hold commits and trees and fetch contents when they are read (git's partial clones).
+"""Clones that leave contents and folders at the server and fetch them when they are read (git's partial clones).
 
 git fetches each missing object by itself, at the cost of a round trip; here all that will be read is fetched at once
 (https://git-scm.com/docs/partial-clone). A runner that judges one request thus moves little, however many grants live.
@@ -6,7 +6,8 @@ git fetches each missing object by itself, at the cost of a round trip; here all
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from daypass.core.errors import EdgeError
 from daypass.edges.git.plumbing import Git
@@ -22,6 +23,41 @@ class Promised:
         self._git = git
         self._remote: str | None = None
         self._there: set[str] | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether this clone left anything at a server."""
+        return bool(self._source())
+
+    def bring_folder(self, commit: str, under: str) -> None:
+        """Fetch all folders below a commit's folder, at once. Does nothing in a clone that holds every tree."""
+        if self._leaves_trees:
+            self.bring(self._folders(f"{commit}:{under}").values())
+
+    def bring_differing(self, one: str, other: str) -> None:
+        """Fetch the folders that two commits differ in, at once, from the second level down. Likewise."""
+        if not self._leaves_trees:
+            return
+        wanted: set[str] = set()
+        for name, left, right in _differing(self._folders(f"{one}:"), self._folders(f"{other}:")):
+            if left and right:  # whoever adds folders by the thousand has each of them looked at by git alone
+                below = (self._folders(f"{commit}:{name}") for commit in (one, other))
+                wanted |= {oid for _, *sides in _differing(*below) for oid in sides if oid}
+        self.bring(wanted)
+
+    def _folders(self, tree: str) -> dict[str, str]:
+        """Return the folders right below a tree, name to id; none where it does not exist."""
+        listed = self._git.attempt("ls-tree", "-d", "-z", "--full-tree", tree).stdout.decode("utf-8", "surrogateescape")
+        rows = (row.partition("\t") for row in listed.split("\0") if row.startswith("040000 "))
+        return {name: about.split(" ")[2] for about, _, name in rows}
+
+    @cached_property
+    def _leaves_trees(self) -> bool:
+        """Whether this clone was made without the trees below some level."""
+        if not self._source():
+            return False
+        left_out = self._git.attempt("config", f"remote.{self._source()}.partialclonefilter").stdout
+        return left_out.startswith(b"tree:")
 
     def bring(self, oids: Iterable[str]) -> None:
         """Fetch those objects that are not here, at once. Does nothing in a whole clone. Raises EdgeError."""
@@ -44,7 +80,7 @@ class Promised:
         if done.returncode != 0:
             lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise EdgeError(
-                f"{len(missing)} files that this clone left at {self._source()} cannot be fetched: "
+                f"{len(missing)} files or folders that this clone left at {self._source()} cannot be fetched: "
                 f"{lines[-1] if lines else 'no message'}",
                 hint="is the network up, may the token read the repository? A whole clone needs no such fetch",
             )
@@ -57,3 +93,11 @@ class Promised:
             keys = [line.split(" ")[0] for line in done.stdout.decode("utf-8", "replace").splitlines()]
             self._remote = keys[0].removeprefix("remote.").removesuffix(".promisor") if keys else ""
         return self._remote
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Return name and both ids, "" for none, of what differs."""
+    for name in sorted({*one, *other}):
+        left, right = one.get(name, ""), other.get(name, "")
+        if left != right:
+            yield name, left, right
