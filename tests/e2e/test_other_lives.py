@@ -72,6 +72,19 @@ def test_a_fork_is_checked_without_rights_and_merged_like_any_other(tmp_path: Pa
         assert life.held() == {("alice", "orders-db")}
 
 
+def test_a_merge_queue_has_main_checked_as_it_would_be(tmp_path: Path) -> None:
+    with Hub(tmp_path) as hub:
+        life = Life(hub)
+        good = hub.request_pull("alice", hub.grant())
+        bad = hub.request_pull("carol", hub.grant(subject="carol", role="root"))
+        life.runner.settle()
+        assert life.runner.queue(good)[0].succeeded
+        (run,) = [run for run in life.runner.queue(bad) if run.name == "check"]
+        assert run.conclusion == "failure"
+        assert "title=unknown-role::" in run.log
+        assert {call.kind for call in run.calls if call.method not in {"GET", "HEAD"}} <= {"actions"}
+
+
 def test_the_pipeline_works_with_the_workflows_own_token(tmp_path: Path) -> None:
     with Hub(tmp_path, auth="token", simulated=True) as hub:
         life = Life(hub)
