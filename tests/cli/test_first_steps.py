@@ -58,3 +58,15 @@ def test_nothing_open_and_nothing_granted_is_said_without_a_colon(access: Access
 
 def test_a_krl_of_no_ssh_target_names_those_there_are(access: Access) -> None:
     assert "hint: they name: none" in access.run("krl", "embedded", expect=2).err
+
+
+def test_who_asks_for_what_they_have_is_told_so(access: Access) -> None:
+    asked = ("request", "--resource", "orders-db", "--role", "readonly", "--for", "1h", "--reason", "Reading again.")
+    grant = access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    access.run("apply", "--at", "2026-11-20T10:06:00Z")
+    note = f"note: {grant} gives this until 2026-11-20T12:05:00Z; `daypass extend` asks for more time\n"
+    at = ("--at", "2026-11-20T10:07:00Z")
+    assert note in access.run(*asked, *at, "--dry-run", acting="alice").err
+    assert note in access.run(*asked, *at, acting="alice").err
+    assert "note:" not in access.run(*asked, "--subject", "carol", *at, acting="carol").err
+    assert "note:" not in access.run(*asked, "--at", "2026-11-20T12:05:00Z", acting="alice").err

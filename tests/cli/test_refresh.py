@@ -5,39 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 from driver import Access
-from hub import Hub
+from hub import REPOSITORY, Hub
 
-T = "2026-11-20T{}:00Z".format
-
-
-def test_files_that_the_catalogue_has_outgrown_are_proposed_once_and_kept_up_to_date(access: Access) -> None:
-    access.run("form")
-    access.run("codeowners")
-    access.git("add", "-A")
-    access.git("commit", "-q", "--allow-empty", "-m", "generated")
-    assert access.run("refresh", "--at", T("10:00")).out == "The generated files on main are up to date.\n"
-    path = "policies/resources/staging.yaml"
-    text = (access.top / path).read_text(encoding="utf-8")
-    access.write(path, text.replace("owners: [engineering]", "owners: [security]"))
-    access.commit("another owner")
-    said = access.run("refresh", "--at", T("10:01"))
-    assert said.out == "Pull request #1 opened: .github/CODEOWNERS\n"
-    assert access.run("refresh", "--at", T("10:02")).out == "Pull request #1 unchanged: .github/CODEOWNERS\n"
-    access.write(path, text.replace("owners: [engineering]", "owners: [payroll]"))
-    access.commit("yet another")
-    assert access.run("refresh", "--at", T("10:03")).out == "Pull request #1 updated: .github/CODEOWNERS\n"
-    said = access.run("gate", "1", "--at", T("10:04"), expect=10)
-    assert "[no-grants]" in said.out
+PATH = "policies/resources/staging.yaml"
+OWNERS = "owners: [engineering]"
 
 
-def test_lines_of_a_resource_that_does_not_read_are_not_proposed_away(access: Access) -> None:
-    path = "policies/resources/staging.yaml"
-    text = (access.top / path).read_text(encoding="utf-8")
-    access.write(path, text.replace("owners: [engineering]", "owners: [enginering]"))
-    access.commit("a typo")
-    said = access.run("refresh", "--at", T("10:01"), expect=10)
-    assert "there is no group 'enginering' in the directory [unknown-group]" in said.err
-    assert "No open requests." in access.run("gate", "--at", T("10:02")).out
+def test_files_that_the_catalogue_has_outgrown_are_proposed_once_and_kept_up_to_date(tmp_path: Path) -> None:
+    with Hub(tmp_path, protected=False) as hub:
+        text = hub.bare("show", f"main:{PATH}") + "\n"
+        assert hub.run("refresh").out == "The generated files on main are up to date.\n"
+        hub.push_branch("olga", "main", {PATH: text.replace(OWNERS, "owners: [security]")})
+        said = hub.run("refresh").out
+        assert said == "Pull request #1 opened: .github/CODEOWNERS\n"
+        assert hub.run("refresh").out == "Pull request #1 unchanged: .github/CODEOWNERS\n"
+        hub.push_branch("olga", "main", {PATH: text.replace(OWNERS, "owners: [payroll]")})
+        assert hub.run("refresh").out == "Pull request #1 updated: .github/CODEOWNERS\n"
+        assert "[no-grants]" in hub.run("gate", "1", expect=10).out
+
+
+def test_lines_of_a_resource_that_does_not_read_are_not_proposed_away(tmp_path: Path) -> None:
+    with Hub(tmp_path, protected=False) as hub:
+        text = hub.bare("show", f"main:{PATH}") + "\n"
+        hub.push_branch("olga", "main", {PATH: text.replace(OWNERS, "owners: [enginering]")})
+        said = hub.run("refresh", expect=10)
+        assert "there is no group 'enginering' in the directory [unknown-group]" in said.err
+        assert hub.api("olga", "GET", f"/repos/{REPOSITORY}/pulls") == []
+
+
+def test_on_the_local_forge_nobody_could_merge_it(access: Access) -> None:
+    said = access.run("refresh", expect=2)
+    assert "run `daypass codeowners` and `daypass form` here, and commit" in said.err
+    assert "No open requests." in access.run("gate", "--at", "2026-11-20T10:02:00Z").out
 
 
 def test_at_github_nothing_is_asked_while_all_is_as_it_should_be(tmp_path: Path) -> None:

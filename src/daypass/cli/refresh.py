@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from daypass.cli.options import at_option
-from daypass.core.errors import InvalidError
+from daypass.core.errors import InvalidError, UsageError
 
 
 @click.command()
@@ -17,7 +17,8 @@ from daypass.core.errors import InvalidError
 def refresh(obj: dict[str, Any], at: datetime | None) -> int:
     """Open a pull request with the files that main's catalogue makes, where main has others; keep it up to date.
 
-    These are .github/CODEOWNERS and the issue form. Whoever owns them merges it.
+    These are .github/CODEOWNERS and the issue form. Whoever owns them merges it. For a forge at GitHub; elsewhere
+    `daypass codeowners` and `daypass form` write them here.
     """
     from daypass.cli.site import live_site
     from daypass.core.files.form import FORM_FILE
@@ -26,6 +27,10 @@ def refresh(obj: dict[str, Any], at: datetime | None) -> int:
     from daypass.views.form import form_text
 
     site = live_site(obj["folder"], obj["acting"])
+    if not site.elsewhere:  # the local forge merges grants alone, so nobody could ever merge it
+        raise UsageError(
+            "refresh is for a forge at GitHub", hint="run `daypass codeowners` and `daypass form` here, and commit"
+        )
     instant = site.instant(at, writes=True)
     if site.policy.holes:  # the lines of a resource that is not read would be proposed to be taken out
         raise InvalidError("the policies of main do not read, so nothing can be made from them", site.policy.holes)

@@ -10,9 +10,10 @@ import click
 
 from daypass.cli.options import Duration, Instant, at_option
 from daypass.core.errors import DaypassError, UsageError
-from daypass.core.window import Span, Window, format_duration, parse_duration
+from daypass.core.window import Span, Window, format_duration, format_instant, parse_duration
 
 if TYPE_CHECKING:
+    from daypass.core.grant import Grant
     from daypass.pipeline.propose import Opened
 
 
@@ -77,14 +78,29 @@ def request(
     if dry_run:
         grant, decision = propose.draft(site.policy, wish, requester=me, at=instant)
         click.echo(needs_text(site.policy, grant, decision, requester=me), nl=False)
+        _say_had(site, grant, instant)
         return 0 if not decision.denials else 11
     opened = propose.request(site.history, site.forge, site.policy, wish, main=site.main, at=instant)
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
         click.echo(f"  grant  {opened.grant.id}")
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
+        _say_had(site, opened.grant, instant)
     _say_next(opened)
     return 0
+
+
+def _say_had(site: Any, asked: Grant, at: datetime) -> None:
+    """Say which live grants give the same already: people forget what they asked for last week."""
+    try:
+        rows = site.standing.admitted()
+    except DaypassError:  # who asks need not be able to read the ledger
+        return
+    same = (asked.subject, asked.resource, asked.role)
+    for row in sorted(rows, key=lambda row: row.window.end):
+        if (row.subject, row.resource, row.role) == same and not row.window.ended(at):
+            until = format_instant(row.window.end)
+            click.echo(f"note: {row.grant} gives this until {until}; `daypass extend` asks for more time", err=True)
 
 
 def _say_next(opened: Opened) -> None:
