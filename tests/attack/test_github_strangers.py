@@ -66,3 +66,17 @@ def test_a_stranger_with_a_fork_shortens_nobodys_access(public: Hub) -> None:
     _stranger(public)
     number = _from_fork(public, path, public.grant(duration="1h"))
     assert "mallory" in waits(public, number)
+
+
+def test_a_strangers_requests_do_not_take_the_others_turn(public: Hub) -> None:
+    _live(public)
+    _stranger(public)
+    strange = _from_fork(public, "grants/orders-db/live.yaml", None)
+    known = public.request_pull("alice", public.grant(resource="staging", role="deploy"))
+    assert strange < known
+    public.calls.clear()
+    public.run("gate")
+    assert public.pull(known)["merged"] is True
+    reads = [call.path for call in public.calls if call.path.startswith(f"/repos/{REPOSITORY}/pulls/")]
+    first = [next(n for n, path in enumerate(reads) if path.split("/")[5] == str(each)) for each in (known, strange)]
+    assert first == sorted(first)

@@ -108,7 +108,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=not dry_run)
-    numbers = [number] if number is not None else [pull.number for pull in site.forge.open_pulls()]
+    numbers = [number] if number is not None else pipeline.in_turn(site.forge.open_pulls())
     verb = pipeline.look if dry_run else pipeline.gate
     results: list[Gated] = []
     codes: list[ExitCode] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -175,6 +176,16 @@ def _name(grant: GrantId) -> str:
     A file that can be no grant may have come to main around the gate; its name must not act when its removal is merged.
     """
     return _ODD.sub("?", grant)
+
+
+def in_turn(pulls: Iterable[Pull]) -> list[int]:
+    """Return the numbers of pull requests in the order in which to look at them: first those that may be merged.
+
+    Anybody can open some by the hundred from a fork; a run that is cut off, or has no requests to the forge left, must
+    have come to those of the people of the directory (and of bots, which may ask for one) by then.
+    """
+    ordered = sorted(pulls, key=lambda pull: (pull.opened_by.person and not pull.opened_by.handle, pull.number))
+    return [pull.number for pull in ordered]
 
 
 def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str]:
