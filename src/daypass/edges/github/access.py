@@ -72,7 +72,7 @@ def _signer(text: str) -> Callable[[dict[str, Any]], str]:
     return lambda claims: jwt.encode(claims, key, "RS256")
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def _read_key(text: str) -> RSAPrivateKey:
     """Read the App's key once a process: proving that it is one takes longer than all signatures of a run."""
     try:
