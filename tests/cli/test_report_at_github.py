@@ -111,7 +111,7 @@ def test_an_approval_that_does_not_count_is_explained_to_who_gave_it(hub: Hub) -
     hub.approve(number, "alice")
     hub.run("report", str(number))
     (text,) = comments(hub, number)
-    assert "\n- @alice-ngo, your approval does not count: alice is in no group that is asked.\n" in text
+    assert "\n- @alice-ngo, your approval does not count: alice receives the access.\n" in text
 
 
 @pytest.mark.parametrize("rights", [{"contents": "read", "pull-requests": "read", "checks": "read", "issues": "read"}])

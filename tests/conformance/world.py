@@ -18,8 +18,7 @@ from daypass.core.window import format_instant
 from daypass.pipeline.apply import Applied
 from daypass.pipeline.apply import apply as carry_out
 from daypass.pipeline.propose import end
-from daypass.pipeline.readings import Look, observe
-from daypass.pipeline.survey import Survey, survey
+from daypass.pipeline.survey import Ground, prepare
 from daypass.ports import Done, Order, Target
 from founded import example
 
@@ -113,9 +112,9 @@ class World:
         opened = end(site.history, site.forge, (GrantId(grant),), main=site.main, at=self.instant(minutes))
         self.access.run("gate", str(opened.pull.number), "--at", self.at(minutes))
 
-    def survey(self, minutes: float, target: Any, look: Look = observe) -> Survey:
+    def ground(self, minutes: float, target: Any) -> Ground:
         site = Site(self.access.top)
-        return survey(
+        return prepare(
             site.history,
             site.forge,
             site.policy_at,
@@ -123,14 +122,13 @@ class World:
             lambda main: {NAME: target},
             tip=site.tip,
             at=self.instant(minutes),
-            look=look,
         )
 
     def apply(self, minutes: float, wrap: Wrap = lambda target: target, target: Target | None = None) -> Applied:
         """Run the applier as a fresh process does, on a target opened afresh."""
         opened = wrap(target if target is not None else self.bench.make(self.place))
         return carry_out(
-            lambda look: self.survey(minutes, opened, look),
+            lambda: self.ground(minutes, opened),
             Site(self.access.top).books,
             lambda main: {NAME: opened},
             run=f"run-{int(minutes * 60)}",

@@ -11,8 +11,8 @@ from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply import Applied
 from daypass.pipeline.apply import apply as carry_out
-from daypass.pipeline.readings import Look, observe
-from daypass.pipeline.survey import Survey, survey
+from daypass.pipeline.readings import observe
+from daypass.pipeline.survey import Ground, Survey, plan_on, prepare
 from driver import Access
 from fakes.target import FakeTarget
 
@@ -44,28 +44,25 @@ class FaultyWorld:
         names = Site(self.access.top).settings_at(main).targets
         return {name: self.targets[name] for name in names if name in self.targets}
 
-    def survey(self, at: str, look: Look = observe) -> Survey:
+    def ground(self, at: str) -> Ground:
         site = Site(self.access.top)
-        return survey(
-            site.history,
-            site.forge,
-            site.policy_at,
-            site.standing,
-            self.open,
-            tip=site.tip,
-            at=parse_instant(on(at)),
-            look=look,
+        return prepare(
+            site.history, site.forge, site.policy_at, site.standing, self.open, tip=site.tip, at=parse_instant(on(at))
         )
 
-    def apply(self, at: str, *, books: Any = None, confirmed: str = "", hurry: bool = False) -> Applied:
+    def survey(self, at: str) -> Survey:
+        ground = self.ground(at)
+        return plan_on(ground, ground.standing, observe(ground.targets, ground.standing.holdings, ground.at), ground.at)
+
+    def apply(self, at: str, *, books: Any = None, confirmed: str = "", **more: Any) -> Applied:
         return carry_out(
-            lambda look: self.survey(at, look),
+            lambda: self.ground(at),
             books if books is not None else Site(self.access.top).books,
             self.open,
             run="run",
             confirmed=confirmed,
             progress=lambda *_: None,
-            hurry=hurry,
+            **more,
         )
 
     def standing(self) -> Any:

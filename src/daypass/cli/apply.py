@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -121,27 +122,39 @@ def apply(
     return int(worst(codes))
 
 
-def run_apply(site: Any, at: datetime, confirm: str = "", *, hurry: bool = False) -> Any:
-    """Apply at an instant, alone on this machine."""
+def run_apply(
+    site: Any,
+    at: datetime,
+    confirm: str = "",
+    *,
+    limit: Callable[[Any], float | None] = lambda _: None,
+    enough: Callable[[], bool] = lambda: False,
+) -> Any:
+    """Apply at an instant, alone on this machine; ``limit`` and ``enough`` as the pipeline takes them."""
     from daypass.cli.site import program_digest, progress
     from daypass.edges.lock import exclusive
     from daypass.pipeline.apply import apply as carry_out
     from daypass.pipeline.pulse import beat
-    from daypass.pipeline.survey import survey
+    from daypass.pipeline.survey import prepare
 
     if site.elsewhere or site.signs:  # a run with nothing to do would hide for weeks that it could do nothing
         site.books.ready()
     with exclusive(site.repository.state_dir / "apply.lock"):
         opened: dict[str, Any] = {}
+        began = time.monotonic()
+
+        def clock() -> datetime:  # not the machine's, which may be set while a slow target is waited for
+            return at + timedelta(seconds=int(time.monotonic() - began))
 
         def targets(main: Any) -> Any:
             if main not in opened:
                 opened[main] = site.targets(main)
             return opened[main]
 
-        def take(look: Any) -> Any:
+        def take() -> Any:
+            opened.clear()  # what is still being read from belongs to an earlier try
             fresh = site.again()
-            return survey(
+            return prepare(
                 fresh.history,
                 forge_of(fresh),
                 fresh.policy_at,
@@ -151,11 +164,20 @@ def run_apply(site: Any, at: datetime, confirm: str = "", *, hurry: bool = False
                 at=at,
                 memory=fresh.memory,
                 program=program_digest(),
-                look=look,
             )
 
         run = site.run_name(at)
-        done = carry_out(take, site.books, targets, run=run, confirmed=confirm, progress=progress, hurry=hurry)
+        done = carry_out(
+            take,
+            site.books,
+            targets,
+            run=run,
+            confirmed=confirm,
+            progress=progress,
+            clock=None if site.settings.simulated_clock else clock,
+            limit=limit,
+            enough=enough,
+        )
         every = done.survey.policy.catalogue.settings.ledger_heartbeat
         beat(site.books, done.survey, every=every, exit_code=int(done.exit_code), run=run)
         return done

@@ -131,8 +131,11 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str
         raise UsageError(f"{resource} has no role {role!r}", hint="one of " + ", ".join(place.roles))
     principal = catalogue.principal(subject, place)
     if not principal:
-        hint = near(subject, catalogue.directory.subjects, "`identities` of policies/directory gives them one")
-        raise UsageError(f"the directory has no {subject!r} with an identity at {place.target}", hint=hint)
+        if subject in catalogue.directory.subjects:
+            hint = f"add identities: {{{place.target}: …}} to {subject} in policies/directory"
+            raise UsageError(f"{subject} has no identity at target {place.target}", hint=hint)
+        hint = near(subject, catalogue.directory.subjects, "people are in policies/directory")
+        raise UsageError(f"the directory has no {subject!r}", hint=hint)
     target = catalogue.settings.targets[place.target]
     state = site.repository.state_dir  # kept relative to it: a repository that is moved or copied asks its own store
     store = str(store_path(target, state).relative_to(state)) if target.kind == "embedded" else ""

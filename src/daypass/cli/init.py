@@ -13,6 +13,7 @@ import click
 
 from daypass.cli.options import at_option, now
 from daypass.core.errors import UsageError
+from daypass.core.window import format_instant
 
 _IGNORED = (
     "# Private keys never belong here; daypass keeps its own outside the repository.\n*.pem\n*.key\n.env\n.DS_Store\n"
@@ -121,7 +122,11 @@ def init(
         click.echo(f"The signing key is {founding.key_path} (mode 0600). Keep it where only the applier reads it.")
     if hosting:
         warn_unpinned(top)
-    click.echo(next_steps(hosting, founding.key_path) if hosting else _next_steps(directory, example))
+    click.echo(
+        next_steps(hosting, founding.key_path)
+        if hosting
+        else _next_steps(directory, example, founding.at if simulated_clock else None)
+    )
 
 
 def _settings(text: str, signer: str, simulated_clock: bool) -> str:
@@ -132,13 +137,14 @@ def _settings(text: str, signer: str, simulated_clock: bool) -> str:
     return text
 
 
-def _next_steps(directory: Path, example: bool) -> str:
+def _next_steps(directory: Path, example: bool, at: datetime | None) -> str:
     subject, resource = ("alice", "orders-db") if example else ("colleague", "example-db")
+    moment = "" if at is None else f" --at {format_instant(at)}"
     go = "" if directory == Path() else f"  cd {shlex.quote(str(directory))}\n"
     return (
         f"Next:\n{go}  daypass check\n"
         f"  daypass --as {subject} request --subject {subject} --resource {resource} --role readonly --for 1h "
-        f'--reason "trying daypass out"'
+        f'--reason "trying daypass out"{moment}'
     )
 
 

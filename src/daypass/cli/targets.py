@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import clock, format_option
+from daypass.cli.apply import finding_line
+from daypass.cli.options import clock, format_option, say
 from daypass.core.errors import ExitCode, UsageError, worst
 
 
@@ -18,7 +19,8 @@ def targets(obj: dict[str, Any], names: tuple[str, ...], output: str) -> int:
     """Look at each target: whether it answers, what our credential may do there, and what is there beside our own.
 
     A credential that may do too much is a concern as much as one that may do too little, and so is a clock that differs
-    from ours. Exit 13 when there are concerns, 14 when a target could not be reached or read. Changes nothing.
+    from ours. The targets are those of the settings that main has committed. Exit 13 when there are concerns, 14 when a
+    target could not be reached or read. Changes nothing.
     """
     from daypass.cli.site import live_site
     from daypass.pipeline.targets import look_at
@@ -34,5 +36,9 @@ def targets(obj: dict[str, Any], names: tuple[str, ...], output: str) -> int:
         )
     click.echo((targets_json if output == "json" else targets_text)(looks), nl=False)
     codes = [ExitCode.PARTIAL for look in looks if look.error]
+    if site.policy.broken:
+        say("daypass: the policies of main do not read, so these are the targets of the last commit whose settings did")
+        say(*(finding_line(finding) for finding in site.policy.broken))
+        codes.append(ExitCode.PARTIAL)
     codes += [ExitCode.CHANGES for look in looks if look.concerns]
     return int(worst(codes))

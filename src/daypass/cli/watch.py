@@ -18,6 +18,7 @@ from daypass.core.errors import DaypassError, ExitCode
 if TYPE_CHECKING:
     from daypass.cli.site import Site
     from daypass.pipeline.apply import Applied
+    from daypass.pipeline.survey import Survey
 
 
 @click.command()
@@ -41,6 +42,10 @@ def watch(obj: dict[str, Any], poll: timedelta | None, refresh: timedelta) -> in
     with _stoppable() as stopped:
         _Watch(site, step, refresh, stopped).run()
     return 0
+
+
+_LONGEST = 60.0
+"""For how many seconds a watch waits for a target that does not answer, while nothing else can be done."""
 
 
 class _Watch:
@@ -76,6 +81,15 @@ class _Watch:
                 _line(now(), f"failed ({self._failures} in a row): {error.message}")
             self._stopped.wait(pause(wake, clock(), poll=self._poll, failures=self._failures).total_seconds())
 
+    def _limit(self, found: Survey) -> float:
+        """Say for how many seconds slow targets are waited for: until something else is due.
+
+        Whoever was too slow for that gets longer the next time, lest what is due elsewhere keeps it from its turn for
+        ever.
+        """
+        left = (found.boundary - now()).total_seconds()
+        return _LONGEST if self._slow else max(0.0, min(left, _LONGEST))
+
     def _main(self) -> str:
         """Return where main stands, as cheaply as it can be told."""
         if self._site.elsewhere:
@@ -90,8 +104,7 @@ class _Watch:
             self._site.sync()
         self._site = site = self._site.again()
         at = now()
-        # Whoever was too slow last time is waited for, lest what is due elsewhere keeps it from its turn for ever.
-        done = run_apply(site, at, hurry=not self._slow)
+        done = run_apply(site, at, limit=self._limit, enough=self._stopped.is_set)
         self._slow = bool(done.survey.late)
         _tell(done, at)
         if done.survey.stuck is not None:

@@ -203,7 +203,8 @@ def judge(
         if review.state == "withdrawn":
             continue
         if not any(handle in need.eligible | need.escalated for need in needs):
-            ignored.append(Ignored(review, f"{handle} is in no group that is asked"))
+            always = excluded.people.get(handle)  # what no group could change is said first
+            ignored.append(Ignored(review, f"{handle} {always or 'is in no group that is asked'}"))
         elif review.state == "rejected":
             blocks.append(f"{handle} rejected it at {review.commit[:12]}; only {handle} can take that back")
         elif why := _why_not(review, needs, head, excluded, opened_at):

@@ -151,15 +151,11 @@ def changes_digest(main: str, changes: Iterable[Intended]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted.
-
-    ``late`` names those among the unreadable that may still answer.
-    """
+    """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted."""
 
     entitlements: frozenset[Entitlement]
     unreadable: Mapping[str, str] = field(default_factory=dict)
     offered: frozenset[Entitlement] = frozenset()
-    late: frozenset[str] = frozenset()
 
 
 def compute(

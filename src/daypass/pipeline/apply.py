@@ -7,6 +7,7 @@ looking. Running twice changes nothing.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,22 +17,11 @@ from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import (
-    BOUND_TO_TIME,
-    Action,
-    Braked,
-    Entitlement,
-    Holding,
-    Intended,
-    Observed,
-    Reason,
-    brake,
-    weight,
-)
+from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Intended, Reason, brake, weight
 from daypass.pipeline.carrier import Carrier, Progress
-from daypass.pipeline.readings import PATIENCE, Look, Readings
-from daypass.pipeline.survey import Survey
-from daypass.ports import Books, Recaller, Target, TargetReader
+from daypass.pipeline.readings import PATIENCE, Readings, unforeseen
+from daypass.pipeline.survey import Ground, Survey, plan_on
+from daypass.ports import Books, Recaller, Target
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 """Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
@@ -60,8 +50,8 @@ class Applied:
         return any(outcome.ok and not outcome.recovered for outcome in self.outcomes)
 
 
-Take = Callable[[Look], Survey]
-"""Reads and plans afresh; the targets are read by what it is given."""
+Take = Callable[[], Ground]
+"""Reads everything but the targets, afresh."""
 
 
 def apply(
@@ -72,81 +62,140 @@ def apply(
     run: str,
     confirmed: str = "",
     progress: Progress,
-    hurry: bool = False,
+    clock: Callable[[], datetime] | None = None,
+    limit: Callable[[Survey], float | None] = lambda _: None,
+    enough: Callable[[], bool] = lambda: False,
     attempts: int = 5,
 ) -> Applied:
-    """Carry a survey's plan out.
+    """Carry out what follows from main, the ledger and what is at the targets.
 
     ``take`` is called again when another run was first at the ledger. Raises ConflictError when that happens
     ``attempts`` times, and lets no target be touched before the intents are in the ledger. The targets are those of
-    the commit that the survey stands on.
+    the commit that the plan stands on.
 
-    A target that is slow to answer delays nothing elsewhere: the others are served first, and then it is waited for;
-    in a ``hurry``, no longer than until the next window opens or ends.
+    A target that is slow to answer delays nothing elsewhere: after PATIENCE those that have answered are served, and
+    each of the others as soon as it answers, at the instant that ``clock`` says then (the first one by default).
+    ``limit`` says for how many seconds they are waited for, given the first plan (None: as long as it takes), and
+    ``enough`` ends the waiting at any time; where a person ``confirmed`` a plan, all are waited for first.
     """
-    readings = Readings()
-    work = _Work(take, books, open_targets, run, confirmed, progress, attempts)
-    first = work.round(readings, PATIENCE)
-    if not first.survey.late:
-        return first
-    readings.forget(outcome.change.entitlement.target for outcome in first.outcomes)
-    rest = work.round(readings, _left(first.survey) if hurry else None, before=first)
-    changes = first.survey.plan.changes + rest.survey.plan.changes
-    whole = replace(rest.survey, plan=replace(rest.survey.plan, changes=changes))
-    return Applied(whole, first.outcomes + rest.outcomes, rest.held, rest.held_message)
+    for attempt in range(attempts):
+        ground = take()
+        if ground.calm is not None:
+            return Applied(ground.calm)
+        readings = Readings(ground.targets, ground.standing.holdings, ground.at)
+        seen = readings.look(None if confirmed else PATIENCE, enough=enough)
+        first = plan_on(ground, ground.standing, seen, ground.at)
+        if not readings.late:
+            ground.remember(first)
+        work = _Work(confirmed, first)
+        changes = work.allow(first)
+        try:
+            standing = _write_intents(first, books, changes, run)
+        except ConflictError:
+            if attempt == attempts - 1:
+                raise
+            continue
+        targets = _recalled(open_targets(Oid(first.plan.main)), standing, first.plan.at)
+        carrier = Carrier(books, targets, first, standing, run, progress)
+        carrier.start(changes, ground.at)
+        try:
+            _serve_late(ground, readings, carrier, work, clock, _deadline(limit(first)), enough)
+        finally:
+            outcomes = carrier.finish()
+        return work.done(outcomes, readings.late)
+    raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
 
 
-def _left(found: Survey) -> float:
-    """Return for how many seconds nothing is due, an hour at most."""
-    return max(0.0, min((found.boundary - found.plan.at).total_seconds(), 3600.0))
+_OVERTAKEN = "another run wrote to the ledger after this was read; the next run looks again"
 
 
-@dataclass(frozen=True, slots=True)
+def _deadline(limit: float | None) -> float | None:
+    return None if limit is None else time.monotonic() + limit
+
+
 class _Work:
-    """What one run works with."""
+    """The plans of one run, joined: what each may do, what is held back, and what is told of them at the end."""
 
-    take: Take
-    books: Books
-    open_targets: OpenTargets
-    run: str
-    confirmed: str
-    progress: Progress
-    attempts: int
+    def __init__(self, confirmed: str, first: Survey) -> None:
+        self._confirmed = confirmed
+        self._plans: list[Survey] = []
+        self._removals = first.removals_allowed
+        self._additions = first.additions_allowed
+        self._braked = False
+        self._held: list[Intended] = []
+        self._why = ""
+        self.unreadable = dict(first.plan.unreadable)
 
-    def round(self, readings: Readings, patience: float | None, before: Applied | None = None) -> Applied:
-        """Plan by what has answered within ``patience`` seconds, and carry that out.
+    def allow(self, found: Survey) -> tuple[Intended, ...]:
+        """Return what of a plan is to be done. What the run did before counts at the brake, and once it held it holds."""
+        left = (0, 0) if self._braked else (self._removals, self._additions)
+        braked = brake(found.plan, removals=left[0], additions=left[1], confirmed=self._confirmed)
+        changes, held, why = _allowed(found, braked)
+        taken, given = weight(changes)
+        self._removals, self._additions = self._removals - taken, self._additions - given
+        self._braked = self._braked or bool(braked.held)
+        self._plans.append(found)
+        self._held += held
+        self._why = self._why or why
+        return changes
 
-        What was done ``before`` in this run counts at the brake.
-        """
+    def drop(self) -> None:
+        """Forget the last plan: nothing of it was begun."""
+        gone = self._plans.pop()
+        self._held = [change for change in self._held if change not in gone.plan.changes]
 
-        def look(
-            targets: Mapping[str, TargetReader | EdgeError], holdings: Mapping[Entitlement, Holding], at: datetime
-        ) -> Observed:
-            return readings.look(targets, holdings, at, patience)
+    def done(self, outcomes: list[Outcome], late: frozenset[str]) -> Applied:
+        """Join everything that was planned and done; ``late`` were not waited for any longer."""
+        plans = [found.plan for found in self._plans]
+        recovered = tuple(outcome for found in self._plans for outcome in found.recovered)
+        plan = replace(
+            plans[0],
+            changes=tuple(change for plan in plans for change in plan.changes),
+            unmanaged=tuple(sorted(entitlement for plan in plans for entitlement in plan.unmanaged)),
+            unreadable=dict(sorted(self.unreadable.items())),
+            lost=tuple(change for plan in plans for change in plan.lost),
+            offered=tuple(sorted(entitlement for plan in plans for entitlement in plan.offered)),
+        )
+        whole = replace(self._plans[0], plan=plan, recovered=recovered, late=late)
+        return Applied(whole, [*recovered, *outcomes], tuple(self._held), self._why)
 
-        taken, given = (0, 0) if before is None else weight(o.change for o in before.outcomes if not o.recovered)
-        for attempt in range(self.attempts):
-            found = self.take(look)
-            braked = brake(
-                found.plan,
-                removals=found.removals_allowed - taken,
-                additions=found.additions_allowed - given,
-                confirmed=self.confirmed,
-            )
-            changes, held, why = _allowed(found, braked)
-            try:
-                standing = _write_intents(found, self.books, changes, self.run)
-            except ConflictError:
-                if attempt == self.attempts - 1:
-                    raise
-                readings.forget()
-                continue
-            done = Applied(found, list(found.recovered), held, why)
-            targets = self.open_targets(Oid(found.plan.main))
-            told = _recalled({n: t for n, t in targets.items() if n not in found.late}, standing, found.plan.at)
-            done.outcomes += Carrier(self.books, told, found, standing, self.run, self.progress).carry_out(changes)
-            return done
-        raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
+
+def _serve_late(
+    ground: Ground,
+    readings: Readings,
+    carrier: Carrier,
+    work: _Work,
+    clock: Callable[[], datetime] | None,
+    deadline: float | None,
+    enough: Callable[[], bool],
+) -> None:
+    """Serve each target that answers after the others, as soon as it does.
+
+    What was seen there was seen after the ledger was read, and nobody but this run has written since: else another run
+    may have changed the target after it was seen, and the next run looks again.
+    """
+    while readings.late and not enough():
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return
+        before = readings.late
+        seen = readings.look(left, first=True, enough=enough)
+        came = before - readings.late
+        if not came:
+            return
+        at = ground.at if clock is None else max(ground.at, clock())
+        found = plan_on(ground, carrier.standing, seen, at)
+        changes = work.allow(found)
+        try:
+            carrier.append([*found.recovered, *_intents(found, changes)], at)
+        except ConflictError:
+            work.drop()
+            work.unreadable |= dict.fromkeys(came, _OVERTAKEN)
+            return
+        for name in came:
+            del work.unreadable[name]
+        work.unreadable |= {name: seen.unreadable[name] for name in came & set(seen.unreadable)}
+        carrier.start(changes, at)
 
 
 def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple[Intended, ...], str]:
@@ -181,12 +230,17 @@ def _recalled(
                 cast("Recaller", target).recall(standing.handed(name, at))
             except EdgeError as error:
                 found[name] = error
+            except Exception as error:  # noqa: BLE001  (what is wrong with one target must not stop the others' ends)
+                found[name] = EdgeError(unforeseen(error))
     return found
 
 
 def _write_intents(found: Survey, books: Books, changes: tuple[Intended, ...], run: str) -> Standing:
-    bodies: list[Body] = [*found.admitted.bodies, *found.recovered]
-    bodies += [Intent(changes[n : n + BATCH], found.plan.digest) for n in range(0, len(changes), BATCH)]
+    bodies: list[Body] = [*found.admitted.bodies, *found.recovered, *_intents(found, changes)]
     if not bodies:
         return found.standing
     return books.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)
+
+
+def _intents(found: Survey, changes: tuple[Intended, ...]) -> list[Intent]:
+    return [Intent(changes[n : n + BATCH], found.plan.digest) for n in range(0, len(changes), BATCH)]

@@ -196,7 +196,7 @@ def _require(about: str, name: str, known: Known) -> None:
     if name not in known():
         raise UsageError(
             f"there is no {about} {name!r} in main's policies, in its history or in the ledger",
-            hint=f"check the spelling; a {about} that was ever granted anything is in the history",
+            hint=f"check the spelling; every {about} of a grant, live or gone, is in the history",
         )
 
 

@@ -6,15 +6,16 @@ At each target removals are finished before anything is added. A target that is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from threading import Lock
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import GrantId
-from daypass.core.ledger.receipt import BATCH, Outcome
+from daypass.core.ledger.receipt import BATCH, Body, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import THERE_BEFORE, Action, Intended, Observed
-from daypass.pipeline.readings import AT_ONCE, observe
+from daypass.pipeline.readings import AT_ONCE, observe, unforeseen
 from daypass.pipeline.survey import Survey
 from daypass.ports import Books, Done, Order, Target
 
@@ -22,7 +23,11 @@ Progress = Callable[[int, int, str], None]
 
 
 class Carrier:
-    """Makes the changes of one survey's plan and writes what came of each."""
+    """Makes the changes of a run's plans and writes what came of each.
+
+    ``found`` is the run's first survey. ``standing`` is the ledger as this run has written it so far; ``overtaken``
+    says that another run wrote between, so that it may know more of a target than we saw there.
+    """
 
     def __init__(
         self,
@@ -36,8 +41,8 @@ class Carrier:
         self._books = books
         self._targets = targets
         self._found = found
-        self._standing = standing
-        self._began = found.plan.at
+        self.standing = standing
+        self.overtaken = False
         self._at = found.plan.at
         self._main: str = found.plan.main
         self._run = run
@@ -46,27 +51,46 @@ class Carrier:
         self._done = 0
         self._total = 0
         self._orders: dict[int, Order] = {}
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._work: list[Future[list[Outcome]]] = []
+        self._place: dict[int, int] = {}
 
     def carry_out(self, changes: Sequence[Intended]) -> list[Outcome]:
-        """Make the changes and return what came of each, in the plan's order.
+        """Make the changes and return what came of each, in the plan's order."""
+        self.start(changes, self._at)
+        return self.finish()
+
+    def start(self, changes: Sequence[Intended], at: datetime) -> None:
+        """Begin to make changes that were planned at an instant, the targets side by side; ``finish`` waits for them."""
+        mine: dict[str, list[Intended]] = {}
+        with self._writing:
+            self._at = max(self._at, at)
+            self._total += len(changes)
+            for change in changes:
+                # Asked of the standing here, by one thread at a time: what it knows is read from a file.
+                self._orders[id(change)] = self._order(change, at)
+                self._place[id(change)] = len(self._place)
+                mine.setdefault(change.entitlement.target, []).append(change)
+        self._work += [self._pool.submit(self._serve, name, part) for name, part in sorted(mine.items())]
+
+    def finish(self) -> list[Outcome]:
+        """Wait for all that was begun and return what came of each change, in the order of the plans.
 
         When one target's work ends in an error that is no answer of the target's (the ledger cannot be written), the
         others are finished first, and it is raised then.
         """
-        self._total = len(changes)
-        # Asked of the standing here, by one thread: what it knows is read from a file.
-        self._orders = {id(change): self._order(change) for change in changes}
-        mine: dict[str, list[Intended]] = {}
-        for change in changes:
-            mine.setdefault(change.entitlement.target, []).append(change)
-        if len(mine) <= 1:
-            outcomes = [outcome for name, part in mine.items() for outcome in self._serve(name, part)]
-        else:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                work = [pool.submit(self._serve, name, part) for name, part in sorted(mine.items())]
-            outcomes = [outcome for part in work for outcome in part.result()]
-        place = {id(change): n for n, change in enumerate(changes)}
-        return sorted(outcomes, key=lambda outcome: place[id(outcome.change)])
+        self._pool.shutdown(wait=True)
+        outcomes = [outcome for part in self._work for outcome in part.result()]
+        return sorted(outcomes, key=lambda outcome: self._place[id(outcome.change)])
+
+    def append(self, bodies: Sequence[Body], at: datetime) -> None:
+        """Write to the ledger as this run left it. Raises ConflictError where another run wrote between."""
+        with self._writing:
+            if self.overtaken:
+                raise ConflictError("another run has written to the ledger since this one began")
+            self._at = max(self._at, at)
+            if bodies:
+                self.standing = self._books.append(self.standing, bodies, at=self._at, main=self._main, run=self._run)
 
     def _serve(self, name: str, changes: list[Intended]) -> list[Outcome]:
         target = self._targets.get(name)
@@ -96,15 +120,17 @@ class Carrier:
             answers = target.carry_out([self._orders[id(change)] for change in batch])
         except EdgeError as error:
             return [Done(error.message)] * len(batch)
+        except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
+            return [Done(unforeseen(error))] * len(batch)
         if len(answers) != len(batch):
             raise RuntimeError(f"target {name} answered {len(answers)} of {len(batch)} orders")
         return answers
 
-    def _order(self, change: Intended) -> Order:
-        held = self._standing.holdings.get(change.entitlement)
+    def _order(self, change: Intended, at: datetime) -> Order:
+        held = self.standing.holdings.get(change.entitlement)
         until = change.until if change.action is Action.ADD else (held.until if held is not None else None)
         keys = self._keys(change.grants) if change.action is Action.ADD else ()
-        return Order(change.action, change.entitlement, self._began, until, keys)
+        return Order(change.action, change.entitlement, at, until, keys)
 
     def _keys(self, grants: Sequence[GrantId]) -> tuple[str, ...]:
         """Return the public keys of whom a change is for, as the directory of main has them now."""
@@ -123,7 +149,7 @@ class Carrier:
             return [Outcome(c, ok=False, error=a.error) for c, a in zip(batch, answers, strict=True)]
         if not target.abilities.readable:
             return [_believed(change, answer) for change, answer in zip(batch, answers, strict=True)]
-        seen = observe({name: target}, {}, self._began)
+        seen = observe({name: target}, {}, self._at)
         if name in seen.unreadable:
             why = f"not read back: {seen.unreadable[name]}"
             return [Outcome(c, ok=False, error=a.error or why) for c, a in zip(batch, answers, strict=True)]
@@ -139,15 +165,16 @@ class Carrier:
         """
         for attempt in range(attempts):
             try:
-                self._standing = self._books.append(
-                    self._standing, list(outcomes), at=self._at, main=self._main, run=self._run
+                self.standing = self._books.append(
+                    self.standing, list(outcomes), at=self._at, main=self._main, run=self._run
                 )
             except ConflictError:
                 if attempt == attempts - 1:
                     raise
-                self._standing = self._books.load()
-                self._at = max(self._at, self._standing.at or self._at)
-                self._main = self._standing.main or self._main
+                self.overtaken = True
+                self.standing = self._books.load()
+                self._at = max(self._at, self.standing.at or self._at)
+                self._main = self.standing.main or self._main
             else:
                 return
 

@@ -83,7 +83,7 @@ def _look(
             "opened-in-future",
             Place(""),
             f"the request says it was opened at {format_instant(pull.asked_at)}, which is still to come",
-            "set the clock right, or close the request and open it again",
+            "set the clock right; or close the request, not before that instant, and open it again",
         )
         return Gated(pull, Proposal(base, pull.head, (), (), (finding,), policy_at(base)), ())
 

@@ -246,7 +246,8 @@ def _moved(then: Policy, now: Policy, items: tuple[Item, ...]) -> list[Finding]:
                     "meaning-moved",
                     Place(item.grant.path),
                     f"{what} has come to mean something else since the branch left main",
-                    "bring the branch up to date with main, and have it approved again",
+                    "rebase the branch onto main and push it (on the local forge: `daypass request --branch BRANCH`), and "
+                    "have it approved again",
                 )
             )
     return found

@@ -1,26 +1,86 @@
-"""Reading targets side by side, without one that is slow holding up what is to be done at the others."""
+"""Reading targets side by side, so that one that is slow holds up nothing that is to be done at the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, wait
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Semaphore, Thread
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Holding, Observed
 from daypass.ports import Inviting, TargetReader
 
 AT_ONCE = 8
-"""How many targets are worked with side by side."""
+"""How many targets are changed side by side."""
+
+READ_AT_ONCE = 32
+"""How many are read side by side: more, since those that hang take up room and leave less for the others."""
 
 PATIENCE = 1.0
 """For how many seconds a run that writes waits for the slowest reading before it serves the other targets."""
 
-Look = Callable[[Mapping[str, TargetReader | EdgeError], Mapping[Entitlement, Holding], datetime], Observed]
-"""Reads targets, given what the ledger shows as held and an instant."""
+_SLICE = 0.25
+"""Seconds after which somebody who waits looks whether they still should."""
+
+_T = TypeVar("_T")
+
+
+def _go_on() -> bool:
+    return False
+
+
+class Aside(Generic[_T]):
+    """Calls by name, each in a thread of its own that nobody has to wait for.
+
+    A thread of an executor would be waited for at the end of the process, however long its target hangs.
+    """
+
+    def __init__(self, calls: Mapping[str, Callable[[], _T]]) -> None:
+        self._room = Semaphore(READ_AT_ONCE)
+        self._answers: dict[str, Future[_T]] = {name: Future() for name in calls}
+        for name, call in calls.items():
+            Thread(target=self._run, args=(call, self._answers[name]), name=name, daemon=True).start()
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The names of those that have not answered."""
+        return frozenset(name for name, answer in self._answers.items() if not answer.done())
+
+    def answer(self, name: str) -> _T:
+        """Return what a call that has ended gave, or raise what it raised."""
+        return self._answers[name].result(timeout=0)
+
+    def wait(
+        self,
+        patience: float | None,
+        *,
+        known: frozenset[str] = frozenset(),
+        first: bool = False,
+        enough: Callable[[], bool] = _go_on,
+    ) -> None:
+        """Wait for all calls but ``known``, or for the ``first`` of them that ends; at most ``patience`` seconds.
+
+        ``enough`` ends the waiting at any time.
+        """
+        end = None if patience is None else time.monotonic() + patience
+        while not enough():
+            mine = {answer for name, answer in self._answers.items() if name not in known}
+            pending = {answer for answer in mine if not answer.done()}
+            left = _SLICE if end is None else min(_SLICE, end - time.monotonic())
+            if not pending or left <= 0 or (first and pending != mine):
+                return
+            wait(pending, timeout=left, return_when=FIRST_COMPLETED if first else ALL_COMPLETED)
+
+    def _run(self, call: Callable[[], _T], answer: Future[_T]) -> None:
+        with self._room:
+            try:
+                answer.set_result(call())
+            except BaseException as error:  # noqa: BLE001  (raised again for whoever asks for the answer)
+                answer.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,89 +93,90 @@ class _Seen:
 
 
 class Readings:
-    """The readings of one run: each target is read once until it is forgotten, and one under way is never begun twice.
+    """The readings of one run, all begun at once, each told of once.
 
-    A target's reading that did not end in time goes on in a thread of its own, and is there for whoever waits longer.
+    ``holdings`` and ``at`` stand in for a target that nobody can read: what the ledger says was given until later is
+    taken for what exists.
     """
 
-    def __init__(self) -> None:
-        self._under_way: dict[str, tuple[TargetReader, Future[_Seen]]] = {}
-        self._room = Semaphore(AT_ONCE)
-
-    def look(
+    def __init__(
         self,
         targets: Mapping[str, TargetReader | EdgeError],
         holdings: Mapping[Entitlement, Holding],
         at: datetime,
-        patience: float | None = None,
-    ) -> Observed:
-        """Return what the targets hold; who has not answered within ``patience`` seconds counts as not readable.
+    ) -> None:
+        self._targets = targets
+        self._holdings = holdings
+        self._at = at
+        self._told: frozenset[str] = frozenset()
+        self._asked = Aside(
+            {
+                name: _reading(target)
+                for name, target in sorted(targets.items())
+                if not isinstance(target, EdgeError) and target.abilities.readable
+            }
+        )
 
-        Of a target that nobody can read, what the ledger says was given until later than ``at`` is taken for what
-        exists. One that fails or is slow stops only itself (invariant 8).
+    @property
+    def late(self) -> frozenset[str]:
+        """Those that have not answered, or of whose answer nobody was told."""
+        return frozenset(self._targets) - self._told
+
+    def look(
+        self, patience: float | None = None, *, first: bool = False, enough: Callable[[], bool] = _go_on
+    ) -> Observed:
+        """Wait, and return what was not told before.
+
+        For all targets, or with ``first`` for the next that answers; at most for ``patience`` seconds, and no longer
+        than until ``enough``. The others are among the unreadable, so that nothing is planned there: who was told of
+        before, and who is late. One that fails or is slow stops only itself (invariant 8).
         """
-        asked = {
-            name: self._begin(name, target)
-            for name, target in sorted(targets.items())
-            if not isinstance(target, EdgeError) and target.abilities.readable
-        }
-        late = {future for future in asked.values() if not future.done()}
-        if late:
-            late = wait(late, timeout=patience).not_done
+        self._asked.wait(patience, known=self._told, first=first, enough=enough)
+        waiting = self._asked.waiting
         found: set[Entitlement] = set()
         offered: set[Entitlement] = set()
         unreadable: dict[str, str] = {}
-        for name, target in targets.items():
-            if isinstance(target, EdgeError):
+        for name, target in self._targets.items():
+            if name in self._told:
+                unreadable[name] = "it was read before"
+            elif isinstance(target, EdgeError):
                 unreadable[name] = target.message
-            elif name not in asked:
-                mine = (held for held in holdings.values() if held.entitlement.target == name)
-                found |= {held.entitlement for held in mine if held.until is None or held.until > at}
-            elif asked[name] in late:
-                unreadable[name] = f"it has not answered within {patience:g} s"
+            elif not target.abilities.readable:
+                mine = (held for held in self._holdings.values() if held.entitlement.target == name)
+                found |= {held.entitlement for held in mine if held.until is None or held.until > self._at}
+            elif name in waiting:
+                unreadable[name] = "it has not answered in time"
             else:
-                seen = asked[name].result()
+                seen = self._asked.answer(name)
                 found |= seen.entitlements
                 offered |= seen.offered
                 if seen.error:
                     unreadable[name] = seen.error
-        slow = frozenset(name for name, future in asked.items() if future in late)
-        return Observed(frozenset(found), unreadable, frozenset(offered), slow)
+        self._told = frozenset(self._targets) - waiting
+        return Observed(frozenset(found), unreadable, frozenset(offered))
 
-    def forget(self, names: Iterable[str] | None = None) -> None:
-        """Read these targets anew when they are asked for again: all, where no names are given.
 
-        What is under way stays: what it tells was not read before now.
-        """
-        for name in list(self._under_way) if names is None else names:
-            if name in self._under_way and self._under_way[name][1].done():
-                del self._under_way[name]
+def _reading(target: TargetReader) -> Callable[[], _Seen]:
+    def read() -> _Seen:
+        try:
+            found = target.observe()
+            offers = cast("Inviting", target).awaited() if target.abilities.invites else frozenset()
+        except EdgeError as error:
+            return _Seen(error=error.message)
+        except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
+            return _Seen(error=unforeseen(error))
+        return _Seen(found, offers)
 
-    def _begin(self, name: str, target: TargetReader) -> Future[_Seen]:
-        known = self._under_way.get(name)
-        if known is not None and known[0] is target:
-            return known[1]
-        future: Future[_Seen] = Future()
-        self._under_way[name] = (target, future)
-        # A thread of an executor would be waited for at the end of the process, however long its target hangs.
-        Thread(target=self._read, args=(target, future), name=f"reading {name}", daemon=True).start()
-        return future
+    return read
 
-    def _read(self, target: TargetReader, future: Future[_Seen]) -> None:
-        with self._room:
-            try:
-                found = target.observe()
-                offers = cast("Inviting", target).awaited() if target.abilities.invites else frozenset()
-            except EdgeError as error:
-                future.set_result(_Seen(error=error.message))
-            except BaseException as error:  # noqa: BLE001  (raised again where the result is asked for)
-                future.set_exception(error)
-            else:
-                future.set_result(_Seen(found, offers))
+
+def unforeseen(error: Exception) -> str:
+    """Say that something failed in a way that nobody thought of; its words may hold anything, and are not repeated."""
+    return f"it failed in a way that was not foreseen ({type(error).__name__})"
 
 
 def observe(
     targets: Mapping[str, TargetReader | EdgeError], holdings: Mapping[Entitlement, Holding], at: datetime
 ) -> Observed:
     """Read every target, side by side, and wait for all of them."""
-    return Readings().look(targets, holdings, at)
+    return Readings(targets, holdings, at).look()

@@ -38,6 +38,7 @@ _FIELD = {
     "engagement-over": "subject",
     "no-identity": "subject",
     "resource-broken": "resource",
+    "role-unfit": "role",
     "ticket-missing": "purpose",
     "too-long": "window",
     "unknown-purpose": "purpose",

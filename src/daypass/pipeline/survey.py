@@ -6,7 +6,7 @@ Holds no way to write (invariant 11).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from daypass.core.calm import FOREVER, Calm, next_boundary
@@ -20,7 +20,7 @@ from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Pla
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
-from daypass.pipeline.readings import Look, observe
+from daypass.pipeline.readings import PATIENCE, Aside, observe
 from daypass.ports import ForgeReader, History, Memory, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
@@ -32,7 +32,7 @@ class Survey:
     """Everything that reading tells: the plan, what could not be proved, and what an earlier run left open.
 
     ``stuck`` is why main is not followed, None when it is. ``boundary`` is the first instant at which a window opens or
-    ends: nothing changes before it unless something else moves. ``late`` names the targets that had not answered yet.
+    ends: nothing changes before it unless something else moves. ``late`` names the targets that were not waited for.
     """
 
     plan: Plan
@@ -66,7 +66,39 @@ class Survey:
         return ExitCode.PARTIAL if broken or bad else ExitCode.OK
 
 
-def survey(
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a plan stands on beside the targets, all of it read before any of them.
+
+    ``targets`` are the open ones and those that cannot be. ``calm`` is the answer where nothing has moved since nothing
+    was to be done: then no target need be read. ``grounds`` names all this for that memory, "" where it cannot.
+    """
+
+    history: History
+    standing: Standing
+    policy: Policy
+    admitted: Admitted
+    tip: Oid
+    at: datetime
+    targets: Mapping[str, TargetReader | EdgeError]
+    claims: tuple[Claim, ...] = ()
+    invalid: Mapping[GrantId, Reason] = field(default_factory=dict)
+    stuck: RefusedError | None = None
+    calm: Survey | None = None
+    memory: Memory | None = None
+    program: str = ""
+    grounds: str = ""
+
+    def remember(self, found: Survey) -> None:
+        """Keep that nothing is to be done, where that is so and nothing moved while it was found out."""
+        if self.memory is None or not self.grounds or self.stuck is not None or not _nothing_to_say(found):
+            return
+        # Targets are asked once more: what was planned by must be what the grounds name.
+        if self.grounds == _grounds(self.program, self.standing, self.tip, self.targets):
+            self.memory.keep(Calm(self.grounds, self.at, found.boundary, found.plan.live))
+
+
+def prepare(
     history: History,
     forge: ForgeReader,
     policy_at: PolicyAt,
@@ -77,16 +109,13 @@ def survey(
     at: datetime,
     memory: Memory | None = None,
     program: str = "",
-    look: Look = observe,
-) -> Survey:
-    """Read everything and plan. Holds no way to write (invariant 11).
-
-    ``look`` reads the targets; by default it waits for all of them.
+) -> Ground:
+    """Read everything but the targets. Holds no way to write (invariant 11).
 
     Where ``memory`` knows that nothing was to be done and nothing has moved since, that is the answer; ``program``
     names the program that reckons, so that another version reckons anew.
 
-    When main cannot be followed (it went backwards, or was not reached step by step), the survey stands on the main
+    When main cannot be followed (it went backwards, or was not reached step by step), the plan stands on the main
     that the ledger recorded last instead: what has ended there by its own window can be taken away all the same, since
     windows and entitlements are in signed receipts and the targets in that commit's settings. Nothing of the new main
     is believed, nothing else is changed, and the run fails with ``stuck``. Without that commit the targets are not
@@ -103,7 +132,8 @@ def survey(
     calm = memory.recall() if memory is not None and grounds else None
     if calm is not None and calm.holds(grounds, at):
         plan = Plan(at, tip, (), live=calm.live)
-        return Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=calm.until)
+        answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=calm.until)
+        return Ground(history, standing, policy, Admitted(), tip, at, targets, calm=answer)
     stuck: RefusedError | None = None
     try:
         admitted = admit(history, forge, policy_at, standing, tip=tip, at=at)
@@ -113,49 +143,80 @@ def survey(
         admitted, stuck, tip = Admitted(), error, Oid(standing.main)
         policy = policy_at(tip)
         targets = open_readers(tip)
-    observed = look({**targets, **_unnamed(standing, targets)}, standing.holdings, at)
+    claims, invalid = _claims(standing, admitted, policy)
+    every = {**targets, **_unnamed(standing, targets)}
+    return Ground(
+        history,
+        standing,
+        policy,
+        admitted,
+        tip,
+        at,
+        every,
+        tuple(claims),
+        invalid,
+        stuck,
+        memory=memory,
+        program=program,
+        grounds=grounds,
+    )
+
+
+def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime) -> Survey:
+    """Plan by what was seen at the targets, and by the ledger as it stands; nothing is planned where nobody saw."""
+    targets, policy = ground.targets, ground.policy
     unreadable = {name for name, target in targets.items() if not _readable(target)}
     inviting = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.invites}
     recovered = tuple(_recover(standing, observed, unreadable, inviting))
     handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.hands_over}
     holdings = _with_recovered(standing.holdings, recovered, handing)
-    claims, invalid = _claims(standing, admitted, policy)
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
+    strays = observed.entitlements - holdings.keys()
     plan = compute(
-        claims,
+        ground.claims,
         holdings,
         observed,
         at=at,
-        main=tip,
+        main=ground.tip,
         exclusive=exclusive,
-        invalid=invalid,
+        invalid=ground.invalid,
         taken=_taken(standing, holdings, observed, targets),
         leave_lost=frozenset(t.name for t in policy.catalogue.settings.targets.values() if t.leave_lost),
         begun=_begun(standing),
-        importing=_importing(history, standing, admitted, claims, observed.entitlements - holdings.keys()),
+        importing=_importing(ground.history, standing, ground.admitted, ground.claims, strays),
     )
     limits = policy.catalogue.settings.limits
-    found = Survey(
+    return Survey(
         plan,
-        admitted,
+        ground.admitted,
         recovered,
         standing,
         policy,
         limits.brake_removals.of(len(holdings)),
         limits.brake_additions.of(len(holdings)),
-        stuck,
-        next_boundary(claims, at),
-        observed.late,
+        ground.stuck,
+        next_boundary(ground.claims, at),
     )
-    # Targets are asked once more: what was planned by must be what the grounds name.
-    if (
-        memory is not None
-        and grounds
-        and stuck is None
-        and _nothing_to_say(found)
-        and grounds == _grounds(program, standing, tip, targets)
-    ):
-        memory.keep(Calm(grounds, at, found.boundary, plan.live))
+
+
+def survey(
+    history: History,
+    forge: ForgeReader,
+    policy_at: PolicyAt,
+    standing: Standing,
+    open_readers: OpenReaders,
+    *,
+    tip: Oid,
+    at: datetime,
+    memory: Memory | None = None,
+    program: str = "",
+) -> Survey:
+    """Read everything, wait for every target, and plan: `prepare` and `plan_on` in one. Raises what they raise."""
+    ground = prepare(history, forge, policy_at, standing, open_readers, tip=tip, at=at, memory=memory, program=program)
+    if ground.calm is not None:
+        return ground.calm
+    found = plan_on(ground, standing, observe(ground.targets, standing.holdings, at), at)
+    ground.remember(found)
     return found
 
 
@@ -171,14 +232,19 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
 
 def _grounds(program: str, standing: Standing, tip: Oid, targets: Mapping[str, TargetReader | EdgeError]) -> str:
     """Name everything but the instant that a plan follows from; "" where a target cannot be named cheaply."""
-    prints = {}
-    for name, target in sorted(targets.items()):
-        try:
-            prints[name] = "" if isinstance(target, EdgeError) else target.fingerprint()
-        except EdgeError:
-            return ""
-        if not prints[name]:
-            return ""
+    openly = {name: target for name, target in sorted(targets.items()) if not isinstance(target, EdgeError)}
+    if len(openly) != len(targets):
+        return ""
+    asked = Aside({name: target.fingerprint for name, target in openly.items()})
+    asked.wait(PATIENCE)
+    if asked.waiting:
+        return ""
+    try:
+        prints = {name: asked.answer(name) for name in openly}
+    except Exception:  # noqa: BLE001  (whatever is wrong with a target is told by reading it)
+        return ""
+    if not all(prints.values()):
+        return ""
     return digest({"program": program, "ledger": standing.commit, "main": tip, "targets": prints})
 
 
@@ -239,7 +305,9 @@ def _begun(standing: Standing) -> Mapping[Entitlement, Holding]:
 
 
 def _recover(standing: Standing, observed: Observed, unreadable: set[str], inviting: set[str]) -> Iterable[Outcome]:
-    """Settle what a run that died left open, by looking: the change came about or it did not.
+    """Settle what an earlier run left open, by looking: the change came about or it did not.
+
+    It died, or the target said no and may have done it all the same.
 
     What is offered and not accepted yet stays open: nothing has come of it so far.
 
@@ -263,9 +331,12 @@ def _recover(standing: Standing, observed: Observed, unreadable: set[str], invit
         if change.action is Action.ADD and offered and not present:
             continue
         done = present if change.action is Action.ADD else not present and not offered
-        why = "the run died before the change was made"
-        if change.action is Action.ADD and change.entitlement.target in inviting:
+        if change.action is Action.REMOVE:
+            why = "it is still there: an earlier run did not take it away"
+        elif change.entitlement.target in inviting:
             why = "it is not there, and not offered any more"
+        else:
+            why = "it is not there: an earlier run did not bring it about"
         yield Outcome(change, done, "" if done else why, recovered=True)
 
 

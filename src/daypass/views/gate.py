@@ -49,7 +49,10 @@ def _verdict_lines(verdict: Any) -> list[str]:
             lines.append(f"  passes automatically ({', '.join(item.decision.rules)})")
         return lines
     lines += [f"  approved by {c.handle} for {c.source} at {c.review.commit[:12]}" for c in verdict.judgement.counted]
+    counted = {c.handle for c in verdict.judgement.counted}
     for ignored in verdict.judgement.ignored:
+        if ignored.review.by.handle in counted:  # an earlier word of somebody whose last one counts
+            continue
         who = ignored.review.by.handle or ignored.review.by.name
         lines.append(f"  does not count: {ignored.review.state} by {who}: {ignored.why}")
     if not item.decision.denials:
@@ -122,16 +125,29 @@ def status_text(
     if refused:
         lines.append(f"{len(refused)} without proof, so without access:")
         lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in refused]
-    late = sorted((held.until, held) for held in holdings.values() if held.until is not None and held.until <= at)
+    late = _late(live, holdings, at)
     if late:
         lines.append(f"{len(late)} that should be gone, tried again first by every run:")
-    for until, gone in late:
-        age = format_duration(at - until) if at > until else "an instant"
+    for gone in late:
+        since = "its grant was ended early"
+        if gone.until is not None and gone.until <= at:
+            since = f"for {format_duration(at - gone.until)}" if at > gone.until else "since this instant"
         lines.append(
             f"  {gone.entitlement.principal}  {gone.entitlement.privilege}  on {gone.entitlement.resource} "
-            f"({gone.entitlement.target})  for {age}  [{', '.join(gone.grants)}]"
+            f"({gone.entitlement.target})  {since}  [{', '.join(gone.grants)}]"
         )
     return joined(lines)
+
+
+def _late(live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: datetime) -> list[Holding]:
+    """Return what is held although its time is over, or although no grant that gave it is live any more; longest first."""
+    giving = {grant.grant for grant in live}
+    over = [
+        held
+        for held in holdings.values()
+        if (held.until is not None and held.until <= at) or giving.isdisjoint(held.grants)
+    ]
+    return sorted(over, key=lambda held: (held.until is None, held.until or at, held.entitlement))
 
 
 def status_json(
@@ -161,12 +177,12 @@ def status_json(
             "privilege": held.entitlement.privilege,
             "resource": held.entitlement.resource,
             "target": held.entitlement.target,
-            "until": format_instant(held.until),
-            "seconds_late": int((at - held.until).total_seconds()),
+            "until": None if held.until is None else format_instant(held.until),
+            # Of what was ended early nobody wrote down since when it should be gone.
+            "seconds_late": int((at - held.until).total_seconds()) if held.until and held.until <= at else None,
             "grants": list(held.grants),
         }
-        for held in sorted(holdings.values(), key=lambda one: one.entitlement)
-        if held.until is not None and held.until <= at
+        for held in _late(live, holdings, at)
     ]
     asked = [gated_data(found) for found in waiting]
     data = {

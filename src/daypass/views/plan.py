@@ -21,9 +21,16 @@ def plan_text(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
     if plan.changes:
         lines.append(f"{removals} to remove, {len(plan.changes) - removals} to add; digest {plan.digest[:19]}…")
     else:
-        lines.append(f"No changes: {plan.live} live as they should be.")
+        lines.append(_calm(plan))
     lines += _notes(plan, refusals, invalid)
     return joined(lines)
+
+
+def _calm(plan: Plan) -> str:
+    """Say that nothing is to be done, and no more than was seen: what could not be read is not as it should be."""
+    if plan.unreadable:
+        return f"Nothing to do where it could be read; {', '.join(plan.unreadable)} could not be, so nobody can tell there."
+    return f"No changes: {plan.live} live as they should be."
 
 
 def change_line(change: Intended, plan: Plan | None = None) -> str:
@@ -85,10 +92,10 @@ def plan_json(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
 
 def outcome_line(outcome: Outcome) -> str:
     """Write what came of one change."""
-    mark = "ok  " if outcome.ok else "FAIL"
+    mark = "ok  " if outcome.ok else "open" if outcome.recovered else "FAIL"
     text = f"{mark} {change_line(outcome.change)}"
     if outcome.recovered:
-        text += "  (left open by a run that died)"
+        text += "  (left open by an earlier run)"
     return text + (f": {outcome.error}" if outcome.error else "")
 
 
@@ -105,7 +112,7 @@ def applied_text(
     lines += [f"  {outcome_line(outcome)}" for outcome in done]
     lines += [f"  HELD {change_line(change)}" for change in held]
     if not done and not list(held):
-        lines.append(f"No changes: {plan.live} live as they should be.")
+        lines.append(_calm(plan))
     lines += _notes(plan, refusals, invalid)
     return joined(lines)
 

@@ -50,7 +50,8 @@ class Policy:
     """Everything that decisions are made by.
 
     ``findings`` is all that is wrong, by place; ``broken`` the part that denies everything; ``faulty`` the part that
-    denies one resource, by its name: such a resource is not in the catalogue. ``keys`` maps the name of each
+    denies one resource, by its name: such a resource is not in the catalogue. ``unfit`` maps a resource and a role to
+    why its target can give it to nobody. ``keys`` maps the name of each
     ``policies/*.pub`` to its bytes. ``digest`` covers every file but the tests.
     """
 
@@ -62,6 +63,7 @@ class Policy:
     findings: tuple[Finding, ...] = ()
     broken: tuple[Finding, ...] = ()
     faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    unfit: Mapping[tuple[str, str], str] = field(default_factory=dict)
     facts: FactBook = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
