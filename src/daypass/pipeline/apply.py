@@ -81,6 +81,7 @@ def apply(
     for attempt in range(attempts):
         ground = take()
         if ground.calm is not None:
+            _recalled(open_targets(ground.tip), ground.standing, ground.at)
             return Applied(ground.calm)
         readings = Readings(ground.targets, ground.standing.holdings, ground.at)
         seen = readings.look(None if confirmed else PATIENCE, enough=enough)
