@@ -213,3 +213,22 @@ def test_what_others_could_have_written_beside_the_clone_is_not_believed(access:
     access.run("can", "alice", "orders-db", "readonly")
     assert "- alice" in access.run("apply", "--at", T("12:05")).out
     access.run("can", "alice", "orders-db", "readonly", expect=20)
+
+
+@pytest.mark.parametrize("folder", ["policies/purposes", "policies", "policies/tests"])
+def test_a_policy_whose_name_is_no_text_stops_no_end_of_access(access: Access, folder: str) -> None:
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    access.run("apply", "--at", "2026-11-20T10:06:00Z")
+    (access.top / folder).mkdir(exist_ok=True)
+    (Path(os.fsdecode(os.fsencode(access.top / folder) + b"/st\xf6rung.yaml"))).write_text("version: 1\n")
+    said = access.run("check", expect=10)
+    assert (
+        f"{folder}/st\\xf6rung.yaml: error: its name is no UTF-8, and nothing reads it [stray-policy-file]" in said.out
+    )
+    access.commit("An old editor's purpose")
+    assert "stray-policy-file" in access.run("check", "--revision", "main", expect=10).out
+    done = access.run("apply", "--at", "2026-11-20T12:06:00Z", expect=None)
+    assert done.code == (0 if folder == "policies/tests" else 14)
+    assert "ok   - alice" in done.out
+    access.run("status", "--at", "2026-11-20T12:07:00Z")
+    access.run("audit", "verify", "--at", "2026-11-20T12:07:00Z")

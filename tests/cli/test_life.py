@@ -278,3 +278,33 @@ def test_status_tells_what_was_merged_and_not_applied_and_what_could_not_be_prov
     assert "1 without proof, so without access:\n  orders-db/by-hand" in said
     refused = json.loads(access.run("status", "--at", T("10:08"), "--format", "json").out)["refused"]
     assert [one["grant"] for one in refused] == ["orders-db/by-hand"]
+
+
+def test_status_says_that_main_went_back(access: Access) -> None:
+    before = access.git("rev-parse", "main")
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.git("reset", "-q", "--hard", before)
+    said = access.run("status", "--at", T("10:07"), expect=14)
+    assert "main does not continue what the ledger knows of it" in said.err
+
+
+def test_status_tells_of_access_that_was_ended_early_and_stands(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.git("rm", "-q", f"grants/{grant}.yaml")
+    access.commit("End it")
+    store = access.top / ".git/daypass/embedded.sqlite"
+    kept = store.read_bytes()
+    store.write_bytes(b"not a store any more")
+    said = access.run("apply", "--at", T("10:07"), expect=14)
+    assert "No changes" not in said.out
+    assert "Nothing to do where it could be read; embedded could not be, so nobody can tell there." in said.out
+    said = access.run("status", "--at", T("10:08")).out
+    assert "1 that should be gone, tried again first by every run:\n  alice " in said
+    assert f"its grant was ended early  [{grant}]" in said
+    overdue = json.loads(access.run("status", "--at", T("10:08"), "--format", "json").out)["overdue"]
+    assert [(one["principal"], one["seconds_late"]) for one in overdue] == [("alice", None)]
+    store.write_bytes(kept)
+    access.run("apply", "--at", T("10:09"))
+    assert "should be gone" not in access.run("status", "--at", T("10:10")).out

@@ -187,6 +187,11 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     )
     view = status_json if output == "json" else status_text
     merged = landed(site.history, site.standing, site.tip)
+    if merged is None:
+        say(
+            "daypass: main does not continue what the ledger knows of it, so nothing new is given; `daypass plan` says more"
+        )
+        codes.append(ExitCode.PARTIAL)
     refused = [refusal for _, refusal in sorted(site.standing.refusals.items())]
     click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused), nl=False)
     return int(worst(codes))

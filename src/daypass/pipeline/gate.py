@@ -188,15 +188,15 @@ def in_turn(pulls: Iterable[Pull]) -> list[int]:
     return [pull.number for pull in ordered]
 
 
-def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str]:
+def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str] | None:
     """Return the grants that main changed after the last receipt, each with what it does: gives, changes or ends.
 
-    Empty where main does not come after what the ledger knows; `apply` says what that means.
+    None where main does not come after what the ledger knows; `apply` says what that means.
     """
-    if not standing.main or standing.main == tip or history.find(standing.main) is None:
+    if not standing.main or standing.main == tip:
         return {}
-    if history.merge_bases(standing.main, tip) != (Oid(standing.main),):
-        return {}
+    if history.find(standing.main) is None or history.merge_bases(standing.main, tip) != (Oid(standing.main),):
+        return None
     return {
         grant_id(change.path): "gives" if change.added else "ends" if change.deleted else "changes"
         for change in history.changes(standing.main, tip)

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from daypass.core.errors import EdgeError
+from daypass.core.grant import FOLDER
 from daypass.edges.git.plumbing import Git
 
+_GRANTS = FOLDER.rstrip("/")
 _FEW = 2
 """So many objects git may fetch by itself."""
 
@@ -40,7 +42,7 @@ class Promised:
             return
         wanted: set[str] = set()
         for name, left, right in _differing(self._folders(f"{one}:"), self._folders(f"{other}:")):
-            if left and right:  # whoever adds folders by the thousand has each of them looked at by git alone
+            if (left and right) or name == _GRANTS:  # whoever adds others by the thousand has git alone look at each
                 below = (self._folders(f"{commit}:{name}") for commit in (one, other))
                 wanted |= {oid for _, *sides in _differing(*below) for oid in sides if oid}
         self.bring(wanted)

@@ -81,8 +81,9 @@ def read_policies(files: Mapping[str, bytes], *, links: Iterable[str] = (), kind
     ``links`` are the paths there that are no plain files (symbolic links, submodules): nobody reads what they lead to,
     and a rule that looks as if it held must not be passed over. ``kinds`` are the known kinds of target.
     """
-    reading = _Reading(files)
+    reading = _Reading({path: raw for path, raw in files.items() if _written(path) == path})
     reading.refuse(links)
+    reading.unnamed(files)
     settings = reading.settings(kinds)
     directory = reading.directory(settings)
     purposes = reading.purposes(settings)
@@ -123,7 +124,14 @@ def policy_of(catalogue: Catalogue, rules: Rules, *, name: str = "") -> Policy:
 
 def policy_digest(files: Mapping[str, bytes]) -> str:
     """Return ``sha256:…`` of the paths and contents of all policy files but the tests, which decide nothing."""
-    return digest({path: hashlib.sha256(raw).hexdigest() for path, raw in files.items() if not path.startswith(TESTS)})
+    return digest(
+        {_written(path): hashlib.sha256(raw).hexdigest() for path, raw in files.items() if not path.startswith(TESTS)}
+    )
+
+
+def _written(path: str) -> str:
+    """Return a path with its bytes that are no text escaped, so that it can be shown and written down."""
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class _Reading:
@@ -200,7 +208,21 @@ class _Reading:
         """Refuse what is no plain file."""
         for path in sorted(links):
             hint = "put the file itself here"
-            self.vital.add("stray-policy-file", Place(path), "this is no plain file, and nothing reads it", hint)
+            self.vital.add(
+                "stray-policy-file", Place(_written(path)), "this is no plain file, and nothing reads it", hint
+            )
+
+    def unnamed(self, paths: Iterable[str]) -> None:
+        """Refuse files whose names are no text: nothing can refer to them, whatever they say."""
+        for path in sorted(paths):
+            if _written(path) != path:
+                notes = self.other if path.startswith(TESTS) else self.vital
+                notes.add(
+                    "stray-policy-file",
+                    Place(_written(path)),
+                    "its name is no UTF-8, and nothing reads it",
+                    "rename it",
+                )
 
     def strays(self) -> None:
         """Refuse YAML that nobody reads: a rule in the wrong folder would otherwise look like one that holds."""
