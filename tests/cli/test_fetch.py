@@ -280,6 +280,20 @@ def test_with_several_keys_one_is_chosen(ssh: SshAccess, tmp_path: Path) -> None
     assert f"there is no certificate for the key in {tmp_path / 'third.pub'}" in said.err
 
 
+@pytest.mark.parametrize("name", ["alice", "notes.pub", "empty"])
+def test_a_file_that_is_no_public_key_is_named_so_and_not_shown(
+    ssh: SshAccess, given: str, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "notes.pub").write_text("ssh-ed25519 whatever-stands-here\n")
+    (tmp_path / "empty").write_text("")
+    file = ssh.key if name == "alice" else tmp_path / name
+    said = ssh.access.run("fetch", given, "--key", str(file), "--at", T("10:04"), acting="alice", expect=2)
+    assert f"{file} is no public key" in said.err
+    assert ("hint: expected one line" if file.suffix else f"hint: name {file}.pub") in said.err
+    assert said.out == ""
+    assert not [word for word in file.read_text().split() if len(word) > 7 and word in said.err]
+
+
 def test_without_a_key_the_grant_is_not_given_and_says_why(ssh: SshAccess) -> None:
     grant = ssh.grant(T("10:00"), T("10:02"))
     people = "policies/directory/people.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import tempfile
 from collections.abc import Callable
@@ -69,7 +70,7 @@ def _hand_certificate(found: Handed, output: Path | None, key: Path | None) -> N
 
     certificates = {line: read(line) for line in found.text.splitlines()}
     if key is not None:
-        wanted = " ".join(_read(key).split()[:2])
+        wanted = _public(key)
         certificates = {line: one for line, one in certificates.items() if one.key == wanted}
         if not certificates:
             raise UsageError(
@@ -116,6 +117,28 @@ def _hand_sealed(found: Handed, output: Path | None) -> None:
         _save(output, found.text.rstrip("\n"), replaces=lambda _: False)
     told = sealed_text(resource=found.entitlement.resource, until=found.until, file=str(output or ""))
     click.echo(told, nl=False, err=True)
+
+
+def _public(path: Path) -> str:
+    """Return a public key of a file, type and base64. Raises UsageError, showing nothing of the file, where it is none."""
+    words = _read(path).split()[:2]
+    if not _is_public(words):
+        public = path if path.suffix == ".pub" else Path(f"{path}.pub")
+        hint = "expected one line, as ssh-keygen writes it" if public == path else f"name {public}"
+        raise UsageError(f"{path} is no public key", hint=hint)
+    return " ".join(words)
+
+
+def _is_public(words: list[str]) -> bool:
+    """Whether these are a key's type and its base64, which begins with the type (RFC 4253, section 6.6)."""
+    if len(words) < 2:  # noqa: PLR2004  (type and base64)
+        return False
+    try:
+        blob = base64.b64decode(words[1], validate=True)
+    except ValueError:
+        return False
+    kind = words[0].encode()
+    return blob.startswith(len(kind).to_bytes(4, "big") + kind)
 
 
 def _read(path: Path) -> str:
