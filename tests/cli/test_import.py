@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.embedded import EmbeddedTarget
 from driver import Access
+from ssh_access import SshAccess
 
 AT = "2026-11-20T09:00:00Z"
 FAR = datetime(2040, 1, 1, tzinfo=UTC)
@@ -179,6 +181,16 @@ def test_a_target_that_cannot_be_read_is_an_error(access: Access) -> None:
     store(access).path.write_bytes(b"not a store" * 100)
     said = access.run("import", "orders-db", "--at", AT, acting="alice", expect=1)
     assert "target embedded could not be read" in said.err
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_where_nobody_can_see_what_exists_nothing_is_said_to_be_there_or_not(
+    access: Access, tmp_path: Path, dry: tuple[str, ...]
+) -> None:
+    SshAccess(access, tmp_path / "keys")
+    said = access.run("import", "bastion", *dry, "--at", AT, acting="alice", expect=1)
+    assert "nobody can see what access exists at target bastion, so none of bastion can be imported" in said.err
+    assert said.out == ""
 
 
 def test_policy_may_deny_an_import(access: Access) -> None:

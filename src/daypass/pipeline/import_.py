@@ -15,7 +15,7 @@ from typing import cast
 
 from daypass.core.approval import Pull
 from daypass.core.catalogue import Catalogue, Resource, Role
-from daypass.core.errors import EdgeError, InvalidError, UsageError
+from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
 from daypass.core.files.reading import read_grant
 from daypass.core.files.writing import grant_text
 from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
@@ -84,8 +84,8 @@ def find(
 ) -> Found:
     """Say what of a resource's existing access can become grants. Reads alone.
 
-    Raises UsageError for an unknown resource, InvalidError where policies do not read and EdgeError where the target
-    cannot be read.
+    Raises UsageError for an unknown resource, InvalidError where policies do not read, RefusedError where nobody can see
+    what the target holds and EdgeError where it cannot be read.
     """
     policy = survey.policy
     if policy.broken:
@@ -97,8 +97,14 @@ def find(
         )
     if known.target in survey.plan.unreadable:
         raise EdgeError(f"target {known.target} could not be read: {survey.plan.unreadable[known.target]}")
+    target = targets.get(known.target)
+    if target is not None and not isinstance(target, EdgeError) and not target.abilities.readable:
+        raise RefusedError(
+            f"nobody can see what access exists at target {known.target}, so none of {resource} can be imported",
+            hint="what daypass gives there is in the ledger; what others gave has to be ended where they gave it",
+        )
     strays = [e for e in survey.plan.unmanaged if (e.target, e.resource) == (known.target, resource)]
-    work = _Work(policy, known, _ends(targets.get(known.target), strays), requester, at, ticket)
+    work = _Work(policy, known, _ends(target, strays), requester, at, ticket)
     there = _imported(history, main, resource, at)
     taken: list[Taken] = []
     left: list[Left] = []
