@@ -11,6 +11,7 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.edges.targets.postgres import from_environment
 from daypass.edges.targets.postgres_connect import read_address
+from daypass.edges.targets.postgres_said import hint_for, said
 from daypass.edges.targets.registry import open_target
 from servers.postgres import free_port, server
 from servers.proxy import Proxy
@@ -96,6 +97,42 @@ def test_an_address_that_says_more_than_where_and_who_is_refused() -> None:
     assert refused.value.message == "target orders: the address in URL says options, service, which is not taken"
 
 
+@pytest.mark.parametrize("tls", ["verify", "off-on-loopback"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "gehe@im@127.0.0.1:5432/orders",
+        "@geheim@127.0.0.1/orders",
+        "geheim@@127.0.0.1/orders",
+        "g@geh/eim@127.0.0.1/orders",
+        "geh@eim@127.0.0.1/orders?sslmode=verify-full",
+        "ge?h@geheim@127.0.0.1/orders",
+        "g@/geheim@127.0.0.1/orders",
+    ],
+)
+def test_a_password_that_is_not_percent_encoded_is_told_without_a_part_of_it(rest: str, tls: str) -> None:
+    with pytest.raises(EdgeError) as refused:
+        opened({"url_env": "URL", "tls": tls}, {"URL": f"postgresql://daypass:{rest}"})
+    assert refused.value.message == (
+        "target orders: the address in URL has more than one @, so that its parts cannot be told apart"
+    )
+    assert "write @ as %40" in refused.value.hint
+    whole = opened({"url_env": "URL"}, {"URL": "postgresql://d:ge%40he%2Fim@db.example/orders"})
+    assert "password=ge@he/im" in whole.server.handed("d", "ge@he/im", "")
+
+
+@pytest.mark.parametrize("url", ["postgresql://d:g@h:geheim/o", "host=h port=geheim user=d password=g dbname=o"])
+def test_a_port_that_is_no_number_is_not_shown(url: str) -> None:
+    with pytest.raises(EdgeError) as refused:
+        opened({"url_env": "URL"}, {"URL": url})
+    assert refused.value.message == "target orders: the address in URL has a port that is no number"
+
+
+def test_a_word_about_tls_that_libpq_does_not_know_is_not_shown() -> None:
+    with pytest.raises(InvalidError, match="the address in URL says an sslmode, which does not prove who answers"):
+        opened({"url_env": "URL"}, {"URL": f"{GOOD}?sslmode=geheim"})
+
+
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require", "verify-ca"])
 def test_tls_that_does_not_prove_who_answers_is_refused(mode: str) -> None:
     with pytest.raises(InvalidError) as refused:
@@ -115,10 +152,9 @@ def test_tls_is_verified_against_the_systems_authorities_unless_others_are_named
 def test_tls_is_never_off_for_another_machine(host: str) -> None:
     with pytest.raises(InvalidError) as refused:
         opened({"url_env": "URL", "tls": "off-on-loopback"}, {"URL": f"postgresql://d:geheim@{host}/orders"})
-    far = host.rpartition(",")[2]
-    words = f"target orders: tls: off-on-loopback is for a server on this machine, and URL names {far!r}"
+    words = "target orders: tls: off-on-loopback is for a server on this machine, and URL names another"
     assert refused.value.message == words
-    with pytest.raises(InvalidError, match=r"names '10\.0\.0\.9'"):
+    with pytest.raises(InvalidError, match="and URL names another"):
         read_address("orders", "URL", "host=localhost hostaddr=10.0.0.9 user=d dbname=o", "off-on-loopback")
 
 
@@ -146,8 +182,9 @@ def test_a_server_that_another_authority_signed_is_not_talked_to(pg, tmp_path: P
 def test_a_server_of_another_name_is_not_talked_to(pg, monkeypatch: pytest.MonkeyPatch) -> None:
     """The certificate is for 127.0.0.1 and localhost; the name asked for is another, at the same address."""
     where = f"hostaddr=127.0.0.1 port={pg.cluster.port} user=daypass password=the-applier-knows dbname=postgres"
-    with pytest.raises(EdgeError, match="does not match host name"):
+    with pytest.raises(EdgeError, match="does not match the name of the host in the address") as refused:
         pg.target(url=f"host=db.example {where} sslrootcert={pg.cluster.authority}").observe()
+    assert "db.example" not in refused.value.message
 
 
 def test_the_systems_authorities_do_not_vouch_for_a_server_of_ones_own(pg) -> None:
@@ -174,16 +211,96 @@ def test_a_password_is_in_no_message_whatever_fails(pg) -> None:
             assert refused.value.message
 
 
-def test_a_wrong_password_says_what_to_do(pg) -> None:
+def failing(target) -> tuple[str, str]:
+    """Return what is said when the server is asked, and the hint."""
     with pytest.raises(EdgeError) as refused:
-        pg.target(password="wrong").observe()
-    assert 'password authentication failed for user "daypass"' in refused.value.message
+        target.observe()
+    assert refused.value.message.startswith("target orders: ")
+    return refused.value.message.removeprefix("target orders: "), refused.value.hint
+
+
+def test_a_wrong_password_says_what_to_do(pg) -> None:
+    assert failing(pg.target(password="wrong")) == (
+        'connection failed: password authentication failed for user "daypass"',
+        "the password is wrong or its VALID UNTIL has passed: set a new one and put it into ORDERS_DB_URL",
+    )
 
 
 def test_a_database_that_is_not_there_is_said(pg) -> None:
-    with pytest.raises(EdgeError) as refused:
-        pg.target(url=pg.cluster.url("daypass", "the-applier-knows", "nowhere")).observe()
-    assert 'database "nowhere" does not exist' in refused.value.message
+    assert failing(pg.target(url=pg.cluster.url("daypass", "the-applier-knows", "nowhere"))) == (
+        'connection failed: database "nowhere" does not exist',
+        "name a database that exists in ORDERS_DB_URL, or create it",
+    )
+
+
+def test_a_server_that_takes_no_more_connections_says_what_to_do(pg) -> None:
+    pg.cluster.boss("ALTER ROLE daypass CONNECTION LIMIT 0")
+    assert failing(pg.target()) == (
+        'connection failed: too many connections for role "daypass"',
+        "the server takes no more connections: raise max_connections, or the CONNECTION LIMIT of role or database",
+    )
+
+
+def test_a_role_that_may_not_come_in_says_what_to_do(pg) -> None:
+    pg.cluster.boss("ALTER ROLE daypass NOLOGIN")
+    told, hint = failing(pg.target())
+    assert told == 'connection failed: role "daypass" is not permitted to log in'
+    assert hint.startswith("the role needs LOGIN, and a line of the server's pg_hba.conf")
+
+
+@pytest.mark.parametrize("places", ["127.0.0.1:{0}", "127.0.0.1:{0},localhost:{0}"])
+def test_a_server_that_does_not_listen_is_said_once_and_in_one_sentence(pg, places: str) -> None:
+    url = f"postgresql://daypass:geheim@{places.format(free_port())}/orders"
+    assert failing(pg.target(url=url)) == (
+        "connection failed: Connection refused",
+        "is the server running, and do host and port in ORDERS_DB_URL lead to it?",
+    )
+
+
+def test_of_several_places_each_failure_is_said(pg) -> None:
+    where = f"127.0.0.1:{free_port()},127.0.0.1:{pg.cluster.port}"
+    told, _ = failing(pg.target(url=f"postgresql://daypass:wrong@{where}/postgres?sslrootcert={pg.cluster.authority}"))
+    assert told.startswith("connection failed: ")
+    assert sorted(told.removeprefix("connection failed: ").split("; ")) == [
+        "Connection refused",
+        'password authentication failed for user "daypass"',
+    ]
+
+
+def test_a_socket_and_a_name_that_lead_nowhere_are_not_shown(pg, tmp_path: Path) -> None:
+    told, hint = failing(pg.target(url=f"host={tmp_path} user=d password=g dbname=o", tls="off-on-loopback"))
+    assert (told, hint[:22]) == ("connection failed: No such file or directory", "is the server running,")
+    told, hint = failing(pg.target(url="postgresql://d:g@nowhere.invalid/o"))
+    assert told.startswith("the name of the host does not resolve: ")
+    assert "nowhere.invalid" not in told
+    assert hint == "correct the host in ORDERS_DB_URL"
+
+
+def test_the_file_of_an_authority_that_is_not_there_is_said_without_libpqs_bad_advice(pg) -> None:
+    told, hint = failing(pg.target(url=pg.cluster.url("daypass", "x", query="sslrootcert=/nowhere.crt")))
+    assert told == "connection failed: root certificate file does not exist"
+    assert hint.startswith("sslrootcert in ORDERS_DB_URL names the file")
+
+
+def test_a_server_without_tls_says_what_may_be_done_about_it() -> None:
+    with server() as cluster:
+        cluster.boss("CREATE ROLE daypass LOGIN PASSWORD 'x'", "ALTER SYSTEM SET ssl = off", "SELECT pg_reload_conf()")
+        told, hint = failing(opened({"url_env": "URL"}, {"URL": cluster.url("daypass", "x")}))
+        assert told == "connection failed: server does not support SSL, but SSL was required"
+        assert "`tls: off-on-loopback`" in hint
+        off = opened(
+            {"url_env": "URL", "tls": "off-on-loopback"},
+            {"URL": cluster.url("daypass", "x", query="port=" + str(cluster.port))},
+        )
+        assert off.observe() == frozenset()
+    assert hint_for(None, told, variable="URL", near=False) == "turn ssl on at the server"
+
+
+def test_what_the_server_says_later_has_its_hint_by_the_code_alone() -> None:
+    """In whatever language the server speaks."""
+    assert hint_for("53300", "zu viele Verbindungen", variable="URL", near=False).startswith("the server takes no more")
+    assert hint_for("42501", "password authentication failed", variable="URL", near=False) == ""
+    assert said(psycopg.OperationalError("")) == "the connection was lost"
 
 
 def test_a_version_that_nobody_mends_any_more_is_refused(pg) -> None:

@@ -21,7 +21,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement
 from daypass.edges.handover import seal
 from daypass.edges.targets import postgres_sql as say
-from daypass.edges.targets.postgres_connect import Server, Session, said
+from daypass.edges.targets.postgres_connect import Server, Session
 from daypass.edges.targets.postgres_look import Look
 from daypass.edges.targets.postgres_privilege import (
     Mark,
@@ -32,6 +32,7 @@ from daypass.edges.targets.postgres_privilege import (
     login_of,
     read_privilege,
 )
+from daypass.edges.targets.postgres_said import said
 from daypass.ports import Done, Order
 
 _NEVER = datetime.min.replace(tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Reaching a PostgreSQL server: its address out of the environment, TLS that proves who answers, kept connections.
 
-What always holds: the address, and the password in it, stand in no message; the server's certificate and name are
+What always holds: no message quotes the address, and the password in it least of all; the server's certificate and name are
 verified, unless the settings say otherwise *and* the server is on this machine; names are never looked up in a search
 path that somebody else can write to; no wait is without an end. What may be done twice is done once more, on a new
 connection, where the first one died.
@@ -17,12 +17,14 @@ import psycopg
 from psycopg import conninfo
 
 from daypass.core.errors import EdgeError, InvalidError
+from daypass.edges.targets.postgres_said import hint_for, said
 
 OLDEST = 14
 """The oldest version that its makers still mend (https://www.postgresql.org/support/versioning/)."""
 
 OFF_ON_LOOPBACK = "off-on-loopback"
 _TLS = ("verify", OFF_ON_LOOPBACK)
+_WEAK = frozenset({"disable", "allow", "prefer", "require", "verify-ca"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 30, "keepalives_interval": 10}
@@ -39,13 +41,6 @@ SELECT set_config('search_path', '', false), set_config('TimeZone', 'UTC', false
     set_config('lock_timeout', '10s', false),
     set_config('statement_timeout', '60s', false), set_config('idle_in_transaction_session_timeout', '60s', false)
 """
-
-_HINTS = {
-    "28P01": "the password is wrong or its VALID UNTIL has passed: set a new one and put it into {variable}",
-    "28000": "pg_hba.conf of the server lets this role in from here, by TLS, or it does not",
-    "3D000": "name a database that exists",
-    "53300": "the server takes no more connections: raise max_connections, or the role's CONNECTION LIMIT",
-}
 
 T = TypeVar("T")
 Session = psycopg.Connection[tuple[Any, ...]]
@@ -64,6 +59,7 @@ def read_address(name: str, variable: str, url: str, tls: object) -> dict[str, A
             f"target {name}: the value of {variable} is no address of a PostgreSQL server",
             hint="write postgresql://user:password@host:5432/database, with special characters percent-encoded",
         ) from None
+    _check_whole(name, variable, url, found)
     for key in ("host", "user", "dbname"):
         if not found.get(key):
             raise EdgeError(f"target {name}: the address in {variable} names no {key}")
@@ -74,22 +70,42 @@ def read_address(name: str, variable: str, url: str, tls: object) -> dict[str, A
     return found | _encryption(name, variable, found, tls) | {"client_encoding": "utf8", "gssencmode": "disable"}
 
 
+def _check_whole(name: str, variable: str, url: str, found: Mapping[str, Any]) -> None:
+    """Refuse an address in which a part of the password is taken for another part, which messages could name."""
+    inside = any("@" in place[1:] for place in str(found.get("host") or "").split(","))
+    if inside or ("://" in url and url.partition("?")[0].count("@") > 1):
+        raise EdgeError(
+            f"target {name}: the address in {variable} has more than one @, so that its parts cannot be told apart",
+            hint="percent-encode the password: write @ as %40, / as %2F, : as %3A and % as %25",
+        )
+    if not set(str(found.get("port") or "")) <= set("0123456789,"):
+        raise EdgeError(
+            f"target {name}: the address in {variable} has a port that is no number",
+            hint="special characters of the password must be percent-encoded",
+        )
+
+
+def is_near(address: Mapping[str, Any]) -> bool:
+    """Say whether an address can mean this machine alone: loopback, or a socket of the file system."""
+    places = [place for key in ("host", "hostaddr") for place in str(address.get(key) or "").split(",") if place]
+    return all(place in _LOOPBACK or place.startswith(("/", "@")) for place in places)
+
+
 def _encryption(name: str, variable: str, found: Mapping[str, Any], tls: object) -> dict[str, Any]:
     if tls not in _TLS:
         raise InvalidError(f"target {name}: expected tls to be one of {', '.join(_TLS)}, got {tls!r}")
     mode = found.get("sslmode")
     if tls == OFF_ON_LOOPBACK:
-        places = [place for key in ("host", "hostaddr") for place in str(found[key]).split(",") if place]
-        far = [place for place in places if place not in _LOOPBACK and not place.startswith(("/", "@"))]
-        if far:
+        if not is_near(found):
             raise InvalidError(
-                f"target {name}: tls: {OFF_ON_LOOPBACK} is for a server on this machine, and {variable} names {far[0]!r}",
+                f"target {name}: tls: {OFF_ON_LOOPBACK} is for a server on this machine, and {variable} names another",
                 hint="leave tls out: certificate and name of the server are verified then",
             )
         return {"sslmode": mode or "prefer"}
     if mode not in (None, "verify-full"):
+        said = f"sslmode={mode}" if mode in _WEAK else "an sslmode"
         raise InvalidError(
-            f"target {name}: the address in {variable} says sslmode={mode}, which does not prove who answers",
+            f"target {name}: the address in {variable} says {said}, which does not prove who answers",
             hint="write sslmode=verify-full, and sslrootcert=FILE for an authority of your own",
         )
     return {"sslmode": "verify-full", "sslrootcert": found.get("sslrootcert") or "system"}
@@ -165,19 +181,9 @@ class Server:
             raise EdgeError(f"target {self.name}: the server is PostgreSQL {version}, expected {OLDEST} or later")
 
     def _told(self, error: psycopg.Error) -> EdgeError:
-        hint = _HINTS.get(error.sqlstate or "", "").format(variable=self.variable)
-        if not hint and "certificate" in str(error):
-            hint = (
-                f"sslrootcert in {self.variable} names the file of the authority that signed the server's certificate"
-            )
-        return EdgeError(f"target {self.name}: {said(error)}", hint=hint)
-
-
-def said(error: psycopg.Error) -> str:
-    """Return what the server said, or the library where no server did, on one line."""
-    detail = error.diag.message_detail
-    text = error.diag.message_primary or str(error) or "the connection was lost"
-    return " ".join((f"{text} ({detail})" if detail and error.diag.message_primary else text).split())
+        told = said(error)
+        hint = hint_for(error.sqlstate, told, variable=self.variable, near=is_near(self._address))
+        return EdgeError(f"target {self.name}: {told}", hint=hint)
 
 
 def _close(sessions: dict[str, Session]) -> None:
