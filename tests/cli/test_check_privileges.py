@@ -1,6 +1,11 @@
-"""`check` refuses roles whose privilege their target could never give: reviewers would approve nothing."""
+"""`check` refuses targets that could not be opened, and roles whose privilege their target could never give.
+
+Reviewers would approve nothing.
+"""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -10,8 +15,8 @@ SETTINGS = "policies/daypass.yaml"
 RESOURCE = "policies/resources/orders-db.yaml"
 KINDS = {
     "postgres": "{kind: postgres, url_env: ORDERS_DB_URL}",
-    "github": "{kind: github, organisation: acme}",
-    "ssh": "{kind: ssh, ca: keys/ca.pub, ca_key_env: CA_KEY}",
+    "github": "{kind: github, organisation: acme, token_env: ACME_TOKEN}",
+    "ssh": "{kind: ssh, ca_key_env: CA_KEY}",
     "embedded": "{kind: embedded}",
 }
 
@@ -65,8 +70,60 @@ def test_what_a_target_can_mean_passes(access: Access, kind: str, privilege: str
     assert "privilege-unfit" not in access.run("check", expect=None).out
 
 
-def test_an_option_that_the_kind_does_not_know_is_found_likewise(access: Access) -> None:
-    named(access, "postgres", "{member_of: orders_readonly}", ", databse: orders")
+@pytest.mark.parametrize(
+    ("kind", "options", "told"),
+    [
+        ("postgres", ", databse: orders", "target other has an option 'databse'; kind postgres knows: databases, tls"),
+        ("postgres", ", tls: off", "target other: expected tls to be one of verify, off-on-loopback, got 'off'"),
+        ("postgres", ", databases: orders", "target other: expected databases to be a list of names, got 'orders'"),
+        ("github", ", app_id_env: ID", "target other names no credential, half of one or two"),
+        ("github", ", api_url: ftp://x", "expected the address of GitHub's API to begin with https://, got 'ftp://x'"),
+        ("github", ', api_url: "https://[x"', "expected the address of GitHub's API, got 'https://[x'"),
+        ("github", ', api_url: "https://x:y"', "expected the address of GitHub's API, got 'https://x:y'"),
+        ("ssh", ", ca: keys/ca.pub", "ca of target other is no public SSH key: 'keys/ca.pub'"),
+        ("ssh", ", krl: ../x", "krl of target other is not below daypass's own folder: '../x'"),
+        ("ssh", ", ca_uri: awskms:x", "target other names its CA key twice, by ca_key_env and by ca_uri"),
+        ("embedded", ", path: /etc/x", "path of target other is not below daypass's own folder: '/etc/x'"),
+    ],
+)
+def test_a_target_that_could_not_be_opened_is_told_once_and_where_it_stands(
+    access: Access, kind: str, options: str, told: str
+) -> None:
+    named(access, kind, "{nobody: knows}", options)
+    also = (access.top / RESOURCE).read_text().split("roles:\n")[1].replace("readonly", "second")
+    access.write(RESOURCE, (access.top / RESOURCE).read_text() + also)
+    lines = (access.top / SETTINGS).read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if text.startswith("  other:"))
+    access.commit("As a commit")
+    for way in ((), ("--revision", "main")):
+        said = access.run("check", *way, expect=10).out
+        assert f"{SETTINGS}:{line}:3: error: {told}" in said
+        assert said.count("[target-unfit]") == 1
+        assert "can be given to nobody" not in said
+    (look,) = [
+        look
+        for look in json.loads(access.run("targets", "--format", "json", expect=14).out)["targets"]
+        if look["name"] == "other"
+    ]
+    assert look["error"].startswith(told), "opening it says the same"
+
+
+def test_a_misspelt_option_has_a_hint(access: Access) -> None:
+    named(access, "postgres", "{member_of: orders_readonly}", ", ulr_env: X")
+    assert "did you mean url_env?" in access.run("check", expect=10).out
+
+
+def test_a_target_that_no_resource_names_is_judged_as_well(access: Access) -> None:
+    settings = (access.top / SETTINGS).read_text()
+    access.write(SETTINGS, settings.replace("targets:\n", "targets:\n  spare:\n    kind: postgres\n    tls: off\n"))
+    line = (access.top / SETTINGS).read_text().splitlines().index("  spare:") + 1
     said = access.run("check", expect=10).out
-    assert "target other has an option 'databse'; kind postgres knows: databases, tls, url_env" in said
-    assert "did you mean databases?" in said
+    assert f"{SETTINGS}:{line}:3: error: target spare: expected url_env to name an environment variable" in said
+
+
+def test_a_kind_that_is_unknown_is_told_once(access: Access) -> None:
+    named(access, "embedded", "{anything: goes}")
+    text = (access.top / SETTINGS).read_text()
+    access.write(SETTINGS, text.replace("other: {kind: embedded}", "other: {kind: postgers}"))
+    said = access.run("check", expect=10).out
+    assert (said.count("'postgers'"), said.count("error:")) == (1, 1)

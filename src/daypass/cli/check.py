@@ -100,8 +100,8 @@ def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
 def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
     from daypass.cli.fan import fan
     from daypass.cli.site import program_digest, progress
-    from daypass.edges.targets.registry import check_privilege
-    from daypass.pipeline.check import check_tree
+    from daypass.edges.targets.registry import check_privilege, check_settings
+    from daypass.pipeline.check import Fits, check_tree
 
     policy = site.policy_at(commit)
     return check_tree(
@@ -112,7 +112,7 @@ def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
         verdicts=verdicts,
         fan=fan(site, commit, policy, jobs),
         progress=progress,
-        fits=check_privilege,
+        fits=Fits(check_settings, check_privilege),
     )
 
 
@@ -143,8 +143,8 @@ def _remembered(text: str, commit: Any) -> Any:
 
 def _check_worktree(site: Any, paths: list[Path]) -> Any:
     from daypass.edges.git.worktree import blob_id, worktree_files
-    from daypass.edges.targets.registry import check_privilege
-    from daypass.pipeline.check import check_files
+    from daypass.edges.targets.registry import check_privilege, check_settings
+    from daypass.pipeline.check import Fits, check_files
 
     top = site.top().resolve()
     wanted = [_inside(top, path) for path in paths]
@@ -158,7 +158,12 @@ def _check_worktree(site: Any, paths: list[Path]) -> Any:
             f"there is no grant at {', '.join(wanted)}", hint="grants lie at grants/<resource>/<name>.yaml"
         )
     return check_files(
-        site.worktree_policy(), files, blob_id, "the work tree", check_privilege, lambda file: (top / file).read_bytes()
+        site.worktree_policy(),
+        files,
+        blob_id,
+        "the work tree",
+        Fits(check_settings, check_privilege),
+        lambda file: (top / file).read_bytes(),
     )
 
 

@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.core.files.document import read_on
+from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
 from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import FOLDER, Grant, Oid, canonical
 from daypass.core.policy.decision import static_denials
-from daypass.core.policy.policies import Policy
+from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.probe import probe
 from daypass.core.tally import Checked
 from daypass.pipeline.proposal import duplicate_finding
@@ -43,8 +43,17 @@ Piece = tuple[list[Clean], list[Finding]]
 Portion = Sequence[tuple[str, Oid]]
 """(path, blob) pairs to judge."""
 
-Fits = Callable[[TargetSettings, str], object]
-"""Raises EdgeError, InvalidError for a privilege (canonical JSON) that a target cannot mean."""
+
+class Fits(NamedTuple):
+    """What is known of the kinds of target.
+
+    ``settings`` raises InvalidError for what opening a target would refuse for its text alone, ``privilege`` EdgeError or
+    InvalidError for a privilege (canonical JSON) that a target cannot mean.
+    """
+
+    settings: Callable[[TargetSettings], object]
+    privilege: Callable[[TargetSettings, str], object]
+
 
 Fan = Callable[[Iterable[Portion]], Iterator[Piece]]
 """Reads and judges portions, perhaps in several processes; the pieces come in the portions' order, a few ahead at most."""
@@ -78,23 +87,42 @@ def judge_files(policy: Policy, files: Iterable[tuple[str, Oid, bytes]]) -> Piec
 
 
 def unfit(policy: Policy, fits: Fits, read: Callable[[str], bytes]) -> Iterator[Finding]:
-    """Return the roles whose privilege their target cannot mean: nobody would get what reviewers approved.
+    """Return the targets that could not be opened, and the roles whose privilege their target cannot mean.
 
-    ``read`` returns the contents of a policy file.
+    Nobody would get what reviewers approved. A target is judged once, and not again by each of its roles. ``read``
+    returns the contents of a policy file.
     """
     catalogue = policy.catalogue
+    fit: set[str] = set()
+    for settings in catalogue.settings.targets.values():
+        try:
+            fits.settings(settings)
+        except InvalidError as error:
+            place = _place(SETTINGS, read, "targets", settings.name, key=True)
+            if not any(_says_kind(finding, settings) for finding in policy.findings):
+                yield Finding("target-unfit", place, error.message, error.hint)
+        else:
+            fit.add(settings.name)
     for resource in catalogue.resources.values():
-        settings = catalogue.settings.targets.get(resource.target)
-        if settings is None:
+        if resource.target not in fit:
             continue
         for role in resource.roles.values():
             try:
-                fits(settings, canonical(dict(role.privilege)))
+                fits.privilege(catalogue.settings.targets[resource.target], canonical(dict(role.privilege)))
             except (EdgeError, InvalidError) as error:
-                document, _ = read_on(resource.file, read(resource.file))
-                place = Place(resource.file) if document is None else document.place(("roles", role.name, "privilege"))
+                place = _place(resource.file, read, "roles", role.name, "privilege")
                 message = f"role {role.name} of {resource.name} can be given to nobody: {error.message}"
                 yield Finding("privilege-unfit", place, message, error.hint)
+
+
+def _place(file: str, read: Callable[[str], bytes], *path: str, key: bool = False) -> Place:
+    document, _ = read_on(file, read(file), limit=POLICY_LIMIT)
+    return Place(file) if document is None else document.place(path, key=key)
+
+
+def _says_kind(finding: Finding, settings: TargetSettings) -> bool:
+    """Whether a finding says already that the kind of a target is unknown."""
+    return finding.code == "unknown-target-kind" and finding.place.path == path_text(("targets", settings.name, "kind"))
 
 
 def _contents(history: History, revision: Oid, file: str) -> bytes:

@@ -17,13 +17,13 @@ from urllib.parse import urlencode
 from github import Auth
 
 from daypass.edges.github.access import Access, access_from
+from daypass.edges.github.address import API
 from daypass.edges.github.refusals import LONGEST_WAIT, ApiError, date_of, limit_error, limited_for, place, refusal
 from daypass.edges.github.transport import PER_PAGE, Answer, LostError, Transport
 from daypass.edges.shown import shown
 
-__all__ = ["API", "LIMIT", "Api", "ApiError"]
+__all__ = ["LIMIT", "Api", "ApiError"]
 
-API = "https://api.github.com"
 LIMIT = 5000
 """A list longer than this is refused where the caller names no limit of its own."""
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from github import Auth
 from github.Requester import (
@@ -32,7 +31,7 @@ from requests.exceptions import (
     ConnectionError as BrokenError,
 )
 
-from daypass.core.errors import InvalidError
+from daypass.edges.github.address import read_base
 
 VERSION = "2022-11-28"
 """The version of the API that the answers are read by: https://docs.github.com/en/rest/about-the-rest-api/api-versions"""
@@ -42,7 +41,6 @@ TIMEOUT = 15
 
 PER_PAGE = 100
 _ACCEPT = "application/vnd.github+json"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _WRITE_PAUSE = 1.0
 """Seconds between writes, as GitHub asks: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api"""
 
@@ -64,22 +62,12 @@ class Transport:
     """The connection to one API. Raises InvalidError for an address that is not https, loopback excepted."""
 
     def __init__(self, base: str, timeout: int = TIMEOUT) -> None:
-        parts = urlsplit(base)
-        local = parts.hostname in _LOOPBACK
-        if parts.scheme != "https" and not (parts.scheme == "http" and local):
-            raise InvalidError(
-                f"expected the address of GitHub's API to begin with https://, got {base!r}",
-                hint="correct GITHUB_API_URL; without it https://api.github.com is used",
-            )
-        if parts.username or parts.password or not parts.hostname or parts.query or parts.fragment:
-            raise InvalidError(f"expected the address of GitHub's API alone, got one of {parts.hostname!r} with more")
+        host, port, secure, local = read_base(base)
         self.base = base.rstrip("/")
         self.calls = 0
         self._pause = None if local else _WRITE_PAUSE
         self._timeout = timeout
-        self._connection = _connection(
-            self, parts.hostname, parts.port, secure=parts.scheme == "https", timeout=timeout
-        )
+        self._connection = _connection(self, host, port, secure=secure, timeout=timeout)
         if local:
             self._connection.session.trust_env = False  # a proxy of the environment is not asked for this machine
         self._requesters: dict[int, tuple[Auth.Auth, Requester]] = {}

@@ -17,15 +17,16 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement
 from daypass.edges.github.access import access_from
-from daypass.edges.github.api import API, Api, ApiError
+from daypass.edges.github.api import Api, ApiError
 from daypass.edges.github.transport import Transport
 from daypass.edges.targets.each import OneByOne
 from daypass.edges.targets.github_health import health
+from daypass.edges.targets.github_options import read_options
 from daypass.edges.targets.github_places import INVITED, Organisation, Seen
 from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
 from daypass.ports import Abilities, Done, Health, Order
@@ -36,11 +37,8 @@ if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
     from daypass.edges.targets.registry import Known
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _ANY_TIME = datetime.min.replace(tzinfo=UTC)
-_CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
 
 
 class GitHubTarget(OneByOne):
@@ -240,36 +238,16 @@ def open_with(
     settings: TargetSettings, known: Known, environ: Mapping[str, str], wait: Callable[[float], None]
 ) -> GitHubTarget:
     """Open the target with an environment; ``wait`` pauses for so many seconds."""
-    options = settings.options
-    organisation = options.get("organisation")
-    if not isinstance(organisation, str) or not _NAME.fullmatch(organisation):
-        raise InvalidError(
-            f"expected organisation of target {settings.name} to be an organisation's name, got {organisation!r}",
-            hint="write `organisation: acme`, as in github.com/acme",
-        )
-    url = options.get("api_url", API)
-    if not isinstance(url, str):
-        raise InvalidError(f"expected api_url of target {settings.name} to be an address, got {url!r}")
-    values = {option: _value(settings, option, environ) for option in _CREDENTIALS if option in options}
-    if set(values) == {"app_id_env", "app_key_env"}:
-        access = access_from({"DAYPASS_APP_ID": values["app_id_env"], "DAYPASS_APP_KEY": values["app_key_env"]})
-    elif set(values) == {"token_env"}:
+    organisation, url, variables = read_options(settings)
+    values = {option: _value(settings, option, variable, environ) for option, variable in variables.items()}
+    if "token_env" in values:
         access = access_from({"GITHUB_TOKEN": values["token_env"]})
     else:
-        raise InvalidError(
-            f"target {settings.name} names no credential, half of one or two",
-            hint="name the variables of an App (app_id_env and app_key_env) or of a token (token_env)",
-        )
+        access = access_from({"DAYPASS_APP_ID": values["app_id_env"], "DAYPASS_APP_KEY": values["app_key_env"]})
     return GitHubTarget(settings.name, organisation, Api(Transport(url), access, organisation, wait=wait), known)
 
 
-def _value(settings: TargetSettings, option: str, environ: Mapping[str, str]) -> str:
-    variable: Any = settings.options[option]
-    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
-        raise InvalidError(
-            f"expected {option} of target {settings.name} to be the name of a variable, got something else",
-            hint=f"write for example `{option}: ACME_{option.removesuffix('_env').upper()}`, and the secret nowhere",
-        )
+def _value(settings: TargetSettings, option: str, variable: str, environ: Mapping[str, str]) -> str:
     found = environ.get(variable, "")
     if not found:
         raise EdgeError(f"the variable {variable}, which {option} of target {settings.name} names, is not set")

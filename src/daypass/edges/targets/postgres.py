@@ -7,7 +7,6 @@ administrator needs to know. ``databases`` are those that privileges on schemas 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,21 +15,20 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from daypass.core.catalogue import TargetSettings
-from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Action, Entitlement
 from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_batch import Batch, Job, job_of, order_of
 from daypass.edges.targets.postgres_connect import Server, read_address
 from daypass.edges.targets.postgres_health import look_around
-from daypass.edges.targets.postgres_privilege import Mark, Privilege, check_name, read_mark, read_privilege
+from daypass.edges.targets.postgres_options import read_options
+from daypass.edges.targets.postgres_privilege import Mark, Privilege, read_mark, read_privilege
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.ports import Abilities, Done, Health, Order
 
 AT_ONCE = 1000
 """Changes in one transaction."""
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def open_postgres(
@@ -47,29 +45,16 @@ def open_postgres(
 
 def from_environment(settings: TargetSettings, environ: Mapping[str, str], known: Known = NOTHING) -> PostgresTarget:
     """Open the target with the address that ``url_env`` names in ``environ``."""
-    name, options = settings.name, settings.options
-    variable = options.get("url_env")
-    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
-        # Whoever writes the address itself into the settings has put a password into git: it is not repeated.
-        raise InvalidError(
-            f"target {name}: expected url_env to name an environment variable",
-            hint="url_env: ORDERS_DB_URL, with the address in that variable where the applier runs",
-        )
-    databases = options.get("databases", [])
-    if not isinstance(databases, list | tuple):
-        raise InvalidError(f"target {name}: expected databases to be a list of names, got {databases!r}")
-    try:
-        listed = frozenset(check_name(database, "database") for database in databases)
-    except EdgeError as error:
-        raise InvalidError(f"target {name}: {error.message}") from error
+    name = settings.name
+    variable, databases, tls = read_options(settings)
     url = environ.get(variable, "")
     if not url:
         raise EdgeError(
             f"target {name}: the environment variable {variable} is not set",
             hint=f"put the server's address into {variable}: postgresql://user:password@host:5432/database",
         )
-    server = Server(name, variable, read_address(name, variable, url, options.get("tls", "verify")))
-    return PostgresTarget(name, server, databases=listed, resources=_by_role(known))
+    server = Server(name, variable, read_address(name, variable, url, tls))
+    return PostgresTarget(name, server, databases=databases, resources=_by_role(known))
 
 
 def _by_role(known: Known) -> Mapping[str, frozenset[str]]:

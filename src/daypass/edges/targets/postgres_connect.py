@@ -17,13 +17,12 @@ import psycopg
 from psycopg import conninfo
 
 from daypass.core.errors import EdgeError, InvalidError
+from daypass.edges.targets.postgres_options import OFF_ON_LOOPBACK
 from daypass.edges.targets.postgres_said import hint_for, said
 
 OLDEST = 14
 """The oldest version that its makers still mend (https://www.postgresql.org/support/versioning/)."""
 
-OFF_ON_LOOPBACK = "off-on-loopback"
-_TLS = ("verify", OFF_ON_LOOPBACK)
 _WEAK = frozenset({"disable", "allow", "prefer", "require", "verify-ca"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -46,7 +45,7 @@ T = TypeVar("T")
 Session = psycopg.Connection[tuple[Any, ...]]
 
 
-def read_address(name: str, variable: str, url: str, tls: object) -> dict[str, Any]:
+def read_address(name: str, variable: str, url: str, tls: str) -> dict[str, Any]:
     """Return libpq's parameters for target ``name`` from the value of an environment variable.
 
     Raises EdgeError for a value that is no address, and InvalidError where address and settings disagree about TLS.
@@ -91,9 +90,7 @@ def is_near(address: Mapping[str, Any]) -> bool:
     return all(place in _LOOPBACK or place.startswith(("/", "@")) for place in places)
 
 
-def _encryption(name: str, variable: str, found: Mapping[str, Any], tls: object) -> dict[str, Any]:
-    if tls not in _TLS:
-        raise InvalidError(f"target {name}: expected tls to be one of {', '.join(_TLS)}, got {tls!r}")
+def _encryption(name: str, variable: str, found: Mapping[str, Any], tls: str) -> dict[str, Any]:
     mode = found.get("sslmode")
     if tls == OFF_ON_LOOPBACK:
         if not is_near(found):

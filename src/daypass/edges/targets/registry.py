@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePosixPath
@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import InvalidError
+from daypass.edges.targets.written import near
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
@@ -42,19 +43,28 @@ class TargetKind:
     options: frozenset[str]
     """The keys that the settings may give beside ``kind``."""
     asks: bool = False
+    reads: str = ""
+    """Reads the options, asking neither environment nor target: a module and its function ``(TargetSettings)``, joined by
+    a colon, which raises InvalidError for what opening would refuse for its text alone. "": any value is fine."""
     privilege: str = ""
-    """Reads a role's privilege: a module and its function ``(TargetSettings, canonical JSON)``, joined by a colon, which
-    raises EdgeError for one that this kind cannot mean. "": whatever it says is left to the target."""
+    """Reads a role's privilege, likewise: a function ``(TargetSettings, canonical JSON)``, which raises EdgeError for one
+    that this kind cannot mean. "": whatever it says is left to the target."""
 
 
 TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     {
-        "embedded": TargetKind("daypass.edges.targets.registry", "open_embedded", frozenset({"path"})),
+        "embedded": TargetKind(
+            "daypass.edges.targets.registry",
+            "open_embedded",
+            frozenset({"path"}),
+            reads="daypass.edges.targets.registry:read_path",
+        ),
         "github": TargetKind(
             "daypass.edges.targets.github",
             "open_github",
             frozenset({"organisation", "api_url", "app_id_env", "app_key_env", "token_env"}),
             asks=True,
+            reads="daypass.edges.targets.github_options:read_options",
             privilege="daypass.edges.targets.github_privilege:check_privilege",
         ),
         "postgres": TargetKind(
@@ -62,12 +72,14 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             "open_postgres",
             frozenset({"url_env", "databases", "tls"}),
             asks=True,
+            reads="daypass.edges.targets.postgres_options:read_options",
             privilege="daypass.edges.targets.postgres_privilege:check_privilege",
         ),
         "ssh": TargetKind(
             "daypass.edges.targets.ssh.target",
             "open_ssh",
             frozenset({"ca", "ca_key_env", "ca_uri", "krl"}),
+            reads="daypass.edges.targets.ssh.authority:read_options",
             privilege="daypass.edges.targets.ssh.certificate:check_privilege",
         ),
     }
@@ -96,32 +108,44 @@ def open_target(settings: TargetSettings, base_dir: Path, known: Known = NOTHING
 
 
 def check_settings(settings: TargetSettings) -> TargetKind:
-    """Return the kind of a target. Raises InvalidError for an unknown kind and an unknown option."""
-    kind = TARGETS.get(settings.kind)
-    if kind is None:
-        raise InvalidError(
-            f"target {settings.name} is of kind {settings.kind!r}, expected one of {', '.join(sorted(TARGETS))}",
-            hint=_near(settings.kind, TARGETS),
-        )
+    """Return the kind of a target. Raises InvalidError for all that opening refuses without asking the environment."""
+    kind = _kind_of(settings)
     for option in sorted(settings.options):
         if option not in kind.options:
             options = ", ".join(sorted(kind.options)) or "none"
             raise InvalidError(
                 f"target {settings.name} has an option {option!r}; kind {settings.kind} knows: {options}",
-                hint=_near(option, kind.options),
+                hint=near(option, kind.options),
             )
+    if kind.reads:
+        _function(kind.reads)(settings)
     return kind
 
 
 def check_privilege(settings: TargetSettings, privilege: str) -> None:
-    """Refuse what the target can never give, as far as that shows without asking it: options and a role's privilege.
+    """Refuse a role's privilege that the target can never give, as far as that shows without asking it.
 
-    Raises InvalidError, EdgeError.
+    The settings are taken to be fit, see `check_settings`. Raises InvalidError for an unknown kind, and EdgeError.
     """
-    kind = check_settings(settings)
+    kind = _kind_of(settings)
     if kind.privilege:
-        module, _, function = kind.privilege.partition(":")
-        getattr(import_module(module), function)(settings, privilege)
+        _function(kind.privilege)(settings, privilege)
+
+
+def _kind_of(settings: TargetSettings) -> TargetKind:
+    kind = TARGETS.get(settings.kind)
+    if kind is None:
+        raise InvalidError(
+            f"target {settings.name} is of kind {settings.kind!r}, expected one of {', '.join(sorted(TARGETS))}",
+            hint=near(settings.kind, TARGETS),
+        )
+    return kind
+
+
+def _function(place: str) -> Callable[..., object]:
+    module, _, name = place.partition(":")
+    found: Callable[..., object] = getattr(import_module(module), name)
+    return found
 
 
 def open_embedded(settings: TargetSettings, base_dir: Path) -> Target:
@@ -140,6 +164,11 @@ def store_path(settings: TargetSettings, base_dir: Path) -> Path:
     return place_below(settings, "path", DEFAULT_STORE, base_dir)
 
 
+def read_path(settings: TargetSettings) -> None:
+    """Refuse an embedded target's options that make no sense. Raises InvalidError."""
+    store_path(settings, Path())
+
+
 def place_below(settings: TargetSettings, option: str, usual: str, base_dir: Path) -> Path:
     """Return the path that an option gives below ``base_dir``, else ``usual`` there. Raises InvalidError, see above."""
     given = settings.options.get(option, usual)
@@ -152,10 +181,3 @@ def place_below(settings: TargetSettings, option: str, usual: str, base_dir: Pat
             f"{option} of target {settings.name} is not below daypass's own folder: {given!r}", hint=hint
         )
     return base_dir / place
-
-
-def _near(name: str, known: Mapping[str, TargetKind] | frozenset[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  (only when something is wrong)
-
-    found = get_close_matches(name, sorted(known), 1, 0.6)
-    return f"did you mean {found[0]}?" if found else ""

@@ -25,7 +25,7 @@ from daypass.core.policy.policies.settings import read_settings
 from daypass.core.policy.policies.sheet import Notes, Sheet, read_sheet
 from daypass.core.policy.rules import Rules
 
-__all__ = ["KINDS", "Case", "Expected", "Policy", "policy_of", "read_policies"]
+__all__ = ["KINDS", "SETTINGS", "Case", "Expected", "Policy", "policy_of", "read_policies"]
 
 KINDS = frozenset({"embedded", "github", "postgres", "ssh"})
 """The kinds of target that come with daypass."""

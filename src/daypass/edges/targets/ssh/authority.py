@@ -15,10 +15,11 @@ import stat
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError, InvalidError
+from daypass.edges.targets.registry import place_below
 from daypass.edges.targets.ssh.certificate import public_line
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ def read_source(settings: TargetSettings) -> Source:
     if not found.variable and not found.public:
         raise InvalidError(f"target {settings.name} names no CA key", hint=_HINT)
     return found
+
+
+def read_options(settings: TargetSettings) -> tuple[Source, PurePath]:
+    """Read the options: where the CA's key is, and where below daypass's own folder the list is kept.
+
+    Raises InvalidError where they make no sense.
+    """
+    return read_source(settings), place_below(settings, "krl", f"{settings.name}.krl", Path())
 
 
 def open_authority(source: Source, environ: Mapping[str, str]) -> tuple[Any, str]:

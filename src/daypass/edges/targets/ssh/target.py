@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
 from daypass.core.window import format_instant
-from daypass.edges.targets.registry import place_below
 from daypass.edges.targets.ssh import certificate, revoked
-from daypass.edges.targets.ssh.authority import Source, open_authority, read_source
+from daypass.edges.targets.ssh.authority import Source, open_authority, read_options
 from daypass.ports import Abilities, Done, Health
 
 if TYPE_CHECKING:
@@ -203,6 +202,5 @@ class SshTarget:
 
 def open_ssh(settings: TargetSettings, base_dir: Path) -> SshTarget:
     """Open an SSH target. Raises InvalidError for options that make no sense; the CA's key is looked for when used."""
-    source = read_source(settings)
-    krl = place_below(settings, "krl", f"{settings.name}.krl", base_dir)
-    return SshTarget(settings.name, source, krl, os.environ)
+    source, krl = read_options(settings)
+    return SshTarget(settings.name, source, base_dir / krl, os.environ)
