@@ -40,7 +40,7 @@ def named(access: Access, kind: str, privilege: str, options: str = "") -> None:
         ("github", "{team: DBA team}", "expected team to be as in the team's address"),
         ("github", "{repository: other/app, permission: push}", "expected a repository of the organisation acme"),
         ("ssh", "{source_address: [10.0.0.1/8]}", "the role has the source address '10.0.0.1/8'"),
-        ("ssh", "{shell: bash}", "the role has 'shell'"),
+        ("ssh", "{shell: bash}", "the role has an unknown key 'shell'"),
     ],
 )
 def test_what_no_target_can_mean_is_found_before_anybody_approves_it(
@@ -106,6 +106,26 @@ def test_a_target_that_could_not_be_opened_is_told_once_and_where_it_stands(
         if look["name"] == "other"
     ]
     assert look["error"].startswith(told), "opening it says the same"
+
+
+@pytest.mark.parametrize(
+    ("kind", "privilege", "told"),
+    [
+        (
+            "postgres",
+            "{member_off: orders, login: true}",
+            "either member_of or grant, got {login: true, member_off: orders}",
+        ),
+        ("ssh", "{extension: [permit-pty]}", "the role has an unknown key 'extension'"),
+    ],
+)
+def test_a_misspelt_key_is_shown_as_it_was_written_and_has_a_hint(
+    access: Access, kind: str, privilege: str, told: str
+) -> None:
+    named(access, kind, privilege)
+    said = access.run("check", expect=10).out
+    assert told in said
+    assert f"did you mean {'member_of' if kind == 'postgres' else 'extensions'}?" in said
 
 
 def test_a_misspelt_option_has_a_hint(access: Access) -> None:

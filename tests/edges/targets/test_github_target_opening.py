@@ -15,6 +15,7 @@ from daypass.core.grant import canonical
 from daypass.edges.targets.github import GitHubTarget, open_with
 from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
 from daypass.edges.targets.registry import Known, asks, open_target
+from daypass.edges.targets.written import written
 from edges.targets.github_people import ADMIN, AUDITOR, MEMBER, NAME, PUSH, UNTIL, People, add, remove, right
 from github_double import Double
 
@@ -206,11 +207,27 @@ def test_what_is_no_privilege_is_refused_before_anything_is_asked(hub: Double, d
     bad = right(people.alice)._replace(privilege=canonical(data))
     (found,) = add(people.target(), bad)
     assert found.startswith(said)
-    assert found.endswith(f", got {canonical(data)[:200]}")
+    assert found.endswith(f", got {written(canonical(data))}")
     assert people.calls() == []
     named = Known(frozenset({("dba-team", canonical(data))}))
     target = open_with(people.settings(), named, people.environ, people.waits.append)
     assert target.observe() == frozenset()  # a role that nothing can be given for is no reason to read nothing
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        ({"teem": "dba"}, "did you mean team?"),
+        ({"team": "dba", "roel": "member"}, "did you mean role?"),
+        ({"repositry": "acme/app", "permission": "push"}, "did you mean repository?"),
+        ({"team": "dba", "repository": "acme/app"}, "docs/targets/github.md shows the three forms"),
+        ({"organisation_role": "x", "rolle": "y"}, "docs/targets/github.md shows the three forms"),
+    ],
+)
+def test_a_misspelt_key_has_a_hint(data: dict[str, str], hint: str) -> None:
+    with pytest.raises(EdgeError) as refused:
+        read_privilege(canonical(data), "acme")
+    assert refused.value.hint.startswith(hint)
 
 
 def test_text_that_is_no_json_is_no_privilege() -> None:

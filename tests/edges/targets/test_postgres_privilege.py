@@ -15,6 +15,7 @@ from daypass.edges.targets.postgres_privilege import (
     read_mark,
     read_privilege,
 )
+from daypass.edges.targets.written import written
 
 
 @pytest.mark.parametrize(
@@ -44,14 +45,14 @@ def test_a_privilege_says_what_it_means(text: str, means: Privilege) -> None:
     [
         ("{", "expected a privilege as JSON, got '{'"),
         ("[]", "expected a privilege as a mapping, got '[]'"),
-        ('{"role":"x"}', 'expected a privilege to say either member_of or grant, got {"role":"x"}'),
+        ('{"role":"x"}', "expected a privilege to say either member_of or grant, got {role: x}"),
         (
             '{"grant":"read","member_of":"r","schema":"s"}',
-            'expected a privilege to say either member_of or grant, got {"grant":"read","member_of":"r","schema":"s"}',
+            "expected a privilege to say either member_of or grant, got {grant: read, member_of: r, schema: s}",
         ),
         (
             '{"member_of":"r","superuser":"true","x":1}',
-            'a privilege says superuser, x, which postgres does not know: {"member_of":"r","superuser":"true","x":1}',
+            "a privilege says superuser, x, which postgres does not know: {member_of: r, superuser: true, x: 1}",
         ),
         ('{"member_of":["r"]}', "expected the name of a role, got ['r']"),
         ('{"member_of":""}', "expected the name of a role, got ''"),
@@ -81,6 +82,41 @@ def test_what_is_no_privilege_is_refused(text: str, message: str) -> None:
     with pytest.raises(EdgeError) as refused:
         read_privilege(text)
     assert refused.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('{"member_off":"r"}', "did you mean member_of?"),
+        ('{"member_of":"r","inherits":"true"}', "did you mean inherit?"),
+        (
+            '{"grant":"read","scheme":"s","schema":"s"}',
+            "docs/targets/postgres.md lists what a role's privilege may say",
+        ),
+        (
+            '{"grant":"read","schema":"s","shell":"bash"}',
+            "docs/targets/postgres.md lists what a role's privilege may say",
+        ),
+    ],
+)
+def test_a_misspelt_key_has_a_hint(text: str, hint: str) -> None:
+    with pytest.raises(EdgeError) as refused:
+        read_privilege(text)
+    assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"login":"true","member":"r"}', "{login: true, member: r}"),
+        ('{"login":true,"n":7,"x":["a b","c"]}', '{login: true, n: 7, x: ["a b", c]}'),
+        ('{"x":"a: {b"}', '{x: "a: {b"}'),
+        ("{", "{"),
+        ('{"x":"%s"}' % ("y" * 500), "{x: " + "y" * 196),
+    ],
+)
+def test_what_was_written_is_shown_as_people_write_it(text: str, shown: str) -> None:
+    assert written(text) == shown
 
 
 def test_a_name_that_postgresql_would_cut_is_refused() -> None:

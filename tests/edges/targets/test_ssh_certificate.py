@@ -55,8 +55,8 @@ def test_without_principals_it_is_the_subjects_own_name() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ('{"principal":["x"]}', "has 'principal'", "a role of an ssh target has principals, source_address, "),
-        ('{"role":"readonly"}', "has 'role'", "a role of an ssh target has"),
+        ('{"principal":["x"]}', "has an unknown key 'principal'", "did you mean principals?"),
+        ('{"role":"readonly"}', "has an unknown key 'role'", "a role of an ssh target has principals, "),
         ('{"principals":[]}', "has principals []", "write a list of one or more texts"),
         ('{"principals":"root"}', 'has principals "root"', "write a list"),
         ('{"principals":[""]}', "has the principal ''", "a principal is one word"),
@@ -72,6 +72,7 @@ def test_without_principals_it_is_the_subjects_own_name() -> None:
         ('{"force_command":""}', 'has force_command ""', "write one command on one line"),
         ('{"force_command":"a\\nb"}', 'has force_command "a\\nb"', "write one command on one line"),
         ('{"force_command":["ls"]}', 'has force_command ["ls"]', "write one command on one line"),
+        ('{"extensions":["permit_pty"]}', "asks for the extension 'permit_pty'", "did you mean permit-pty?"),
         ('{"extensions":["pty"]}', "asks for the extension 'pty'", "known: permit-X11-forwarding, "),
     ],
 )  # fmt: skip
@@ -262,7 +263,7 @@ class TestTarget:
             Order(Action.ADD, role('{"principal":["x"]}'), now(), now() + HOUR, (world.public,)),
             Order(Action.ADD, entitlement("bob"), now(), now() + HOUR, (world.public,)),
         )
-        assert (bad.error, bad.handover) == ("the role on orders-db has 'principal'", "")
+        assert (bad.error, bad.handover) == ("the role on orders-db has an unknown key 'principal'", "")
         assert (good.error, bool(good.handover)) == ("", True)
 
     def test_without_the_ca_key_nothing_is_given_and_all_that_ends_is_taken(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
+from daypass.edges.targets.written import first_near, written
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
@@ -25,6 +26,7 @@ TEAM = "team"
 REPOSITORY = "repository"
 ROLE = "organisation_role"
 
+_KINDS = (TEAM, REPOSITORY, ROLE)
 _LEVELS = {TEAM: ("member", "maintainer"), REPOSITORY: ("pull", "triage", "push", "maintain", "admin")}
 _WORD = {TEAM: "role", REPOSITORY: "permission"}
 _SLUG = re.compile(r"[a-z0-9_][a-z0-9_-]{0,254}")
@@ -64,14 +66,18 @@ def read_privilege(text: str, organisation: str) -> Privilege:
         data = json.loads(text)
     except (ValueError, RecursionError):
         data = None
-    kinds = [kind for kind in (TEAM, REPOSITORY, ROLE) if isinstance(data, dict) and kind in data]
+    kinds = [kind for kind in _KINDS if isinstance(data, dict) and kind in data]
     if not isinstance(data, dict) or len(kinds) != 1:
-        raise _wrong("expected a privilege with one of team, repository and organisation_role", text)
+        unknown = set(data) - {*_KINDS, *_WORD.values()} if isinstance(data, dict) and not kinds else ()
+        hint = first_near(unknown, _KINDS, _HINT)
+        raise _wrong("expected a privilege with one of team, repository and organisation_role", text, hint)
     (kind,) = kinds
     word = _WORD.get(kind, "")
     more = sorted(set(data) - {kind, word})
     if more:
-        raise _wrong(f"a privilege on a {kind} has no {more[0]!r}", text)
+        raise _wrong(
+            f"a privilege on a {kind} has no {more[0]!r}", text, first_near(more, {word} - {""} - set(data), _HINT)
+        )
     name = data[kind]
     if not isinstance(name, str) or not name or len(name) > _LONGEST:
         raise _wrong(f"expected {kind} to be a name", text)
@@ -104,5 +110,5 @@ def _name(kind: str, name: str, organisation: str, text: str) -> str:
     return found["name"].lower()
 
 
-def _wrong(message: str, text: str) -> EdgeError:
-    return EdgeError(f"{message}, got {text[:_LONGEST]}", hint=_HINT)
+def _wrong(message: str, text: str, hint: str = _HINT) -> EdgeError:
+    return EdgeError(f"{message}, got {written(text)}", hint=hint)

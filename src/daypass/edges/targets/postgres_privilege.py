@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
+from daypass.edges.targets.written import first_near, written
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
@@ -42,6 +43,7 @@ _RESERVED = frozenset({"public", "none"})
 """Names that PostgreSQL reads as everybody or nobody, quoted or not."""
 
 UNMANAGED = "unmanaged is how access that others gave is shown, and nothing to give"
+_KEYS = ("member_of", "inherit", "set", "login", "grant", "schema", "database")
 _HINT = "docs/targets/postgres.md lists what a role's privilege may say"
 
 
@@ -80,10 +82,11 @@ def read_privilege(text: str) -> Privilege:
         raise EdgeError(f"expected a privilege as JSON, got {text!r}") from error
     if not isinstance(data, dict):
         raise EdgeError(f"expected a privilege as a mapping, got {text!r}", hint=_HINT)
+    hint = first_near(set(data) - {*_KEYS, "unmanaged"}, set(_KEYS) - set(data), _HINT)
     left = dict(data)
     login = _flag(left, "login") or False
     if ("member_of" in left) == ("grant" in left):
-        raise EdgeError(f"expected a privilege to say either member_of or grant, got {text}", hint=_HINT)
+        raise EdgeError(f"expected a privilege to say either member_of or grant, got {written(text)}", hint=hint)
     if "member_of" in left:
         role = check_name(left.pop("member_of"), "role")
         found = Privilege(role, _flag(left, "inherit"), _flag(left, "set"), login, _flag(left, "unmanaged") or False)
@@ -93,7 +96,8 @@ def read_privilege(text: str) -> Privilege:
         database = check_name(left.pop("database"), "database") if "database" in left else ""
         found = Privilege(login=login, template=template, tables=tables, schema=schema, database=database)
     if left:
-        raise EdgeError(f"a privilege says {', '.join(sorted(left))}, which postgres does not know: {text}", hint=_HINT)
+        what = ", ".join(sorted(left))
+        raise EdgeError(f"a privilege says {what}, which postgres does not know: {written(text)}", hint=hint)
     return found
 
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.window import format_instant
+from daypass.edges.targets.written import near
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import SSHCertificate
@@ -75,12 +76,15 @@ def read_privilege(entitlement: Entitlement) -> Privilege:
     found = json.loads(entitlement.privilege)
     for field in found:
         if field not in _FIELDS:
-            raise _bad(entitlement, f"has {field!r}", f"a role of an ssh target has {', '.join(_FIELDS)}")
+            known = set(_FIELDS) - set(found)
+            hint = near(field, known, f"a role of an ssh target has {', '.join(_FIELDS)}")
+            raise _bad(entitlement, f"has an unknown key {field!r}", hint)
     principals = found.get("principals", [entitlement.principal])
     extensions = _texts(entitlement, found, "extensions")
     for extension in extensions:
         if extension not in EXTENSIONS:
-            raise _bad(entitlement, f"asks for the extension {extension!r}", f"known: {', '.join(EXTENSIONS)}")
+            hint = near(extension, EXTENSIONS, f"known: {', '.join(EXTENSIONS)}")
+            raise _bad(entitlement, f"asks for the extension {extension!r}", hint)
     return Privilege(
         _principals(entitlement, principals),
         tuple(_network(entitlement, text) for text in _texts(entitlement, found, "source_address")),
