@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daypass.core.errors import EdgeError
+from daypass.core.grant import canonical
+from daypass.edges.targets.postgres_privilege import bridge_of
+from daypass.edges.targets.registry import Known
 
 
 def test_a_credential_of_least_privilege_is_well(pg) -> None:
@@ -95,3 +98,121 @@ def test_a_connection_without_tls_is_told(pg) -> None:
 def test_a_server_that_nobody_reaches_is_an_error(pg) -> None:
     with pytest.raises(EdgeError, match="password authentication failed"):
         pg.target(password="wrong").health()
+
+
+# Roles of the catalogue that could not be given.
+
+SCHEMA = "GRANT USAGE, CREATE ON SCHEMA public TO daypass WITH GRANT OPTION"
+
+
+def concerns(pg, *privileges: dict[str, object], **options: object) -> list[str]:
+    """Look with roles of the catalogue, and hold that it says just what giving would, and changes nothing."""
+    target = pg.target(known=Known(frozenset(("orders-db", canonical(p)) for p in privileges)), **options)
+    before = pg.cluster.roles()
+    shown = pg.cluster.boss(
+        "SELECT relname, relacl::text FROM pg_class UNION SELECT nspname, nspacl::text FROM pg_namespace"
+    )
+    found = [concern.partition(" cannot be given: ") for concern in target.health().concerns]
+    assert pg.cluster.roles() == before
+    assert shown == pg.cluster.boss(
+        "SELECT relname, relacl::text FROM pg_class UNION SELECT nspname, nspacl::text FROM pg_namespace"
+    )
+    assert all(who.startswith("a role of orders-db, {") for who, _, _ in found)
+    return [why for _, _, why in found]
+
+
+@pytest.mark.parametrize(
+    ("privilege", "why"),
+    [
+        ({"member_of": "orders_raedonly"}, "the server has no role 'orders_raedonly'"),
+        (
+            {"member_of": "elsewhere"},
+            "the credential 'daypass' may not give 'elsewhere': it has no ADMIN OPTION on that role",
+        ),
+        (
+            {"member_of": "orders_readonly", "inherit": "false"},
+            "inherit and set of a membership need PostgreSQL 16, the server is 15",
+        ),
+        ({"grant": "read", "schema": "nowhere"}, 'schema "nowhere" does not exist'),
+        ({"grant": {"select": ["ordres"]}, "schema": "public"}, 'relation "public.ordres" does not exist'),
+        (
+            {"grant": "read", "schema": "public", "database": "elsewhere"},
+            "database 'elsewhere' is not among those of target orders: payroll, postgres",
+        ),
+        (
+            {"grant": "read", "schema": "public", "database": "payroll"},
+            'target orders: connection failed: permission denied for database "payroll" (User does not have CONNECT privilege.)',
+        ),
+    ],
+)
+def test_a_role_that_could_not_be_given_is_a_concern_with_the_reason(
+    pg, privilege: dict[str, object], why: str
+) -> None:
+    pg.cluster.boss("CREATE ROLE elsewhere", "REVOKE CONNECT ON DATABASE payroll FROM PUBLIC")
+    pg.people("alice")
+    (found,) = concerns(pg, privilege, {"member_of": "orders_readonly"}, databases=["payroll"])
+    pg.cluster.boss("GRANT CONNECT ON DATABASE payroll TO PUBLIC")
+    assert found.startswith(why.partition(" (")[0])
+
+
+@pytest.mark.parametrize(
+    "privilege",
+    [
+        {"grant": "read", "schema": "public"},
+        {"grant": "write", "schema": "public"},
+        {"grant": "own", "schema": "public"},
+        {"grant": {"select": ["orders"], "update": ["items"]}, "schema": "public"},
+        {"grant": "read", "schema": "public", "login": "true"},
+        {"grant": "read", "schema": "hidden"},
+        {"member_of": "orders_readonly", "login": "true"},
+    ],
+)
+@pytest.mark.parametrize(
+    "world",
+    [
+        (),
+        (SCHEMA,),
+        (SCHEMA, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO daypass WITH GRANT OPTION"),
+        (SCHEMA, "GRANT ALL ON ALL TABLES IN SCHEMA public TO daypass WITH GRANT OPTION"),
+        (SCHEMA, "GRANT SELECT ON items TO daypass", "GRANT SELECT ON orders TO daypass WITH GRANT OPTION"),
+        (SCHEMA, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC"),
+        ("GRANT USAGE ON SCHEMA hidden TO daypass",),
+        (
+            SCHEMA,
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO daypass WITH GRANT OPTION",
+            "GRANT USAGE ON SEQUENCE numbers TO daypass",
+            "GRANT EXECUTE ON FUNCTION one TO daypass",
+        ),
+        (
+            "CREATE ROLE owner",
+            "GRANT owner TO daypass",
+            "ALTER TABLE orders OWNER TO owner",
+            "ALTER TABLE items OWNER TO owner",
+        ),
+    ],
+)
+def test_looking_says_what_giving_would_say(pg, world: tuple[str, ...], privilege: dict[str, object]) -> None:
+    pg.cluster.boss(
+        "DROP SCHEMA IF EXISTS hidden CASCADE",
+        "CREATE SCHEMA hidden",
+        "CREATE SEQUENCE numbers",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "REVOKE ALL ON FUNCTION one FROM PUBLIC",
+        *world,
+    )
+    pg.people("alice")
+    said = concerns(pg, privilege)
+    one = pg.one(**privilege)
+    (done,) = pg.add(pg.target(), one)
+    assert bool(said) == bool(done.error), (said, done.error)
+    if said and done.error.startswith("the credential may not give"):
+        assert said == [done.error]
+    assert (bridge_of(one).name in pg.cluster.roles()) == (not done.error)
+
+
+def test_a_role_under_the_name_of_a_bridge_that_is_not_ours_is_a_concern(pg) -> None:
+    name = bridge_of(pg.one()).name
+    pg.cluster.boss(f'CREATE ROLE "{name}"')
+    assert concerns(pg, {"member_of": "orders_readonly"}) == [
+        f"the server has a role {name!r} that is not daypass's own"
+    ]

@@ -92,19 +92,39 @@ def test_a_schema_or_table_that_is_not_there_stops_only_that_order(pg, privilege
     assert [answer.error for answer in answers] == [message, ""]
 
 
-def test_what_the_credential_may_not_pass_on_is_refused_whole(pg) -> None:
+ADVICE = (
+    ' (who owns it may run GRANT USAGE ON SCHEMA "public" TO "daypass" WITH GRANT OPTION; '
+    'GRANT SELECT ON ALL TABLES IN SCHEMA "public" TO "daypass" WITH GRANT OPTION)'
+)
+
+
+def test_what_the_credential_may_not_pass_on_is_refused_whole_and_says_what_would_help(pg) -> None:
     pg.people("alice")
     pg.cluster.boss(SCHEMA, "GRANT SELECT ON items TO daypass WITH GRANT OPTION")
     target = pg.target()
     (done,) = pg.add(target, pg.one(grant="read", schema="public"))
     # The server passes over what may not be passed on, and only warns.
-    assert done.error == "the credential may not give all of read on 'public': public.orders: SELECT"
+    assert done.error == f"the credential may not give all of read on 'public': public.orders: SELECT{ADVICE}"
     pg.cluster.boss("CREATE TABLE a1 (id int)", "CREATE TABLE a2 (id int)", "CREATE TABLE a3 (id int)")
     (done,) = pg.add(target, pg.one(grant="read", schema="public"))
-    assert done.error == "permission denied for table a1"
+    assert done.error in {f"permission denied for table {table}{ADVICE}" for table in ("a1", "a2", "a3")}
     pg.cluster.boss("GRANT SELECT ON a1, a2, a3 TO daypass")
     (done,) = pg.add(target, pg.one(grant="read", schema="public"))
-    assert done.error.endswith("on 'public': public.a1: SELECT, public.a2: SELECT, public.a3: SELECT, …")
+    assert done.error.endswith(f"on 'public': public.a1: SELECT, public.a2: SELECT, public.a3: SELECT, …{ADVICE}")
+    assert target.observe() == frozenset()
+    assert not pg.may("SELECT id FROM items")
+    pg.cluster.boss(*ADVICE.removeprefix(" (who owns it may run ").removesuffix(")").split("; "))
+    (done,) = pg.add(target, pg.one(grant="read", schema="public"))
+    assert done.error == ""
+    assert pg.may("SELECT id FROM items")
+
+
+def test_an_own_set_that_may_not_be_passed_on_is_refused_whole_as_well(pg) -> None:
+    pg.people("alice")
+    pg.cluster.boss(SCHEMA, "GRANT SELECT ON items TO daypass WITH GRANT OPTION", "GRANT SELECT ON orders TO daypass")
+    target = pg.target()
+    (done,) = pg.add(target, pg.one(grant={"select": ["items", "orders"]}, schema="public"))
+    assert done.error.startswith("the credential may not give all of the set on 'public': public.orders: SELECT (who")
     assert target.observe() == frozenset()
     assert not pg.may("SELECT id FROM items")
 

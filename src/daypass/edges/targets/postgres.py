@@ -22,6 +22,7 @@ from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_batch import Batch, Job, job_of, order_of
 from daypass.edges.targets.postgres_connect import Server, read_address
 from daypass.edges.targets.postgres_health import look_around
+from daypass.edges.targets.postgres_offers import database_of, not_given
 from daypass.edges.targets.postgres_options import read_options
 from daypass.edges.targets.postgres_privilege import Mark, Privilege, read_mark, read_privilege
 from daypass.edges.targets.registry import NOTHING, Known
@@ -54,7 +55,7 @@ def from_environment(settings: TargetSettings, environ: Mapping[str, str], known
             hint=f"put the server's address into {variable}: postgresql://user:password@host:5432/database",
         )
     server = Server(name, variable, read_address(name, variable, url, tls))
-    return PostgresTarget(name, server, databases=databases, resources=_by_role(known))
+    return PostgresTarget(name, server, databases=databases, resources=_by_role(known), named=known.named)
 
 
 def _by_role(known: Known) -> Mapping[str, frozenset[str]]:
@@ -74,7 +75,7 @@ class PostgresTarget:
     """What one server holds. Implements ports.Target.
 
     ``databases`` are those that schemas may be named in, and ``resources`` say for a role which resources are meant by
-    membership in it, where others gave that.
+    membership in it, where others gave that. ``named`` are the resources and privileges that the catalogue gives here.
     """
 
     abilities = Abilities(native_expiry=False, complete_observation=True, hands_over=True, at_once=AT_ONCE, marks=True)
@@ -86,15 +87,22 @@ class PostgresTarget:
         *,
         databases: frozenset[str] = frozenset(),
         resources: Mapping[str, frozenset[str]] = MappingProxyType({}),
+        named: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self.name = name
         self.server = server
         self.resources = resources
+        self.named = named
         self.databases = databases | {server.home}
 
     def health(self) -> Health:
-        """Say who we are there and what that may do, too much included. Raises EdgeError when it cannot be reached."""
-        return self.server.twice(look_around)
+        """Say who we are there and what that may do, too much included, and which roles of the catalogue it cannot give.
+
+        Changes nothing. Raises EdgeError when it cannot be reached.
+        """
+        found = self.server.twice(look_around)
+        marks = [Mark(self.name, resource, privilege) for resource, privilege in self.named]
+        return replace(found, concerns=(*found.concerns, *not_given(self.server, self.databases, marks)))
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement of ours, and memberships that others gave in roles that we may give.
@@ -139,7 +147,8 @@ class PostgresTarget:
         for order in orders:
             try:
                 job = job_of(self._mine(order))
-                groups.setdefault(self._database(job), []).append(job)
+                database = database_of(job.privilege, self.server, self.databases, self.name)
+                groups.setdefault(database, []).append(job)
             except EdgeError as error:
                 answers.append(Done(error.message))
             else:
@@ -157,13 +166,6 @@ class PostgresTarget:
         if order.entitlement.target != self.name:
             raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {order.entitlement.target!r}")
         return order
-
-    def _database(self, job: Job) -> str:
-        database = job.privilege.database or self.server.home
-        if database not in self.databases:
-            known = ", ".join(sorted(self.databases))
-            raise EdgeError(f"database {database!r} is not among those of target {self.name}: {known}")
-        return database
 
 
 class _Ours(NamedTuple):

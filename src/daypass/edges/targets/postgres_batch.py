@@ -23,6 +23,7 @@ from daypass.edges.handover import seal
 from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_connect import Server, Session
 from daypass.edges.targets.postgres_look import Look
+from daypass.edges.targets.postgres_offers import advice, in_part
 from daypass.edges.targets.postgres_privilege import (
     Mark,
     Privilege,
@@ -155,8 +156,7 @@ class Batch:
                     self._build(session, name, job)
                 built = True
             except psycopg.Error as error:
-                _pass_on_death(session, error)
-                why = said(error)
+                why = self._refused(session, error, job.privilege)
             except EdgeError as error:
                 why = error.message
             else:
@@ -165,6 +165,12 @@ class Batch:
                 if other.adds and other.bridge == name:
                     other.done = Done(why)
         return built
+
+    def _refused(self, session: Session, error: psycopg.Error, privilege: Privilege) -> str:
+        """Return what the server said of a bridge, and what to do where we may not give what it is to hold."""
+        _pass_on_death(session, error)
+        lacks = isinstance(error, psycopg.errors.InsufficientPrivilege) and privilege.in_schema
+        return said(error) + (advice(session, self._seen.user, privilege) if lacks else "")
 
     def _needs_work(self, name: str, job: Job) -> bool:
         """Say whether a bridge must be made, mended, or shown tables that are new. Raises EdgeError if it is not ours."""
@@ -184,8 +190,8 @@ class Batch:
             session.execute(say.leave(name, here.members))
         for statement in say.lead(name, privilege):
             session.execute(statement)
-        if privilege.template:
-            self._check_template(session, name, privilege)
+        if privilege.in_schema:
+            self._check_whole(session, name, privilege)
 
     def _make(self, session: Session, name: str, mark: Mark) -> None:
         statements = say.make_bridge(name, mark.text)
@@ -198,13 +204,11 @@ class Batch:
                 f"the credential lacks CREATEROLE, and there is no role {name!r}: a superuser may run {text}"
             ) from error
 
-    def _check_template(self, session: Session, name: str, privilege: Privilege) -> None:
+    def _check_whole(self, session: Session, name: str, privilege: Privilege) -> None:
         """Refuse what was given in part: the server passes over what the credential may not pass on."""
-        wanted = list(say.table_privileges(privilege.template))
-        lacking = session.execute(say.LACKING, [wanted, privilege.schema, name]).fetchall()
+        lacking = session.execute(say.LACKING, say.wanted(name, privilege)).fetchall()
         if lacking:
-            shown = ", ".join(what for (what,) in lacking[:3]) + (", …" if lacking[3:] else "")
-            raise EdgeError(f"the credential may not give all of {privilege.template} on {privilege.schema!r}: {shown}")
+            raise EdgeError(in_part(session, self._seen.user, privilege, [what for (what,) in lacking]))
 
     def _prepare(self, session: Session, job: Job) -> None:
         """Find out what a job comes to. Raises EdgeError for one that cannot be done."""

@@ -60,11 +60,41 @@ FROM pg_roles r WHERE r.rolname = ANY(%s::text[])
 
 LACKING: Final = b"""
 SELECT c.oid::regclass::text || ': ' || p.privilege
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(%s::text[]) p(privilege)
-WHERE n.nspname = %s AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND NOT has_table_privilege(%s, c.oid, p.privilege)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN unnest(%(privileges)s::text[], %(tables)s::text[]) p(privilege, wanted) ON COALESCE(p.wanted = c.relname, true)
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+    AND NOT has_table_privilege(%(bridge)s, c.oid, p.privilege)
 ORDER BY 1
 """
-"""What a bridge lacks of a template."""
+"""What a bridge lacks of a privilege on a schema; see `wanted` for the parameters."""
+
+NOT_PASSED_ON: Final = b"""
+SELECT c.oid::regclass::text || ': ' || p.privilege
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN unnest(%(privileges)s::text[], %(tables)s::text[]) p(privilege, wanted) ON COALESCE(p.wanted = c.relname, true)
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+    AND NOT has_table_privilege(c.oid, p.privilege || ' WITH GRANT OPTION')
+    AND NOT has_table_privilege('public', c.oid, p.privilege)
+    AND NOT COALESCE(
+        has_table_privilege((SELECT oid FROM pg_roles WHERE rolname = %(bridge)s), c.oid, p.privilege), false)
+UNION ALL
+SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(schema)s AND %(sequences)s
+    AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE, SELECT, UPDATE') ELSE false END
+UNION ALL
+SELECT r.oid::regprocedure::text FROM pg_proc r JOIN pg_namespace n ON n.oid = r.pronamespace
+WHERE n.nspname = %(schema)s AND %(routines)s AND NOT has_function_privilege(r.oid, 'EXECUTE')
+ORDER BY 1
+"""
+"""What a bridge would lack of a privilege on a schema, or the server would refuse to let us give; likewise."""
+
+SCHEMA: Final = b"""
+SELECT has_schema_privilege(oid, 'USAGE, CREATE'),
+    ARRAY(SELECT t FROM unnest(%s::text[]) t WHERE NOT EXISTS (
+        SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = t))
+FROM pg_namespace n WHERE nspname = %s
+"""
+"""Whether we may do anything with a schema, and which of some tables it has not; no row where there is no such schema."""
 
 END: Final = sql.SQL("""
 SELECT count(pg_terminate_backend(s.pid))
@@ -128,9 +158,26 @@ class Login(NamedTuple):
     until: datetime
 
 
-def table_privileges(template: str) -> tuple[str, ...]:
-    """Return what a template gives on each table."""
-    return _TABLES.get(template, _ALL)
+def wanted(bridge: str, privilege: Privilege) -> dict[str, object]:
+    """Return what LACKING and NOT_PASSED_ON are about: a template is about every table, an own set about those listed."""
+    pairs: list[tuple[str, str | None]] = [
+        (word.upper(), table) for word, tables in privilege.tables for table in tables
+    ]
+    if privilege.template:
+        pairs = [(word, None) for word in _TABLES.get(privilege.template, _ALL)]
+    return {
+        "bridge": bridge,
+        "schema": privilege.schema,
+        "privileges": [word for word, _ in pairs],
+        "tables": [table for _, table in pairs],
+        "sequences": privilege.template in ("write", "own"),
+        "routines": privilege.template == "own",
+    }
+
+
+def pass_on(user: str, privilege: Privilege) -> list[sql.Composed]:
+    """Let the credential give others what a privilege on a schema means."""
+    return [sql.SQL("{} WITH GRANT OPTION").format(part) for part in lead(user, privilege)]
 
 
 def make_bridge(name: str, mark: str) -> list[sql.Composed]:
