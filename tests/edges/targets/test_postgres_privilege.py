@@ -194,3 +194,9 @@ def test_a_comment_that_is_no_mark_makes_no_role_ours(comment: str | None) -> No
 def test_a_mark_with_a_privilege_that_does_not_read_makes_no_role_ours() -> None:
     mark = Mark("orders", "orders-db", '{"superuser":true}')
     assert read_mark(mark.name, mark.text) is None
+
+
+def test_a_comment_of_any_depth_makes_no_mark_and_no_error() -> None:
+    assert read_mark("evil", '{"daypass":1,"x":' + "[" * 100_000) is None
+    with pytest.raises(EdgeError, match="expected a privilege as JSON"):
+        read_privilege("[" * 100_000)

@@ -158,6 +158,12 @@ class Server:
                 del self._open[database]
                 self._died.add(database)
             raise self._told(error) from error
+        except UnicodeError as error:
+            # Names of roles are bytes that all databases share, each in the encoding of where it was made.
+            raise EdgeError(
+                f"target {self.name}: a name at the server is no UTF-8, so nobody can tell whose it is",
+                hint="rename the role; it was made in a database with another encoding",
+            ) from error
 
     def _connect(self, database: str) -> Session:
         made = psycopg.connect(

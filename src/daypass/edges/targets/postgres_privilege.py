@@ -78,8 +78,8 @@ def read_privilege(text: str) -> Privilege:
     """Read canonical JSON. Raises EdgeError for anything that is not exactly one of the forms above."""
     try:
         data = json.loads(text)
-    except ValueError as error:
-        raise EdgeError(f"expected a privilege as JSON, got {text!r}") from error
+    except (ValueError, RecursionError) as error:
+        raise EdgeError(f"expected a privilege as JSON, got {text[:LONGEST]!r}") from error
     if not isinstance(data, dict):
         raise EdgeError(f"expected a privilege as a mapping, got {text!r}", hint=_HINT)
     hint = first_near(set(data) - {*_KEYS, "unmanaged"}, set(_KEYS) - set(data), _HINT)
@@ -202,8 +202,8 @@ def read_mark(name: str, comment: str | None) -> Mark | None:
         found = Mark(data["target"], data["resource"], data["privilege"], data.get("principal", ""))
         read_privilege(found.privilege)
         ours = found.text == comment and found.name == name
-    except (ValueError, KeyError, TypeError, AttributeError, EdgeError):
-        return None
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, EdgeError):
+        return None  # whoever may make a role may write anything into its comment
     return found if ours else None
 
 
