@@ -45,7 +45,9 @@ def watch(obj: dict[str, Any], poll: timedelta | None, refresh: timedelta) -> in
 
 
 _LONGEST = 60.0
-"""For how many seconds a watch waits for a target that does not answer, while nothing else can be done."""
+"""For how many seconds a watch waits for a target that has not answered, while nothing else is due."""
+_AGAIN = 300.0
+"""For how many in the turn after one in which that was not enough, whatever else is due."""
 
 
 class _Watch:
@@ -88,7 +90,7 @@ class _Watch:
         ever.
         """
         left = (found.boundary - now()).total_seconds()
-        return _LONGEST if self._slow else max(0.0, min(left, _LONGEST))
+        return _AGAIN if self._slow else max(0.0, min(left, _LONGEST))
 
     def _main(self) -> str:
         """Return where main stands, as cheaply as it can be told."""
