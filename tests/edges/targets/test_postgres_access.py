@@ -336,9 +336,13 @@ def test_a_batch_is_one_transaction(pg) -> None:
     pg.people(*(f"p{n}" for n in range(50)))
     target = pg.target()
     pg.add(target, pg.one("p0"))
-    before = pg.cluster.log.read_text()
+    before = pg.cluster.log.read_text(errors="replace")
     pg.add(target, *(pg.one(f"p{n}") for n in range(50)))
-    said = [line for line in pg.cluster.log.read_text()[len(before) :].splitlines() if line.startswith("daypass@")]
+    said = [
+        line
+        for line in pg.cluster.log.read_text(errors="replace")[len(before) :].splitlines()
+        if line.startswith("daypass@")
+    ]
     statements = [line.split(":", 2)[-1].strip() for line in said if "statement:" in line or "execute" in line]
     assert sum(statement.startswith("BEGIN") for statement in statements) == 1
     assert sum("COMMIT" in statement for statement in statements) == 1
@@ -355,11 +359,11 @@ def test_ten_thousand_memberships_are_one_query(pg) -> None:
         "DO $$ BEGIN FOR n IN 1..10000 LOOP"
         f" EXECUTE format('CREATE ROLE many%s LOGIN IN ROLE \"{name}\"', n); END LOOP; END $$"
     )
-    before = pg.cluster.log.read_text().count("daypass@postgres LOG:  statement:")
+    before = pg.cluster.log.read_text(errors="replace").count("daypass@postgres LOG:  statement:")
     began = time.monotonic()
     assert len(target.observe()) == 10_001
     assert time.monotonic() - began < 10
-    assert pg.cluster.log.read_text().count("daypass@postgres LOG:  statement:") - before == 1
+    assert pg.cluster.log.read_text(errors="replace").count("daypass@postgres LOG:  statement:") - before == 1
 
 
 def test_a_privilege_that_does_not_read_is_an_answer(pg) -> None:

@@ -140,9 +140,9 @@ def test_several_databases_of_one_server_are_apart_and_seen_in_one_query(pg) -> 
     assert pg.may("SELECT id FROM items", database="payroll")
     assert not pg.may("SELECT id FROM items")
     pg.add(target, here, pg.one())
-    before = pg.cluster.log.read_text().count(" LOG:  statement:")
+    before = pg.cluster.log.read_text(errors="replace").count(" LOG:  statement:")
     assert target.observe() == {here, there, pg.one()}
-    assert pg.cluster.log.read_text().count(" LOG:  statement:") - before == 1
+    assert pg.cluster.log.read_text(errors="replace").count(" LOG:  statement:") - before == 1
     pg.remove(target, there)
     assert target.observe() == {here, pg.one()}
     assert not pg.may("SELECT id FROM items", database="payroll")
