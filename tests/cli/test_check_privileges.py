@@ -147,3 +147,33 @@ def test_a_kind_that_is_unknown_is_told_once(access: Access) -> None:
     access.write(SETTINGS, text.replace("other: {kind: embedded}", "other: {kind: postgers}"))
     said = access.run("check", expect=10).out
     assert (said.count("'postgers'"), said.count("error:")) == (1, 1)
+
+
+def test_a_role_that_nobody_can_be_given_can_be_neither_asked_for_nor_merged(access: Access) -> None:
+    named(access, "postgres", "{member: orders}")
+    access.commit("A role with a slip")
+    at = ("--at", "2026-11-20T10:00:00Z")
+    asked = (
+        "request",
+        "--resource",
+        "orders-db",
+        "--role",
+        "readonly",
+        "--for",
+        "1h",
+        "--reason",
+        "Reading four orders.",
+    )
+    said = access.run(*asked, *at, acting="alice", expect=11)
+    assert "role readonly of orders-db can be given to nobody: " in said.err
+    access.git("switch", "-q", "-c", "mine")
+    text = "version: 1\nsubject: alice\nresource: orders-db\nrole: readonly\nreason: Reading four orders.\nwindow: {duration: 1h}\n"
+    access.write("grants/orders-db/mine.yaml", text)
+    access.commit("Ask", email="alice@example.com")
+    access.git("switch", "-q", "main")
+    judged = ("--base", "main", "--head", "mine", "--requester", "alice", "--format", "github")
+    assert "title=role-unfit::" in access.run("check", *judged, *at, expect=11).out
+    access.run("request", "--branch", "mine", *at, acting="alice", expect=11)
+    for who in ("bob", "dave"):
+        access.run("approve", "1", *at, acting=who, expect=None)
+    assert "[role-unfit]" in access.run("gate", "1", *at, expect=11).out

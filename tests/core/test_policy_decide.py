@@ -1,5 +1,6 @@
 """What policy says of requests."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -309,3 +310,16 @@ def test_a_purpose_decides_what_is_an_emergency():
 def test_a_naive_time_is_a_fault_of_the_program():
     with pytest.raises(RuntimeError, match="naive time"):
         ask(rules(NONE), at=datetime(2026, 11, 20, 10))  # noqa: DTZ001  (the very thing that is refused)
+
+
+def test_a_role_that_its_target_can_give_to_nobody_is_denied():
+    found = replace(policy(), unfit={("orders-db", "readonly"): "its server knows no such thing"})
+    assert told(ask(found).denials) == [
+        (
+            "role-unfit",
+            "",
+            "role readonly of orders-db can be given to nobody: its server knows no such thing",
+            "whoever owns the resource mends its role first",
+        )
+    ]
+    assert ask(found, grant(role="admin")).denials == ask(policy(), grant(role="admin")).denials
