@@ -11,8 +11,7 @@ from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply import Applied
 from daypass.pipeline.apply import apply as carry_out
-from daypass.pipeline.readings import observe
-from daypass.pipeline.survey import Ground, Survey, plan_on, prepare
+from daypass.pipeline.survey import Ground, Survey, prepare, survey
 from driver import Access
 from fakes.target import FakeTarget
 
@@ -51,8 +50,7 @@ class FaultyWorld:
         )
 
     def survey(self, at: str) -> Survey:
-        ground = self.ground(at)
-        return plan_on(ground, ground.standing, observe(ground.targets, ground.standing.holdings, ground.at), ground.at)
+        return survey(self.ground(at))
 
     def apply(self, at: str, *, books: Any = None, confirmed: str = "", **more: Any) -> Applied:
         return carry_out(

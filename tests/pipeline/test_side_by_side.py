@@ -18,7 +18,7 @@ from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import parse_instant
 from daypass.pipeline.carrier import Carrier
-from daypass.pipeline.survey import survey
+from daypass.pipeline.survey import prepare, survey
 from daypass.ports import Abilities, Done, Order
 from driver import Access
 from fakes.target import FakeTarget
@@ -64,7 +64,8 @@ class Scene:
 
     def carry_out(self, *changes: Intended, at: datetime = AT) -> list[Outcome]:
         site = Site(self.access.top)
-        found = survey(site.history, site.forge, site.policy_at, site.standing, lambda main: {}, tip=site.tip, at=at)
+        ground = prepare(site.history, site.forge, site.policy_at, site.standing, lambda main: {}, tip=site.tip, at=at)
+        found = survey(ground)
         standing = self.books.append(
             found.standing, [Intent(changes, found.plan.digest)], at=at, main=found.plan.main, run="run"
         )

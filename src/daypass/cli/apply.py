@@ -53,15 +53,22 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
 
 def look(site: Any, at: datetime) -> Any:
     """Read everything and plan; holds no way to write."""
-    from daypass.cli.site import program_digest
     from daypass.pipeline.survey import survey
 
-    return survey(
+    return survey(_ground(site, site.standing, site.targets, at))
+
+
+def _ground(site: Any, standing: Any, targets: Any, at: datetime) -> Any:
+    """Read everything but the targets."""
+    from daypass.cli.site import program_digest
+    from daypass.pipeline.survey import prepare
+
+    return prepare(
         site.history,
         forge_of(site),
         site.policy_at,
-        site.standing,
-        site.targets,
+        standing,
+        targets,
         tip=site.tip,
         at=at,
         memory=site.memory,
@@ -131,11 +138,10 @@ def run_apply(
     enough: Callable[[], bool] = lambda: False,
 ) -> Any:
     """Apply at an instant, alone on this machine; ``limit`` and ``enough`` as the pipeline takes them."""
-    from daypass.cli.site import program_digest, progress
+    from daypass.cli.site import progress
     from daypass.edges.lock import exclusive
     from daypass.pipeline.apply import apply as carry_out
     from daypass.pipeline.pulse import beat
-    from daypass.pipeline.survey import prepare
 
     if site.elsewhere or site.signs:  # a run with nothing to do would hide for weeks that it could do nothing
         site.books.ready()
@@ -154,17 +160,7 @@ def run_apply(
         def take() -> Any:
             opened.clear()  # what is still being read from belongs to an earlier try
             fresh = site.again()
-            return prepare(
-                fresh.history,
-                forge_of(fresh),
-                fresh.policy_at,
-                fresh.books.load(),
-                targets,
-                tip=fresh.tip,
-                at=at,
-                memory=fresh.memory,
-                program=program_digest(),
-            )
+            return _ground(fresh, fresh.books.load(), targets, at)
 
         run = site.run_name(at)
         done = carry_out(

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import cast
+from functools import partial
+from typing import NamedTuple, cast
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
@@ -114,41 +115,44 @@ def _deadline(limit: float | None) -> float | None:
     return None if limit is None else time.monotonic() + limit
 
 
+class _Part(NamedTuple):
+    """One plan of a run: what of it is done, what the brake or broken policies hold back, and why."""
+
+    found: Survey
+    changes: tuple[Intended, ...]
+    held: tuple[Intended, ...]
+    why: str
+    braked: bool
+
+
 class _Work:
-    """The plans of one run, joined: what each may do, what is held back, and what is told of them at the end."""
+    """The plans of one run, joined: what each may do, and what is told of them at the end."""
 
     def __init__(self, confirmed: str, first: Survey) -> None:
         self._confirmed = confirmed
-        self._plans: list[Survey] = []
-        self._removals = first.removals_allowed
-        self._additions = first.additions_allowed
-        self._braked = False
-        self._held: list[Intended] = []
-        self._why = ""
+        self._first = first
+        self._parts: list[_Part] = []
         self.unreadable = dict(first.plan.unreadable)
 
     def allow(self, found: Survey) -> tuple[Intended, ...]:
         """Return what of a plan is to be done. What the run did before counts at the brake, and once it held it holds."""
-        left = (0, 0) if self._braked else (self._removals, self._additions)
+        taken, given = weight(change for part in self._parts for change in part.changes)
+        left = (self._first.removals_allowed - taken, self._first.additions_allowed - given)
+        if any(part.braked for part in self._parts):
+            left = (0, 0)
         braked = brake(found.plan, removals=left[0], additions=left[1], confirmed=self._confirmed)
         changes, held, why = _allowed(found, braked)
-        taken, given = weight(changes)
-        self._removals, self._additions = self._removals - taken, self._additions - given
-        self._braked = self._braked or bool(braked.held)
-        self._plans.append(found)
-        self._held += held
-        self._why = self._why or why
+        self._parts.append(_Part(found, changes, held, why, braked=bool(braked.held)))
         return changes
 
     def drop(self) -> None:
         """Forget the last plan: nothing of it was begun."""
-        gone = self._plans.pop()
-        self._held = [change for change in self._held if change not in gone.plan.changes]
+        self._parts.pop()
 
     def done(self, outcomes: list[Outcome], late: frozenset[str]) -> Applied:
         """Join everything that was planned and done; ``late`` were not waited for any longer."""
-        plans = [found.plan for found in self._plans]
-        recovered = tuple(outcome for found in self._plans for outcome in found.recovered)
+        plans = [part.found.plan for part in self._parts]
+        recovered = tuple(outcome for part in self._parts for outcome in part.found.recovered)
         plan = replace(
             plans[0],
             changes=tuple(change for plan in plans for change in plan.changes),
@@ -157,8 +161,10 @@ class _Work:
             lost=tuple(change for plan in plans for change in plan.lost),
             offered=tuple(sorted(entitlement for plan in plans for entitlement in plan.offered)),
         )
-        whole = replace(self._plans[0], plan=plan, recovered=recovered, late=late)
-        return Applied(whole, [*recovered, *outcomes], tuple(self._held), self._why)
+        whole = replace(self._first, plan=plan, recovered=recovered, late=late)
+        held = tuple(change for part in self._parts for change in part.held)
+        why = next((part.why for part in self._parts if part.why), "")
+        return Applied(whole, [*recovered, *outcomes], held, why)
 
 
 def _serve_late(
@@ -185,7 +191,7 @@ def _serve_late(
         if not came:
             return
         at = ground.at if clock is None else max(ground.at, clock())
-        found = plan_on(ground, carrier.standing, seen, at)
+        found = carrier.planned(partial(plan_on, ground, observed=seen, at=at))
         changes = work.allow(found)
         try:
             carrier.append([*found.recovered, *_intents(found, changes)], at)

@@ -25,8 +25,8 @@ Progress = Callable[[int, int, str], None]
 class Carrier:
     """Makes the changes of a run's plans and writes what came of each.
 
-    ``found`` is the run's first survey. ``standing`` is the ledger as this run has written it so far; ``overtaken``
-    says that another run wrote between, so that it may know more of a target than we saw there.
+    ``found`` is the run's first survey. Where another run writes to the ledger between, it may know more of a target than we
+    saw there, and nothing further is planned by what was seen.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class Carrier:
         self._books = books
         self._targets = targets
         self._found = found
-        self.standing = standing
-        self.overtaken = False
+        self._standing = standing
+        self._overtaken = False
         self._at = found.plan.at
         self._main: str = found.plan.main
         self._run = run
@@ -83,14 +83,19 @@ class Carrier:
         outcomes = [outcome for part in self._work for outcome in part.result()]
         return sorted(outcomes, key=lambda outcome: self._place[id(outcome.change)])
 
+    def planned(self, plan: Callable[[Standing], Survey]) -> Survey:
+        """Plan by the ledger as this run left it, while nobody writes: what it knows is read from a file."""
+        with self._writing:
+            return plan(self._standing)
+
     def append(self, bodies: Sequence[Body], at: datetime) -> None:
         """Write to the ledger as this run left it. Raises ConflictError where another run wrote between."""
         with self._writing:
-            if self.overtaken:
+            if self._overtaken:
                 raise ConflictError("another run has written to the ledger since this one began")
             self._at = max(self._at, at)
             if bodies:
-                self.standing = self._books.append(self.standing, bodies, at=self._at, main=self._main, run=self._run)
+                self._standing = self._books.append(self._standing, bodies, at=self._at, main=self._main, run=self._run)
 
     def _serve(self, name: str, changes: list[Intended]) -> list[Outcome]:
         target = self._targets.get(name)
@@ -127,7 +132,7 @@ class Carrier:
         return answers
 
     def _order(self, change: Intended, at: datetime) -> Order:
-        held = self.standing.holdings.get(change.entitlement)
+        held = self._standing.holdings.get(change.entitlement)
         until = change.until if change.action is Action.ADD else (held.until if held is not None else None)
         keys = self._keys(change.grants) if change.action is Action.ADD else ()
         return Order(change.action, change.entitlement, at, until, keys)
@@ -165,16 +170,16 @@ class Carrier:
         """
         for attempt in range(attempts):
             try:
-                self.standing = self._books.append(
-                    self.standing, list(outcomes), at=self._at, main=self._main, run=self._run
+                self._standing = self._books.append(
+                    self._standing, list(outcomes), at=self._at, main=self._main, run=self._run
                 )
             except ConflictError:
                 if attempt == attempts - 1:
                     raise
-                self.overtaken = True
-                self.standing = self._books.load()
-                self._at = max(self._at, self.standing.at or self._at)
-                self._main = self.standing.main or self._main
+                self._overtaken = True
+                self._standing = self._books.load()
+                self._at = max(self._at, self._standing.at or self._at)
+                self._main = self._standing.main or self._main
             else:
                 return
 

@@ -199,23 +199,11 @@ def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime
     )
 
 
-def survey(
-    history: History,
-    forge: ForgeReader,
-    policy_at: PolicyAt,
-    standing: Standing,
-    open_readers: OpenReaders,
-    *,
-    tip: Oid,
-    at: datetime,
-    memory: Memory | None = None,
-    program: str = "",
-) -> Survey:
-    """Read everything, wait for every target, and plan: `prepare` and `plan_on` in one. Raises what they raise."""
-    ground = prepare(history, forge, policy_at, standing, open_readers, tip=tip, at=at, memory=memory, program=program)
+def survey(ground: Ground) -> Survey:
+    """Wait for every target, and plan."""
     if ground.calm is not None:
         return ground.calm
-    found = plan_on(ground, standing, observe(ground.targets, standing.holdings, at), at)
+    found = plan_on(ground, ground.standing, observe(ground.targets, ground.standing.holdings, ground.at), ground.at)
     ground.remember(found)
     return found
 
