@@ -48,7 +48,10 @@ class Promised:
         self.bring(wanted)
 
     def _folders(self, tree: str) -> dict[str, str]:
-        """Return the folders right below a tree, name to id; none where it does not exist."""
+        """Return the folders right below a tree, name to id; none where it does not exist.
+
+        Nor where git fails: only what would be fetched ahead is lost then, and reading it for real tells why.
+        """
         listed = self._git.attempt("ls-tree", "-d", "-z", "--full-tree", tree).stdout.decode("utf-8", "surrogateescape")
         rows = (row.partition("\t") for row in listed.split("\0") if row.startswith("040000 "))
         return {name: about.split(" ")[2] for about, _, name in rows}
