@@ -129,16 +129,16 @@ def _to_remember(found: Any) -> str:
         [f.code, [f.place.file, f.place.line, f.place.column, f.place.path], f.message, f.hint, f.severity.value]
         for f in found.findings
     ]
-    return json.dumps([found.files, rows])
+    return json.dumps([found.files, rows, found.unjudged])
 
 
 def _remembered(text: str, commit: Any) -> Any:
     from daypass.core.finding import Finding, Place, Severity
     from daypass.core.tally import Checked
 
-    files, rows = json.loads(text)
+    files, rows, unjudged = json.loads(text)
     findings = tuple(Finding(code, Place(*place), message, hint, Severity(s)) for code, place, message, hint, s in rows)
-    return Checked(commit, files, files, findings)
+    return Checked(commit, files, files, findings, unjudged)
 
 
 def _check_worktree(site: Any, paths: list[Path]) -> Any:
@@ -180,7 +180,9 @@ def _print(found: Any, output: str) -> None:
     from daypass.views import findings as views
 
     if output == "json":
-        text = views.findings_json(found.findings, where=found.where, files=found.files, cached=found.cached)
+        text = views.findings_json(
+            found.findings, where=found.where, files=found.files, cached=found.cached, unjudged=found.unjudged
+        )
     elif output == "github":
         text = views.findings_github(found.findings)
     elif output == "sarif":
@@ -189,8 +191,12 @@ def _print(found: Any, output: str) -> None:
         text = views.findings_text(found.findings)
         errors = sum(1 for finding in found.findings if finding.is_error)
         state = "ok" if not errors else f"{errors} wrong"
-        text += f"Checked {found.files} grants and the policies at {found.where}: {state}.\n"
+        text += f"Checked {found.files} grants and the policies at {found.where}: {state}{_unjudged(found.unjudged)}.\n"
     click.echo(text, nl=False)
+
+
+def _unjudged(grants: int) -> str:
+    return f", {grants} grant{'s' * (grants != 1)} not judged until that is mended" if grants else ""
 
 
 def _check_pull(site: Any, number: int, at: datetime, output: str, jobs: int | None) -> int:
@@ -207,6 +213,7 @@ def _check_proposal(
 ) -> int:
     """Judge what lies between main and a head, asked for by somebody at an instant."""
     from daypass.core.finding import Finding, Place
+    from daypass.core.tally import CAUSED, causes_first
     from daypass.pipeline.proposal import Asked, read_proposal
     from daypass.views import findings as views
     from daypass.views.decision import decision_data, needs_text
@@ -243,28 +250,34 @@ def _check_proposal(
         for denial in decision.denials
     ]
     proposed = _proposed_policies(site, head_oid, found.others, jobs)
-    everything = (*found.findings, *denials, *(policy.broken), *proposed)
+    causes = (*policy.broken, *(fault for grant, _ in decided for fault in policy.faulty.get(grant.resource, ())))
+    everything, unjudged = causes_first((*found.findings, *denials, *proposed), causes)
     if output == "json":
         decisions = [decision_data(policy, grant, decision) for grant, decision in decided]
-        click.echo(views.findings_json(everything, base=base_oid, head=head_oid, decisions=decisions), nl=False)
+        click.echo(
+            views.findings_json(everything, base=base_oid, head=head_oid, decisions=decisions, unjudged=unjudged),
+            nl=False,
+        )
     elif output == "github":
         click.echo(views.findings_github(everything), nl=False)
     elif output == "sarif":
         click.echo(views.findings_sarif(everything), nl=False)
     else:
-        click.echo(views.findings_text((*found.findings, *policy.broken, *proposed)), nl=False)
+        click.echo(views.findings_text(causes_first((*found.findings, *proposed), causes)[0]), nl=False)
         for item in found.items:
             click.echo(f"{item.kind} {item.id}")
-            if item.decision is not None and item.grant is not None:
+            if item.decision is not None and any(denial.code in CAUSED for denial in item.decision.denials):
+                click.echo("  not judged until that is mended")
+            elif item.decision is not None and item.grant is not None:
                 click.echo(needs_text(policy, item.grant, item.decision, requester=who), nl=False)
             else:
                 click.echo("  takes access away; nobody needs to approve it")
         click.echo(
             f"Checked {head_oid[:12]} against {base_oid[:12]}: "
-            f"{len(found.items)} grants, {len(found.others)} other paths."
+            f"{len(found.items)} grants, {len(found.others)} other paths{_unjudged(unjudged)}."
         )
     codes = [found.exit_code]
-    if policy.broken or any(finding.is_error for finding in proposed):
+    if causes or any(finding.is_error for finding in proposed):
         codes.append(ExitCode.INVALID)
     return int(worst(codes))
 

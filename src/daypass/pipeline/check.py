@@ -19,12 +19,12 @@ from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
 from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
-from daypass.core.finding import Finding, Place, ordered
+from daypass.core.finding import Finding, Place
 from daypass.core.grant import FOLDER, Grant, Oid, canonical
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.probe import probe
-from daypass.core.tally import Checked
+from daypass.core.tally import Checked, causes_first
 from daypass.pipeline.proposal import duplicate_finding
 from daypass.ports import Entry, History, VerdictStore
 
@@ -172,10 +172,9 @@ def check_tree(
         findings += _duplicates(dict(sorted(seen.items())))
         done += len(folders.fresh) + len(folders.seen)
         progress(done, files, "grants")
-    findings += policy.findings
     findings += probe(policy)
     findings += unfit(policy, fits, lambda file: _contents(history, revision, file))
-    return Checked(revision, files, files - fresh, ordered(findings))
+    return Checked(revision, files, files - fresh, *causes_first((*findings, *policy.findings), policy.holes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +235,9 @@ def check_files(
             findings += verdict
     findings += check_names(paths)
     findings += _duplicates(seen)
-    findings += policy.findings
     findings += probe(policy)
     findings += unfit(policy, fits, read)
-    return Checked(where, len(paths), 0, ordered(findings))
+    return Checked(where, len(paths), 0, *causes_first((*findings, *policy.findings), policy.holes))
 
 
 def _structure(entries: Sequence[Entry]) -> Iterator[Finding]:

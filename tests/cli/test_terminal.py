@@ -1,0 +1,59 @@
+"""What people at a terminal are told: the cause before what follows from it, and what they may do next."""
+
+from __future__ import annotations
+
+import json
+
+from driver import Access
+
+T = "2026-11-20T{}:00Z".format
+GRANT = """\
+version: 1
+subject: alice
+resource: orders-db
+role: readonly
+reason: Duplicate charges reported by support, case {}.
+window: {{duration: {}m}}
+"""
+
+
+def _eleven(access: Access) -> None:
+    for number in range(11):
+        access.write(f"grants/orders-db/case-{number}.yaml", GRANT.format(number, 60 + number))
+
+
+def test_a_typing_error_in_a_rule_is_said_once_and_first(access: Access) -> None:
+    _eleven(access)
+    rules = next((access.top / "policies/rules").glob("*.yaml"))
+    rules.write_text(rules.read_text().replace("resource.environment ==", "resource.enviroment ==", 1))
+    said = access.run("check", expect=10)
+    assert said.out.startswith("policies/rules/")
+    assert said.out.count("error:") == 1
+    assert said.out.splitlines()[-1].endswith("1 wrong, 11 grants not judged until that is mended.")
+    assert json.loads(access.run("check", "--format", "json", expect=10).out)["unjudged"] == 11
+    access.commit("a typing error")
+    for _ in range(2):  # the second answer is a remembered one
+        assert (
+            access.run("check", "--revision", "main", expect=10)
+            .out.splitlines()[-1]
+            .endswith("11 grants not judged until that is mended.")
+        )
+
+
+def test_a_broken_resource_is_said_once_and_its_grants_are_counted(access: Access) -> None:
+    _eleven(access)
+    place = access.top / "policies/resources/orders-db.yaml"
+    place.write_text(place.read_text().replace("environment:", "enviroment:"))
+    said = access.run("check", expect=10)
+    assert "resource-broken" not in said.out
+    assert "11 grants not judged" in said.out
+    assert all(line.startswith(("policies/", " ", "Checked")) for line in said.out.splitlines())
+    access.git("switch", "-q", "-c", "ask", "main")
+    access.git("add", "grants")
+    access.git("commit", "-q", "-m", "ask")
+    access.git("switch", "-q", "main")
+    access.git("commit", "-q", "-am", "a broken resource")
+    said = access.run("check", "--base", "main", "--head", "ask", "--requester", "alice", expect=10)
+    assert said.out.count("enviroment") == 1
+    assert said.out.splitlines()[-1].endswith("11 grants not judged until that is mended.")
+    assert "resource-broken" not in said.out
