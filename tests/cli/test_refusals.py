@@ -256,13 +256,19 @@ def test_a_mass_change_stops_at_the_brake_until_its_digest_is_confirmed(access: 
     access.commit("a tight brake")
     access.grant(T("10:00"), T("10:05"))
     access.grant(T("10:00"), T("10:05"), "--subject", "carol")
+    planned = access.run("plan", "--at", T("10:06")).out
+    assert "the brake holds: 2 additions, where the settings allow 1 at once" in planned
+    assert "`daypass apply` would keep 2 of these back" in planned
     said = access.run("apply", "--at", T("10:06"), expect=14)
     assert "2 additions, where the settings allow 1 at once" in said.err
     assert "HELD + alice" in said.out
     access.run("can", "alice", "orders-db", "readonly", expect=20)
     digest = re.search(r"--confirm (sha256:[0-9a-f]{64})", said.err)
     assert digest is not None
-    access.run("apply", "--at", T("10:07"), "--confirm", "sha256:" + "0" * 64, expect=14)
+    assert f"--confirm {digest.group(1)}" in planned
+    wrong = access.run("apply", "--at", T("10:07"), "--confirm", "sha256:" + "0" * 64, expect=14)
+    assert f"--confirm named sha256:{'0' * 64}, which is the digest of another plan" in wrong.err
+    assert f"with --confirm {digest.group(1)}" in wrong.err
     access.run("apply", "--at", T("10:07"), "--confirm", digest.group(1))
     access.run("can", "alice", "orders-db", "readonly")
 

@@ -1,7 +1,7 @@
 """Rules that can never apply, that fail, and that name what is not there."""
 
 import pytest
-from policy_samples import files, policy, rules, shown
+from policy_samples import RESOURCE, files, policy, rules, shown
 
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import read_policies
@@ -204,3 +204,37 @@ def test_trying_ends_even_when_the_worlds_do_not():
     assert not worlds.complete
     assert 0 < sum(1 for _ in worlds) <= MOST
     assert probe(big) == ()
+
+
+def test_a_requirement_that_nobody_could_ever_meet_is_found():
+    (only,) = probe(rules('  - {id: a, when: "true", require: [{approvals: {at_least: 9, from: group:security}}]}\n'))
+    assert (only.code, only.is_error) == ("requirement-unmeetable", True)
+    assert "what rule a asks for can never be met: 9 approvals from group:security must be given" in only.message
+
+
+def owned_by_security(when, at_least):
+    """Two owners on the wiki, one on the database."""
+    asks = f"require: [{{approvals: {{at_least: {at_least}, from: owners}}}}]"
+    return policy(
+        rules_base=f"version: 1\nrules:\n  - {{id: a, when: '{when}', {asks}}}\n",
+        resources_orders_db=RESOURCE.replace("owners: [dba]", "owners: [security]"),
+    )
+
+
+def test_owners_that_are_too_few_on_one_resource_are_a_warning_and_on_all_an_error():
+    (few,) = probe(owned_by_security("true", 2))
+    assert (few.code, few.severity.value) == ("requirement-unmeetable", "warning")
+    assert "what rule a asks for on orders-db can never be met: 2 approvals from owners" in few.message
+    assert [finding.is_error for finding in probe(owned_by_security("true", 3))] == [True, True]
+
+
+def test_a_resource_that_the_rule_never_applies_to_needs_no_people_for_it():
+    assert probe(owned_by_security('resource.name == "wiki"', 2)) == ()
+    (found,) = probe(owned_by_security('grant.role == "admin" && subject.handle == "alice"', 2))
+    assert found.is_error
+
+
+def test_people_who_come_in_later_can_meet_it():
+    asks = "{approvals: {at_least: 2, from: group:security}"
+    assert found("true", f"require: [{asks}}}]")
+    assert not found("true", f"require: [{asks}, escalate: {{after: 4h, to: group:dba}}}}]")

@@ -37,12 +37,14 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     daypass plan --detailed-exitcode           # exit 13 when anything would
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import live_site
+    from daypass.core.plan import brake
     from daypass.views.plan import plan_json, plan_text
 
     site = live_site(obj["folder"], obj["acting"])
     found = look(site, site.instant(at))
     bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
-    click.echo((plan_json if output == "json" else plan_text)(found.plan, found.refusals, bad), nl=False)
+    braked = brake(found.plan, removals=found.removals_allowed, additions=found.additions_allowed)
+    click.echo((plan_json if output == "json" else plan_text)(found.plan, found.refusals, bad, braked), nl=False)
     codes = [found.exit_code]
     if detailed_exitcode and found.plan.changes:
         codes.append(ExitCode.CHANGES)
@@ -118,7 +120,7 @@ def apply(
 
     site = live_site(obj["folder"], obj["acting"])
     done = run_apply(site, site.instant(at, writes=True), confirm)
-    print_applied(done, output)
+    print_applied(done, output, confirm)
     if issue:
         tell_refused(site, done.survey)
     if done.survey.stuck is not None:
@@ -194,8 +196,8 @@ def tell_refused(site: Any, found: Any) -> None:
         click.echo(f"Issue #{number} tells what was refused.", err=True)
 
 
-def print_applied(done: Any, output: str) -> None:
-    """Print what a run did."""
+def print_applied(done: Any, output: str, confirm: str = "") -> None:
+    """Print what a run did. ``confirm`` is the digest that was to let it pass the brake."""
     from daypass.core.plan import changes_digest
     from daypass.views.plan import applied_json, applied_text
 
@@ -208,6 +210,8 @@ def print_applied(done: Any, output: str) -> None:
         if not found.policy.broken:
             # What was not held is done by now: the next plan is what was held.
             digest = changes_digest(found.plan.main, done.held)
+            if confirm:
+                click.echo(f"  --confirm named {confirm}, which is the digest of another plan", err=True)
             click.echo(f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {digest}", err=True)
 
 
@@ -227,7 +231,7 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     done = run_apply(site, instant, confirm)
-    print_applied(done, output)
+    print_applied(done, output, confirm)
     if done.survey.stuck is not None:
         raise done.survey.stuck
     lines, clean = tidy_up(site, instant)

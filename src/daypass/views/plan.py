@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from daypass.core.ledger.receipt import Outcome, Refusal, entitlement_to_dict
-from daypass.core.plan import Action, Claim, Entitlement, Intended, Plan
+from daypass.core.plan import Action, Braked, Claim, Entitlement, Intended, Plan
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
 
 _SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
 
 
-def plan_text(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = ()) -> str:
-    """Write a plan for people: header, removals, additions, then what gives nothing and why."""
+def plan_text(
+    plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = (), braked: Braked | None = None
+) -> str:
+    """Write a plan for people: header, removals, additions, what the brake would hold, what gives nothing and why."""
     lines = [f"Plan at {format_instant(plan.at)}, main {plan.main[:12]}"]
     lines += [f"  {change_line(change, plan)}" for change in plan.changes]
     removals = sum(1 for change in plan.changes if change.action is Action.REMOVE)
@@ -22,6 +24,9 @@ def plan_text(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         lines.append(f"{removals} to remove, {len(plan.changes) - removals} to add; digest {plan.digest[:19]}…")
     else:
         lines.append(_calm(plan))
+    if braked is not None and braked.held:
+        lines.append(f"{braked.message}: `daypass apply` would keep {len(braked.held)} of these back")
+        lines.append(f"  if they are meant: daypass apply --confirm {plan.digest}")
     lines += _notes(plan, refusals, invalid)
     return joined(lines)
 
@@ -85,9 +90,14 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
     }
 
 
-def plan_json(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = ()) -> str:
-    """Write a plan as JSON."""
-    return as_document(plan_data(plan, refusals, invalid))
+def plan_json(
+    plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = (), braked: Braked | None = None
+) -> str:
+    """Write a plan as JSON; ``brake`` says what apply would keep back, and why."""
+    held = [change.to_dict() for change in braked.held] if braked is not None else []
+    return as_document(
+        plan_data(plan, refusals, invalid) | {"brake": {"message": braked.message if braked else "", "held": held}}
+    )
 
 
 def outcome_line(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""Trying the rules before anybody asks: rules that can never apply, rules that fail, and names that do not exist.
+"""Trying the rules before anybody asks: rules that can never apply or be met, that fail, and names that do not exist.
 
 Used by checks only. A decision needs none of it: a rule that fails denies all the same.
 """
@@ -6,16 +6,24 @@ Used by checks only. A decision needs none of it: a rule that fails denies all t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
-from daypass.core.finding import Finding, ordered
+from daypass.core.finding import Finding, Severity, ordered
+from daypass.core.grant import Grant, GrantId
+from daypass.core.policy.approvers import shortage
 from daypass.core.policy.cel.expression import Condition, Failure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.policies.sheet import near
-from daypass.core.policy.rules import Rule
+from daypass.core.policy.rules import OWNERS, Rule
 from daypass.core.policy.worlds import worlds_of
+from daypass.core.window import Span
+
+_ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
+"""An instant at which nobody has left yet: what a check finds depends on no clock."""
 
 
 def probe(policy: Policy) -> tuple[Finding, ...]:
@@ -28,7 +36,45 @@ def probe(policy: Policy) -> tuple[Finding, ...]:
         for condition in rule.conditions:
             found += _unknown_names(condition, known)
         found += _try(rule, policy)
+        found += _unmeetable(rule, policy)
     return ordered(found)
+
+
+def _unmeetable(rule: Rule, policy: Policy) -> Iterator[Finding]:
+    """Find requirements that too few people could ever meet, whoever asks: an error where that is so of every request."""
+    lacking: dict[str, tuple[str, str]] = {}
+    resources = tuple(policy.catalogue.resources) if any(r.source == OWNERS for r in rule.require) else ("",)
+    for name in resources:
+        nobody = Grant(GrantId(""), "", name, "", "", Span(duration=timedelta(hours=1)))
+        short = shortage(policy.catalogue, nobody, "", rule.require, _ALWAYS)
+        if short:
+            lacking[name] = ("; ".join(message for _, message, _ in short), short[0][2])
+    meant = [name for name in resources if not name or _applies_to(rule, policy, name)] if lacking else []
+    for name in meant:
+        if name in lacking:
+            message, hint = lacking[name]
+            where = f" on {name}" if name else ""
+            severity = Severity.ERROR if lacking.keys() >= set(meant) else Severity.WARNING
+            text = f"what rule {rule.id} asks for{where} can never be met: {message}"
+            yield replace(Finding("requirement-unmeetable", rule.place, text, hint), severity=severity)
+
+
+def _applies_to(rule: Rule, policy: Policy, resource: str) -> bool:
+    """Whether a rule applies to some request on a resource."""
+    names = frozenset(rule.names)
+    roles = policy.catalogue.resources[resource].roles
+    seen = [
+        {
+            n: v
+            for n, v in {**policy.facts.of_role(resource, role), "grant.resource": resource, "grant.role": role}.items()
+            if n in names
+        }
+        for role in roles
+    ]
+    return any(
+        rule.when.holds(facts) is True and any(all(facts[name] == value for name, value in of.items()) for of in seen)
+        for facts in worlds_of(rule, policy.catalogue, policy.facts)
+    )
 
 
 def _try(rule: Rule, policy: Policy) -> Iterator[Finding]:
