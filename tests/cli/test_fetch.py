@@ -44,9 +44,23 @@ def test_the_subject_gets_the_certificate(ssh: SshAccess, given: str) -> None:
     assert said.out.count("\n") == 1
 
 
-def test_the_path_of_the_grant_does_as_well(ssh: SshAccess, given: str) -> None:
-    by_path = ssh.access.run("fetch", f"grants/{given}.yaml", "--at", T("10:04"), acting="alice")
+@pytest.mark.parametrize(
+    ("folder", "place"),
+    [
+        ("", "grants/{}.yaml"),
+        ("", "./grants/../grants/{}.yaml"),
+        ("policies", "../grants/{}.yaml"),
+        ("grants", "{}.yaml"),
+        ("", "{top}/grants/{}.yaml"),
+    ],
+)
+def test_the_path_of_the_grant_does_as_well(ssh: SshAccess, given: str, folder: str, place: str) -> None:
+    path = place.format(given, top=ssh.access.top)
+    at = ("--at", T("10:04"))
+    from_there = Access(ssh.access.top / folder)
+    by_path = from_there.run("fetch", path, *at, acting="alice")
     assert read(by_path.out).key == ssh.public
+    assert given in from_there.run("audit", "history", "--grant", path, *at).out
 
 
 @pytest.mark.parametrize("who", ["bob", "olga"])

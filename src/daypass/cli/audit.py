@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import at_option, format_option
+from daypass.cli.options import GrantName, at_option, format_option
 from daypass.core.errors import ExitCode
 
 _table = format_option(["text", "json", "csv"])
@@ -82,7 +82,7 @@ def access(obj: dict[str, Any], resource: str, at: datetime | None, output: str)
 @audit.command()
 @click.option("--subject", default="", help="Everything about one person.")
 @click.option("--resource", default="", help="Everything about one resource.")
-@click.option("--grant", default="", help="Everything about one grant.")
+@click.option("--grant", type=GrantName(), default="", help="Everything about one grant.")
 @at_option
 @_table
 @click.pass_obj

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.options import at_option
+from daypass.cli.options import GrantName, at_option
 from daypass.core.errors import EdgeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _LARGEST = 1 << 20
 
 
 @click.command()
-@click.argument("grant")
+@click.argument("grant", type=GrantName())
 @click.option(
     "-o",
     "--output",
@@ -38,7 +38,7 @@ _LARGEST = 1 << 20
 @at_option
 @click.pass_obj
 def fetch(obj: dict[str, Any], grant: str, output: Path | None, key: Path | None, at: datetime | None) -> int:
-    """Get what GRANT hands over: an SSH certificate, or a secret that your own key opens.
+    """Get what GRANT (its id, or its file) hands over: an SSH certificate, or a secret that your own key opens.
 
     \b
     daypass fetch orders-db/alice-1a2b --output ~/.ssh/orders-db-cert.pub
@@ -47,13 +47,13 @@ def fetch(obj: dict[str, Any], grant: str, output: Path | None, key: Path | None
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.main import show_error
     from daypass.cli.site import live_site
-    from daypass.core.grant import grant_id
+    from daypass.core.grant import GrantId
     from daypass.edges.targets.ssh.certificate import is_certificate
     from daypass.pipeline.fetch import Nothing
     from daypass.pipeline.fetch import fetch as find
 
     site = live_site(obj["folder"], obj["acting"])
-    found = find(site.standing, grant_id(grant), site.forge.acting(), at=site.instant(at))
+    found = find(site.standing, GrantId(grant), site.forge.acting(), at=site.instant(at))
     if isinstance(found, Nothing):
         show_error(EdgeError(found.message, hint=found.hint))
         return int(ExitCode.NO)

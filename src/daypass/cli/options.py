@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from daypass.core.grant import SUFFIX
 from daypass.core.window import parse_duration, parse_instant
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -41,6 +44,23 @@ class Duration(click.ParamType[timedelta]):
             return parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class GrantName(click.ParamType[str]):
+    """A grant by its id (``orders-db/alice-1a2b``), or by the path of its file from where one stands.
+
+    The file need not be there: what is asked of it may be in the ledger alone.
+    """
+
+    name = "grant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id."""
+        if not str(value).endswith(SUFFIX):
+            return str(value)
+        folder = ctx.obj["folder"] if ctx is not None and ctx.obj else ""
+        whole = Path(os.path.normpath(Path(folder, value).absolute()))
+        return "/".join(whole.parts[-2:])[: -len(SUFFIX)]
 
 
 def clock() -> datetime:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.options import Duration, Instant, at_option
+from daypass.cli.options import Duration, GrantName, Instant, at_option
 from daypass.core.errors import DaypassError, UsageError
 from daypass.core.window import Span, Window, format_duration, format_instant, parse_duration
 
@@ -194,7 +194,7 @@ class _Form:
 
 
 @click.command()
-@click.argument("grant")
+@click.argument("grant", type=GrantName())
 @click.option("--for", "more", type=Duration(), required=True, help="How much longer.")
 @at_option
 @click.pass_obj
@@ -220,7 +220,7 @@ def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None
 
 
 @click.command()
-@click.argument("grant")
+@click.argument("grant", type=GrantName())
 @at_option
 @click.pass_obj
 def end(obj: dict[str, Any], grant: str, at: datetime | None) -> int:

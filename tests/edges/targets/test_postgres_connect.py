@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
@@ -119,6 +120,21 @@ def test_a_password_that_is_not_percent_encoded_is_told_without_a_part_of_it(res
     assert "write @ as %40" in refused.value.hint
     whole = opened({"url_env": "URL"}, {"URL": "postgresql://d:ge%40he%2Fim@db.example/orders"})
     assert "password=ge@he/im" in whole.server.handed("d", "ge@he/im", "")
+
+
+def test_what_is_handed_over_names_no_file_of_this_machine() -> None:
+    url = "postgresql://d:g@db.example:5433/orders?sslrootcert=/etc/ca.pem&sslcert=/etc/d.crt&sslkey=/etc/d.key"
+    handed = conninfo_to_dict(opened({"url_env": "URL"}, {"URL": url}).server.handed("alice", "secret", ""))
+    assert handed == {
+        "host": "db.example",
+        "port": "5433",
+        "dbname": "orders",
+        "user": "alice",
+        "password": "secret",
+        "sslmode": "verify-full",
+    }
+    handed = conninfo_to_dict(opened({"url_env": "URL"}, {"URL": f"{GOOD}"}).server.handed("alice", "secret", ""))
+    assert handed["sslrootcert"] == "system"  # whatever their own machine trusts
 
 
 @pytest.mark.parametrize("url", ["postgresql://d:g@h:geheim/o", "host=h port=geheim user=d password=g dbname=o"])

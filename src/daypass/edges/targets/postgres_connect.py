@@ -121,8 +121,13 @@ class Server:
         weakref.finalize(self, _close, self._open)
 
     def handed(self, user: str, password: str, database: str) -> str:
-        """Return the parameters that somebody else comes in by."""
+        """Return the parameters that somebody else comes in by, from a machine of their own.
+
+        No file of this machine is named there: an authority's certificate of one's own lies elsewhere at theirs (libpq
+        looks in ~/.postgresql/root.crt). ``system`` is no file, and means the authorities that their machine trusts.
+        """
         own = {key: self._address[key] for key in ("host", "port", "sslmode") if key in self._address}
+        own |= {"sslrootcert": "system"} if self._address.get("sslrootcert") == "system" else {}
         return conninfo.make_conninfo("", **own, dbname=database or self.home, user=user, password=password)
 
     def twice(self, work: Callable[[Session], T], database: str = "") -> T:
