@@ -114,3 +114,55 @@ def test_an_approver_set_that_ran_empty_is_no_pass():
             "add people to security in policies/directory",
         )
     ]
+
+
+WITH_VERA = DIRECTORY.replace("members: [dan]", "members: [vera, dan]")
+ONLY = "version: 1\ntargets: {{embedded: {{kind: embedded}}}}\nlimits: {{approvers: {{employment: [{}]}}}}\n"
+
+
+def test_the_settings_may_leave_approving_to_some_kinds_of_employment():
+    only = policy(directory_people=WITH_VERA, daypass=ONLY.format("employee, contractor"))
+    assert approvers(only, grant(), "group:security") == ("dan",)
+    both = policy(directory_people=WITH_VERA, daypass=ONLY.format("employee, vendor"))
+    assert approvers(both, grant(), "group:security") == ("dan", "vera")
+
+
+def test_who_can_approve_and_is_no_employee_is_pointed_at_until_the_settings_say_who_may():
+    (found,) = [f for f in policy(directory_people=WITH_VERA).findings if f.code == "outside-approvers"]
+    assert (found.message, found.severity.value) == (
+        "people who are no employees can approve: vera (vendor)",
+        "warning",
+    )
+    for said in ("employee", "employee, vendor"):
+        told_of = policy(directory_people=WITH_VERA, daypass=ONLY.format(said)).findings
+        assert [f for f in told_of if f.code == "outside-approvers"] == []
+
+
+def test_people_of_vendors_who_can_approve_nothing_are_no_concern():
+    assert [f for f in policy().findings if f.code == "outside-approvers"] == []
+
+
+def test_many_outsiders_are_counted():
+    people_ = "".join(f"  v{n}: {{employment: contractor}}\n" for n in range(10))
+    more = DIRECTORY.replace("groups:\n", f"{people_}groups:\n").replace(
+        "members: [dan]", f"members: [dan, {', '.join(f'v{n}' for n in range(10))}]"
+    )
+    (found,) = [f for f in policy(directory_people=more).findings if f.code == "outside-approvers"]
+    assert found.message.endswith("v7 (contractor) and 2 more")
+
+
+def test_somebody_is_absent_once_their_engagement_or_their_vendors_is_over():
+    catalogue = policy().catalogue
+    assert catalogue.absence("vera", day("2026-11-30T00:00:00")) == ""
+    assert catalogue.absence("vera", day("2026-12-01T00:00:00")) == "was engaged until 2026-12-01T00:00:00Z only"
+    assert catalogue.absence("nobody", AT) == "is not in the directory"
+
+
+def test_who_asks_for_somebody_else_must_be_engaged_when_they_ask():
+    found = ask(policy(), requester="vera", at=day("2026-12-02T10:00:00"))
+    assert [(d.code, d.message) for d in found.denials] == [
+        (
+            "engagement-over",
+            "vera was engaged until 2026-12-01T00:00:00Z only, and opened the request at 2026-12-02T10:00:00Z",
+        )
+    ]

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from daypass.core.grant import canonical, digest
+from daypass.core.window import format_instant
 
 _V = TypeVar("_V")
 
@@ -164,12 +165,16 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that hold whatever rules say; the defaults are the brake when the settings name none."""
+    """Bounds that hold whatever rules say; the defaults are the brake when the settings name none.
+
+    ``approvers`` are the kinds of employment whose people may approve, empty where the settings do not say: all of them.
+    """
 
     max_duration: timedelta = timedelta(days=30)
     open_request: timedelta = timedelta(days=7)
     brake_removals: Share = field(default_factory=lambda: Share(percent=25))
     brake_additions: Share = field(default_factory=lambda: Share(count=100))
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,16 @@ class Catalogue:
         vendor = self.directory.vendors.get(subject.vendor) if subject is not None else None
         ends = [one.until for one in (subject, vendor) if one is not None and one.until is not None]
         return min(ends, default=None)
+
+    def absence(self, handle: str, at: datetime) -> str:
+        """Say why somebody is not there at an instant, in words that go after their name; "" while they are.
+
+        Whoever acts must be there when they act and when what they did takes effect.
+        """
+        if handle not in self.directory.subjects:
+            return "is not in the directory"
+        end = self.engagement_end(handle)
+        return f"was engaged until {format_instant(end)} only" if end is not None and end <= at else ""
 
     def meaning(self, resource: Resource, role: Role) -> str:
         """Return the digest of what a role gives: the target, how it is reached, and the privilege there."""

@@ -24,6 +24,7 @@ Moment = Annotated[str, text(f"{_DATE}|{INSTANT}", "a date, or an instant with i
 Source = Annotated[str, text(f"owners|group:{_NAME}", "owners, or group:<name of a group>", longest=70)]
 GroupSource = Annotated[str, text(f"group:{_NAME}", "group:<name of a group>", longest=70)]
 Share = Annotated[str, text("[0-9]{1,3}%|[0-9]{1,7}", "a count, or a percentage of what is live", longest=7)]
+Employment = Literal["employee", "contractor", "vendor"]
 Email = Annotated[str, text(r"[^@\s]+@[^@\s]+", "an email address", longest=254)]
 Branch = Annotated[str, text("[A-Za-z0-9][A-Za-z0-9._/-]*", "the name of a branch", longest=100)]
 KeyFile = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9._-]*\.pub", "the name of a .pub file in policies/", longest=100)]
@@ -82,12 +83,19 @@ class BrakeForm(Model):
     additions: Share | None = None
 
 
+class ApproversForm(Model):
+    """Who may approve at all, by how they are engaged; everybody by default."""
+
+    employment: Annotated[list[Employment], Field(min_length=1)]
+
+
 class LimitsForm(Model):
     """Bounds that hold whatever rules say."""
 
     max_duration: Duration | None = None
     open_request: Duration | None = None
     brake: BrakeForm | None = None
+    approvers: ApproversForm | None = None
 
 
 class SettingsForm(Model):
@@ -145,7 +153,7 @@ class PersonForm(Model):
     also: list[Email] | None = Field(None, description="further addresses of the same person")
     forge: ForgeAccount | None = None
     manager: Name | None = None
-    employment: Literal["employee", "contractor", "vendor"] | None = None
+    employment: Employment | None = None
     vendor: Name | None = None
     until: Moment | None = Field(None, description="when the engagement ends")
     identities: dict[Name, Line] | None = Field(None, description="who they are at a target, by its name or kind")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from daypass.core.catalogue import Catalogue
+from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.grant import Grant
 from daypass.core.policy.rules import GROUP, OWNERS, Requirement
 
@@ -20,17 +20,17 @@ class HasCatalogue(Protocol):
         ...
 
 
-def approvers(policy: HasCatalogue, grant: Grant, source: str) -> tuple[str, ...]:
+def approvers(policy: HasCatalogue, grant: Grant, source: str, at: datetime | None = None) -> tuple[str, ...]:
     """Return the handles of the people who can give a source's approval, sorted; nobody for an unknown source.
 
-    Workloads never count. Subject and requester are still among them: the caller excludes whoever may not approve
-    *this*.
+    Workloads never count, nor does whose kind of employment the settings leave out. Subject and requester are still
+    among them: the caller excludes whoever may not approve *this*.
     """
-    return people(policy.catalogue, grant, source)
+    return people(policy.catalogue, grant, source, at)
 
 
 def people(catalogue: Catalogue, grant: Grant, source: str, at: datetime | None = None) -> tuple[str, ...]:
-    """Return the people behind a source; with ``at``, only those whose engagement is not over by then."""
+    """Return the people behind a source who may approve; with ``at``, only those whose engagement is not over by then."""
     directory = catalogue.directory
     handles: set[str] = set()
     for group in _groups(catalogue, grant, source):
@@ -38,10 +38,31 @@ def people(catalogue: Catalogue, grant: Grant, source: str, at: datetime | None 
     found = []
     for handle in sorted(handles):
         subject = directory.subjects.get(handle)
-        end = catalogue.engagement_end(handle)
-        if subject is not None and subject.is_person and (at is None or end is None or at < end):
+        if (
+            subject is not None
+            and _may_approve(catalogue, subject)
+            and (at is None or not catalogue.absence(handle, at))
+        ):
             found.append(handle)
     return tuple(found)
+
+
+def _may_approve(catalogue: Catalogue, subject: Subject) -> bool:
+    kinds = catalogue.settings.limits.approvers
+    return subject.is_person and (not kinds or subject.employment in kinds)
+
+
+def outsiders(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple[Subject, ...]:
+    """Return the people who can approve something and are no employees, by handle; nobody where the settings say who may."""
+    if catalogue.settings.limits.approvers:
+        return ()
+    groups = {owner for resource in catalogue.resources.values() for owner in resource.owners}
+    sources = {source for each in requirements for source in (each.source, each.escalate_to)}
+    groups |= {source.removeprefix(GROUP) for source in sources if source.startswith(GROUP)}
+    directory = catalogue.directory
+    handles = {handle for group in groups for handle in directory.groups.get(group, frozenset())}
+    named = (directory.subjects[handle] for handle in sorted(handles) if handle in directory.subjects)
+    return tuple(one for one in named if one.is_person and one.employment != "employee")
 
 
 def _groups(catalogue: Catalogue, grant: Grant, source: str) -> tuple[str, ...]:

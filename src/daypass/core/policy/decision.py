@@ -308,6 +308,10 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
         if code == "beyond-engagement" and end <= at:
             message = f"{what} until {format_instant(end)} only, and the request was opened at {format_instant(at)}"
             found.append(Denial("engagement-over", message, "extend the engagement in policies/directory first"))
+    gone = policy.catalogue.absence(request.requester, at) if request.requester != grant.subject else ""
+    if gone and request.requester in policy.catalogue.directory.subjects:
+        message = f"{request.requester} {gone}, and opened the request at {format_instant(at)}"
+        found.append(Denial("engagement-over", message, "extend the engagement in policies/directory first"))
     return found
 
 

@@ -86,6 +86,7 @@ def _limits(sheet: Sheet, limits: Mapping[str, Any], notes: Notes) -> Limits:
         open_request=found.get("open_request") or usual.open_request,
         brake_removals=_share(sheet, brake, "removals", usual.brake_removals, notes),
         brake_additions=_share(sheet, brake, "additions", usual.brake_additions, notes),
+        approvers=tuple(limits.get("approvers", {}).get("employment", ())),
     )
 
 
