@@ -126,7 +126,7 @@ class Server:
         No file of this machine is named there: an authority's certificate of one's own lies elsewhere at theirs (libpq
         looks in ~/.postgresql/root.crt). ``system`` is no file, and means the authorities that their machine trusts.
         """
-        own = {key: self._address[key] for key in ("host", "port", "sslmode") if key in self._address}
+        own: dict[str, Any] = {key: self._address[key] for key in ("host", "port", "sslmode") if key in self._address}
         own |= {"sslrootcert": "system"} if self._address.get("sslrootcert") == "system" else {}
         return conninfo.make_conninfo("", **own, dbname=database or self.home, user=user, password=password)
 
