@@ -57,3 +57,20 @@ def test_a_broken_resource_is_said_once_and_its_grants_are_counted(access: Acces
     assert said.out.count("enviroment") == 1
     assert said.out.splitlines()[-1].endswith("11 grants not judged until that is mended.")
     assert "resource-broken" not in said.out
+
+
+def test_the_audit_says_why_and_for_which_ticket_as_long_as_git_has_the_file(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"), "--ticket", "INC-1234")
+    access.run("apply", "--at", T("10:06"))
+    access.git("rm", "-q", f"grants/{grant}.yaml")
+    access.commit("tidied away")
+    told = access.run("audit", "access", "--resource", "orders-db", "--at", T("10:07")).out
+    assert "INC-1234  a reason that is long enough 2026-11-20T10:00:00Z" in told
+    (row,) = json.loads(
+        access.run("audit", "access", "--resource", "orders-db", "--at", T("10:07"), "--format", "json").out
+    )["access"]
+    assert (row["tickets"], len(row["reasons"])) == (["INC-1234"], 1)
+    events = json.loads(access.run("audit", "history", "--grant", grant, "--format", "json").out)["events"]
+    said = {event["event"]: event["ticket"] for event in events}
+    assert (said["requested"], said["merged"], said["access added"]) == ("INC-1234", "INC-1234", "")
+    assert "INC-1234; a reason that is long enough" in access.run("audit", "history", "--grant", grant).out

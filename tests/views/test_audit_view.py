@@ -77,8 +77,8 @@ def held(**changes):
 
 def test_access_reads_as_a_table_with_what_it_rests_on():
     assert audit_text(access_answer(held())) == HEADER.format(title="Who could reach orders-db") + (
-        "SUBJECT  PRIVILEGE  SINCE                 UNTIL                         GRANTS         APPROVED BY   PULL  RECEIPT\n"
-        "alice    ro         2026-11-21T09:00:00Z  2026-11-21T10:00:00Z overdue  orders-db/one  bob (owners)  #7    3\n"
+        "SUBJECT  PRIVILEGE  SINCE                 UNTIL                         GRANTS         APPROVED BY   PULL  RECEIPT  TICKET  REASON\n"
+        "alice    ro         2026-11-21T09:00:00Z  2026-11-21T10:00:00Z overdue  orders-db/one  bob (owners)  #7    3        -       -\n"
         "\n"
         "alice_db still had access 1h after its end\n"
     )

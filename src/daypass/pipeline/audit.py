@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.audit.access import AccessAnswer, Anchor, Sources, Step, read_trailers
+from daypass.core.audit.access import AccessAnswer, Anchor, Sources, Step, Words, read_trailers
 from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
 from daypass.core.errors import LedgerError, UsageError
-from daypass.core.grant import ABSENT, GrantId, Oid, grant_id
+from daypass.core.grant import ABSENT, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head, Open, Stored, verify_chain
-from daypass.core.ledger.receipt import Receipt
+from daypass.core.ledger.receipt import Admission, Receipt
 
 if TYPE_CHECKING:
     from daypass.core.audit.stats import StatsAnswer
@@ -71,6 +71,10 @@ class Index(Protocol):
 
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages."""
+        ...
+
+    def contents(self, blobs: Collection[Oid]) -> Mapping[Oid, bytes]:
+        """Return what files hold; what git has no longer is left out."""
         ...
 
 
@@ -155,7 +159,23 @@ def access(archive: Archive, resource: str, *, known: Known, at: datetime) -> Ac
     receipts = archive.index.receipts(resource=resource)
     if not receipts and not archive.index.steps(resource=resource):
         _require("resource", resource, known)
-    return AccessAnswer(sources, resource, accesses(receipts, resource=resource, at=at))
+    found = accesses(receipts, resource=resource, at=at)
+    files = {admission.blob: admission.grant for access in found for admission in access.basis}
+    return AccessAnswer(sources, resource, found, _words(archive.index, files))
+
+
+def _words(index: Index, files: Mapping[Oid, GrantId]) -> Mapping[Oid, Words]:
+    """Read what people wrote into grant files, by blob; a file that is gone or does not read has no words."""
+    from daypass.core.files.document import read  # noqa: PLC0415  (only where there is something to read)
+
+    found = {}
+    for blob, raw in (index.contents(files) if files else {}).items():
+        document = read(grant_path(files[blob]), raw)
+        if not isinstance(document, tuple):
+            reason, ticket = (document.value.get(name, "") for name in Words._fields)
+            if isinstance(reason, str) and isinstance(ticket, str):
+                found[blob] = Words(reason, ticket)
+    return found
 
 
 def history(
@@ -185,11 +205,19 @@ def history(
         trailers=trailers,
         subjects={step.new: named for step, named in steps if step.new != ABSENT and named},
         anchors=index.anchors({found.ledger for found in trailers.values() if found.ledger}),
+        words=_words(index, _files(steps, receipts)),
     )
     found = events(material)
     if about == "subject":  # a grant may have named another subject before or after
         found = tuple(event for event in found if event.subject in ("", name))
     return HistoryAnswer(sources, about, name, found)
+
+
+def _files(steps: Iterable[tuple[Step, str]], receipts: Iterable[Receipt]) -> Mapping[Oid, GrantId]:
+    """Return the files that were merged or admitted: blob to grant."""
+    admitted = (receipt.body for receipt in receipts if isinstance(receipt.body, Admission))
+    merged = {step.new: step.grant for step, _ in steps if step.new != ABSENT}
+    return merged | {admission.blob: admission.grant for admission in admitted}
 
 
 def _require(about: str, name: str, known: Known) -> None:

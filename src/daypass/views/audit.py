@@ -6,10 +6,11 @@ a question is to answer at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from daypass.core.audit.access import Access, AccessAnswer, approvers
+from daypass.core.audit.access import UNWRITTEN, Access, AccessAnswer, Words, approvers
 from daypass.core.audit.events import Event, HistoryAnswer
 from daypass.core.window import format_duration, format_instant
 from daypass.views.answers import NONE, SHORT, as_csv, as_json, header, joined, table, when
@@ -54,7 +55,7 @@ def audit_csv(answer: Answer) -> str:
     return proof_csv(answer)
 
 
-def _access_row(access: Access) -> dict[str, Any]:
+def _access_row(access: Access, words: Sequence[Words]) -> dict[str, Any]:
     return {
         "subject": ", ".join(access.subjects),
         "principal": access.entitlement.principal,
@@ -73,7 +74,14 @@ def _access_row(access: Access) -> dict[str, Any]:
         "pulls": [admission.pull for admission in access.basis],
         "approvers": list(dict.fromkeys(name for admission in access.basis for name in approvers(admission))),
         "policies": list(dict.fromkeys(admission.policy for admission in access.basis)),
+        "reasons": [said.reason for said in words],
+        "tickets": [said.ticket for said in words],
     }
+
+
+def _said(answer: AccessAnswer, access: Access) -> list[Words]:
+    """Return what people wrote into the grants that gave an access."""
+    return [answer.words.get(admission.blob, UNWRITTEN) for admission in access.basis]
 
 
 def _event_row(event: Event) -> dict[str, Any]:
@@ -92,11 +100,13 @@ def _event_row(event: Event) -> dict[str, Any]:
         "receipt": event.receipt,
         "late_seconds": event.late,
         "detail": event.detail,
+        "reason": event.words.reason,
+        "ticket": event.words.ticket,
     }
 
 
 def _access_rows(answer: AccessAnswer) -> list[dict[str, Any]]:
-    return [_access_row(access) for access in answer.found]
+    return [_access_row(access, _said(answer, access)) for access in answer.found]
 
 
 def _event_rows(answer: HistoryAnswer) -> list[dict[str, Any]]:
@@ -105,11 +115,11 @@ def _event_rows(answer: HistoryAnswer) -> list[dict[str, Any]]:
 
 _ACCESS_COLUMNS = (
     *("subject", "principal", "resource", "target", "privilege", "roles", "grants", "since", "until", "overdue"),
-    *("certain", "doubt", "receipt", "commits", "pulls", "approvers", "policies"),
+    *("certain", "doubt", "receipt", "commits", "pulls", "approvers", "policies", "reasons", "tickets"),
 )
 _EVENT_COLUMNS = (
     *("event", "at", "grants", "subject", "resource", "role", "by", "commit", "pull", "approvers", "policy"),
-    *("receipt", "late_seconds", "detail"),
+    *("receipt", "late_seconds", "detail", "reason", "ticket"),
 )
 
 
@@ -117,13 +127,13 @@ def _access_text(answer: AccessAnswer) -> str:
     lines = header(f"Who could reach {answer.resource}", answer.sources)
     if not answer.found:
         lines.append(f"Nobody, as far as daypass gave access to {answer.resource}.")
-    head = ("SUBJECT", "PRIVILEGE", "SINCE", "UNTIL", "GRANTS", "APPROVED BY", "PULL", "RECEIPT")
-    lines += table(head, answer.found, _access_cells)
+    head = ("SUBJECT", "PRIVILEGE", "SINCE", "UNTIL", "GRANTS", "APPROVED BY", "PULL", "RECEIPT", "TICKET", "REASON")
+    lines += table(head, answer.found, lambda access: _access_cells(access, _said(answer, access)))
     lines += _remarks(answer)
     return joined(lines)
 
 
-def _access_cells(access: Access) -> tuple[str, ...]:
+def _access_cells(access: Access, words: Sequence[Words]) -> tuple[str, ...]:
     names = dict.fromkeys(name for admission in access.basis for name in approvers(admission))
     whose = ", ".join(access.subjects) or access.entitlement.principal
     return (
@@ -135,6 +145,8 @@ def _access_cells(access: Access) -> tuple[str, ...]:
         ", ".join(names) or "a rule, by itself",
         ", ".join(f"#{admission.pull}" for admission in access.basis) or NONE,
         str(access.receipt),
+        ", ".join(dict.fromkeys(said.ticket for said in words if said.ticket)) or NONE,
+        "; ".join(dict.fromkeys(said.reason for said in words if said.reason)) or NONE,
     )
 
 
@@ -169,5 +181,5 @@ def _event_cells(event: Event) -> tuple[str, ...]:
         ", ".join(event.approvers) or NONE,
         event.policy.removeprefix("sha256:")[:SHORT] or NONE,
         str(event.receipt) if event.receipt is not None else NONE,
-        "; ".join(part for part in (event.detail, late) if part),
+        "; ".join(part for part in (event.detail, late, event.words.ticket, event.words.reason) if part),
     )

@@ -13,9 +13,10 @@ Access that daypass did not give is in neither and therefore in no answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt
@@ -108,6 +109,17 @@ def read_trailers(message: str) -> Trailers:
         rules=last("daypass-rules"),
         ledger=last("daypass-ledger"),
     )
+
+
+class Words(NamedTuple):
+    """What people wrote into a grant file: why, and the ticket. Receipts hold neither; git has the file."""
+
+    reason: str = ""
+    ticket: str = ""
+
+
+UNWRITTEN = Words()
+"""What stands for a file that is gone from git, or that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +268,9 @@ def access(receipts: Iterable[Receipt], *, resource: str, at: datetime) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class AccessAnswer:
-    """Who could reach a resource at ``sources.at``."""
+    """Who could reach a resource at ``sources.at``. ``words`` are those of the grants' files, by blob."""
 
     sources: Sources
     resource: str
     found: tuple[Access, ...]
+    words: Mapping[Oid, Words] = field(default_factory=dict)

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
-from daypass.core.audit.access import NO_TRAILERS, Anchor, Sources, Step, Trailers, approvers, lateness
+from daypass.core.audit.access import (
+    NO_TRAILERS,
+    UNWRITTEN,
+    Anchor,
+    Sources,
+    Step,
+    Trailers,
+    Words,
+    approvers,
+    lateness,
+)
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement
 from daypass.core.plan import Action, Entitlement
@@ -38,7 +48,8 @@ class Event:
 
     ``commit``, ``pull``, ``approvers`` and ``policy`` are those of the landing that the event belongs to (for an
     approval the commit that was approved); ``receipt`` is the sequence of the receipt that says so, None for what
-    only git says; ``late`` is how many seconds after its window an access was seen to be gone.
+    only git says; ``late`` is how many seconds after its window an access was seen to be gone; ``words`` are those of
+    the file that was asked for or merged.
     """
 
     kind: Kind
@@ -55,6 +66,7 @@ class Event:
     receipt: int | None = None
     late: int | None = None
     detail: str = ""
+    words: Words = UNWRITTEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,7 @@ class Material:
     """All that a history is told from: receipts in order, steps by position, and what the steps' messages say.
 
     ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps
-    the digest in a ``Daypass-Ledger`` trailer to the receipt that has it.
+    the digest in a ``Daypass-Ledger`` trailer to the receipt that has it; ``words`` maps a blob to what people wrote there.
     """
 
     receipts: Sequence[Receipt] = ()
@@ -70,6 +82,7 @@ class Material:
     trailers: Mapping[Oid, Trailers] = field(default_factory=dict)
     subjects: Mapping[Oid, str] = field(default_factory=dict)
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
+    words: Mapping[Oid, Words] = field(default_factory=dict)
 
 
 def history(material: Material) -> tuple[Event, ...]:
@@ -80,7 +93,8 @@ def history(material: Material) -> tuple[Event, ...]:
     told: set[tuple[str, GrantId]] = set()
     for step in sorted(material.steps):
         reached = max(reached, _placed(step, proofs, material))
-        placed.append(((*reached, step.position), _landing(step, proofs, material)))
+        landing = replace(_landing(step, proofs, material), words=material.words.get(step.new, UNWRITTEN))
+        placed.append(((*reached, step.position), landing))
         told.add((step.commit, step.grant))
     for receipt in material.receipts:
         for event in _events(receipt, proofs, material):
@@ -207,6 +221,7 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event
         requested = _of_admission(
             Kind.REQUESTED, body, at=body.requested_at, commit=body.head, by=body.requester, receipt=sequence
         )
+        requested = replace(requested, words=material.words.get(body.blob, UNWRITTEN))
         approved = [
             _of_admission(
                 Kind.APPROVED,

@@ -47,6 +47,8 @@ create index steps_grant on steps (grant_id, position);
 create index steps_subject on steps (subject, grant_id) where subject is not null;
 create index receipts_digest on receipts (digest);
 """
+_LONGEST = 1 << 20
+"""Nothing that people wrote into a grant is as long as this many bytes."""
 _HEADER = 128
 """No line "id type size" of git's is as long as this."""
 
@@ -232,6 +234,15 @@ class AuditIndex:
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages. Raises EdgeError for one that is missing."""
         return messages(self._git, commits)
+
+    def contents(self, blobs: Collection[Oid]) -> Mapping[Oid, bytes]:
+        """Return what files hold, by id; an object that is not there, or is no file, is left out."""
+        from daypass.edges.git.objects import blobs as read_blobs  # noqa: PLC0415  (only where something is read)
+
+        asked = "".join(f"{oid}\n" for oid in blobs).encode()
+        there = self._git.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked).decode().split("\n")
+        known = [line.partition(" ")[0] for line in there if line.endswith(" blob")]
+        return dict(read_blobs(self._git, known, limit=_LONGEST))
 
     def _meta(self) -> dict[str, str]:
         with closing(self._connect()) as database:
