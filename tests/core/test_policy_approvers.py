@@ -7,6 +7,7 @@ from policy_samples import AT, DIRECTORY, RULES, grant, policy, rules
 
 from daypass.core.policy.approvers import people
 from daypass.core.policy.decision import Request, approvers, decide
+from daypass.core.policy.probe import probe
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"
 
@@ -128,18 +129,18 @@ def test_the_settings_may_leave_approving_to_some_kinds_of_employment():
 
 
 def test_who_can_approve_and_is_no_employee_is_pointed_at_until_the_settings_say_who_may():
-    (found,) = [f for f in policy(directory_people=WITH_VERA).findings if f.code == "outside-approvers"]
+    (found,) = [f for f in probe(policy(directory_people=WITH_VERA)) if f.code == "outside-approvers"]
     assert (found.message, found.severity.value) == (
         "people who are no employees can approve: vera (vendor)",
         "warning",
     )
     for said in ("employee", "employee, vendor"):
-        told_of = policy(directory_people=WITH_VERA, daypass=ONLY.format(said)).findings
+        told_of = probe(policy(directory_people=WITH_VERA, daypass=ONLY.format(said)))
         assert [f for f in told_of if f.code == "outside-approvers"] == []
 
 
 def test_people_of_vendors_who_can_approve_nothing_are_no_concern():
-    assert [f for f in policy().findings if f.code == "outside-approvers"] == []
+    assert [f for f in probe(policy()) if f.code == "outside-approvers"] == []
 
 
 def test_many_outsiders_are_counted():
@@ -147,7 +148,7 @@ def test_many_outsiders_are_counted():
     more = DIRECTORY.replace("groups:\n", f"{people_}groups:\n").replace(
         "members: [dan]", f"members: [dan, {', '.join(f'v{n}' for n in range(10))}]"
     )
-    (found,) = [f for f in policy(directory_people=more).findings if f.code == "outside-approvers"]
+    (found,) = [f for f in probe(policy(directory_people=more)) if f.code == "outside-approvers"]
     assert found.message.endswith("v7 (contractor) and 2 more")
 
 

@@ -10,20 +10,36 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
-from daypass.core.finding import Finding, Severity, ordered
+from daypass.core.finding import Finding, Place, Severity, ordered
 from daypass.core.grant import Grant, GrantId
-from daypass.core.policy.approvers import shortage
+from daypass.core.policy.approvers import outsiders, shortage
 from daypass.core.policy.cel.expression import Condition, Failure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import printable
-from daypass.core.policy.policies import Policy
+from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.policies.sheet import near
 from daypass.core.policy.rules import OWNERS, Rule
 from daypass.core.policy.worlds import worlds_of
 from daypass.core.window import Span
 
+_NAMED = 8
+"""So many people are named one by one."""
+
 _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 """An instant at which nobody has left yet: what a check finds depends on no clock."""
+
+
+def _outsiders(policy: Policy) -> Iterator[Finding]:
+    """Point at people who can approve and are no employees, where the settings do not say who may."""
+    found = outsiders(policy.catalogue, (each for rule in policy.rules.rules for each in rule.require))
+    if found:
+        named = ", ".join(f"{subject.handle} ({subject.employment})" for subject in found[:_NAMED])
+        named += f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        message = f"people who are no employees can approve: {named}"
+        hint = (
+            "limits: {approvers: {employment: [employee]}} leaves it to employees; name the other kinds where they may"
+        )
+        yield Finding("outside-approvers", Place(SETTINGS), message, hint, Severity.WARNING)
 
 
 def probe(policy: Policy) -> tuple[Finding, ...]:
@@ -31,7 +47,7 @@ def probe(policy: Policy) -> tuple[Finding, ...]:
     if policy.broken:
         return ()
     known = _names(policy)
-    found: list[Finding] = []
+    found: list[Finding] = [*_outsiders(policy)]
     for rule in policy.rules.rules:
         for condition in rule.conditions:
             found += _unknown_names(condition, known)

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.core.catalogue import Catalogue, Directory, Settings, frozen
-from daypass.core.finding import Finding, Place, Severity, ordered
+from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import digest
-from daypass.core.policy.approvers import outsiders
 from daypass.core.policy.facts import FactBook
 from daypass.core.policy.policies.cases import Case, Expected, read_cases
 from daypass.core.policy.policies.directory import read_directory
@@ -34,8 +33,6 @@ KINDS = frozenset({"embedded", "github", "postgres", "ssh"})
 FOLDER = "policies/"
 SETTINGS = "policies/daypass.yaml"
 TESTS = "policies/tests/"
-_NAMED = 8
-"""So many people are named one by one."""
 _SUFFIX = ".yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _FOLDERS = {
@@ -114,23 +111,10 @@ def read_policies(files: Mapping[str, bytes], *, links: Iterable[str] = (), kind
         tests=tests,
         keys=reading.keys(),
         digest=policy_digest(files),
-        findings=ordered([*reading.vital.findings, *reading.other.findings, *_outsiders(catalogue, rules)]),
+        findings=ordered([*reading.vital.findings, *reading.other.findings]),
         broken=ordered(finding for finding in reading.vital.findings if finding.is_error),
         faulty=frozen(faulty),
     )
-
-
-def _outsiders(catalogue: Catalogue, rules: Rules) -> Iterable[Finding]:
-    """Point at people who can approve and are no employees, where the settings do not say who may."""
-    found = outsiders(catalogue, (requirement for rule in rules.rules for requirement in rule.require))
-    if found:
-        named = ", ".join(f"{subject.handle} ({subject.employment})" for subject in found[:_NAMED])
-        named += f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        message = f"people who are no employees can approve: {named}"
-        hint = (
-            "limits: {approvers: {employment: [employee]}} leaves it to employees; name the other kinds where they may"
-        )
-        yield Finding("outside-approvers", Place(SETTINGS), message, hint, Severity.WARNING)
 
 
 def policy_of(catalogue: Catalogue, rules: Rules, *, name: str = "") -> Policy:
