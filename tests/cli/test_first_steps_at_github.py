@@ -35,7 +35,7 @@ def test_a_token_that_is_none_is_told_as_such(hub: Hub) -> None:
 
 
 def test_a_number_that_is_none_is_told_with_where_to_look(hub: Hub) -> None:
-    said = hub.run("approve", "99", "--at", format_instant(hub.now()), who="bob", expect=1)
+    said = hub.run("approve", "99", "--at", format_instant(hub.now()), who="bob", expect=2)
     assert said.err == (
         "daypass: there is no pull request 99 in acme/access, or this token cannot see it\n"
         "  hint: `daypass status` lists the open ones\n"

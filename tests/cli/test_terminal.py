@@ -64,6 +64,9 @@ def test_the_audit_says_why_and_for_which_ticket_as_long_as_git_has_the_file(acc
     access.run("apply", "--at", T("10:06"))
     access.git("rm", "-q", f"grants/{grant}.yaml")
     access.commit("tidied away")
+    explained = access.run("explain", grant, "--requester", "alice", "--at", T("10:07"))
+    assert "alice asks for readonly on orders-db" in explained.out
+    assert f"{grant} is no longer on main: " in explained.err
     told = access.run("audit", "access", "--resource", "orders-db", "--at", T("10:07")).out
     assert "INC-1234  a reason that is long enough 2026-11-20T10:00:00Z" in told
     (row,) = json.loads(
@@ -74,3 +77,25 @@ def test_the_audit_says_why_and_for_which_ticket_as_long_as_git_has_the_file(acc
     said = {event["event"]: event["ticket"] for event in events}
     assert (said["requested"], said["merged"], said["access added"]) == ("INC-1234", "INC-1234", "")
     assert "INC-1234; a reason that is long enough" in access.run("audit", "history", "--grant", grant).out
+
+
+def test_what_is_named_and_not_there_is_bad_usage_for_every_verb(access: Access) -> None:
+    for arguments in (
+        ("gate", "99"),
+        ("approve", "99"),
+        ("reject", "99"),
+        ("withdraw", "99"),
+        ("close", "99"),
+        ("check", "--pull", "99"),
+        ("check", "--revision", "nope"),
+        ("check", "--base", "main", "--head", "nope"),
+        ("policy", "test", "--revision", "nope"),
+        ("explain", "orders-db/nope"),
+        ("explain", "grants/orders-db/nope.yaml"),
+        ("extend", "orders-db/nope", "--for", "1h"),
+        ("end", "orders-db/nope"),
+        ("audit", "history", "--grant", "orders-db/nope"),
+        ("audit", "access", "--resource", "nope"),
+        ("can", "alice", "nope", "readonly"),
+    ):
+        assert "hint:" in access.run(*arguments, acting="bob", expect=2).err, arguments

@@ -20,7 +20,8 @@ def audit() -> None:
     """Answer who could reach what, how it came to be and what ended it, from git and the ledger alone."""
 
 
-def _archive(site: Any) -> Any:
+def archive_of(site: Any) -> Any:
+    """Return what questions about the past are asked of: the index beside the clone, and the ledger where it is behind."""
     from daypass.cli.site import progress
     from daypass.edges.git.index import AuditIndex
     from daypass.edges.git.plumbing import Git
@@ -75,7 +76,7 @@ def access(obj: dict[str, Any], resource: str, at: datetime | None, output: str)
     from daypass.pipeline import audit as pipeline
 
     site = Site(obj["folder"], obj["acting"])
-    _print(pipeline.access(_archive(site), resource, known=partial(_known, site, "resource"), at=at or now()), output)
+    _print(pipeline.access(archive_of(site), resource, known=partial(_known, site, "resource"), at=at or now()), output)
     return 0
 
 
@@ -95,7 +96,7 @@ def history(obj: dict[str, Any], subject: str, resource: str, grant: str, at: da
     site = Site(obj["folder"], obj["acting"])
     about = "subject" if subject else "resource" if resource else "grant"
     answer = pipeline.history(
-        _archive(site),
+        archive_of(site),
         subject=subject,
         resource=resource,
         grant=grant,
@@ -120,7 +121,7 @@ def stats(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     from daypass.cli.site import Site
     from daypass.pipeline import audit as pipeline
 
-    _print(pipeline.stats(_archive(Site(obj["folder"], obj["acting"])), at=at or now()), output)
+    _print(pipeline.stats(archive_of(Site(obj["folder"], obj["acting"])), at=at or now()), output)
     return 0
 
 
@@ -136,7 +137,7 @@ def serial(obj: dict[str, Any], number: int, at: datetime | None) -> int:
     from daypass.pipeline.fetch import find_serial
     from daypass.views.fetch import serial_text
 
-    archive = _archive(Site(obj["folder"], obj["acting"]))
+    archive = archive_of(Site(obj["folder"], obj["acting"]))
     refresh(archive, at=at or now())
     found = find_serial(archive.index.all_receipts(), number)
     if found is None:

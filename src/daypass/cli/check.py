@@ -304,7 +304,7 @@ def _proposed_policies(site: Any, head: Any, others: tuple[str, ...], jobs: int 
 @format_option(["text", "json"])
 @click.pass_obj
 def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None, output: str) -> int:
-    """Tell the decision on GRANT in words: a file, or the id of a grant of main.
+    """Tell the decision on GRANT in words: a file, or the id of a grant that main has or had.
 
     Each rule, whether it applied and the values that made it so; which approvals are needed, from which groups and the
     people in them; what would make a denied request pass.
@@ -323,12 +323,18 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     if grant.endswith(SUFFIX):
         place = Path(obj["folder"]) / grant
         if place.is_symlink() or not place.is_file():  # a link would have another file judged, and quoted
-            raise UsageError(f"there is no file {grant}", hint="a grant is a plain file, no link" * place.is_symlink())
+            hint = (
+                "a grant is a plain file, no link" if place.is_symlink() else "a grant that was tidied away has its id"
+            )
+            raise UsageError(f"there is no file {grant}", hint=hint)
         read = read_grant(_inside(site.top().resolve(), place) if FOLDER in grant else grant, place.read_bytes())
         if not isinstance(read, Grant):
             raise InvalidError(f"{grant} is not valid", read)
     else:
-        read = read_current(site.history, site.main, GrantId(grant))
+        try:
+            read = read_current(site.history, site.main, GrantId(grant))
+        except UsageError as error:
+            read = _tidied(site, GrantId(grant), error)
     who = requester or site.forge.acting().handle or read.subject
     decision = decide(site.policy, Request(read, who, instant, "new"), trace=True)
     if output == "json":
@@ -336,6 +342,26 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     else:
         click.echo(explain_text(site.policy, read, decision, requester=who, at=format_instant(instant)), nl=False)
     return int(ExitCode.DENIED if decision.denials else ExitCode.OK)
+
+
+def _tidied(site: Any, grant: Any, missing: UsageError) -> Any:
+    """Return a grant that main had once, as its file was last. Raises the error that it is missing where there was none."""
+    from daypass.cli.audit import archive_of
+    from daypass.core.files.reading import read_grant
+    from daypass.core.grant import ABSENT, Grant, grant_path
+
+    index = archive_of(site).index
+    index.refresh()
+    steps = [step for step, _ in index.steps(grants=[grant])]
+    last = next((step for step in reversed(steps) if step.new != ABSENT), None)
+    found = read_grant(grant_path(grant), index.contents([last.new]).get(last.new, b"")) if last is not None else ()
+    if not isinstance(found, Grant):
+        raise missing
+    click.echo(
+        f"{grant} is no longer on main: {steps[-1].commit[:12]} removed it. Judged as if it were asked for again.",
+        err=True,
+    )
+    return found
 
 
 @click.group()

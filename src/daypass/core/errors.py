@@ -13,6 +13,7 @@ and is returned.
     │   └── BrakeError (1)     more changes at once than the settings allow
     ├── ConflictError (1)      somebody else was first; trying again may help
     └── EdgeError (1)          git, a forge or a target failed
+        └── MissingError (2)   the pull request or commit that somebody named is not there
 """
 
 from __future__ import annotations
@@ -114,3 +115,9 @@ class ConflictError(DaypassError):
 
 class EdgeError(DaypassError):
     """Git, a forge or a target failed."""
+
+
+class MissingError(EdgeError):
+    """The pull request or commit that somebody named is not there: most likely a slip of theirs."""
+
+    exit_code = ExitCode.USAGE

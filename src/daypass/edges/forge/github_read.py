@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory
-from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forge.pushers import Branch, pushers_of
 from daypass.edges.forge.reviewing import needs_events, reviews_of
@@ -157,7 +157,7 @@ class GitHubReader:
             found = self._api.get(f"{self._root}/pulls/{number}")
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                raise EdgeError(
+                raise MissingError(
                     f"there is no pull request {number} in {self._repository}, or this token cannot see it",
                     hint="`daypass status` lists the open ones",
                 ) from error

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory, Subject
-from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
+from daypass.core.errors import ConflictError, EdgeError, MissingError, RefusedError, UsageError
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.policy.policies.sheet import near
 from daypass.core.window import format_instant
@@ -276,7 +276,7 @@ class LocalForge:
         with chain_reader(self._git) as reader:
             found = reader.read(number)
         if found is None:
-            raise EdgeError(f"there is no pull request {number}", hint="`daypass status` lists the open ones")
+            raise MissingError(f"there is no pull request {number}", hint="`daypass status` lists the open ones")
         return found
 
     def _open_chain(self, number: int) -> Chain:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import objects
 from daypass.edges.git.plumbing import Git
@@ -42,7 +42,7 @@ class GitHistory:
         """Return the commit that a revision names. Raises EdgeError when it names none."""
         found = self.find(revision)
         if found is None:
-            raise EdgeError(f"no commit is named {revision!r}", hint="fetch it, or check the spelling")
+            raise MissingError(f"no commit is named {revision!r}", hint="fetch it, or check the spelling")
         return found
 
     def find(self, revision: str) -> Oid | None:
