@@ -222,8 +222,11 @@ def test_the_limit_is_the_last_size_that_is_read() -> None:
         b"a:\n" + b"- " * 10_000,
         b"\n".join(b" " * n + b"a:" for n in range(250)),
         b"a: " + b"[" * 10_000 + b"]" * 10_000,
+        b"a: " + b"[" * 13 + b"@",
+        b"a: " + b"[" * 13 + b'"never closed',
+        "ä: ".encode() + b"[" * 2_000,
     ],
-    ids=["lists", "mappings", "dashes", "indented", "closed"],
+    ids=["lists", "mappings", "dashes", "indented", "closed", "then a fault", "then a quote", "after an umlaut"],
 )
 def test_depth_is_refused_at_once(raw: bytes) -> None:
     start = time.perf_counter()
@@ -231,6 +234,11 @@ def test_depth_is_refused_at_once(raw: bytes) -> None:
     assert time.perf_counter() - start < 0.5
     assert len(found) == 1
     assert "too-deep: more than 12 levels inside each other (flatten the file)" in found[0]
+
+
+@pytest.mark.parametrize("raw", [b"a: " + b"[" * 11 + b"@", b'a: "[[[[[[[[[[[[[[[[[[[["\nb: @', b"a: @"])
+def test_a_fault_that_is_not_of_depth_is_named_as_itself(raw: bytes) -> None:
+    assert "yaml-syntax" in told(raw)[0]
 
 
 def test_twelve_levels_are_read() -> None:

@@ -47,6 +47,7 @@ Parts = tuple[str | int, ...]
 
 # Without one of these bytes there is no anchor and no tag, and nobody need look for one.
 _INDIRECT = re.compile(rb"[&!]")
+_TOO_DEEP = "too-deep"
 _ENDS = (MappingEndEvent, SequenceEndEvent)
 _STARTS = (MappingStartEvent, SequenceStartEvent)
 _NODES = (ScalarEvent, *_STARTS)
@@ -67,10 +68,11 @@ class Fault:
 class Parsed:
     """What reading makes of bytes: the top mapping, libyaml's events so far, and what is wrong (nothing, if valid)."""
 
-    __slots__ = ("_most", "_take", "complete", "events", "faults", "value")
+    __slots__ = ("_cut", "_most", "_take", "complete", "events", "faults", "value")
 
-    def __init__(self, raw: bytes, most: int) -> None:
+    def __init__(self, raw: bytes, most: int, *, cut: bool = False) -> None:
         self._take: Callable[[], Any] = CParser(raw).get_event
+        self._cut = cut  # a beginning of a file, read only for its depth
         self._most = most
         self.events: list[Any] = []
         self.faults: list[Fault] = []
@@ -85,12 +87,28 @@ class Parsed:
             self._stream()
             self.complete = True
         except yaml.YAMLError as error:
-            self._syntax(raw, error)
+            if not self._too_deep_before(raw, error):
+                self._syntax(raw, error)
         finally:
             if _INDIRECT.search(raw):
                 self._look()
             if b"\\" in raw:
                 self._look_behind_escapes()
+
+    def _too_deep_before(self, raw: bytes, error: yaml.YAMLError) -> bool:
+        """Say whether the file is too deep ahead of what libyaml refuses; then that is its fault, and the only one.
+
+        libyaml scans ahead of the events that it has given, and releases differ in the depth that they scan to.
+        """
+        marks = [getattr(error, name, None) for name in ("context_mark", "problem_mark")]
+        at = min((mark.index for mark in marks if mark is not None), default=0)
+        if self._cut or not at:
+            return False
+        cut = Parsed(raw.decode("utf-8")[:at].encode(), self._most, cut=True)
+        if all(fault.code != _TOO_DEEP for fault in cut.faults):
+            return False
+        self.events, self.faults = cut.events, cut.faults
+        return True
 
     def _stream(self) -> None:
         take, keep = self._take, self.events.append
@@ -167,7 +185,7 @@ class Parsed:
             self._fault("alias", event, f"the alias *{event.anchor} is not allowed", "write the value out")
             return ""
         if depth == DEPTH:
-            raise self._stop("too-deep", event, f"more than {DEPTH} levels inside each other", "flatten the file")
+            raise self._stop(_TOO_DEEP, event, f"more than {DEPTH} levels inside each other", "flatten the file")
         return self._mapping(depth + 1) if type(event) is MappingStartEvent else self._sequence(depth + 1)
 
     def _no_key(self, event: Any, depth: int) -> str:
