@@ -75,11 +75,17 @@ def _holds(real: Any, written: Any, where: str) -> None:
         assert real == written, where
 
 
+def _installed(what: str, first: str, last: str) -> str:
+    pip = ".venv/bin/pip install -q"
+    locked = f"{pip} --require-hashes -r .ci/locked/{what}.txt"
+    return f"{first} && {locked} && {pip} --no-deps --no-build-isolation -e . && {last}"
+
+
 def test_the_two_commands_that_set_up_name_what_the_project_has() -> None:
     commands = [block.text.strip() for block in BLOCKS if block.info == "sh"]
     assert commands == [
-        "python3 -m venv .venv && .venv/bin/pip install -q -e . && .venv/bin/daypass demo",
-        "bash .ci/setup && python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest -n 2",
+        _installed("run", "python3 -m venv .venv", ".venv/bin/daypass demo"),
+        _installed("dev", "bash .ci/setup && python3 -m venv .venv", ".venv/bin/python -m pytest -n 2"),
     ]
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "daypass" in project["scripts"]

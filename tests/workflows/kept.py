@@ -15,6 +15,8 @@ from daypass.cli.github_files import github_files
 TOP = Path(__file__).parents[2]
 FOLDER = ".github/workflows/"
 PIPELINE = ("check", "wake", "gate", "apply", "expire", "request", "drift")
+OURS = (*PIPELINE, "ci", "newest", "release")
+"""The workflows of the project itself."""
 PRIVILEGED = ("gate", "apply", "expire", "request", "drift")
 
 

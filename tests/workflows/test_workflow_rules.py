@@ -6,14 +6,18 @@ import re
 from typing import Any
 
 import pytest
-from kept import ALL, KEEPERS, PIPELINE, PRIVILEGED, Workflow, files, workflows
+from kept import ALL, KEEPERS, OURS, PIPELINE, PRIVILEGED, Workflow, files, workflows
 
 EACH = pytest.mark.parametrize("workflow", ALL, ids=str)
 OF_PIPELINE = pytest.mark.parametrize("workflow", [w for w in ALL if w.name in PIPELINE], ids=str)
 WITH_SECRETS = pytest.mark.parametrize("workflow", [w for w in ALL if w.name in PRIVILEGED], ids=str)
 PINNED = re.compile(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 ACTIONS = {"actions/checkout"}
-ONLY_HERE = {"actions/setup-python"}
+ONLY_HERE = {
+    "ours-ci": {"actions/setup-python"},
+    "ours-newest": {"actions/setup-python"},
+    "ours-release": {"actions/upload-artifact", "actions/download-artifact", "actions/attest-build-provenance"},
+}
 
 
 def _text(value: Any) -> str:
@@ -26,8 +30,9 @@ def _text(value: Any) -> str:
 
 @pytest.mark.parametrize("kept_by", KEEPERS)
 def test_the_pipeline_is_whole(kept_by: str) -> None:
-    assert {workflow.name for workflow in workflows(kept_by)} == {*PIPELINE, "ci"}
-    assert {workflow.data["name"] for workflow in workflows(kept_by)} == {*PIPELINE, "ci"}
+    whole = {*OURS} if kept_by == "ours" else {*PIPELINE, "ci"}
+    assert {workflow.name for workflow in workflows(kept_by)} == whole
+    assert {workflow.data["name"] for workflow in workflows(kept_by)} == whole
 
 
 @EACH
@@ -48,7 +53,7 @@ def test_actions_are_few_and_pinned_by_their_commit(workflow: Workflow) -> None:
     lines = [line.strip().removeprefix("- ") for line in workflow.text.splitlines() if "uses:" in line]
     assert [line for line in lines if not PINNED.fullmatch(line)] == []
     used = {line.partition(" ")[2].partition("@")[0] for line in lines}
-    assert used <= (ACTIONS | ONLY_HERE if str(workflow) == "ours-ci" else ACTIONS)
+    assert used <= ACTIONS | ONLY_HERE.get(str(workflow), set())
 
 
 @EACH
@@ -195,8 +200,30 @@ def test_the_gate_is_woken_by_what_starts_nothing_else(kept_by: str) -> None:
 @pytest.mark.parametrize("kept_by", ["ours", "app"])
 def test_with_an_app_the_workflows_own_token_only_reads(kept_by: str) -> None:
     for workflow in workflows(kept_by):
-        for job in workflow.jobs.values():
-            assert "write" not in job["permissions"].values()
+        for name, job in workflow.jobs.items():
+            if (workflow.name, name) != ("release", "publish"):
+                assert "write" not in job["permissions"].values()
+
+
+def test_what_may_publish_runs_nothing_that_was_built() -> None:
+    (release,) = (workflow for workflow in workflows("ours") if workflow.name == "release")
+    assert release.triggers == {"push": {"tags": ["v*"]}}
+    assert release.jobs["build"]["permissions"] == {"contents": "read"}
+    publish = release.jobs["publish"]
+    assert publish["needs"] == "build"
+    assert publish["environment"] == "release"
+    commands = [step["run"].split()[:2] for step in publish["steps"] if "run" in step]
+    assert commands == [["(cd", "dist"]]
+    assert not any("checkout" in step.get("uses", "") for step in publish["steps"])
+
+
+def test_the_newest_of_everything_is_tried_on_every_python_and_system() -> None:
+    (newest,) = (workflow for workflow in workflows("ours") if workflow.name == "newest")
+    assert newest.triggers.keys() == {"schedule", "workflow_dispatch"}
+    matrix = newest.jobs["newest"]["strategy"]["matrix"]
+    assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+    assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos"}
+    assert "locked" not in newest.text.split("jobs:")[1]
 
 
 @pytest.mark.parametrize("kept_by", ["app", "token"])
