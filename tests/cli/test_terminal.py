@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 from driver import Access
 
@@ -99,3 +103,48 @@ def test_what_is_named_and_not_there_is_bad_usage_for_every_verb(access: Access)
         ("can", "alice", "nope", "readonly"),
     ):
         assert "hint:" in access.run(*arguments, acting="bob", expect=2).err, arguments
+
+
+def _answer(access: Access, *arguments: str, lines: list[str]) -> tuple[int, str]:
+    """Run a verb on a terminal of its own with these lines typed ahead; return its exit code and what stood there."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "daypass", "-C", str(access.top), *arguments]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ) as process:
+        os.close(theirs)
+        os.write(ours, "".join(f"{line}\n" for line in lines).encode())
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # Linux answers so at the end of a terminal
+                break
+            if not piece:
+                break
+            shown += piece
+    os.close(ours)
+    return process.returncode, shown.decode()
+
+
+def test_a_bad_answer_is_asked_for_again_and_the_others_are_kept(access: Access) -> None:
+    code, shown = _answer(
+        access, "--as", "alice", "request", "--at", T("10:00"),
+        lines=["", "nope", "orders-db", "admin", "incident", "9h", "too short", "INC-1", "This one is long enough", "30m"],
+    )  # fmt: skip
+    assert code == 0, shown
+    assert "'nope' is not one of" in shown
+    assert "For (at most 1h)" in shown
+    assert "expected at least 10 characters, got 9" in shown
+    assert "9h is longer than the 1h that role admin of orders-db allows" in shown
+    assert shown.count("Resource (") == 2
+    assert shown.count("Ticket:") == 1
+    assert "Opened #1: Grant alice admin on orders-db for 30m" in shown
+    head = access.git("for-each-ref", "--format=%(refname)", "refs/heads/daypass/request")
+    file = access.git("show", f"{head}:{access.git('diff', '--name-only', 'main', head)}")
+    assert "purpose: incident" in file
+    assert "ticket: INC-1" in file
+
+
+def test_where_nobody_can_answer_the_missing_option_is_named(access: Access) -> None:
+    said = access.run("request", "--resource", "orders-db", "--at", T("10:00"), acting="alice", expect=2)
+    assert "--role is missing" in said.err
+    assert "one of admin, readonly" in said.err

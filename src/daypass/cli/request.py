@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.options import Duration, GrantName, Instant, at_option
-from daypass.core.errors import DaypassError, UsageError
-from daypass.core.window import Span, Window, format_duration, format_instant, parse_duration
+from daypass.core.errors import DaypassError, InvalidError, UsageError
+from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
+    from daypass.cli.asking import Answers
     from daypass.core.grant import Grant
-    from daypass.pipeline.propose import Opened
+    from daypass.core.policy.decision import Decision
+    from daypass.pipeline.propose import Opened, Wish
 
 
 @click.command()
@@ -56,6 +57,7 @@ def request(
     daypass request --resource orders-db --role readonly --for 8h --reason "Duplicate charges, INC-1234"
     daypass request --branch my-branch       # a grant file that you wrote and committed yourself
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.asking import Answers, asked_span
     from daypass.cli.site import live_site
     from daypass.pipeline import propose
     from daypass.views.decision import needs_text
@@ -65,18 +67,17 @@ def request(
     me = site.acting_handle()
     if branch:
         return _open_branch(site, branch, instant)
-    asked = _Form(site, me)
-    wish = propose.Wish(
-        subject=asked.subject(subject),
-        resource=asked.resource(resource),
-        role=asked.role(role),
-        span=asked.span(duration, start, until, instant),
-        reason=asked.reason(reason),
-        ticket=ticket,
-        purpose=purpose,
-    )
+    given = {
+        "subject": subject,
+        "resource": resource,
+        "role": role,
+        "reason": reason,
+        "ticket": ticket,
+        "purpose": purpose,
+    }
+    answers = Answers(site.policy, me, instant, given, asked_span(duration, start, until, instant))
+    wish, grant, decision = _settled(answers)
     if dry_run:
-        grant, decision = propose.draft(site.policy, wish, requester=me, at=instant)
         click.echo(needs_text(site.policy, grant, decision, requester=me), nl=False)
         _say_had(site, grant, instant)
         return 0 if not decision.denials else 11
@@ -88,6 +89,22 @@ def request(
         _say_had(site, opened.grant, instant)
     _say_next(opened)
     return 0
+
+
+def _settled(answers: Answers) -> tuple[Wish, Grant, Decision]:
+    """Return a wish that makes a grant; on a terminal, what was answered wrongly is asked for again."""
+    from daypass.pipeline.propose import draft
+
+    while True:
+        wish = answers.wish()
+        try:
+            grant, decision = draft(answers.policy, wish, requester=answers.me, at=answers.at)
+        except InvalidError as error:
+            if not answers.again(error):
+                raise
+            continue
+        if not decision.denials or not answers.again(decision):
+            return wish, grant, decision
 
 
 def _say_had(site: Any, asked: Grant, at: datetime) -> None:
@@ -127,70 +144,6 @@ def _open_branch(site: Any, branch: str, at: datetime) -> int:
     found = look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
     click.echo(gated_text(found), nl=False)
     return int(found.exit_code) if found.proposal.exit_code else 0
-
-
-class _Form:
-    """Asks for what is missing where somebody can answer; says what is missing where nobody can."""
-
-    def __init__(self, site: Any, me: str) -> None:
-        self._catalogue = site.policy.catalogue
-        self._me = me
-        self._talks = sys.stdin.isatty() and sys.stdout.isatty()
-        self._resource = ""
-        self._role = ""
-
-    def _ask(self, option: str, choices: list[str] | None = None, default: str | None = None) -> str:
-        if not self._talks:
-            hint = "one of " + ", ".join(choices) if choices else ""
-            raise UsageError(f"--{option} is missing", hint=hint)
-        kind = click.Choice(choices) if choices else None
-        return str(click.prompt(option.capitalize(), type=kind, default=default))
-
-    def subject(self, given: str) -> str:
-        """Who; the acting person unless said otherwise."""
-        return given or (self._ask("subject", default=self._me) if self._talks else self._me)
-
-    def resource(self, given: str) -> str:
-        """Which resource of the catalogue."""
-        resources = self._catalogue.resources
-        if not given and self._talks:
-            for name, found in resources.items():
-                click.echo(f"  {name:24} {found.title} ({found.environment}, {found.classification})")
-        self._resource = given or self._ask("resource", sorted(resources))
-        return self._resource
-
-    def role(self, given: str) -> str:
-        """Which of its roles; the limit of each is shown."""
-        found = self._catalogue.resources.get(self._resource)
-        roles = found.roles if found is not None else {}
-        if not given and self._talks:
-            for name, role in roles.items():
-                click.echo(f"  {name:24} at most {format_duration(role.max_duration)}  {role.title}")
-        self._role = given or self._ask("role", sorted(roles))
-        return self._role
-
-    def span(self, duration: timedelta | None, start: datetime | None, until: datetime | None, at: datetime) -> Span:
-        """How long: a duration, or a window with an end."""
-        if duration is not None and (start or until):
-            raise UsageError("--for and --from/--until exclude each other")
-        if start is not None and until is None:
-            raise UsageError("a window needs an end: add --until", hint="or ask for a duration with --for")
-        if until is not None:
-            try:
-                return Span(window=Window(start or at, until))
-            except ValueError as error:
-                raise UsageError(str(error)) from None
-        if duration is None:
-            text = self._ask("for", default="1h") if self._talks else self._ask("for")
-            try:
-                duration = parse_duration(text)
-            except ValueError as error:
-                raise UsageError(str(error)) from None
-        return Span(duration=duration)
-
-    def reason(self, given: str) -> str:
-        """Why."""
-        return given or self._ask("reason")
 
 
 @click.command()
