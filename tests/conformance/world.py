@@ -112,7 +112,7 @@ class World:
         opened = end(site.history, site.forge, (GrantId(grant),), main=site.main, at=self.instant(minutes))
         self.access.run("gate", str(opened.pull.number), "--at", self.at(minutes))
 
-    def ground(self, minutes: float, target: Any) -> Ground:
+    def ground(self, minutes: float, target: Any, **more: Any) -> Ground:
         site = Site(self.access.top)
         return prepare(
             site.history,
@@ -122,13 +122,14 @@ class World:
             lambda main: {NAME: target},
             tip=site.tip,
             at=self.instant(minutes),
+            **more,
         )
 
     def apply(self, minutes: float, wrap: Wrap = lambda target: target, target: Target | None = None) -> Applied:
         """Run the applier as a fresh process does, on a target opened afresh."""
         opened = wrap(target if target is not None else self.bench.make(self.place))
         return carry_out(
-            lambda: self.ground(minutes, opened),
+            lambda attend: self.ground(minutes, opened, attend=attend),
             Site(self.access.top).books,
             lambda main: {NAME: opened},
             run=f"run-{int(minutes * 60)}",

@@ -43,18 +43,25 @@ class FaultyWorld:
         names = Site(self.access.top).settings_at(main).targets
         return {name: self.targets[name] for name in names if name in self.targets}
 
-    def ground(self, at: str) -> Ground:
+    def ground(self, at: str, **more: Any) -> Ground:
         site = Site(self.access.top)
         return prepare(
-            site.history, site.forge, site.policy_at, site.standing, self.open, tip=site.tip, at=parse_instant(on(at))
+            site.history,
+            more.pop("forge", site.forge),
+            site.policy_at,
+            site.standing,
+            self.open,
+            tip=site.tip,
+            at=parse_instant(on(at)),
+            **more,
         )
 
     def survey(self, at: str) -> Survey:
         return survey(self.ground(at))
 
-    def apply(self, at: str, *, books: Any = None, confirmed: str = "", **more: Any) -> Applied:
+    def apply(self, at: str, *, books: Any = None, confirmed: str = "", forge: Any = None, **more: Any) -> Applied:
         return carry_out(
-            lambda: self.ground(at),
+            lambda attend: self.ground(at, attend=attend, **({} if forge is None else {"forge": forge})),
             books if books is not None else Site(self.access.top).books,
             self.open,
             run="run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import click
@@ -60,7 +61,7 @@ def look(site: Any, at: datetime) -> Any:
     return survey(_ground(site, site.standing, site.targets, at))
 
 
-def _ground(site: Any, standing: Any, targets: Any, at: datetime) -> Any:
+def _ground(site: Any, standing: Any, targets: Any, at: datetime, **attending: Any) -> Any:
     """Read everything but the targets."""
     from daypass.cli.site import program_digest
     from daypass.pipeline.survey import prepare
@@ -75,6 +76,7 @@ def _ground(site: Any, standing: Any, targets: Any, at: datetime) -> Any:
         at=at,
         memory=site.memory,
         program=program_digest(),
+        **attending,
     )
 
 
@@ -159,10 +161,17 @@ def run_apply(
                 opened[main] = site.targets(main)
             return opened[main]
 
-        def take() -> Any:
+        def take(attend: Any) -> Any:
             opened.clear()  # what is still being read from belongs to an earlier try
             fresh = site.again()
-            return _ground(fresh, fresh.books.load(), targets, at)
+
+            def attending(standing: Any, *known: Any) -> Any:
+                after = attend(standing, *known)
+                if after is not standing:
+                    opened.clear()  # likewise
+                return after
+
+            return _ground(fresh, fresh.books.load(), targets, at, attend=attending)
 
         run = site.run_name(at)
         done = carry_out(
@@ -239,14 +248,17 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     return int(worst([done.exit_code, ExitCode.OK if clean else ExitCode.PARTIAL]))
 
 
-def tidy_up(site: Any, at: datetime) -> tuple[list[str], bool]:
+def tidy_up(site: Any, at: datetime, *, enough: Callable[[], bool] = lambda: False) -> tuple[list[str], bool]:
     """Close requests that nobody answered and keep the removal pull request; return what to say, and whether all went.
 
-    What is only tidiness fails by itself: the access is gone already, and the next run tries again.
+    What is only tidiness fails by itself: the access is gone already, and the next run tries again. ``enough`` cuts it
+    short: something ends, and that is no matter of tidiness.
     """
     lines: list[str] = []
     clean = True
-    for step in (_close_stale, _tidy):
+    for step in (partial(_close_stale, enough=enough), _tidy):
+        if enough():
+            break
         try:
             for line in step(site.again(), at):  # one by one: what was done before an error is told all the same
                 lines.append(line)  # noqa: PERF402  (extending by what raises would keep nothing)
@@ -256,11 +268,11 @@ def tidy_up(site: Any, at: datetime) -> tuple[list[str], bool]:
     return lines, clean
 
 
-def _close_stale(site: Any, at: datetime) -> Iterator[str]:
+def _close_stale(site: Any, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
     from daypass.pipeline.expire import close_stale
 
     limit = site.settings.limits.open_request
-    closed = close_stale(site.history, site.forge, main=site.main, limit=limit, at=at)
+    closed = close_stale(site.history, site.forge, main=site.main, limit=limit, at=at, enough=enough)
     for pull in closed:
         yield f"Closed #{pull.number} {pull.title}: {pull.closed_reason}"
 

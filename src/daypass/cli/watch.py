@@ -111,10 +111,10 @@ class _Watch:
         _tell(done, at)
         if done.survey.stuck is not None:
             raise done.survey.stuck
-        if done.changed:
-            for line in tidy_up(site, at)[0]:
-                _line(at, line)
         boundary: datetime = done.survey.boundary
+        if done.changed:
+            for line in tidy_up(site, at, enough=lambda: now() >= boundary)[0]:
+                _line(at, line)
         if done.exit_code is not ExitCode.OK:
             return min(boundary, at + timedelta(minutes=1))
         return boundary

@@ -8,7 +8,7 @@ that hang on it (invariant 8): what may pass is tried again by every later run, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,9 +57,16 @@ class Admitted:
 
 
 def admit(
-    history: History, forge: ForgeReader, policy_at: PolicyAt, standing: Standing, *, tip: Oid, at: datetime
+    history: History,
+    forge: ForgeReader,
+    policy_at: PolicyAt,
+    standing: Standing,
+    *,
+    tip: Oid,
+    at: datetime,
+    before: Callable[[], None] = lambda: None,
 ) -> Admitted:
-    """Prove every grant of main that the ledger has not settled.
+    """Prove every grant of main that the ledger has not settled; ``before`` is called before each landing is looked at.
 
     Raises RefusedError when main is not a descendant of the main that the ledger last recorded (invariant 13).
     """
@@ -68,7 +75,7 @@ def admit(
             f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, which the ledger recorded",
             hint="fetch main; if its history was rewritten, restore it: access is never taken back to an older state",
         )
-    prover = _Prover(history, forge, policy_at, standing, at)
+    prover = _Prover(history, forge, policy_at, standing, at, before)
     blobs = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"))}
     landings = history.landings(Oid(standing.main) if standing.main else None, tip) if standing.main != tip else ()
     touched: set[GrantId] = set()
@@ -142,9 +149,16 @@ class _Prover:
     """Settles one landing after the other, remembering what the ones before gave."""
 
     def __init__(
-        self, history: History, forge: ForgeReader, policy_at: PolicyAt, standing: Standing, at: datetime
+        self,
+        history: History,
+        forge: ForgeReader,
+        policy_at: PolicyAt,
+        standing: Standing,
+        at: datetime,
+        before: Callable[[], None],
     ) -> None:
         self.found = Admitted()
+        self._before = before
         self._history = history
         self._forge = forge
         self._policy_at = _by_files(history, policy_at)
@@ -156,6 +170,8 @@ class _Prover:
     def settle(self, landing: Landing, changes: Iterable[Change]) -> None:
         """Admit, refuse or retire what one landing did to grant files."""
         wanted = list(changes)
+        if wanted:
+            self._before()
         texts = self._texts(wanted)
         for change in wanted:
             name = grant_id(change.path)

@@ -18,10 +18,10 @@ from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Intended, Reason, brake, weight
+from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Entitlement, Intended, Reason, brake, weight
 from daypass.pipeline.carrier import Carrier, Progress
 from daypass.pipeline.readings import PATIENCE, Readings, unforeseen
-from daypass.pipeline.survey import Ground, Survey, plan_on
+from daypass.pipeline.survey import Attend, ByReceipts, Ground, Survey, plan_on
 from daypass.ports import Books, Recaller, Target
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
@@ -51,8 +51,11 @@ class Applied:
         return any(outcome.ok and not outcome.recovered for outcome in self.outcomes)
 
 
-Take = Callable[[], Ground]
-"""Reads everything but the targets, afresh."""
+Take = Callable[[Attend], Ground]
+"""Reads everything but the targets, afresh, and has ends attended to meanwhile."""
+
+ENDS_PATIENCE = 10.0
+"""For how many seconds a run waits for targets at which something has ended before it goes on asking for proofs."""
 
 
 def apply(
@@ -70,7 +73,8 @@ def apply(
 ) -> Applied:
     """Carry out what follows from main, the ledger and what is at the targets.
 
-    ``take`` is called again when another run was first at the ledger. Raises ConflictError when that happens
+    What receipts show as ended is taken away first, and whenever more ends while proofs are gathered: it waits for no
+    request. ``take`` is called again when another run was first at the ledger. Raises ConflictError when that happens
     ``attempts`` times, and lets no target be touched before the intents are in the ledger. The targets are those of
     the commit that the plan stands on.
 
@@ -79,11 +83,12 @@ def apply(
     ``limit`` says for how many seconds they are waited for, given the first plan (None: as long as it takes), and
     ``enough`` ends the waiting at any time; where a person ``confirmed`` a plan, all are waited for first.
     """
+    early = _Early(books, open_targets, run, progress, clock, enough)
     for attempt in range(attempts):
-        ground = take()
+        ground = take(early.attend)
         if ground.calm is not None:
             _recalled(open_targets(ground.tip), ground.standing, ground.at)
-            return Applied(ground.calm)
+            return early.joined(Applied(ground.calm))
         readings = Readings(ground.targets, ground.standing.holdings, ground.at)
         seen = readings.look(None if confirmed else PATIENCE, enough=enough)
         first = plan_on(ground, ground.standing, seen, ground.at)
@@ -104,8 +109,71 @@ def apply(
             _serve_late(ground, readings, carrier, work, clock, _deadline(limit(first)), enough)
         finally:
             outcomes = carrier.finish()
-        return work.done(outcomes, readings.late)
+        return early.joined(work.done(outcomes, readings.late))
     raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
+
+
+class _Early:
+    """Takes away what has ended while a run still gathers proofs at the forge, and remembers what came of it.
+
+    What could not be taken away is left to the run itself; it is tried here once.
+    """
+
+    def __init__(
+        self,
+        books: Books,
+        open_targets: OpenTargets,
+        run: str,
+        progress: Progress,
+        clock: Callable[[], datetime] | None,
+        enough: Callable[[], bool],
+    ) -> None:
+        self._books = books
+        self._open_targets = open_targets
+        self._run = run
+        self._progress = progress
+        self._clock = clock
+        self._enough = enough
+        self._tried: set[Entitlement] = set()
+        self._done: list[Applied] = []
+        self._next: tuple[Oid | None, datetime | None] = (None, None)
+
+    def attend(self, standing: Standing, by_receipts: ByReceipts, at: datetime) -> Standing:
+        """Carry out what has ended by the receipts; return the ledger as it stands then."""
+        at = at if self._clock is None else max(at, self._clock())
+        if not standing.main or not self._due(standing, at):
+            return standing
+        ends = {e for e, held in standing.holdings.items() if held.until is not None and held.until <= at} - self._tried
+        self._tried |= ends
+        self._next = (None, None)
+        names = frozenset(entitlement.target for entitlement in ends)
+        done = apply(
+            lambda _: by_receipts(self._books.load(), at, names),
+            self._books,
+            self._open_targets,
+            run=self._run,
+            progress=self._progress,
+            clock=self._clock,
+            limit=lambda _: ENDS_PATIENCE,
+            enough=self._enough,
+        )
+        self._done.append(done)
+        return self._books.load()
+
+    def _due(self, standing: Standing, at: datetime) -> bool:
+        """Say whether anything not tried yet has ended; asked often, so that it is reckoned once for each ledger."""
+        if self._next[0] != standing.commit:
+            ends = [h.until for h in standing.holdings.values() if h.until and h.entitlement not in self._tried]
+            self._next = (standing.commit, min(ends, default=None))
+        return self._next[1] is not None and self._next[1] <= at
+
+    def joined(self, done: Applied) -> Applied:
+        """Return what a run did with what was done before it. What it tried again it has the last word on."""
+        again = {outcome.change.entitlement for outcome in done.outcomes}
+        early = [o for one in self._done for o in one.outcomes if o.ok or o.change.entitlement not in again]
+        changes = tuple(change for one in self._done for change in one.survey.plan.changes)
+        survey = replace(done.survey, plan=replace(done.survey.plan, changes=(*changes, *done.survey.plan.changes)))
+        return replace(done, survey=survey, outcomes=[*early, *done.outcomes]) if early else done
 
 
 _OVERTAKEN = "another run wrote to the ledger after this was read; the next run looks again"

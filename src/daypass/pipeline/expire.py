@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -74,18 +74,29 @@ def _asks(history: History, pull: Pull, main: str) -> bool:
     return root is None or any(change.path.startswith(FOLDER) for change in history.changes(root, pull.head))
 
 
-def close_stale(history: History, forge: Forge, *, main: str, limit: timedelta, at: datetime) -> Iterator[Pull]:
+def close_stale(
+    history: History,
+    forge: Forge,
+    *,
+    main: str,
+    limit: timedelta,
+    at: datetime,
+    enough: Callable[[], bool] = lambda: False,
+) -> Iterator[Pull]:
     """Close requests that nobody answered in time, with a reason, and yield each (invariant 14).
 
     The removal pull request stays, and so does what asks for no access: a change of policy may take its time. One that
     cannot be closed does not keep the others open: where somebody else was first there is nothing to say, and a record
     that takes no more (one dated into the future) or cannot be read is told at the end, as EdgeError, since it would
-    stay open for ever without a word.
+    stay open for ever without a word. ``enough`` leaves the rest to the next run: there may be many, and access ends
+    before any of them.
     """
     stuck: list[str] = []
     for pull in forge.open_pulls():
         if pull.branch == BRANCH or pull.opened_at > at - limit:
             continue
+        if enough():
+            break
         try:
             if not _asks(history, forge.pull(pull.number), main):
                 continue

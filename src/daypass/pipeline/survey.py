@@ -6,17 +6,18 @@ Holds no way to write (invariant 11).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError, ExitCode, LedgerError, RefusedError
 from daypass.core.files.reading import read_grant
-from daypass.core.grant import IMPORT, Grant, GrantId, Oid, canonical, digest, grant_path
+from daypass.core.grant import FOLDER, IMPORT, Grant, GrantId, Oid, canonical, digest, grant_id, grant_path
 from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Plan, Reason, compute
+from daypass.core.plan import BOUND_TO_TIME, Action, Claim, Entitlement, Holding, Observed, Plan, Reason, compute
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
@@ -25,6 +26,16 @@ from daypass.ports import ForgeReader, History, Memory, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 """Opens the targets of a commit's settings for reading; one that cannot be opened is an error in its place."""
+
+ByReceipts = Callable[[Standing, datetime, frozenset[str]], "Ground"]
+"""Returns what follows from a ledger alone, at an instant, for the targets with these names; see `by_receipts`."""
+
+Attend = Callable[[Standing, ByReceipts, datetime], Standing]
+"""Called before each landing is proved, so that no end waits for the forge; returns the ledger as it leaves it."""
+
+
+def _attend_to_nothing(standing: Standing, *_: object) -> Standing:
+    return standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,7 @@ class Ground:
     memory: Memory | None = None
     program: str = ""
     grounds: str = ""
+    unsettled: frozenset[GrantId] | None = None
 
     def remember(self, found: Survey) -> None:
         """Keep that nothing is to be done, where that is so and nothing moved while it was found out."""
@@ -109,8 +121,9 @@ def prepare(
     at: datetime,
     memory: Memory | None = None,
     program: str = "",
+    attend: Attend = _attend_to_nothing,
 ) -> Ground:
-    """Read everything but the targets. Holds no way to write (invariant 11).
+    """Read everything but the targets. Holds no way to write (invariant 11), but for what ``attend`` does meanwhile.
 
     Where ``memory`` knows that nothing was to be done and nothing has moved since, that is the answer; ``program``
     names the program that reckons, so that another version reckons anew.
@@ -135,14 +148,24 @@ def prepare(
         answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=calm.until)
         return Ground(history, standing, policy, Admitted(), tip, at, targets, calm=answer)
     stuck: RefusedError | None = None
+    latest = standing
+
+    def before() -> None:
+        nonlocal latest
+        latest = attend(latest, partial(by_receipts, history, policy_at, open_readers, tip), at)
+
     try:
-        admitted = admit(history, forge, policy_at, standing, tip=tip, at=at)
+        admitted = admit(history, forge, policy_at, standing, tip=tip, at=at, before=before)
     except RefusedError as error:
         if not standing.main or history.find(standing.main) is None:
             raise
         admitted, stuck, tip = Admitted(), error, Oid(standing.main)
         policy = policy_at(tip)
         targets = open_readers(tip)
+    if latest is not standing:
+        # Ends were carried out meanwhile. Targets are opened anew: one of them may still be read from.
+        standing, targets = latest, open_readers(tip)
+        at = max(at, standing.at or at)
     claims, invalid = _claims(standing, admitted, policy)
     every = {**targets, **_unnamed(standing, targets)}
     return Ground(
@@ -160,6 +183,32 @@ def prepare(
         program=program,
         grounds=grounds,
     )
+
+
+def by_receipts(
+    history: History,
+    policy_at: PolicyAt,
+    open_readers: OpenReaders,
+    tip: Oid,
+    standing: Standing,
+    at: datetime,
+    names: frozenset[str],
+) -> Ground:
+    """Return what follows from the ledger and the main that it recorded last, for the targets with these names.
+
+    Nothing of what landed since is believed, and the receipts that come of it record no newer main: what landed is
+    still to be settled. A grant whose file was changed since is left alone: it may have been extended.
+    """
+    main = Oid(standing.main)
+    policy = policy_at(main)
+    opened = open_readers(main)
+    unasked = EdgeError("it is not looked at yet")
+    targets = {name: target if name in names else unasked for name, target in opened.items()}
+    there = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"))}
+    unsettled = frozenset(name for name, blob in standing.blobs() if there.get(name, blob) != blob)
+    claims, _ = _claims(standing, Admitted(), policy)
+    every = {**targets, **_unnamed(standing, targets)}
+    return Ground(history, standing, policy, Admitted(), main, at, every, tuple(claims), unsettled=unsettled)
 
 
 def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime) -> Survey:
@@ -185,6 +234,9 @@ def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime
         begun=_begun(standing),
         importing=_importing(ground.history, standing, ground.admitted, ground.claims, strays),
     )
+    if ground.unsettled is not None:
+        ends = (c for c in plan.changes if c.reason in BOUND_TO_TIME and ground.unsettled.isdisjoint(c.grants))
+        plan = replace(plan, changes=tuple(ends))
     limits = policy.catalogue.settings.limits
     return Survey(
         plan,
