@@ -148,3 +148,31 @@ def test_where_nobody_can_answer_the_missing_option_is_named(access: Access) -> 
     said = access.run("request", "--resource", "orders-db", "--at", T("10:00"), acting="alice", expect=2)
     assert "--role is missing" in said.err
     assert "one of admin, readonly" in said.err
+
+
+def test_a_request_that_is_open_already_is_noticed_when_it_is_made_again(access: Access) -> None:
+    words = ("request", "--resource", "orders-db", "--role", "readonly", "--for", "2h", "--reason", "Duplicate charges")
+    access.run(*words, "--at", T("10:00"), acting="alice")
+    other = access.run(*words[:-1], "Quite another reason", "--at", T("10:01"), acting="alice")
+    assert "asks for the same" not in other.err
+    again = access.run(*words, "--at", "2026-11-21T10:00:00Z", acting="alice")
+    assert "note: #1 asks for the same. `daypass close 1` closes it if it is one too many." in again.err
+    assert "#2" not in again.err
+
+
+def test_an_extension_that_is_too_long_says_how_much_more_is_possible(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    said = access.run("extend", grant, "--for", "8h", "--at", T("10:07"), acting="alice", expect=11)
+    assert "10h is longer than the 8h that role readonly of orders-db allows" in said.err
+    assert "at most 6h more is possible" in said.err
+    access.run("extend", grant, "--for", "6h", "--at", T("10:07"), acting="alice")
+
+
+def test_an_extension_of_what_is_as_long_as_it_may_be_says_so(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"), "--for", "8h")
+    access.run("apply", "--at", T("10:06"))
+    assert (
+        "no more is possible"
+        in access.run("extend", grant, "--for", "1h", "--at", T("10:07"), acting="alice", expect=11).err
+    )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, rules
 
-from daypass.core.policy.decision import Request, Requirement, decide, static_denials
+from daypass.core.policy.decision import Request, Requirement, decide, room, static_denials
 from daypass.core.policy.policies import read_policies
 from daypass.core.window import Window
 
@@ -323,3 +323,12 @@ def test_a_role_that_its_target_can_give_to_nobody_is_denied():
         )
     ]
     assert ask(found, grant(role="admin")).denials == ask(policy(), grant(role="admin")).denials
+
+
+def test_the_room_for_an_extension_is_what_the_nearest_bound_leaves():
+    window = Window(AT, AT + timedelta(hours=2))
+    assert room(policy(), grant(hours=2), window) == timedelta(hours=6)
+    assert room(policy(), grant(hours=2, purpose="incident"), window) == timedelta(hours=2)
+    kept = policy(resources_orders_db=RESOURCE + "retention_until: 2026-11-20T13:00:00Z\n")
+    assert room(kept, grant(hours=2), window) == timedelta(hours=1)
+    assert room(policy(), grant(hours=2), Window(AT, AT + timedelta(hours=8))) == timedelta(0)

@@ -12,7 +12,7 @@ import click
 from daypass.cli.options import Duration, say
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import InvalidError, UsageError
-from daypass.core.policy.decision import Decision
+from daypass.core.policy.decision import Decision, lengths
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
 from daypass.pipeline.propose import Wish
@@ -124,14 +124,7 @@ class Answers:
         return self._text("ticket", default=None if demanded else "")
 
     def _longest(self, resource: str, role: str, purpose: str) -> timedelta:
-        catalogue = self.policy.catalogue
-        bounds = [catalogue.settings.limits.max_duration]
-        if resource in catalogue.resources and role in catalogue.resources[resource].roles:
-            bounds.append(catalogue.resources[resource].roles[role].max_duration)
-        known = catalogue.purposes.get(purpose)
-        if known is not None and known.max_duration is not None:
-            bounds.append(known.max_duration)
-        return min(bounds)
+        return min(longest for longest, _ in lengths(self.policy.catalogue, resource, role, purpose))
 
     def _roles(self, catalogue: Catalogue) -> None:
         for name, role in catalogue.resources[self._resource].roles.items():

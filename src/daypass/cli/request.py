@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.options import Duration, GrantName, Instant, at_option
-from daypass.core.errors import DaypassError, InvalidError, UsageError
+from daypass.cli.options import Duration, GrantName, Instant, at_option, say
+from daypass.core.errors import DaypassError, EdgeError, InvalidError, UsageError
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def request(
         click.echo(f"  grant  {opened.grant.id}")
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
         _say_had(site, opened.grant, instant)
+        _say_twins(site, opened.grant, opened.pull.number)
     _say_next(opened)
     return 0
 
@@ -118,6 +119,20 @@ def _say_had(site: Any, asked: Grant, at: datetime) -> None:
         if (row.subject, row.resource, row.role) == same and not row.window.ended(at):
             until = format_instant(row.window.end)
             click.echo(f"note: {row.grant} gives this until {until}; `daypass extend` asks for more time", err=True)
+
+
+def _say_twins(site: Any, asked: Grant, number: int) -> None:
+    """Say which other open requests ask for the same: one of them can only end as a duplicate."""
+    from daypass.pipeline.propose import same_open
+
+    try:
+        twins = same_open(site.history, site.forge, asked, main=site.main, but=number)
+    except EdgeError as error:  # this one is open all the same
+        say(f"note: whether another request asks for the same was not seen: {error.message}")
+        return
+    for twin, read in twins:
+        what = "asks for the same" if read else "has the same title; its file was not looked at"
+        say(f"note: #{twin} {what}. `daypass close {twin}` closes it if it is one too many.")
 
 
 def _say_next(opened: Opened) -> None:

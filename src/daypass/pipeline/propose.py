@@ -12,11 +12,11 @@ from daypass.core.files.reading import read_grant
 from daypass.core.files.writing import grant_text, name_grant
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_path
 from daypass.core.ledger.receipt import Admission
-from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
 from daypass.pipeline.proposal import duplicate_finding, first_duplicate
-from daypass.ports import Forge, History
+from daypass.ports import Forge, ForgeReader, History
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,34 @@ def request_title(grant: Grant) -> str:
     return f"Grant {grant.subject} {grant.role} on {grant.resource} for {format_duration(grant.span.length)}"
 
 
+def same_open(
+    history: History, forge: ForgeReader, grant: Grant, *, main: str, but: int
+) -> tuple[tuple[int, bool], ...]:
+    """Return the other open requests that ask for just what a grant says, whatever its name: (number, was it read).
+
+    Only requests whose title says the same are read, so that what others have open costs nothing; where this clone does
+    not have one's head, its title is all that is known.
+    """
+    title, base, found = request_title(grant), history.resolve(main), []
+    for pull in forge.open_pulls():
+        if pull.number == but or pull.title != title:
+            continue
+        if history.find(pull.head) is None:
+            found.append((pull.number, False))
+            continue
+        root = history.merge_base(base, pull.head)
+        added = [c for c in history.changes(root, pull.head) if c.added and c.path.startswith(FOLDER)] if root else []
+        contents = dict(history.blobs(dict.fromkeys(change.new for change in added[:_FEW])))
+        read = (read_grant(change.path, contents[change.new]) for change in added[:_FEW])
+        if any(isinstance(there, Grant) and there.digest == grant.digest for there in read):
+            found.append((pull.number, True))
+    return tuple(found)
+
+
+_FEW = 10
+"""How many files of another's request are compared: whoever asks twice asks for little."""
+
+
 def refuse_duplicate(history: History, grant: Grant, *, main: str) -> None:
     """Raise InvalidError where main has the same grant under another name."""
     same = first_duplicate(history, history.resolve(main), grant)
@@ -121,7 +149,15 @@ def extension(
     except OverflowError:
         raise UsageError(f"no calendar reaches {format_duration(more)} beyond the end of {admission.grant}") from None
     new = replace(old, span=Span(window=window))
-    return new, decide(policy, Request(new, requester, at, "widen"), trace=True)
+    decision = decide(policy, Request(new, requester, at, "widen"), trace=True)
+    left = room(policy, old, admission.window)
+    hint = f"at most {format_duration(left)} more is possible" if left > timedelta(0) else "no more is possible"
+    told = (replace(d, hint=hint) if d.code in _TOO_LATE else d for d in decision.denials)
+    return new, replace(decision, denials=tuple(told))
+
+
+_TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement"})
+"""The codes of denials that a shorter extension would not meet."""
 
 
 def end(history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime) -> Opened:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
-from daypass.core.catalogue import Purpose, Role
+from daypass.core.catalogue import Catalogue
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.approvers import approvers, shortage
@@ -251,7 +251,7 @@ def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
         found.append(Denial("unknown-purpose", f"there is no purpose {grant.purpose!r}", hint))
     if purpose is not None and purpose.ticket_required and not grant.ticket:
         found.append(Denial("ticket-missing", f"purpose {purpose.name} demands a ticket", "add ticket: …"))
-    found += _too_long(policy, grant, resource.roles.get(grant.role) if resource else None, purpose)
+    found += _too_long(policy, grant)
     if grant.ends_when:
         # A reviewer would take it for a promise; until something watches it, only the window is one.
         kinds = ", ".join(key for key, _ in grant.ends_when)
@@ -269,13 +269,26 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
     return Denial("unknown-resource", f"there is no resource {grant.resource!r} in the catalogue", hint)
 
 
-def _too_long(policy: Policy, grant: Grant, role: Role | None, purpose: Purpose | None) -> list[Denial]:
+def lengths(catalogue: Catalogue, resource: str, role: str, purpose: str) -> list[tuple[timedelta, str]]:
+    """Return how long access may last at most, and who says so; names that nobody knows limit nothing."""
+    bounds: list[tuple[timedelta, str]] = [(catalogue.settings.limits.max_duration, "the settings allow")]
+    if resource in catalogue.resources and role in catalogue.resources[resource].roles:
+        bounds.append((catalogue.resources[resource].roles[role].max_duration, f"role {role} of {resource} allows"))
+    known = catalogue.purposes.get(purpose)
+    if known is not None and known.max_duration is not None:
+        bounds.append((known.max_duration, f"purpose {purpose} allows"))
+    return bounds
+
+
+def room(policy: Policy, grant: Grant, window: Window) -> timedelta:
+    """Return how much later than a window a grant may end, its start staying as it is; nothing or less: it may not."""
+    longest = min(bound for bound, _ in lengths(policy.catalogue, grant.resource, grant.role, grant.purpose))
+    return min([window.start + longest, *(end for end, _, _ in ends(policy, grant))]) - window.end
+
+
+def _too_long(policy: Policy, grant: Grant) -> list[Denial]:
     length = grant.span.length
-    bounds: list[tuple[timedelta, str]] = [(policy.catalogue.settings.limits.max_duration, "the settings allow")]
-    if role is not None:
-        bounds.append((role.max_duration, f"role {role.name} of {grant.resource} allows"))
-    if purpose is not None and purpose.max_duration is not None:
-        bounds.append((purpose.max_duration, f"purpose {purpose.name} allows"))
+    bounds = lengths(policy.catalogue, grant.resource, grant.role, grant.purpose)
     most = format_duration(min(bound for bound, _ in bounds))
     asked = format_duration(length)
     return [
