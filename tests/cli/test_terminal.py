@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 from driver import Access
 
@@ -176,3 +177,36 @@ def test_an_extension_of_what_is_as_long_as_it_may_be_says_so(access: Access) ->
         "no more is possible"
         in access.run("extend", grant, "--for", "1h", "--at", T("10:07"), acting="alice", expect=11).err
     )
+
+
+def _offered(access: Access, words: str) -> list[str]:
+    """Return what bash would be offered after these words; the last one is being typed."""
+    environment = {**os.environ, "_DAYPASS_COMPLETE": "bash_complete", "COMP_WORDS": f"daypass {words}"}
+    environment["COMP_CWORD"] = str(len(f"daypass {words}".split(" ")) - 1)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv[0] = 'daypass'; from daypass.cli.main import cli; cli(prog_name='daypass')",
+    ]
+    done = subprocess.run(command, cwd=access.top, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+def test_the_shell_completes_what_main_has(access: Access) -> None:
+    number = access.ask(T("10:00"))
+    access.write("grants/staging/mine.yaml", GRANT.format(1, 30).replace("orders-db", "staging"))
+    access.commit("a grant")
+    assert _offered(access, "--as al") == ["alice"]
+    assert "carol" in _offered(access, "request --subject ")
+    assert _offered(access, "request --resource o") == ["orders-db"]
+    assert _offered(access, "request --resource orders-db --role ") == ["admin", "readonly"]
+    assert _offered(access, "can alice staging ") == ["deploy"]
+    assert _offered(access, "approve ") == [number]
+    assert _offered(access, "extend st") == ["staging/mine"]
+    assert _offered(access, "explain staging/") == ["staging/mine"]
+    assert _offered(access, "audit history --subject bo") == ["bob"]
+
+
+def test_outside_of_a_repository_the_shell_is_offered_nothing(tmp_path: Path) -> None:
+    assert _offered(Access(tmp_path), "request --resource ") == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import GrantName, at_option, format_option
+from daypass.cli.options import GrantName, Named, at_option, format_option
 from daypass.core.errors import ExitCode
 
 _table = format_option(["text", "json", "csv"])
@@ -61,7 +61,7 @@ def _print(answer: Any, output: str) -> None:
 
 
 @audit.command()
-@click.option("--resource", required=True, help="The resource.")
+@click.option("--resource", type=Named("resource"), required=True, help="The resource.")
 @at_option
 @_table
 @click.pass_obj
@@ -81,8 +81,8 @@ def access(obj: dict[str, Any], resource: str, at: datetime | None, output: str)
 
 
 @audit.command()
-@click.option("--subject", default="", help="Everything about one person.")
-@click.option("--resource", default="", help="Everything about one resource.")
+@click.option("--subject", type=Named("handle"), default="", help="Everything about one person.")
+@click.option("--resource", type=Named("resource"), default="", help="Everything about one resource.")
 @click.option("--grant", type=GrantName(), default="", help="Everything about one grant.")
 @at_option
 @_table

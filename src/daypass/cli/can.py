@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
+from daypass.cli.options import Named
 from daypass.core.errors import EdgeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ _TABLE = (
 
 
 @click.command()
-@click.argument("subject")
-@click.argument("resource")
-@click.argument("role")
+@click.argument("subject", type=Named("handle"))
+@click.argument("resource", type=Named("resource"))
+@click.argument("role", type=Named("role"))
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code says it.")
 @click.pass_obj
 def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool) -> int:

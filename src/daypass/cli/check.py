@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import at_option, format_option
+from daypass.cli.options import Named, PullNumber, at_option, format_option
 from daypass.core.errors import ExitCode, InvalidError, UsageError, worst
 
 
@@ -19,10 +19,16 @@ from daypass.core.errors import ExitCode, InvalidError, UsageError, worst
     "--base", metavar="REV", default="", help="Judge only what a pull request changes: the branch it goes to."
 )
 @click.option("--head", metavar="REV", default="", help="…and its head, read as data; nothing is checked out.")
-@click.option("--requester", metavar="HANDLE", default="", help="Who asks, with --base and --head; you by default.")
+@click.option(
+    "--requester",
+    metavar="HANDLE",
+    type=Named("handle"),
+    default="",
+    help="Who asks, with --base and --head; you by default.",
+)
 @click.option(
     "--pull",
-    type=click.IntRange(min=1),
+    type=PullNumber(),
     default=None,
     help="Judge what this open pull request changes, as who asks there, by this clone's main.",
 )
@@ -298,8 +304,10 @@ def _proposed_policies(site: Any, head: Any, others: tuple[str, ...], jobs: int 
 
 
 @click.command()
-@click.argument("grant")
-@click.option("--requester", metavar="HANDLE", default="", help="Who asks; the acting person by default.")
+@click.argument("grant", type=Named("grant"))
+@click.option(
+    "--requester", metavar="HANDLE", type=Named("handle"), default="", help="Who asks; the acting person by default."
+)
 @at_option
 @format_option(["text", "json"])
 @click.pass_obj

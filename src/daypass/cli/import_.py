@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import at_option
+from daypass.cli.options import Named, at_option
 
 
 @click.command("import")
-@click.argument("resource")
+@click.argument("resource", type=Named("resource"))
 @click.option("--ticket", default="", help="A ticket, such as INC-1234, for every grant.")
 @click.option("--dry-run", is_flag=True, help="Say what would be taken and what not; open nothing.")
 @at_option

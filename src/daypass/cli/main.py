@@ -96,6 +96,12 @@ class Verbs(click.Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
+def _handles(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
+    from daypass.cli.offers import offers
+
+    return offers("handle", ctx, incomplete)
+
+
 @click.group(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -110,7 +116,12 @@ class Verbs(click.Group):
     help="Run as if started in this folder.",
 )
 @click.option(
-    "--as", "acting", metavar="HANDLE", default="", help="Act as this person of the directory (local forge only)."
+    "--as",
+    "acting",
+    metavar="HANDLE",
+    default="",
+    shell_complete=_handles,
+    help="Act as this person of the directory (local forge only).",
 )
 @click.version_option(__version__, prog_name="daypass")
 @click.pass_context

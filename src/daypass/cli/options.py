@@ -62,6 +62,38 @@ class GrantName(click.ParamType[str]):
         whole = Path(os.path.normpath(Path(folder, value).absolute()))
         return "/".join(whole.parts[-2:])[: -len(SUFFIX)]
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer the grants of main."""
+        from daypass.cli.offers import offers
+
+        return offers("grant", ctx, incomplete)
+
+
+class Named(click.ParamType[str]):
+    """A name that the shell can complete: ``kind`` is handle, resource or role."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer what main has of the kind."""
+        from daypass.cli.offers import offers
+
+        return offers(self.name, ctx, incomplete)
+
+
+class PullNumber(click.IntRange):
+    """The number of a pull request; the shell offers the open ones."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer the open requests."""
+        from daypass.cli.offers import offers
+
+        return offers("request", ctx, incomplete)
+
 
 def clock() -> datetime:
     """Read the clock, aware UTC, as finely as it runs: to know how long to sleep."""

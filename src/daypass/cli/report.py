@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.options import at_option
+from daypass.cli.options import PullNumber, at_option
 
 if TYPE_CHECKING:
     from daypass.cli.site import Site
@@ -23,7 +23,7 @@ _LEAST = 4_096
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=PullNumber())
 @click.option("--print", "printed", is_flag=True, help="Print the comment's Markdown and write nothing.")
 @at_option
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.options import Duration, GrantName, Instant, at_option, say
+from daypass.cli.options import Duration, GrantName, Instant, Named, at_option, say
 from daypass.core.errors import DaypassError, EdgeError, InvalidError, UsageError
 from daypass.core.window import format_instant
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--subject", default="", help="Who receives the access; you by default.")
-@click.option("--resource", default="", help="The resource, as the catalogue names it.")
-@click.option("--role", default="", help="The role on it.")
+@click.option("--subject", type=Named("handle"), default="", help="Who receives the access; you by default.")
+@click.option("--resource", type=Named("resource"), default="", help="The resource, as the catalogue names it.")
+@click.option("--role", type=Named("role"), default="", help="The role on it.")
 @click.option("--for", "duration", type=Duration(), default=None, help="How long, from the merge on: 8h, 30m, 2d.")
 @click.option("--from", "start", type=Instant(), default=None, help="When it starts, with --until; now by default.")
 @click.option("--until", type=Instant(), default=None, help="When it ends, in place of --for.")

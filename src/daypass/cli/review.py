@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.options import at_option, format_option, say
+from daypass.cli.options import PullNumber, at_option, format_option, say
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, RefusedError, UsageError, worst
 
 if TYPE_CHECKING:
     from daypass.cli.site import Site
     from daypass.pipeline.gate import Gated
 
-_number = click.argument("number", type=click.IntRange(min=1))
+_number = click.argument("number", type=PullNumber())
 
 
 def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None) -> int:
@@ -91,7 +91,7 @@ def warn_left_behind(site: Any) -> None:
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.argument("number", type=PullNumber(), required=False)
 @click.option("--dry-run", is_flag=True, help="Say what is missing; merge nothing.")
 @at_option
 @format_option(["text", "json"])
