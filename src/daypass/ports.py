@@ -17,7 +17,7 @@ from daypass.core.doctor.facts import Facts, Questions
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Entitlement, Found, Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +297,8 @@ class Abilities:
     step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
     taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
     Where it ``invites``, some have to accept what they are given, and it is an `Inviting`. Where it ``dates``, it knows
-    of what exists when it is meant to end, and is a `Dated`.
+    of what exists when it is meant to end, and is a `Dated`. Where it ``numbers``, what it holds and whom it
+    gives it to have numbers that outlive their names, and it is a `Numbering`.
     """
 
     native_expiry: bool
@@ -309,6 +310,7 @@ class Abilities:
     marks: bool = False
     invites: bool = False
     dates: bool = False
+    numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +348,8 @@ class Order(NamedTuple):
     """One change as a target is asked for it, at the run's instant ``at``.
 
     ``until`` is when an added entitlement ends, and when one to be removed would have ended by itself (None: never).
-    ``keys`` are the subject's public keys (as in authorized_keys), to which alone anything is handed over.
+    ``keys`` are the subject's public keys (as in authorized_keys), to which alone anything is handed over. ``numbers`` are
+    those by which the entitlement was given: they say what is meant, whatever has its names now.
     """
 
     action: Action
@@ -354,6 +357,7 @@ class Order(NamedTuple):
     at: datetime
     until: datetime | None
     keys: tuple[str, ...] = ()
+    numbers: Numbers = ()
 
 
 class Done(NamedTuple):
@@ -408,6 +412,19 @@ class Dated(Protocol):
         """Return when each ends as the target has it, None for one without an end; of what is left out nobody knows.
 
         Raises EdgeError when it cannot tell.
+        """
+        ...
+
+
+class Numbering(Protocol):
+    """A target whose abilities say that it ``numbers``: it knows what it holds by numbers that do not change."""
+
+    def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
+        """Say of each entitlement, by the numbers that were recorded of it, what the last `observe` saw of it.
+
+        Without numbers (none were recorded) the names stand for what bears them now. A name that nobody bears, and
+        whose number is not known, is unknown: whoever bore it may have another name. Raises EdgeError when it cannot tell
+        of any.
         """
         ...
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daypass.core.brake import brake
 from daypass.core.grant import GrantId
 from daypass.core.plan import (
     Action,
@@ -18,7 +19,6 @@ from daypass.core.plan import (
     Observed,
     Plan,
     Reason,
-    brake,
     changes_digest,
     compute,
 )

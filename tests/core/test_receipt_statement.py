@@ -190,7 +190,7 @@ def test_an_outcome_that_hands_nothing_over_has_one_spelling():
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
-        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, pulse), got 'burnt'"
+        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse), got 'burnt'"
     )
 
 

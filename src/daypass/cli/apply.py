@@ -38,7 +38,7 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     daypass plan --detailed-exitcode           # exit 13 when anything would
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import live_site
-    from daypass.core.plan import brake
+    from daypass.core.brake import brake
     from daypass.views.plan import plan_json, plan_text
 
     site = live_site(obj["folder"], obj["acting"])

@@ -21,7 +21,7 @@ TOPIC = "drift"
 def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) -> int:
     """Say where the targets are not as main says: access that nobody granted, that should be gone, that is missing.
 
-    Exit 13 when there is any, 14 when a target could not be read. Changes nothing.
+    Exit 13 when there is any, 14 when a target could not be read, or could not tell of something. Changes nothing.
     """
     from daypass.cli.apply import look
     from daypass.cli.site import live_site
@@ -48,6 +48,6 @@ def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) ->
     else:
         click.echo(drift_text(found, survey.plan.live), nl=False)
     codes = [ExitCode.CHANGES] if found else []
-    if survey.plan.unreadable or survey.policy.broken or survey.unproved:
+    if survey.plan.unreadable or survey.plan.unknown or survey.policy.broken or survey.unproved:
         codes.append(ExitCode.PARTIAL)
     return int(worst(codes))

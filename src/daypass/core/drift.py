@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
 from daypass.core.ledger.receipt import Refusal
-from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
+from daypass.core.plan import Action, Doubt, Entitlement, Intended, Plan, Reason
 from daypass.core.window import format_duration, format_instant
 
 _RESOURCES = "policies/resources/"
@@ -20,8 +20,11 @@ def drift(plan: Plan, refusals: Iterable[Refusal] = ()) -> tuple[Finding, ...]:
     """
     return (
         *(_unread(target, why) for target, why in plan.unreadable.items()),
+        *(_unknown(doubt) for doubt in plan.unknown),
         *(_unmanaged(entitlement) for entitlement in plan.unmanaged),
         *_changes(plan),
+        *(_awaited(entitlement) for entitlement in plan.offered),
+        *(_renamed(doubt) for doubt in plan.renamed),
         *(_missing(change) for change in plan.lost),
         *(_refused(refusal) for refusal in refusals),
     )
@@ -86,6 +89,37 @@ def _missing(change: Intended) -> Finding:
         f"{what} is not there yet ({change.reason.value})",
         "`daypass apply` gives it; if it has run since, look at what it said",
         Severity.WARNING,
+    )
+
+
+def _unknown(doubt: Doubt) -> Finding:
+    return Finding(
+        "access-unknown",
+        _place(doubt.grants, doubt.entitlement.resource),
+        f"nobody can tell whether {entitlement_words(doubt.entitlement)}: {doubt.why}",
+        "nothing is taken away or given by its name; when you have looked at the target, "
+        f"`daypass ledger settle {' '.join(doubt.grants) or 'GRANT'}` with --adopt or --write-off ends the doubt",
+    )
+
+
+def _renamed(doubt: Doubt) -> Finding:
+    return Finding(
+        "access-renamed",
+        _place(doubt.grants, doubt.entitlement.resource),
+        f"{entitlement_words(doubt.entitlement)}, under another name today: {doubt.why}",
+        "it is taken away by its number all the same; write the new name in the directory or the catalogue",
+        Severity.WARNING,
+    )
+
+
+def _awaited(entitlement: Entitlement) -> Finding:
+    return Finding(
+        "access-awaited",
+        _place((), entitlement.resource),
+        f"{entitlement.principal!r} was invited to {entitlement.privilege} on {entitlement.resource} at target "
+        f"{entitlement.target}, and has not accepted: it is no access until then",
+        "ask them to accept the invitation; ending the grant withdraws it",
+        Severity.NOTE,
     )
 
 

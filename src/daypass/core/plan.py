@@ -32,6 +32,35 @@ class Entitlement(NamedTuple):
     privilege: str
 
 
+Numbers = tuple[tuple[str, str], ...]
+"""By which numbers a target knows an entitlement, whatever it is called there: (what is numbered, its number), sorted.
+
+What is numbered (``member``, ``team``, ``system`` …) and how a number looks is the target's own; they are compared alone.
+"""
+
+
+class Found(NamedTuple):
+    """What a target says of one entitlement, by the numbers that were recorded of it.
+
+    ``there`` is None where nobody can tell: what it was given to or in is not found, which is no proof that it is gone.
+    Where it is False, ``why`` says what became of the name: nothing may be given under it. Where it is True, ``why`` says
+    what has another name now, and ``called`` is the entitlement as `observe` names it. ``numbers`` are today's.
+    """
+
+    there: bool | None
+    why: str = ""
+    called: Entitlement | None = None
+    numbers: Numbers = ()
+
+
+class Doubt(NamedTuple):
+    """Something to say of an entitlement of ours, and the grants that gave it."""
+
+    entitlement: Entitlement
+    grants: tuple[GrantId, ...]
+    why: str
+
+
 class Action(Enum):
     """What is done to an entitlement; removals sort first."""
 
@@ -76,11 +105,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """An entitlement that the ledger shows as ours: the grants that gave it, and until when the target has it."""
+    """An entitlement that the ledger shows as ours: the grants that gave it, until when the target has it, its numbers."""
 
     entitlement: Entitlement
     grants: tuple[GrantId, ...]
     until: datetime | None = None
+    numbers: Numbers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +148,11 @@ class Plan:
 
     ``waiting`` are grants whose window is not open yet; ``blocked`` give nothing, and why; ``unmanaged`` is access that
     exists and that no grant of ours gave; ``unreadable`` maps a target to why it could not be observed: nothing is
-    planned for it; ``live`` counts the entitlements that should exist. ``lost`` is what somebody took away at a target
-    whose settings say that it is to be left so; ``offered`` should exist, and waits for the subject to accept it.
+    planned for it; ``live`` counts the entitlements that should exist, but for the lost, offered and unknown. ``lost``
+    is what somebody took away at a target whose settings say that it is to be left so; ``offered`` should exist, and
+    waits for the subject to accept it.
+    Of what is ``unknown`` nobody can tell whether it exists: nothing is planned for it. ``renamed`` is ours under a name
+    of today.
     """
 
     at: datetime
@@ -132,6 +165,8 @@ class Plan:
     live: int = 0
     lost: tuple[Intended, ...] = ()
     offered: tuple[Entitlement, ...] = ()
+    unknown: tuple[Doubt, ...] = ()
+    renamed: tuple[Doubt, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -151,11 +186,26 @@ def changes_digest(main: str, changes: Iterable[Intended]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted."""
+    """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted.
+
+    ``found`` is what they say by numbers, and ``entitlements`` agree with it: see `by_number`.
+    """
 
     entitlements: frozenset[Entitlement]
     unreadable: Mapping[str, str] = field(default_factory=dict)
     offered: frozenset[Entitlement] = frozenset()
+    found: Mapping[Entitlement, Found] = field(default_factory=dict)
+
+
+def by_number(seen: frozenset[Entitlement], found: Mapping[Entitlement, Found]) -> frozenset[Entitlement]:
+    """Return what was seen under names of today, with what is ours under its recorded name.
+
+    What is there by its number stands under the name that the ledger has, and not under today's as somebody else's. What
+    is not, or of which nobody can tell, does not stand there because somebody else bears its name.
+    """
+    there = {entitlement for entitlement, one in found.items() if one.there}
+    called = {one.called for one in found.values() if one.called is not None}
+    return (seen - found.keys() - called) | there
 
 
 def compute(
@@ -188,10 +238,11 @@ def compute(
     """
     sorted_claims = _Sorted.of(claims, at)
     unreadable = observed.unreadable
+    unknown = _unknown(observed, sorted_claims)
     removals = [
         _removal(holding, sorted_claims, invalid or {}, at)
         for entitlement, holding in holdings.items()
-        if entitlement not in sorted_claims.live and entitlement.target not in unreadable
+        if entitlement not in sorted_claims.live and entitlement.target not in unreadable and entitlement not in unknown
     ]
     removals += [
         _removal(offer, sorted_claims, invalid or {}, at)
@@ -203,6 +254,7 @@ def compute(
         for entitlement, giving in sorted_claims.live.items()
         if entitlement.target not in unreadable
         and entitlement not in observed.offered
+        and entitlement not in unknown
         and (
             addition := _addition(
                 entitlement, giving, holdings.get(entitlement), observed.entitlements, at, importing=importing
@@ -215,6 +267,7 @@ def compute(
     removals += [Intended(Action.REMOVE, e, (), Reason.RETURNED, at) for e in returned]
     lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
     additions = [a for a in additions if a not in lost]
+    apart = {*observed.offered, *unknown, *(change.entitlement for change in lost)}
     over = {a.entitlement for a in additions if a.reason is Reason.TAKEN_OVER}
     adopted = [e for e in sorted_claims.live if e in observed.entitlements and e not in holdings and e not in over]
     return Plan(
@@ -225,10 +278,36 @@ def compute(
         blocked=tuple(sorted(sorted_claims.blocked, key=lambda c: c.grant)),
         unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive and e not in returned] + adopted)),
         unreadable=dict(sorted(unreadable.items())),
-        live=len(sorted_claims.live),
+        live=sum(1 for e in sorted_claims.live if e not in apart),
         lost=tuple(sorted(lost, key=_order)),
         offered=tuple(sorted(entitlement for entitlement in sorted_claims.live if entitlement in observed.offered)),
+        unknown=_doubts(unknown, holdings, begun or {}),
+        renamed=_doubts(
+            {e: one.why for e, one in observed.found.items() if one.there and one.why}, holdings, begun or {}
+        ),
     )
+
+
+def _unknown(observed: Observed, claims: _Sorted) -> dict[Entitlement, str]:
+    """Return of what nobody can tell whether it exists, and why.
+
+    What is gone by its number is gone. But while a grant of it is live it would be given again, to whoever bears the name
+    now: that waits for a person (invariant 15).
+    """
+    return {
+        entitlement: one.why
+        for entitlement, one in observed.found.items()
+        if one.there is None or (not one.there and one.why and entitlement in claims.live)
+    }
+
+
+def _doubts(
+    why: Mapping[Entitlement, str],
+    holdings: Mapping[Entitlement, Holding],
+    begun: Mapping[Entitlement, Holding],
+) -> tuple[Doubt, ...]:
+    known = {e: holdings.get(e) or begun.get(e) for e in why}
+    return tuple(sorted(Doubt(e, held.grants if held is not None else (), why[e]) for e, held in known.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,51 +381,3 @@ def _addition(
 
 def _order(change: Intended) -> tuple[Entitlement, str]:
     return (change.entitlement, change.reason.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Braked:
-    """A plan cut in two by the brake: what may be done, and what a person must confirm first."""
-
-    allowed: tuple[Intended, ...]
-    held: tuple[Intended, ...]
-    message: str = ""
-
-
-def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> Braked:
-    """Hold back a mass of changes (invariant 12). Expiry always passes; ``confirmed`` is the digest a person gave.
-
-    Too many removals hold back everything else, since something is wrong with what main says. Too many additions hold
-    back additions alone: a removal never waits for an addition (invariant 8). Only changes that open or end access
-    count; telling a target again what it holds already does not.
-    """
-    taken, given = _weighty(plan.changes)
-    problems = []
-    if taken and len(taken) > removals:
-        problems.append(
-            f"{len(taken)} removals that no window's end asks for, where the settings allow {removals} at once"
-        )
-    if given and len(given) > additions:
-        problems.append(f"{len(given)} additions, where the settings allow {additions} at once")
-    if not problems or confirmed == plan.digest:
-        return Braked(plan.changes, ())
-    held = set(given)
-    if taken and len(taken) > removals:
-        held = {*taken, *(change for change in plan.changes if change.action is Action.ADD)}
-    return Braked(
-        tuple(change for change in plan.changes if change not in held),
-        tuple(change for change in plan.changes if change in held),
-        "the brake holds: " + "; ".join(problems),
-    )
-
-
-def weight(changes: Iterable[Intended]) -> tuple[int, int]:
-    """Return how many of these removals and how many of these additions the brake counts."""
-    taken, given = _weighty(changes)
-    return len(taken), len(given)
-
-
-def _weighty(changes: Iterable[Intended]) -> tuple[list[Intended], list[Intended]]:
-    every = list(changes)
-    taken = [c for c in every if c.action is Action.REMOVE and c.reason not in BOUND_TO_TIME]
-    return taken, [c for c in every if c.action is Action.ADD and c.reason not in THERE_BEFORE]

@@ -14,11 +14,12 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple, cast
 
+from daypass.core.brake import Braked, brake, weight
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import BOUND_TO_TIME, Action, Braked, Entitlement, Intended, Reason, brake, weight
+from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.pipeline.carrier import Carrier, Progress
 from daypass.pipeline.readings import PATIENCE, Readings, unforeseen
 from daypass.pipeline.survey import Attend, ByReceipts, Ground, Survey, plan_on
@@ -89,7 +90,7 @@ def apply(
         if ground.calm is not None:
             _recalled(open_targets(ground.tip), ground.standing, ground.at)
             return early.joined(Applied(ground.calm))
-        readings = Readings(ground.targets, ground.standing.holdings, ground.at)
+        readings = Readings(ground.targets, ground.standing.holdings, ground.at, ground.begun)
         seen = readings.look(None if confirmed else PATIENCE, enough=enough)
         first = plan_on(ground, ground.standing, seen, ground.at)
         if not readings.late:
@@ -228,6 +229,8 @@ class _Work:
             unreadable=dict(sorted(self.unreadable.items())),
             lost=tuple(change for plan in plans for change in plan.lost),
             offered=tuple(sorted(entitlement for plan in plans for entitlement in plan.offered)),
+            unknown=tuple(sorted(doubt for plan in plans for doubt in plan.unknown)),
+            renamed=tuple(sorted(doubt for plan in plans for doubt in plan.renamed)),
         )
         whole = replace(self._first, plan=plan, recovered=recovered, late=late)
         held = tuple(change for part in self._parts for change in part.held)

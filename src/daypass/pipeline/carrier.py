@@ -14,7 +14,7 @@ from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import THERE_BEFORE, Action, Intended, Observed
+from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
 from daypass.pipeline.readings import AT_ONCE, observe, unforeseen
 from daypass.pipeline.survey import Survey
 from daypass.ports import Books, Done, Order, Target
@@ -135,7 +135,7 @@ class Carrier:
         held = self._standing.holdings.get(change.entitlement)
         until = change.until if change.action is Action.ADD else (held.until if held is not None else None)
         keys = self._keys(change.grants) if change.action is Action.ADD else ()
-        return Order(change.action, change.entitlement, at, until, keys)
+        return Order(change.action, change.entitlement, at, until, keys, held.numbers if held is not None else ())
 
     def _keys(self, grants: Sequence[GrantId]) -> tuple[str, ...]:
         """Return the public keys of whom a change is for, as the directory of main has them now."""
@@ -154,12 +154,14 @@ class Carrier:
             return [Outcome(c, ok=False, error=a.error) for c, a in zip(batch, answers, strict=True)]
         if not target.abilities.readable:
             return [_believed(change, answer) for change, answer in zip(batch, answers, strict=True)]
-        seen = observe({name: target}, {}, self._at)
+        orders = [self._orders[id(change)] for change in batch]
+        known = {o.entitlement: Holding(o.entitlement, (), o.until, o.numbers) for o in orders}
+        seen = observe({name: target}, known, self._at)
         if name in seen.unreadable:
             why = f"not read back: {seen.unreadable[name]}"
             return [Outcome(c, ok=False, error=a.error or why) for c, a in zip(batch, answers, strict=True)]
         return [
-            _seen(change, answer, _there(change, seen), hands_over=target.abilities.hands_over)
+            _seen(change, answer, seen, hands_over=target.abilities.hands_over)
             for change, answer in zip(batch, answers, strict=True)
         ]
 
@@ -194,14 +196,19 @@ def _believed(change: Intended, answer: Done) -> Outcome:
     return Outcome(change, not answer.error, answer.error, handover="" if answer.error else answer.handover)
 
 
-def _seen(change: Intended, answer: Done, present: bool, *, hands_over: bool) -> Outcome:
+def _seen(change: Intended, answer: Done, seen: Observed, *, hands_over: bool) -> Outcome:
     """Hold what a target said against what was seen there afterwards."""
+    found = seen.found.get(change.entitlement)
+    if found is not None and found.there is None:
+        return Outcome(change, ok=False, error=answer.error or f"nobody can tell: {found.why}")
+    present = _there(change, seen)
     wanted = change.action is Action.ADD
     if answer.error and wanted and (change.reason in THERE_BEFORE or hands_over):
         # It was there before, or what belongs to it never arrived: that it is there does not show that all was done.
         return Outcome(change, ok=False, error=answer.error)
     if present == wanted:
         # A write that reported an error may have taken effect all the same: what is seen decides.
-        return Outcome(change, ok=True, handover=answer.handover)
+        numbers = found.numbers if found is not None and wanted else ()
+        return Outcome(change, ok=True, handover=answer.handover, numbers=numbers)
     state = "still there" if present else "not there"
     return Outcome(change, ok=False, error=answer.error or f"{state} when read back")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Semaphore, Thread
 from typing import Generic, TypeVar, cast
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Entitlement, Holding, Observed
-from daypass.ports import Inviting, TargetReader
+from daypass.core.plan import Entitlement, Found, Holding, Numbers, Observed, by_number
+from daypass.ports import Inviting, Numbering, TargetReader
 
 AT_ONCE = 8
 """How many targets are changed side by side."""
@@ -89,14 +89,16 @@ class _Seen:
 
     entitlements: frozenset[Entitlement] = frozenset()
     offered: frozenset[Entitlement] = frozenset()
+    found: Mapping[Entitlement, Found] = field(default_factory=dict)
     error: str = ""
 
 
 class Readings:
     """The readings of one run, all begun at once, each told of once.
 
-    ``holdings`` and ``at`` stand in for a target that nobody can read: what the ledger says was given until later is
-    taken for what exists.
+    ``holdings`` are what is ours, to be looked for by numbers where these were recorded; with ``at`` they stand in for a
+    target that nobody can read: what the ledger says was given until later is taken for what exists. ``begun`` is what may
+    be ours, which has no numbers yet.
     """
 
     def __init__(
@@ -104,14 +106,16 @@ class Readings:
         targets: Mapping[str, TargetReader | EdgeError],
         holdings: Mapping[Entitlement, Holding],
         at: datetime,
+        begun: Iterable[Entitlement] = (),
     ) -> None:
+        ours = numbers_of(holdings, begun)
         self._targets = targets
         self._holdings = holdings
         self._at = at
         self._told: frozenset[str] = frozenset()
         self._asked = Aside(
             {
-                name: _reading(target)
+                name: _reading(target, {e: known for e, known in ours.items() if e.target == name})
                 for name, target in sorted(targets.items())
                 if not isinstance(target, EdgeError) and target.abilities.readable
             }
@@ -136,6 +140,7 @@ class Readings:
         found: set[Entitlement] = set()
         offered: set[Entitlement] = set()
         unreadable: dict[str, str] = {}
+        by_numbers: dict[Entitlement, Found] = {}
         for name, target in self._targets.items():
             if name in self._told:
                 unreadable[name] = "it was read before"
@@ -150,22 +155,33 @@ class Readings:
                 seen = self._asked.answer(name)
                 found |= seen.entitlements
                 offered |= seen.offered
+                by_numbers |= seen.found
                 if seen.error:
                     unreadable[name] = seen.error
         self._told = frozenset(self._targets) - waiting
-        return Observed(frozenset(found), unreadable, frozenset(offered))
+        return Observed(frozenset(found), unreadable, frozenset(offered), by_numbers)
 
 
-def _reading(target: TargetReader) -> Callable[[], _Seen]:
+def numbers_of(
+    holdings: Mapping[Entitlement, Holding], begun: Iterable[Entitlement] = ()
+) -> dict[Entitlement, Numbers]:
+    """Return the numbers of what is ours or may be, () where none were recorded."""
+    return dict.fromkeys(begun, ()) | {entitlement: held.numbers for entitlement, held in holdings.items()}
+
+
+def _reading(target: TargetReader, ours: Mapping[Entitlement, Numbers]) -> Callable[[], _Seen]:
     def read() -> _Seen:
+        found: Mapping[Entitlement, Found] = {}
         try:
-            found = target.observe()
+            seen = target.observe()
+            if target.abilities.numbers and ours:
+                found = cast("Numbering", target).find(ours)
             offers = cast("Inviting", target).awaited() if target.abilities.invites else frozenset()
         except EdgeError as error:
             return _Seen(error=error.message)
         except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
             return _Seen(error=unforeseen(error))
-        return _Seen(found, offers)
+        return _Seen(by_number(seen, found), offers, found)
 
     return read
 
@@ -176,7 +192,10 @@ def unforeseen(error: Exception) -> str:
 
 
 def observe(
-    targets: Mapping[str, TargetReader | EdgeError], holdings: Mapping[Entitlement, Holding], at: datetime
+    targets: Mapping[str, TargetReader | EdgeError],
+    holdings: Mapping[Entitlement, Holding],
+    at: datetime,
+    begun: Iterable[Entitlement] = (),
 ) -> Observed:
     """Read every target, side by side, and wait for all of them."""
-    return Readings(targets, holdings, at).look()
+    return Readings(targets, holdings, at, begun).look()

@@ -69,10 +69,10 @@ class Survey:
 
     @property
     def exit_code(self) -> ExitCode:
-        """PARTIAL when anything was refused, invalid or unreadable; FAILED when main is not followed."""
+        """PARTIAL when anything was refused, invalid, unreadable or unknown; FAILED when main is not followed."""
         if self.stuck is not None:
             return ExitCode.FAILED
-        broken = self.refusals or self.unproved or self.plan.unreadable or self.policy.broken
+        broken = self.refusals or self.unproved or self.plan.unreadable or self.plan.unknown or self.policy.broken
         bad = any(claim.blocked is not None for claim in self.plan.blocked)
         return ExitCode.PARTIAL if broken or bad else ExitCode.OK
 
@@ -100,6 +100,11 @@ class Ground:
     program: str = ""
     grounds: str = ""
     unsettled: frozenset[GrantId] | None = None
+
+    @property
+    def begun(self) -> frozenset[Entitlement]:
+        """What was begun and never finished."""
+        return frozenset(change.entitlement for change in self.standing.pending.values())
 
     def remember(self, found: Survey) -> None:
         """Keep that nothing is to be done, where that is so and nothing moved while it was found out."""
@@ -255,7 +260,9 @@ def survey(ground: Ground) -> Survey:
     """Wait for every target, and plan."""
     if ground.calm is not None:
         return ground.calm
-    found = plan_on(ground, ground.standing, observe(ground.targets, ground.standing.holdings, ground.at), ground.at)
+    found = plan_on(
+        ground, ground.standing, observe(ground.targets, ground.standing.holdings, ground.at, ground.begun), ground.at
+    )
     ground.remember(found)
     return found
 
@@ -292,8 +299,9 @@ def _nothing_to_say(found: Survey) -> bool:
     """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
     plan, admitted = found.plan, found.admitted
     said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost, plan.offered)
+    doubts = (plan.unknown, plan.renamed)
     left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
-    return not any(said) and not any(left)
+    return not any(said) and not any(doubts) and not any(left)
 
 
 def _taken(
@@ -361,6 +369,9 @@ def _recover(standing: Standing, observed: Observed, unreadable: set[str], invit
                 change, ok=False, error="nobody can see whether it was done; it is done again", recovered=True
             )
             continue
+        found = observed.found.get(change.entitlement)
+        if found is not None and found.there is None:
+            continue  # what bears the names is not there: nobody can tell what became of it
         present = change.entitlement in observed.entitlements
         held = standing.holdings.get(change.entitlement)
         if change.action is Action.ADD and present and held is not None and held.until != change.until:
@@ -377,7 +388,8 @@ def _recover(standing: Standing, observed: Observed, unreadable: set[str], invit
             why = "it is not there, and not offered any more"
         else:
             why = "it is not there: an earlier run did not bring it about"
-        yield Outcome(change, done, "" if done else why, recovered=True)
+        numbers = found.numbers if found is not None and done and change.action is Action.ADD else ()
+        yield Outcome(change, done, "" if done else why, recovered=True, numbers=numbers)
 
 
 def _with_recovered(
@@ -393,7 +405,7 @@ def _with_recovered(
         change = outcome.change
         if outcome.ok and change.action is Action.ADD:
             until = None if change.entitlement.target in handing else change.until
-            found[change.entitlement] = Holding(change.entitlement, change.grants, until)
+            found[change.entitlement] = Holding(change.entitlement, change.grants, until, outcome.numbers)
         elif outcome.ok:
             found.pop(change.entitlement, None)
     return found

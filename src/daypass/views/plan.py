@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from daypass.core.brake import Braked
 from daypass.core.ledger.receipt import Outcome, Refusal, entitlement_to_dict
-from daypass.core.plan import Action, Braked, Claim, Entitlement, Intended, Plan
+from daypass.core.plan import Action, Claim, Doubt, Entitlement, Intended, Plan
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
 
@@ -35,6 +36,11 @@ def _calm(plan: Plan) -> str:
     """Say that nothing is to be done, and no more than was seen: what could not be read is not as it should be."""
     if plan.unreadable:
         return f"Nothing to do where it could be read; {', '.join(plan.unreadable)} could not be, so nobody can tell there."
+    doubtful = len(plan.offered) + len(plan.unknown)
+    if doubtful:
+        awaiting = f"{len(plan.offered)} awaiting acceptance" if plan.offered else ""
+        unknown = f"{len(plan.unknown)} of which nobody can tell" if plan.unknown else ""
+        return f"No changes: {plan.live} live as they should be, {' and '.join(filter(None, (awaiting, unknown)))}."
     return f"No changes: {plan.live} live as they should be."
 
 
@@ -57,13 +63,23 @@ def _notes(plan: Plan, refusals: Iterable[Refusal], invalid: Iterable[str]) -> l
     lines += [f"waiting  {claim.grant}: opens {format_instant(claim.window.start)}" for claim in plan.waiting]
     lines += [f"unread   {target}: {why}; nothing is planned there" for target, why in plan.unreadable.items()]
     lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
-    lines += [f"invited  {_entitlement_text(entitlement)}; not accepted yet" for entitlement in plan.offered]
+    lines += [f"unknown  {_entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.unknown]
+    lines += [f"renamed  {_entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.renamed]
+    lines += [f"invited  {_entitlement_text(entitlement)}; awaiting acceptance" for entitlement in plan.offered]
     lines += [f"not ours {_entitlement_text(entitlement)}; left alone" for entitlement in plan.unmanaged]
     return lines
 
 
 def _entitlement_text(entitlement: Entitlement) -> str:
     return f"{entitlement.principal}  {entitlement.privilege}  on {entitlement.resource} ({entitlement.target})"
+
+
+def _givers(doubt: Doubt) -> str:
+    return f"  [{', '.join(doubt.grants)}]" if doubt.grants else ""
+
+
+def _doubt_json(doubt: Doubt) -> dict[str, Any]:
+    return entitlement_to_dict(doubt.entitlement) | {"grants": list(doubt.grants), "why": doubt.why}
 
 
 def _claim_json(claim: Claim) -> dict[str, Any]:
@@ -85,6 +101,8 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "invalid": list(invalid),
         "unreadable": dict(plan.unreadable),
         "lost": [change.to_dict() for change in plan.lost],
+        "unknown": [_doubt_json(doubt) for doubt in plan.unknown],
+        "renamed": [_doubt_json(doubt) for doubt in plan.renamed],
         "offered": [entitlement_to_dict(entitlement) for entitlement in plan.offered],
         "unmanaged": [entitlement_to_dict(entitlement) for entitlement in plan.unmanaged],
     }

@@ -10,6 +10,8 @@ names the SHA-256 of the envelope before it, so that none can be changed, droppe
 ``retired``   an admitted grant file is no longer in main
 ``intent``    changes about to be made at the targets
 ``outcome``   what came of one change; a removal is ``ok`` only after reading back that the access is gone
+``settled``   a person ended a doubt about access that a target cannot tell of: it is as the target names it today, or it
+              is written off and nothing gives it any more
 ``pulse``     a run came to its end and had nothing else to say
 """
 
@@ -21,13 +23,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from daypass.core.grant import GrantId, Oid
-from daypass.core.plan import Entitlement, Intended
+from daypass.core.plan import Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:daypass:receipt:v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-KINDS = ("genesis", "admitted", "refused", "retired", "intent", "outcome", "pulse")
+KINDS = ("genesis", "admitted", "refused", "retired", "intent", "outcome", "settled", "pulse")
 
 
 def envelope_digest(raw: bytes) -> str:
@@ -124,7 +126,8 @@ class Intent:
 class Outcome:
     """What came of one intended change. ``recovered``: an earlier run died before it could say.
 
-    ``handover`` is what the subject receives: a certificate, or a secret that only their own key opens.
+    ``handover`` is what the subject receives: a certificate, or a secret that only their own key opens. ``numbers`` are
+    those by which the target knows what was given.
     """
 
     change: Intended
@@ -132,6 +135,31 @@ class Outcome:
     error: str = ""
     recovered: bool = False
     handover: str = ""
+    numbers: Numbers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A person ended a doubt about ``holding``, as the ledger had it.
+
+    ``adopted``: whoever and whatever bears the names now is meant, and the numbers that were recorded are forgotten. Else
+    it is written off: ours no longer, though nobody has seen it gone, and ``files`` (grant, blob, landing), all that would
+    give it again, give nothing any more. ``by`` is who said so, ``reason`` the SHA-256 of why (``sha256:…``).
+    """
+
+    holding: Holding
+    adopted: bool
+    by: str
+    reason: str
+    files: tuple[tuple[GrantId, Oid, Oid], ...] = ()
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Why the files that were written off give nothing."""
+        return tuple(Refusal(grant, blob, landing, "written-off", WRITTEN_OFF) for grant, blob, landing in self.files)
+
+
+WRITTEN_OFF = "what it gave could not be found at the target, and was written off; ask again for access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +177,7 @@ class Pulse:
     exit: int = 0
 
 
-Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Pulse
+Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse
 
 
 @dataclass(frozen=True, slots=True)

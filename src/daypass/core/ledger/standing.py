@@ -10,6 +10,7 @@ once or in portions. The rules of the fold:
   answer was lost, and access that we may have given must not be forgotten;
 - an addition that came about makes the entitlement ours, a removal that was seen to have come about ends that. A
   removal that failed changes nothing;
+- a doubt that was settled leaves the entitlement ours, by its name of today, or ours no longer and its grants refused;
 - what an addition handed over is remembered until it ends by itself. When the entitlement is taken away before, or cut
   to an earlier end, it has ended early, and stays so even where the entitlement is given again.
 """
@@ -17,17 +18,17 @@ once or in portions. The rules of the fold:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -287,11 +288,26 @@ class Delta:
             self.admissions[body.grant] = body
             self.refusals[body.grant] = None
         elif isinstance(body, Refusal):
-            self.admissions[body.grant] = None
-            self.refusals[body.grant] = body
+            self._refuse(body)
         elif isinstance(body, Retirement):
             self.admissions[body.grant] = None
             self.refusals[body.grant] = None
+        elif isinstance(body, Settled):
+            self._end_doubt(body)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.admissions[refusal.grant] = None
+        self.refusals[refusal.grant] = refusal
+
+    def _end_doubt(self, settled: Settled) -> None:
+        held = settled.holding
+        self.holdings[held.entitlement] = replace(held, numbers=()) if settled.adopted else None
+        for refusal in settled.refusals:
+            self._refuse(refusal)
+        if not settled.adopted:
+            for action in Action:
+                self.pending[action, held.entitlement] = None
+            self._cut(held.entitlement, _NEVER)
 
     def _settle(self, outcome: Outcome, sequence: int) -> None:
         change = outcome.change
@@ -302,7 +318,7 @@ class Delta:
         else:
             self.pending[opened] = change
         if outcome.ok:
-            holding = Holding(change.entitlement, change.grants, change.until) if added else None
+            holding = Holding(change.entitlement, change.grants, change.until, outcome.numbers) if added else None
             self.holdings[change.entitlement] = holding
             if not added:
                 self._cut(change.entitlement, _NEVER)

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from daypass.core.errors import LedgerError
 from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ledger.fields import Fields
 from daypass.core.ledger.receipt import (
     PREDICATE_TYPE,
     STATEMENT_TYPE,
@@ -34,15 +34,14 @@ from daypass.core.ledger.receipt import (
     Receipt,
     Refusal,
     Retirement,
+    Settled,
     entitlement_from_dict,
     entitlement_to_dict,
 )
-from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.window import Window, format_instant, parse_instant
+from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers, Reason
+from daypass.core.window import Window, format_instant
 
-_T = TypeVar("_T")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
-_OBJECT = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
 
 
 def to_statement(receipt: Receipt) -> dict[str, Any]:
@@ -72,11 +71,11 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
 
     Raises LedgerError, saying what was expected, for anything else.
     """
-    top = _Fields(statement, "the statement", ("_type", "subject", "predicateType", "predicate"))
+    top = Fields(statement, "the statement", ("_type", "subject", "predicateType", "predicate"))
     top.same("_type", STATEMENT_TYPE)
     top.same("predicateType", PREDICATE_TYPE)
     names = ("kind", "sequence", "previous", "at", "main", "run", "body")
-    predicate = _Fields(top.take("predicate", dict), "the predicate", names)
+    predicate = Fields(top.take("predicate", dict), "the predicate", names)
     body = body_from_dict(predicate.text("kind"), predicate.take("body", dict))
     if top.take("subject", list) != _subject(body):
         raise LedgerError(f"expected the subject that the body is about, got {canonical(statement['subject'])}")
@@ -120,6 +119,8 @@ def _subject(body: Body) -> list[dict[str, Any]]:
         return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
     if isinstance(body, Refusal | Retirement):
         return [{"name": body.grant, "digest": _sha256(body.grant)}]
+    if isinstance(body, Settled):
+        return [{"name": grant, "digest": _sha256(grant)} for grant in body.holding.grants]
     changes = body.changes if isinstance(body, Intent) else (body.change,)
     grants = sorted({grant for change in changes for grant in change.grants})
     if grants:
@@ -141,7 +142,10 @@ def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
             "error": body.error,
             "recovered": body.recovered,
             **({"handover": body.handover} if body.handover else {}),
+            **({"numbers": dict(body.numbers)} if body.numbers else {}),
         }
+    if isinstance(body, Settled):
+        return "settled", _settled_to_dict(body)
     if isinstance(body, Intent):
         if not body.changes:
             raise RuntimeError("an intent without changes says nothing")
@@ -196,80 +200,8 @@ def _admission_to_dict(body: Admission) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=4096)
-def _read_instant(text: str) -> datetime:
-    """Read an instant in the one spelling that receipts use. Raises ValueError for any other."""
-    value = parse_instant(text)
-    if format_instant(value) != text:
-        raise ValueError(f"expected an instant in UTC, written with Z, got {text!r}")
-    return value
-
-
-class _Fields:
-    """One mapping of a statement whose keys are known; every value is taken with its type."""
-
-    __slots__ = ("_data", "_where")
-
-    def __init__(
-        self, data: Mapping[str, Any], where: str, names: tuple[str, ...], optional: tuple[str, ...] = ()
-    ) -> None:
-        self._data = data
-        self._where = where
-        for name in names:
-            if name not in data:
-                raise LedgerError(f"{where} has no {name!r}")
-        if len(data) != len(names):
-            unknown = sorted(set(data) - set(names) - set(optional))
-            if unknown:
-                raise LedgerError(f"{where} has an unknown key {unknown[0]!r}")
-
-    def take(self, name: str, kind: type[_T]) -> _T:
-        value = self._data[name]
-        if type(value) is not kind:  # a boolean is no number here, and a subclass is nothing that JSON gives
-            words = {dict: "a mapping", list: "a list", str: "text", int: "a whole number", bool: "true or false"}
-            raise LedgerError(f"expected {name} of {self._where} to be {words[kind]}, got {canonical(value)}")
-        return value
-
-    def text(self, name: str) -> str:
-        return self.take(name, str)
-
-    def number(self, name: str) -> int:
-        value = self.take(name, int)
-        if value < 0:
-            raise LedgerError(f"expected {name} of {self._where} to be 0 or more, got {value}")
-        return value
-
-    def same(self, name: str, wanted: str) -> None:
-        if self._data[name] != wanted:
-            raise LedgerError(f"expected {name} of {self._where} to be {wanted!r}, got {canonical(self._data[name])}")
-
-    def object(self, name: str) -> Oid:
-        value = self.take(name, str)
-        if not _OBJECT.fullmatch(value):
-            raise LedgerError(f"expected {name} of {self._where} to be a git object id, got {value!r}")
-        return Oid(value)
-
-    def instant(self, name: str) -> datetime:
-        try:
-            return _read_instant(self.take(name, str))
-        except ValueError as error:
-            raise LedgerError(f"{name} of {self._where}: {error}") from None
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        found = self.take(name, list)
-        if not all(type(item) is str for item in found):
-            raise LedgerError(f"expected {name} of {self._where} to be a list of texts, got {canonical(found)}")
-        return tuple(found)
-
-    def mappings(self, name: str) -> Iterable[dict[str, Any]]:
-        found = self.take(name, list)
-        if not all(type(item) is dict for item in found):
-            raise LedgerError(f"expected {name} of {self._where} to be a list of mappings, got {canonical(found)}")
-        return found
-
-
 def _genesis(data: dict[str, Any]) -> Genesis:
-    return Genesis(_Fields(data, "a genesis", ("keys",)).texts("keys"))
+    return Genesis(Fields(data, "a genesis", ("keys",)).texts("keys"))
 
 
 _ENTITLEMENT = ("target", "resource", "principal", "privilege")
@@ -281,8 +213,8 @@ _ADMISSION = (
 
 
 def _admission(data: dict[str, Any]) -> Admission:
-    of = _Fields(data, "an admission", _ADMISSION)
-    span = _Fields(of.take("window", dict), "a window", ("from", "until"))
+    of = Fields(data, "an admission", _ADMISSION)
+    span = Fields(of.take("window", dict), "a window", ("from", "until"))
     try:
         window = Window(span.instant("from"), span.instant("until"))
     except ValueError as error:
@@ -315,12 +247,12 @@ def _admission(data: dict[str, Any]) -> Admission:
 
 
 def _approval(data: dict[str, Any]) -> ApprovalRecord:
-    of = _Fields(data, "an approval", ("by", "source", "commit", "at", "review"))
+    of = Fields(data, "an approval", ("by", "source", "commit", "at", "review"))
     return ApprovalRecord(of.text("by"), of.text("source"), of.object("commit"), of.instant("at"), of.text("review"))
 
 
 def _entitlement(data: dict[str, Any]) -> Entitlement:
-    of = _Fields(data, "an entitlement", _ENTITLEMENT)
+    of = Fields(data, "an entitlement", _ENTITLEMENT)
     for name in _ENTITLEMENT:
         of.text(name)
     return entitlement_from_dict(data)
@@ -328,7 +260,7 @@ def _entitlement(data: dict[str, Any]) -> Entitlement:
 
 def _change(data: dict[str, Any]) -> Intended:
     names = ("action", *_ENTITLEMENT, "grants", "reason", "due")
-    of = _Fields(data, "a change", names, ("until",))
+    of = Fields(data, "a change", names, ("until",))
     return Intended(
         action=_word(of, "action", Action),
         entitlement=Entitlement(of.text("target"), of.text("resource"), of.text("principal"), of.text("privilege")),
@@ -342,7 +274,7 @@ def _change(data: dict[str, Any]) -> Intended:
 _W = TypeVar("_W", Action, Reason)
 
 
-def _word(of: _Fields, name: str, words: type[_W]) -> _W:
+def _word(of: Fields, name: str, words: type[_W]) -> _W:
     text = of.text(name)
     try:
         return words(text)
@@ -351,7 +283,7 @@ def _word(of: _Fields, name: str, words: type[_W]) -> _W:
 
 
 def _intent(data: dict[str, Any]) -> Intent:
-    of = _Fields(data, "an intent", ("changes", "plan"))
+    of = Fields(data, "an intent", ("changes", "plan"))
     changes = tuple(_change(item) for item in of.mappings("changes"))
     if not changes:
         raise LedgerError("an intent names no change")
@@ -360,28 +292,78 @@ def _intent(data: dict[str, Any]) -> Intent:
 
 def _outcome(data: dict[str, Any]) -> Outcome:
     handed = "handover" in data
-    of = _Fields(data, "an outcome", ("change", "ok", "error", "recovered"), ("handover",))
+    of = Fields(data, "an outcome", ("change", "ok", "error", "recovered"), ("handover", "numbers"))
     change = _change(of.take("change", dict))
     handover = of.text("handover") if handed else ""
     if handed and not handover:
         raise LedgerError("an outcome that hands nothing over does not say so")  # else one outcome had two spellings
-    return Outcome(change, of.take("ok", bool), of.text("error"), of.take("recovered", bool), handover)
+    numbers = _numbers(of.take("numbers", dict)) if "numbers" in data else ()
+    return Outcome(change, of.take("ok", bool), of.text("error"), of.take("recovered", bool), handover, numbers)
+
+
+def _numbers(data: dict[str, Any]) -> Numbers:
+    if not data or not all(type(number) is str and number for number in data.values()):
+        raise LedgerError(f"expected numbers to be texts by name, at least one, got {canonical(data)}")
+    return tuple(sorted(data.items()))
+
+
+def _settled_to_dict(body: Settled) -> dict[str, Any]:
+    held = body.holding
+    return {
+        "entitlement": entitlement_to_dict(held.entitlement),
+        "grants": list(held.grants),
+        **({"until": _instant(held.until)} if held.until is not None else {}),
+        **({"numbers": dict(held.numbers)} if held.numbers else {}),
+        "adopted": body.adopted,
+        "by": body.by,
+        "reason": body.reason,
+        "files": [{"grant": grant, "blob": blob, "landing": landing} for grant, blob, landing in body.files],
+    }
+
+
+def _settled(data: dict[str, Any]) -> Settled:
+    of = Fields(
+        data, "a settlement", ("entitlement", "grants", "adopted", "by", "reason", "files"), ("until", "numbers")
+    )
+    grants = tuple(GrantId(grant) for grant in of.texts("grants"))
+    if not grants:
+        raise LedgerError("a settlement names no grant")
+    reason = of.text("reason")
+    if not _SHA256.fullmatch(reason):
+        raise LedgerError(f"expected reason of a settlement to be a digest, got {reason!r}")
+    return Settled(
+        Holding(
+            _entitlement(of.take("entitlement", dict)),
+            grants,
+            of.instant("until") if "until" in data else None,
+            _numbers(of.take("numbers", dict)) if "numbers" in data else (),
+        ),
+        of.take("adopted", bool),
+        of.text("by"),
+        reason,
+        tuple(_file(item) for item in of.mappings("files")),
+    )
+
+
+def _file(data: dict[str, Any]) -> tuple[GrantId, Oid, Oid]:
+    of = Fields(data, "a file", ("grant", "blob", "landing"))
+    return GrantId(of.text("grant")), of.object("blob"), of.object("landing")
 
 
 def _refusal(data: dict[str, Any]) -> Refusal:
-    of = _Fields(data, "a refusal", ("grant", "blob", "landing", "code", "message"))
+    of = Fields(data, "a refusal", ("grant", "blob", "landing", "code", "message"))
     return Refusal(
         GrantId(of.text("grant")), of.object("blob"), of.object("landing"), of.text("code"), of.text("message")
     )
 
 
 def _retirement(data: dict[str, Any]) -> Retirement:
-    of = _Fields(data, "a retirement", ("grant", "blob", "commit"))
+    of = Fields(data, "a retirement", ("grant", "blob", "commit"))
     return Retirement(GrantId(of.text("grant")), of.object("blob"), of.object("commit"))
 
 
 def _pulse(data: dict[str, Any]) -> Pulse:
-    of = _Fields(data, "a pulse", ("live", "exit"))
+    of = Fields(data, "a pulse", ("live", "exit"))
     return Pulse(of.take("live", int), of.take("exit", int))
 
 
@@ -392,5 +374,6 @@ _READERS: Mapping[str, Callable[[dict[str, Any]], Body]] = {
     "retired": _retirement,
     "intent": _intent,
     "outcome": _outcome,
+    "settled": _settled,
     "pulse": _pulse,
 }

@@ -25,7 +25,7 @@ from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_f
 from daypass.core.plan import Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-TABLES_VERSION = 3
+TABLES_VERSION = 4
 """Counts up when the tables below change."""
 
 _TABLES = {
@@ -36,7 +36,7 @@ _TABLES = {
     "refused": "grant_id TEXT PRIMARY KEY, blob TEXT NOT NULL, landing TEXT NOT NULL, code TEXT NOT NULL,"
     " message TEXT NOT NULL",
     "holding": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER, grants TEXT NOT NULL,"
-    " until INTEGER, PRIMARY KEY(resource, principal, privilege, target)",
+    " until INTEGER, numbers TEXT NOT NULL, PRIMARY KEY(resource, principal, privilege, target)",
     "taken": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " PRIMARY KEY(resource, principal, privilege, target)",
     "pending": "action TEXT, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
@@ -193,12 +193,13 @@ class Reader:
     def _holdings(self) -> dict[Entitlement, Holding]:
         self._word_list()
         found: list[Holding] = []
-        for *which, grants, until in self._query(
-            "SELECT target, resource, principal, privilege, grants, until FROM holding"
+        for *which, grants, until, numbers in self._query(
+            "SELECT target, resource, principal, privilege, grants, until, numbers FROM holding"
         ):
             givers = tuple(grants.split("\n")) if grants else ()
             end = utc(until) if until is not None else None
-            found.append(Holding(self._entitlement((which[0], which[1], which[2], which[3])), givers, end))
+            known = tuple(sorted(json.loads(numbers).items())) if numbers else ()
+            found.append(Holding(self._entitlement((which[0], which[1], which[2], which[3])), givers, end, known))
         return {holding.entitlement: holding for holding in found}
 
     def _taken(self) -> frozenset[Entitlement]:
@@ -275,7 +276,12 @@ class Writer:
         self._put(
             "holding",
             [
-                (*self._which(h.entitlement), "\n".join(h.grants), _seconds(h.until) if h.until is not None else None)
+                (
+                    *self._which(h.entitlement),
+                    "\n".join(h.grants),
+                    _seconds(h.until) if h.until is not None else None,
+                    canonical(dict(h.numbers)) if h.numbers else "",
+                )
                 for h in held
             ],
         )
