@@ -139,6 +139,7 @@ def test_a_second_run_of_a_comment_opens_nothing_twice(granted: Office) -> None:
 
 
 def test_what_is_gone_from_main_is_not_ended_again(granted: Office, access: Access) -> None:
+    access.git("config", "user.email", "erin@example.com")  # the local forge takes whom git names for who asks
     ask(granted, ERIN, "/end")
     access.run("gate", "2", "--at", "2026-11-20T10:10:00Z")
     access.run("apply", "--at", "2026-11-20T10:11:00Z")

@@ -249,7 +249,7 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
 
 
 def tidy_up(site: Any, at: datetime, *, enough: Callable[[], bool] = lambda: False) -> tuple[list[str], bool]:
-    """Close requests that nobody answered and keep the removal pull request; return what to say, and whether all went.
+    """Close requests that were open for too long and keep the removal pull request; return what to say, and whether all went.
 
     What is only tidiness fails by itself: the access is gone already, and the next run tries again. ``enough`` cuts it
     short: something ends, and that is no matter of tidiness.
@@ -269,10 +269,21 @@ def tidy_up(site: Any, at: datetime, *, enough: Callable[[], bool] = lambda: Fal
 
 
 def _close_stale(site: Any, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
+    from daypass.core.window import format_duration
     from daypass.pipeline.expire import close_stale
+    from daypass.pipeline.gate import look as judge
+    from daypass.pipeline.titles import stale_reason
 
     limit = site.settings.limits.open_request
-    closed = close_stale(site.history, site.forge, main=site.main, limit=limit, at=at, enough=enough)
+
+    def why(pull: Any) -> str:
+        try:
+            found = judge(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
+        except (EdgeError, RefusedError):  # then nobody looked at what people said of it
+            return f"it was open for longer than {format_duration(limit)}"
+        return stale_reason(found, limit)
+
+    closed = close_stale(site.history, site.forge, main=site.main, limit=limit, at=at, why=why, enough=enough)
     for pull in closed:
         yield f"Closed #{pull.number} {pull.title}: {pull.closed_reason}"
 

@@ -133,7 +133,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
     else:
         for found in results:
             click.echo(gated_text(found), nl=False)
-        if not results:
+        if not numbers:
             click.echo("No open requests.")
     if merged and not site.elsewhere:
         say("Next: `daypass apply` makes the targets so")

@@ -58,7 +58,7 @@ class Pull:
 
     ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
     asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
-    among the pushers. ``pushed_at`` is when the head moved last, None where that is not known.
+    among the pushers. ``pushed_at`` is when the head moved last, None where that is not known. A ``draft`` is not merged.
     """
 
     number: int
@@ -74,6 +74,7 @@ class Pull:
     origin: str = ""
     machines: frozenset[str] = frozenset()
     pushed_at: datetime | None = None
+    draft: bool = False
 
     @property
     def asked_at(self) -> datetime:
@@ -147,12 +148,16 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether the approvals suffice. ``blocks`` says in words what forbids the merge whoever else approves."""
+    """Whether the approvals suffice. ``blocks`` says in words what forbids the merge whoever else approves.
+
+    ``rejected_by`` are those of whom a rejection is among them.
+    """
 
     statuses: tuple[Status, ...]
     counted: tuple[Counted, ...]
     ignored: tuple[Ignored, ...]
     blocks: tuple[str, ...] = ()
+    rejected_by: tuple[str, ...] = ()
 
     @property
     def met(self) -> bool:
@@ -198,6 +203,7 @@ def judge(
     """
     last, ignored = _last_reviews(reviews, at)
     blocks = list(excluded.unresolved)
+    rejected: list[str] = []
     approvals: dict[str, Review] = {}
     for handle, review in last.items():
         if review.state == "withdrawn":
@@ -206,6 +212,7 @@ def judge(
             always = excluded.people.get(handle)  # what no group could change is said first
             ignored.append(Ignored(review, f"{handle} {always or 'is in no group that is asked'}"))
         elif review.state == "rejected":
+            rejected.append(handle)
             blocks.append(f"{handle} rejected it at {review.commit[:12]}; only {handle} can take that back")
         elif why := _why_not(review, needs, head, excluded, opened_at):
             ignored.append(Ignored(review, why))
@@ -220,7 +227,8 @@ def judge(
     busy = {c.handle for c in counted} | set(excluded.people)
     statuses = tuple(_status(need, people, busy, opened_at, at) for need, people in zip(needs, taken, strict=True))
     order = {id(review): place for place, review in enumerate(reviews)}
-    return Judgement(statuses, counted, tuple(sorted(ignored, key=lambda i: order[id(i.review)])), tuple(blocks))
+    told = tuple(sorted(ignored, key=lambda i: order[id(i.review)]))
+    return Judgement(statuses, counted, told, tuple(blocks), tuple(rejected))
 
 
 def _last_reviews(reviews: Sequence[Review], at: datetime) -> tuple[dict[str, Review], list[Ignored]]:

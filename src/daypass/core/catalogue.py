@@ -168,6 +168,8 @@ class Limits:
     """Bounds that hold whatever rules say; the defaults are the brake when the settings name none.
 
     ``approvers`` are the kinds of employment whose people may approve, empty where the settings do not say: all of them.
+    ``end`` and ``revoke`` are the sources of those who may end somebody's access (`daypass.core.policy.ending`); None:
+    the usual ones. ``pause``: nothing is given for now, and what ends goes on ending.
     """
 
     max_duration: timedelta = timedelta(days=30)
@@ -175,6 +177,9 @@ class Limits:
     brake_removals: Share = field(default_factory=lambda: Share(percent=25))
     brake_additions: Share = field(default_factory=lambda: Share(count=100))
     approvers: tuple[str, ...] = ()
+    end: tuple[str, ...] = ("subject", "requester", "owners")
+    revoke: tuple[str, ...] | None = None
+    pause: bool = False
 
 
 @dataclass(frozen=True, slots=True)

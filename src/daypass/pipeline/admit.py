@@ -296,17 +296,13 @@ class _Prover:
         folders = {change.path.rpartition("/")[0] for change in landing.changes if change.path.startswith(FOLDER)}
         listed = sorted(folders) if len(folders) <= _MANY_FOLDERS else [FOLDER.rstrip("/")]
         reviewed = {entry.path: entry.oid for under in listed for entry in self._history.entries(merge.head, under)}
-        asked = Asked(pull.opened_by.handle, pull.asked_at, self._window_of, self._is_current)
+        asked = Asked(pull.opened_by.handle, pull.asked_at, self._current, self._is_current)
         proposal = read_proposal(
             self._history, self._policy_at, base=merge.base, head=merge.head, asked=asked, at=merge.at
         )
         evidence = gather(self._history, self._forge, pull, base=merge.base, head=merge.head)
         verdicts = weigh(proposal, evidence, at=merge.at)
         return _Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts})
-
-    def _window_of(self, name: GrantId) -> Window | None:
-        current = self._current(name)
-        return current.window if current is not None else None
 
     def _narrowed(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | None:
         """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""

@@ -12,9 +12,14 @@ from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Decision, Request, Requirement, approvers, decide
+from daypass.core.policy.ending import Ending, may_end, may_revoke, owners
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.rules import OWNERS
 from daypass.pipeline.proposal import Item, Proposal
 from daypass.ports import Commit, ForgeReader, History
+
+REVOCATION = "daypass/revoke/"
+"""How the branches of emergency stops begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Verdict:
             return False
         decision = self.item.decision
         if decision is None:
-            return self.item.kind in ("narrow", "remove")
+            return self.item.kind in ("narrow", "remove") and (self.judgement is None or self.judgement.met)
         if decision.denials:
             return False
         return self.judgement.met if self.judgement is not None else decision.automatic
@@ -67,9 +72,13 @@ def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verd
 
 
 def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime) -> Verdict:
+    alone = item.ending is None or ends_alone(proposal.policy, item.ending, evidence.pull, at)
     if item.decision is None or item.grant is None:
-        return Verdict(item, None, _stranger_problems(evidence.pull))
+        judgement = None if alone or item.ending is None else _owner_judges(item.ending, proposal, evidence, at)
+        return Verdict(item, judgement, _stranger_problems(evidence.pull))
     problems = (*_requester_problems(item, evidence.pull), *_pusher_problems(item, proposal, evidence.pull, at))
+    if not alone and OWNERS not in {requirement.source for requirement in item.decision.requirements}:
+        problems += (_replaces(item),)
     if item.decision.automatic and not item.decision.requirements:
         return Verdict(item, None, problems)
     excluded = excluded_people(evidence.pull, evidence.commits, item.grant.subject, proposal.policy.catalogue.directory)
@@ -82,6 +91,45 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
         at=at,
     )
     return Verdict(item, judgement, problems)
+
+
+def ends_alone(policy: Policy, ending: Ending, pull: Pull, at: datetime) -> bool:
+    """Say whether all who made a request may end this access: who opened it, and who pushed to it.
+
+    The emergency stop is a request from a branch of its own name, and has people of its own (`limits.revoke`).
+    """
+    may = set(may_end(policy.catalogue, ending, at))
+    if is_revocation(pull):
+        may |= set(may_revoke(policy.catalogue, ending, at))
+    return all(
+        account.person and account.proved and account.handle in may for account in (pull.opened_by, *pull.pushers)
+    )
+
+
+def is_revocation(pull: Pull) -> bool:
+    """Say whether a request says that it is an emergency stop; who made it decides whether it is one."""
+    return pull.branch.startswith(REVOCATION)
+
+
+def _owner_judges(ending: Ending, proposal: Proposal, evidence: Evidence, at: datetime) -> Judgement:
+    """Hold the reviews against what a removal by anybody else needs: an owner of the resource who had no hand in it."""
+    catalogue = proposal.policy.catalogue
+    return judge(
+        [Need(source=OWNERS, at_least=1, eligible=frozenset(owners(catalogue, ending, at)))],
+        [review for review in evidence.reviews if review.at <= at],
+        head=proposal.head,
+        excluded=excluded_people(evidence.pull, evidence.commits, "", catalogue.directory),
+        opened_at=evidence.pull.asked_at,
+        at=at,
+    )
+
+
+def _replaces(item: Item) -> Finding:
+    """Refuse to take somebody's access away under the cover of giving some to somebody else."""
+    assert item.ending is not None  # noqa: S101  (asked by the caller)
+    message = f"it replaces the grant of {item.ending.subject}, which none who made this request may end alone"
+    hint = "ask in a file of its own; `daypass end` asks for the end of the other"
+    return Finding("ends-anothers", Place(item.grant.path if item.grant else ""), message, hint)
 
 
 def needs(policy: Policy, grant: Grant, decision: Decision) -> tuple[Need, ...]:

@@ -11,7 +11,6 @@ from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
-from daypass.core.window import format_duration
 from daypass.ports import Forge, History
 
 BRANCH = "daypass/removal"
@@ -81,9 +80,10 @@ def close_stale(
     main: str,
     limit: timedelta,
     at: datetime,
+    why: Callable[[Pull], str],
     enough: Callable[[], bool] = lambda: False,
 ) -> Iterator[Pull]:
-    """Close requests that nobody answered in time, with a reason, and yield each (invariant 14).
+    """Close requests that did not come to an end in time, and yield each (invariant 14). ``why`` says what was missing.
 
     The removal pull request stays, and so does what asks for no access: a change of policy may take its time. One that
     cannot be closed does not keep the others open: where somebody else was first there is nothing to say, and a record
@@ -100,7 +100,7 @@ def close_stale(
         try:
             if not _asks(history, forge.pull(pull.number), main):
                 continue
-            forge.close(pull.number, reason=f"nobody answered within {format_duration(limit)}", at=at)
+            forge.close(pull.number, reason=why(pull), at=at)
         except ConflictError:
             continue
         except (EdgeError, RefusedError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,13 +11,13 @@ from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.standing import Standing
-from daypass.core.window import format_duration, format_instant
+from daypass.core.window import format_instant
 from daypass.pipeline.evidence import Verdict, gather, weigh
 from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal
+from daypass.pipeline.titles import plain_name, stale_reason, title_of
 from daypass.ports import Forge, ForgeReader, History
 
 _NO_GRANTS = "no-grants"
-_ODD = re.compile(r"[^A-Za-z0-9./_-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,12 @@ class Gated:
     def met(self) -> bool:
         """Whether it may be merged: something is proposed, nothing is wrong, and every part has what it needs."""
         clean = not any(finding.is_error for finding in self.proposal.findings)
-        return clean and bool(self.verdicts) and all(verdict.met for verdict in self.verdicts)
+        return clean and self.judged and not self.pull.draft
+
+    @property
+    def judged(self) -> bool:
+        """Whether each part has what it needs, whatever else keeps the request from being merged."""
+        return bool(self.verdicts) and all(verdict.met for verdict in self.verdicts)
 
     @property
     def no_request(self) -> bool:
@@ -91,7 +95,7 @@ def _look(
         admission = standing.admission(grant)
         return admission is not None and admission.blob == blob
 
-    asked = Asked(pull.opened_by.handle, pull.asked_at, standing.window_of, proved)
+    asked = Asked(pull.opened_by.handle, pull.asked_at, standing.admission, proved)
     proposal = read_proposal(history, policy_at, base=base, head=pull.head, asked=asked, at=at, trace=True)
     proposal = _grants_only(proposal)
     if not proposal.items:
@@ -121,7 +125,7 @@ def gate(
     limit = found.proposal.policy.catalogue.settings.limits.open_request
     unknown = found.proposal.policy.broken  # nobody knows then what the limit is
     if pull.opened_at <= at - limit and not unknown and not found.no_request:
-        reason = f"nobody answered within {format_duration(limit)}"
+        reason = stale_reason(found, limit)
         forge.close(number, reason=reason, at=at)
         closed = replace(pull, state="closed", closed_reason=reason)
         return Gated(closed, found.proposal, found.verdicts, closed=reason)
@@ -148,12 +152,8 @@ def merge_message(found: Gated, standing: Standing) -> str:
     Free text of people (reasons, titles) stays out of it, so that nothing they write can be taken for a trailer or
     for an instruction to the forge such as "skip ci".
     """
-    verbs = {"new": "Grant", "widen": "Widen", "narrow": "Narrow", "remove": "Remove"}
     items = found.proposal.items
-    first = items[0]
-    what = _name(first.id) if len(items) == 1 else f"{len(items)} grants"
-    title = f"{verbs[first.kind]} {what}"
-    trailers = [f"Daypass-Grant: {_name(item.id)}" for item in items]
+    trailers = [f"Daypass-Grant: {plain_name(item.id)}" for item in items]
     trailers += [
         f"Daypass-Pull: {found.pull.number}",
         f"Daypass-Head: {found.pull.head}",
@@ -167,15 +167,7 @@ def merge_message(found: Gated, standing: Standing) -> str:
     trailers += [f"Daypass-Policy: {found.proposal.policy.digest}"]
     trailers += [f"Daypass-Rules: {', '.join(rules)}"] if rules else []
     trailers += [f"Daypass-Ledger: {standing.digest}"] if standing.digest else []
-    return f"{title} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
-
-
-def _name(grant: GrantId) -> str:
-    """Write a grant's id so that it can be nothing but an id.
-
-    A file that can be no grant may have come to main around the gate; its name must not act when its removal is merged.
-    """
-    return _ODD.sub("?", grant)
+    return f"{title_of(items)} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
 
 
 def in_turn(pulls: Iterable[Pull]) -> list[int]:

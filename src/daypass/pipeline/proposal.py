@@ -16,7 +16,9 @@ from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, narrows
-from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.ledger.receipt import Admission
+from daypass.core.policy.decision import Decision, Request, decide, ends
+from daypass.core.policy.ending import Ending
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.ports import Change, History
@@ -27,7 +29,8 @@ class Item:
     """One grant that a pull request touches.
 
     ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``grant`` is the proposed one, None when it is removed;
-    ``old`` is the base's, None when new. ``decision`` is None for what needs none: narrowing and removing.
+    ``old`` is the base's, None when new. ``decision`` is None for what no rule decides: narrowing and removing.
+    ``ending`` is the access that it takes away from somebody, None where it takes none that is still to run.
     """
 
     id: GrantId
@@ -36,6 +39,7 @@ class Item:
     grant: Grant | None
     old: Grant | None
     decision: Decision | None
+    ending: Ending | None = None
 
     @property
     def needs_judging(self) -> bool:
@@ -78,14 +82,13 @@ PolicyAt = Callable[[Oid], Policy]
 class Asked:
     """Who asked, when, and what is known of the grants that exist.
 
-    ``window_of`` is the window that a grant was given, where somebody knows; ``proved`` says whether a grant's file with
-    this blob was proved. Only what was proved can be narrowed: less of what nobody approved is still what nobody
-    approved.
+    ``admission`` is a grant's proof, where somebody knows it; ``proved`` says whether a grant's file with this blob was
+    proved. Only what was proved can be narrowed: less of what nobody approved is still what nobody approved.
     """
 
     requester: str
     opened_at: datetime
-    window_of: Callable[[GrantId], Window | None]
+    admission: Callable[[GrantId], Admission | None]
     proved: Callable[[GrantId, Oid], bool]
 
 
@@ -104,7 +107,8 @@ def read_proposal(
     """Judge what ``head`` would bring to ``base``, by the policy of ``base``.
 
     Without ``messages`` those of the commits are left to whom it matters for, the gate, and without ``neighbours`` so
-    is whether main has the same grant under another name: a runner that only checks need not have either.
+    are whether main has the same grant under another name, or has changed it since: a runner that only checks need not
+    have either.
 
     The changes are those since the merge base, so that a request that lags behind main proposes only what its author
     wrote.
@@ -122,7 +126,24 @@ def read_proposal(
     findings += more
     findings += _duplicates(history, base, grants, items, neighbours=neighbours)
     findings += _moved(policy_at(root), policy, items)
+    findings += _conflicts(history, root, base, grants) if neighbours else ()
     return Proposal(base, head, items, others, ordered(findings), policy)
+
+
+def _conflicts(history: History, root: Oid, base: Oid, changes: Iterable[Change]) -> Iterable[Finding]:
+    """Refuse what main has changed to something else since the branch left it: nobody reviewed what would come of it."""
+    meanwhile = {change.path: change for change in history.changes(root, base)} if root != base else {}
+    return [
+        Finding(
+            "conflict",
+            Place(change.path),
+            f"main has changed {change.path} since the branch left it",
+            "its author rebases the branch onto main and pushes it, or closes the request and asks anew",
+        )
+        for change in changes
+        if (other := meanwhile.get(change.path)) is not None
+        and (other.new_mode, other.new) != (change.new_mode, change.new)
+    ]
 
 
 def _no_root(roots: tuple[Oid, ...]) -> Finding:
@@ -191,18 +212,50 @@ def _item(
 ) -> Item | tuple[Finding, ...]:
     name = grant_id(change.path)
     old = _old_grant(change, contents)
+    proof = asked.admission(name) if not change.added else None
+    window = proof.window if proof is not None else None
     if change.deleted:
-        return Item(name, "remove", change.new, None, old, None)
+        return Item(name, "remove", change.new, None, old, None, _ending(policy, name, change, old, proof, at))
     new = read_grant(change.path, contents[change.new])
     if not isinstance(new, Grant):
         return new
-    if old is not None and asked.proved(name, change.old) and narrows(old, asked.window_of(name), new):
-        return Item(name, "narrow", change.new, new, old, None)
+    ending = _ending(policy, name, change, old, proof, at)
+    if old is not None and asked.proved(name, change.old) and narrows(old, window, new):
+        return Item(name, "narrow", change.new, new, old, None, ending)
     kind = "new" if change.added else "widen"
     past = _already_past(new, at)
     request = Request(new, asked.requester, asked.opened_at, kind, new.span.starting(at))
     decision = decide(policy, request, trace=trace)
-    return past or Item(name, kind, change.new, new, old, decision)
+    if old is not None and _keeps(old, window, new, at):
+        ending = None
+    return past or Item(name, kind, change.new, new, old, decision, ending)
+
+
+def _ending(
+    policy: Policy, name: GrantId, change: Change, old: Grant | None, proof: Admission | None, at: datetime
+) -> Ending | None:
+    """Return what is taken from whom; None where the time of it is over, or where the file can give nothing.
+
+    A file that no receipt proves and that is no grant gives nothing, whoever removes it.
+    """
+    mine = proof is not None and proof.blob == change.old
+    if change.added or (old is None and not mine):
+        return None
+    window = proof.window if proof is not None and mine else old.span.window if old is not None else None
+    if window is not None and window.ended(at):
+        return None
+    if old is not None and any(end <= at for end, _, _ in ends(policy, old)):
+        return None  # retention or engagement is over: nothing of it is given any more
+    subject = old.subject if old is not None else proof.subject if proof is not None else ""
+    return Ending(name.rpartition("/")[0], subject, proof.requester if proof is not None else "")
+
+
+def _keeps(old: Grant, window: Window | None, new: Grant, at: datetime) -> bool:
+    """Say whether a grant that gives more gives all that it gave before, to the same subject."""
+    if (old.subject, old.resource, old.role) != (new.subject, new.resource, new.role):
+        return False
+    before, after = window or old.span.starting(at), new.span.starting(at)
+    return after.start <= max(at, before.start) and before.end <= after.end
 
 
 def _old_grant(change: Change, contents: Mapping[Oid, bytes]) -> Grant | None:

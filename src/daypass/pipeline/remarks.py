@@ -17,6 +17,7 @@ from daypass.core.files.writing import grant_text
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import AdmittedGrant
+from daypass.core.policy.ending import Ending, may_end
 from daypass.core.window import parse_duration
 from daypass.pipeline import propose
 from daypass.pipeline.answer import COMMENT_BRANCH, ISSUE_BRANCH, Office, Reply, open_for, opened_before
@@ -184,14 +185,10 @@ class _Asked:
         )
 
     def _may_end(self, grant: GrantId, subject: str, resource: str) -> tuple[str, ...]:
-        """Return who may end a grant: who has it, who asked for it, and the people who own the resource."""
-        catalogue = self._office.policy.catalogue
+        """Return who may end a grant alone, by the settings of main."""
         admission = self._admission(grant)
         requester = admission.requester if admission is not None else self._pull.opened_by.handle
-        found = catalogue.resources.get(resource)
-        groups = [catalogue.directory.groups.get(group, frozenset()) for group in (found.owners if found else ())]
-        owners = sorted(handle for group in groups for handle in group)
-        return tuple(handle for handle in dict.fromkeys((subject, requester, *owners)) if handle)
+        return may_end(self._office.policy.catalogue, Ending(resource, subject, requester), self._at)
 
     def _status(self) -> Reply:
         office, number = self._office, self._pull.number

@@ -100,7 +100,7 @@ class Report:
 
         Nobody is asked while no approval could help.
         """
-        if self.state != "waiting":
+        if self.state != "waiting" or self.found.pull.draft:
             return ()
         mine = {self.found.pull.opened_by.handle}
         queues = [list(s.could) for j in self.judgements for s in j.statuses if s.missing]

@@ -22,6 +22,17 @@ RuleId = Annotated[
 ]
 Moment = Annotated[str, text(f"{_DATE}|{INSTANT}", "a date, or an instant with its time zone", longest=25)]
 Source = Annotated[str, text(f"owners|group:{_NAME}", "owners, or group:<name of a group>", longest=70)]
+Ender = Annotated[
+    str,
+    text(
+        f"owners|subject|requester|group:{_NAME}|person:{_NAME}",
+        "owners, subject, requester, group:<name> or person:<handle>",
+        longest=70,
+    ),
+]
+Revoker = Annotated[
+    str, text(f"owners|group:{_NAME}|person:{_NAME}", "owners, group:<name> or person:<handle>", longest=70)
+]
 GroupSource = Annotated[str, text(f"group:{_NAME}", "group:<name of a group>", longest=70)]
 Share = Annotated[str, text("[0-9]{1,3}%|[0-9]{1,7}", "a count, or a percentage of what is live", longest=7)]
 Employment = Literal["employee", "contractor", "vendor"]
@@ -96,6 +107,13 @@ class LimitsForm(Model):
     open_request: Duration | None = None
     brake: BrakeForm | None = None
     approvers: ApproversForm | None = None
+    end: Annotated[list[Ender], Field(min_length=1)] | None = Field(
+        None, description="who may end somebody's access without an owner's approval"
+    )
+    revoke: Annotated[list[Revoker], Field(min_length=1)] | None = Field(
+        None, description="who may use `daypass revoke`, the emergency stop"
+    )
+    pause: bool | None = Field(None, description="nothing is given for now; what ends goes on ending")
 
 
 class SettingsForm(Model):

@@ -68,6 +68,8 @@ def title_text(report: Any) -> str:
     if found.closed or found.pull.state != "open":
         return "closed without a merge"
     missing = _missing(report.judgements)
+    if report.state == "waiting" and found.judged:
+        return "a draft, which is merged once it is marked as ready for review"
     return {
         "approved": "everything is there, daypass merges it",
         "waiting": f"waiting for {_count(missing, 'approval')}" if missing else "waiting for a rule that lets it pass",
@@ -162,13 +164,25 @@ def _next(report: Any) -> str:
         return f"Closed without a merge{why}. To ask again, open a new request."
     return {
         "approved": f"Everything that policy asks for is there for head {code(found.pull.head[:12])}; daypass merges it.",
-        "waiting": "daypass merges this as soon as the missing approvals are given on head "
-        f"{code(found.pull.head[:12])}. A push takes approvals away.",
+        "waiting": _waiting(found),
         "refused": "Policy denies this, and no approval changes that."
         if found.proposal.denied
         else "It cannot be merged as it is, whoever else approves.",
         "invalid": "It is judged once what is wrong is put right.",
     }[report.state]
+
+
+def _waiting(found: Any) -> str:
+    head = code(found.pull.head[:12])
+    if found.judged:
+        return (
+            f"Everything that policy asks for is there for head {head}, but it is a draft: mark it as ready for review."
+        )
+    draft = " and it is marked as ready for review: it is a draft" if found.pull.draft else ""
+    return (
+        f"daypass merges this as soon as the missing approvals are given on head {head}{draft}. "
+        "A push takes approvals away."
+    )
 
 
 def _finding(finding: Finding) -> str:
@@ -186,7 +200,11 @@ def _section(report: Any, verdict: Any) -> str:
     item, judgement = verdict.item, verdict.judgement
     parts = [_grant_table(catalogue, item.grant)] if item.grant is not None else []
     if item.decision is None:
-        parts.append("It only takes access away, so nobody needs to approve it.")
+        if judgement is None:
+            parts.append("It only takes access away, so nobody needs to approve it.")
+        else:
+            parts.append("It takes away access that who asks may not end alone, so it waits for an owner.")
+            parts += _approvals(catalogue, judgement, None)
     elif judgement is not None:
         parts += _approvals(catalogue, judgement, item.decision)
     elif item.decision.automatic:
@@ -233,7 +251,8 @@ def _instants(window: Window) -> str:
 
 
 def _approvals(catalogue: Catalogue, judgement: Judgement, decision: Any) -> list[str]:
-    rules = {requirement.source: requirement for requirement in decision.requirements}
+    asked = decision.requirements if decision is not None else ()
+    rules = {requirement.source: requirement for requirement in asked}
     rows = [_approval_row(catalogue, status, rules.get(status.source)) for status in judgement.statuses]
     parts = [table(("approvals from", "asked", "given by", "missing", "who could give it"), rows)] if rows else []
     ignored = [line for one in judgement.ignored if (line := _ignored(catalogue, one))]

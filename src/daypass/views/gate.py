@@ -28,6 +28,8 @@ def gated_text(found: Any) -> str:
         lines += finding_text(finding, "  ").split("\n")
     for verdict in found.verdicts:
         lines += [f"  {line}" for line in _verdict_lines(verdict)]
+    if found.merge is None and pull.draft and pull.state == "open":
+        lines.append("  it is a draft: the gate waits until it is marked as ready for review")
     if found.merge is None and found.met and pull.state == "open":
         lines.append(f"  everything is there: `daypass gate {pull.number}` merges it")
     return joined(lines)
@@ -38,12 +40,9 @@ def _verdict_lines(verdict: Any) -> list[str]:
     lines = [f"{_KINDS[item.kind]} {item.id}"]
     for problem in verdict.problems:
         lines += finding_text(problem, "  ").split("\n")
-    if item.decision is None:
+    if item.decision is None and verdict.judgement is None:
         return [*lines, "  takes access away; nobody needs to approve it"]
-    for denial in item.decision.denials:
-        lines.append(f"  denied: {denial.message} [{denial.rule or denial.code}]")
-        if denial.hint:
-            lines.append(f"    hint: {denial.hint}")
+    lines += [f"  {line}" for line in _decision_lines(item.decision)]
     if verdict.judgement is None:
         if item.decision.automatic and not item.decision.denials:
             lines.append(f"  passes automatically ({', '.join(item.decision.rules)})")
@@ -55,8 +54,18 @@ def _verdict_lines(verdict: Any) -> list[str]:
             continue
         who = ignored.review.by.handle or ignored.review.by.name
         lines.append(f"  does not count: {ignored.review.state} by {who}: {ignored.why}")
-    if not item.decision.denials:
+    if item.decision is None or not item.decision.denials:
         lines += [f"  missing: {line}" for line in verdict.judgement.missing()]
+    return lines
+
+
+def _decision_lines(decision: Any) -> list[str]:
+    if decision is None:
+        return ["takes away access that who asks may not end alone (limits.end)"]
+    lines = []
+    for denial in decision.denials:
+        lines.append(f"denied: {denial.message} [{denial.rule or denial.code}]")
+        lines += [f"  hint: {denial.hint}"] if denial.hint else []
     return lines
 
 
@@ -71,6 +80,7 @@ def gated_data(found: Any) -> dict[str, Any]:
         "requester": pull.opened_by.handle,
         "opened_at": format_instant(pull.opened_at),
         "met": found.met,
+        "draft": pull.draft,
         "merge": found.merge.commit if found.merge is not None else None,
         "closed": found.closed,
         "findings": [

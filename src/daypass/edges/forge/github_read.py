@@ -184,6 +184,7 @@ class GitHubReader:
             branch=ref if self._at_home(fields) else f"{self._owner_of(fields)}:{ref}",
             head=fields.oid("head.sha"),
             machines=frozenset(machines),
+            draft=fields.value("draft") is True,
         )
 
     def _at_home(self, fields: Fields) -> bool:

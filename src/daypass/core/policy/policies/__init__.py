@@ -21,7 +21,7 @@ from daypass.core.policy.policies.cases import Case, Expected, read_cases
 from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.resources import read_purpose, read_resource
 from daypass.core.policy.policies.rulebook import read_rules
-from daypass.core.policy.policies.settings import read_settings
+from daypass.core.policy.policies.settings import check_enders, read_settings
 from daypass.core.policy.policies.sheet import Notes, Sheet, read_sheet
 from daypass.core.policy.rules import Rules
 
@@ -139,6 +139,7 @@ class _Reading:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
+        self._settings: Sheet | None = None
         self.vital = Notes()
         self.other = Notes()
 
@@ -166,15 +167,20 @@ class _Reading:
             hint = "daypass init writes one; deleting the settings lifts no limit"
             self.vital.add("settings-missing", Place(SETTINGS), "there are no settings", hint)
             return None
-        sheet = self.sheet(SETTINGS, self.vital)
-        return None if sheet is None else read_settings(sheet, kinds, self.vital)
+        self._settings = self.sheet(SETTINGS, self.vital)
+        return None if self._settings is None else read_settings(self._settings, kinds, self.vital)
 
     def directory(self, settings: Settings | None) -> Directory | None:
         """Read the directory; None when a file of it could not be read, so that nobody is missed for that alone."""
         sheets = [self.sheet(path, self.vital) for _, path in self.named("directory")]
         whole = [sheet for sheet in sheets if sheet is not None]
         targets = settings.targets.values() if settings is not None else ()
-        return read_directory(whole, self.vital, targets) if len(whole) == len(sheets) else None
+        if len(whole) < len(sheets):
+            return None
+        found = read_directory(whole, self.vital, targets)
+        if self._settings is not None:
+            check_enders(self._settings, found, self.vital)
+        return found
 
     def purposes(self, settings: Settings | None) -> dict[str, Any]:
         """Read the purposes."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from daypass.core.catalogue import Limits, Settings, Share, TargetSettings, frozen
+from daypass.core.catalogue import Directory, Limits, Settings, Share, TargetSettings, frozen
 from daypass.core.policy.policies.sheet import Notes, Sheet, near
 
 
@@ -87,7 +87,24 @@ def _limits(sheet: Sheet, limits: Mapping[str, Any], notes: Notes) -> Limits:
         brake_removals=_share(sheet, brake, "removals", usual.brake_removals, notes),
         brake_additions=_share(sheet, brake, "additions", usual.brake_additions, notes),
         approvers=tuple(limits.get("approvers", {}).get("employment", ())),
+        end=tuple(limits.get("end", usual.end)),
+        revoke=tuple(limits["revoke"]) if "revoke" in limits else None,
+        pause=limits.get("pause", False),
     )
+
+
+def check_enders(sheet: Sheet, directory: Directory, notes: Notes) -> None:
+    """Refuse limits that name somebody whom nobody knows: they would be taken for somebody who may end access."""
+    limits = sheet.data.get("limits", {})
+    for key in ("end", "revoke"):
+        for index, source in enumerate(limits.get(key, ())):
+            kind, _, name = source.partition(":")
+            known = {"group": directory.groups, "person": directory.subjects}.get(kind)
+            if known is not None and name not in known:
+                code, what = ("unknown-group", "group") if kind == "group" else ("unknown-member", "person")
+                hint = near(name, known, "policies/directory names people and groups")
+                message = f"there is no {what} {name!r} in the directory"
+                notes.add(code, sheet.place("limits", key, index), message, hint)
 
 
 def _share(sheet: Sheet, brake: Mapping[str, str], key: str, usual: Share, notes: Notes) -> Share:
