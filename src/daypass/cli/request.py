@@ -143,7 +143,8 @@ def _say_next(opened: Opened) -> None:
 
 
 def _open_branch(site: Any, branch: str, at: datetime) -> int:
-    from daypass.pipeline.gate import look
+    from daypass.pipeline.gate import look, proposed
+    from daypass.pipeline.titles import title_of
     from daypass.views.gate import gated_text
 
     head = site.history.find(f"refs/heads/{branch}")
@@ -151,7 +152,10 @@ def _open_branch(site: Any, branch: str, at: datetime) -> int:
         raise UsageError(f"there is no branch {branch!r}", hint="commit the grant file on a branch of its own first")
     there = next((pull for pull in site.forge.open_pulls() if pull.branch == branch), None)
     if there is None:
-        pull = site.forge.open(branch=branch, head=head, title=f"Request from branch {branch}", at=at)
+        by = (site.acting_handle(), at)
+        asks = proposed(site.history, site.policy_at, site.standing, base=site.tip, head=head, by=by, at=at)
+        title = title_of(asks.items) or f"Request from branch {branch}"
+        pull = site.forge.open(branch=branch, head=head, title=title, at=at)
         click.echo(f"Opened #{pull.number}: {pull.title}")
     else:
         pull = site.forge.push(there.number, head=head, at=at)

@@ -91,17 +91,34 @@ def _look(
         )
         return Gated(pull, Proposal(base, pull.head, (), (), (finding,), policy_at(base)), ())
 
-    def proved(grant: GrantId, blob: Oid) -> bool:
-        admission = standing.admission(grant)
-        return admission is not None and admission.blob == blob
-
-    asked = Asked(pull.opened_by.handle, pull.asked_at, standing.admission, proved)
-    proposal = read_proposal(history, policy_at, base=base, head=pull.head, asked=asked, at=at, trace=True)
+    proposal = proposed(
+        history, policy_at, standing, base=base, head=pull.head, by=(pull.opened_by.handle, pull.asked_at), at=at
+    )
     proposal = _grants_only(proposal)
     if not proposal.items:
         return Gated(pull, proposal, ())
     evidence = gather(history, forge, pull, base=base, head=pull.head)
     return Gated(pull, proposal, weigh(proposal, evidence, at=at))
+
+
+def proposed(
+    history: History,
+    policy_at: PolicyAt,
+    standing: Standing,
+    *,
+    base: Oid,
+    head: Oid,
+    by: tuple[str, datetime],
+    at: datetime,
+) -> Proposal:
+    """Judge what a head brings to main, asked for by somebody at an instant; what is live is what the ledger shows."""
+
+    def proved(grant: GrantId, blob: Oid) -> bool:
+        admission = standing.admission(grant)
+        return admission is not None and admission.blob == blob
+
+    asked = Asked(*by, standing.admission, proved)
+    return read_proposal(history, policy_at, base=base, head=head, asked=asked, at=at, trace=True)
 
 
 def gate(
