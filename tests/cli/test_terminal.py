@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -210,3 +212,33 @@ def test_the_shell_completes_what_main_has(access: Access) -> None:
 
 def test_outside_of_a_repository_the_shell_is_offered_nothing(tmp_path: Path) -> None:
     assert _offered(Access(tmp_path), "request --resource ") == []
+
+
+def test_who_interrupts_a_run_is_told_what_it_had_written(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    access.grant(T("10:00"), T("10:05"))
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("daypass.views.plan.applied_text", stop)
+        said = access.run("apply", "--at", T("10:06"), expect=1)
+    assert "daypass: interrupted; this was written and stands:" in said.err
+    assert "the ledger has every receipt up to 3" in said.err
+    with monkeypatch.context() as patched:
+        patched.setattr("daypass.views.decision.needs_text", stop)
+        said = access.run("request", "--resource", "orders-db", "--role", "readonly", "--for", "1h", "--reason",
+                          "Another reason", "--at", T("10:07"), acting="alice", expect=1)  # fmt: skip
+    assert "pull request #2 was opened" in said.err
+    with monkeypatch.context() as patched:
+        patched.setattr("daypass.pipeline.propose.draft", stop)
+        said = access.run("request", "--resource", "orders-db", "--role", "readonly", "--for", "1h", "--reason",
+                          "A third reason", "--at", T("10:08"), acting="alice", expect=1)  # fmt: skip
+    assert "interrupted; nothing was written at the forge or in the ledger" in said.err
+    with monkeypatch.context() as patched:
+        patched.setattr("daypass.edges.forge.local.LocalForge.merge", stop)
+        said = access.run("gate", "2", "--at", T("10:09"), expect=12)
+        access.run("approve", "2", "--at", T("10:09"), acting="bob")
+        access.run("approve", "2", "--at", T("10:09"), acting="dave")
+        said = access.run("gate", "2", "--at", T("10:10"), expect=1)
+    assert "the merge may have gone through: the interruption came while it was made" in said.err

@@ -134,7 +134,7 @@ def cli(ctx: click.Context, folder: Path, acting: str) -> None:
                     daypass --as alice request --resource orders-db --role readonly --for 8h --reason "a first look"
                     daypass --as bob approve 1 && daypass --as dave approve 1 && daypass gate 1 && daypass apply
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    ctx.obj = {"folder": folder, "acting": acting}
+    ctx.obj |= {"folder": folder, "acting": acting}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,15 +142,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # in a locale without UTF-8, an answer with escapes beats none
             stream.reconfigure(errors="backslashreplace")
+    told: dict[str, Any] = {}
     try:
         code = cli.main(
-            args=list(arguments) if arguments is not None else None, prog_name="daypass", standalone_mode=False
+            args=list(arguments) if arguments is not None else None,
+            prog_name="daypass",
+            standalone_mode=False,
+            obj=told,
         )
     except click.ClickException as error:
         error.show()
         return int(ExitCode.USAGE)
     except click.Abort:
-        click.echo("daypass: interrupted; what was written stands, run the command again to go on", err=True)
+        from daypass.cli.written import interrupted
+
+        click.echo("\n".join(interrupted(told.get("written", {}))), err=True)
         return int(ExitCode.FAILED)
     except DaypassError as error:
         show_error(error)

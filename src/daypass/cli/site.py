@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -210,6 +210,11 @@ class Site:
     @cached_property
     def forge(self) -> Forge:
         """The forge that the settings of main name."""
+        from daypass.cli.written import FORGE, Noting
+
+        return cast("Forge", Noting(self._open_forge(), FORGE))
+
+    def _open_forge(self) -> Forge:
         settings = self.settings
         if settings.forge_kind == "github":
             return self.hub.forge(self.policy.catalogue.directory)
@@ -224,10 +229,11 @@ class Site:
     @cached_property
     def books(self) -> GitBooks:
         """The ledger, with the keys that main names."""
+        from daypass.cli.written import LEDGER, Noting
         from daypass.edges.ledger.books import GitBooks
 
         settings = self.settings
-        return GitBooks(
+        books = GitBooks(
             self.repository,
             branch=settings.ledger_branch,
             keys={name: self.policy.keys[name] for name in settings.ledger_keys if name in self.policy.keys},
@@ -236,6 +242,7 @@ class Site:
             private_key=os.environ.get(KEY_VARIABLE, ""),
             remote=self.hub.remote if self._live else None,
         )
+        return cast("GitBooks", Noting(books, LEDGER))
 
     @property
     def signs(self) -> bool:
