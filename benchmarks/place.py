@@ -8,10 +8,22 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
+
 from benchmarks.measure import Command
+from daypass.cli.github_files import github_files
 
 ROOT = Path(__file__).parents[1]
 _FINE = frozenset({0})
+_SERVED = {
+    "uploadpack.allowFilter": "true",
+    "uploadpack.allowAnySHA1InWant": "true",
+    "uploadpackfilter.allow": "false",
+    "uploadpackfilter.blob:none.allow": "true",
+    "uploadpackfilter.tree.allow": "true",
+    "uploadpackfilter.tree.maxDepth": "0",
+}
+"""What a server like GitHub's lets a clone leave out."""
 
 
 class Place:
@@ -71,23 +83,21 @@ class Place:
         As the workflow `check` does it, from a forge on this machine, with daypass installed.
         """
         git = ["git", "-C", str(self.git)]
-        for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
-            subprocess.run([*git, "config", key, "true"], check=True)
+        for key, value in _SERVED.items():
+            subprocess.run([*git, "config", key, value], check=True)
         tree = subprocess.run([*git, "merge-tree", "--write-tree", "main", "pull"], check=True, capture_output=True)
         made = ["commit-tree", "-p", "main", "-p", "pull", "-m", "merge", tree.stdout.decode().strip()]
         commit = subprocess.run([*git, *made], check=True, capture_output=True).stdout.decode().strip()
         folder = self.folder / "runner"
-        # As it stands in .github/workflows/check.yml, which a repository of its own would have without `policies`, `src`.
-        kept = "tree:2"
-        fetch = f"git fetch -q --no-tags --filter={kept}"
+        (first, *_) = yaml.safe_load(github_files("app")[".github/workflows/check.yml"])["jobs"]["check"]["steps"]
         script = (
-            f"set -e; git init -q -b x '{folder}'; cd '{folder}'; git remote add origin 'file://{self.git}'; "
-            f"git config remote.origin.promisor true; git config remote.origin.partialclonefilter {kept}; "
-            "git config index.sparse true; git sparse-checkout set --cone .github/daypass; "
-            f"{fetch} --depth=1 origin main; git checkout -q -B main FETCH_HEAD; {fetch} --depth=51 origin {commit}; "
+            f"mkdir -p '{folder}'; cd '{folder}'\n{first['run']}\n"
+            f"git fetch -q --no-tags --no-write-fetch-head --filter=tree:0 --depth=51 origin {commit}\n"
             f"'{sys.executable}' -m daypass check --base {commit}^1 --head {commit} {' '.join(options)}"
         )
-        return Command(["sh", "-c", script], before=lambda: shutil.rmtree(folder, ignore_errors=True))
+        where = {"GITHUB_SERVER_URL": f"file://{self.git.parent}", "GITHUB_REPOSITORY": self.git.name}
+        handed = {**where, "GITHUB_TOKEN": "none", "FOLDERS": first["env"]["FOLDERS"]}
+        return Command(["bash", "-c", script], handed, before=lambda: shutil.rmtree(folder, ignore_errors=True))
 
     def log(self, span: str) -> Command:
         """Return git's own way to list what each step of main changed."""

@@ -56,6 +56,7 @@ def make(folder: Path, count: int, removed: int, *, receipts: bool) -> None:
     write_ledger(folder, git, policy, live if receipts else [], main=main.tip)
     if receipts:
         write_store(git.common_dir() / "daypass" / "embedded.sqlite", policy, live)
+    git.run("config", "pack.writeReverseIndex", "true")  # as servers do, and git itself since 2.41
     git.run("repack", "-a", "-d", "-q", "--no-write-bitmap-index")
     git.run("commit-graph", "write", "--reachable", "--no-progress")
 

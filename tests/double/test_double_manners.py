@@ -188,3 +188,21 @@ def test_a_shallow_or_partial_clone_gets_just_what_it_asks(world, alice, tmp_pat
         ["git", "-C", place, "rev-list", "--objects", "--missing=print", "HEAD"], capture_output=True, check=True
     )
     assert b"?" in listed.stdout
+
+
+@pytest.mark.parametrize("kept", ["blob:none", "blob:limit=1k", "tree:0"])
+def test_clones_may_leave_out_contents_or_all_folders(world, alice, tmp_path, kept):
+    """https://github.blog/open-source/git/get-up-to-speed-with-partial-clone-and-shallow-clone/."""
+    place = str(tmp_path / "partial")
+    command = ["git", "clone", "-q", "--depth=1", f"--filter={kept}", "--no-checkout", alice.url(world.repo), place]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("kept", ["tree:1", "tree:2", "object:type=blob", "combine:blob:none+tree:0"])
+def test_other_filters_are_refused(world, alice, tmp_path, kept):
+    """As GitHub's servers do: "tree filter allows max depth 0"."""
+    place = str(tmp_path / "partial")
+    command = ["git", "clone", "-q", "--depth=1", f"--filter={kept}", "--no-checkout", alice.url(world.repo), place]
+    done = subprocess.run(command, check=False, capture_output=True)
+    assert done.returncode != 0
+    assert b"filter" in done.stderr

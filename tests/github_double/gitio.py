@@ -86,6 +86,15 @@ SETTINGS = """
 [uploadpack]
 	allowFilter = true
 	allowAnySHA1InWant = true
+[uploadpackfilter]
+	allow = false
+[uploadpackfilter "blob:none"]
+	allow = true
+[uploadpackfilter "blob:limit"]
+	allow = true
+[uploadpackfilter "tree"]
+	allow = true
+	maxDepth = 0
 [gc]
 	auto = 0
 [core]

@@ -65,6 +65,11 @@ def hosted(tmp_path: Path, access: Access) -> Access:
         ("user.email", "olga@example.com"),
         ("uploadpack.allowFilter", "true"),
         ("uploadpack.allowAnySHA1InWant", "true"),
+        ("uploadpackfilter.allow", "false"),  # as GitHub's servers have it
+        ("uploadpackfilter.blob:none.allow", "true"),
+        ("uploadpackfilter.blob:limit.allow", "true"),
+        ("uploadpackfilter.tree.allow", "true"),
+        ("uploadpackfilter.tree.maxDepth", "0"),
     ):
         Access(top).git("config", key, value)
     return Access(top)
@@ -76,22 +81,14 @@ def known_author(own_machine: None) -> None:
         subprocess.run(["git", "config", "--global", key, value], check=True)
 
 
-def checked_out(hosted: Access, folder: Path, *, depth: int = 1) -> Runner:
-    """Do what the workflow's checkout does: main's tip, what it says to leave out, and only what judges on the disk."""
+def checked_out(hosted: Access, folder: Path) -> Runner:
+    """Do what the workflow's first step does: main's tip, and only what judges on the disk."""
     text = (hosted.top / ".github/workflows/check.yml").read_text(encoding="utf-8")
-    wanted = yaml.safe_load(text)["jobs"]["check"]["steps"][0]["with"]
-    kept = wanted["filter"]
-    made = Access(folder)
+    step = yaml.safe_load(text)["jobs"]["check"]["steps"][0]
     folder.mkdir()
-    made.git("init", "-q", "--initial-branch=main")
-    made.git("remote", "add", "origin", f"file://{hosted.top}")
-    made.git("config", "remote.origin.promisor", "true")
-    made.git("config", "remote.origin.partialclonefilter", kept)
-    made.git("config", "index.sparse", "true")
-    made.git("sparse-checkout", "set", *wanted["sparse-checkout"].split())
-    tip = "+refs/heads/main:refs/remotes/origin/main"
-    made.git("fetch", "-q", "--no-tags", f"--filter={kept}", f"--depth={depth}", "origin", tip)
-    made.git("checkout", "-q", "--force", "-B", "main", "refs/remotes/origin/main")
+    here = {"GITHUB_SERVER_URL": f"file://{hosted.top.parent}", "GITHUB_REPOSITORY": hosted.top.name}
+    known = {**os.environ, **here, "FOLDERS": step["env"]["FOLDERS"], "GITHUB_TOKEN": "sesame"}
+    subprocess.run(["bash", "-c", step["run"]], cwd=folder, env=known, check=True)
     return Runner(folder)
 
 

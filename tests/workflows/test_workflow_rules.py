@@ -101,11 +101,19 @@ def test_a_job_with_secrets_runs_main_and_nothing_else(workflow: Workflow) -> No
 
 @OF_PIPELINE
 def test_no_job_of_the_pipeline_brings_a_proposal_to_disk(workflow: Workflow) -> None:
-    for _, step in workflow.steps():
+    for job, step in workflow.steps():
         if "uses" in step:
             assert step["with"]["ref"] == "refs/heads/main"
             assert step["with"]["persist-credentials"] is False
-        assert "checkout" not in str(step.get("run", ""))
+        commands = str(step.get("run", "")).splitlines()
+        if brought := [
+            line.strip() for line in commands if re.search(r"\b(checkout|switch|worktree|read-tree)\b", line)
+        ]:
+            assert (workflow.name, job) == ("check", "check")
+            assert brought[-1] == "git checkout --quiet --no-track -B main refs/remotes/origin/main"
+            assert [line for line in brought[:-1] if not line.startswith("git sparse-checkout set ")] == []
+            (fetched,) = (line.strip() for line in commands if "--depth=1" in line)
+            assert fetched.endswith(" origin +refs/heads/main:refs/remotes/origin/main")
         assert "artifact" not in _text(step)
         assert "cache" not in _text(step)
 

@@ -1,12 +1,14 @@
 """Clones that leave contents and folders at the server and fetch them when they are read (git's partial clones).
 
-git fetches each missing object by itself, at the cost of a round trip; here all that will be read is fetched at once
-(https://git-scm.com/docs/partial-clone). A runner that judges one request thus moves little, however many grants live.
+git fetches each missing object by itself, at the cost of a round trip, and with a folder all folders below it; here all
+that will be read is fetched at once, and nothing else (https://git-scm.com/docs/partial-clone). A runner that judges one
+request thus moves little, however many grants live. Servers such as GitHub's leave out no folder or all of them
+(``tree:0``), so the upper levels are fetched here one after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from daypass.core.errors import EdgeError
@@ -34,18 +36,37 @@ class Promised:
     def bring_folder(self, commit: str, under: str) -> None:
         """Fetch all folders below a commit's folder, at once. Does nothing in a clone that holds every tree."""
         if self._leaves_trees:
-            self.bring(self._folders(f"{commit}:{under}").values())
+            (folder,) = self._bring_tops([commit])
+            for name in under.split("/") if under else ():
+                found = self._folders(folder).get(name, "")
+                if not found:
+                    return
+                self.bring([found], below=False)
+                folder = found
+            self.bring(self._folders(folder).values())
 
     def bring_differing(self, one: str, other: str) -> None:
         """Fetch the folders that two commits differ in, at once, from the second level down. Likewise."""
         if not self._leaves_trees:
             return
+        before, after = self._bring_tops([one, other])
+        sides = [
+            (left, right)
+            for name, left, right in _differing(self._folders(before), self._folders(after))
+            if (left and right) or name == _GRANTS  # whoever adds others by the thousand has git alone look at each
+        ]
+        self.bring((oid for pair in sides for oid in pair if oid), below=False)
         wanted: set[str] = set()
-        for name, left, right in _differing(self._folders(f"{one}:"), self._folders(f"{other}:")):
-            if (left and right) or name == _GRANTS:  # whoever adds others by the thousand has git alone look at each
-                below = (self._folders(f"{commit}:{name}") for commit in (one, other))
-                wanted |= {oid for _, *sides in _differing(*below) for oid in sides if oid}
+        for left, right in sides:
+            below = (self._folders(oid) if oid else {} for oid in (left, right))
+            wanted |= {oid for _, *each in _differing(*below) for oid in each if oid}
         self.bring(wanted)
+
+    def _bring_tops(self, commits: Sequence[str]) -> list[str]:
+        """Fetch the uppermost folders of commits, without what is below; return their ids in the same order."""
+        tops = [self._git.text("log", "-1", "--format=%T", commit) for commit in commits]
+        self.bring(tops, below=False)
+        return tops
 
     def _folders(self, tree: str) -> dict[str, str]:
         """Return the folders right below a tree, name to id; none where it does not exist.
@@ -64,12 +85,15 @@ class Promised:
         left_out = self._git.attempt("config", f"remote.{self._source()}.partialclonefilter").stdout
         return left_out.startswith(b"tree:")
 
-    def bring(self, oids: Iterable[str]) -> None:
-        """Fetch those objects that are not here, at once. Does nothing in a whole clone. Raises EdgeError."""
+    def bring(self, oids: Iterable[str], *, below: bool = True) -> None:
+        """Fetch those objects that are not here, at once, folders with all folders below them, or without.
+
+        Does nothing in a whole clone. Raises EdgeError.
+        """
         if not self._source():
             return
         wanted = set(oids)
-        if len(wanted) < _FEW:
+        if below and len(wanted) < _FEW:
             return
         if self._there is None:
             listed = self._git.run("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
@@ -79,7 +103,13 @@ class Promised:
             return
         done = self._git.attempt(
             *("-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"),
-            *("--recurse-submodules=no", "--filter=blob:none", "--stdin", "--", self._source()),
+            *(
+                "--recurse-submodules=no",
+                f"--filter={'blob:none' if below else 'tree:0'}",
+                "--stdin",
+                "--",
+                self._source(),
+            ),
             stdin="".join(f"{oid}\n" for oid in missing).encode(),
         )
         if done.returncode != 0:
