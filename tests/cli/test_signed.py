@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -72,3 +74,62 @@ def test_a_request_in_the_name_of_somebody_with_a_key_is_not_merged_unsigned(acc
     _give_key(access, "alice", alice_public)
     said = access.run("gate", number, "--at", T("10:02"), expect=10)
     assert "is not signed with their key [requester-unproved]" in said.out
+
+
+def test_the_gate_says_which_approvals_nobody_signed(access: Access, tmp_path: Path) -> None:
+    bob, bob_public = _key(tmp_path, "bob")
+    _give_key(access, "bob", bob_public)
+    number = access.ask(T("10:00"))
+    _sign_with(access, bob)
+    access.run("approve", number, "--at", T("10:01"), acting="bob")
+    said = access.run("approve", number, "--at", T("10:01"), acting="dave").out
+    told = {line.split()[2]: "(not signed: " in line for line in said.splitlines() if "    approved by" in line}
+    assert told == {"bob": False, "dave": True}
+
+
+def test_where_the_settings_refuse_it_nobody_acts_without_a_key(access: Access, tmp_path: Path) -> None:
+    number = access.ask(T("10:00"))
+    access.run("approve", number, "--at", T("10:01"), acting="bob")
+    access.run("approve", number, "--at", T("10:01"), acting="dave")
+    path = "policies/daypass.yaml"
+    access.write(path, (access.top / path).read_text().replace("unsigned: accept", "unsigned: refuse"))
+    access.commit("people sign here")
+    said = access.run("gate", number, "--at", T("10:02"), expect=None)
+    assert said.code != 0
+    assert "not signed with their key" in said.out  # the request itself proves nothing about who asks
+    assert "approved by bob for" not in said.out
+    refused = access.run("approve", number, "--at", T("10:03"), acting="bob", expect=1)
+    assert "the directory has no SSH key of bob, and limits.unsigned refuses what nobody signed" in refused.err
+    told = access.run("check").out
+    assert "cannot approve (limits.unsigned): alice, bob, carol, dave, erin [unsigned-approvers]" in told
+
+
+def _configured(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    settings |= {"user.name": "Olga", "user.email": "olga@example.com"}
+    for number, (name, value) in enumerate(settings.items()):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", name)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", str(len(settings)))
+
+
+def test_init_takes_the_founders_signing_key_and_refuses_what_nobody_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, public = _key(tmp_path, "olga")
+    monkeypatch.setenv("DAYPASS_KEYS", str(tmp_path / "keys"))
+    _configured(monkeypatch, **{"gpg.format": "ssh", "user.signingkey": f"{key}.pub"})
+    there = Access(tmp_path)
+    there.run("init", "access")
+    top = Access(tmp_path / "access")
+    assert public in (top.top / "policies/directory/people.yaml").read_text()
+    assert "unsigned: refuse" in (top.top / "policies/daypass.yaml").read_text()
+    assert "cannot approve (limits.unsigned): colleague" in top.run("check").out
+
+
+def test_init_without_a_signing_key_lets_check_say_who_can_be_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAYPASS_KEYS", str(tmp_path / "keys"))
+    _configured(monkeypatch)
+    Access(tmp_path).run("init", "access")
+    assert "anybody who can write to this repository can approve as" in Access(tmp_path / "access").run("check").out

@@ -88,7 +88,7 @@ FILES = {
 
 def files(**changed: str | None) -> dict[str, bytes]:
     """Return the sample files; a keyword replaces one (None removes it): ``rules_base="…"``, ``daypass="…"``."""
-    wanted = dict(FILES)
+    wanted = FILES | {"policies/daypass.yaml": SETTINGS + "limits: {unsigned: accept}\n"}
     for key, text in changed.items():
         folder, _, name = key.partition("_")
         path = f"policies/{folder}/{name.replace('_', '-')}.yaml" if name else f"policies/{folder}.yaml"

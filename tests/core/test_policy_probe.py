@@ -1,7 +1,7 @@
 """Rules that can never apply, that fail, and that name what is not there."""
 
 import pytest
-from policy_samples import RESOURCE, files, policy, rules, shown
+from policy_samples import DIRECTORY, RESOURCE, SETTINGS, files, policy, rules, shown
 
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import read_policies
@@ -238,3 +238,40 @@ def test_people_who_come_in_later_can_meet_it():
     asks = "{approvals: {at_least: 2, from: group:security}"
     assert found("true", f"require: [{asks}}}]")
     assert not found("true", f"require: [{asks}, escalate: {{after: 4h, to: group:dba}}}}]")
+
+
+def local(unsigned):
+    return SETTINGS + f"limits: {{unsigned: {unsigned}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (SETTINGS, "anybody who can write to this repository can approve as bob, carol, dan: they have no ssh_keys"),
+        (
+            local("refuse"),
+            "people without ssh_keys in the directory cannot approve (limits.unsigned): bob, carol, dan",
+        ),
+        (local("accept"), ""),
+        (SETTINGS.replace("kind: local", "kind: github, repository: acme/access"), ""),
+    ],
+)
+def test_on_the_local_forge_who_can_approve_without_a_key_is_named(settings, expected):
+    told = [f for f in probe(policy(daypass=settings)) if f.code == "unsigned-approvers"]
+    assert [(f.message, f.severity.value) for f in told] == ([(expected, "warning")] if expected else [])
+
+
+def test_people_with_keys_are_no_matter_and_many_are_counted():
+    many = "".join(f"  p{n}: {{email: p{n}@example.com}}\n" for n in range(9))
+    keyed = DIRECTORY.replace("email: dan@example.com", 'email: dan@example.com, ssh_keys: ["ssh-ed25519 QUJD"]')
+    crowd = keyed.replace("groups:\n", many + "groups:\n").replace(
+        "[bob, carol]", "[" + ", ".join(f"p{n}" for n in range(9)) + "]"
+    )
+    (told,) = [f for f in probe(policy(directory_people=crowd, daypass=SETTINGS)) if f.code == "unsigned-approvers"]
+    assert "p0, p1, p2, p3, p4, p5, p6, p7 and 1 more" in told.message
+    assert "dan" not in told.message
+
+
+def test_limits_unsigned_is_for_the_local_forge_alone():
+    found = policy(daypass=local("refuse").replace("kind: local", "kind: github, repository: acme/access"))
+    assert any("limits.unsigned is for the local one" in finding.message for finding in found.broken)

@@ -52,7 +52,7 @@ def test_settings_say_how_things_are_reached():
 
 
 def test_what_settings_do_not_say_keeps_its_default():
-    found = policy().catalogue.settings
+    found = policy(daypass=SETTINGS).catalogue.settings
     usual = Settings()
     assert found.limits == usual.limits
     assert (found.ledger_keys, found.environments) == (usual.ledger_keys, usual.environments)

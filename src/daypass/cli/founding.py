@@ -11,6 +11,7 @@ from daypass.cli.site import keys_folder
 from daypass.core.errors import InvalidError, UsageError
 from daypass.edges.git.plumbing import Git
 
+_PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!$%&*+/=?^_`|~-]+@[A-Za-z0-9.-]+")
 
 
@@ -47,6 +48,24 @@ class Founding:
         name = "".join(c if c.isprintable() and c != "\\" else " " for c in name).replace('"', "'").strip()
         handle = re.sub(r"[^a-z0-9]+", "-", email.partition("@")[0].lower()).strip("-")[:40]
         return handle or "me", name or email, email
+
+    def signing_key(self) -> str:
+        """Return the public SSH key that git signs with, as in authorized_keys, "" where its settings name none.
+
+        https://git-scm.com/docs/git-config#Documentation/git-config.txt-usersigningKey
+        """
+        named = self._config("user.signingkey").removeprefix("key::")
+        if self._config("gpg.format") != "ssh" or not named:
+            return ""
+        if not named.startswith(("ssh-", "ecdsa-", "sk-")):
+            place = Path(named).expanduser()
+            place = place if place.suffix == ".pub" else place.with_name(f"{place.name}.pub")
+            try:
+                named = place.read_text(encoding="ascii")
+            except (OSError, UnicodeDecodeError):  # a key that only an agent has, or none: nobody knows its public half
+                return ""
+        words = named.split()
+        return " ".join(words[:2]) if len(words) > 1 and _PUBLIC_KEY.fullmatch(" ".join(words[:2])) else ""
 
     def _config(self, key: str) -> str:
         done = self.git.attempt("config", "--get", key)

@@ -102,8 +102,9 @@ def init(
     moving = Moving(top, hosting, upgrade=upgrade) if hosting else None
     founding = Founding(top, at=at or now())
     founding.begin()
-    wanted = template_files("example" if example else "plain", founding.person())
-    wanted["policies/daypass.yaml"] = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock)
+    wanted = template_files("example" if example else "plain", founding.person(), founding.signing_key())
+    unsigned = "" if hosting else "accept" if example else "refuse" if founding.signing_key() else ""
+    wanted["policies/daypass.yaml"] = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock, unsigned)
     wanted["policies/ledger.pub"] = founding.key(signer, public_key)
     if moving:
         wanted = moving.files(wanted)
@@ -129,7 +130,15 @@ def init(
     )
 
 
-def _settings(text: str, signer: str, simulated_clock: bool) -> str:
+_UNSIGNED = {
+    "accept": "   # nobody here has an SSH key: one person can play all of them",
+    "refuse": "   # what nobody signed counts for nothing",
+}
+
+
+def _settings(text: str, signer: str, simulated_clock: bool, unsigned: str) -> str:
+    if unsigned:
+        text = text.replace("additions: 100}}", f"additions: 100}}, unsigned: {unsigned}}}{_UNSIGNED[unsigned]}")
     if signer:
         text = text.replace("keys: [ledger.pub]}", f'keys: [ledger.pub], signer: "{signer}"}}')
     if simulated_clock:
@@ -148,12 +157,16 @@ def _next_steps(directory: Path, example: bool, at: datetime | None) -> str:
     )
 
 
-def template_files(kind: str, person: tuple[str, str, str]) -> dict[str, str]:
-    """Return the files of a new repository, by path. ``person`` is (handle, name, email) of who makes it."""
+def template_files(kind: str, person: tuple[str, str, str], key: str = "") -> dict[str, str]:
+    """Return the files of a new repository, by path.
+
+    ``person`` is (handle, name, email) of who makes it, and ``key`` their public SSH key, "" where git names none.
+    """
     handle, name, email = person
     found: dict[str, str] = {".gitignore": _IGNORED}
     for path, text in _walk(resources.files("daypass") / "templates" / kind, ""):
         found[path] = text.replace("@handle@", handle).replace("@name@", name).replace("@email@", email)
+        found[path] = found[path].replace("@keys@", f', ssh_keys: ["{key}"]' if key else "")
     for path, text in _walk(resources.files("daypass") / "schema", ""):
         if path.endswith(".schema.json"):
             found[f".schemas/{path}"] = text

@@ -224,7 +224,13 @@ class Site:
             )
         from daypass.edges.forge.local import LocalForge
 
-        return LocalForge(self.repository, self.policy.catalogue.directory, main=self.main, acting=self.acting)
+        return LocalForge(
+            self.repository,
+            self.policy.catalogue.directory,
+            main=self.main,
+            acting=self.acting,
+            unsigned=settings.limits.unsigned,
+        )
 
     @cached_property
     def books(self) -> GitBooks:

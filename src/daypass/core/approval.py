@@ -21,13 +21,15 @@ class Account:
     """Who did something at the forge, resolved by its adapter: ``handle`` is the directory's, "" when it knows none.
 
     ``name`` is what people see; ``person`` is False for bots; ``proved`` is False when the forge could not prove who it
-    was (locally: the directory names an SSH key and the record is not signed with it).
+    was (locally: the directory names an SSH key and the record is not signed with it). ``signed`` is False where
+    nothing but the record's own word says who it was, and the settings accept that.
     """
 
     handle: str
     name: str
     person: bool = True
     proved: bool = True
+    signed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

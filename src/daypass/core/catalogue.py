@@ -168,6 +168,7 @@ class Limits:
     """Bounds that hold whatever rules say; the defaults are the brake when the settings name none.
 
     ``approvers`` are the kinds of employment whose people may approve, empty where the settings do not say: all of them.
+    ``unsigned``, on the local forge: accept or refuse what people without SSH keys do; "" accepts it, and check says so.
     ``end`` and ``revoke`` are the sources of those who may end somebody's access (`daypass.core.policy.ending`); None:
     the usual ones. ``pause``: nothing is given for now, and what ends goes on ending.
     """
@@ -180,6 +181,7 @@ class Limits:
     end: tuple[str, ...] = ("subject", "requester", "owners")
     revoke: tuple[str, ...] | None = None
     pause: bool = False
+    unsigned: str = ""
 
 
 @dataclass(frozen=True, slots=True)

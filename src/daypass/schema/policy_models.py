@@ -114,6 +114,9 @@ class LimitsForm(Model):
         None, description="who may use `daypass revoke`, the emergency stop"
     )
     pause: bool | None = Field(None, description="nothing is given for now; what ends goes on ending")
+    unsigned: Literal["accept", "refuse"] | None = Field(
+        None, description="on the local forge: whether what people without SSH keys do counts"
+    )
 
 
 class SettingsForm(Model):

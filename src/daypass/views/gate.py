@@ -35,6 +35,9 @@ def gated_text(found: Any) -> str:
     return joined(lines)
 
 
+_UNSIGNED = " (not signed: nothing but the record says who it was)"
+
+
 def _verdict_lines(verdict: Any) -> list[str]:
     item = verdict.item
     lines = [f"{_KINDS[item.kind]} {item.id}"]
@@ -47,7 +50,10 @@ def _verdict_lines(verdict: Any) -> list[str]:
         if item.decision.automatic and not item.decision.denials:
             lines.append(f"  passes automatically ({', '.join(item.decision.rules)})")
         return lines
-    lines += [f"  approved by {c.handle} for {c.source} at {c.review.commit[:12]}" for c in verdict.judgement.counted]
+    lines += [
+        f"  approved by {c.handle} for {c.source} at {c.review.commit[:12]}{'' if c.review.by.signed else _UNSIGNED}"
+        for c in verdict.judgement.counted
+    ]
     counted = {c.handle for c in verdict.judgement.counted}
     for ignored in verdict.judgement.ignored:
         if ignored.review.by.handle in counted:  # an earlier word of somebody whose last one counts

@@ -56,13 +56,18 @@ def outsiders(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tupl
     """Return the people who can approve something and are no employees, by handle; nobody where the settings say who may."""
     if catalogue.settings.limits.approvers:
         return ()
+    return tuple(one for one in possible(catalogue, requirements) if one.employment != "employee")
+
+
+def possible(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple[Subject, ...]:
+    """Return the people who can approve something, by handle: owners, and whoever these requirements name."""
     groups = {owner for resource in catalogue.resources.values() for owner in resource.owners}
     sources = {source for each in requirements for source in (each.source, each.escalate_to)}
     groups |= {source.removeprefix(GROUP) for source in sources if source.startswith(GROUP)}
     directory = catalogue.directory
     handles = {handle for group in groups for handle in directory.groups.get(group, frozenset())}
     named = (directory.subjects[handle] for handle in sorted(handles) if handle in directory.subjects)
-    return tuple(one for one in named if one.is_person and one.employment != "employee")
+    return tuple(one for one in named if one.is_person)
 
 
 def _groups(catalogue: Catalogue, grant: Grant, source: str) -> tuple[str, ...]:

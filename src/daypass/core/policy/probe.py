@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from daypass.core.finding import Finding, Place, Severity, ordered
 from daypass.core.grant import Grant, GrantId
-from daypass.core.policy.approvers import outsiders, shortage
+from daypass.core.policy.approvers import outsiders, possible, shortage
 from daypass.core.policy.cel.expression import Condition, Failure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import printable
@@ -42,12 +42,30 @@ def _outsiders(policy: Policy) -> Iterator[Finding]:
         yield Finding("outside-approvers", Place(SETTINGS), message, hint, Severity.WARNING)
 
 
+def _unsigned(policy: Policy) -> Iterator[Finding]:
+    """Point at people who can approve and prove nothing, on the forge where only a signature proves who somebody is."""
+    settings = policy.catalogue.settings
+    if settings.forge_kind != "local" or settings.limits.unsigned == "accept":
+        return
+    able = possible(policy.catalogue, (each for rule in policy.rules.rules for each in rule.require))
+    bare = [subject.handle for subject in able if not subject.keys]
+    if bare:
+        named = ", ".join(bare[:_NAMED]) + (f" and {len(bare) - _NAMED} more" if len(bare) > _NAMED else "")
+        if settings.limits.unsigned == "refuse":
+            message = f"people without ssh_keys in the directory cannot approve (limits.unsigned): {named}"
+            hint = "give each their public SSH key"
+        else:
+            message = f"anybody who can write to this repository can approve as {named}: they have no ssh_keys"
+            hint = "give each their public SSH key and set limits: {unsigned: refuse}; accept says that this is meant"
+        yield Finding("unsigned-approvers", Place(SETTINGS), message, hint, Severity.WARNING)
+
+
 def probe(policy: Policy) -> tuple[Finding, ...]:
     """Return what is wrong with rules that compile. Policies that are broken already are not tried."""
     if policy.broken:
         return ()
     known = _names(policy)
-    found: list[Finding] = [*_outsiders(policy)]
+    found: list[Finding] = [*_outsiders(policy), *_unsigned(policy)]
     for rule in policy.rules.rules:
         for condition in rule.conditions:
             found += _unknown_names(condition, known)

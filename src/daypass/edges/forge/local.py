@@ -55,13 +55,16 @@ class LocalForge:
     the way there.
     """
 
-    def __init__(self, repository: Repository, directory: Directory, *, main: str, acting: str = "") -> None:
+    def __init__(
+        self, repository: Repository, directory: Directory, *, main: str, acting: str = "", unsigned: str = ""
+    ) -> None:
         self.left_behind: Path | None = None
         self._repository = repository
         self._git: Git = repository.git
         self._directory = directory
         self._main = main if main.startswith("refs/") else f"refs/heads/{main}"
         self._acting = acting
+        self._refuses = unsigned == "refuse"
         self._proved: dict[Oid, bool] = {}
 
     # Reading
@@ -95,7 +98,7 @@ class LocalForge:
     def acting(self) -> Account:
         """Return who is acting. Raises UsageError for a handle that the directory does not know."""
         name, email, person = self._identity()
-        return _account(person, name, email, proved=True)
+        return self._known(person, name, email, proved=True)
 
     # Writing
 
@@ -154,6 +157,11 @@ class LocalForge:
             raise RefusedError(
                 f"the directory does not know {me.name}, so their review would count for nothing",
                 hint="set `git config user.email` to the address that policies/directory has for you",
+            )
+        if self._refuses and not me.signed:
+            raise RefusedError(
+                f"the directory has no SSH key of {me.handle}, and limits.unsigned refuses what nobody signed",
+                hint="add your public key to ssh_keys in policies/directory, and let git sign with it",
             )
         for attempt in range(_ATTEMPTS):
             chain = self._open_chain(number)
@@ -253,14 +261,21 @@ class LocalForge:
     def _account(self, link: Link) -> Account:
         """Return whose event it is. The author is a claim; where there are keys, the signature must bear it out."""
         person = self._directory.by_email(link.email)
-        proved = True
+        proved = not self._refuses
         if person is not None and person.keys:
             if link.oid not in self._proved:
                 self._proved[link.oid] = link.signed and ssh.is_signed_by(
                     self._git, link.oid, person.handle, person.keys
                 )
             proved = self._proved[link.oid]
-        return _account(person, link.name, link.email, proved=proved)
+        return self._known(person, link.name, link.email, proved=proved)
+
+    @staticmethod
+    def _known(person: Subject | None, name: str, email: str, *, proved: bool) -> Account:
+        if person is None:
+            return Account("", shown(f"{name} <{email}>"))
+        named = person.name or person.handle
+        return Account(person.handle, named, person=person.is_person, proved=proved, signed=bool(person.keys))
 
     # Records
 
@@ -364,9 +379,3 @@ class LocalForge:
         self.left_behind = None
         if where and not sync_worktree(Git(Path(where)), old, new):
             self.left_behind = Path(where)
-
-
-def _account(person: Subject | None, name: str, email: str, *, proved: bool) -> Account:
-    if person is None:
-        return Account("", shown(f"{name} <{email}>"))
-    return Account(person.handle, person.name or person.handle, person=person.is_person, proved=proved)
