@@ -95,8 +95,16 @@ class History(Protocol):
         """Stream contents in the order asked. Raises EdgeError for an object that is missing or no blob."""
         ...
 
-    def changes(self, base: str, head: str) -> tuple[Change, ...]:
-        """Return the paths that differ between two commits' trees, without rename detection."""
+    def sizes(self, oids: Iterable[Oid]) -> Mapping[Oid, int]:
+        """Return the size in bytes of objects, unread. Raises EdgeError for one that is missing."""
+        ...
+
+    def changes(self, base: str, head: str, *, most: int | None = None) -> tuple[Change, ...]:
+        """Return the paths that differ between two commits' trees, without rename detection.
+
+        Raises InvalidError where they are more than ``most``, before the others are read: a few small trees can name
+        each other until there are millions.
+        """
         ...
 
     def merge_base(self, one: str, other: str) -> Oid | None:
@@ -108,7 +116,10 @@ class History(Protocol):
         ...
 
     def commits(self, base: str, head: str) -> tuple[Commit, ...]:
-        """Return the commits that head has and base has not, oldest first."""
+        """Return the commits that head has and base has not, oldest first.
+
+        Raises InvalidError, having read none, for more or longer ones than any request needs.
+        """
         ...
 
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:

@@ -300,8 +300,10 @@ class _Prover:
         proposal = read_proposal(
             self._history, self._policy_at, base=merge.base, head=merge.head, asked=asked, at=merge.at
         )
-        evidence = gather(self._history, self._forge, pull, base=merge.base, head=merge.head)
-        verdicts = weigh(proposal, evidence, at=merge.at)
+        verdicts: tuple[Verdict, ...] = ()
+        if proposal.items:  # what is too much to be judged has none, and its findings refuse it
+            evidence = gather(self._history, self._forge, pull, base=merge.base, head=merge.head)
+            verdicts = weigh(proposal, evidence, at=merge.at)
         return _Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts})
 
     def _narrowed(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.approval import Pull
-from daypass.core.errors import ConflictError, EdgeError, RefusedError
+from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
+from daypass.pipeline.proposal import MOST_CHANGES
 from daypass.ports import Forge, History
 
 BRANCH = "daypass/removal"
@@ -41,7 +42,7 @@ def ended_grants(history: History, standing: Standing, *, main: str, at: datetim
 def tidy(history: History, forge: Forge, standing: Standing, *, main: str, at: datetime) -> Tidied:
     """Open the removal pull request or bring it up to date. What somebody else put into it is taken out again."""
     base = history.resolve(main)
-    grants = ended_grants(history, standing, main=base, at=at)
+    grants = ended_grants(history, standing, main=base, at=at)[:MOST_CHANGES]  # the next one has the rest
     there = next((pull for pull in forge.open_pulls() if pull.branch == BRANCH), None)
     if not grants:
         return Tidied(there, (), "nothing")
@@ -63,14 +64,21 @@ def _removes(history: History, base: str, pull: Pull, wanted: set[str]) -> bool:
     root = history.merge_base(base, pull.head)
     if root is None:
         return False
-    changes = history.changes(root, pull.head)
+    try:
+        changes = history.changes(root, pull.head, most=MOST_CHANGES)
+    except InvalidError:
+        return False
     return all(change.deleted for change in changes) and {change.path for change in changes} == wanted
 
 
 def _asks(history: History, pull: Pull, main: str) -> bool:
-    """Whether a pull request touches grants; one that shares no history with main could touch any."""
+    """Whether a pull request touches grants; one that shares no history with main, or is too large, could touch any."""
     root = history.merge_base(main, pull.head)
-    return root is None or any(change.path.startswith(FOLDER) for change in history.changes(root, pull.head))
+    try:
+        changes = history.changes(root, pull.head, most=MOST_CHANGES) if root is not None else ()
+    except InvalidError:
+        return True
+    return root is None or any(change.path.startswith(FOLDER) for change in changes)
 
 
 def close_stale(

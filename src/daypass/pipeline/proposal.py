@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.errors import ExitCode, worst
+from daypass.core.errors import ExitCode, InvalidError, worst
 from daypass.core.files.directives import directive_findings
 from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
@@ -74,6 +74,18 @@ class Proposal:
         return worst(codes)
 
 
+MOST_CHANGES = 10_000
+"""Paths that a request may change; most of them can only be removals."""
+
+MOST_GRANTS = 1000
+"""Grants that a request may write: each is read and judged whenever anybody looks."""
+
+MOST_BYTES = 4 << 20
+"""Bytes that they may have altogether."""
+
+_FEW = 20
+"""So many paths are named one by one."""
+
 PolicyAt = Callable[[Oid], Policy]
 """Reads the policy of a commit, remembering what it read."""
 
@@ -118,10 +130,17 @@ def read_proposal(
     if len(roots) != 1:
         return Proposal(base, head, (), (), (_no_root(roots),), policy)
     (root,) = roots
-    changes = history.changes(root, head)
+    try:
+        changes = history.changes(root, head, most=MOST_CHANGES)
+        worded = _messages(history, root, head) if messages else []
+    except InvalidError as error:
+        return Proposal(base, head, (), (), error.findings, policy)
     grants = [change for change in changes if change.path.startswith(FOLDER)]
     others = tuple(change.path for change in changes if not change.path.startswith(FOLDER))
-    findings = [*_mixed(grants, others), *(_messages(history, root, head) if messages else ())]
+    excess = _excess(history, grants)
+    if excess:
+        return Proposal(base, head, (), others, (excess,), policy)
+    findings = [*_mixed(grants, others), *worded]
     items, more = _items(history, policy, grants, asked, at, trace=trace)
     findings += more
     findings += _duplicates(history, base, grants, items, neighbours=neighbours)
@@ -159,22 +178,39 @@ def _no_root(roots: tuple[Oid, ...]) -> Finding:
     return Finding(code, Place(""), f"the request {what}", "branch off main and open the request again")
 
 
+def _excess(history: History, changes: list[Change]) -> Finding | None:
+    """Refuse more than anybody needs, before any of it is read: whoever asks must not keep the others waiting."""
+    written = [change for change in changes if not change.deleted and change.new_mode.startswith("100")]
+    hint = "ask in several requests"
+    if len(written) > MOST_GRANTS:
+        message = f"the request writes {len(written)} grants, at most {MOST_GRANTS} are judged at once"
+        return Finding("too-many-files", Place(FOLDER), message, hint)
+    sizes = history.sizes(dict.fromkeys(change.new for change in written))
+    whole = sum(sizes[change.new] for change in written)
+    if whole > MOST_BYTES:
+        largest = max(written, key=lambda change: sizes[change.new])
+        message = f"the request's grants have {whole} bytes altogether, at most {MOST_BYTES} are read at once"
+        return Finding("too-many-bytes", Place(largest.path), message, f"{hint}; this file is the largest")
+    return None
+
+
 def _mixed(grants: Iterable[Change], others: tuple[str, ...]) -> Iterable[Finding]:
     """Refuse a grant that brings the rules it is judged by, or that hides among other files."""
     if not others or not list(grants):
         return ()
+    more = f" (and {len(others) - _FEW} more)" if len(others) > _FEW else ""
     return [
         Finding(
             "mixed-change",
             Place(path),
-            f"the request changes grants and also {path}",
+            f"the request changes grants and also {path}{more if number == _FEW else ''}",
             "grants travel alone: move everything outside grants/ to a pull request of its own",
         )
-        for path in others
+        for number, path in enumerate(others[:_FEW], 1)
     ]
 
 
-def _messages(history: History, root: Oid, head: Oid) -> Iterable[Finding]:
+def _messages(history: History, root: Oid, head: Oid) -> list[Finding]:
     found: list[Finding] = []
     for commit in history.commits(root, head):
         found += directive_findings(commit.message, Place(f"commit {commit.oid[:12]}"))
@@ -194,7 +230,9 @@ def _items(
     regular = {change.new for change in changes if change.path not in bad} | {
         change.old for change in changes if change.old_mode.startswith("100")
     }
-    contents = dict(history.blobs(dict.fromkeys(oid for oid in wanted if oid in regular)))
+    # What came to main around the gate may be larger than any grant: nobody need read it to take it away.
+    sizes = history.sizes(dict.fromkeys(oid for oid in wanted if oid in regular))
+    contents = dict(history.blobs(oid for oid, size in sizes.items() if size <= MOST_BYTES))
     items: list[Item] = []
     for change in changes:
         if change.path in bad:

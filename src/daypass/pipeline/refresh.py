@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daypass.core.approval import Pull
+from daypass.core.errors import InvalidError
 from daypass.core.grant import Oid
+from daypass.pipeline.proposal import MOST_CHANGES
 from daypass.ports import Forge, History
 
 BRANCH = "daypass/generated"
@@ -63,4 +65,8 @@ def _differing(history: History, commit: Oid, wanted: Mapping[str, bytes]) -> tu
 
 def _touched(history: History, base: Oid, head: Oid) -> tuple[str, ...]:
     root = history.merge_base(base, head)
-    return tuple(change.path for change in history.changes(root, head)) if root is not None else ()
+    try:
+        changes = history.changes(root, head, most=MOST_CHANGES) if root is not None else ()
+    except InvalidError:
+        return ()
+    return tuple(change.path for change in changes)

@@ -7,6 +7,7 @@ can be wrong, the methods that walk it raise RefusedError, but for the few answe
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from daypass.core.errors import EdgeError, MissingError, RefusedError
+from daypass.core.errors import EdgeError, InvalidError, MissingError, RefusedError
+from daypass.core.finding import Finding, Place
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import objects
 from daypass.edges.git.plumbing import Git
@@ -23,10 +25,20 @@ from daypass.edges.git.promised import Promised
 from daypass.ports import Change, Commit, Entry, Landing
 
 _COMPARE = ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--ignore-submodules=none")
+_LEVEL = ("diff-tree", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--stdin")
+_FOLDER = "040000"
+_EMPTY = {size: hashlib.new(name, b"tree 0\0").hexdigest() for size, name in ((40, "sha1"), (64, "sha256"))}
 _PIECE = 1 << 20
 _NOTHING = frozenset({"0" * 40, "0" * 64})
 # Strict on purpose: a line that could be read in two ways could hide from the gate who wrote a commit.
 _PERSON = re.compile(rb"(?P<name>[^<>\n\0]*?) ?<(?P<email>[^<>\n\0]*)> (?P<seconds>-?[0-9]{1,12}) [+-][0-9]{4,5}")
+
+
+MOST_COMMITS = 1000
+"""Commits that a request may have: each is read for who had a hand in it."""
+
+MOST_WORDS = 4 << 20
+"""Bytes that all of them may have."""
 
 
 class GitHistory:
@@ -70,9 +82,21 @@ class GitHistory:
         self._promised.bring(wanted)
         return objects.blobs(self._git, wanted, limit=self._blob_limit)
 
-    def changes(self, base: str, head: str) -> tuple[Change, ...]:
-        """Return the paths that differ between two commits' trees, without rename detection."""
+    def sizes(self, oids: Iterable[Oid]) -> dict[Oid, int]:
+        """Return the size in bytes of objects, unread. Raises EdgeError for one that is missing."""
+        wanted = list(oids)
+        self._promised.bring(wanted)
+        return dict(objects.sizes(self._git, wanted))
+
+    def changes(self, base: str, head: str, *, most: int | None = None) -> tuple[Change, ...]:
+        """Return the paths that differ between two commits' trees, without rename detection.
+
+        Raises InvalidError where they are more than ``most``: they are counted first, since git gathers all of them
+        before it says anything.
+        """
         self._promised.bring_differing(self.resolve(base), self.resolve(head))
+        if most is not None:
+            self._refuse_more(self.resolve(base), self.resolve(head), most)
         with self._git.stream(*_COMPARE, self.resolve(base), self.resolve(head), environment=self._no_index) as output:
             return tuple(found for found in _changes(output) if isinstance(found, Change))
 
@@ -109,10 +133,16 @@ class GitHistory:
         """Return the commits that head has and base has not, oldest first.
 
         Raises RefusedError where a shallow clone's cut goes through them: some would be missing. Elsewhere such a clone
-        can only list too many.
+        can only list too many. Raises InvalidError, having read none, for more than MOST_COMMITS or MOST_WORDS.
         """
         span = (self.resolve(head), f"^{self.resolve(base)}")
-        listed = self._git.text("rev-list", "--topo-order", "--reverse", *span).split()
+        most = f"--max-count={MOST_COMMITS + 1}"
+        listed = [Oid(oid) for oid in self._git.text("rev-list", "--topo-order", "--reverse", most, *span).split()]
+        hint = "squash them into a few, push, and ask again"
+        if len(listed) > MOST_COMMITS:
+            raise _beyond("too-many-commits", f"it has more than {MOST_COMMITS} commits", hint)
+        if sum(size for _, size in objects.sizes(self._git, listed)) > MOST_WORDS:
+            raise _beyond("too-many-commits", f"its commits have more than {MOST_WORDS >> 20} MiB of words", hint)
         if self.is_shallow() and set(listed) & set((self._common_dir / "shallow").read_text("ascii").split()):
             self._refuse_shallow()
         return tuple(parse_commit(oid, raw) for _, oid, raw in objects.objects(self._git, listed))
@@ -149,6 +179,25 @@ class GitHistory:
     @cached_property
     def _common_dir(self) -> Path:
         return self._git.common_dir()
+
+    def _refuse_more(self, base: Oid, head: Oid, most: int) -> None:
+        """Count what differs, folder by folder, until it is more than ``most``; folders count like files."""
+        roots = [self._git.text("rev-parse", "--verify", f"{commit}^{{tree}}").strip() for commit in (base, head)]
+        asked = [(roots[0], roots[1])]
+        count = 0
+        while asked:
+            count += len(asked)
+            with tempfile.TemporaryFile() as pairs:
+                pairs.write("".join(f"{one} {other}\n" for one, other in asked).encode())
+                pairs.seek(0)
+                asked = []
+                with self._git.stream(*_LEVEL, stdin=pairs, environment=self._no_index) as output:
+                    for line in output:
+                        count += line.startswith(b":")
+                        if count > most:
+                            what = f"it changes more than {most} files"
+                            raise _beyond("too-many-files", what, "ask in several requests")
+                        asked += _below(line)
 
     def _refuse_shallow(self) -> None:
         if self.is_shallow():
@@ -222,6 +271,22 @@ def _changes(output: IO[bytes]) -> Iterator[Change | str]:
 
 def _side(oid: str) -> Oid:
     return ABSENT if oid in _NOTHING else Oid(oid)
+
+
+def _below(line: bytes) -> Iterator[tuple[str, str]]:
+    """Return the two folders that a line of ``diff-tree`` without ``-r`` compares; a side that is no folder is empty."""
+    if not line.startswith(b":"):
+        return
+    old_mode, new_mode, old, new = line[1:].split(b"\t", 1)[0].decode("ascii").split(" ")[:4]
+    if _FOLDER in (old_mode, new_mode):
+        empty = _EMPTY[len(old)]
+        yield (old if old_mode == _FOLDER else empty), (new if new_mode == _FOLDER else empty)
+
+
+def _beyond(code: str, what: str, hint: str) -> InvalidError:
+    """Return the refusal of what is more than anybody needs, and would keep everybody else waiting."""
+    message = f"the request is not looked at: {what}"
+    return InvalidError(message, (Finding(code, Place(""), message, hint),), hint=hint)
 
 
 def parse_commit(oid: Oid, raw: bytes) -> Commit:
