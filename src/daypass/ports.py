@@ -161,6 +161,10 @@ class ForgeReader(Protocol):
         """Return who is acting, as the forge knows them."""
         ...
 
+    def clock(self) -> datetime | None:
+        """Ask what the forge takes the time to be, None where it has no clock of its own."""
+        ...
+
 
 class ForgeWriter(Protocol):
     """Changing pull requests. A lost race raises ConflictError and changes nothing."""
@@ -309,7 +313,8 @@ class Abilities:
     taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
     Where it ``invites``, some have to accept what they are given, and it is an `Inviting`. Where it ``dates``, it knows
     of what exists when it is meant to end, and is a `Dated`. Where it ``numbers``, what it holds and whom it
-    gives it to have numbers that outlive their names, and it is a `Numbering`.
+    gives it to have numbers that outlive their names, and it is a `Numbering`. Where it
+    ``tells_time``, it is a `Timed`.
     """
 
     native_expiry: bool
@@ -322,6 +327,7 @@ class Abilities:
     invites: bool = False
     dates: bool = False
     numbers: bool = False
+    tells_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +443,14 @@ class Numbering(Protocol):
         whose number is not known, is unknown: whoever bore it may have another name. Raises EdgeError when it cannot tell
         of any.
         """
+        ...
+
+
+class Timed(Protocol):
+    """A target whose abilities say that it ``tells_time``: its answers say what it takes the time to be."""
+
+    def clock(self) -> datetime | None:
+        """Return what the last `observe` was told the time is, None where it was told none."""
         ...
 
 

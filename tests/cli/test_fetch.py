@@ -39,7 +39,7 @@ def test_the_subject_gets_the_certificate(ssh: SshAccess, given: str) -> None:
     found = read(said.out)
     assert found.principals == ("orders-ro",)
     assert found.key == ssh.public
-    assert [instant.strftime("%H:%M") for instant in found.valid] == ["10:03", "12:02"]
+    assert [instant.strftime("%H:%M") for instant in found.valid] == ["10:02", "12:02"]
     assert f"SSH certificate {found.serial} for bastion: logs in as orders-ro until 2026-11-20T12:02:00Z" in said.err
     assert said.out.count("\n") == 1
 

@@ -220,11 +220,33 @@ def test_broken_policies_give_nothing_and_take_no_live_access(access: Access) ->
     access.run("can", "alice", "orders-db", "readonly", expect=20)
 
 
-def test_a_clock_before_the_last_receipt_is_refused(access: Access) -> None:
+def test_after_a_run_from_the_future_what_has_ended_is_taken_and_nothing_is_given(access: Access) -> None:
+    first = access.grant(T("10:00"), T("10:05"), "--for", "8h")
+    second = access.grant(T("10:00"), T("10:06"), "--subject", "carol", "--for", "8h")
+    access.run("apply", "--at", T("17:06"))
+    access.grant(T("10:10"), T("10:11"), "--subject", "erin", "--for", "8h")
+    said = access.run("apply", "--at", T("10:12"), expect=14)
+    wrong = "the clock says 2026-11-20T10:12:00Z, but the last receipt was written at 2026-11-20T17:06:00Z"
+    assert f"daypass: {wrong}: nothing is given until they agree" in said.err
+    assert "HELD + erin" in said.out
+    assert "--confirm" not in said.err
+    access.run("end", first, "--at", T("10:13"), acting="alice", expect=14)
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    access.run("can", "carol", "orders-db", "readonly")
+    assert wrong.replace("10:12", "10:15") in access.run("plan", "--at", T("10:15"), expect=14).err
+    assert wrong.replace("10:12", "10:15") in access.run("drift", "--at", T("10:15"), expect=14).err
+    access.run("audit", "verify", "--at", T("17:10"))
+    said = access.run("apply", "--at", T("17:10"))
+    assert "ok   + erin" in said.out
+    assert second in access.run("apply", "--at", T("18:06")).out
+    access.run("can", "carol", "orders-db", "readonly", expect=20)
+
+
+def test_a_clock_that_is_a_little_behind_the_last_receipt_does_everything(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
-    access.run("apply", "--at", T("10:06"))
-    said = access.run("apply", "--at", T("10:05"), expect=1)
-    assert "the clock says 2026-11-20T10:05:00Z, but the last receipt was written at 2026-11-20T10:06:00Z" in said.err
+    access.run("apply", "--at", T("10:07"))
+    access.grant(T("10:05"), T("10:06"), "--subject", "carol")
+    assert "ok   + carol" in access.run("apply", "--at", T("10:06")).out
 
 
 def test_an_older_main_than_the_ledger_knows_is_refused(access: Access) -> None:

@@ -66,6 +66,7 @@ CAPABILITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "network": ("cut", "mend"),
         "credentials": ("with_credential", "least_privilege"),
         "limits": ("slowed",),
+        "time": (),
     }
 )
 """What a target may lack, and the hooks that one which has it gives:
@@ -77,6 +78,7 @@ CAPABILITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 ``network``      it is reached by a network
 ``credentials``  somebody is let in there, by a secret
 ``limits``       its server says how long to wait
+``time``         its answers say what it takes the time to be
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -135,6 +135,38 @@ class InPipeline(Bench):
         assert world.held() == world.ours() == set()
         world.settled(63)
 
+    @needs("time")
+    def test_a_run_whose_clock_is_ahead_of_the_targets_gives_nothing_and_takes_nothing_that_runs(
+        self, world: World
+    ) -> None:
+        world.grant(-120, 60)
+        world.apply(-119)
+        world.grant(-110, 300)
+        done = world.apply(180, clock=lambda: _now() + timedelta(hours=3))
+        assert world.held() == world.ours() == {self.one()}
+        assert done.outcomes == []
+        assert [change.action for change in done.held] == [Action.ADD]
+        assert f"the clock of target {self.one().target} is" in done.held_message
+        assert "behind ours: nothing is given until they agree" in done.held_message
+        assert done.exit_code is ExitCode.PARTIAL
+        now = (_now() - world.start).total_seconds() / 60
+        assert _said(world.apply(now, clock=_now).outcomes) == [("add", Reason.WINDOW_MOVED, True)]
+        world.settled(now)
+
+    @needs("time")
+    def test_a_run_whose_clock_is_ahead_takes_what_has_ended_by_the_targets_clock_too(self, world: World) -> None:
+        world.grant(-120, -1)
+        world.apply(-119)
+        done = world.apply(180, clock=lambda: _now() + timedelta(hours=3))
+        assert _said(done.outcomes) == [("remove", Reason.EXPIRED, True)]
+        assert world.held() == world.ours() == set()
+        world.settled(181)
+        world.grant(-110, 300)
+        now = (_now() - world.start).total_seconds() / 60
+        done = world.apply(now, clock=_now)  # the last receipt lies ahead, and the target's clock agrees with ours
+        assert _said(done.outcomes) == [("add", Reason.WINDOW_OPENED, True)]
+        world.settled(now)
+
     def test_the_subject_really_can_from_the_start_of_the_window_and_not_after_its_end(self, world: World) -> None:
         """With the clock that clients and servers have."""
         now = (datetime.now(UTC) - world.start).total_seconds() + 3
@@ -157,6 +189,10 @@ class InPipeline(Bench):
 
 def _said(outcomes: list[Outcome]) -> list[tuple[str, Reason, bool]]:
     return [(o.change.action.value, o.change.reason, o.ok) for o in outcomes]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _wait_for(world: World, seconds: int) -> None:

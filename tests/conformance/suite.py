@@ -86,6 +86,7 @@ class TargetContract(InPipeline, InTrouble, Bench):
     def test_it_says_what_it_can_do(self, target: Target) -> None:
         assert target.abilities == self.abilities
         assert ("reading" in self.lacks) is not target.abilities.readable
+        assert ("time" in self.lacks) is not target.abilities.tells_time
 
     def test_what_it_lacks_is_said(self) -> None:
         assert set(self.lacks) <= set(CAPABILITIES)

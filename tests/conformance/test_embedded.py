@@ -25,6 +25,7 @@ class TestEmbedded(TargetContract):
         "network": "it is a file of this machine",
         "credentials": "whoever may write the file may write it; nobody else is let in",
         "limits": "it has no server that could ask to wait",
+        "time": "it is read by this machine's clock",
     }
 
     @pytest.fixture(autouse=True)

@@ -9,12 +9,14 @@ import pytest
 from conformance.suite import NAME, UNTIL, TargetContract, entitlement
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
+from daypass.ports import Abilities
 from fakes.target import Died, FakeTarget
 
 
 class TestFake(TargetContract):
     """The suite's own test: the fake has every capability, so that no part of the contract is left out."""
 
+    abilities = Abilities(native_expiry=False, complete_observation=True, tells_time=True)
     observing = 1
     window = timedelta(seconds=3)
 

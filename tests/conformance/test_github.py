@@ -46,7 +46,7 @@ class Place:
 
 class TestGitHub(TargetContract):
     kind = "github"
-    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True, dates=True)
+    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True, dates=True, tells_time=True)
     observing = 17  # 2 for a token, 11 for the repository, 4 for the team
     examples = 8
     principals = ("700001", "700002", "700003")

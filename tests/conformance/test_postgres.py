@@ -49,7 +49,9 @@ def cluster() -> Iterator[Postgres]:
 
 class TestPostgres(TargetContract):
     kind = "postgres"
-    abilities = Abilities(native_expiry=False, complete_observation=True, hands_over=True, at_once=1000, marks=True)
+    abilities = Abilities(
+        native_expiry=False, complete_observation=True, hands_over=True, at_once=1000, marks=True, tells_time=True
+    )
     handing = False
     observing = 2  # one statement that sets the connection up, and the query
     examples = 10

@@ -125,15 +125,23 @@ class World:
             **more,
         )
 
-    def apply(self, minutes: float, wrap: Wrap = lambda target: target, target: Target | None = None) -> Applied:
-        """Run the applier as a fresh process does, on a target opened afresh."""
+    def apply(
+        self,
+        minutes: float,
+        wrap: Wrap = lambda target: target,
+        target: Target | None = None,
+        *,
+        clock: Callable[[], datetime] | None = None,
+    ) -> Applied:
+        """Run the applier as a fresh process does, on a target opened afresh; ``clock`` is what the machine's says."""
         opened = wrap(target if target is not None else self.bench.make(self.place))
         return carry_out(
-            lambda attend: self.ground(minutes, opened, attend=attend),
+            lambda attend: self.ground(minutes, opened, attend=attend, clock=clock),
             Site(self.access.top).books,
             lambda main: {NAME: opened},
             run=f"run-{int(minutes * 60)}",
             progress=lambda *_: None,
+            clock=clock,
         )
 
     def held(self) -> frozenset[Entitlement]:

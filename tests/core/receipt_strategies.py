@@ -1,6 +1,7 @@
 """Receipts of every kind for property tests, and a seal without keys: what signatures do is tested with real keys elsewhere."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -80,7 +81,7 @@ bodies = st.one_of(
     st.builds(Outcome, changes, ok=st.booleans(), error=texts, recovered=st.booleans(), handover=st.just("") | texts),
 )
 any_body = st.one_of(bodies, st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)))
-receipts = st.builds(
+plain_receipts = st.builds(
     Receipt,
     st.integers(0, 10**9),
     st.one_of(st.just(""), digests),
@@ -88,6 +89,9 @@ receipts = st.builds(
     st.one_of(st.just(""), oids),
     texts,
     any_body,
+)
+receipts = st.one_of(
+    plain_receipts, st.builds(lambda one: replace(one, clock=one.at - timedelta(hours=7)), plain_receipts)
 )
 
 

@@ -68,13 +68,15 @@ def test_sealing_goes_on_from_a_head():
     assert Head.of(made.receipt, head).main == MAIN
 
 
-def test_sealing_before_the_last_receipt_is_refused():
-    head = Head(2, "sha256:" + "0" * 64, BEGIN)
-    with pytest.raises(LedgerError) as caught:
-        seal([BODY], head, sign, at=BEGIN - timedelta(seconds=1), main=MAIN, run="run")
-    assert caught.value.message == (
-        "the clock says 2026-11-21T08:59:59Z, but the last receipt was written at 2026-11-21T09:00:00Z"
-    )
+def test_after_a_receipt_from_the_future_receipts_are_dated_as_it_is_and_say_what_their_clock_said():
+    begun = seal([Genesis(("key",))], None, sign, at=BEGIN, main=MAIN, run="run")
+    head = Head(0, begun[0].receipt.digest, BEGIN)
+    late = seal([BODY, BODY], head, sign, at=BEGIN - timedelta(hours=7), main=MAIN, run="run")
+    assert [(one.receipt.at, one.receipt.clock) for one in late] == [(BEGIN, BEGIN - timedelta(hours=7))] * 2
+    assert list(verify_chain(late, open_, head)) == [one.receipt for one in late]
+    assert {one.receipt.told for one in late} == {BEGIN - timedelta(hours=7)}
+    (after,) = seal([BODY], head, sign, at=BEGIN, main=MAIN, run="run")
+    assert (after.receipt.clock, after.receipt.told) == (None, BEGIN)
 
 
 @pytest.mark.parametrize(("body", "head"), [(BODY, None), (Genesis(("key",)), Head(0, "sha256:" + "0" * 64, BEGIN))])

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,7 +25,7 @@ from daypass.core.ledger.receipt import (
 )
 from daypass.core.ledger.statement import change_from_dict, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.window import Window
+from daypass.core.window import Window, format_instant
 
 OID = Oid("a" * 40)
 ENTITLEMENT = Entitlement("postgres", "orders-db", "alice", "{}")
@@ -276,3 +277,14 @@ def test_a_change_can_be_read_by_itself():
 def test_an_instant_finer_than_a_second_is_our_own_mistake():
     with pytest.raises(RuntimeError, match="receipts are written to the second"):
         to_statement(Receipt(1, "", BEGIN.replace(microsecond=5), "", "run", BODIES["retired"]))
+
+
+def test_a_clock_says_that_the_receipt_before_lies_ahead_of_it():
+    made = replace(
+        Receipt(1, "sha256:" + "f" * 64, BEGIN, "", "run", BODIES["retired"]), clock=BEGIN - timedelta(hours=7)
+    )
+    assert to_statement(made)["predicate"]["clock"] == format_instant(BEGIN - timedelta(hours=7))
+    assert from_statement(to_statement(made)) == made
+    assert _refusal("retired", lambda s: s["predicate"].update(clock=format_instant(BEGIN))) == (
+        f"expected clock of the predicate to be before at, got {format_instant(BEGIN)}"
+    )

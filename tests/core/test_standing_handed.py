@@ -1,14 +1,14 @@
 """What was handed over, and which of it has ended before its time."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from receipt_strategies import BEGIN
 
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Genesis, Outcome, Receipt
-from daypass.core.ledger.standing import Standing, fold
+from daypass.core.ledger.standing import Standing, fold, forget_before
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 
 E = Entitlement("bastion", "orders-db", "alice", "{}")
@@ -84,12 +84,23 @@ def test_only_the_targets_own_is_told_and_only_until_it_ends_by_itself() -> None
     assert standing.handed("bastion", BEGIN + 2 * HOUR) == ()
 
 
-def test_what_has_ended_by_itself_is_forgotten() -> None:
+def test_what_has_ended_by_itself_is_forgotten_long_after() -> None:
     receipts = chain(given("one", 1), given("his", 3, OTHER))
-    receipts[2] = replace(receipts[2], at=BEGIN + HOUR)
+    receipts[2] = replace(receipts[2], at=BEGIN + HOUR + timedelta(days=90))
     standing = fold(receipts)
     assert [one.text for one in standing.parts.handed().values()] == ["his"]
     assert fold(receipts[2:], fold(receipts[:2])).same_state(standing)
+
+
+def test_a_receipt_from_the_future_lets_nothing_be_forgotten_that_may_still_be_good() -> None:
+    receipts = chain(given("one", 1), given("his", 3, OTHER), taken())
+    receipts[2] = replace(receipts[2], at=BEGIN + timedelta(days=30))
+    assert [(one.text, one.ended) for one in fold(receipts).handed("bastion", BEGIN)] == [("one", True), ("his", False)]
+
+
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_what_is_forgotten_can_be_told_at_either_end_of_the_calendar(at) -> None:
+    assert forget_before(at) <= at
 
 
 def test_an_addition_without_an_end_hands_nothing_over() -> None:

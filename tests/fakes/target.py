@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
@@ -52,7 +52,9 @@ class FakeTarget(OneByOne):
 
     name: str = "fake"
     held: dict[Entitlement, datetime | None] = field(default_factory=dict)
-    abilities: Abilities = field(default_factory=lambda: Abilities(native_expiry=False, complete_observation=True))
+    abilities: Abilities = field(
+        default_factory=lambda: Abilities(native_expiry=False, complete_observation=True, tells_time=True)
+    )
     dials: Dials = field(default_factory=Dials)
     calls: list[tuple[str, Entitlement]] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
@@ -70,6 +72,9 @@ class FakeTarget(OneByOne):
     def thaw_reading(self) -> None:
         """Read the truth again."""
         self._stale = None
+
+    def clock(self) -> datetime:
+        return datetime.now(UTC)
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now, or that a stale reading shows."""

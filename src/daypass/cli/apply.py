@@ -42,10 +42,12 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     from daypass.views.plan import plan_json, plan_text
 
     site = live_site(obj["folder"], obj["acting"])
-    found = look(site, site.instant(at))
+    found = look(site, site.instant(at), now=at is None)
     bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
     braked = brake(found.plan, removals=found.removals_allowed, additions=found.additions_allowed)
     click.echo((plan_json if output == "json" else plan_text)(found.plan, found.refusals, bad, braked), nl=False)
+    if found.clocks:
+        say(f"daypass: {found.clocks}")
     codes = [found.exit_code]
     if detailed_exitcode and found.plan.changes:
         codes.append(ExitCode.CHANGES)
@@ -54,14 +56,27 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     return int(worst(codes))
 
 
-def look(site: Any, at: datetime) -> Any:
-    """Read everything and plan; holds no way to write."""
+def look(site: Any, at: datetime, *, now: bool = False) -> Any:
+    """Read everything and plan; holds no way to write. ``now``: the instant is the clock's."""
     from daypass.pipeline.survey import survey
 
-    return survey(_ground(site, site.standing, site.targets, at))
+    return survey(_ground(site, site.standing, site.targets, at, _going(site, at) if now else None))
 
 
-def _ground(site: Any, standing: Any, targets: Any, at: datetime, **attending: Any) -> Any:
+def _going(site: Any, at: datetime) -> Callable[[], datetime] | None:
+    """Return a clock that goes on from an instant read now, None where the settings simulate it.
+
+    It is not the machine's from there on, which may be set while a slow target is waited for.
+    """
+    if site.settings.simulated_clock:
+        return None
+    began = time.monotonic()
+    return lambda: at + timedelta(seconds=int(time.monotonic() - began))
+
+
+def _ground(
+    site: Any, standing: Any, targets: Any, at: datetime, clock: Callable[[], datetime] | None, **attending: Any
+) -> Any:
     """Read everything but the targets."""
     from daypass.cli.site import program_digest
     from daypass.pipeline.survey import prepare
@@ -76,6 +91,7 @@ def _ground(site: Any, standing: Any, targets: Any, at: datetime, **attending: A
         at=at,
         memory=site.memory,
         program=program_digest(),
+        clock=clock,
         **attending,
     )
 
@@ -89,6 +105,9 @@ class ClosedForge:
     def merged_as(self, commit: str) -> Any:
         """Say that nobody can tell."""
         raise EdgeError(self._error.message, hint=self._error.hint)
+
+    def clock(self) -> None:
+        """Say no time."""
 
 
 def forge_of(site: Any) -> Any:
@@ -151,10 +170,7 @@ def run_apply(
         site.books.ready()
     with exclusive(site.repository.state_dir / "apply.lock"):
         opened: dict[str, Any] = {}
-        began = time.monotonic()
-
-        def clock() -> datetime:  # not the machine's, which may be set while a slow target is waited for
-            return at + timedelta(seconds=int(time.monotonic() - began))
+        clock = _going(site, at)
 
         def targets(main: Any) -> Any:
             if main not in opened:
@@ -171,7 +187,9 @@ def run_apply(
                     opened.clear()  # likewise
                 return after
 
-            return _ground(fresh, fresh.books.load(), targets, at, attend=attending)
+            return _ground(
+                fresh, fresh.books.load(), targets, at if clock is None else clock(), clock, attend=attending
+            )
 
         run = site.run_name(at)
         done = carry_out(
@@ -181,7 +199,7 @@ def run_apply(
             run=run,
             confirmed=confirm,
             progress=progress,
-            clock=None if site.settings.simulated_clock else clock,
+            clock=clock,
             limit=limit,
             enough=enough,
         )
@@ -216,7 +234,7 @@ def print_applied(done: Any, output: str, confirm: str = "") -> None:
     click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
     if done.held_message and found.stuck is None:
         click.echo(f"daypass: {done.held_message}", err=True)
-        if not found.policy.broken:
+        if not found.policy.broken and not found.doubts:
             # What was not held is done by now: the next plan is what was held.
             digest = changes_digest(found.plan.main, done.held)
             if confirm:
@@ -243,7 +261,7 @@ def expire(obj: dict[str, Any], at: datetime | None, output: str, confirm: str) 
     print_applied(done, output, confirm)
     if done.survey.stuck is not None:
         raise done.survey.stuck
-    lines, clean = tidy_up(site, instant)
+    lines, clean = tidy_up(site, done.survey.plan.at)
     say(*(line for told in lines for line in told.split("\n")))
     return int(worst([done.exit_code, ExitCode.OK if clean else ExitCode.PARTIAL]))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import at_option, format_option
+from daypass.cli.options import at_option, format_option, say
 from daypass.core.errors import ExitCode, worst
 
 TOPIC = "drift"
@@ -31,7 +31,7 @@ def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) ->
 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at)
-    survey = look(site, instant)
+    survey = look(site, instant, now=at is None)
     if survey.stuck is not None:
         raise survey.stuck
     found = (*survey.policy.broken, *find(survey.plan, survey.refusals))
@@ -48,6 +48,9 @@ def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) ->
     else:
         click.echo(drift_text(found, survey.plan.live), nl=False)
     codes = [ExitCode.CHANGES] if found else []
-    if survey.plan.unreadable or survey.plan.unknown or survey.policy.broken or survey.unproved:
+    if survey.clocks:
+        say(f"daypass: {survey.clocks}")
+    left = (survey.plan.unreadable, survey.plan.unknown, survey.policy.broken, survey.unproved, survey.doubts)
+    if any(left):
         codes.append(ExitCode.PARTIAL)
     return int(worst(codes))

@@ -113,7 +113,7 @@ class _Watch:
             raise done.survey.stuck
         boundary: datetime = done.survey.boundary
         if done.changed:
-            for line in tidy_up(site, at, enough=lambda: now() >= boundary)[0]:
+            for line in tidy_up(site, done.survey.plan.at, enough=lambda: now() >= boundary)[0]:
                 _line(at, line)
         if done.exit_code is not ExitCode.OK:
             return min(boundary, at + timedelta(minutes=1))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
@@ -189,12 +189,14 @@ class Observed:
     """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted.
 
     ``found`` is what they say by numbers, and ``entitlements`` agree with it: see `by_number`.
+    ``skews`` say how far a target's clock is ahead of ours, for those that say a time.
     """
 
     entitlements: frozenset[Entitlement]
     unreadable: Mapping[str, str] = field(default_factory=dict)
     offered: frozenset[Entitlement] = frozenset()
     found: Mapping[Entitlement, Found] = field(default_factory=dict)
+    skews: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 def by_number(seen: frozenset[Entitlement], found: Mapping[Entitlement, Found]) -> frozenset[Entitlement]:

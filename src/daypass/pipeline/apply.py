@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -90,7 +90,7 @@ def apply(
         if ground.calm is not None:
             _recalled(open_targets(ground.tip), ground.standing, ground.at)
             return early.joined(Applied(ground.calm))
-        readings = Readings(ground.targets, ground.standing.holdings, ground.at, ground.begun)
+        readings = Readings(ground.targets, ground.standing.holdings, ground.at, ground.begun, ground.clock)
         seen = readings.look(None if confirmed else PATIENCE, enough=enough)
         first = plan_on(ground, ground.standing, seen, ground.at)
         if not readings.late:
@@ -139,9 +139,12 @@ class _Early:
         self._done: list[Applied] = []
         self._next: tuple[Oid | None, datetime | None] = (None, None)
 
-    def attend(self, standing: Standing, by_receipts: ByReceipts, at: datetime) -> Standing:
-        """Carry out what has ended by the receipts; return the ledger as it stands then."""
-        at = at if self._clock is None else max(at, self._clock())
+    def attend(self, standing: Standing, by_receipts: ByReceipts, at: datetime, off: timedelta) -> Standing:
+        """Carry out what has ended by the receipts; return the ledger as it stands then.
+
+        ``off`` is how far the instant to reckon with is from this machine's clock.
+        """
+        at = at if self._clock is None else max(at, self._clock() + off)
         if not standing.main or not self._due(standing, at):
             return standing
         ends = {e for e, held in standing.holdings.items() if held.until is not None and held.until <= at} - self._tried
@@ -261,7 +264,7 @@ def _serve_late(
         came = before - readings.late
         if not came:
             return
-        at = ground.at if clock is None else max(ground.at, clock())
+        at = ground.at if clock is None else max(ground.at, clock() + ground.off)
         found = carrier.planned(partial(plan_on, ground, observed=seen, at=at))
         changes = work.allow(found)
         try:
@@ -280,21 +283,24 @@ def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple
     """Part the changes to make from those held back, and say why these are.
 
     While the policies of main cannot be read nothing is given, and what is to be taken is taken (invariants 7 and 8).
-    While main cannot be followed, only what has ended by its own window is taken.
+    While main cannot be followed, only what has ended by its own window is taken. Where clocks disagree nothing is given,
+    and what has ended by every one of them is taken.
     """
     if found.stuck is not None:
         over = {*BOUND_TO_TIME, Reason.WINDOW_MOVED}  # a window that receipts moved has ended by them all the same
-        passes = {c for c in found.plan.changes if c.action is Action.REMOVE and c.reason in over}
-        held = tuple(change for change in found.plan.changes if change not in passes)
-        return tuple(c for c in found.plan.changes if c in passes), held, found.stuck.message
-    if not found.policy.broken:
-        return braked.allowed, braked.held, braked.message
-    additions = tuple(change for change in braked.allowed if change.action is Action.ADD)
-    allowed = tuple(change for change in braked.allowed if change.action is Action.REMOVE)
-    reasons = [braked.message] if braked.message else []
-    if additions:
-        reasons.append("nothing is given while main's policies do not read")
-    return allowed, braked.held + additions, "; ".join(reasons)
+        allowed = tuple(
+            c for c in found.plan.changes if c.action is Action.REMOVE and c.reason in over and not found.waits(c)
+        )
+        held = tuple(change for change in found.plan.changes if change not in allowed)
+        return allowed, held, "; ".join(filter(None, (found.stuck.message, found.clocks)))
+    reasons = [part for part in (braked.message, found.clocks) if part]
+    kept = {change for change in braked.allowed if found.waits(change)}
+    if found.policy.broken:
+        additions = {change for change in braked.allowed if change.action is Action.ADD}
+        reasons += ["nothing is given while main's policies do not read"] if additions else []
+        kept |= additions
+    allowed = tuple(change for change in braked.allowed if change not in kept)
+    return allowed, braked.held + tuple(c for c in braked.allowed if c in kept), "; ".join(reasons)
 
 
 def _recalled(

@@ -168,7 +168,7 @@ class Carrier:
     def _write(self, outcomes: Sequence[Outcome], attempts: int = 20) -> None:
         """Append outcomes; when another run was first, go after it. What happened at a target is never dropped.
 
-        The other run's clock and main may be ahead of ours: a receipt neither goes back in time nor to an older main.
+        The other run's main may be ahead of ours: a receipt does not go back to an older one.
         """
         for attempt in range(attempts):
             try:
@@ -180,7 +180,6 @@ class Carrier:
                     raise
                 self._overtaken = True
                 self._standing = self._books.load()
-                self._at = max(self._at, self._standing.at or self._at)
                 self._main = self._standing.main or self._main
             else:
                 return

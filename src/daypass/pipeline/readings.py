@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Semaphore, Thread
 from typing import Generic, TypeVar, cast
 
+from daypass.core.clocks import skew
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Found, Holding, Numbers, Observed, by_number
-from daypass.ports import Inviting, Numbering, TargetReader
+from daypass.ports import Inviting, Numbering, TargetReader, Timed
 
 AT_ONCE = 8
 """How many targets are changed side by side."""
@@ -91,6 +92,7 @@ class _Seen:
     offered: frozenset[Entitlement] = frozenset()
     found: Mapping[Entitlement, Found] = field(default_factory=dict)
     error: str = ""
+    skew: timedelta | None = None
 
 
 class Readings:
@@ -98,7 +100,8 @@ class Readings:
 
     ``holdings`` are what is ours, to be looked for by numbers where these were recorded; with ``at`` they stand in for a
     target that nobody can read: what the ledger says was given until later is taken for what exists. ``begun`` is what may
-    be ours, which has no numbers yet.
+    be ours, which has no numbers yet. ``clock`` is ours, read before and after each answer of a target that says the time;
+    None where the run's instant is not the clock's.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Readings:
         holdings: Mapping[Entitlement, Holding],
         at: datetime,
         begun: Iterable[Entitlement] = (),
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         ours = numbers_of(holdings, begun)
         self._targets = targets
@@ -115,7 +119,7 @@ class Readings:
         self._told: frozenset[str] = frozenset()
         self._asked = Aside(
             {
-                name: _reading(target, {e: known for e, known in ours.items() if e.target == name})
+                name: _reading(target, {e: known for e, known in ours.items() if e.target == name}, clock)
                 for name, target in sorted(targets.items())
                 if not isinstance(target, EdgeError) and target.abilities.readable
             }
@@ -141,6 +145,7 @@ class Readings:
         offered: set[Entitlement] = set()
         unreadable: dict[str, str] = {}
         by_numbers: dict[Entitlement, Found] = {}
+        skews: dict[str, timedelta] = {}
         for name, target in self._targets.items():
             if name in self._told:
                 unreadable[name] = "it was read before"
@@ -158,8 +163,10 @@ class Readings:
                 by_numbers |= seen.found
                 if seen.error:
                     unreadable[name] = seen.error
+                if seen.skew is not None:
+                    skews[name] = seen.skew
         self._told = frozenset(self._targets) - waiting
-        return Observed(frozenset(found), unreadable, frozenset(offered), by_numbers)
+        return Observed(frozenset(found), unreadable, frozenset(offered), by_numbers, skews)
 
 
 def numbers_of(
@@ -169,11 +176,18 @@ def numbers_of(
     return dict.fromkeys(begun, ()) | {entitlement: held.numbers for entitlement, held in holdings.items()}
 
 
-def _reading(target: TargetReader, ours: Mapping[Entitlement, Numbers]) -> Callable[[], _Seen]:
+def _reading(
+    target: TargetReader, ours: Mapping[Entitlement, Numbers], clock: Callable[[], datetime] | None
+) -> Callable[[], _Seen]:
     def read() -> _Seen:
         found: Mapping[Entitlement, Found] = {}
+        off: timedelta | None = None
         try:
+            before = clock() if clock is not None else None
             seen = target.observe()
+            theirs = cast("Timed", target).clock() if target.abilities.tells_time else None
+            if clock is not None and before is not None and theirs is not None:
+                off = skew(before, theirs, clock())
             if target.abilities.numbers and ours:
                 found = cast("Numbering", target).find(ours)
             offers = cast("Inviting", target).awaited() if target.abilities.invites else frozenset()
@@ -181,7 +195,7 @@ def _reading(target: TargetReader, ours: Mapping[Entitlement, Numbers]) -> Calla
             return _Seen(error=error.message)
         except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
             return _Seen(error=unforeseen(error))
-        return _Seen(by_number(seen, found), offers, found)
+        return _Seen(by_number(seen, found), offers, found, skew=off)
 
     return read
 
@@ -196,6 +210,7 @@ def observe(
     holdings: Mapping[Entitlement, Holding],
     at: datetime,
     begun: Iterable[Entitlement] = (),
+    clock: Callable[[], datetime] | None = None,
 ) -> Observed:
     """Read every target, side by side, and wait for all of them."""
-    return Readings(targets, holdings, at, begun).look()
+    return Readings(targets, holdings, at, begun, clock).look()

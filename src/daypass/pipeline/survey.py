@@ -7,19 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.catalogue import Catalogue
-from daypass.core.errors import EdgeError, ExitCode, LedgerError, RefusedError
+from daypass.core.clocks import Doubt, catch_up, doubt, skew
+from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.reading import read_grant
 from daypass.core.grant import FOLDER, IMPORT, Grant, GrantId, Oid, canonical, digest, grant_id, grant_path
 from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import BOUND_TO_TIME, Action, Claim, Entitlement, Holding, Observed, Plan, Reason, compute
+from daypass.core.plan import (
+    BOUND_TO_TIME,
+    Action,
+    Claim,
+    Entitlement,
+    Holding,
+    Intended,
+    Observed,
+    Plan,
+    Reason,
+    compute,
+)
 from daypass.core.policy.policies import Policy
-from daypass.core.window import Window, format_instant
+from daypass.core.window import Window
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
 from daypass.pipeline.readings import PATIENCE, Aside, observe
 from daypass.ports import ForgeReader, History, Memory, TargetReader
@@ -30,8 +42,10 @@ OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 ByReceipts = Callable[[Standing, datetime, frozenset[str]], "Ground"]
 """Returns what follows from a ledger alone, at an instant, for the targets with these names; see `by_receipts`."""
 
-Attend = Callable[[Standing, ByReceipts, datetime], Standing]
-"""Called before each landing is proved, so that no end waits for the forge; returns the ledger as it leaves it."""
+Attend = Callable[[Standing, ByReceipts, datetime, timedelta], Standing]
+"""Called before each landing is proved, so that no end waits for the forge; returns the ledger as it leaves it.
+
+The last is how far the instant to reckon with is from this machine's clock."""
 
 
 def _attend_to_nothing(standing: Standing, *_: object) -> Standing:
@@ -44,6 +58,7 @@ class Survey:
 
     ``stuck`` is why main is not followed, None when it is. ``boundary`` is the first instant at which a window opens or
     ends: nothing changes before it unless something else moves. ``late`` names the targets that were not waited for.
+    ``doubts`` say at which targets nothing is given since clocks disagree.
     """
 
     plan: Plan
@@ -56,6 +71,17 @@ class Survey:
     stuck: RefusedError | None = None
     boundary: datetime = FOREVER
     late: frozenset[str] = frozenset()
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
+
+    def waits(self, change: Intended) -> bool:
+        """Whether a change is kept back until clocks agree."""
+        found = self.doubts.get(change.entitlement.target)
+        return found is not None and found.waits(change)
+
+    @property
+    def clocks(self) -> str:
+        """Say how clocks disagree, "" where they do not."""
+        return "; ".join(dict.fromkeys(found.why for found in self.doubts.values()))
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -72,9 +98,16 @@ class Survey:
         """PARTIAL when anything was refused, invalid, unreadable or unknown; FAILED when main is not followed."""
         if self.stuck is not None:
             return ExitCode.FAILED
-        broken = self.refusals or self.unproved or self.plan.unreadable or self.plan.unknown or self.policy.broken
+        broken = (
+            self.refusals,
+            self.unproved,
+            self.plan.unreadable,
+            self.plan.unknown,
+            self.policy.broken,
+            self.doubts,
+        )
         bad = any(claim.blocked is not None for claim in self.plan.blocked)
-        return ExitCode.PARTIAL if broken or bad else ExitCode.OK
+        return ExitCode.PARTIAL if any(broken) or bad else ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +115,9 @@ class Ground:
     """What a plan stands on beside the targets, all of it read before any of them.
 
     ``targets`` are the open ones and those that cannot be. ``calm`` is the answer where nothing has moved since nothing
-    was to be done: then no target need be read. ``grounds`` names all this for that memory, "" where it cannot.
+    was to be done: then no target need be read. ``grounds`` names all this for that memory, "" where it cannot. ``clock``
+    is ours, None where the instant is not the clock's; ``skews`` say how far others' are ahead of it, and ``off`` how far
+    the instant is: the earliest is reckoned with.
     """
 
     history: History
@@ -100,6 +135,9 @@ class Ground:
     program: str = ""
     grounds: str = ""
     unsettled: frozenset[GrantId] | None = None
+    clock: Callable[[], datetime] | None = None
+    skews: Mapping[str, timedelta] = field(default_factory=dict)
+    off: timedelta = timedelta(0)
 
     @property
     def begun(self) -> frozenset[Entitlement]:
@@ -127,6 +165,7 @@ def prepare(
     memory: Memory | None = None,
     program: str = "",
     attend: Attend = _attend_to_nothing,
+    clock: Callable[[], datetime] | None = None,
 ) -> Ground:
     """Read everything but the targets. Holds no way to write (invariant 11), but for what ``attend`` does meanwhile.
 
@@ -137,18 +176,19 @@ def prepare(
     that the ledger recorded last instead: what has ended there by its own window can be taken away all the same, since
     windows and entitlements are in signed receipts and the targets in that commit's settings. Nothing of the new main
     is believed, nothing else is changed, and the run fails with ``stuck``. Without that commit the targets are not
-    known, and RefusedError is raised. Raises LedgerError when the clock stands before the last receipt.
+    known, and RefusedError is raised.
+
+    ``clock`` is the one that ``at`` was read from, and is compared with others': see core.clocks.
     """
-    if standing.at is not None and at < standing.at:
-        raise LedgerError(
-            f"the clock says {format_instant(at)}, but the last receipt was written at {format_instant(standing.at)}",
-            hint="set the clock right; acting in the past could give access that has ended",
-        )
+    skews = _forge_skew(forge, clock)
+    ours = catch_up(at, standing.at)
+    at = min(ours, *(ours + skew for skew in skews.values()), ours)
+    apart = doubt(ours, standing.at, skews) is not None
     policy = policy_at(tip)
     targets = open_readers(tip)
     grounds = _grounds(program, standing, tip, targets) if memory is not None else ""
     calm = memory.recall() if memory is not None and grounds else None
-    if calm is not None and calm.holds(grounds, at):
+    if calm is not None and calm.holds(grounds, at) and not apart:
         plan = Plan(at, tip, (), live=calm.live)
         answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=calm.until)
         return Ground(history, standing, policy, Admitted(), tip, at, targets, calm=answer)
@@ -157,7 +197,8 @@ def prepare(
 
     def before() -> None:
         nonlocal latest
-        latest = attend(latest, partial(by_receipts, history, policy_at, open_readers, tip), at)
+        ends = partial(by_receipts, history, policy_at, open_readers, tip, clock=clock, skews=skews, off=at - ours)
+        latest = attend(latest, ends, at, at - ours)
 
     try:
         admitted = admit(history, forge, policy_at, standing, tip=tip, at=at, before=before)
@@ -170,7 +211,7 @@ def prepare(
     if latest is not standing:
         # Ends were carried out meanwhile. Targets are opened anew: one of them may still be read from.
         standing, targets = latest, open_readers(tip)
-        at = max(at, standing.at or at)
+        ours, at = (ours, at) if clock is None else (max(ours, clock()), max(at, clock() + (at - ours)))
     claims, invalid = _claims(standing, admitted, policy)
     every = {**targets, **_unnamed(standing, targets)}
     return Ground(
@@ -187,6 +228,9 @@ def prepare(
         memory=memory,
         program=program,
         grounds=grounds,
+        clock=clock,
+        skews=skews,
+        off=at - ours,
     )
 
 
@@ -198,6 +242,10 @@ def by_receipts(
     standing: Standing,
     at: datetime,
     names: frozenset[str],
+    *,
+    clock: Callable[[], datetime] | None,
+    skews: Mapping[str, timedelta],
+    off: timedelta,
 ) -> Ground:
     """Return what follows from the ledger and the main that it recorded last, for the targets with these names.
 
@@ -213,7 +261,42 @@ def by_receipts(
     unsettled = frozenset(name for name, blob in standing.blobs() if there.get(name, blob) != blob)
     claims, _ = _claims(standing, Admitted(), policy)
     every = {**targets, **_unnamed(standing, targets)}
-    return Ground(history, standing, policy, Admitted(), main, at, every, tuple(claims), unsettled=unsettled)
+    return Ground(
+        history,
+        standing,
+        policy,
+        Admitted(),
+        main,
+        at,
+        every,
+        tuple(claims),
+        unsettled=unsettled,
+        clock=clock,
+        skews=skews,
+        off=off,
+    )
+
+
+def _forge_skew(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Mapping[str, timedelta]:
+    """Return how far the forge's clock is ahead of ours; nothing where it has none, or cannot be asked."""
+    if clock is None:
+        return {}
+    before = clock()
+    try:
+        theirs = forge.clock()
+    except EdgeError:
+        return {}
+    return {"the forge": skew(before, theirs, clock())} if theirs is not None else {}
+
+
+def _doubts(ground: Ground, observed: Observed, at: datetime) -> Mapping[str, Doubt]:
+    """Return at which targets clocks disagree, and how."""
+    found: dict[str, Doubt] = {}
+    for name in ground.targets:
+        mine = {f"target {name}": observed.skews[name]} if name in observed.skews else {}
+        if (known := doubt(at - ground.off, ground.standing.at, {**ground.skews, **mine})) is not None:
+            found[name] = known
+    return found
 
 
 def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime) -> Survey:
@@ -253,6 +336,7 @@ def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime
         limits.brake_additions.of(len(holdings)),
         ground.stuck,
         next_boundary(ground.claims, at),
+        doubts=_doubts(ground, observed, at),
     )
 
 
@@ -261,7 +345,10 @@ def survey(ground: Ground) -> Survey:
     if ground.calm is not None:
         return ground.calm
     found = plan_on(
-        ground, ground.standing, observe(ground.targets, ground.standing.holdings, ground.at, ground.begun), ground.at
+        ground,
+        ground.standing,
+        observe(ground.targets, ground.standing.holdings, ground.at, ground.begun, ground.clock),
+        ground.at,
     )
     ground.remember(found)
     return found
@@ -299,7 +386,7 @@ def _nothing_to_say(found: Survey) -> bool:
     """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
     plan, admitted = found.plan, found.admitted
     said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost, plan.offered)
-    doubts = (plan.unknown, plan.renamed)
+    doubts = (plan.unknown, plan.renamed, found.doubts)
     left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
     return not any(said) and not any(doubts) and not any(left)
 

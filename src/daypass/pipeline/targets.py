@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from daypass.core.clocks import apart, skew
 from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
-from daypass.core.window import format_duration
 from daypass.pipeline.readings import AT_ONCE
 from daypass.ports import TargetReader
 
@@ -90,33 +90,25 @@ def _look(
         health = target.health()
     except EdgeError as error:
         return Look(name, kind, error=error.message, hint=error.hint)
-    skew = None if health.clock is None else _skew(before, health.clock, clock())
-    concerns = [*health.concerns, *_apart(skew)]
+    off = None if health.clock is None else skew(before, health.clock, clock())
+    concerns = [*health.concerns, *_apart(off)]
     if not target.abilities.readable:
-        return Look(name, kind, health.facts, tuple(concerns), skew=skew)
+        return Look(name, kind, health.facts, tuple(concerns), skew=off)
     try:
         seen = target.observe()
     except EdgeError as error:
-        return Look(name, kind, health.facts, tuple(concerns), error.message, error.hint, skew)
+        return Look(name, kind, health.facts, tuple(concerns), error.message, error.hint, off)
     return Look(
         name,
         kind,
         health.facts,
         tuple(concerns),
-        skew=skew,
+        skew=off,
         ours=len(seen & ours),
         unmanaged=len(seen - ours - begun),  # what a run that died may have given is not called somebody else's
     )
 
 
-def _skew(before: datetime, theirs: datetime, after: datetime) -> timedelta:
-    """Return how far their clock certainly is from ours: they read it at some time between our two readings."""
-    if theirs > after:
-        return theirs - after
-    return min(theirs - before, timedelta(0))
-
-
-def _apart(skew: timedelta | None) -> Iterable[str]:
-    if skew is not None and abs(skew) > TOLERANCE:
-        side = "ahead of" if skew > timedelta(0) else "behind"
-        yield f"its clock is {format_duration(abs(skew))} {side} ours: what it ends by itself ends at another time"
+def _apart(off: timedelta | None) -> Iterable[str]:
+    if off is not None and abs(off) > TOLERANCE:
+        yield f"its clock is {apart(off)}: what it ends by itself ends at another time"

@@ -156,11 +156,11 @@ def test_an_append_after_another_run_was_first_is_a_conflict(made):
     same_as_whole(made, made.load())
 
 
-def test_the_clock_may_not_stand_before_the_last_receipt(made):
+def test_a_clock_before_the_last_receipt_stops_nothing_and_moves_no_receipt_back(made):
     standing = made.load().standing
-    message = refusal(lambda: made.append(standing, [retirement(0)], at=BEGIN))
-    assert message == "the clock says 2026-11-21T09:00:00Z, but the last receipt was written at 2026-11-21T09:01:00Z"
-    assert made.ledger.verify_shape() == 3
+    after = made.append(standing, [retirement(0)], at=BEGIN)
+    assert after.at == standing.at
+    same_as_whole(made, made.load())
 
 
 def test_what_nobody_could_verify_is_never_written(made, tmp_path):

@@ -30,7 +30,7 @@ def test_portion_by_portion_it_is_what_a_fold_of_all_is(made):
         (given(1, "one") + given(2, "two\nlines"), early),
         ([removal(1)], early),
         (given(1, "one again"), early),
-        (given(3, "three"), BEGIN + timedelta(hours=1)),
+        (given(3, "three"), BEGIN + timedelta(days=91)),
     ]
     made.load()
     for bodies, at in portions:

@@ -142,9 +142,9 @@ def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int 
     since.
     """
     end = change.due if change.reason is Reason.EXPIRED else until
-    if end is None or end > receipt.at:
+    if end is None or end > receipt.told:
         return None
-    return int((receipt.at - end).total_seconds())
+    return int((receipt.told - end).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,19 +86,17 @@ def seal(
 ) -> list[Sealed]:
     """Give receipts their numbers, links and signatures, after ``head`` (None: they begin a ledger).
 
-    ``sign`` turns a statement into an envelope's bytes. Raises LedgerError when ``at`` is before the last receipt.
+    ``sign`` turns a statement into an envelope's bytes. Receipts never go back in time: where ``at`` is before the last
+    one, they are dated as that one is, and say what the clock said.
     """
-    if head is not None and at < head.at:
-        raise LedgerError(
-            f"the clock says {format_instant(at)}, but the last receipt was written at {format_instant(head.at)}",
-            hint="set the clock right; receipts never go back in time",
-        )
+    clock = at if head is not None and at < head.at else None
+    at = head.at if head is not None and clock is not None else at
     found: list[Sealed] = []
     sequence, previous = (head.sequence + 1, head.digest) if head is not None else (0, "")
     for body in bodies:
         if isinstance(body, Genesis) != (sequence == 0):
             raise RuntimeError("a ledger begins with its genesis and has no other")
-        receipt = Receipt(sequence, previous, at, main, run, body)
+        receipt = Receipt(sequence, previous, at, main, run, body, clock=clock)
         raw = sign(to_statement(receipt))
         previous = envelope_digest(raw)
         found.append(Sealed(replace(receipt, digest=previous), raw))

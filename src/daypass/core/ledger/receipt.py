@@ -186,6 +186,7 @@ class Receipt:
 
     ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run. ``digest``
     is that of the envelope which carried the receipt, "" while it is in none; it is no part of what the receipt says.
+    ``clock`` is the run's instant where the receipt before lies ahead of it; ``at`` is that one's then.
     """
 
     sequence: int
@@ -195,6 +196,12 @@ class Receipt:
     run: str
     body: Body
     digest: str = field(default="", compare=False)
+    clock: datetime | None = None
+
+    @property
+    def told(self) -> datetime:
+        """The instant that the run itself took it to be."""
+        return self.clock or self.at
 
 
 BATCH = 200

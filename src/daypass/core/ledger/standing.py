@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from daypass.core.grant import ABSENT, GrantId, Oid
@@ -357,8 +357,19 @@ class Delta:
     def _given(self, before: Mapping[int, Handed]) -> Mapping[int, Handed]:
         rows = [cut_to(self.cuts.get(handed.entitlement), handed) for handed in before.values()]
         rows += [handed for new in self.handed.values() for handed in new]
-        return {h.sequence: h for h in sorted(rows) if self.head is None or h.until > self.head.at}
+        return {h.sequence: h for h in sorted(rows) if self.head is None or h.until > forget_before(self.head.at)}
 
+
+def forget_before(at: datetime) -> datetime:
+    """Return before which end what was handed over may be forgotten, after a receipt of ``at``.
+
+    The clock that dated the receipt may have been ahead: what it took to have ended may be good still, and must be
+    known when it is to end early.
+    """
+    return at - _KEPT if at - _NEVER > _KEPT else _NEVER
+
+
+_KEPT = timedelta(days=90)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 """An end before every other: nothing that was handed over is good any longer."""

@@ -62,6 +62,7 @@ def to_statement(receipt: Receipt) -> dict[str, Any]:
             "main": receipt.main,
             "run": receipt.run,
             "body": body,
+            **({"clock": _instant(receipt.clock)} if receipt.clock is not None else {}),
         },
     }
 
@@ -75,7 +76,8 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
     top.same("_type", STATEMENT_TYPE)
     top.same("predicateType", PREDICATE_TYPE)
     names = ("kind", "sequence", "previous", "at", "main", "run", "body")
-    predicate = Fields(top.take("predicate", dict), "the predicate", names)
+    told = top.take("predicate", dict)
+    predicate = Fields(told, "the predicate", names, ("clock",))
     body = body_from_dict(predicate.text("kind"), predicate.take("body", dict))
     if top.take("subject", list) != _subject(body):
         raise LedgerError(f"expected the subject that the body is about, got {canonical(statement['subject'])}")
@@ -84,7 +86,10 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
     if previous and not _SHA256.fullmatch(previous):
         raise LedgerError(f"expected previous to be a digest, got {previous!r}")
     at, main, run = predicate.instant("at"), predicate.object("main"), predicate.text("run")
-    return Receipt(sequence, previous, at, main, run, body, digest)
+    clock = predicate.instant("clock") if "clock" in told else None
+    if clock is not None and clock >= at:
+        raise LedgerError(f"expected clock of the predicate to be before at, got {format_instant(clock)}")
+    return Receipt(sequence, previous, at, main, run, body, digest, clock)
 
 
 def body_from_dict(kind: str, data: dict[str, Any]) -> Body:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -140,6 +141,10 @@ class GitHubReader:
             return pull if pull.merge is not None and pull.merge.commit == commit else None
         self._check_came_otherwise(commit)
         return None
+
+    def clock(self) -> datetime | None:
+        """Ask for the time: the Date of an answer, which counts towards no limit."""
+        return self._api.time()
 
     def acting(self) -> Account:
         """Return who is acting: an App's bot and a workflow are no persons."""

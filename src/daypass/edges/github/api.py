@@ -79,6 +79,15 @@ class Api:
         """Return the token for git over https, renewed when it is about to end."""
         return self._auth().token
 
+    def time(self) -> datetime | None:
+        """Ask what time it is there, once. Raises ApiError where no answer comes.
+
+        https://docs.github.com/en/rest/rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user, which
+        counts towards no limit.
+        """
+        self._exchange("GET", "/rate_limit", None, self._auth, safe=False)
+        return self.clock
+
     def get(self, path: str, **params: str | int | None) -> Any:
         """Read one thing. Raises ApiError when GitHub refuses or keeps failing."""
         return self._read(_url(path, params))[1]

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from daypass.core.errors import EdgeError
 from daypass.core.grant import GrantId, canonical
 from daypass.core.ledger.receipt import Admission, Refusal
-from daypass.core.ledger.standing import AdmittedGrant, Delta, Handed, Opened
+from daypass.core.ledger.standing import AdmittedGrant, Delta, Handed, Opened, forget_before
 from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_from_dict
 from daypass.core.plan import Entitlement, Holding, Intended
 from daypass.core.window import Window
@@ -304,7 +304,7 @@ class Writer:
         ]
         self._put("handed", rows)
         if delta.head is not None:
-            self._run("DELETE FROM handed WHERE until <= ?", [(_seconds(delta.head.at),)])
+            self._run("DELETE FROM handed WHERE until <= ?", [(_seconds(forget_before(delta.head.at)),)])
 
     def _put(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:

@@ -42,9 +42,9 @@ _ANY_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class GitHubTarget(OneByOne):
-    """What one organisation gives to people. Implements ports.Target and ports.Inviting."""
+    """What one organisation gives to people. Implements ports.Target, ports.Inviting and ports.Timed."""
 
-    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True, dates=True)
+    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True, dates=True, tells_time=True)
 
     def __init__(self, name: str, organisation: str, api: Api, known: Known) -> None:
         self.name = name
@@ -85,6 +85,10 @@ class GitHubTarget(OneByOne):
                 offered.update(self._entitlements(place, offer.level, number))
         self._offered = frozenset(offered - there)
         return frozenset(there)
+
+    def clock(self) -> datetime | None:
+        """Return the Date of GitHub's last answer."""
+        return self.api.clock
 
     def awaited(self) -> frozenset[Entitlement]:
         """Return what the last `observe` saw offered and not yet accepted."""

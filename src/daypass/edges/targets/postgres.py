@@ -78,7 +78,9 @@ class PostgresTarget:
     membership in it, where others gave that. ``named`` are the resources and privileges that the catalogue gives here.
     """
 
-    abilities = Abilities(native_expiry=False, complete_observation=True, hands_over=True, at_once=AT_ONCE, marks=True)
+    abilities = Abilities(
+        native_expiry=False, complete_observation=True, hands_over=True, at_once=AT_ONCE, marks=True, tells_time=True
+    )
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class PostgresTarget:
         self.resources = resources
         self.named = named
         self.databases = databases | {server.home}
+        self._clock: datetime | None = None
 
     def health(self) -> Health:
         """Say who we are there and what that may do, too much included, and which roles of the catalogue it cannot give.
@@ -111,9 +114,14 @@ class PostgresTarget:
         catalogue gives the role for ("" where it does for none). Raises EdgeError.
         """
         rows = self.server.twice(lambda session: session.execute(say.OBSERVE).fetchall())
+        self._clock = next((datetime.fromisoformat(row[1]) for row in rows if row[0] == "clock"), None)
         ours = {row[1]: found for row in rows if row[0] == "role" and (found := _Ours.of(row, self.server.home))}
         members = [row for row in rows if row[0] == "member"]
         return frozenset(one for row in members for one in self._held(ours, row))
+
+    def clock(self) -> datetime | None:
+        """Return what the server's clock said at the last `observe`."""
+        return self._clock
 
     def _held(self, ours: Mapping[str, _Ours], row: tuple[Any, ...]) -> Iterator[Entitlement]:
         """Turn one membership into what it is access to; a bridge that leads nowhere gives nobody anything."""

@@ -31,8 +31,11 @@ SELECT DISTINCT 'member', u.rolname::text, m.rolname::text, m.rolcanlogin,
 FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
 WHERE a.member <> (SELECT oid FROM me)
     AND (a.roleid IN (SELECT oid FROM marked) OR a.roleid IN (SELECT oid FROM administered))
+UNION ALL
+SELECT 'clock', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), NULL, false, false,
+    NULL::text[], NULL::text[]
 """
-"""Everything: our own roles with what they lead to, then who is a member of those and of what we administer.
+"""Everything: our own roles with what they lead to, then who is a member of those and of what we administer, and the time.
 
 Roles, their memberships, their comments and what depends on them are the server's and not one database's, so one
 query in any database sees all of it (https://www.postgresql.org/docs/current/catalogs.html).

@@ -1,7 +1,8 @@
 """One user certificate: what a role asks for, which keys are fit for it, and how it is made and read.
 
-A certificate is good for the principals that the role names, from the instant of the run to the end of the window and
-not a second longer. It is public: without the subject's private key it opens nothing.
+A certificate is good for the principals that the role names, from a minute before the instant of the run (a host whose
+clock is a little behind lets people in as well) to the end of the window and not a second longer. It is public: without
+the subject's private key it opens nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import ipaddress
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -186,6 +187,10 @@ def serial_of(entitlement: Entitlement, begin: datetime, end: datetime, turn: in
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1 or 1
 
 
+BEHIND = timedelta(minutes=1)
+"""How far behind ours a host's clock may be and take a certificate at once."""
+
+
 def make(entitlement: Entitlement, key: str, authority: Any, *, begin: datetime, end: datetime, serial: int) -> str:
     """Make a certificate for one public key and return its line; its comment is its key id, which sshd logs too.
 
@@ -206,7 +211,7 @@ def make(entitlement: Entitlement, key: str, authority: Any, *, begin: datetime,
         .type(SSHCertificateType.USER)
         .key_id(name.encode())
         .valid_principals([principal.encode() for principal in privilege.principals])
-        .valid_after(int(begin.timestamp()))
+        .valid_after(int((begin - BEHIND).timestamp()))
         .valid_before(int(end.timestamp()))
     )
     for option, value in _critical(privilege):
