@@ -69,4 +69,4 @@ def test_who_asks_for_what_they_have_is_told_so(access: Access) -> None:
     assert note in access.run(*asked, *at, "--dry-run", acting="alice").err
     assert note in access.run(*asked, *at, acting="alice").err
     assert "note:" not in access.run(*asked, "--subject", "carol", *at, acting="carol").err
-    assert "note:" not in access.run(*asked, "--at", "2026-11-20T12:05:00Z", acting="alice").err
+    assert "gives this" not in access.run(*asked, "--at", "2026-11-20T12:05:00Z", acting="alice").err

@@ -1,6 +1,8 @@
 """Rules that can never apply, that fail, and that name what is not there."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from policy_samples import DIRECTORY, RESOURCE, SETTINGS, files, policy, rules, shown
 
 from daypass.core.policy.decision import Request, decide
@@ -263,7 +265,8 @@ def test_on_the_local_forge_who_can_approve_without_a_key_is_named(settings, exp
 
 def test_people_with_keys_are_no_matter_and_many_are_counted():
     many = "".join(f"  p{n}: {{email: p{n}@example.com}}\n" for n in range(9))
-    keyed = DIRECTORY.replace("email: dan@example.com", 'email: dan@example.com, ssh_keys: ["ssh-ed25519 QUJD"]')
+    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    keyed = DIRECTORY.replace("email: dan@example.com", f'email: dan@example.com, ssh_keys: ["{public}"]')
     crowd = keyed.replace("groups:\n", many + "groups:\n").replace(
         "[bob, carol]", "[" + ", ".join(f"p{n}" for n in range(9)) + "]"
     )

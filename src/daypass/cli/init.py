@@ -103,8 +103,8 @@ def init(
     founding = Founding(top, at=at or now())
     founding.begin()
     wanted = template_files("example" if example else "plain", founding.person(), founding.signing_key())
-    unsigned = "" if hosting else "accept" if example else "refuse" if founding.signing_key() else ""
-    wanted["policies/daypass.yaml"] = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock, unsigned)
+    text = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock)
+    wanted["policies/daypass.yaml"] = _unsigned(text, signed=bool(founding.signing_key()), hosted=bool(hosting))
     wanted["policies/ledger.pub"] = founding.key(signer, public_key)
     if moving:
         wanted = moving.files(wanted)
@@ -130,15 +130,21 @@ def init(
     )
 
 
-_UNSIGNED = {
-    "accept": "   # nobody here has an SSH key: one person can play all of them",
-    "refuse": "   # what nobody signed counts for nothing",
-}
+_ACCEPTED = ", unsigned: accept}   # nobody here has an SSH key: one person can play all of them"
 
 
-def _settings(text: str, signer: str, simulated_clock: bool, unsigned: str) -> str:
-    if unsigned:
-        text = text.replace("additions: 100}}", f"additions: 100}}, unsigned: {unsigned}}}{_UNSIGNED[unsigned]}")
+def _unsigned(text: str, *, signed: bool, hosted: bool) -> str:
+    """Say what becomes of what nobody signed: the local forge alone needs to be told, others know who somebody is."""
+    if hosted:
+        return text.replace(_ACCEPTED, "}")
+    if signed:
+        return text.replace(
+            "additions: 100}}", "additions: 100}, unsigned: refuse}   # what nobody signed counts for nothing"
+        )
+    return text
+
+
+def _settings(text: str, signer: str, simulated_clock: bool) -> str:
     if signer:
         text = text.replace("keys: [ledger.pub]}", f'keys: [ledger.pub], signer: "{signer}"}}')
     if simulated_clock:

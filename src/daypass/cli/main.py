@@ -134,7 +134,7 @@ def cli(ctx: click.Context, folder: Path, acting: str) -> None:
                     daypass --as alice request --resource orders-db --role readonly --for 8h --reason "a first look"
                     daypass --as bob approve 1 && daypass --as dave approve 1 && daypass gate 1 && daypass apply
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    ctx.obj |= {"folder": folder, "acting": acting}
+    ctx.ensure_object(dict).update(folder=folder, acting=acting)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
