@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -147,3 +148,16 @@ def test_an_opener_or_pusher_who_cannot_be_proved_is_a_refusal() -> None:
 def test_of_several_commits_the_first_is_named() -> None:
     commits = [Made("bob@example.com", oid=Oid(c * 40)) for c in "ef"]
     assert excluded_people(pull(), commits, "carol", DIRECTORY).people["bob"] == "authored commit eeeeeeeeeeee"
+
+
+def test_very_many_who_are_named_are_found_quickly_a_few_by_name_and_the_rest_by_number() -> None:
+    people = {f"p{number}": Subject(f"p{number}", emails=(f"p{number}@example.com",)) for number in range(500)}
+    trailers = [f"Co-authored-by: X <x{number}@example.org>" for number in range(100_000)]
+    message = "ask\n\n" + "\n".join([*trailers, "Co-authored-by: P <p499@example.com>"])
+    began = time.process_time()
+    excluded = excluded_people(pull(), [Made(message=message)], "alice", Directory(frozen(people), frozen({})))
+    assert time.process_time() - began < 8, "it took seventeen seconds"
+    assert excluded.people["p499"] == "co-authored commit cccccccccccc"
+    assert len(excluded.unresolved) == 21
+    assert "'x0@example.org'" in str(excluded.unresolved)
+    assert excluded.unresolved[-1].endswith("more are named on its commits whom nobody in the directory is")

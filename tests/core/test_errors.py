@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import permutations
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from daypass.core import errors
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, worst
-from daypass.core.finding import Finding, Place, Severity, ordered
+from daypass.core.finding import Finding, Place, Severity, near, ordered
 
 
 def test_the_worst_code_wins_in_the_order_of_the_table() -> None:
@@ -79,3 +80,22 @@ def test_only_errors_make_a_file_invalid() -> None:
     assert Finding("c", place, "m").is_error
     assert not Finding("c", place, "m", severity=Severity.WARNING).is_error
     assert not Finding("c", place, "m", severity=Severity.NOTE).is_error
+
+
+def test_the_likeliest_of_few_names_and_of_many_is_suggested() -> None:
+    few = ["alice", "bob", "carol"]
+    many = [*few, *(f"worker-{number:04d}" for number in range(2_000))]
+    for names in (few, many):
+        assert near("alcie", names) == "did you mean alice?"
+        assert near("zzzzzzzz", names, "add them") == "add them"
+    assert near("a", many) == ""
+
+
+def test_suggesting_is_bounded_whoever_chose_the_names() -> None:
+    beyond = [f"worker-{number:05d}" for number in range(5_001)]
+    assert near("worker-00001", beyond, "add them") == "add them"
+    assert near("alice" * 21, ["alice" * 21], "add them") == "add them"
+    people = [f"worker-{number:04d}" for number in range(1_000)]
+    began = time.process_time()
+    assert all(near(f"wroker-{number:04d}", people) for number in range(300))
+    assert time.process_time() - began < 5, "comparing each with each took twenty seconds"

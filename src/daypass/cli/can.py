@@ -118,8 +118,8 @@ def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tupl
 
 def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str, ...]:
     from daypass.cli.site import Site
+    from daypass.core.finding import near
     from daypass.core.grant import canonical
-    from daypass.core.policy.policies.sheet import near
     from daypass.edges.targets.registry import store_path
 
     site = Site(folder)

@@ -105,6 +105,20 @@ class Directory:
     subjects: Mapping[str, Subject]
     groups: Mapping[str, frozenset[str]]
     vendors: Mapping[str, Vendor] = field(default_factory=lambda: MappingProxyType({}))
+    # Made once: a request may name people a hundred thousand times.
+    _by_email: Mapping[str, Subject] = field(init=False, repr=False, compare=False)
+    _by_login: Mapping[str, Subject] = field(init=False, repr=False, compare=False)
+    _by_number: Mapping[int, Subject] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        known = list(self.subjects.values())[::-1]  # of two with the same name the first is meant
+        found: tuple[tuple[str, Mapping[Any, Subject]], ...] = (
+            ("_by_email", {email: s for s in known for email in s.emails if email}),
+            ("_by_login", {s.login.lower(): s for s in known if s.login}),
+            ("_by_number", {s.forge_id: s for s in known if s.forge_id is not None}),
+        )
+        for name, index in found:
+            object.__setattr__(self, name, index)
 
     def groups_of(self, handle: str) -> tuple[str, ...]:
         """Return the names of the groups that hold a handle, sorted."""
@@ -112,17 +126,15 @@ class Directory:
 
     def by_email(self, email: str) -> Subject | None:
         """Find who has an address (case does not count); None when nobody has."""
-        wanted = email.strip().lower()
-        return next((s for s in self.subjects.values() if wanted and wanted in s.emails), None)
+        return self._by_email.get(email.strip().lower())
 
     def by_login(self, login: str) -> Subject | None:
         """Find who has a login at the forge (case does not count); None when nobody has."""
-        wanted = login.strip().lower()
-        return next((s for s in self.subjects.values() if wanted and s.login.lower() == wanted), None)
+        return self._by_login.get(login.strip().lower())
 
     def by_forge_id(self, number: int) -> Subject | None:
         """Find who has an account at the forge by its numeric id, which outlives renaming; None when nobody has."""
-        return next((s for s in self.subjects.values() if s.forge_id == number), None)
+        return self._by_number.get(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ _BETWEEN = re.compile(r"[\s<>,;\"']+")
 _NOREPLY = re.compile(r"(?:(?P<id>[0-9]{1,18})\+)?(?P<login>[a-z0-9-]+)@users\.noreply\.github\.com")
 
 
+_NAMED = 20
+"""So many whom nobody knows are named one by one: a message may name them by the hundred thousand."""
+
+
 class CommitLike(Protocol):
     """What is asked of a commit here; the history's commits have it."""
 
@@ -96,7 +100,11 @@ class _Finder:
     def found(self) -> Excluded:
         """Return what was gathered."""
         people = {handle: " and ".join(why.values()) for handle, why in sorted(self._reasons.items())}
-        return Excluded(MappingProxyType(people), tuple(self._unresolved))
+        unresolved = tuple(self._unresolved)
+        more = len(unresolved) - _NAMED
+        if more > 0:
+            unresolved = (*unresolved[:_NAMED], f"{more} more are named on its commits whom nobody in the directory is")
+        return Excluded(MappingProxyType(people), unresolved)
 
     def _known(self, account: Account) -> str:
         if account.handle in self._directory.subjects:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
+from functools import lru_cache
+from heapq import nsmallest
+
+_FEW = 50
+"""So many names are all compared in full; of more, only as many as `_CLOSEST` that share most with the one."""
+_CLOSEST = 20
+_MANY = 5_000
+"""Among more names none is suggested: a request may hold unknown names by the thousand."""
+_LONG = 100
+"""Nor for a longer name."""
 
 
 class Severity(Enum):
@@ -50,3 +62,37 @@ class Finding:
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort by file, line, column, code and message, dropping exact repetitions, so that output is the same each time."""
     return tuple(sorted(set(findings), key=lambda f: (f.place, f.code, f.message)))
+
+
+def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Write a hint that names the likeliest of the known names, or what to say where none is like it.
+
+    Its cost is bounded, whoever chose the names: comparing each with each would keep everybody waiting.
+    """
+    names = tuple(sorted(known))
+    if len(name) > _LONG or len(names) > _MANY:
+        return otherwise
+    found = get_close_matches(name, _alike(name, names), 1, 0.6)
+    return f"did you mean {found[0]}?" if found else otherwise
+
+
+def _alike(name: str, names: tuple[str, ...]) -> list[str]:
+    """Return the names that share most pairs of letters with one, those that share most first."""
+    if len(names) <= _FEW:
+        return list(names)
+    index = _by_pairs(names)
+    shared = Counter(other for pair in _pairs(name) for other in index.get(pair, ()))
+    return [other for other, _ in nsmallest(_CLOSEST, shared.items(), key=lambda item: (-item[1], item[0]))]
+
+
+@lru_cache(maxsize=8)
+def _by_pairs(names: tuple[str, ...]) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        for pair in _pairs(name):
+            found.setdefault(pair, []).append(name)
+    return found
+
+
+def _pairs(name: str) -> list[str]:
+    return sorted({name[place : place + 2] for place in range(max(1, len(name) - 1))})

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from daypass.core.files.document import Document, path_text
 from daypass.core.files.subset import Parts
 from daypass.core.files.text import quoted
-from daypass.core.finding import Finding
+from daypass.core.finding import Finding, near
 
 Said = tuple[str, str, str]
 """A finding without its place: code, message, hint."""
@@ -28,7 +27,6 @@ _TYPES = {
     "object": "keys with values",
     "array": "a list",
 }
-_NEAR = 0.6
 # Of several faults of one value only the most basic is told: what is no text has no length to complain about.
 _RANK = ("type", "const", "enum", "minLength", "maxLength", "pattern")
 
@@ -81,8 +79,7 @@ def _strangers(document: Document, parts: Parts, error: Any) -> Iterator[Finding
         if patterns:
             yield _bad_name(document, (*parts, key), error.schema.get("propertyNames", {}))
             continue
-        close = get_close_matches(key, known, 1, _NEAR)
-        hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+        hint = near(key, known, f"known here: {', '.join(known)}")
         place = document.place((*parts, key), key=True)
         yield Finding("unknown-key", place, f"the key {quoted(key)} is not known here", hint)
 
@@ -111,8 +108,7 @@ def _value(error: Any) -> Said:
         case "const":
             return "wrong-value", f"expected {str(limit).lower()}, got {got}", ""
         case "enum":
-            close = get_close_matches(str(error.instance), [str(item) for item in limit], 1, _NEAR)
-            hint = f"did you mean {close[0]}?" if close else ""
+            hint = near(str(error.instance), [str(item) for item in limit])
             return "wrong-value", f"expected one of {', '.join(map(str, limit))}, got {got}", hint
         case "pattern":
             return "bad-pattern", f"{got} is not of the form that is wanted here", _expected(schema)

@@ -19,10 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.finding import Finding, Place
+from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.approvers import approvers, shortage
 from daypass.core.policy.facts import printable
@@ -215,12 +214,6 @@ def _broken(policy: Policy) -> tuple[Denial, ...]:
             first.hint or "daypass check lists all of them",
         ),
     )
-
-
-def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Write a hint that names the likeliest of the known names, or what to say where none is like it."""
-    found = get_close_matches(name, sorted(known), 1, 0.6)
-    return f"did you mean {found[0]}?" if found else otherwise
 
 
 def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:

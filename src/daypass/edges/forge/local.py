@@ -17,8 +17,8 @@ from types import MappingProxyType
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, MissingError, RefusedError, UsageError
+from daypass.core.finding import near
 from daypass.core.grant import ABSENT, Oid
-from daypass.core.policy.policies.sheet import near
 from daypass.core.window import format_instant
 from daypass.edges.forge import records
 from daypass.edges.forge.chain import (

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import InvalidError
-from daypass.edges.targets.written import near
+from daypass.core.finding import near
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings

@@ -5,17 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
+
+from daypass.core.finding import near
 
 _LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
-
-
-def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Write a hint that names the likeliest of the known names, or what to say where none is like it."""
-    found = get_close_matches(name, sorted(known), 1, 0.6)
-    return f"did you mean {found[0]}?" if found else otherwise
 
 
 def first_near(names: Iterable[str], known: Iterable[str], otherwise: str = "") -> str:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from daypass.core.catalogue import Directory, Subject, TargetSettings, Vendor, frozen
-from daypass.core.finding import Place
-from daypass.core.policy.policies.sheet import Notes, Sheet, near
+from daypass.core.finding import Place, near
+from daypass.core.policy.policies.sheet import Notes, Sheet
 
 _KEY = re.compile(r"((?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]{32,}={0,2})(?: [^\n]*)?")
 

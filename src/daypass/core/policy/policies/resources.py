@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from daypass.core.catalogue import Directory, Purpose, Resource, Role, Settings, frozen
-from daypass.core.policy.policies.sheet import Notes, Sheet, near
+from daypass.core.finding import near
+from daypass.core.policy.policies.sheet import Notes, Sheet
 from daypass.core.window import format_duration
 
 

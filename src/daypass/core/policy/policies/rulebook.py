@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daypass.core.catalogue import Directory
-from daypass.core.finding import Place
+from daypass.core.finding import Place, near
 from daypass.core.policy.cel.expression import Condition, compile_condition
 from daypass.core.policy.cel.source import spread
-from daypass.core.policy.policies.sheet import Key, Notes, Sheet, near
+from daypass.core.policy.policies.sheet import Key, Notes, Sheet
 from daypass.core.policy.rules import GROUP, Requirement, Rule, Rules
 
 _ALONE = ("deny", "approve")

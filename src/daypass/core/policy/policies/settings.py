@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from daypass.core.catalogue import Directory, Limits, Settings, Share, TargetSettings, frozen
-from daypass.core.policy.policies.sheet import Notes, Sheet, near
+from daypass.core.finding import near
+from daypass.core.policy.policies.sheet import Notes, Sheet
 
 
 def read_settings(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Settings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 from daypass.core.files.conform import conform
@@ -90,9 +89,3 @@ def read_sheet(file: str, raw: bytes, schema: str) -> Sheet | tuple[Finding, ...
     if faults or isinstance(data, tuple):
         return ordered((*faults, *data)) if isinstance(data, tuple) else faults
     return Sheet(file, data, raw.decode("utf-8-sig"), document)
-
-
-def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Write a hint that names the likeliest of the known names, or what to say where none is like it."""
-    found = get_close_matches(name, sorted(known), 1, 0.6)
-    return f"did you mean {found[0]}?" if found else otherwise

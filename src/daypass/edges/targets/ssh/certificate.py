@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
+from daypass.core.finding import near
 from daypass.core.grant import canonical
 from daypass.core.window import format_instant
-from daypass.edges.targets.written import near
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import SSHCertificate
