@@ -169,16 +169,19 @@ class ForgeReader(Protocol):
 class ForgeWriter(Protocol):
     """Changing pull requests. A lost race raises ConflictError and changes nothing."""
 
-    def open(self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "") -> Pull:
-        """Open a pull request of a branch that stands at ``head``. ``body`` is Markdown for people, never read back."""
+    def open(self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "", reason: str = "") -> Pull:
+        """Open a pull request of a branch that stands at ``head``. ``body`` is Markdown for people, never read back.
+
+        ``reason`` is kept with the forge's record: words of people, which nothing is decided by.
+        """
         ...
 
     def push(self, number: int, *, head: Oid, at: datetime) -> Pull:
         """Move an open pull request's head."""
         ...
 
-    def review(self, number: int, *, commit: Oid, state: str, at: datetime) -> Review:
-        """Record a review of the acting account: approved, rejected or withdrawn."""
+    def review(self, number: int, *, commit: Oid, state: str, at: datetime, reason: str = "") -> Review:
+        """Record a review of the acting account: approved, rejected or withdrawn. ``reason`` is kept with a rejection."""
         ...
 
     def merge(self, number: int, *, head: Oid, base: Oid, message: str, at: datetime) -> Merge:

@@ -48,12 +48,21 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
     click.echo((plan_json if output == "json" else plan_text)(found.plan, found.refusals, bad, braked), nl=False)
     if found.clocks:
         say(f"daypass: {found.clocks}")
+    say_paused(found.policy)
     codes = [found.exit_code]
     if detailed_exitcode and found.plan.changes:
         codes.append(ExitCode.CHANGES)
     if found.stuck is not None:
         raise found.stuck
     return int(worst(codes))
+
+
+def say_paused(policy: Any) -> None:
+    """Say that nothing is given for now, where main says so."""
+    from daypass.core.policy.decision import PAUSED
+
+    if policy.catalogue.settings.limits.pause:
+        say(f"daypass: {PAUSED}")
 
 
 def look(site: Any, at: datetime, *, now: bool = False) -> Any:
@@ -232,9 +241,12 @@ def print_applied(done: Any, output: str, confirm: str = "") -> None:
     bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
     view = applied_json if output == "json" else applied_text
     click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
+    if not done.held:
+        say_paused(found.policy)
     if done.held_message and found.stuck is None:
         click.echo(f"daypass: {done.held_message}", err=True)
-        if not found.policy.broken and not found.doubts:
+        paused = found.policy.catalogue.settings.limits.pause
+        if not found.policy.broken and not found.doubts and not paused:
             # What was not held is done by now: the next plan is what was held.
             digest = changes_digest(found.plan.main, done.held)
             if confirm:

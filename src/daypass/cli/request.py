@@ -1,4 +1,4 @@
-"""request, extend, end."""
+"""request, extend."""
 
 from __future__ import annotations
 
@@ -189,44 +189,3 @@ def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
     _say_next(opened)
     return 0
-
-
-@click.command()
-@click.argument("grant", type=GrantName())
-@at_option
-@click.pass_obj
-def end(obj: dict[str, Any], grant: str, at: datetime | None) -> int:
-    """End GRANT early: open its removal, pass the gate (nobody needs to approve less access) and take it away now."""
-    from daypass.cli.apply import print_applied, run_apply
-    from daypass.cli.review import warn_left_behind
-    from daypass.cli.site import live_site
-    from daypass.core.grant import GrantId
-    from daypass.pipeline import propose
-    from daypass.pipeline.gate import gate
-
-    site = live_site(obj["folder"], obj["acting"])
-    instant = site.instant(at, writes=True)
-    site.acting_handle()
-    opened = propose.end(site.history, site.forge, (GrantId(grant),), main=site.main, at=instant)
-    click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
-    if site.elsewhere:
-        click.echo("The gate merges it without a person, and the next apply takes the access away.", err=True)
-        return 0
-    gated = gate(
-        site.history, site.forge, site.policy_at, site.standing, opened.pull.number, main=site.main, at=instant
-    )
-    if gated.merge is None:
-        from daypass.views.gate import gated_text
-
-        click.echo(gated_text(gated), nl=False)
-        return int(gated.exit_code)
-    click.echo(f"Merged #{opened.pull.number} as {gated.merge.commit[:12]}")
-    warn_left_behind(site)
-    try:
-        done = run_apply(site.again(), instant)
-    except DaypassError as error:  # most people have no key of the applier's; its next run does the rest
-        hint = "the removal is merged: the applier's next run takes the access away"
-        error.hint = f"{hint}; {error.hint}" if error.hint else hint
-        raise
-    print_applied(done, "text")
-    return int(done.exit_code)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.options import PullNumber, at_option, format_option, say
-from daypass.core.errors import ConflictError, EdgeError, ExitCode, RefusedError, UsageError, worst
+from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError, worst
 
 if TYPE_CHECKING:
     from daypass.cli.site import Site
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _number = click.argument("number", type=PullNumber())
 
 
-def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None) -> int:
+def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None, reason: str = "") -> int:
     from daypass.cli.site import live_site
     from daypass.pipeline.gate import look
     from daypass.views.gate import gated_text
@@ -28,7 +28,9 @@ def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None) -
     pull = site.forge.pull(number)
     if pull.state != "open":
         raise UsageError(f"#{number} is {pull.state}; only open requests are reviewed")
-    review = site.forge.review(number, commit=pull.head, state=state, at=instant)
+    if state != "withdrawn":
+        _refuse_idle(site, number, state, instant)
+    review = site.forge.review(number, commit=pull.head, state=state, at=instant, reason=reason)
     click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
     then = max(instant, review.at)  # the forge's clock goes on, and a review from later than the run does not count yet
     found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=then)
@@ -36,22 +38,43 @@ def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None) -
     return 0
 
 
+def _refuse_idle(site: Site, number: int, state: str, at: datetime) -> None:
+    """Refuse a review that would count for nothing: whoever gave it would believe that they had done something."""
+    from daypass.pipeline.gate import why_idle
+
+    me = site.forge.acting()
+    why = why_idle(
+        site.history, site.forge, site.policy_at, site.standing, number, by=me, state=state, main=site.main, at=at
+    )
+    if why:
+        what = "approval" if state == "approved" else "rejection"
+        hint = f"`daypass show {number}` tells who is asked; `daypass close {number}` closes it"
+        raise DeniedError(f"your {what} of #{number} would not count, so it is not recorded: {why}", hint=hint)
+
+
 @click.command()
 @_number
 @at_option
 @click.pass_obj
 def approve(obj: dict[str, Any], number: int, at: datetime | None) -> int:
-    """Approve the head commit of pull request NUMBER as the acting person."""
+    """Approve the head commit of pull request NUMBER as the acting person.
+
+    An approval that would count for nothing (your own request, no standing) is refused with the reason, exit 11.
+    """
     return _review(obj, number, "approved", at)
 
 
 @click.command()
 @_number
+@click.option("--reason", default="", help="Why, for the record and for who asked.")
 @at_option
 @click.pass_obj
-def reject(obj: dict[str, Any], number: int, at: datetime | None) -> int:
-    """Reject the head commit of pull request NUMBER as the acting person; it blocks until you change it."""
-    return _review(obj, number, "rejected", at)
+def reject(obj: dict[str, Any], number: int, reason: str, at: datetime | None) -> int:
+    """Reject the head commit of pull request NUMBER as the acting person; it blocks until you change it.
+
+    A rejection that would count for nothing is refused with the reason, exit 11.
+    """
+    return _review(obj, number, "rejected", at, reason)
 
 
 @click.command()
@@ -167,6 +190,7 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
 
     What was merged and not applied yet is listed as well, and what stands on main and could not be proved.
     """
+    from daypass.cli.apply import say_paused
     from daypass.cli.site import live_site
     from daypass.pipeline.gate import landed, look
     from daypass.views.gate import status_json, status_text
@@ -182,6 +206,7 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
         except (EdgeError, RefusedError) as error:
             say(f"#{pull.number}: {error.message}")
             codes.append(ExitCode.PARTIAL)
+    say_paused(site.policy)
     live = sorted(
         (a for a in site.standing.admitted() if not a.window.ended(instant)), key=lambda a: (a.window.end, a.grant)
     )

@@ -34,13 +34,17 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One review at the forge. ``state``: approved, rejected or withdrawn; the last one of a person counts."""
+    """One review at the forge. ``state``: approved, rejected or withdrawn; the last one of a person counts.
+
+    ``reason`` is what they said with it, words of people: it is shown, and nothing is decided by it.
+    """
 
     by: Account
     state: str
     commit: Oid
     at: datetime
     id: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Pull:
     ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
     asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
     among the pushers. ``pushed_at`` is when the head moved last, None where that is not known. A ``draft`` is not merged.
+    ``reason`` is what was said when it was opened, "" where the forge keeps that in its own page.
     """
 
     number: int
@@ -77,6 +82,7 @@ class Pull:
     machines: frozenset[str] = frozenset()
     pushed_at: datetime | None = None
     draft: bool = False
+    reason: str = ""
 
     @property
     def asked_at(self) -> datetime:
@@ -152,14 +158,14 @@ class Status:
 class Judgement:
     """Whether the approvals suffice. ``blocks`` says in words what forbids the merge whoever else approves.
 
-    ``rejected_by`` are those of whom a rejection is among them.
+    ``rejections`` are the reviews of those who rejected it.
     """
 
     statuses: tuple[Status, ...]
     counted: tuple[Counted, ...]
     ignored: tuple[Ignored, ...]
     blocks: tuple[str, ...] = ()
-    rejected_by: tuple[str, ...] = ()
+    rejections: tuple[Review, ...] = ()
 
     @property
     def met(self) -> bool:
@@ -205,7 +211,7 @@ def judge(
     """
     last, ignored = _last_reviews(reviews, at)
     blocks = list(excluded.unresolved)
-    rejected: list[str] = []
+    rejected: list[Review] = []
     approvals: dict[str, Review] = {}
     for handle, review in last.items():
         if review.state == "withdrawn":
@@ -214,7 +220,7 @@ def judge(
             always = excluded.people.get(handle)  # what no group could change is said first
             ignored.append(Ignored(review, f"{handle} {always or 'is in no group that is asked'}"))
         elif review.state == "rejected":
-            rejected.append(handle)
+            rejected.append(review)
             blocks.append(f"{handle} rejected it at {review.commit[:12]}; only {handle} can take that back")
         elif why := _why_not(review, needs, head, excluded, opened_at):
             ignored.append(Ignored(review, why))

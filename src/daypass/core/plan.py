@@ -75,6 +75,7 @@ class Reason(Enum):
     WINDOW_MOVED = "window moved"
     EXPIRED = "expired"
     GRANT_REMOVED = "grant removed"
+    REVOKED = "revoked"
     GRANT_INVALID = "grant invalid"
     EVIDENCE_MISSING = "evidence missing"
     MEANING_MOVED = "role means something else since approval"
@@ -89,8 +90,8 @@ class Reason(Enum):
 THERE_BEFORE = frozenset({Reason.WINDOW_MOVED, Reason.TAKEN_OVER})
 """Additions of what is there already: they open no access."""
 
-BOUND_TO_TIME = frozenset({Reason.EXPIRED})
-"""Removals that the brake never holds back."""
+BOUND_TO_TIME = frozenset({Reason.EXPIRED, Reason.REVOKED})
+"""Removals that the brake never holds back: time asks for them, or an emergency stop does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +354,8 @@ def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason
     waiting = {claim.grant: Reason.NOT_YET for claim in claims.waiting}
     known = blocked | waiting | dict(invalid)
     reasons = [known.get(grant, Reason.GRANT_REMOVED) for grant in holding.grants if grant not in claims.ended]
-    reason = reasons[0] if reasons else Reason.GRANT_REMOVED
+    # The emergency stop of one grant lifts no brake for another that gave the same and is gone for another reason.
+    reason = next((r for r in reasons if r is not Reason.REVOKED), reasons[0] if reasons else Reason.GRANT_REMOVED)
     return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, at)
 
 

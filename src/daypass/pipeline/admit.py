@@ -9,7 +9,7 @@ that hang on it (invariant 8): what may pass is tried again by every later run, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from daypass.core.approval import Merge, Pull
@@ -22,7 +22,7 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
-from daypass.pipeline.evidence import Verdict, gather, weigh
+from daypass.pipeline.evidence import Verdict, ended_by, gather, weigh
 from daypass.pipeline.policies import FOLDER as POLICIES
 from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal
 from daypass.ports import Change, Entry, ForgeReader, History, Landing
@@ -54,6 +54,11 @@ class Admitted:
     changed: dict[GrantId, Admission | None] = field(default_factory=dict)
     refusals: dict[GrantId, Refusal] = field(default_factory=dict)
     unproved: list[Unproved] = field(default_factory=list)
+
+    @property
+    def revoked(self) -> frozenset[GrantId]:
+        """The grants that an emergency stop ended."""
+        return frozenset(body.grant for body in self.bodies if isinstance(body, Retirement) and body.revoked)
 
 
 def admit(
@@ -164,6 +169,7 @@ class _Prover:
         self._policy_at = _by_files(history, policy_at)
         self._standing = standing
         self._at = at
+        self._unheard = False
         self._landing: Oid | None = None
         self._case: _Case | _Flaw | EdgeError = _Flaw("", "")
 
@@ -176,7 +182,7 @@ class _Prover:
         for change in wanted:
             name = grant_id(change.path)
             if change.deleted:
-                self.retire(name, change.old, landing.oid)
+                self.retire(name, change.old, landing.oid, landing)
                 continue
             try:
                 proved = self._prove(landing, change, texts)
@@ -191,12 +197,29 @@ class _Prover:
                 self.found.changed[name] = None
                 self.found.refusals[name] = proved
 
-    def retire(self, name: GrantId, blob: Oid, commit: Oid) -> None:
-        """Record that an admitted grant is gone; what was never admitted needs no word."""
-        if self._current(name) is not None:
-            self.found.bodies.append(Retirement(name, blob, commit))
+    def retire(self, name: GrantId, blob: Oid, commit: Oid, landing: Landing | None = None) -> None:
+        """Record that an admitted grant is gone; what was never admitted needs no word.
+
+        It ends whoever removed it. Who that was is only told, for the audit: a forge that does not answer is asked once.
+        """
+        current = self._current(name)
+        if current is not None:
+            body = Retirement(name, blob, commit)
+            if landing is not None and not self._unheard and not current.window.ended(self._at):
+                body = self._told(body, landing)
+            self.found.bodies.append(body)
         self.found.changed[name] = None
         self.found.refusals.pop(name, None)
+
+    def _told(self, body: Retirement, landing: Landing) -> Retirement:
+        try:
+            case = self._case_of(landing)
+        except EdgeError:
+            self._unheard = True
+            return body
+        if isinstance(case, _Flaw):
+            return replace(body, lack=case.code)
+        return ended_by(body, case.proposal, case.pull, case.verdicts.get(body.grant), at=case.merge.at)
 
     def _leave_open(self, name: GrantId, landing: Landing, change: Change, error: EdgeError) -> None:
         """Say in the ledger, once, that a landing waits for its proof.

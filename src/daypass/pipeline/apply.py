@@ -20,6 +20,7 @@ from daypass.core.grant import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
+from daypass.core.policy.decision import PAUSED
 from daypass.pipeline.carrier import Carrier, Progress
 from daypass.pipeline.readings import PATIENCE, Readings, unforeseen
 from daypass.pipeline.survey import Attend, ByReceipts, Ground, Survey, plan_on
@@ -295,12 +296,24 @@ def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple
         return allowed, held, "; ".join(filter(None, (found.stuck.message, found.clocks)))
     reasons = [part for part in (braked.message, found.clocks) if part]
     kept = {change for change in braked.allowed if found.waits(change)}
-    if found.policy.broken:
-        additions = {change for change in braked.allowed if change.action is Action.ADD}
-        reasons += ["nothing is given while main's policies do not read"] if additions else []
+    paused = found.policy.catalogue.settings.limits.pause
+    if found.policy.broken or paused:
+        additions = {change for change in braked.allowed if not _shortens(change, found)}
+        why = PAUSED if paused else "nothing is given while main's policies do not read"
+        reasons += [why] if additions else []
         kept |= additions
     allowed = tuple(change for change in braked.allowed if change not in kept)
     return allowed, braked.held + tuple(c for c in braked.allowed if c in kept), "; ".join(reasons)
+
+
+def _shortens(change: Intended, found: Survey) -> bool:
+    """Say whether a change only takes away: a removal, or that a target is told of an earlier end."""
+    if change.action is Action.REMOVE:
+        return True
+    held = found.standing.holdings.get(change.entitlement)
+    if held is None or held.until is None or change.until is None:
+        return False
+    return change.reason is Reason.WINDOW_MOVED and change.until <= held.until
 
 
 def _recalled(

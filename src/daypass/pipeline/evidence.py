@@ -10,16 +10,13 @@ from daypass.core.errors import EdgeError
 from daypass.core.exclusion import excluded_people
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
-from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.policy.decision import Decision, Request, Requirement, approvers, decide
-from daypass.core.policy.ending import Ending, may_end, may_revoke, owners
+from daypass.core.policy.ending import REVOCATION, Ending, may_end, may_revoke, owners
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import OWNERS
 from daypass.pipeline.proposal import Item, Proposal
 from daypass.ports import Commit, ForgeReader, History
-
-REVOCATION = "daypass/revoke/"
-"""How the branches of emergency stops begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +106,26 @@ def ends_alone(policy: Policy, ending: Ending, pull: Pull, at: datetime) -> bool
 def is_revocation(pull: Pull) -> bool:
     """Say whether a request says that it is an emergency stop; who made it decides whether it is one."""
     return pull.branch.startswith(REVOCATION)
+
+
+def ended_by(body: Retirement, proposal: Proposal, pull: Pull, verdict: Verdict | None, *, at: datetime) -> Retirement:
+    """Return a retirement with who removed the grant, and why nobody was entitled to where that is so.
+
+    Nothing is said of it where the policies did not read then: they say who may.
+    """
+    if proposal.policy.broken:
+        return body
+    errors = [finding.code for finding in proposal.findings if finding.is_error]
+    lack = errors[0] if errors else ""
+    if verdict is None:
+        lack = lack or "not-in-request"
+    elif not verdict.met:
+        lack = lack or "end-unentitled"
+    ending = verdict.item.ending if verdict is not None else None
+    by = pull.opened_by.handle
+    stops = not lack and ending is not None and is_revocation(pull)
+    revoked = stops and ending is not None and by in may_revoke(proposal.policy.catalogue, ending, at)
+    return replace(body, pull=pull.number, by=by, lack=lack, revoked=revoked)
 
 
 def _owner_judges(ending: Ending, proposal: Proposal, evidence: Evidence, at: datetime) -> Judgement:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from daypass.core.approval import Merge, Pull
+from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
@@ -80,6 +80,7 @@ def _look(
     *,
     base: Oid,
     at: datetime,
+    more: tuple[Review, ...] = (),
 ) -> Gated:
     if pull.asked_at > at:
         # Its own word says that it does not exist yet; a time like that must not be reckoned with.
@@ -98,7 +99,38 @@ def _look(
     if not proposal.items:
         return Gated(pull, proposal, ())
     evidence = gather(history, forge, pull, base=base, head=pull.head)
+    evidence = replace(evidence, reviews=(*evidence.reviews, *more))
     return Gated(pull, proposal, weigh(proposal, evidence, at=at))
+
+
+_HELD = "held"
+"""The id of a review that nobody has given."""
+
+
+def why_idle(
+    history: History,
+    forge: ForgeReader,
+    policy_at: PolicyAt,
+    standing: Standing,
+    number: int,
+    *,
+    by: Account,
+    state: str,
+    main: str,
+    at: datetime,
+) -> str:
+    """Say why a review by somebody would count for nothing, "" where it would count or nothing here tells."""
+    pull = forge.pull(number)
+    base = history.resolve(main)
+    review = Review(by, state, pull.head, max(at, pull.asked_at), _HELD)
+    found = _look(history, forge, policy_at, standing, pull, base=base, at=max(at, pull.asked_at), more=(review,))
+    if not found.verdicts:
+        return ""  # it asks for no access, or cannot be judged as it is
+    judgements = [verdict.judgement for verdict in found.verdicts if verdict.judgement is not None]
+    if not judgements:
+        return "it needs nobody's approval"
+    whys = [next((one.why for one in j.ignored if one.review.id == _HELD), "") for j in judgements]
+    return whys[0] if all(whys) else ""
 
 
 def proposed(

@@ -160,12 +160,14 @@ _TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement"})
 """The codes of denials that a shorter extension would not meet."""
 
 
-def end(history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime) -> Opened:
-    """Open a pull request that removes grants; nobody needs to approve it."""
+def end(
+    history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime, reason: str = ""
+) -> Opened:
+    """Open a pull request that removes grants; the gate says whether anybody needs to approve it."""
     for grant in grants:
         read_current(history, main, grant)
     files: dict[str, bytes | None] = {grant_path(grant): None for grant in grants}
-    return Opened(_open(forge, history, main, grants[0], files, end_title(grants), "end", at), None, None)
+    return Opened(_open(forge, history, main, grants[0], files, end_title(grants), "end", at, reason), None, None)
 
 
 def end_title(grants: tuple[GrantId, ...]) -> str:
@@ -201,7 +203,8 @@ def _open(
     title: str,
     kind: str,
     at: datetime,
+    reason: str = "",
 ) -> Pull:
     branch = f"daypass/{kind}/{grant.replace('/', '-')}"
     head = forge.commit(branch=branch, parent=history.resolve(main), files=tuple(files.items()), message=title, at=at)
-    return forge.open(branch=branch, head=head, title=title, at=at)
+    return forge.open(branch=branch, head=head, title=title, at=at, reason=reason)

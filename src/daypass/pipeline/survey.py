@@ -506,7 +506,9 @@ def _claims(standing: Standing, admitted: Admitted, policy: Policy) -> tuple[lis
         for a in (*standing.admitted(), *admitted.changed.values())
         if a is not None and (a is admitted.changed.get(a.grant, a))
     ]
-    invalid = dict.fromkeys(admitted.refusals, Reason.EVIDENCE_MISSING)
+    stopped = (g for g in (*standing.revoked(), *admitted.revoked) if admitted.changed.get(g) is None)
+    invalid = dict.fromkeys(stopped, Reason.REVOKED)
+    invalid |= dict.fromkeys(admitted.refusals, Reason.EVIDENCE_MISSING)
     invalid |= dict.fromkeys((u.grant for u in admitted.unproved), Reason.EVIDENCE_MISSING)
     return claims, invalid
 

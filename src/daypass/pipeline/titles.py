@@ -45,7 +45,7 @@ def stale_reason(found: Gated, limit: timedelta) -> str:
     judgements = [verdict.judgement for verdict in found.verdicts if verdict.judgement is not None]
     wrong = [f.code for f in found.proposal.findings if f.is_error]
     wrong += [problem.code for verdict in found.verdicts for problem in verdict.problems]
-    rejected = _some(handle for judgement in judgements for handle in judgement.rejected_by)
+    rejected = _some(review.by.handle for judgement in judgements for review in judgement.rejections)
     approved = _some(counted.handle for judgement in judgements for counted in judgement.counted)
     outdated = _some(
         ignored.review.by.handle

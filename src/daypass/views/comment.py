@@ -19,6 +19,7 @@ from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant
 from daypass.core.plan import Action
+from daypass.core.policy.ending import REVOCATION
 from daypass.core.window import Span, Window, format_duration, format_instant
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
 
@@ -147,7 +148,8 @@ def _lead(report: Any) -> str:
     """Say what was asked, by whom, and what comes next."""
     found = report.found
     catalogue = found.proposal.policy.catalogue
-    asked = f"Asked by {_account(catalogue, found.pull.opened_by)}"
+    loud = "**Emergency stop.** " if found.pull.branch.startswith(REVOCATION) else ""
+    asked = f"{loud}Asked by {_account(catalogue, found.pull.opened_by)}"
     asked += f" in {prose(found.pull.origin)}." if found.pull.origin else "."
     return f"{asked} {_next(report)}"
 

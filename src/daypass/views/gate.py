@@ -9,6 +9,7 @@ from typing import Any
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Entitlement, Holding
+from daypass.core.policy.ending import REVOCATION
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, finding_text, joined
 
@@ -24,6 +25,10 @@ def gated_text(found: Any) -> str:
     elif found.closed:
         head += f": closed, {found.closed}"
     lines = [head]
+    if pull.branch.startswith(REVOCATION):
+        lines.append("  EMERGENCY STOP")
+    if pull.reason:
+        lines.append(f"  reason: {pull.reason}")
     for finding in found.proposal.findings:
         lines += finding_text(finding, "  ").split("\n")
     for verdict in found.verdicts:
@@ -50,6 +55,7 @@ def _verdict_lines(verdict: Any) -> list[str]:
         if item.decision.automatic and not item.decision.denials:
             lines.append(f"  passes automatically ({', '.join(item.decision.rules)})")
         return lines
+    lines += [f"  rejected by {r.by.handle}: {r.reason}" for r in verdict.judgement.rejections if r.reason]
     lines += [
         f"  approved by {c.handle} for {c.source} at {c.review.commit[:12]}{'' if c.review.by.signed else _UNSIGNED}"
         for c in verdict.judgement.counted

@@ -83,6 +83,7 @@ class Comparison:
             self._landed(receipt, body)
         elif isinstance(body, Retirement):
             self._retired.add((body.grant, body.blob))
+            self._unentitled(receipt, body)
         elif isinstance(body, Intent):
             for change in body.changes:
                 self._open.setdefault(change, []).append(receipt.sequence)
@@ -239,6 +240,20 @@ class Comparison:
                     grant=step.grant,
                     commit=step.commit,
                 )
+
+    def _unentitled(self, receipt: Receipt, body: Retirement) -> None:
+        """Name an end that nobody was entitled to. The access ended all the same: that no end waits is worth more."""
+        if not body.lack:
+            return
+        who = f"pull request {body.pull} of {body.by or 'somebody whom nobody knows'}" if body.pull else "a commit"
+        self._say(
+            "end-unentitled",
+            f"{who} took {body.grant} from main at {body.commit[:12]}, which nobody was entitled to [{body.lack}]",
+            Severity.WARNING,
+            grant=body.grant,
+            commit=body.commit,
+            receipt=receipt.sequence,
+        )
 
     def _say(
         self,

@@ -241,6 +241,9 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event
         return [replace(found, subject=material.subjects.get(body.blob, ""), detail=detail)]
     if isinstance(body, Retirement):
         found = _of_file(Kind.RETIRED, receipt, body.grant, body.commit, material)
+        said = ["by the emergency stop"] if body.revoked else []
+        said += [f"nobody was entitled to end it [{body.lack}]"] if body.lack else []
+        found = replace(found, by=body.by, pull=body.pull or found.pull, detail="; ".join(said))
         return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
     if isinstance(body, Outcome):
         return [_of_outcome(receipt, body, proofs)]

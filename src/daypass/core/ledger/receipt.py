@@ -107,11 +107,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """An admitted grant file that main no longer has; ``commit`` is the main it was missing from."""
+    """An admitted grant file that main no longer has; ``commit`` is the main it was missing from.
+
+    Where its time was not over and the forge's record was read: ``pull`` and ``by`` (a handle) removed it, and ``lack``
+    is the code of why nobody was entitled to, "" where somebody was. ``revoked``: by the emergency stop, and rightly.
+    """
 
     grant: GrantId
     blob: Oid
     commit: Oid
+    pull: int = 0
+    by: str = ""
+    lack: str = ""
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

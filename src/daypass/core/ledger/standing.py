@@ -28,7 +28,7 @@ from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Ref
 from daypass.core.plan import Action, Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -113,6 +113,10 @@ class Parts(Protocol):
         """Return what was taken away and has not been given again."""
         ...
 
+    def revoked(self) -> frozenset[GrantId]:
+        """Return the grants that an emergency stop ended and that have not been proved again."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -125,6 +129,7 @@ class Held:
     opened: Mapping[Opened, Intended] = field(default_factory=dict)
     given: Mapping[int, Handed] = field(default_factory=dict)
     gone: frozenset[Entitlement] = frozenset()
+    stopped: frozenset[GrantId] = frozenset()
 
     def rows(self) -> Mapping[GrantId, AdmittedGrant]:
         """Return every proved grant, slim."""
@@ -158,6 +163,10 @@ class Held:
         """Return what was taken away and has not been given again."""
         return self.gone
 
+    def revoked(self) -> frozenset[GrantId]:
+        """Return what an emergency stop ended."""
+        return self.stopped
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Standing:
@@ -179,6 +188,7 @@ class Standing:
                 mine.pending() == theirs.pending(),
                 mine.handed() == theirs.handed(),
                 mine.taken() == theirs.taken(),
+                mine.revoked() == theirs.revoked(),
             )
         )
 
@@ -204,6 +214,10 @@ class Standing:
     def taken(self) -> frozenset[Entitlement]:
         """Return what was given by us, was seen gone when we took it away, and has not been given again."""
         return self.parts.taken()
+
+    def revoked(self) -> frozenset[GrantId]:
+        """Return the grants that an emergency stop ended: no brake holds back what takes their access away."""
+        return self.parts.revoked()
 
     @property
     def digest(self) -> str:
@@ -261,13 +275,14 @@ class Delta:
     delta of both. Mutable while it gathers.
     """
 
-    __slots__ = ("admissions", "count", "cuts", "handed", "head", "holdings", "pending", "refusals")
+    __slots__ = ("admissions", "count", "cuts", "handed", "head", "holdings", "pending", "refusals", "revoked")
 
     def __init__(self, head: Head | None = None) -> None:
         self.head = head
         self.count = 0
         self.admissions: dict[GrantId, Admission | None] = {}
         self.refusals: dict[GrantId, Refusal | None] = {}
+        self.revoked: dict[GrantId, bool | None] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.pending: dict[Opened, Intended | None] = {}
         self.handed: dict[Entitlement, list[Handed]] = {}
@@ -287,11 +302,13 @@ class Delta:
         elif isinstance(body, Admission):
             self.admissions[body.grant] = body
             self.refusals[body.grant] = None
+            self.revoked[body.grant] = None
         elif isinstance(body, Refusal):
             self._refuse(body)
         elif isinstance(body, Retirement):
             self.admissions[body.grant] = None
             self.refusals[body.grant] = None
+            self.revoked[body.grant] = body.revoked or None
         elif isinstance(body, Settled):
             self._end_doubt(body)
 
@@ -351,6 +368,7 @@ class Delta:
             given=self._given(below.handed()),
             gone=(below.taken() | {e for e, held in self.holdings.items() if held is None})
             - {e for e, held in self.holdings.items() if held is not None},
+            stopped=frozenset(_over(dict.fromkeys(below.revoked(), True), self.revoked)),
         )
         return Standing(self.head if self.head is not None else standing.head, commit, held)
 

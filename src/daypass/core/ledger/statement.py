@@ -164,7 +164,9 @@ def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
             "message": body.message,
         }
     if isinstance(body, Retirement):
-        return "retired", {"grant": body.grant, "blob": body.blob, "commit": body.commit}
+        told = {"pull": body.pull, "by": body.by, "lack": body.lack, "revoked": body.revoked}
+        said = {key: value for key, value in told.items() if value}
+        return "retired", {"grant": body.grant, "blob": body.blob, "commit": body.commit, **said}
     if isinstance(body, Pulse):
         return "pulse", {"live": body.live, "exit": body.exit}
     return "genesis", {"keys": list(body.keys)}
@@ -363,8 +365,16 @@ def _refusal(data: dict[str, Any]) -> Refusal:
 
 
 def _retirement(data: dict[str, Any]) -> Retirement:
-    of = Fields(data, "a retirement", ("grant", "blob", "commit"))
-    return Retirement(GrantId(of.text("grant")), of.object("blob"), of.object("commit"))
+    of = Fields(data, "a retirement", ("grant", "blob", "commit"), ("pull", "by", "lack", "revoked"))
+    return Retirement(
+        GrantId(of.text("grant")),
+        of.object("blob"),
+        of.object("commit"),
+        of.number("pull") if "pull" in data else 0,
+        of.text("by") if "by" in data else "",
+        of.text("lack") if "lack" in data else "",
+        of.take("revoked", bool) if "revoked" in data else False,
+    )
 
 
 def _pulse(data: dict[str, Any]) -> Pulse:

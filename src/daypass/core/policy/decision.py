@@ -33,6 +33,7 @@ __all__ = ["Decision", "Denial", "Request", "Requirement", "Trace", "approvers",
 
 RULE_DENIES = "rule-denies"
 RULE_FAILED = "rule-failed"
+PAUSED = "giving is paused: limits.pause is set on main, and only ends go on"
 DEFAULT = "default"
 """What stands for a rule's id where no rule asked."""
 
@@ -299,6 +300,9 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
     """Judge what depends on who asks and when."""
     found: list[Denial] = []
     grant, at = request.grant, request.opened_at
+    if policy.catalogue.settings.limits.pause:
+        hint = "it can be merged once limits.pause is taken out of policies/daypass.yaml"
+        found.append(Denial("paused", PAUSED, hint))
     if request.requester not in policy.catalogue.directory.subjects:
         who = f"{request.requester!r}, who opened the request," if request.requester else "who opened the request"
         message = f"{who} is not known to the directory"

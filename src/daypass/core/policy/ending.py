@@ -12,6 +12,9 @@ from datetime import datetime
 from daypass.core.catalogue import Catalogue
 from daypass.core.policy.rules import GROUP, OWNERS
 
+REVOCATION = "daypass/revoke/"
+"""How the branches of emergency stops begin."""
+
 PERSON = "person:"
 SUBJECT = "subject"
 REQUESTER = "requester"

@@ -246,12 +246,15 @@ def fold(chain: Chain, who: Callable[[Link], Account]) -> tuple[Pull, tuple[Revi
         branch=first.event.fields["branch"],
         head=first.event.oid("head"),
         pushers=(opener,),
+        reason=first.event.fields.get("reason", ""),
     )
     reviews: list[Review] = []
     for link in chain.links[1:]:
         event = link.event
         if event.kind in records.REVIEWS:
-            reviews.append(Review(who(link), event.kind, event.oid("commit"), event.at, link.oid))
+            reviews.append(
+                Review(who(link), event.kind, event.oid("commit"), event.at, link.oid, event.fields.get("reason", ""))
+            )
         elif event.kind == "pushed":
             pull = replace(pull, head=event.oid("head"), pushers=(*pull.pushers, who(link)), pushed_at=event.at)
         elif event.kind == "merged":

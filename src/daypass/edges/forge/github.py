@@ -38,7 +38,9 @@ _RACES = ("is not mergeable", "branch was modified")
 class GitHubForge(GitHubReader):
     """Implements ports.Forge for one repository at GitHub."""
 
-    def open(self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "") -> Pull:  # noqa: ARG002  (GitHub's clock counts)
+    def open(
+        self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "", reason: str = ""  # noqa: ARG002  (GitHub's clock counts)
+    ) -> Pull:  # fmt: skip
         """Open a pull request of a branch that stands at ``head``; one that is not at GitHub yet is pushed there.
 
         Where the answer is lost, or GitHub has one of ours for just this head already, that one is returned. Raises
@@ -52,6 +54,8 @@ class GitHubForge(GitHubReader):
             raise ConflictError(
                 f"branch {branch!r} stands at {there[:12]}, expected {head[:12]}", hint="run the command again"
             )
+        # Indented by four, a line is code in Markdown: words of people mention nobody and close no issue.
+        body = f"{body}\n\nReason:\n\n    {shown(reason)}\n".lstrip() if reason else body
         sent = {"title": title, "head": branch, "base": MAIN, "body": body}
         try:
             made = self._api.send("POST", f"{self._root}/pulls", sent)
@@ -72,7 +76,9 @@ class GitHubForge(GitHubReader):
                 self._remote.push(pull.branch, old=there, new=head)
         return self._showing(number, head)
 
-    def review(self, number: int, *, commit: Oid, state: str, at: datetime) -> Review:  # noqa: ARG002  (GitHub's clock counts)
+    def review(
+        self, number: int, *, commit: Oid, state: str, at: datetime, reason: str = ""  # noqa: ARG002  (GitHub's clock counts)
+    ) -> Review:  # fmt: skip
         """Record a review by the person whose token this is.
 
         Raises RefusedError for an App, a workflow, or somebody whom the directory does not know; UsageError for a
@@ -93,7 +99,11 @@ class GitHubForge(GitHubReader):
             raise ConflictError(f"the head of #{number} is {pull.head[:12]} now", hint="look at it again, then review")
         if state == "withdrawn":
             return self._withdraw(number, me.handle)
-        sent = {"commit_id": commit, "event": _EVENTS[state], "body": "" if state == "approved" else "Not like this."}
+        sent = {
+            "commit_id": commit,
+            "event": _EVENTS[state],
+            "body": "" if state == "approved" else f"    {shown(reason)}" if reason else "Not like this.",
+        }
         known = {review.id for review in self.reviews(number)}
         try:
             self._api.send("POST", f"{self._root}/pulls/{number}/reviews", sent)

@@ -105,7 +105,9 @@ class LocalForge:
 
     # Writing
 
-    def open(self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "") -> Pull:  # noqa: ARG002  (kept by forges with pages)
+    def open(
+        self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "", reason: str = ""  # noqa: ARG002  (body is kept by forges with pages)
+    ) -> Pull:  # fmt: skip
         """Open a pull request of a branch that stands at ``head``.
 
         Raises EdgeError for a branch that has nothing to merge or shares no history with main, UsageError for a name or
@@ -114,7 +116,7 @@ class LocalForge:
         ref = self._branch_ref(branch)
         self._check_stands(branch, ref, head)
         fork_point(self._git, self._tip(), head, branch)
-        fields = {"branch": branch, "head": head, "title": title}
+        fields = {"branch": branch, "head": head, "title": title} | ({"reason": reason} if reason else {})
         for attempt in range(_ATTEMPTS):
             number = next_number(self._git)
             there = next((pull for pull in self.open_pulls() if pull.branch == branch), None)
@@ -147,7 +149,7 @@ class LocalForge:
         self._append(chain, "pushed", {"head": head}, at, carried=(head,))
         return self.pull(number)
 
-    def review(self, number: int, *, commit: Oid, state: str, at: datetime) -> Review:
+    def review(self, number: int, *, commit: Oid, state: str, at: datetime, reason: str = "") -> Review:
         """Record a review by who is acting. Somebody else's review at the same time is no reason to fail.
 
         Raises RefusedError for somebody whom the directory does not know, UsageError for a withdrawal of nothing,
@@ -166,6 +168,7 @@ class LocalForge:
                 f"the directory has no SSH key of {me.handle}, and limits.unsigned refuses what nobody signed",
                 hint="add your public key to ssh_keys in policies/directory, and let git sign with it",
             )
+        fields = {"commit": str(commit)} | ({"reason": reason} if reason and state == "rejected" else {})
         for attempt in range(_ATTEMPTS):
             chain = self._open_chain(number)
             pull, reviews = fold(chain, self._account)
@@ -177,7 +180,7 @@ class LocalForge:
             if state == "withdrawn" and (not standing or standing[-1] == "withdrawn"):
                 raise UsageError(f"{me.handle} has no review of #{number} to withdraw")
             try:
-                made = self._append(chain, state, {"commit": commit}, at)
+                made = self._append(chain, state, fields, at)
             except ConflictError:
                 if attempt + 1 == _ATTEMPTS:
                     raise

@@ -35,6 +35,9 @@ _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "closed": ("reason",),
     }
 )
+_OPTIONAL: Mapping[str, tuple[str, ...]] = MappingProxyType({"opened": ("reason",), "rejected": ("reason",)})
+"""Fields that are only there where somebody said something."""
+
 REVIEWS = ("approved", "rejected", "withdrawn")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _OIDS = frozenset({"head", "commit", "base"})
@@ -108,6 +111,7 @@ def _event(data: Mapping[str, object]) -> Event:
     names = _FIELDS[kind] if isinstance(kind, str) and kind in _FIELDS else None
     if names is None:
         raise ValueError(f"expected one of {', '.join(_FIELDS)}, got {shown(repr(kind))}")
+    names += tuple(name for name in _OPTIONAL.get(str(kind), ()) if name in data)
     if set(data) != {"version", "pull", "kind", "at", *names} or data["version"] != 1:
         raise ValueError(f"expected the fields of {kind!r}, got {shown(repr(sorted(data)))}")
     number, at = data["pull"], data["at"]

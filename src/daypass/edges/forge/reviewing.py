@@ -66,7 +66,7 @@ def reviews_of(found: Sequence[Any], events: Sequence[Any], who: Callable[[Any, 
             continue
         user, at = fields.value("user"), fields.instant("submitted_at")
         by = who(user, word if gone is None else "withdrawn")
-        said.append((at, number, 0, Review(by, word, fields.oid_or_absent("commit_id"), at, str(number))))
+        said.append((at, number, 0, Review(by, word, fields.oid_or_absent("commit_id"), at, str(number), _words(one))))
         mine = isinstance(user, dict) and gone is not None and gone.by == user.get("id") and gone.by > 0
         if gone is not None and (word == "approved" or mine):
             back = Review(by, "withdrawn", fields.oid_or_absent("commit_id"), gone.at, f"{number}-dismissed")
@@ -75,6 +75,12 @@ def reviews_of(found: Sequence[Any], events: Sequence[Any], who: Callable[[Any, 
             back = Review(by, "withdrawn", fields.oid_or_absent("commit_id"), turned, f"{number}-base-changed")
             said.append((turned, number, 1, back))
     return tuple(_without_late_withdrawals([entry[3] for entry in sorted(said, key=lambda entry: entry[:3])]))
+
+
+def _words(review: Any) -> str:
+    """Return what somebody wrote with a review; what is no text is nothing."""
+    body = review.get("body") if isinstance(review, dict) else None
+    return shown(body.strip()) if isinstance(body, str) else ""
 
 
 def _without_late_withdrawals(said: list[Review]) -> list[Review]:

@@ -25,7 +25,7 @@ from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_f
 from daypass.core.plan import Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-TABLES_VERSION = 4
+TABLES_VERSION = 5
 """Counts up when the tables below change."""
 
 _TABLES = {
@@ -39,12 +39,13 @@ _TABLES = {
     " until INTEGER, numbers TEXT NOT NULL, PRIMARY KEY(resource, principal, privilege, target)",
     "taken": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " PRIMARY KEY(resource, principal, privilege, target)",
+    "revoked": "grant_id TEXT PRIMARY KEY",
     "pending": "action TEXT, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " change TEXT NOT NULL, PRIMARY KEY(action, resource, principal, privilege, target)",
     "handed": "sequence INTEGER PRIMARY KEY, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL, ended INTEGER NOT NULL",
 }
-_CLUSTERED = frozenset({"admitted", "refused", "holding", "pending", "taken"})
+_CLUSTERED = frozenset({"admitted", "refused", "holding", "pending", "revoked", "taken"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 _PACKED = struct.Struct("<4I4IqqB")
 """An entitlement's words, subject, resource, role, meaning, start, until, length of the blob's id; both ids follow."""
@@ -128,6 +129,12 @@ class Reader:
     def taken(self) -> frozenset[Entitlement]:
         """Return what was taken away and has not been given again."""
         return self._remembered("taken", self._taken)
+
+    def revoked(self) -> frozenset[GrantId]:
+        """Return what an emergency stop ended."""
+        return self._remembered(
+            "revoked", lambda: frozenset(GrantId(g) for (g,) in self._query("SELECT grant_id FROM revoked"))
+        )
 
     def _remembered(self, name: str, read: Callable[[], _V]) -> _V:
         if name not in self._once:
@@ -241,6 +248,7 @@ class Writer:
         self._change("admitted", delta.admissions, self._packed)
         self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(body_to_dict(a)[1]).encode(), 1),))
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
+        self._change("revoked", delta.revoked, lambda _: ())
         self._holdings(delta.holdings)
         self._pending(delta.pending)
         self._handed(delta)

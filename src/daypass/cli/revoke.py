@@ -1,0 +1,152 @@
+"""end and revoke: access is taken away before its time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daypass.cli.options import GrantName, at_option, say
+from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError, worst
+
+if TYPE_CHECKING:
+    from daypass.cli.site import Site
+    from daypass.pipeline.revoke import Stop
+
+_ATTEMPTS = 5
+
+
+@click.command()
+@click.argument("grant", type=GrantName())
+@click.option("--reason", default="", help="Why, for the record.")
+@at_option
+@click.pass_obj
+def end(obj: dict[str, Any], grant: str, reason: str, at: datetime | None) -> int:
+    """End GRANT early: open its removal, pass the gate and take the access away now.
+
+    The people of `limits.end` (subject, requester and owners, unless the settings say otherwise) need nobody's
+    approval; anybody else's removal waits for an owner.
+
+    \b
+    daypass end orders-db/alice-20261120-90546b --reason "Done earlier"
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.site import live_site
+    from daypass.core.grant import GrantId
+    from daypass.pipeline import propose
+
+    site = live_site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    site.acting_handle()
+    opened = propose.end(site.history, site.forge, (GrantId(grant),), main=site.main, reason=reason, at=instant)
+    click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
+    return _carry_through(site, opened.pull.number, instant)
+
+
+@click.command()
+@click.option("--subject", default="", help="Whose access ends, everywhere or on --resource.")
+@click.option("--resource", default="", help="The resource on which access ends, everybody's or --subject's.")
+@click.option("--now", "now_", is_flag=True, help="Say that it is meant: access ends at once.")
+@click.option("--reason", default="", help="Why, for the record.")
+@at_option
+@click.pass_obj
+def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason: str, at: datetime | None) -> int:
+    """Emergency stop: end every grant of a subject or on a resource at once, without a second person.
+
+    For the people of `limits.revoke`: the resource's owners, and group security where there is one, unless the settings
+    say otherwise. The brake for removals does not hold it back, and grants whose files are broken end as well. What you
+    may not revoke stays, and is named (exit 14; 11 where you may revoke none of it).
+
+    \b
+    daypass revoke --subject alice --now --reason "Her laptop was stolen"
+    daypass revoke --resource orders-db --now --reason "INC-77: dump seen outside"
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.site import live_site
+    from daypass.pipeline import revoke as pipeline
+
+    if not subject and not resource:
+        raise UsageError("nothing says what is to be revoked", hint="--subject names a person, --resource a system")
+    if not now_ or not reason.strip():
+        raise UsageError("an emergency stop needs --now and --reason", hint="`daypass end` ends a single grant")
+    site = live_site(obj["folder"], obj["acting"])
+    instant = site.instant(at, writes=True)
+    me = site.acting_handle()
+    found = pipeline.find(
+        site.history, site.policy, site.standing, main=site.main, subject=subject, resource=resource, by=me, at=instant
+    )
+    _refuse_nothing(found, subject, resource)
+    pull = pipeline.stop(
+        site.history,
+        site.forge,
+        found.paths,
+        subject=subject,
+        resource=resource,
+        reason=reason,
+        main=site.main,
+        at=instant,
+    )
+    click.echo(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
+    code = _carry_through(site, pull.number, instant)
+    say(*(f"NOT REVOKED: {grant}; {' or '.join(may) or 'nobody'} may" for grant, may in found.beyond))
+    say(*(f"NOT READ, and gives no access: {grant}" for grant in found.unread))
+    return int(worst([ExitCode(code), ExitCode.PARTIAL if found.beyond else ExitCode.OK]))
+
+
+def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:
+    if found.paths:
+        return
+    if found.beyond:
+        grant, may = found.beyond[0]
+        raise DeniedError(
+            f"you may revoke none of {len(found.beyond)} grants: {grant} may be revoked by {' or '.join(may) or 'nobody'}",
+            hint="limits.revoke in policies/daypass.yaml says who may; `daypass end` asks for the end of one",
+        )
+    what = " ".join(part for part in (f"of {subject}" if subject else "", f"on {resource}" if resource else "") if part)
+    raise UsageError(f"main has no grant {what}", hint="`daypass status` lists what is live")
+
+
+def _carry_through(site: Site, number: int, at: datetime) -> int:
+    """Merge a removal where that is this machine's to do, and take the access away where it can sign for it."""
+    from daypass.cli.apply import print_applied, run_apply
+    from daypass.cli.review import warn_left_behind
+    from daypass.views.gate import gated_text
+
+    if site.elsewhere and not site.signs:
+        click.echo(
+            "Next: at GitHub the gate merges it as soon as all that it needs is there, and the next apply takes the access "
+            f"away; `daypass show {number}` tells what is missing.",
+            err=True,
+        )
+        return 0
+    gated = _merged(site, number, at)
+    if gated.merge is None:
+        click.echo(gated_text(gated), nl=False)
+        return int(gated.exit_code)
+    click.echo(f"Merged #{number} as {gated.merge.commit[:12]}")
+    warn_left_behind(site)
+    fresh = site.again()
+    try:
+        fresh.books.ready()
+    except EdgeError as error:
+        if site.signs:  # this machine was given a key, and it does not do
+            raise
+        # Most people have no key of the applier's: they have done their part.
+        say(f"Next: the applier's next run takes the access away; this machine cannot sign for it: {error.message}")
+        return 0
+    done = run_apply(fresh, at)
+    print_applied(done, "text")
+    return int(done.exit_code)
+
+
+def _merged(site: Site, number: int, at: datetime) -> Any:
+    """Pass the gate; where main moves meanwhile, look again: an end does not fail for somebody else's merge."""
+    from daypass.pipeline.gate import gate
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            return gate(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
+        except ConflictError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            site = site.again()
+    raise RuntimeError("the last attempt returns or raises")

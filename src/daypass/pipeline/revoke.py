@@ -1,0 +1,90 @@
+"""The emergency stop: every grant of somebody, or on a resource, is taken from main at once (`limits.revoke`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.core.approval import Pull
+from daypass.core.files.reading import read_grant
+from daypass.core.grant import FOLDER, Grant, GrantId, grant_id
+from daypass.core.ledger.standing import Standing
+from daypass.core.policy.ending import REVOCATION, Ending, may_revoke
+from daypass.core.policy.policies import Policy
+from daypass.pipeline.titles import plain_name
+from daypass.ports import Entry, Forge, History
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What an emergency stop finds on main.
+
+    ``paths`` are the files of the grants that who asks may revoke; ``beyond`` are those that they may not, each with who
+    may; ``unread`` cannot be read and are proved by no receipt, so that they give no access to anybody.
+    """
+
+    paths: tuple[str, ...]
+    beyond: tuple[tuple[GrantId, tuple[str, ...]], ...]
+    unread: tuple[GrantId, ...]
+
+
+def find(
+    history: History,
+    policy: Policy,
+    standing: Standing,
+    *,
+    main: str,
+    subject: str,
+    resource: str,
+    by: str,
+    at: datetime,
+) -> Stop:
+    """Find the grants of a subject ("": of everybody) on a resource ("": on all), broken files included."""
+    paths, beyond, unread = [], [], []
+    for entry, ending in _endings(history, standing, main, resource):
+        name = grant_id(entry.path)
+        if subject and not ending.subject:
+            unread.append(name)
+        elif not subject or ending.subject == subject:
+            may = may_revoke(policy.catalogue, ending, at)
+            if by in may:
+                paths.append(entry.path)
+            else:
+                beyond.append((name, may))
+    return Stop(tuple(paths), tuple(beyond), tuple(unread))
+
+
+def _endings(history: History, standing: Standing, main: str, resource: str) -> Iterator[tuple[Entry, Ending]]:
+    """Yield each file of main with what its removal takes from whom; whose a broken one is says the ledger."""
+    folder = f"{FOLDER}{resource}" if resource else FOLDER.rstrip("/")
+    files = [entry for entry in history.entries(main, folder) if entry.mode.startswith("100")]
+    contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in files)))
+    for entry in files:
+        name = grant_id(entry.path)
+        read = read_grant(entry.path, contents[entry.oid])
+        proof = standing.admission(name)
+        asked = proof.requester if proof is not None else ""
+        subject = read.subject if isinstance(read, Grant) else proof.subject if proof is not None else ""
+        yield entry, Ending(entry.path.removeprefix(FOLDER).partition("/")[0], subject, asked)
+
+
+def stop(
+    history: History,
+    forge: Forge,
+    paths: tuple[str, ...],
+    *,
+    subject: str,
+    resource: str,
+    reason: str,
+    main: str,
+    at: datetime,
+) -> Pull:
+    """Open the pull request that removes the files; the gate merges it without a second person."""
+    whose = f" of {plain_name(GrantId(subject))}" if subject else ""
+    where = f" on {plain_name(GrantId(resource))}" if resource else ""
+    title = f"Revoke {len(paths)} grant{'s' * (len(paths) != 1)}{whose}{where}"
+    branch = f"{REVOCATION}{subject or resource}-{at:%Y%m%dT%H%M%SZ}"
+    files = tuple((path, None) for path in paths)
+    head = forge.commit(branch=branch, parent=history.resolve(main), files=files, message=title, at=at)
+    return forge.open(branch=branch, head=head, title=title, at=at, reason=reason)
