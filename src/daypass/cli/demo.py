@@ -24,7 +24,7 @@ _STORY: tuple[tuple[str, str, int], ...] = (
         ' --reason "Duplicate charges reported by support" --at 2026-11-20T21:01:00Z',
         0,
     ),
-    ("", "--as alice approve 1 --at 2026-11-20T21:02:00Z", 0),
+    ("", "--as alice approve 1 --at 2026-11-20T21:02:00Z", 11),
     ("", "--as bob approve 1 --at 2026-11-20T21:03:00Z", 0),
     ("", "gate 1 --at 2026-11-20T21:04:00Z", 12),
     ("", "--as dave approve 1 --at 2026-11-20T21:05:00Z", 0),
