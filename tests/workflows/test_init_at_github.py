@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-from importlib import metadata
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from daypass.cli import github_files
 from driver import Access
 
 BOT = "daypass-acme[bot]:4242"
+WHEEL = f".github/daypass/daypass-{__version__}-py3-none-any.whl"
 KEPT = (".github/daypass/run", ".github/workflows/apply.yml")
 
 
@@ -67,7 +67,7 @@ def test_this_project_keeps_what_it_writes_for_others() -> None:
     for path in (".github/daypass/run", ".github/workflows/check.yml"):
         more = set(ours[path].splitlines()) ^ set(theirs[path].splitlines())
         assert len(more) <= 8, more
-    assert ours[github_files.REQUIREMENTS].splitlines()[-1] == "."
+    assert ours[github_files.REQUIREMENTS].splitlines()[-1] == "-r ../../.ci/locked/run.txt"
 
 
 def test_stale_copies_are_named_and_written_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,79 +83,44 @@ def test_stale_copies_are_named_and_written_anew(tmp_path: Path, capsys: pytest.
     assert github_files.main(["--check"], tmp_path) == 0
 
 
-def test_every_package_is_pinned_to_what_is_installed() -> None:
-    lines = [line for line in github_files.requirements_text().splitlines() if not line.startswith("#")]
+def test_every_package_is_named_with_the_hashes_of_its_wheels() -> None:
+    text = github_files.requirements_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines[0] == "--only-binary :all:"
-    pins = dict(line.split("==") for line in lines[1:])
-    assert "daypass" not in pins or pins.pop("daypass") == __version__  # named where it came from an index
+    named = [line.split(" ")[0] for line in lines[1:] if not line.startswith(" ")]
+    assert named[0] == "./.github/daypass/daypass-" + __version__ + "-py3-none-any.whl"
+    pins = dict(each.split("==") for each in named[1:])
     assert {"pydantic", "pydantic-core", "pygithub", "pynacl", "urllib3", "cffi"} <= set(pins)
     assert not {"pytest", "ruff", "zizmor"} & set(pins)
-    assert all(metadata.version(name) == version for name, version in pins.items())
+    for entry in re.split(r"\n(?! )", text.split("--only-binary :all:\n")[1].strip()):
+        assert re.search(r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", entry), entry
 
 
-class _Installed:
-    """One installed package, as `importlib.metadata` tells of it."""
-
-    def __init__(self, name: str, requires: list[str], origin: str | None = None) -> None:
-        self.name, self.requires, self.version, self._origin = name, requires, "1.0", origin
-
-    def read_text(self, name: str) -> str | None:
-        return self._origin if name == "direct_url.json" else None
+def _pip(top: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--require-hashes"]
+    return subprocess.run([*command, *arguments], cwd=top, capture_output=True, text=True, check=False)
 
 
-def _known(monkeypatch: pytest.MonkeyPatch, *packages: _Installed) -> None:
-    table = {package.name: package for package in packages}
-
-    def find(name: str) -> _Installed:
-        if name not in table:
-            raise metadata.PackageNotFoundError(name)
-        return table[name]
-
-    monkeypatch.setattr(github_files.metadata, "distribution", find)
-
-
-def test_extras_are_followed_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    _known(
-        monkeypatch,
-        _Installed("daypass", ["A.b[speed] >=1", "elsewhere; sys_platform == 'win32'", "dev ; extra == 'dev'"]),
-        _Installed("a-b", ["fast; extra == 'speed'", 'slow; extra == "ease"', "daypass"]),
-        _Installed("fast", []),
-        _Installed("slow", []),
-        _Installed("dev", []),
-    )
-    assert github_files.requirements_text().splitlines()[3:] == [f"daypass=={__version__}", "a-b==1.0", "fast==1.0"]
+def test_pip_takes_the_wheel_that_is_there_by_its_hash_and_no_other(made: Access, tmp_path: Path) -> None:
+    lines = (made.top / github_files.REQUIREMENTS).read_text(encoding="utf-8").splitlines(keepends=True)
+    start = next(number for number, line in enumerate(lines) if line.startswith("./"))
+    (tmp_path / "own.txt").write_text("".join(lines[start : start + 2]), encoding="utf-8")
+    done = _pip(made.top, "--target", str(tmp_path / "one"), "-r", str(tmp_path / "own.txt"))
+    assert done.returncode == 0, done.stderr
+    for part in ("cli/main.py", "templates/locked.txt", "schema/grant.schema.json"):
+        assert (tmp_path / "one/daypass" / part).read_bytes() == (TOP / "src/daypass" / part).read_bytes()
+    (wheel,) = made.top.glob(".github/daypass/*.whl")
+    wheel.write_bytes(wheel.read_bytes() + b"x")
+    done = _pip(made.top, "--target", str(tmp_path / "two"), "-r", str(tmp_path / "own.txt"))
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
 
 
-def test_what_came_from_a_repository_is_pinned_to_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    origin = {"url": "https://github.com/acme/daypass.git", "vcs_info": {"vcs": "git", "commit_id": "0" * 40}}
-    _known(monkeypatch, _Installed("daypass", [], json.dumps(origin)))
-    assert github_files.requirements_text().endswith(f"daypass @ git+https://github.com/acme/daypass.git@{'0' * 40}\n")
-
-
-def test_what_came_from_a_folder_is_not_taken_from_whoever_has_its_name_at_an_index(
-    monkeypatch: pytest.MonkeyPatch, made: Access
-) -> None:
-    _known(
-        monkeypatch,
-        _Installed("daypass", ["a"], json.dumps({"url": "file:///src", "dir_info": {}})),
-        _Installed("a", []),
-    )
-    text = github_files.requirements_text()
-    assert text.splitlines()[-1] == "a==1.0"
-    assert not [line for line in text.splitlines() if line.startswith("daypass")]
-    said = made.run("init", "../fourth", "--github", "acme/access")
-    assert "daypass: .github/daypass/requirements.txt names no daypass" in said.err
-    _known(monkeypatch, _Installed("daypass", []))
-    assert "names no daypass" not in made.run("init", "../fifth", "--github", "acme/access").err
-
-
-def test_a_package_that_is_missing_or_unreadable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    _known(monkeypatch, _Installed("daypass", ["gone>=1"]))
-    with pytest.raises(github_files.EdgeError, match="gone is not installed, though daypass needs it"):
-        github_files.requirements_text()
-    _known(monkeypatch, _Installed("daypass", ["@@"]))
-    with pytest.raises(github_files.EdgeError, match="'@@', which cannot be read"):
-        github_files.requirements_text()
+def test_the_wheel_is_committed_and_owned_like_the_workflows(made: Access) -> None:
+    (wheel,) = made.top.glob(".github/daypass/*.whl")
+    path = wheel.relative_to(made.top).as_posix()
+    assert made.git("ls-files", path) == path
+    assert "(.github/CODEOWNERS:3 /.github/)" in made.run("codeowners", "--who", path).out
 
 
 def test_files_that_are_there_are_left_as_they_are(made: Access) -> None:
@@ -168,9 +133,21 @@ def test_files_that_are_there_are_left_as_they_are(made: Access) -> None:
     assert made.git("status", "--porcelain") == ""
 
 
+def test_requirements_that_are_left_as_they_are_get_no_wheel_that_they_do_not_name(made: Access) -> None:
+    (made.top / WHEEL).unlink()
+    made.write(github_files.REQUIREMENTS, "./.github/daypass/daypass-0.0.9-py3-none-any.whl\n")
+    made.commit("Keep the older one")
+    made.run("init", ".", "--merge", "--example", "--github", "acme/access")
+    assert not (made.top / WHEEL).exists()
+
+
 def test_an_upgrade_writes_them_anew_for_a_person_to_commit(made: Access) -> None:
     settings = made.top / "policies/daypass.yaml"
     made.write(KEPT[0], "mine\n")
+    made.write(".github/daypass/daypass-0.0.9-py3-none-any.whl", "older\n")
+    wheel = made.top / WHEEL
+    whole = wheel.read_bytes()
+    wheel.write_bytes(b"another build of the same version")
     made.write(".schemas/grant.schema.json", "{}\n")
     (made.top / ".github/workflows/drift.yml").unlink()
     settings.write_text(
@@ -187,6 +164,9 @@ def test_an_upgrade_writes_them_anew_for_a_person_to_commit(made: Access) -> Non
     assert f"changed {KEPT[0]}: look at `git diff`, then commit it" in said.err
     assert made.git("diff", "--name-only", before, "HEAD") == ".github/workflows/drift.yml"  # new ones alone
     assert "ORDERS_DB: ${{ secrets.ORDERS_DB }}" in (made.top / KEPT[1]).read_text(encoding="utf-8")
+    assert wheel.read_bytes() == whole
+    assert "changed .github/daypass/daypass-0.0.9-py3-none-any.whl: look at" in said.err
+    assert [place.name for place in made.top.glob(".github/daypass/*.whl")] == [wheel.name]
     assert "x y" not in (made.top / KEPT[1]).read_text(encoding="utf-8")
 
 
@@ -211,7 +191,9 @@ def test_a_copy_of_this_project_can_be_set_up(made: Access, tmp_path: Path) -> N
     copy.commit("Copy it")
     copy.run("init", ".", "--merge", "--example", "--github", "acme/access", "--bot", BOT)
     assert copy.git("status", "--porcelain") == "M policies/daypass.yaml"
-    assert (copy.top / github_files.REQUIREMENTS).read_text(encoding="utf-8").endswith("\n.\n")
+    assert (
+        (copy.top / github_files.REQUIREMENTS).read_text(encoding="utf-8").endswith("\n-r ../../.ci/locked/run.txt\n")
+    )
     assert copy.git("diff", "--name-only", "HEAD~", "HEAD") == "policies/ledger.pub"
 
 

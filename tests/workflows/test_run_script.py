@@ -296,10 +296,13 @@ esac
     first = runner.run("gate", "1", **more).stdout.splitlines()
     assert first == [
         "installed: -I -m pip install --quiet --disable-pip-version-check --no-input --no-cache-dir --no-deps "
-        f"--requirement .github/daypass/requirements.txt in {hosted.top}",
+        f"--require-hashes --only-binary :all: --requirement .github/daypass/requirements.txt in {hosted.top}",
         "ran: gate 1 ",
     ]
     assert runner.run("apply", **more).stdout.splitlines() == ["ran: apply "]
+    (temporary / "daypass" / "ready").unlink()
+    hosted.write(".github/daypass/click-8.5.1-py3-none-any.whl", "vendored\n")  # then no index is asked
+    assert " --no-index --find-links .github/daypass " in runner.run("apply", **more).stdout.splitlines()[0]
     (temporary / "daypass" / "ready").unlink()  # an installation that was cut short is made anew
     assert runner.run("apply", **more).stdout.splitlines()[1:] == ["ran: apply "]
 

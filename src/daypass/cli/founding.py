@@ -88,17 +88,17 @@ class Founding:
         pending.rename(self.key_path)
         return public.decode("ascii")
 
-    def write(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    def write(self, wanted: Mapping[str, str | bytes]) -> tuple[list[str], list[str]]:
         """Write files that are not there; return (written, kept)."""
         self._refuse_links(wanted)
         written, kept = [], []
-        for path, text in sorted(wanted.items()):
+        for path, content in sorted(wanted.items()):
             place = self.top / path
             if place.exists() or place.is_symlink():
                 kept.append(path)
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8")
+            place.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
             written.append(path)
         (self.top / "grants").mkdir(exist_ok=True)
         owners = self._codeowners()
@@ -106,7 +106,7 @@ class Founding:
             written.append(owners)
         return written, kept
 
-    def _refuse_links(self, wanted: Mapping[str, str]) -> None:
+    def _refuse_links(self, wanted: Mapping[str, str | bytes]) -> None:
         """Refuse folders that are links: what is written through one lands outside the repository."""
         folders = {parent for path in (*wanted, "grants/x", ".github/x") for parent in Path(path).parents}
         for folder in sorted(folders):
@@ -136,7 +136,7 @@ class Founding:
         """Commit what was written, and nothing else that may lie in the directory."""
         if not written:
             return
-        self.git.run("add", "--", *written)
+        self.git.run("add", "--force", "--", *written)  # somebody's own list may ignore wheels
         self.git.run("commit", "--quiet", "--no-verify", "-m", "Begin the access repository", "--", *written)
 
     def open_ledger(self) -> None:

@@ -8,43 +8,36 @@ when one differs.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from importlib import metadata, resources
+from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from daypass import __version__
-from daypass.core.errors import EdgeError, ExitCode
+from daypass.cli.wheel import own_wheel
+from daypass.core.errors import ExitCode
 
-REQUIREMENTS = ".github/daypass/requirements.txt"
+FOLDER = ".github/daypass"
+REQUIREMENTS = f"{FOLDER}/requirements.txt"
 
 _MARK = re.compile(r"[ ]*@(app|token|source|pinned)@$")
 _TARGETS = re.compile(r"( *)@targets@\n")
 _NO_TARGETS = (
     "# NAME: ${{ secrets.NAME }} for each variable that the settings of a target name (url_env and its like)\n"
 )
-_NEEDS = re.compile(
-    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[(?P<extras>[^\]]*)\])?[^;]*(?:;(?P<marker>.*))?", re.DOTALL
-)
-_EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 
 _PINNED = """\
-# What the workflows install: daypass and everything that it needs, at exactly these versions. `daypass init --merge
-# --upgrade --github …` of another version writes this anew.
+# What the workflows install: the wheel of daypass that lies beside this file, and everything that it needs, at exactly the
+# versions that it was tested with, each file by its hash. `daypass init --merge --upgrade --github …` of another version
+# writes this anew. Names of files are read from the repository's top.
 --only-binary :all:
 """
-UNKNOWN = """\
-# daypass itself is not among them. It was installed from a folder here, so a version number would name whatever an index
-# holds by that name, and that would get every secret. Install daypass from a repository of yours
-# (pip install git+https://…@COMMIT), then run `daypass init --merge --upgrade --github …` again.
-"""
-"""Stands in place of daypass's own pin where nobody knows what the pin should be."""
 _SOURCE = """\
-# What the workflows install: this repository is daypass's own source, so main itself.
-.
+# What the workflows install: this repository is daypass's own source, so what it runs with and is built by, each file by
+# its hash; then main itself is built.
+-r ../../.ci/locked/run.txt
 """
 
 
@@ -91,58 +84,21 @@ def _target_lines(indent: str, variables: list[str]) -> str:
 
 
 def requirements_text() -> str:
-    """Pin daypass and all that it needs to what is installed here. Raises EdgeError where something is missing."""
-    pins = {name: f"{name}=={version}\n" for name, version in _installed("daypass")}
-    pins["daypass"] = f"{own_pin()}\n" if own_pin() else UNKNOWN
-    return _PINNED + "".join(pins[name] for name in sorted(pins, key=lambda name: (name != "daypass", name)))
+    """Name daypass's wheel and all that it needs, with their hashes. Raises EdgeError where the wheel cannot be made."""
+    locked = (resources.files("daypass") / "templates" / "locked.txt").read_text(encoding="utf-8")
+    return f"{_PINNED}{own_pin()}\n{''.join(locked.splitlines(keepends=True)[1:])}"
 
 
 def own_pin() -> str:
-    """Name daypass as it was installed: a version of the index, or a commit of a repository (PEP 610).
-
-    "" where it came from elsewhere: a folder's version says nothing of what an index has by the name of daypass.
-    """
-    said = metadata.distribution("daypass").read_text("direct_url.json")
-    origin = json.loads(said) if said else {}
-    commit = origin.get("vcs_info", {}).get("commit_id", "")
-    url = str(origin.get("url", ""))
-    if re.fullmatch(r"[0-9a-f]{40}", commit) and re.fullmatch(r"https://[A-Za-z0-9./_-]+", url):
-        return f"daypass @ git+{url}@{commit}"
-    return "" if origin else f"daypass=={__version__}"
+    """Name daypass's own wheel below .github/ with its hash, as pip reads it."""
+    name, raw = own_wheel()
+    return f"./{FOLDER}/{name} \\\n    --hash=sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def _installed(root: str) -> list[tuple[str, str]]:
-    found: dict[str, str] = {}
-    looked: set[tuple[str, str]] = set()
-    wanted: list[tuple[str, str, bool]] = [(root, "", True)]
-    while wanted:
-        name, extras, certain = wanted.pop()
-        key = re.sub(r"[-_.]+", "-", name).lower()
-        if (key, extras) in looked:
-            continue
-        looked.add((key, extras))
-        try:
-            distribution = metadata.distribution(key)
-        except metadata.PackageNotFoundError:
-            if not certain:  # a marker leaves it out on this system
-                continue
-            raise EdgeError(
-                f"{key} is not installed, though {root} needs it", hint="install daypass again with pip"
-            ) from None
-        found[key] = distribution.version
-        wanted += _needs(distribution, {extra.strip().lower() for extra in extras.split(",") if extra.strip()})
-    return sorted(found.items())
-
-
-def _needs(distribution: metadata.Distribution, extras: set[str]) -> Iterator[tuple[str, str, bool]]:
-    for line in distribution.requires or ():
-        match = _NEEDS.fullmatch(line.strip())
-        if match is None:
-            raise EdgeError(f"{distribution.name} says that it needs {line!r}, which cannot be read")
-        marker = match["marker"] or ""
-        asked = _EXTRA.search(marker)
-        if asked is None or asked[1].lower() in extras:
-            yield match["name"], match["extras"] or "", not marker
+def wheel_file() -> dict[str, bytes]:
+    """Return daypass's own wheel by the path that the requirements name."""
+    name, raw = own_wheel()
+    return {f"{FOLDER}/{name}": raw}
 
 
 def main(arguments: list[str], top: Path) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daypass.cli.options import say
 from daypass.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +66,11 @@ def settings_for(text: str, hosting: Hosting) -> str:
     return changed
 
 
+def as_bytes(content: str | bytes) -> bytes:
+    """Return a file's bytes."""
+    return content if isinstance(content, bytes) else content.encode("utf-8")
+
+
 class Moving:
     """Takes a repository to GitHub. What was in its folder before is changed in the work tree and never committed."""
 
@@ -75,24 +79,27 @@ class Moving:
         self.hosting = hosting
         self._upgrade = upgrade
         self._source = (top / "src" / "daypass" / "__init__.py").is_file()
-        self._generated: dict[str, str] = {}
+        self._generated: dict[str, str | bytes] = {}
         self._settings = top / "policies" / "daypass.yaml"
         if self._settings.is_symlink():
             raise UsageError(f"{self._settings} is a symbolic link", hint="put the file itself in its place")
         there = self._settings.is_file()
         self._changed = settings_for(self._settings.read_text(encoding="utf-8"), hosting) if there else ""
 
-    def files(self, wanted: dict[str, str]) -> dict[str, str]:
+    def files(self, wanted: dict[str, str]) -> dict[str, str | bytes]:
         """Return the files to write where there are none: those of every repository, and the pipeline's."""
-        from daypass.cli.github_files import github_files
+        from daypass.cli.github_files import REQUIREMENTS, github_files, wheel_file
 
         # Where daypass's own source lies, editors are led to its schemas by a link.
         common = {path: text for path, text in wanted.items() if not (self._source and path.startswith(".schemas/"))}
         pipeline = github_files(self.hosting.auth, variables=self._variables(), source=self._source)
-        self._generated = {path: text for path, text in common.items() if path.startswith(".schemas/")} | pipeline
-        return (
-            common | pipeline | {"policies/daypass.yaml": settings_for(wanted["policies/daypass.yaml"], self.hosting)}
-        )
+        # Requirements that stay name the wheel that is there.
+        kept = not self._upgrade and (self.top / REQUIREMENTS).exists()
+        wheel = {} if self._source or kept else wheel_file()
+        schemas = {path: text for path, text in common.items() if path.startswith(".schemas/")}
+        self._generated = {**schemas, **pipeline, **wheel}
+        settings = settings_for(wanted["policies/daypass.yaml"], self.hosting)
+        return {**common, **pipeline, **wheel, "policies/daypass.yaml": settings}
 
     def _variables(self) -> set[str]:
         """Return the environment's variables that targets are reached by: the values of options that end in _env."""
@@ -114,13 +121,27 @@ class Moving:
         wanted = dict(self._generated) if self._upgrade else {}
         if self._changed:
             wanted["policies/daypass.yaml"] = self._changed
-        changed = []
+        changed = self._outgrown() if self._upgrade else []
         for path in kept:
             place = self.top / path
-            if path in wanted and not place.is_symlink() and place.read_text(encoding="utf-8") != wanted[path]:
-                place.write_text(wanted[path], encoding="utf-8")
+            raw = as_bytes(wanted[path]) if path in wanted else b""
+            if path in wanted and not place.is_symlink() and place.read_bytes() != raw:
+                place.write_bytes(raw)
                 changed.append(path)
         return changed
+
+    def _outgrown(self) -> list[str]:
+        """Delete the wheels of other versions of daypass, which nothing names any more; return their paths."""
+        from daypass.cli.github_files import FOLDER
+
+        others = [
+            place
+            for place in sorted((self.top / FOLDER).glob("daypass-*.whl"))
+            if f"{FOLDER}/{place.name}" not in self._generated
+        ]
+        for place in others:
+            place.unlink()
+        return [f"{FOLDER}/{place.name}" for place in others]
 
     def form(self) -> list[str]:
         """Write the issue form, unless there is one; return the path that was written."""
@@ -133,17 +154,6 @@ class Moving:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(form_text(self._catalogue()), encoding="utf-8")
         return [FORM_FILE]
-
-
-def warn_unpinned(top: Path) -> None:
-    """Say on stderr where the workflows have no daypass to install, which they find out only when they run."""
-    from daypass.cli.github_files import REQUIREMENTS, UNKNOWN
-
-    if UNKNOWN in (top / REQUIREMENTS).read_text(encoding="utf-8"):
-        say(
-            f"daypass: {REQUIREMENTS} names no daypass, since it was installed from a folder here",
-            "  hint: the file says how to name a commit; on runners of your own, DAYPASS_HOME names an installation",
-        )
 
 
 def next_steps(hosting: Hosting, key: Path | None) -> str:

@@ -81,7 +81,7 @@ def init(
     The private key is written outside the repository (mode 0600); its public half goes to policies/ledger.pub.
     """
     from daypass.cli.founding import Founding
-    from daypass.cli.hosting import Moving, next_steps, read_hosting, warn_unpinned
+    from daypass.cli.hosting import Moving, next_steps, read_hosting
 
     hosting = read_hosting(github, auth, bot)
     if upgrade and not (merge and hosting):
@@ -106,10 +106,9 @@ def init(
     text = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock)
     wanted["policies/daypass.yaml"] = _unsigned(text, signed=bool(founding.signing_key()), hosted=bool(hosting))
     wanted["policies/ledger.pub"] = founding.key(signer, public_key)
-    if moving:
-        wanted = moving.files(wanted)
-    written, kept = founding.write(wanted)
+    written, kept = founding.write(moving.files(wanted) if moving else wanted)
     changed = moving.change(kept) if moving else []
+    kept += [path for path in changed if path not in kept]
     written += moving.form() if moving else []
     founding.commit(written)
     founding.open_ledger()
@@ -121,8 +120,6 @@ def init(
     click.echo(f"Made {top}: {len(written)} files and the ledger.")
     if founding.key_path:
         click.echo(f"The signing key is {founding.key_path} (mode 0600). Keep it where only the applier reads it.")
-    if hosting:
-        warn_unpinned(top)
     click.echo(
         next_steps(hosting, founding.key_path)
         if hosting
