@@ -71,8 +71,9 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module, name = VERBS[cmd_name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        from daypass.cli.examples import add_examples
+
+        return add_examples(cmd_name, getattr(importlib.import_module(module), name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -59,7 +59,7 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
 
     \b
     daypass revoke --subject alice --now --reason "Her laptop was stolen"
-    daypass revoke --resource orders-db --now --reason "INC-77: dump seen outside"
+    daypass revoke --resource staging --now --reason "INC-77: dump seen outside"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import live_site
     from daypass.pipeline import revoke as pipeline

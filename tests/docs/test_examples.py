@@ -1,0 +1,131 @@
+"""Every verb's help has an example, and every example does what it is there for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import pytest
+from bless import commands
+
+from daypass.core.window import format_instant
+from driver import Access
+from founded import copy, example, once
+from hub import Hub
+
+EXITS = {"daypass gate": {0, 12}, "daypass gate 1": {12}, "daypass apply --detailed-exitcode": {0, 13}}
+EXITS |= {
+    "daypass audit serial 7283419": {20},
+    "daypass doctor": {0, 13, 14},
+    "daypass can alice staging deploy -q": {0},
+}
+EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}}
+"""How an example ends where that is not 0 alone."""
+AT_GITHUB = ("report", "doctor", "form", "answer", "refresh")
+NEVER_END = ("watch",)
+"""What is shown by tests of its own: it runs until it is stopped."""
+MADE_BY_OTHERS = ("orders-db/alice-1a2b", "krl bastion", "--branch my-branch", "--head my-branch", "alice.yaml")
+"""Examples that name what only their reader has; their words are held to the verb's options all the same."""
+GRANT = """\
+version: 1
+subject: alice
+resource: staging
+role: deploy
+reason: Trying the fix for the duplicate charges.
+window: {{from: {}, until: {}}}
+"""
+
+
+def _examples(command: click.Command) -> list[str]:
+    """Return the lines of a verb's help that are typed, without their comments."""
+    text = f"{command.help or ''}\n{command.epilog or ''}"
+    found = re.findall(r'^\s*(?:eval "\$\()?(daypass [^\n]+)$', text, re.MULTILINE)
+    return [re.split(r"\s+#|\s*\|\||\s+>|\)\"$", line)[0].strip() for line in found]
+
+
+ALL = [(" ".join(words), line) for words, command in commands() for line in _examples(command)]
+
+
+def test_every_verb_has_an_example() -> None:
+    shown = {verb for verb, _ in ALL}
+    verbs = {" ".join(words) for words, command in commands() if not isinstance(command, click.Group)}
+    assert sorted(verbs - shown) == []
+
+
+BEGAN = (datetime.now(UTC) - timedelta(minutes=10)).replace(microsecond=0)
+
+
+def _then(minutes: int) -> str:
+    return format_instant(BEGAN + timedelta(minutes=minutes))
+
+
+def _ready(top: Path) -> Access:
+    """Make a repository with an open request of alice's, one that bob approved, and a grant of hers that was applied."""
+
+    def make(folder: Path) -> None:
+        access = example(folder / "access", _then(0))
+        access.git("config", "user.email", "alice@example.com")
+        for number in ("1", "2"):
+            access.ask(_then(1), "--ticket", f"INC-{number}")
+        access.run("approve", "2", "--at", _then(2), acting="bob")
+        access.git("switch", "-q", "-c", "mine")
+        access.write("grants/staging/try-the-fix.yaml", GRANT.format(_then(3), _then(33)))
+        access.commit("ask for staging", email="alice@example.com")
+        access.git("switch", "-q", "main")
+        access.run("request", "--branch", "mine", "--at", _then(3), acting="alice")
+        access.run("gate", "3", "--at", _then(4))
+        access.run("apply", "--at", _then(5))
+
+    example(top, _then(0))  # which puts the ledger's key where it belongs
+    shutil.rmtree(top)
+    copy(once("ready", make) / "access", top)
+    return Access(top)
+
+
+@pytest.mark.parametrize(
+    ("verb", "line"),
+    [case for case in ALL if case[0] not in (*AT_GITHUB, *NEVER_END) and not any(n in case[1] for n in MADE_BY_OTHERS)],
+)
+def test_an_example_does_what_it_is_there_for(verb: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    access = _ready(tmp_path / "access")
+    if verb in ("init", "demo"):
+        access = Access(tmp_path / "new")
+        access.git("config", "--global", "user.name", "Olga Platform")
+        access.git("config", "--global", "user.email", "olga@example.com")
+    who = "bob" if verb in ("approve", "reject", "withdraw") else "" if verb in ("init", "demo") else "alice"
+    said = access.run(*shlex.split(line)[1:], acting=who, expect=None)
+    assert said.code in EXITS.get(line, {0}), f"{said.out}\n{said.err}"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with Hub(tmp_path) as found:
+        yield found
+
+
+@pytest.mark.parametrize(("verb", "line"), [case for case in ALL if case[0] in AT_GITHUB])
+def test_an_example_at_github_does_what_it_is_there_for(verb: str, line: str, hub: Hub, tmp_path: Path) -> None:
+    words = shlex.split(line)[1:]
+    if verb == "report":
+        hub.request_pull("alice", hub.grant(resource="orders-db", role="readonly"))
+    if verb == "answer":
+        event = tmp_path / "event.json"
+        event.write_text(json.dumps({"action": "opened", "issue": {"number": 99}}))
+        words = ["answer", str(event)]
+    said = hub.run(*words, expect=None)
+    expected = {1, 2} if verb == "answer" else EXITS.get(line, {0})  # there is no issue 99, and it says so
+    assert said.code in expected, f"{said.out}\n{said.err}"
+
+
+@pytest.mark.parametrize(("verb", "line"), [case for case in ALL if any(name in case[1] for name in MADE_BY_OTHERS)])
+def test_an_example_of_what_only_its_reader_has_is_typed_rightly(verb: str, line: str) -> None:
+    command = {" ".join(words): found for words, found in commands()}[verb]
+    words = shlex.split(line)[1 + len(verb.split()) :]
+    command.make_context(verb, words, help_option_names=["-h", "--help"])
