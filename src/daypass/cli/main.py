@@ -46,6 +46,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "watch": ("daypass.cli.watch:watch", "apply without end: at every boundary and after every merge"),
     "heartbeat": ("daypass.cli.watch:heartbeat", "fail when no run was recorded in time"),
     "audit": ("daypass.cli.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
+    "ledger": ("daypass.cli.ledger:ledger", "end a doubt about what was given: ledger settle"),
     "can": ("daypass.cli.can:can", "exit 0 when access exists at this instant, 20 when not"),
     "codeowners": ("daypass.cli.codeowners:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
     "doctor": ("daypass.cli.doctor:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),

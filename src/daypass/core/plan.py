@@ -44,12 +44,12 @@ class Found(NamedTuple):
 
     ``there`` is None where nobody can tell: what it was given to or in is not found, which is no proof that it is gone.
     Where it is False, ``why`` says what became of the name: nothing may be given under it. Where it is True, ``why`` says
-    what has another name now, and ``called`` is the entitlement as `observe` names it. ``numbers`` are today's.
+    what has another name now, and ``called`` are the entitlements that `observe` names it as. ``numbers`` are today's.
     """
 
     there: bool | None
     why: str = ""
-    called: Entitlement | None = None
+    called: tuple[Entitlement, ...] = ()
     numbers: Numbers = ()
 
 
@@ -207,7 +207,7 @@ def by_number(seen: frozenset[Entitlement], found: Mapping[Entitlement, Found]) 
     is not, or of which nobody can tell, does not stand there because somebody else bears its name.
     """
     there = {entitlement for entitlement, one in found.items() if one.there}
-    called = {one.called for one in found.values() if one.called is not None}
+    called = {entitlement for one in found.values() for entitlement in one.called}
     return (seen - found.keys() - called) | there
 
 

@@ -17,14 +17,16 @@ from typing import Any, NamedTuple
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.targets import postgres_sql as say
-from daypass.edges.targets.postgres_batch import Batch, Job, job_of, order_of
+from daypass.edges.targets.numbers import Trace, join
+from daypass.edges.targets.postgres_batch import Batch, Job, followed, job_of, order_of
 from daypass.edges.targets.postgres_connect import Server, read_address
 from daypass.edges.targets.postgres_health import look_around
+from daypass.edges.targets.postgres_numbers import Names
 from daypass.edges.targets.postgres_offers import database_of, not_given
 from daypass.edges.targets.postgres_options import read_options
-from daypass.edges.targets.postgres_privilege import Mark, Privilege, read_mark, read_privilege
+from daypass.edges.targets.postgres_privilege import Mark, Privilege, bridge_of, login_of, read_mark, read_privilege
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.ports import Abilities, Done, Health, Order
 
@@ -72,14 +74,20 @@ def _by_role(known: Known) -> Mapping[str, frozenset[str]]:
 
 
 class PostgresTarget:
-    """What one server holds. Implements ports.Target.
+    """What one server holds. Implements ports.Target and ports.Numbering.
 
     ``databases`` are those that schemas may be named in, and ``resources`` say for a role which resources are meant by
     membership in it, where others gave that. ``named`` are the resources and privileges that the catalogue gives here.
     """
 
     abilities = Abilities(
-        native_expiry=False, complete_observation=True, hands_over=True, at_once=AT_ONCE, marks=True, tells_time=True
+        native_expiry=False,
+        complete_observation=True,
+        hands_over=True,
+        at_once=AT_ONCE,
+        marks=True,
+        tells_time=True,
+        numbers=True,
     )
 
     def __init__(
@@ -97,6 +105,7 @@ class PostgresTarget:
         self.named = named
         self.databases = databases | {server.home}
         self._clock: datetime | None = None
+        self._seen = _Seen({}, {}, {})
 
     def health(self) -> Health:
         """Say who we are there and what that may do, too much included, and which roles of the catalogue it cannot give.
@@ -115,18 +124,49 @@ class PostgresTarget:
         """
         rows = self.server.twice(lambda session: session.execute(say.OBSERVE).fetchall())
         self._clock = next((datetime.fromisoformat(row[1]) for row in rows if row[0] == "clock"), None)
-        ours = {row[1]: found for row in rows if row[0] == "role" and (found := _Ours.of(row, self.server.home))}
-        members = [row for row in rows if row[0] == "member"]
-        return frozenset(one for row in members for one in self._held(ours, row))
+        self._seen = _Seen(
+            {row[1]: found for row in rows if row[0] == "role" and (found := _Ours.of(row, self.server.home))},
+            {row[7]: row for row in rows if row[0] == "role"},
+            {(row[7], row[8]): row for row in rows if row[0] == "member"},
+        )
+        return frozenset(one for row in self._seen.members.values() for one in self._held(row))
 
     def clock(self) -> datetime | None:
         """Return what the server's clock said at the last `observe`."""
         return self._clock
 
-    def _held(self, ours: Mapping[str, _Ours], row: tuple[Any, ...]) -> Iterator[Entitlement]:
+    def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
+        """Say what the last `observe` saw of entitlements, by the oids of the roles that it is about."""
+        names = self.server.twice(lambda session: Names.take(session, ours))
+        return {entitlement: self._find(names, entitlement, dict(known)) for entitlement, known in ours.items()}
+
+    def _find(self, names: Names, entitlement: Entitlement, known: Mapping[str, str]) -> Found:
+        try:
+            privilege = read_privilege(entitlement.privilege)
+        except EdgeError as error:
+            return Found(None, error.message)  # written by another version, or for another kind of target
+        if privilege.unmanaged:
+            return Found(any(entitlement in self._held(row) for row in self._seen.members.values()))
+        traces = names.traces(entitlement, known)
+        ours = {"bridge": self._seen.own(bridge_of(entitlement), known.get("bridge", ""))}
+        if privilege.login:
+            ours["login"] = self._seen.own(login_of(entitlement), known.get("login", ""))
+        member = ours["login"] if privilege.login else traces["member"]
+        row = self._seen.members.get((ours["bridge"].number, member.number))
+        there = row is not None and (row[3] or not privilege.login)
+        there = there and self._seen.leads(ours["bridge"].number, privilege, traces, self.server.home)
+        every = {**traces, **ours, "system": Trace(number=names.system)}
+        return join(
+            every.values(),
+            there=there,
+            called=self._held(row) if row is not None else (),
+            numbers=tuple(sorted((what, one.number) for what, one in every.items() if one.number)),
+        )
+
+    def _held(self, row: tuple[Any, ...]) -> Iterator[Entitlement]:
         """Turn one membership into what it is access to; a bridge that leads nowhere gives nobody anything."""
-        _, name, member, can_login, administered, _, _ = row
-        bridge, own = ours.get(name), ours.get(member)
+        _, name, member, can_login, administered, *_ = row
+        bridge, own = self._seen.ours.get(name), self._seen.ours.get(member)
         if bridge is not None and bridge.carries(own):
             if bridge.mark.target == self.name and bridge.live and (own is None or own.live):
                 principal = own.mark.principal if own is not None else member
@@ -150,12 +190,18 @@ class PostgresTarget:
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes in one transaction a database; one that is refused stops only itself."""
+        recorded = {order.entitlement: order.numbers for order in orders if order.numbers}
+        names = self.server.twice(lambda session: Names.take(session, recorded)) if recorded else None
         answers: list[Done | Job] = []
         groups: dict[str, list[Job]] = {}
         for order in orders:
             try:
                 job = job_of(self._mine(order))
-                database = database_of(job.privilege, self.server, self.databases, self.name)
+                job = followed(job, names) if names is not None and order.numbers else job
+                if job.done is not None:
+                    answers.append(job.done)
+                    continue
+                database = self._database(job)
                 groups.setdefault(database, []).append(job)
             except EdgeError as error:
                 answers.append(Done(error.message))
@@ -164,6 +210,12 @@ class PostgresTarget:
         for database, jobs in sorted(groups.items()):
             Batch(self.server, database, jobs).run()
         return [answer if isinstance(answer, Done) else answer.done or Done() for answer in answers]
+
+    def _database(self, job: Job) -> str:
+        """Return where a job is done. A bridge is left in any database, so that one which was renamed keeps nobody in."""
+        if job.numbers and not job.adds and job.privilege.database not in self.databases:
+            return self.server.home
+        return database_of(job.privilege, self.server, self.databases, self.name)
 
     def _single(self, order: Order) -> None:
         (done,) = self.carry_out([order])
@@ -176,21 +228,50 @@ class PostgresTarget:
         return order
 
 
+class _Seen(NamedTuple):
+    """The last look: roles of ours by name; all that bear a mark by number, and memberships by both numbers, as rows."""
+
+    ours: Mapping[str, _Ours]
+    marked: Mapping[str, tuple[Any, ...]]
+    members: Mapping[tuple[str, str], tuple[Any, ...]]
+
+    def own(self, mark: Mark, number: str) -> Trace:
+        """Say what became of a role of ours: one with its number and its mark, else the one with its name and its mark.
+
+        Where it is no more, nobody else can have it: its name is made of the mark, and we make it again.
+        """
+        row = self.marked.get(number)
+        if row is not None and row[2] == mark.text:
+            return Trace(
+                row[1], number, said="" if row[1] == mark.name else f"our {mark.name!r} is called {row[1]!r} now"
+            )
+        found = self.ours.get(mark.name)
+        return Trace(mark.name, found.number) if found is not None and found.mark == mark else Trace()
+
+    def leads(self, bridge: str, privilege: Privilege, traces: Mapping[str, Trace], home: str) -> bool:
+        """Say whether a bridge, by its number, leads to what an entitlement is for."""
+        *_, databases, _, _, roles, numbers = self.marked[bridge]
+        if privilege.member_of:
+            return traces["role"].number in roles
+        return traces["database"].number in numbers if privilege.database else home in databases
+
+
 class _Ours(NamedTuple):
     """A role of ours. ``live``: a bridge that leads somewhere, or a login that may log in."""
 
     mark: Mark
     privilege: Privilege
     live: bool
+    number: str
 
     @classmethod
     def of(cls, row: tuple[Any, ...], home: str) -> _Ours | None:
-        _, name, comment, can_login, _, roles, databases = row
+        _, name, comment, can_login, _, roles, databases, *_ = row
         mark = read_mark(name, comment)
         if mark is None:
             return None
         means = read_privilege(mark.privilege)
-        return cls(mark, means, can_login if mark.principal else means.leads(roles, databases, home))
+        return cls(mark, means, can_login if mark.principal else means.leads(roles, databases, home), row[7])
 
     def carries(self, member: _Ours | None) -> bool:
         """Say whether a member belongs here: a login on the bridge it was made for, anybody else on a plain one."""

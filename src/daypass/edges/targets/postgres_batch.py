@@ -9,7 +9,7 @@ leaves nobody inside.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,8 @@ from daypass.core.plan import Action, Entitlement
 from daypass.edges.handover import seal
 from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_connect import Server, Session
-from daypass.edges.targets.postgres_look import Look
+from daypass.edges.targets.postgres_look import Look, Role
+from daypass.edges.targets.postgres_numbers import Names, follow
 from daypass.edges.targets.postgres_offers import advice, in_part
 from daypass.edges.targets.postgres_privilege import (
     Mark,
@@ -41,12 +42,17 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class Job:
-    """One order with what it means here, and its answer once there is one."""
+    """One order with what it means here, and its answer once there is one.
+
+    ``privilege``, ``bridge``, ``login`` and ``member`` have the names of today; ``numbers`` are those of roles of ours.
+    """
 
     order: Order
     privilege: Privilege
     bridge: str
     login: str = ""
+    member: str = ""
+    numbers: Mapping[str, str] = field(default_factory=dict)
     done: Done | None = None
     statements: list[sql.Composed] = field(default_factory=list)
     lost: tuple[int, int] | None = None
@@ -71,7 +77,30 @@ def job_of(order: Order) -> Job:
         check_text(entitlement.principal, "principal")
         return Job(order, privilege, bridge_of(entitlement).name, login_of(entitlement).name)
     check_name(entitlement.principal, "principal")
-    return Job(order, privilege, bridge_of(entitlement).name)
+    return Job(order, privilege, bridge_of(entitlement).name, member=entitlement.principal)
+
+
+def followed(job: Job, names: Names) -> Job:
+    """Return a job about what was given, by its numbers, under the names of today; with its answer where it is no more.
+
+    Raises EdgeError where nobody can tell what became of it, and for an addition to what is no more.
+    """
+    known = dict(job.order.numbers)
+    traces = names.traces(job.entitlement, known)
+    unknown = [one.unknown for one in traces.values() if one.unknown]
+    gone = [one.gone for one in traces.values() if one.gone]
+    if unknown or (gone and job.adds):
+        raise EdgeError("; ".join(unknown or gone))
+    if gone:
+        job.done = Done()  # with the role itself its memberships went; whoever has its name now was given nothing by us
+        return job
+    job.privilege = follow(job.privilege, traces)
+    job.member = traces["member"].name if "member" in traces else ""
+    if known.get("system") == names.system:
+        job.numbers = known
+        job.bridge = names.role(known.get("bridge", "")) or job.bridge
+        job.login = (names.role(known.get("login", "")) or job.login) if job.login else ""
+    return job
 
 
 class Batch:
@@ -106,7 +135,7 @@ class Batch:
     def _look(self, session: Session) -> None:
         """Read what stands there under every name that the jobs have to do with."""
         names = {name for job in self._jobs for name in (job.login, job.privilege.member_of) if name}
-        names |= {job.entitlement.principal for job in self._jobs if not job.login}
+        names |= {job.member for job in self._jobs if not job.login}
         self._seen = Look.take(session, names, {job.bridge for job in self._jobs})
         self._logins = {job.login for job in self._jobs if job.login in self._seen.roles}
 
@@ -166,6 +195,10 @@ class Batch:
                     other.done = Done(why)
         return built
 
+    def _bridge(self, job: Job) -> Role | None:
+        """Return the bridge of a job where it is there. Raises EdgeError where its name is somebody else's."""
+        return self._seen.own(job.bridge, bridge_of(job.entitlement), job.numbers.get("bridge", ""))
+
     def _refused(self, session: Session, error: psycopg.Error, privilege: Privilege) -> str:
         """Return what the server said of a bridge, and what to do where we may not give what it is to hold."""
         _pass_on_death(session, error)
@@ -174,9 +207,12 @@ class Batch:
 
     def _needs_work(self, name: str, job: Job) -> bool:
         """Say whether a bridge must be made, mended, or shown tables that are new. Raises EdgeError if it is not ours."""
-        if self._seen.own(name, bridge_of(job.entitlement)) is None or job.privilege.in_schema:
+        if self._bridge(job) is None or job.privilege.in_schema:
             return True
         here = self._seen.leads[name]
+        if elsewhere := sorted(here.roles - {job.privilege.member_of}):
+            # It was renamed, and another role has its name: whoever is on the bridge would be given both.
+            raise EdgeError(f"our role {name!r} leads to {elsewhere[0]!r}, and is for {job.privilege.member_of!r}")
         return not job.privilege.leads(here.roles, here.databases, self._database)
 
     def _build(self, session: Session, name: str, job: Job) -> None:
@@ -215,31 +251,31 @@ class Batch:
         if job.login:
             self._prepare_login(session, job)
         elif job.adds:
-            self._seen.check_principal(job.entitlement.principal, job.privilege)
-            job.statements = [say.join(job.bridge, job.entitlement.principal, job.privilege)]
+            self._seen.check_principal(job.member, job.privilege)
+            job.statements = [say.join(job.bridge, job.member, job.privilege)]
         else:
             self._prepare_removal(job)
 
     def _prepare_removal(self, job: Job) -> None:
-        member = self._seen.roles.get(job.entitlement.principal)
+        member = self._seen.roles.get(job.member)
         role = self._seen.roles.get(job.privilege.member_of)
-        bridge = self._seen.own(job.bridge, bridge_of(job.entitlement))
+        bridge = self._bridge(job)
         if member is None:
             return
         if job.privilege.unmanaged:
             if role is None:
                 return
             self._seen.check_role(job.privilege.member_of)
-            job.statements = [say.revoke(job.privilege.member_of, job.entitlement.principal)]
+            job.statements = [say.revoke(job.privilege.member_of, job.member)]
         elif bridge is not None:
-            job.statements = [say.leave(job.bridge, [job.entitlement.principal])]
+            job.statements = [say.leave(job.bridge, [job.member])]
         what = role or bridge
         if what is not None:
             job.lost = (member.oid, what.oid)
 
     def _prepare_login(self, session: Session, job: Job) -> None:
         mark = login_of(job.entitlement)
-        there = self._seen.own(job.login, mark)
+        there = self._seen.own(job.login, mark, job.numbers.get("login", ""))
         if job.adds:
             assert job.order.until is not None  # noqa: S101  (every addition has an end)
             text, verifier = self._secret(session, job.login, job.privilege.database)

@@ -59,9 +59,14 @@ class Look:
             session.info.user,
         )
 
-    def own(self, name: str, mark: Mark) -> Role | None:
-        """Return a role that is ours, None where there is none. Raises EdgeError where it is somebody else's."""
+    def own(self, name: str, mark: Mark, number: str = "") -> Role | None:
+        """Return a role that is ours, None where there is none. Raises EdgeError where it is somebody else's.
+
+        One that was given another name is known by the ``number`` that the ledger has, and by its mark.
+        """
         role = self.roles.get(name)
+        if role is not None and str(role.oid) == number and role.comment == mark.text:
+            return role
         if role is not None and read_mark(name, role.comment) != mark:
             raise EdgeError(f"the server has a role {name!r} that is not daypass's own")
         return role

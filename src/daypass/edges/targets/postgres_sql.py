@@ -23,22 +23,39 @@ SELECT 'role', r.rolname::text, k.description, r.rolcanlogin, false,
     ARRAY(SELECT u.rolname::text FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid
           WHERE a.member = r.oid ORDER BY 1),
     ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
-          WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a' ORDER BY 1)
+          WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a' ORDER BY 1),
+    r.oid::text, NULL::text,
+    ARRAY(SELECT a.roleid::text FROM pg_auth_members a WHERE a.member = r.oid),
+    ARRAY(SELECT DISTINCT s.dbid::text FROM pg_shdepend s
+          WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a')
 FROM marked k JOIN pg_roles r ON r.oid = k.oid
 UNION ALL
 SELECT DISTINCT 'member', u.rolname::text, m.rolname::text, m.rolcanlogin,
-    a.roleid IN (SELECT oid FROM administered), NULL::text[], NULL::text[]
+    a.roleid IN (SELECT oid FROM administered), NULL::text[], NULL::text[],
+    a.roleid::text, a.member::text, NULL::text[], NULL::text[]
 FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
 WHERE a.member <> (SELECT oid FROM me)
     AND (a.roleid IN (SELECT oid FROM marked) OR a.roleid IN (SELECT oid FROM administered))
 UNION ALL
 SELECT 'clock', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), NULL, false, false,
-    NULL::text[], NULL::text[]
+    NULL::text[], NULL::text[], NULL, NULL, NULL::text[], NULL::text[]
 """
 """Everything: our own roles with what they lead to, then who is a member of those and of what we administer, and the time.
 
 Roles, their memberships, their comments and what depends on them are the server's and not one database's, so one
 query in any database sees all of it (https://www.postgresql.org/docs/current/catalogs.html).
+"""
+
+NAMES: Final = b"""
+SELECT 'system', system_identifier::text, '' FROM pg_control_system()
+UNION ALL SELECT 'role', oid::text, rolname::text FROM pg_roles
+    WHERE rolname = ANY(%(names)s::text[]) OR oid::text = ANY(%(numbers)s::text[])
+UNION ALL SELECT 'database', oid::text, datname::text FROM pg_database
+"""
+"""Which numbers some names have and which names some numbers have. Anybody may read all of it.
+
+The number of a role (its oid) outlives renaming and is given to no other role while the server counts on; the system's
+identifier says that it is the same server that counts.
 """
 
 LOOK: Final = b"""
