@@ -67,6 +67,8 @@ CAPABILITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "credentials": ("with_credential", "least_privilege"),
         "limits": ("slowed",),
         "time": (),
+        "principals' names": ("rename_principal", "anew_principal"),
+        "places' names": ("rename_place", "anew_place"),
     }
 )
 """What a target may lack, and the hooks that one which has it gives:
@@ -79,6 +81,8 @@ CAPABILITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 ``credentials``  somebody is let in there, by a secret
 ``limits``       its server says how long to wait
 ``time``         its answers say what it takes the time to be
+``principals' names``  whom access is given to has a name there that can change, and a number that does not
+``places' names``      what access is given in has a name there that can change, and a number that does not
 """
 
 
@@ -215,6 +219,22 @@ class Bench:
 
     def least_privilege(self) -> str:
         """Return the text of the target's page that made the credential of ``make``: see `page_block`."""
+        raise NotImplementedError
+
+    def rename_principal(self, folder: Path, one: Entitlement) -> Entitlement:
+        """Give the principal another name in the world; return what ``enters`` asks for under it."""
+        raise NotImplementedError
+
+    def anew_principal(self, folder: Path, one: Entitlement) -> None:
+        """Delete the principal in the world, and make somebody else with the same name."""
+        raise NotImplementedError
+
+    def rename_place(self, folder: Path, one: Entitlement) -> None:
+        """Give what the privilege names another name in the world."""
+        raise NotImplementedError
+
+    def anew_place(self, folder: Path, one: Entitlement) -> None:
+        """Delete what the privilege names, and make another with the same name, in which nobody has anything."""
         raise NotImplementedError
 
     def slowed(self, folder: Path, seconds: int) -> tuple[Target, Sequence[float]]:

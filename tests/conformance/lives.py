@@ -65,6 +65,79 @@ class InPipeline(Bench):
         assert len(world.bodies()) == before
         world.settled(-117)
 
+    # Names that change, and numbers that do not.
+
+    def _given(self, world: World) -> str:
+        grant = world.grant(-120, 60)
+        world.apply(-119)
+        assert self.enters(world.place, self.one(), world.handover())
+        assert [bool(o.numbers) for o in world.outcomes(Action.ADD)] == [self.abilities.numbers]
+        return grant
+
+    @needs("principals' names")
+    def test_who_was_renamed_keeps_access_until_its_end_and_no_longer(self, world: World) -> None:
+        self._given(world)
+        today = self.rename_principal(world.place, self.one())
+        done = world.apply(-118)
+        assert done.outcomes == []
+        assert done.survey.plan.unmanaged == ()
+        assert bool(done.survey.plan.renamed) is (today != self.one())
+        assert self.enters(world.place, today, world.handover())
+        assert _said(world.apply(61).outcomes) == [("remove", Reason.EXPIRED, True)]
+        assert not self.enters(world.place, today, world.handover())
+        assert world.held() == frozenset()
+        world.settled(62)
+
+    @needs("places' names")
+    def test_what_was_renamed_is_followed_and_the_access_in_it_ends(self, world: World) -> None:
+        self._given(world)
+        self.rename_place(world.place, self.one())
+        done = world.apply(-118)
+        assert done.outcomes == []
+        assert [doubt.entitlement for doubt in done.survey.plan.renamed] == [self.one()]
+        assert done.survey.plan.unmanaged == ()
+        assert self.enters(world.place, self.one(), world.handover())
+        assert _said(world.apply(61).outcomes) == [("remove", Reason.EXPIRED, True)]
+        assert not self.enters(world.place, self.one(), world.handover())
+        world.settled(62)
+
+    @needs("principals' names")
+    def test_somebody_else_of_the_same_name_is_given_nothing(self, world: World) -> None:
+        grant = self._given(world)
+        self.anew_principal(world.place, self.one())
+        self._waits_for_a_person(world, grant)
+
+    @needs("places' names")
+    def test_something_else_of_the_same_name_is_given_to_nobody(self, world: World) -> None:
+        grant = self._given(world)
+        self.anew_place(world.place, self.one())
+        self._waits_for_a_person(world, grant)
+
+    def _waits_for_a_person(self, world: World, grant: str) -> None:
+        for minute in (-118, -117):  # named by every run
+            done = world.apply(minute)
+            assert done.outcomes == []
+            assert done.exit_code is ExitCode.PARTIAL
+            assert [doubt.grants for doubt in done.survey.plan.unknown] == [(grant,)]
+        assert not self.enters(world.place, self.one(), world.handover())
+        world.settle(grant, -116, adopt=True)
+        assert _said(world.apply(-115).outcomes) == [("add", Reason.LOST, True)]
+        assert self.enters(world.place, self.one(), world.handover())
+        assert _said(world.apply(61).outcomes) == [("remove", Reason.EXPIRED, True)]
+        assert not self.enters(world.place, self.one(), world.handover())
+        world.settled(62)
+
+    @needs("places' names")
+    def test_what_was_written_off_is_given_no_more(self, world: World) -> None:
+        grant = self._given(world)
+        self.anew_place(world.place, self.one())
+        world.settle(grant, -118, adopt=False)
+        done = world.apply(-117)
+        assert done.outcomes == []
+        assert [refusal.code for refusal in done.survey.refusals] == ["written-off"]
+        assert not self.enters(world.place, self.one(), world.handover())
+        assert world.ours() == set()
+
     @needs("reading")
     def test_access_that_is_not_ours_is_seen_reported_and_untouched(self, world: World) -> None:
         theirs = self.by_hand(world.place, self.one(2))

@@ -50,7 +50,13 @@ def cluster() -> Iterator[Postgres]:
 class TestPostgres(TargetContract):
     kind = "postgres"
     abilities = Abilities(
-        native_expiry=False, complete_observation=True, hands_over=True, at_once=1000, marks=True, tells_time=True
+        native_expiry=False,
+        complete_observation=True,
+        hands_over=True,
+        at_once=1000,
+        marks=True,
+        numbers=True,
+        tells_time=True,
     )
     handing = False
     observing = 2  # one statement that sets the connection up, and the query
@@ -136,6 +142,29 @@ class TestPostgres(TargetContract):
         self.proxy.refuse = False
         self.proxy.cut_before = self.proxy.cut_after = b""
 
+    def rename_principal(self, folder: Path, one: Entitlement) -> Entitlement:
+        self.cluster.boss(
+            sql.SQL("ALTER ROLE {} RENAME TO renamed").format(sql.Identifier(one.principal)),
+            sql.SQL("ALTER ROLE renamed PASSWORD {}").format(sql.Literal(OWN)),
+        )
+        return one._replace(principal="renamed")
+
+    def anew_principal(self, folder: Path, one: Entitlement) -> None:
+        self.cluster.boss(sql.SQL("DROP ROLE {}").format(sql.Identifier(one.principal)))
+        self.welcome(folder, [one])
+
+    def rename_place(self, folder: Path, one: Entitlement) -> None:
+        self.cluster.boss("ALTER ROLE orders_readonly RENAME TO orders_renamed")
+
+    def anew_place(self, folder: Path, one: Entitlement) -> None:
+        self.cluster.boss(
+            "DROP OWNED BY orders_readonly",
+            "DROP ROLE orders_readonly",
+            "CREATE ROLE orders_readonly",
+            "GRANT SELECT ON orders TO orders_readonly",
+            "GRANT orders_readonly TO daypass WITH ADMIN OPTION",
+        )
+
     def with_credential(self, folder: Path, state: str) -> tuple[Target, str, str]:
         self._found(folder)
         if state == "wrong":
@@ -168,17 +197,24 @@ class TestPostgres(TargetContract):
         assert not self.enters(world.place, self.one(), handed)
         assert world.held() == world.ours() == set()
 
-    def test_a_server_that_was_rebuilt_empty_is_given_again_what_main_says(self, tmp_path: Path) -> None:
+    def test_a_server_that_was_rebuilt_empty_is_given_again_what_main_says_once_somebody_says_so(
+        self, tmp_path: Path
+    ) -> None:
         world = World(tmp_path / "life", self)
-        world.grant(-120, 60)
+        grant = world.grant(-120, 60)
         world.apply(-119)
         self.folder = None
         self.welcome(world.place, [self.one()])
         assert not self.enters(world.place, self.one(), world.handover())
+        # Everybody has another number now: a person has to say that these are the same.
         done = world.apply(-118)
+        assert done.outcomes == []
+        assert done.exit_code is ExitCode.PARTIAL
+        world.settle(grant, -117, adopt=True)
+        done = world.apply(-116)
         assert [(o.change.reason, o.ok) for o in done.outcomes] == [(Reason.LOST, True)]
         assert self.enters(world.place, self.one(), world.handover())
-        world.settled(-117)
+        world.settled(-115)
 
     def test_access_that_somebody_took_away_by_hand_is_given_again_and_said(self, tmp_path: Path) -> None:
         world = World(tmp_path / "life", self)
@@ -212,7 +248,13 @@ class TestPostgres(TargetContract):
 class TestPostgresLogin(TestPostgres):
     """The same contract where the subject is given a login of their own, which nobody else can know."""
 
-    lacks = MappingProxyType({**TestPostgres.lacks, "strangers": "a login is made for whoever is to have one"})
+    lacks = MappingProxyType(
+        {
+            **TestPostgres.lacks,
+            "strangers": "a login is made for whoever is to have one",
+            "principals' names": "a login is made for the subject alone, and bears the mark that says so",
+        }
+    )
     handing = True
     privileges = (
         {"login": "true", "member_of": "orders_readonly"},
@@ -220,6 +262,8 @@ class TestPostgresLogin(TestPostgres):
     )
 
     stranger = TargetContract.stranger
+    rename_principal = TargetContract.rename_principal
+    anew_principal = TargetContract.anew_principal
 
     @pytest.fixture(autouse=True)
     def _keys(self, tmp_path_factory: pytest.TempPathFactory) -> None:

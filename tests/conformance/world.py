@@ -18,7 +18,8 @@ from daypass.core.window import format_instant
 from daypass.pipeline.apply import Applied
 from daypass.pipeline.apply import apply as carry_out
 from daypass.pipeline.propose import end
-from daypass.pipeline.survey import Ground, prepare
+from daypass.pipeline.settle import settle
+from daypass.pipeline.survey import Ground, prepare, survey
 from daypass.ports import Done, Order, Target
 from founded import example
 
@@ -143,6 +144,14 @@ class World:
             progress=lambda *_: None,
             clock=clock,
         )
+
+    def settle(self, grant: str, minutes: float, *, adopt: bool) -> None:
+        """Let a person say what became of what a grant gave."""
+        site = Site(self.access.top)
+        ground = self.ground(minutes, self.bench.make(self.place))
+        plan = survey(ground).plan
+        bodies = settle(plan, ground.standing, [GrantId(grant)], adopt=adopt, by="carol", reason="I have looked")
+        site.books.append(ground.standing, bodies, at=self.instant(minutes), main=plan.main, run="settled")
 
     def held(self) -> frozenset[Entitlement]:
         """Return what exists: as observed, or as the ledger believes it where nobody can look."""

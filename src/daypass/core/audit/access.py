@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from daypass.core.grant import ABSENT, GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt
+from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt, Settled
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 
 _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
@@ -207,12 +207,20 @@ class Holdings:
         if isinstance(body, Outcome) and body.recovered and not body.ok:
             self._seen_absent(body.change)
             return
+        if isinstance(body, Settled):
+            self._settled(body)
         for change, ok, doubt in _effects(body):
             if change.action is Action.REMOVE:
                 if ok:
                     self.held.pop(change.entitlement, None)
             else:
                 self._give(receipt, change, "" if ok else doubt)
+
+    def _settled(self, body: Settled) -> None:
+        """Hold in doubt what was written off: a person said that it is not ours any more, and nobody has seen it gone."""
+        known = self.held.get(body.holding.entitlement)
+        if known is not None and not body.adopted:
+            known.doubt = f"{body.by} wrote it off, and nobody has seen it gone"
 
     def _seen_absent(self, change: Intended) -> None:
         """Drop an addition in doubt once somebody has looked and not found it."""

@@ -23,7 +23,7 @@ from daypass.core.audit.access import (
     lateness,
 )
 from daypass.core.grant import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement
+from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, Entitlement
 
 
@@ -40,6 +40,7 @@ class Kind(Enum):
     ADDED = "access added"
     REMOVED = "access removed"
     FAILED = "failed"
+    SETTLED = "doubt settled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,21 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event
         return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
     if isinstance(body, Outcome):
         return [_of_outcome(receipt, body, proofs)]
+    if isinstance(body, Settled):
+        return [_of_settled(receipt, body)]
     return []
+
+
+def _of_settled(receipt: Receipt, body: Settled) -> Event:
+    return Event(
+        kind=Kind.SETTLED,
+        at=receipt.at,
+        grants=body.holding.grants,
+        resource=body.holding.entitlement.resource,
+        by=body.by,
+        receipt=receipt.sequence,
+        detail="adopted under the names of today" if body.adopted else "written off; nobody has seen it gone",
+    )
 
 
 def _of_file(kind: Kind, receipt: Receipt, grant: GrantId, commit: Oid, material: Material) -> Event:

@@ -20,7 +20,7 @@ from daypass.core.audit.access import Anchor, Step
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.plumbing import Git
@@ -313,9 +313,9 @@ def _about(receipt: Receipt) -> set[tuple[str, str]]:
         return {("grant", body.grant), ("resource", body.resource), (f"of {body.subject}", body.grant)}
     if isinstance(body, Refusal | Retirement):
         return {("grant", body.grant), ("resource", body.grant.partition("/")[0])}
-    if isinstance(body, Outcome):
-        grants = {("grant", str(grant)) for grant in body.change.grants}
-        return grants | {("resource", body.change.entitlement.resource)}
+    if isinstance(body, Outcome | Settled):
+        what = body.change if isinstance(body, Outcome) else body.holding
+        return {("resource", what.entitlement.resource), *(("grant", str(grant)) for grant in what.grants)}
     if isinstance(body, Intent):
         return {("resource", change.entitlement.resource) for change in body.changes}
     return set()
