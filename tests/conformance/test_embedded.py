@@ -26,6 +26,8 @@ class TestEmbedded(TargetContract):
         "credentials": "whoever may write the file may write it; nobody else is let in",
         "limits": "it has no server that could ask to wait",
         "time": "it is read by this machine's clock",
+        "principals' names": "the programs that ask know people by the very text of the row: it is the number",
+        "places' names": "the programs that ask name a privilege by the very text of the row: it is the number",
     }
 
     @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from fakes.target import Died, FakeTarget
 class TestFake(TargetContract):
     """The suite's own test: the fake has every capability, so that no part of the contract is left out."""
 
-    abilities = Abilities(native_expiry=False, complete_observation=True, tells_time=True)
+    abilities = Abilities(native_expiry=False, complete_observation=True, numbers=True, tells_time=True)
     observing = 1
     window = timedelta(seconds=3)
 
@@ -25,11 +25,34 @@ class TestFake(TargetContract):
         self.worlds: dict[Path, FakeTarget] = {}
 
     def _world(self, folder: Path) -> FakeTarget:
-        return self.worlds.setdefault(folder, FakeTarget(NAME))
+        return self.worlds.setdefault(folder, FakeTarget(NAME, abilities=self.abilities))
 
     def make(self, folder: Path) -> FakeTarget:
         first = self._world(folder)
-        return FakeTarget(NAME, held=first.held, dials=first.dials, reads=first.reads, waited=first.waited)
+        return FakeTarget(
+            NAME,
+            held=first.held,
+            abilities=self.abilities,
+            dials=first.dials,
+            reads=first.reads,
+            waited=first.waited,
+            ids=first.ids,
+        )
+
+    def rename_principal(self, folder: Path, one: Entitlement) -> Entitlement:
+        self._world(folder).rename("principal", one.principal, "renamed")
+        self._world(folder).dials.known = (self._world(folder).dials.known or frozenset()) - {one.principal}
+        return one._replace(principal="renamed")
+
+    def anew_principal(self, folder: Path, one: Entitlement) -> None:
+        self._world(folder).make_anew("principal", one.principal)
+
+    def rename_place(self, folder: Path, one: Entitlement) -> None:
+        self._world(folder).rename("privilege", one.privilege, '{"member_of":"renamed"}')
+        self._world(folder).dials.roles = (self._world(folder).dials.roles or frozenset()) - {one.privilege}
+
+    def anew_place(self, folder: Path, one: Entitlement) -> None:
+        self._world(folder).make_anew("privilege", one.privilege)
 
     def spoil(self, target: FakeTarget) -> None:
         target.dials.unreadable = True
@@ -50,7 +73,8 @@ class TestFake(TargetContract):
         return self._world(folder).reads.count("observe")
 
     def enters(self, folder: Path, one: Entitlement, handover: str) -> bool:
-        return one in self._world(folder).held
+        held = self._world(folder).held
+        return one in held or one._replace(privilege='{"member_of":"renamed"}') in held
 
     def cut(self, folder: Path, moment: str) -> None:
         dials = self._world(folder).dials

@@ -32,6 +32,8 @@ class TestSsh(TargetContract):
         "credentials": "the CA's key is no login: nobody lets daypass in",
         "limits": "it has no server that could ask to wait",
         "time": "no host is asked; a certificate is good from a minute before, for hosts whose clocks are behind",
+        "principals' names": "a certificate is made for a key and names no account: whoever holds the key gets in until its end",
+        "places' names": "a certificate names the principals that hosts list; it ends by itself whatever they list since",
     }
 
     @pytest.fixture(autouse=True)

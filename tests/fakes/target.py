@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Entitlement
+from daypass.core.plan import Entitlement, Found, Numbers
 from daypass.edges.targets.each import OneByOne
-from daypass.ports import Abilities, Health
+from daypass.edges.targets.numbers import Trace, join, trace
+from daypass.ports import Abilities, Health, Order
 
 
 class Died(BaseException):
@@ -59,11 +60,58 @@ class FakeTarget(OneByOne):
     calls: list[tuple[str, Entitlement]] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
+    ids: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The numbers of members and of privileges, by name, where ``abilities`` say that it numbers."""
     _stale: frozenset[Entitlement] | None = None
 
     def give_unmanaged(self, entitlements: Iterable[Entitlement]) -> None:
         """Let somebody else give access, past us."""
         self.held.update(dict.fromkeys(entitlements))
+
+    def rename(self, what: str, old: str, new: str) -> None:
+        """Give a ``principal`` or a ``privilege`` another name; everything else stays."""
+        self.ids[what, new] = self.ids.pop((what, old))
+        for one in [one for one in self.held if getattr(one, what) == old]:
+            self.held[one._replace(**{what: new})] = self.held.pop(one)
+
+    def make_anew(self, what: str, name: str) -> None:
+        """Delete a ``principal`` or a ``privilege`` with all that it has, and make another with its name."""
+        self.ids[what, name] = str(max(map(int, self.ids.values())) + 1)
+        for one in [one for one in self.held if getattr(one, what) == name]:
+            del self.held[one]
+
+    def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
+        """Say what is there by number."""
+        found = {}
+        for one, known in ours.items():
+            traces = self._traces(one, dict(known))
+            today = one._replace(**{what: trace.name for what, trace in traces.items()})
+            numbers = tuple(sorted((what, trace.number) for what, trace in traces.items() if trace.number))
+            found[one] = join(traces.values(), there=today in self.held, called=(today,), numbers=numbers)
+        return found
+
+    def today(self, order: Order) -> Entitlement | None:
+        """Return what an order is about under today's names."""
+        if not order.numbers:
+            return order.entitlement
+        traces = self._traces(order.entitlement, dict(order.numbers))
+        if any(trace.gone for trace in traces.values()):
+            return None
+        return order.entitlement._replace(**{what: trace.name for what, trace in traces.items()})
+
+    def _traces(self, one: Entitlement, known: Mapping[str, str]) -> dict[str, Trace]:
+        return {what: self._trace(what, getattr(one, what), known.get(what, "")) for what in ("principal", "privilege")}
+
+    def _trace(self, what: str, name: str, recorded: str) -> Trace:
+        there = {"principal": self.dials.known, "privilege": self.dials.roles}[what]
+
+        def number_of(name: str) -> str:
+            if (what, name) not in self.ids and (there is None or name in there):
+                self.ids[what, name] = str(max(map(int, self.ids.values()), default=0) + 1)
+            return self.ids.get((what, name), "")
+
+        names = {number: name for (kind, name), number in self.ids.items() if kind == what}
+        return trace(what, name, recorded, number_of, lambda number: names.get(number, ""))
 
     def freeze_reading(self) -> None:
         """Answer every later reading with what is there now, whatever is written meanwhile (a replica that lags)."""

@@ -34,6 +34,13 @@ class OneByOne:
         """Say that observing is the cheapest way to see whether anything has changed."""
         return ""
 
+    def today(self, order: Order) -> Entitlement | None:
+        """Return what an order is about under its names of today; None for a removal of what is no more, by its number.
+
+        A target that ``numbers`` goes by ``order.numbers``. Raises EdgeError where nobody can tell.
+        """
+        return order.entitlement
+
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes one by one; one that fails stops only itself."""
         from daypass.core.plan import Action  # noqa: PLC0415  (scripts that only ask must not pay for it)
@@ -42,11 +49,14 @@ class OneByOne:
         found = []
         for order in orders:
             try:
-                if order.action is Action.REMOVE:
-                    self.remove(order.entitlement)
+                what = self.today(order)
+                if what is None:
+                    pass
+                elif order.action is Action.REMOVE:
+                    self.remove(what)
                 else:
                     assert order.until is not None  # noqa: S101  (every addition has an end)
-                    self.add(order.entitlement, order.until)
+                    self.add(what, order.until)
             except EdgeError as error:
                 found.append(Done(error.message))
             else:
