@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +33,7 @@ class Place:
         self.hub = Double(folder).__enter__()
         self.org = self.hub.org("acme", 50_000_001)
         self.hub.team(self.org, "dba")
-        self.hub.repository("acme/app")
+        self.repository = self.hub.repository("acme/app")
         self.app = self.make_app("daypass-targets", LEAST)
         self.waits: list[float] = []
 
@@ -46,13 +47,18 @@ class Place:
 
 class TestGitHub(TargetContract):
     kind = "github"
-    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True, dates=True, tells_time=True)
+    abilities = Abilities(
+        native_expiry=False, complete_observation=True, invites=True, dates=True, numbers=True, tells_time=True
+    )
     observing = 17  # 2 for a token, 11 for the repository, 4 for the team
     examples = 8
     principals = ("700001", "700002", "700003")
     privileges = ({"repository": "acme/app", "permission": "push"}, {"team": "dba", "role": "member"})
     lacks = MappingProxyType(
-        {"resources": "GitHub holds no word of ours beside a membership; two resources that name one place are refused"}
+        {
+            "resources": "GitHub holds no word of ours beside a membership; two resources that name one place are refused",
+            "principals' names": "a principal is the account's number: its login may change, and is asked for when it is needed",
+        }
     )
 
     @pytest.fixture(autouse=True)
@@ -88,9 +94,11 @@ class TestGitHub(TargetContract):
 
     def enters(self, folder: Path, one: Entitlement, handover: str) -> bool:
         """Ask for the repository as that person, with a token of their own."""
-        hub = self.place(folder).hub
+        place = self.place(folder)
+        hub = place.hub
         token = hub.token(hub.accounts[int(one.principal)])
-        answer = requests.get(f"{hub.url}/repos/acme/app", headers={"Authorization": f"Bearer {token}"}, timeout=15)
+        url = f"{hub.url}/repositories/{place.repository.id}"
+        answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=15)
         assert answer.status_code in (200, 404)
         return answer.status_code == 200 and answer.json()["permissions"]["push"] is True
 
@@ -127,6 +135,16 @@ class TestGitHub(TargetContract):
 
     def mend(self, folder: Path) -> None:
         self.place(folder).hub.faults.clear()
+
+    def rename_place(self, folder: Path, one: Entitlement) -> None:
+        place = self.place(folder)
+        place.hub.rename(place.repository, "renamed")
+
+    def anew_place(self, folder: Path, one: Entitlement) -> None:
+        place = self.place(folder)
+        del place.hub.repositories["acme/app"]
+        shutil.rmtree(place.repository.path)
+        place.repository = place.hub.repository("acme/app")
 
     def with_credential(self, folder: Path, state: str) -> tuple[Target, str, str]:
         place = self.place(folder)

@@ -20,6 +20,8 @@ _GIT = re.compile(r"/[^/]+/[^/]+(\.git/|/(info/refs|git-upload-pack|git-receive-
 _TOLD_OTHERWISE = {
     r"(GET|POST|PATCH|DELETE) \S+/pulls\S* .*\.head\.(repo|user): null is not": "a fork that is gone: the description of "
     "events lets both be null, and GitHub answers so: https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request",
+    r"^GET /repos/\S+ -> 301: status 301 is not described": "a repository that was renamed: "
+    "https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects",
     r"^event push .*\[bot\]@users\.noreply\.github\.com\" is not a \"email\"": "the address that GitHub gives an App's bot, "
     "whose brackets no standard for addresses has: "
     "https://github.com/actions/checkout#push-a-commit-using-the-built-in-token",

@@ -63,6 +63,8 @@ class Double:
         self.faults = Faults(self)
         self.accounts: dict[int, User] = {}
         self.repositories: dict[str, Repo] = {}
+        self.moved: dict[str, int] = {}
+        """Names that repositories had, and their numbers."""
         self.apps: dict[int, App] = {}
         self.tokens: dict[str, Token] = {}
         self.jwt_tokens: dict[int, Token] = {}
@@ -187,6 +189,18 @@ class Double:
         with self.lock:
             self.repositories[full_name.lower()] = repo
         return repo
+
+    def rename(self, repo: Repo, name: str) -> None:
+        """Give a repository another name; requests under the old one are sent to its number, until another has it."""
+        with self.lock:
+            old = repo.full_name
+            self.moved[old.lower()] = repo.id
+            del self.repositories[old.lower()]
+            repo.name = name
+            self.repositories[repo.full_name.lower()] = repo
+            for each in (*self.apps.values(), *self.tokens.values()):
+                if each.repositories is not None:
+                    each.repositories[:] = [repo.full_name if n == old else n for n in each.repositories]
 
     def find(self, full_name: str) -> Repo | None:
         """The repository of that name; case does not count."""

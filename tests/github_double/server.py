@@ -180,7 +180,12 @@ def _handle(hub: Double, token: Token, found: tuple[Route, dict[str, str]] | Non
         raise registry.not_found()
     request.route, request.params = found
     if "owner" in request.params and "repo" in request.params:
-        request.found = hub.find(f"{request.params['owner']}/{request.params['repo']}")
+        name = f"{request.params['owner']}/{request.params['repo']}"
+        request.found = hub.find(name)
+        if request.found is None and name.lower() in hub.moved:
+            rest = request.path.split("/", 4)[4:]
+            url = "/".join([hub.url, "repositories", str(hub.moved[name.lower()]), *rest])
+            return Reply(301, {"message": "Moved Permanently", "url": url}, {"Location": url})
         if request.found is None:
             raise registry.not_found()
     auth.check(request)

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from daypass.core.errors import EdgeError
+from daypass.core.plan import Action, Found
+from daypass.ports import Order
 from edges.targets.github_people import (
     ADMIN,
+    AT,
     AUDITOR,
     MAINTAINER,
     MEMBER,
@@ -148,13 +151,76 @@ def test_a_role_that_the_catalogue_names_and_github_has_not_stops_nothing_else(
     assert (found.startswith(("GitHub answered 404", said)), fine) == (True, "")
 
 
-def test_a_repository_that_holds_access_of_ours_must_be_seen(people: People) -> None:
+def test_of_a_repository_that_is_not_shown_nobody_can_tell_and_everything_else_goes_on(people: People) -> None:
     people.app.repositories.clear()
     people.hub.repository("acme/other")
     people.app.repositories.append("acme/other")
-    assert people.target([("app", PUSH)]).observe() == frozenset()
-    with pytest.raises(EdgeError, match="GitHub answered 404 to GET /repos/acme/app/collaborators"):
-        people.target([("app", PUSH)], [("app", PUSH)]).observe()
+    people.dba.members[people.alice.id] = "member"
+    ours = right(people.alice, PUSH, "app")
+    target = people.target(ROLES, [("app", PUSH)])
+    assert target.observe() == {right(people.alice)}
+    assert [target.find({ours: numbers})[ours] for numbers in ((), (("repository", "77"),))] == [
+        Found(None, "there is no repository 'app', and its number was not recorded: it may have another name"),
+        Found(None, "the repository 'app', number 77, is not found: deleted, renamed or hidden"),
+    ]
+
+
+def test_a_team_and_a_role_that_were_renamed_are_followed_by_their_numbers(people: People) -> None:
+    people.dba.members[people.alice.id] = "member"
+    people.auditor.users.add(people.bob.id)
+    ours = (right(people.alice), right(people.bob, AUDITOR, "organisation"))
+    before = people.target()
+    assert before.observe() == {*ours}
+    numbers = {one: found.numbers for one, found in before.find(dict.fromkeys(ours, ())).items()}
+    assert numbers == {
+        ours[0]: (("team", str(people.dba.id)),),
+        ours[1]: (("organisation_role", str(people.auditor.id)),),
+    }
+    _rename(people)
+    after = people.target()
+    assert after.observe() == frozenset()
+    assert [(found.there, found.why) for found in after.find(numbers).values()] == [
+        (True, "the team 'dba' is called 'data' now"),
+        (True, "the organisation role 'security auditor' is called 'auditing' now"),
+    ]
+    orders = [Order(Action.REMOVE, one, AT, UNTIL, (), numbers[one]) for one in ours]
+    assert [done.error for done in after.carry_out(orders)] == ["", ""]
+    assert (people.dba.members, people.auditor.users) == ({}, set())
+    after.observe()
+    assert [found.there for found in after.find(numbers).values()] == [False, False]
+
+
+def test_of_a_team_that_was_made_anew_nobody_can_tell_and_nothing_is_changed_in_it(people: People) -> None:
+    ours = right(people.alice)
+    numbers = (("team", str(people.dba.id)),)
+    del people.org.teams["dba"]
+    other = people.hub.team(people.org, "dba", [people.alice])
+    target = people.target()
+    target.observe()
+    why = f"the team 'dba', number {people.dba.id}, is not found: deleted, renamed or hidden; "
+    why += f"another team, number {other.id}, has its name"
+    assert target.find({ours: numbers})[ours] == Found(None, why)
+    for action in (Action.REMOVE, Action.ADD):
+        (done,) = target.carry_out([Order(action, ours, AT, UNTIL, (), numbers)])
+        assert done.error == why
+    assert other.members == {people.alice.id: "member"}
+
+
+def test_whoever_has_another_login_is_the_same_and_whoever_has_their_login_is_not(people: People) -> None:
+    people.dba.members[people.alice.id] = "member"
+    people.alice.login = "alice-now"
+    other = people.hub.user("alice", 190)
+    target = people.target()
+    assert target.observe() == {right(people.alice)}
+    assert target.find({right(other): ()})[right(other)].there is False
+    assert remove(target, right(people.alice)) == [""]
+    assert people.dba.members == {}
+
+
+def _rename(people: People) -> None:
+    people.org.teams["data"] = people.org.teams.pop("dba")
+    people.dba.slug = "data"
+    people.auditor.name = "auditing"
 
 
 def test_what_was_changed_is_read_back_whatever_the_catalogue_names(people: People) -> None:

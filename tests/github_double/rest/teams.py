@@ -6,7 +6,7 @@ from github_double import bodies
 from github_double.auth import has_role, role_in
 from github_double.pullshapes import team as team_body
 from github_double.registry import Refusal, Reply, Request, invalid, not_found, nothing, ok, paged, route
-from github_double.shapes import simple_user
+from github_double.shapes import repository, simple_user
 from github_double.state import Org, Repo, Team, User, rank
 
 _ORG = "/orgs/{org}"
@@ -92,6 +92,15 @@ def listing(request: Request) -> Reply:
     """https://docs.github.com/en/rest/teams/teams#list-teams."""
     seen = [team for team in _org(request).teams.values() if _visible(request, team)]
     return paged(request, seen, lambda team: team_body(request.hub, team))
+
+
+@route("GET", f"{_ORG}/repos", permission="metadata:read")
+def organisation_repositories(request: Request) -> Reply:
+    """What the token may see: https://docs.github.com/en/rest/repos/repos#list-organization-repositories."""
+    org, names = _org(request), request.token.repositories
+    every = [repo for repo in request.hub.repositories.values() if repo.owner is org]
+    seen = [repo for repo in every if names is None or repo.full_name in names]
+    return paged(request, seen, lambda repo: repository(request.hub, repo))
 
 
 @route("GET", _TEAM, permission=_READ)

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.github.access import access_from
 from daypass.edges.github.api import Api, ApiError
 from daypass.edges.github.transport import Transport
@@ -29,6 +29,7 @@ from daypass.edges.targets.github_health import health
 from daypass.edges.targets.github_options import read_options
 from daypass.edges.targets.github_places import INVITED, Organisation, Seen
 from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
+from daypass.edges.targets.numbers import Trace, join, trace
 from daypass.ports import Abilities, Done, Health, Order
 
 if TYPE_CHECKING:
@@ -42,16 +43,19 @@ _ANY_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class GitHubTarget(OneByOne):
-    """What one organisation gives to people. Implements ports.Target, ports.Inviting and ports.Timed."""
+    """What one organisation gives to people. Implements ports.Target, ports.Inviting, ports.Timed and ports.Numbering."""
 
-    abilities = Abilities(native_expiry=False, complete_observation=True, invites=True, dates=True, tells_time=True)
+    abilities = Abilities(
+        native_expiry=False, complete_observation=True, invites=True, dates=True, numbers=True, tells_time=True
+    )
 
     def __init__(self, name: str, organisation: str, api: Api, known: Known) -> None:
         self.name = name
         self.api = api
         self._organisation = organisation
         self._offered: frozenset[Entitlement] = frozenset()
-        self._ours: set[Place] = set()
+        self._last = Organisation(api, organisation)
+        self._seen: dict[Place, Seen] = {}
         self._named: dict[Place, dict[str, list[tuple[str, str]]]] = {}
         """Place to level to the (resource, privilege) pairs that mean it."""
         for resource, privilege in sorted(known.named | known.held):
@@ -60,8 +64,6 @@ class GitHubTarget(OneByOne):
             except EdgeError:
                 continue  # a role that nothing can be given for; who asks is told why
             self._name(what, resource, privilege)
-            if (resource, privilege) in known.held:
-                self._ours.add(what.place)
 
     def _name(self, what: Privilege, resource: str, privilege: str) -> None:
         pairs = self._named.setdefault(what.place, {}).setdefault(what.level, [])
@@ -74,11 +76,11 @@ class GitHubTarget(OneByOne):
 
     def observe(self) -> frozenset[Entitlement]:
         """Return who has a part in what roles of the catalogue name. Raises EdgeError when any of it cannot be seen."""
-        organisation = Organisation(self.api, self._organisation)
+        self._last = Organisation(self.api, self._organisation)
+        self._seen = {place: self._last.look(place) for place in sorted(self._named)}
         there: set[Entitlement] = set()
         offered: set[Entitlement] = set()
-        for place in sorted(self._named):
-            seen = organisation.look(place, ours=place in self._ours)
+        for place, seen in self._seen.items():
             for number, level in seen.holders.items():
                 there.update(self._entitlements(place, level, number))
             for number, offer in seen.offers.items():
@@ -93,6 +95,27 @@ class GitHubTarget(OneByOne):
     def awaited(self) -> frozenset[Entitlement]:
         """Return what the last `observe` saw offered and not yet accepted."""
         return self._offered
+
+    def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
+        """Say what the last `observe` saw of entitlements, by the numbers of teams, repositories and roles.
+
+        A principal is a number itself. Who is in no complete list of a place's people has no part in it, whatever became
+        of the account.
+        """
+        return {entitlement: self._find(entitlement, dict(known)) for entitlement, known in ours.items()}
+
+    def _find(self, entitlement: Entitlement, known: Mapping[str, str]) -> Found:
+        try:
+            what, number = read_privilege(entitlement.privilege, self._organisation), _account(entitlement.principal)
+        except EdgeError as error:
+            return Found(None, error.message) if known else Found(False)
+        one = _trace(self._last, what.place, known)
+        place = Place(what.place.kind, one.name)
+        if one.name and place not in self._seen:
+            self._seen[place] = self._last.look(place)
+        there = bool(one.name) and self._seen[place].holders.get(number) == what.level
+        called = self._entitlements(place, what.level, number) if place in self._named else ()
+        return join([one], there=there, called=called, numbers=((place.kind, one.number),))
 
     def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
         """Return that nothing of it ends: GitHub has no membership, permission or role with an end."""
@@ -123,7 +146,7 @@ class GitHubTarget(OneByOne):
     def _answer(self, work: _Work, order: Order) -> Done:
         entitlement = order.entitlement
         try:
-            what = self._mine(entitlement)
+            what = work.today(self._mine(entitlement), dict(order.numbers))
             if order.action is Action.REMOVE:
                 return Done(work.take(what, entitlement.principal))
             self._check_alone(what)
@@ -141,7 +164,6 @@ class GitHubTarget(OneByOne):
         what = read_privilege(entitlement.privilege, self._organisation)
         # From here on it is looked at, whatever the catalogue says: what cannot be read back is not recorded.
         self._name(what, entitlement.resource, entitlement.privilege)
-        self._ours.add(what.place)
         return what
 
     def _check_alone(self, what: Privilege) -> None:
@@ -170,6 +192,15 @@ class _Work:
     def __init__(self, organisation: Organisation) -> None:
         self._organisation = organisation
         self._seen: dict[Place, Seen] = {}
+
+    def today(self, what: Privilege, known: Mapping[str, str]) -> Privilege:
+        """Return what was given, under its name of today. Raises EdgeError where its number is recorded and not found."""
+        if not known:
+            return what
+        one = _trace(self._organisation, what.place, known)
+        if not one.name:
+            raise EdgeError(one.unknown or one.gone)
+        return what._replace(place=Place(what.place.kind, one.name))
 
     def forget(self) -> None:
         """Forget what was seen."""
@@ -217,8 +248,18 @@ class _Work:
 
     def _look(self, place: Place) -> Seen:
         if place not in self._seen:
-            self._seen[place] = self._organisation.look(place, ours=True)
+            self._seen[place] = self._organisation.look(place)
         return self._seen[place]
+
+
+def _trace(organisation: Organisation, place: Place, known: Mapping[str, str]) -> Trace:
+    return trace(
+        place.kind.replace("_", " "),
+        place.name,
+        known.get(place.kind, ""),
+        lambda name: organisation.number(Place(place.kind, name)),
+        lambda number: organisation.place(place.kind, number),
+    )
 
 
 def _account(principal: str) -> int:

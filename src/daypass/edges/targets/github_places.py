@@ -17,12 +17,18 @@ from urllib.parse import quote
 from daypass.core.errors import EdgeError
 from daypass.edges.github.api import Api, ApiError
 from daypass.edges.shown import shown
-from daypass.edges.targets.github_privilege import REPOSITORY, TEAM, Place
+from daypass.edges.targets.github_privilege import REPOSITORY, ROLE, TEAM, Place
 
 MOST = 50_000
 """A list of people longer than this is refused."""
 
 INVITED = "invited, not accepted yet: it is no access until then"
+
+_NOT_UNDER_THIS_NAME = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT})
+"""What GitHub answers where nothing is shown under a name: the last two where it has another one today.
+
+https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+"""
 
 _PERMISSIONS = {"read": "pull", "write": "push"}
 """A repository's roles as lists name them, where they are named otherwise when they are given."""
@@ -88,11 +94,40 @@ class Organisation:
         except GoneError:
             return seen.logins[number]
 
-    def look(self, place: Place, *, ours: bool) -> Seen:
-        """Return who has a part in a place. ``ours``: access of ours is there, so that it must be seen."""
+    def look(self, place: Place) -> Seen:
+        """Return who has a part in what has a name now; nobody where there is no such place, which proves nothing."""
         if place.kind == TEAM:
             return self._team(place.name)
-        return self._repository(place, ours=ours) if place.kind == REPOSITORY else self._role(place)
+        return self._repository(place) if place.kind == REPOSITORY else self._role(place)
+
+    def number(self, place: Place) -> str:
+        """Return the number of what has a name now, "" where nothing is shown under it."""
+        if place.kind == TEAM:
+            row = self._teams.get(place.name)
+            return str(_number(row)) if row is not None else ""
+        if place.kind == ROLE:
+            return str(self._roles.get(place.name, ""))
+        row = self._shown(f"/repos/{self.name}/{quote(place.name)}")
+        return str(_number(row)) if row is not None else ""
+
+    def place(self, kind: str, number: str) -> str | None:
+        """Return the name of what has a number, None where it is not found.
+
+        GitHub shows what was deleted and what a credential may not see alike (404), so that "not found" proves nothing.
+        """
+        if kind == TEAM:
+            return next((slug for slug, row in self._teams.items() if str(_number(row)) == number), None)
+        if kind == ROLE:
+            return next((name for name, known in self._roles.items() if str(known) == number), None)
+        return next((_text(row, "name").lower() for row in self._repositories if str(_number(row)) == number), None)
+
+    def _shown(self, path: str) -> Any:
+        try:
+            return self._api.get(path)
+        except ApiError as error:
+            if error.status not in _NOT_UNDER_THIS_NAME:
+                raise
+            return None
 
     def give(self, place: Place, number: int, login: str, level: str) -> Offer | None:
         """Give somebody a part in a place, who has none; return the invitation where it is one."""
@@ -207,13 +242,21 @@ class Organisation:
 
     # Repositories: https://docs.github.com/en/rest/collaborators
 
-    def _repository(self, place: Place, *, ours: bool) -> Seen:
+    @cached_property
+    def _repositories(self) -> list[Any]:
+        """All that are shown; asked for only where one is not what its name says.
+
+        https://docs.github.com/en/rest/repos/repos#list-organization-repositories
+        """
+        return self._api.pages(f"{self._root}/repos", type="all", limit=MOST)
+
+    def _repository(self, place: Place) -> Seen:
         path = f"/repos/{self.name}/{quote(place.name)}"
         try:
             rows = self._api.pages(f"{path}/collaborators", affiliation="direct", limit=MOST)
             waiting = self._api.pages(f"{path}/invitations", limit=MOST)
         except ApiError as error:
-            if error.status != HTTPStatus.NOT_FOUND or ours:
+            if error.status not in _NOT_UNDER_THIS_NAME:
                 raise
             return Seen(
                 closed=f"GitHub shows no {place} of {self.name}: it is not there, or hidden from this credential"

@@ -42,7 +42,7 @@ def trace(
         return Trace(unknown=f"there is no {what} {name!r}, and its number was not recorded: it may have another name")
     today = name_of(recorded)
     if today is None:
-        return Trace(unknown=f"the {what} {name!r}, number {recorded}, is not found{other}: deleted, renamed or hidden")
+        return Trace(unknown=f"the {what} {name!r}, number {recorded}, is not found: deleted, renamed or hidden{other}")
     if not today:
         return Trace(gone=f"the {what} {name!r}, number {recorded}, is no more{other}")
     return Trace(today, recorded, said=f"the {what} {name!r} is called {today!r} now")
