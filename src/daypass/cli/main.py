@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("daypass.cli.check:check", "validate grants and policies, or what a pull request changes"),
     "explain": ("daypass.cli.check:explain", "tell the decision on a grant in words"),
     "policy": ("daypass.cli.check:policy", "work with the rules: policy test"),
+    "show": ("daypass.cli.review:show", "show a pull request whole: what it asks for, does, and waits for"),
     "approve": ("daypass.cli.review:approve", "approve a pull request as the acting person"),
     "reject": ("daypass.cli.review:reject", "reject a pull request as the acting person"),
     "withdraw": ("daypass.cli.review:withdraw", "take your own review back"),

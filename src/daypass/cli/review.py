@@ -1,7 +1,8 @@
-"""approve, reject, withdraw, gate, status."""
+"""show, approve, reject, withdraw, gate, status."""
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 _number = click.argument("number", type=PullNumber())
 
 
-def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None, reason: str = "") -> int:
+def _review(
+    obj: dict[str, Any], number: int, state: str, at: datetime | None, *, reason: str = "", yes: bool = True
+) -> int:
     from daypass.cli.site import live_site
     from daypass.pipeline.gate import look
     from daypass.views.gate import gated_text
@@ -30,6 +33,11 @@ def _review(obj: dict[str, Any], number: int, state: str, at: datetime | None, r
         raise UsageError(f"#{number} is {pull.state}; only open requests are reviewed")
     if state != "withdrawn":
         _refuse_idle(site, number, state, instant)
+    if not yes and sys.stdin.isatty():
+        click.echo(_shown(site, number, instant), nl=False)
+        if not click.confirm(f"Approve #{number} at {pull.head[:12]}?"):
+            click.echo("Nothing was recorded.", err=True)
+            return 0
     review = site.forge.review(number, commit=pull.head, state=state, at=instant, reason=reason)
     click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
     then = max(instant, review.at)  # the forge's clock goes on, and a review from later than the run does not count yet
@@ -52,16 +60,45 @@ def _refuse_idle(site: Site, number: int, state: str, at: datetime) -> None:
         raise DeniedError(f"your {what} of #{number} would not count, so it is not recorded: {why}", hint=hint)
 
 
+def _shown(site: Site, number: int, at: datetime) -> str:
+    from daypass.pipeline import gate as pipeline
+    from daypass.pipeline.report import report_of, texts_of
+    from daypass.views.show import show_text
+
+    found = pipeline.show(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
+    return show_text(report_of(site.history, site.standing, found, at=at), texts_of(site.history, found))
+
+
 @click.command()
 @_number
 @at_option
 @click.pass_obj
-def approve(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+def show(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+    """Show pull request NUMBER whole: what it asks for and why, its file's lines, what it would do, what is missing.
+
+    \b
+    daypass show 1     # before `daypass approve 1`
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.site import live_site
+
+    site = live_site(obj["folder"], obj["acting"])
+    click.echo(_shown(site, number, site.instant(at)), nl=False)
+    return 0
+
+
+@click.command()
+@_number
+@click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked anyway.")
+@at_option
+@click.pass_obj
+def approve(obj: dict[str, Any], number: int, yes: bool, at: datetime | None) -> int:
     """Approve the head commit of pull request NUMBER as the acting person.
+
+    On a terminal it is shown first, as `daypass show` does, and you are asked.
 
     An approval that would count for nothing (your own request, no standing) is refused with the reason, exit 11.
     """
-    return _review(obj, number, "approved", at)
+    return _review(obj, number, "approved", at, yes=yes)
 
 
 @click.command()
@@ -74,7 +111,7 @@ def reject(obj: dict[str, Any], number: int, reason: str, at: datetime | None) -
 
     A rejection that would count for nothing is refused with the reason, exit 11.
     """
-    return _review(obj, number, "rejected", at, reason)
+    return _review(obj, number, "rejected", at, reason=reason)
 
 
 @click.command()

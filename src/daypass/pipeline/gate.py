@@ -71,6 +71,24 @@ def look(
     return _look(history, forge, policy_at, standing, forge.pull(number), base=history.resolve(main), at=at)
 
 
+def show(
+    history: History,
+    forge: ForgeReader,
+    policy_at: PolicyAt,
+    standing: Standing,
+    number: int,
+    *,
+    main: str,
+    at: datetime,
+) -> Gated:
+    """Judge a pull request whatever became of it; one that was merged, as of its merge."""
+    pull = forge.pull(number)
+    merge = pull.merge
+    base = merge.base if merge is not None else history.resolve(main)
+    found = _look(history, forge, policy_at, standing, pull, base=base, at=merge.at if merge is not None else at)
+    return replace(found, merge=merge, closed=pull.closed_reason)
+
+
 def _look(
     history: History,
     forge: ForgeReader,

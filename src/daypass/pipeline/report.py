@@ -12,7 +12,7 @@ from datetime import datetime
 from daypass.core.approval import Judgement
 from daypass.core.files.document import Document, read_on
 from daypass.core.finding import Finding, Place, Severity, ordered
-from daypass.core.grant import FOLDER, GrantId, Oid, canonical, grant_path
+from daypass.core.grant import FOLDER, GrantId, Oid, canonical, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
 from daypass.core.window import Span, Window
@@ -119,6 +119,17 @@ def report_of(history: History, standing: Standing, found: Gated, *, at: datetim
     findings = _placed(history, found)
     effects = [effect for verdict in found.verdicts for effect in _effects(verdict, found, standing, at)]
     return Report(found, findings, tuple(effects))
+
+
+def texts_of(history: History, found: Gated) -> dict[GrantId, tuple[str, str]]:
+    """Return each grant's file as it is where the request left main, and as the request makes it; "" where it is not."""
+    root = history.merge_base(found.proposal.base, found.pull.head)
+    changes = history.changes(root, found.pull.head) if root is not None else ()
+    grants = [change for change in changes if change.path.startswith(FOLDER)]
+    sides = [((c.old_mode, c.old), (c.new_mode, c.new)) for c in grants]
+    plain = dict.fromkeys(oid for pair in sides for mode, oid in pair if mode.startswith("100"))
+    contents = {oid: raw.decode("utf-8", "replace") for oid, raw in history.blobs(plain)}
+    return {grant_id(c.path): (contents.get(c.old, ""), contents.get(c.new, "")) for c in grants}
 
 
 def notice_of(report: Report, *, title: str, summary: str, comment: str, plain: Callable[[str], str]) -> Notice:

@@ -213,7 +213,7 @@ def _section(report: Any, verdict: Any) -> str:
         parts.append(f"It passes without a person, by rule {_list(code(rule) for rule in item.decision.rules)}.")
     effects = [effect for effect in report.effects if effect.grant == item.id]
     if effects:
-        parts += ["Once it is merged:", fence([_effect_line(effect) for effect in effects], "diff")]
+        parts += ["Once it is merged:", fence([effect_line(effect) for effect in effects], "diff")]
     return "\n\n".join(parts)
 
 
@@ -296,7 +296,8 @@ def _advice(ignored: Ignored) -> str:
     return ""
 
 
-def _effect_line(effect: Any) -> str:
+def effect_line(effect: Any) -> str:
+    """Say in a line what is added or removed at a target."""
     entitlement = effect.entitlement
     text = f"{_SIGN[effect.action]} {entitlement.principal}  {entitlement.privilege}"
     text += f"  on {entitlement.resource} ({entitlement.target})"
