@@ -6,7 +6,7 @@ import pytest
 from policy_samples import AT, RULES, files, grant, policy, rules, shown
 
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.policies import read_policies
+from daypass.core.policy.policies import read_policies, rulebook
 from daypass.core.policy.rules import Requirement
 
 
@@ -142,3 +142,16 @@ def test_rule_ids_are_one_space_over_all_files():
 
 def test_a_rule_file_of_the_wrong_shape_denies_everything():
     assert read_policies({**files(), "policies/rules/zz.yaml": b"version: 1\nrules: {}\n"}).broken
+
+
+def test_more_rules_than_anybody_needs_are_refused_and_nothing_is_granted_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rulebook, "MOST_RULES", 3)
+    lines = [f"  - {{id: r{number}, when: 'true', deny: true}}\n" for number in range(4)]
+    few, many = ("version: 1\nrules:\n" + "".join(some) for some in (lines[:3], lines))
+    assert not read_policies(files(rules_base=few)).broken
+    broken = read_policies(files(rules_base=many)).broken
+    assert [(finding.code, str(finding.place)) for finding in broken] == [
+        ("too-many-rules", "policies/rules/base.yaml:6:10")
+    ]

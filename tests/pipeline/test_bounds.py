@@ -11,7 +11,7 @@ import pytest
 from daypass.cli.site import Site
 from daypass.core.errors import ExitCode
 from daypass.core.window import parse_instant
-from daypass.pipeline import proposal
+from daypass.pipeline import policies, proposal
 from daypass.pipeline.expire import close_stale
 from daypass.pipeline.gate import Gated, look
 from driver import Access
@@ -120,3 +120,16 @@ def test_of_many_other_files_a_few_are_named_and_the_rest_counted(access: Access
     mixed = [finding for finding in found.proposal.findings if finding.code == "mixed-change"]
     assert len(mixed) == 20
     assert sum("(and 480 more)" in finding.message for finding in mixed) == 1
+
+
+def test_policies_of_more_than_anybody_writes_are_not_read_and_deny_everything(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "MOST_BYTES", 10_000)
+    access.write("policies/notes.txt", "x" * 10_000)
+    access.commit("a large note")
+    policy = Site(access.top).policy
+    assert [finding.code for finding in policy.broken] == ["policies-too-large"]
+    assert "at most 10000 and 10000 are read" in policy.broken[0].message
+    assert access.run("plan", "--at", AT, expect=None).code != 0
+    assert list(Site(access.top).settings.targets) == ["embedded"], "what has ended is taken away all the same"

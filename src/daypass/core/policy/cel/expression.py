@@ -16,6 +16,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from daypass.core.finding import Finding, Place
+from daypass.core.policy.cel.cost import UnboundedError, check_cost
 from daypass.core.policy.cel.hours import parse_hours, parse_zone, within_hours
 from daypass.core.policy.cel.source import Spread, Token, mentions, tokens
 from daypass.core.policy.cel.vocabulary import ASKED, FUNCTIONS, KINDS, Kind
@@ -94,6 +95,11 @@ def compile_condition(text: str, place: Place, spread: Spread) -> Condition | tu
     if program.return_type() != cel.Type.BOOL:
         message = f"the condition gives a {program.return_type().name().lower()}, where it must say true or false"
         return (Finding("condition-not-bool", place, message, 'compare it, for example grant.role == "admin"'),)
+    try:
+        check_cost(program.serialize())
+    except UnboundedError as error:
+        hint = "compare plain values; nest fewer loops, and join fewer lists and texts"
+        return (Finding("condition-too-costly", place, f"the condition is refused: {error}", hint), *constants)
     return constants or Condition(text, mentions(text, _KNOWN), _asks(text), program, place, spread)
 
 

@@ -15,6 +15,10 @@ from daypass.core.policy.rules import GROUP, Requirement, Rule, Rules
 _ALONE = ("deny", "approve")
 
 
+MOST_RULES = 1_000
+"""Rules that policies may have altogether."""
+
+
 def read_rules(sheets: Sequence[Sheet], directory: Directory | None, notes: Notes) -> Rules:
     """Read every rule of every file. A rule with a finding is left out, and the finding denies everything meanwhile."""
     found: list[Rule] = []
@@ -22,6 +26,10 @@ def read_rules(sheets: Sequence[Sheet], directory: Directory | None, notes: Note
     for sheet in sheets:
         for index, entry in enumerate(sheet.data["rules"]):
             place = sheet.place("rules", index, "id")
+            if len(first) >= MOST_RULES:
+                message = f"there are more than {MOST_RULES} rules, and each is compiled whenever policies are read"
+                notes.add("too-many-rules", place, message, "join rules that do the same by || in one condition")
+                return Rules.of(found)
             other = first.setdefault(entry["id"], place)
             if other != place:
                 message = f"rule {entry['id']!r} is defined twice; the first is at {other}"
