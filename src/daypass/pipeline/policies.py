@@ -10,7 +10,7 @@ from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import canonical
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
-from daypass.ports import History
+from daypass.ports import Entry, History
 
 FOLDER = "policies"
 
@@ -19,6 +19,12 @@ MOST_FILES = 10_000
 
 MOST_BYTES = 64 << 20
 """Bytes that they may have altogether: all of them are held at once."""
+
+_UNREAD = "unknown-group"
+"""What is found in settings alone for want of the directory."""
+
+MOST_KEYS = 100
+"""Settings and ledger keys that are read where there is more than that."""
 
 Fits = Callable[[TargetSettings, str], object]
 """Raises EdgeError, InvalidError for a privilege (canonical JSON) that a target cannot mean."""
@@ -29,18 +35,27 @@ def load_policy(history: History, revision: str, fits: Fits) -> Policy:
     listed = list(history.entries(revision, FOLDER))
     entries = [entry for entry in listed if entry.mode.startswith("100")]
     sizes = history.sizes(dict.fromkeys(entry.oid for entry in entries))
-    if len(listed) > MOST_FILES or sum(sizes.values()) > MOST_BYTES:
-        return _too_much(len(listed), sum(sizes.values()))
+    whole = sum(sizes[entry.oid] for entry in entries)
+    if len(listed) > MOST_FILES or whole > MOST_BYTES:
+        return _too_much(history, entries, len(listed), whole)
     contents = dict(history.blobs(entry.oid for entry in entries))
     links = [entry.path for entry in listed if not entry.mode.startswith("100")]
     return fitted(read_policies({entry.path: contents[entry.oid] for entry in entries}, links=links), fits)
 
 
-def _too_much(files: int, size: int) -> Policy:
-    """Return policies of which nothing is read, and which therefore deny everything; settings are not known either."""
+def _too_much(history: History, entries: list[Entry], files: int, size: int) -> Policy:
+    """Return policies that deny everything, of which only settings and ledger keys are read: access ends by them."""
+    needed = [entry for entry in entries if entry.path == SETTINGS or _is_key(entry.path)][:MOST_KEYS]
+    contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in needed)))
+    found = read_policies({entry.path: contents[entry.oid] for entry in needed})
     message = f"the policies are {files} files and {size} bytes, at most {MOST_FILES} and {MOST_BYTES} are read"
-    finding = Finding("policies-too-large", Place(SETTINGS), message, "remove what is no policy from this folder")
-    return replace(read_policies({}), findings=(finding,), broken=(finding,))
+    finding = Finding("policies-too-large", Place(f"{FOLDER}/"), message, "remove what is no policy from this folder")
+    broken = (finding, *(one for one in found.broken if one.place.file == SETTINGS and one.code != _UNREAD))
+    return replace(found, findings=broken, broken=broken)
+
+
+def _is_key(path: str) -> bool:
+    return path.endswith(".pub") and path.count("/") == 1
 
 
 def fitted(policy: Policy, fits: Fits) -> Policy:
