@@ -110,7 +110,8 @@ class ForgeContract:
         old = place.forge("bob").pull(number).head
         place.forge("bob").review(number, commit=old, state="approved", at=minute(2))
         new = commit(place, "alice", text="two\n", parent=old)
-        assert place.forge("alice").push(number, head=new, at=minute(3)).head == new
+        pushed = place.forge("alice").push(number, head=new, at=minute(3))
+        assert (pushed.head, pushed.pushed_at is not None) == (new, True)
         assert [review.commit for review in place.forge("bob").reviews(number)] == [old]
 
     def test_reviews_are_told_in_order_with_their_commit_and_their_withdrawal(self, place: Place) -> None:
@@ -126,6 +127,16 @@ class ForgeContract:
             ("bob", "withdrawn"),
             ("carol", "approved"),
         }
+
+    def test_an_approval_tells_where_main_stood_when_it_was_given(self, place: Place) -> None:
+        number = opened(place)
+        head, before = place.forge("bob").pull(number).head, place.main()
+        place.forge("bob").review(number, commit=head, state="approved", at=minute(2))
+        after = place.advance_main()
+        place.forge("carol").review(number, commit=head, state="approved", at=minute(3))
+        bobs, carols = place.forge("alice").reviews(number)
+        assert before in bobs.mains
+        assert after in carols.mains
 
     def test_an_earlier_head_is_not_reviewed(self, place: Place) -> None:
         number = opened(place)

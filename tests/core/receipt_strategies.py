@@ -39,7 +39,9 @@ entitlements = st.builds(
 windows = st.builds(
     lambda start, length: Window(start, start + timedelta(seconds=length)), instants, st.integers(1, 9999)
 )
-approvals = st.builds(ApprovalRecord, names, st.sampled_from(["owners", "group:security"]), oids, instants, texts)
+approvals = st.builds(
+    ApprovalRecord, names, st.sampled_from(["owners", "group:security"]), oids, instants, texts, st.just("") | oids
+)
 admissions = st.builds(
     Admission,
     grant=grants,

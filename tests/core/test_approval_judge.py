@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.core.approval import Account, Excluded, Judgement, Need, Review, judge
+from daypass.core.approval import Account, Excluded, Judgement, Need, Review, Then, judge
 from daypass.core.grant import Oid
 
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -311,3 +312,58 @@ def test_every_review_is_counted_or_told_of(needs: list[Need], reviews: list[Rev
         if each.state == "approved" and id(each) not in told:  # only one that nobody needed any more
             assert found.met or all(each.by.handle not in n.eligible or n.at_least <= len(s.approved_by)
                                     for n, s in zip(needs, found.statuses, strict=True))  # fmt: skip
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def since(moved_at: timedelta | None, *reviews: Review, then: dict[str, list[Then]] | None = None) -> Judgement:
+    moved = None if moved_at is None else T0 + moved_at
+    needs = [OWNERS, SECURITY]
+    return judge(
+        needs, reviews, head=HEAD, excluded=NOBODY, opened_at=T0, at=T0 + 9 * MINUTE, moved_at=moved, then=then or {}
+    )
+
+
+def test_an_approval_from_before_the_last_push_does_not_count_whatever_commit_it_shows() -> None:
+    found = since(2 * MINUTE, review("bob", after=MINUTE), review("dave", after=3 * MINUTE))
+    assert [c.handle for c in found.counted] == ["dave"]
+    (ignored,) = found.ignored
+    assert ignored.why == "it was given at 2026-11-20T10:01:00Z, and the branch was pushed to at 2026-11-20T10:02:00Z"
+    assert ignored.again
+
+
+def test_an_approval_in_the_second_of_the_last_push_does_not_count_and_one_in_the_next_does() -> None:
+    assert not since(MINUTE, review("bob", after=MINUTE)).counted
+    assert since(MINUTE, review("bob", after=MINUTE + timedelta(seconds=1))).counted
+
+
+def test_an_approval_that_the_forges_record_voids_does_not_count() -> None:
+    found = since(None, replace(review("bob"), void="the base was changed"))
+    assert whys(found) == [("bob", "the base was changed")]
+
+
+def test_an_approval_counts_only_for_what_main_asked_for_when_it_was_given() -> None:
+    given = review("dave")
+    assert since(None, given, then={given.id: [Then((OWNERS, SECURITY))]}).counted
+    found = since(None, given, then={given.id: [Then((OWNERS, SECURITY)), Then((OWNERS,))]})
+    assert whys(found) == [("dave", "main asked for no approval from group:security when it was given")]
+
+
+def test_an_approval_counts_only_if_its_giver_could_give_it_then() -> None:
+    given = review("dave")
+    before = Then((OWNERS, Need("group:security", 1, frozenset({"erin"}))))
+    found = since(None, given, then={given.id: [before]})
+    assert whys(found) == [("dave", "dave could not give the approval from group:security when it was given")]
+
+
+def test_an_approval_of_something_else_counts_for_nothing() -> None:
+    given = review("carol")
+    found = since(None, given, then={given.id: [Then((OWNERS, SECURITY), moved="the role meant something else")]})
+    assert whys(found) == [("carol", "the role meant something else")]
+
+
+def test_who_could_give_one_of_two_then_gives_that_one() -> None:
+    given = review("carol")
+    found = since(None, given, review("bob"), then={given.id: [Then((SECURITY,))]})
+    assert [(c.handle, c.source) for c in found.counted] == [("bob", "owners"), ("carol", "group:security")]

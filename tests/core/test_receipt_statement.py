@@ -189,6 +189,17 @@ def test_an_outcome_that_hands_nothing_over_has_one_spelling():
     )
 
 
+def test_an_approval_names_the_main_it_was_given_under_only_where_that_said_something_else():
+    changed = statement("admitted")
+    (approval,) = changed["predicate"]["body"]["approvals"]
+    assert "main" not in approval  # as earlier releases wrote it
+    approval["main"] = "d" * 40
+    assert from_statement(changed).body.approvals[0].main == "d" * 40
+    assert _refusal("admitted", lambda s: s["predicate"]["body"]["approvals"][0].update(main="")) == (
+        "an approval under the policies of the base names no main"
+    )
+
+
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
         "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse), got 'burnt'"

@@ -43,6 +43,8 @@ class Double:
     ``events`` what would have been delivered to workflows, oldest first, ``mistakes`` the double's own failures.
     ``exchanges`` are all the requests that the double itself answered, for whoever inspects them; ``odd`` are expressions
     of what a test has it answer on purpose although GitHub would not.
+    ``reviews_carried``: how approvals outlive what they approved when a head moves. ``repoint``: they show the new head
+    where the patch is the same; ``keep``: whatever was changed; ``revive``: dismissed ones are shown as approvals again.
     ``slow_mergeability``: whether a pull request may be merged is worked out only after it was first asked for.
     """
 
@@ -61,6 +63,7 @@ class Double:
         self.watchers: list[Callable[[Call], None]] = []
         self.mistakes: list[str] = []
         self.faults = Faults(self)
+        self.reviews_carried: set[str] = set()
         self.accounts: dict[int, User] = {}
         self.repositories: dict[str, Repo] = {}
         self.moved: dict[str, int] = {}

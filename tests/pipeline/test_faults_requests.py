@@ -178,8 +178,10 @@ def test_the_name_of_a_file_cannot_act_in_the_message_of_the_merge_that_removes_
 # Approvals that are not what they seem
 
 
-def test_an_approval_of_an_earlier_head_does_not_count_and_counts_again_on_the_very_same_commit(access: Access) -> None:
-    """An approval is of one commit: it counts for that commit whatever the branch pointed at in between."""
+def test_an_approval_from_before_the_last_push_does_not_count_though_the_head_is_that_very_commit_again(
+    access: Access,
+) -> None:
+    """What its reviewer saw then was what the branch pointed at in between."""
     first = branch(access, "mine", {FILE: GRANT})
     number = opened(access, "mine", T("10:00"))
     approved(access, number, T("10:01"))
@@ -192,8 +194,11 @@ def test_an_approval_of_an_earlier_head_does_not_count_and_counts_again_on_the_v
     assert f"does not count: approved by bob: it was given on {first[:12]}, the head is " in said.out
     access.git("branch", "-f", "mine", first)
     access.run("request", "--branch", "mine", "--at", T("10:04"), acting="alice")
-    access.run("gate", number, "--at", T("10:05"))
-    access.run("apply", "--at", T("10:06"))
+    said = access.run("gate", number, "--at", T("10:05"), expect=12)
+    assert "approved by bob: it was given at 2026-11-20T10:01:00Z, and the branch was pushed to at" in said.out
+    approved(access, number, T("10:06"))
+    access.run("gate", number, "--at", T("10:07"))
+    access.run("apply", "--at", T("10:08"))
     merged = access.git("show", "main:" + FILE)
     assert "duration: 2h" in merged
 

@@ -81,7 +81,7 @@ def test_reviews_that_do_not_count_are_explained_to_those_who_gave_them(asked: A
     assert (
         "- Alice Ngo (`alice`), your approval does not count: alice receives the access and opened the request" in text
     )
-    again = " Please look at what changed and approve again."
+    again = " Please look at what stands here now and approve again."
     assert f"- Bob Osei (`bob`), your approval does not count: it was given on `{old}`, the head is" in text
     assert again in text
     assert "Carol Diaz (`carol`) | 0 |" in text

@@ -178,7 +178,9 @@ def verify(obj: dict[str, Any], at: datetime | None, output: str) -> int:
         messages=partial(messages, site.repository.git),
         policy_at=site.policy_at,
         read_grant=read,
-        judge_again=lambda policy, admission, grant, widened: judge_again(policy, admission, grant, widened=widened),
+        judge_again=lambda policy, admission, grant, widened, then: judge_again(
+            policy, admission, grant, widened=widened, then=then
+        ),
     )
     answer = prove(witnesses, main=site.main, at=at or now(), progress=progress)
     _print(answer, output)

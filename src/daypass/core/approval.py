@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from daypass.core.grant import Oid
 from daypass.core.window import format_instant
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 STATES = ("approved", "rejected", "withdrawn")
 """What a review can say."""
@@ -36,6 +40,9 @@ class Account:
 class Review:
     """One review at the forge. ``state``: approved, rejected or withdrawn; the last one of a person counts.
 
+    ``commit`` is what the forge shows on it, which it may point at another head later. ``mains`` are where main can have
+    stood when it was given, by the forge's own record; empty where that does not tell. ``void`` is why that record takes
+    its weight away, "" where it does not.
     ``reason`` is what they said with it, words of people: it is shown, and nothing is decided by it.
     """
 
@@ -45,6 +52,8 @@ class Review:
     at: datetime
     id: str
     reason: str = ""
+    mains: tuple[Oid, ...] = ()
+    void: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,8 @@ class Pull:
 
     ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
     asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
-    among the pushers. ``pushed_at`` is when the head moved last, None where that is not known. A ``draft`` is not merged.
+    among the pushers. ``pushed_at`` is when the head moved last, None where it is not known to have moved.
+    A ``draft`` is not merged.
     ``reason`` is what was said when it was opened, "" where the forge keeps that in its own page.
     """
 
@@ -118,6 +128,28 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class Then:
+    """What main said when a review was given, where that is not what it says now.
+
+    ``needs`` are the requirements with who could meet them then; ``moved`` is what else makes an approval from then one
+    of another thing, "" for nothing.
+    """
+
+    needs: tuple[Need, ...] = ()
+    moved: str = ""
+
+    def lacks(self, review: Review, source: str, opened_at: datetime) -> str:
+        """Say why this review was none that the requirement of a source asked for then, "" where it was."""
+        if self.moved:
+            return self.moved
+        need = next((need for need in self.needs if need.source == source), None)
+        if need is None:
+            return f"main asked for no approval from {source} when it was given"
+        able = need.allows(review.by.handle, review.at, opened_at)
+        return "" if able else f"{review.by.handle} could not give the approval from {source} when it was given"
+
+
+@dataclass(frozen=True, slots=True)
 class Excluded:
     """Who may not approve, and why. ``unresolved`` says whom nobody can tell: any approver might be one of them."""
 
@@ -136,10 +168,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A review that does not count, and why."""
+    """A review that does not count, and why. ``again``: it would if the same person looked and approved now."""
 
     review: Review
     why: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,17 +235,23 @@ def judge(
     excluded: Excluded,
     opened_at: datetime,
     at: datetime,
+    moved_at: datetime | None = None,
+    then: Mapping[str, Sequence[Then]] = NOTHING,
 ) -> Judgement:
     """Hold the reviews (oldest first) given up to ``at`` against every requirement.
 
     Of each person the last review counts. An approval counts on exactly ``head`` and for one requirement only, so that
     requirements are met by distinct people; the assignment that fills most is found, the same one each time. A
     rejection by anybody whom a requirement names blocks until that person approves or withdraws, new commits or not.
+
+    ``moved_at`` is when the head was moved last: what was approved up to then was another thing, whatever commit the
+    forge shows on it now. Forges tell instants to the second, so that the same second is not later. ``then`` has, by a
+    review's id, all that main can have said when it was given; what is not there was given under what it says now.
     """
     last, ignored = _last_reviews(reviews, at)
     blocks = list(excluded.unresolved)
     rejected: list[Review] = []
-    approvals: dict[str, Review] = {}
+    approvals: dict[str, _Approval] = {}
     for handle, review in last.items():
         if review.state == "withdrawn":
             continue
@@ -222,17 +261,21 @@ def judge(
         elif review.state == "rejected":
             rejected.append(review)
             blocks.append(f"{handle} rejected it at {review.commit[:12]}; only {handle} can take that back")
-        elif why := _why_not(review, needs, head, excluded, opened_at):
-            ignored.append(Ignored(review, why))
+        elif handle in excluded.people:
+            ignored.append(Ignored(review, f"{handle} {excluded.people[handle]}"))
+        elif why := _outlived(review, head, moved_at):
+            ignored.append(Ignored(review, why, again=True))
         else:
-            approvals[handle] = review
-    taken = _assign(needs, approvals, opened_at)
+            approvals[handle] = _serves(review, needs, then.get(review.id, ()), opened_at)
+    taken = _assign(needs, approvals)
+    busy = {handle for people in taken for handle in people} | set(excluded.people)
+    spare = (one for handle, one in approvals.items() if handle not in busy and one.why)
+    ignored += (Ignored(one.review, one.why, again=True) for one in spare)
     counted = tuple(
-        Counted(handle, need.source, approvals[handle])
+        Counted(handle, need.source, approvals[handle].review)
         for need, people in zip(needs, taken, strict=True)
         for handle in sorted(people)
     )
-    busy = {c.handle for c in counted} | set(excluded.people)
     statuses = tuple(_status(need, people, busy, opened_at, at) for need, people in zip(needs, taken, strict=True))
     order = {id(review): place for place, review in enumerate(reviews)}
     told = tuple(sorted(ignored, key=lambda i: order[id(i.review)]))
@@ -267,26 +310,44 @@ def _unascribed(account: Account) -> str:
     return ""
 
 
-def _why_not(review: Review, needs: Sequence[Need], head: Oid, excluded: Excluded, opened_at: datetime) -> str:
-    handle = review.by.handle
-    if handle in excluded.people:
-        return f"{handle} {excluded.people[handle]}"
+def _outlived(review: Review, head: Oid, moved_at: datetime | None) -> str:
+    """Say why an approval is one of another change than the one that would be merged, "" where it is not."""
     if review.commit != head:
         return f"it was given on {review.commit[:12]}, the head is {head[:12]} now"
-    if not any(need.allows(handle, review.at, opened_at) for need in needs):
-        return f"{handle} may approve only after the escalation, and approved before"
-    return ""
+    if moved_at is not None and review.at <= moved_at:
+        when = format_instant(review.at)
+        return f"it was given at {when}, and the branch was pushed to at {format_instant(moved_at)}"
+    return review.void
 
 
-def _assign(needs: Sequence[Need], approvals: Mapping[str, Review], opened_at: datetime) -> list[set[str]]:
+class _Approval(NamedTuple):
+    """An approval, the places of the needs that it can count for, and why it cannot for others, "" where it can for all."""
+
+    review: Review
+    serves: frozenset[int]
+    why: str
+
+
+def _serves(review: Review, needs: Sequence[Need], then: Sequence[Then], opened_at: datetime) -> _Approval:
+    """Find what an approval can count for: what is asked for now, and was when it was given."""
+    able = {n: need.source for n, need in enumerate(needs) if need.allows(review.by.handle, review.at, opened_at)}
+    whys = [] if able else [f"{review.by.handle} may approve only after the escalation, and approved before"]
+    for was in then:
+        lacks = {n: why for n, source in able.items() if (why := was.lacks(review, source, opened_at))}
+        whys += lacks.values()
+        able = {n: source for n, source in able.items() if n not in lacks}
+    return _Approval(review, frozenset(able), next(iter(whys), ""))
+
+
+def _assign(needs: Sequence[Need], approvals: Mapping[str, _Approval]) -> list[set[str]]:
     """Give each person to at most one requirement so that as many as possible are filled (augmenting paths)."""
     taken: list[set[str]] = [set() for _ in needs]
     serves: dict[str, int] = {}
 
     def fill(index: int, visited: set[int]) -> bool:
         visited.add(index)
-        for handle, review in approvals.items():
-            if handle in taken[index] or not needs[index].allows(handle, review.at, opened_at):
+        for handle, approval in approvals.items():
+            if handle in taken[index] or index not in approval.serves:
                 continue
             holder = serves.get(handle)
             if holder is None or (holder not in visited and fill(holder, visited)):

@@ -132,7 +132,8 @@ def _settle_rest(
 class _Case:
     """What the record of one merge leads to, read once however many files the merge brought.
 
-    ``reviewed`` maps the paths below grants/ in the head that was reviewed to their blobs.
+    ``reviewed`` maps the paths below grants/ in the head that was reviewed to their blobs. ``then`` maps the id of an
+    approval to the main that it was given under, where policies said something else there than at the base.
     """
 
     pull: Pull
@@ -140,6 +141,7 @@ class _Case:
     reviewed: Mapping[str, Oid]
     proposal: Proposal
     verdicts: Mapping[GrantId, Verdict]
+    then: Mapping[str, Oid]
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,10 +326,12 @@ class _Prover:
             self._history, self._policy_at, base=merge.base, head=merge.head, asked=asked, at=merge.at
         )
         verdicts: tuple[Verdict, ...] = ()
+        then: dict[str, Oid] = {}
         if proposal.items:  # what is too much to be judged has none, and its findings refuse it
-            evidence = gather(self._history, self._forge, pull, base=merge.base, head=merge.head)
+            evidence = gather(self._history, self._forge, self._policy_at, pull, base=merge.base, head=merge.head)
             verdicts = weigh(proposal, evidence, at=merge.at)
-        return _Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts})
+            then = {review: mains[0][0] for review, mains in evidence.then.items()}
+        return _Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts}, then)
 
     def _narrowed(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | None:
         """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""
@@ -399,7 +403,10 @@ class _Prover:
             meaning=catalogue.meaning(resource, role),
             rules=decision.rules,
             approvals=tuple(
-                ApprovalRecord(c.handle, c.source, c.review.commit, c.review.at, c.review.id) for c in counted
+                ApprovalRecord(
+                    c.handle, c.source, c.review.commit, c.review.at, c.review.id, case.then.get(c.review.id, "")
+                )
+                for c in counted
             ),
         )
 

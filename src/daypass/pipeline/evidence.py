@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from daypass.core.approval import Account, Excluded, Judgement, Need, Pull, Review, judge
-from daypass.core.errors import EdgeError
+from daypass.core.approval import NOTHING, Account, Excluded, Judgement, Need, Pull, Review, Then, judge
+from daypass.core.catalogue import Catalogue
+from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.exclusion import excluded_people
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import Grant
+from daypass.core.grant import ABSENT, Grant, Oid
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.policy.decision import Decision, Request, Requirement, approvers, decide
 from daypass.core.policy.ending import REVOCATION, Ending, may_end, may_revoke, owners
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import OWNERS
-from daypass.pipeline.proposal import Item, Proposal
-from daypass.ports import Commit, ForgeReader, History
+from daypass.pipeline.policies import FOLDER as POLICIES
+from daypass.pipeline.proposal import Item, PolicyAt, Proposal, meaning_of
+from daypass.ports import Commit, Entry, ForgeReader, History
+
+_SECOND = timedelta(seconds=1)
+_UNTOLD = Then(moved="nobody can tell what main's policies were when it was given, and they have changed since")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the forge knows of one pull request, read once."""
+    """What the forge knows of one pull request, read once.
+
+    ``then`` has, by an approval's id, the commits of main that it can have been given under and whose policies are not
+    those of the base, with these; None in their place where nobody can tell.
+    """
 
     pull: Pull
     reviews: tuple[Review, ...]
     commits: tuple[Commit, ...]
+    then: Mapping[str, tuple[tuple[Oid, Policy | None], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +60,55 @@ class Verdict:
         return self.judgement.met if self.judgement is not None else decision.automatic
 
 
-def gather(history: History, forge: ForgeReader, pull: Pull, *, base: str, head: str) -> Evidence:
-    """Read the reviews and the commits of a pull request."""
+def gather(history: History, forge: ForgeReader, policy_at: PolicyAt, pull: Pull, *, base: Oid, head: Oid) -> Evidence:
+    """Read the reviews and the commits of a pull request, and what main said when it was approved."""
     root = history.merge_base(base, head)
     if root is None:
         raise EdgeError(f"pull request {pull.number} shares no history with main")
-    return Evidence(pull, forge.reviews(pull.number), history.commits(root, head))
+    reviews = forge.reviews(pull.number)
+    given = [review for review in reviews if review.state == "approved" and review.commit == head]
+    then = _Mains(history, policy_at, root, base)
+    found = {review.id: tuple(then.of(review)) for review in given}
+    return Evidence(pull, reviews, history.commits(root, head), {name: mains for name, mains in found.items() if mains})
+
+
+class _Mains:
+    """What main said at other times than at the base of a request that left it at ``root``."""
+
+    def __init__(self, history: History, policy_at: PolicyAt, root: Oid, base: Oid) -> None:
+        self._history = history
+        self._policy_at = policy_at
+        self._root = root
+        self._base = base
+        self._files: dict[Oid, tuple[Entry, ...]] = {}
+
+    def of(self, review: Review) -> Iterator[tuple[Oid, Policy | None]]:
+        """Yield the mains that a review can have been given under, and whose policies are others than the base's.
+
+        Where the forge tells of none that leads to the base, it can have been any since the branch left main.
+        """
+        mains = review.mains if review.mains and all(map(self._leads, review.mains)) else self._since()
+        for main in dict.fromkeys(mains):
+            if main == ABSENT:
+                yield main, None
+            elif self._of(main) != self._of(self._base):
+                yield main, self._policy_at(main)
+
+    def _leads(self, main: Oid) -> bool:
+        return self._history.find(main) is not None and self._history.is_ancestor(main, self._base)
+
+    def _since(self) -> tuple[Oid, ...]:
+        try:
+            landings = self._history.landings(self._root, self._base)
+            moves = [step.oid for step in landings if any(c.path.startswith(f"{POLICIES}/") for c in step.changes)]
+        except RefusedError:  # the branch left main at no step of it
+            return (ABSENT,)
+        return (self._root, *moves)
+
+    def _of(self, main: Oid) -> tuple[Entry, ...]:
+        if main not in self._files:
+            self._files[main] = tuple(self._history.entries(main, POLICIES))
+        return self._files[main]
 
 
 def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verdict, ...]:
@@ -73,21 +127,69 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
     if item.decision is None or item.grant is None:
         judgement = None if alone or item.ending is None else _owner_judges(item.ending, proposal, evidence, at)
         return Verdict(item, judgement, _stranger_problems(evidence.pull))
-    problems = (*_requester_problems(item, evidence.pull), *_pusher_problems(item, proposal, evidence.pull, at))
+    problems = (
+        *_requester_problems(item, evidence.pull),
+        *_pusher_problems(item, proposal, evidence.pull, at),
+        *_absent_problems(item, proposal.policy.catalogue, evidence.pull, at),
+    )
     if not alone and OWNERS not in {requirement.source for requirement in item.decision.requirements}:
         problems += (_replaces(item),)
     if item.decision.automatic and not item.decision.requirements:
         return Verdict(item, None, problems)
-    excluded = excluded_people(evidence.pull, evidence.commits, item.grant.subject, proposal.policy.catalogue.directory)
-    judgement = judge(
-        needs(proposal.policy, item.grant, item.decision),
-        [review for review in evidence.reviews if review.at <= at],
-        head=proposal.head,
-        excluded=excluded,
-        opened_at=evidence.pull.asked_at,
-        at=at,
+    asked = Request(item.grant, evidence.pull.opened_by.handle, evidence.pull.asked_at, item.kind)
+    judgement = _judge(
+        needs(proposal.policy, item.grant, item.decision, at),
+        proposal,
+        evidence,
+        item.grant.subject,
+        at,
+        lambda then, review: _then(then, proposal.policy, asked, review.at),
     )
     return Verdict(item, judgement, problems)
+
+
+def _judge(
+    asked: Sequence[Need],
+    proposal: Proposal,
+    evidence: Evidence,
+    subject: str,
+    at: datetime,
+    then: Callable[[Policy, Review], Then],
+) -> Judgement:
+    """Hold the reviews given by an instant against needs; ``then`` says what other policies asked when one was given."""
+    catalogue, pull = proposal.policy.catalogue, evidence.pull
+    reviews = [review for review in evidence.reviews if review.at <= at]
+    return judge(
+        asked,
+        reviews,
+        head=proposal.head,
+        excluded=_without(
+            excluded_people(pull, evidence.commits, subject, catalogue.directory), catalogue, reviews, at
+        ),
+        opened_at=pull.asked_at,
+        at=at,
+        moved_at=pull.pushed_at,
+        then={
+            review.id: [_UNTOLD if policy is None else then(policy, review) for _, policy in evidence.then[review.id]]
+            for review in reviews
+            if review.id in evidence.then
+        },
+    )
+
+
+def _without(excluded: Excluded, catalogue: Catalogue, reviews: Iterable[Review], at: datetime) -> Excluded:
+    """Add who has left by now: they are told why their word counts no longer."""
+    handles = {review.by.handle for review in reviews if review.by.handle} - set(excluded.people)
+    gone = {handle: why for handle in sorted(handles) if (why := catalogue.absence(handle, at))}
+    return replace(excluded, people={**excluded.people, **gone})
+
+
+def _then(then: Policy, now: Policy, asked: Request, at: datetime) -> Then:
+    """Return what other policies than today's said of a request at an instant."""
+    grant = asked.grant
+    if meaning_of(then, grant) != meaning_of(now, grant):
+        return Then(moved=f"role {grant.role} of {grant.resource} did not mean what it means now when it was given")
+    return Then(needs(then, grant, decide(then, asked), at))
 
 
 def ends_alone(policy: Policy, ending: Ending, pull: Pull, at: datetime) -> bool:
@@ -130,14 +232,12 @@ def ended_by(body: Retirement, proposal: Proposal, pull: Pull, verdict: Verdict 
 
 def _owner_judges(ending: Ending, proposal: Proposal, evidence: Evidence, at: datetime) -> Judgement:
     """Hold the reviews against what a removal by anybody else needs: an owner of the resource who had no hand in it."""
-    catalogue = proposal.policy.catalogue
-    return judge(
-        [Need(source=OWNERS, at_least=1, eligible=frozenset(owners(catalogue, ending, at)))],
-        [review for review in evidence.reviews if review.at <= at],
-        head=proposal.head,
-        excluded=excluded_people(evidence.pull, evidence.commits, "", catalogue.directory),
-        opened_at=evidence.pull.asked_at,
-        at=at,
+
+    def need(policy: Policy, when: datetime) -> Need:
+        return Need(source=OWNERS, at_least=1, eligible=frozenset(owners(policy.catalogue, ending, when)))
+
+    return _judge(
+        [need(proposal.policy, at)], proposal, evidence, "", at, lambda then, review: Then((need(then, review.at),))
     )
 
 
@@ -149,16 +249,16 @@ def _replaces(item: Item) -> Finding:
     return Finding("ends-anothers", Place(item.grant.path if item.grant else ""), message, hint)
 
 
-def needs(policy: Policy, grant: Grant, decision: Decision) -> tuple[Need, ...]:
-    """Resolve a decision's requirements to the people who could meet them."""
+def needs(policy: Policy, grant: Grant, decision: Decision, at: datetime) -> tuple[Need, ...]:
+    """Resolve a decision's requirements to the people who could meet them at an instant."""
     found = []
     for requirement in decision.requirements:
-        escalated = approvers(policy, grant, requirement.escalate_to) if requirement.escalate_to else ()
+        escalated = approvers(policy, grant, requirement.escalate_to, at) if requirement.escalate_to else ()
         found.append(
             Need(
                 source=requirement.source,
                 at_least=requirement.at_least,
-                eligible=frozenset(approvers(policy, grant, requirement.source)),
+                eligible=frozenset(approvers(policy, grant, requirement.source, at)),
                 escalate_after=requirement.escalate_after,
                 escalated=frozenset(escalated),
             )
@@ -204,6 +304,18 @@ def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:
     return ()
 
 
+def _absent_problems(item: Item, catalogue: Catalogue, pull: Pull, at: datetime) -> Iterator[Finding]:
+    """Refuse what somebody asked for, or pushed, who has left by its merge."""
+    place = Place(item.grant.path if item.grant else "")
+    for who in dict.fromkeys((pull.opened_by, *pull.pushers)):
+        gone = catalogue.absence(who.handle, at) if who.handle in catalogue.directory.subjects else ""
+        if gone:
+            did = "opened" if who == pull.opened_by else "pushed to"
+            message = f"{who.handle} {did} pull request {pull.number} and {gone}"
+            hint = "somebody who is still there opens the request anew; or extend the engagement in policies/directory"
+            yield Finding("engagement-over", place, message, hint)
+
+
 def _pusher_problems(item: Item, proposal: Proposal, pull: Pull, at: datetime) -> tuple[Finding, ...]:
     """Refuse what others wrote into somebody's request where policy looks at who asks: it is not theirs alone.
 
@@ -232,11 +344,14 @@ def _answer(decision: Decision) -> tuple[frozenset[str], frozenset[Requirement]]
     return frozenset(denial.rule for denial in decision.denials if denial.rule), frozenset(decision.requirements)
 
 
-def judge_again(policy: Policy, admission: Admission, grant: Grant, *, widened: bool) -> str:
+def judge_again(
+    policy: Policy, admission: Admission, grant: Grant, *, widened: bool, then: Mapping[str, Policy] = NOTHING
+) -> str:
     """Judge an admission's recorded approvals by the policies of its base; return what they lack, "" for nothing.
 
     This is what an auditor can still do when the forge is gone: whoever wrote the receipt, the approvals in it must be
-    ones that policy accepts.
+    ones that policy accepts. ``then`` are the policies that an approval was given under, by its review's id, where the
+    receipt names another main than the base.
     """
     asked = Request(
         grant,
@@ -248,15 +363,21 @@ def judge_again(policy: Policy, admission: Admission, grant: Grant, *, widened: 
     decision = decide(policy, asked)
     if decision.denials:
         return f"the policies of the base deny it: {decision.denials[0].message}"
+    gone = policy.catalogue.absence(admission.requester, admission.merged_at)
+    if gone:
+        return f"{admission.requester}, who asked for it, {gone}"
     if decision.automatic and not decision.requirements:
         return ""
     own = dict.fromkeys((admission.requester, admission.subject), "it is their own")
+    reviews = [Review(Account(r.by, r.by), "approved", r.commit, r.at, r.review) for r in admission.approvals]
     judgement = judge(
-        needs(policy, grant, decision),
-        [Review(Account(r.by, r.by), "approved", r.commit, r.at, r.review) for r in admission.approvals],
+        needs(policy, grant, decision, admission.merged_at),
+        reviews,
         head=admission.head,
         excluded=Excluded(own),
         opened_at=admission.requested_at,
         at=admission.merged_at,
+        moved_at=admission.requested_at - _SECOND,  # requests are as old as their last push, to the second
+        then={r.id: [_then(then[r.id], policy, asked, r.at)] for r in reviews if r.id in then},
     )
     return "" if judgement.met else "the recorded approvals lack " + "; ".join(judgement.missing())

@@ -328,7 +328,7 @@ def _moved(then: Policy, now: Policy, items: tuple[Item, ...]) -> list[Finding]:
         if item.decision is None or item.grant is None:
             continue
         what = f"role {item.grant.role} of {item.grant.resource}"
-        before, after = _meaning(then, item.grant), _meaning(now, item.grant)
+        before, after = meaning_of(then, item.grant), meaning_of(now, item.grant)
         if after and before and before[0] == after[0]:
             what = f"who {item.grant.subject} is at the target of {item.grant.resource}"
         if after and before != after:
@@ -344,7 +344,7 @@ def _moved(then: Policy, now: Policy, items: tuple[Item, ...]) -> list[Finding]:
     return found
 
 
-def _meaning(policy: Policy, grant: Grant) -> tuple[str, str] | None:
+def meaning_of(policy: Policy, grant: Grant) -> tuple[str, str] | None:
     """Return the digest of what a grant's role means and who its subject is there; None where nobody knows them."""
     resource = policy.catalogue.resources.get(grant.resource)
     role = resource.roles.get(grant.role) if resource is not None else None

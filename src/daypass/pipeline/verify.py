@@ -40,7 +40,7 @@ class Witnesses:
 
     ``messages`` returns commits' messages; ``read_grant`` reads a file (path, contents), None where it is no grant;
     ``judge_again`` says what recorded approvals lack by a base's policies (the flag: the grant was there before and was
-    widened), "" for nothing.
+    widened; the mapping: the policies that an approval was given under, by its review's id), "" for nothing.
     """
 
     history: History
@@ -49,7 +49,7 @@ class Witnesses:
     messages: Callable[[Iterable[Oid]], Mapping[Oid, str]]
     policy_at: Callable[[Oid], Policy]
     read_grant: Callable[[str, bytes], Grant | None]
-    judge_again: Callable[[Policy, Admission, Grant, bool], str]
+    judge_again: Callable[[Policy, Admission, Grant, bool, Mapping[str, Policy]], str]
 
 
 def verify(witnesses: Witnesses, *, main: str, at: datetime, progress: Progress | None = None) -> Verified:
@@ -184,12 +184,30 @@ class _Run:
             return ()
         policy = self._policies[self._past.policies_of(body.base)]
         widened = self._brought[body.landing, body.grant, body.blob]
-        lack = self._witnesses.judge_again(policy, body, grant, widened)
+        then = self._then(body)
+        lack = then if isinstance(then, str) else self._witnesses.judge_again(policy, body, grant, widened, then)
         message = f"receipt {receipt.sequence}, {body.grant}: {lack}"
         found = Difference(
             "approvals-insufficient", message, grant=body.grant, commit=body.landing, receipt=receipt.sequence
         )
         return (found,) if lack else ()
+
+    def _then(self, body: Admission) -> Mapping[str, Policy] | str:
+        """Return the policies that approvals were given under where these were not the base's; why not, where none are."""
+        found: dict[str, Policy] = {}
+        for approval in body.approvals:
+            if not approval.main:
+                continue
+            main = Oid(approval.main)
+            if self._past.positions.get(main, len(self._past.commits)) > self._past.positions.get(body.base, -1):
+                return f"{approval.by} approved under {main[:12]}, which main did not have before the merge"
+            policies = self._past.policies_of(main)
+            try:
+                found[approval.review] = self._policies.get(policies) or self._witnesses.policy_at(policies)
+            except EdgeError as error:
+                return f"the policies that {approval.by} approved under cannot be read: {error.message}"
+            self._policies[policies] = found[approval.review]
+        return found
 
     def _policy(self, body: Admission) -> PolicyFacts | None:
         base = self._past.policies_of(body.base)

@@ -289,8 +289,8 @@ def _ignored(catalogue: Catalogue, ignored: Ignored) -> str:
 
 def _advice(ignored: Ignored) -> str:
     """Say what the reviewer can do; where nothing, that it is nothing."""
-    if " the head is " in ignored.why:
-        return " Please look at what changed and approve again."
+    if ignored.again:
+        return " Please look at what stands here now and approve again."
     if "the directory does not know" in ignored.why:
         return " Somebody who owns the directory can add the account by its id."
     return ""

@@ -63,6 +63,9 @@ def refusal(world: World) -> str:
          "'2026-11-20T10:01:00Z'))"),
         (write(commit=HEAD, version=2), "an event cannot be read (expected the fields of 'approved', got ['at', 'commit', "
          "'kind', 'pull', 'version'])"),
+        (write(commit=HEAD, main="main"), "an event cannot be read (its main is no commit id: 'main')"),
+        (write(kind="rejected", commit=HEAD, main=HEAD), "an event cannot be read (expected the fields of 'rejected', got "
+         "['at', 'commit', 'kind', 'main', 'pull', 'version'])"),
         (write(commit=HEAD, pull=2), "it holds an event of pull request 2"),
         (write(commit=HEAD) + b"\n", "an event is not written in the canonical form"),
         (write(commit=HEAD).replace(b'"at"', b'"at":"x","at"'), "an event is not written in the canonical form"),

@@ -11,6 +11,7 @@ from daypass.core.grant import Oid
 from daypass.edges.forge.github import GitHubForge
 from daypass.edges.git.history import GitHistory
 from github_double import Double
+from github_double.state import ZERO, Activity
 
 
 class GitHubPlace:
@@ -18,6 +19,11 @@ class GitHubPlace:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        double, repo = world.double, world.repo
+        began = Activity(
+            double.next_id(), ZERO, world.main(), "refs/heads/main", double.now(), "branch_creation", world.repo.owner
+        )
+        repo.activity.append(began)
         self.history = GitHistory(world.git)
 
     def forge(self, who: str) -> GitHubForge:

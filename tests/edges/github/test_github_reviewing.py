@@ -100,6 +100,30 @@ def test_an_approval_on_a_commit_that_is_gone_is_on_none() -> None:
     assert one.commit == ABSENT
 
 
+def test_a_dismissed_approval_that_is_shown_as_one_again_stays_withdrawn() -> None:
+    assert said([review(1, "APPROVED", 1)], [dismissal(1, "approved", 4)]) == [
+        ("bob", "approved", "01", "1"),
+        ("bob", "withdrawn", "04", "1-dismissed"),
+    ]
+
+
+def voids(*events: tuple[str, int]) -> list[str]:
+    told = [{"event": event, "created_at": f"2026-11-20T09:{at:02}:00Z"} for event, at in events]
+    found = [review(1, "APPROVED", 1), review(2, "APPROVED", 5)]
+    return [one.void for one in reviews_of(found, told, lambda user, _: Account("bob", "Bob"))]
+
+
+def test_an_approval_from_before_a_forced_push_or_another_base_is_void() -> None:
+    forced = "it was given at 2026-11-20T09:01:00Z, and the branch was pushed to by force at 2026-11-20T09:04:00Z"
+    assert voids(("head_ref_force_pushed", 2), ("head_ref_force_pushed", 4)) == [forced, ""]
+    assert voids(("base_ref_changed", 1))[0].endswith("and the base of the request was changed at 2026-11-20T09:01:00Z")
+    assert voids(("labeled", 9)) == ["", ""]
+
+
+def test_what_becomes_of_a_branch_after_its_merge_takes_nothing_back() -> None:
+    assert voids(("merged", 6), ("head_ref_force_pushed", 7)) == ["", ""]
+
+
 def test_events_are_read_only_where_they_could_take_something_back() -> None:
     assert not needs_events([review(1, "CHANGES_REQUESTED", 1)], settled=False)
     assert needs_events([review(1, "APPROVED", 1)], settled=False)
@@ -160,4 +184,4 @@ def test_reviews_are_read_to_the_last_page(world: World) -> None:
     world.reviewed(number, "bob")
     forge = world.forge("carol")
     assert [review.state for review in forge.reviews(number)] == ["approved"]
-    assert forge._api.calls == 4  # two pages, the events, and whether bob is suspended
+    assert forge._api.calls == 5  # two pages, the events, whether bob is suspended, and main's activity

@@ -54,13 +54,17 @@ def entitlement_from_dict(data: Mapping[str, str]) -> Entitlement:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRecord:
-    """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``)."""
+    """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``).
+
+    ``main`` is where main stood when it was given, "" where the policies there were those of the merge's base.
+    """
 
     by: str
     source: str
     commit: Oid
     at: datetime
     review: str
+    main: str = ""
 
 
 @dataclass(frozen=True, slots=True)

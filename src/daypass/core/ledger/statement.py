@@ -201,6 +201,7 @@ def _admission_to_dict(body: Admission) -> dict[str, Any]:
         "rules": list(body.rules),
         "approvals": [
             {"by": a.by, "source": a.source, "commit": a.commit, "at": _instant(a.at), "review": a.review}
+            | ({"main": a.main} if a.main else {})
             for a in body.approvals
         ],
         "narrowed_from": body.narrowed_from,
@@ -254,8 +255,12 @@ def _admission(data: dict[str, Any]) -> Admission:
 
 
 def _approval(data: dict[str, Any]) -> ApprovalRecord:
-    of = Fields(data, "an approval", ("by", "source", "commit", "at", "review"))
-    return ApprovalRecord(of.text("by"), of.text("source"), of.object("commit"), of.instant("at"), of.text("review"))
+    of = Fields(data, "an approval", ("by", "source", "commit", "at", "review"), ("main",))
+    main = of.object("main") if "main" in data else ""
+    if "main" in data and not main:
+        raise LedgerError("an approval under the policies of the base names no main")  # else one had two spellings
+    by, source, commit = of.text("by"), of.text("source"), of.object("commit")
+    return ApprovalRecord(by, source, commit, of.instant("at"), of.text("review"), main)
 
 
 def _entitlement(data: dict[str, Any]) -> Entitlement:

@@ -252,9 +252,9 @@ def fold(chain: Chain, who: Callable[[Link], Account]) -> tuple[Pull, tuple[Revi
     for link in chain.links[1:]:
         event = link.event
         if event.kind in records.REVIEWS:
-            reviews.append(
-                Review(who(link), event.kind, event.oid("commit"), event.at, link.oid, event.fields.get("reason", ""))
-            )
+            mains = (event.oid("main"),) if "main" in event.fields else ()
+            said = event.fields.get("reason", "")
+            reviews.append(Review(who(link), event.kind, event.oid("commit"), event.at, link.oid, said, mains))
         elif event.kind == "pushed":
             pull = replace(pull, head=event.oid("head"), pushers=(*pull.pushers, who(link)), pushed_at=event.at)
         elif event.kind == "merged":

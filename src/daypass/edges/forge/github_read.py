@@ -8,7 +8,7 @@ The calls that each method makes are listed in docs/github-calls.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
@@ -18,7 +18,7 @@ from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forge.pushers import Branch, pushers_of
+from daypass.edges.forge.pushers import Branch, mains_at, pushers_of
 from daypass.edges.forge.reviewing import needs_events, reviews_of
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
@@ -31,6 +31,7 @@ from daypass.edges.shown import shown
 MAIN = "main"
 _ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
 _WEB_FLOW = "noreply@github.com"
+_MAIN_MOVES = f"activity of {MAIN}"
 ACTIONS = Bot("github-actions[bot]", 41898282)
 """The account of every workflow's own token: https://docs.github.com/en/actions/concepts/security/github_token"""
 
@@ -69,6 +70,7 @@ class GitHubReader:
         self._git = git
         self._root = f"/repos/{repository}"
         self._main_moves: list[Fields] = []
+        self._main_record: tuple[list[Fields], datetime | None] = [], None
         self._standing: dict[int, Account] = {}
         self._merged_by_us: set[int] = set()
 
@@ -118,7 +120,8 @@ class GitHubReader:
         settled = number in self._merged_by_us
         asked = needs_events(found, settled=settled)
         events = self._api.pages(f"{self._root}/issues/{number}/events") if asked else []
-        return reviews_of(found, events, lambda user, said: self._reviewer(user, "" if settled else said))
+        said = reviews_of(found, events, lambda user, word: self._reviewer(user, "" if settled else word))
+        return tuple(self._with_mains(said))
 
     def merged_as(self, commit: Oid) -> Pull | None:
         """Return the pull request that main's commit came from by GitHub's own record.
@@ -305,6 +308,25 @@ class GitHubReader:
         after = self._git.text("rev-list", "--first-parent", "--reverse", f"{commit}..{tip}").split()
         return [commit, *(Oid(oid) for oid in after)]
 
+    def _with_mains(self, said: tuple[Review, ...]) -> Iterator[Review]:
+        """Yield reviews, the approvals that stand with where main can have stood by its record of activity.
+
+        The record is read once, and again where it was read too early to tell or does not go back far enough.
+        """
+        gone = {one.id.partition("-")[0] for one in said if one.state == "withdrawn"}
+        given = [one.at for one in said if one.state == "approved" and one.id not in gone]
+        moves, read_at = self._main_record
+        if given and (read_at is None or max(given) >= read_at or moves[-1].instant("timestamp") >= min(given)):
+            found = self._api.newest(
+                f"{self._root}/activity",
+                until=lambda item: Fields(_MAIN_MOVES, item).instant("timestamp") < min(given),
+                ref=f"refs/heads/{MAIN}",
+            )
+            moves = [Fields(_MAIN_MOVES, item) for item in found]
+            self._main_record = moves, self._api.clock if moves else None
+        for one in said:
+            yield replace(one, mains=mains_at(moves, one.at)) if one.at in given and one.state == "approved" else one
+
     def _find_move(self, landed: list[Oid]) -> Fields | None:
         """Return the move of main that brought the first of these commits."""
         known = _first_move(self._main_moves, landed)
@@ -315,7 +337,7 @@ class GitHubReader:
             until=lambda item: bool(item.get("after") == landed[0]),
             ref=f"refs/heads/{MAIN}",
         )
-        self._main_moves = [Fields(f"activity of {MAIN}", item) for item in found]
+        self._main_moves = [Fields(_MAIN_MOVES, item) for item in found]
         return _first_move(self._main_moves, landed)
 
 

@@ -180,7 +180,8 @@ class LocalForge:
             if state == "withdrawn" and (not standing or standing[-1] == "withdrawn"):
                 raise UsageError(f"{me.handle} has no review of #{number} to withdraw")
             try:
-                made = self._append(chain, state, fields, at)
+                seen = {"main": self._tip()} if state == "approved" else {}
+                made = self._append(chain, state, {**fields, **seen}, at)
             except ConflictError:
                 if attempt + 1 == _ATTEMPTS:
                     raise

@@ -1,4 +1,4 @@
-"""Who moved a pull request's head, by the repository's own record of activity.
+"""Who moved a pull request's head, and where main stood, by the repository's own record of activity.
 
 A commit's author is whatever its maker wrote into it; who pushed is what GitHub saw. Upholds: whoever cannot be told is
 named as somebody whom nobody knows, which no approval gets past.
@@ -43,7 +43,7 @@ def pushers_of(
 ) -> tuple[tuple[tuple[Account, int], ...], datetime | None]:
     """Return everybody who moved a branch since it was made, oldest first, with their account's id (0: none).
 
-    The instant is that of the last move, None where the record does not tell.
+    The instant is that of the last move, None where the record does not tell or the head never moved.
 
     The branch's beginning is the last one before the pull request was opened: one that was made anew since, at the same
     commit, does not hide who pushed before. Moves after the merge do not count.
@@ -68,7 +68,26 @@ def pushers_of(
         actor = move.value("actor")
         number = Fields(move.what, actor).number("id") if isinstance(actor, dict) else 0
         people[account_of(actor, directory), number] = None
-    return tuple(people), max(move.instant("timestamp") for move in moves)
+    return tuple(people), max(move.instant("timestamp") for move in moves) if len(moves) > 1 else None
+
+
+def mains_at(moves: Sequence[Fields], at: datetime) -> tuple[Oid, ...]:
+    """Return where main can have stood at an instant, by its moves (newest first); empty where they do not tell.
+
+    What happened within the second of the instant may have been before or after it.
+    """
+    found: list[Oid] = []
+    for move in moves:
+        moved_at = move.instant("timestamp")
+        if moved_at > at:
+            continue
+        if move.text("activity_type") not in _MOVES:
+            return ()  # a way of moving main that nobody here knows
+        found.append(move.oid("after"))
+        if moved_at < at:
+            return tuple(reversed(found))
+    whole = bool(found) and moves[-1].text("activity_type") == "branch_creation"
+    return tuple(reversed(found)) if whole else ()
 
 
 def _unknown(words: str) -> tuple[Account, int]:

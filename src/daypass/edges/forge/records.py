@@ -35,12 +35,14 @@ _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "closed": ("reason",),
     }
 )
-_OPTIONAL: Mapping[str, tuple[str, ...]] = MappingProxyType({"opened": ("reason",), "rejected": ("reason",)})
-"""Fields that are only there where somebody said something."""
+_OPTIONAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"opened": ("reason",), "rejected": ("reason",), "approved": ("main",)}
+)
+"""Fields that not every record has: what somebody said, and where main stood for who approved (earlier ones lack it)."""
 
 REVIEWS = ("approved", "rejected", "withdrawn")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_OIDS = frozenset({"head", "commit", "base"})
+_OIDS = frozenset({"head", "commit", "base", "main"})
 
 
 @dataclass(frozen=True, slots=True)

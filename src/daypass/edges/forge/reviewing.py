@@ -1,25 +1,34 @@
 """Reviews as GitHub keeps them, read as what each person said when.
 
 GitHub overwrites a review's state when it is dismissed; what it was, when that happened and who did it stand in the
-pull request's events. So does that its base was changed: what reviewers were shown before was another change, though it
-is the same commit. https://docs.github.com/en/rest/pulls/reviews, https://docs.github.com/en/rest/using-the-rest-api/issue-event-types#review_dismissed
+pull request's events: an approval that they say was dismissed is gone, whatever state it is shown in. So does that its
+base was changed, or its head moved by force: what reviewers were shown before was another change, whatever commit is
+shown on a review. https://docs.github.com/en/rest/pulls/reviews, https://docs.github.com/en/rest/using-the-rest-api/issue-event-types#review_dismissed
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from daypass.core.approval import Account, Review
 from daypass.core.errors import EdgeError
+from daypass.core.window import format_instant
 from daypass.edges.github.fields import Fields
 from daypass.edges.shown import shown
 
 _SAID = {"APPROVED": "approved", "CHANGES_REQUESTED": "rejected"}
 _SILENT = ("COMMENTED", "PENDING")
-_BASE_CHANGED = ("base_ref_changed", "automatic_base_change_succeeded")
+_TURNS: Mapping[str, str] = MappingProxyType(
+    {
+        "base_ref_changed": "the base of the request was changed",
+        "automatic_base_change_succeeded": "the base of the request was changed",
+        "head_ref_force_pushed": "the branch was pushed to by force",
+    }
+)
 """https://docs.github.com/en/rest/using-the-rest-api/issue-event-types"""
 
 _WAS = {"approved": "approved", "changes_requested": "rejected", "commented": ""}
@@ -45,12 +54,12 @@ def reviews_of(found: Sequence[Any], events: Sequence[Any], who: Callable[[Any, 
     """Return what was said, oldest first. ``who`` resolves a user object, told what they said.
 
     Comments say nothing. A dismissed approval was given and later withdrawn, whoever dismissed it. A dismissed rejection
-    is withdrawn only by who gave it: nobody else takes a person's no away. An approval is withdrawn as well when the base
-    is changed after it. Raises EdgeError for a review that cannot be
-    read, and for a dismissal that the events do not tell of.
+    is withdrawn only by who gave it: nobody else takes a person's no away. An approval from before the base was changed,
+    or the head moved by force, is void. Raises EdgeError for a review that cannot be read, and for a dismissal that the
+    events do not tell of.
     """
     dismissals = _dismissals(events)
-    turned = max((Fields("an event", one).instant("created_at") for one in events if _turns(one)), default=None)
+    turned, turn = max(_turned(events), default=(None, ""))
     said: list[tuple[datetime, int, int, Review]] = []
     for one in found:
         fields = Fields("a review", one)
@@ -58,7 +67,7 @@ def reviews_of(found: Sequence[Any], events: Sequence[Any], who: Callable[[Any, 
         if state in _SILENT:
             continue
         fields = Fields(f"review {number}", one)
-        gone = _dismissal(number, dismissals) if state == "DISMISSED" else None
+        gone = _dismissal(number, dismissals) if state == "DISMISSED" or number in dismissals else None
         word = gone.was if gone is not None else _SAID.get(state)
         if word is None:
             raise EdgeError(f"review {number} has a state that is not known here: {shown(state)!r}")
@@ -66,14 +75,14 @@ def reviews_of(found: Sequence[Any], events: Sequence[Any], who: Callable[[Any, 
             continue
         user, at = fields.value("user"), fields.instant("submitted_at")
         by = who(user, word if gone is None else "withdrawn")
-        said.append((at, number, 0, Review(by, word, fields.oid_or_absent("commit_id"), at, str(number), _words(one))))
+        late = word == "approved" and turned is not None and at <= turned
+        void = f"it was given at {format_instant(at)}, and {turn}" if late else ""
+        shown_on = fields.oid_or_absent("commit_id")
+        said.append((at, number, 0, Review(by, word, shown_on, at, str(number), _words(one), void=void)))
         mine = isinstance(user, dict) and gone is not None and gone.by == user.get("id") and gone.by > 0
         if gone is not None and (word == "approved" or mine):
             back = Review(by, "withdrawn", fields.oid_or_absent("commit_id"), gone.at, f"{number}-dismissed")
             said.append((gone.at, number, 1, back))
-        elif word == "approved" and turned is not None and at <= turned:
-            back = Review(by, "withdrawn", fields.oid_or_absent("commit_id"), turned, f"{number}-base-changed")
-            said.append((turned, number, 1, back))
     return tuple(_without_late_withdrawals([entry[3] for entry in sorted(said, key=lambda entry: entry[:3])]))
 
 
@@ -96,8 +105,15 @@ def _without_late_withdrawals(said: list[Review]) -> list[Review]:
     return kept
 
 
-def _turns(event: Any) -> bool:
-    return Fields("an event", event).text("event") in _BASE_CHANGED
+def _turned(events: Sequence[Any]) -> Iterator[tuple[datetime, str]]:
+    """Yield when a request became another one before its merge, and how."""
+    told = [Fields("an event", one) for one in events]
+    merged = min((one.instant("created_at") for one in told if one.text("event") == "merged"), default=None)
+    for one in told:
+        words = _TURNS.get(one.text("event"))
+        if words is not None and (merged is None or one.instant("created_at") <= merged):
+            at = one.instant("created_at")
+            yield at, f"{words} at {format_instant(at)}"
 
 
 def _dismissals(events: Sequence[Any]) -> Mapping[int, _Dismissal]:
