@@ -273,8 +273,3 @@ def test_people_with_keys_are_no_matter_and_many_are_counted():
     (told,) = [f for f in probe(policy(directory_people=crowd, daypass=SETTINGS)) if f.code == "unsigned-approvers"]
     assert "p0, p1, p2, p3, p4, p5, p6, p7 and 1 more" in told.message
     assert "dan" not in told.message
-
-
-def test_limits_unsigned_is_for_the_local_forge_alone():
-    found = policy(daypass=local("refuse").replace("kind: local", "kind: github, repository: acme/access"))
-    assert any("limits.unsigned is for the local one" in finding.message for finding in found.broken)

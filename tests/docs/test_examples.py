@@ -30,7 +30,15 @@ EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}}
 AT_GITHUB = ("report", "doctor", "form", "answer", "refresh")
 NEVER_END = ("watch",)
 """What is shown by tests of its own: it runs until it is stopped."""
-MADE_BY_OTHERS = ("orders-db/alice-1a2b", "krl bastion", "--branch my-branch", "--head my-branch", "alice.yaml")
+MADE_BY_OTHERS = (
+    "orders-db/alice-1a2b",
+    "orders-db/alice-x7k2",
+    "alice-20261120-90546b",
+    "krl bastion",
+    "--branch my-branch",
+    "--head my-branch",
+    "alice.yaml",
+)
 """Examples that name what only their reader has; their words are held to the verb's options all the same."""
 GRANT = """\
 version: 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from kept import TOP
 
 from driver import Access
 
@@ -335,3 +336,31 @@ def test_requirements_that_name_no_daypass_install_nothing_by_its_name(hosted: A
 
 def test_its_exit_code_is_daypasss(hosted: Access) -> None:
     assert Runner(hosted.top).run("check", "--no-such-option", expect=2).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "expect", "word"),
+    [
+        ("forge:\n  repository: acme/access\n  kind: github\n", 0, "ran status"),
+        ('"forge": {"kind": "github", "repository": "acme/access"}\n', 0, "ran status"),
+        ("forge: {kind: local}\n", 0, "a forge of kind local, so there is nothing to do here"),
+        ("forge: {kind: github\n", 10, "the settings of main do not read"),
+    ],
+)
+def test_what_settings_say_is_asked_of_daypass_however_it_is_written(
+    access: Access, tmp_path: Path, settings: str, expect: int, word: str
+) -> None:
+    """The script of a repository that builds daypass from itself, as this one does."""
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text(encoding="utf-8")
+    access.write(path, text.replace("forge: {kind: local}\n", settings))
+    access.write(".github/daypass/run", (TOP / ".github/daypass/run").read_text(encoding="utf-8"))
+    access.commit("settings, however they are written")
+    home = tmp_path / "daypass/bin"
+    home.mkdir(parents=True)
+    (tmp_path / "daypass/ready").touch()
+    real = HOME / "bin/daypass"
+    (home / "daypass").write_text(f'#!/bin/sh\n[ "$3" = forge ] && exec {real} "$@"\necho "ran $*"\n', encoding="utf-8")
+    (home / "daypass").chmod(0o755)
+    said = Runner(access.top).run("status", expect=expect, DAYPASS_HOME=None, RUNNER_TEMP=str(tmp_path))
+    assert word in said.stdout + said.stderr

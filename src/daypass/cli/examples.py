@@ -33,6 +33,7 @@ EXAMPLES: dict[str, str] = {
     "can": "daypass can alice staging deploy -q || echo no",
     "codeowners": "daypass codeowners --check\ndaypass codeowners --who grants/orders-db/any.yaml",
     "doctor": "daypass doctor\ndaypass doctor --fix --yes",
+    "forge": "daypass forge",
     "form": "daypass form --check",
     "answer": 'daypass answer "$GITHUB_EVENT_PATH"   # in a workflow that an issue or a comment starts',
     "refresh": "daypass refresh",

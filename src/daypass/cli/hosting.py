@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import UsageError
 
@@ -54,16 +55,26 @@ def read_hosting(repository: str, auth: str, bot: str) -> Hosting | None:
 
 def settings_for(text: str, hosting: Hosting) -> str:
     """Return the settings with the forge at GitHub. Raises UsageError where the line to change is not the usual one."""
-    named = hosting.forge_line if hosting.bot else hosting.forge_line.removesuffix("}")
-    if any(line.startswith((f"{named},", f"{named}}}") if not hosting.bot else named) for line in text.splitlines()):
+    wanted, now = _forge_of(f"{hosting.forge_line}\n"), _forge_of(text)
+    if {**now, **wanted} == now:
         return text
     changed, times = _LOCAL.subn(lambda _: hosting.forge_line, text)
-    if times != 1:
+    if times != 1 or _forge_of(changed) != wanted:  # what the line says is read by the one reader of settings
         raise UsageError(
             "policies/daypass.yaml names its forge in a way that init does not change",
             hint=f"write there: {hosting.forge_line}",
         )
     return changed
+
+
+def _forge_of(text: str) -> Mapping[str, Any]:
+    """Return what settings say of the forge, every value as text; nothing where they do not read."""
+    from daypass.core.files.document import POLICY_LIMIT, read
+    from daypass.core.policy.policies import SETTINGS
+
+    document = read(SETTINGS, text.encode(), limit=POLICY_LIMIT)
+    found = {} if isinstance(document, tuple) else document.value.get("forge", {})
+    return found if isinstance(found, dict) else {}
 
 
 def as_bytes(content: str | bytes) -> bytes:

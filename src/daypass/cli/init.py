@@ -104,7 +104,7 @@ def init(
     founding.begin()
     wanted = template_files("example" if example else "plain", founding.person(), founding.signing_key())
     text = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock)
-    wanted["policies/daypass.yaml"] = _unsigned(text, signed=bool(founding.signing_key()), hosted=bool(hosting))
+    wanted["policies/daypass.yaml"] = _unsigned(text, signed=bool(founding.signing_key()))
     wanted["policies/ledger.pub"] = founding.key(signer, public_key)
     written, kept = founding.write(moving.files(wanted) if moving else wanted)
     changed = moving.change(kept) if moving else []
@@ -127,18 +127,10 @@ def init(
     )
 
 
-_ACCEPTED = ", unsigned: accept}   # nobody here has an SSH key: one person can play all of them"
-
-
-def _unsigned(text: str, *, signed: bool, hosted: bool) -> str:
-    """Say what becomes of what nobody signed: the local forge alone needs to be told, others know who somebody is."""
-    if hosted:
-        return text.replace(_ACCEPTED, "}")
-    if signed:
-        return text.replace(
-            "additions: 100}}", "additions: 100}, unsigned: refuse}   # what nobody signed counts for nothing"
-        )
-    return text
+def _unsigned(text: str, *, signed: bool) -> str:
+    """Let what nobody signed count for nothing where the founder signs."""
+    told = "additions: 100}, unsigned: refuse}   # on the local forge, what nobody signed counts for nothing"
+    return text.replace("additions: 100}}", told) if signed else text
 
 
 def _settings(text: str, signer: str, simulated_clock: bool) -> str:

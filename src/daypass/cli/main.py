@@ -51,6 +51,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "can": ("daypass.cli.can:can", "exit 0 when access exists at this instant, 20 when not"),
     "codeowners": ("daypass.cli.codeowners:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
     "doctor": ("daypass.cli.doctor:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),
+    "forge": ("daypass.cli.forge:forge", "print the kind of forge that main's settings name, for scripts"),
     "form": ("daypass.cli.form:form", "write the issue form that people ask with, from the catalogue, or check it"),
     "answer": ("daypass.cli.form:answer", "answer an issue or a comment that asks for access"),
     "refresh": ("daypass.cli.refresh:refresh", "propose the generated files that main has outgrown"),

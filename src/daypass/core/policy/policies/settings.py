@@ -38,9 +38,6 @@ def _forge(sheet: Sheet, notes: Notes) -> Mapping[str, Any]:
     if forge["kind"] == "github" and "repository" not in forge:
         message = "a forge of kind github needs the repository that it serves"
         notes.add("forge-incomplete", sheet.place("forge"), message, "add repository: owner/name")
-    if forge["kind"] != "local" and "unsigned" in sheet.data.get("limits", {}):
-        message = f"a forge of kind {forge['kind']} knows who somebody is; limits.unsigned is for the local one"
-        notes.add("forge-incomplete", sheet.place("limits", "unsigned"), message, "remove it")
     for key in ("repository", "bot", "teams"):
         if forge["kind"] == "local" and key in forge:
             message = f"a forge of kind local has no {key}"
