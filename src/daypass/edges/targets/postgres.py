@@ -22,7 +22,7 @@ from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.numbers import Trace, join
 from daypass.edges.targets.postgres_batch import Batch, Job, followed, job_of, order_of
 from daypass.edges.targets.postgres_connect import Server, read_address
-from daypass.edges.targets.postgres_health import look_around
+from daypass.edges.targets.postgres_health import look_around, not_revocable
 from daypass.edges.targets.postgres_numbers import Names
 from daypass.edges.targets.postgres_offers import database_of, not_given
 from daypass.edges.targets.postgres_options import read_options
@@ -57,7 +57,11 @@ def from_environment(settings: TargetSettings, environ: Mapping[str, str], known
             hint=f"put the server's address into {variable}: postgresql://user:password@host:5432/database",
         )
     server = Server(name, variable, read_address(name, variable, url, tls))
-    return PostgresTarget(name, server, databases=databases, resources=_by_role(known), named=known.named)
+    resources = _by_role(known)
+    exclusive = frozenset(role for role, given in resources.items() if given & known.exclusive)
+    return PostgresTarget(
+        name, server, databases=databases, resources=resources, named=known.named, exclusive=exclusive
+    )
 
 
 def _by_role(known: Known) -> Mapping[str, frozenset[str]]:
@@ -77,7 +81,8 @@ class PostgresTarget:
     """What one server holds. Implements ports.Target and ports.Numbering.
 
     ``databases`` are those that schemas may be named in, and ``resources`` say for a role which resources are meant by
-    membership in it, where others gave that. ``named`` are the resources and privileges that the catalogue gives here.
+    membership in it, where others gave that. ``named`` are the resources and privileges that the catalogue gives here,
+    and ``exclusive`` the roles in which nobody may be but by a grant.
     """
 
     abilities = Abilities(
@@ -98,11 +103,13 @@ class PostgresTarget:
         databases: frozenset[str] = frozenset(),
         resources: Mapping[str, frozenset[str]] = MappingProxyType({}),
         named: frozenset[tuple[str, str]] = frozenset(),
+        exclusive: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.server = server
         self.resources = resources
         self.named = named
+        self.exclusive = exclusive
         self.databases = databases | {server.home}
         self._clock: datetime | None = None
         self._seen = _Seen({}, {}, {})
@@ -113,8 +120,10 @@ class PostgresTarget:
         Changes nothing. Raises EdgeError when it cannot be reached.
         """
         found = self.server.twice(look_around)
+        facts, concerns = self.server.twice(lambda session: not_revocable(session, self.exclusive))
         marks = [Mark(self.name, resource, privilege) for resource, privilege in self.named]
-        return replace(found, concerns=(*found.concerns, *not_given(self.server, self.databases, marks)))
+        concerns = [*found.concerns, *concerns, *not_given(self.server, self.databases, marks)]
+        return replace(found, facts=(*found.facts, *facts), concerns=tuple(concerns))
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement of ours, and memberships that others gave in roles that we may give.

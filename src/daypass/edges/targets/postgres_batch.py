@@ -22,7 +22,7 @@ from daypass.core.plan import Action, Entitlement
 from daypass.edges.handover import seal
 from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_connect import Server, Session
-from daypass.edges.targets.postgres_look import Look, Role
+from daypass.edges.targets.postgres_look import GRANTED_BY, Look, Role
 from daypass.edges.targets.postgres_numbers import Names, follow
 from daypass.edges.targets.postgres_offers import advice, in_part
 from daypass.edges.targets.postgres_privilege import (
@@ -56,6 +56,7 @@ class Job:
     done: Done | None = None
     statements: list[sql.Composed] = field(default_factory=list)
     lost: tuple[int, int] | None = None
+    closes: bool = False
 
     @property
     def entitlement(self) -> Entitlement:
@@ -128,7 +129,7 @@ class Batch:
 
     def _attempt(self, session: Session) -> None:
         for job in self._jobs:
-            job.done, job.statements, job.lost = None, [], None
+            job.done, job.statements, job.lost, job.closes = None, [], None, False
         self._look(session)
         self._change(session)
 
@@ -223,7 +224,9 @@ class Batch:
             self._make(session, name, bridge_of(job.entitlement))
         elif here.members and not privilege.leads(here.roles, here.databases, self._database):
             # Whoever is still on a bridge that leads nowhere lost access long ago: it must not come back with another's.
-            session.execute(say.leave(name, here.members))
+            for member in here.members:
+                for statement in self._seen.leave(session, name, member):
+                    session.execute(statement)
         for statement in say.lead(name, privilege):
             session.execute(statement)
         if privilege.in_schema:
@@ -254,9 +257,9 @@ class Batch:
             self._seen.check_principal(job.member, job.privilege)
             job.statements = [say.join(job.bridge, job.member, job.privilege)]
         else:
-            self._prepare_removal(job)
+            self._prepare_removal(session, job)
 
-    def _prepare_removal(self, job: Job) -> None:
+    def _prepare_removal(self, session: Session, job: Job) -> None:
         member = self._seen.roles.get(job.member)
         role = self._seen.roles.get(job.privilege.member_of)
         bridge = self._bridge(job)
@@ -266,9 +269,9 @@ class Batch:
             if role is None:
                 return
             self._seen.check_role(job.privilege.member_of)
-            job.statements = [say.revoke(job.privilege.member_of, job.member)]
+            job.statements = self._seen.leave(session, job.privilege.member_of, job.member, passed_on=False)
         elif bridge is not None:
-            job.statements = [say.leave(job.bridge, [job.member])]
+            job.statements = self._seen.leave(session, job.bridge, job.member)
         what = role or bridge
         if what is not None:
             job.lost = (member.oid, what.oid)
@@ -321,14 +324,29 @@ class Batch:
                     session.execute(statement)
         except psycopg.Error as error:
             _pass_on_death(session, error)
-            closed = say.close_login(job.login, job.bridge if job.bridge in self._seen.leads else None)
             owns = isinstance(error, psycopg.errors.DependentObjectsStillExist)
-            if job.login and owns and job.statements != closed:
+            if job.login and owns and not job.closes:
                 # Objects that the login owns forbid dropping it; nobody comes in by it any more all the same.
-                job.statements = closed
-                self._alone(session, job)
+                self._close(session, job)
             else:
-                job.done = Done(said(error))
+                job.done = Done(said(error) + self._who_may(session, error, job))
+
+    def _close(self, session: Session, job: Job) -> None:
+        job.closes = True
+        try:
+            left = self._seen.leave(session, job.bridge, job.login) if job.bridge in self._seen.leads else []
+        except EdgeError as error:
+            job.done = Done(error.message)
+        else:
+            job.statements = [say.close_login(job.login), *left]
+            self._alone(session, job)
+
+    def _who_may(self, session: Session, error: psycopg.Error, job: Job) -> str:
+        """Say what lets us manage a role of ours that somebody else made, as from version 16 on CREATEROLE does not."""
+        if not isinstance(error, psycopg.errors.InsufficientPrivilege) or self._seen.version < GRANTED_BY:
+            return ""
+        name = job.login if job.login and not job.adds else job.bridge
+        return f" (a superuser may run {say.administer(name, self._seen.user).as_string(session)})"
 
 
 def _pass_on_death(session: Session, error: psycopg.Error) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
+from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_connect import Session
+from daypass.edges.targets.postgres_look import GRANTED_BY, not_revoked
 from daypass.ports import Health
 
 _WHO: Final = b"""
@@ -17,7 +20,7 @@ SELECT current_user::text, r.rolsuper, r.rolcreaterole, r.rolcreatedb, r.rolrepl
     ARRAY(SELECT u.rolname::text FROM pg_roles u WHERE u.rolname = ANY(%s::text[])
           AND pg_has_role(r.oid, u.oid, 'MEMBER') ORDER BY 1),
     pg_has_role(r.oid, 'pg_signal_backend', 'USAGE'),
-    (SELECT count(*) FROM pg_roles u WHERE NOT u.rolcanlogin AND EXISTS (
+    (SELECT count(*) FROM pg_roles u WHERE NOT u.rolcanlogin AND u.oid <> r.oid AND EXISTS (
         SELECT FROM pg_auth_members a JOIN pg_auth_members mine ON mine.roleid = a.roleid
         WHERE a.member = u.oid AND mine.member = r.oid AND mine.admin_option)
         AND COALESCE(left(shobj_description(u.oid, 'pg_authid'), 13) <> '{"daypass":1,', true))
@@ -75,6 +78,34 @@ def _concerns(row: Any, roles: list[str], encoding: str) -> list[str]:
     if encoding != "UTF8":
         found.append(f"the database's encoding is {encoding}: names beyond ASCII may not be read")
     return found
+
+
+def not_revocable(session: Session, exclusive: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return facts and concerns about what we could not take away, from the version on that asks who granted it.
+
+    That is a concern for what daypass gave itself (by a login before this one), and for roles in which nobody may be but
+    by a grant: ``exclusive``.
+    """
+    if session.info.server_version // 10_000 < GRANTED_BY:
+        return [], []
+    user = session.execute(b"SELECT current_user::text").fetchall()[0][0]
+    rows = session.execute(say.FORESEEN).fetchall()
+    held = [row for row in rows if row[1]]
+    facts: list[str] = []
+    concerns: list[str] = []
+    for role, member, grantor, ours in held[:_MOST]:
+        where = concerns if ours or role in exclusive else facts
+        where.append(not_revoked(session, user, role, member, [grantor]))
+    if len(held) > _MOST:
+        concerns.append(f"{len(held) - _MOST} more memberships could not be revoked, as granted by others")
+    for role, member, *_ in rows:
+        if not member:
+            given = say.administer(role, user).as_string(session)
+            concerns.append(f"{role!r} was made by a login before this one: a superuser may run {given}")
+    return facts, concerns
+
+
+_MOST = 20
 
 
 def _names(roles: list[str], most: int = 5) -> str:

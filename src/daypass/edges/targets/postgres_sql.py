@@ -129,8 +129,40 @@ WHERE s.pid <> pg_backend_pid() AND r.rolsuper IS NOT TRUE
 A connection that did SET ROLE before stays that role until it ends, whatever was revoked meanwhile.
 """
 
-MAY_END: Final = b"SELECT pg_has_role(current_user, 'pg_signal_backend', 'USAGE')"
-"""Whether we may end other people's connections."""
+MAY_END: Final = b"SELECT pg_has_role(current_user, 'pg_signal_backend', 'USAGE'), current_user::text"
+"""Whether we may end other people's connections, and as whom we act: not always who logged in (SET ROLE)."""
+
+GRANTORS: Final = b"""
+SELECT u.rolname::text, m.rolname::text, g.rolname::text, pg_has_role(current_user, g.oid, 'USAGE')
+FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
+JOIN pg_roles g ON g.oid = a.grantor
+WHERE u.rolname = ANY(%s::text[]) ORDER BY 1, 2, 3
+"""
+"""Who granted the memberships in some roles, and whether we may revoke what they granted.
+
+From version 16 on a membership is there once for each grantor, and is revoked by them, by who has their privileges, or
+by a superuser (https://www.postgresql.org/docs/16/sql-revoke.html).
+"""
+
+FORESEEN: Final = b"""
+WITH me AS (SELECT oid FROM pg_roles WHERE rolname = current_user),
+marked AS (
+    SELECT d.objoid AS oid FROM pg_shdescription d
+    WHERE d.classoid = 'pg_authid'::regclass AND left(d.description, 13) = '{"daypass":1,'
+),
+administered AS (SELECT DISTINCT a.roleid AS oid FROM pg_auth_members a, me WHERE a.member = me.oid AND a.admin_option)
+SELECT u.rolname::text, m.rolname::text, g.rolname::text, a.roleid IN (SELECT oid FROM marked)
+FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
+JOIN pg_roles g ON g.oid = a.grantor
+WHERE (a.roleid IN (SELECT oid FROM marked) OR a.roleid IN (SELECT oid FROM administered))
+    AND a.member <> (SELECT oid FROM me) AND NOT pg_has_role(current_user, g.oid, 'USAGE')
+    AND (m.rolcanlogin OR a.member NOT IN (SELECT oid FROM marked))
+UNION ALL
+SELECT r.rolname::text, '', '', true FROM pg_roles r JOIN marked k ON k.oid = r.oid
+WHERE NOT pg_has_role(current_user, r.oid, 'USAGE WITH ADMIN OPTION')
+ORDER BY 1, 2, 3
+"""
+"""Memberships that we could not revoke, then roles of ours that we could neither give nor drop, from version 16 on."""
 
 _TABLES = {"read": ("SELECT",), "write": ("SELECT", "INSERT", "UPDATE", "DELETE")}
 _ALL = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
@@ -240,15 +272,15 @@ def join(bridge: str, member: str, privilege: Privilege) -> sql.Composed:
 _TRUTH: Final = {True: sql.SQL("TRUE"), False: sql.SQL("FALSE")}
 
 
-def leave(bridge: str, members: Iterable[str]) -> sql.Composed:
-    """Take members off a bridge, and whomever they let onto it."""
-    names = sql.SQL(", ").join(map(sql.Identifier, members))
-    return sql.SQL("REVOKE {} FROM {} CASCADE").format(sql.Identifier(bridge), names)
+def leave(bridge: str, member: str, grantor: str = "") -> sql.Composed:
+    """Take a member off a bridge, and whomever they let onto it; ``grantor`` as `revoke` has it."""
+    return sql.SQL("{} CASCADE").format(revoke(bridge, member, grantor))
 
 
-def revoke(role: str, member: str) -> sql.Composed:
-    """Take membership away that somebody else gave."""
-    return sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(role), sql.Identifier(member))
+def revoke(role: str, member: str, grantor: str = "") -> sql.Composed:
+    """Take membership away that somebody else gave; ``grantor`` is who did, "" where the version does not ask."""
+    by = sql.SQL(" GRANTED BY {}").format(sql.Identifier(grantor)) if grantor else sql.SQL("")
+    return sql.SQL("REVOKE {} FROM {}{}").format(sql.Identifier(role), sql.Identifier(member), by)
 
 
 def make_login(login: Login, *, exists: bool) -> list[sql.Composed]:
@@ -268,10 +300,9 @@ def drop_login(name: str) -> sql.Composed:
     return sql.SQL("DROP ROLE {}").format(sql.Identifier(name))
 
 
-def close_login(name: str, bridge: str | None) -> list[sql.Composed]:
+def close_login(name: str) -> sql.Composed:
     """Leave nothing of a login but its name, where objects that it owns forbid dropping it."""
-    closed: sql.Composed = sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(name))
-    return [closed, *([leave(bridge, [name])] if bridge is not None else [])]
+    return sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(name))
 
 
 def end_connections(lost: Iterable[tuple[int, int]]) -> sql.Composed:

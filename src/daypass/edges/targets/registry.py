@@ -21,10 +21,12 @@ class Known(NamedTuple):
     """What is known of a target without asking it: pairs of a resource and a privilege's canonical JSON.
 
     ``named`` are those that roles of the catalogue give there, ``held`` those that the ledger shows as ours or begun.
+    ``exclusive`` are the resources that lose what nobody granted.
     """
 
     named: frozenset[tuple[str, str]] = frozenset()
     held: frozenset[tuple[str, str]] = frozenset()
+    exclusive: frozenset[str] = frozenset()
 
 
 NOTHING = Known()
