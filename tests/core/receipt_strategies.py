@@ -17,8 +17,9 @@ from daypass.core.ledger.receipt import (
     Receipt,
     Refusal,
     Retirement,
+    Settled,
 )
-from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
 
 BEGIN = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -65,6 +66,7 @@ admissions = st.builds(
     approvals=st.lists(approvals, max_size=3).map(tuple),
     narrowed_from=st.one_of(st.just(""), oids),
 )
+numbers = st.sampled_from([(), (("member", "16401"),), (("member", "16402"), ("system", "7"))])
 changes = st.builds(
     Intended,
     st.sampled_from(Action),
@@ -80,7 +82,29 @@ bodies = st.one_of(
     st.builds(Retirement, grants, oids, oids),
     st.builds(Pulse, st.integers(0, 10**9), st.integers(0, 20)),
     st.builds(Intent, st.lists(changes, min_size=1, max_size=4).map(tuple), digests),
-    st.builds(Outcome, changes, ok=st.booleans(), error=texts, recovered=st.booleans(), handover=st.just("") | texts),
+    st.builds(
+        Outcome,
+        changes,
+        ok=st.booleans(),
+        error=texts,
+        recovered=st.booleans(),
+        handover=st.just("") | texts,
+        numbers=numbers,
+    ),
+    st.builds(
+        Settled,
+        st.builds(
+            Holding,
+            entitlements,
+            st.lists(grants, min_size=1, max_size=3, unique=True).map(tuple),
+            st.one_of(st.none(), instants),
+            numbers,
+        ),
+        adopted=st.booleans(),
+        by=texts,
+        reason=digests,
+        files=st.lists(st.tuples(grants, oids, oids), max_size=2).map(tuple),
+    ),
 )
 any_body = st.one_of(bodies, st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)))
 plain_receipts = st.builds(
