@@ -119,7 +119,11 @@ def test_who_is_outside_is_listed_as_invited(hub: Double, alice: User, access: A
     assert "invited, not accepted yet: it is no access until then" in said.out
     said = access.run("apply", "--at", "2026-11-20T09:05:00Z")
     assert "invited  101" in said.out
-    assert "; not accepted yet" in said.out
+    assert "; awaiting acceptance" in said.out
+    assert "No changes: 0 live as they should be, 1 awaiting acceptance." in said.out
+    assert "left, invited, awaiting acceptance" in access.run("status", "--at", "2026-11-20T09:05:00Z").out
+    assert "1 invited, awaiting acceptance: no access until then" in access.run("targets", expect=None).out
+    assert "[access-awaited]" in access.run("drift", "--at", "2026-11-20T09:05:00Z", expect=13).out
     plan = json.loads(access.run("plan", "--format", "json", "--at", AT).out)
     assert [one["principal"] for one in plan["offered"]] == ["101"]
     people.accept(hub, hub.account("acme"), alice)
@@ -140,3 +144,72 @@ def test_a_server_that_is_down_stops_nothing_elsewhere(hub: Double, alice: User,
     said = access.run("apply", "--at", AT, expect=14)
     assert "ok   + alice" in said.out
     assert "unread   acme-github: GitHub answered 401" in said.out
+
+
+LATER = "2026-11-20T09:30:00Z"
+
+
+def test_a_team_that_was_renamed_is_followed_and_everybody_is_told(hub: Double, alice: User, access: Access) -> None:
+    merge(access, access.ask(AT, resource="dba-team", role="member"))
+    access.run("apply", "--at", AT)
+    org = hub.account("acme")
+    org.teams["data"] = org.teams.pop("dba")
+    org.teams["data"].slug = "data"
+    said = access.run("apply", "--at", LATER).out
+    assert "renamed  101" in said
+    assert "the team 'dba' is called 'data' now" in said
+    assert "the team 'dba' is called 'data' now" in access.run("status", "--at", LATER).out
+    assert "[access-renamed]" in access.run("drift", "--at", LATER, expect=13).out
+    access.run("apply", "--at", "2026-11-20T11:00:00Z")
+    assert org.teams["data"].members == {}
+
+
+def test_of_a_team_that_was_made_anew_nobody_can_tell_until_somebody_settles_it(
+    hub: Double, alice: User, access: Access
+) -> None:
+    merge(access, access.ask(AT, resource="dba-team", role="member"))
+    access.run("apply", "--at", AT)
+    org = hub.account("acme")
+    del org.teams["dba"]
+    hub.team(org, "dba")
+    for verb in ("plan", "apply", "drift", "status"):
+        said = access.run(verb, "--at", LATER, expect=14)
+        assert "has its name" in said.out, verb
+    assert team(hub) == {}
+    assert "  unknown: 101 on dba-team: " in access.run("targets", expect=None).out
+    # Its end is no proof either: it is not recorded as taken away.
+    said = access.run("apply", "--at", "2026-11-20T11:00:00Z", expect=14).out
+    assert "unknown  101" in said
+    assert "- 101" not in said
+    (grant,) = Site(access.top).standing.holdings.values()
+    name = grant.grants[0]
+    again = ("--at", "2026-11-20T11:01:00Z")
+    said = access.run("ledger", "settle", name, "--reason", "looked", *again, expect=2)
+    assert "expected one of --adopt and --write-off" in said.err
+    said = access.run("ledger", "settle", name, "--adopt", "--reason", " ", *again, expect=2)
+    assert "expected a reason" in said.err
+    said = access.run("ledger", "settle", "dba-team/nobody", "--adopt", "--reason", "looked", *again, expect=1)
+    assert f"there is doubt about {name}" in said.err
+    said = access.run("ledger", "settle", f"grants/{name}.yaml", "--write-off", "--reason", "team was rebuilt", *again)
+    assert "Settled: 101 on dba-team is written off" in said.err
+    said = access.run("apply", "--at", "2026-11-20T11:02:00Z", expect=14)
+    assert "[written-off]" in said.out
+    assert Site(access.top).standing.holdings == {}
+    assert "written off; nobody has seen it gone" in access.run("audit", "history", "--grant", name, *again).out
+    access.run("audit", "verify", "--at", "2026-11-20T11:03:00Z")
+    assert "team was rebuilt" not in access.git("log", "-p", "--all")
+
+
+def test_a_team_that_was_made_anew_and_adopted_is_given_again(hub: Double, alice: User, access: Access) -> None:
+    merge(access, access.ask(AT, resource="dba-team", role="member"))
+    access.run("apply", "--at", AT)
+    org = hub.account("acme")
+    del org.teams["dba"]
+    hub.team(org, "dba")
+    (held,) = Site(access.top).standing.holdings.values()
+    access.run("ledger", "settle", held.grants[0], "--adopt", "--reason", "the same people", "--at", LATER)
+    access.run("apply", "--at", LATER)
+    assert team(hub) == {101: "member"}
+    access.run("apply", "--at", "2026-11-20T11:00:00Z")
+    assert team(hub) == {}
+    access.run("audit", "verify", "--at", "2026-11-20T11:03:00Z")

@@ -48,6 +48,8 @@ def test_our_access_and_other_peoples_are_counted_apart(access: Access) -> None:
         "clock_skew_seconds": None,
         "ours": 1,
         "unmanaged": 1,
+        "awaited": 0,
+        "unknown": [],
         "error": "",
         "hint": "",
     }

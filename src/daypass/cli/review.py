@@ -225,7 +225,8 @@ def _start_applier(site: Site) -> None:
 def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     """List open requests and what each waits for, live grants and the time that each has left, and what gives nothing.
 
-    What was merged and not applied yet is listed as well, and what stands on main and could not be proved.
+    What was merged and not applied yet is listed as well, and what stands on main and could not be proved. Targets that
+    answer within seconds are asked whether what was given is there; those that were not looked at are named.
     """
     from daypass.cli.apply import say_paused
     from daypass.cli.site import live_site
@@ -255,5 +256,26 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
         )
         codes.append(ExitCode.PARTIAL)
     refused = [refusal for _, refusal in sorted(site.standing.refusals.items())]
-    click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused), nl=False)
+    notes, doubtful = _at_targets(site, {a.entitlement for a in live if a.window.holds(instant)}, instant)
+    if doubtful:
+        codes.append(ExitCode.PARTIAL)
+    click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused, notes), nl=False)
     return int(worst(codes))
+
+
+_STATUS_PATIENCE = 5.0
+"""For how many seconds a status waits for targets."""
+
+
+def _at_targets(site: Any, live: set[Any], at: datetime) -> tuple[dict[Any, str], bool]:
+    """Return what the targets say of access beside that it is given, and whether they cannot tell of some."""
+    from daypass.core.plan import unknown_of
+    from daypass.pipeline.readings import Readings, notes_of
+
+    begun = {change.entitlement for change in site.standing.pending.values()}
+    wanted = {entitlement.target for entitlement in (*site.standing.holdings, *begun)}
+    targets = {name: target for name, target in site.targets().items() if name in wanted}
+    seen = Readings(targets, site.standing.holdings, at, begun).look(_STATUS_PATIENCE)
+    for name, why in sorted(seen.unreadable.items()):
+        say(f"daypass: target {name} was not looked at: {why}")
+    return notes_of(seen, live), bool(unknown_of(seen, live))

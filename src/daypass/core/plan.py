@@ -9,7 +9,7 @@ and 12 (the brake).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -241,7 +241,7 @@ def compute(
     """
     sorted_claims = _Sorted.of(claims, at)
     unreadable = observed.unreadable
-    unknown = _unknown(observed, sorted_claims)
+    unknown = unknown_of(observed, sorted_claims.live)
     removals = [
         _removal(holding, sorted_claims, invalid or {}, at)
         for entitlement, holding in holdings.items()
@@ -291,7 +291,7 @@ def compute(
     )
 
 
-def _unknown(observed: Observed, claims: _Sorted) -> dict[Entitlement, str]:
+def unknown_of(observed: Observed, live: Container[Entitlement]) -> dict[Entitlement, str]:
     """Return of what nobody can tell whether it exists, and why.
 
     What is gone by its number is gone. But while a grant of it is live it would be given again, to whoever bears the name
@@ -300,7 +300,7 @@ def _unknown(observed: Observed, claims: _Sorted) -> dict[Entitlement, str]:
     return {
         entitlement: one.why
         for entitlement, one in observed.found.items()
-        if one.there is None or (not one.there and one.why and entitlement in claims.live)
+        if one.there is None or (not one.there and one.why and entitlement in live)
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from typing import Generic, TypeVar, cast
 
 from daypass.core.clocks import skew
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Entitlement, Found, Holding, Numbers, Observed, by_number
+from daypass.core.plan import Entitlement, Found, Holding, Numbers, Observed, by_number, unknown_of
 from daypass.ports import Inviting, Numbering, TargetReader, Timed
 
 AT_ONCE = 8
@@ -169,6 +169,13 @@ class Readings:
         return Observed(frozenset(found), unreadable, frozenset(offered), by_numbers, skews)
 
 
+def notes_of(seen: Observed, live: Container[Entitlement]) -> dict[Entitlement, str]:
+    """Return what is to be said of entitlements beside that they are given; ``live`` are those that should exist."""
+    renamed = {e: one.why for e, one in seen.found.items() if one.there and one.why}
+    unknown = {e: f"nobody can tell whether it is there: {why}" for e, why in unknown_of(seen, live).items()}
+    return dict.fromkeys(seen.offered, "invited, awaiting acceptance") | renamed | unknown
+
+
 def numbers_of(
     holdings: Mapping[Entitlement, Holding], begun: Iterable[Entitlement] = ()
 ) -> dict[Entitlement, Numbers]:
@@ -180,24 +187,28 @@ def _reading(
     target: TargetReader, ours: Mapping[Entitlement, Numbers], clock: Callable[[], datetime] | None
 ) -> Callable[[], _Seen]:
     def read() -> _Seen:
-        found: Mapping[Entitlement, Found] = {}
         off: timedelta | None = None
         try:
             before = clock() if clock is not None else None
-            seen = target.observe()
+            seen = seen_at(target, ours)
             theirs = cast("Timed", target).clock() if target.abilities.tells_time else None
             if clock is not None and before is not None and theirs is not None:
                 off = skew(before, theirs, clock())
-            if target.abilities.numbers and ours:
-                found = cast("Numbering", target).find(ours)
-            offers = cast("Inviting", target).awaited() if target.abilities.invites else frozenset()
         except EdgeError as error:
             return _Seen(error=error.message)
         except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
             return _Seen(error=unforeseen(error))
-        return _Seen(by_number(seen, found), offers, found, skew=off)
+        return _Seen(seen.entitlements, seen.offered, seen.found, skew=off)
 
     return read
+
+
+def seen_at(target: TargetReader, ours: Mapping[Entitlement, Numbers]) -> Observed:
+    """Read one target, what is ours by its numbers. Raises EdgeError when it cannot tell."""
+    seen = target.observe()
+    found = cast("Numbering", target).find(ours) if target.abilities.numbers and ours else {}
+    offers = cast("Inviting", target).awaited() if target.abilities.invites else frozenset()
+    return Observed(by_number(seen, found), offered=offers, found=found)
 
 
 def unforeseen(error: Exception) -> str:

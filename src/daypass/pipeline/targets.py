@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from daypass.core.clocks import apart, skew
 from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Entitlement
-from daypass.pipeline.readings import AT_ONCE
+from daypass.core.plan import Entitlement, Holding
+from daypass.pipeline.readings import AT_ONCE, numbers_of, seen_at
 from daypass.ports import TargetReader
 
 TOLERANCE = timedelta(seconds=5)
@@ -25,7 +25,8 @@ class Look:
     ``error`` is why it could not be reached or read ("" when it was), ``hint`` what to do about that. ``skew`` is how far
     its clock is ahead of ours (negative: behind), as far as the time that the answer took lets one tell; None where it
     says no time. ``ours`` counts the entitlements that the ledger says we gave and that are there, ``unmanaged`` the
-    others; both are None where nobody can look.
+    others; both are None where nobody can look. ``awaited`` counts invitations that nobody has accepted, and ``unknown``
+    says of what was given why nobody can tell whether it is there.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Look:
     skew: timedelta | None = None
     ours: int | None = None
     unmanaged: int | None = None
+    awaited: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 def look_at(
@@ -53,9 +56,9 @@ def look_at(
     as well. ``only`` are the names to look at, all when it is empty. ``clock`` is read before and after each answer, as
     the difference of two clocks needs both.
     """
-    ours = frozenset(standing.holdings)
+    ours = standing.holdings
     begun = frozenset(change.entitlement for change in standing.pending.values())
-    lost = {entitlement.target for entitlement in ours | begun} - set(targets)
+    lost = {entitlement.target for entitlement in ours.keys() | begun} - set(targets)
     every = {**targets, **{name: _unnamed(name) for name in lost}}
 
     def look(item: tuple[str, TargetReader | EdgeError]) -> Look:
@@ -81,7 +84,7 @@ def _look(
     name: str,
     kind: str,
     target: TargetReader,
-    ours: frozenset[Entitlement],
+    ours: Mapping[Entitlement, Holding],
     begun: frozenset[Entitlement],
     clock: Callable[[], datetime],
 ) -> Look:
@@ -95,7 +98,7 @@ def _look(
     if not target.abilities.readable:
         return Look(name, kind, health.facts, tuple(concerns), skew=off)
     try:
-        seen = target.observe()
+        seen = seen_at(target, numbers_of({e: held for e, held in ours.items() if e.target == name}))
     except EdgeError as error:
         return Look(name, kind, health.facts, tuple(concerns), error.message, error.hint, off)
     return Look(
@@ -104,8 +107,13 @@ def _look(
         health.facts,
         tuple(concerns),
         skew=off,
-        ours=len(seen & ours),
-        unmanaged=len(seen - ours - begun),  # what a run that died may have given is not called somebody else's
+        ours=len(seen.entitlements & ours.keys()),
+        # What a run that died may have given is not called somebody else's.
+        unmanaged=len(seen.entitlements - ours.keys() - begun),
+        awaited=len(seen.offered),
+        unknown=tuple(
+            f"{e.principal} on {e.resource}: {f.why}" for e, f in sorted(seen.found.items()) if f.there is None
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from daypass.core.grant import GrantId
@@ -125,8 +126,9 @@ def status_text(
     at: datetime,
     landed: Mapping[GrantId, str] | None = None,
     refused: Sequence[Refusal] = (),
+    notes: Mapping[Entitlement, str] = MappingProxyType({}),
 ) -> str:
-    """Write open requests, live grants, and what gives nothing (yet)."""
+    """Write open requests, live grants, and what gives nothing (yet). ``notes`` say what the targets told of access."""
     lines = [f"Status at {format_instant(at)}", f"{len(waiting)} open{':' if waiting else ''}"]
     for found in waiting:
         lines += [f"  {line}" for line in gated_text(found).rstrip("\n").split("\n")]
@@ -138,6 +140,7 @@ def status_text(
             held = grant.entitlement in holdings
             left = f"{format_duration(grant.window.end - at)} left"
             state = left if held else f"{left}, not provisioned yet: `daypass apply`"
+            state = f"{left}, {notes[grant.entitlement]}" if grant.entitlement in notes else state
         lines.append(
             f"  {grant.grant:44} {grant.entitlement.principal}  until {format_instant(grant.window.end)}  {state}"
         )
@@ -157,6 +160,7 @@ def status_text(
         lines.append(
             f"  {gone.entitlement.principal}  {gone.entitlement.privilege}  on {gone.entitlement.resource} "
             f"({gone.entitlement.target})  {since}  [{', '.join(gone.grants)}]"
+            + (f"; {notes[gone.entitlement]}" if gone.entitlement in notes else "")
         )
     return joined(lines)
 
@@ -179,6 +183,7 @@ def status_json(
     at: datetime,
     landed: Mapping[GrantId, str] | None = None,
     refused: Sequence[Refusal] = (),
+    notes: Mapping[Entitlement, str] = MappingProxyType({}),
 ) -> str:
     """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
     grants = [
@@ -189,6 +194,7 @@ def status_json(
             "from": format_instant(g.window.start),
             "until": format_instant(g.window.end),
             "provisioned": g.entitlement in holdings,
+            "note": notes.get(g.entitlement, ""),
             "seconds_left": int((g.window.end - at).total_seconds()),
         }
         for g in live
@@ -203,6 +209,7 @@ def status_json(
             # Of what was ended early nobody wrote down since when it should be gone.
             "seconds_late": int((at - held.until).total_seconds()) if held.until and held.until <= at else None,
             "grants": list(held.grants),
+            "note": notes.get(held.entitlement, ""),
         }
         for held in _late(live, holdings, at)
     ]

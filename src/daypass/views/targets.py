@@ -58,6 +58,16 @@ class Look(Protocol):
         """How many of somebody else's are there; None where nobody can look."""
         ...
 
+    @property
+    def awaited(self) -> int:
+        """How many invitations nobody has accepted."""
+        ...
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Of what was given and nobody can tell whether it is there, why."""
+        ...
+
 
 def targets_text(looks: Sequence[Look]) -> str:
     """Write how targets were found, for people on a terminal."""
@@ -77,6 +87,9 @@ def _lines(look: Look) -> Iterable[str]:
     if look.ours is not None:
         more = "; `daypass drift` lists it" if look.unmanaged else ""
         yield f"  {look.ours} ours, {look.unmanaged} unmanaged{more}"
+    if look.awaited:
+        yield f"  {look.awaited} invited, awaiting acceptance: no access until then"
+    yield from (f"  unknown: {why}" for why in look.unknown)
     yield from (f"  concern: {concern}" for concern in look.concerns)
     if look.error:
         yield f"  error: {look.error}"
@@ -106,6 +119,8 @@ def _data(look: Look) -> dict[str, Any]:
         "clock_skew_seconds": None if look.skew is None else look.skew.total_seconds(),
         "ours": look.ours,
         "unmanaged": look.unmanaged,
+        "awaited": look.awaited,
+        "unknown": list(look.unknown),
         "error": look.error,
         "hint": look.hint,
     }
