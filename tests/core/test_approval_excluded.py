@@ -91,11 +91,68 @@ def test_coauthors_are_excluded_however_the_trailer_is_written(trailer: str) -> 
     assert excluded.unresolved == ()
 
 
-def test_text_about_coauthors_is_no_trailer() -> None:
-    message = (
-        "Explain co-authored-by: see bob@example.com\n\nSigned-off-by: Bob <bob@example.com>\nthe co-author agrees\n"
-    )
-    assert set(found(Made(message=message)).people) == {"alice"}
+@pytest.mark.parametrize(
+    "line",
+    [
+        "> Co-authored-by: Bob <bob@example.com>",
+        ">> | Co-authored-by: Bob <bob@example.com>",
+        "- Co-authored-by: Bob <bob@example.com>",
+        "* **Co-authored-by:** Bob <bob@example.com>",
+        "\u2022 Co-authored-by: Bob <bob@example.com>",
+        "1. Co-authored-by: Bob (bob@example.com)",
+        "`Co-authored-by: bob@example.com`",
+        "Co\u2011authored\u2011by: Bob <bob@example.com>",
+        "Co\u2013authored\u2013by: Bob <bob@example.com>",
+        "Co\u2212authored \u2014 by: Bob <bob@example.com>",
+        "Co\u00adauthored\u00adby: Bob <bob@example.com>",
+        "Co-auth\u200bored-by: Bob <bob@exam\u200bple.com>",
+        "\u2066Co-authored-by\u2069: Bob <bob@example.com>",
+        "C\u043e-\u0430uth\u043ered-by: Bob <bob@example.com>",
+        "C\u00f3-authored-by: Bob <bob@example.com>",
+        "\uff23\uff4f-authored-by\uff1a Bob <bob\uff20example.com>",
+        "Co-authored-by\ua789 Bob <bob@example.com>",
+        "Co-authored by Bob <bob@example.com>",
+        "Co-Developed-By: Bob <bob@example.com>",
+        "Coauthors: Carol <carol@example.com>, Bob <bob@example.com>",
+        "Pair-programmed-with: Bob <bob@example.com>",
+        "Author: Bob <bob@example.com>",
+    ],
+)
+def test_whom_a_person_would_read_as_having_made_the_change_is_excluded(line: str) -> None:
+    excluded = found(Made(message=f"Add\n\n{line}\n"))
+    assert excluded.people["bob"] == "co-authored commit cccccccccccc"
+    assert excluded.unresolved == ()
+
+
+@pytest.mark.parametrize("line", ["Signed-off-by: Bob <bob@example.com>", "> signed off by: bob@example.com"])
+def test_who_signed_off_is_excluded(line: str) -> None:
+    assert found(Made(message=f"Add\n\n{line}\n")).people["bob"] == "signed off commit cccccccccccc"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Explain co-authored-by: see bob@example.com",
+        "the co-author agrees: bob@example.com",
+        "Reviewed-by: Bob <bob@example.com>",
+        "Reported-by: Bob <bob@example.com>",
+        "\u0421\u043e\u0430\u0432\u0442\u043e\u0440\u0441\u0442\u0432\u043e: bob@example.com",
+        "\u65e5\u672c\u8a9e\u306e\u9577\u3044\u884c\u3067\u3059: bob@example.com",
+        "what? is this: bob@example.com",
+        "\u00e9t\u00e9? bob@example.com",
+        "authority: bob@example.com",
+    ],
+)
+def test_text_about_people_is_no_line_that_names_who_made_it(line: str) -> None:
+    excluded = found(Made(message=f"Add\n\n{line}\n"))
+    assert set(excluded.people) == {"alice"}
+    assert excluded.unresolved == ()
+
+
+def test_the_address_of_an_assistant_blocks_and_says_how_to_go_on() -> None:
+    (said,) = found(Made(message="x\n\nCo-Authored-By: Helper <noreply@helper.example>")).unresolved
+    assert said.startswith("commit cccccccccccc was co-authored by 'noreply@helper.example', which nobody")
+    assert said.endswith("for a program, take the line out of the message, and push the branch again")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +169,8 @@ def test_text_about_coauthors_is_no_trailer() -> None:
     ],
 )
 def test_an_identity_that_nobody_has_is_a_refusal(commit: Made, said: str) -> None:
-    assert found(commit).unresolved == (f"{said}, which nobody in the directory has",)
+    (told,) = found(commit).unresolved
+    assert told.startswith(f"{said}, which nobody in the directory has: for a person, add the address to theirs")
 
 
 def test_everybody_who_pushed_is_excluded() -> None:

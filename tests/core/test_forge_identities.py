@@ -51,6 +51,9 @@ def test_a_machine_of_the_forge_is_nobody_and_only_where_the_forge_says_so() -> 
         ("2+bosei@users.noreply.github.com", "bob"),
         ("2+another-name@users.noreply.github.com", "bob"),
         ("bosei@users.noreply.github.com", "bob"),
+        ("2+bosei_acme@users.noreply.github.com", "bob"),
+        ("2+bosei+night@users.noreply.github.com", "bob"),
+        ("2+bosei@users.noreply.ghe.example", ""),
         ("999+bosei@users.noreply.github.com", ""),
         ("999+nobody@users.noreply.github.com", ""),
     ],
@@ -60,6 +63,18 @@ def test_the_number_in_a_hidden_address_decides(address: str, who: str) -> None:
     found = excluded_people(machine, [Made(address)], "alice", DIRECTORY)
     assert ("bob" in found.people) is bool(who)
     assert bool(found.unresolved) is not bool(who)
+
+
+def test_hidden_addresses_of_another_server_name_the_accounts_there() -> None:
+    there = replace(PULL, server="ghe.example", machines=frozenset({"noreply@ghe.example"}))
+    made = [Made("2+bosei_acme@users.noreply.ghe.example", committer_email="noreply@ghe.example")]
+    found = excluded_people(there, made, "alice", DIRECTORY)
+    assert ("bob" in found.people, found.unresolved) == (True, ())
+    elsewhere = excluded_people(
+        there, [Made("2+bosei@users.noreply.github.com", "alice@example.com")], "alice", DIRECTORY
+    )
+    assert "bob" not in elsewhere.people
+    assert len(elsewhere.unresolved) == 1
 
 
 def test_at_github_a_person_is_their_number_unless_the_server_is_another() -> None:

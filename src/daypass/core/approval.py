@@ -74,7 +74,7 @@ class Pull:
     ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
     asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
     among the pushers. ``pushed_at`` is when the head moved last, None where it is not known to have moved.
-    A ``draft`` is not merged.
+    A ``draft`` is not merged. ``server`` is the host whose hidden addresses (users.noreply.HOST) name accounts by number.
     ``reason`` is what was said when it was opened, "" where the forge keeps that in its own page.
     """
 
@@ -91,6 +91,7 @@ class Pull:
     origin: str = ""
     machines: frozenset[str] = frozenset()
     pushed_at: datetime | None = None
+    server: str = "github.com"
     draft: bool = False
     reason: str = ""
 

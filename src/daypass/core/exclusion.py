@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import Protocol
@@ -11,10 +12,34 @@ from daypass.core.approval import Account, Excluded, Pull
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import Oid
 
-_COAUTHOR = re.compile(r"\s*co[-_ ]?author(?:ed)?[-_ ]?by\s*[:=]", re.IGNORECASE)
-_BETWEEN = re.compile(r"[\s<>,;\"']+")
-_NOREPLY = re.compile(r"(?:(?P<id>[0-9]{1,18})\+)?(?P<login>[a-z0-9-]+)@users\.noreply\.github\.com")
+_GAP = "[^a-z?]{0,8}"
 
+
+def _words(text: str) -> str:
+    """Return a pattern for any of some words in which a letter that is not ASCII, shown as "?", may stand for any."""
+    words = sorted(text.split(), key=len, reverse=True)
+    return "(?:" + "|".join("".join(_GAP if c == "-" else f"[{c}?]" for c in word) for word in words) + ")"
+
+
+_CO, _BY = _words("co"), _words("by with")
+_TOGETHER = _words("author authored developed written committed created")
+_ALONE = _words(
+    "author authors authored developer developers developed writer written committer committed creator created "
+    "signed-off sign-off pair paired pair-programmed pair-programming"
+)
+_NAMES = re.compile(
+    rf"[^a-z?]*(?P<label>{_CO}{_GAP}{_TOGETHER}{_GAP}{_BY}(?![a-z?])"
+    rf"|(?:{_CO}{_GAP})?{_ALONE}(?:{_GAP}{_BY})?(?=[^a-z?:=]{{0,8}}[:=]))[^a-z?:=]{{0,8}}[:=]?"
+)
+"""What begins a line by which somebody's name stands on a change, after whatever quotes or bullets it.
+
+Co-author and the like in every form; who signed off passed the change on as theirs to give (https://developercertificate.org).
+"""
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Me", "Mn"})
+_COLONS = str.maketrans(dict.fromkeys("\u02d0\u0589\u05c3\u2236\ua789\ufe55\uff1a", ":"))
+_BETWEEN = re.compile(r"[\s<>,;\"'()\[\]`]+")
+_HIDDEN = re.compile(r"(?:(?P<id>[0-9]{1,18})\+)?(?P<login>[^@\s]{1,100})@(?P<host>[^@\s]+)")
 
 _NAMED = 20
 """So many whom nobody knows are named one by one: a message may name them by the hundred thousand."""
@@ -49,7 +74,7 @@ def excluded_people(pull: Pull, commits: Sequence[CommitLike], subject: str, dir
 
     An identity that nobody in the directory has is left in ``unresolved``: it could be the approver under another name.
     """
-    finder = _Finder(directory, pull.machines)
+    finder = _Finder(directory, pull.machines, pull.server)
     finder.add(subject, "receives the access")
     finder.account(pull.opened_by, "opened the request", f"pull request {pull.number} was opened by")
     for account in pull.pushers:
@@ -59,17 +84,18 @@ def excluded_people(pull: Pull, commits: Sequence[CommitLike], subject: str, dir
         short = commit.oid[:12]
         finder.address(commit.author_email, "authored", short)
         finder.address(commit.committer_email, "committed", short)
-        for email in _coauthors(commit.message):
-            finder.address(email, "co-authored", short)
+        for verb, email in _named(commit.message):
+            finder.address(email, verb, short)
     return finder.found()
 
 
 class _Finder:
     """Gathers people and what they did, in the order found."""
 
-    def __init__(self, directory: Directory, machines: frozenset[str]) -> None:
+    def __init__(self, directory: Directory, machines: frozenset[str], server: str) -> None:
         self._directory = directory
         self._machines = machines
+        self._hidden_at = f"users.noreply.{server}"
         self._reasons: dict[str, dict[str, str]] = {}
         self._unresolved: dict[str, None] = {}
 
@@ -95,7 +121,11 @@ class _Finder:
         if person is not None:
             self.add(person.handle, f"{verb} commit {commit}", verb)
         else:
-            self._unresolved[f"commit {commit} was {verb} by {email!r}, which nobody in the directory has"] = None
+            how = "for a person, add the address to theirs in policies/directory (also)"
+            if verb in _SAID_IN_MESSAGES:
+                how += "; for a program, take the line out of the message, and push the branch again"
+            text = f"commit {commit} was {verb} by {email!r}, which nobody in the directory has: {how}"
+            self._unresolved[text] = None
 
     def found(self) -> Excluded:
         """Return what was gathered."""
@@ -116,10 +146,11 @@ class _Finder:
         """Read the address that a forge writes for people who hide theirs.
 
         https://docs.github.com/en/account-and-profile/reference/email-addresses-reference: it carries the account's id
-        and login. The id decides: a login that was given up may be somebody else's today.
+        and login. The id decides: a login that was given up may be somebody else's today. The numbers of another server
+        are other people's.
         """
-        match = _NOREPLY.fullmatch(email.strip().lower())
-        if match is None:
+        match = _HIDDEN.fullmatch(email.strip().lower())
+        if match is None or match["host"] != self._hidden_at:
             return None
         by_id = self._directory.by_forge_id(int(match["id"])) if match["id"] else None
         by_login = self._directory.by_login(match["login"])
@@ -128,24 +159,44 @@ class _Finder:
         return by_id or by_login
 
 
-def _coauthors(message: str) -> Iterator[str]:
-    """Yield the address of every co-author, wherever in the message and however git or people spell the trailer.
+_SAID_IN_MESSAGES = ("co-authored", "signed off")
 
-    A trailer without an address is yielded as its text, which nobody's address equals, so that it is refused. Each line
-    is looked at once: a message may be as long as its writer likes, and must not hold up everybody's requests.
+
+def _named(message: str) -> Iterator[tuple[str, str]]:
+    """Yield what a message says somebody did, and their address, however git or people spell the line.
+
+    Quotes, bullets, invisible characters, other hyphens, colons and letters that look alike change nothing: a person
+    would read the name. A line without an address is yielded as its text, which nobody's address equals, so that it is
+    refused. Each line is looked at once: a message may be as long as its writer likes, and must not hold up everybody's
+    requests.
     """
-    trailer: list[str] = []
-    for line in message.splitlines():
-        match = _COAUTHOR.match(line)
-        if match is not None:
-            yield from _addresses(trailer)
+    verb, trailer = "", list[str]()
+    for raw in message.splitlines():
+        line = raw if raw.isascii() else _plain(raw)
+        match = _NAMES.match(_skeleton(line))
+        if match is not None and 2 * match["label"].count("?") <= len(match["label"]):
+            yield from ((verb, email) for email in _addresses(trailer))
+            verb = "signed off" if match["label"].startswith("s") else "co-authored"
             trailer = [line[match.end() :]]
         elif trailer and line[:1].isspace() and line.strip():
             trailer.append(line)  # git folds a trailer over lines that begin with a space
         else:
-            yield from _addresses(trailer)
+            yield from ((verb, email) for email in _addresses(trailer))
             trailer = []
-    yield from _addresses(trailer)
+    yield from ((verb, email) for email in _addresses(trailer))
+
+
+def _plain(line: str) -> str:
+    """Return a line as it looks: without what cannot be seen, and in plain characters where these look the same."""
+    shown = unicodedata.normalize("NFKC", line.translate(_COLONS))
+    return "".join(c for c in shown if c == "\t" or unicodedata.category(c) not in _UNSEEN)
+
+
+def _skeleton(line: str) -> str:
+    """Return a line's letters in lower case, "?" for each that is not ASCII and a space for a real question mark."""
+    if line.isascii():
+        return line.lower().replace("?", " ")
+    return "".join(c.lower().replace("?", " ") if c.isascii() else "?" if c.isalpha() else " " for c in line)
 
 
 def _addresses(trailer: list[str]) -> Iterator[str]:

@@ -41,7 +41,7 @@ _NAMED = 8
 _OPEN = 3
 """How many grants are shown without a click."""
 
-_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})")
 _KIND = {
     "new": "a new grant",
     "widen": "gives more than before",

@@ -30,7 +30,6 @@ from daypass.edges.shown import shown
 
 MAIN = "main"
 _ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
-_WEB_FLOW = "noreply@github.com"
 _MAIN_MOVES = f"activity of {MAIN}"
 ACTIONS = Bot("github-actions[bot]", 41898282)
 """The account of every workflow's own token: https://docs.github.com/en/actions/concepts/security/github_token"""
@@ -179,9 +178,10 @@ class GitHubReader:
         if state not in ("open", "closed"):
             raise EdgeError(f"GitHub's answer about {fields.what}: expected open or closed, got {shown(state)!r}")
         ref = fields.text("head.ref")
-        machines = {_WEB_FLOW}
+        server = self._api.server
+        machines = {f"noreply@{server}"}  # what is edited in a browser is committed by
         if self._bot is not None:
-            machines.add(f"{self._bot.id}+{self._bot.login}@users.noreply.github.com".lower())
+            machines.add(f"{self._bot.id}+{self._bot.login}@users.noreply.{server}".lower())
         return Pull(
             number=fields.number("number"),
             title=shown(fields.text("title")),
@@ -192,6 +192,7 @@ class GitHubReader:
             branch=ref if self._at_home(fields) else f"{self._owner_of(fields)}:{ref}",
             head=fields.oid("head.sha"),
             machines=frozenset(machines),
+            server=server,
             draft=fields.value("draft") is True,
         )
 

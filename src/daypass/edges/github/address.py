@@ -36,3 +36,13 @@ def read_base(base: str) -> Base:
     if parts.username or parts.password or not host or parts.query or parts.fragment:
         raise InvalidError(f"expected the address of GitHub's API alone, got one of {host!r} with more")
     return Base(host, port, parts.scheme == "https", local)
+
+
+def server_of(base: str) -> str:
+    """Return the host that people know a GitHub server by, which its hidden addresses end in, from its API's address.
+
+    An API on this machine stands for github.com.
+    https://docs.github.com/en/enterprise-server@latest/rest/using-the-rest-api/getting-started-with-the-rest-api
+    """
+    found = read_base(base)
+    return "github.com" if found.local else found.host.removeprefix("api.")

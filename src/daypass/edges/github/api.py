@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from github import Auth
 
 from daypass.edges.github.access import Access, access_from
-from daypass.edges.github.address import API
+from daypass.edges.github.address import API, server_of
 from daypass.edges.github.refusals import LONGEST_WAIT, ApiError, date_of, limit_error, limited_for, place, refusal
 from daypass.edges.github.transport import PER_PAGE, Answer, LostError, Transport
 from daypass.edges.shown import shown
@@ -64,6 +64,11 @@ class Api:
     def kind(self) -> str:
         """Who acts: ``app``, ``actions`` (a workflow's own token) or ``token`` (a person's)."""
         return self._access.kind
+
+    @property
+    def server(self) -> str:
+        """The host that people know the server by."""
+        return server_of(self._transport.base)
 
     @property
     def app_id(self) -> str:
