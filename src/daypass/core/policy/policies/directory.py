@@ -6,15 +6,13 @@ target, for then one could be taken for the other; and a handle or a group has o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from daypass.core.catalogue import Directory, Subject, TargetSettings, Vendor, frozen
+from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
 from daypass.core.policy.policies.sheet import Notes, Sheet
-
-_KEY = re.compile(r"((?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]{32,}={0,2})(?: [^\n]*)?")
 
 
 def read_directory(sheets: Sequence[Sheet], notes: Notes, targets: Iterable[TargetSettings] = ()) -> Directory:
@@ -78,15 +76,15 @@ def _person(sheet: Sheet, handle: str, entry: Mapping[str, Any], notes: Notes) -
 def _keys(sheet: Sheet, handle: str, texts: Sequence[str], notes: Notes) -> tuple[str, ...]:
     found = []
     for index, text in enumerate(texts):
-        match = _KEY.fullmatch(text.strip())
-        if match is None:
+        key = canonical_key(text)
+        if not key:
             shown = text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004  (a line of the terminal)
             message = f"{shown!r} is no public SSH key"
             notes.add(
                 "bad-key", sheet.place("people", handle, "ssh_keys", index), message, "paste the line of a .pub file"
             )
         else:
-            found.append(f"{match[1]} {match[2]}")
+            found.append(key)
     return tuple(found)
 
 
