@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.errors import ExitCode, worst
@@ -140,8 +140,10 @@ def why_idle(
     """Say why a review by somebody would count for nothing, "" where it would count or nothing here tells."""
     pull = forge.pull(number)
     base = history.resolve(main)
-    review = Review(by, state, pull.head, max(at, pull.asked_at), _HELD)
-    found = _look(history, forge, policy_at, standing, pull, base=base, at=max(at, pull.asked_at), more=(review,))
+    # A forge's clock may be ahead of ours: a review that is given now comes after the last push all the same.
+    given = at if at >= pull.asked_at else pull.asked_at + timedelta(seconds=1)
+    review = Review(by, state, pull.head, given, _HELD)
+    found = _look(history, forge, policy_at, standing, pull, base=base, at=given, more=(review,))
     if not found.verdicts:
         return ""  # it asks for no access, or cannot be judged as it is
     judgements = [verdict.judgement for verdict in found.verdicts if verdict.judgement is not None]
