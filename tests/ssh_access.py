@@ -64,6 +64,8 @@ class SshAccess:
         )  # fmt: skip
         number = said.out.split("#", 1)[1].split(":", 1)[0]
         for reviewer in ("bob", "dave"):
-            self.access.run("approve", number, *self.at(asked), acting=reviewer)
+            self.access.run(
+                "approve", number, *self.at(asked), acting=reviewer, expect=None
+            )  # who is not asked may not
         said = self.access.run("gate", number, *self.at(merged))
         return said.out.split("grants ", 1)[1].split("\n", 1)[0].strip()
