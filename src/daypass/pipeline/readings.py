@@ -112,14 +112,16 @@ class Readings:
         begun: Iterable[Entitlement] = (),
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        ours = numbers_of(holdings, begun)
+        mine: dict[str, dict[Entitlement, Numbers]] = {}
+        for entitlement, known in numbers_of(holdings, begun).items():
+            mine.setdefault(entitlement.target, {})[entitlement] = known
         self._targets = targets
         self._holdings = holdings
         self._at = at
         self._told: frozenset[str] = frozenset()
         self._asked = Aside(
             {
-                name: _reading(target, {e: known for e, known in ours.items() if e.target == name}, clock)
+                name: _reading(target, mine.get(name, {}), clock)
                 for name, target in sorted(targets.items())
                 if not isinstance(target, EdgeError) and target.abilities.readable
             }
