@@ -191,6 +191,13 @@ class TestHistory:
         (event,) = history(Material(receipts=chain((9, Retirement(G, oid(11), oid(2))))))
         assert (event.kind, event.subject, event.receipt) == (Kind.RETIRED, "", 0)
 
+    def test_an_end_says_who_ended_and_whether_they_might(self):
+        stop = Retirement(G, oid(11), oid(2), 4, "bob", revoked=True)
+        wrong = Retirement(G, oid(11), oid(2), 5, "mallory", "end-unentitled")
+        first, second = history(Material(receipts=chain((9, stop), (10, wrong))))
+        assert (first.by, first.pull, first.detail) == ("bob", 4, "by the emergency stop")
+        assert second.detail == "nobody was entitled to end it [end-unentitled]"
+
     def test_a_settled_crash_says_so(self):
         outcome = Outcome(change(), ok=False, error="the run died", recovered=True)
         (event,) = history(Material(receipts=chain((1, outcome))))
@@ -266,6 +273,18 @@ class TestComparison:
         for receipt in chain(*bodies):
             comparison.add(receipt)
         return [found.code for found in comparison.finish(t(at))]
+
+    def test_an_end_that_nobody_was_entitled_to_is_named(self):
+        by_pull = Retirement(G, oid(11), oid(1), 4, "", "end-unentitled")
+        by_hand = Retirement(G, oid(11), oid(1), lack="around-the-gate")
+        comparison = Comparison((), {oid(1): 0}, {})
+        for receipt in chain((1, by_pull), (2, by_hand), (3, Retirement(G, oid(11), oid(1), 5, "bob"))):
+            comparison.add(receipt)
+        said = [found.message for found in comparison.finish(t(60)) if found.code == "end-unentitled"]
+        assert [message.partition(" took ")[0] for message in said] == [
+            "pull request 4 of somebody whom nobody knows",
+            "a commit",
+        ]
 
     def test_the_genesis_settles_nothing(self):
         steps = (Step(0, oid(1), G, ABSENT, oid(11)),)

@@ -158,6 +158,13 @@ def test_a_removal_says_what_became_of_the_grant(claims, invalid, reason) -> Non
     assert removals == [Intended(Action.REMOVE, E, (A,), reason, T0)]
 
 
+def test_an_emergency_stop_excuses_no_other_disappearance() -> None:
+    stopped = {A: Reason.REVOKED}
+    (alone,) = plan([], holding(A), invalid=stopped).changes
+    (beside,) = plan([], holding(A, B), invalid=stopped).changes
+    assert (alone.reason, beside.reason) == (Reason.REVOKED, Reason.GRANT_REMOVED)
+
+
 def test_the_end_of_one_grant_does_not_excuse_the_disappearance_of_another() -> None:
     """Else the brake, which lets every expiry pass, would let it pass."""
     found = plan([claim(A, -3, -1)], holding(A, B, until=3))

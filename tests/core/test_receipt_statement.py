@@ -299,3 +299,11 @@ def test_a_clock_says_that_the_receipt_before_lies_ahead_of_it():
     assert _refusal("retired", lambda s: s["predicate"].update(clock=format_instant(BEGIN))) == (
         f"expected clock of the predicate to be before at, got {format_instant(BEGIN)}"
     )
+
+
+def test_a_retirement_says_only_what_somebody_looked_at():
+    bare = to_statement(Receipt(3, "sha256:" + "f" * 64, BEGIN, OID, "run", BODIES["retired"]))
+    assert set(bare["predicate"]["body"]) == {"grant", "blob", "commit"}
+    told = Retirement(GrantId("orders-db/a"), OID, OID, 7, "mallory", "end-unentitled", revoked=True)
+    receipt = Receipt(3, "sha256:" + "f" * 64, BEGIN, OID, "run", told)
+    assert from_statement(to_statement(receipt)) == receipt

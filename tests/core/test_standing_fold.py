@@ -166,3 +166,18 @@ def test_no_receipts_change_nothing():
 
 def test_standings_after_other_receipts_are_not_the_same():
     assert not after(Outcome(ADD, ok=True)).same_state(Standing())
+
+
+def test_an_emergency_stop_is_remembered_until_the_grant_is_proved_again():
+    stop = Retirement(G, OID, OID, 3, "bob", revoked=True)
+    assert after(stop).revoked() == {G}
+    assert fold(receipts(stop)[2:], after(stop)).revoked() == {G}
+    assert after(stop, Retirement(G, OID, OID)).revoked() == frozenset()
+
+
+@settings(deadline=None)
+@given(admissions)
+def test_a_grant_that_is_proved_again_is_stopped_no_more(admission):
+    stop = Retirement(admission.grant, admission.blob, OID, 3, "bob", revoked=True)
+    assert after(admission, stop).revoked() == {admission.grant}
+    assert after(stop, admission).revoked() == frozenset()
