@@ -10,7 +10,7 @@ import pytest
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.git import plumbing
+from daypass.edges.git import isolation, plumbing
 from daypass.edges.git.plumbing import Git
 
 NOWHERE = Oid("1" * 40)
@@ -52,7 +52,7 @@ def test_a_nul_in_an_argument_is_an_error(scene):
 
 def test_git_is_asked_nothing_on_the_terminal_and_keeps_what_the_caller_sets(monkeypatch):
     monkeypatch.setenv("GIT_DIR", "/elsewhere")
-    found = plumbing.clean_environment({"GIT_AUTHOR_NAME": "A"})
+    found = isolation.clean_environment({"GIT_AUTHOR_NAME": "A"})
     assert "GIT_DIR" not in found
     assert found["GIT_AUTHOR_NAME"] == "A"
     assert found["GIT_TERMINAL_PROMPT"] == "0"
@@ -163,7 +163,7 @@ def test_of_two_processes_that_move_the_same_refs_exactly_one_wins(scene, commit
                 [sys.executable, "-c", RACER, str(scene.folder), start, new, new],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=plumbing.clean_environment({"PYTHONPATH": source}),
+                env=isolation.clean_environment({"PYTHONPATH": source}),
             )
             for new in commits[1:3]
         ]

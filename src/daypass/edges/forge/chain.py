@@ -19,7 +19,8 @@ from daypass.core.errors import EdgeError
 from daypass.core.grant import Oid
 from daypass.edges.forge import records
 from daypass.edges.forge.records import Event, corrupt
-from daypass.edges.git.plumbing import Git, clean_environment
+from daypass.edges.git.isolation import clean_environment
+from daypass.edges.git.plumbing import Git
 from daypass.edges.shown import shown
 
 OPEN = "refs/heads/daypass/open/"

@@ -1,6 +1,6 @@
-"""Running git's plumbing: one place that starts the process, cleans its environment and turns failures into errors.
+"""Running git's plumbing: one place that starts the process and turns failures into errors.
 
-Git is run with the user's configuration switched off where it could change what output means, and never with a shell.
+What of git's settings and of the environment could change an answer is switched off by `isolation`; no shell is used.
 GitPython's object layer starts a process per object and is not used for bulk work; see `objects` for streams.
 """
 
@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git.isolation import FIXED, clean_environment
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -30,40 +31,6 @@ except ImportError:  # Windows
 else:
     _WIDEN = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux alone can widen a pipe
 
-# A file system monitor is a program that says which files need no look; what it hides would be overwritten.
-_FIXED = (
-    *("-c", "core.quotepath=off", "-c", "core.commitGraph=true", "-c", "gc.auto=0", "-c", "maintenance.auto=false"),
-    *("-c", "core.fsmonitor=false"),
-)
-
-# GIT_DIR and its kin would let the caller's shell redirect us to another repository, or to other objects.
-_DROPPED = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_NAMESPACE",
-    "GIT_COMMON_DIR",
-    "GIT_SHALLOW_FILE",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_DEFAULT_HASH",
-    "GIT_AUTHOR_DATE",
-    "GIT_COMMITTER_DATE",
-    # These change what the name of a path or folder means.
-    "GIT_LITERAL_PATHSPECS",
-    "GIT_GLOB_PATHSPECS",
-    "GIT_NOGLOB_PATHSPECS",
-    "GIT_ICASE_PATHSPECS",
-)
-# Replace refs and grafts would let a repository show other objects and parents than those that its ids name.
-_SET = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_GRAFT_FILE": os.devnull,
-    "GIT_OPTIONAL_LOCKS": "0",
-    "LC_ALL": "C",
-}
 # What is written is on the disk before a ref names it, and the ref before we go on: a receipt must outlive a power cut.
 DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch")
 
@@ -73,12 +40,6 @@ _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
 _FIRST = re.compile(rb"cannot lock ref|\.lock'")
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
-
-
-def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the process environment in which git behaves the same everywhere, with ``extra`` added."""
-    environment = {key: value for key, value in os.environ.items() if key not in _DROPPED}
-    return environment | _SET | dict(extra or {})
 
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -120,7 +81,7 @@ class Git:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the argument list that runs git here."""
-        return ["git", *_FIXED, "-C", str(self.folder), *arguments]
+        return ["git", *FIXED, "-C", str(self.folder), *arguments]
 
     @contextmanager
     def stream(

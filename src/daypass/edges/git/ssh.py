@@ -16,7 +16,8 @@ from pathlib import Path
 from daypass.core.catalogue import Subject
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import Oid
-from daypass.edges.git.plumbing import Git, clean_environment
+from daypass.edges.git.isolation import clean_environment
+from daypass.edges.git.plumbing import Git
 
 _KEY = re.compile(r"((?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-sha2-)[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3})(?:\s.*)?", re.DOTALL)
 _HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")

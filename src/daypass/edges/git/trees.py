@@ -20,7 +20,8 @@ from typing import IO
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import Oid
-from daypass.edges.git.plumbing import DURABLE, Git, clean_environment
+from daypass.edges.git.isolation import clean_environment
+from daypass.edges.git.plumbing import DURABLE, Git
 
 FILE_MODE = "100644"
 _FOLDER_MODE = b"40000"
