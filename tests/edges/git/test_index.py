@@ -237,7 +237,7 @@ def test_messages_are_read_whole_and_a_missing_commit_is_an_error(repo):
     assert messages(repo.git, []) == {}
     with pytest.raises(EdgeError) as caught:
         messages(repo.git, [Oid("1" * 40)])
-    assert caught.value.message == f"{'1' * 40} is no commit of this clone"
+    assert caught.value.message == f"object {'1' * 40} is missing"
 
 
 def test_a_repository_of_sha256_objects_is_read_alike(tmp_path):

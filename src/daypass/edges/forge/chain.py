@@ -8,19 +8,17 @@ says beside its event (author, time, message, parents) agrees with it, so that a
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.errors import EdgeError
 from daypass.core.grant import Oid
 from daypass.edges.forge import records
 from daypass.edges.forge.records import Event, corrupt
-from daypass.edges.git.isolation import clean_environment
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.reader import Reader, object_reader
 from daypass.edges.shown import shown
 
 OPEN = "refs/heads/daypass/open/"
@@ -67,11 +65,10 @@ class Chain:
 
 
 class ChainReader:
-    """Reads chains from one running ``git cat-file --batch``."""
+    """Reads chains through one reader of objects."""
 
-    def __init__(self, asked: IO[bytes], answers: IO[bytes]) -> None:
-        self._asked = asked
-        self._answers = answers
+    def __init__(self, read: Reader) -> None:
+        self._get = read.get
 
     def read(self, number: int) -> Chain | None:
         """Return a pull request's record, None where there is none. Raises EdgeError for one that is corrupt."""
@@ -143,40 +140,12 @@ class ChainReader:
             raise corrupt(number, f"object {oid[:12]} is no {kind.decode()} or is missing")
         return found[2]
 
-    def _get(self, name: str, limit: int) -> tuple[Oid, bytes, bytes] | None:
-        """Return id, kind and bytes of an object, None where there is none. Raises EdgeError beyond ``limit`` bytes."""
-        self._asked.write(name.encode() + b"\n")
-        self._asked.flush()
-        header = self._answers.readline().decode("ascii", "replace").split()
-        if header[-1:] == ["missing"]:
-            return None
-        if len(header) != 3:  # noqa: PLR2004  (id, kind, size)
-            raise EdgeError(f"git cat-file answered {' '.join(header)!r} when asked for {name}")
-        size = int(header[2])
-        if size > limit:
-            raise EdgeError(f"object {header[0][:12]} is {size} bytes long, at most {limit} are read")
-        raw = self._answers.read(size + 1)
-        if len(raw) != size + 1:
-            raise EdgeError("git cat-file ended in the middle of an object")
-        return Oid(header[0]), header[1].encode(), raw[:-1]
-
 
 @contextmanager
 def chain_reader(git: Git) -> Iterator[ChainReader]:
     """Give a reader for as long as the block lasts."""
-    with subprocess.Popen(
-        git.command("cat-file", "--batch"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=clean_environment(),
-    ) as process:
-        assert process.stdin is not None  # noqa: S101  (asked for above)
-        assert process.stdout is not None  # noqa: S101
-        try:
-            yield ChainReader(process.stdin, process.stdout)
-        finally:
-            process.kill()
+    with object_reader(git) as read:
+        yield ChainReader(read)
 
 
 def open_numbers(git: Git) -> tuple[int, ...]:

@@ -35,8 +35,9 @@ from daypass.edges.forge.chain import (
 from daypass.edges.forge.merging import fork_point, merged_tree
 from daypass.edges.git import ssh
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.reader import object_id
 from daypass.edges.git.repository import Repository
-from daypass.edges.git.trees import commit_tree, object_id, sync_worktree, write_files
+from daypass.edges.git.trees import commit_tree, sync_worktree, write_files
 from daypass.edges.shown import shown
 
 _HINT = re.compile(r"^Daypass-Pull: ([1-9][0-9]{0,8})$", re.MULTILINE)

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import tee
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +23,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import objects
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import Promised
+from daypass.edges.git.reader import Leaf, object_reader
 from daypass.ports import Change, Commit, Entry, Landing
 
 _COMPARE = ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--ignore-submodules=none")
@@ -71,7 +73,7 @@ class GitHistory:
         self._promised.bring_folder(self.resolve(revision), under)
         return objects.entries(self._git, self.resolve(revision), under)
 
-    def leaves(self, revision: str, under: str = "") -> Iterator[objects.Leaf]:
+    def leaves(self, revision: str, under: str = "") -> Iterator[Leaf]:
         """Stream the same as (path, mode, oid), which is quicker."""
         self._promised.bring_folder(self.resolve(revision), under)
         return objects.leaves(self._git, self.resolve(revision), under)
@@ -97,8 +99,8 @@ class GitHistory:
         self._promised.bring_differing(self.resolve(base), self.resolve(head))
         if most is not None:
             self._refuse_more(self.resolve(base), self.resolve(head), most)
-        with self._git.stream(*_COMPARE, self.resolve(base), self.resolve(head), environment=self._no_index) as output:
-            return tuple(found for found in _changes(output) if isinstance(found, Change))
+        with object_reader(self._git) as read:
+            return tuple(sorted(read.changes(self.resolve(base), self.resolve(head)), key=lambda change: change.path))
 
     def merge_base(self, one: str, other: str) -> Oid | None:
         """Return the best common ancestor, None where there is none; raises as `merge_bases` does."""
@@ -159,6 +161,7 @@ class GitHistory:
         first = None if since is None else self.resolve(since)
         with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as asked:
             self._list_steps(first, last, listed, asked)
+            self._check_steps(listed)
             every = (*_COMPARE, "--stdin", "--root", "--always")
             with self._git.stream(*every, stdin=asked, environment=self._no_index) as output:
                 yield from _landings(listed, output)
@@ -226,6 +229,20 @@ class GitHistory:
             )
         listed.seek(0)
         asked.seek(0)
+
+    def _check_steps(self, listed: IO[bytes]) -> None:
+        """Hold each step's parents, as git listed them, against the commit's own bytes: a cache may have said them."""
+        steps = (line.split() for line in listed)
+        asked, told = tee(steps)
+        found = objects.objects(self._git, (words[0].decode() for words in asked))
+        for words, (_, oid, raw) in zip(told, found, strict=True):
+            header = raw.partition(b"\n\n")[0].split(b"\n")
+            if [line[7:] for line in header if line.startswith(b"parent ")] != words[1:]:
+                raise EdgeError(
+                    f"git tells other parents of commit {oid} than the commit does",
+                    hint="delete .git/objects/info/commit-graph and commit-graphs, and run `git fsck`",
+                )
+        listed.seek(0)
 
 
 def _landings(listed: IO[bytes], output: IO[bytes]) -> Iterator[Landing]:

@@ -23,6 +23,7 @@ from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
+from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
 from daypass.edges.trusted import others_may_write
 
@@ -49,8 +50,6 @@ create index receipts_digest on receipts (digest);
 """
 _LONGEST = 1 << 20
 """Nothing that people wrote into a grant is as long as this many bytes."""
-_HEADER = 128
-"""No line "id type size" of git's is as long as this."""
 
 
 class AuditIndex:
@@ -290,20 +289,12 @@ def messages(git: Git, commits: Iterable[Oid]) -> Mapping[Oid, str]:
     wanted = list(dict.fromkeys(commits))
     if not wanted:
         return {}
-    answers = git.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in wanted).encode())
-    found: dict[Oid, str] = {}
-    at = 0
-    for oid in wanted:
-        header, _, _ = answers[at : at + _HEADER].partition(b"\n")
-        words = header.split(b" ")
-        if words[0] != oid.encode() or words[1:2] != [b"commit"]:
-            raise EdgeError(
-                f"{oid} is no commit of this clone", hint="run `git fsck`, or fetch the whole history again"
-            )
-        start = at + len(header) + 1
-        at = start + int(words[2]) + 1
+    found = {}
+    for kind, oid, content in objects(git, wanted):
+        if kind != b"commit":
+            raise EdgeError(f"{oid} is no commit of this clone")
         # What stands before the first empty line are the commit's own fields.
-        found[oid] = answers[start : at - 1].partition(b"\n\n")[2].decode("utf-8", "replace")
+        found[oid] = content.partition(b"\n\n")[2].decode("utf-8", "replace")
     return found
 
 

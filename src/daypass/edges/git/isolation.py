@@ -27,7 +27,7 @@ _OFF = {
     "core.quotePath": "off",
     "core.abbrev": "no",
     "diff.ignoreSubmodules": "none",
-    "diff.orderFile": "",
+    "diff.orderFile": os.devnull,
     "color.ui": "false",
     "color.transport": "false",
     "color.push": "false",

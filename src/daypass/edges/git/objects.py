@@ -18,10 +18,8 @@ from typing import IO
 from daypass.core.errors import EdgeError
 from daypass.core.grant import Oid
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.reader import Leaf, check_bytes, object_reader
 from daypass.ports import Entry
-
-Leaf = tuple[str, str, str]
-"""Path, mode, object id: an Entry without the cost of making one."""
 
 _PIECE = 1 << 20
 _ASKED = re.compile(rb"(?:(?:[0-9a-f]{40}|[0-9a-f]{64})\n)*")
@@ -35,20 +33,10 @@ def leaves(git: Git, tree: Oid, under: str = "") -> Iterator[Leaf]:
 
     ``under`` is a folder, without a slash at its end. Where the folder is itself a leaf (a symlink, a file, a
     submodule) that leaf is given, so that it can be refused; a folder that does not exist has no leaves.
+    Raises EdgeError for bytes that are not those of their id, RefusedError for a tree that could be read in two ways.
     """
-    # --full-tree: else git would answer for the folder it is started in. The path is literal, not a pattern.
-    command = ("ls-tree", "-r", "-z", "--full-tree", tree, "--", *([under] if under else []))
-    with git.stream(*command) as output:
-        rest = b""
-        while piece := output.read(_PIECE):
-            whole, cut, rest = (rest + piece).rpartition(b"\0")
-            if not cut:
-                continue
-            for record in whole.decode("utf-8", "surrogateescape").split("\0"):
-                about, _, path = record.partition("\t")
-                yield path, about[:6], about.rpartition(" ")[2]
-        if rest:
-            raise EdgeError("git ls-tree ended in the middle of a record")
+    with object_reader(git) as read:
+        yield from read.leaves(tree, under)
 
 
 def entries(git: Git, tree: Oid, under: str = "") -> Iterator[Entry]:
@@ -70,7 +58,10 @@ def blobs(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Iterato
 
 
 def objects(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Iterator[tuple[bytes, Oid, bytes]]:
-    """Stream (type, oid, contents) of objects in the order asked. Raises EdgeError for one that is missing."""
+    """Stream (type, oid, contents) of objects in the order asked.
+
+    Raises EdgeError for one that is missing, or whose bytes are not those of its id.
+    """
     with _asked(oids) as asked, git.stream("cat-file", "--batch", "--buffer", stdin=asked) as output:
         most = sys.maxsize if limit is None else limit
         held, at = output.read(_PIECE), 0
@@ -84,9 +75,11 @@ def objects(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Itera
                 start, stop = end + 1, end + 1 + int(size)
                 if stop < len(held) and int(size) <= most:
                     at = stop + 1
-                    yield kind, Oid(oid.decode()), held[start:stop]
-                    continue
-                content, held, at = _long(output, held[start:], int(size), most)
+                    content = held[start:stop]
+                else:
+                    content, held, at = _long(output, held[start:], int(size), most)
+                if int(size) <= most:  # else it is cut, and refused by who reads it
+                    check_bytes(oid.decode(), kind, content)
                 yield kind, Oid(oid.decode()), content
                 continue
             piece = output.read(_PIECE)

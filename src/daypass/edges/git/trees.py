@@ -7,28 +7,22 @@ a change lies in are read and written again.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import struct
-import subprocess
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import Oid
-from daypass.edges.git.isolation import clean_environment
 from daypass.edges.git.plumbing import DURABLE, Git
+from daypass.edges.git.reader import FOLDER_MODE, HASHES, Held, Reader, object_id, object_reader, parse_tree
 
 FILE_MODE = "100644"
-_FOLDER_MODE = b"40000"
 _MODES = frozenset({"100644", "100755", "120000", "160000"})
 _COMMIT, _TREE, _BLOB = 1, 2, 3
 _NAMES = {_TREE: b"tree", _BLOB: b"blob"}
-_HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
 # git's own limit for a push: fewer objects are kept one file each, more as one pack.
 _UNPACK_LIMIT = 100
 _IN_THE_WAY = re.compile(rb"not uptodate|would be overwritten|would be removed|would lose|index\.lock|not up to date")
@@ -104,9 +98,9 @@ def sync_worktree(git: Git, old: Oid, new: Oid) -> bool:
     top = git.work_tree()
     if top is None or old == new or git.find("HEAD") != new:
         return True
-    here = Git(top)
-    here.attempt("update-index", "-q", "--refresh")  # else a file that was only touched would seem changed
-    done = here.attempt("read-tree", "-m", "-u", old, new)
+    here, plain = Git(top), _without_filters(git)
+    here.attempt(*plain, "update-index", "-q", "--refresh")  # else a file that was only touched would seem changed
+    done = here.attempt(*plain, "read-tree", "-m", "-u", old, new)
     if done.returncode == 0:
         return True
     if _IN_THE_WAY.search(done.stderr):
@@ -114,9 +108,16 @@ def sync_worktree(git: Git, old: Oid, new: Oid) -> bool:
     raise EdgeError(f"git read-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}")
 
 
-def object_id(kind: str, content: bytes, length: int = 40) -> Oid:
-    """Return the id that git gives an object (``blob``, ``tree``); ``length`` is the repository's, 40 or 64 digits."""
-    return Oid(_HASHES[length](b"%s %d\0" % (kind.encode(), len(content)) + content).hexdigest())
+def _without_filters(git: Git) -> list[str]:
+    """Return the options that switch off every filter that settings name: programs that a file's name would start."""
+    named = git.attempt("config", "--null", "--name-only", "--get-regexp", r"^filter\.").stdout.decode(
+        "utf-8", "replace"
+    )
+    drivers = {name.rpartition(".")[0] for name in named.split("\0") if name}
+    off = [
+        f"{driver}.{key}" for driver in sorted(drivers) for key in ("clean=", "smudge=", "process=", "required=false")
+    ]
+    return [part for setting in off for part in ("-c", setting)]
 
 
 @dataclass(slots=True)
@@ -135,9 +136,9 @@ def _write(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
         for step in above:
             at = at.folders.setdefault(step, _Folder())
         at.puts[name] = put
-    with _tree_reader(git) as read:
-        oid, start = read(f"{parent}^{{tree}}")
-        made = _rewrite(root, start, read, pack, "")
+    with object_reader(git) as read:
+        oid, start = read.tree(parent)
+        made = _rewrite(root, parse_tree(oid, start), read, pack, "")
     tree = made if made is not None else pack.add(_TREE, b"")
     if tree != oid:
         pack.send(git)
@@ -151,100 +152,46 @@ def _parts(path: str) -> list[bytes]:
     return parts
 
 
-def _rewrite(folder: _Folder, raw: bytes, read: _Read, pack: _Pack, where: str) -> Oid | None:
+def _rewrite(folder: _Folder, held: Held, read: Reader, pack: _Pack, where: str) -> Oid | None:
     """Return the folder's new tree, None when nothing is left in it."""
-    held = _parse(raw, pack.digest_size)
     for name, put in folder.puts.items():
         shown = where + name.decode("utf-8", "backslashreplace")
         if name in folder.folders:
             raise EdgeError(f"{shown} cannot be a file and a folder at once")
         if put is None:
-            if held.get(name, (_FOLDER_MODE, b""))[0] == _FOLDER_MODE:
+            if held.get(name, (FOLDER_MODE, b""))[0] == FOLDER_MODE:
                 raise ConflictError(f"{shown} is to be deleted and is not there", hint="run the command again")
             del held[name]
         else:
             mode, oid = put
-            if held.get(name, (b"", b""))[0] == _FOLDER_MODE:
+            if held.get(name, ("", b""))[0] == FOLDER_MODE:
                 raise ConflictError(f"{shown} is to be a file and is a folder", hint="choose another path")
-            held[name] = (mode.encode(), bytes.fromhex(oid))
+            held[name] = (mode, bytes.fromhex(oid))
     for name, below in folder.folders.items():
         shown = where + name.decode("utf-8", "backslashreplace")
-        kind, held_oid = held.get(name, (_FOLDER_MODE, b""))
-        if kind != _FOLDER_MODE:
+        kind, held_oid = held.get(name, (FOLDER_MODE, b""))
+        if kind != FOLDER_MODE:
             raise ConflictError(f"{shown} is to be a folder and is a file", hint="choose another path")
-        made = _rewrite(below, read(held_oid.hex())[1] if held_oid else b"", read, pack, shown + "/")
+        there = parse_tree(*read.tree(held_oid.hex())) if held_oid else {}
+        made = _rewrite(below, there, read, pack, shown + "/")
         if made is None:
             held.pop(name, None)
         else:
-            held[name] = (_FOLDER_MODE, bytes.fromhex(made))
+            held[name] = (FOLDER_MODE, bytes.fromhex(made))
     return pack.add(_TREE, _format(held)) if held else None
 
 
-_Held = dict[bytes, tuple[bytes, bytes]]
-"""A tree by name: mode and raw object id."""
-
-
-def _parse(raw: bytes, digest_size: int) -> _Held:
-    held: _Held = {}
-    at = 0
-    while at < len(raw):
-        mode_end = raw.index(b" ", at)
-        name_end = raw.index(b"\0", mode_end)
-        end = name_end + 1 + digest_size
-        held[raw[mode_end + 1 : name_end]] = (raw[at:mode_end], raw[name_end + 1 : end])
-        at = end
-    return held
-
-
-def _format(held: _Held) -> bytes:
+def _format(held: Held) -> bytes:
     # git sorts a folder as if its name ended in a slash.
-    ordered = sorted(held.items(), key=lambda item: item[0] + b"/" if item[1][0] == _FOLDER_MODE else item[0])
-    return b"".join(b"%s %s\0%s" % (mode, name, oid) for name, (mode, oid) in ordered)
-
-
-class _Read:
-    """Reads one tree after the other from a running ``cat-file``."""
-
-    def __init__(self, asked: IO[bytes], answers: IO[bytes]) -> None:
-        self._asked = asked
-        self._answers = answers
-
-    def __call__(self, name: str) -> tuple[Oid, bytes]:
-        """Return a tree's id and bytes. Raises EdgeError when the name names no tree."""
-        self._asked.write(name.encode() + b"\n")
-        self._asked.flush()
-        header = self._answers.readline().decode("ascii", "replace").split()
-        if len(header) != 3 or header[1] != "tree":  # noqa: PLR2004  (id, type, size)
-            raise EdgeError(f"expected a tree or commit, got {name.removesuffix('^{tree}')!r}")
-        size = int(header[2])
-        raw = self._answers.read(size + 1)
-        if len(raw) != size + 1:
-            raise EdgeError("git cat-file ended in the middle of an object")
-        return Oid(header[0]), raw[:-1]
-
-
-@contextmanager
-def _tree_reader(git: Git) -> Iterator[_Read]:
-    with subprocess.Popen(
-        git.command("cat-file", "--batch"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=clean_environment(),
-    ) as process:
-        assert process.stdin is not None  # noqa: S101  (asked for above)
-        assert process.stdout is not None  # noqa: S101
-        try:
-            yield _Read(process.stdin, process.stdout)
-        finally:
-            process.kill()
+    ordered = sorted(held.items(), key=lambda item: item[0] + b"/" if item[1][0] == FOLDER_MODE else item[0])
+    return b"".join(b"%s %s\0%s" % (mode.lstrip("0").encode(), name, oid) for name, (mode, oid) in ordered)
 
 
 class _Pack:
     """Objects gathered to be handed to git in one go."""
 
     def __init__(self, id_length: int) -> None:
-        if id_length not in _HASHES:
+        if id_length not in HASHES:
             raise EdgeError(f"expected an object id of 40 or 64 digits, got one of {id_length}")
         self._id_length = id_length
         self.digest_size = id_length // 2
@@ -262,7 +209,7 @@ class _Pack:
         for kind, content in self._objects.values():
             parts += [_pack_header(kind, len(content)), zlib.compress(content, 1)]
         body = b"".join(parts)
-        raw = body + _HASHES[self._id_length](body).digest()
+        raw = body + HASHES[self._id_length](body).digest()
         if len(self._objects) < _UNPACK_LIMIT:
             git.run(*DURABLE, "unpack-objects", "-q", "--strict", stdin=raw)
         else:

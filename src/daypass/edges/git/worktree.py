@@ -14,7 +14,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.objects import leaves
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.trees import object_id
+from daypass.edges.git.reader import object_id
 from daypass.ports import Change
 
 WorkFile = tuple[str, str, bytes]

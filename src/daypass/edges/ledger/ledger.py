@@ -13,8 +13,9 @@ from datetime import datetime
 
 from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.git.objects import Leaf, blobs, leaves
+from daypass.edges.git.objects import blobs, leaves
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.reader import Leaf
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.trees import FILE_MODE, commit_tree, write_files
 from daypass.ports import Envelope
