@@ -187,7 +187,8 @@ class ForgeWriter(Protocol):
     def merge(self, number: int, *, head: Oid, base: Oid, message: str, at: datetime) -> Merge:
         """Merge ``head`` into main, which must stand at ``base``, in one step with the record of it.
 
-        Raises ConflictError when head or main has moved or when the changes do not apply to main.
+        Raises ConflictError when head or main has moved or when the changes do not apply to main, NoMergeError where the
+        forge has rules of its own that do not let it.
         """
         ...
 
@@ -198,7 +199,10 @@ class ForgeWriter(Protocol):
     def commit(
         self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime
     ) -> Oid:
-        """Commit file contents (None deletes) on top of ``parent`` and point the branch there, in no work tree."""
+        """Commit file contents (None deletes) on top of ``parent`` and point the branch there, in no work tree.
+
+        A branch of ours that is there already is moved, or made anew, which may close its pull request.
+        """
         ...
 
 

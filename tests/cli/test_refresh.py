@@ -24,6 +24,18 @@ def test_files_that_the_catalogue_has_outgrown_are_proposed_once_and_kept_up_to_
         assert "[no-grants]" in hub.run("gate", "1", expect=10).out
 
 
+def test_a_proposal_that_cannot_follow_a_change_of_workflows_is_opened_anew(tmp_path: Path) -> None:
+    with Hub(tmp_path, protected=False) as hub:
+        text = hub.bare("show", f"main:{PATH}") + "\n"
+        hub.push_branch("olga", "main", {PATH: text.replace(OWNERS, "owners: [security]")})
+        assert hub.run("refresh").out == "Pull request #1 opened: .github/CODEOWNERS\n"
+        flow = {".github/workflows/mine.yml": "name: mine\n", PATH: text.replace(OWNERS, "owners: [payroll]")}
+        hub.push_branch("olga", "main", flow)
+        assert hub.run("refresh").out == "Pull request #2 opened: .github/CODEOWNERS\n"
+        assert hub.pull(1)["state"] == "closed"
+        assert hub.run("refresh").out == "Pull request #2 unchanged: .github/CODEOWNERS\n"
+
+
 def test_lines_of_a_resource_that_does_not_read_are_not_proposed_away(tmp_path: Path) -> None:
     with Hub(tmp_path, protected=False) as hub:
         text = hub.bare("show", f"main:{PATH}") + "\n"

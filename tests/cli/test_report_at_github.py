@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daypass.edges.forge.github import GitHubForge
 from hub import REPOSITORY, Hub
 
 ALL = {"checks": "write", "contents": "read", "issues": "write", "pull-requests": "write"}
@@ -57,6 +58,48 @@ def test_the_app_shows_a_request_that_waits(hub: Hub) -> None:
     assert check["output"]["title"] == "waiting for 2 approvals"
     assert labels(hub, number) == ["daypass: waiting"]
     assert asked(hub, number) == {"bosei", "carol-d", "kim-dave", "erin-v"}
+
+
+def test_a_merge_that_the_rules_of_the_repository_refuse_is_told_once(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    for who in ("bob", "erin"):
+        hub.approve(number, who)
+    body = {"message": "Repository rule violations found\n\nChanges must be made through a merge queue"}
+    path = rf"/repos/{REPOSITORY}/pulls/{number}/merge"
+    hub.double.faults.add("PUT", path, status=405, body=body, times=3)
+    said = hub.run("gate", str(number), expect=1)
+    assert "everything is there, and it was not merged: GitHub's rules do not let" in said.out
+    assert "Changes must be made through a merge queue" in said.out
+    (text,) = comments(hub, number)
+    assert "### daypass: everything is there, but GitHub does not let it be merged" in text
+    assert "Changes must be made through a merge queue" in text
+    hub.calls.clear()
+    hub.run("gate", expect=14)
+    assert [c for c in hub.calls if c.method in ("POST", "PATCH") and "/comments" in c.path] == []
+    assert comments(hub, number) == [text]
+    (check,) = [one for one in checks(hub, number) if one["name"] == "daypass"][-1:]
+    assert check["conclusion"] == "success"  # the rules may ask for this very check
+    assert hub.run("gate", "--format", "json", expect=14).out.count("merge queue") == 1
+    assert "merged as" in hub.run("gate").out
+    assert "merged" in comments(hub, number)[0]
+
+
+def test_main_that_moves_while_a_request_is_merged_is_judged_anew(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    for who in ("bob", "erin"):
+        hub.approve(number, who)
+    merge, moves = GitHubForge.merge, [hub.head()]
+    for key, value in (("user.name", "Olga Platform"), ("user.email", "olga@example.com")):
+        hub.bare("config", key, value)
+
+    def late(self: GitHubForge, *words: object, **more: object) -> object:
+        if len(moves) < 3:
+            moves.append(hub.bare("commit-tree", "main^{tree}", "-p", "main", "-m", "meanwhile"))
+            hub.bare("update-ref", "refs/heads/main", moves[-1])
+        return merge(self, *words, **more)
+
+    monkeypatch.setattr(GitHubForge, "merge", late)
+    assert "merged as" in hub.run("gate", str(number)).out
 
 
 def test_a_second_report_writes_nothing(hub: Hub) -> None:

@@ -96,6 +96,14 @@ class Faults:
         }
         return self.add(method, path, status=403, headers=headers, times=times, body=body)
 
+    def not_ready(self, *, times: int = 1) -> Fault:
+        """Refuse merges as while GitHub has not yet looked at what a merge just before did to main.
+
+        The words are those that its merge API answers with; they ask for another try.
+        """
+        body = {"message": "Base branch was modified. Review and try the merge again."}
+        return self.add("PUT", r"/repos/[^/]+/[^/]+/pulls/\d+/merge", status=405, body=body, times=times)
+
     def stale(self, path: str, *, times: int = 1) -> Fault:
         """Answer the next reads of this very path as they would be answered now, whatever changes meanwhile."""
         reply = self._hub.peek(path)

@@ -12,8 +12,13 @@ from daypass.cli.options import PullNumber, at_option, format_option, say
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError, worst
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daypass.cli.site import Site
     from daypass.pipeline.gate import Gated
+
+_AGAIN = 2
+"""How often a request is judged anew when main moves while it is merged."""
 
 _number = click.argument("number", type=PullNumber())
 
@@ -175,9 +180,10 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
     for each in numbers:
         fresh = site.again()
         try:
-            found = verb(fresh.history, fresh.forge, fresh.policy_at, fresh.standing, each, main=fresh.main, at=instant)
+            found, fresh = _judged(verb, fresh, each, instant)
             results.append(found)
             codes += [] if dry_run else _show(fresh, found, instant)
+            codes += [ExitCode.PARTIAL] if found.refused else []
         except (ConflictError, EdgeError, RefusedError) as error:
             # One request that is stale or cannot be read does not keep the others from their merge.
             if number is not None:
@@ -198,6 +204,21 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
     if merged and not site.elsewhere:
         say("Next: `daypass apply` makes the targets so")
     return int(worst([*codes, *(found.exit_code for found in results if number is not None)]))
+
+
+def _judged(verb: Callable[..., Gated], site: Site, number: int, at: datetime) -> tuple[Gated, Site]:
+    """Judge a request, again where main moved meanwhile, a few times; return the place as it was read for it."""
+    left = _AGAIN
+    while True:
+        try:
+            found = verb(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
+        except ConflictError:
+            then = site.again()
+            if not left or then.tip == site.tip:
+                raise
+            site, left = then, left - 1
+        else:
+            return found, site
 
 
 def _show(site: Site, found: Gated, at: datetime) -> list[ExitCode]:

@@ -117,6 +117,10 @@ class EdgeError(DaypassError):
     """Git, a forge or a target failed."""
 
 
+class NoMergeError(EdgeError):
+    """The forge's own rules do not let a request be merged; nothing has changed."""
+
+
 class MissingError(EdgeError):
     """The pull request or commit that somebody named is not there: most likely a slip of theirs."""
 

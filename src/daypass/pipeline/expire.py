@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -55,7 +56,8 @@ def tidy(history: History, forge: Forge, standing: Standing, *, main: str, at: d
         branch=BRANCH, parent=base, files=[(path, None) for path in sorted(wanted)], message=title, at=at
     )
     if there is not None:
-        return Tidied(forge.push(there.number, head=head, at=at), grants, "updated")
+        with suppress(ConflictError):  # closed: its branch could not be moved and was made anew, or somebody closed it
+            return Tidied(forge.push(there.number, head=head, at=at), grants, "updated")
     return Tidied(forge.open(branch=BRANCH, head=head, title=title, at=at), grants, "opened")
 
 

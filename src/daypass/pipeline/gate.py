@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from daypass.core.approval import Account, Merge, Pull, Review
-from daypass.core.errors import ExitCode, worst
+from daypass.core.errors import ExitCode, NoMergeError, worst
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.standing import Standing
@@ -22,13 +22,18 @@ _NO_GRANTS = "no-grants"
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """What the gate says of one pull request. ``closed`` is the reason it was closed, "" while it is open or merged."""
+    """What the gate says of one pull request.
+
+    ``closed`` is the reason it was closed, "" while it is open or merged; ``refused`` is why the forge did not let it be
+    merged though everything is there, "" where it did or was not asked.
+    """
 
     pull: Pull
     proposal: Proposal
     verdicts: tuple[Verdict, ...]
     merge: Merge | None = None
     closed: str = ""
+    refused: str = ""
 
     @property
     def met(self) -> bool:
@@ -48,7 +53,9 @@ class Gated:
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 when merged or mergeable; the worst of invalid, denied and approvals missing otherwise."""
+        """0 when merged or mergeable; the worst of invalid, denied and approvals missing otherwise; 1 where refused."""
+        if self.refused:
+            return ExitCode.FAILED
         if self.met or self.merge is not None:
             return ExitCode.OK
         codes = [self.proposal.exit_code]
@@ -189,7 +196,10 @@ def gate(
     found = _look(history, forge, policy_at, standing, pull, base=base, at=at)
     if found.met:
         message = merge_message(found, standing)
-        merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
+        try:
+            merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
+        except NoMergeError as error:
+            return replace(found, refused=f"{error.message}; {error.hint}" if error.hint else error.message)
         return Gated(replace(pull, state="merged", merge=merge), found.proposal, found.verdicts, merge)
     limit = found.proposal.policy.catalogue.settings.limits.open_request
     unknown = found.proposal.policy.broken  # nobody knows then what the limit is

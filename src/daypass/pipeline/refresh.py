@@ -6,11 +6,12 @@ People who own these files merge it like any change of theirs; nothing here asks
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from daypass.core.approval import Pull
-from daypass.core.errors import InvalidError
+from daypass.core.errors import ConflictError, InvalidError
 from daypass.core.grant import Oid
 from daypass.pipeline.proposal import MOST_CHANGES
 from daypass.ports import Forge, History
@@ -45,7 +46,8 @@ def refresh(history: History, forge: Forge, wanted: Mapping[str, bytes], *, main
     files = [(path, wanted[path]) for path in stale]
     head = forge.commit(branch=BRANCH, parent=base, files=files, message=title, at=at)
     if there is not None:
-        return Refreshed(forge.push(there.number, head=head, at=at), stale, "updated")
+        with suppress(ConflictError):  # closed: its branch could not be moved and was made anew, or somebody closed it
+            return Refreshed(forge.push(there.number, head=head, at=at), stale, "updated")
     body = "The catalogue on main has changed, and these files are made from it. They give nobody access.\n"
     return Refreshed(forge.open(branch=BRANCH, head=head, title=title, at=at, body=body), stale, "opened")
 

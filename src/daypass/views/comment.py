@@ -68,6 +68,8 @@ def title_text(report: Any) -> str:
         return "merged"
     if found.closed or found.pull.state != "open":
         return "closed without a merge"
+    if found.refused:
+        return "everything is there, but GitHub does not let it be merged"
     missing = _missing(report.judgements)
     if report.state == "waiting" and found.judged:
         return "a draft, which is merged once it is marked as ready for review"
@@ -164,6 +166,8 @@ def _next(report: Any) -> str:
     if found.closed or found.pull.state != "open":
         why = f": {prose(found.closed)}" if found.closed else ""
         return f"Closed without a merge{why}. To ask again, open a new request."
+    if found.refused:
+        return f"Everything that policy asks for is there. Each run of the gate tries again. {_sentence(found.refused)}"
     return {
         "approved": f"Everything that policy asks for is there for head {code(found.pull.head[:12])}; daypass merges it.",
         "waiting": _waiting(found),

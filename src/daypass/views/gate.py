@@ -36,7 +36,9 @@ def gated_text(found: Any) -> str:
         lines += [f"  {line}" for line in _verdict_lines(verdict)]
     if found.merge is None and pull.draft and pull.state == "open":
         lines.append("  it is a draft: the gate waits until it is marked as ready for review")
-    if found.merge is None and found.met and pull.state == "open":
+    if found.refused:
+        lines.append(f"  everything is there, and it was not merged: {found.refused}")
+    elif found.merge is None and found.met and pull.state == "open":
         lines.append(f"  everything is there: `daypass gate {pull.number}` merges it")
     return joined(lines)
 
@@ -96,6 +98,7 @@ def gated_data(found: Any) -> dict[str, Any]:
         "draft": pull.draft,
         "merge": found.merge.commit if found.merge is not None else None,
         "closed": found.closed,
+        "refused": found.refused,
         "findings": [
             {"code": f.code, "place": str(f.place), "message": f.message, "hint": f.hint}
             for f in found.proposal.findings

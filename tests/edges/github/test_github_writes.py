@@ -378,6 +378,41 @@ def test_what_the_rules_forbid_is_told_with_githubs_reason(world: World) -> None
     assert caught.value.hint == "see what the repository's rules ask for; `daypass doctor` reads them"
 
 
+def test_a_merge_that_github_was_not_ready_for_is_sent_again(world: World) -> None:
+    """It says so for a moment after another merge: https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request."""
+    world.opened("alice")
+    fault = world.double.faults.not_ready(times=3)
+    assert merge(world).commit == world.main()
+    assert fault.hits == 3
+    assert world.waits == [1.0, 2.0, 3.0]
+
+
+def test_a_merge_that_github_is_never_ready_for_is_given_up(world: World) -> None:
+    world.opened("alice")
+    fault = world.double.faults.not_ready(times=99)
+    said = "#1 was not merged: Base branch was modified. Review and try the merge again."
+    fails(lambda: merge(world), ConflictError, said)
+    assert fault.hits == 4
+
+
+def test_a_merge_is_not_sent_again_once_main_has_moved(world: World) -> None:
+    world.opened("alice")
+    fault, old = world.double.faults.not_ready(times=99), world.main()
+    forge = world.forge("bob")
+    sent = forge._api.send
+
+    def meanwhile(*words, **more):
+        try:
+            return sent(*words, **more)
+        finally:
+            world.push("carol", "main", {"x": "y\n"})
+
+    forge._api.send = meanwhile
+    with pytest.raises(ConflictError, match="main stands at"):
+        forge.merge(1, head=world.head("wanted"), base=old, message="x", at=AT)
+    assert fault.hits == 1
+
+
 def test_a_draft_is_not_merged(world: World) -> None:
     world.push("alice", "wanted")
     world.open_branch("alice", "wanted", draft=True)
@@ -533,6 +568,45 @@ def test_a_branch_of_ours_is_made_anew(world: World) -> None:
     second = put(world, ("b", b"2\n"))
     assert world.head("daypass/new") == second != first
     assert world.bare("rev-parse", f"{second}^") == world.main()
+
+
+WORKFLOW = ".github/workflows/ci.yml"
+
+
+def test_a_branch_of_ours_that_may_not_move_over_a_change_of_workflows_is_made_anew(world: World) -> None:
+    """https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps: no permission `workflows`."""
+    first = put(world, ("a", b"1\n"))
+    number = world.forge("app").open(branch="daypass/new", head=first, title="x", at=AT).number
+    world.push("carol", "main", {WORKFLOW: "on: push\n"})
+    second = put(world, ("b", b"2\n"))
+    assert world.head("daypass/new") == second
+    assert world.bare("rev-parse", f"{second}^") == world.main()
+    assert "DELETE /repos/acme/access/git/refs/heads/daypass/new" in changes(world)
+    forge = world.forge("app")
+    assert forge.pull(number).state == "closed"
+    assert forge.open(branch="daypass/new", head=second, title="x", at=AT).number == number + 1
+
+
+def test_somebody_elses_branch_is_never_made_anew(world: World) -> None:
+    there = world.push("alice", "wanted")
+    world.push("carol", "main", {WORKFLOW: "on: push\n"})
+    world.double.faults.add(
+        "PATCH", f"{ROOT}/git/refs/heads/wanted", status=403, body={"message": f"refusing `{WORKFLOW}`"}
+    )
+    world.forge("app")._remote.bring("wanted")
+    with pytest.raises(ApiError, match="refusing"):
+        put(world, ("a", b"1\n"), branch="wanted", parent=there)
+    assert world.head("wanted") == there
+
+
+def test_a_refusal_of_another_kind_deletes_nothing(world: World) -> None:
+    first = put(world, ("a", b"1\n"))
+    world.double.faults.add(
+        "PATCH", f"{ROOT}/git/refs/heads/daypass/new", status=403, body={"message": "Repository was archived"}
+    )
+    with pytest.raises(ApiError, match="archived"):
+        put(world, ("b", b"2\n"))
+    assert world.head("daypass/new") == first
 
 
 def test_another_branch_must_stand_at_the_parent(world: World) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from daypass.core.approval import Merge, Pull, Review
-from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
+from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedError, UsageError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forge.github_read import ACTIONS, MAIN, Carrier, GitHubReader
 from daypass.edges.github.api import ApiError
@@ -29,6 +29,15 @@ _PIECE = 500
 
 _LOOKS = 4
 """So often GitHub is looked at for what it has just done."""
+
+_MERGES = 4
+"""So often a merge is sent that GitHub was not ready for."""
+
+_NOT_READY = "base branch was modified"
+"""GitHub's words while it has not yet made up its mind about a main that it has just moved itself."""
+
+_NO_WORKFLOWS = ("workflow", "not accessible by integration")
+"""GitHub's words where a branch would move over a change of workflow files, without the permission for those."""
 
 _EVENTS: Mapping[str, str] = {"approved": "APPROVE", "rejected": "REQUEST_CHANGES"}
 _RACES = ("is not mergeable", "branch was modified")
@@ -121,22 +130,29 @@ class GitHubForge(GitHubReader):
         """Squash ``head`` onto main, which must stand at ``base``, and fetch what became of it.
 
         GitHub binds the merge to the head. To main it cannot: the merge returned carries the commit that main really
-        stood at. Where the answer is lost the pull request is read again, and nothing is sent twice. Raises
-        ConflictError when head or main has moved, EdgeError with GitHub's reason where its rules forbid it.
+        stood at. Where the answer is lost the pull request is read again, and nothing is sent twice; what GitHub was
+        not ready for is sent again while main stands there. Raises ConflictError when head or main has moved,
+        NoMergeError with GitHub's reason where its rules forbid it.
         https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request
         """
-        stands = self._remote.heads(MAIN).get(MAIN, ABSENT)  # git asks as freshly as the API does, at no call of it
-        if stands != base:
-            raise ConflictError(f"{MAIN} stands at {stands[:12]}, expected {base[:12]}", hint="run the command again")
         title, _, rest = message.partition("\n")
         sent = {"sha": head, "merge_method": "squash", "commit_title": title, "commit_message": rest.strip("\n")}
         lost: ApiError | None = None
-        try:
-            self._api.send("PUT", f"{self._root}/pulls/{number}/merge", sent)
-        except ApiError as error:
-            if not _unsure(error):
-                raise _not_merged(number, error) from error
-            lost = error
+        for attempt in range(1, _MERGES + 1):
+            stands = self._remote.heads(MAIN).get(MAIN, ABSENT)  # git asks as freshly as the API does, at no call of it
+            if stands != base:
+                hint = "run the command again"
+                raise ConflictError(f"{MAIN} stands at {stands[:12]}, expected {base[:12]}", hint=hint)
+            try:
+                self._api.send("PUT", f"{self._root}/pulls/{number}/merge", sent)
+                break
+            except ApiError as error:
+                if _unsure(error):
+                    lost = error
+                    break
+                if not _not_ready(error) or attempt == _MERGES:
+                    raise _not_merged(number, error) from error
+            self._api.pause(float(attempt))
         fields = self._merged(number, head, lost)
         self._remote.bring(MAIN)
         merge = self._merge(fields)
@@ -159,7 +175,9 @@ class GitHubForge(GitHubReader):
     ) -> Oid:  # fmt: skip
         """Commit file contents (None deletes) on top of ``parent`` at GitHub and point the branch there.
 
-        A branch of ours (``daypass/…``) is made anew when it is there already; any other must stand at ``parent``.
+        A branch of ours (``daypass/…``) is moved when it is there already; any other must stand at ``parent``. Where main
+        has other workflow files by now and ours may not move over them, it is deleted and made, which closes its pull
+        request.
         GitHub writes author and committer, and signs what an App commits. https://docs.github.com/en/rest/git
         """
         self._check_branch(branch)
@@ -312,7 +330,11 @@ class GitHubForge(GitHubReader):
                 words in error.said for words in ("already exists", "not a fast forward", "does not exist")
             )
             if not race and not _unsure(error):
-                raise
+                said = error.said.lower()
+                if old == ABSENT or not branch.startswith(_OURS) or not any(each in said for each in _NO_WORKFLOWS):
+                    raise
+                self._anew(branch, new)
+                return
             there = self._stands_at(branch)
             if there == new:
                 return
@@ -321,6 +343,17 @@ class GitHubForge(GitHubReader):
                     f"branch {branch!r} stands at {there[:12]}, expected {old[:12]}", hint="run the command again"
                 ) from error
             raise
+
+    def _anew(self, branch: str, new: Oid) -> None:
+        """Delete a branch of ours and make it: then its workflow files are compared with main's, and are the same."""
+        place = f"{self._root}/git/refs/heads/{quote(branch)}"
+        self._api.send("DELETE", place)
+        self._point(branch, ABSENT, new)
+
+
+def _not_ready(error: ApiError) -> bool:
+    """Whether GitHub asks to try a merge again."""
+    return error.status == HTTPStatus.METHOD_NOT_ALLOWED and _NOT_READY in error.said.lower()
 
 
 def _unsure(error: ApiError) -> bool:
@@ -337,7 +370,7 @@ def _not_merged(number: int, error: ApiError) -> ConflictError | EdgeError:
             f"#{number} was not merged: {error.said}", hint="look at it again, or run the command again"
         )
     if refused:
-        return EdgeError(
+        return NoMergeError(
             f"GitHub's rules do not let #{number} be merged: {error.said}",
             hint="see what the repository's rules ask for; `daypass doctor` reads them",
         )

@@ -56,7 +56,7 @@ def _said(answer: Answer) -> str:
         else []
     )
     words = [data["message"], *(str(m) for m in more if m)]
-    return shown("; ".join(words))
+    return shown("; ".join(" ".join(each.split()) for each in words))  # reasons of rules come in paragraphs
 
 
 def refusal(verb: str, url: str, answer: Answer) -> ApiError:
