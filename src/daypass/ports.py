@@ -146,7 +146,10 @@ class ForgeReader(Protocol):
         ...
 
     def open_pulls(self) -> tuple[Pull, ...]:
-        """Return the open pull requests by number."""
+        """Return the open pull requests by number.
+
+        One that cannot be read is there all the same, so that it stops nobody else's: `pull` raises for it.
+        """
         ...
 
     def reviews(self, number: int) -> tuple[Review, ...]:

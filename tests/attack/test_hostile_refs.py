@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
-from daypass.edges.forge import records
+from daypass.edges.forge import chain, records
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -43,11 +44,28 @@ def test_a_forged_highest_number_stops_requests_before_it_breaks_listings(access
 def test_a_request_whose_ref_is_lost_is_not_passed_over(access: Access, content: str) -> None:
     number = access.ask(T("10:00"))
     (access.top / ".git" / OPEN / number).write_text(content)
+    other = access.ask(T("10:00"), "--reason", "another reason to ask")
     for arguments in (["status"], ["gate", "--dry-run"]):
-        said = access.run(*arguments, "--at", T("10:01"), expect=1)
-        assert "0 open" not in said.out
-        assert "No open requests" not in said.out
-        assert f"{OPEN}/{number}" in said.err
+        said = access.run(*arguments, "--at", T("10:01"), expect=14)
+        assert f"#{number}: the record of pull request {number} is corrupt: its ref names an object" in said.err
+        assert f"git update-ref -d {OPEN}/{number}" in said.err
+        assert f"#{other}" in said.out, "one that is lost stops nobody else's"
+    assert "2 open" in access.run("status", "--at", T("10:01"), expect=14).out
+    found = json.loads(access.run("status", "--format", "json", "--at", T("10:01"), expect=14).out)
+    assert [one["number"] for one in found["unread"]] == [int(number)]
+
+
+def test_a_record_of_very_many_events_stops_only_itself(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = access.ask(T("10:00"))
+    other = access.ask(T("10:00"), "--reason", "another reason to ask")
+    monkeypatch.setattr(chain, "_MOST_EVENTS", 3)
+    for minute in range(1, 4):
+        access.run(
+            "approve" if minute % 2 else "withdraw", number, "--at", T(f"10:0{minute}"), acting="bob", expect=None
+        )
+    said = access.run("status", "--at", T("10:09"), expect=14)
+    assert f"#{number}: the record of pull request {number} is corrupt: it has more than 3 events" in said.err
+    assert f"#{other}" in said.out
 
 
 def test_one_broken_record_keeps_no_access_alive(access: Access) -> None:

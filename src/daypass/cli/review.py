@@ -188,7 +188,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             # One request that is stale or cannot be read does not keep the others from their merge.
             if number is not None:
                 raise
-            say(f"#{each}: {error.message}; left open")
+            say(f"#{each}: {error.message}; left open", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
     merged = not dry_run and any(found.merge is not None for found in results)
@@ -256,14 +256,17 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at)
-    waiting, codes = [], []
+    waiting: list[Gated] = []
+    codes: list[ExitCode] = []
+    unread: dict[int, str] = {}
     for pull in site.forge.open_pulls():
         try:
             waiting.append(
                 look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=instant)
             )
         except (EdgeError, RefusedError) as error:
-            say(f"#{pull.number}: {error.message}")
+            unread[pull.number] = error.message
+            say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.PARTIAL)
     say_paused(site.policy)
     live = sorted(
@@ -280,7 +283,7 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     notes, doubtful = _at_targets(site, {a.entitlement for a in live if a.window.holds(instant)}, instant)
     if doubtful:
         codes.append(ExitCode.PARTIAL)
-    click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused, notes), nl=False)
+    click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused, notes, unread), nl=False)
     return int(worst(codes))
 
 

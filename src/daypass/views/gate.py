@@ -130,9 +130,12 @@ def status_text(
     landed: Mapping[GrantId, str] | None = None,
     refused: Sequence[Refusal] = (),
     notes: Mapping[Entitlement, str] = MappingProxyType({}),
+    unread: Mapping[int, str] = MappingProxyType({}),
 ) -> str:
     """Write open requests, live grants, and what gives nothing (yet). ``notes`` say what the targets told of access."""
-    lines = [f"Status at {format_instant(at)}", f"{len(waiting)} open{':' if waiting else ''}"]
+    count = f"{len(waiting) + len(unread)} open{':' if waiting or unread else ''}"
+    lines = [f"Status at {format_instant(at)}", count]
+    lines += [f"  #{number} unreadable: {message}" for number, message in sorted(unread.items())]
     for found in waiting:
         lines += [f"  {line}" for line in gated_text(found).rstrip("\n").split("\n")]
     lines.append(f"{len(live)} granted{':' if live else ''}")
@@ -187,6 +190,7 @@ def status_json(
     landed: Mapping[GrantId, str] | None = None,
     refused: Sequence[Refusal] = (),
     notes: Mapping[Entitlement, str] = MappingProxyType({}),
+    unread: Mapping[int, str] = MappingProxyType({}),
 ) -> str:
     """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
     grants = [
@@ -221,6 +225,7 @@ def status_json(
         "version": 1,
         "at": format_instant(at),
         "open": asked,
+        "unread": [{"number": number, "message": message} for number, message in sorted(unread.items())],
         "grants": grants,
         "merged": [{"grant": grant, "what": what} for grant, what in sorted((landed or {}).items())],
         "refused": [{"grant": r.grant, "code": r.code, "message": r.message} for r in refused],

@@ -26,6 +26,11 @@ DONE = "refs/heads/daypass/done/"
 
 _MERGE_LIMIT = 1 << 20
 _MOST = 999_999_999
+_MOST_EVENTS = 1_000
+"""Events that one record may have: all of them are read whenever anybody looks at what is open."""
+_FEW = 3
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_PASSED_OVER = re.compile(r"warning: ignoring (?:broken ref|ref with broken name|dangling symref) (refs/.+)")
 _COMMIT = re.compile(
     rb"tree (?P<tree>[0-9a-f]+)\n"
     rb"(?P<parents>(?:parent [0-9a-f]+\n)*)"
@@ -99,6 +104,8 @@ class ChainReader:
         while at is not None:
             link, at = self._link(number, at)
             links.append(link)
+            if len(links) > _MOST_EVENTS:
+                raise corrupt(number, f"it has more than {_MOST_EVENTS} events")
         links.reverse()
         return links
 
@@ -149,13 +156,24 @@ def chain_reader(git: Git) -> Iterator[ChainReader]:
 
 
 def open_numbers(git: Git) -> tuple[int, ...]:
-    """Return the numbers of the open pull requests, in order. Raises EdgeError for a ref among them that is none."""
-    return _numbers(git, OPEN)
+    """Return the numbers of the open pull requests, in order; 0 among them where a ref there is none."""
+    numbers, wrong = _numbers(git, OPEN)
+    return (*((0,) if wrong else ()), *numbers)
+
+
+def no_pull(git: Git) -> EdgeError:
+    """Return the error about refs among the open pull requests that are none: each stops only itself."""
+    _, wrong = _numbers(git, OPEN)
+    named = ", ".join(f"{OPEN}{shown(name)}" for name in wrong[:_FEW])
+    return EdgeError(
+        f"{named or 'pull request 0'} is no pull request",
+        hint=f"`git branch -m daypass/open/… NAME` moves it out of the way, `git update-ref -d {OPEN}…` deletes it",
+    )
 
 
 def next_number(git: Git) -> int:
     """Return the number after the highest given so far. Raises EdgeError where none is left."""
-    number = max((*_numbers(git, OPEN), *_numbers(git, DONE)), default=0) + 1
+    number = max((*_numbers(git, OPEN)[0], *_numbers(git, DONE)[0]), default=0) + 1
     if number > _MOST:
         raise EdgeError(
             f"there is no number left after {number - 1}",
@@ -165,19 +183,20 @@ def next_number(git: Git) -> int:
     return number
 
 
-def _numbers(git: Git, under: str) -> tuple[int, ...]:
+def _numbers(git: Git, under: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the numbers below a prefix, those whose ref git cannot read included, and the names that are none."""
     done = git.attempt("for-each-ref", "--format=%(refname)", under)
-    said = done.stderr.decode("utf-8", "replace").strip()
-    if done.returncode != 0 or "ignoring" in said:  # git passes over a ref that it cannot read, and succeeds
+    told = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    passed = [_PASSED_OVER.fullmatch(line) for line in told]  # git passes over a ref that it cannot read, and succeeds
+    if done.returncode != 0 or not all(passed):
         raise EdgeError(
-            f"the pull requests below {under} cannot be listed: {said.splitlines()[0] if said else 'git failed'}",
+            f"the pull requests below {under} cannot be listed: {shown(told[0]) if told else 'git failed'}",
             hint="restore that ref from another clone, or delete it",
         )
-    names = [line.removeprefix(under) for line in done.stdout.decode("utf-8", "replace").splitlines()]
-    wrong = next((name for name in names if not re.fullmatch(r"[1-9][0-9]{0,8}", name)), None)
-    if wrong is not None:
-        raise EdgeError(f"{under}{shown(wrong)} is no pull request", hint="move that branch out of daypass/")
-    return tuple(sorted(map(int, names)))
+    every = [*done.stdout.decode("utf-8", "replace").splitlines(), *(match[1] for match in passed if match)]
+    names = [name.removeprefix(under) for name in every]
+    numbers = {int(name) for name in names if _NUMBER.fullmatch(name)}
+    return tuple(sorted(numbers)), tuple(sorted({name for name in names if not _NUMBER.fullmatch(name)}))
 
 
 def _carries(kind: str) -> str:

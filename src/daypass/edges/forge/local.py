@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -25,11 +25,11 @@ from daypass.edges.forge.chain import (
     DONE,
     OPEN,
     Chain,
-    ChainReader,
     Link,
     chain_reader,
     fold,
     next_number,
+    no_pull,
     open_numbers,
 )
 from daypass.edges.forge.merging import fork_point, merged_tree
@@ -44,6 +44,7 @@ _HINT = re.compile(r"^Daypass-Pull: ([1-9][0-9]{0,8})$", re.MULTILINE)
 _HINTS = 4
 """So many hints of one message are followed: a message of a million would keep us busy for ever."""
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _ATTEMPTS = 30
 _OURS = "daypass/"
 _NOTHING: Mapping[str, tuple[Oid, Oid]] = MappingProxyType({})
@@ -72,13 +73,32 @@ class LocalForge:
 
     def pull(self, number: int) -> Pull:
         """Return one pull request as it is now. Raises EdgeError for an unknown number and for a corrupt record."""
+        if number == 0:
+            raise no_pull(self._git)
         return fold(self._chain(number), self._account)[0]
 
     def open_pulls(self) -> tuple[Pull, ...]:
-        """Return the open pull requests by number. Raises EdgeError when one of them cannot be read."""
-        with chain_reader(self._git) as reader:
-            chains = [self._listed(reader, number) for number in open_numbers(self._git)]
-        return tuple(fold(chain, self._account)[0] for chain in chains if chain.is_open)
+        """Return the open pull requests by number.
+
+        One whose record cannot be read is listed with nothing but its number, so that it stops nobody else's and is not
+        passed over: `pull` says what is wrong with it. What stands there and is no pull request is number 0.
+        """
+        found: list[Pull] = []
+        left = list(open_numbers(self._git))
+        while left:
+            with chain_reader(self._git) as reader:
+                while left:
+                    number = left.pop(0)
+                    try:
+                        chain = reader.read(number) if number else None
+                    except EdgeError:
+                        found.append(_unread(number))
+                        break  # what the reader was answered may not be read to its end
+                    if chain is None:
+                        found.append(_unread(number))
+                    elif chain.is_open:
+                        found.append(fold(chain, self._account)[0])
+        return tuple(found)
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         """Return every review of a pull request, oldest first."""
@@ -287,17 +307,11 @@ class LocalForge:
 
     # Records
 
-    @staticmethod
-    def _listed(reader: ChainReader, number: int) -> Chain:
-        """Read a record whose ref was just listed: one that cannot be found was not merged meanwhile, it is lost."""
-        found = reader.read(number)
-        if found is None:
-            raise records.corrupt(number, "its ref names an object that is missing")
-        return found
-
     def _chain(self, number: int) -> Chain:
         with chain_reader(self._git) as reader:
             found = reader.read(number)
+        if found is None and number in open_numbers(self._git):
+            raise records.corrupt(number, "its ref names an object that is missing")
         if found is None:
             raise MissingError(f"there is no pull request {number}", hint="`daypass status` lists the open ones")
         return found
@@ -387,3 +401,8 @@ class LocalForge:
         self.left_behind = None
         if where and not sync_worktree(Git(Path(where)), old, new):
             self.left_behind = Path(where)
+
+
+def _unread(number: int) -> Pull:
+    nobody = Account("", "somebody whose record cannot be read")
+    return Pull(number, "", "open", nobody, _LONG_AGO, "", ABSENT)

@@ -94,7 +94,8 @@ def corrupt(number: int, why: str) -> EdgeError:
     """Return the error for a record that nobody may rely on."""
     return EdgeError(
         f"the record of pull request {number} is corrupt: {why}",
-        hint=f"restore refs/heads/daypass/open/{number} or done/{number} from another clone, or delete it and ask anew",
+        hint=f"restore refs/heads/daypass/open/{number} or done/{number} from another clone, or delete it and ask anew: "
+        f"git update-ref -d refs/heads/daypass/open/{number}",
     )
 
 
