@@ -29,15 +29,15 @@ def _branch(
 
 def test_the_requester_cannot_approve(access: Access) -> None:
     number = access.ask(T("10:00"), "--subject", "alice", acting="bob")
-    said = access.run("approve", number, "--at", T("10:01"), acting="bob")
-    assert "does not count: approved by bob" in said.out
+    said = access.run("approve", number, "--at", T("10:01"), acting="bob", expect=11)
+    assert "would not count, so it is not recorded: bob opened the request" in said.err
     access.run("approve", number, "--at", T("10:01"), acting="dave")
     assert "missing: 1 approval from owners (carol)" in access.run("gate", number, "--at", T("10:02"), expect=12).out
 
 
 def test_the_subject_cannot_approve(access: Access) -> None:
     number = access.ask(T("10:00"), "--subject", "bob", acting="alice")
-    access.run("approve", number, "--at", T("10:01"), acting="bob")
+    assert "bob receives the access" in access.run("approve", number, "--at", T("10:01"), acting="bob", expect=11).err
     access.run("approve", number, "--at", T("10:01"), acting="dave")
     access.run("gate", number, "--at", T("10:02"), expect=12)
 
@@ -46,16 +46,15 @@ def test_an_approver_who_co_authored_a_commit_does_not_count(access: Access) -> 
     message = "ask\n\nco-authored-by: Bob Osei <BOB@Example.com>"
     _branch(access, "mine", {"grants/orders-db/a.yaml": GRANT}, message=message)
     access.run("request", "--branch", "mine", "--at", T("10:00"), acting="alice", expect=None)
-    access.run("approve", "1", "--at", T("10:01"), acting="bob")
+    assert "bob co-authored commit" in access.run("approve", "1", "--at", T("10:01"), acting="bob", expect=11).err
     access.run("approve", "1", "--at", T("10:01"), acting="dave")
-    said = access.run("gate", "1", "--at", T("10:02"), expect=12)
-    assert "does not count: approved by bob" in said.out
+    access.run("gate", "1", "--at", T("10:02"), expect=12)
 
 
 def test_an_approver_by_another_spelling_of_the_address_is_the_same_person(access: Access) -> None:
     _branch(access, "mine", {"grants/orders-db/a.yaml": GRANT}, email="Bob@EXAMPLE.com")
     access.run("request", "--branch", "mine", "--at", T("10:00"), acting="alice", expect=None)
-    access.run("approve", "1", "--at", T("10:01"), acting="bob")
+    assert "bob authored commit" in access.run("approve", "1", "--at", T("10:01"), acting="bob", expect=11).err
     access.run("approve", "1", "--at", T("10:01"), acting="dave")
     access.run("gate", "1", "--at", T("10:02"), expect=12)
 
@@ -218,6 +217,51 @@ def test_broken_policies_give_nothing_and_take_no_live_access(access: Access) ->
     access.run("can", "carol", "orders-db", "readonly", expect=20)
     access.run("apply", "--at", T("12:06"), expect=14)
     access.run("can", "alice", "orders-db", "readonly", expect=20)
+
+
+def _leaves(access: Access, at: str) -> None:
+    path = "policies/directory/people.yaml"
+    text = (access.top / path).read_text(encoding="utf-8")
+    access.write(path, text.replace("email: alice@example.com", f"email: alice@example.com, until: {at}"))
+    access.commit("alice leaves earlier")
+
+
+def _break_rules(access: Access) -> None:
+    path = "policies/rules/access.yaml"
+    access.write(path, (access.top / path).read_text().replace("resource.environment", "resource.enviroment"))
+    access.commit("a typing error")
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["the target was told", "only main said so"])
+def test_while_policies_do_not_read_access_ends_with_the_engagement_that_the_last_ones_named(
+    access: Access, told: bool
+) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.grant(T("10:00"), T("10:05"), "--subject", "carol")
+    access.run("apply", "--at", T("10:06"))
+    _leaves(access, T("11:00"))
+    if told:
+        access.run("apply", "--at", T("10:07"))
+    _break_rules(access)
+    access.write("notes.md", "something else\n")
+    access.commit("something else")
+    access.run("apply", "--at", T("10:59"), expect=14)
+    access.run("can", "alice", "orders-db", "readonly")
+    said = access.run("apply", "--at", T("11:00"), expect=14)
+    assert "ok   - alice" in said.out
+    assert "policies/rules/access.yaml:5:11: there is no variable or function 'resource.enviroment'" in said.out
+    access.run("can", "alice", "orders-db", "readonly", expect=20)
+    access.run("can", "carol", "orders-db", "readonly")
+
+
+def test_policies_that_never_read_end_windows_all_the_same(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    path = "policies/daypass.yaml"
+    access.write(path, "version: 1\nforge: {kind: local\n")
+    access.commit("half a settings file")
+    assert "main's policies do not read" in access.run("can", "alice", "orders-db", "readonly", expect=10).err
+    assert "ok   - alice" in access.run("apply", "--at", T("12:05"), expect=14).out
 
 
 def test_after_a_run_from_the_future_what_has_ended_is_taken_and_nothing_is_given(access: Access) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import click
 
 from daypass.cli.options import Named
-from daypass.core.errors import EdgeError, ExitCode, UsageError
+from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
     from daypass.core.plan import Entitlement
@@ -125,6 +125,9 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str
     site = Site(folder)
     catalogue = site.policy.catalogue
     place = catalogue.resources.get(resource)
+    if site.policy.holes and (place is None or role not in place.roles or not catalogue.principal(subject, place)):
+        # What looks like a slip may be what the broken file would have said.
+        raise InvalidError("main's policies do not read, so nobody can tell", site.policy.holes)
     if place is None:
         raise UsageError(f"the catalogue has no resource {resource!r}", hint="one of " + ", ".join(catalogue.resources))
     level = place.roles.get(role)

@@ -5,17 +5,18 @@ Holds no way to write (invariant 11).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from daypass.core.calm import FOREVER, Calm, next_boundary
-from daypass.core.catalogue import Catalogue
+from daypass.core.claims import ClaimMaker
 from daypass.core.clocks import Doubt, catch_up, doubt, skew
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.reading import read_grant
-from daypass.core.grant import FOLDER, IMPORT, Grant, GrantId, Oid, canonical, digest, grant_id, grant_path
+from daypass.core.grant import FOLDER, IMPORT, Grant, GrantId, Oid, digest, grant_id, grant_path
 from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import (
@@ -31,7 +32,6 @@ from daypass.core.plan import (
     compute,
 )
 from daypass.core.policy.policies import Policy
-from daypass.core.window import Window
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
 from daypass.pipeline.readings import PATIENCE, Aside, observe
 from daypass.ports import ForgeReader, History, Memory, TargetReader
@@ -212,7 +212,7 @@ def prepare(
         # Ends were carried out meanwhile. Targets are opened anew: one of them may still be read from.
         standing, targets = latest, open_readers(tip)
         ours, at = (ours, at) if clock is None else (max(ours, clock()), max(at, clock() + (at - ours)))
-    claims, invalid = _claims(standing, admitted, policy)
+    claims, invalid = _claims(standing, admitted, policy, _last_read(history, policy_at, standing, tip))
     every = {**targets, **_unnamed(standing, targets)}
     return Ground(
         history,
@@ -259,7 +259,7 @@ def by_receipts(
     targets = {name: target if name in names else unasked for name, target in opened.items()}
     there = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"))}
     unsettled = frozenset(name for name, blob in standing.blobs() if there.get(name, blob) != blob)
-    claims, _ = _claims(standing, Admitted(), policy)
+    claims, _ = _claims(standing, Admitted(), policy, _last_read(history, policy_at, standing, main))
     every = {**targets, **_unnamed(standing, targets)}
     return Ground(
         history,
@@ -498,11 +498,36 @@ def _with_recovered(
     return found
 
 
-def _claims(standing: Standing, admitted: Admitted, policy: Policy) -> tuple[list[Claim], dict[GrantId, Reason]]:
-    """Turn proved grants into claims, blocking each whose meaning moved since it was approved (invariant 2)."""
-    ruler = _Ruler(policy)
+_LOOK_BACK = 100
+"""So many steps of main that changed policies are gone back over for the last ones that read."""
+
+
+def _last_read(history: History, policy_at: PolicyAt, standing: Standing, tip: Oid) -> Policy:
+    """Return main's policies; while they do not read, the last ones before that did: access ends by them.
+
+    Where none are found, what came last is returned, by which nothing ends but windows.
+    """
+    policy = policy_at(tip)
+    since = Oid(standing.main) if standing.main and history.find(standing.main) is not None else None
+    for start in dict.fromkeys((since, None)) if policy.broken else ():
+        steps = (s for s in history.landings(start, tip) if any(c.path.startswith(_POLICIES) for c in s.changes))
+        for step in reversed(deque(steps, _LOOK_BACK)):
+            earlier = policy_at(step.parents[0]) if step.parents else policy
+            if not earlier.broken:
+                return earlier
+    return policy
+
+
+_POLICIES = "policies/"
+
+
+def _claims(
+    standing: Standing, admitted: Admitted, policy: Policy, read: Policy
+) -> tuple[list[Claim], dict[GrantId, Reason]]:
+    """Turn proved grants into claims; ``read`` are the policies that ends are taken from."""
+    maker = ClaimMaker(policy, read, standing.holdings)
     claims = [
-        ruler.claim(a.grant, a.subject, a.resource, a.role, a.entitlement, a.window, a.meaning)
+        maker.claim(a.grant, a.subject, a.resource, a.role, a.entitlement, a.window, a.meaning)
         for a in (*standing.admitted(), *admitted.changed.values())
         if a is not None and (a is admitted.changed.get(a.grant, a))
     ]
@@ -511,59 +536,3 @@ def _claims(standing: Standing, admitted: Admitted, policy: Policy) -> tuple[lis
     invalid |= dict.fromkeys(admitted.refusals, Reason.EVIDENCE_MISSING)
     invalid |= dict.fromkeys((u.grant for u in admitted.unproved), Reason.EVIDENCE_MISSING)
     return claims, invalid
-
-
-class _Ruler:
-    """Holds proved grants against the policies at the tip of main, remembering what each role means there."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._catalogue: Catalogue = policy.catalogue
-        self._roles: dict[tuple[str, str], tuple[str, str, str] | None] = {}
-
-    def claim(
-        self,
-        grant: GrantId,
-        subject: str,
-        resource: str,
-        role: str,
-        entitlement: Entitlement,
-        window: Window,
-        meaning: str,
-    ) -> Claim:
-        """Return what a proved grant gives today."""
-        if self._policy.broken:
-            # Nothing new is given while the policies cannot be read; what is live ends by its window, not by a typing
-            # error.
-            return Claim(grant, entitlement, window)
-        key = (resource, role)
-        if key not in self._roles:
-            self._roles[key] = self._meaning(resource, role)
-        now = self._roles[key]
-        known = self._catalogue.directory.subjects.get(subject)
-        if now is None or known is None:
-            return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
-        principal = self._catalogue.principal(subject, self._catalogue.resources[resource])
-        if (now[0], now[1], now[2]) != (meaning, entitlement.target, entitlement.privilege):
-            return Claim(grant, entitlement, window, Reason.MEANING_MOVED)
-        if principal != entitlement.principal:
-            return Claim(grant, entitlement, window, Reason.PRINCIPAL_MOVED)
-        return self._cut(grant, subject, resource, entitlement, window)
-
-    def _cut(self, grant: GrantId, subject: str, resource: str, entitlement: Entitlement, window: Window) -> Claim:
-        """End access no later than the data's retention and the subject's own engagement."""
-        ends = [self._catalogue.resources[resource].retention_until, self._catalogue.engagement_end(subject)]
-        for end in ends:
-            if end is not None and end < window.end:
-                cut = window.until(end)
-                if cut is None:
-                    return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
-                window = cut
-        return Claim(grant, entitlement, window)
-
-    def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
-        found = self._catalogue.resources.get(resource)
-        level = found.roles.get(role) if found is not None else None
-        if found is None or level is None:
-            return None
-        return (self._catalogue.meaning(found, level), found.target, canonical(dict(level.privilege)))

@@ -1,0 +1,62 @@
+"""What proved grants give today, by the policies of main, and by the last ones that read while main's do not."""
+
+from datetime import timedelta
+
+from policy_samples import AT, DIRECTORY, RESOURCE, policy
+
+from daypass.core.claims import ClaimMaker
+from daypass.core.grant import GrantId, canonical
+from daypass.core.plan import Entitlement, Holding, Reason
+from daypass.core.window import Window
+
+HOUR = timedelta(hours=1)
+WINDOW = Window(AT, AT + 4 * HOUR)
+GIVEN = Entitlement("embedded", "orders-db", "alice", canonical({"member_of": "orders_readonly"}))
+BROKEN = policy(rules_base="version: 1\nrules: [{id: a}]\n")
+
+
+def claim(now, read=None, holdings=None, *, role="readonly", subject="alice", meaning=""):
+    known = policy().catalogue
+    resource = known.resources["orders-db"]
+    means = meaning or known.meaning(resource, resource.roles["readonly"])
+    maker = ClaimMaker(now, read or now, holdings or {})
+    return maker.claim(GrantId("orders-db/one"), subject, "orders-db", role, GIVEN, WINDOW, means)
+
+
+def leaving(at):
+    until = f", until: {at:%Y-%m-%dT%H:%M:%SZ}"
+    return policy(directory_people=DIRECTORY.replace("manager: bob}", f"manager: bob{until}}}"))
+
+
+def test_a_grant_gives_what_was_approved_for_its_window():
+    found = claim(policy())
+    assert (found.window, found.blocked, found.entitlement) == (WINDOW, None, GIVEN)
+
+
+def test_what_the_role_or_the_person_has_come_to_mean_is_not_given():
+    assert claim(policy(), meaning="sha256:other").blocked is Reason.MEANING_MOVED
+    assert claim(policy(), role="gone").blocked is Reason.GRANT_INVALID
+    assert claim(policy(), subject="nobody").blocked is Reason.GRANT_INVALID
+    assert claim(policy(resources_orders_db=None)).blocked is Reason.GRANT_INVALID
+    assert claim(policy(), subject="bob").blocked is Reason.PRINCIPAL_MOVED
+
+
+def test_access_ends_with_engagement_and_retention_whichever_is_first():
+    assert claim(leaving(AT + HOUR)).window.end == AT + HOUR
+    kept = policy(resources_orders_db=RESOURCE + "retention_until: 2026-11-20T12:00:00Z\n")
+    assert claim(kept).window.end == AT + 2 * HOUR
+    assert claim(leaving(AT)).blocked is Reason.GRANT_INVALID
+
+
+def test_while_policies_do_not_read_the_last_that_did_and_the_target_say_when_it_ends():
+    assert BROKEN.broken
+    assert claim(BROKEN).window == WINDOW
+    assert claim(BROKEN, leaving(AT + HOUR)).window.end == AT + HOUR
+    assert claim(BROKEN, leaving(AT)).blocked is Reason.GRANT_INVALID
+    told = {GIVEN: Holding(GIVEN, (GrantId("orders-db/one"),), AT + 2 * HOUR)}
+    assert claim(BROKEN, holdings=told).window.end == AT + 2 * HOUR
+    assert claim(BROKEN, leaving(AT + HOUR), told).window.end == AT + HOUR
+    unknown = {GIVEN: Holding(GIVEN, (GrantId("orders-db/one"),), None)}
+    assert claim(BROKEN, holdings=unknown).window == WINDOW
+    before = {GIVEN: Holding(GIVEN, (GrantId("orders-db/one"),), AT - HOUR)}
+    assert claim(BROKEN, holdings=before).window == WINDOW
