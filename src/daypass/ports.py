@@ -14,6 +14,7 @@ from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.calm import Calm
 from daypass.core.doctor.complaint import Step
 from daypass.core.doctor.facts import Facts, Questions
+from daypass.core.drift import Inspection
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
@@ -364,6 +365,10 @@ class TargetReader(Protocol):
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now."""
+        ...
+
+    def inspect(self) -> Inspection:
+        """Look for ways in beside entitlements; say what was looked at, and what cannot be seen. Raises EdgeError."""
         ...
 
     def fingerprint(self) -> str:

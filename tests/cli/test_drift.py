@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 
-from daypass.core.drift import drift
+from daypass.core.drift import Inspection, OtherAccess, drift
+from daypass.core.errors import EdgeError
 from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
 from daypass.edges.targets.embedded import EmbeddedTarget
-from daypass.views.drift import MOST, drift_markdown
+from daypass.pipeline.targets import inspect
+from daypass.views.drift import MOST, drift_markdown, drift_text, inspections_data
+from fakes.target import FakeTarget
 
 if TYPE_CHECKING:
     from driver import Access
@@ -31,8 +34,54 @@ def _store(access: Access) -> EmbeddedTarget:
 
 def test_nothing_amiss_is_said_and_exits_0(access: Access) -> None:
     said = access.run("drift", "--at", NOON)
-    assert said.out == "No drift: 0 live as they should be, and nothing else is there.\n"
-    assert access.run("drift", "--at", NOON, "--format", "markdown").out == f"No drift at {NOON}.\n"
+    first, target, looked, unseen = said.out.splitlines()
+    assert first == "No drift: 0 live as they should be, and nothing else was found where daypass looks."
+    assert target == "embedded"
+    assert looked == f"  looked at: every row of {_store(access).path}"
+    assert unseen.startswith("  not seen:  whom the programs that read this file let in besides")
+    assert access.run("drift", "--at", NOON, "--format", "markdown").out.startswith(
+        f"No drift at {NOON}.\n\n- embedded\n"
+    )
+    data = json.loads(access.run("drift", "--at", NOON, "--format", "json").out)
+    assert set(data["targets"]["embedded"]) == {"looked", "unseen"}
+
+
+def test_ways_in_beside_entitlements_are_findings_and_so_is_who_could_not_be_looked_at() -> None:
+    plan = Plan(T0, "main", ())
+    seen = Inspection(("all",), ("nothing",), (OtherAccess("backdoor", "is SUPERUSER"),))
+    found = drift(plan, inspections={"orders": seen, "payroll": "it does not answer"})
+    assert [(finding.code, finding.message) for finding in found] == [
+        ("target-unread", "target payroll could not be read: it does not answer"),
+        (
+            "access-other",
+            "'backdoor' is SUPERUSER at target orders: no grant gives such access, and daypass takes none of it away",
+        ),
+    ]
+    assert drift(plan, inspections={"orders": seen._replace(others=())}) == ()
+    assert inspections_data({"orders": seen, "payroll": "it does not answer"}) == {
+        "orders": {"looked": ["all"], "unseen": ["nothing"]},
+        "payroll": {"error": "it does not answer"},
+    }
+    assert "orders\n  looked at: all\n  not seen:  nothing\n" in drift_text(found, 0, {"orders": seen, "payroll": "no"})
+
+
+class _Broken:
+    def inspect(self) -> Inspection:
+        raise ValueError("secret words")
+
+
+def test_one_target_that_fails_hides_no_other() -> None:
+    def refuse() -> Inspection:
+        raise EdgeError("it is shut")
+
+    shut, well = FakeTarget("shut"), FakeTarget("well")
+    shut.inspect = refuse
+    found = inspect({"broken": _Broken(), "shut": shut, "well": well, "closed": EdgeError("not opened")})
+    assert found == {
+        "broken": "it failed in a way that was not foreseen (ValueError)",
+        "shut": "it is shut",
+        "well": well.inspect(),
+    }
 
 
 def test_access_that_nobody_granted_is_told_in_every_format(access: Access) -> None:

@@ -107,6 +107,15 @@ class TargetContract(InPipeline, InTrouble, Bench):
         if found.clock is not None:
             assert abs(found.clock - datetime.now(UTC)) < timedelta(minutes=1)
 
+    def test_it_says_what_it_looked_at_and_what_it_cannot_see(self, target: Target) -> None:
+        self.give(target, self.one())
+        found = target.inspect()
+        assert all(found.looked)
+        assert found.looked
+        assert all(found.unseen)
+        assert found.unseen
+        assert found.others == ()  # what daypass gave is no other way in
+
     # Add, remove, observe.
 
     @needs("reading")

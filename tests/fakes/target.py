@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Found, Numbers
 from daypass.edges.targets.each import OneByOne
@@ -128,6 +129,11 @@ class FakeTarget(OneByOne):
         """Return every entitlement that exists now, or that a stale reading shows."""
         self._come_in("observe")
         return frozenset(self.held) if self._stale is None else self._stale
+
+    def inspect(self) -> Inspection:
+        """Say that all was looked at."""
+        self._come_in("inspect")
+        return Inspection(("all that is held",), ("nothing else is there to be seen",))
 
     def health(self) -> Health:
         """Say how much is there."""

@@ -21,36 +21,40 @@ TOPIC = "drift"
 def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) -> int:
     """Say where the targets are not as main says: access that nobody granted, that should be gone, that is missing.
 
-    Exit 13 when there is any, 14 when a target could not be read, or could not tell of something. Changes nothing.
+    It looks for other ways in as well, as far as the credential of each target can read, and says what it looked at and
+    what it cannot see. Exit 13 when there is any, 14 when a target could not be read, or could not tell of something.
+    Changes nothing.
     """
     from daypass.cli.apply import look
     from daypass.cli.site import live_site
     from daypass.core.drift import drift as find
+    from daypass.pipeline.targets import inspect
     from daypass.views import findings as views
-    from daypass.views.drift import drift_markdown, drift_text
+    from daypass.views.drift import drift_markdown, drift_text, inspections_data
 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at)
     survey = look(site, instant, now=at is None)
     if survey.stuck is not None:
         raise survey.stuck
-    found = (*survey.policy.broken, *find(survey.plan, survey.refusals))
+    inspections = inspect(site.targets())
+    found = (*survey.policy.broken, *find(survey.plan, survey.refusals, inspections))
     if issue:
-        text = drift_markdown(found, instant) if found else ""
+        text = drift_markdown(found, instant, inspections) if found else ""
         number = site.hub.board(site.policy.catalogue.directory).issue(TOPIC, title="Access has drifted", text=text)
         click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
     if output == "json":
-        click.echo(views.findings_json(found, live=survey.plan.live), nl=False)
+        click.echo(views.findings_json(found, live=survey.plan.live, targets=inspections_data(inspections)), nl=False)
     elif output == "sarif":
         click.echo(views.findings_sarif(found), nl=False)
     elif output == "markdown":
-        click.echo(drift_markdown(found, instant), nl=False)
+        click.echo(drift_markdown(found, instant, inspections), nl=False)
     else:
-        click.echo(drift_text(found, survey.plan.live), nl=False)
+        click.echo(drift_text(found, survey.plan.live, inspections), nl=False)
     codes = [ExitCode.CHANGES] if found else []
     if survey.clocks:
         say(f"daypass: {survey.clocks}")
     left = (survey.plan.unreadable, survey.plan.unknown, survey.policy.broken, survey.unproved, survey.doubts)
-    if any(left):
+    if any(left) or any(isinstance(one, str) for one in inspections.values()):
         codes.append(ExitCode.PARTIAL)
     return int(worst(codes))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
@@ -13,15 +14,36 @@ from daypass.core.window import format_duration, format_instant
 _RESOURCES = "policies/resources/"
 
 
-def drift(plan: Plan, refusals: Iterable[Refusal] = ()) -> tuple[Finding, ...]:
+class OtherAccess(NamedTuple):
+    """A way in that is no entitlement: who has it, and what it is ("is SUPERUSER")."""
+
+    who: str
+    what: str
+
+
+class Inspection(NamedTuple):
+    """What was looked at at a target beside its entitlements, what of it cannot be seen, and what was found."""
+
+    looked: tuple[str, ...]
+    unseen: tuple[str, ...]
+    others: tuple[OtherAccess, ...] = ()
+
+
+def drift(
+    plan: Plan, refusals: Iterable[Refusal] = (), inspections: Mapping[str, Inspection | str] | None = None
+) -> tuple[Finding, ...]:
     """Return what differs, worst first: access that nobody granted, then what outlives its grant, then what is missing.
 
-    A target that could not be read is a finding too: nobody can tell what is there (invariant 7).
+    A target that could not be read is a finding too: nobody can tell what is there (invariant 7). ``inspections`` say by
+    target what was found beside entitlements, or why nobody could look.
     """
+    inspected = inspections or {}
     return (
         *(_unread(target, why) for target, why in plan.unreadable.items()),
         *(_unknown(doubt) for doubt in plan.unknown),
+        *(_unread(target, found) for target, found in inspected.items() if isinstance(found, str)),
         *(_unmanaged(entitlement) for entitlement in plan.unmanaged),
+        *(_other(name, way) for name, seen in inspected.items() if not isinstance(seen, str) for way in seen.others),
         *_changes(plan),
         *(_awaited(entitlement) for entitlement in plan.offered),
         *(_renamed(doubt) for doubt in plan.renamed),
@@ -57,7 +79,17 @@ def _unmanaged(entitlement: Entitlement) -> Finding:
         "access-unmanaged",
         Place(f"{_RESOURCES}{entitlement.resource}.yaml"),
         f"{entitlement_words(entitlement)}, and no grant gave it",
-        "take it away at the target, or ask for it with a grant; a resource that is `exclusive: true` loses such access",
+        "take it away at the target, or have `daypass import` make a grant with an end of it; a resource that is "
+        "`exclusive: true` loses such access",
+    )
+
+
+def _other(target: str, way: OtherAccess) -> Finding:
+    return Finding(
+        "access-other",
+        Place("policies/daypass.yaml", path=f"targets.{target}"),
+        f"{way.who!r} {way.what} at target {target}: no grant gives such access, and daypass takes none of it away",
+        "take it away there and ask for it with a grant; `daypass import` takes memberships over, and not this",
     )
 
 

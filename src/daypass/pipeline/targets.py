@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.clocks import apart, skew
+from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement, Holding
-from daypass.pipeline.readings import AT_ONCE, numbers_of, seen_at
+from daypass.pipeline.readings import AT_ONCE, numbers_of, seen_at, unforeseen
 from daypass.ports import TargetReader
 
 TOLERANCE = timedelta(seconds=5)
@@ -120,3 +121,22 @@ def _look(
 def _apart(off: timedelta | None) -> Iterable[str]:
     if off is not None and abs(off) > TOLERANCE:
         yield f"its clock is {apart(off)}: what it ends by itself ends at another time"
+
+
+def inspect(targets: Mapping[str, TargetReader | EdgeError]) -> Mapping[str, Inspection | str]:
+    """Look for ways in beside entitlements, at targets side by side; one that fails is the reason in its place.
+
+    One that cannot be opened is left out: that it cannot be read is told anyway.
+    """
+
+    def look(target: TargetReader) -> Inspection | str:
+        try:
+            return target.inspect()
+        except EdgeError as error:
+            return error.message
+        except Exception as error:  # noqa: BLE001  (what is wrong with one target must not hide what others hold)
+            return unforeseen(error)
+
+    opened = {name: target for name, target in sorted(targets.items()) if not isinstance(target, EdgeError)}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(opened, pool.map(look, opened.values()), strict=True))

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from daypass.core.drift import Inspection
     from daypass.core.plan import Entitlement
     from daypass.ports import Abilities, Health
 
@@ -106,6 +107,14 @@ class EmbeddedTarget(OneByOne):
             return Health((f"{place} is not there yet; the first change makes it",))
         concerns = () if os.access(self.path, os.W_OK) else (f"{place} cannot be written",)
         return Health((f"{place} holds {count} entitlements of {self.name}",), concerns)
+
+    def inspect(self) -> Inspection:
+        """Say that the file holds nothing but entitlements. Raises EdgeError when it cannot be read."""
+        from daypass.core.drift import Inspection  # noqa: PLC0415  (`holds` must not pay for it)
+
+        self.observe()
+        unseen = "whom the programs that read this file let in besides, and who may write the file"
+        return Inspection((f"every row of {self.path}",), (unseen,))
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now. Raises EdgeError when the store cannot be read whole."""

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.github.access import access_from
@@ -73,6 +74,18 @@ class GitHubTarget(OneByOne):
     def health(self) -> Health:
         """Say who we are at GitHub, and what that may do that is needed or is not. Raises EdgeError without an answer."""
         return health(self.api, self._organisation, self._named)
+
+    def inspect(self) -> Inspection:
+        """Say what `observe` looks at, and what of an organisation it does not."""
+        places = sorted(f"{place.kind} {place.name}" for place in self._named)
+        return Inspection(
+            (f"members, collaborators and invitations of what the catalogue names: {', '.join(places) or 'nothing'}",),
+            (
+                f"owners of {self._organisation}, who reach all of it, and the base permission of its members",
+                "teams and repositories that the catalogue does not name, and what else their people were given",
+                "deploy keys, Apps, tokens, secrets and workflows, which act without being a member",
+            ),
+        )
 
     def observe(self) -> frozenset[Entitlement]:
         """Return who has a part in what roles of the catalogue name. Raises EdgeError when any of it cannot be seen."""

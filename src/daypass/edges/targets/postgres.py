@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from daypass.core.catalogue import TargetSettings
+from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Action, Entitlement, Found, Numbers
@@ -23,6 +25,7 @@ from daypass.edges.targets.numbers import Trace, join
 from daypass.edges.targets.postgres_batch import Batch, Job, followed, job_of, order_of
 from daypass.edges.targets.postgres_connect import Server, read_address
 from daypass.edges.targets.postgres_health import look_around, not_revocable
+from daypass.edges.targets.postgres_inspect import inspect
 from daypass.edges.targets.postgres_numbers import Names
 from daypass.edges.targets.postgres_offers import database_of, not_given
 from daypass.edges.targets.postgres_options import read_options
@@ -49,7 +52,7 @@ def open_postgres(
 def from_environment(settings: TargetSettings, environ: Mapping[str, str], known: Known = NOTHING) -> PostgresTarget:
     """Open the target with the address that ``url_env`` names in ``environ``."""
     name = settings.name
-    variable, databases, tls = read_options(settings)
+    variable, databases, tls, expected = read_options(settings)
     url = environ.get(variable, "")
     if not url:
         raise EdgeError(
@@ -60,7 +63,13 @@ def from_environment(settings: TargetSettings, environ: Mapping[str, str], known
     resources = _by_role(known)
     exclusive = frozenset(role for role, given in resources.items() if given & known.exclusive)
     return PostgresTarget(
-        name, server, databases=databases, resources=resources, named=known.named, exclusive=exclusive
+        name,
+        server,
+        databases=databases,
+        resources=resources,
+        named=known.named,
+        exclusive=exclusive,
+        expected=expected,
     )
 
 
@@ -82,7 +91,8 @@ class PostgresTarget:
 
     ``databases`` are those that schemas may be named in, and ``resources`` say for a role which resources are meant by
     membership in it, where others gave that. ``named`` are the resources and privileges that the catalogue gives here,
-    and ``exclusive`` the roles in which nobody may be but by a grant.
+    ``exclusive`` the roles in which nobody may be but by a grant,
+    and ``expected`` those whose own access there is known and no drift.
     """
 
     abilities = Abilities(
@@ -104,12 +114,14 @@ class PostgresTarget:
         resources: Mapping[str, frozenset[str]] = MappingProxyType({}),
         named: frozenset[tuple[str, str]] = frozenset(),
         exclusive: frozenset[str] = frozenset(),
+        expected: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.server = server
         self.resources = resources
         self.named = named
         self.exclusive = exclusive
+        self.expected = expected
         self.databases = databases | {server.home}
         self._clock: datetime | None = None
         self._seen = _Seen({}, {}, {})
@@ -124,6 +136,20 @@ class PostgresTarget:
         marks = [Mark(self.name, resource, privilege) for resource, privilege in self.named]
         concerns = [*found.concerns, *concerns, *not_given(self.server, self.databases, marks)]
         return replace(found, facts=(*found.facts, *facts), concerns=tuple(concerns))
+
+    def inspect(self) -> Inspection:
+        """Look for ways in beside memberships; see postgres_inspect. Raises EdgeError."""
+        roles = {privilege.member_of for privilege in map(read_privilege, self._told()) if privilege.member_of}
+        return inspect(self.server, self.databases, roles, self.expected)
+
+    def _told(self) -> list[str]:
+        """Return the privileges of the catalogue that make sense here; of the others `health` tells."""
+        found = []
+        for _, text in self.named:
+            with suppress(EdgeError):
+                read_privilege(text)
+                found.append(text)
+        return found
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement of ours, and memberships that others gave in roles that we may give.

@@ -17,11 +17,15 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Options(NamedTuple):
-    """The variable that holds the address, the databases that privileges may name besides it, and how TLS is done."""
+    """The variable that holds the address, the databases that privileges may name besides it, and how TLS is done.
+
+    ``expected`` are roles whose own access at the server is known, so that it is no drift: administrators, programs.
+    """
 
     variable: str
     databases: frozenset[str]
     tls: str
+    expected: frozenset[str]
 
 
 def read_options(settings: TargetSettings) -> Options:
@@ -34,17 +38,22 @@ def read_options(settings: TargetSettings) -> Options:
             f"target {name}: expected url_env to name an environment variable",
             hint="url_env: ORDERS_DB_URL, with the address in that variable where the applier runs",
         )
-    databases = options.get("databases", [])
-    if not isinstance(databases, list | tuple):
-        raise InvalidError(f"target {name}: expected databases to be a list of names, got {databases!r}")
-    try:
-        listed = frozenset(check_name(database, "database") for database in databases)
-    except EdgeError as error:
-        raise InvalidError(f"target {name}: {error.message}") from error
+    listed = _names(settings, "databases", "database")
+    expected = _names(settings, "expected", "role")
     tls = options.get("tls", _TLS[0])
     if tls not in _TLS:
         raise InvalidError(
             f"target {name}: expected tls to be one of {', '.join(_TLS)}, got {tls!r}",
             hint=f"{OFF_ON_LOOPBACK} is for a server on this machine; else leave tls out, and who answers is verified",
         )
-    return Options(variable, listed, tls)
+    return Options(variable, listed, tls, expected)
+
+
+def _names(settings: TargetSettings, option: str, what: str) -> frozenset[str]:
+    found = settings.options.get(option, [])
+    if not isinstance(found, list | tuple):
+        raise InvalidError(f"target {settings.name}: expected {option} to be a list of names, got {found!r}")
+    try:
+        return frozenset(check_name(name, what) for name in found)
+    except EdgeError as error:
+        raise InvalidError(f"target {settings.name}: {error.message}") from error

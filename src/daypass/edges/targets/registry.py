@@ -72,7 +72,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
         "postgres": TargetKind(
             "daypass.edges.targets.postgres",
             "open_postgres",
-            frozenset({"url_env", "databases", "tls"}),
+            frozenset({"url_env", "databases", "tls", "expected"}),
             asks=True,
             reads="daypass.edges.targets.postgres_options:read_options",
             privilege="daypass.edges.targets.postgres_privilege:check_privilege",

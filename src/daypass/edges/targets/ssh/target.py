@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
 from daypass.core.window import format_instant
@@ -48,6 +49,16 @@ class SshTarget:
         """The certificates on the list, one a line."""
         self._told = False
         """Whether the ledger was heard: what is not known then was never handed over."""
+
+    def inspect(self) -> Inspection:
+        """Say that no host is asked."""
+        return Inspection(
+            ("the certificates that the ledger says were handed over",),
+            (
+                "authorized_keys, passwords and other authorities on hosts, and who may become root there",
+                "which hosts trust this authority, and whether they have fetched the list of what ended early",
+            ),
+        )
 
     def health(self) -> Health:
         """Say which CA signs, where its key is, and how the list stands. Raises EdgeError when it cannot sign."""
