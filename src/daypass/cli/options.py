@@ -16,6 +16,9 @@ from daypass.core.window import parse_duration, parse_instant
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
 class Instant(click.ParamType[datetime]):
     """An RFC 3339 instant."""
 
@@ -26,9 +29,15 @@ class Instant(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            return parse_instant(str(value))
+            found = parse_instant(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if not _FIRST <= found < _LAST:
+            # Nothing happened before, and at the end of the calendar there is no instant after that could be reckoned.
+            self.fail(
+                f"{value} is no instant that access could be given at; write a year from 1970 to 8999", param, ctx
+            )
+        return found
 
 
 class Duration(click.ParamType[timedelta]):

@@ -26,7 +26,7 @@ class FileMemory:
             data = json.loads(self.path.read_text(encoding="utf-8"))
             since, until = parse_instant(data["since"]), parse_instant(data["until"])
             return Calm(str(data["grounds"]), since, until, int(data["live"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # a cache that cannot be read is none
 
     def keep(self, calm: Calm) -> None:

@@ -244,7 +244,7 @@ def _plain(privilege: str) -> str:
     """Return the privilege of a role that gives what a target shows as others' access, "" where it is not shown so."""
     try:
         data = json.loads(privilege)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(data, dict) or data.pop(_SHOWN_AS, None) is not True:
         return ""

@@ -45,7 +45,7 @@ def _said(answer: Answer) -> str:
     """Return GitHub's own words for a refusal, fit to be shown."""
     try:
         data = json.loads(answer.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "no reason given"
     if not isinstance(data, dict) or not isinstance(data.get("message"), str):
         return "no reason given"

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from daypass.core.errors import EdgeError, LedgerError, UsageError
 from daypass.core.grant import canonical
 from daypass.core.ledger.receipt import PAYLOAD_TYPE
+from daypass.edges.shown import shown
 
 if TYPE_CHECKING:
     from securesystemslib.dsse import Envelope
@@ -101,6 +102,10 @@ def read_public_key(pem: bytes | str, name: str = "the public key") -> SSlibKey:
         ) from error
 
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,15}:(?!.*-----)")
+_SHORT = 3
+
+
 class EnvelopeSigner:
     """Signs statements with a private key that is named by a file path or a securesystemslib signer URI.
 
@@ -117,11 +122,15 @@ class EnvelopeSigner:
             return
         uri = f"{FILE_SCHEME}{private.absolute()}" if isinstance(private, Path) else private
         if uri.startswith(FILE_SCHEME):
-            check_private(Path(urlsplit(uri).path))
+            check_private(
+                Path(self._translated(lambda: urlsplit(uri), "the signing key's address cannot be read").path)
+            )
         key = read_public_key(public)
         self.key_id = key.keyid
         self._signer = self._translated(
-            lambda: Signer.from_priv_key_uri(uri, key), f"the signing key {uri} cannot be used"
+            lambda: Signer.from_priv_key_uri(uri, key),
+            f"the signing key {_named(uri)} cannot be used",
+            hidden=_SCHEME.sub("", uri),
         )
 
     def sign(self, statement: dict[str, Any]) -> bytes:
@@ -133,15 +142,23 @@ class EnvelopeSigner:
         return canonical(envelope.to_dict()).encode()
 
     @staticmethod
-    def _translated(call: Any, what: str) -> Any:
-        """Call into a signer of whatever kind and turn its failure into ours.
+    def _translated(call: Any, what: str, hidden: str = "") -> Any:
+        """Call into a signer of whatever kind and turn its failure into ours, without an address: it may hold a secret.
 
         Everything is caught, since each cloud's client raises its own kinds, as securesystemslib documents.
         """
         try:
             return call()
-        except Exception as error:
-            raise EdgeError(f"{what}: {error}", hint="see the signer's own documentation for its URI") from error
+        except Exception as error:  # noqa: BLE001  (each client raises its own kinds)
+            parts = [part for part in re.split(r"[:/?#@&=\s]+", hidden) if len(part) > _SHORT]
+            said = type(error).__name__ if any(part in str(error) for part in parts) else str(error)
+            raise EdgeError(f"{what}: {said}", hint="see the signer's own documentation for its URI") from None
+
+
+def _named(uri: str) -> str:
+    """Return what may be shown of a signer's address: a file's path, else the scheme alone."""
+    scheme = _SCHEME.match(uri)
+    return uri if uri.startswith(FILE_SCHEME) else f"{scheme[0]}…" if scheme else "that was named"
 
 
 def _from_pem(pem: bytes, public: SSlibKey) -> Signer:
@@ -200,7 +217,7 @@ class EnvelopeVerifier:
         self._check(key, payload, key_id, signature)
         try:
             statement = json.loads(payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise LedgerError("its payload is no JSON") from None
         if not isinstance(statement, dict) or canonical(statement).encode() != payload:
             raise LedgerError("its payload is not written in canonical form")
@@ -248,12 +265,12 @@ def _why_not_canonical(raw: bytes) -> str:
     """Say what is wrong with something that is no envelope in canonical form."""
     try:
         envelope = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "it is no envelope: a byte was changed, or it was never one"
-    if not isinstance(envelope, dict) or set(envelope) != _ENVELOPE:
+    if not isinstance(envelope, dict) or set(envelope) != _ENVELOPE or not isinstance(envelope["payloadType"], str):
         return f"expected an envelope of {', '.join(sorted(_ENVELOPE))} and nothing else"
     if envelope["payloadType"] != PAYLOAD_TYPE:
-        return f"expected a payload of type {PAYLOAD_TYPE!r}, got {canonical(envelope['payloadType'])}"
+        return f"expected a payload of type {PAYLOAD_TYPE!r}, got {canonical(shown(envelope['payloadType']))}"
     signatures = envelope["signatures"]
     if not isinstance(signatures, list) or len(signatures) != 1:
         return "expected exactly one signature"
