@@ -27,6 +27,7 @@ _MAKERS = frozenset(
 _NO_CODES = frozenset(
     {
         # git and ssh
+        *("ssh-ed25519", "ssh-rsa"),
         *("cat-file", "check-ref-format", "commit-tree", "diff-tree", "for-each-ref", "hash-object", "index-pack"),
         *(
             "ls-remote",

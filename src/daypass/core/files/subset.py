@@ -27,6 +27,7 @@ from yaml.events import (
 )
 
 from daypass.core.errors import RefusedError
+from daypass.core.files.ambiguity import doubts
 from daypass.core.files.text import quoted, unseen
 
 if not yaml.__with_libyaml__:
@@ -94,6 +95,8 @@ class Parsed:
                 self._look()
             if b"\\" in raw:
                 self._look_behind_escapes()
+            if self.complete and not self.faults:
+                self._look_between(raw)
 
     def _too_deep_before(self, raw: bytes, error: yaml.YAMLError) -> bool:
         """Say whether the file is too deep ahead of what libyaml refuses; then that is its fault, and the only one.
@@ -215,6 +218,16 @@ class Parsed:
             wrong = unseen(event.value) if type(event) is ScalarEvent else None
             if wrong is not None:
                 self._fault(wrong[0], event, f"an escape here stands for {wrong[1]}", wrong[2])
+
+    def _look_between(self, raw: bytes) -> None:
+        """Refuse what other readers of YAML refuse or read otherwise."""
+        for offset, message, hint, event in doubts(raw, self.events):
+            before = raw.decode("utf-8")[:offset]
+            line, column = before.count("\n"), offset - (before.rfind("\n") + 1)
+            text = f"{message}, which not every reader of YAML takes, or takes alike"
+            self.faults.append(Fault("ambiguous-yaml", line, column, text, hint, event))
+            if len(self.faults) >= MOST:
+                raise _StopError
 
     def _syntax(self, raw: bytes, error: yaml.YAMLError) -> None:
         mark = getattr(error, "problem_mark", None)
