@@ -27,6 +27,7 @@ from daypass.edges.github.api import Api, ApiError
 from daypass.edges.github.transport import Transport
 from daypass.edges.targets.each import OneByOne
 from daypass.edges.targets.github_health import health
+from daypass.edges.targets.github_inspect import inspect
 from daypass.edges.targets.github_options import read_options
 from daypass.edges.targets.github_places import INVITED, Organisation, Seen
 from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
@@ -50,10 +51,13 @@ class GitHubTarget(OneByOne):
         native_expiry=False, complete_observation=True, invites=True, dates=True, numbers=True, tells_time=True
     )
 
-    def __init__(self, name: str, organisation: str, api: Api, known: Known) -> None:
+    def __init__(
+        self, name: str, organisation: str, api: Api, known: Known, expected: frozenset[str] = frozenset()
+    ) -> None:
         self.name = name
         self.api = api
         self._organisation = organisation
+        self._expected = expected
         self._offered: frozenset[Entitlement] = frozenset()
         self._last = Organisation(api, organisation)
         self._seen: dict[Place, Seen] = {}
@@ -76,16 +80,8 @@ class GitHubTarget(OneByOne):
         return health(self.api, self._organisation, self._named)
 
     def inspect(self) -> Inspection:
-        """Say what `observe` looks at, and what of an organisation it does not."""
-        places = sorted(f"{place.kind} {place.name}" for place in self._named)
-        return Inspection(
-            (f"members, collaborators and invitations of what the catalogue names: {', '.join(places) or 'nothing'}",),
-            (
-                f"owners of {self._organisation}, who reach all of it, and the base permission of its members",
-                "teams and repositories that the catalogue does not name, and what else their people were given",
-                "deploy keys, Apps, tokens, secrets and workflows, which act without being a member",
-            ),
-        )
+        """Look for owners and at the base permission; say what of an organisation cannot be seen. Raises EdgeError."""
+        return inspect(self.api, self._organisation, self._named, self._expected)
 
     def observe(self) -> frozenset[Entitlement]:
         """Return who has a part in what roles of the catalogue name. Raises EdgeError when any of it cannot be seen."""
@@ -296,13 +292,14 @@ def open_with(
     settings: TargetSettings, known: Known, environ: Mapping[str, str], wait: Callable[[float], None]
 ) -> GitHubTarget:
     """Open the target with an environment; ``wait`` pauses for so many seconds."""
-    organisation, url, variables = read_options(settings)
+    organisation, url, variables, expected = read_options(settings)
     values = {option: _value(settings, option, variable, environ) for option, variable in variables.items()}
     if "token_env" in values:
         access = access_from({"GITHUB_TOKEN": values["token_env"]})
     else:
         access = access_from({"DAYPASS_APP_ID": values["app_id_env"], "DAYPASS_APP_KEY": values["app_key_env"]})
-    return GitHubTarget(settings.name, organisation, Api(Transport(url), access, organisation, wait=wait), known)
+    api = Api(Transport(url), access, organisation, wait=wait)
+    return GitHubTarget(settings.name, organisation, api, known, expected)
 
 
 def _value(settings: TargetSettings, option: str, variable: str, environ: Mapping[str, str]) -> str:

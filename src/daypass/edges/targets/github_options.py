@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
 
 
 class Options(NamedTuple):
-    """The organisation, the address of the API, and the variables of the credential by option: an App's or a token's."""
+    """The organisation, the address of the API, and the variables of the credential by option: an App's or a token's.
+
+    ``expected`` are the numbers of accounts whose own access there is known, so that it is no drift: owners.
+    """
 
     organisation: str
     url: str
     variables: Mapping[str, str]
+    expected: frozenset[str]
 
 
 def read_options(settings: TargetSettings) -> Options:
@@ -45,7 +50,14 @@ def read_options(settings: TargetSettings) -> Options:
             f"target {settings.name} names no credential, half of one or two",
             hint="name the variables of an App (app_id_env and app_key_env) or of a token (token_env)",
         )
-    return Options(organisation, url, variables)
+    expected = options.get("expected", [])
+    listed = expected if isinstance(expected, list | tuple) else [""]
+    if not all(_NUMBER.fullmatch(str(one)) for one in listed):
+        raise InvalidError(
+            f"expected expected of target {settings.name} to list accounts' numbers, got {expected!r}",
+            hint="`curl https://api.github.com/users/LOGIN` shows it as id",
+        )
+    return Options(organisation, url, variables, frozenset(map(str, listed)))
 
 
 def _variable(settings: TargetSettings, option: str) -> str:

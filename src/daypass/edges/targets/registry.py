@@ -64,7 +64,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
         "github": TargetKind(
             "daypass.edges.targets.github",
             "open_github",
-            frozenset({"organisation", "api_url", "app_id_env", "app_key_env", "token_env"}),
+            frozenset({"organisation", "api_url", "app_id_env", "app_key_env", "token_env", "expected"}),
             asks=True,
             reads="daypass.edges.targets.github_options:read_options",
             privilege="daypass.edges.targets.github_privilege:check_privilege",
