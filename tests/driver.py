@@ -35,6 +35,14 @@ class Access:
         assert expect is None or code == expect, f"exit {code}, expected {expect}\n{said.out}\n{said.err}"
         return said
 
+    def approve_elsewhere(self, number: str, *, at: str, acting: str) -> None:
+        """Approve as by another program or on the forge's own pages, where nobody refuses a review that does not count."""
+        from daypass.cli.site import Site
+        from daypass.core.window import parse_instant
+
+        forge = Site(self.top, acting).forge
+        forge.review(int(number), commit=forge.pull(int(number)).head, state="approved", at=parse_instant(at))
+
     def git(self, *arguments: str, stdin: str = "") -> str:
         done = subprocess.run(
             ["git", "-C", str(self.top), *arguments], input=stdin, capture_output=True, text=True, check=False

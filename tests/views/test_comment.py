@@ -55,15 +55,8 @@ def test_a_request_that_has_everything_says_so(asked: Access) -> None:
     assert steady(comment_text(report), report) == golden("approved")
 
 
-def reviewed_at_the_forge(access: Access, number: str, who: str, at: str) -> None:
-    """Approve as people do on the forge's own pages, where nobody refuses a review that does not count."""
-    forge = Site(access.top, who).forge
-    pull = forge.pull(int(number))
-    forge.review(pull.number, commit=pull.head, state="approved", at=datetime.fromisoformat(at))
-
-
 def test_reviews_that_do_not_count_are_explained_to_those_who_gave_them(asked: Access) -> None:
-    reviewed_at_the_forge(asked, "1", "alice", T("10:01"))
+    asked.approve_elsewhere("1", at=T("10:01"), acting="alice")
     for who in ("bob", "carol"):
         asked.run("approve", "1", "--at", T("10:01"), acting=who)
     asked.git("switch", "-q", f"b{T('10:00')}".replace(":", ""))
@@ -247,7 +240,7 @@ def test_a_mention_is_made_of_the_directory_alone_and_only_to_explain(access: Ac
     access.write("policies/directory/people.yaml", text)
     access.commit("Know logins")
     number = propose(access, T("10:00"), {FILE: GRANT}, acting="carol", email="carol@example.com")
-    reviewed_at_the_forge(access, number, "carol", T("10:01"))
+    access.approve_elsewhere(number, at=T("10:01"), acting="carol")
     shown = comment_text(told(access, number, T("10:02")))
     assert "- @carol-d, your approval does not count: carol opened the request and" in shown
     assert "Asked by Carol Diaz (`carol-d`)." in shown
