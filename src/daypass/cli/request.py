@@ -142,9 +142,22 @@ def _say_next(opened: Opened) -> None:
     click.echo(f"Next: {first}`daypass gate {number}`", err=True)
 
 
-def _open_branch(site: Any, branch: str, at: datetime) -> int:
-    from daypass.pipeline.gate import look, proposed
+def _title(site: Any, branch: str, head: Any, at: datetime) -> str:
+    """Say what the grants of a hand-made branch do; of one that cannot be read, only where it comes from."""
+    from daypass.core.errors import EdgeError, RefusedError
+    from daypass.pipeline.gate import proposed
     from daypass.pipeline.titles import title_of
+
+    by = (site.acting_handle(), at)
+    try:
+        asks = proposed(site.history, site.policy_at, site.standing, base=site.tip, head=head, by=by, at=at)
+    except (EdgeError, RefusedError):
+        return f"Request from branch {branch}"
+    return title_of(asks.items) or f"Request from branch {branch}"
+
+
+def _open_branch(site: Any, branch: str, at: datetime) -> int:
+    from daypass.pipeline.gate import look
     from daypass.views.gate import gated_text
 
     head = site.history.find(f"refs/heads/{branch}")
@@ -152,9 +165,7 @@ def _open_branch(site: Any, branch: str, at: datetime) -> int:
         raise UsageError(f"there is no branch {branch!r}", hint="commit the grant file on a branch of its own first")
     there = next((pull for pull in site.forge.open_pulls() if pull.branch == branch), None)
     if there is None:
-        by = (site.acting_handle(), at)
-        asks = proposed(site.history, site.policy_at, site.standing, base=site.tip, head=head, by=by, at=at)
-        title = title_of(asks.items) or f"Request from branch {branch}"
+        title = _title(site, branch, head, at)
         pull = site.forge.open(branch=branch, head=head, title=title, at=at)
         click.echo(f"Opened #{pull.number}: {pull.title}")
     else:
