@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from daypass.cli.site import Site
+from daypass.core.errors import ExitCode
+from daypass.core.window import parse_instant
+from daypass.pipeline.gate import look
+from daypass.pipeline.report import report_of
+from daypass.pipeline.titles import stale_reason
+from daypass.views.comment import comment_text, title_text
+from daypass.views.gate import gated_text
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -235,3 +246,21 @@ def test_no_request_is_only_said_where_there_is_none(access: Access) -> None:
     ref = access.git("for-each-ref", "--format=%(refname)", "refs/heads/daypass/open")
     access.git("update-ref", ref, "main")
     assert "No open requests." not in access.run("gate", "--at", T("10:02"), expect=None).out
+
+
+def test_a_draft_waits_and_everything_says_so(access: Access) -> None:
+    """A draft that has all it needs would be refused by the forge at every run."""
+    number = access.ask(T("10:00"), resource="staging", role="deploy")
+    site = Site(access.top)
+    at = parse_instant(T("10:01"))
+    found = look(site.history, site.forge, site.policy_at, site.standing, int(number), main=site.main, at=at)
+    assert found.met
+    draft = replace(found, pull=replace(found.pull, draft=True))
+    assert not draft.met
+    assert draft.exit_code == ExitCode.MISSING
+    assert "it is a draft: the gate waits" in gated_text(draft)
+    told = report_of(site.history, site.standing, draft, at=at)
+    assert (told.state, told.ask) == ("waiting", ())
+    assert title_text(told) == "a draft, which is merged once it is marked as ready for review"
+    assert "but it is a draft: mark it as ready for review" in comment_text(told)
+    assert stale_reason(draft, timedelta(days=7)) == "it was still a draft after 7d"
