@@ -82,4 +82,4 @@ def _within_budget(runs: list[Run]) -> None:
     sys.stderr.write("\n".join(["", *told, ""]))
     assert {each.words.split()[0] for each in spent} == {"gate", "apply"}
     assert seconds <= SECONDS, told
-    assert len(calls) <= CALLS, told
+    assert len(calls) <= CALLS, "\n".join(told)
