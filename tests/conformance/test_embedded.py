@@ -8,6 +8,8 @@ from typing import ClassVar
 import pytest
 
 from conformance.suite import NAME, TargetContract
+from conformance.world import World
+from daypass.core.errors import ExitCode
 from daypass.core.plan import Entitlement
 from daypass.edges.targets import embedded
 from daypass.edges.targets.embedded import EmbeddedTarget, holds
@@ -16,7 +18,7 @@ from daypass.ports import Abilities
 
 class TestEmbedded(TargetContract):
     kind = "embedded"
-    abilities = Abilities(native_expiry=False, complete_observation=True, marks=True, dates=True)
+    abilities = Abilities(native_expiry=False, complete_observation=True, marks=True, dates=True, numbers=True)
     observing = 1
     window = timedelta(seconds=3)
     lacks: ClassVar = {
@@ -54,6 +56,27 @@ class TestEmbedded(TargetContract):
 
     def calls(self, folder: Path) -> int:
         return self.read
+
+    def test_a_store_that_was_moved_or_made_anew_tells_nothing_of_what_was_given_in_the_other(
+        self, tmp_path: Path
+    ) -> None:
+        world = World(tmp_path / "life", self)
+        grant = world.grant(-120, 60)
+        world.apply(-119)
+        store, moved = world.place / "embedded.sqlite", world.place / "moved.sqlite"
+        world.bench.make(world.place)
+        for end in ("", "-wal", "-shm"):
+            if Path(f"{store}{end}").exists():
+                Path(f"{store}{end}").rename(f"{moved}{end}")
+        for minute, words in ((-118, "is not there"), (61, "is not there")):  # neither given again nor taken for ended
+            done = world.apply(minute)
+            assert (done.outcomes, done.exit_code) == ([], ExitCode.PARTIAL)
+            assert words in done.survey.plan.unknown[0].why
+        self.give(self.make(world.place), self.one(1))
+        assert "is another one than" in world.apply(62).survey.plan.unknown[0].why
+        assert holds(moved, self.one())
+        world.settle(grant, 63, adopt=False)
+        assert world.ours() == set()
 
     def enters(self, folder: Path, one: Entitlement, handover: str) -> bool:
         return holds(folder / "embedded.sqlite", one)

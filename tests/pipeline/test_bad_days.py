@@ -62,11 +62,15 @@ def test_access_that_was_given_again_by_a_grant_is_not_mistaken_for_a_backups(ac
     assert held(access) == {"alice"}
 
 
-def test_a_server_rebuilt_empty_is_given_what_is_live_and_that_is_said(access: Access) -> None:
-    access.grant(T("10:00"), T("10:05"))
+def test_a_server_rebuilt_empty_is_given_what_is_live_once_somebody_says_so(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
     for end in ("", "-wal", "-shm"):
         Path(f"{store(access)}{end}").unlink(missing_ok=True)
+    said = access.run("apply", "--at", T("10:08"), expect=14)
+    assert "unknown  alice" in said.out
+    assert held(access) == set()
+    access.run("ledger", "settle", grant, "--adopt", "--reason", "the disk was lost", "--at", T("10:09"))
     said = access.run("apply", "--at", T("10:10"))
     assert "missing at the target" in said.out
     assert held(access) == {"alice"}

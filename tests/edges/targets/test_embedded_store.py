@@ -223,7 +223,10 @@ def test_no_damaged_page_shows_fewer_rows_in_silence(path: Path) -> None:
     for page in range(1, pages):
         for count in (b"\0\0", b"\0\1"):  # the page's own count of its rows
             place = page * 4096 + 3
-            path.write_bytes(whole[:place] + count + whole[place + 2 :])
+            damaged = whole[:place] + count + whole[place + 2 :]
+            if damaged == whole:
+                continue  # the page of the store's own number has one row
+            path.write_bytes(damaged)
             assert message_of(EmbeddedTarget(path, "main").observe).startswith(f"the store {path} is damaged: ")
         path.write_bytes(whole[: page * 4096] + bytes(4096) + whole[(page + 1) * 4096 :])
         message_of(EmbeddedTarget(path, "main").observe)

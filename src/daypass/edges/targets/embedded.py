@@ -1,8 +1,9 @@
 """The embedded target: entitlements in one SQLite file beside the repository, for programs that ask.
 
-Other programs may read it at any time (open it read-only); only daypass writes it. Its one table, schema version 1::
+Other programs may read it at any time (open it read-only); only daypass writes it. Its tables, schema version 1::
 
     entitlements(target TEXT, resource TEXT, principal TEXT, privilege TEXT, until TEXT)
+    store(number TEXT)
 
 One row is one entitlement that exists now: ``target`` as the settings name it, ``resource`` as the catalogue does,
 ``principal`` the subject's name at the target, ``privilege`` the role's privilege as canonical JSON. The first four are
@@ -12,8 +13,11 @@ What holds whenever a process is killed: every call that returned is in the file
 (write-ahead log, synced at each commit, one writer at a time), and the file is either whole or absent, since it is
 made under another name and moved into place.
 
-No file means that nothing was ever given: the folder is daypass's own. A file that is there and is not a whole store
-of a known version is an error and never an empty set (invariant 7).
+``store`` has one row: a number that no other store has. Names of people and privileges are the very text that programs
+compare; what can be moved, deleted or made anew is the store, and it is known by that number.
+
+No file means that nothing was ever given here: what the ledger says was given in one is unknown then. A file that is
+there and is not a whole store of a known version is an error and never an empty set (invariant 7).
 
 Imports SQLite and nothing else of weight, since `holds` answers scripts.
 """
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daypass.core.drift import Inspection
-    from daypass.core.plan import Entitlement
+    from daypass.core.plan import Entitlement, Found, Numbers
     from daypass.ports import Abilities, Health
 
 APPLICATION_ID = 0x64617970
@@ -50,6 +54,10 @@ SCHEMA_VERSION = 1
 PATIENCE = 10.0
 """How long to wait for another process's write, in seconds."""
 
+_NUMBERED = """
+CREATE TABLE IF NOT EXISTS store(number TEXT NOT NULL);
+INSERT INTO store SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM store)
+"""
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -62,6 +70,7 @@ CREATE TABLE entitlements(
     until TEXT NOT NULL,
     PRIMARY KEY (target, resource, principal, privilege)
 ) STRICT, WITHOUT ROWID;
+{_NUMBERED};
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -71,7 +80,7 @@ _ADD = (
     " ON CONFLICT DO UPDATE SET until = excluded.until WHERE until <> excluded.until"
 )
 _KEY = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
-_HINT = "restore it from a backup, or move it away: the next apply then gives again what main says"
+_HINT = "restore it from a backup, or move it away: of what was given in it `daypass ledger settle` then ends the doubt"
 
 
 def holds(path: Path, entitlement: Entitlement) -> bool:
@@ -92,10 +101,13 @@ class EmbeddedTarget(OneByOne):
     def __init__(self, path: Path, name: str) -> None:
         from daypass.ports import Abilities  # noqa: PLC0415  (`holds` must not pay for it)
 
-        self.abilities: Abilities = Abilities(native_expiry=False, complete_observation=True, marks=True, dates=True)
+        self.abilities: Abilities = Abilities(
+            native_expiry=False, complete_observation=True, marks=True, dates=True, numbers=True
+        )
         self.path = path
         self.name = name
         self._writer: sqlite3.Connection | None = None
+        self._seen: frozenset[Entitlement] = frozenset()
 
     def health(self) -> Health:
         """Say where the store is and whether it is whole. Raises EdgeError when it cannot be read."""
@@ -118,6 +130,10 @@ class EmbeddedTarget(OneByOne):
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now. Raises EdgeError when the store cannot be read whole."""
+        self._seen = self._observed()
+        return self._seen
+
+    def _observed(self) -> frozenset[Entitlement]:
         from daypass.core.plan import Entitlement  # noqa: PLC0415  (`holds` must not pay for it)
 
         if not _exists(self.path):
@@ -150,6 +166,33 @@ class EmbeddedTarget(OneByOne):
                     with suppress(ValueError):
                         found[one] = parse_instant(until)
         return found
+
+    def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
+        """Say what the last `observe` saw of entitlements: of those that were given in another store nobody can tell."""
+        from daypass.core.plan import Found  # noqa: PLC0415  (`holds` must not pay for it)
+
+        number = self._number()
+        found = {}
+        for entitlement, known in ours.items():
+            given = dict(known).get("store", "")
+            if given and given != number:
+                what = "another one than" if number else "not there, and is"
+                found[entitlement] = Found(
+                    None, f"the store {self.path} is {what} the one that it was given in, {given}"
+                )
+            else:
+                numbers = (("store", number),) if number else ()
+                found[entitlement] = Found(entitlement in self._seen, numbers=numbers)
+        return found
+
+    def _number(self) -> str:
+        """Return the store's number, "" where there is none."""
+        if not _exists(self.path):
+            return ""
+        with _translated(self.path), _reading(self.path) as connection:
+            there = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'store'").fetchone()
+            row = connection.execute("SELECT number FROM store").fetchone() if there else None
+            return str(row[0]) if row else ""
 
     def fingerprint(self) -> str:
         """Return a digest of the rows that `observe` would return. Raises EdgeError when they cannot be read."""
@@ -198,6 +241,7 @@ class EmbeddedTarget(OneByOne):
             connection = _connect(self.path, "rw")
             weakref.finalize(self, connection.close)
             connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(f"BEGIN IMMEDIATE; {_NUMBERED}; COMMIT")  # a store of an earlier version has none
             self._writer = connection
         return self._writer
 
