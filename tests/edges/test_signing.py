@@ -144,7 +144,7 @@ def test_an_unknown_signer_uri_is_refused(keys):
     with pytest.raises(EdgeError) as caught:
         EnvelopeSigner("carrier-pigeon:coo", keys[1])
     assert caught.value.message == (
-        "the signing key carrier-pigeon:coo cannot be used: Unsupported private key scheme carrier-pigeon"
+        "the signing key carrier-pigeon:… cannot be used: Unsupported private key scheme carrier-pigeon"
     )
 
 

@@ -16,6 +16,7 @@ from daypass.core.approval import Merge, Pull
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.paths import check_path
 from daypass.core.files.reading import read_grant
+from daypass.core.finding import Place
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Refusal, Retirement
 from daypass.core.ledger.standing import Standing
@@ -30,6 +31,7 @@ from daypass.ports import Change, Entry, ForgeReader, History, Landing
 _MANY_FOLDERS = 20
 """When a landing touches more, the whole of grants/ is listed rather than folder by folder."""
 
+_NOT_YET = "it could not be proved yet"
 UNPROVED = "unproved"
 """The code of a refusal that later runs try again."""
 
@@ -150,6 +152,7 @@ class _Flaw:
 
     code: str
     message: str
+    kept: str = ""
 
 
 class _Prover:
@@ -166,6 +169,7 @@ class _Prover:
     ) -> None:
         self.found = Admitted()
         self._before = before
+        self._kept = ""
         self._history = history
         self._forge = forge
         self._policy_at = _by_files(history, policy_at)
@@ -191,11 +195,12 @@ class _Prover:
             except EdgeError as error:
                 self._leave_open(name, landing, change, error)
                 continue
-            self.found.bodies.append(proved)
             if isinstance(proved, Admission):
+                self.found.bodies.append(proved)
                 self.found.changed[name] = proved
                 self.found.refusals.pop(name, None)
             else:
+                self.found.bodies.append(replace(proved, message=self._kept))
                 self.found.changed[name] = None
                 self.found.refusals[name] = proved
 
@@ -233,7 +238,7 @@ class _Prover:
         self.found.changed[name] = None
         self.found.refusals.pop(name, None)
         if not self._standing.refused(name, change.new, landing.oid):
-            self.found.bodies.append(Refusal(name, change.new, landing.oid, UNPROVED, error.message))
+            self.found.bodies.append(Refusal(name, change.new, landing.oid, UNPROVED, _NOT_YET))
 
     def _current(self, name: GrantId) -> Admission | None:
         return self.found.changed[name] if name in self.found.changed else self._standing.admission(name)
@@ -257,24 +262,25 @@ class _Prover:
     def _prove(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | Refusal:
         name = grant_id(change.path)
 
-        def refuse(code: str, message: str) -> Refusal:
+        def refuse(code: str, message: str, kept: str = "") -> Refusal:
+            self._kept = kept or message
             return Refusal(name, change.new, landing.oid, code, message)
 
         wrong = check_path(change.path, change.new_mode)
         if wrong:
-            return refuse(wrong[0].code, wrong[0].message)
+            return refuse(wrong[0].code, wrong[0].message, _kept(wrong[0].code))
         narrowed = self._narrowed(landing, change, texts)
         if narrowed is not None:
             return narrowed
         case = self._case_of(landing)
         if isinstance(case, _Flaw):
-            return refuse(case.code, case.message)
+            return refuse(case.code, case.message, case.kept)
         number = case.pull.number
         if case.reviewed.get(change.path) != change.new:
             return refuse("bytes-differ", f"the file on main is not the one that was reviewed in pull request {number}")
         errors = [finding for finding in case.proposal.findings if finding.is_error]
         if errors:
-            return refuse(errors[0].code, errors[0].message)
+            return refuse(errors[0].code, errors[0].message, _kept(errors[0].code, errors[0].place))
         verdict = case.verdicts.get(name)
         if verdict is None or verdict.item.grant is None or verdict.item.blob != change.new:
             return refuse("not-in-request", f"pull request {number} did not propose these bytes")
@@ -293,7 +299,8 @@ class _Prover:
                 self._case = error
             except RefusedError as error:
                 # A commit that can be read in two ways will never be read in one.
-                self._case = _Flaw("evidence-unreadable", error.message)
+                code = "evidence-unreadable"
+                self._case = _Flaw(code, error.message, _kept(code))
         if isinstance(self._case, EdgeError):
             raise self._case
         return self._case
@@ -424,13 +431,21 @@ def _by_files(history: History, policy_at: PolicyAt) -> PolicyAt:
     return read
 
 
-def _why_not(verdict: Verdict) -> tuple[str, str]:
+def _kept(code: str, place: Place | None = None) -> str:
+    """Return what a receipt says of a fault: which, and where. Words that people wrote would stay in it for ever."""
+    return f"refused as {code}" + (f" at line {place.line}, column {place.column}" if place and place.line else "")
+
+
+def _why_not(verdict: Verdict) -> tuple[str, str, str]:
+    """Return code, message, and what a receipt keeps of it."""
     if verdict.problems:
-        return (verdict.problems[0].code, verdict.problems[0].message)
+        first = verdict.problems[0]
+        return first.code, first.message, _kept(first.code)
     decision = verdict.item.decision
     if decision is not None and decision.denials:
-        return (decision.denials[0].code, decision.denials[0].message)
-    return ("evidence-missing", missing_text(verdict))
+        denial = decision.denials[0]
+        return denial.code, denial.message, f"denied by rule {denial.rule}" if denial.rule else _kept(denial.code)
+    return "evidence-missing", missing_text(verdict), "approvals are missing"
 
 
 def missing_text(verdict: Verdict) -> str:
