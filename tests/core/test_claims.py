@@ -45,14 +45,14 @@ def test_access_ends_with_engagement_and_retention_whichever_is_first():
     assert claim(leaving(AT + HOUR)).window.end == AT + HOUR
     kept = policy(resources_orders_db=RESOURCE + "retention_until: 2026-11-20T12:00:00Z\n")
     assert claim(kept).window.end == AT + 2 * HOUR
-    assert claim(leaving(AT)).blocked is Reason.GRANT_INVALID
+    assert claim(leaving(AT)).blocked is Reason.BOUND
 
 
 def test_while_policies_do_not_read_the_last_that_did_and_the_target_say_when_it_ends():
     assert BROKEN.broken
     assert claim(BROKEN).window == WINDOW
     assert claim(BROKEN, leaving(AT + HOUR)).window.end == AT + HOUR
-    assert claim(BROKEN, leaving(AT)).blocked is Reason.GRANT_INVALID
+    assert claim(BROKEN, leaving(AT)).blocked is Reason.BOUND
     told = {GIVEN: Holding(GIVEN, (GrantId("orders-db/one"),), AT + 2 * HOUR)}
     assert claim(BROKEN, holdings=told).window.end == AT + 2 * HOUR
     assert claim(BROKEN, leaving(AT + HOUR), told).window.end == AT + HOUR

@@ -95,7 +95,7 @@ def test_a_moved_end_is_told_to_the_target() -> None:
 
 def test_the_ledger_is_told_which_grant_gives_what_another_gave_before() -> None:
     found = plan([claim(B, -1, 2)], holding(A, until=2))
-    assert found.changes == (Intended(Action.ADD, E, (B,), Reason.WINDOW_MOVED, T0, h(2)),)
+    assert found.changes == (Intended(Action.ADD, E, (B,), Reason.CONTINUED, T0, h(2)),)
 
 
 def test_another_grant_with_the_same_end_changes_nothing() -> None:

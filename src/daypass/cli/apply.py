@@ -320,8 +320,10 @@ def _close_stale(site: Any, at: datetime, *, enough: Callable[[], bool]) -> Iter
 
 def _tidy(site: Any, at: datetime) -> Iterator[str]:
     from daypass.pipeline.expire import tidy
+    from daypass.pipeline.survey import claims_on
 
-    tidied = tidy(site.history, site.forge, site.standing, main=site.main, at=at)
+    claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
+    tidied = tidy(site.history, site.forge, site.standing, claims, main=site.main, at=at)
     if tidied.pull is not None and tidied.grants:
         yield (
             f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.grants)} ended; "

@@ -251,7 +251,8 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     """
     from daypass.cli.apply import say_paused
     from daypass.cli.site import live_site
-    from daypass.pipeline.gate import landed, look
+    from daypass.pipeline.gate import landed, look, refused_there
+    from daypass.pipeline.survey import claims_on
     from daypass.views.gate import status_json, status_text
 
     site = live_site(obj["folder"], obj["acting"])
@@ -269,8 +270,10 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
             say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.PARTIAL)
     say_paused(site.policy)
+    claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
     live = sorted(
-        (a for a in site.standing.admitted() if not a.window.ended(instant)), key=lambda a: (a.window.end, a.grant)
+        (a for a in site.standing.admitted() if not claims[a.grant].ended(instant)),
+        key=lambda a: (claims[a.grant].window.end, a.grant),
     )
     view = status_json if output == "json" else status_text
     merged = landed(site.history, site.standing, site.tip)
@@ -279,11 +282,12 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
             "daypass: main does not continue what the ledger knows of it, so nothing new is given; `daypass plan` says more"
         )
         codes.append(ExitCode.PARTIAL)
-    refused = [refusal for _, refusal in sorted(site.standing.refusals.items())]
-    notes, doubtful = _at_targets(site, {a.entitlement for a in live if a.window.holds(instant)}, instant)
+    refused = refused_there(site.history, site.standing, site.tip)
+    giving = {a.entitlement for a in live if claims[a.grant].blocked is None and a.window.holds(instant)}
+    notes, doubtful = _at_targets(site, giving, instant)
     if doubtful:
         codes.append(ExitCode.PARTIAL)
-    click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused, notes, unread), nl=False)
+    click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused, notes, unread, claims), nl=False)
     return int(worst(codes))
 
 

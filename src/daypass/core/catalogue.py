@@ -233,6 +233,23 @@ class Catalogue:
             return ""
         return subject.identity_at(target)
 
+    def bounds(self, handle: str, resource: str) -> tuple[tuple[datetime, str, str], ...]:
+        """Return the instants after which nobody has access: (instant, code, what ends then), earliest first.
+
+        Names that are not known bound nothing; a grant that names them is refused for that.
+        """
+        found: list[tuple[datetime, str, str]] = []
+        known = self.resources.get(resource)
+        if known is not None and known.retention_until is not None:
+            found.append((known.retention_until, "beyond-retention", f"the data of {known.name} is kept"))
+        subject = self.directory.subjects.get(handle)
+        if subject is not None and subject.until is not None:
+            found.append((subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
+        vendor = self.directory.vendors.get(subject.vendor) if subject is not None else None
+        if subject is not None and vendor is not None and vendor.until is not None:
+            found.append((vendor.until, "beyond-engagement", f"{subject.handle}'s vendor {vendor.name} is engaged"))
+        return tuple(sorted(found))
+
     def engagement_end(self, handle: str) -> datetime | None:
         """Return when a subject's engagement ends: their own end or their vendor's, whichever is first; None for never.
 

@@ -12,7 +12,7 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.grant import GrantId, canonical
 from daypass.core.plan import Claim, Entitlement, Holding, Reason
 from daypass.core.policy.policies import Policy
-from daypass.core.window import Window
+from daypass.core.window import Window, format_instant
 
 
 class ClaimMaker:
@@ -61,15 +61,12 @@ class ClaimMaker:
 
     def _cut(self, grant: GrantId, subject: str, resource: str, entitlement: Entitlement, window: Window) -> Claim:
         """End access no later than the data's retention and the subject's own engagement."""
-        known = self._read.resources.get(resource)
-        ends = [known.retention_until if known is not None else None, self._read.engagement_end(subject)]
-        for end in ends:
-            if end is not None and end < window.end:
-                cut = window.until(end)
-                if cut is None:
-                    return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
-                window = cut
-        return Claim(grant, entitlement, window)
+        end, _, what = next(iter(self._read.bounds(subject, resource)), (window.end, "", ""))
+        if end >= window.end:
+            return Claim(grant, entitlement, window)
+        cut = window.until(end)
+        bound = f"{what} until {format_instant(end)}"
+        return Claim(grant, entitlement, cut or window, None if cut else Reason.BOUND, bound)
 
     def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
         found = self._catalogue.resources.get(resource)

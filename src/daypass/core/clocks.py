@@ -16,7 +16,7 @@ from daypass.core.window import format_duration, format_instant
 TOLERANCE = timedelta(minutes=1)
 """How far two clocks may be apart for a run to give access."""
 
-_BY_THE_CLOCK = frozenset({Reason.EXPIRED, Reason.WINDOW_MOVED, Reason.NOT_YET})
+_BY_THE_CLOCK = frozenset({Reason.EXPIRED, Reason.WINDOW_MOVED, Reason.BOUND, Reason.NOT_YET})
 
 
 class Doubt(NamedTuple):

@@ -81,13 +81,15 @@ class Reason(Enum):
     MEANING_MOVED = "role means something else since approval"
     PRINCIPAL_MOVED = "subject is somebody else at the target since approval"
     NOT_YET = "window not open yet"
+    BOUND = "ended early by retention or engagement"
+    CONTINUED = "goes on by another grant"
     LOST = "missing at the target"
     TAKEN_OVER = "was there before, and is granted now"
     RETURNED = "there again after it was taken away"
     UNMANAGED = "not granted, and the resource is exclusive"
 
 
-THERE_BEFORE = frozenset({Reason.WINDOW_MOVED, Reason.TAKEN_OVER})
+THERE_BEFORE = frozenset({Reason.WINDOW_MOVED, Reason.CONTINUED, Reason.TAKEN_OVER})
 """Additions of what is there already: they open no access."""
 
 BOUND_TO_TIME = frozenset({Reason.EXPIRED, Reason.REVOKED})
@@ -96,12 +98,21 @@ BOUND_TO_TIME = frozenset({Reason.EXPIRED, Reason.REVOKED})
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one proved grant of main gives: an entitlement during a window. ``blocked``: why it gives nothing now."""
+    """What one proved grant of main gives: an entitlement during a window. ``blocked``: why it gives nothing now.
+
+    ``bound`` says what ends the window before its own end, "" where nothing does. Where that was over before the window
+    began, the grant gives nothing any more: it is blocked by BOUND, and has ended.
+    """
 
     grant: GrantId
     entitlement: Entitlement
     window: Window
     blocked: Reason | None = None
+    bound: str = ""
+
+    def ended(self, at: datetime) -> bool:
+        """Whether its time is over, whatever ended it."""
+        return self.blocked is Reason.BOUND or (self.blocked is None and self.window.ended(at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,14 +335,14 @@ class _Sorted:
     def of(cls, claims: Iterable[Claim], at: datetime) -> _Sorted:
         found = cls({}, [], [], {})
         for claim in claims:
-            if claim.blocked is not None:
+            if claim.ended(at):
+                found.ended[claim.grant] = claim
+            elif claim.blocked is not None:
                 found.blocked.append(claim)
             elif at < claim.window.start:
                 found.waiting.append(claim)
-            elif at < claim.window.end:
-                found.live.setdefault(claim.entitlement, []).append(claim)
             else:
-                found.ended[claim.grant] = claim
+                found.live.setdefault(claim.entitlement, []).append(claim)
         return found
 
 
@@ -344,8 +355,10 @@ def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason
     """
     ended = [claims.ended[grant] for grant in holding.grants if grant in claims.ended]
     if ended and len(ended) == len(holding.grants):
-        due = max(claim.window.end for claim in ended)
-        reason = Reason.EXPIRED if holding.until is None or holding.until <= at else Reason.WINDOW_MOVED
+        # What a bound ended before its window began was over when that began, as far as anybody can tell.
+        due = min(at, max(claim.window.end if claim.blocked is None else claim.window.start for claim in ended))
+        moved = Reason.BOUND if any(claim.bound for claim in ended) else Reason.WINDOW_MOVED
+        reason = Reason.EXPIRED if holding.until is None or holding.until <= at else moved
         return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, due)
     if holding.until is not None and holding.until <= at:
         # The grant's file may be gone or broken by now; that its time is over stands in our own receipt.
@@ -371,13 +384,16 @@ def _addition(
     grants = tuple(sorted(claim.grant for claim in giving))
     until = max(claim.window.end for claim in giving)
     if entitlement not in observed:
-        reason = Reason.LOST if holding is not None else Reason.WINDOW_OPENED
-        due = at if holding is not None else min(claim.window.start for claim in giving)
+        # What another grant had given and what is gone with it was not lost: this one opens.
+        lost = holding is not None and not set(grants).isdisjoint(holding.grants)
+        reason = Reason.LOST if lost else Reason.WINDOW_OPENED
+        due = at if lost else min(claim.window.start for claim in giving)
         return Intended(Action.ADD, entitlement, grants, reason, due, until)
     if holding is not None and (holding.until != until or not set(grants) & set(holding.grants)):
         # The target is told again, so that one which ends access by itself does so at the new instant; and where none
         # of the grants that gave the access gives it any longer, so that the ledger names one that does.
-        return Intended(Action.ADD, entitlement, grants, Reason.WINDOW_MOVED, at, until)
+        reason = Reason.WINDOW_MOVED if set(grants) <= set(holding.grants) else Reason.CONTINUED
+        return Intended(Action.ADD, entitlement, grants, reason, at, until)
     if holding is None and not importing.isdisjoint(grants):
         return Intended(Action.ADD, entitlement, grants, Reason.TAKEN_OVER, at, until)
     return None  # as it should be; or there already and not ours, which the plan lists as unmanaged

@@ -288,7 +288,11 @@ def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple
     and what has ended by every one of them is taken.
     """
     if found.stuck is not None:
-        over = {*BOUND_TO_TIME, Reason.WINDOW_MOVED}  # a window that receipts moved has ended by them all the same
+        over = {
+            *BOUND_TO_TIME,
+            Reason.WINDOW_MOVED,
+            Reason.BOUND,
+        }  # a window that receipts moved has ended by them all the same
         allowed = tuple(
             c for c in found.plan.changes if c.action is Action.REMOVE and c.reason in over and not found.waits(c)
         )
@@ -313,7 +317,7 @@ def _shortens(change: Intended, found: Survey) -> bool:
     held = found.standing.holdings.get(change.entitlement)
     if held is None or held.until is None or change.until is None:
         return False
-    return change.reason is Reason.WINDOW_MOVED and change.until <= held.until
+    return change.reason in (Reason.WINDOW_MOVED, Reason.CONTINUED) and change.until <= held.until
 
 
 def _recalled(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from daypass.core.approval import Pull
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Entitlement
+from daypass.core.plan import Claim, Entitlement
 from daypass.pipeline.proposal import MOST_CHANGES
 from daypass.ports import Forge, History
 
@@ -27,23 +27,30 @@ class Tidied:
     what: str
 
 
-def ended_grants(history: History, standing: Standing, *, main: str, at: datetime) -> tuple[GrantId, ...]:
-    """Return the grants of main whose window is over and whose access the ledger shows as gone, by name."""
+def ended_grants(
+    history: History, standing: Standing, claims: Mapping[GrantId, Claim], *, main: str, at: datetime
+) -> tuple[GrantId, ...]:
+    """Return the grants of main whose time is over, whatever ended it, and whose access the ledger shows as gone."""
     held: set[Entitlement] = {holding.entitlement for holding in standing.holdings.values()}
     held_by = {grant for holding in standing.holdings.values() for grant in holding.grants}
     there = {grant_id(entry.path) for entry in history.entries(main, FOLDER.rstrip("/"))}
     found = []
     for admission in standing.admitted():
         gone = admission.grant not in held_by or admission.entitlement not in held
-        if admission.grant in there and admission.window.ended(at) and gone:
+        if admission.grant in there and claims[admission.grant].ended(at) and gone:
             found.append(admission.grant)
     return tuple(sorted(found))
 
 
-def tidy(history: History, forge: Forge, standing: Standing, *, main: str, at: datetime) -> Tidied:
-    """Open the removal pull request or bring it up to date. What somebody else put into it is taken out again."""
+def tidy(
+    history: History, forge: Forge, standing: Standing, claims: Mapping[GrantId, Claim], *, main: str, at: datetime
+) -> Tidied:
+    """Open the removal pull request or bring it up to date. What somebody else put into it is taken out again.
+
+    ``claims`` are what the grants of the ledger give on main.
+    """
     base = history.resolve(main)
-    grants = ended_grants(history, standing, main=base, at=at)[:MOST_CHANGES]  # the next one has the rest
+    grants = ended_grants(history, standing, claims, main=base, at=at)[:MOST_CHANGES]  # the next one has the rest
     there = next((pull for pull in forge.open_pulls() if pull.branch == BRANCH), None)
     if not grants:
         return Tidied(there, (), "nothing")

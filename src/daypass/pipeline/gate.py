@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.errors import ExitCode, NoMergeError, worst
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
+from daypass.core.grant import FOLDER, SUFFIX, GrantId, Oid, grant_id
+from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.window import format_instant
 from daypass.pipeline.evidence import Verdict, gather, weigh
@@ -268,8 +269,17 @@ def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str]
         return {}
     if history.find(standing.main) is None or history.merge_bases(standing.main, tip) != (Oid(standing.main),):
         return None
-    return {
+    found = {
         grant_id(change.path): "gives" if change.added else "ends" if change.deleted else "changes"
         for change in history.changes(standing.main, tip)
-        if change.path.startswith(FOLDER) and change.path.endswith(".yaml")
+        if change.path.startswith(FOLDER) and change.path.endswith(SUFFIX)
     }
+    # What was never admitted gave nothing that could end.
+    return {name: what for name, what in found.items() if what != "ends" or standing.admission(name) is not None}
+
+
+def refused_there(history: History, standing: Standing, tip: Oid) -> list[Refusal]:
+    """Return what stands on main without proof, by grant: of files that main no longer has there is nothing to say."""
+    folders = sorted({f"{FOLDER}{name.rpartition('/')[0]}" for name in standing.refusals})
+    there = {grant_id(entry.path): entry.oid for folder in folders for entry in history.entries(tip, folder)}
+    return [refusal for name, refusal in sorted(standing.refusals.items()) if there.get(name) == refusal.blob]

@@ -498,6 +498,12 @@ def _with_recovered(
     return found
 
 
+def claims_on(history: History, policy_at: PolicyAt, standing: Standing, tip: Oid) -> Mapping[GrantId, Claim]:
+    """Return what each grant that the ledger has as proved gives by the policies of a commit of main."""
+    claims, invalid = _claims(standing, Admitted(), policy_at(tip), _last_read(history, policy_at, standing, tip))
+    return {c.grant: replace(c, blocked=invalid.get(c.grant, c.blocked)) for c in claims}
+
+
 _LOOK_BACK = 100
 """So many steps of main that changed policies are gone back over for the last ones that read."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Refusal
-from daypass.core.plan import Entitlement, Holding
+from daypass.core.plan import Claim, Entitlement, Holding
 from daypass.core.policy.ending import REVOCATION
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, finding_text, joined
@@ -131,8 +131,12 @@ def status_text(
     refused: Sequence[Refusal] = (),
     notes: Mapping[Entitlement, str] = MappingProxyType({}),
     unread: Mapping[int, str] = MappingProxyType({}),
+    claims: Mapping[GrantId, Claim] = MappingProxyType({}),
 ) -> str:
-    """Write open requests, live grants, and what gives nothing (yet). ``notes`` say what the targets told of access."""
+    """Write open requests, live grants, and what gives nothing (yet).
+
+    ``notes`` say what the targets told of access; ``claims`` what each grant gives by main's policies.
+    """
     count = f"{len(waiting) + len(unread)} open{':' if waiting or unread else ''}"
     lines = [f"Status at {format_instant(at)}", count]
     lines += [f"  #{number} unreadable: {message}" for number, message in sorted(unread.items())]
@@ -140,16 +144,15 @@ def status_text(
         lines += [f"  {line}" for line in gated_text(found).rstrip("\n").split("\n")]
     lines.append(f"{len(live)} granted{':' if live else ''}")
     for grant in live:
-        if at < grant.window.start:
-            state = f"opens in {format_duration(grant.window.start - at)}"
-        else:
-            held = grant.entitlement in holdings
-            left = f"{format_duration(grant.window.end - at)} left"
-            state = left if held else f"{left}, not provisioned yet: `daypass apply`"
-            state = f"{left}, {notes[grant.entitlement]}" if grant.entitlement in notes else state
-        lines.append(
-            f"  {grant.grant:44} {grant.entitlement.principal}  until {format_instant(grant.window.end)}  {state}"
+        state = _state(
+            grant,
+            claims.get(grant.grant),
+            at,
+            held=grant.entitlement in holdings,
+            note=notes.get(grant.entitlement, ""),
         )
+        who = f"{grant.entitlement.principal}  {grant.role} on {grant.resource}"
+        lines.append(f"  {grant.grant:44} {who}  until {format_instant(_end(grant, claims))}  {state}")
     if landed:
         lines.append(f"{len(landed)} merged and not applied yet: `daypass apply`")
         lines += [f"  {grant:44} {what} access" for grant, what in sorted(landed.items())]
@@ -169,6 +172,27 @@ def status_text(
             + (f"; {notes[gone.entitlement]}" if gone.entitlement in notes else "")
         )
     return joined(lines)
+
+
+def _end(grant: Any, claims: Mapping[GrantId, Claim]) -> datetime:
+    """Return when a grant ends, whatever ends it."""
+    claim = claims.get(grant.grant)
+    return claim.window.end if claim is not None else cast("datetime", grant.window.end)
+
+
+def _state(grant: Any, claim: Claim | None, at: datetime, *, held: bool, note: str) -> str:
+    """Say how a grant stands whose time is not over: what it gives, or why not, and what will."""
+    end = claim.window.end if claim is not None else grant.window.end
+    bound = f"; ended early: {claim.bound}" if claim is not None and claim.bound else ""
+    if claim is not None and claim.blocked is not None:
+        rest = "; what it gave is taken away by the next run" if held else ""
+        return f"gives nothing: {claim.blocked.value}{rest}"
+    if at < grant.window.start:
+        return f"opens in {format_duration(grant.window.start - at)}{bound}"
+    left = f"{format_duration(end - at)} left"
+    if note:
+        return f"{left}, {note}{bound}"
+    return f"{left}{bound}" if held else f"{left}, not provisioned yet: `daypass apply`{bound}"
 
 
 def _late(live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: datetime) -> list[Holding]:
@@ -191,6 +215,7 @@ def status_json(
     refused: Sequence[Refusal] = (),
     notes: Mapping[Entitlement, str] = MappingProxyType({}),
     unread: Mapping[int, str] = MappingProxyType({}),
+    claims: Mapping[GrantId, Claim] = MappingProxyType({}),
 ) -> str:
     """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
     grants = [
@@ -199,10 +224,14 @@ def status_json(
             "principal": g.entitlement.principal,
             "resource": g.entitlement.resource,
             "from": format_instant(g.window.start),
-            "until": format_instant(g.window.end),
+            "role": g.role,
+            "until": format_instant(_end(g, claims)),
             "provisioned": g.entitlement in holdings,
             "note": notes.get(g.entitlement, ""),
-            "seconds_left": int((g.window.end - at).total_seconds()),
+            "state": _state(
+                g, claims.get(g.grant), at, held=g.entitlement in holdings, note=notes.get(g.entitlement, "")
+            ),
+            "seconds_left": int((_end(g, claims) - at).total_seconds()),
         }
         for g in live
     ]

@@ -179,17 +179,7 @@ def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
 
 def ends(policy: Policy, grant: Grant) -> tuple[tuple[datetime, str, str], ...]:
     """Return the instants after which a grant may give nothing: (instant, code, what ends then), earliest first."""
-    found: list[tuple[datetime, str, str]] = []
-    resource = policy.catalogue.resources.get(grant.resource)
-    if resource is not None and resource.retention_until is not None:
-        found.append((resource.retention_until, "beyond-retention", f"the data of {resource.name} is kept"))
-    subject = policy.catalogue.directory.subjects.get(grant.subject)
-    if subject is not None and subject.until is not None:
-        found.append((subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
-    vendor = policy.catalogue.directory.vendors.get(subject.vendor) if subject is not None else None
-    if subject is not None and vendor is not None and vendor.until is not None:
-        found.append((vendor.until, "beyond-engagement", f"{subject.handle}'s vendor {vendor.name} is engaged"))
-    return tuple(sorted(found))
+    return policy.catalogue.bounds(grant.subject, grant.resource)
 
 
 def _window(grant: Grant, start: datetime) -> Window:

@@ -1,0 +1,93 @@
+"""What status, plan and the removal request say of a grant is how it stands, and nothing that nobody looked at."""
+
+from __future__ import annotations
+
+import json
+
+from driver import Access
+
+T = "2026-11-20T{}:00Z".format
+GRANT = """\
+version: 1
+subject: alice
+resource: orders-db
+role: readonly
+reason: Nobody ever approved this one.
+window: {from: 2026-11-20T09:00:00Z, until: 2026-11-20T17:00:00Z}
+"""
+
+
+def _edit(access: Access, path: str, old: str, new: str, why: str) -> None:
+    text = (access.top / path).read_text(encoding="utf-8")
+    assert old in text
+    access.write(path, text.replace(old, new))
+    access.commit(why)
+
+
+def _leaves(access: Access, at: str) -> None:
+    people = "policies/directory/people.yaml"
+    _edit(access, people, "email: alice@example.com", f"email: alice@example.com, until: {at}", "alice leaves earlier")
+
+
+def test_what_ends_early_is_said_ended_tidied_and_forgotten(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    _leaves(access, T("11:00"))
+    told = access.run("status", "--at", T("10:07")).out
+    assert f"alice  readonly on orders-db  until {T('11:00')}" in told
+    assert f"53m left; ended early: alice is engaged until {T('11:00')}" in told
+    access.run("apply", "--at", T("10:08"))
+    said = access.run("expire", "--at", T("11:00"))
+    assert "ok   - alice" in said.out
+    assert "Removal pull request #2 opened: 1 ended" in said.err
+    access.run("gate", "2", "--at", T("11:01"))
+    assert not (access.top / f"grants/{grant}.yaml").exists()
+    assert access.run("apply", "--at", T("11:02")).out.splitlines()[-1].startswith("No changes")
+    assert "0 granted" in access.run("status", "--at", T("11:03")).out
+
+
+def test_an_end_that_lies_before_the_window_ends_it_and_keeps_no_run_failing(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    _leaves(access, T("09:00"))
+    said = access.run("apply", "--at", T("10:07"))
+    assert "ended early by retention or engagement" in said.out
+    access.run("apply", "--at", T("10:08"))
+    assert "Removal pull request #2 opened: 1 ended" in access.run("expire", "--at", T("10:09")).err
+    access.run("gate", "2", "--at", T("10:10"))
+    access.run("apply", "--at", T("10:11"))
+
+
+def test_a_grant_that_apply_will_never_give_is_not_said_to_wait_for_it(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    _edit(access, "policies/resources/orders-db.yaml", "orders_readonly", "orders_all", "the role means more")
+    access.run("apply", "--at", T("10:06"), expect=14)
+    told = access.run("status", "--at", T("10:07")).out
+    assert "gives nothing: role means something else since approval" in told
+    assert "not provisioned yet" not in told
+    (row,) = json.loads(access.run("status", "--at", T("10:07"), "--format", "json").out)["grants"]
+    assert row["role"] == "readonly"
+    assert row["state"].startswith("gives nothing: ")
+
+
+def test_what_main_no_longer_has_is_neither_without_proof_nor_still_to_be_applied(access: Access) -> None:
+    access.write("grants/orders-db/planted.yaml", GRANT)
+    access.commit("around the gate")
+    access.run("apply", "--at", T("10:00"), expect=14)
+    assert "1 without proof" in access.run("status", "--at", T("10:01")).out
+    access.git("rm", "-q", "grants/orders-db/planted.yaml")
+    access.commit("and away again")
+    told = access.run("status", "--at", T("10:02")).out
+    assert "without proof" not in told
+    assert "not applied yet" not in told
+    access.run("apply", "--at", T("10:03"))
+
+
+def test_a_fresh_grant_of_what_another_gave_opens_it_or_goes_on_with_it(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    second = access.grant(T("12:00"), T("12:01"), "--for", "4h")
+    said = access.run("apply", "--at", T("12:02")).out
+    assert f"goes on by another grant, until {T('16:01')}" in said
+    assert second in said
+    assert "window moved" not in said
