@@ -31,6 +31,8 @@ from daypass.edges.shown import shown
 MAIN = "main"
 _ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
 _MAIN_MOVES = f"activity of {MAIN}"
+MOST_RECORDS = 1000
+"""Reviews, or events, that are read of one request: whoever adds more by the thousand keeps nobody else waiting."""
 ACTIONS = Bot("github-actions[bot]", 41898282)
 """The account of every workflow's own token: https://docs.github.com/en/actions/concepts/security/github_token"""
 
@@ -115,10 +117,10 @@ class GitHubReader:
         Who gave an approval is looked up once: they may be suspended by now. Where our own bot has merged already, it
         did so before it merged, and what became of the account since takes nothing back.
         """
-        found = self._api.pages(f"{self._root}/pulls/{number}/reviews")
+        found = self._api.pages(f"{self._root}/pulls/{number}/reviews", limit=MOST_RECORDS)
         settled = number in self._merged_by_us
         asked = needs_events(found, settled=settled)
-        events = self._api.pages(f"{self._root}/issues/{number}/events") if asked else []
+        events = self._api.pages(f"{self._root}/issues/{number}/events", limit=MOST_RECORDS) if asked else []
         said = reviews_of(found, events, lambda user, word: self._reviewer(user, "" if settled else word))
         return tuple(self._with_mains(said))
 
