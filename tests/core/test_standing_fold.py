@@ -9,8 +9,9 @@ from receipt_strategies import BEGIN, admissions, bodies
 
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
+from daypass.core.ledger.parts import AdmittedGrant
 from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Receipt, Refusal, Retirement
-from daypass.core.ledger.standing import AdmittedGrant, Delta, Standing, fold
+from daypass.core.ledger.standing import Delta, Standing, fold
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 
 E = Entitlement("postgres", "orders-db", "alice", "{}")

@@ -19,7 +19,8 @@ from daypass.core.files.text import quoted
 from daypass.core.files.writing import grant_text
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant, GrantId
-from daypass.core.ledger.standing import AdmittedGrant, Standing
+from daypass.core.ledger.parts import AdmittedGrant
+from daypass.core.ledger.standing import Standing
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span

@@ -20,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
+from daypass.core.ledger.parts import AdmittedGrant, Handed, Held, Opened, Parts
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Holding, Intended
 from daypass.core.window import Window
@@ -33,139 +34,6 @@ FOLD_VERSION = 5
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-
-Opened = tuple[Action, Entitlement]
-"""What an intent and its outcome have in common."""
-
-
-class AdmittedGrant(NamedTuple):
-    """The part of an admission that planning needs; fields as in Admission."""
-
-    grant: GrantId
-    blob: Oid
-    landing: Oid
-    subject: str
-    resource: str
-    role: str
-    window: Window
-    entitlement: Entitlement
-    meaning: str
-
-    @classmethod
-    def of(cls, admission: Admission) -> AdmittedGrant:
-        """Return an admission's slim row."""
-        return cls(
-            admission.grant,
-            admission.blob,
-            admission.landing,
-            admission.subject,
-            admission.resource,
-            admission.role,
-            admission.window,
-            admission.entitlement,
-            admission.meaning,
-        )
-
-
-class Handed(NamedTuple):
-    """What receipt ``sequence`` says was handed over, good by itself until ``until``. ``ended``: by us, before that."""
-
-    sequence: int
-    entitlement: Entitlement
-    grants: tuple[GrantId, ...]
-    until: datetime
-    text: str
-    ended: bool = False
-
-
-class Parts(Protocol):
-    """Where a standing has what it holds from. Answers never change; all but holdings are ordered by key."""
-
-    def rows(self) -> Mapping[GrantId, AdmittedGrant]:
-        """Return every proved grant, slim."""
-        ...
-
-    def admissions(self) -> Mapping[GrantId, Admission]:
-        """Return every proof, whole. Dear where there are many; `admission` reads one."""
-        ...
-
-    def admission(self, grant: GrantId) -> Admission | None:
-        """Return one proof."""
-        ...
-
-    def refusals(self) -> Mapping[GrantId, Refusal]:
-        """Return what was refused."""
-        ...
-
-    def holdings(self) -> Mapping[Entitlement, Holding]:
-        """Return what is ours."""
-        ...
-
-    def pending(self) -> Mapping[Opened, Intended]:
-        """Return what was begun and not finished."""
-        ...
-
-    def handed(self) -> Mapping[int, Handed]:
-        """Return what was handed over and had not ended by itself at the last receipt, by the receipt's number."""
-        ...
-
-    def taken(self) -> frozenset[Entitlement]:
-        """Return what was taken away and has not been given again."""
-        ...
-
-    def revoked(self) -> frozenset[GrantId]:
-        """Return the grants that an emergency stop ended and that have not been proved again."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Parts that are held in memory. ``slim`` and ``proofs`` have the same keys."""
-
-    slim: Mapping[GrantId, AdmittedGrant] = field(default_factory=dict)
-    proofs: Mapping[GrantId, Admission] = field(default_factory=dict)
-    refused: Mapping[GrantId, Refusal] = field(default_factory=dict)
-    held: Mapping[Entitlement, Holding] = field(default_factory=dict)
-    opened: Mapping[Opened, Intended] = field(default_factory=dict)
-    given: Mapping[int, Handed] = field(default_factory=dict)
-    gone: frozenset[Entitlement] = frozenset()
-    stopped: frozenset[GrantId] = frozenset()
-
-    def rows(self) -> Mapping[GrantId, AdmittedGrant]:
-        """Return every proved grant, slim."""
-        return self.slim
-
-    def admissions(self) -> Mapping[GrantId, Admission]:
-        """Return every proof."""
-        return self.proofs
-
-    def admission(self, grant: GrantId) -> Admission | None:
-        """Return one proof."""
-        return self.proofs.get(grant)
-
-    def refusals(self) -> Mapping[GrantId, Refusal]:
-        """Return what was refused."""
-        return self.refused
-
-    def holdings(self) -> Mapping[Entitlement, Holding]:
-        """Return what is ours."""
-        return self.held
-
-    def pending(self) -> Mapping[Opened, Intended]:
-        """Return what was begun and not finished."""
-        return self.opened
-
-    def handed(self) -> Mapping[int, Handed]:
-        """Return what was handed over."""
-        return self.given
-
-    def taken(self) -> frozenset[Entitlement]:
-        """Return what was taken away and has not been given again."""
-        return self.gone
-
-    def revoked(self) -> frozenset[GrantId]:
-        """Return what an emergency stop ended."""
-        return self.stopped
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import GrantId, canonical
+from daypass.core.ledger.parts import AdmittedGrant, Handed, Opened
 from daypass.core.ledger.receipt import Admission, Refusal
-from daypass.core.ledger.standing import AdmittedGrant, Delta, Handed, Opened, forget_before
+from daypass.core.ledger.standing import Delta, forget_before
 from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_from_dict
 from daypass.core.plan import Entitlement, Holding, Intended
 from daypass.core.window import Window
