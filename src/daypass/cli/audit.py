@@ -31,7 +31,7 @@ def archive_of(site: Any) -> Any:
         return site.books.ledger, site.books.verifier.open
 
     # A question on an index that is up to date needs neither the settings nor the keys: nothing is opened for it.
-    index = AuditIndex(Git(site.folder), main=site.main, read_subject=_read_subject)
+    index = AuditIndex(Git(site.folder), main=site.main, read_subject=_read_subject, state=site.repository.state_dir)
     return Archive(index, open_ledger, progress)
 
 

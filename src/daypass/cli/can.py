@@ -67,16 +67,20 @@ def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool
 
 def _place(folder: Path) -> tuple[str, Path]:
     """Return the tree of main's policies and the folder of this machine's state, with one run of git."""
+    from daypass.cli.site import state_folder
     from daypass.edges.git.plumbing import Git
 
     # The same clean environment as everywhere: a replaced object must not make old policies out of new ones.
     done = Git(folder).attempt("rev-parse", "refs/heads/main:policies", "--git-common-dir")
     lines = os.fsdecode(done.stdout).split("\n")
     if done.returncode != 0 or len(lines) < 2:  # noqa: PLR2004  (two questions, two lines)
+        from daypass.edges.git.repository import open_repository
+
+        open_repository(folder)  # says what stands in the way of any verb
         raise EdgeError(
             "this is no access repository: main has no policies/", hint="run it inside one, or name it with -C"
         )
-    return lines[0], (folder / lines[1]).resolve() / "daypass"
+    return lines[0], state_folder() or (folder / lines[1]).resolve() / "daypass"
 
 
 def _remembered(state: Path, policies: str, subject: str, resource: str, role: str) -> tuple[str, ...] | None:
@@ -99,12 +103,15 @@ def _remembered(state: Path, policies: str, subject: str, resource: str, role: s
 
 
 def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tuple[str, ...]) -> None:
-    from daypass.edges.trusted import others_may_write
+    from daypass.edges.trusted import discard, make_folder, others_may_write
 
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        planted = others_may_write(state / "can.sqlite")  # before the folder becomes ours alone
+        make_folder(state)
+        if planted:
+            discard(state / "can.sqlite")
         if others_may_write(state / "can.sqlite"):
-            (state / "can.sqlite").unlink()
+            return
         connection = sqlite3.connect(state / "can.sqlite", timeout=5)
         with connection:
             connection.execute(_TABLE)
@@ -113,7 +120,7 @@ def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tupl
         connection.close()
     except (OSError, sqlite3.DatabaseError):
         with suppress(OSError):
-            (state / "can.sqlite").unlink(missing_ok=True)  # broken; the next run makes it anew
+            discard(state / "can.sqlite")  # broken; the next run makes it anew
 
 
 def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str, ...]:

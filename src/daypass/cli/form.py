@@ -37,15 +37,15 @@ def form(obj: dict[str, Any], checking: bool) -> int:
     policy = site.worktree_policy()
     if policy.holes:
         raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
-    wanted = form_text(policy.catalogue).encode()
+    wanted = form_text(policy.catalogue)
     path = site.top() / FORM_FILE
-    if path.is_file() and path.read_bytes() == wanted:
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == wanted:  # whatever ends its lines
         click.echo(f"{FORM_FILE} is up to date.")
         return int(ExitCode.OK)
     if checking:
         raise _DriftError(f"{FORM_FILE} does not match the catalogue", hint="run `daypass form` and commit it")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(wanted)
+    path.write_text(wanted, encoding="utf-8")
     click.echo(f"Wrote {FORM_FILE}.")
     return int(ExitCode.OK)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daypass.core.calm import Calm
 from daypass.core.window import format_instant, parse_instant
-from daypass.edges.trusted import others_may_write
+from daypass.edges.trusted import make_folder, others_may_write
 
 
 class FileMemory:
@@ -39,7 +39,7 @@ class FileMemory:
         }
         pending = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with suppress(OSError):  # what cannot be kept is worked out again; the run itself has not failed
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             pending.touch(mode=0o600)
             pending.write_text(json.dumps(data), encoding="utf-8")
             pending.replace(self.path)

@@ -6,18 +6,46 @@ import os
 import stat
 from pathlib import Path
 
+SIDE_FILES = ("", "-wal", "-shm", "-journal")
+"""What SQLite reads beside a database, and believes as it believes the database."""
+
 
 def others_may_write(path: Path) -> bool:
-    """Say whether somebody else could have written a file of ``.git/daypass``; False for one that is not there.
+    """Say whether somebody else could have written a file of the state folder, or one beside it that speaks for it.
 
-    Others are all but the user who runs this and the owner of the repository, who controls it anyhow. Raises OSError
-    where nobody can look.
+    So it is where the folder itself lets others put files there. False for what is not there. Others are all but the
+    user who runs this and the owner of the repository, who controls it anyhow. Raises OSError where nobody can look.
     """
     try:
-        found = path.lstat()
-        repository = path.parent.parent.stat()
+        allowed = {os.geteuid(), path.parent.parent.stat().st_uid}
+        folder = path.parent.lstat()
     except FileNotFoundError:
         return False
-    if not stat.S_ISREG(found.st_mode) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if not stat.S_ISDIR(folder.st_mode) or _writable(folder, allowed):
         return True
-    return found.st_uid not in (os.geteuid(), repository.st_uid)
+    for end in SIDE_FILES:
+        try:
+            found = Path(f"{path}{end}").lstat()
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found.st_mode) or _writable(found, allowed):
+            return True
+    return False
+
+
+def discard(path: Path) -> None:
+    """Remove a cache with what lies beside it, so that nothing of it speaks for the next. Raises OSError."""
+    for end in SIDE_FILES:
+        Path(f"{path}{end}").unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the state folder, ours alone; one of ours that others may write to becomes so. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def _writable(found: os.stat_result, allowed: set[int]) -> bool:
+    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)) or found.st_uid not in allowed

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from daypass.edges.trusted import others_may_write
+from daypass.edges.trusted import discard, make_folder, others_may_write
 
 Row = tuple[bytes, str, bytes]
 """(blob id, resource that the grant names, digest of what it means); only grants without findings are kept."""
@@ -29,8 +29,9 @@ class Verdicts:
 
     def __init__(self, path: Path) -> None:
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = self._anew(path) if others_may_write(path) else self._open(path)
+            planted = others_may_write(path)  # before the folder becomes ours alone
+            make_folder(path.parent)
+            self._connection = self._anew(path) if planted else self._open(path)
         except (OSError, sqlite3.DatabaseError):
             self._connection = self._anew(path)
 
@@ -38,8 +39,8 @@ class Verdicts:
     def _anew(cls, path: Path) -> sqlite3.Connection:
         """Begin again; where the place cannot be written, remember for this run alone: a cache is no reason to fail."""
         try:
-            path.unlink(missing_ok=True)
-            return cls._open(path)
+            discard(path)
+            return cls._open(Path(":memory:") if others_may_write(path) else path)
         except (OSError, sqlite3.DatabaseError):
             return cls._open(Path(":memory:"))
 

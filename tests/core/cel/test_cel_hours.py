@@ -1,6 +1,9 @@
 """Office hours."""
 
+import zoneinfo
 from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -105,3 +108,24 @@ def test_agrees_with_walking_back_to_the_start_of_the_range(moment, day, start, 
     begun = [moment - timedelta(minutes=back) for back in range(length)]
     expected = any(one.weekday() == day and one.hour * 60 + one.minute == start for one in begun)
     assert within_hours(moment.replace(tzinfo=UTC), hours, "UTC") is expected
+
+
+@pytest.mark.parametrize(
+    "name", ["localtime", "posixrules", "Factory", "right/UTC", "posix/UTC", "../etc", "", "europe/berlin", "zones"]
+)
+def test_a_zone_that_machines_differ_in_is_none(name: str) -> None:
+    with pytest.raises(ValueError, match="is no time zone"):
+        parse_zone(name)
+
+
+def test_a_zone_is_read_from_the_package_and_never_from_the_machine(tmp_path: Path) -> None:
+    """A machine's own files say that Berlin is in New York."""
+    source = resources.files("tzdata") / "zoneinfo" / "America" / "New_York"
+    (tmp_path / "Europe").mkdir()
+    (tmp_path / "Europe/Berlin").write_bytes(source.read_bytes())
+    zoneinfo.reset_tzpath([str(tmp_path)])
+    try:
+        zone = parse_zone.__wrapped__("Europe/Berlin")
+    finally:
+        zoneinfo.reset_tzpath()
+    assert datetime(2026, 11, 20, 10, tzinfo=UTC).astimezone(zone).hour == 11

@@ -25,10 +25,10 @@ from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
-from daypass.edges.trusted import others_may_write
+from daypass.edges.trusted import discard, make_folder, others_may_write
 
-FILE = Path("daypass/audit.sqlite")
-"""Where the index lies, below the clone's own folder."""
+FILE = "audit.sqlite"
+"""The index, in the folder of this machine's state."""
 
 Progress = Callable[[int, int, str], None]
 SubjectReader = Callable[[str, bytes], str | None]
@@ -55,9 +55,10 @@ _LONGEST = 1 << 20
 class AuditIndex:
     """One clone's index. Questions may be asked once `refresh` has run."""
 
-    def __init__(self, git: Git, *, main: str, read_subject: SubjectReader) -> None:
+    def __init__(self, git: Git, *, main: str, read_subject: SubjectReader, state: Path | None = None) -> None:
         """Find the clone and where ``main`` (a revision) stands; nothing is read or built yet.
 
+        ``state`` is the folder of this machine's state, within the clone by default.
         ``read_subject`` reads the subject of a grant file (path, contents) strictly, None where it is no grant. Raises
         RefusedError for a shallow clone: its oldest commit seems to bring every file at once, so each answer would be
         wrong. Raises EdgeError where ``main`` names no commit.
@@ -65,7 +66,7 @@ class AuditIndex:
         self._git = git
         self._read_subject = read_subject
         common, self.main = _locate(git, main)
-        self.path = common / FILE
+        self.path = (state or common / "daypass") / FILE
 
     def current(self) -> bool:
         """Say whether the index stands at main's commit and at the ledger's, so that a question needs nothing else.
@@ -107,7 +108,7 @@ class AuditIndex:
     def _build(self, progress: Progress | None, *, keep: bool) -> None:
         from daypass.edges.git.index_build import list_steps  # noqa: PLC0415  (see _read)
 
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         fresh.unlink(missing_ok=True)
         try:
@@ -122,6 +123,8 @@ class AuditIndex:
                     self._copy_receipts(database)
             with fresh.open("rb") as written:
                 os.fsync(written.fileno())
+            if not keep:
+                discard(self.path)  # a journal left beside the old file would be played back into the new one
             fresh.replace(self.path)
         finally:
             fresh.unlink(missing_ok=True)

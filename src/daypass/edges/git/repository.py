@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -95,5 +96,11 @@ def open_repository(folder: Path, state: Path | None = None) -> Repository:
     done = git.attempt("rev-parse", "--git-common-dir")
     if done.returncode != 0:
         reason = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
+        if "dubious ownership" in reason:
+            place = folder.resolve()
+            raise EdgeError(
+                f"{place} belongs to another user, and git reads nothing there until it is told to trust them",
+                hint=f"git config --global --add safe.directory {shlex.quote(str(place))}, if you do",
+            )
         raise EdgeError(f"{folder} cannot be opened as a repository: {reason}", hint="`daypass init` makes one")
     return Repository(git, (folder / os.fsdecode(done.stdout.rstrip(b"\n"))).resolve(), state)

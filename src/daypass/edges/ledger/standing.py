@@ -32,7 +32,7 @@ from daypass.core.ledger.statement import body_to_dict
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.tables import TABLES_VERSION, Reader, Writer, begin_anew
-from daypass.edges.trusted import others_may_write
+from daypass.edges.trusted import discard, make_folder, others_may_write
 from daypass.ports import Envelope, Signer
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
@@ -179,9 +179,10 @@ class StandingCache:
 
     def _connect(self) -> tuple[sqlite3.Connection, str]:
         """Open the file, making it or, where it cannot be used, making it anew; say why in that case."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         why = ""
-        if others_may_write(self.path):
+        planted = others_may_write(self.path)  # before the folder becomes ours alone
+        make_folder(self.path.parent)
+        if planted:
             why = f"others may write {self.path}, so it is not believed"
         else:
             try:
@@ -190,8 +191,12 @@ class StandingCache:
                 if getattr(error, "sqlite_errorcode", None) not in _BROKEN:
                     raise
                 why = f"{self.path} could not be read"
-        for end in ("", "-wal", "-shm"):
-            Path(f"{self.path}{end}").unlink(missing_ok=True)
+        discard(self.path)
+        if others_may_write(self.path):
+            raise EdgeError(
+                f"others may write to {self.path.parent}, so nothing that is kept there can be believed",
+                hint="make the folder yours alone, or name another with DAYPASS_STATE",
+            )
         return _open(self.path), why
 
 

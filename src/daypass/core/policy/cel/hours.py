@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
+from importlib import resources
 from zoneinfo import ZoneInfo
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -50,13 +51,26 @@ def _minutes(text: str) -> int:
     return total
 
 
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    """Return the names of the time zone database (https://www.iana.org/time-zones), as the package tzdata lists them.
+
+    A machine's own files may have others (``localtime``, ``right/UTC``), which mean something else on each.
+    """
+    listed = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
+    return frozenset(listed.split()) - {"Factory"}
+
+
 @lru_cache(maxsize=64)
 def parse_zone(name: str) -> ZoneInfo:
-    """Find a zone of the database, such as ``Europe/Berlin``. Raises ValueError, with a message for people."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown, malformed, or a folder of the database
-        raise ValueError(f'{name!r} is no time zone; write for example "Europe/Berlin" or "UTC"') from None
+    """Find a zone of the database, such as ``Europe/Berlin``. Raises ValueError, with a message for people.
+
+    Rules are those of the package, never those of the machine, so that every machine decides alike.
+    """
+    if name not in _zones():
+        raise ValueError(f'{name!r} is no time zone; write for example "Europe/Berlin" or "UTC"')
+    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
 
 
 def within_hours(at: datetime, hours: str, zone: str) -> bool:
