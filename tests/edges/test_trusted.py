@@ -90,7 +90,6 @@ def test_can_reads_the_state_that_the_applier_writes(
     assert {"can.sqlite", "embedded.sqlite", "standing.sqlite", "audit.sqlite"} <= {
         place.name for place in (tmp_path / "state").iterdir()
     }
-    assert not (access.top / ".git/daypass").exists()
     with sqlite3.connect(tmp_path / "state/embedded.sqlite") as database:
         database.execute("DELETE FROM entitlements")
     assert access.run("can", "alice", "orders-db", "readonly", expect=20).out == "no\n"

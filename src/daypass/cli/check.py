@@ -319,7 +319,7 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     """
     from daypass.cli.site import Site
     from daypass.core.files.reading import read_grant
-    from daypass.core.grant import FOLDER, SUFFIX, Grant, GrantId
+    from daypass.core.grant import SUFFIX, Grant, GrantId
     from daypass.core.policy.decision import Request, decide
     from daypass.core.window import format_instant
     from daypass.pipeline.propose import read_current
@@ -335,7 +335,7 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
                 "a grant is a plain file, no link" if place.is_symlink() else "a grant that was tidied away has its id"
             )
             raise UsageError(f"there is no file {grant}", hint=hint)
-        read = read_grant(_inside(site.top().resolve(), place) if FOLDER in grant else grant, place.read_bytes())
+        read = read_grant(_inside(site.top().resolve(), place), place.read_bytes())
         if not isinstance(read, Grant):
             raise InvalidError(f"{grant} is not valid", read)
     else:

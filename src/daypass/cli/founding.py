@@ -30,6 +30,18 @@ class Founding:
         inside = self.git.work_tree()
         if inside is None or inside.resolve() != self.top.resolve():
             self.git.run("init", "--quiet", "--initial-branch=main")
+            return
+        branch = (
+            self.git.attempt("symbolic-ref", "--quiet", "--short", "HEAD").stdout.decode("utf-8", "replace").strip()
+        )
+        if branch == "main":
+            return
+        if self.git.find("HEAD") is not None:  # said before anything is written
+            raise UsageError(
+                f"the branch that is checked out here is {branch or 'none'}, and daypass keeps what is granted on main",
+                hint="git branch --move main, or check main out",
+            )
+        self.git.run("symbolic-ref", "HEAD", "refs/heads/main")
 
     def person(self) -> tuple[str, str, str]:
         """Return (handle, name, email) of who git's configuration names. Raises UsageError when it names nobody."""
@@ -136,8 +148,20 @@ class Founding:
         """Commit what was written, and nothing else that may lie in the directory."""
         if not written:
             return
-        self.git.run("add", "--force", "--", *written)  # somebody's own list may ignore wheels
-        self.git.run("commit", "--quiet", "--no-verify", "-m", "Begin the access repository", "--", *written)
+        # Their settings may ask for a signature that they have no key for here, or refuse line ends of ours.
+        safe = ("-c", "core.safecrlf=false")
+        self.git.run(*safe, "add", "--force", "--", *written)  # somebody's own list may ignore wheels
+        self.git.run(
+            *safe,
+            "commit",
+            "--quiet",
+            "--no-gpg-sign",
+            "--no-verify",
+            "-m",
+            "Begin the access repository",
+            "--",
+            *written,
+        )
 
     def open_ledger(self) -> None:
         """Write the ledger's first receipt, unless there is a ledger."""

@@ -1,0 +1,91 @@
+"""The user's git and machine: each setting does the right thing, or the true cause is named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from driver import Access
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+def test_a_clone_with_windows_line_ends_is_up_to_date(access: Access) -> None:
+    access.run("form")
+    access.run("codeowners")
+    for path in (".github/ISSUE_TEMPLATE/daypass-request.yml", ".github/CODEOWNERS", *_policies(access)):
+        place = access.top / path
+        place.write_bytes(place.read_bytes().replace(b"\n", b"\r\n"))
+    assert "up to date" in access.run("form", "--check").out
+    assert "up to date" in access.run("codeowners", "--check").out
+    access.run("check")
+
+
+def _policies(access: Access) -> list[str]:
+    return [str(path.relative_to(access.top)) for path in (access.top / "policies").rglob("*.yaml")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a clone to somebody else")
+@pytest.mark.parametrize("verb", [["status"], ["can", "alice", "orders-db", "readonly"]])
+def test_a_clone_of_another_user_is_named_as_such(access: Access, own_machine: None, verb: list[str]) -> None:
+    for path in (access.top, access.top / ".git"):
+        os.chown(path, 4321, 4321)
+    said = access.run(*verb, expect=1)
+    assert f"{access.top} belongs to another user" in said.err
+    assert f"hint: git config --global --add safe.directory {access.top}" in said.err
+    assert "\\n" not in said.err
+
+
+def test_init_where_another_branch_is_checked_out_writes_nothing(tmp_path: Path) -> None:
+    made = Access(tmp_path / "there")
+    made.top.mkdir()
+    made.git("init", "-q", "--initial-branch=master")
+    made.git("config", "user.name", "Olga Platform")
+    made.git("config", "user.email", "olga@example.com")
+    made.git("commit", "-q", "--allow-empty", "-m", "begin")
+    said = made.run("init", ".", "--merge", "--example", expect=2)
+    assert "the branch that is checked out here is master" in said.err
+    assert "git branch --move main" in said.err
+    assert [path.name for path in made.top.iterdir()] == [".git"]
+    made.git("branch", "--move", "main")
+    made.run("init", ".", "--merge", "--example")
+
+
+def test_init_in_a_repository_without_commits_begins_main(tmp_path: Path) -> None:
+    made = Access(tmp_path / "there")
+    made.top.mkdir()
+    made.git("init", "-q", "--initial-branch=master")
+    made.git("config", "user.name", "Olga Platform")
+    made.git("config", "user.email", "olga@example.com")
+    for key, value in (("commit.gpgSign", "true"), ("core.autocrlf", "true"), ("core.safecrlf", "true")):
+        made.git("config", key, value)
+    made.run("init", ".", "--example")
+    assert made.git("symbolic-ref", "HEAD") == "refs/heads/main"
+    made.run("check")
+
+
+def test_a_path_is_understood_from_where_one_stands(access: Access) -> None:
+    grant = access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    path = access.top / f"grants/{grant}.yaml"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+
+    def said(folder: Path, named: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "daypass", "explain", named]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    whole = said(access.top, f"grants/{grant}.yaml")
+    assert whole.returncode == 0, whole.stderr
+    assert _judged(said(path.parent, path.name)) == _judged(whole)
+    assert _judged(said(path.parent, str(path))) == _judged(whole)
+    (access.top.parent / "elsewhere.yaml").write_bytes(path.read_bytes())
+    outside = said(access.top, "../elsewhere.yaml")
+    assert outside.returncode != 0
+    assert "outside" in outside.stderr
+
+
+def _judged(said: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in said.stdout.splitlines() if "judged at" not in line]
