@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from daypass.core.errors import InvalidError
-from daypass.edges.git.remote import repository_url
+from daypass.core.errors import EdgeError, InvalidError, RefusedError
+from daypass.edges.git.remote import Remote, repository_url
 
 
 def test_a_repository_is_cloned_from_its_server() -> None:
@@ -26,3 +26,35 @@ def test_a_repository_is_cloned_from_its_server() -> None:
 def test_no_other_address_is_used(server: str, repository: str, message: str) -> None:
     with pytest.raises(InvalidError, match=message.replace(".", r"\.")):
         repository_url(server, repository)
+
+
+URL = "http://127.0.0.1:9/acme/access.git"
+
+
+def remote(scene):
+    return Remote(scene.git, URL, lambda: "sesame")
+
+
+@pytest.mark.parametrize("key", ["insteadOf", "pushInsteadOf"])
+@pytest.mark.parametrize("part", ["http://", "http://127.0.0.1:9/", "http://127.0.0.1:9/acme/"])
+def test_no_rewriting_of_addresses_leads_elsewhere(scene, make_scene, key, part):
+    """A user may have all of a server's addresses rewritten; here to a repository that has what is asked for."""
+    other = make_scene("other")
+    other.commit()
+    base = other.folder.parent / "other"
+    scene.run("config", f"url.file://{base}?.{key}", part)
+    scene.run("config", "protocol.file.allow", "always")
+    for ask in (lambda: remote(scene).heads("main"), lambda: remote(scene).fetch("refs/heads/main:refs/heads/x")):
+        with pytest.raises(EdgeError, match=r"127\.0\.0\.1:9/acme/access\.git"):
+            ask()
+    first = scene.commit()
+    with pytest.raises(EdgeError, match=r"127\.0\.0\.1"):
+        remote(scene).push("main", old="0" * 40, new=first)
+    assert scene.run("-c", f"url.{URL}.insteadOf={URL}", "ls-remote", "--get-url", URL) == URL
+
+
+@pytest.mark.parametrize("key", ["insteadOf", "pushInsteadOf"])
+def test_a_setting_that_rewrites_the_whole_address_is_named(scene, key):
+    scene.run("config", f"url.https://elsewhere.example/.{key}", URL)
+    with pytest.raises(RefusedError, match="puts another address in the place of"):
+        remote(scene).heads("main")

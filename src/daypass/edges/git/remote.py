@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from daypass.core.errors import ConflictError, EdgeError, InvalidError
+from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.plumbing import Git
 
@@ -125,7 +125,27 @@ class Remote:
         options = [argument for argument in arguments if argument.startswith("-")]
         rest = [argument for argument in arguments if not argument.startswith("-")]
         loopback = ("-c", "protocol.http.allow=always") if self.url.startswith("http:") else ()
-        return self._git.attempt(*_SAFE, *loopback, verb, *options, "--", self.url, *rest, environment=self._access())
+        return self._git.attempt(
+            *_SAFE, *self._this_address(), *loopback, verb, *options, "--", self.url, *rest, environment=self._access()
+        )
+
+    def _this_address(self) -> tuple[str, ...]:
+        """Return the options that keep git at this very address, checked: users have others put in its place.
+
+        Of several rewritings git takes the longest that fits, and of two alike the first, so a whole address that
+        settings rewrite cannot be overruled. Raises RefusedError for that.
+        """
+        listed = self._git.attempt("config", "--null", "--get-regexp", r"^url\..*\.(push)?insteadof$").stdout
+        for setting in listed.decode("utf-8", "replace").split("\0"):
+            key, _, value = setting.partition("\n")
+            if value == self.url:
+                raise RefusedError(
+                    f"git's setting {key} puts another address in the place of {self.url}",
+                    hint="remove it: what is read there decides about access",
+                )
+        named = (f"url.{self.url}.insteadOf={self.url}", f"url.{self.url}.pushInsteadOf={self.url}")
+        verify = f"http.{self.url}.sslVerify=true"
+        return tuple(part for setting in (*named, verify) for part in ("-c", setting))
 
     def _access(self) -> dict[str, str]:
         """Give git the token for this server alone, as GitHub documents for installation tokens over HTTP.

@@ -63,6 +63,8 @@ def is_signed_by(git: Git, commit: Oid, handle: str, keys: Sequence[str]) -> boo
             f"gpg.ssh.allowedSignersFile={file}",
             "-c",
             "gpg.ssh.program=ssh-keygen",
+            # Others' programs could print our line; only a signature by SSH is looked at.
+            *("-c", "gpg.program=false", "-c", "gpg.openpgp.program=false", "-c", "gpg.x509.program=false"),
             "-c",
             "gpg.minTrustLevel=fully",
             "verify-commit",
