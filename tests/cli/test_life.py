@@ -262,8 +262,8 @@ def test_status_tells_what_was_merged_and_not_applied_and_what_could_not_be_prov
     grant = access.grant(T("10:00"), T("10:05"))
     said = access.run("status", "--at", T("10:06")).out
     assert f"1 merged and not applied yet: `daypass apply`\n  {grant}" in said
-    assert said.rstrip().endswith("gives access")
-    assert merged() == [{"grant": grant, "what": "gives"}]
+    assert said.rstrip().endswith("added")
+    assert merged() == [{"grant": grant, "what": "added"}]
     access.run("apply", "--at", T("10:06"))
     assert "merged and not applied" not in access.run("status", "--at", T("10:06")).out
     text = (access.top / "grants" / f"{grant}.yaml").read_text()
@@ -272,7 +272,7 @@ def test_status_tells_what_was_merged_and_not_applied_and_what_could_not_be_prov
     access.write("grants/orders-db/by-hand.yaml", text)
     access.git("rm", "-q", f"grants/{grant}.yaml")
     access.commit("By hand")
-    assert merged() == [{"grant": grant, "what": "ends"}, {"grant": "orders-db/by-hand", "what": "gives"}]
+    assert merged() == [{"grant": grant, "what": "removed"}, {"grant": "orders-db/by-hand", "what": "added"}]
     access.run("apply", "--at", T("10:07"), expect=14)
     said = access.run("status", "--at", T("10:08")).out
     assert "1 without proof, so without access:\n  orders-db/by-hand" in said

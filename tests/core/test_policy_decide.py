@@ -39,7 +39,8 @@ def test_requirements_of_all_rules_add_up():
         Requirement(1, "group:security", ("production-needs-two",), "group:dba", timedelta(hours=4)),
         Requirement(1, "owners", ("production-needs-two",)),
     )
-    assert found.rules == ("production-needs-two", "restricted-in-office-hours")
+    assert found.rules == ("production-needs-two",)
+    assert found.applied == ("production-needs-two", "restricted-in-office-hours")
 
 
 def test_a_denial_carries_the_rules_message_and_what_would_pass():

@@ -261,7 +261,7 @@ def in_turn(pulls: Iterable[Pull]) -> list[int]:
 
 
 def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str] | None:
-    """Return the grants that main changed after the last receipt, each with what it does: gives, changes or ends.
+    """Return the grants that main changed after the last receipt, each with what became of its file: added, changed, removed.
 
     None where main does not come after what the ledger knows; `apply` says what that means.
     """
@@ -270,12 +270,12 @@ def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str]
     if history.find(standing.main) is None or history.merge_bases(standing.main, tip) != (Oid(standing.main),):
         return None
     found = {
-        grant_id(change.path): "gives" if change.added else "ends" if change.deleted else "changes"
+        grant_id(change.path): "added" if change.added else "removed" if change.deleted else "changed"
         for change in history.changes(standing.main, tip)
         if change.path.startswith(FOLDER) and change.path.endswith(SUFFIX)
     }
     # What was never admitted gave nothing that could end.
-    return {name: what for name, what in found.items() if what != "ends" or standing.admission(name) is not None}
+    return {name: what for name, what in found.items() if what != "removed" or standing.admission(name) is not None}
 
 
 def refused_there(history: History, standing: Standing, tip: Oid) -> list[Refusal]:

@@ -155,7 +155,7 @@ def status_text(
         lines.append(f"  {grant.grant:44} {who}  until {format_instant(_end(grant, claims))}  {state}")
     if landed:
         lines.append(f"{len(landed)} merged and not applied yet: `daypass apply`")
-        lines += [f"  {grant:44} {what} access" for grant, what in sorted(landed.items())]
+        lines += [f"  {grant:44} {what}" for grant, what in sorted(landed.items())]
     if refused:
         lines.append(f"{len(refused)} without proof, so without access:")
         lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in refused]

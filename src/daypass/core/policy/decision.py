@@ -87,7 +87,8 @@ class Trace:
 class Decision:
     """What policy says. ``automatic``: it may pass without a person. ``policy`` is the digest of what decided.
 
-    ``rules`` are the ids of the rules that applied. ``requirements`` come by source and are given even when it is
+    ``rules`` are the ids of the rules that made it so, and ``applied`` of all that applied: one may have denied
+    nothing, and asked for nothing. ``requirements`` come by source and are given even when it is
     denied.
     """
 
@@ -96,6 +97,7 @@ class Decision:
     automatic: bool
     policy: str
     rules: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
     traces: tuple[Trace, ...] = ()
 
     @property
@@ -135,7 +137,8 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
         requirements=requirements,
         automatic=not requirements and not denials,
         policy=policy.digest,
-        rules=tuple(rule.id for rule in applied),
+        rules=tuple(v.rule.id for v in verdicts if v.applies and (v.rule.require or v.rule.automatic or v.denies)),
+        applied=tuple(rule.id for rule in applied),
         traces=tuple(_trace(verdict, facts) for verdict in verdicts) if trace else (),
     )
 

@@ -46,7 +46,7 @@ class Results:
 def run_tests(policy: Policy) -> Results:
     """Run every case. Rules that no case makes apply are named, since nothing shows that they do what was meant."""
     outcomes = tuple(_run(policy, case) for case in policy.tests)
-    tried = {rule for outcome in outcomes for rule in outcome.decision.rules}
+    tried = {rule for outcome in outcomes for rule in outcome.decision.applied}
     return Results(outcomes, tuple(rule.id for rule in policy.rules.rules if rule.id not in tried))
 
 
