@@ -206,7 +206,9 @@ def test_a_bare_clone_carries_everything(access: Access, tmp_path) -> None:
     access.run("apply", "--at", T("10:06"))
     access.git("clone", "-q", "--bare", str(access.top), str(tmp_path / "bare.git"))
     bare = Access(tmp_path / "bare.git")
-    assert "1 granted" in bare.run("status", "--at", T("10:07")).out
+    told = bare.run("status", "--at", T("10:07"), expect=14).out  # but for the embedded target's own store
+    assert "1 granted" in told
+    assert "nobody can tell whether it is there: the store" in told
     bare.run("audit", "verify", "--at", T("10:07"))
 
 
