@@ -33,7 +33,7 @@ class InPipeline(Bench):
         assert world.held() == frozenset()
         assert _said(world.apply(-119).outcomes) == [("add", Reason.WINDOW_OPENED, True)]
         assert world.held() == {self.one()}
-        assert _said(world.apply(-109).outcomes) == [("add", Reason.WINDOW_MOVED, True)]  # told of the later end
+        assert _said(world.apply(-109).outcomes) == [("add", Reason.CONTINUED, True)]  # told of the later end
         assert world.held() == {self.one()}
         world.apply(61)  # the first is over, and the second goes on
         assert world.held() == {self.one()}
@@ -223,7 +223,7 @@ class InPipeline(Bench):
         assert "behind ours: nothing is given until they agree" in done.held_message
         assert done.exit_code is ExitCode.PARTIAL
         now = (_now() - world.start).total_seconds() / 60
-        assert _said(world.apply(now, clock=_now).outcomes) == [("add", Reason.WINDOW_MOVED, True)]
+        assert _said(world.apply(now, clock=_now).outcomes) == [("add", Reason.CONTINUED, True)]
         world.settled(now)
 
     @needs("time")
