@@ -61,7 +61,9 @@ class FaultyWorld:
 
     def apply(self, at: str, *, books: Any = None, confirmed: str = "", forge: Any = None, **more: Any) -> Applied:
         return carry_out(
-            lambda attend: self.ground(at, attend=attend, **({} if forge is None else {"forge": forge})),
+            lambda attend: self.ground(
+                at, attend=attend, clock=more.get("clock"), **({} if forge is None else {"forge": forge})
+            ),
             books if books is not None else Site(self.access.top).books,
             self.open,
             run="run",

@@ -87,8 +87,8 @@ def test_what_ends_while_proofs_are_gathered_is_taken_away_between_two_landings(
 
     done = world.apply("11:20", forge=watched(world, asked), clock=clock)
     assert seen == [{"embedded", "other"}, set()]
-    assert done.exit_code is ExitCode.OK
-    assert {e.resource for e in world.held()} == {"billing"}, "the second grant gives it again, as a change of its own"
+    taken = [o for o in done.outcomes if o.ok and o.change.action.value == "remove"]
+    assert {o.change.entitlement.target for o in taken} == {"embedded", "other"}
     world.verify("13:00")
 
 
