@@ -176,10 +176,8 @@ class EmbeddedTarget(OneByOne):
         for entitlement, known in ours.items():
             given = dict(known).get("store", "")
             if given and given != number:
-                what = "another one than" if number else "not there, and is"
-                found[entitlement] = Found(
-                    None, f"the store {self.path} is {what} the one that it was given in, {given}"
-                )
+                what = "is another one than it was given in" if number else "is not there"
+                found[entitlement] = Found(None, f"the store {self.path} {what}; that had the number {given}")
             else:
                 numbers = (("store", number),) if number else ()
                 found[entitlement] = Found(entitlement in self._seen, numbers=numbers)
