@@ -15,6 +15,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import datetime
@@ -358,9 +359,18 @@ class Hub:
 
     def review(self, number: int, who: str, event: str = "APPROVE", *, commit: str = "", body: str = "") -> int:
         """Review a pull request's head (or another commit) as a person; return the review's id."""
-        commit = commit or self.api(who, "GET", f"/repos/{REPOSITORY}/pulls/{number}")["head"]["sha"]
+        shown = self.api(who, "GET", f"/repos/{REPOSITORY}/pulls/{number}")["head"]
+        commit = commit or shown["sha"]
+        self._later(shown["ref"])
         sent = {"event": event, "commit_id": commit, **({"body": body} if body else {})}
         return int(self.api(who, "POST", f"/repos/{REPOSITORY}/pulls/{number}/reviews", sent)["id"])
+
+    def _later(self, *branches: str) -> None:
+        """Let the second pass in which the head, or main, was moved once more: GitHub tells times by the second."""
+        for ref in (f"refs/heads/{branch}" for branch in ("main", *branches)):
+            moves = [each.at for each in self.repo.activity if each.ref == ref]
+            while self.double.clock is None and len(moves) > 1 and self.now() <= moves[-1]:
+                time.sleep(0.05)
 
     def approve(self, number: int, who: str) -> int:
         """Approve a pull request's head as a person; return the review's id."""

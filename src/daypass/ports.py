@@ -158,6 +158,10 @@ class ForgeReader(Protocol):
         """Return every review of a pull request, oldest first, earlier heads and withdrawals included."""
         ...
 
+    def with_mains(self, reviews: Sequence[Review]) -> tuple[Review, ...]:
+        """Return reviews, the approvals with where main can have stood when they were given, where the forge tells."""
+        ...
+
     def merged_as(self, commit: Oid) -> Pull | None:
         """Return the pull request that main's commit came from by the forge's own record, None when there is none."""
         ...

@@ -55,6 +55,7 @@ def test_a_request_that_was_opened_early_brings_no_escalation_forward(tmp_path: 
         number = hub.request_pull("alice", hub.grant(resource="staging", role="deploy"), branch="early")
         hub.advance(hours=5)
         hub.push_branch("alice", "early", {"grants/orders-db/mine.yaml": hub.grant(role="admin", duration="1h")})
+        hub.advance(seconds=1)
         hub.approve(number, "erin")
         said = hub.run("gate", str(number), "--at", format_instant(_later(hub)), expect=12)
         assert "erin may approve only after the escalation" in said.out

@@ -5,6 +5,7 @@ Whatever it shows, an approval counts for what its reviewer could see: the head 
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +124,21 @@ def test_approvals_from_while_the_role_meant_something_else_do_not_count(hub: Hu
     change(hub, ORDERS, "orders_readonly", "orders_nothing")
     approve(hub, number, "bob", "dave")
     change(hub, ORDERS, "orders_nothing", "orders_readonly")
+    assert "role readonly of orders-db did not mean what it means now when it was given" in waits(hub, number)
+
+
+def test_what_was_approved_on_top_of_policies_that_were_not_main_yet_is_not_approved(hub: Hub) -> None:
+    text = hub.bare("show", f"main:{ORDERS}") + "\n"
+    policies = hub.push_branch("olga", "policies", {ORDERS: text.replace("orders_readonly", "orders_admin")})
+    fetch = ["git", "-C", str(hub.clone("alice")), "fetch", "-q", "origin", "policies"]
+    subprocess.run(fetch, check=True)
+    hub.push_branch("alice", "wish", {"grants/orders-db/alice-1.yaml": hub.grant()}, start=policies)
+    sent = {"title": "Access", "head": "wish", "base": "main", "body": ""}
+    number = int(hub.api("alice", "POST", f"/repos/{REPOSITORY}/pulls", sent)["number"])
+    approve(hub, number, "bob", "dave")
+    hub.advance(minutes=1)
+    git = ["git", "-C", str(hub.clone("olga")), "push", "-q", "origin", f"{policies}:refs/heads/main"]
+    subprocess.run(git, check=True)
     assert "role readonly of orders-db did not mean what it means now when it was given" in waits(hub, number)
 
 

@@ -134,7 +134,8 @@ class ForgeContract:
         place.forge("bob").review(number, commit=head, state="approved", at=minute(2))
         after = place.advance_main()
         place.forge("carol").review(number, commit=head, state="approved", at=minute(3))
-        bobs, carols = place.forge("alice").reviews(number)
+        forge = place.forge("alice")
+        bobs, carols = forge.with_mains(forge.reviews(number))
         assert before in bobs.mains
         assert after in carols.mains
 

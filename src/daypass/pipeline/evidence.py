@@ -15,13 +15,15 @@ from daypass.core.grant import ABSENT, Grant, Oid
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.policy.decision import Decision, Request, Requirement, approvers, decide
 from daypass.core.policy.ending import REVOCATION, Ending, may_end, may_revoke, owners
-from daypass.core.policy.policies import Policy
+from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.rules import OWNERS
 from daypass.pipeline.policies import FOLDER as POLICIES
 from daypass.pipeline.proposal import Item, PolicyAt, Proposal, meaning_of
 from daypass.ports import Commit, Entry, ForgeReader, History
 
 _SECOND = timedelta(seconds=1)
+_SHORTLY = 50
+"""So many steps of main before a branch left it are looked at for a change of policies."""
 _UNTOLD = Then(moved="nobody can tell what main's policies were when it was given, and they have changed since")
 
 
@@ -66,10 +68,15 @@ def gather(history: History, forge: ForgeReader, policy_at: PolicyAt, pull: Pull
     if root is None:
         raise EdgeError(f"pull request {pull.number} shares no history with main")
     reviews = forge.reviews(pull.number)
-    given = [review for review in reviews if review.state == "approved" and review.commit == head]
     then = _Mains(history, policy_at, root, base)
-    found = {review.id: tuple(then.of(review)) for review in given}
+    if any(_counts_on(review, head) for review in reviews) and then.differ():
+        reviews = forge.with_mains(reviews)
+    found = {review.id: tuple(then.of(review)) for review in reviews if _counts_on(review, head)}
     return Evidence(pull, reviews, history.commits(root, head), {name: mains for name, mains in found.items() if mains})
+
+
+def _counts_on(review: Review, head: Oid) -> bool:
+    return review.state == "approved" and review.commit == head
 
 
 class _Mains:
@@ -81,6 +88,24 @@ class _Mains:
         self._root = root
         self._base = base
         self._files: dict[Oid, tuple[Entry, ...]] = {}
+
+    def differ(self) -> bool:
+        """Say whether main can have said something else when a review was given.
+
+        It can where policies changed since the branch left main, or shortly before: who has a branch of policies can put
+        a request on top, and have it approved, before that branch is pushed to main.
+        """
+        before = self._history.find(f"{self._root}~{_SHORTLY}")
+        try:
+            steps = [*self._history.landings(before, self._base)]
+        except RefusedError:  # the branch left main at no step of it
+            return True
+        moved = False
+        for step in steps:
+            began = any(change.path == SETTINGS and change.added for change in step.changes)
+            touches = any(change.path.startswith(f"{POLICIES}/") for change in step.changes)
+            moved = not began and (moved or touches)  # without settings nothing was asked for
+        return moved
 
     def of(self, review: Review) -> Iterator[tuple[Oid, Policy | None]]:
         """Yield the mains that a review can have been given under, and whose policies are others than the base's.

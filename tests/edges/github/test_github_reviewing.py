@@ -184,4 +184,4 @@ def test_reviews_are_read_to_the_last_page(world: World) -> None:
     world.reviewed(number, "bob")
     forge = world.forge("carol")
     assert [review.state for review in forge.reviews(number)] == ["approved"]
-    assert forge._api.calls == 5  # two pages, the events, whether bob is suspended, and main's activity
+    assert forge._api.calls == 4  # two pages, the events, and whether bob is suspended

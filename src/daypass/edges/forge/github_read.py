@@ -8,7 +8,7 @@ The calls that each method makes are listed in docs/github-calls.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
@@ -121,8 +121,26 @@ class GitHubReader:
         settled = number in self._merged_by_us
         asked = needs_events(found, settled=settled)
         events = self._api.pages(f"{self._root}/issues/{number}/events", limit=MOST_RECORDS) if asked else []
-        said = reviews_of(found, events, lambda user, word: self._reviewer(user, "" if settled else word))
-        return tuple(self._with_mains(said))
+        return reviews_of(found, events, lambda user, word: self._reviewer(user, "" if settled else word))
+
+    def with_mains(self, reviews: Sequence[Review]) -> tuple[Review, ...]:
+        """Return reviews, the approvals with where main can have stood by its record of activity.
+
+        The record is read once, and again where it was read too early to tell or does not go back far enough.
+        """
+        given = [one.at for one in reviews if one.state == "approved"]
+        if not given:
+            return tuple(reviews)
+        moves, read_at = self._main_record
+        if read_at is None or max(given) >= read_at or moves[-1].instant("timestamp") >= min(given):
+            found = self._api.newest(
+                f"{self._root}/activity",
+                until=lambda item: Fields(_MAIN_MOVES, item).instant("timestamp") < min(given),
+                ref=f"refs/heads/{MAIN}",
+            )
+            moves = [Fields(_MAIN_MOVES, item) for item in found]
+            self._main_record = moves, self._api.clock if moves else None
+        return tuple(replace(one, mains=mains_at(moves, one.at)) if one.state == "approved" else one for one in reviews)
 
     def merged_as(self, commit: Oid) -> Pull | None:
         """Return the pull request that main's commit came from by GitHub's own record.
@@ -310,25 +328,6 @@ class GitHubReader:
         tip = self._remote.bring(MAIN)
         after = self._git.text("rev-list", "--first-parent", "--reverse", f"{commit}..{tip}").split()
         return [commit, *(Oid(oid) for oid in after)]
-
-    def _with_mains(self, said: tuple[Review, ...]) -> Iterator[Review]:
-        """Yield reviews, the approvals that stand with where main can have stood by its record of activity.
-
-        The record is read once, and again where it was read too early to tell or does not go back far enough.
-        """
-        gone = {one.id.partition("-")[0] for one in said if one.state == "withdrawn"}
-        given = [one.at for one in said if one.state == "approved" and one.id not in gone]
-        moves, read_at = self._main_record
-        if given and (read_at is None or max(given) >= read_at or moves[-1].instant("timestamp") >= min(given)):
-            found = self._api.newest(
-                f"{self._root}/activity",
-                until=lambda item: Fields(_MAIN_MOVES, item).instant("timestamp") < min(given),
-                ref=f"refs/heads/{MAIN}",
-            )
-            moves = [Fields(_MAIN_MOVES, item) for item in found]
-            self._main_record = moves, self._api.clock if moves else None
-        for one in said:
-            yield replace(one, mains=mains_at(moves, one.at)) if one.at in given and one.state == "approved" else one
 
     def _find_move(self, landed: list[Oid]) -> Fields | None:
         """Return the move of main that brought the first of these commits."""

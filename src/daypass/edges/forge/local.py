@@ -104,6 +104,10 @@ class LocalForge:
         """Return every review of a pull request, oldest first."""
         return fold(self._chain(number), self._account)[1]
 
+    def with_mains(self, reviews: Sequence[Review]) -> tuple[Review, ...]:
+        """Return the reviews: an approval's own record names main."""
+        return tuple(reviews)
+
     def merged_as(self, commit: Oid) -> Pull | None:
         """Return the pull request whose record names this very merge, None when there is none.
 
