@@ -43,7 +43,7 @@ def test_a_finished_request_is_not_judged_again(access: Access) -> None:
 
 
 def test_an_unknown_number_fails(access: Access) -> None:
-    said = access.run("report", "7", "--at", T("10:01"), expect=1)
+    said = access.run("report", "7", "--at", T("10:01"), expect=2)
     assert "7" in said.err
 
 

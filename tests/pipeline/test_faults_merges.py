@@ -11,7 +11,6 @@ import pytest
 from daypass.cli.site import Site
 from daypass.core.grant import Oid
 from daypass.core.window import parse_instant
-from daypass.edges.forge.local import LocalForge
 from daypass.pipeline.gate import gate
 from driver import Access
 
@@ -227,4 +226,3 @@ def test_the_gate_merges_only_what_it_looked_at(access: Access, what: str) -> No
             at=parse_instant(T("10:05")),
         )
     assert access.git("rev-list", "--count", "--merges", "main") == "0"
-    assert isinstance(forge.forge, LocalForge)
