@@ -90,6 +90,7 @@ bodies = st.one_of(
         recovered=st.booleans(),
         handover=st.just("") | texts,
         numbers=numbers,
+        since=st.none() | instants,
     ),
     st.builds(
         Settled,

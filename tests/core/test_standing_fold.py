@@ -117,7 +117,8 @@ def test_an_intent_stays_open_until_its_outcome():
     standing = after(Intent((ADD,), "plan"))
     assert dict(standing.pending) == {(Action.ADD, E): ADD}
     assert not after(Intent((ADD,), "plan"), Outcome(ADD, ok=True)).pending
-    assert not after(Intent((REMOVE,), "plan"), Outcome(REMOVE, ok=False)).pending
+    assert after(Intent((REMOVE,), "plan"), Outcome(REMOVE, ok=False)).pending  # it is tried again on this intent
+    assert not after(Intent((REMOVE,), "plan"), Outcome(REMOVE, ok=False, recovered=True)).pending
 
 
 def test_an_outcome_of_another_action_closes_nothing():

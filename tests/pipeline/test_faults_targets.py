@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from faults_world import FaultyWorld, on, two_targets
+from faults_world import SECOND, FaultyWorld, on, two_targets
 
 from daypass.cli.site import Site
 from daypass.core.errors import ConflictError, EdgeError, ExitCode
 from daypass.core.ledger.receipt import Intent, Outcome
 from daypass.core.plan import Action, Reason
+from daypass.core.window import parse_instant
+from daypass.pipeline.survey import survey
 from driver import Access
 from fakes.target import FakeTarget
 
@@ -52,10 +54,74 @@ def test_a_write_that_failed_before_its_effect_is_recorded_as_failed_and_made_by
     world.targets["other"] = target
     fake(world).dials.fail_before_write = False
     done = world.apply("10:07")
-    assert [(o.ok, o.recovered) for o in done.outcomes] == [(False, True), (True, False)]
+    assert [(o.ok, o.recovered) for o in done.outcomes] == [(True, False)]  # on the intent that is open still
     assert done.exit_code is ExitCode.OK
     assert both_are_there(world)
     world.verify("10:08")
+
+
+def receipts(world: FaultyWorld) -> int:
+    return int(world.standing().next_sequence)
+
+
+def test_an_addition_that_keeps_failing_is_tried_ever_more_seldom_and_says_nothing_twice(world: FaultyWorld) -> None:
+    fake(world).dials.fail_before_write = True
+    world.apply("10:06")
+    before, calls = receipts(world), len(fake(world).calls)
+    done = world.apply("10:06")
+    assert done.exit_code is ExitCode.PARTIAL
+    assert [one.error for one in done.survey.plan.failing] == ["other refused to add"]
+    assert (receipts(world), len(fake(world).calls)) == (before, calls)
+    for at, tried in (("10:07", 1), ("10:07", 1), ("10:08", 2), ("10:09", 2), ("10:10", 3), ("10:13", 3), ("10:14", 4)):
+        assert world.apply(at).exit_code is ExitCode.PARTIAL
+        assert receipts(world) == before + tried, at
+    said = world.access.run("status", "--at", on("10:15"), expect=14).out
+    assert "failing since 2026-11-20T10:06:00Z: other refused to add; tried again from 2026-11-20T10:22:00Z" in said
+    assert world.survey("10:15").exit_code is ExitCode.PARTIAL
+    assert world.survey("10:15").boundary == parse_instant(on("10:22"))
+    world.verify("10:15")
+
+
+def test_a_failing_addition_is_tried_at_once_when_asked_to_or_when_policies_move(world: FaultyWorld) -> None:
+    fake(world).dials.fail_before_write = True
+    world.apply("10:06")
+    assert not world.survey("10:06").plan.changes
+    assert survey(world.ground("10:06", retry=True)).plan.changes
+    world.access.write("policies/resources/billing.yaml", SECOND.replace("title: Billing", "title: The billing"))
+    world.access.commit("another title")
+    fake(world).dials.fail_before_write = False
+    assert world.apply("10:06").exit_code is ExitCode.OK
+    assert both_are_there(world)
+    world.verify("10:07")
+
+
+def test_an_addition_that_waits_and_is_wanted_no_more_is_forgotten(world: FaultyWorld) -> None:
+    fake(world).dials.fail_before_write = True
+    world.apply("10:06")
+    world.apply("12:06")
+    assert not world.standing().pending
+    assert world.apply("12:07").exit_code is ExitCode.OK
+    world.verify("12:08")
+
+
+def test_a_removal_that_keeps_failing_is_tried_at_each_run_and_says_nothing_twice(world: FaultyWorld) -> None:
+    world.apply("10:06")
+    fake(world).dials.fail_before_write = True
+    world.apply("12:06")
+    before, calls = receipts(world), len(fake(world).calls)
+    for at in ("12:06", "12:07", "12:30"):
+        done = world.apply(at)
+        assert done.exit_code is ExitCode.PARTIAL
+        assert errors(done) == ["other refused to remove"]
+    assert receipts(world) == before
+    assert len(fake(world).calls) == calls + 3
+    told = world.access.run("audit", "verify", "--at", on("12:31"), expect=13).out
+    assert "1 difference" in told
+    assert "held-past-window" in told
+    fake(world).dials.fail_before_write = False
+    assert world.apply("12:32").exit_code is ExitCode.OK
+    assert world.held() == world.ours() == set()
+    world.verify("12:33")
 
 
 def test_a_write_that_failed_after_its_effect_counts_by_what_is_seen(world: FaultyWorld) -> None:

@@ -138,18 +138,26 @@ def finding_line(finding: Any) -> str:
 @_detailed
 @_confirm
 @click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with what was refused.")
+@click.option("--retry", is_flag=True, help="Try again at once what has failed and waits to be tried again.")
 @click.pass_obj
 def apply(
-    obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcode: bool, confirm: str, issue: bool
+    obj: dict[str, Any],
+    at: datetime | None,
+    output: str,
+    detailed_exitcode: bool,
+    confirm: str,
+    issue: bool,
+    retry: bool,
 ) -> int:
     """Make the targets equal what main says, with a signed receipt for everything.
 
     Every merged grant is proved again from the forge's records first; what cannot be proved gives nothing, and is said.
+    An addition that failed is tried again ever more seldom, from a minute up to six hours; a removal at each run.
     """
     from daypass.cli.site import live_site
 
     site = live_site(obj["folder"], obj["acting"])
-    done = run_apply(site, site.instant(at, writes=True), confirm)
+    done = run_apply(site, site.instant(at, writes=True), confirm, retry=retry)
     print_applied(done, output, confirm)
     if issue:
         tell_refused(site, done.survey)
@@ -168,8 +176,9 @@ def run_apply(
     *,
     limit: Callable[[Any], float | None] = lambda _: None,
     enough: Callable[[], bool] = lambda: False,
+    retry: bool = False,
 ) -> Any:
-    """Apply at an instant, alone on this machine; ``limit`` and ``enough`` as the pipeline takes them."""
+    """Apply at an instant, alone on this machine; ``limit``, ``enough`` and ``retry`` as the pipeline takes them."""
     from daypass.cli.site import progress
     from daypass.edges.lock import exclusive
     from daypass.pipeline.apply import apply as carry_out
@@ -197,7 +206,13 @@ def run_apply(
                 return after
 
             return _ground(
-                fresh, fresh.books.load(), targets, at if clock is None else clock(), clock, attend=attending
+                fresh,
+                fresh.books.load(),
+                targets,
+                at if clock is None else clock(),
+                clock,
+                attend=attending,
+                retry=retry,
             )
 
         run = site.run_name(at)

@@ -296,8 +296,9 @@ _STATUS_PATIENCE = 5.0
 
 
 def _at_targets(site: Any, live: set[Any], at: datetime) -> tuple[dict[Any, str], bool]:
-    """Return what the targets say of access beside that it is given, and whether they cannot tell of some."""
+    """Return what is to be said of access beside that it is given, and whether they cannot tell of some, or it fails."""
     from daypass.core.plan import unknown_of
+    from daypass.core.retry import notes_on
     from daypass.pipeline.readings import Readings, notes_of
 
     begun = {change.entitlement for change in site.standing.pending.values()}
@@ -306,4 +307,5 @@ def _at_targets(site: Any, live: set[Any], at: datetime) -> tuple[dict[Any, str]
     seen = Readings(targets, site.standing.holdings, at, begun).look(_STATUS_PATIENCE)
     for name, why in sorted(seen.unreadable.items()):
         say(f"daypass: target {name} was not looked at: {why}")
-    return notes_of(seen, live), bool(unknown_of(seen, live))
+    failing = notes_on(site.standing.failures, live, site.standing.holdings, at)
+    return failing | notes_of(seen, live), bool(failing or unknown_of(seen, live))

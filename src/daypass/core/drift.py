@@ -8,7 +8,7 @@ from typing import NamedTuple
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
 from daypass.core.ledger.receipt import Refusal
-from daypass.core.plan import Action, Doubt, Entitlement, Intended, Plan, Reason
+from daypass.core.plan import Action, Doubt, Entitlement, Failing, Intended, Plan, Reason
 from daypass.core.window import format_duration, format_instant
 
 _RESOURCES = "policies/resources/"
@@ -48,6 +48,7 @@ def drift(
         *(_awaited(entitlement) for entitlement in plan.offered),
         *(_renamed(doubt) for doubt in plan.renamed),
         *(_missing(change) for change in plan.lost),
+        *(_failing(one) for one in plan.failing),
         *(_refused(refusal) for refusal in refusals),
     )
 
@@ -122,6 +123,13 @@ def _missing(change: Intended) -> Finding:
         "`daypass apply` gives it; if it has run since, look at what it said",
         Severity.WARNING,
     )
+
+
+def _failing(one: Failing) -> Finding:
+    found = _missing(one.change)
+    hint = f"mend what it says; `daypass apply` tries again from {format_instant(one.again)}, with --retry at once"
+    message = f"{found.message}; it has failed since {format_instant(one.since)}: {one.error}"
+    return Finding(found.code, found.place, message, hint, found.severity)
 
 
 def _unknown(doubt: Doubt) -> Finding:

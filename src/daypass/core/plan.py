@@ -61,6 +61,15 @@ class Doubt(NamedTuple):
     why: str
 
 
+class Failing(NamedTuple):
+    """A change that has failed in the same way since an instant, and is not tried again before another."""
+
+    change: Intended
+    error: str
+    since: datetime
+    again: datetime
+
+
 class Action(Enum):
     """What is done to an entitlement; removals sort first."""
 
@@ -163,6 +172,7 @@ class Plan:
     planned for it; ``live`` counts the entitlements that should exist, but for the lost, offered and unknown. ``lost``
     is what somebody took away at a target whose settings say that it is to be left so; ``offered`` should exist, and
     waits for the subject to accept it.
+    ``failing`` should be made, has failed, and is tried again later: it is no change of this plan.
     Of what is ``unknown`` nobody can tell whether it exists: nothing is planned for it. ``renamed`` is ours under a name
     of today.
     """
@@ -179,6 +189,7 @@ class Plan:
     offered: tuple[Entitlement, ...] = ()
     unknown: tuple[Doubt, ...] = ()
     renamed: tuple[Doubt, ...] = ()
+    failing: tuple[Failing, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -21,6 +21,7 @@ from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.policy.decision import PAUSED
+from daypass.core.retry import failed_before, shortens
 from daypass.pipeline.carrier import Carrier, Progress
 from daypass.pipeline.readings import PATIENCE, Readings, unforeseen
 from daypass.pipeline.survey import Attend, ByReceipts, Ground, Survey, plan_on
@@ -232,6 +233,7 @@ class _Work:
             unmanaged=tuple(sorted(entitlement for plan in plans for entitlement in plan.unmanaged)),
             unreadable=dict(sorted(self.unreadable.items())),
             lost=tuple(change for plan in plans for change in plan.lost),
+            failing=tuple(one for plan in plans for one in plan.failing),
             offered=tuple(sorted(entitlement for plan in plans for entitlement in plan.offered)),
             unknown=tuple(sorted(doubt for plan in plans for doubt in plan.unknown)),
             renamed=tuple(sorted(doubt for plan in plans for doubt in plan.renamed)),
@@ -302,22 +304,13 @@ def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple
     kept = {change for change in braked.allowed if found.waits(change)}
     paused = found.policy.catalogue.settings.limits.pause
     if found.policy.broken or paused:
-        additions = {change for change in braked.allowed if not _shortens(change, found)}
+        ours = found.standing.holdings
+        additions = {change for change in braked.allowed if not shortens(change, ours.get(change.entitlement))}
         why = PAUSED if paused else "nothing is given while main's policies do not read"
         reasons += [why] if additions else []
         kept |= additions
     allowed = tuple(change for change in braked.allowed if change not in kept)
     return allowed, braked.held + tuple(c for c in braked.allowed if c in kept), "; ".join(reasons)
-
-
-def _shortens(change: Intended, found: Survey) -> bool:
-    """Say whether a change only takes away: a removal, or that a target is told of an earlier end."""
-    if change.action is Action.REMOVE:
-        return True
-    held = found.standing.holdings.get(change.entitlement)
-    if held is None or held.until is None or change.until is None:
-        return False
-    return change.reason in (Reason.WINDOW_MOVED, Reason.CONTINUED) and change.until <= held.until
 
 
 def _recalled(
@@ -344,4 +337,7 @@ def _write_intents(found: Survey, books: Books, changes: tuple[Intended, ...], r
 
 
 def _intents(found: Survey, changes: tuple[Intended, ...]) -> list[Intent]:
-    return [Intent(changes[n : n + BATCH], found.plan.digest) for n in range(0, len(changes), BATCH)]
+    """Return the intents to write: what failed before and is tried again stands on the one that is open still."""
+    failures = found.standing.failures
+    new = [change for change in changes if failed_before(change, failures) is None]
+    return [Intent(tuple(new[n : n + BATCH]), found.plan.digest) for n in range(0, len(new), BATCH)]

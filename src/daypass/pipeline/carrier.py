@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import GrantId
+from daypass.core.ledger.parts import Failure
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
+from daypass.core.retry import failed_before, same_error, shortens
 from daypass.pipeline.readings import AT_ONCE, observe, unforeseen
 from daypass.pipeline.survey import Survey
 from daypass.ports import Books, Done, Order, Target
@@ -51,6 +54,7 @@ class Carrier:
         self._done = 0
         self._total = 0
         self._orders: dict[int, Order] = {}
+        self._failed: dict[int, Failure] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE)
         self._work: list[Future[list[Outcome]]] = []
         self._place: dict[int, int] = {}
@@ -70,6 +74,8 @@ class Carrier:
                 # Asked of the standing here, by one thread at a time: what it knows is read from a file.
                 self._orders[id(change)] = self._order(change, at)
                 self._place[id(change)] = len(self._place)
+                if (before := failed_before(change, self._standing.failures)) is not None:
+                    self._failed[id(change)] = before
                 mine.setdefault(change.entitlement.target, []).append(change)
         self._work += [self._pool.submit(self._serve, name, part) for name, part in sorted(mine.items())]
 
@@ -105,14 +111,29 @@ class Carrier:
             part = [change for change in changes if change.action is action]
             for start in range(0, len(part), step):
                 batch = part[start : start + step]
-                done = self._verify(name, batch, self._make(name, batch))
+                done = [self._dated(outcome) for outcome in self._verify(name, batch, self._make(name, batch))]
                 with self._writing:
-                    for first in range(0, len(done), BATCH):
-                        self._write(done[first : first + BATCH])
+                    said = [outcome for outcome in done if not self._said(outcome)]
+                    for first in range(0, len(said), BATCH):
+                        self._write(said[first : first + BATCH])
                     self._done += len(done)
                     self._progress(self._done, self._total, "changes")
                 outcomes += done
         return outcomes
+
+    def _dated(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with since when it has failed so, where it did before."""
+        before = self._failed.get(id(outcome.change))
+        again = before is not None and not outcome.ok and same_error(outcome.error, before.error)
+        return replace(outcome, since=before.since) if before is not None and again else outcome
+
+    def _said(self, outcome: Outcome) -> bool:
+        """Whether the ledger says it already: what takes away is tried at each run, and fails as it did before.
+
+        An addition is tried seldom, and its receipt says when it was tried last.
+        """
+        held = self._found.standing.holdings.get(outcome.change.entitlement)
+        return outcome.since is not None and shortens(outcome.change, held)
 
     def _make(self, name: str, batch: Sequence[Intended]) -> Sequence[Done]:
         """Ask the target for the changes; where it gives no answers at all, each has failed for that reason."""

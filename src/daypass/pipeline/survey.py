@@ -32,8 +32,10 @@ from daypass.core.plan import (
     compute,
 )
 from daypass.core.policy.policies import Policy
+from daypass.core.retry import failed_before, rest
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
 from daypass.pipeline.readings import PATIENCE, Aside, observe
+from daypass.pipeline.recovery import recover, with_recovered
 from daypass.ports import ForgeReader, History, Memory, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
@@ -103,6 +105,7 @@ class Survey:
             self.unproved,
             self.plan.unreadable,
             self.plan.unknown,
+            self.plan.failing,
             self.policy.broken,
             self.doubts,
         )
@@ -117,7 +120,7 @@ class Ground:
     ``targets`` are the open ones and those that cannot be. ``calm`` is the answer where nothing has moved since nothing
     was to be done: then no target need be read. ``grounds`` names all this for that memory, "" where it cannot. ``clock``
     is ours, None where the instant is not the clock's; ``skews`` say how far others' are ahead of it, and ``off`` how far
-    the instant is: the earliest is reckoned with.
+    the instant is: the earliest is reckoned with. ``retry``: what has failed is tried again at once.
     """
 
     history: History
@@ -138,6 +141,7 @@ class Ground:
     clock: Callable[[], datetime] | None = None
     skews: Mapping[str, timedelta] = field(default_factory=dict)
     off: timedelta = timedelta(0)
+    retry: bool = False
 
     @property
     def begun(self) -> frozenset[Entitlement]:
@@ -166,6 +170,7 @@ def prepare(
     program: str = "",
     attend: Attend = _attend_to_nothing,
     clock: Callable[[], datetime] | None = None,
+    retry: bool = False,
 ) -> Ground:
     """Read everything but the targets. Holds no way to write (invariant 11), but for what ``attend`` does meanwhile.
 
@@ -178,7 +183,8 @@ def prepare(
     is believed, nothing else is changed, and the run fails with ``stuck``. Without that commit the targets are not
     known, and RefusedError is raised.
 
-    ``clock`` is the one that ``at`` was read from, and is compared with others': see core.clocks.
+    ``clock`` is the one that ``at`` was read from, and is compared with others': see core.clocks. ``retry``: what has
+    failed is tried again at once.
     """
     skews = _forge_skew(forge, clock)
     ours = catch_up(at, standing.at)
@@ -231,6 +237,7 @@ def prepare(
         clock=clock,
         skews=skews,
         off=at - ours,
+        retry=retry,
     )
 
 
@@ -304,9 +311,9 @@ def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime
     targets, policy = ground.targets, ground.policy
     unreadable = {name for name, target in targets.items() if not _readable(target)}
     inviting = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.invites}
-    recovered = tuple(_recover(standing, observed, unreadable, inviting))
+    recovered = tuple(recover(standing, observed, unreadable, inviting))
     handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.hands_over}
-    holdings = _with_recovered(standing.holdings, recovered, handing)
+    holdings = with_recovered(standing, recovered, handing, at)
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
     strays = observed.entitlements - holdings.keys()
     plan = compute(
@@ -322,9 +329,13 @@ def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime
         begun=_begun(standing),
         importing=_importing(ground.history, standing, ground.admitted, ground.claims, strays),
     )
+    plan = rest(plan, standing.failures, standing.holdings, partial(_moved, ground))
+    # What failed and is tried again, now or later, stays open: that it has not come about is known.
+    again = {one.change for one in plan.failing} | {c for c in plan.changes if failed_before(c, standing.failures)}
+    recovered = tuple(outcome for outcome in recovered if outcome.ok or outcome.change not in again)
     if ground.unsettled is not None:
         ends = (c for c in plan.changes if c.reason in BOUND_TO_TIME and ground.unsettled.isdisjoint(c.grants))
-        plan = replace(plan, changes=tuple(ends))
+        plan = replace(plan, changes=tuple(ends), failing=())
     limits = policy.catalogue.settings.limits
     return Survey(
         plan,
@@ -335,9 +346,16 @@ def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime
         limits.brake_removals.of(len(holdings)),
         limits.brake_additions.of(len(holdings)),
         ground.stuck,
-        next_boundary(ground.claims, at),
+        min([next_boundary(ground.claims, at), *(one.again for one in plan.failing)]),
         doubts=_doubts(ground, observed, at),
     )
+
+
+def _moved(ground: Ground, main: str) -> bool:
+    """Say whether what has failed is to be tried at once: policies, of which targets are part, are not what they were."""
+    if ground.retry or ground.history.find(main) is None:
+        return True
+    return main != ground.tip and any(c.path.startswith(_POLICIES) for c in ground.history.changes(main, ground.tip))
 
 
 def survey(ground: Ground) -> Survey:
@@ -386,7 +404,7 @@ def _nothing_to_say(found: Survey) -> bool:
     """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
     plan, admitted = found.plan, found.admitted
     said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost, plan.offered)
-    doubts = (plan.unknown, plan.renamed, found.doubts)
+    doubts = (plan.unknown, plan.renamed, plan.failing, found.doubts)
     left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
     return not any(said) and not any(doubts) and not any(left)
 
@@ -437,65 +455,6 @@ def _begun(standing: Standing) -> Mapping[Entitlement, Holding]:
         for change in standing.pending.values()
         if change.action is Action.ADD
     }
-
-
-def _recover(standing: Standing, observed: Observed, unreadable: set[str], inviting: set[str]) -> Iterable[Outcome]:
-    """Settle what an earlier run left open, by looking: the change came about or it did not.
-
-    It died, or the target said no and may have done it all the same.
-
-    What is offered and not accepted yet stays open: nothing has come of it so far.
-
-    Where nobody can look it is taken for not done, so that it is done again: changes are idempotent.
-    """
-    for change in standing.pending.values():
-        if change.entitlement.target in observed.unreadable:
-            continue
-        if change.entitlement.target in unreadable:
-            yield Outcome(
-                change, ok=False, error="nobody can see whether it was done; it is done again", recovered=True
-            )
-            continue
-        found = observed.found.get(change.entitlement)
-        if found is not None and found.there is None:
-            continue  # what bears the names is not there: nobody can tell what became of it
-        present = change.entitlement in observed.entitlements
-        held = standing.holdings.get(change.entitlement)
-        if change.action is Action.ADD and present and held is not None and held.until != change.until:
-            # It was there before: that it is there says nothing of the end that the target knows. It is told again.
-            yield Outcome(change, ok=False, error="nobody can see whether the target was told", recovered=True)
-            continue
-        offered = change.entitlement in observed.offered
-        if change.action is Action.ADD and offered and not present:
-            continue
-        done = present if change.action is Action.ADD else not present and not offered
-        if change.action is Action.REMOVE:
-            why = "it is still there: an earlier run did not take it away"
-        elif change.entitlement.target in inviting:
-            why = "it is not there, and not offered any more"
-        else:
-            why = "it is not there: an earlier run did not bring it about"
-        numbers = found.numbers if found is not None and done and change.action is Action.ADD else ()
-        yield Outcome(change, done, "" if done else why, recovered=True, numbers=numbers)
-
-
-def _with_recovered(
-    holdings: Mapping[Entitlement, Holding], recovered: Iterable[Outcome], handing: set[str]
-) -> Mapping[Entitlement, Holding]:
-    """Return what is held after an earlier run's changes are settled.
-
-    Where a target hands something over, a run that died took it along: the target is told again, as of an end that
-    nobody knows, and hands it over once more.
-    """
-    found = dict(holdings)
-    for outcome in recovered:
-        change = outcome.change
-        if outcome.ok and change.action is Action.ADD:
-            until = None if change.entitlement.target in handing else change.until
-            found[change.entitlement] = Holding(change.entitlement, change.grants, until, outcome.numbers)
-        elif outcome.ok:
-            found.pop(change.entitlement, None)
-    return found
 
 
 def claims_on(history: History, policy_at: PolicyAt, standing: Standing, tip: Oid) -> Mapping[GrantId, Claim]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from daypass.core.brake import Braked
 from daypass.core.ledger.receipt import Outcome, Refusal, entitlement_to_dict
-from daypass.core.plan import Action, Claim, Doubt, Entitlement, Intended, Plan
+from daypass.core.plan import Action, Claim, Doubt, Entitlement, Failing, Intended, Plan
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
 
@@ -36,12 +36,13 @@ def _calm(plan: Plan) -> str:
     """Say that nothing is to be done, and no more than was seen: what could not be read is not as it should be."""
     if plan.unreadable:
         return f"Nothing to do where it could be read; {', '.join(plan.unreadable)} could not be, so nobody can tell there."
-    doubtful = len(plan.offered) + len(plan.unknown)
-    if doubtful:
-        awaiting = f"{len(plan.offered)} awaiting acceptance" if plan.offered else ""
-        unknown = f"{len(plan.unknown)} of which nobody can tell" if plan.unknown else ""
-        return f"No changes: {plan.live} live as they should be, {' and '.join(filter(None, (awaiting, unknown)))}."
-    return f"No changes: {plan.live} live as they should be."
+    counts = (
+        (plan.offered, "awaiting acceptance"),
+        (plan.unknown, "of which nobody can tell"),
+        (plan.failing, "failing, to be tried again later"),
+    )
+    but = " and ".join(f"{len(those)} {what}" for those, what in counts if those)
+    return f"No changes: {plan.live} live as they should be{f', {but}' if but else ''}."
 
 
 def change_line(change: Intended, plan: Plan | None = None) -> str:
@@ -63,11 +64,23 @@ def _notes(plan: Plan, refusals: Iterable[Refusal], invalid: Iterable[str]) -> l
     lines += [f"waiting  {claim.grant}: opens {format_instant(claim.window.start)}" for claim in plan.waiting]
     lines += [f"unread   {target}: {why}; nothing is planned there" for target, why in plan.unreadable.items()]
     lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
+    lines += [failing_line(one) for one in plan.failing]
     lines += [f"unknown  {_entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.unknown]
     lines += [f"renamed  {_entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.renamed]
     lines += [f"invited  {_entitlement_text(entitlement)}; awaiting acceptance" for entitlement in plan.offered]
     lines += [f"not ours {_entitlement_text(entitlement)}; left alone" for entitlement in plan.unmanaged]
     return lines
+
+
+def failing_line(one: Failing) -> str:
+    """Write what has failed, since when and how, and when it is tried again."""
+    since, again = format_instant(one.since), format_instant(one.again)
+    return f"failing  {change_line(one.change)[2:]}: {one.error}; since {since}, tried again from {again}"
+
+
+def _failing_json(one: Failing) -> dict[str, Any]:
+    told = {"error": one.error, "since": format_instant(one.since), "again": format_instant(one.again)}
+    return one.change.to_dict() | told
 
 
 def _entitlement_text(entitlement: Entitlement) -> str:
@@ -101,6 +114,7 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "invalid": list(invalid),
         "unreadable": dict(plan.unreadable),
         "lost": [change.to_dict() for change in plan.lost],
+        "failing": [_failing_json(one) for one in plan.failing],
         "unknown": [_doubt_json(doubt) for doubt in plan.unknown],
         "renamed": [_doubt_json(doubt) for doubt in plan.renamed],
         "offered": [entitlement_to_dict(entitlement) for entitlement in plan.offered],

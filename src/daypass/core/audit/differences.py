@@ -132,12 +132,12 @@ class Comparison:
     def _outcome(self, receipt: Receipt, body: Outcome) -> None:
         change = body.change
         opened = self._open.get(change)
-        # An addition that failed may have come about all the same: a later run looks, and says so of the same intent.
-        looked = body.recovered and change in self._failed
+        # A change that failed may have come about all the same, and is tried again: later runs say so of the same intent.
+        tried = change in self._failed
         self._failed.discard(change)
-        if change.action is Action.ADD and not body.ok and not body.recovered:
+        if not body.ok and not body.recovered:
             self._failed.add(change)
-        if opened is None and looked:
+        if opened is None and tried:
             pass
         elif opened is None:
             self._say(

@@ -45,6 +45,24 @@ class AdmittedGrant(NamedTuple):
         )
 
 
+class Failure(NamedTuple):
+    """A change that was tried and failed last time.
+
+    ``error`` says how, ``since`` is when it first failed so, ``last`` when it did last, and ``main`` the commit of main that
+    the run stood on.
+    """
+
+    change: Intended
+    error: str
+    since: datetime
+    last: datetime
+    main: str
+
+
+Begun = Intended | Failure
+"""What was begun and never finished: how it ended is not known, or it failed, and may have come about all the same."""
+
+
 class Handed(NamedTuple):
     """What receipt ``sequence`` says was handed over, good by itself until ``until``. ``ended``: by us, before that."""
 
@@ -79,7 +97,7 @@ class Parts(Protocol):
         """Return what is ours."""
         ...
 
-    def pending(self) -> Mapping[Opened, Intended]:
+    def pending(self) -> Mapping[Opened, Begun]:
         """Return what was begun and not finished."""
         ...
 
@@ -104,7 +122,7 @@ class Held:
     proofs: Mapping[GrantId, Admission] = field(default_factory=dict)
     refused: Mapping[GrantId, Refusal] = field(default_factory=dict)
     held: Mapping[Entitlement, Holding] = field(default_factory=dict)
-    opened: Mapping[Opened, Intended] = field(default_factory=dict)
+    opened: Mapping[Opened, Begun] = field(default_factory=dict)
     given: Mapping[int, Handed] = field(default_factory=dict)
     gone: frozenset[Entitlement] = frozenset()
     stopped: frozenset[GrantId] = frozenset()
@@ -129,7 +147,7 @@ class Held:
         """Return what is ours."""
         return self.held
 
-    def pending(self) -> Mapping[Opened, Intended]:
+    def pending(self) -> Mapping[Opened, Begun]:
         """Return what was begun and not finished."""
         return self.opened
 

@@ -139,7 +139,7 @@ class Outcome:
     """What came of one intended change. ``recovered``: an earlier run died before it could say.
 
     ``handover`` is what the subject receives: a certificate, or a secret that only their own key opens. ``numbers`` are
-    those by which the target knows what was given.
+    those by which the target knows what was given. ``since`` is when it first failed so, where it did before.
     """
 
     change: Intended
@@ -148,6 +148,7 @@ class Outcome:
     recovered: bool = False
     handover: str = ""
     numbers: Numbers = ()
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

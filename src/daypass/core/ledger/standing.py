@@ -6,8 +6,8 @@ once or in portions. The rules of the fold:
 - an admission makes a grant proved, whatever was said of it before; a refusal or a retirement of it takes that back,
   since the bytes that were proved are no longer those on main;
 - an intent opens each of its changes; an outcome of the same action on the same entitlement closes it;
-- but an addition that failed stays open until somebody has looked (``recovered``): a target may have done it and its
-  answer was lost, and access that we may have given must not be forgotten;
+- but a change that failed stays open until somebody has looked (``recovered``): a target may have done it and its
+  answer was lost, and access that we may have given must not be forgotten. How it failed, and since when, is kept;
 - an addition that came about makes the entitlement ours, a removal that was seen to have come about ends that. A
   removal that failed changes nothing;
 - a doubt that was settled leaves the entitlement ours, by its name of today, or ours no longer and its grants refused;
@@ -24,12 +24,12 @@ from typing import Any, TypeVar
 
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.parts import AdmittedGrant, Handed, Held, Opened, Parts
+from daypass.core.ledger.parts import AdmittedGrant, Begun, Failure, Handed, Held, Opened, Parts
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -73,7 +73,12 @@ class Standing:
     @property
     def pending(self) -> Mapping[Opened, Intended]:
         """The changes that were begun and of which nobody knows how they ended."""
-        return self.parts.pending()
+        return {o: b.change if isinstance(b, Failure) else b for o, b in self.parts.pending().items()}
+
+    @property
+    def failures(self) -> Mapping[Opened, Failure]:
+        """Those of them that were tried and failed last time."""
+        return {opened: begun for opened, begun in self.parts.pending().items() if isinstance(begun, Failure)}
 
     def handed(self, target: str, at: datetime) -> tuple[Handed, ...]:
         """Return what was handed over for a target's entitlements and ends by itself after ``at``, oldest first."""
@@ -152,7 +157,7 @@ class Delta:
         self.refusals: dict[GrantId, Refusal | None] = {}
         self.revoked: dict[GrantId, bool | None] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
-        self.pending: dict[Opened, Intended | None] = {}
+        self.pending: dict[Opened, Begun | None] = {}
         self.handed: dict[Entitlement, list[Handed]] = {}
         self.cuts: dict[Entitlement, datetime] = {}
         """Of what was handed over for an entitlement before these receipts, all that ends later has ended early."""
@@ -163,7 +168,7 @@ class Delta:
         self.count += 1
         body = receipt.body
         if isinstance(body, Outcome):
-            self._settle(body, receipt.sequence)
+            self._settle(body, receipt)
         elif isinstance(body, Intent):
             for change in body.changes:
                 self.pending[change.action, change.entitlement] = change
@@ -194,14 +199,15 @@ class Delta:
                 self.pending[action, held.entitlement] = None
             self._cut(held.entitlement, _NEVER)
 
-    def _settle(self, outcome: Outcome, sequence: int) -> None:
+    def _settle(self, outcome: Outcome, receipt: Receipt) -> None:
         change = outcome.change
         added = change.action is Action.ADD
         opened = (change.action, change.entitlement)
-        if outcome.ok or outcome.recovered or not added:
+        if outcome.ok or outcome.recovered:
             self.pending[opened] = None
         else:
-            self.pending[opened] = change
+            at = receipt.told
+            self.pending[opened] = Failure(change, outcome.error, outcome.since or at, at, receipt.main)
         if outcome.ok:
             holding = Holding(change.entitlement, change.grants, change.until, outcome.numbers) if added else None
             self.holdings[change.entitlement] = holding
@@ -209,7 +215,7 @@ class Delta:
                 self._cut(change.entitlement, _NEVER)
             elif change.until is not None:
                 self._cut(change.entitlement, change.until)
-                self._hand(outcome, change.until, sequence)
+                self._hand(outcome, change.until, receipt.sequence)
 
     def _hand(self, outcome: Outcome, until: datetime, sequence: int) -> None:
         if outcome.handover:

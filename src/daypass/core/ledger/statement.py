@@ -148,6 +148,7 @@ def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
             "recovered": body.recovered,
             **({"handover": body.handover} if body.handover else {}),
             **({"numbers": dict(body.numbers)} if body.numbers else {}),
+            **({"since": _instant(body.since)} if body.since is not None else {}),
         }
     if isinstance(body, Settled):
         return "settled", _settled_to_dict(body)
@@ -303,14 +304,14 @@ def _intent(data: dict[str, Any]) -> Intent:
 
 
 def _outcome(data: dict[str, Any]) -> Outcome:
-    handed = "handover" in data
-    of = Fields(data, "an outcome", ("change", "ok", "error", "recovered"), ("handover", "numbers"))
+    of = Fields(data, "an outcome", ("change", "ok", "error", "recovered"), ("handover", "numbers", "since"))
     change = _change(of.take("change", dict))
-    handover = of.text("handover") if handed else ""
-    if handed and not handover:
+    handover = of.text("handover") if "handover" in data else ""
+    if "handover" in data and not handover:
         raise LedgerError("an outcome that hands nothing over does not say so")  # else one outcome had two spellings
     numbers = _numbers(of.take("numbers", dict)) if "numbers" in data else ()
-    return Outcome(change, of.take("ok", bool), of.text("error"), of.take("recovered", bool), handover, numbers)
+    since = of.instant("since") if "since" in data else None
+    return Outcome(change, of.take("ok", bool), of.text("error"), of.take("recovered", bool), handover, numbers, since)
 
 
 def _numbers(data: dict[str, Any]) -> Numbers:

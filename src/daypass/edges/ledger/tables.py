@@ -19,14 +19,14 @@ from typing import Any, TypeVar
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import GrantId, canonical
-from daypass.core.ledger.parts import AdmittedGrant, Handed, Opened
+from daypass.core.ledger.parts import AdmittedGrant, Begun, Failure, Handed, Opened
 from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.standing import Delta, forget_before
 from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_from_dict
-from daypass.core.plan import Entitlement, Holding, Intended
-from daypass.core.window import Window
+from daypass.core.plan import Entitlement, Holding
+from daypass.core.window import Window, format_instant, parse_instant
 
-TABLES_VERSION = 5
+TABLES_VERSION = 6
 """Counts up when the tables below change."""
 
 _TABLES = {
@@ -119,7 +119,7 @@ class Reader:
         """Return what is ours."""
         return self._remembered("holdings", self._holdings)
 
-    def pending(self) -> Mapping[Opened, Intended]:
+    def pending(self) -> Mapping[Opened, Begun]:
         """Return what was begun and not finished."""
         return self._remembered("pending", self._pending)
 
@@ -215,10 +215,10 @@ class Reader:
         rows = self._query("SELECT target, resource, principal, privilege FROM taken")
         return frozenset(self._entitlement((row[0], row[1], row[2], row[3])) for row in rows)
 
-    def _pending(self) -> dict[Opened, Intended]:
-        listed = [change_from_dict(json.loads(text)) for (text,) in self._query("SELECT change FROM pending")]
-        listed.sort(key=lambda change: (change.entitlement, change.action.value))
-        return {(change.action, change.entitlement): change for change in listed}
+    def _pending(self) -> dict[Opened, Begun]:
+        listed = [_begun_from(json.loads(text)) for (text,) in self._query("SELECT change FROM pending")]
+        listed.sort(key=lambda one: (one[0][1], one[0][0].value))
+        return dict(listed)
 
     def _handed(self) -> dict[int, Handed]:
         self._word_list()
@@ -229,6 +229,22 @@ class Reader:
             givers = tuple(GrantId(grant) for grant in grants.split("\n")) if grants else ()
             found[sequence] = Handed(sequence, entitlement, givers, utc(until), text, bool(ended))
         return found
+
+
+def _begun_text(begun: Begun) -> str:
+    if not isinstance(begun, Failure):
+        return canonical(begun.to_dict())
+    change, error, since, last, main = begun
+    return canonical([change.to_dict(), error, format_instant(since), format_instant(last), main])
+
+
+def _begun_from(told: Any) -> tuple[Opened, Begun]:
+    change = change_from_dict(told[0] if isinstance(told, list) else told)
+    opened = (change.action, change.entitlement)
+    if not isinstance(told, list):
+        return opened, change
+    _, error, since, last, main = told
+    return opened, Failure(change, error, parse_instant(since), parse_instant(last), main)
 
 
 def _unpack(body: bytes) -> Admission:
@@ -295,11 +311,13 @@ class Writer:
             ],
         )
 
-    def _pending(self, changed: Mapping[Opened, Intended | None]) -> None:
-        gone = [(a.value, *self._which(e)) for (a, e), change in changed.items() if change is None]
+    def _pending(self, changed: Mapping[Opened, Begun | None]) -> None:
+        gone = [(a.value, *self._which(e)) for (a, e), begun in changed.items() if begun is None]
         self._run(f"DELETE FROM pending WHERE action = ? AND {_WHICH}", gone)  # noqa: S608  (a constant)
-        opened = [change for change in changed.values() if change is not None]
-        self._put("pending", [(c.action.value, *self._which(c.entitlement), canonical(c.to_dict())) for c in opened])
+        opened = [
+            (a.value, *self._which(e), _begun_text(begun)) for (a, e), begun in changed.items() if begun is not None
+        ]
+        self._put("pending", opened)
 
     def _handed(self, delta: Delta) -> None:
         # Most ledgers hand nothing over: there the table is empty, and nothing is looked for.
