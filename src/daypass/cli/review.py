@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.options import PullNumber, at_option, format_option, say
-from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError, worst
+from daypass.core.errors import (
+    ConflictError,
+    DeniedError,
+    EdgeError,
+    ExitCode,
+    LockedError,
+    RefusedError,
+    UsageError,
+    worst,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,8 +158,8 @@ def warn_left_behind(site: Any) -> None:
     """Say where a checked-out main could not be brought along after a merge."""
     if not site.elsewhere and site.forge.left_behind is not None:
         click.echo(
-            f"daypass: {site.forge.left_behind} has local changes in the way and still shows main as it was before\n"
-            "  hint: put them aside, then `git reset --hard main`",
+            f"daypass: {site.forge.left_behind} has {site.forge.in_the_way} in the way and still shows main as it was "
+            "before\n  hint: put that aside, then `git reset --hard main`",
             err=True,
         )
 
@@ -165,7 +174,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
     """Merge pull request NUMBER (or every open one) when all that policy asks for is there; say what is missing if not.
 
     Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid. Without a
-    NUMBER, exit 0 once each was looked at. At GitHub the people of each are told how it stands.
+    NUMBER, exit 0 once each was looked at, 14 where one could not be. At GitHub the people of each are told how it stands.
     """
     from daypass.cli.site import live_site
     from daypass.pipeline import gate as pipeline
@@ -189,7 +198,8 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             if number is not None:
                 raise
             say(f"#{each}: {error.message}; left open", *([f"  hint: {error.hint}"] if error.hint else []))
-            codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
+            first = isinstance(error, ConflictError) and not isinstance(error, LockedError)
+            codes.append(ExitCode.OK if first else ExitCode.PARTIAL)
         warn_left_behind(fresh)
     merged = not dry_run and any(found.merge is not None for found in results)
     if site.elsewhere and merged:

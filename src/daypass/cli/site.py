@@ -120,8 +120,10 @@ class Site:
     @cached_property
     def repository(self) -> Repository:
         """The repository. Raises EdgeError outside of one."""
+        from daypass.edges.git.plumbing import Git
         from daypass.edges.git.repository import open_repository
 
+        Git.tell = staticmethod(lambda text: click.echo(f"daypass: {text}", err=True))
         return open_repository(self.folder, state_folder())
 
     @cached_property

@@ -113,6 +113,10 @@ class ConflictError(DaypassError):
     """Somebody else moved a ref first. Nothing was written; trying again may help."""
 
 
+class LockedError(ConflictError):
+    """A lock of git's is in the way, and nobody can tell that its holder is dead."""
+
+
 class EdgeError(DaypassError):
     """Git, a forge or a target failed."""
 

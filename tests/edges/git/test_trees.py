@@ -246,7 +246,7 @@ def moved(scene, base, *files):
 def test_a_work_tree_comes_along(scene, base):
     new = moved(scene, base, ("grants/db/a.yaml", b"new"), ("grants/db/b.yaml", None), ("n/x", b"x"))
     (scene.folder / "README.md").touch()
-    assert sync_worktree(scene.git, base, new)
+    assert sync_worktree(scene.git, base, new) == ""
     assert scene.run("status", "--porcelain") == ""
     assert (scene.folder / "grants/db/a.yaml").read_text() == "new"
     assert not (scene.folder / "grants/db/b.yaml").exists()
@@ -256,7 +256,7 @@ def test_local_changes_elsewhere_are_kept(scene, base):
     scene.write("README.md", "mine")
     scene.write("untracked", "mine")
     new = moved(scene, base, ("grants/db/a.yaml", b"new"))
-    assert sync_worktree(scene.git, base, new)
+    assert sync_worktree(scene.git, base, new) == ""
     assert scene.run("status", "--porcelain").split() == ["M", "README.md", "??", "untracked"]
 
 
@@ -265,7 +265,7 @@ def test_local_changes_in_the_way_leave_all_as_it_was(scene, base, path):
     scene.write(path, "mine")
     new = moved(scene, base, ("README.md", b"new"), ("grants/db/a.yaml", b"new"), ("n/x", b"x"))
     before = (scene.folder / ".git/index").read_bytes()
-    assert not sync_worktree(scene.git, base, new)
+    assert sync_worktree(scene.git, base, new) == "local changes"
     assert (scene.folder / path).read_text() == "mine"
     assert (scene.folder / "README.md").read_text() == "README.md"
     assert len((scene.folder / ".git/index").read_bytes()) == len(before)
@@ -273,16 +273,16 @@ def test_local_changes_in_the_way_leave_all_as_it_was(scene, base, path):
 
 def test_a_work_tree_comes_along_from_a_folder_inside(scene, base):
     new = moved(scene, base, ("README.md", b"new"))
-    assert sync_worktree(trees.Git(scene.folder / "grants"), base, new)
+    assert sync_worktree(trees.Git(scene.folder / "grants"), base, new) == ""
     assert scene.run("status", "--porcelain") == ""
 
 
 def test_where_another_branch_is_checked_out_nothing_is_to_do(scene, base, make_scene):
     scene.run("checkout", "-q", "-b", "mine")
     new = moved(scene, base, ("README.md", b"new"))
-    assert sync_worktree(scene.git, base, new)
+    assert sync_worktree(scene.git, base, new) == ""
     assert (scene.folder / "README.md").read_text() == "README.md"
-    assert sync_worktree(make_scene("bare", "--bare").git, base, new)
+    assert sync_worktree(make_scene("bare", "--bare").git, base, new) == ""
 
 
 def test_an_index_that_cannot_be_read_is_an_error(scene, base):

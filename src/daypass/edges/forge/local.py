@@ -53,14 +53,15 @@ _NOTHING: Mapping[str, tuple[Oid, Oid]] = MappingProxyType({})
 class LocalForge:
     """Implements ports.Forge. ``main`` is the full ref; ``acting`` a handle, "" for whom git's configuration names.
 
-    ``left_behind`` is the work tree that could not be brought along after the last merge, since local changes are in
-    the way there.
+    ``left_behind`` is the work tree that could not be brought along after the last merge, since what
+    ``in_the_way`` names is in the way there.
     """
 
     def __init__(
         self, repository: Repository, directory: Directory, *, main: str, acting: str = "", unsigned: str = ""
     ) -> None:
         self.left_behind: Path | None = None
+        self.in_the_way = ""
         self._repository = repository
         self._git: Git = repository.git
         self._directory = directory
@@ -403,8 +404,8 @@ class LocalForge:
         """Bring the work tree that has main checked out to where main stands now."""
         where = self._checked_out_at(self._main)
         self.left_behind = None
-        if where and not sync_worktree(Git(Path(where)), old, new):
-            self.left_behind = Path(where)
+        if where and (why := sync_worktree(Git(Path(where)), old, new)):
+            self.left_behind, self.in_the_way = Path(where), why
 
 
 def _unread(number: int) -> Pull:

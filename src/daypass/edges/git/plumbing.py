@@ -12,14 +12,15 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, ClassVar
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.isolation import FIXED, clean_environment
+from daypass.edges.git.locks import lock_in, locked, take_over
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -33,6 +34,9 @@ else:
 
 # What is written is on the disk before a ref names it, and the ref before we go on: a receipt must outlive a power cut.
 DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch")
+
+# So long another process may take to move a ref; then its lock is looked at.
+_WAIT = ("-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=1000")
 
 _PIPE = 1 << 20
 _LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measured, see _Patient
@@ -48,7 +52,12 @@ traceback makes one) is ended by its own generator before its process can be col
 
 
 class Git:
-    """One repository, found from any folder inside it; works in bare clones as well."""
+    """One repository, found from any folder inside it; works in bare clones as well.
+
+    ``tell`` hears what was done beside what was asked for; who runs the program says it.
+    """
+
+    tell: ClassVar[Callable[[str], None]] = staticmethod(lambda _: None)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -78,6 +87,13 @@ class Git:
                 env=clean_environment(environment),
                 check=False,
             )
+
+    def unlocked(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Do as `attempt`, again after each lock in the way that a dead git left behind."""
+        done = self.attempt(*arguments, stdin=stdin)
+        while (lock := lock_in(done.stderr)) is not None and take_over(lock, self.common_dir(), type(self).tell):
+            done = self.attempt(*arguments, stdin=stdin)
+        return done
 
     def command(self, *arguments: str) -> list[str]:
         """Return the argument list that runs git here."""
@@ -164,13 +180,16 @@ class Git:
     def update_refs(self, moves: Mapping[str, tuple[Oid, Oid]], *, reason: str) -> None:
         """Move refs from old to new values, all or none; ABSENT as old means "must not exist", as new "delete".
 
-        Raises ConflictError when any ref does not stand at its old value: somebody else was first.
+        Raises ConflictError when any ref does not stand at its old value: somebody else was first; LockedError, which is
+        one, where git's lock of a ref stays for longer than a second and its holder may live.
         """
         lines = ["start", *(_move(ref, old, new) for ref, (old, new) in moves.items()), "prepare", "commit", ""]
-        done = self.attempt(
-            *DURABLE, "update-ref", "--no-deref", "-m", reason, "--stdin", stdin="\n".join(lines).encode()
+        done = self.unlocked(
+            *DURABLE, *_WAIT, "update-ref", "--no-deref", "-m", reason, "--stdin", stdin="\n".join(lines).encode()
         )
         if done.returncode != 0:
+            if (lock := lock_in(done.stderr)) is not None:
+                raise locked(lock)
             if not _FIRST.search(done.stderr):
                 raise _failed(("update-ref",), done.stderr)
             raise ConflictError(f"a ref moved meanwhile: {_last_line(done.stderr)}", hint="run the command again")

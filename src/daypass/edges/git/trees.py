@@ -16,6 +16,7 @@ from datetime import datetime
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import Oid
+from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import DURABLE, Git
 from daypass.edges.git.reader import FOLDER_MODE, HASHES, Held, Reader, object_id, object_reader, parse_tree
 
@@ -25,7 +26,7 @@ _COMMIT, _TREE, _BLOB = 1, 2, 3
 _NAMES = {_TREE: b"tree", _BLOB: b"blob"}
 # git's own limit for a push: fewer objects are kept one file each, more as one pack.
 _UNPACK_LIMIT = 100
-_IN_THE_WAY = re.compile(rb"not uptodate|would be overwritten|would be removed|would lose|index\.lock|not up to date")
+_IN_THE_WAY = re.compile(rb"not uptodate|would be overwritten|would be removed|would lose|not up to date")
 
 _Put = tuple[str, Oid] | None
 """Mode and object of a leaf, None to delete it."""
@@ -89,22 +90,24 @@ def commit_tree(
     return Oid(made.decode().strip())
 
 
-def sync_worktree(git: Git, old: Oid, new: Oid) -> bool:
+def sync_worktree(git: Git, old: Oid, new: Oid) -> str:
     """Bring index and work tree from ``old`` to ``new``, once the checked-out branch has moved there.
 
-    Returns True when done, or when nothing was to do (a bare repository, another commit checked out); False when local
-    changes are in the way, and then everything is left as it was.
+    Returns "" when done, or when nothing was to do (a bare repository, another commit checked out); else what is in the
+    way, local changes or git's lock, and then everything is left as it was.
     """
     top = git.work_tree()
     if top is None or old == new or git.find("HEAD") != new:
-        return True
+        return ""
     here, plain = Git(top), _without_filters(git)
     here.attempt(*plain, "update-index", "-q", "--refresh")  # else a file that was only touched would seem changed
-    done = here.attempt(*plain, "read-tree", "-m", "-u", old, new)
+    done = here.unlocked(*plain, "read-tree", "-m", "-u", old, new)
     if done.returncode == 0:
-        return True
+        return ""
+    if (lock := lock_in(done.stderr)) is not None:
+        return f"{lock}, a lock of git's,"
     if _IN_THE_WAY.search(done.stderr):
-        return False
+        return "local changes"
     raise EdgeError(f"git read-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}")
 
 
