@@ -264,3 +264,26 @@ def test_a_draft_waits_and_everything_says_so(access: Access) -> None:
     assert title_text(told) == "a draft, which is merged once it is marked as ready for review"
     assert "but it is a draft: mark it as ready for review" in comment_text(told)
     assert stale_reason(draft, timedelta(days=7)) == "it was still a draft after 7d"
+
+
+def test_an_end_does_not_wait_for_somebody_elses_request_to_end_the_same(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    assert "missing: 1 approval from owners" in ended(access, grant, "erin", expect=12)
+    assert "Merged #3" in ended(access, grant, "alice", at="10:31")
+
+
+def test_an_end_does_not_wait_for_a_branch_that_somebody_gave_its_name(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    branch = f"daypass/end/{grant.replace('/', '-')}-alice"
+    by_deleting(access, f"grants/{grant}.yaml", email="erin@example.com", branch=branch)
+    assert "Merged #3" in ended(access, grant, "alice", at="10:31")
+
+
+def test_who_asks_for_an_end_again_goes_on_with_their_request(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    ended(access, grant, "erin", expect=12)
+    assert "Going on with #2" in ended(access, grant, "erin", at="10:31", expect=12)
+    assert "1 open" in access.run("status", "--at", T("10:32")).out

@@ -39,7 +39,8 @@ def end(obj: dict[str, Any], grant: str, reason: str, at: datetime | None) -> in
     instant = site.instant(at, writes=True)
     site.acting_handle()
     opened = propose.end(site.history, site.forge, (GrantId(grant),), main=site.main, reason=reason, at=instant)
-    click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
+    did = "Opened" if opened.pull.opened_at == instant or site.elsewhere else "Going on with"
+    click.echo(f"{did} #{opened.pull.number}: {opened.pull.title}")
     return _carry_through(site, opened.pull.number, instant)
 
 

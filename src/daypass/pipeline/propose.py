@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from daypass.core.approval import Pull
-from daypass.core.errors import DeniedError, InvalidError, UsageError
+from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.reading import read_grant
 from daypass.core.files.writing import grant_text, name_grant
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_path
@@ -163,11 +163,26 @@ _TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement"})
 def end(
     history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime, reason: str = ""
 ) -> Opened:
-    """Open a pull request that removes grants; the gate says whether anybody needs to approve it."""
+    """Open a pull request that removes grants; the gate says whether anybody needs to approve it.
+
+    Its branch names who asks: nobody's end waits for somebody else's request to end the same. Who has asked before goes
+    on with that request, and where another took the branch's name, a name of this moment does.
+    """
     for grant in grants:
         read_current(history, main, grant)
     files: dict[str, bytes | None] = {grant_path(grant): None for grant in grants}
-    return Opened(_open(forge, history, main, grants[0], files, end_title(grants), "end", at, reason), None, None)
+    title, me = end_title(grants), forge.acting().handle
+    name = GrantId(f"{grants[0]}-{me}")
+    try:
+        return Opened(_open(forge, history, main, name, files, title, "end", at, reason), None, None)
+    except ConflictError:
+        branch = _branch("end", name)
+        same = [pull for pull in forge.open_pulls() if pull.branch == branch and pull.opened_by.handle == me]
+        head = history.find(f"refs/heads/{branch}")
+        if same and head is not None:
+            return Opened(forge.push(same[0].number, head=head, at=at), None, None)
+        name = GrantId(f"{name}-{at:%Y%m%dT%H%M%SZ}")
+        return Opened(_open(forge, history, main, name, files, title, "end", at, reason), None, None)
 
 
 def end_title(grants: tuple[GrantId, ...]) -> str:
@@ -205,6 +220,10 @@ def _open(
     at: datetime,
     reason: str = "",
 ) -> Pull:
-    branch = f"daypass/{kind}/{grant.replace('/', '-')}"
+    branch = _branch(kind, grant)
     head = forge.commit(branch=branch, parent=history.resolve(main), files=tuple(files.items()), message=title, at=at)
     return forge.open(branch=branch, head=head, title=title, at=at, reason=reason)
+
+
+def _branch(kind: str, name: str) -> str:
+    return f"daypass/{kind}/{name.replace('/', '-')}"
