@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from daypass.cli.options import Named, PullNumber, at_option, format_option
-from daypass.core.errors import ExitCode, InvalidError, UsageError, worst
+from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError, worst
 
 
 @click.command()
@@ -73,21 +73,41 @@ def check(
         between = (site.history.resolve(base), site.history.resolve(head))
         return _check_proposal(site, between, (requester or site.acting or "", instant), instant, output, jobs)
     if revision:
-        found = check_revision(site, revision, jobs)
+        found = check_revision(site, revision, jobs, at)
     else:
-        found = _check_worktree(site, [Path(obj["folder"]) / path for path in paths])
+        found = _check_worktree(site, [Path(obj["folder"]) / path for path in paths], at)
     _print(found, output)
     return int(found.exit_code)
 
 
-def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
+def ended_at(site: Any, at: datetime, policy: Any = None) -> Any:
+    """Return what says whether a grant has ended at an instant, by main's policies or those given.
+
+    The ledger is asked only where a grant is there twice, and counts for nothing where it cannot be read.
+    """
+    from daypass.pipeline.duplicates import has_ended
+
+    def admission(grant: Any) -> Any:
+        try:
+            return site.standing.admission(grant)
+        except DaypassError:
+            return None
+
+    return lambda grant, blob: has_ended(admission, site.policy if policy is None else policy, at, grant, blob)
+
+
+def check_revision(site: Any, revision: str, jobs: int | None, at: datetime | None = None) -> Any:
     """Check everything at a commit, with the cache of earlier verdicts and as many processes as it pays for.
 
     What is found depends on the trees of grants/ and policies/ and on the program, and on no clock: when all three
-    are those of an earlier check, its answer is this one's.
+    are those of an earlier check, its answer is this one's. But for grants that are there twice: what has ended, by the
+    ledger or its own window, is no duplicate.
     """
+    from functools import partial
+
     from daypass.cli.site import program_digest
     from daypass.edges.verdicts import Verdicts
+    from daypass.pipeline.duplicates import standing_on, without_ended
 
     commit, grants, policies = _trees(site, revision)
     verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
@@ -98,9 +118,10 @@ def check_revision(site: Any, revision: str, jobs: int | None) -> Any:
         if found is None:
             found = _check_tree(site, commit, jobs, verdicts)
             verdicts.store_whole(whole, _to_remember(found))
-        return found
     finally:
         verdicts.close()
+    over = ended_at(site, site.instant(at), site.policy_at(commit))
+    return without_ended(found, partial(standing_on, site.history, commit), over)
 
 
 def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
@@ -147,10 +168,11 @@ def _remembered(text: str, commit: Any) -> Any:
     return Checked(commit, files, files, findings, unjudged)
 
 
-def _check_worktree(site: Any, paths: list[Path]) -> Any:
+def _check_worktree(site: Any, paths: list[Path], at: datetime | None) -> Any:
     from daypass.edges.git.worktree import blob_id, worktree_files
     from daypass.edges.targets.registry import check_privilege, check_settings
     from daypass.pipeline.check import Fits, check_files
+    from daypass.pipeline.duplicates import without_ended
 
     top = site.top().resolve()
     wanted = [_inside(top, path) for path in paths]
@@ -163,13 +185,20 @@ def _check_worktree(site: Any, paths: list[Path]) -> Any:
         raise UsageError(
             f"there is no grant at {', '.join(wanted)}", hint="grants lie at grants/<resource>/<name>.yaml"
         )
-    return check_files(
-        site.worktree_policy(),
+    policy = site.worktree_policy()
+    found = check_files(
+        policy,
         files,
         blob_id,
         "the work tree",
         Fits(check_settings, check_privilege),
         lambda file: (top / file).read_bytes(),
+    )
+    there = [(path, blob_id(raw), raw) for path, mode, raw in files if mode == "100644"]
+    return without_ended(
+        found,
+        lambda folder: (file for file in there if file[0].startswith(f"grants/{folder}/")),
+        ended_at(site, site.instant(at), policy),
     )
 
 
@@ -226,8 +255,8 @@ def _check_proposal(
 
     (base_oid, head_oid), (who, opened) = between, by
     policy = site.policy_at(base_oid)
-    # Checking reads no ledger: what stands on the base is taken for proved here; gate and apply look.
-    asked = Asked(who, opened, lambda _: None, lambda *_: True)
+    # Checking proves nothing: what stands on the base is taken for proved here; gate and apply look.
+    asked = Asked(who, opened, lambda _: None, lambda *_: True, ended_at(site, at, policy))
     cut = site.history.is_shallow()
     if cut:
         click.echo("This clone's history is cut: what commit messages say is looked at by the gate.", err=True)

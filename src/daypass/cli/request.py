@@ -58,6 +58,7 @@ def request(
     daypass request --branch my-branch       # a grant file that you wrote and committed yourself
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.asking import Answers, asked_span
+    from daypass.cli.check import ended_at
     from daypass.cli.site import live_site
     from daypass.pipeline import propose
     from daypass.views.decision import needs_text
@@ -81,7 +82,9 @@ def request(
         click.echo(needs_text(site.policy, grant, decision, requester=me), nl=False)
         _say_had(site, grant, instant)
         return 0 if not decision.denials else 11
-    opened = propose.request(site.history, site.forge, site.policy, wish, main=site.main, at=instant)
+    opened = propose.request(
+        site.history, site.forge, site.policy, wish, main=site.main, at=instant, ended=ended_at(site, instant)
+    )
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
         click.echo(f"  grant  {opened.grant.id}")

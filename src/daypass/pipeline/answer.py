@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from daypass.core.approval import Account
 from daypass.core.errors import ConflictError, EdgeError, InvalidError
@@ -25,6 +26,7 @@ from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span
 from daypass.pipeline import propose
+from daypass.pipeline.duplicates import has_ended
 from daypass.pipeline.gate import Gated
 from daypass.pipeline.proposal import PolicyAt
 from daypass.ports import Desk, Forge, History
@@ -153,7 +155,8 @@ def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
         grant, decision = propose.draft(
             office.policy, _wish(answers, by.handle), requester=by.handle, at=at, named_at=ticket.at
         )
-        propose.refuse_duplicate(office.history, grant, main=office.main)
+        over = partial(has_ended, office.standing().admission, office.policy, at)
+        propose.refuse_duplicate(office.history, grant, over, main=office.main)
     except InvalidError as error:
         return refused(error.message, findings=tuple(_of_form(finding, number) for finding in error.findings))
     made = Reply(number, "answer", "opened", by, what="request", grant=grant, decision=decision, grants=(grant.id,))

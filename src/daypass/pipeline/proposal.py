@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from daypass.core.errors import ExitCode, InvalidError, worst
 from daypass.core.files.directives import directive_findings
@@ -21,6 +22,7 @@ from daypass.core.policy.decision import Decision, Request, decide, ends
 from daypass.core.policy.ending import Ending
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
+from daypass.pipeline.duplicates import Ended, has_ended, proposed_duplicates
 from daypass.ports import Change, History
 
 
@@ -95,13 +97,15 @@ class Asked:
     """Who asked, when, and what is known of the grants that exist.
 
     ``admission`` is a grant's proof, where somebody knows it; ``proved`` says whether a grant's file with this blob was
-    proved. Only what was proved can be narrowed: less of what nobody approved is still what nobody approved.
+    proved. Only what was proved can be narrowed: less of what nobody approved is still what nobody approved. ``ended`` says
+    whether a grant has, None where the proofs do.
     """
 
     requester: str
     opened_at: datetime
     admission: Callable[[GrantId], Admission | None]
     proved: Callable[[GrantId, Oid], bool]
+    ended: Ended | None = None
 
 
 def read_proposal(
@@ -143,7 +147,8 @@ def read_proposal(
     findings = [*_mixed(grants, others), *worded]
     items, more = _items(history, policy, grants, asked, at, trace=trace)
     findings += more
-    findings += _duplicates(history, base, grants, items, neighbours=neighbours)
+    over = asked.ended or partial(has_ended, asked.admission, policy, at)
+    findings += proposed_duplicates(history, base, grants, items, over, neighbours=neighbours)
     findings += _moved(policy_at(root), policy, items)
     findings += _conflicts(history, root, base, grants) if neighbours else ()
     return Proposal(base, head, items, others, ordered(findings), policy)
@@ -351,57 +356,3 @@ def meaning_of(policy: Policy, grant: Grant) -> tuple[str, str] | None:
     if policy.broken or resource is None or role is None:
         return None
     return policy.catalogue.meaning(resource, role), policy.catalogue.principal(grant.subject, resource)
-
-
-def _duplicates(
-    history: History, base: Oid, changes: list[Change], items: tuple[Item, ...], *, neighbours: bool
-) -> list[Finding]:
-    touched = frozenset(change.path for change in changes)
-    found: list[Finding] = []
-    proposed: dict[str, str] = {}
-    there: dict[str, Mapping[str, str]] = {}
-    for item in items:
-        if item.kind not in ("new", "widen") or item.grant is None:
-            continue
-        first = proposed.setdefault(item.grant.digest, item.grant.path)
-        if first == item.grant.path:
-            folder = item.grant.resource
-            if folder not in there:
-                there[folder] = _meanings(history, base, folder, without=touched) if neighbours else {}
-            first = there[folder].get(item.grant.digest, "")
-        if first and first != item.grant.path:
-            found.append(duplicate_finding(item.grant.path, first))
-    return found
-
-
-def first_duplicate(history: History, base: Oid, grant: Grant) -> str:
-    """Find the same grant under another name at ``base``; "" where there is none.
-
-    Only the grant's own folder is read, since the folder is the resource: the cost does not grow with the repository.
-    """
-    return _meanings(history, base, grant.resource).get(grant.digest, "")
-
-
-def _meanings(
-    history: History, base: Oid, resource: str, *, without: frozenset[str] = frozenset()
-) -> Mapping[str, str]:
-    """Return the digest of each grant in a resource's folder with the first file that has it."""
-    folder = history.entries(base, f"{FOLDER}{resource}")
-    entries = [entry for entry in folder if entry.mode == "100644" and entry.path not in without]
-    contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in entries)))
-    found: dict[str, str] = {}
-    for entry in entries:
-        there = read_grant(entry.path, contents[entry.oid])
-        if isinstance(there, Grant):
-            found.setdefault(there.digest, entry.path)
-    return found
-
-
-def duplicate_finding(path: str, first: str) -> Finding:
-    """Return what is said of the same grant under another name."""
-    return Finding(
-        "duplicate-grant",
-        Place(path),
-        f"this is the same grant as {first}",
-        "ask for another window or say in the reason what is new; `daypass expire` tidies away grants that have ended",
-    )

@@ -15,7 +15,7 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
-from daypass.pipeline.proposal import duplicate_finding, first_duplicate
+from daypass.pipeline.duplicates import Ended, duplicate_finding, first_duplicate
 from daypass.ports import Forge, ForgeReader, History
 
 
@@ -59,12 +59,14 @@ def draft(
     return read, decide(policy, Request(read, requester, at, "new"), trace=True)
 
 
-def request(history: History, forge: Forge, policy: Policy, wish: Wish, *, main: str, at: datetime) -> Opened:
+def request(
+    history: History, forge: Forge, policy: Policy, wish: Wish, *, main: str, at: datetime, ended: Ended
+) -> Opened:
     """Check a wish and open it as a pull request. Raises InvalidError or DeniedError, and then nothing was written."""
     requester = forge.acting().handle
     grant, decision = draft(policy, wish, requester=requester, at=at)
     _refuse_denied(grant, decision)
-    refuse_duplicate(history, grant, main=main)
+    refuse_duplicate(history, grant, ended, main=main)
     files = {grant.path: grant_text(grant).encode()}
     pull = _open(forge, history, main, grant.id, files, request_title(grant), "request", at)
     return Opened(pull, grant, decision)
@@ -103,9 +105,9 @@ _FEW = 10
 """How many files of another's request are compared: whoever asks twice asks for little."""
 
 
-def refuse_duplicate(history: History, grant: Grant, *, main: str) -> None:
-    """Raise InvalidError where main has the same grant under another name."""
-    same = first_duplicate(history, history.resolve(main), grant)
+def refuse_duplicate(history: History, grant: Grant, ended: Ended, *, main: str) -> None:
+    """Raise InvalidError where main has the same grant under another name, and it has not ended."""
+    same = first_duplicate(history, history.resolve(main), grant, ended)
     if same:
         raise InvalidError("the request is not valid", (duplicate_finding(grant.path, same),))
 
