@@ -93,7 +93,10 @@ def _ready(top: Path) -> Access:
     example(top, _then(0))  # which puts the ledger's key where it belongs
     shutil.rmtree(top)
     copy(once("ready", make) / "access", top)
-    return Access(top)
+    access = Access(top)
+    access.git("init", "-q", "--bare", str(top.parent / "origin.git"))
+    access.git("remote", "add", "origin", str(top.parent / "origin.git"))
+    return access
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ EXAMPLES: dict[str, str] = {
     "withdraw": "daypass withdraw 2",
     "close": "daypass close 1",
     "gate": "daypass gate        # every open request\ndaypass gate 1      # exits 12 while approvals are missing",
+    "sync": "daypass sync\ndaypass sync --take 1      # the number was taken at origin first",
     "report": "daypass report 1 --print",
     "status": "daypass status\ndaypass status --format json",
     "drift": "daypass drift",

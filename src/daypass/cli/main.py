@@ -34,6 +34,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "withdraw": ("daypass.cli.review:withdraw", "take your own review back"),
     "close": ("daypass.cli.review:close", "close a pull request without merging it"),
     "gate": ("daypass.cli.review:gate", "merge what has every approval it needs"),
+    "sync": (
+        "daypass.cli.sync:sync",
+        "share the local forge with a team: fetch and push requests, main and the ledger",
+    ),
     "report": ("daypass.cli.report:report", "show a pull request's state where its reviewers look"),
     "status": ("daypass.cli.review:status", "list open requests and live grants"),
     "plan": ("daypass.cli.apply:plan", "show the changes that would be made at the targets"),

@@ -50,7 +50,18 @@ def live_site(folder: Path, acting: str = "") -> Site:
     """Return the repository around a folder, brought up to where it stands at its forge."""
     site = Site(folder, acting)
     site.sync()
+    if not site.elsewhere:
+        _say_behind(site)
     return site
+
+
+def _say_behind(site: Site) -> None:
+    """Say where a remote had more, when it was last looked at, than this clone acts on."""
+    from daypass.cli.options import say
+    from daypass.edges.forge.sharing import behind
+
+    for remote in behind(site.repository.git, main=site.main, ledger=site.settings.ledger_branch):
+        say(f"note: this clone is behind {remote}; `daypass sync {remote}` brings what others did")
 
 
 def state_folder() -> Path | None:

@@ -34,7 +34,9 @@ def put(world: World, commit: Oid, name: str = "open") -> None:
 def refusal(world: World) -> str:
     with pytest.raises(EdgeError) as caught:
         world.forge().pull(1)
-    assert caught.value.hint.startswith("restore refs/heads/daypass/open/1 or done/1 from another clone")
+    kind = "done" if "refs/heads/daypass/done/1" in world.refs() else "open"
+    assert caught.value.hint.startswith("restore it from another clone: git fetch REMOTE +refs/heads/daypass/")
+    assert caught.value.hint.endswith(f": git update-ref -d refs/heads/daypass/{kind}/1")
     start = "the record of pull request 1 is corrupt: "
     assert caught.value.message.startswith(start)
     for pull in world.forge().open_pulls():  # listed by its number alone; as done it is not listed

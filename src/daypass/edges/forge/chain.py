@@ -8,7 +8,7 @@ says beside its event (author, time, message, parents) agrees with it, so that a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from daypass.edges.git.plumbing import Git
 from daypass.edges.git.reader import Reader, object_reader
 from daypass.edges.shown import shown
 
+HEADS = "refs/heads/"
 OPEN = "refs/heads/daypass/open/"
 DONE = "refs/heads/daypass/done/"
 
@@ -29,6 +30,9 @@ _MOST = 999_999_999
 _MOST_EVENTS = 1_000
 """Events that one record may have: all of them are read whenever anybody looks at what is open."""
 _FEW = 3
+_LATEST = 1_000
+"""So many of main's latest merges are asked for their numbers; those before them are lower."""
+MERGE_HINT = re.compile(r"^Daypass-Pull: ([1-9][0-9]{0,8})$", re.MULTILINE)
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _PASSED_OVER = re.compile(r"warning: ignoring (?:broken ref|ref with broken name|dangling symref) (refs/.+)")
 _COMMIT = re.compile(
@@ -66,29 +70,37 @@ class Chain:
     @property
     def is_open(self) -> bool:
         """Whether it lies among the open ones."""
-        return self.ref.startswith(OPEN)
+        return "/daypass/open/" in self.ref
 
 
 class ChainReader:
-    """Reads chains through one reader of objects."""
+    """Reads chains through one reader of objects; those of another clone lie below its remote-tracking ``root``."""
 
-    def __init__(self, read: Reader) -> None:
+    def __init__(self, read: Reader, root: str = HEADS) -> None:
         self._get = read.get
+        self._root = root
 
     def read(self, number: int) -> Chain | None:
         """Return a pull request's record, None where there is none. Raises EdgeError for one that is corrupt."""
         # Open first: one that is merged between the two questions is found at the second.
-        opened = self._get(f"{OPEN}{number}", records.LARGEST)
-        done = self._get(f"{DONE}{number}", records.LARGEST)
+        open_ref, done_ref = (f"{self._root}{under.removeprefix(HEADS)}{number}" for under in (OPEN, DONE))
+        opened = self._get(open_ref, records.LARGEST)
+        done = self._get(done_ref, records.LARGEST)
         found = done or opened
         if found is None:
             return None
-        ref = f"{DONE if done is not None else OPEN}{number}"
-        chain = Chain(number, ref, found[0], tuple(self._links(number, found[0])))
+        ref = done_ref if done is not None else open_ref
+        try:
+            chain = Chain(number, ref, found[0], tuple(self._links(number, found[0])))
+            _check_order(chain)
+        except EdgeError as error:
+            start = corrupt(number, "").message
+            if done is None or not error.message.startswith(start):
+                raise
+            raise corrupt(number, error.message.removeprefix(start), "done") from error
         # A clone that fetches without pruning keeps the open ref; another chain beside the done one is a forgery.
         if opened is not None and opened[0] not in {link.oid for link in chain.links}:
             raise corrupt(number, "it is open with one record and done with another")
-        _check_order(chain)
         return chain
 
     def message(self, commit: Oid) -> str:
@@ -149,10 +161,26 @@ class ChainReader:
 
 
 @contextmanager
-def chain_reader(git: Git) -> Iterator[ChainReader]:
+def chain_reader(git: Git, root: str = HEADS) -> Iterator[ChainReader]:
     """Give a reader for as long as the block lasts."""
     with object_reader(git) as read:
-        yield ChainReader(read)
+        yield ChainReader(read, root)
+
+
+def read_each(git: Git, numbers: Iterable[int], root: str = HEADS) -> Iterator[tuple[int, Chain | EdgeError | None]]:
+    """Read records one by one; one that cannot be read is an error in its place, one that is not there None."""
+    left = list(numbers)
+    while left:
+        with chain_reader(git, root) as reader:
+            while left:
+                number = left.pop(0)
+                try:
+                    found: Chain | EdgeError | None = reader.read(number)
+                except EdgeError as error:
+                    found = error
+                yield number, found
+                if isinstance(found, EdgeError):
+                    break  # what the reader was answered may not be read to its end
 
 
 def open_numbers(git: Git) -> tuple[int, ...]:
@@ -171,16 +199,42 @@ def no_pull(git: Git) -> EdgeError:
     )
 
 
-def next_number(git: Git) -> int:
-    """Return the number after the highest given so far. Raises EdgeError where none is left."""
-    number = max((*_numbers(git, OPEN)[0], *_numbers(git, DONE)[0]), default=0) + 1
+def next_number(git: Git, main: str) -> int:
+    """Return the number after the highest that this clone has heard of. Raises EdgeError where none is left.
+
+    Others' requests count as soon as anything of them is here: a record, a remote-tracking ref, a merge on main.
+    """
+    places = {number: f"{under}{number}" for under in (OPEN, DONE) for number in _numbers(git, under)[0]}
+    places |= _tracked(git) | _merged(git, main) | places
+    number = max(places, default=0) + 1
     if number > _MOST:
         raise EdgeError(
             f"there is no number left after {number - 1}",
-            hint=f"nobody opened so many: look at refs/heads/daypass/open/{number - 1} and done/{number - 1}, "
-            "and delete what is forged",
+            hint=f"nobody opened so many: look at {places[number - 1]}, and delete what is forged",
         )
     return number
+
+
+def _tracked(git: Git) -> dict[int, str]:
+    """Return the numbers that remotes had when they were last looked at, and where each stands."""
+    places = ("refs/remotes/*/daypass/open/", "refs/remotes/*/daypass/done/")
+    names = git.text("for-each-ref", "--format=%(refname)", *places).splitlines()
+    found = ((name.rpartition("/")[2], name) for name in names)
+    return {int(last): name for last, name in found if _NUMBER.fullmatch(last)}
+
+
+def _merged(git: Git, main: str) -> dict[int, str]:
+    """Return the numbers that the latest merges on main name, and which commit: records may not have come along."""
+    mains = (main, f"--glob=refs/remotes/*/{main.removeprefix(HEADS)}")
+    told = git.attempt("log", "--first-parent", f"--max-count={_LATEST}", "--format=%H%n%B", *mains, "--").stdout
+    found: dict[int, str] = {}
+    commit = ""
+    for line in told.decode("utf-8", "replace").splitlines():
+        commit = line if _OID.fullmatch(line) else commit
+        match = MERGE_HINT.fullmatch(line)
+        if match is not None:
+            found[int(match[1])] = f"the message of commit {commit}"
+    return found
 
 
 def _numbers(git: Git, under: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -197,6 +251,12 @@ def _numbers(git: Git, under: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     names = [name.removeprefix(under) for name in every]
     numbers = {int(name) for name in names if _NUMBER.fullmatch(name)}
     return tuple(sorted(numbers)), tuple(sorted({name for name in names if not _NUMBER.fullmatch(name)}))
+
+
+def numbered(name: str) -> int:
+    """Return the number in the short name of a record's ref, 0 for any other name."""
+    under, _, last = name.rpartition("/")
+    return int(last) if under in ("daypass/open", "daypass/done") and _NUMBER.fullmatch(last) else 0
 
 
 def _carries(kind: str) -> str:

@@ -8,7 +8,6 @@ docs/trust.md says what this protects and what it does not.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from daypass.core.window import format_instant
 from daypass.edges.forge import records
 from daypass.edges.forge.chain import (
     DONE,
+    MERGE_HINT,
     OPEN,
     Chain,
     Link,
@@ -31,6 +31,7 @@ from daypass.edges.forge.chain import (
     next_number,
     no_pull,
     open_numbers,
+    read_each,
 )
 from daypass.edges.forge.merging import fork_point, merged_tree
 from daypass.edges.git import ssh
@@ -40,13 +41,11 @@ from daypass.edges.git.repository import Repository
 from daypass.edges.git.trees import commit_tree, sync_worktree, write_files
 from daypass.edges.shown import shown
 
-_HINT = re.compile(r"^Daypass-Pull: ([1-9][0-9]{0,8})$", re.MULTILINE)
 _HINTS = 4
 """So many hints of one message are followed: a message of a million would keep us busy for ever."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_ATTEMPTS = 30
-_OURS = "daypass/"
+_ATTEMPTS, _OURS = 30, "daypass/"
 _NOTHING: Mapping[str, tuple[Oid, Oid]] = MappingProxyType({})
 
 
@@ -84,22 +83,11 @@ class LocalForge:
         One whose record cannot be read is listed with nothing but its number, so that it stops nobody else's and is not
         passed over: `pull` says what is wrong with it. What stands there and is no pull request is number 0.
         """
-        found: list[Pull] = []
-        left = list(open_numbers(self._git))
-        while left:
-            with chain_reader(self._git) as reader:
-                while left:
-                    number = left.pop(0)
-                    try:
-                        chain = reader.read(number) if number else None
-                    except EdgeError:
-                        found.append(_unread(number))
-                        break  # what the reader was answered may not be read to its end
-                    if chain is None:
-                        found.append(_unread(number))
-                    elif chain.is_open:
-                        found.append(fold(chain, self._account)[0])
-        return tuple(found)
+        return tuple(
+            fold(chain, self._account)[0] if number and isinstance(chain, Chain) else _unread(number)
+            for number, chain in read_each(self._git, open_numbers(self._git))
+            if not isinstance(chain, Chain) or chain.is_open
+        )
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         """Return every review of a pull request, oldest first."""
@@ -115,7 +103,7 @@ class LocalForge:
         The trailer of the commit's message is only a hint where to look: anybody can write it.
         """
         with chain_reader(self._git) as reader:
-            for hint in list(dict.fromkeys(_HINT.findall(reader.message(commit))))[:_HINTS]:
+            for hint in list(dict.fromkeys(MERGE_HINT.findall(reader.message(commit))))[:_HINTS]:
                 chain = reader.read(int(hint))
                 if chain is not None and chain.links[-1].event.fields.get("commit") == commit and not chain.is_open:
                     return fold(chain, self._account)[0]
@@ -144,7 +132,7 @@ class LocalForge:
         fork_point(self._git, self._tip(), head, branch)
         fields = {"branch": branch, "head": head, "title": title} | ({"reason": reason} if reason else {})
         for attempt in range(_ATTEMPTS):
-            number = next_number(self._git)
+            number = next_number(self._git, self._main)
             there = next((pull for pull in self.open_pulls() if pull.branch == branch), None)
             if there is not None:
                 raise ConflictError(
@@ -232,7 +220,7 @@ class LocalForge:
             )
         name, email, _ = self._identity()
         tree = merged_tree(self._git, base, head, pull.branch)
-        if str(number) not in _HINT.findall(message)[:_HINTS]:
+        if str(number) not in MERGE_HINT.findall(message)[:_HINTS]:
             message = f"{message.rstrip()}\n\nDaypass-Pull: {number}\n"
         commit = commit_tree(self._git, tree, (base, head), message, author=(name, email), at=at)
         fields = {"base": base, "commit": commit, "head": head}

@@ -90,12 +90,14 @@ def decode(raw: bytes, number: int) -> Event:
     return event
 
 
-def corrupt(number: int, why: str) -> EdgeError:
-    """Return the error for a record that nobody may rely on."""
+def corrupt(number: int, why: str, kind: str = "open") -> EdgeError:
+    """Return the error for a record that nobody may rely on; ``kind`` says whether it lies among the open or done."""
+    ref = f"refs/heads/daypass/{kind}/{number}"
+    lost = "ask anew" if kind == "open" else "what it merged then counts as unproved"
     return EdgeError(
         f"the record of pull request {number} is corrupt: {why}",
-        hint=f"restore refs/heads/daypass/open/{number} or done/{number} from another clone, or delete it and ask anew: "
-        f"git update-ref -d refs/heads/daypass/open/{number}",
+        hint=f"restore it from another clone: git fetch REMOTE +{ref}:{ref}; or delete it, and {lost}: "
+        f"git update-ref -d {ref}",
     )
 
 
