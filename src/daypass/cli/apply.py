@@ -101,8 +101,22 @@ def _ground(
         memory=site.memory,
         program=program_digest(),
         clock=clock,
+        deny=partial(denied_at, site),
         **attending,
     )
+
+
+def denied_at(site: Any, policy: Any, live: Any) -> Any:
+    """Say what of the live grants policies deny."""
+    from daypass.cli.site import program_digest
+    from daypass.edges.verdicts import Verdicts
+    from daypass.pipeline.denied import denied_live
+
+    verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
+    try:
+        return denied_live(site.history, verdicts, program_digest(), policy, live)
+    finally:
+        verdicts.close()
 
 
 class ClosedForge:

@@ -259,10 +259,10 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     What was merged and not applied yet is listed as well, and what stands on main and could not be proved. Targets that
     answer within seconds are asked whether what was given is there; those that were not looked at are named.
     """
-    from daypass.cli.apply import say_paused
+    from daypass.cli.apply import denied_at, say_paused
     from daypass.cli.site import live_site
     from daypass.pipeline.gate import landed, look, refused_there
-    from daypass.pipeline.survey import claims_on
+    from daypass.pipeline.survey import claims_on, live_claims
     from daypass.views.gate import status_json, status_text
 
     site = live_site(obj["folder"], obj["acting"])
@@ -297,7 +297,9 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     notes, doubtful = _at_targets(site, giving, instant)
     if doubtful:
         codes.append(ExitCode.PARTIAL)
-    click.echo(view(waiting, live, site.standing.holdings, instant, merged, refused, notes, unread, claims), nl=False)
+    denied = denied_at(site, site.policy, live_claims(site.standing, claims.values(), instant))
+    holdings = site.standing.holdings
+    click.echo(view(waiting, live, holdings, instant, merged, refused, notes, unread, claims, denied), nl=False)
     return int(worst(codes))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
 from daypass.core.ledger.receipt import Refusal
-from daypass.core.plan import Action, Doubt, Entitlement, Failing, Intended, Plan, Reason
+from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
 from daypass.core.window import format_duration, format_instant
 
 _RESOURCES = "policies/resources/"
@@ -49,6 +49,7 @@ def drift(
         *(_renamed(doubt) for doubt in plan.renamed),
         *(_missing(change) for change in plan.lost),
         *(_failing(one) for one in plan.failing),
+        *(_denied(one) for one in plan.denied),
         *(_refused(refusal) for refusal in refusals),
     )
 
@@ -121,6 +122,16 @@ def _missing(change: Intended) -> Finding:
         place,
         f"{what} is not there yet ({change.reason.value})",
         "`daypass apply` gives it; if it has run since, look at what it said",
+        Severity.WARNING,
+    )
+
+
+def _denied(one: Denied) -> Finding:
+    return Finding(
+        "policy-denied",
+        Place(grant_path(one.grant)),
+        f"{one.grant} is live, and policy denies it today: {one.said}",
+        f"it goes on until its window ends; `daypass end {one.grant}` ends it now",
         Severity.WARNING,
     )
 

@@ -70,6 +70,21 @@ class Failing(NamedTuple):
     again: datetime
 
 
+class Denied(NamedTuple):
+    """One reason why the policies of today deny a live grant: ``rule`` "" for what daypass itself upholds."""
+
+    grant: GrantId
+    entitlement: Entitlement
+    rule: str
+    code: str
+    message: str
+
+    @property
+    def said(self) -> str:
+        """The reason, with the rule that gives it."""
+        return f"rule {self.rule}: {self.message}" if self.rule else self.message
+
+
 class Action(Enum):
     """What is done to an entitlement; removals sort first."""
 
@@ -172,6 +187,7 @@ class Plan:
     planned for it; ``live`` counts the entitlements that should exist, but for the lost, offered and unknown. ``lost``
     is what somebody took away at a target whose settings say that it is to be left so; ``offered`` should exist, and
     waits for the subject to accept it.
+    ``denied`` is live, and today's policies deny it: nothing is done about it.
     ``failing`` should be made, has failed, and is tried again later: it is no change of this plan.
     Of what is ``unknown`` nobody can tell whether it exists: nothing is planned for it. ``renamed`` is ours under a name
     of today.
@@ -190,6 +206,7 @@ class Plan:
     unknown: tuple[Doubt, ...] = ()
     renamed: tuple[Doubt, ...] = ()
     failing: tuple[Failing, ...] = ()
+    denied: tuple[Denied, ...] = ()
 
     @property
     def digest(self) -> str:

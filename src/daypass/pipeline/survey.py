@@ -23,6 +23,7 @@ from daypass.core.plan import (
     BOUND_TO_TIME,
     Action,
     Claim,
+    Denied,
     Entitlement,
     Holding,
     Intended,
@@ -34,6 +35,7 @@ from daypass.core.plan import (
 from daypass.core.policy.policies import Policy
 from daypass.core.retry import failed_before, rest
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
+from daypass.pipeline.denied import Deny, deny_nothing
 from daypass.pipeline.readings import PATIENCE, Aside, observe
 from daypass.pipeline.recovery import recover, with_recovered
 from daypass.ports import ForgeReader, History, Memory, TargetReader
@@ -142,6 +144,7 @@ class Ground:
     skews: Mapping[str, timedelta] = field(default_factory=dict)
     off: timedelta = timedelta(0)
     retry: bool = False
+    denied: tuple[Denied, ...] = ()
 
     @property
     def begun(self) -> frozenset[Entitlement]:
@@ -171,6 +174,7 @@ def prepare(
     attend: Attend = _attend_to_nothing,
     clock: Callable[[], datetime] | None = None,
     retry: bool = False,
+    deny: Deny = deny_nothing,
 ) -> Ground:
     """Read everything but the targets. Holds no way to write (invariant 11), but for what ``attend`` does meanwhile.
 
@@ -184,7 +188,7 @@ def prepare(
     known, and RefusedError is raised.
 
     ``clock`` is the one that ``at`` was read from, and is compared with others': see core.clocks. ``retry``: what has
-    failed is tried again at once.
+    failed is tried again at once. ``deny`` says what of the live policies deny.
     """
     skews = _forge_skew(forge, clock)
     ours = catch_up(at, standing.at)
@@ -238,6 +242,7 @@ def prepare(
         skews=skews,
         off=at - ours,
         retry=retry,
+        denied=deny(policy, live_claims(standing, claims, at, admitted)),
     )
 
 
@@ -329,6 +334,7 @@ def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime
         begun=_begun(standing),
         importing=_importing(ground.history, standing, ground.admitted, ground.claims, strays),
     )
+    plan = replace(plan, denied=ground.denied)
     plan = rest(plan, standing.failures, standing.holdings, partial(_moved, ground))
     # What failed and is tried again, now or later, stays open: that it has not come about is known.
     again = {one.change for one in plan.failing} | {c for c in plan.changes if failed_before(c, standing.failures)}
@@ -349,6 +355,16 @@ def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime
         min([next_boundary(ground.claims, at), *(one.again for one in plan.failing)]),
         doubts=_doubts(ground, observed, at),
     )
+
+
+def live_claims(
+    standing: Standing, claims: Iterable[Claim], at: datetime, admitted: Admitted | None = None
+) -> dict[Claim, Oid]:
+    """Return the claims that give something at an instant, with the blob that was proved of each."""
+    blobs = dict(standing.blobs())
+    changed = admitted.changed.items() if admitted is not None else ()
+    blobs |= {grant: proof.blob for grant, proof in changed if proof is not None}
+    return {c: blobs[c.grant] for c in claims if c.blocked is None and c.window.holds(at)}
 
 
 def _moved(ground: Ground, main: str) -> bool:
@@ -404,7 +420,7 @@ def _nothing_to_say(found: Survey) -> bool:
     """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
     plan, admitted = found.plan, found.admitted
     said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost, plan.offered)
-    doubts = (plan.unknown, plan.renamed, plan.failing, found.doubts)
+    doubts = (plan.unknown, plan.renamed, plan.failing, plan.denied, found.doubts)
     left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
     return not any(said) and not any(doubts) and not any(left)
 

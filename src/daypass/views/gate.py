@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Refusal
-from daypass.core.plan import Claim, Entitlement, Holding
+from daypass.core.plan import Claim, Denied, Entitlement, Holding
 from daypass.core.policy.ending import REVOCATION
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, finding_text, joined
+from daypass.views.plan import denied_json, denied_line
 
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 
@@ -132,6 +133,7 @@ def status_text(
     notes: Mapping[Entitlement, str] = MappingProxyType({}),
     unread: Mapping[int, str] = MappingProxyType({}),
     claims: Mapping[GrantId, Claim] = MappingProxyType({}),
+    denied: Sequence[Denied] = (),
 ) -> str:
     """Write open requests, live grants, and what gives nothing (yet).
 
@@ -159,6 +161,7 @@ def status_text(
     if refused:
         lines.append(f"{len(refused)} without proof, so without access:")
         lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in refused]
+    lines += [denied_line(one) for one in denied]
     late = _late(live, holdings, at)
     if late:
         lines.append(f"{len(late)} that should be gone, tried again first by every run:")
@@ -216,6 +219,7 @@ def status_json(
     notes: Mapping[Entitlement, str] = MappingProxyType({}),
     unread: Mapping[int, str] = MappingProxyType({}),
     claims: Mapping[GrantId, Claim] = MappingProxyType({}),
+    denied: Sequence[Denied] = (),
 ) -> str:
     """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
     grants = [
@@ -259,5 +263,6 @@ def status_json(
         "merged": [{"grant": grant, "what": what} for grant, what in sorted((landed or {}).items())],
         "refused": [{"grant": r.grant, "code": r.code, "message": r.message} for r in refused],
         "overdue": late,
+        "denied": [denied_json(one) for one in denied],
     }
     return as_document(data)

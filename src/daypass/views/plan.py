@@ -7,7 +7,7 @@ from typing import Any
 
 from daypass.core.brake import Braked
 from daypass.core.ledger.receipt import Outcome, Refusal, entitlement_to_dict
-from daypass.core.plan import Action, Claim, Doubt, Entitlement, Failing, Intended, Plan
+from daypass.core.plan import Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
 
@@ -65,6 +65,7 @@ def _notes(plan: Plan, refusals: Iterable[Refusal], invalid: Iterable[str]) -> l
     lines += [f"unread   {target}: {why}; nothing is planned there" for target, why in plan.unreadable.items()]
     lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
     lines += [failing_line(one) for one in plan.failing]
+    lines += [denied_line(one) for one in plan.denied]
     lines += [f"unknown  {_entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.unknown]
     lines += [f"renamed  {_entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.renamed]
     lines += [f"invited  {_entitlement_text(entitlement)}; awaiting acceptance" for entitlement in plan.offered]
@@ -76,6 +77,16 @@ def failing_line(one: Failing) -> str:
     """Write what has failed, since when and how, and when it is tried again."""
     since, again = format_instant(one.since), format_instant(one.again)
     return f"failing  {change_line(one.change)[2:]}: {one.error}; since {since}, tried again from {again}"
+
+
+def denied_line(one: Denied) -> str:
+    """Write that policy denies what is live."""
+    return f"denied   {one.grant}: live, and policy denies it today: {one.said}; it goes on until its window ends"
+
+
+def denied_json(one: Denied) -> dict[str, str]:
+    """Return the same as plain data."""
+    return {"grant": one.grant, "rule": one.rule, "code": one.code, "message": one.message}
 
 
 def _failing_json(one: Failing) -> dict[str, Any]:
@@ -114,6 +125,7 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "invalid": list(invalid),
         "unreadable": dict(plan.unreadable),
         "lost": [change.to_dict() for change in plan.lost],
+        "denied": [denied_json(one) for one in plan.denied],
         "failing": [_failing_json(one) for one in plan.failing],
         "unknown": [_doubt_json(doubt) for doubt in plan.unknown],
         "renamed": [_doubt_json(doubt) for doubt in plan.renamed],
