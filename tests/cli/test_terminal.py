@@ -242,3 +242,11 @@ def test_who_interrupts_a_run_is_told_what_it_had_written(access: Access, monkey
         access.run("approve", "2", "--at", T("10:09"), acting="dave")
         said = access.run("gate", "2", "--at", T("10:10"), expect=1)
     assert "the merge may have gone through: the interruption came while it was made" in said.err
+
+
+def test_the_shell_is_offered_no_name_that_could_act_on_a_terminal(access: Access) -> None:
+    access.write("grants/staging/mine\x1b]0;x\x07.yaml", "odd")
+    access.write("grants/staging/mine\nplain,rm.yaml", "odd")
+    access.write("grants/staging/mine.yaml", "odd")
+    access.commit("odd")
+    assert _offered(access, "end ") == ["staging/mine"]

@@ -65,6 +65,7 @@ admissions = st.builds(
     rules=st.lists(texts, max_size=3).map(tuple),
     approvals=st.lists(approvals, max_size=3).map(tuple),
     narrowed_from=st.one_of(st.just(""), oids),
+    lack=st.one_of(st.just(""), names),
 )
 numbers = st.sampled_from([(), (("member", "16401"),), (("member", "16402"), ("system", "7"))])
 changes = st.builds(

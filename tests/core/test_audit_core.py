@@ -198,6 +198,11 @@ class TestHistory:
         assert (first.by, first.pull, first.detail) == ("bob", 4, "by the emergency stop")
         assert second.detail == "nobody was entitled to end it [end-unentitled]"
 
+    def test_a_narrowing_says_that_nobody_was_entitled_to_it(self):
+        narrow = admission(landing=2, blob=12, narrowed_from=oid(11), lack="around-the-gate")
+        (event,) = history(Material(receipts=chain((9, narrow))))
+        assert event.detail.endswith("; nobody was entitled to narrow it [around-the-gate]")
+
     def test_a_settled_crash_says_so(self):
         outcome = Outcome(change(), ok=False, error="the run died", recovered=True)
         (event,) = history(Material(receipts=chain((1, outcome))))
@@ -285,6 +290,14 @@ class TestComparison:
             "pull request 4 of somebody whom nobody knows",
             "a commit",
         ]
+
+    def test_a_narrowing_that_nobody_was_entitled_to_is_named(self):
+        narrow = admission(landing=2, blob=12, narrowed_from=oid(11))
+        comparison = Comparison((), {oid(1): 0}, {})
+        for receipt in chain((1, admission()), (2, narrow), (3, replace(narrow, lack="around-the-gate"))):
+            comparison.add(receipt)
+        (said,) = [found.message for found in comparison.finish(t(60)) if found.code == "end-unentitled"]
+        assert said.endswith(f" narrowed {G}, which nobody was entitled to [around-the-gate]")
 
     def test_the_genesis_settles_nothing(self):
         steps = (Step(0, oid(1), G, ABSENT, oid(11)),)

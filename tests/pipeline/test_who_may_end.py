@@ -287,3 +287,49 @@ def test_who_asks_for_an_end_again_goes_on_with_their_request(access: Access) ->
     ended(access, grant, "erin", expect=12)
     assert "Going on with #2" in ended(access, grant, "erin", at="10:31", expect=12)
     assert "1 open" in access.run("status", "--at", T("10:32")).out
+
+
+def shortened(access: Access, grant: str) -> str:
+    """Shorten a grant's file in the work tree, and return its path."""
+    path = f"grants/{grant}.yaml"
+    access.write(path, (access.top / path).read_text().replace("duration: 2h", "duration: 40m"))
+    return path
+
+
+def test_a_grant_that_somebody_narrowed_around_the_gate_is_named_by_the_audit(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    shortened(access, grant)
+    access.commit("tidy", email="erin@example.com")
+    access.run("apply", "--at", T("10:20"))
+    said = access.run("audit", "verify", "--at", T("10:21")).out
+    assert "end-unentitled" in said
+    assert f"narrowed {grant}, which nobody was entitled to [around-the-gate]" in said
+    assert (
+        "nobody was entitled to narrow it" in access.run("audit", "history", "--grant", grant, "--at", T("10:21")).out
+    )
+
+
+def test_who_may_narrow_a_grant_is_not_named(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.git("switch", "-q", "-c", "mine", "main")
+    shortened(access, grant)
+    access.commit("shorter", email="alice@example.com")
+    access.git("switch", "-q", "main")
+    access.run("request", "--branch", "mine", "--at", T("10:30"), acting="alice")
+    access.run("gate", "2", "--at", T("10:31"))
+    access.run("apply", "--at", T("10:32"))
+    assert "end-unentitled" not in access.run("audit", "verify", "--at", T("10:33")).out
+
+
+@pytest.mark.parametrize("verb", ["end", "revoke"])
+def test_a_branch_in_the_way_of_an_end_is_named_with_what_removes_it(access: Access, verb: str) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.git("branch", f"daypass/{verb}", "main")
+    asked = ["end", grant] if verb == "end" else ["revoke", "--subject", "alice", "--now", "--reason", "stolen"]
+    said = access.run(*asked, "--at", T("10:30"), acting="bob", expect=1).err
+    assert f"branch 'daypass/{verb}' stands in the way" in said
+    access.git(*said.rpartition(": git ")[2].split())
+    assert "Merged #2" in access.run(*asked, "--at", T("10:31"), acting="bob").out

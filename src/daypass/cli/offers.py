@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 from daypass.cli.site import Site
 from daypass.core.errors import DaypassError
 from daypass.core.grant import FOLDER, SUFFIX, grant_id
+from daypass.views.findings import printable
 
 
 def offers(kind: str, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -23,10 +24,13 @@ def offers(kind: str, ctx: click.Context, incomplete: str) -> list[CompletionIte
     site = Site(Path(root.get("folder") or ""), str(root.get("acting") or ""))
     find = {"handle": _handles, "resource": _resources, "role": _roles, "request": _requests, "grant": _grants}[kind]
     try:
-        found = [(value, about) for value, about in find(site, ctx) if value.startswith(incomplete)]
+        # Names come from strangers: an escape or a line end would act on the terminal, or pass for another offer.
+        found = [
+            (value, about) for value, about in find(site, ctx) if value.startswith(incomplete) and value.isprintable()
+        ]
     except (DaypassError, OSError):
         return []
-    return [CompletionItem(value, help=about) for value, about in sorted(found)]
+    return [CompletionItem(value, help=printable(about)) for value, about in sorted(found)]
 
 
 def _handles(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:

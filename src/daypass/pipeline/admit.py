@@ -191,11 +191,16 @@ class _Prover:
                 self.retire(name, change.old, landing.oid, landing)
                 continue
             try:
+                current = self._current(name)
                 proved = self._prove(landing, change, texts)
             except EdgeError as error:
                 self._leave_open(name, landing, change, error)
                 continue
             if isinstance(proved, Admission):
+                less = current is not None and proved.narrowed_from and proved.window != current.window
+                if less and current is not None and self._takes(current):
+                    told = self._told(Retirement(name, change.old, landing.oid), landing)
+                    proved = replace(proved, lack=told.lack)
                 self.found.bodies.append(proved)
                 self.found.changed[name] = proved
                 self.found.refusals.pop(name, None)
@@ -212,11 +217,15 @@ class _Prover:
         current = self._current(name)
         if current is not None:
             body = Retirement(name, blob, commit)
-            if landing is not None and not self._unheard and not current.window.ended(self._at):
+            if landing is not None and self._takes(current):
                 body = self._told(body, landing)
             self.found.bodies.append(body)
         self.found.changed[name] = None
         self.found.refusals.pop(name, None)
+
+    def _takes(self, current: Admission) -> bool:
+        """Say whether it is told who takes away what a grant still had to give."""
+        return not self._unheard and not current.window.ended(self._at)
 
     def _told(self, body: Retirement, landing: Landing) -> Retirement:
         try:

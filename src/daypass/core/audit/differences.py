@@ -79,11 +79,11 @@ class Comparison:
         self._anchors.pop(receipt.digest, None)
         if not isinstance(body, Genesis):  # the first receipt is no run: it has settled nothing of what main held
             self._main(receipt)
+        self._unentitled(receipt)
         if isinstance(body, Admission | Refusal):
             self._landed(receipt, body)
         elif isinstance(body, Retirement):
             self._retired.add((body.grant, body.blob))
-            self._unentitled(receipt, body)
         elif isinstance(body, Intent):
             for change in body.changes:
                 self._open.setdefault(change, []).append(receipt.sequence)
@@ -241,17 +241,22 @@ class Comparison:
                     commit=step.commit,
                 )
 
-    def _unentitled(self, receipt: Receipt, body: Retirement) -> None:
+    def _unentitled(self, receipt: Receipt) -> None:
         """Name an end that nobody was entitled to. The access ended all the same: that no end waits is worth more."""
-        if not body.lack:
+        body = receipt.body
+        if not isinstance(body, Admission | Retirement) or not body.lack:
             return
-        who = f"pull request {body.pull} of {body.by or 'somebody whom nobody knows'}" if body.pull else "a commit"
+        if isinstance(body, Admission):
+            commit, what = body.landing, f"commit {body.landing[:12]} narrowed {body.grant}"
+        else:
+            who = f"pull request {body.pull} of {body.by or 'somebody whom nobody knows'}" if body.pull else "a commit"
+            commit, what = body.commit, f"{who} took {body.grant} from main at {body.commit[:12]}"
         self._say(
             "end-unentitled",
-            f"{who} took {body.grant} from main at {body.commit[:12]}, which nobody was entitled to [{body.lack}]",
+            f"{what}, which nobody was entitled to [{body.lack}]",
             Severity.WARNING,
             grant=body.grant,
-            commit=body.commit,
+            commit=commit,
             receipt=receipt.sequence,
         )
 

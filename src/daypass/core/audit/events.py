@@ -217,7 +217,9 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event
     body, sequence = receipt.body, receipt.sequence
     if isinstance(body, Admission) and body.narrowed_from:
         # It needs no request and no approval of its own: those of the grant that it narrows were told already.
-        return [_of_admission(Kind.ADMITTED, body, at=receipt.at, receipt=sequence)]
+        found = _of_admission(Kind.ADMITTED, body, at=receipt.at, receipt=sequence)
+        lack = f"; nobody was entitled to narrow it [{body.lack}]" if body.lack else ""
+        return [replace(found, detail=found.detail + lack)]
     if isinstance(body, Admission):
         requested = _of_admission(
             Kind.REQUESTED, body, at=body.requested_at, commit=body.head, by=body.requester, receipt=sequence

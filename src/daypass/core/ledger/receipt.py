@@ -73,7 +73,7 @@ class Admission:
 
     ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
     commit need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is
-    bound to.
+    bound to. ``lack`` is why nobody was entitled to narrow it, "" where somebody was or where that was not looked at.
     """
 
     grant: GrantId
@@ -96,6 +96,7 @@ class Admission:
     rules: tuple[str, ...] = ()
     approvals: tuple[ApprovalRecord, ...] = ()
     narrowed_from: str = ""
+    lack: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ def _admission_to_dict(body: Admission) -> dict[str, Any]:
             for a in body.approvals
         ],
         "narrowed_from": body.narrowed_from,
-    }
+    } | ({"lack": body.lack} if body.lack else {})
 
 
 def _genesis(data: dict[str, Any]) -> Genesis:
@@ -222,7 +222,7 @@ _ADMISSION = (
 
 
 def _admission(data: dict[str, Any]) -> Admission:
-    of = Fields(data, "an admission", _ADMISSION)
+    of = Fields(data, "an admission", _ADMISSION, ("lack",))
     span = Fields(of.take("window", dict), "a window", ("from", "until"))
     try:
         window = Window(span.instant("from"), span.instant("until"))
@@ -252,6 +252,7 @@ def _admission(data: dict[str, Any]) -> Admission:
         rules=of.texts("rules"),
         approvals=tuple(_approval(item) for item in of.mappings("approvals")),
         narrowed_from=of.text("narrowed_from"),
+        lack=of.text("lack") if "lack" in data else "",
     )
 
 

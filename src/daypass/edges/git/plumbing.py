@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 import time
@@ -43,6 +44,7 @@ _LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measur
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
 _FIRST = re.compile(rb"cannot lock ref|\.lock'")
+_IN_THE_WAY = re.compile(rb"'(refs/heads/[^']+)' exists; cannot create 'refs/")
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
@@ -190,6 +192,13 @@ class Git:
         if done.returncode != 0:
             if (lock := lock_in(done.stderr)) is not None:
                 raise locked(lock)
+            in_the_way = _IN_THE_WAY.search(done.stderr)
+            if in_the_way is not None:  # no later run gets past it: waiting would stop every end
+                name = in_the_way[1].decode(errors="replace").removeprefix("refs/heads/")
+                raise EdgeError(
+                    f"branch {name!r} stands in the way: git keeps no branch below the name of another",
+                    hint=f"delete it, then run the command again: git branch -D {shlex.quote(name)}",
+                )
             if not _FIRST.search(done.stderr):
                 raise _failed(("update-ref",), done.stderr)
             raise ConflictError(f"a ref moved meanwhile: {_last_line(done.stderr)}", hint="run the command again")
