@@ -36,11 +36,11 @@ def archive_of(site: Any) -> Any:
 
 
 def _read_subject(path: str, raw: bytes) -> str | None:
-    from daypass.core.files.reading import read_grant
-    from daypass.core.grant import Grant
+    from daypass.core.files.document import Document, read
 
-    found = read_grant(path, raw)
-    return found.subject if isinstance(found, Grant) else None
+    found = read(path, raw)
+    subject = found.value.get("subject") if isinstance(found, Document) else None
+    return subject if isinstance(subject, str) else None
 
 
 def _known(site: Any, about: str) -> Collection[str]:

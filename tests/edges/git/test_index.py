@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from daypass.cli.audit import _read_subject
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import index_build
 from daypass.edges.git.index import AuditIndex, messages
-from daypass.edges.git.index_build import quick_subject
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree, write_entries, write_files
 
@@ -39,7 +39,7 @@ class Repo:
         self.main, self.started = made, True
         return made
 
-    def index(self, reader=lambda path, raw: None):
+    def index(self, reader=_read_subject):
         return AuditIndex(self.git, main="refs/heads/main", read_subject=reader)
 
     def built(self, **options):
@@ -104,17 +104,33 @@ def test_hostile_names_are_kept(repo):
     assert [row[0] for row in told(repo.built(), resource="db")] == ["db/:1 2 3", "db/a b\n"]
 
 
-def test_the_real_reader_decides_where_a_look_cannot(repo):
+def test_each_content_is_read_once_and_only_when_a_question_is_about_it(repo):
     asked = []
 
     def reader(path, raw):
         asked.append(path)
         return "carol"
 
-    repo.commit([("grants/db/plain.yaml", grant("alice")), ("grants/db/odd.yaml", b'{"subject": "c"}')])
+    repo.commit([("grants/db/one.yaml", grant("alice")), ("grants/web/two.yaml", grant("bob"))])
+    repo.commit([("grants/web/two.yaml", None)])
     index = repo.built(reader=reader)
-    assert asked == ["grants/db/odd.yaml"]
-    assert index.grants_of("carol") == ("db/odd",)
+    assert asked == []
+    assert told(index, resource="db") == [("db/one", "carol", True, False)]
+    assert asked == ["grants/db/one.yaml"]
+    assert index.grants_of("carol") == ("db/one", "web/two")
+    assert index.grants_of("carol") == ("db/one", "web/two")
+    assert asked == ["grants/db/one.yaml", "grants/web/two.yaml"]
+
+
+def test_a_history_that_was_rewritten_keeps_what_was_read_of_the_files(repo):
+    first = repo.commit([("grants/db/one.yaml", grant("alice"))])
+    assert repo.built().grants_of("alice") == ("db/one",)
+    repo.git.run("update-ref", "-d", "refs/heads/main", first)
+    repo.started = False
+    repo.commit([], message="another beginning")
+    index = repo.index(reader=lambda path, raw: pytest.fail(f"{path} was read again"))
+    assert index.refresh() != ""
+    assert index.grants_of("alice") == ("db/one",)
 
 
 @pytest.mark.parametrize(
@@ -122,18 +138,19 @@ def test_the_real_reader_decides_where_a_look_cannot(repo):
     [
         (grant("alice"), "alice"),
         (b"subject:   a.b-c_d  \r\nrole: r\r\n", "a.b-c_d"),
-        (grant("alice", 'reason: "x\nsubject: bob"\n'), None),
-        (b'"\\x73ubject": bob\nreason: |\n  a\nx: "\nsubject: alice\n"\n', None),
+        (grant("alice", 'reason: "x\nsubject: bob"\n'), None),  # not indented: no document that two readers read alike
+        (grant("alice", "subject: bob\n"), None),
+        (b'"\\x73ubject": bob\n', "bob"),
         (b"subject: *anchor\n", None),
-        (b"subject: alice # or bob\n", None),
-        (b"subject: 'alice'\n", None),
-        (b" subject: alice\n", None),
-        (b"{subject: alice}\n", None),
+        (b"subject: alice # or bob\n", "alice"),
+        (b"subject: 'alice'\n", "alice"),
+        (b"subject: [alice]\n", None),
         (b"version: 1\n", None),
+        (b"- subject\n", None),
     ],
 )
-def test_the_quick_look_answers_only_where_no_other_reading_is_possible(raw, expected):
-    assert quick_subject(raw) == expected
+def test_the_subject_of_a_file_is_what_the_one_reader_of_documents_reads(raw, expected):
+    assert _read_subject("grants/db/one.yaml", raw) == expected
 
 
 def test_built_in_steps_equals_built_at_once(repo, monkeypatch):
@@ -151,7 +168,7 @@ def test_built_in_steps_equals_built_at_once(repo, monkeypatch):
 
 def test_an_index_that_is_up_to_date_reads_nothing(repo, monkeypatch):
     repo.commit([("grants/db/one.yaml", grant("alice"))])
-    repo.built()
+    assert told(repo.built(), resource="db") != []
     index = repo.index()
     monkeypatch.setattr(Git, "run", None)
     monkeypatch.setattr(Git, "stream", None)
@@ -185,43 +202,45 @@ def test_another_format_is_built_anew(repo):
     with sqlite3.connect(path) as database:
         database.execute("update meta set value = '0' where key = 'version'")
     database.close()
-    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '1'"
+    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '2'"
 
 
-def test_a_build_that_fails_leaves_nothing_behind(repo):
-    def reader(path, raw):
-        raise EdgeError("no reading today")
+def _unreadable(output):
+    raise EdgeError("no reading today")
 
-    repo.commit([("grants/db/one.yaml", b"odd")])
-    index = repo.index(reader=reader)
+
+def test_a_build_that_fails_leaves_nothing_behind(repo, monkeypatch):
+    monkeypatch.setattr(index_build, "_changes", _unreadable)
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    index = repo.index()
     with pytest.raises(EdgeError, match="no reading today"):
         index.refresh()
     assert list(index.path.parent.iterdir()) == []
 
 
-def test_an_addition_that_fails_leaves_the_index_as_it_was(repo):
+def test_an_addition_that_fails_leaves_the_index_as_it_was(repo, monkeypatch):
     repo.commit([("grants/db/one.yaml", grant("alice"))])
     repo.built()
     before = repo.index().path.read_bytes()
-
-    def reader(path, raw):
-        raise EdgeError("no reading today")
-
-    repo.commit([("grants/db/two.yaml", b"odd")])
-    with pytest.raises(EdgeError, match="no reading today"):
-        repo.index(reader=reader).refresh()
+    repo.commit([("grants/db/two.yaml", grant("bob"))])
+    with monkeypatch.context() as patch:
+        patch.setattr(index_build, "_changes", _unreadable)
+        with pytest.raises(EdgeError, match="no reading today"):
+            repo.index().refresh()
     assert repo.index().path.read_bytes() == before
     assert told(repo.built(), resource="db")[1][0] == "db/two"
 
 
-def test_a_missing_object_is_an_error(repo):
+def test_a_missing_object_is_an_error_of_the_questions_that_need_it(repo):
     repo.commit([("grants/db/one.yaml", grant("alice"))])
+    index = repo.built()
     blob = repo.git.text("rev-parse", "main:grants/db/one.yaml")
     (repo.folder / "objects" / blob[:2] / blob[2:]).unlink(missing_ok=True)
     for pack in (repo.folder / "objects" / "pack").glob("*"):
         pack.unlink()
-    with pytest.raises(EdgeError):
-        repo.index().refresh()
+    for ask in (lambda: index.grants_of("bob"), lambda: index.steps(resource="db")):
+        with pytest.raises(EdgeError):
+            ask()
 
 
 def test_a_revision_that_names_nothing_is_refused(repo):

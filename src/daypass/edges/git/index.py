@@ -18,7 +18,7 @@ from typing import Any
 
 from daypass.core.audit.access import Anchor, Step
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.grant import ABSENT, FOLDER, SUFFIX, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.statement import from_statement, to_statement
@@ -33,19 +33,21 @@ FILE = "audit.sqlite"
 Progress = Callable[[int, int, str], None]
 SubjectReader = Callable[[str, bytes], str | None]
 
-_VERSION = "1"
+_VERSION = "2"
 _WAIT = 60.0
 _TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
 create table steps (position integer not null, commit_id blob not null, grant_id text not null, old blob not null,
-    new blob not null, subject text);
+    new blob not null, plain integer not null);
+create table subjects (blob blob primary key, subject text) without rowid;
 create table receipts (sequence integer primary key, digest text not null, at text not null, statement text not null);
 create table about (kind text not null, name text not null, sequence integer not null,
     primary key (kind, name, sequence)) without rowid;
 """
 _INDEXES = """
 create index steps_grant on steps (grant_id, position);
-create index steps_subject on steps (subject, grant_id) where subject is not null;
+create index steps_new on steps (new) where plain;
+create index subjects_subject on subjects (subject);
 create index receipts_digest on receipts (digest);
 """
 _LONGEST = 1 << 20
@@ -58,10 +60,11 @@ class AuditIndex:
     def __init__(self, git: Git, *, main: str, read_subject: SubjectReader, state: Path | None = None) -> None:
         """Find the clone and where ``main`` (a revision) stands; nothing is read or built yet.
 
-        ``state`` is the folder of this machine's state, within the clone by default.
-        ``read_subject`` reads the subject of a grant file (path, contents) strictly, None where it is no grant. Raises
-        RefusedError for a shallow clone: its oldest commit seems to bring every file at once, so each answer would be
-        wrong. Raises EdgeError where ``main`` names no commit.
+        ``state`` is the folder of this machine's state, within the clone by default. ``read_subject`` reads the subject
+        of a grant file (path, contents), None where it has none; it is asked once for each content, when a question is
+        about it: reading a file takes longer than finding it. Raises RefusedError for a shallow clone: its oldest
+        commit seems to bring every file at once, so each answer would be wrong. Raises EdgeError where ``main`` names
+        no commit.
         """
         self._git = git
         self._read_subject = read_subject
@@ -132,7 +135,7 @@ class AuditIndex:
     def _copy_receipts(self, database: sqlite3.Connection) -> None:
         """Take over what was read of the ledger, which did not change because main did."""
         database.execute("attach ? as old", (str(self.path),))
-        for table in ("receipts", "about"):
+        for table in ("receipts", "about", "subjects"):
             database.execute(f"insert into {table} select * from old.{table}")  # noqa: S608  (names of our own)
         database.execute("insert into meta select * from old.meta where key in ('ledger', 'branch', 'head')")
         database.execute("detach old")
@@ -162,7 +165,7 @@ class AuditIndex:
             if progress is not None:
                 progress(done, total, "commits")
 
-        for _, rows in read_rows(self._git, listed, top=top, read_subject=self._read_subject, progress=tell):
+        for _, rows in read_rows(self._git, listed, top=top, progress=tell):
             database.executemany("insert into steps values (?, ?, ?, ?, ?, ?)", rows)
         _put(database, version=_VERSION, main=self.main, top=str(top))
 
@@ -195,20 +198,38 @@ class AuditIndex:
 
     def grants_of(self, subject: str) -> tuple[GrantId, ...]:
         """Return the grants that ever named a subject, in files or in receipts, by name."""
-        found = self._rows("select distinct grant_id from steps where subject = ?", (subject,))
+        self._learn("1", ())
+        named = "select distinct grant_id from subjects join steps on new = blob where plain and subject = ?"
+        found = self._rows(named, (subject,))
         proved = self._rows("select name from about where kind = 'of ' || ?", (subject,))
         return tuple(sorted({GrantId(name) for (name,) in (*found, *proved)}))
 
     def steps(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[tuple[Step, str], ...]:
         """Return the steps of a resource, or of grants, by position, each with the subject that its new file names."""
-        if resource:
-            # All names below "resource/": "0" is the character after "/".
-            query = "select * from steps where grant_id >= ? and grant_id < ?"
-            found = self._rows(query, (f"{resource}/", f"{resource}0"))
-        else:
-            query = "select * from steps where grant_id = ?"
-            found = [row for grant in grants for row in self._rows(query, (grant,))]
-        return tuple(sorted(((_step(row), row[5] or "") for row in found), key=lambda item: item[0]))
+        # All names below "resource/": "0" is the character after "/".
+        which = "grant_id >= ? and grant_id < ?" if resource else "grant_id = ?"
+        asked = [(f"{resource}/", f"{resource}0")] if resource else [(str(grant),) for grant in grants]
+        for values in asked:
+            self._learn(which, values)
+        query = f"select steps.*, subject from steps left join subjects on plain and blob = new where {which}"  # noqa: S608  (words of our own)
+        found = [row for values in asked for row in self._rows(query, values)]
+        return tuple(sorted(((_step(row), row[6] or "") for row in found), key=lambda item: item[0]))
+
+    def _learn(self, which: str, values: tuple[str, ...]) -> None:
+        """Read the subjects of such steps' files, where no question was about them before."""
+        unread = (
+            "select new, min(grant_id) from steps left join subjects on blob = new "  # noqa: S608  (see above)
+            f"where plain and blob is null and {which} group by new"
+        )
+        paths = {new.hex(): f"{FOLDER}{grant}{SUFFIX}" for new, grant in self._rows(unread, values)}
+        if not paths:
+            return
+        from daypass.edges.git.objects import blobs as read_blobs  # noqa: PLC0415  (see contents)
+
+        read = read_blobs(self._git, paths, limit=_LONGEST)
+        found = [(bytes.fromhex(oid), self._read_subject(paths[oid], raw)) for oid, raw in read]
+        with self._transaction() as database:
+            database.executemany("insert or ignore into subjects values (?, ?)", found)
 
     def receipts(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[Receipt, ...]:
         """Return the receipts about a resource, or about grants, in order."""
@@ -315,8 +336,8 @@ def _about(receipt: Receipt) -> set[tuple[str, str]]:
     return set()
 
 
-def _step(row: tuple[int, bytes, str, bytes, bytes, str | None]) -> Step:
-    position, commit, grant, old, new, _ = row
+def _step(row: tuple[Any, ...]) -> Step:
+    position, commit, grant, old, new = row[:5]
     return Step(position, Oid(commit.hex()), GrantId(grant), _oid(old), _oid(new))
 
 
