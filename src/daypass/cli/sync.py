@@ -36,9 +36,11 @@ def sync(obj: dict[str, Any], remote: str, take: tuple[int, ...]) -> int:
     joined = sharing.run(take)
     for what, moves in (("Brought", joined.here), ("Pushed", joined.there)):
         click.echo(f"{what}: {_named(moves)}")
-    for where in joined.left_behind:
-        say(f"daypass: {where} has local changes in the way and still shows main as it was before")
-        say("  hint: put them aside, then `git reset --hard main`")
+    for branch, where, why in joined.left_behind:
+        say(
+            f"daypass: {where} has {why} in the way and still shows {branch} as it was before",
+            f"  hint: put that aside, then `git reset --hard {branch}`",
+        )
     for error in joined.aside:
         say(f"daypass: {error.message}", f"  hint: {error.hint}")
     return int(ExitCode.PARTIAL if joined.aside else ExitCode.OK)

@@ -8,12 +8,12 @@ says beside its event (author, time, message, parents) agrees with it, so that a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from daypass.core.approval import Account, Merge, Pull, Review
-from daypass.core.errors import EdgeError
+from daypass.core.errors import DaypassError, EdgeError, MissingError
 from daypass.core.grant import Oid
 from daypass.edges.forge import records
 from daypass.edges.forge.records import Event, corrupt
@@ -183,6 +183,19 @@ def read_each(git: Git, numbers: Iterable[int], root: str = HEADS) -> Iterator[t
                     break  # what the reader was answered may not be read to its end
 
 
+def lost(number: int, names: Collection[str]) -> EdgeError | None:
+    """Return the error for a record of which nothing is found though one of these refs is its own, else None."""
+    kind = next((kind for kind in ("done", "open") if f"daypass/{kind}/{number}" in names), "")
+    return corrupt(number, "its ref names an object that is missing", kind) if kind else None
+
+
+def absent(git: Git, number: int) -> DaypassError:
+    """Return the error for a pull request of which nothing is found."""
+    names = {f"daypass/open/{n}" for n in open_numbers(git)} | {f"daypass/done/{n}" for n in _numbers(git, DONE)[0]}
+    missing = MissingError(f"there is no pull request {number}", hint="`daypass status` lists the open ones")
+    return lost(number, names) or missing
+
+
 def open_numbers(git: Git) -> tuple[int, ...]:
     """Return the numbers of the open pull requests, in order; 0 among them where a ref there is none."""
     numbers, wrong = _numbers(git, OPEN)
@@ -217,7 +230,7 @@ def next_number(git: Git, main: str) -> int:
 
 def _tracked(git: Git) -> dict[int, str]:
     """Return the numbers that remotes had when they were last looked at, and where each stands."""
-    places = ("refs/remotes/*/daypass/open/", "refs/remotes/*/daypass/done/")
+    places = ("refs/remotes/*/daypass/open/*", "refs/remotes/*/daypass/done/*")
     names = git.text("for-each-ref", "--format=%(refname)", *places).splitlines()
     found = ((name.rpartition("/")[2], name) for name in names)
     return {int(last): name for last, name in found if _NUMBER.fullmatch(last)}

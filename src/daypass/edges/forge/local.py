@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory, Subject
-from daypass.core.errors import ConflictError, EdgeError, MissingError, RefusedError, UsageError
+from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
 from daypass.core.finding import near
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import format_instant
@@ -26,6 +26,7 @@ from daypass.edges.forge.chain import (
     OPEN,
     Chain,
     Link,
+    absent,
     chain_reader,
     fold,
     next_number,
@@ -303,10 +304,8 @@ class LocalForge:
     def _chain(self, number: int) -> Chain:
         with chain_reader(self._git) as reader:
             found = reader.read(number)
-        if found is None and number in open_numbers(self._git):
-            raise records.corrupt(number, "its ref names an object that is missing")
         if found is None:
-            raise MissingError(f"there is no pull request {number}", hint="`daypass status` lists the open ones")
+            raise absent(self._git, number)
         return found
 
     def _open_chain(self, number: int) -> Chain:

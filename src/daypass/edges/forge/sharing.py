@@ -15,7 +15,7 @@ from pathlib import Path
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, UsageError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forge.chain import HEADS, Chain, numbered, read_each
+from daypass.edges.forge.chain import HEADS, Chain, lost, numbered, read_each
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import sync_worktree
 from daypass.edges.shown import shown
@@ -36,7 +36,8 @@ class Joined:
     here: Moves = field(default_factory=dict)
     there: Moves = field(default_factory=dict)
     aside: list[EdgeError] = field(default_factory=list)
-    left_behind: list[Path] = field(default_factory=list)
+    left_behind: list[tuple[str, Path, str]] = field(default_factory=list)
+    """Branches that moved while their work tree could not: branch, work tree, what is in the way there."""
 
 
 class Sharing:
@@ -145,7 +146,8 @@ class Sharing:
         ]
         ours, others = dict(read_each(self._git, differ)), dict(read_each(self._git, differ, self._root))
         for number in differ:
-            kept, said = self._join_request(number, ours[number], others[number], number in take)
+            sides = (ours[number] or lost(number, mine), others[number] or lost(number, theirs))
+            kept, said = self._join_request(number, *sides, number in take)
             if said is not None:
                 joined.aside.append(said)
                 self._refuse_half(joined, ours[number], said)
@@ -167,10 +169,12 @@ class Sharing:
                 f"`git ls-remote {self._remote}` shows which: `git push {self._remote} --delete {_OURS}open/{number}`"
             )
             return None, EdgeError(f"{place} at {self._remote} was not brought: {theirs.message}", hint=hint)
-        if isinstance(mine, EdgeError):
+        if isinstance(mine, EdgeError) and not (take and theirs):
             return None, EdgeError(f"what is here of #{number} was not pushed: {mine.message}", hint=mine.hint)
-        if mine is None or theirs is None:
-            return mine or theirs, None
+        if isinstance(mine, EdgeError) or mine is None:
+            return theirs, None
+        if theirs is None:
+            return mine, None
         ours, others = ({link.oid for link in chain.links} for chain in (mine, theirs))
         if mine.tip in others:
             return theirs, None
@@ -215,7 +219,8 @@ class Sharing:
         gone = self._refs(self._root)
         wanted = [name for name in self._trunks if name in there]
         specs = [f"+{HEADS}{name}:{self._root}{name}" for name in (*wanted, f"{_OURS}*")]
-        options = ("--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+        # Without the refspecs of its settings: a mirror's would write over the refs of this clone.
+        options = ("--quiet", "--prune", "--refmap=", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
         self._talk("fetch", *options, self._remote, *specs)
         lost = {
             f"{self._root}{name}": (gone[name], ABSENT) for name in self._trunks if name in gone and name not in there
@@ -231,8 +236,9 @@ class Sharing:
         if joined.here:
             self._git.update_refs(_full(joined.here), reason=f"daypass: sync {self._remote}")
         for name, (old, new) in joined.here.items():
-            if name in trees and not sync_worktree(Git(trees[name]), old, new):
-                joined.left_behind.append(trees[name])
+            why = sync_worktree(Git(trees[name]), old, new) if name in trees else ""
+            if why:
+                joined.left_behind.append((name, trees[name], why))
 
     def _checked_out(self) -> dict[str, Path]:
         told = self._git.text("for-each-ref", "--format=%(refname) %(worktreepath)", HEADS).splitlines()

@@ -169,3 +169,13 @@ def test_a_remote_that_is_gone_is_an_error_with_a_hint(first: Access) -> None:
     first.git("remote", "set-url", "origin", str(first.top.parent / "gone.git"))
     said = first.run("sync", expect=1)
     assert "remote origin cannot be used" in said.err
+
+
+def test_local_changes_in_the_way_are_said(first: Access) -> None:
+    second = _clone(first)
+    first.write("note", "theirs")
+    first.commit("note")
+    first.run("sync")
+    second.write("note", "mine")
+    assert f"{second.top} has local changes in the way and still shows main as it was before" in second.run("sync").err
+    assert (second.top / "note").read_text() == "mine"
