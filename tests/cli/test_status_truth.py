@@ -91,3 +91,13 @@ def test_a_fresh_grant_of_what_another_gave_opens_it_or_goes_on_with_it(access: 
     assert f"goes on by another grant, until {T('16:01')}" in said
     assert second in said
     assert "window moved" not in said
+
+
+def test_policies_that_do_not_read_are_named(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    _edit(access, "policies/rules/access.yaml", "resource.environment", "resource.enviroment", "a typing error")
+    said = access.run("status", "--at", T("10:07"), expect=14)
+    assert "main's policies do not read, so nothing is given" in said.err
+    assert "policies/rules/access.yaml:5:11: there is no variable or function 'resource.enviroment'" in said.err
+    assert "1 granted" in said.out

@@ -280,6 +280,7 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
             say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.PARTIAL)
     say_paused(site.policy)
+    codes += _say_broken(site.policy)
     claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
     live = sorted(
         (a for a in site.standing.admitted() if not claims[a.grant].ended(instant)),
@@ -301,6 +302,17 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     holdings = site.standing.holdings
     click.echo(view(waiting, live, holdings, instant, merged, refused, notes, unread, claims, denied), nl=False)
     return int(worst(codes))
+
+
+def _say_broken(policy: Any) -> list[ExitCode]:
+    """Say that main's policies do not read, and by which access ends then."""
+    from daypass.cli.apply import finding_line
+
+    if not policy.broken:
+        return []
+    say("daypass: main's policies do not read, so nothing is given, and access ends by the last ones that did:")
+    say(*(f"  {finding_line(finding)}" for finding in policy.broken))
+    return [ExitCode.PARTIAL]
 
 
 _STATUS_PATIENCE = 5.0
