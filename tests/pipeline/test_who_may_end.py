@@ -333,3 +333,25 @@ def test_a_branch_in_the_way_of_an_end_is_named_with_what_removes_it(access: Acc
     assert f"branch 'daypass/{verb}' stands in the way" in said
     access.git(*said.rpartition(": git ")[2].split())
     assert "Merged #2" in access.run(*asked, "--at", T("10:31"), acting="bob").out
+
+
+@pytest.mark.parametrize("broken", ["daypass.yaml", "directory/people.yaml"])
+def test_the_emergency_stop_works_and_passes_the_brake_while_policies_do_not_read(access: Access, broken: str) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.write(f"policies/{broken}", "{{{{")
+    access.commit("break")
+    stop = ("revoke", "--subject", "alice", "--now", "--reason", "stolen", "--at", T("10:30"))
+    access.run(*stop, acting="alice", expect=11)
+    said = access.run(*stop, acting="bob", expect=14).out
+    assert "  revoked  " in said  # the reason that no brake holds back
+    assert "end-unentitled" not in access.run("audit", "verify", "--at", T("10:31"), expect=None).out
+
+
+def test_a_removal_without_standing_is_named_though_policies_did_not_read(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.write("policies/directory/people.yaml", "{{{{")
+    access.commit("break")
+    by_deleting(access, f"grants/{grant}.yaml", email="erin@example.com")
+    access.run("gate", "2", "--at", T("10:41"), expect=12)

@@ -73,7 +73,7 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
     instant = site.instant(at, writes=True)
     me = site.acting_handle()
     found = pipeline.find(
-        site.history, site.policy, site.standing, main=site.main, subject=subject, resource=resource, by=me, at=instant
+        site.history, site.ends_by, site.standing, main=site.main, subject=subject, resource=resource, by=me, at=instant
     )
     _refuse_nothing(found, subject, resource)
     pull = pipeline.stop(

@@ -172,6 +172,13 @@ class Site:
         """The policies at the tip of main."""
         return self.policy_at(self.tip)
 
+    @property
+    def ends_by(self) -> Policy:
+        """The last policies of main that read: they say who people are, and who may take access away."""
+        from daypass.pipeline.policies import last_read
+
+        return last_read(self.history, self.policy_at, self.tip)
+
     @cached_property
     def settings(self) -> Settings:
         """The settings of main."""
@@ -230,7 +237,7 @@ class Site:
     def _open_forge(self) -> Forge:
         settings = self.settings
         if settings.forge_kind == "github":
-            return self.hub.forge(self.policy.catalogue.directory)
+            return self.hub.forge(self.ends_by.catalogue.directory)
         if settings.forge_kind != "local":
             raise InvalidError(
                 f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: github, local"
@@ -239,7 +246,7 @@ class Site:
 
         return LocalForge(
             self.repository,
-            self.policy.catalogue.directory,
+            self.ends_by.catalogue.directory,
             main=self.main,
             acting=self.acting,
             unsigned=settings.limits.unsigned,

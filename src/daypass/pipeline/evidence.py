@@ -148,7 +148,7 @@ def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verd
 
 
 def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime) -> Verdict:
-    alone = item.ending is None or ends_alone(proposal.policy, item.ending, evidence.pull, at)
+    alone = item.ending is None or ends_alone(proposal.ends_by, item.ending, evidence.pull, at)
     if item.decision is None or item.grant is None:
         judgement = None if alone or item.ending is None else _owner_judges(item.ending, proposal, evidence, at)
         return Verdict(item, judgement, _stranger_problems(evidence.pull))
@@ -240,7 +240,7 @@ def ended_by(body: Retirement, proposal: Proposal, pull: Pull, verdict: Verdict 
 
     Nothing is said of it where the policies did not read then: they say who may.
     """
-    if proposal.policy.broken:
+    if proposal.ends_by.broken:
         return body
     errors = [finding.code for finding in proposal.findings if finding.is_error]
     lack = errors[0] if errors else ""
@@ -251,7 +251,7 @@ def ended_by(body: Retirement, proposal: Proposal, pull: Pull, verdict: Verdict 
     ending = verdict.item.ending if verdict is not None else None
     by = pull.opened_by.handle
     stops = not lack and ending is not None and is_revocation(pull)
-    revoked = stops and ending is not None and by in may_revoke(proposal.policy.catalogue, ending, at)
+    revoked = stops and ending is not None and by in may_revoke(proposal.ends_by.catalogue, ending, at)
     return replace(body, pull=pull.number, by=by, lack=lack, revoked=revoked)
 
 
@@ -262,7 +262,12 @@ def _owner_judges(ending: Ending, proposal: Proposal, evidence: Evidence, at: da
         return Need(source=OWNERS, at_least=1, eligible=frozenset(owners(policy.catalogue, ending, when)))
 
     return _judge(
-        [need(proposal.policy, at)], proposal, evidence, "", at, lambda then, review: Then((need(then, review.at),))
+        [need(proposal.ends_by, at)],
+        replace(proposal, policy=proposal.ends_by),
+        evidence,
+        "",
+        at,
+        lambda then, review: Then((need(then, review.at),)),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from daypass.core.catalogue import TargetSettings
-from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import canonical
+from daypass.core.grant import Oid, canonical
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
 from daypass.ports import Entry, History
 
@@ -72,3 +73,26 @@ def fitted(policy: Policy, fits: Fits) -> Policy:
             except (EdgeError, InvalidError) as error:
                 unfit[resource.name, role.name] = error.message
     return replace(policy, unfit=unfit) if unfit else policy
+
+
+_LOOK_BACK = 100
+"""So many steps of main that changed policies are gone back over for the last ones that read."""
+
+
+def last_read(history: History, policy_at: Callable[[Oid], Policy], tip: Oid, since: Oid | None = None) -> Policy:
+    """Return the policies of a commit of main; while they do not read, the last ones before that did.
+
+    Access ends by them, and they say who may end it. ``since`` is where to look first. Where none are found, what came
+    last is returned, by which nothing ends but windows.
+    """
+    policy = policy_at(tip)
+    for start in dict.fromkeys((since, None)) if policy.broken else ():
+        try:
+            steps = (s for s in history.landings(start, tip) if any(c.path.startswith(f"{FOLDER}/") for c in s.changes))
+            for step in reversed(deque(steps, _LOOK_BACK)):
+                earlier = policy_at(step.parents[0]) if step.parents else policy
+                if not earlier.broken:
+                    return earlier
+        except RefusedError:  # the history that is here was cut
+            return policy
+    return policy

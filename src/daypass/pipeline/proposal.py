@@ -23,6 +23,7 @@ from daypass.core.policy.ending import Ending
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.duplicates import Ended, has_ended, proposed_duplicates
+from daypass.pipeline.policies import last_read
 from daypass.ports import Change, History
 
 
@@ -51,7 +52,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A pull request's head against its base. ``policies`` are the changed paths below ``policies/`` and elsewhere."""
+    """A pull request's head against its base. ``others`` are the changed paths that are no grants.
+
+    ``read`` are the last policies of main that read, where the base's do not: they say who may end access.
+    """
 
     base: Oid
     head: Oid
@@ -59,6 +63,12 @@ class Proposal:
     others: tuple[str, ...]
     findings: tuple[Finding, ...]
     policy: Policy
+    read: Policy | None = None
+
+    @property
+    def ends_by(self) -> Policy:
+        """The policies that say who may take access away."""
+        return self.read or self.policy
 
     @property
     def denied(self) -> bool:
@@ -145,13 +155,14 @@ def read_proposal(
     if excess:
         return Proposal(base, head, (), others, (excess,), policy)
     findings = [*_mixed(grants, others), *worded]
-    items, more = _items(history, policy, grants, asked, at, trace=trace)
+    read = last_read(history, policy_at, base)
+    items, more = _items(history, (policy, read), grants, asked, at, trace=trace)
     findings += more
     over = asked.ended or partial(has_ended, asked.admission, policy, at)
     findings += proposed_duplicates(history, base, grants, items, over, neighbours=neighbours)
     findings += _moved(policy_at(root), policy, items)
     findings += _conflicts(history, root, base, grants) if neighbours else ()
-    return Proposal(base, head, items, others, ordered(findings), policy)
+    return Proposal(base, head, items, others, ordered(findings), policy, read)
 
 
 def _conflicts(history: History, root: Oid, base: Oid, changes: Iterable[Change]) -> Iterable[Finding]:
@@ -223,7 +234,13 @@ def _messages(history: History, root: Oid, head: Oid) -> list[Finding]:
 
 
 def _items(
-    history: History, policy: Policy, changes: list[Change], asked: Asked, at: datetime, *, trace: bool
+    history: History,
+    policies: tuple[Policy, Policy],
+    changes: list[Change],
+    asked: Asked,
+    at: datetime,
+    *,
+    trace: bool,
 ) -> tuple[tuple[Item, ...], list[Finding]]:
     findings: list[Finding] = []
     for change in changes:
@@ -242,7 +259,7 @@ def _items(
     for change in changes:
         if change.path in bad:
             continue
-        item = _item(change, contents, policy, asked, at, trace=trace)
+        item = _item(change, contents, policies, asked, at, trace=trace)
         if isinstance(item, Item):
             items.append(item)
         else:
@@ -251,18 +268,25 @@ def _items(
 
 
 def _item(
-    change: Change, contents: Mapping[Oid, bytes], policy: Policy, asked: Asked, at: datetime, *, trace: bool
+    change: Change,
+    contents: Mapping[Oid, bytes],
+    policies: tuple[Policy, Policy],
+    asked: Asked,
+    at: datetime,
+    *,
+    trace: bool,
 ) -> Item | tuple[Finding, ...]:
+    policy, read = policies
     name = grant_id(change.path)
     old = _old_grant(change, contents)
     proof = asked.admission(name) if not change.added else None
     window = proof.window if proof is not None else None
     if change.deleted:
-        return Item(name, "remove", change.new, None, old, None, _ending(policy, name, change, old, proof, at))
+        return Item(name, "remove", change.new, None, old, None, _ending(read, name, change, old, proof, at))
     new = read_grant(change.path, contents[change.new])
     if not isinstance(new, Grant):
         return new
-    ending = _ending(policy, name, change, old, proof, at)
+    ending = _ending(read, name, change, old, proof, at)
     if old is not None and asked.proved(name, change.old) and narrows(old, window, new):
         return Item(name, "narrow", change.new, new, old, None, ending)
     kind = "new" if change.added else "widen"

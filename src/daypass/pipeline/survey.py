@@ -5,7 +5,6 @@ Holds no way to write (invariant 11).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -36,6 +35,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.retry import failed_before, rest
 from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
 from daypass.pipeline.denied import Deny, deny_nothing
+from daypass.pipeline.policies import last_read
 from daypass.pipeline.readings import PATIENCE, Aside, observe
 from daypass.pipeline.recovery import recover, with_recovered
 from daypass.ports import ForgeReader, History, Memory, TargetReader
@@ -479,24 +479,10 @@ def claims_on(history: History, policy_at: PolicyAt, standing: Standing, tip: Oi
     return {c.grant: replace(c, blocked=invalid.get(c.grant, c.blocked)) for c in claims}
 
 
-_LOOK_BACK = 100
-"""So many steps of main that changed policies are gone back over for the last ones that read."""
-
-
 def _last_read(history: History, policy_at: PolicyAt, standing: Standing, tip: Oid) -> Policy:
-    """Return main's policies; while they do not read, the last ones before that did: access ends by them.
-
-    Where none are found, what came last is returned, by which nothing ends but windows.
-    """
-    policy = policy_at(tip)
+    """Return main's policies; while they do not read, the last ones before that did: access ends by them."""
     since = Oid(standing.main) if standing.main and history.find(standing.main) is not None else None
-    for start in dict.fromkeys((since, None)) if policy.broken else ():
-        steps = (s for s in history.landings(start, tip) if any(c.path.startswith(_POLICIES) for c in s.changes))
-        for step in reversed(deque(steps, _LOOK_BACK)):
-            earlier = policy_at(step.parents[0]) if step.parents else policy
-            if not earlier.broken:
-                return earlier
-    return policy
+    return last_read(history, policy_at, tip, since)
 
 
 _POLICIES = "policies/"
