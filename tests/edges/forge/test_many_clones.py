@@ -168,6 +168,16 @@ def test_taking_gives_up_nothing_but_a_forked_record(here: World, there: World) 
     assert [pull.branch for pull in there.forge().open_pulls()] == ["a", "b"]
 
 
+def test_taking_puts_the_other_record_in_the_place_of_a_damaged_one(here: World) -> None:
+    _open(here, "a")
+    _sync(here)
+    _damage_event(here, "open")
+    (error,) = _sync(here).aside
+    assert error.message.startswith("what is here of #1 was not pushed")
+    assert _sync(here, 1).aside == []
+    assert here.forge().pull(1).branch == "a"
+
+
 def test_local_changes_in_the_way_are_left_and_said(here: World, there: World) -> None:
     _open(here, "a")
     _merge(here, 1)
@@ -229,6 +239,29 @@ def test_the_commands_that_mend_a_damaged_record_do(
     command = restore.split(";")[0].replace("REMOTE", str(there.top))
     subprocess.run(["git", *shlex.split(command)], cwd=here.top, check=True, timeout=60)
     assert here.forge().pull(1).branch == "a"
+
+
+def test_the_name_of_a_branch_runs_nothing_where_a_hint_is_copied(here: World, there: World, origin: World) -> None:
+    name = "daypass/x;touch${IFS}made"
+    for world, path in ((here, "grants/db/a.yaml"), (there, "grants/db/b.yaml")):
+        world.branch(name, path=path)
+    origin.git.run("update-ref", "refs/heads/daypass/open/$(touch${IFS}made)", origin.tip())
+    _sync(there)
+    hints = [error.hint for error in _sync(here).aside]
+    assert any(f"git branch -D '{name}'" in hint for hint in hints)
+    assert any("--delete 'daypass/open/$(touch${IFS}made)'" in hint for hint in hints)
+
+
+@pytest.mark.parametrize("kind", ["open", "done"])
+def test_a_damaged_record_at_the_remote_is_named_with_the_command_that_deletes_it_there(
+    here: World, origin: World, kind: str
+) -> None:
+    origin.git.run("update-ref", f"refs/heads/daypass/{kind}/3", origin.tip())
+    (error,) = _sync(here).aside
+    assert error.message.startswith(f"daypass/{kind}/3 at origin was not brought")
+    command = error.hint.split(": ")[1]
+    subprocess.run(shlex.split(command), cwd=here.top, check=True, timeout=60)
+    assert _sync(here).aside == []
 
 
 def test_a_record_that_ends_nowhere_is_no_reason_to_stop_the_others(here: World, there: World) -> None:

@@ -8,6 +8,7 @@ for having come this way: whoever reads it proves it as before.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,8 +98,8 @@ class Sharing:
         else:
             raise ConflictError(
                 f"{name} here and at {self._remote} do not continue one another, so nothing was moved",
-                hint=f"`git log --oneline --graph {name} {self._remote}/{name}` shows where they part; the later one gives "
-                "way, then run the command again",
+                hint=f"`git log --oneline --graph {name} {_typed(self._remote)}/{name}` shows where they part; "
+                "the later one gives way, then run the command again",
             )
 
     def _join_branches(
@@ -131,7 +132,7 @@ class Sharing:
         said = shown(name)
         return EdgeError(
             f"branch {said} here and at {self._remote} do not continue one another; it was left as it is on both sides",
-            hint=f"`git branch -D {said}` gives up what is here, `git push {self._remote} --delete {said}` what is there",
+            hint=f"`git branch -D {_typed(name)}` gives up what is here, `{self._deletion(name)}` what is there",
         )
 
     def _join_requests(
@@ -164,11 +165,10 @@ class Sharing:
     ) -> tuple[Chain | None, EdgeError | None]:
         """Return the record that stands on both sides from now on, or why there is none."""
         if isinstance(theirs, EdgeError):
-            place = f"{_OURS}open/{number} or {_OURS}done/{number}"
-            hint = (
-                f"`git ls-remote {self._remote}` shows which: `git push {self._remote} --delete {_OURS}open/{number}`"
-            )
-            return None, EdgeError(f"{place} at {self._remote} was not brought: {theirs.message}", hint=hint)
+            kind = "done" if f"{HEADS}{_OURS}done/" in theirs.hint else "open"
+            name = f"{_OURS}{kind}/{number}"
+            hint = f"restore it there from another clone, or delete it: {self._deletion(name)}"
+            return None, EdgeError(f"{name} at {self._remote} was not brought: {theirs.message}", hint=hint)
         if isinstance(mine, EdgeError) and not (take and theirs):
             return None, EdgeError(f"what is here of #{number} was not pushed: {mine.message}", hint=mine.hint)
         if isinstance(mine, EdgeError) or mine is None:
@@ -185,7 +185,7 @@ class Sharing:
         return None, self._forked(mine, theirs)
 
     def _forked(self, mine: Chain, theirs: Chain) -> EdgeError:
-        number, branch = mine.number, shown(mine.links[0].event.fields["branch"])
+        number, branch = mine.number, _typed(mine.links[0].event.fields["branch"])
         if mine.links[0].oid == theirs.links[0].oid:
             what = f"#{number} went on here and at {self._remote} in different ways"
             after = "gives up what happened here: then do it again"
@@ -198,7 +198,7 @@ class Sharing:
                 hint=f"put main back to {self._remote}/{self._trunks[0]} before anything is applied, delete "
                 f"{_OURS}done/{number}, then run the command again",
             )
-        return EdgeError(what, hint=f"`daypass sync {self._remote} --take {number}` {after}")
+        return EdgeError(what, hint=f"`daypass sync {_typed(self._remote)} --take {number}` {after}")
 
     def _refuse_half(self, joined: Joined, mine: Chain | EdgeError | None, said: EdgeError) -> None:
         """Push no main whose latest merges have no record there: nobody could prove them."""
@@ -206,9 +206,12 @@ class Sharing:
         if done and self._trunks[0] in joined.there:
             raise ConflictError(f"{said.message}; nothing was moved", hint=said.hint)
 
+    def _deletion(self, name: str) -> str:
+        return f"git push {_typed(self._remote)} --delete {_typed(name)}"
+
     def _no_pull(self, name: str, there: bool) -> EdgeError:
         said = shown(name)
-        remove = f"git push {self._remote} --delete {said}" if there else f"git update-ref -d {HEADS}{said}"
+        remove = self._deletion(name) if there else f"git update-ref -d {_typed(f'{HEADS}{name}')}"
         return EdgeError(f"{said} is no pull request and was left where it is", hint=f"`{remove}` deletes it")
 
     # Moving
@@ -276,7 +279,7 @@ class Sharing:
         telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "!"))] or lines or [""]
         return EdgeError(
             f"remote {self._remote} cannot be used: {shown(telling[0])}",
-            hint=f"`git ls-remote {self._remote}` must work without being asked for a password",
+            hint=f"`git ls-remote {_typed(self._remote)}` must work without being asked for a password",
         )
 
 
@@ -300,6 +303,11 @@ def _more(git: Git, theirs: Iterable[str], mine: Iterable[str]) -> bool:
     asked = "\n".join([*theirs, *(f"^{oid}" for oid in mine), ""])
     found = git.attempt("rev-list", "--max-count=1", "--ignore-missing", "--stdin", stdin=asked.encode())
     return bool(found.stdout.strip())
+
+
+def _typed(name: str) -> str:
+    """Write a name as it is typed in a shell: whoever may push a branch chooses its name, and hints are copied."""
+    return shlex.quote(shown(name))
 
 
 def _full(moves: Moves) -> Moves:
