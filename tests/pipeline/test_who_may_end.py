@@ -355,3 +355,20 @@ def test_a_removal_without_standing_is_named_though_policies_did_not_read(access
     access.commit("break")
     by_deleting(access, f"grants/{grant}.yaml", email="erin@example.com")
     access.run("gate", "2", "--at", T("10:41"), expect=12)
+
+
+def test_a_request_that_gives_a_grant_to_somebody_else_says_whose_access_it_takes(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.git("switch", "-q", "-c", "mine", "main")
+    path = f"grants/{grant}.yaml"
+    access.write(path, (access.top / path).read_text().replace("subject: alice", "subject: erin"))
+    access.commit("wider", email="erin@example.com")
+    access.git("switch", "-q", "main")
+    said = access.run("request", "--branch", "mine", "--at", T("10:30"), acting="erin").out
+    assert f"Opened #2: Replace {grant}" in said
+    assert "takes away access of alice that this file gives now" in said
+    site, at = Site(access.top), parse_instant(T("10:31"))
+    found = look(site.history, site.forge, site.policy_at, site.standing, 2, main=site.main, at=at)
+    told = comment_text(report_of(site.history, site.standing, found, at=at))
+    assert "It takes away access of `alice` that this file gives now." in told

@@ -14,14 +14,14 @@ from daypass.pipeline.proposal import Item
 if TYPE_CHECKING:
     from daypass.pipeline.gate import Gated
 
-_VERBS = {"new": "grant", "widen": "widen", "narrow": "narrow", "remove": "remove"}
+_VERBS = {"new": "grant", "widen": "widen", "replace": "replace", "narrow": "narrow", "remove": "remove"}
 _ODD = re.compile(r"[^A-Za-z0-9./_-]")
 _NAMED = 4
 
 
 def title_of(items: Sequence[Item]) -> str:
     """Say everything that grants of a request do: ``Grant orders-db/alice-1, remove 20 grants``."""
-    kinds = {kind: [item.id for item in items if item.kind == kind] for kind in _VERBS}
+    kinds = {kind: [item.id for item in items if _does(item) == kind] for kind in _VERBS}
     parts = [
         f"{_VERBS[kind]} {plain_name(ids[0]) if len(ids) == 1 else f'{len(ids)} grants'}"
         for kind, ids in kinds.items()
@@ -29,6 +29,11 @@ def title_of(items: Sequence[Item]) -> str:
     ]
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
+
+
+def _does(item: Item) -> str:
+    """Return what an item does; one that gives access and takes other access away with it replaces a grant."""
+    return "replace" if item.kind == "widen" and item.ending is not None else item.kind
 
 
 def plain_name(grant: GrantId) -> str:

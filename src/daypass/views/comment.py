@@ -205,6 +205,8 @@ def _section(report: Any, verdict: Any) -> str:
     catalogue = report.found.proposal.policy.catalogue
     item, judgement = verdict.item, verdict.judgement
     parts = [_grant_table(catalogue, item.grant)] if item.grant is not None else []
+    if item.decision is not None and item.ending is not None:
+        parts.append(f"It takes away access of {code(item.ending.subject)} that this file gives now.")
     if item.decision is None:
         if judgement is None:
             parts.append("It only takes access away, so nobody needs to approve it.")

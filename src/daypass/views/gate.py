@@ -54,6 +54,8 @@ def _verdict_lines(verdict: Any) -> list[str]:
         lines += finding_text(problem, "  ").split("\n")
     if item.decision is None and verdict.judgement is None:
         return [*lines, "  takes access away; nobody needs to approve it"]
+    if item.decision is not None and item.ending is not None:
+        lines.append(f"  takes away access of {item.ending.subject} that this file gives now")
     lines += [f"  {line}" for line in _decision_lines(item.decision)]
     if verdict.judgement is None:
         if item.decision.automatic and not item.decision.denials:
