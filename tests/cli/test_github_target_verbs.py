@@ -188,7 +188,7 @@ def test_of_a_team_that_was_made_anew_nobody_can_tell_until_somebody_settles_it(
     assert "expected one of --adopt and --write-off" in said.err
     said = access.run("ledger", "settle", name, "--adopt", "--reason", " ", *again, expect=2)
     assert "expected a reason" in said.err
-    said = access.run("ledger", "settle", "dba-team/nobody", "--adopt", "--reason", "looked", *again, expect=1)
+    said = access.run("ledger", "settle", "dba-team/nobody", "--adopt", "--reason", "looked", *again, expect=2)
     assert f"there is doubt about {name}" in said.err
     said = access.run("ledger", "settle", f"grants/{name}.yaml", "--write-off", "--reason", "team was rebuilt", *again)
     assert "Settled: 101 on dba-team is written off" in said.err

@@ -98,7 +98,7 @@ def test_where_the_settings_refuse_it_nobody_acts_without_a_key(access: Access, 
     assert said.code != 0
     assert "not signed with their key" in said.out  # the request itself proves nothing about who asks
     assert "approved by bob for" not in said.out
-    refused = access.run("approve", number, "--at", T("10:03"), acting="bob", expect=1)
+    refused = access.run("approve", number, "--at", T("10:03"), acting="bob", expect=11)
     assert "the directory has no SSH key of bob, and limits.unsigned refuses what nobody signed" in refused.err
     told = access.run("check").out
     assert "cannot approve (limits.unsigned): alice, bob, carol, dave, erin [unsigned-approvers]" in told
@@ -119,11 +119,26 @@ def test_init_takes_the_founders_signing_key_and_refuses_what_nobody_signed(
     monkeypatch.setenv("DAYPASS_KEYS", str(tmp_path / "keys"))
     _configured(monkeypatch, **{"gpg.format": "ssh", "user.signingkey": f"{key}.pub"})
     there = Access(tmp_path)
-    there.run("init", "access")
+    said = there.run("init", "access")
     top = Access(tmp_path / "access")
     assert public in (top.top / "policies/directory/people.yaml").read_text()
     assert "unsigned: refuse" in (top.top / "policies/daypass.yaml").read_text()
     assert "cannot approve (limits.unsigned): colleague" in top.run("check").out
+    assert "daypass --as olga request --subject olga" in said.out
+    words = (
+        "request",
+        "--resource",
+        "example-db",
+        "--role",
+        "readonly",
+        "--for",
+        "1h",
+        "--reason",
+        "trying daypass out",
+    )
+    refused = top.run(*words, acting="colleague", expect=11)
+    assert "the directory has no SSH key of colleague, and limits.unsigned refuses" in refused.err
+    assert "0 open" in top.run("status").out
 
 
 def test_init_without_a_signing_key_lets_check_say_who_can_be_played(

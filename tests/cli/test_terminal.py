@@ -101,6 +101,7 @@ def test_what_is_named_and_not_there_is_bad_usage_for_every_verb(access: Access)
         ("explain", "grants/orders-db/nope.yaml"),
         ("extend", "orders-db/nope", "--for", "1h"),
         ("end", "orders-db/nope"),
+        ("ledger", "settle", "orders-db/nope", "--adopt", "--reason", "rebuilt"),
         ("audit", "history", "--grant", "orders-db/nope"),
         ("audit", "access", "--resource", "nope"),
         ("can", "alice", "nope", "readonly"),
@@ -145,6 +146,32 @@ def test_a_bad_answer_is_asked_for_again_and_the_others_are_kept(access: Access)
     file = access.git("show", f"{head}:{access.git('diff', '--name-only', 'main', head)}")
     assert "purpose: incident" in file
     assert "ticket: INC-1" in file
+
+
+def test_a_subject_whom_nobody_knows_is_asked_for_again(access: Access) -> None:
+    code, shown = _answer(
+        access, "--as", "alice", "request", "--at", T("10:00"),
+        lines=["alcie", "staging", "deploy", "none", "1h", "This one is long enough", "alice"],
+    )  # fmt: skip
+    assert code == 0, shown
+    assert "there is no subject 'alcie' in the directory" in shown
+    assert "Opened #1: Grant alice deploy on staging for 1h" in shown
+
+
+def test_what_is_closed_already_is_bad_usage(access: Access) -> None:
+    number = access.ask(T("10:00"))
+    access.run("close", number, "--at", T("10:01"), acting="alice")
+    assert (
+        f"#{number} is closed already" in access.run("close", number, "--at", T("10:02"), acting="alice", expect=2).err
+    )
+
+
+def test_a_branch_that_did_not_move_takes_no_approvals_away(access: Access) -> None:
+    number = access.ask(T("10:00"))
+    branch = access.git("for-each-ref", "--format=%(refname:short)", "refs/heads/daypass/request")
+    said = access.run("request", "--branch", branch, "--at", T("10:01"), acting="alice")
+    assert f"#{number} is open at this commit already" in said.out
+    assert "no longer count" not in said.out
 
 
 def test_where_nobody_can_answer_the_missing_option_is_named(access: Access) -> None:

@@ -18,7 +18,7 @@ from daypass.core.window import Span, Window, format_duration
 from daypass.pipeline.propose import Wish
 
 _ASKED_AS = {"duration": "for", "too-long": "for", "beyond-retention": "for", "beyond-engagement": "for"}
-_ASKED_AS |= {"ticket-missing": "ticket"}
+_ASKED_AS |= {"ticket-missing": "ticket", "unknown-subject": "subject"}
 """What is asked for again where a finding's field or a denial's code has another name."""
 
 

@@ -123,7 +123,12 @@ def init(
     click.echo(
         next_steps(hosting, founding.key_path)
         if hosting
-        else _next_steps(directory, example, founding.at if simulated_clock else None)
+        else _next_steps(
+            directory,
+            example,
+            founding.at if simulated_clock else None,
+            founding.person()[0] if founding.signing_key() else "",
+        )
     )
 
 
@@ -141,8 +146,9 @@ def _settings(text: str, signer: str, simulated_clock: bool) -> str:
     return text
 
 
-def _next_steps(directory: Path, example: bool, at: datetime | None) -> str:
-    subject, resource = ("alice", "orders-db") if example else ("colleague", "example-db")
+def _next_steps(directory: Path, example: bool, at: datetime | None, signer: str) -> str:
+    """Say what to type first. Where only what is signed counts, only ``signer`` ("" where it does not) can ask."""
+    subject, resource = ("alice", "orders-db") if example else (signer or "colleague", "example-db")
     moment = "" if at is None else f" --at {format_instant(at)}"
     go = "" if directory == Path() else f"  cd {shlex.quote(str(directory))}\n"
     return (

@@ -115,7 +115,7 @@ def _handles(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[An
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 fine, 1 the tool failed, 2 bad usage, 10 a file is invalid, 11 policy denies, "
-    "12 approvals missing, 13 there are changes, 14 done in part, 20 no (can), nothing to fetch (fetch).",
+    "12 approvals missing, 13 there are changes, 14 done in part, 20 no (can), nothing there (fetch, audit serial).",
 )
 @click.option(
     "-C",

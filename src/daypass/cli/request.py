@@ -68,6 +68,7 @@ def request(
     me = site.acting_handle()
     if branch:
         return _open_branch(site, branch, instant)
+    propose.refuse_unsigned(site.policy, site.forge.acting())
     given = {
         "subject": subject,
         "resource": resource,
@@ -171,6 +172,9 @@ def _open_branch(site: Any, branch: str, at: datetime) -> int:
         title = _title(site, branch, head, at)
         pull = site.forge.open(branch=branch, head=head, title=title, at=at)
         click.echo(f"Opened #{pull.number}: {pull.title}")
+    elif there.head == head:
+        pull = there
+        click.echo(f"#{pull.number} is open at this commit already: {pull.title}")
     else:
         pull = site.forge.push(there.number, head=head, at=at)
         click.echo(f"Updated #{pull.number}: {pull.title}; approvals of the earlier head no longer count")
@@ -194,6 +198,7 @@ def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     me = site.acting_handle()
+    propose.refuse_unsigned(site.policy, site.forge.acting())
     admission = site.standing.admission(GrantId(grant))
     if admission is None:
         raise UsageError(f"the ledger knows no live grant {grant}", hint="`daypass status` lists them; was it applied?")

@@ -149,6 +149,9 @@ def close(obj: dict[str, Any], number: int, reason: str, at: datetime | None) ->
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     me = site.acting_handle()
+    pull = site.forge.pull(number)
+    if pull.state != "open":
+        raise UsageError(f"#{number} is {pull.state} already", hint="`daypass status` lists the open ones")
     site.forge.close(number, reason=reason or f"closed by {me}", at=instant)
     click.echo(f"Closed #{number}: {reason or f'closed by {me}'}")
     return 0

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from daypass.core.errors import DeniedError
 from daypass.core.grant import Oid
 from daypass.core.window import format_instant
 
@@ -34,6 +35,14 @@ class Account:
     person: bool = True
     proved: bool = True
     signed: bool = True
+
+
+def unsigned_denial(handle: str) -> DeniedError:
+    """Return why nothing counts that somebody does of whom the directory has no SSH key (`limits.unsigned`)."""
+    return DeniedError(
+        f"the directory has no SSH key of {handle}, and limits.unsigned refuses what nobody signed",
+        hint=f"add the public key of {handle} to ssh_keys in policies/directory, and let git sign with it",
+    )
 
 
 @dataclass(frozen=True, slots=True)

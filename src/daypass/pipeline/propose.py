@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from daypass.core.approval import Pull
+from daypass.core.approval import Account, Pull, unsigned_denial
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.reading import read_grant
 from daypass.core.files.writing import grant_text, name_grant
@@ -57,6 +57,13 @@ def draft(
     if not isinstance(read, Grant):
         raise InvalidError("the request is not valid", read)
     return read, decide(policy, Request(read, requester, at, "new"), trace=True)
+
+
+def refuse_unsigned(policy: Policy, requester: Account) -> None:
+    """Raise DeniedError where nothing would prove who asks, and the settings let that count for nothing."""
+    settings = policy.catalogue.settings
+    if settings.forge_kind == "local" and settings.limits.unsigned == "refuse" and not requester.signed:
+        raise unsigned_denial(requester.handle)
 
 
 def request(

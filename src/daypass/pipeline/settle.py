@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from daypass.core.errors import RefusedError
+from daypass.core.errors import RefusedError, UsageError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Settled
 from daypass.core.ledger.standing import Standing
@@ -19,7 +19,8 @@ def settle(
 
     ``adopt``: whoever and whatever bears the names now is meant. Else what was given is written off, and no grant of the
     same access gives it any more. Of ``reason`` the receipts have the digest alone, since people write anything into it.
-    Raises RefusedError where there is no doubt about a grant, and where there is nothing to adopt.
+    Raises UsageError for a grant that gives nothing, RefusedError where there is no doubt about one, and where there is
+    nothing to adopt.
     """
     found: dict[Doubt, Settled] = {}
     for grant in grants:
@@ -29,6 +30,8 @@ def settle(
             hint = (
                 f"there is doubt about {', '.join(named)}" if named else "`daypass drift` lists what nobody can tell of"
             )
+            if not any(grant in row.grants for row in standing.holdings.values()):
+                raise UsageError(f"nothing is given by {grant} that the ledger knows", hint=hint)
             raise RefusedError(f"there is no doubt about {grant}: the targets tell what became of it", hint=hint)
         for doubt in doubts:
             found[doubt] = _settled(doubt, standing, adopt=adopt, by=by, reason=reason)

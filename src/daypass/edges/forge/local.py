@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from daypass.core.approval import Account, Merge, Pull, Review
+from daypass.core.approval import Account, Merge, Pull, Review, unsigned_denial
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
 from daypass.core.finding import near
@@ -167,7 +167,8 @@ class LocalForge:
     def review(self, number: int, *, commit: Oid, state: str, at: datetime, reason: str = "") -> Review:
         """Record a review by who is acting. Somebody else's review at the same time is no reason to fail.
 
-        Raises RefusedError for somebody whom the directory does not know, UsageError for a withdrawal of nothing,
+        Raises RefusedError for somebody whom the directory does not know, DeniedError for one whose word would count for
+        nothing because nobody signs it, UsageError for a withdrawal of nothing,
         ConflictError when ``commit`` is not the head.
         """
         if state not in records.REVIEWS:
@@ -179,10 +180,7 @@ class LocalForge:
                 hint="set `git config user.email` to the address that policies/directory has for you",
             )
         if self._refuses and not me.signed:
-            raise RefusedError(
-                f"the directory has no SSH key of {me.handle}, and limits.unsigned refuses what nobody signed",
-                hint="add your public key to ssh_keys in policies/directory, and let git sign with it",
-            )
+            raise unsigned_denial(me.handle)
         fields = {"commit": str(commit)} | ({"reason": reason} if reason and state == "rejected" else {})
         for attempt in range(_ATTEMPTS):
             chain = self._open_chain(number)
