@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from faults_world import FaultyWorld, on, two_targets
@@ -147,10 +147,15 @@ def test_whoever_has_seen_enough_waits_no_longer(scene: Scene) -> None:
     assert (scene.served(done), done.survey.late) == ([("embedded", True)], {"other"})
 
 
-def test_what_it_is_given_is_given_at_the_instant_of_its_answer(scene: Scene) -> None:
+def test_what_it_is_given_is_given_at_the_instant_of_its_answer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.quick.then = scene.slow.may.set
-    late = parse_instant(on("12:05"))
-    done = scene.world.apply("12:04", clock=lambda: late)
+    early, late = parse_instant(on("12:04")), parse_instant(on("12:05"))
+
+    def clock() -> datetime:
+        return late if scene.slow.may.is_set() else early
+
+    monkeypatch.setattr(FakeTarget, "clock", lambda _: clock())  # which agrees with ours
+    done = scene.world.apply("12:04", clock=clock)
     assert scene.served(done) == [("embedded", True)]  # at the other its window has ended meanwhile
     assert scene.slow.held == {}
 
