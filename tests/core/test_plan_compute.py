@@ -343,6 +343,16 @@ def test_only_the_digest_of_this_very_plan_lifts_the_brake() -> None:
     assert brake(stopped, removals=0, additions=0, confirmed=other.digest).held != ()
 
 
+def test_who_confirmed_another_plan_has_not_confirmed_this_one_however_small_it_is() -> None:
+    small, other = many(1, 1, 1, 1), many(3, 1, 5, 1)
+    found = brake(small, removals=5, additions=5, confirmed=other.digest)
+    assert (kinds(found.allowed), kinds(found.held)) == ("e", "amr")
+    assert found.message == "the brake holds: another plan than this one was confirmed"
+    assert brake(small, removals=5, additions=5, confirmed=small.digest).held == ()
+    nothing = many(0, 2, 0, 0)
+    assert brake(nothing, removals=5, additions=5, confirmed=other.digest).held == ()
+
+
 @given(*[st.integers(0, 4)] * 6)
 def test_the_brake_loses_nothing_keeps_the_order_and_never_holds_an_expiry(r, e, a, m, removals, additions) -> None:
     whole = many(r, e, a, m)

@@ -20,6 +20,8 @@ class Braked:
 def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> Braked:
     """Hold back a mass of changes (invariant 12). Expiry always passes; ``confirmed`` is the digest a person gave.
 
+    Who confirmed another plan than this one has not seen what this one opens and ends: none of it is done.
+
     Too many removals hold back everything else, since something is wrong with what main says. Too many additions hold
     back additions alone: a removal never waits for an addition (invariant 8). Only changes that open or end access
     count; telling a target again what it holds already does not.
@@ -32,10 +34,14 @@ def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> 
         )
     if given and len(given) > additions:
         problems.append(f"{len(given)} additions, where the settings allow {additions} at once")
-    if not problems or confirmed == plan.digest:
+    if confirmed == plan.digest:
         return Braked(plan.changes, ())
+    other = bool(confirmed) and bool(taken or given)
+    if not problems and not other:
+        return Braked(plan.changes, ())
+    problems = problems or ["another plan than this one was confirmed"]
     held = set(given)
-    if taken and len(taken) > removals:
+    if taken and (other or len(taken) > removals):
         held = {*taken, *(change for change in plan.changes if change.action is Action.ADD)}
     return Braked(
         tuple(change for change in plan.changes if change not in held),

@@ -214,7 +214,8 @@ class _Work:
         left = (self._first.removals_allowed - taken, self._first.additions_allowed - given)
         if any(part.braked for part in self._parts):
             left = (0, 0)
-        braked = brake(found.plan, removals=left[0], additions=left[1], confirmed=self._confirmed)
+        confirmed = self._confirmed if not self._parts else ""  # of targets that answered late nobody was shown a plan
+        braked = brake(found.plan, removals=left[0], additions=left[1], confirmed=confirmed)
         changes, held, why = _allowed(found, braked)
         self._parts.append(_Part(found, changes, held, why, braked=bool(braked.held)))
         return changes
