@@ -1,11 +1,6 @@
 """The same findings for people and for machines."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
-import time
 
 from driver import Access
 
@@ -119,29 +114,3 @@ def test_without_a_terminal_what_is_missing_is_named(access: Access) -> None:
     said = access.run("request", "--at", T("10:00"), acting="alice", expect=2)
     assert "--resource is missing" in said.err
     assert "orders-db" in said.err
-
-
-def test_on_a_terminal_what_is_missing_is_asked_for(access: Access) -> None:
-    command = [sys.executable, "-m", "daypass", "-C", str(access.top), "--as", "alice", "request", "--at", T("10:00")]
-    parent, child = pty.openpty()
-    process = subprocess.Popen(command, stdin=child, stdout=child, stderr=child, close_fds=True)
-    os.close(child)
-    for line in ("alice", "orders-db", "readonly", "2h", "Looking into duplicate charges"):
-        time.sleep(0.3)
-        os.write(parent, (line + "\n").encode())
-    seen = b""
-    while True:
-        try:
-            piece = os.read(parent, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        seen += piece
-    assert process.wait(timeout=30) == 0, seen.decode()
-    os.close(parent)
-    text = seen.decode()
-    assert "orders-db" in text
-    assert "at most 8h" in text
-    assert "Opened #1" in text
-    assert "needs  1 approval from group:security" in text

@@ -115,7 +115,7 @@ def _answer(access: Access, *arguments: str, lines: list[str]) -> tuple[int, str
     command = [sys.executable, "-m", "daypass", "-C", str(access.top), *arguments]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ) as process:
         os.close(theirs)
-        os.write(ours, "".join(f"{line}\n" for line in lines).encode())
+        os.write(ours, "".join(f"{line}\n" for line in lines).encode() + b"\x04")  # a further question ends it
         shown = b""
         while True:
             try:
@@ -137,6 +137,7 @@ def test_a_bad_answer_is_asked_for_again_and_the_others_are_kept(access: Access)
     assert code == 0, shown
     assert "'nope' is not one of" in shown
     assert "For (at most 1h)" in shown
+    assert "at most 8h  Read every table" in shown
     assert "expected at least 10 characters, got 9" in shown
     assert "9h is longer than the 1h that role admin of orders-db allows" in shown
     assert shown.count("Resource (") == 2
