@@ -1,12 +1,13 @@
 """Who can approve, and whether they are enough."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from policy_samples import AT, DIRECTORY, RULES, grant, policy, rules
 
-from daypass.core.policy.approvers import people
-from daypass.core.policy.decision import Request, approvers, decide
+from daypass.core.policy.approvers import people, shortage
+from daypass.core.policy.decision import Request, Requirement, approvers, decide
 from daypass.core.policy.probe import probe
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"
@@ -111,10 +112,19 @@ def test_an_approver_set_that_ran_empty_is_no_pass():
         (
             "no-approvers",
             "",
-            "nobody can give the approval from group:security: security has no people",
+            "nobody can give the approval from group:security: everybody in security has left",
             "add people to security in policies/directory",
         )
     ]
+
+
+def test_a_group_without_anybody_is_said_to_have_no_people():
+    empty = policy().catalogue
+    nobody = replace(
+        empty, directory=replace(empty.directory, groups={**empty.directory.groups, "security": frozenset()})
+    )
+    (found,) = shortage(nobody, grant(), "alice", (Requirement(1, "group:security"),), AT)
+    assert found[1] == "nobody can give the approval from group:security: security has no people"
 
 
 WITH_VERA = DIRECTORY.replace("members: [dan]", "members: [vera, dan]")

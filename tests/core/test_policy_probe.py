@@ -1,9 +1,11 @@
 """Rules that can never apply, that fail, and that name what is not there."""
 
+from dataclasses import replace
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from policy_samples import DIRECTORY, RESOURCE, SETTINGS, files, policy, rules, shown
+from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, rules, shown
 
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import read_policies
@@ -273,3 +275,27 @@ def test_people_with_keys_are_no_matter_and_many_are_counted():
     (told,) = [f for f in probe(policy(directory_people=crowd, daypass=SETTINGS)) if f.code == "unsigned-approvers"]
     assert "p0, p1, p2, p3, p4, p5, p6, p7 and 1 more" in told.message
     assert "dan" not in told.message
+
+
+def test_owners_none_of_whom_may_approve_are_pointed_at_with_the_true_cause():
+    hired = DIRECTORY.replace("carol: {", "carol: {employment: contractor, ").replace(
+        "bob: {", "bob: {employment: contractor, "
+    )
+    only = SETTINGS + "limits: {approvers: {employment: [employee]}, unsigned: accept}\n"
+    passes = "version: 1\nrules:\n  - {id: a, when: 'true', approve: automatically}\n"
+    told = probe(policy(rules_base=passes, directory_people=hired, daypass=only))
+    assert [(f.code, f.severity.value) for f in told] == [("requirement-unmeetable", "warning")] * 2
+    assert "none of the people of dba is engaged as limits.approvers asks (employee)" in told[0].message
+
+
+def test_owners_who_have_all_left_are_told_so():
+    left = DIRECTORY.replace("carol: {", "carol: {until: 2026-11-01, ").replace("bob: {", "bob: {until: 2026-11-01, ")
+    found = decide(policy(directory_people=left), Request(grant(), "alice", AT))
+    assert any("everybody in dba has left" in denial.message for denial in found.denials)
+
+
+def test_where_everybody_has_a_key_there_is_nobody_to_name():
+    found = policy(daypass=SETTINGS)
+    people = {name: replace(one, keys=("ssh-ed25519 …",)) for name, one in found.catalogue.directory.subjects.items()}
+    catalogue = replace(found.catalogue, directory=replace(found.catalogue.directory, subjects=people))
+    assert not [f for f in probe(replace(found, catalogue=catalogue)) if f.code == "unsigned-approvers"]

@@ -67,7 +67,14 @@ def test_the_registry_opens_it_from_the_environment(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "url", ["geheim@nowhere", "postgresql://daypass:geheim%ZZ@h/d", "postgresql://[::1:geheim/", "host='geheim"]
+    "url",
+    [
+        "geheim@nowhere",
+        "postgresql://daypass:geheim%ZZ@h/d",
+        "postgresql://[::1:geheim/",
+        "host='geheim",
+        "postgresql://daypass:geheim\udcff@127.0.0.1:1/x",  # a byte that is no text, as Python gives it
+    ],
 )
 def test_an_address_that_does_not_read_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(EdgeError) as refused:

@@ -90,9 +90,7 @@ def shortage(
     for requirement in requirements:
         every = people(catalogue, grant, requirement.source, at)
         if not every:
-            groups = ", ".join(_groups(catalogue, grant, requirement.source)) or requirement.source
-            message = f"nobody can give the approval from {requirement.source}: {groups} has no people"
-            found.append(("no-approvers", message, f"add people to {groups} in policies/directory"))
+            found.append(_nobody(catalogue, grant, requirement.source))
             continue
         more = people(catalogue, grant, requirement.escalate_to, at) if requirement.escalate_to else ()
         able = frozenset({*every, *more}) - {grant.subject, requester}
@@ -104,6 +102,24 @@ def shortage(
         message = f"the approvals needed ({sources}) must come from different people, and there are not enough"
         found.append(("too-few-approvers", message, "add people to the groups in policies/directory"))
     return found
+
+
+def _nobody(catalogue: Catalogue, grant: Grant, source: str) -> tuple[str, str, str]:
+    """Say why nobody can give a source's approval: it has no people, or none of them may approve."""
+    names = _groups(catalogue, grant, source)
+    groups = ", ".join(names) or source
+    handles = {handle for name in names for handle in catalogue.directory.groups.get(name, ())}
+    there = [
+        one for handle in handles if (one := catalogue.directory.subjects.get(handle)) is not None and one.is_person
+    ]
+    what = f"nobody can give the approval from {source}: "
+    if not there:
+        return ("no-approvers", f"{what}{groups} has no people", f"add people to {groups} in policies/directory")
+    if not any(_may_approve(catalogue, one) for one in there):
+        kinds = ", ".join(catalogue.settings.limits.approvers)
+        why = f"none of the people of {groups} is engaged as limits.approvers asks ({kinds})"
+        return ("no-approvers", f"{what}{why}", f"add such people to {groups}, or widen limits.approvers")
+    return ("no-approvers", f"{what}everybody in {groups} has left", f"add people to {groups} in policies/directory")
 
 
 def _too_few(requirement: Requirement, able: frozenset[str], out: set[str]) -> tuple[str, str, str]:

@@ -17,7 +17,7 @@ from daypass.core.policy.cel.expression import Condition, Failure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import SETTINGS, Policy
-from daypass.core.policy.rules import OWNERS, Rule
+from daypass.core.policy.rules import OWNERS, Requirement, Rule
 from daypass.core.policy.worlds import worlds_of
 from daypass.core.window import Span
 
@@ -59,12 +59,21 @@ def _unsigned(policy: Policy) -> Iterator[Finding]:
         yield Finding("unsigned-approvers", Place(SETTINGS), message, hint, Severity.WARNING)
 
 
+def _unowned(policy: Policy) -> Iterator[Finding]:
+    """Point at resources whose owners cannot approve: what no rule asks for or lifts is asked of one of them."""
+    asked = (Requirement(1, OWNERS),)
+    for name, resource in policy.catalogue.resources.items():
+        nobody = Grant(GrantId(""), "", name, "", "", Span(duration=timedelta(hours=1)))
+        for _, message, hint in shortage(policy.catalogue, nobody, "", asked, _ALWAYS):
+            yield Finding("requirement-unmeetable", Place(resource.file), message, hint, Severity.WARNING)
+
+
 def probe(policy: Policy) -> tuple[Finding, ...]:
     """Return what is wrong with rules that compile. Policies that are broken already are not tried."""
     if policy.broken:
         return ()
     known = _names(policy)
-    found: list[Finding] = [*_outsiders(policy), *_unsigned(policy)]
+    found: list[Finding] = [*_outsiders(policy), *_unsigned(policy), *_unowned(policy)]
     for rule in policy.rules.rules:
         for condition in rule.conditions:
             found += _unknown_names(condition, known)

@@ -52,7 +52,7 @@ def read_address(name: str, variable: str, url: str, tls: str) -> dict[str, Any]
     """
     try:
         found: dict[str, Any] = dict(conninfo.conninfo_to_dict(url))
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeError):  # the environment may hold bytes that are no text
         # libpq's own message quotes the value, which holds the password.
         raise EdgeError(
             f"target {name}: the value of {variable} is no address of a PostgreSQL server",
