@@ -73,7 +73,11 @@ def test_what_a_target_can_mean_passes(access: Access, kind: str, privilege: str
 @pytest.mark.parametrize(
     ("kind", "options", "told"),
     [
-        ("postgres", ", databse: orders", "target other has an option 'databse'; kind postgres knows: databases, tls"),
+        (
+            "postgres",
+            ", databse: orders",
+            "target other has an option 'databse'; kind postgres knows: databases, expected, tls",
+        ),
         ("postgres", ", tls: off", "target other: expected tls to be one of verify, off-on-loopback, got 'off'"),
         ("postgres", ", databases: orders", "target other: expected databases to be a list of names, got 'orders'"),
         ("github", ", app_id_env: ID", "target other names no credential, half of one or two"),

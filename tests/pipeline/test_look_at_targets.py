@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import GrantId
@@ -23,13 +25,10 @@ def held(principal: str, target: str = "one") -> Entitlement:
 
 
 def standing(*ours: Entitlement, begun: Entitlement | None = None) -> Standing:
-    made = Standing()
-    for one in ours:
-        made.holdings[one] = Holding(one, (GRANT,), NOW)
-    if begun is not None:
-        change = Intended(Action.ADD, begun, (GRANT,), Reason.WINDOW_OPENED, NOW, NOW)
-        made.pending[(Action.ADD, begun)] = change
-    return made
+    change = None if begun is None else Intended(Action.ADD, begun, (GRANT,), Reason.WINDOW_OPENED, NOW, NOW)
+    pending = {} if change is None else {(Action.ADD, begun): change}
+    holdings = {one: Holding(one, (GRANT,), NOW) for one in ours}
+    return cast("Standing", SimpleNamespace(holdings=holdings, pending=pending))
 
 
 @dataclass

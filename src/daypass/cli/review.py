@@ -334,5 +334,6 @@ def _at_targets(site: Any, live: set[Any], at: datetime) -> tuple[dict[Any, str]
     seen = Readings(targets, site.standing.holdings, at, begun).look(_STATUS_PATIENCE)
     for name, why in sorted(seen.unreadable.items()):
         say(f"daypass: target {name} was not looked at: {why}")
-    failing = notes_on(site.standing.failures, live, site.standing.holdings, at)
+    fails = notes_on(site.standing.failures, live, site.standing.holdings, at)
+    failing = {entitlement: note for entitlement, note in fails.items() if entitlement not in seen.offered}
     return failing | notes_of(seen, live), bool(failing or unknown_of(seen, live))
