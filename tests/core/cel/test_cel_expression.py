@@ -1,5 +1,6 @@
 """Compiling and evaluating conditions."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -329,3 +330,42 @@ def test_whatever_compiles_gives_true_false_or_a_failure(parts):
 
 def test_names_are_those_that_the_compiler_knows():
     assert set(KINDS) == {word.name for word in VOCABULARY}
+
+
+OF_AN_INSTANT = [
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+]
+"""https://github.com/google/cel-spec/blob/master/doc/langdef.md#abstract-types, those that take a zone."""
+
+
+@pytest.mark.parametrize("name", OF_AN_INSTANT)
+def test_what_cel_would_read_in_a_zone_of_the_machines_is_refused(name):
+    for zone in ('"localtime"', '"US/Pacific"', '"UTC"', '"+02:00"', '"../etc/localtime"', '""', "grant.reason"):
+        for at in ("request.opened_at", "dyn(request.opened_at)", 'timestamp("2026-11-20T10:00:00Z")'):
+            ((*_, code, message, hint),) = wrong(f"{at}.{name}({zone}) == 1")
+            assert code == "condition-invalid"
+            assert message == f"{name} takes no time zone here: CEL's own zones differ from machine to machine"
+            assert 'within_hours(request.opened_at, "Mon-Fri 08:00-19:00", "Europe/Berlin")' in hint
+    assert wrong(f"request.opened_at.{name}(dyn('UTC')) == 1")
+    assert wrong(f"[1].exists(x, request.opened_at.{name}('UTC') == x)")
+
+
+def test_an_instant_is_read_in_utc_whatever_the_machines_zone(monkeypatch):
+    parts = dict(zip(OF_AN_INSTANT, (2026, 10, 20, 19, 5, 323, 10, 0, 0, 0), strict=True))
+    for zone in ("Asia/Tokyo", "America/Los_Angeles"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        said = " && ".join(f"request.opened_at.{name}() == {value}" for name, value in parts.items())
+        assert condition(said).holds(FACTS) is True
+        assert condition('string(request.opened_at) == "2026-11-20T10:00:00Z"').holds(FACTS) is True
+    monkeypatch.undo()
+    time.tzset()

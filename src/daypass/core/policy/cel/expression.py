@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from cel_expr_python import cel
@@ -31,6 +32,24 @@ _TYPES = {
     Kind.DURATION: cel.Type.DURATION,
     Kind.TIMESTAMP: cel.Type.TIMESTAMP,
 }
+_ZONED: Mapping[str, str] = MappingProxyType(
+    {
+        "getFullYear": "timestamp_to_year_with_tz",
+        "getMonth": "timestamp_to_month_with_tz",
+        "getDate": "timestamp_to_day_of_month_1_based_with_tz",
+        "getDayOfMonth": "timestamp_to_day_of_month_with_tz",
+        "getDayOfWeek": "timestamp_to_day_of_week_with_tz",
+        "getDayOfYear": "timestamp_to_day_of_year_with_tz",
+        "getHours": "timestamp_to_hours_with_tz",
+        "getMinutes": "timestamp_to_minutes_with_tz",
+        "getSeconds": "timestamp_to_seconds_tz",
+        "getMilliseconds": "timestamp_to_milliseconds_with_tz",
+    }
+)
+"""What CEL would read with the machine's own files of zones, ``localtime`` and paths among them: it differs by machine."""
+_WITHOUT_ZONES = "stdlib:\n  exclude_functions:\n" + "".join(
+    f"  - {{name: {name}, overloads: [{{id: {overload}}}]}}\n" for name, overload in _ZONED.items()
+)
 _TOPIC = re.compile(r"ERROR: <input>:([0-9]+):([0-9]+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
@@ -150,7 +169,11 @@ def _environment(*, asked: bool) -> Any:
         parameters=[cel.Type.TIMESTAMP, cel.Type.STRING, cel.Type.STRING],
         impl=within_hours,
     )
-    return cel.NewEnv(variables=names, functions=[cel.FunctionDecl("within_hours", [overload])])
+    return cel.NewEnv(
+        config=cel.NewEnvConfigFromYaml(_WITHOUT_ZONES),
+        variables=names,
+        functions=[cel.FunctionDecl("within_hours", [overload])],
+    )
 
 
 def _put(place: Place, spread: Spread, offset: int) -> Place:
@@ -176,6 +199,9 @@ def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
     unknown = _UNDECLARED.match(message)
     if unknown is not None:
         name = unknown[1]
+        if name in _ZONED:
+            hint = f"{name}() alone reads the instant in UTC; for a zone use {FUNCTIONS['within_hours'][1].partition(': ')[2]}"
+            return offset, f"{name} takes no time zone here: CEL's own zones differ from machine to machine", hint
         # CEL points at the last dot of a dotted name; people look for where the name begins.
         begin = offset - name.rindex(".") if "." in name else offset
         begin = begin if text[begin : begin + len(name)] == name else offset
