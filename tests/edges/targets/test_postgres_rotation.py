@@ -27,11 +27,10 @@ GRANT readers TO daypass WITH ADMIN OPTION;
 """
 
 
-@pytest.fixture(
-    scope="module", params=versions(), ids=lambda programs: programs.split("/")[-3] if programs else "system"
-)
+@pytest.fixture(scope="module", params=versions(), ids=lambda version: version or "system")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Postgres]:
-    with server(programs=request.param) as made:
+    with server(version=request.param) as made:
+        assert made.boss("SHOW server_version")[0][0].startswith(request.param)
         yield made
 
 
