@@ -137,8 +137,9 @@ def test_a_lock_that_another_run_holds_is_named(access: Access) -> None:
     from daypass.edges.lock import exclusive
 
     access.grant(T("10:00"), T("10:05"))
-    with exclusive(Site(access.top).repository.state_dir / "apply.lock"):
+    lock = Site(access.top).repository.state_dir / "apply.lock"
+    with exclusive(lock):
         said = access.run("apply", "--at", T("10:06"), expect=1)
-        assert said.err == "daypass: another run is applying right now\n  hint: wait for it to end\n"
+        assert said.err == f"daypass: another run is applying right now\n  hint: wait for it to end; it holds {lock}\n"
         access.run("plan", "--at", T("10:06"))
     access.run("apply", "--at", T("10:06"))

@@ -242,7 +242,10 @@ def run_apply(
             enough=enough,
         )
         every = done.survey.policy.catalogue.settings.ledger_heartbeat
-        beat(site.books, done.survey, every=every, exit_code=int(done.exit_code), run=run)
+        try:
+            beat(site.books, done.survey, every=every, exit_code=int(done.exit_code), run=run)
+        except DaypassError as error:  # what was done before is told all the same
+            done.silent = f"no sign of life was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
         return done
 
 
@@ -272,6 +275,8 @@ def print_applied(done: Any, output: str, confirm: str = "") -> None:
     click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
     if not done.held:
         say_paused(found.policy)
+    if done.silent:
+        say(f"daypass: {done.silent}")
     if done.held_message and found.stuck is None:
         click.echo(f"daypass: {done.held_message}", err=True)
         paused = found.policy.catalogue.settings.limits.pause

@@ -14,7 +14,6 @@ from daypass.core.errors import (
     DeniedError,
     EdgeError,
     ExitCode,
-    LockedError,
     RefusedError,
     UsageError,
     worst,
@@ -201,8 +200,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             if number is not None:
                 raise
             say(f"#{each}: {error.message}; left open", *([f"  hint: {error.hint}"] if error.hint else []))
-            first = isinstance(error, ConflictError) and not isinstance(error, LockedError)
-            codes.append(ExitCode.OK if first else ExitCode.PARTIAL)
+            codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
     merged = not dry_run and any(found.merge is not None for found in results)
     if site.elsewhere and merged:

@@ -131,6 +131,8 @@ def _tell(done: Applied, at: datetime) -> None:
         _line(at, f"target {name} cannot be read: {why}")
     for refusal in done.survey.refusals:
         _line(at, f"refused {refusal.grant}: {refusal.message} [{refusal.code}]")
+    if done.silent:
+        _line(at, done.silent)
 
 
 def _line(at: datetime, text: str) -> None:

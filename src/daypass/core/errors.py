@@ -13,6 +13,7 @@ and is returned.
     │   └── BrakeError (1)     more changes at once than the settings allow
     ├── ConflictError (1)      somebody else was first; trying again may help
     └── EdgeError (1)          git, a forge or a target failed
+        ├── LockedError (1)    a lock is in the way, and its holder may live
         └── MissingError (2)   the pull request or commit that somebody named is not there
 """
 
@@ -113,12 +114,16 @@ class ConflictError(DaypassError):
     """Somebody else moved a ref first. Nothing was written; trying again may help."""
 
 
-class LockedError(ConflictError):
-    """A lock of git's is in the way, and nobody can tell that its holder is dead."""
-
-
 class EdgeError(DaypassError):
     """Git, a forge or a target failed."""
+
+
+class LockedError(EdgeError):
+    """A lock is in the way, and nobody can tell that its holder is dead. No lost race: trying again may never help."""
+
+    def __init__(self, message: str, *, hint: str = "", path: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
 
 
 class NoMergeError(EdgeError):

@@ -27,7 +27,9 @@ def exclusive(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConflictError("another run is applying right now", hint="wait for it to end") from None
+            raise ConflictError(
+                "another run is applying right now", hint=f"wait for it to end; it holds {path}"
+            ) from None
         except OSError as error:  # some network file systems know no locks
             raise EdgeError(f"the lock {path} cannot be taken: {error.strerror}") from error
         yield

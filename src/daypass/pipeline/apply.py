@@ -33,18 +33,22 @@ OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 
 @dataclass(slots=True)
 class Applied:
-    """What a run did. ``held`` are changes that were kept back, and ``held_message`` says why."""
+    """What a run did. ``held`` are changes that were kept back, and ``held_message`` says why.
+
+    ``silent`` says why it could leave no sign of life in the ledger, "" where it could or had none to leave.
+    """
 
     survey: Survey
     outcomes: list[Outcome] = field(default_factory=list)
     held: tuple[Intended, ...] = ()
     held_message: str = ""
+    silent: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
         """The worst of what was refused, held and failed."""
         codes = [self.survey.exit_code]
-        if self.held or any(not outcome.ok and not outcome.recovered for outcome in self.outcomes):
+        if self.silent or self.held or any(not outcome.ok and not outcome.recovered for outcome in self.outcomes):
             codes.append(ExitCode.PARTIAL)
         return worst(codes)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
-from daypass.core.errors import ConflictError, EdgeError
+from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.parts import Failure
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
@@ -196,10 +196,10 @@ class Carrier:
                 self._standing = self._books.append(
                     self._standing, list(outcomes), at=self._at, main=self._main, run=self._run
                 )
-            except ConflictError:
+            except (ConflictError, LockedError) as error:
                 if attempt == attempts - 1:
                     raise
-                self._overtaken = True
+                self._overtaken |= isinstance(error, ConflictError)
                 self._standing = self._books.load()
                 self._main = self._standing.main or self._main
             else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.approval import Pull
-from daypass.core.errors import ConflictError, EdgeError, InvalidError, LockedError, RefusedError
+from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Claim, Entitlement
@@ -118,7 +118,7 @@ def close_stale(
             if not _asks(history, forge.pull(pull.number), main):
                 continue
             forge.close(pull.number, reason=why(pull), at=at)
-        except (EdgeError, LockedError, RefusedError) as error:
+        except (EdgeError, RefusedError) as error:
             stuck.append(f"#{pull.number} cannot be closed: {error.message}")
             continue
         except ConflictError:

@@ -17,7 +17,7 @@ def beat(books: Books, found: Survey, *, every: timedelta | None, exit_code: int
     """Leave a pulse when the ledger has been silent for ``every`` (None: never); say whether one was left.
 
     Where another run was first it has left a sign itself. A run that could not follow main leaves none: it has not done
-    what it is there for.
+    what it is there for. Raises LockedError where a lock keeps it from the ledger: nobody else left a sign then.
     """
     if every is None or found.stuck is not None:
         return False

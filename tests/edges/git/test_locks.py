@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from daypass.core.errors import LockedError
+from daypass.edges.forge.sharing import Sharing
 from daypass.edges.git import locks
 from daypass.edges.git.plumbing import Git
 from driver import Access
@@ -149,3 +150,70 @@ def test_a_work_tree_that_a_lock_holds_back_is_not_said_to_have_local_changes(ac
     said = access.run("gate", number, "--at", T("10:05"))
     assert f"{lock}, a lock of git's, in the way" in said.err
     assert "local changes" not in said.err
+
+
+def test_a_lock_that_keeps_a_run_from_its_sign_of_life_is_named(access: Access) -> None:
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text(encoding="utf-8")
+    access.write(path, text.replace("keys: [ledger.pub]", "keys: [ledger.pub], heartbeat: 1s"))
+    access.commit("Leave a pulse each second")
+    access.run("apply", "--at", T("10:00"))
+    lock = access.top / ".git/refs/heads/daypass-ledger.lock"
+    lock.touch()
+    said = access.run("apply", "--at", T("10:05"), expect=14)
+    assert f"no sign of life was left in the ledger: {lock} is in the way" in said.err
+    assert said.out, "what the run did is told all the same"
+    lock.unlink()
+    assert "sign of life" not in access.run("apply", "--at", T("10:06")).err
+
+
+def test_a_run_that_a_lock_keeps_from_the_ledger_names_it_at_once(access: Access, told: list[str]) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    lock = access.top / ".git/refs/heads/daypass-ledger.lock"
+    lock.touch()
+    began = time.monotonic()
+    assert f"rm {lock}" in access.run("apply", "--at", T("10:06"), expect=1).err
+    assert time.monotonic() - began < 10, "it is tried once, and not as a lost race"
+
+
+@LINUX
+def test_a_fetch_takes_over_what_a_dead_git_left_behind_and_names_what_it_cannot(
+    repository: Path, tmp_path: Path, told: list[str]
+) -> None:
+    git, there = Git(repository.parent), tmp_path / "there"
+    subprocess.run(["git", "init", "-q", "-b", "main", str(there)], check=True)
+    subprocess.run(
+        ["git", "-C", str(there), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"],
+        check=True,
+    )  # fmt: skip
+    git.run("remote", "add", "origin", str(there))
+    git.run("fetch", "-q", "origin")
+    git.run("update-ref", "refs/heads/main", "refs/remotes/origin/main")
+    git.run("update-ref", "-d", "refs/remotes/origin/main")
+    (repository / "refs/remotes/origin").mkdir(exist_ok=True)
+    lock = _old(repository / "refs/remotes/origin/main.lock")
+    sharing = Sharing(git, "origin", main="main", ledger="daypass-ledger")
+    sharing.run()
+    assert str(lock) in told[0]
+    git.run("update-ref", "-d", "refs/remotes/origin/main")
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    with pytest.raises(LockedError) as caught:
+        sharing.run()
+    assert f"rm {lock}" in caught.value.hint
+
+
+def test_a_lock_at_a_remote_is_no_lock_of_this_clone(repository: Path, tmp_path: Path, told: list[str]) -> None:
+    git, there = Git(repository.parent), tmp_path / "there.git"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(there)], check=True)
+    tree = git.text("hash-object", "-t", "tree", "-w", "--stdin")
+    commit = git.text("-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", "-m", "x", tree)
+    git.run("update-ref", "refs/heads/main", commit)
+    git.run("remote", "add", "origin", str(there))
+    lock = _old(there / "refs/heads/main.lock")
+    with pytest.raises(LockedError) as caught:
+        Sharing(git, "origin", main="main", ledger="daypass-ledger").run()
+    assert f"a lock of git's at origin is in the way: {lock}" == caught.value.message
+    assert "rm " not in caught.value.hint
+    assert lock.exists()
+    assert not told

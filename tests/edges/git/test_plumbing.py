@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.core.errors import ConflictError, EdgeError
+from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import isolation, plumbing
 from daypass.edges.git.plumbing import Git
@@ -123,9 +123,9 @@ def test_making_a_ref_that_exists_is_a_conflict(scene, commits):
         scene.git.update_refs({"refs/heads/main": (ABSENT, commits[1])}, reason="make")
 
 
-def test_a_locked_ref_is_a_conflict(scene, commits):
+def test_a_locked_ref_is_no_lost_race(scene, commits):
     (scene.folder / ".git/refs/heads/main.lock").touch()
-    with pytest.raises(ConflictError):
+    with pytest.raises(LockedError, match=r"main\.lock is in the way"):
         scene.git.update_refs({"refs/heads/main": (commits[0], commits[1])}, reason="move")
 
 

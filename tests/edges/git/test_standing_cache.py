@@ -28,7 +28,7 @@ from ledger_making import (
     retirement,
 )
 
-from daypass.core.errors import ConflictError, EdgeError, LedgerError
+from daypass.core.errors import ConflictError, EdgeError, LedgerError, LockedError
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.chain import Head, seal
 from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Refusal
@@ -366,13 +366,13 @@ def test_another_key_alone_believes_nothing(made, tmp_path):
     assert made.load().verified == 0
 
 
-def test_a_cache_that_another_run_is_writing_is_a_conflict(made, monkeypatch):
+def test_a_cache_that_another_run_is_writing_is_named(made, monkeypatch):
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
     made.load()
     made.write(life(5))
     other = sqlite3.connect(made.cache.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    assert refusal(made.load, ConflictError) == f"another run is writing {made.cache.path}"
+    assert refusal(made.load, LockedError) == f"another run is writing {made.cache.path}"
     other.execute("ROLLBACK")
     other.close()
     assert made.load().verified == 3
@@ -432,7 +432,7 @@ APPENDER = """
     sys.path.insert(0, {tests!r})
     from pathlib import Path
     from ledger_making import Made, admission
-    from daypass.core.errors import ConflictError
+    from daypass.core.errors import ConflictError, LockedError
     made = Made(Path({folder!r}), Path({key!r}), {public!r})
     first = int(sys.argv[1])
     lost = 0
@@ -441,7 +441,7 @@ APPENDER = """
             try:
                 made.append(made.load().standing, [admission(n)])
                 break
-            except ConflictError:
+            except (ConflictError, LockedError):
                 lost += 1
     print(lost)
 """

@@ -14,9 +14,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daypass.core.errors import ConflictError, DaypassError, EdgeError, UsageError
+from daypass.core.errors import ConflictError, DaypassError, EdgeError, LockedError, UsageError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forge.chain import HEADS, Chain, lost, numbered, read_each
+from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import sync_worktree
 from daypass.edges.shown import shown
@@ -263,12 +264,18 @@ class Sharing:
 
     def _talk(self, verb: str, *arguments: str) -> str:
         # A remote that was made to mirror takes no refs by name.
-        done = self._git.attempt("-c", f"remote.{self._remote}.mirror=false", verb, *arguments)
+        done = self._git.unlocked("-c", f"remote.{self._remote}.mirror=false", verb, *arguments)
         if done.returncode != 0:
             raise self._failed(done)
         return done.stdout.decode("utf-8", "replace")
 
     def _failed(self, done: subprocess.CompletedProcess[bytes]) -> DaypassError:
+        lock = lock_in(done.stderr, Path())
+        if lock is not None:  # there, since one of this clone has been named before
+            return LockedError(
+                f"a lock of git's at {self._remote} is in the way: {shown(str(lock))}",
+                hint="a git is at work there, or one that died left it behind: who keeps that repository can tell",
+            )
         lines = [line.strip() for line in (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").splitlines()]
         if any(late in line for line in lines for late in _LATE):
             which = next((shown(line) for line in lines if any(late in line for late in _LATE)), "")

@@ -23,10 +23,10 @@ _LOCK = re.compile(rb"Unable to create '([^\n]+?\.lock)': File exists")
 _PROCESSES = Path("/proc")
 
 
-def lock_in(errors: bytes) -> Path | None:
-    """Return the lock file that git's complaint names, None where it names none."""
+def lock_in(errors: bytes, folder: Path) -> Path | None:
+    """Return the lock file that git's complaint names, None where it names none; git stood in ``folder``."""
     found = _LOCK.search(errors)
-    return Path(os.fsdecode(found[1])) if found else None
+    return (folder / os.fsdecode(found[1])).resolve().parent / Path(os.fsdecode(found[1])).name if found else None
 
 
 def take_over(lock: Path, repository: Path, tell: Callable[[str], None]) -> bool:
@@ -57,6 +57,7 @@ def locked(lock: Path) -> LockedError:
     return LockedError(
         f"{lock} is in the way: a git is at work there, or one that died left it behind",
         hint=f"where no git is at work in this repository: rm {shlex.quote(str(lock))}",
+        path=str(lock),
     )
 
 

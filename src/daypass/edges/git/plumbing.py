@@ -90,12 +90,20 @@ class Git:
                 check=False,
             )
 
-    def unlocked(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-        """Do as `attempt`, again after each lock in the way that a dead git left behind."""
-        done = self.attempt(*arguments, stdin=stdin)
-        while (lock := lock_in(done.stderr)) is not None and take_over(lock, self.common_dir(), type(self).tell):
-            done = self.attempt(*arguments, stdin=stdin)
-        return done
+    def unlocked(
+        self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Do as `attempt`, again after each lock in the way that a dead git left behind.
+
+        Raises LockedError, which names it, where a lock of this repository stays: its holder may live.
+        """
+        while True:
+            done = self.attempt(*arguments, stdin=stdin, environment=environment)
+            lock = lock_in(done.stderr, self.folder) if done.returncode != 0 else None
+            if lock is None or not lock.is_relative_to(self.common_dir()):
+                return done
+            if not take_over(lock, self.common_dir(), type(self).tell):
+                raise locked(lock)
 
     def command(self, *arguments: str) -> list[str]:
         """Return the argument list that runs git here."""
@@ -182,16 +190,14 @@ class Git:
     def update_refs(self, moves: Mapping[str, tuple[Oid, Oid]], *, reason: str) -> None:
         """Move refs from old to new values, all or none; ABSENT as old means "must not exist", as new "delete".
 
-        Raises ConflictError when any ref does not stand at its old value: somebody else was first; LockedError, which is
-        one, where git's lock of a ref stays for longer than a second and its holder may live.
+        Raises ConflictError when any ref does not stand at its old value: somebody else was first; LockedError where
+        git's lock of a ref stays for longer than a second and its holder may live.
         """
         lines = ["start", *(_move(ref, old, new) for ref, (old, new) in moves.items()), "prepare", "commit", ""]
         done = self.unlocked(
             *DURABLE, *_WAIT, "update-ref", "--no-deref", "-m", reason, "--stdin", stdin="\n".join(lines).encode()
         )
         if done.returncode != 0:
-            if (lock := lock_in(done.stderr)) is not None:
-                raise locked(lock)
             in_the_way = _IN_THE_WAY.search(done.stderr)
             if in_the_way is not None:  # no later run gets past it: waiting would stop every end
                 name = in_the_way[1].decode(errors="replace").removeprefix("refs/heads/")

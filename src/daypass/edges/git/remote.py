@@ -52,6 +52,8 @@ class Remote:
     def fetch(self, *refspecs: str) -> None:
         """Bring refs here. Raises ConflictError where one has been rewritten there, EdgeError when it cannot be read.
 
+        So it does, as LockedError, where a lock of git's in this clone stays.
+
         A refspec without a plus moves a ref of ours forward only.
         """
         # Not quiet: which ref was refused is told only so.
@@ -125,7 +127,7 @@ class Remote:
         options = [argument for argument in arguments if argument.startswith("-")]
         rest = [argument for argument in arguments if not argument.startswith("-")]
         loopback = ("-c", "protocol.http.allow=always") if self.url.startswith("http:") else ()
-        return self._git.attempt(
+        return self._git.unlocked(
             *_SAFE, *self._this_address(), *loopback, verb, *options, "--", self.url, *rest, environment=self._access()
         )
 
@@ -166,11 +168,6 @@ class Remote:
     def _failed(self, what: str, errors: bytes) -> EdgeError:
         lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
         telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "!"))] or lines
-        locked = [line for line in lines if ".lock': File exists" in line]
-        if locked:  # a machine that was lost in the middle of a move leaves it behind, and every later run fails
-            return EdgeError(
-                f"{self.url} {what}: {locked[0]}", hint="if no other git is at work in this clone, remove that file"
-            )
         if any("could not read Username" in line or "Authentication failed" in line for line in lines):
             return EdgeError(
                 f"{self.url} {what}: the token was not accepted",

@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from daypass.core.errors import ConflictError, EdgeError
+from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.grant import Oid
-from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import DURABLE, Git
 from daypass.edges.git.reader import FOLDER_MODE, HASHES, Held, Reader, object_id, object_reader, parse_tree
 
@@ -100,12 +99,13 @@ def sync_worktree(git: Git, old: Oid, new: Oid) -> str:
     if top is None or old == new or git.find("HEAD") != new:
         return ""
     here, plain = Git(top), _without_filters(git)
-    here.attempt(*plain, "update-index", "-q", "--refresh")  # else a file that was only touched would seem changed
-    done = here.unlocked(*plain, "read-tree", "-m", "-u", old, new)
+    try:
+        here.unlocked(*plain, "update-index", "-q", "--refresh")  # else a file that was only touched would seem changed
+        done = here.unlocked(*plain, "read-tree", "-m", "-u", old, new)
+    except LockedError as error:
+        return f"{error.path}, a lock of git's,"
     if done.returncode == 0:
         return ""
-    if (lock := lock_in(done.stderr)) is not None:
-        return f"{lock}, a lock of git's,"
     if _IN_THE_WAY.search(done.stderr):
         return "local changes"
     raise EdgeError(f"git read-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}")

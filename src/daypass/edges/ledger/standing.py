@@ -23,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from daypass.core.errors import ConflictError, EdgeError, LedgerError
+from daypass.core.errors import EdgeError, LedgerError, LockedError
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.chain import Head, seal, verify_chain
 from daypass.core.ledger.receipt import Body, Receipt, envelope_digest
@@ -84,7 +84,7 @@ class StandingCache:
         """Verify what is new on the branch and return the standing.
 
         Raises LedgerError when the ledger is missing, broken, or no longer contains what was verified here before;
-        ConflictError when another run keeps the cache for a minute; EdgeError when it cannot be written.
+        LockedError when another run keeps the cache for a minute; EdgeError when it cannot be written.
         """
         verified, rebuilt = 0, ""
         with _explained(self.path):
@@ -223,7 +223,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) in _BUSY:
-            raise ConflictError(
+            raise LockedError(
                 f"another run is writing {path}", hint="wait for it to end and run the command again"
             ) from error
         raise EdgeError(f"{path} cannot be used: {error}", hint="it is a cache; it may be deleted") from error
