@@ -51,6 +51,11 @@ def test_init_where_another_branch_is_checked_out_writes_nothing(tmp_path: Path)
     assert "the branch that is checked out here is master" in said.err
     assert "git branch --move main" in said.err
     assert [path.name for path in made.top.iterdir()] == [".git"]
+    made.git("switch", "-q", "--detach")
+    said = made.run("init", ".", "--merge", "--example", expect=2)
+    assert "no branch is checked out here" in said.err
+    assert "hint: git switch -c main" in said.err
+    made.git("switch", "-q", "master")
     made.git("branch", "--move", "main")
     made.run("init", ".", "--merge", "--example")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -163,6 +164,14 @@ def test_an_unknown_remote_is_bad_usage(first: Access) -> None:
     said = first.run("sync", "upstream", expect=2)
     assert "this clone has no remote 'upstream'" in said.err
     assert "they are origin" in said.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_remote_of_another_user_is_named_as_such(first: Access) -> None:
+    os.chown(first.top.parent / "origin.git", 4321, 4321)
+    said = first.run("sync", expect=1)
+    assert "belongs to another user there" in said.err
+    assert "git config --global --add safe.directory FOLDER" in said.err
 
 
 def test_a_remote_that_is_gone_is_an_error_with_a_hint(first: Access) -> None:

@@ -143,31 +143,58 @@ def test_requirements_that_are_left_as_they_are_get_no_wheel_that_they_do_not_na
 
 def test_an_upgrade_writes_them_anew_for_a_person_to_commit(made: Access) -> None:
     settings = made.top / "policies/daypass.yaml"
+    made.git("switch", "-q", "-c", "upgrade")  # main takes nothing but what its owners reviewed
     made.write(KEPT[0], "mine\n")
-    made.write(".github/daypass/daypass-0.0.9-py3-none-any.whl", "older\n")
-    wheel = made.top / WHEEL
-    whole = wheel.read_bytes()
-    wheel.write_bytes(b"another build of the same version")
+    made.git("mv", WHEEL, ".github/daypass/daypass-0.0.9-py3-none-any.whl")
+    made.write(".gitignore", "*.whl\n")
     made.write(".schemas/grant.schema.json", "{}\n")
-    (made.top / ".github/workflows/drift.yml").unlink()
+    made.git("rm", "-q", ".github/workflows/drift.yml", "policies/purposes/incident.yaml")
     settings.write_text(
         settings.read_text(encoding="utf-8").replace(
             "{kind: embedded}", "{kind: embedded, path_env: ORDERS_DB, url_env: x y}"
         )
     )
     before = made.commit("Change them")
-    said = made.run("init", ".", "--merge", "--example", "--github", "acme/access", "--upgrade", expect=None)
-    changed = made.git("status", "--porcelain").splitlines()
-    assert {".github/daypass/run", ".schemas/grant.schema.json", ".github/workflows/apply.yml"} <= {
-        line[2:].strip() for line in changed
-    }
-    assert f"changed {KEPT[0]}: look at `git diff`, then commit it" in said.err
-    assert made.git("diff", "--name-only", before, "HEAD") == ".github/workflows/drift.yml"  # new ones alone
+    said = made.run("init", ".", "--merge", "--github", "acme/access", "--bot", BOT, "--upgrade")
+    assert (made.git("rev-parse", "HEAD"), "ledger" in said.out) == (before, False)
+    assert made.git("diff", "--no-renames", "--name-status").splitlines() == [
+        "D\t.github/daypass/daypass-0.0.9-py3-none-any.whl",
+        f"A\t{WHEEL}",
+        f"M\t{KEPT[0]}",
+        "M\t.github/workflows/apply.yml",
+        "A\t.github/workflows/drift.yml",
+        "M\t.github/workflows/expire.yml",
+        "M\t.schemas/grant.schema.json",
+    ]
+    assert {f"changed {KEPT[0]}", f"new     {WHEEL}"} <= set(said.err.splitlines())
     assert "ORDERS_DB: ${{ secrets.ORDERS_DB }}" in (made.top / KEPT[1]).read_text(encoding="utf-8")
-    assert wheel.read_bytes() == whole
-    assert "changed .github/daypass/daypass-0.0.9-py3-none-any.whl: look at" in said.err
-    assert [place.name for place in made.top.glob(".github/daypass/*.whl")] == [wheel.name]
     assert "x y" not in (made.top / KEPT[1]).read_text(encoding="utf-8")
+    made.git("commit", "-q", "--all", "-m", "Upgrade")
+    again = made.run("init", ".", "--merge", "--github", "acme/access", "--bot", BOT, "--upgrade")
+    assert "Everything is as this version of daypass writes it." in again.out
+    assert made.git("status", "--porcelain") == ""
+
+
+def test_an_upgrade_replaces_another_build_of_the_same_version(made: Access) -> None:
+    whole = (made.top / WHEEL).read_bytes()
+    (made.top / WHEEL).write_bytes(b"another build of the same version")
+    made.run("init", ".", "--merge", "--github", "acme/access", "--bot", BOT, "--upgrade")
+    assert (made.top / WHEEL).read_bytes() == whole
+
+
+def test_only_an_access_repository_is_upgraded(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    said = Access(tmp_path / "empty").run("init", ".", "--merge", "--github", "acme/a", "--upgrade", expect=2)
+    assert "there is no access repository in" in said.err
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_policies_that_their_people_took_out_do_not_come_back(made: Access) -> None:
+    made.git("rm", "-q", "policies/purposes/incident.yaml")
+    before = made.commit("Have no incidents")
+    said = made.run("init", ".", "--merge", "--github", "acme/access")
+    assert "0 files." in said.out
+    assert (made.git("rev-parse", "HEAD"), made.git("status", "--porcelain")) == (before, "")
 
 
 def test_a_repository_with_the_local_forge_moves_by_one_line(made: Access, access: Access) -> None:

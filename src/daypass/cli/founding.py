@@ -37,11 +37,17 @@ class Founding:
         if branch == "main":
             return
         if self.git.find("HEAD") is not None:  # said before anything is written
+            where = f"the branch that is checked out here is {branch}" if branch else "no branch is checked out here"
+            there = self.git.find("refs/heads/main") is not None
             raise UsageError(
-                f"the branch that is checked out here is {branch or 'none'}, and daypass keeps what is granted on main",
-                hint="git branch --move main, or check main out",
+                f"{where}, and daypass keeps what is granted on main",
+                hint="git switch main" if there else "git branch --move main" if branch else "git switch -c main",
             )
         self.git.run("symbolic-ref", "HEAD", "refs/heads/main")
+
+    def founded(self) -> bool:
+        """Whether an access repository is committed here already."""
+        return self.git.attempt("cat-file", "-e", "HEAD:policies/daypass.yaml").returncode == 0
 
     def person(self) -> tuple[str, str, str]:
         """Return (handle, name, email) of who git's configuration names. Raises UsageError when it names nobody."""
@@ -163,8 +169,13 @@ class Founding:
             *written,
         )
 
-    def open_ledger(self) -> None:
-        """Write the ledger's first receipt, unless there is a ledger."""
+    def show(self, written: list[str]) -> None:
+        """Let ``git diff`` show, and ``git commit --all`` take, files that are new, whatever a list says to ignore."""
+        if written:
+            self.git.run("-c", "core.safecrlf=false", "add", "--force", "--intent-to-add", "--", *written)
+
+    def open_ledger(self) -> bool:
+        """Write the ledger's first receipt, unless there is a ledger; return whether one was begun."""
         from daypass.cli.site import Site
 
         site = Site(self.top)
@@ -174,5 +185,7 @@ class Founding:
                 site.policy.broken,
                 hint="mend them and run init --merge",
             )
-        if not site.books.exists():
-            site.books.begin(at=self.at, main=site.tip)
+        if site.books.exists():
+            return False
+        site.books.begin(at=self.at, main=site.tip)
+        return True

@@ -90,7 +90,7 @@ class Moving:
         self.hosting = hosting
         self._upgrade = upgrade
         self._source = (top / "src" / "daypass" / "__init__.py").is_file()
-        self._generated: dict[str, str | bytes] = {}
+        self.generated: dict[str, str | bytes] = {}
         self._settings = top / "policies" / "daypass.yaml"
         if self._settings.is_symlink():
             raise UsageError(f"{self._settings} is a symbolic link", hint="put the file itself in its place")
@@ -108,7 +108,7 @@ class Moving:
         kept = not self._upgrade and (self.top / REQUIREMENTS).exists()
         wheel = {} if self._source or kept else wheel_file()
         schemas = {path: text for path, text in common.items() if path.startswith(".schemas/")}
-        self._generated = {**schemas, **pipeline, **wheel}
+        self.generated = {**schemas, **pipeline, **wheel}
         settings = settings_for(wanted["policies/daypass.yaml"], self.hosting)
         return {**common, **pipeline, **wheel, "policies/daypass.yaml": settings}
 
@@ -129,7 +129,7 @@ class Moving:
 
     def change(self, kept: list[str]) -> list[str]:
         """Change what init kept, where it was asked to; return the paths, which are for a person to commit."""
-        wanted = dict(self._generated) if self._upgrade else {}
+        wanted = dict(self.generated) if self._upgrade else {}
         if self._changed:
             wanted["policies/daypass.yaml"] = self._changed
         changed = self._outgrown() if self._upgrade else []
@@ -148,7 +148,7 @@ class Moving:
         others = [
             place
             for place in sorted((self.top / FOLDER).glob("daypass-*.whl"))
-            if f"{FOLDER}/{place.name}" not in self._generated
+            if f"{FOLDER}/{place.name}" not in self.generated
         ]
         for place in others:
             place.unlink()

@@ -7,7 +7,7 @@ from datetime import datetime
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,9 +15,16 @@ from daypass.cli.options import at_option, now
 from daypass.core.errors import UsageError
 from daypass.core.window import format_instant
 
+if TYPE_CHECKING:
+    from daypass.cli.founding import Founding
+    from daypass.cli.hosting import Moving
+
 _IGNORED = (
     "# Private keys never belong here; daypass keeps its own outside the repository.\n*.pem\n*.key\n.env\n.DS_Store\n"
 )
+
+
+_SETTINGS = "policies/daypass.yaml"
 
 
 @click.command()
@@ -58,7 +65,7 @@ _IGNORED = (
 @click.option(
     "--upgrade",
     is_flag=True,
-    help="With --github and --merge: write the workflows and schemas anew, for you to look at and commit.",
+    help="With --github and --merge: write workflows, wheel and schemas anew, and nothing else, for you to commit.",
 )
 @at_option
 @click.pass_obj
@@ -101,23 +108,28 @@ def init(
         )
     moving = Moving(top, hosting, upgrade=upgrade) if hosting else None
     founding = Founding(top, at=at or now())
+    if upgrade and moving:
+        _upgrade(founding, moving)
+        return
     founding.begin()
     wanted = template_files("example" if example else "plain", founding.person(), founding.signing_key())
-    text = _settings(wanted["policies/daypass.yaml"], signer, simulated_clock)
-    wanted["policies/daypass.yaml"] = _unsigned(text, signed=bool(founding.signing_key()))
+    if founding.founded():  # what its people took out of the templates is not theirs to get back
+        wanted = {path: text for path, text in wanted.items() if not path.startswith("policies/") or path == _SETTINGS}
+    text = _settings(wanted[_SETTINGS], signer, simulated_clock)
+    wanted[_SETTINGS] = _unsigned(text, signed=bool(founding.signing_key()))
     wanted["policies/ledger.pub"] = founding.key(signer, public_key)
     written, kept = founding.write(moving.files(wanted) if moving else wanted)
     changed = moving.change(kept) if moving else []
     kept += [path for path in changed if path not in kept]
     written += moving.form() if moving else []
     founding.commit(written)
-    founding.open_ledger()
+    begun = " and the ledger" if founding.open_ledger() else ""
     for path in kept:
         known = (
             "changed {}: look at `git diff`, then commit it" if path in changed else "kept    {} (it was there before)"
         )
         click.echo(known.format(path), err=True)
-    click.echo(f"Made {top}: {len(written)} files and the ledger.")
+    click.echo(f"Made {top}: {len(written)} files{begun}.")
     if founding.key_path:
         click.echo(f"The signing key is {founding.key_path} (mode 0600). Keep it where only the applier reads it.")
     click.echo(
@@ -129,6 +141,25 @@ def init(
             founding.at if simulated_clock else None,
             founding.person()[0] if founding.signing_key() else "",
         )
+    )
+
+
+def _upgrade(founding: Founding, moving: Moving) -> None:
+    """Write anew what daypass generates, on whatever branch is checked out, for a person to review and commit."""
+    if not founding.founded():
+        raise UsageError(
+            f"there is no access repository in {founding.top}", hint="`daypass init` without --upgrade makes one"
+        )
+    moving.files(template_files("plain", ("", "", "")))
+    written, kept = founding.write(moving.generated)
+    changed = moving.change([*kept, _SETTINGS])
+    founding.show(written)
+    for path in sorted([*written, *changed]):
+        click.echo(f"{'new    ' if path in written else 'changed'} {path}", err=True)
+    click.echo(
+        "Look at `git diff`, commit it on a branch and open a pull request: the owners of .github/ review it."
+        if written or changed
+        else "Everything is as this version of daypass writes it."
     )
 
 

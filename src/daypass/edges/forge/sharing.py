@@ -284,10 +284,11 @@ class Sharing:
                 hint="if somebody was first, run the command again; else its own rules forbid it",
             )
         telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "!"))] or lines or [""]
-        return EdgeError(
-            f"remote {self._remote} cannot be used: {shown(telling[0])}",
-            hint=f"`git ls-remote {_typed(self._remote)}` must work without being asked for a password",
-        )
+        hint = f"`git ls-remote {_typed(self._remote)}` must work without being asked for a password"
+        if "dubious ownership" in telling[0]:
+            hint = "its folder belongs to another user there; where you trust them, let git on that machine know: "
+            hint += "git config --global --add safe.directory FOLDER"
+        return EdgeError(f"remote {self._remote} cannot be used: {shown(telling[0])}", hint=hint)
 
 
 def behind(git: Git, *, main: str, ledger: str) -> tuple[str, ...]:
