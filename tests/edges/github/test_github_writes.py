@@ -6,7 +6,7 @@ import pytest
 from github_world import AT, BOT, GRANT, ROOT, World
 
 from daypass.core.approval import Account
-from daypass.core.errors import ConflictError, DaypassError, EdgeError, RefusedError, UsageError
+from daypass.core.errors import ConflictError, DaypassError, EdgeError, NoMergeError, RefusedError, UsageError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.github.api import ApiError
 
@@ -362,10 +362,10 @@ def test_a_head_that_has_moved_is_a_conflict(world: World) -> None:
     )
 
 
-def test_what_does_not_apply_to_main_is_a_conflict(world: World) -> None:
+def test_what_does_not_apply_to_main_is_refused(world: World) -> None:
     world.opened("alice")
     world.push("carol", "main", {GRANT: "carol's\n"})
-    fails(lambda: merge(world), ConflictError, "#1 was not merged: Pull Request is not mergeable")
+    fails(lambda: merge(world), NoMergeError, "GitHub's rules do not let #1 be merged: Pull Request is not mergeable")
 
 
 def test_what_the_rules_forbid_is_told_with_githubs_reason(world: World) -> None:
@@ -390,8 +390,8 @@ def test_a_merge_that_github_was_not_ready_for_is_sent_again(world: World) -> No
 def test_a_merge_that_github_is_never_ready_for_is_given_up(world: World) -> None:
     world.opened("alice")
     fault = world.double.faults.not_ready(times=99)
-    said = "#1 was not merged: Base branch was modified. Review and try the merge again."
-    fails(lambda: merge(world), ConflictError, said)
+    said = "GitHub's rules do not let #1 be merged: Base branch was modified. Review and try the merge again."
+    fails(lambda: merge(world), NoMergeError, said)
     assert fault.hits == 4
 
 
@@ -422,7 +422,42 @@ def test_a_draft_is_not_merged(world: World) -> None:
 def test_a_token_that_may_not_merge_is_told(world: World) -> None:
     world.opened("alice")
     world.double.faults.add("PUT", f"{ROOT}/pulls/1/merge", status=403, body={"message": "Must have push access"})
-    fails(lambda: merge(world), ApiError, f"GitHub answered 403 to PUT {ROOT}/pulls/1/merge: Must have push access")
+    hint = fails(lambda: merge(world), NoMergeError, "GitHub refused to merge #1 (403): Must have push access")
+    assert "docs/github.md" in hint
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 410, 422, 451])
+def test_a_merge_that_is_refused_is_a_refusal_whatever_its_status(world: World, status: int) -> None:
+    world.opened("alice")
+    world.double.faults.add("PUT", f"{ROOT}/pulls/1/merge", status=status, body={"message": "Not like this"})
+    with pytest.raises(NoMergeError, match="Not like this"):
+        merge(world)
+
+
+def test_a_rate_limit_and_a_token_that_ended_are_no_refusal_of_the_request(world: World) -> None:
+    world.opened("alice")
+    world.double.faults.secondary_limit("PUT", f"{ROOT}/pulls/1/merge", retry_after=3600)
+    world.double.faults.add("PUT", f"{ROOT}/pulls/1/merge", status=401, body={"message": "Bad credentials"})
+    for said in ("rate limit", "Bad credentials"):
+        with pytest.raises(ApiError, match=said):
+            merge(world)
+
+
+def test_a_refusal_after_main_moved_is_a_lost_race(world: World) -> None:
+    world.opened("alice")
+    world.double.faults.add(
+        "PUT", f"{ROOT}/pulls/1/merge", status=405, body={"message": "Pull Request is not mergeable"}
+    )
+    forge, old = world.forge("bob"), world.main()
+    sent = forge._api.send
+
+    def meanwhile(*words, **more):
+        world.push("carol", "main", {"x": "y\n"})
+        return sent(*words, **more)
+
+    forge._api.send = meanwhile
+    with pytest.raises(ConflictError, match="main stands at"):
+        forge.merge(1, head=world.head("wanted"), base=old, message="x", at=AT)
 
 
 @pytest.mark.parametrize("how", ["no_answer", "half_answer", "server_error"])

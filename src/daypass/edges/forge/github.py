@@ -40,8 +40,6 @@ _NO_WORKFLOWS = ("workflow", "not accessible by integration")
 """GitHub's words where a branch would move over a change of workflow files, without the permission for those."""
 
 _EVENTS: Mapping[str, str] = {"approved": "APPROVE", "rejected": "REQUEST_CHANGES"}
-_RACES = ("is not mergeable", "branch was modified")
-"""What GitHub says where main or the head has changed in the way of a merge, or is changing."""
 
 
 class GitHubForge(GitHubReader):
@@ -132,17 +130,14 @@ class GitHubForge(GitHubReader):
         GitHub binds the merge to the head. To main it cannot: the merge returned carries the commit that main really
         stood at. Where the answer is lost the pull request is read again, and nothing is sent twice; what GitHub was
         not ready for is sent again while main stands there. Raises ConflictError when head or main has moved,
-        NoMergeError with GitHub's reason where its rules forbid it.
+        NoMergeError with GitHub's reason where it refuses, whatever the status.
         https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request
         """
         title, _, rest = message.partition("\n")
         sent = {"sha": head, "merge_method": "squash", "commit_title": title, "commit_message": rest.strip("\n")}
         lost: ApiError | None = None
         for attempt in range(1, _MERGES + 1):
-            stands = self._remote.heads(MAIN).get(MAIN, ABSENT)  # git asks as freshly as the API does, at no call of it
-            if stands != base:
-                hint = "run the command again"
-                raise ConflictError(f"{MAIN} stands at {stands[:12]}, expected {base[:12]}", hint=hint)
+            self._check_main(base)
             try:
                 self._api.send("PUT", f"{self._root}/pulls/{number}/merge", sent)
                 break
@@ -151,6 +146,7 @@ class GitHubForge(GitHubReader):
                     lost = error
                     break
                 if not _not_ready(error) or attempt == _MERGES:
+                    self._check_main(base)  # a race that was lost is no refusal
                     raise _not_merged(number, error) from error
             self._api.pause(float(attempt))
         fields = self._merged(number, head, lost)
@@ -202,6 +198,13 @@ class GitHubForge(GitHubReader):
             raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
         if branch == MAIN:
             raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
+
+    def _check_main(self, base: Oid) -> None:
+        """Raise ConflictError unless main stands there. git asks as freshly as the API does, at no call of it."""
+        stands = self._remote.heads(MAIN).get(MAIN, ABSENT)
+        if stands != base:
+            hint = "run the command again"
+            raise ConflictError(f"{MAIN} stands at {stands[:12]}, expected {base[:12]}", hint=hint)
 
     def _stands_at(self, branch: str) -> Oid:
         """Return where a branch stands at GitHub, ABSENT where there is none."""
@@ -362,16 +365,16 @@ def _unsure(error: ApiError) -> bool:
 
 
 def _not_merged(number: int, error: ApiError) -> ConflictError | EdgeError:
-    """Return the error for a merge that GitHub refused: a lost race, or a reason."""
-    refused = error.status == HTTPStatus.METHOD_NOT_ALLOWED
-    words = error.said.lower()
-    if error.status == HTTPStatus.CONFLICT or (refused and any(race in words for race in _RACES)):
+    """Return the error for a merge that did not come about: a lost race, a refusal, or that nothing could be asked."""
+    if error.status == HTTPStatus.CONFLICT:
         return ConflictError(
             f"#{number} was not merged: {error.said}", hint="look at it again, or run the command again"
         )
-    if refused:
+    if error.limited or error.status in (0, HTTPStatus.UNAUTHORIZED):
+        return error
+    if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
         return NoMergeError(
             f"GitHub's rules do not let #{number} be merged: {error.said}",
             hint="see what the repository's rules ask for; `daypass doctor` reads them",
         )
-    return error
+    return NoMergeError(f"GitHub refused to merge #{number} ({error.status}): {error.said}", hint=error.hint)

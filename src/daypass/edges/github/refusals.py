@@ -28,12 +28,16 @@ _HINTS: Mapping[int, str] = {
 
 
 class ApiError(EdgeError):
-    """GitHub did not do what was asked. ``status`` is 0 where no whole answer came; ``said`` is GitHub's reason."""
+    """GitHub did not do what was asked. ``status`` is 0 where no whole answer came; ``said`` is GitHub's reason.
 
-    def __init__(self, message: str, *, status: int = 0, said: str = "", hint: str = "") -> None:
+    ``limited``: a rate limit turned it away, whatever was asked.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, said: str = "", hint: str = "", limited: bool = False) -> None:
         super().__init__(message, hint=hint or _HINTS.get(status, ""))
         self.status = status
         self.said = said
+        self.limited = limited
 
 
 def place(url: str) -> str:
@@ -104,6 +108,7 @@ def limit_error(verb: str, url: str, answer: Answer, pause: float) -> ApiError:
         status=answer.status,
         said=_said(answer),
         hint=f"run it again then; no request waits longer than {LONGEST_WAIT:.0f} s",
+        limited=True,
     )
 
 
