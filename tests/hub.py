@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -239,20 +240,26 @@ class Hub:
         """Return a clone of the repository, as that person (or the App) has it; main and the ledger are up to date."""
         folder = self.top / "clones" / name
         if not folder.exists():
-            folder.mkdir(parents=True)
-            git(folder, "init", "-q", "--initial-branch=main")
-            identify(folder, name)
+            shutil.copytree(once("clone", lambda made: git(made, "init", "-q", "--initial-branch=main")), folder)
             self._connect(folder, name)
-        git(folder, "fetch", "-q", "origin", "main", "+refs/heads/daypass-ledger:refs/heads/daypass-ledger")
-        if not git(folder, "status", "--porcelain"):
-            git(folder, "checkout", "-q", "-B", "main", "FETCH_HEAD")
+        shared = ("refs/heads/main", "refs/heads/daypass-ledger")
+        same = all(_at(folder / ".git", ref) == _at(self.repo.path, ref) != "" for ref in shared)
+        if not same or _on(folder) != shared[0]:
+            git(folder, "fetch", "-q", "origin", "main", f"+{shared[1]}:{shared[1]}")
+            if not git(folder, "status", "--porcelain"):
+                git(folder, "checkout", "-q", "-B", "main", "FETCH_HEAD")
         return folder
 
     def _connect(self, folder: Path, name: str) -> None:
         """Give a clone its remote, with the token of that person (of the platform's admin where nobody has that name)."""
         host = self.double.server_url.removeprefix("http://")
         token = self.tokens.get(name, self.tokens["olga"])
-        git(folder, "remote", "add", "origin", f"http://x-access-token:{token}@{host}/{REPOSITORY}.git")
+        with (folder / ".git" / "config").open("a", encoding="utf-8") as settings:
+            settings.write(
+                f"[user]\n\tname = {name.title()}\n\temail = {name}@example.com\n"
+                f'[remote "origin"]\n\turl = http://x-access-token:{token}@{host}/{REPOSITORY}.git\n'
+                "\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
+            )
 
     def grant(
         self,
@@ -455,6 +462,19 @@ def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
     )
     assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()
+
+
+def _at(place: Path, ref: str) -> str:
+    """Return what a ref of a git directory points at, "" where it cannot be told at a glance."""
+    try:
+        return (place / ref).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _on(folder: Path) -> str:
+    """Return the branch that a work tree is on."""
+    return (folder / ".git" / "HEAD").read_text(encoding="utf-8").strip().removeprefix("ref: ")
 
 
 def identify(folder: Path, name: str) -> None:

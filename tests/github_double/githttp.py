@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from github_double import auth, gitio, pushes
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from github_double.double import Double
 
 _PATH = re.compile(r"/([^/]+/[^/]+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack)")
+
+_offers: dict[tuple[Path, str, int], bytes] = {}
 
 
 def serve(hub: Double, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> tuple[Reply, bytes]:
@@ -76,8 +79,16 @@ def _backend(
         REMOTE_USER=login or "anonymous", REMOTE_ADDR="127.0.0.1", GIT_PROTOCOL=headers.get("git-protocol", ""),
         DOUBLE_RULES=rules,
     )  # fmt: skip
-    done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, check=False, env=env)
-    head, _, raw = done.stdout.partition(b"\r\n\r\n")
+    # What a server offers by the second version of the protocol depends on its settings alone.
+    fixed = service == "info/refs" and "git-upload-pack" in query and env["GIT_PROTOCOL"] == "version=2"
+    key = (repo.path, query, (repo.path / "config").stat().st_mtime_ns)
+    said = _offers.get(key) if fixed else None
+    if said is None:
+        command = ["git", "http-backend"]
+        said = subprocess.run(command, input=body, capture_output=True, check=False, env=env).stdout
+        if fixed:
+            _offers[key] = said
+    head, _, raw = said.partition(b"\r\n\r\n")
     reply = Reply(200 if head else 500)
     for line in head.decode().split("\r\n"):
         name, _, value = line.partition(": ")

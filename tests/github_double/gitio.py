@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,14 +61,28 @@ def environment(**more: str) -> dict[str, str]:
 def run(
     path: Path, *arguments: str, stdin: bytes = b"", check: bool = True, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run git in a bare repository. Raises GitError when it fails, unless told not to check."""
-    done = subprocess.run(
-        ["git", "-C", str(path), *arguments], input=stdin, capture_output=True, check=False,
-        env={**environment(), **(env or {})},
-    )  # fmt: skip
+    """Run git in a bare repository. Raises GitError when it fails, unless told not to check.
+
+    What depends on whole object ids alone never changes, and is asked of git once.
+    """
+    lasting = not stdin and not env and arguments[0] in _READS and all(map(_LASTING.match, arguments[1:]))
+    done = _known.get((path, arguments)) if lasting else None
+    if done is None:
+        done = subprocess.run(
+            ["git", "-C", str(path), *arguments], input=stdin, capture_output=True, check=False,
+            env={**environment(), **(env or {})},
+        )  # fmt: skip
+        # An object that is missing (128) may come; that one commit is not in another's history (1) stays so.
+        if lasting and done.returncode in (0, 1) and done.stderr == b"":
+            _known[path, arguments] = done
     if check and done.returncode != 0:
         raise GitError(f"git {' '.join(arguments)}: {done.stderr.decode(errors='replace')}")
     return done
+
+
+_READS = {"cat-file", "diff", "diff-tree", "log", "ls-tree", "merge-base", "rev-list", "rev-parse"}
+_LASTING = re.compile(r"-|(commit|blob|tree)\Z|[0-9a-f]{40}(\.\.[0-9a-f]{40}|\^\{\w+\}|:.*)?\Z", re.DOTALL)
+_known: dict[tuple[Path, tuple[str, ...]], subprocess.CompletedProcess[bytes]] = {}
 
 
 def text(path: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
@@ -120,8 +135,18 @@ def refs(path: Path, under: str = "refs/heads") -> dict[str, str]:
     return {name: oid for name, _, oid in (line.partition(" ") for line in lines)}
 
 
+def at(path: Path, ref: str) -> str | None:
+    """Return what a ref points at, None where there is no such ref."""
+    try:
+        return (path / ref).read_text(encoding="ascii").strip()
+    except OSError:
+        return refs(path, ref).get(ref)  # packed, or not there
+
+
 def resolve(path: Path, revision: str) -> str | None:
     """Return the commit that a revision names, None where it names none."""
+    if revision.startswith("refs/heads/"):
+        return at(path, revision)
     done = run(path, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
     return done.stdout.decode().strip() or None
 
@@ -134,11 +159,13 @@ def kind(path: Path, oid: str) -> str | None:
 
 def ancestor(path: Path, old: str, new: str) -> bool:
     """Whether ``old`` is ``new`` or lies in its history."""
+    old, new = (resolve(path, each) or each for each in (old, new))
     return run(path, "merge-base", "--is-ancestor", old, new, check=False).returncode == 0
 
 
 def merge_base(path: Path, one: str, other: str) -> str | None:
     """Return the best common ancestor, None where histories are unrelated."""
+    one, other = (resolve(path, each) or each for each in (one, other))
     return run(path, "merge-base", one, other, check=False).stdout.decode().strip() or None
 
 

@@ -111,8 +111,8 @@ def pull_request(hub: Double, pull: Pull) -> dict[str, Any]:
 
 
 def _commits(pull: Pull) -> list[str]:
-    base = f"refs/heads/{pull.base_ref}"
-    if gitio.resolve(pull.repo.path, base) is None:
+    base = gitio.resolve(pull.repo.path, f"refs/heads/{pull.base_ref}")
+    if base is None:
         return []
     return gitio.text(pull.repo.path, "rev-list", "--reverse", "--topo-order", f"{base}..{pull.head_sha}").split()
 

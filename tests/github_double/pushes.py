@@ -24,11 +24,10 @@ def receiving(hub: Double, repo: Repo, token: Token, body: bytes) -> Iterator[st
     """Let git receive a push: yields the rules for the repository's hook, then lets everything follow from what moved."""
     asked = commands(body)
     lines = [line for old, new, ref in asked if (line := _rule(repo, token, old, new, ref))]
-    before = gitio.refs(repo.path)
+    before = {ref: gitio.at(repo.path, ref) or ZERO for _, _, ref in asked}
     yield "\n".join(lines)
-    after = gitio.refs(repo.path)
-    for _, _, ref in asked:
-        old, new = before.get(ref, ZERO), after.get(ref, ZERO)
+    for ref, old in before.items():
+        new = gitio.at(repo.path, ref) or ZERO
         if old != new:
             moved(hub, repo, token, ref, old, new)
 
