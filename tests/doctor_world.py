@@ -36,7 +36,16 @@ def sound(hub: Hub) -> None:
 def restored(hub: Hub) -> Iterator[Hub]:
     """Put back, at the end, whatever was changed of the repository, its organisation, its App and its main."""
     repo, org, app = hub.repo, hub.org, hub.app
-    plain = ("private", "default_branch", "allow_forking", "squash_title", "squash_message", "methods", "rulesets")
+    plain = (
+        "private",
+        "archived",
+        "default_branch",
+        "allow_forking",
+        "squash_title",
+        "squash_message",
+        "methods",
+        "rulesets",
+    )
     kept = copy.deepcopy({name: getattr(repo, name) for name in (*plain, "extras", "protections")})
     roles, teams = dict(repo.team_roles), dict(org.teams)
     inside = {slug: (team.privacy, dict(team.members)) for slug, team in teams.items()}

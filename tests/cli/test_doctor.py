@@ -131,6 +131,7 @@ def test_each_defect_gives_its_complaint_and_fix_mends_it(hub, code, spoil, word
 
 
 BY_HAND: list[tuple[str, Spoil, str]] = [
+    ("archived", of_repository(archived=True), "the repository is archived: nothing is merged or recorded there, so no"),
     ("public", of_repository(private=False), "the repository is public: everybody reads who has access to what"),
     ("workflow-missing", file(".github/workflows/expire.yml", None), "main has no workflow .github/workflows/expire.yml"),
     ("secret-exposed", lambda hub: hub.repo.extras.update(secrets=["DAYPASS_APP_KEY", "OTHER"]), "DAYPASS_APP_KEY lies in the repository's own secrets"),

@@ -60,7 +60,7 @@ LEVELS = {
 }  # fmt: skip
 PEOPLE = {101: "bosei", 102: "carol-d"}
 FACTS = Facts(
-    repository=Repository("main", "private", False, True, Merging(frozenset({"squash"}), "PR_TITLE", "BLANK")),
+    repository=Repository(False, "main", "private", False, True, Merging(frozenset({"squash"}), "PR_TITLE", "BLANK")),
     rules=RULES,
     actions=Actions(True, True, "all"),
     jobs=Jobs("read", False),

@@ -64,10 +64,10 @@ def _allow(hub: Double, token: Token, repo: Repo | None, *, pushing: bool) -> No
         raise Refusal(404, "Repository not found.")
     if repo.private and not auth.grants(token, "contents:read"):
         raise Refusal(403, f"Permission to {repo.full_name}.git denied to {token.user.login}.")
-    if pushing and not (
-        auth.grants(token, "contents:write") and auth.has_role(hub, token, repo, "write") and not repo.archived
-    ):
+    if pushing and not (auth.grants(token, "contents:write") and auth.has_role(hub, token, repo, "write")):
         raise Refusal(403, f"Permission to {repo.full_name}.git denied to {token.user.login}.")
+    if pushing and repo.archived:
+        raise Refusal(403, "This repository was archived so it is read-only.")
 
 
 def _backend(

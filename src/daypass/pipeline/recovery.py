@@ -46,7 +46,7 @@ def recover(standing: Standing, observed: Observed, unreadable: set[str], inviti
         if change.action is Action.REMOVE:
             why = "it is still there: an earlier run did not take it away"
         elif change.entitlement.target in inviting:
-            why = "it is not there, and not offered any more"
+            why = "it is not there, and not offered"
         else:
             why = "it is not there: an earlier run did not bring it about"
         numbers = found.numbers if found is not None and done and change.action is Action.ADD else ()

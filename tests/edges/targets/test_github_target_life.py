@@ -69,7 +69,7 @@ def test_an_offer_that_nobody_accepted_is_withdrawn_at_the_end(world: World, ben
     assert (last.change.action, last.recovered, last.error) == (
         Action.ADD,
         True,
-        "it is not there, and not offered any more",
+        "it is not there, and not offered",
     )
     assert world.apply(63).outcomes == []
     world.settled(64)

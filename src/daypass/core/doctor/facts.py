@@ -34,6 +34,7 @@ class Questions:
 class Repository:
     """``visibility``: private, internal or public. ``merging`` is what is told to those who may write."""
 
+    archived: bool
     default_branch: str
     visibility: str
     forking: bool

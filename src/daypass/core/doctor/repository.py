@@ -18,6 +18,9 @@ def judge_repository(case: Case) -> Iterator[Complaint]:
     """Say what is unsafe in the repository's general settings."""
     found = case.facts.repository
     general = case.settings("")
+    if found.archived:
+        message = "the repository is archived: nothing is merged or recorded there, so no access is given or ends"
+        yield Complaint("archived", message, general)
     if found.default_branch != BRANCH:
         yield Complaint(
             "default-branch",

@@ -108,6 +108,7 @@ class GitHubSettings:
                 methods, found.text("squash_merge_commit_title"), found.text("squash_merge_commit_message")
             )
         return Repository(
+            archived=found.truth("archived"),
             default_branch=found.text("default_branch"),
             visibility=found.text("visibility"),
             forking=found.truth("allow_forking"),

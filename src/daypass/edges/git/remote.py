@@ -173,7 +173,10 @@ class Remote:
                 f"{self.url} {what}: the token was not accepted",
                 hint="is it whole, is it still valid, and was it made for this repository?",
             )
+        # What the server itself said is the cause; git's own last line is but a status.
+        said = next((line for line in telling if line.startswith("remote:") and line != "remote:"), "")
+        words = dict.fromkeys(filter(None, (said, telling[-1] if telling else "no message")))
         return EdgeError(
-            f"{self.url} {what}: {telling[-1] if telling else 'no message'}",
+            f"{self.url} {what}: {'; '.join(words)}",
             hint="is it there, can the token read it, is the network up?",
         )

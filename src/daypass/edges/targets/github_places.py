@@ -131,11 +131,15 @@ class Organisation:
 
     def give(self, place: Place, number: int, login: str, level: str) -> Offer | None:
         """Give somebody a part in a place, who has none; return the invitation where it is one."""
-        if place.kind == TEAM:
-            return self._join(place.name, login, level)
-        if place.kind == REPOSITORY:
-            return self._collaborate(place.name, number, login, level)
-        self._api.send("PUT", f"{self._root}/organization-roles/users/{quote(login)}/{self._role_id(place)}", safe=True)
+        try:
+            if place.kind == TEAM:
+                return self._join(place.name, login, level)
+            if place.kind == REPOSITORY:
+                return self._collaborate(place.name, number, login, level)
+            path = f"{self._root}/organization-roles/users/{quote(login)}/{self._role_id(place)}"
+            self._api.send("PUT", path, safe=True)
+        except ApiError as error:
+            raise _reason(error)  # noqa: B904  (the same refusal, in other words)
         return None
 
     def take(self, place: Place, login: str) -> None:
@@ -225,10 +229,7 @@ class Organisation:
 
     def _join(self, slug: str, login: str, level: str) -> Offer | None:
         path = self._membership(slug, login)
-        try:
-            answer = self._api.send("PUT", path, {"role": level}, safe=True)
-        except ApiError as error:
-            raise _reason(error) from error
+        answer = self._api.send("PUT", path, {"role": level}, safe=True)
         made = _text(answer, "role")
         if made != level:
             self._delete(path)  # somebody who could not be read back as what was granted would keep it for ever
@@ -309,7 +310,15 @@ class Organisation:
 
 
 def _reason(error: ApiError) -> EdgeError:
-    """Say what GitHub's refusal means where an identity provider keeps a team."""
+    """Say what GitHub's refusal means where an identity provider keeps a team, or a repository is archived.
+
+    https://docs.github.com/en/repositories/archiving-a-github-repository/archiving-repositories
+    """
+    if error.status == HTTPStatus.FORBIDDEN and "archived" in error.said.lower():
+        return EdgeError(
+            "the repository is archived, and GitHub changes nobody's access there until somebody who administers it "
+            f"unarchives it: {error.said}"
+        )
     if error.status == HTTPStatus.FORBIDDEN and _KEPT_ELSEWHERE.search(error.said):
         return EdgeError(
             f"an identity provider keeps this team's members, and GitHub lets nobody else change them: {error.said}",
