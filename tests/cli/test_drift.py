@@ -7,6 +7,7 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
 from markdown_it import MarkdownIt
 
 from daypass.core.drift import Inspection, OtherAccess, drift
@@ -16,6 +17,7 @@ from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
 from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.pipeline.admit import Unproved
 from daypass.pipeline.targets import inspect
 from daypass.views.drift import MOST, drift_markdown, drift_text, inspections_data
 from fakes.target import FakeTarget
@@ -37,7 +39,7 @@ def test_nothing_amiss_is_said_and_exits_0(access: Access) -> None:
     first, target, looked, unseen = said.out.splitlines()
     assert first == "No drift: 0 live as they should be, and nothing else was found where daypass looks."
     assert target == "embedded"
-    assert looked == f"  looked at: every row of {_store(access).path}"
+    assert looked == f"  looked at: whether there is a store {_store(access).path}: there is none"
     assert unseen.startswith("  not seen:  whom the programs that read this file let in besides")
     assert access.run("drift", "--at", NOON, "--format", "markdown").out.startswith(
         f"No drift at {NOON}.\n\n- embedded\n"
@@ -62,7 +64,32 @@ def test_ways_in_beside_entitlements_are_findings_and_so_is_who_could_not_be_loo
         "orders": {"looked": ["all"], "unseen": ["nothing"]},
         "payroll": {"error": "it does not answer"},
     }
-    assert "orders\n  looked at: all\n  not seen:  nothing\n" in drift_text(found, 0, {"orders": seen, "payroll": "no"})
+    assert "orders\n  looked at: all\n  not seen:  nothing\n" in drift_text(
+        found, plan, {"orders": seen, "payroll": "no"}
+    )
+
+
+def test_of_a_store_that_is_there_every_row_is_looked_at(access: Access) -> None:
+    grant = access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    access.run("apply", "--at", "2026-11-20T10:06:00Z")
+    store = _store(access).path
+    assert f"looked at: every row of {store}" in access.run("drift", "--at", "2026-11-20T10:07:00Z").out
+    for file in store.parent.glob(f"{store.name}*"):
+        file.unlink()
+    said = access.run("drift", "--at", "2026-11-20T10:07:00Z", expect=14)
+    assert grant in said.out
+    assert "every row" not in said.out
+
+
+def test_of_a_target_that_cannot_be_read_nothing_is_said_to_be_looked_at(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EmbeddedTarget, "inspect", lambda _: Inspection(("every row",), ("who writes it",)))
+    _store(access).path.parent.mkdir(exist_ok=True)
+    _store(access).path.write_bytes(b"damaged")
+    said = access.run("drift", "--at", NOON, expect=14)
+    assert "looked at" not in said.out
+    assert "not seen:  who writes it" in said.out
 
 
 class _Broken:
@@ -117,7 +144,7 @@ def test_a_target_that_cannot_be_read_is_never_no_drift(access: Access) -> None:
 
 
 def test_there_is_no_issue_to_keep_on_the_local_forge(access: Access) -> None:
-    said = access.run("drift", "--issue", expect=10)
+    said = access.run("drift", "--issue", expect=2)
     assert "this needs a forge of kind github, and the settings name 'local'" in said.err
 
 
@@ -136,6 +163,7 @@ def test_each_difference_has_its_code_and_place() -> None:
             Intended(Action.ADD, held, (grant,), Reason.LOST, T0),
         ),
         [Refusal(grant, Oid("b" * 40), Oid("c" * 40), "around-the-gate", "nobody knows it")],
+        unproved=[Unproved(GrantId("orders-db/b"), "the forge does not answer")],
     )
     assert [(f.code, f.place.file, f.severity) for f in found] == [
         ("access-unmanaged", "policies/resources/orders-db.yaml", Severity.ERROR),
@@ -143,6 +171,7 @@ def test_each_difference_has_its_code_and_place() -> None:
         ("access-pending", "grants/orders-db/a.yaml", Severity.WARNING),
         ("access-lost", "grants/orders-db/a.yaml", Severity.ERROR),
         ("grant-refused", "grants/orders-db/a.yaml", Severity.ERROR),
+        ("grant-unproved", "grants/orders-db/b.yaml", Severity.ERROR),
     ]
     assert "should be gone (grant removed)" in found[1].message
     assert "until 2026-11-20T12:00:00Z is not there yet (window opened)" in found[2].message

@@ -67,9 +67,9 @@ def test_an_event_that_is_none_of_ours_is_left_alone(
 
 
 def test_an_event_file_that_is_no_event_is_a_failure(access: Access, tmp_path: Path) -> None:
-    assert "the event is about no issue" in access.run("answer", event(tmp_path, action="opened"), expect=1).err
+    assert "the event is about no issue" in access.run("answer", event(tmp_path, action="opened"), expect=2).err
 
 
 def test_answering_is_for_repositories_at_github(access: Access, tmp_path: Path) -> None:
-    said = access.run("answer", event(tmp_path, action="opened", issue={"number": 1}), expect=10)
+    said = access.run("answer", event(tmp_path, action="opened", issue={"number": 1}), expect=2)
     assert "this needs a forge of kind github, and the settings name 'local'" in said.err

@@ -277,7 +277,7 @@ def test_status_tells_what_was_merged_and_not_applied_and_what_could_not_be_prov
     assert merged() == [{"grant": grant, "what": "removed"}, {"grant": "orders-db/by-hand", "what": "added"}]
     access.run("apply", "--at", T("10:07"), expect=14)
     said = access.run("status", "--at", T("10:08")).out
-    assert "1 without proof, so without access:\n  orders-db/by-hand" in said
+    assert "1 without proof, which give nothing:\n  orders-db/by-hand" in said
     refused = json.loads(access.run("status", "--at", T("10:08"), "--format", "json").out)["refused"]
     assert [one["grant"] for one in refused] == ["orders-db/by-hand"]
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+
+import pytest
 
 from driver import Access
 
@@ -101,3 +105,58 @@ def test_policies_that_do_not_read_are_named(access: Access) -> None:
     assert "main's policies do not read, so nothing is given" in said.err
     assert "policies/rules/access.yaml:5:11: there is no variable or function 'resource.enviroment'" in said.err
     assert "1 granted" in said.out
+
+
+def test_access_that_somebody_took_away_at_the_target_is_not_said_to_be_there(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    with closing(sqlite3.connect(access.top / ".git/daypass/embedded.sqlite")) as store, store:
+        store.execute("DELETE FROM entitlements")
+    told = access.run("status", "--at", T("10:07")).out
+    assert "left, missing at its target: `daypass apply` gives it again" in told
+    said = access.run("status", "--at", T("13:00")).out  # its time is over, and no run has recorded that it is gone
+    assert "its target was seen without it already" in said
+    assert grant in said
+
+
+def test_a_grant_that_was_ended_on_main_has_no_time_left(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    with monkeypatch.context() as patched:
+        patched.setenv("DAYPASS_KEYS", "/nonexistent")
+        access.run("end", grant, "--at", T("10:08"), acting="alice")
+    told = access.run("status", "--at", T("10:09")).out
+    assert "ended on main; what it gave is taken away by the next run" in told
+    assert "left" not in told
+    access.run("apply", "--at", T("10:10"))
+    assert grant not in access.run("status", "--at", T("10:11")).out
+
+
+def test_a_removal_that_another_request_carried_out_takes_nothing_away(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.git("switch", "-q", "-c", "too-late")
+    access.git("rm", "-q", f"grants/{grant}.yaml")
+    access.commit("Ended by hand", email="alice@example.com")
+    access.git("switch", "-q", "main")
+    said = access.run("request", "--branch", "too-late", "--at", T("10:07"), acting="alice")
+    number = said.out.split("#", 1)[1].split(" ", 1)[0].rstrip(":")
+    assert "takes away access of alice; nobody needs to approve it" in said.out
+    access.run("end", grant, "--at", T("10:08"), acting="alice")
+    shown = access.run("show", number, "--at", T("10:09")).out
+    assert "changes nothing: main is so already; nobody needs to approve it" in shown
+    assert "once it is merged" not in shown
+    assert "Changes nothing: main is so already." in access.run("report", number, "--print", "--at", T("10:09")).out
+    access.run("gate", number, "--at", T("10:10"))
+    assert access.git("log", "-1", "--format=%s%n%b").startswith(f"Leave as main has it {grant} (#{number})")
+    assert "Daypass-Grant" not in access.git("log", "-1", "--format=%b")
+    access.run("apply", "--at", T("10:11"))
+    access.run("audit", "verify")
+
+
+def test_a_removal_of_what_has_ended_is_not_said_to_take_access_away(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    access.run("expire", "--at", T("13:00"))
+    told = access.run("status", "--at", T("13:01")).out
+    assert "takes no access away: none of it is still to run" in told

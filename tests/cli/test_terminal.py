@@ -187,8 +187,22 @@ def test_a_request_that_is_open_already_is_noticed_when_it_is_made_again(access:
     other = access.run(*words[:-1], "Quite another reason", "--at", T("10:01"), acting="alice")
     assert "asks for the same" not in other.err
     again = access.run(*words, "--at", "2026-11-21T10:00:00Z", acting="alice")
-    assert "note: #1 asks for the same. `daypass close 1` closes it if it is one too many." in again.err
+    assert "note: #1 asks for the same as orders-db/alice-" in again.err
+    assert "`daypass close 1` closes it if it is one too many." in again.err
     assert "#2" not in again.err
+    access.git("switch", "-q", "-c", "by-hand")
+    text = GRANT.format(1, 120).replace("Duplicate charges reported by support, case 1.", "Duplicate charges")
+    access.write("grants/orders-db/by-hand.yaml", text)
+    access.commit("by hand", email="alice@example.com")
+    access.git("switch", "-q", "main")
+    by_hand = access.run("request", "--branch", "by-hand", "--at", "2026-11-21T10:01:00Z", acting="alice")
+    assert [f"#{number} asks for the same as orders-db/by-hand" in by_hand.err for number in (1, 2, 3)] == [
+        True,
+        False,
+        True,
+    ]
+    third = access.run(*words, "--at", "2026-11-21T10:02:00Z", acting="alice")
+    assert "note: #4 asks for the same" in third.err
 
 
 def test_an_extension_that_is_too_long_says_how_much_more_is_possible(access: Access) -> None:
@@ -278,3 +292,36 @@ def test_the_shell_is_offered_no_name_that_could_act_on_a_terminal(access: Acces
     access.write("grants/staging/mine.yaml", "odd")
     access.commit("odd")
     assert _offered(access, "end ") == ["staging/mine"]
+
+
+def test_the_audit_and_explain_say_why_a_grant_was_ended(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    why = "Done earlier: [skip ci] closes #1 @bob, Co-authored-by: bob <bob@example.com> äöü"
+    access.run("end", grant, "--reason", why, "--at", T("10:10"), acting="alice")
+    told = access.run("audit", "history", "--grant", grant).out
+    assert [line for line in told.splitlines() if why in line and "  file removed  " in line], told
+    assert [line for line in told.splitlines() if why in line and "  retired " in line], told
+    message = access.git("log", "-1", "--format=%B", "main^2")
+    assert not any(word in message for word in ("[skip", "#1", "@", "by:"))
+    assert f"({why}). Judged as if" in access.run("explain", grant, "--at", T("10:11"), acting="alice").err
+    events = json.loads(access.run("audit", "history", "--subject", "alice", "--format", "json").out)["events"]
+    assert {event["event"] for event in events if event["reason"] == why} == {"file removed", "retired"}
+
+
+def test_the_audit_says_why_access_that_is_still_there_was_ended(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    place = access.top / ".git/daypass/embedded.sqlite"
+    rows = place.read_bytes()
+    place.write_bytes(b"damaged")
+    access.run("revoke", "--subject", "alice", "--now", "--reason", "Her laptop was stolen", "--at", T("10:10"),
+               acting="bob", expect=14)  # fmt: skip
+    place.write_bytes(rows)
+    told = access.run("audit", "access", "--resource", "orders-db", "--at", T("10:11")).out
+    assert f"{grant} had been ended early (Her laptop was stolen), and alice was not yet seen without access" in told
+    asked = ("audit", "access", "--resource", "orders-db", "--at", T("10:11"), "--format", "json")
+    (row,) = json.loads(access.run(*asked).out)["access"]
+    assert (row["ended"], row["end_reasons"]) == ([grant], ["Her laptop was stolen"])
+    before = access.run("audit", "access", "--resource", "orders-db", "--at", T("10:09")).out
+    assert "ended early" not in before

@@ -30,7 +30,7 @@ def test_the_next_boundary_is_the_first_start_or_end_still_to_come() -> None:
 
 
 def test_calm_holds_on_its_grounds_and_inside_its_time_only() -> None:
-    calm = Calm("grounds", at(0), at(10), 3)
+    calm = Calm("grounds", at(0), at(10), 3, 0)
     assert calm.holds("grounds", at(0))
     assert calm.holds("grounds", at(9))
     assert not calm.holds("grounds", at(10))

@@ -363,3 +363,11 @@ def test_the_brake_loses_nothing_keeps_the_order_and_never_holds_an_expiry(r, e,
     assert sum(c.reason is Reason.GRANT_REMOVED for c in found.allowed) <= removals
     assert sum(c.reason is Reason.WINDOW_OPENED for c in found.allowed) <= additions
     assert bool(found.held) == bool(found.message)
+
+
+def test_what_stands_where_nobody_can_look_is_counted_apart() -> None:
+    seen = frozenset({E})
+    claims = [claim(A, -1, 2)]
+    assert compute(claims, {}, Observed(seen), at=T0, main="m").by_ledger == 0
+    found = compute(claims, {}, Observed(seen, by_ledger=frozenset({E.target})), at=T0, main="m")
+    assert (found.live, found.by_ledger) == (1, 1)

@@ -50,6 +50,7 @@ _NO_CODES = frozenset(
             "daypass-head",
             "daypass-policy",
             "daypass-pull",
+            "daypass-reason",
             "daypass-requester",
         ),
         "daypass-rules",

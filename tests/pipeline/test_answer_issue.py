@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from daypass.cli.site import Site
 from daypass.core.approval import Account
-from daypass.core.errors import ConflictError, EdgeError
+from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.pipeline.answer import Event, Office, answer_issue, read_event
 from daypass.views.form import Links, reply_line, reply_markdown
 from driver import Access
@@ -309,11 +309,11 @@ def test_only_new_comments_are_answered() -> None:
     ],
 )  # fmt: skip
 def test_an_event_that_is_not_understood_is_a_failure(raw: bytes, message: str) -> None:
-    with pytest.raises(EdgeError, match=message):
+    with pytest.raises(UsageError, match=message):
         read_event(raw)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_reading_of_an_event_crash(raw: bytes) -> None:
-    with suppress(EdgeError):
+    with suppress(UsageError):
         read_event(raw)

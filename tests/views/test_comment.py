@@ -101,7 +101,7 @@ def test_what_takes_access_away_needs_nobody(access: Access) -> None:
     report = told(access, number, T("10:21"))
     text = comment_text(report)
     assert "takes a grant away" in text
-    assert "It only takes access away, so nobody needs to approve it." in text
+    assert "Takes away access of alice. Nobody needs to approve it." in text
     assert '- alice  {"member_of":"orders_readonly"}  on orders-db (embedded)  at the next run' in text
     assert "in place of 2026-11-20T12:10:00Z" in text
 

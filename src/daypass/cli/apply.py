@@ -171,6 +171,8 @@ def apply(
     from daypass.cli.site import live_site
 
     site = live_site(obj["folder"], obj["acting"])
+    if issue:
+        _ = site.hub  # where there is none, nothing is done for that
     done = run_apply(site, site.instant(at, writes=True), confirm, retry=retry)
     print_applied(done, output, confirm)
     if issue:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import Named, PullNumber, at_option, format_option
+from daypass.cli.options import Named, PullNumber, at_option, format_option, say
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError, worst
 
 
@@ -70,6 +70,7 @@ def check(
     if instant and pull:
         return _check_pull(site, pull, instant, output, jobs)
     if instant:
+        _refuse_unknown(site.policy, requester)
         between = (site.history.resolve(base), site.history.resolve(head))
         return _check_proposal(site, between, (requester or site.acting or "", instant), instant, output, jobs)
     if revision:
@@ -78,6 +79,16 @@ def check(
         found = _check_worktree(site, [Path(obj["folder"]) / path for path in paths], at)
     _print(found, output)
     return int(found.exit_code)
+
+
+def _refuse_unknown(policy: Any, handle: str) -> None:
+    """Raise UsageError for a --requester whom main's directory does not know, where it reads."""
+    from daypass.core.finding import near
+
+    people = policy.catalogue.directory.subjects
+    if handle and handle not in people and not policy.broken:
+        hint = near(handle, people, "people are in policies/directory")
+        raise UsageError(f"there is no subject {handle!r} in the directory", hint=hint)
 
 
 def ended_at(site: Any, at: datetime, policy: Any = None) -> Any:
@@ -251,7 +262,7 @@ def _check_proposal(
     from daypass.core.tally import CAUSED, causes_first
     from daypass.pipeline.proposal import Asked, read_proposal
     from daypass.views import findings as views
-    from daypass.views.decision import decision_data, needs_text
+    from daypass.views.decision import decision_data, needs_text, taking_words
 
     (base_oid, head_oid), (who, opened) = between, by
     policy = site.policy_at(base_oid)
@@ -306,7 +317,8 @@ def _check_proposal(
             elif item.decision is not None and item.grant is not None:
                 click.echo(needs_text(policy, item.grant, item.decision, requester=who), nl=False)
             else:
-                click.echo("  takes access away; nobody needs to approve it")
+                who_may = "; the gate looks whether who asks may do so alone" if item.ending is not None else ""
+                click.echo(f"  {taking_words(item)}{who_may}")
         click.echo(
             f"Checked {head_oid[:12]} against {base_oid[:12]}: "
             f"{len(found.items)} grants, {len(found.others)} other paths{_unjudged(unjudged)}."
@@ -372,6 +384,7 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
             read = read_current(site.history, site.main, GrantId(grant))
         except UsageError as error:
             read = _tidied(site, GrantId(grant), error)
+    _refuse_unknown(site.policy, requester)
     who = requester or site.forge.acting().handle or read.subject
     decision = decide(site.policy, Request(read, who, instant, "new"), trace=True)
     if output == "json":
@@ -386,6 +399,7 @@ def _tidied(site: Any, grant: Any, missing: UsageError) -> Any:
     from daypass.cli.audit import archive_of
     from daypass.core.files.reading import read_grant
     from daypass.core.grant import ABSENT, Grant, grant_path
+    from daypass.pipeline.audit import end_reasons, read_messages
 
     index = archive_of(site).index
     index.refresh()
@@ -394,9 +408,10 @@ def _tidied(site: Any, grant: Any, missing: UsageError) -> Any:
     found = read_grant(grant_path(grant), index.contents([last.new]).get(last.new, b"")) if last is not None else ()
     if not isinstance(found, Grant):
         raise missing
-    click.echo(
-        f"{grant} is no longer on main: {steps[-1].commit[:12]} removed it. Judged as if it were asked for again.",
-        err=True,
+    why = end_reasons(index, read_messages(index, [steps[-1].commit])).get(steps[-1].commit, "")
+    say(
+        f"{grant} is no longer on main: {steps[-1].commit[:12]} removed it{f' ({why})' if why else ''}. "
+        "Judged as if it were asked for again."
     )
     return found
 

@@ -33,24 +33,35 @@ def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) ->
     from daypass.views.drift import drift_markdown, drift_text, inspections_data
 
     site = live_site(obj["folder"], obj["acting"])
+    if issue:
+        _ = site.hub  # where there is none, nothing is looked at for it
     instant = site.instant(at)
     survey = look(site, instant, now=at is None)
     if survey.stuck is not None:
         raise survey.stuck
-    inspections = inspect(site.targets())
-    found = (*survey.policy.broken, *find(survey.plan, survey.refusals, inspections))
+    inspections = {
+        # Of a target that did not answer the plan's reading, nothing is said to have been looked at.
+        name: one._replace(looked=()) if name in survey.plan.unreadable and not isinstance(one, str) else one
+        for name, one in inspect(site.targets()).items()
+    }
+    found = (*survey.policy.broken, *find(survey.plan, survey.refusals, inspections, survey.unproved))
     if issue:
         text = drift_markdown(found, instant, inspections) if found else ""
         number = site.hub.board(site.policy.catalogue.directory).issue(TOPIC, title="Access has drifted", text=text)
         click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
     if output == "json":
-        click.echo(views.findings_json(found, live=survey.plan.live, targets=inspections_data(inspections)), nl=False)
+        click.echo(
+            views.findings_json(
+                found, live=survey.plan.live, by_ledger=survey.plan.by_ledger, targets=inspections_data(inspections)
+            ),
+            nl=False,
+        )
     elif output == "sarif":
         click.echo(views.findings_sarif(found), nl=False)
     elif output == "markdown":
         click.echo(drift_markdown(found, instant, inspections), nl=False)
     else:
-        click.echo(drift_text(found, survey.plan.live, inspections), nl=False)
+        click.echo(drift_text(found, survey.plan, inspections), nl=False)
     codes = [ExitCode.CHANGES] if found else []
     if survey.clocks:
         say(f"daypass: {survey.clocks}")

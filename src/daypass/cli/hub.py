@@ -25,14 +25,14 @@ SERVER = "https://github.com"
 class Hub:
     """One repository at GitHub.
 
-    Raises InvalidError where the settings name none, and where the workflow that runs belongs to another one: a fork or
-    a copy must not act for the repository that it was made from.
+    Raises UsageError where the settings name none, and InvalidError where the workflow that runs belongs to another one:
+    a fork or a copy must not act for the repository that it was made from.
     """
 
     def __init__(self, settings: Settings, git: Git, acting: str = "") -> None:
         options = settings.forge_options
         if settings.forge_kind != "github":
-            raise InvalidError(
+            raise UsageError(
                 f"this needs a forge of kind github, and the settings name {settings.forge_kind!r}",
                 hint="`daypass init --github OWNER/NAME` sets one up; docs/github.md says how",
             )

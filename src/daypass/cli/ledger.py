@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.options import at_option, say
+from daypass.cli.options import GrantName, at_option, say
 from daypass.core.errors import ExitCode, UsageError
 
 
@@ -17,7 +17,7 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.argument("grants", metavar="GRANT...", nargs=-1, required=True)
+@click.argument("grants", metavar="GRANT...", type=GrantName(), nargs=-1, required=True)
 @click.option("--adopt", is_flag=True, help="Whoever and whatever bears the names at the target now is meant.")
 @click.option("--write-off", is_flag=True, help="It is not ours any more, and its grants give nothing any more.")
 @click.option("--reason", required=True, help="Why. The ledger keeps its digest, not the words.")
@@ -55,7 +55,7 @@ def settle(
         if found.stuck is not None:
             raise found.stuck
         account = site.forge.acting()
-        named = tuple(GrantId(grant.removeprefix("grants/").removesuffix(".yaml")) for grant in grants)
+        named = tuple(GrantId(grant) for grant in grants)
         by = account.handle or account.name
         bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, reason=reason)
         site.books.append(found.standing, bodies, at=instant, main=found.plan.main, run=site.run_name(instant))

@@ -79,6 +79,8 @@ def request(
     }
     answers = Answers(site.policy, me, instant, given, asked_span(duration, start, until, instant))
     wish, grant, decision = _settled(answers)
+    if not site.policy.broken:  # else what looks like a slip may be what the broken file would have said
+        _refuse_unknown(decision)
     if dry_run:
         click.echo(needs_text(site.policy, grant, decision, requester=me), nl=False)
         _say_had(site, grant, instant)
@@ -112,6 +114,16 @@ def _settled(answers: Answers) -> tuple[Wish, Grant, Decision]:
             return wish, grant, decision
 
 
+def _refuse_unknown(decision: Decision) -> None:
+    """Raise UsageError for a name that main does not know: a slip of who asks, as with every verb, and no policy's no."""
+    for denial in decision.denials:
+        if denial.code in _UNKNOWN:
+            raise UsageError(denial.message, hint=denial.hint)
+
+
+_UNKNOWN = frozenset({"unknown-subject", "unknown-resource", "unknown-role", "unknown-purpose"})
+
+
 def _say_had(site: Any, asked: Grant, at: datetime) -> None:
     """Say which live grants give the same already: people forget what they asked for last week."""
     try:
@@ -135,7 +147,7 @@ def _say_twins(site: Any, asked: Grant, number: int) -> None:
         say(f"note: whether another request asks for the same was not seen: {error.message}")
         return
     for twin, read in twins:
-        what = "asks for the same" if read else "has the same title; its file was not looked at"
+        what = f"asks for the same as {asked.id}" if read else "has the same title; its file was not looked at"
         say(f"note: #{twin} {what}. `daypass close {twin}` closes it if it is one too many.")
 
 
@@ -144,6 +156,10 @@ def _say_next(opened: Opened) -> None:
     alone = opened.decision is not None and not opened.decision.requirements
     first = "" if alone else f"`daypass approve {number}` by them, then "
     click.echo(f"Next: {first}`daypass gate {number}`", err=True)
+
+
+_FEW = 10
+"""Of how many grants of a branch is told who else asks for the same."""
 
 
 def _title(site: Any, branch: str, head: Any, at: datetime) -> str:
@@ -180,6 +196,9 @@ def _open_branch(site: Any, branch: str, at: datetime) -> int:
         click.echo(f"Updated #{pull.number}: {pull.title}; approvals of the earlier head no longer count")
     found = look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
     click.echo(gated_text(found), nl=False)
+    for item in found.proposal.items[:_FEW]:
+        if item.kind == "new" and item.grant is not None:
+            _say_twins(site, item.grant, pull.number)
     return int(found.exit_code) if found.proposal.exit_code else 0
 
 

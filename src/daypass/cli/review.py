@@ -332,6 +332,8 @@ def _at_targets(site: Any, live: set[Any], at: datetime) -> tuple[dict[Any, str]
     seen = Readings(targets, site.standing.holdings, at, begun).look(_STATUS_PATIENCE)
     for name, why in sorted(seen.unreadable.items()):
         say(f"daypass: target {name} was not looked at: {why}")
+    for name in sorted(seen.by_ledger):
+        say(f"daypass: target {name} was not looked at: nobody can, and what is said of it is the ledger's word")
     fails = notes_on(site.standing.failures, live, site.standing.holdings, at)
     failing = {entitlement: note for entitlement, note in fails.items() if entitlement not in seen.offered}
-    return failing | notes_of(seen, live), bool(failing or unknown_of(seen, live))
+    return failing | notes_of(seen, live, site.standing.holdings), bool(failing or unknown_of(seen, live))

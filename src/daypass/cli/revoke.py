@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.options import GrantName, at_option, say
+from daypass.cli.options import GrantName, Named, at_option, say
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError, worst
 
 if TYPE_CHECKING:
@@ -45,8 +45,13 @@ def end(obj: dict[str, Any], grant: str, reason: str, at: datetime | None) -> in
 
 
 @click.command()
-@click.option("--subject", default="", help="Whose access ends, everywhere or on --resource.")
-@click.option("--resource", default="", help="The resource on which access ends, everybody's or --subject's.")
+@click.option("--subject", type=Named("handle"), default="", help="Whose access ends, everywhere or on --resource.")
+@click.option(
+    "--resource",
+    type=Named("resource"),
+    default="",
+    help="The resource on which access ends, everybody's or --subject's.",
+)
 @click.option("--now", "now_", is_flag=True, help="Say that it is meant: access ends at once.")
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option

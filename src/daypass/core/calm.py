@@ -20,13 +20,14 @@ class Calm:
     """Nothing is to be done from ``since`` on and before ``until``, while all of ``grounds`` stays as it is.
 
     ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds. ``live`` counts
-    what should exist.
+    what should exist, ``by_ledger`` how many of it stand at targets that nobody can look at.
     """
 
     grounds: str
     since: datetime
     until: datetime
     live: int
+    by_ledger: int
 
     def holds(self, grounds: str, at: datetime) -> bool:
         """Say whether this still says what a fresh reckoning would."""

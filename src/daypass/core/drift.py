@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
@@ -21,6 +21,20 @@ class OtherAccess(NamedTuple):
     what: str
 
 
+class Unproved(Protocol):
+    """A grant of main that could not be proved yet, and why."""
+
+    @property
+    def grant(self) -> GrantId:
+        """Which."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """Why not."""
+        ...
+
+
 class Inspection(NamedTuple):
     """What was looked at at a target beside its entitlements, what of it cannot be seen, and what was found."""
 
@@ -30,12 +44,16 @@ class Inspection(NamedTuple):
 
 
 def drift(
-    plan: Plan, refusals: Iterable[Refusal] = (), inspections: Mapping[str, Inspection | str] | None = None
+    plan: Plan,
+    refusals: Iterable[Refusal] = (),
+    inspections: Mapping[str, Inspection | str] | None = None,
+    unproved: Iterable[Unproved] = (),
 ) -> tuple[Finding, ...]:
     """Return what differs, worst first: access that nobody granted, then what outlives its grant, then what is missing.
 
     A target that could not be read is a finding too: nobody can tell what is there (invariant 7). ``inspections`` say by
-    target what was found beside entitlements, or why nobody could look.
+    target what was found beside entitlements, or why nobody could look. ``unproved`` are the grants of main of which it
+    could not be told whether they give anything.
     """
     inspected = inspections or {}
     return (
@@ -51,6 +69,7 @@ def drift(
         *(_failing(one) for one in plan.failing),
         *(_denied(one) for one in plan.denied),
         *(_refused(refusal) for refusal in refusals),
+        *(_unproved(one) for one in unproved),
     )
 
 
@@ -180,6 +199,15 @@ def _unread(target: str, why: str) -> Finding:
         Place("policies/daypass.yaml", path=f"targets.{target}"),
         f"target {target} could not be read: {why}",
         "nobody can tell what is there; mend it, since nothing can be taken away there either",
+    )
+
+
+def _unproved(one: Unproved) -> Finding:
+    return Finding(
+        "grant-unproved",
+        Place(grant_path(one.grant)),
+        f"nobody can tell whether it gives access: {one.message}",
+        "it gives nothing until it is proved; each run tries again",
     )
 
 

@@ -184,7 +184,8 @@ class Plan:
 
     ``waiting`` are grants whose window is not open yet; ``blocked`` give nothing, and why; ``unmanaged`` is access that
     exists and that no grant of ours gave; ``unreadable`` maps a target to why it could not be observed: nothing is
-    planned for it; ``live`` counts the entitlements that should exist, but for the lost, offered and unknown. ``lost``
+    planned for it; ``live`` counts the entitlements that should exist, but for the lost, offered and unknown, and
+    ``by_ledger`` those of them at targets that nobody can look at, of which the ledger's word is all there is. ``lost``
     is what somebody took away at a target whose settings say that it is to be left so; ``offered`` should exist, and
     waits for the subject to accept it.
     ``denied`` is live, and today's policies deny it: nothing is done about it.
@@ -207,6 +208,7 @@ class Plan:
     renamed: tuple[Doubt, ...] = ()
     failing: tuple[Failing, ...] = ()
     denied: tuple[Denied, ...] = ()
+    by_ledger: int = 0
 
     @property
     def digest(self) -> str:
@@ -229,7 +231,8 @@ class Observed:
     """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted.
 
     ``found`` is what they say by numbers, and ``entitlements`` agree with it: see `by_number`.
-    ``skews`` say how far a target's clock is ahead of ours, for those that say a time.
+    ``skews`` say how far a target's clock is ahead of ours, for those that say a time. ``by_ledger`` are the targets that
+    nobody can look at: what the ledger says stands for what is there.
     """
 
     entitlements: frozenset[Entitlement]
@@ -237,6 +240,7 @@ class Observed:
     offered: frozenset[Entitlement] = frozenset()
     found: Mapping[Entitlement, Found] = field(default_factory=dict)
     skews: Mapping[str, timedelta] = field(default_factory=dict)
+    by_ledger: frozenset[str] = frozenset()
 
 
 def by_number(seen: frozenset[Entitlement], found: Mapping[Entitlement, Found]) -> frozenset[Entitlement]:
@@ -321,6 +325,7 @@ def compute(
         unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive and e not in returned] + adopted)),
         unreadable=dict(sorted(unreadable.items())),
         live=sum(1 for e in sorted_claims.live if e not in apart),
+        by_ledger=sum(1 for e in sorted_claims.live if e not in apart and e.target in observed.by_ledger),
         lost=tuple(sorted(lost, key=_order)),
         offered=tuple(sorted(entitlement for entitlement in sorted_claims.live if entitlement in observed.offered)),
         unknown=_doubts(unknown, holdings, begun or {}),

@@ -25,7 +25,7 @@ class FileMemory:
                 return None  # who could write "nothing is to be done" could keep access alive
             data = json.loads(self.path.read_text(encoding="utf-8"))
             since, until = parse_instant(data["since"]), parse_instant(data["until"])
-            return Calm(str(data["grounds"]), since, until, int(data["live"]))
+            return Calm(str(data["grounds"]), since, until, int(data["live"]), int(data["by_ledger"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # a cache that cannot be read is none
 
@@ -36,6 +36,7 @@ class FileMemory:
             "since": format_instant(calm.since),
             "until": format_instant(calm.until),
             "live": calm.live,
+            "by_ledger": calm.by_ledger,
         }
         pending = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with suppress(OSError):  # what cannot be kept is worked out again; the run itself has not failed

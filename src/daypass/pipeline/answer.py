@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 
 from daypass.core.approval import Account
-from daypass.core.errors import ConflictError, EdgeError, InvalidError
+from daypass.core.errors import ConflictError, InvalidError, UsageError
 from daypass.core.files.form import LABEL, QUESTIONS, Answers, looks_like_form, read_form
 from daypass.core.files.text import quoted
 from daypass.core.files.writing import grant_text
@@ -94,14 +94,14 @@ class Reply:
 def read_event(raw: bytes) -> Event | str:
     """Read from an event's payload what it is about and nothing else; a text says why there is nothing to answer.
 
-    https://docs.github.com/en/webhooks/webhook-events-and-payloads. Raises EdgeError for what is no such payload.
+    https://docs.github.com/en/webhooks/webhook-events-and-payloads. Raises UsageError for what is no such payload.
     """
     try:
         payload = json.loads(raw)
     except (ValueError, RecursionError):
-        raise EdgeError("the event file holds no JSON", hint="it is the file that $GITHUB_EVENT_PATH names") from None
+        raise UsageError("the event file holds no JSON", hint="it is the file that $GITHUB_EVENT_PATH names") from None
     if not isinstance(payload, dict) or not isinstance(payload.get("issue"), dict):
-        raise EdgeError(
+        raise UsageError(
             "the event is about no issue", hint="`daypass answer` is for the events issues and issue_comment"
         )
     comment, action = payload.get("comment"), payload.get("action")
@@ -116,7 +116,7 @@ def read_event(raw: bytes) -> Event | str:
 
 def _identifier(value: object, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _TOO_BIG:
-        raise EdgeError(f"the event is not understood: expected {what}, got {str(value)[:40]!r}")
+        raise UsageError(f"the event is not understood: expected {what}, got {str(value)[:40]!r}")
     return value
 
 

@@ -6,12 +6,13 @@ signatures were proved. `verify` trusts no cache: it walks main's history and th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.audit.access import AccessAnswer, Anchor, Sources, Step, Words, read_trailers
+from daypass.core.audit.access import AccessAnswer, Anchor, Sources, Step, Trailers, Words, ended_by, read_trailers
 from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
@@ -71,6 +72,10 @@ class Index(Protocol):
 
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages."""
+        ...
+
+    def heads(self, commits: Collection[Oid]) -> Mapping[Oid, str]:
+        """Return commits' messages; of what is no commit here nothing."""
         ...
 
     def contents(self, blobs: Collection[Oid]) -> Mapping[Oid, bytes]:
@@ -161,7 +166,26 @@ def access(archive: Archive, resource: str, *, known: Known, at: datetime) -> Ac
         _require("resource", resource, known)
     found = accesses(receipts, resource=resource, at=at)
     files = {admission.blob: admission.grant for access in found for admission in access.basis}
-    return AccessAnswer(sources, resource, found, _words(archive.index, files))
+    given = {grant for access in found for grant in access.grants}
+    ended = {grant: landing for grant, landing in ended_by(receipts, at=at).items() if grant in given}
+    why = end_reasons(archive.index, read_messages(archive.index, ended.values()))
+    reasons = {grant: why.get(landing, "") for grant, landing in ended.items()}
+    return AccessAnswer(sources, resource, found, _words(archive.index, files), reasons)
+
+
+def read_messages(index: Index, landings: Iterable[Oid]) -> Mapping[Oid, Trailers]:
+    """Read what merge messages of main say."""
+    return {oid: read_trailers(text) for oid, text in index.messages(landings).items()}
+
+
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+def end_reasons(index: Index, trailers: Mapping[Oid, Trailers]) -> Mapping[Oid, str]:
+    """Return why landings of main ended grants, where somebody said so: it stands in the commit that was merged."""
+    merged = {landing: Oid(found.head) for landing, found in trailers.items() if _OID.fullmatch(found.head)}
+    said = {head: read_trailers(text).reason for head, text in index.heads(list(merged.values())).items()}
+    return {landing: said[head] for landing, head in merged.items() if said.get(head)}
 
 
 def _words(index: Index, files: Mapping[Oid, GrantId]) -> Mapping[Oid, Words]:
@@ -198,7 +222,8 @@ def history(
         steps, receipts = index.steps(grants=grants), index.receipts(grants=grants)
     if not steps and not receipts:
         _require(about, name, known)
-    trailers = {oid: read_trailers(text) for oid, text in index.messages(step.commit for step, _ in steps).items()}
+    trailers = read_messages(index, (step.commit for step, _ in steps))
+    removals = {step.commit for step, _ in steps if step.removed}
     material = Material(
         receipts=receipts,
         steps=tuple(step for step, _ in steps),
@@ -206,6 +231,7 @@ def history(
         subjects={step.new: named for step, named in steps if step.new != ABSENT and named},
         anchors=index.anchors({found.ledger for found in trailers.values() if found.ledger}),
         words=_words(index, _files(steps, receipts)),
+        reasons=end_reasons(index, {oid: found for oid, found in trailers.items() if oid in removals}),
     )
     found = events(material)
     if about == "subject":  # a grant may have named another subject before or after
@@ -224,7 +250,7 @@ def _require(about: str, name: str, known: Known) -> None:
     if name not in known():
         raise UsageError(
             f"there is no {about} {name!r} in main's policies, in its history or in the ledger",
-            hint=f"check the spelling; every {about} of a grant, live or gone, is in the history",
+            hint="check the spelling; what is gone stays in the history",
         )
 
 

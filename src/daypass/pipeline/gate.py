@@ -233,7 +233,7 @@ def merge_message(found: Gated, standing: Standing) -> str:
     for an instruction to the forge such as "skip ci".
     """
     items = found.proposal.items
-    trailers = [f"Daypass-Grant: {plain_name(item.id)}" for item in items]
+    trailers = [f"Daypass-Grant: {plain_name(item.id)}" for item in items if not item.settled]
     trailers += [
         f"Daypass-Pull: {found.pull.number}",
         f"Daypass-Head: {found.pull.head}",

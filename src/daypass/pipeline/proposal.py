@@ -7,7 +7,7 @@ Only data is read from the head, as git objects; code and policy are the base's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -16,7 +16,7 @@ from daypass.core.files.directives import directive_findings
 from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, narrows
+from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, grant_path, narrows
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Decision, Request, decide, ends
 from daypass.core.policy.ending import Ending
@@ -33,7 +33,8 @@ class Item:
 
     ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``grant`` is the proposed one, None when it is removed;
     ``old`` is the base's, None when new. ``decision`` is None for what no rule decides: narrowing and removing.
-    ``ending`` is the access that it takes away from somebody, None where it takes none that is still to run.
+    ``ending`` is the access that it takes away from somebody, None where it takes none that is still to run. ``settled``:
+    main has done the same since the request left it.
     """
 
     id: GrantId
@@ -43,6 +44,7 @@ class Item:
     old: Grant | None
     decision: Decision | None
     ending: Ending | None = None
+    settled: bool = False
 
     @property
     def needs_judging(self) -> bool:
@@ -161,13 +163,22 @@ def read_proposal(
     over = asked.ended or partial(has_ended, asked.admission, policy, at)
     findings += proposed_duplicates(history, base, grants, items, over, neighbours=neighbours)
     findings += _moved(policy_at(root), policy, items)
-    findings += _conflicts(history, root, base, grants) if neighbours else ()
+    meanwhile = {c.path: c for c in history.changes(root, base)} if neighbours and root != base else {}
+    findings += _conflicts(meanwhile, grants)
+    items = tuple(_settled(item, meanwhile) for item in items)
     return Proposal(base, head, items, others, ordered(findings), policy, read)
 
 
-def _conflicts(history: History, root: Oid, base: Oid, changes: Iterable[Change]) -> Iterable[Finding]:
+def _settled(item: Item, meanwhile: Mapping[str, Change]) -> Item:
+    """Return an item with the mark that it takes nothing away which main did not take away itself."""
+    other = meanwhile.get(grant_path(item.id))
+    if item.decision is not None or other is None or other.new != item.blob:
+        return item
+    return replace(item, ending=None, settled=True)
+
+
+def _conflicts(meanwhile: Mapping[str, Change], changes: Iterable[Change]) -> Iterable[Finding]:
     """Refuse what main has changed to something else since the branch left it: nobody reviewed what would come of it."""
-    meanwhile = {change.path: change for change in history.changes(root, base)} if root != base else {}
     return [
         Finding(
             "conflict",

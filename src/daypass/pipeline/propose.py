@@ -16,6 +16,7 @@ from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
 from daypass.pipeline.duplicates import Ended, duplicate_finding, first_duplicate
+from daypass.pipeline.titles import ending_message
 from daypass.ports import Forge, ForgeReader, History
 
 
@@ -89,15 +90,14 @@ def same_open(
 ) -> tuple[tuple[int, bool], ...]:
     """Return the other open requests that ask for just what a grant says, whatever its name: (number, was it read).
 
-    Only requests whose title says the same are read, so that what others have open costs nothing; where this clone does
-    not have one's head, its title is all that is known.
+    Only requests are read whose title says the same, or which who asks opened by hand, so that what others have open costs
+    nothing; where this clone does not have one's head, its title is all that is known.
     """
-    title, base, found = request_title(grant), history.resolve(main), []
-    for pull in forge.open_pulls():
-        if pull.number == but or pull.title != title:
-            continue
+    title, me, base, found = request_title(grant), forge.acting().handle, history.resolve(main), []
+    same = [p for p in forge.open_pulls() if p.number != but and (p.title == title or p.opened_by.handle == me)]
+    for pull in same[:_MANY]:
         if history.find(pull.head) is None:
-            found.append((pull.number, False))
+            found += [(pull.number, False)] if pull.title == title else []
             continue
         root = history.merge_base(base, pull.head)
         added = [c for c in history.changes(root, pull.head) if c.added and c.path.startswith(FOLDER)] if root else []
@@ -107,6 +107,9 @@ def same_open(
             found.append((pull.number, True))
     return tuple(found)
 
+
+_MANY = 100
+"""How many other requests are read."""
 
 _FEW = 10
 """How many files of another's request are compared: whoever asks twice asks for little."""
@@ -230,7 +233,8 @@ def _open(
     reason: str = "",
 ) -> Pull:
     branch = _branch(kind, grant)
-    head = forge.commit(branch=branch, parent=history.resolve(main), files=tuple(files.items()), message=title, at=at)
+    message = ending_message(title, reason)
+    head = forge.commit(branch=branch, parent=history.resolve(main), files=tuple(files.items()), message=message, at=at)
     return forge.open(branch=branch, head=head, title=title, at=at, reason=reason)
 
 

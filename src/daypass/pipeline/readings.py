@@ -148,12 +148,14 @@ class Readings:
         unreadable: dict[str, str] = {}
         by_numbers: dict[Entitlement, Found] = {}
         skews: dict[str, timedelta] = {}
+        believed: set[str] = set()
         for name, target in self._targets.items():
             if name in self._told:
                 unreadable[name] = "it was read before"
             elif isinstance(target, EdgeError):
                 unreadable[name] = target.message
             elif not target.abilities.readable:
+                believed.add(name)
                 mine = (held for held in self._holdings.values() if held.entitlement.target == name)
                 found |= {held.entitlement for held in mine if held.until is None or held.until > self._at}
             elif name in waiting:
@@ -168,14 +170,23 @@ class Readings:
                 if seen.skew is not None:
                     skews[name] = seen.skew
         self._told = frozenset(self._targets) - waiting
-        return Observed(frozenset(found), unreadable, frozenset(offered), by_numbers, skews)
+        return Observed(frozenset(found), unreadable, frozenset(offered), by_numbers, skews, frozenset(believed))
 
 
-def notes_of(seen: Observed, live: Container[Entitlement]) -> dict[Entitlement, str]:
-    """Return what is to be said of entitlements beside that they are given; ``live`` are those that should exist."""
+_MISSING = ("its target was seen without it already", "missing at its target: `daypass apply` gives it again")
+"""Said of what the ledger has as given and its target has not: of what should be gone, and of what should be there."""
+
+
+def notes_of(seen: Observed, live: Container[Entitlement], held: Iterable[Entitlement] = ()) -> dict[Entitlement, str]:
+    """Return what is to be said of entitlements beside that they are given; ``live`` are those that should exist.
+
+    ``held`` are those that the ledger has as given: one that its target was seen without is missing there.
+    """
     renamed = {e: one.why for e, one in seen.found.items() if one.there and one.why}
     unknown = {e: f"nobody can tell whether it is there: {why}" for e, why in unknown_of(seen, live).items()}
-    return dict.fromkeys(seen.offered, "invited, awaiting acceptance") | renamed | unknown
+    looked = (e for e in held if e.target not in seen.unreadable and e.target not in seen.by_ledger)
+    gone = {e: _MISSING[e in live] for e in looked if e not in seen.entitlements}
+    return gone | dict.fromkeys(seen.offered, "invited, awaiting acceptance") | renamed | unknown
 
 
 def numbers_of(

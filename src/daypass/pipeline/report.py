@@ -207,6 +207,8 @@ def _at_line(finding: Finding, documents: Mapping[str, Document]) -> Finding:
 def _effects(verdict: Verdict, found: Gated, standing: Standing, at: datetime) -> Iterable[Effect]:
     item = verdict.item
     admission = standing.admission(item.id)
+    if item.settled:
+        return
     now = admission if admission is not None and not admission.window.ended(at) else None
     then = _entitlement(item, found)
     before = now.window if now is not None else None

@@ -12,7 +12,7 @@ from daypass.core.grant import FOLDER, Grant, GrantId, grant_id
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.ending import REVOCATION, Ending, may_revoke
 from daypass.core.policy.policies import Policy
-from daypass.pipeline.titles import plain_name
+from daypass.pipeline.titles import ending_message, plain_name
 from daypass.ports import Entry, Forge, History
 
 
@@ -86,5 +86,7 @@ def stop(
     title = f"Revoke {len(paths)} grant{'s' * (len(paths) != 1)}{whose}{where}"
     branch = f"{REVOCATION}{subject or resource}-{at:%Y%m%dT%H%M%SZ}"
     files = tuple((path, None) for path in paths)
-    head = forge.commit(branch=branch, parent=history.resolve(main), files=files, message=title, at=at)
+    head = forge.commit(
+        branch=branch, parent=history.resolve(main), files=files, message=ending_message(title, reason), at=at
+    )
     return forge.open(branch=branch, head=head, title=title, at=at, reason=reason)

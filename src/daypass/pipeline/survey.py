@@ -157,7 +157,8 @@ class Ground:
             return
         # Targets are asked once more: what was planned by must be what the grounds name.
         if self.grounds == _grounds(self.program, self.standing, self.tip, self.targets):
-            self.memory.keep(Calm(self.grounds, self.at, found.boundary, found.plan.live))
+            plan = found.plan
+            self.memory.keep(Calm(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
 
 
 def prepare(
@@ -199,7 +200,7 @@ def prepare(
     grounds = _grounds(program, standing, tip, targets) if memory is not None else ""
     calm = memory.recall() if memory is not None and grounds else None
     if calm is not None and calm.holds(grounds, at) and not apart:
-        plan = Plan(at, tip, (), live=calm.live)
+        plan = Plan(at, tip, (), live=calm.live, by_ledger=calm.by_ledger)
         answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=calm.until)
         return Ground(history, standing, policy, Admitted(), tip, at, targets, calm=answer)
     stuck: RefusedError | None = None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from daypass.core.grant import GrantId
 from daypass.core.window import format_duration
@@ -14,9 +15,14 @@ from daypass.pipeline.proposal import Item
 if TYPE_CHECKING:
     from daypass.pipeline.gate import Gated
 
-_VERBS = {"new": "grant", "widen": "widen", "replace": "replace", "narrow": "narrow", "remove": "remove"}
+_VERBS = {"new": "grant", "widen": "widen", "replace": "replace", "narrow": "narrow", "remove": "remove"} | {
+    "settled": "leave as main has it"
+}
 _ODD = re.compile(r"[^A-Za-z0-9./_-]")
 _NAMED = 4
+_LONGEST = 1000
+_HARMLESS = " ,;.'()/-"
+"""Beside letters and digits: of these no forge makes a command, a mention or a trailer."""
 
 
 def title_of(items: Sequence[Item]) -> str:
@@ -31,8 +37,17 @@ def title_of(items: Sequence[Item]) -> str:
     return text[:1].upper() + text[1:]
 
 
+def ending_message(title: str, reason: str) -> str:
+    """Write the message of a commit that ends grants, with why for the audit: the words act on no forge that reads it."""
+    if not reason.strip():
+        return title
+    return f"{title}\n\nDaypass-Reason: {quote(reason.strip()[:_LONGEST], safe=_HARMLESS, errors='backslashreplace')}\n"
+
+
 def _does(item: Item) -> str:
     """Return what an item does; one that gives access and takes other access away with it replaces a grant."""
+    if item.settled:
+        return "settled"
     return "replace" if item.kind == "widen" and item.ending is not None else item.kind
 
 

@@ -55,7 +55,9 @@ def audit_csv(answer: Answer) -> str:
     return proof_csv(answer)
 
 
-def _access_row(access: Access, words: Sequence[Words]) -> dict[str, Any]:
+def _access_row(access: Access, answer: AccessAnswer) -> dict[str, Any]:
+    words = _said(answer, access)
+    ended = [grant for grant in access.grants if grant in answer.ended]
     return {
         "subject": ", ".join(access.subjects),
         "principal": access.entitlement.principal,
@@ -76,6 +78,8 @@ def _access_row(access: Access, words: Sequence[Words]) -> dict[str, Any]:
         "policies": list(dict.fromkeys(admission.policy for admission in access.basis)),
         "reasons": [said.reason for said in words],
         "tickets": [said.ticket for said in words],
+        "ended": ended,
+        "end_reasons": [answer.ended[grant] for grant in ended],
     }
 
 
@@ -106,7 +110,7 @@ def _event_row(event: Event) -> dict[str, Any]:
 
 
 def _access_rows(answer: AccessAnswer) -> list[dict[str, Any]]:
-    return [_access_row(access, _said(answer, access)) for access in answer.found]
+    return [_access_row(access, answer) for access in answer.found]
 
 
 def _event_rows(answer: HistoryAnswer) -> list[dict[str, Any]]:
@@ -116,6 +120,7 @@ def _event_rows(answer: HistoryAnswer) -> list[dict[str, Any]]:
 _ACCESS_COLUMNS = (
     *("subject", "principal", "resource", "target", "privilege", "roles", "grants", "since", "until", "overdue"),
     *("certain", "doubt", "receipt", "commits", "pulls", "approvers", "policies", "reasons", "tickets"),
+    *("ended", "end_reasons"),
 )
 _EVENT_COLUMNS = (
     *("event", "at", "grants", "subject", "resource", "role", "by", "commit", "pull", "approvers", "policy"),
@@ -158,6 +163,11 @@ def _remarks(answer: AccessAnswer) -> list[str]:
             lines.append(f"{who} may have had access (?): receipt {found.receipt} tried to give it; {found.doubt}")
         elif found.overdue and found.until is not None:
             lines.append(f"{who} still had access {format_duration(answer.sources.at - found.until)} after its end")
+        for grant in (grant for grant in found.grants if grant in answer.ended):
+            why = answer.ended[grant]
+            lines.append(
+                f"{grant} had been ended early{f' ({why})' if why else ''}, and {who} was not yet seen without access"
+            )
     return ["", *lines] if lines else []
 
 

@@ -21,6 +21,7 @@ from daypass.core.grant import Grant
 from daypass.core.plan import Action
 from daypass.core.policy.ending import REVOCATION
 from daypass.core.window import Span, Window, format_duration, format_instant
+from daypass.views.decision import taking_words
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
 
 COMMENT_LIMIT = 60_000
@@ -209,7 +210,8 @@ def _section(report: Any, verdict: Any) -> str:
         parts.append(f"It takes away access of {code(item.ending.subject)} that this file gives now.")
     if item.decision is None:
         if judgement is None:
-            parts.append("It only takes access away, so nobody needs to approve it.")
+            what = taking_words(item)
+            parts.append(f"{what[:1].upper()}{what[1:]}. Nobody needs to approve it.")
         else:
             parts.append("It takes away access that who asks may not end alone, so it waits for an owner.")
             parts += _approvals(catalogue, judgement, None)

@@ -29,6 +29,15 @@ def people(
     return (", ".join(names[:_NAMED]) + more) or "nobody"
 
 
+def taking_words(item: Any) -> str:
+    """Say what an item that only narrows or removes a grant takes away: nothing, where that is so."""
+    if item.settled:
+        return "changes nothing: main is so already"
+    if item.ending is None:
+        return "takes no access away: none of it is still to run"
+    return f"takes away access of {item.ending.subject}" if item.ending.subject else "takes access away"
+
+
 def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str) -> str:
     """Say what a request needs: denials with what would help, approvals with the people who can give them."""
     lines = []
@@ -73,7 +82,8 @@ def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester:
         if trace.error:
             lines.append(f"               failed: {trace.error}")
     if not decision.traces:
-        lines.append("  none; the default asks one owner of the resource")
+        default = "the default asks one owner of the resource"
+        lines.append(f"  none was judged{'' if decision.denials else f'; {default}'}")
     lines.append("Decision:" + ("  denied" if decision.denials else ""))
     return joined(lines) + needs_text(policy, grant, decision, requester=requester)
 

@@ -20,7 +20,7 @@ def doctor_text(complaints: Sequence[Complaint], calls: int) -> str:
     untold = len(complaints) - unsafe
     parts = [f"{unsafe} unsafe"] if unsafe else []
     parts += [f"{untold} that cannot be told"] if untold else []
-    lines.append(f"{' and '.join(parts) or 'Nothing is unsafe'} ({calls} requests to GitHub).")
+    lines.append(f"{' and '.join(parts) or 'Nothing unsafe was found'} ({calls} requests to GitHub).")
     return joined(lines)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from daypass.core.drift import Inspection
 from daypass.core.finding import Finding
+from daypass.core.plan import Plan
 from daypass.core.window import format_instant
 from daypass.views.findings import findings_text, joined
 from daypass.views.markdown import code, prose
+from daypass.views.plan import live_words
 
 _NOTHING: Mapping[str, Inspection | str] = MappingProxyType({})
 
@@ -19,11 +21,11 @@ MOST = 200
 """How many are told one by one in an issue; the rest is counted."""
 
 
-def drift_text(found: Sequence[Finding], live: int, inspections: Mapping[str, Inspection | str] = _NOTHING) -> str:
+def drift_text(found: Sequence[Finding], plan: Plan, inspections: Mapping[str, Inspection | str] = _NOTHING) -> str:
     """Write drift for people on a terminal: what differs, then what was looked at, and what nobody can see."""
     seen = joined(line for line in _seen(inspections))
     if not found:
-        return f"No drift: {live} live as they should be, and nothing else was found where daypass looks.\n" + seen
+        return f"No drift: {live_words(plan)}, and nothing else was found where daypass looks.\n" + seen
     return findings_text(found) + f"{len(found)} differences.\n" + seen
 
 

@@ -12,6 +12,7 @@ from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Claim, Denied, Entitlement, Holding
 from daypass.core.policy.ending import REVOCATION
 from daypass.core.window import format_duration, format_instant
+from daypass.views.decision import taking_words
 from daypass.views.findings import as_document, finding_text, joined
 from daypass.views.plan import denied_json, denied_line
 
@@ -53,7 +54,7 @@ def _verdict_lines(verdict: Any) -> list[str]:
     for problem in verdict.problems:
         lines += finding_text(problem, "  ").split("\n")
     if item.decision is None and verdict.judgement is None:
-        return [*lines, "  takes access away; nobody needs to approve it"]
+        return [*lines, f"  {taking_words(item)}; nobody needs to approve it"]
     if item.decision is not None and item.ending is not None:
         lines.append(f"  takes away access of {item.ending.subject} that this file gives now")
     lines += [f"  {line}" for line in _decision_lines(item.decision)]
@@ -154,6 +155,7 @@ def status_text(
             at,
             held=grant.entitlement in holdings,
             note=notes.get(grant.entitlement, ""),
+            gone=(landed or {}).get(grant.grant) == "removed",
         )
         who = f"{grant.entitlement.principal}  {grant.role} on {grant.resource}"
         lines.append(f"  {grant.grant:44} {who}  until {format_instant(_end(grant, claims))}  {state}")
@@ -161,7 +163,7 @@ def status_text(
         lines.append(f"{len(landed)} merged and not applied yet: `daypass apply`")
         lines += [f"  {grant:44} {what}" for grant, what in sorted(landed.items())]
     if refused:
-        lines.append(f"{len(refused)} without proof, so without access:")
+        lines.append(f"{len(refused)} without proof, which give nothing:")
         lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in refused]
     lines += [denied_line(one) for one in denied]
     late = _late(live, holdings, at)
@@ -185,12 +187,14 @@ def _end(grant: Any, claims: Mapping[GrantId, Claim]) -> datetime:
     return claim.window.end if claim is not None else cast("datetime", grant.window.end)
 
 
-def _state(grant: Any, claim: Claim | None, at: datetime, *, held: bool, note: str) -> str:
+def _state(grant: Any, claim: Claim | None, at: datetime, *, held: bool, note: str, gone: bool) -> str:
     """Say how a grant stands whose time is not over: what it gives, or why not, and what will."""
     end = claim.window.end if claim is not None else grant.window.end
     bound = f"; ended early: {claim.bound}" if claim is not None and claim.bound else ""
+    rest = "; what it gave is taken away by the next run" if held else ""
+    if gone:
+        return f"ended on main{rest}"
     if claim is not None and claim.blocked is not None:
-        rest = "; what it gave is taken away by the next run" if held else ""
         return f"gives nothing: {claim.blocked.value}{rest}"
     if at < grant.window.start:
         return f"opens in {format_duration(grant.window.start - at)}{bound}"
@@ -235,7 +239,12 @@ def status_json(
             "provisioned": g.entitlement in holdings,
             "note": notes.get(g.entitlement, ""),
             "state": _state(
-                g, claims.get(g.grant), at, held=g.entitlement in holdings, note=notes.get(g.entitlement, "")
+                g,
+                claims.get(g.grant),
+                at,
+                held=g.entitlement in holdings,
+                note=notes.get(g.entitlement, ""),
+                gone=(landed or {}).get(g.grant) == "removed",
             ),
             "seconds_left": int((_end(g, claims) - at).total_seconds()),
         }

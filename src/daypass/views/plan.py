@@ -42,7 +42,14 @@ def _calm(plan: Plan) -> str:
         (plan.failing, "failing, to be tried again later"),
     )
     but = " and ".join(f"{len(those)} {what}" for those, what in counts if those)
-    return f"No changes: {plan.live} live as they should be{f', {but}' if but else ''}."
+    return f"No changes: {live_words(plan)}{f', {but}' if but else ''}."
+
+
+def live_words(plan: Plan) -> str:
+    """Say how many were seen to be as they should be, and of how many the ledger's word is all there is."""
+    seen = plan.live - plan.by_ledger
+    told = f"{plan.by_ledger} live by the ledger's word, at targets that nobody can look at"
+    return f"{seen} live as they should be" + (f", {told}" if plan.by_ledger else "")
 
 
 def change_line(change: Intended, plan: Plan | None = None) -> str:
@@ -118,6 +125,7 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "main": plan.main,
         "digest": plan.digest,
         "live": plan.live,
+        "by_ledger": plan.by_ledger,
         "changes": [change.to_dict() for change in plan.changes],
         "waiting": [_claim_json(claim) for claim in plan.waiting],
         "blocked": [_claim_json(c) | {"reason": c.blocked.value if c.blocked else ""} for c in plan.blocked],

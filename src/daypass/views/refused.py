@@ -23,7 +23,7 @@ def refused_markdown(refusals: Sequence[Refusal], unproved: Sequence[tuple[str, 
     rows += [(code(grant), code("unproved"), prose(why), code(""), code("")) for grant, why in unproved]
     rows += [(code(c.grant), code("blocked"), prose(c.blocked.value), code(""), code("")) for c in blocked if c.blocked]
     lines = [
-        "These grants stand on main and give no access, since nobody could prove that they may.",
+        "These grants stand on main and give no access, each for what was seen of it.",
         "",
         table(("grant", "code", "what was seen", "commit", "file"), rows[:MOST]),
     ]

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from daypass.core.grant import ABSENT, GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt, Settled
+from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 
 _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
@@ -63,7 +64,10 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Trailers:
-    """What a merge message says of itself. Everything is text as written; absent ones are empty."""
+    """What a merge message says of itself, or the message of the commit that was merged (``reason``: why access ends).
+
+    Everything is text as written; absent ones are empty.
+    """
 
     grants: tuple[str, ...] = ()
     pull: str = ""
@@ -73,6 +77,7 @@ class Trailers:
     policy: str = ""
     rules: str = ""
     ledger: str = ""
+    reason: str = ""
 
     @property
     def empty(self) -> bool:
@@ -108,6 +113,7 @@ def read_trailers(message: str) -> Trailers:
         policy=last("daypass-policy"),
         rules=last("daypass-rules"),
         ledger=last("daypass-ledger"),
+        reason=unquote(last("daypass-reason")),
     )
 
 
@@ -276,9 +282,25 @@ def access(receipts: Iterable[Receipt], *, resource: str, at: datetime) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class AccessAnswer:
-    """Who could reach a resource at ``sources.at``. ``words`` are those of the grants' files, by blob."""
+    """Who could reach a resource at ``sources.at``. ``words`` are those of the grants' files, by blob.
+
+    ``ended`` are the grants of it that had been ended by then, each with why, as far as somebody said so.
+    """
 
     sources: Sources
     resource: str
     found: tuple[Access, ...]
     words: Mapping[Oid, Words] = field(default_factory=dict)
+    ended: Mapping[GrantId, str] = field(default_factory=dict)
+
+
+def ended_by(receipts: Iterable[Receipt], *, at: datetime) -> Mapping[GrantId, Oid]:
+    """Return the grants that had been ended at an instant, each with main's commit that did it."""
+    found: dict[GrantId, Oid] = {}
+    for receipt in receipts:
+        body = receipt.body
+        if isinstance(body, Retirement) and receipt.at <= at:
+            found[body.grant] = body.commit
+        elif isinstance(body, Admission) and receipt.at <= at:
+            found.pop(body.grant, None)
+    return found

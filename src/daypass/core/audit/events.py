@@ -50,7 +50,7 @@ class Event:
     ``commit``, ``pull``, ``approvers`` and ``policy`` are those of the landing that the event belongs to (for an
     approval the commit that was approved); ``receipt`` is the sequence of the receipt that says so, None for what
     only git says; ``late`` is how many seconds after its window an access was seen to be gone; ``words`` are those of
-    the file that was asked for or merged.
+    the file that was asked for or merged, or why it was removed.
     """
 
     kind: Kind
@@ -75,7 +75,8 @@ class Material:
     """All that a history is told from: receipts in order, steps by position, and what the steps' messages say.
 
     ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps
-    the digest in a ``Daypass-Ledger`` trailer to the receipt that has it; ``words`` maps a blob to what people wrote there.
+    the digest in a ``Daypass-Ledger`` trailer to the receipt that has it; ``words`` maps a blob to what people wrote
+    there, and ``reasons`` a landing to why it ended grants.
     """
 
     receipts: Sequence[Receipt] = ()
@@ -84,6 +85,7 @@ class Material:
     subjects: Mapping[Oid, str] = field(default_factory=dict)
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
     words: Mapping[Oid, Words] = field(default_factory=dict)
+    reasons: Mapping[Oid, str] = field(default_factory=dict)
 
 
 def history(material: Material) -> tuple[Event, ...]:
@@ -94,7 +96,8 @@ def history(material: Material) -> tuple[Event, ...]:
     told: set[tuple[str, GrantId]] = set()
     for step in sorted(material.steps):
         reached = max(reached, _placed(step, proofs, material))
-        landing = replace(_landing(step, proofs, material), words=material.words.get(step.new, UNWRITTEN))
+        said = _why(step.commit, material) if step.removed else material.words.get(step.new, UNWRITTEN)
+        landing = replace(_landing(step, proofs, material), words=said)
         placed.append(((*reached, step.position), landing))
         told.add((step.commit, step.grant))
     for receipt in material.receipts:
@@ -105,6 +108,10 @@ def history(material: Material) -> tuple[Event, ...]:
                 lost = replace(event, detail="this landing is not in main's history")
                 placed.append(((receipt.at, _LANDING, receipt.sequence), lost))
     return tuple(event for _, event in sorted(placed, key=lambda item: item[0]))
+
+
+def _why(landing: Oid, material: Material) -> Words:
+    return Words(material.reasons.get(landing, ""))
 
 
 _Key = tuple[datetime, int, int]
@@ -246,7 +253,8 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event
         found = _of_file(Kind.RETIRED, receipt, body.grant, body.commit, material)
         said = ["by the emergency stop"] if body.revoked else []
         said += [f"nobody was entitled to end it [{body.lack}]"] if body.lack else []
-        found = replace(found, by=body.by, pull=body.pull or found.pull, detail="; ".join(said))
+        why = _why(body.commit, material)
+        found = replace(found, by=body.by, pull=body.pull or found.pull, detail="; ".join(said), words=why)
         return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
     if isinstance(body, Outcome):
         return [_of_outcome(receipt, body, proofs)]

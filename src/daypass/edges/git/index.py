@@ -262,10 +262,18 @@ class AuditIndex:
         """Return what files hold, by id; an object that is not there, or is no file, is left out."""
         from daypass.edges.git.objects import blobs as read_blobs  # noqa: PLC0415  (only where something is read)
 
-        asked = "".join(f"{oid}\n" for oid in blobs).encode()
+        return dict(read_blobs(self._git, self._there(blobs, "blob"), limit=_LONGEST))
+
+    def heads(self, commits: Collection[Oid]) -> Mapping[Oid, str]:
+        """Return commits' messages; of what is no commit of this clone nothing."""
+        return messages(self._git, self._there(commits, "commit"))
+
+    def _there(self, oids: Collection[Oid], kind: str) -> list[Oid]:
+        if not oids:
+            return []
+        asked = "".join(f"{oid}\n" for oid in oids).encode()
         there = self._git.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked).decode().split("\n")
-        known = [line.partition(" ")[0] for line in there if line.endswith(" blob")]
-        return dict(read_blobs(self._git, known, limit=_LONGEST))
+        return [Oid(line.partition(" ")[0]) for line in there if line.endswith(f" {kind}")]
 
     def _meta(self) -> dict[str, str]:
         with closing(self._connect()) as database:

@@ -126,7 +126,12 @@ class EmbeddedTarget(OneByOne):
 
         self.observe()
         unseen = "whom the programs that read this file let in besides, and who may write the file"
-        return Inspection((f"every row of {self.path}",), (unseen,))
+        what = (
+            f"every row of {self.path}"
+            if _exists(self.path)
+            else f"whether there is a store {self.path}: there is none"
+        )
+        return Inspection((what,), (unseen,))
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now. Raises EdgeError when the store cannot be read whole."""

@@ -145,14 +145,15 @@ def inspect(server: Server, databases: frozenset[str], named: Collection[str], e
         "every login and role but the server's own first superuser: SUPERUSER, CREATEROLE, BYPASSRLS, REPLICATION",
         f"members of superusers and of {', '.join(_PREDEFINED)}",
         f"members of roles that the catalogue gives: {', '.join(sorted(named)) or 'none'}",
-        "owners, privileges and default privileges on database, schemas, tables, columns, sequences and functions of "
-        f"{', '.join(sorted(databases))}",
+        "owners of database, schemas, tables and sequences, privileges and default privileges on them, on columns and on "
+        f"functions, but for what every database gives everybody: {', '.join(sorted(databases))}",
     ]
     looked.append("and whoever comes in through a role that was found, by any number of steps")
     looked += [f"left out, as the settings expect them: {', '.join(sorted(expected))}"] if expected else []
     unseen = [
         "pg_hba.conf, passwords, the server's files and its first superuser",
         "functions that act with their owner's rights (SECURITY DEFINER), views on other people's tables, row security",
+        "types, languages, large objects, tablespaces, foreign servers and parameters",
     ]
     unseen += [f"what is in other databases: {', '.join(elsewhere)}"] if elsewhere else []
     return Inspection(tuple(looked), tuple(unseen), tuple(others))
