@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,25 @@ def test_the_private_key_lies_outside_and_is_its_owners_alone(tmp_path: Path) ->
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert b"PRIVATE" in key.read_bytes()
     assert not any(b"PRIVATE KEY" in path.read_bytes() for path in made.top.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("home", [{"XDG_CONFIG_HOME": "here"}, {"XDG_CONFIG_HOME": "", "HOME": "~"}])
+def test_the_private_key_is_never_written_beside_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: dict[str, str]
+) -> None:
+    made = _plain(tmp_path)
+    for name, value in home.items():
+        monkeypatch.setenv(name, value)
+    made.run("init", ".", expect=2 if "HOME" in home else 0)
+    assert not list(made.top.parent.rglob("keys"))
+
+
+def test_a_signing_key_in_the_folder_of_nobody_is_no_key(tmp_path: Path) -> None:
+    made = _plain(tmp_path)
+    for key, value in (("gpg.format", "ssh"), ("user.signingkey", "~nobody-at-all/id")):
+        subprocess.run(["git", "config", "--global", key, value], check=True)
+    made.run("init", ".")
+    assert "unsigned" not in (made.top / "policies/daypass.yaml").read_text(encoding="utf-8")
 
 
 def test_a_directory_that_is_not_empty_is_refused(tmp_path: Path) -> None:

@@ -90,3 +90,30 @@ def test_a_path_is_understood_from_where_one_stands(access: Access) -> None:
     outside = said(access.top, "../elsewhere.yaml")
     assert outside.returncode != 0
     assert "outside" in outside.stderr
+
+
+@pytest.mark.parametrize("verb", [["check"], ["policy", "test"], ["codeowners", "--check"], ["form", "--check"]])
+def test_a_sparse_checkout_is_no_repository_without_policies(access: Access, verb: list[str]) -> None:
+    access.run("form")
+    access.commit("Have a form")
+    access.git("sparse-checkout", "set", "--cone", "docs")
+    said = access.run(*verb, expect=2)
+    assert "sparse and leaves out" in said.err
+    assert ": ok" not in said.out
+    access.git("sparse-checkout", "add", ".github", "grants", "policies")
+    access.run(*verb)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["explain"],
+        ["audit", "access", "--resource"],
+        ["audit", "history", "--subject"],
+        ["audit", "history", "--grant"],
+    ],
+)
+def test_a_name_in_another_encoding_is_unknown(access: Access, verb: list[str]) -> None:
+    said = access.run(*verb, "staging/\udcff", expect=None)
+    assert said.code in (0, 2)
+    assert "Traceback" not in said.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -76,7 +77,7 @@ class Founding:
         if self._config("gpg.format") != "ssh" or not named:
             return ""
         if not named.startswith(("ssh-", "ecdsa-", "sk-")):
-            place = Path(named).expanduser()
+            place = Path(os.path.expanduser(named))  # noqa: PTH111  (raises nothing where nobody has that name)
             place = place if place.suffix == ".pub" else place.with_name(f"{place.name}.pub")
             try:
                 named = place.read_text(encoding="ascii")

@@ -41,9 +41,15 @@ def keys_folder() -> Path:
     """Return where private keys are kept: $DAYPASS_KEYS, else below the user's configuration, never in a repository."""
     named = os.environ.get(KEYS_VARIABLE)
     if named:
-        return Path(named)
-    base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "daypass" / "keys"
+        return Path(named).absolute()
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if (
+        not base.is_absolute()
+    ):  # https://specifications.freedesktop.org/basedir-spec/latest/: it counts for nothing then
+        base = Path(os.path.expanduser("~")) / ".config"  # noqa: PTH111  (leaves "~" where nobody knows)
+    if not base.is_absolute():
+        raise UsageError("nobody knows your home folder, so keys cannot be found", hint=f"set HOME or {KEYS_VARIABLE}")
+    return base / "daypass" / "keys"
 
 
 def live_site(folder: Path, acting: str = "") -> Site:
@@ -68,6 +74,10 @@ def state_folder() -> Path | None:
     """Return where this machine keeps its own state when told so by $DAYPASS_STATE: runners throw a clone away."""
     named = os.environ.get(STATE_VARIABLE)
     return Path(named).absolute() if named else None
+
+
+_WHOLE = (".github", "grants", "policies")
+"""What verbs read from the work tree."""
 
 
 class Site:
@@ -205,12 +215,20 @@ class Site:
         return found or self.policy_at(revision).catalogue.settings
 
     def top(self) -> Path:
-        """Return the top of the work tree. Raises UsageError in a bare repository."""
+        """Return the top of the work tree. Raises UsageError in a bare repository, and where files are left out of it."""
         found = self.repository.git.work_tree()
         if found is None:
             raise UsageError(
                 "this is a bare repository", hint="run the verb in a clone with a work tree, or name a revision"
             )
+        if self.repository.git.attempt("config", "--type=bool", "core.sparseCheckout").stdout == b"true\n":
+            listed = self.repository.git.text("ls-files", "-t", "--", *(f":/{folder}" for folder in _WHOLE))
+            out = [line[2:] for line in listed.splitlines() if line.startswith("S ")]
+            if out:  # what is left out is there for everybody else: nothing can be said of it, or of the rest
+                raise UsageError(
+                    f"this clone's checkout is sparse and leaves out {len(out)} files that are read here, {out[0]} first",
+                    hint=f"git sparse-checkout add {' '.join(_WHOLE)}",
+                )
         return found
 
     def worktree_policy(self) -> Policy:

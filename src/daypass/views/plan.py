@@ -38,7 +38,7 @@ def _calm(plan: Plan) -> str:
         return f"Nothing to do where it could be read; {', '.join(plan.unreadable)} could not be, so nobody can tell there."
     counts = (
         (plan.offered, "awaiting acceptance"),
-        (plan.unknown, "of which nobody can tell"),
+        (plan.unknown, "that nobody can tell of"),
         (plan.failing, "failing, to be tried again later"),
     )
     but = " and ".join(f"{len(those)} {what}" for those, what in counts if those)

