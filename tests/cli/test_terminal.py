@@ -250,6 +250,11 @@ def test_the_shell_completes_what_main_has(access: Access) -> None:
     assert _offered(access, "extend st") == ["staging/mine"]
     assert _offered(access, "explain staging/") == ["staging/mine"]
     assert _offered(access, "audit history --subject bo") == ["bob"]
+    assert _offered(access, "revoke --subject bo") == ["bob"]
+    assert _offered(access, "revoke --resource st") == ["staging"]
+    assert _offered(access, "ledger settle st") == ["staging/mine"]
+    assert _offered(access, "fetch st") == ["staging/mine"]
+    assert _offered(access, "import o") == ["orders-db"]
 
 
 def test_outside_of_a_repository_the_shell_is_offered_nothing(tmp_path: Path) -> None:
@@ -284,6 +289,12 @@ def test_who_interrupts_a_run_is_told_what_it_had_written(access: Access, monkey
         access.run("approve", "2", "--at", T("10:09"), acting="dave")
         said = access.run("gate", "2", "--at", T("10:10"), expect=1)
     assert "the merge may have gone through: the interruption came while it was made" in said.err
+    access.git("init", "-q", "--bare", str(access.top.parent / "origin.git"))
+    access.git("remote", "add", "origin", str(access.top.parent / "origin.git"))
+    with monkeypatch.context() as patched:
+        patched.setattr("daypass.edges.forge.sharing.Sharing.run", stop)
+        said = access.run("sync", expect=1)
+    assert "what was brought from and pushed to the remote may have gone through" in said.err
 
 
 def test_the_shell_is_offered_no_name_that_could_act_on_a_terminal(access: Access) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.audit.access import Anchor, Holdings, Step, Trailers, access, read_trailers
+from daypass.core.audit.access import Anchor, Holdings, Step, Trailers, access, ended_by, read_trailers
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.events import Kind, Material, history
 from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
@@ -374,3 +374,16 @@ def test_holdings_know_the_admission_in_force():
     for receipt in chain((0, admission()), (1, admission(landing=2, blob=12))):
         holdings.add(receipt)
     assert [found.landing for found in holdings.basis(change())] == [oid(2)]
+
+
+def test_a_grant_has_been_ended_from_its_retirement_on_until_it_is_admitted_again() -> None:
+    receipts = chain((1, admission()), (5, Retirement(G, oid(11), oid(2))), (9, admission()))
+    assert ended_by(receipts, at=t(4)) == {}
+    assert ended_by(receipts, at=t(5)) == {G: oid(2)}
+    assert ended_by(receipts, at=t(8)) == {G: oid(2)}
+    assert ended_by(receipts, at=t(9)) == {}
+
+
+def test_why_a_grant_was_ended_is_read_as_it_was_written_and_nothing_else_is() -> None:
+    assert read_trailers("End a\n\nDaypass-Reason: it is done%3A 100%25\n").reason == "it is done: 100%"
+    assert read_trailers("Daypass-Reason: said before\n\nDaypass-Pull: 1\n").reason == ""

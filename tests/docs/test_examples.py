@@ -7,8 +7,10 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import click
 import pytest
@@ -18,6 +20,7 @@ from daypass.core.window import format_instant
 from driver import Access
 from founded import copy, example, once
 from hub import Hub
+from ssh_access import SshAccess
 
 EXITS = {"daypass gate": {0, 12}, "daypass gate 1": {12}, "daypass apply --detailed-exitcode": {0, 13}}
 EXITS |= {
@@ -29,7 +32,7 @@ EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}}
 """How an example ends where that is not 0 alone."""
 AT_GITHUB = ("report", "doctor", "form", "answer", "refresh")
 NEVER_END = ("watch",)
-"""What is shown by tests of its own: it runs until it is stopped."""
+"""What runs until it is stopped."""
 MADE_BY_OTHERS = (
     "orders-db/alice-1a2b",
     "orders-db/alice-x7k2",
@@ -38,8 +41,9 @@ MADE_BY_OTHERS = (
     "--branch my-branch",
     "--head my-branch",
     "alice.yaml",
+    "settle staging",
 )
-"""Examples that name what only their reader has; their words are held to the verb's options all the same."""
+"""Examples that name what only their reader has: they are run with such names put in, or made, here."""
 GRANT = """\
 version: 1
 subject: alice
@@ -62,7 +66,7 @@ ALL = [(" ".join(words), line) for words, command in commands() for line in _exa
 
 def test_every_verb_has_an_example() -> None:
     shown = {verb for verb, _ in ALL}
-    verbs = {" ".join(words) for words, command in commands() if not isinstance(command, click.Group)}
+    verbs = {" ".join(words) for words, _ in commands()}
     assert sorted(verbs - shown) == []
 
 
@@ -135,8 +139,41 @@ def test_an_example_at_github_does_what_it_is_there_for(verb: str, line: str, hu
     assert said.code in expected, f"{said.out}\n{said.err}"
 
 
+MINE = "staging/try-the-fix"
+
+
 @pytest.mark.parametrize(("verb", "line"), [case for case in ALL if any(name in case[1] for name in MADE_BY_OTHERS)])
-def test_an_example_of_what_only_its_reader_has_is_typed_rightly(verb: str, line: str) -> None:
-    command = {" ".join(words): found for words, found in commands()}[verb]
-    words = shlex.split(line)[1 + len(verb.split()) :]
-    command.make_context(verb, words, help_option_names=["-h", "--help"])
+def test_an_example_of_what_only_its_reader_has_works_with_what_they_have(
+    verb: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = _ready(tmp_path / "access")
+    line = line.replace("grants/orders-db/alice.yaml", f"grants/{MINE}.yaml")
+    if "my-branch" in line:
+        access.git("switch", "-q", "-c", "my-branch")
+        access.write("grants/staging/again.yaml", GRANT.format(_then(3), _then(43)))
+        access.commit("ask again", email="alice@example.com")
+        access.git("switch", "-q", "main")
+    if "settle" in line:
+        for file in (access.top / ".git/daypass").glob("embedded.sqlite*"):
+            file.unlink()
+    if verb in ("fetch", "krl"):
+        ssh = SshAccess(access, tmp_path / "keys")
+        monkeypatch.setenv("BASTION_CA", str(ssh.ca_file))
+        line = line.replace("orders-db/alice-1a2b", ssh.grant(_then(6), _then(7)))
+        line = line.replace("~/.ssh", str(tmp_path)).replace("/srv/www", str(tmp_path))
+        access.run("apply", "--at", _then(8))
+    line = re.sub(r"orders-db/alice-[0-9a-z-]+", MINE, line)
+    access.run(*shlex.split(line)[1:], acting="alice")
+
+
+@pytest.mark.parametrize(("verb", "line"), [case for case in ALL if case[0] in NEVER_END])
+def test_an_example_that_runs_until_it_is_stopped_begins(
+    verb: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = Event()
+    stopped.set()
+    access = _ready(tmp_path / "access")
+    settings = access.top / "policies/daypass.yaml"
+    settings.write_text(settings.read_text().replace("clock: simulated\n", ""))
+    monkeypatch.setattr(f"daypass.cli.{verb}._stoppable", lambda: nullcontext(stopped))
+    assert "watching; main is looked at every 30s" in access.run(*shlex.split(line)[1:]).out

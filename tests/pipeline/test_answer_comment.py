@@ -178,7 +178,7 @@ def test_status_tells_what_an_open_request_waits_for(granted: Office, access: Ac
 def test_status_of_what_ended_and_of_what_was_closed_says_so(granted: Office, access: Access) -> None:
     late = ask(granted, ERIN, "/status", at=AT.replace(hour=12))
     assert late.lost[0][1] == "its window is over"
-    assert "no access, its window is over" in words(granted, late)
+    assert "gives nothing, its window is over" in words(granted, late)
     access.ask("2026-11-20T09:40:00Z")
     granted.forge.close(2, reason="not needed", at=AT)
     desk(granted).write(2, ALICE, "", is_pull=True)
@@ -328,3 +328,25 @@ def test_any_text_is_a_command_or_none(body: str) -> None:
         assert body.startswith("/" + body[1 : 1 + len(found[0])])
         assert found[0].isascii()
         assert "\n" not in found[1]
+
+
+def test_status_tells_of_this_requests_grants_alone_and_that_no_target_was_looked_at(
+    granted: Office, access: Access
+) -> None:
+    other = access.grant("2026-11-20T09:40:00Z", "2026-11-20T09:41:00Z")
+    access.run("apply", "--at", "2026-11-20T09:42:00Z")
+    fresh = replace(office(access), desk=granted.desk)
+    said = words(fresh, ask(fresh, CAROL, "/status"))
+    assert "by the ledger's word: no target was looked at for this" in said
+    assert "should be gone" not in said
+    assert other not in said
+
+
+def test_status_says_why_a_grant_gives_nothing_though_its_window_is_open(granted: Office, access: Access) -> None:
+    place = access.top / "policies/resources/orders-db.yaml"
+    place.write_text(place.read_text().replace("member_of: orders_readonly", "member_of: orders_all"))
+    access.commit("the role means something else")
+    fresh = replace(office(access), desk=granted.desk)
+    said = words(fresh, ask(fresh, CAROL, "/status"))
+    assert "gives nothing: role means something else since approval" in said
+    assert "h10m left" not in said

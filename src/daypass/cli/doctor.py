@@ -22,6 +22,7 @@ def doctor(obj: dict[str, Any], mending: bool, yes: bool, output: str) -> int:
     it; whatever your token or App is not shown is a complaint of its own.
     """
     from daypass.cli.site import live_site
+    from daypass.cli.written import SETTINGS, Noting
     from daypass.edges.forge.settings import GitHubSettings
     from daypass.pipeline.doctor import examine, mend
     from daypass.views.codeowners import codeowners_text
@@ -34,7 +35,7 @@ def doctor(obj: dict[str, Any], mending: bool, yes: bool, output: str) -> int:
     if site.policy.broken:
         raise InvalidError("the policies of main do not read, so nothing can be held against them", site.policy.broken)
     catalogue = site.policy.catalogue
-    settings = GitHubSettings(hub.api, repository=hub.repository, clock=clock)
+    settings: Any = Noting(GitHubSettings(hub.api, repository=hub.repository, clock=clock), SETTINGS)
     page = f"{hub.server.rstrip('/')}/{hub.repository}"
     wanted = codeowners_text(catalogue)
 

@@ -9,6 +9,7 @@ EXAMPLES: dict[str, str] = {
     "extend": "daypass extend staging/try-the-fix --for 30m",
     "end": "daypass end staging/try-the-fix",
     "explain": "daypass explain staging/try-the-fix --requester alice\ndaypass explain grants/staging/try-the-fix.yaml",
+    "policy": "daypass policy test",
     "policy test": "daypass policy test --revision main   # as main has them, not the work tree",
     "approve": "daypass approve 1",
     "reject": 'daypass reject 1 --reason "The staging copy will do"',
@@ -26,11 +27,13 @@ EXAMPLES: dict[str, str] = {
     "expire": "daypass expire",
     "watch": "daypass watch --poll 30s --refresh 10m",
     "heartbeat": "daypass heartbeat --max-age 26h",
+    "audit": "daypass audit access --resource orders-db\ndaypass audit history --subject alice",
     "audit history": "daypass audit history --grant staging/try-the-fix\n"
     "daypass audit history --subject alice --format csv",
     "audit stats": "daypass audit stats",
     "audit serial": "daypass audit serial 7283419   # exits 20 for a number that the ledger does not know",
     "audit verify": "daypass audit verify",
+    "ledger": 'daypass ledger settle staging/try-the-fix --adopt --reason "The store was rebuilt"',
     "can": "daypass can alice staging deploy -q || echo no",
     "codeowners": "daypass codeowners --check\ndaypass codeowners --who grants/orders-db/any.yaml",
     "doctor": "daypass doctor\ndaypass doctor --fix --yes",
@@ -50,6 +53,6 @@ def add_examples(name: str, command: click.Command) -> click.Command:
     if isinstance(command, click.Group):
         for below, one in command.commands.items():
             add_examples(f"{name} {below}", one)
-    elif name in EXAMPLES:
+    if name in EXAMPLES:
         command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[name].split("\n"))
     return command

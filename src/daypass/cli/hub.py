@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 
@@ -94,9 +94,12 @@ class Hub:
 
     def board(self, directory: Directory) -> GitHubBoard:
         """Where people are told how things stand."""
+        from daypass.cli.written import BOARD, Noting
         from daypass.edges.forge.board import GitHubBoard
 
-        return GitHubBoard(self.api, directory, repository=self.repository, bot=self.bot)
+        return cast(
+            "GitHubBoard", Noting(GitHubBoard(self.api, directory, repository=self.repository, bot=self.bot), BOARD)
+        )
 
     def desk(self, directory: Directory) -> GitHubDesk:
         """Where people ask in words."""

@@ -27,12 +27,15 @@ def sync(obj: dict[str, Any], remote: str, take: tuple[int, ...]) -> int:
     or the ledger parts, nothing is moved, exit 1. Nothing is believed for having come from there.
     """
     from daypass.cli.site import Site
+    from daypass.cli.written import SHARING, Noting
     from daypass.edges.forge.sharing import Sharing
 
     site = Site(obj["folder"], obj["acting"])
     if site.elsewhere:
         raise UsageError("sync is for the local forge", hint="at GitHub every verb looks there by itself")
-    sharing = Sharing(site.repository.git, remote, main=site.main, ledger=site.settings.ledger_branch)
+    sharing: Any = Noting(
+        Sharing(site.repository.git, remote, main=site.main, ledger=site.settings.ledger_branch), SHARING
+    )
     joined = sharing.run(take)
     for what, moves in (("Brought", joined.here), ("Pushed", joined.there)):
         click.echo(f"{what}: {_named(moves)}")

@@ -20,9 +20,27 @@ FORGE: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 """What writes at a forge: its name while it is made, and what is said of it afterwards."""
 
 LEDGER: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "begin": ("the ledger's first receipt", lambda _: "the ledger was begun"),
     "append": ("a receipt", lambda standing: f"the ledger has every receipt up to {standing.next_sequence - 1}"),
 }
 """What writes to the ledger."""
+
+
+BOARD: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    name: ("telling people at the forge", lambda _: "people were told at the forge")
+    for name in ("show", "say", "issue")
+}
+"""What writes for people at a forge."""
+
+SETTINGS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "send": ("a change of the repository's settings", lambda _: "settings of the repository were changed"),
+}
+"""What changes how a forge is set up."""
+
+SHARING: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "run": ("what was brought from and pushed to the remote", lambda _: "what was brought and pushed stands"),
+}
+"""What exchanges with other clones."""
 
 
 class Noting:

@@ -8,8 +8,8 @@ its requester is who wrote the words, and it passes the same gate.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -22,6 +22,7 @@ from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant, GrantId
 from daypass.core.ledger.parts import AdmittedGrant
 from daypass.core.ledger.standing import Standing
+from daypass.core.plan import Claim
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span
@@ -71,7 +72,7 @@ class Reply:
     ``kind``: ``silent`` (nothing is said there; ``why`` is for the log), ``opened`` (pull request ``pull``), ``there``
     (it was opened before), ``link`` (they open it themselves), ``denied``, ``refused``, ``help`` or ``status``.
     ``what`` is what they asked for: ``request``, ``extend``, ``end`` or "". ``live`` are the proved grants that status
-    is told of, ``lost`` those that are not, with why.
+    is told of, ``claims`` what they give by main's policies, ``lost`` those that are not, with why.
     """
 
     number: int
@@ -89,6 +90,7 @@ class Reply:
     gated: Gated | None = None
     live: tuple[AdmittedGrant, ...] = ()
     lost: tuple[tuple[GrantId, str], ...] = ()
+    claims: Mapping[GrantId, Claim] = field(default_factory=dict)
 
 
 def read_event(raw: bytes) -> Event | str:

@@ -22,6 +22,7 @@ from daypass.core.window import parse_duration
 from daypass.pipeline import propose
 from daypass.pipeline.answer import COMMENT_BRANCH, ISSUE_BRANCH, Office, Reply, open_for, opened_before
 from daypass.pipeline.gate import look
+from daypass.pipeline.survey import claims_on
 from daypass.ports import Remark
 
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z-]{0,30})(?:[ \t]+(.*))?")
@@ -201,10 +202,12 @@ class _Asked:
         if self._pull.merge is None:
             return replace(said, why=self._pull.closed_reason or "it was closed without being merged")
         proved = [(grant, self._admission(grant)) for grant in self._grants()]
-        live = tuple(AdmittedGrant.of(a) for _, a in proved if a is not None and not a.window.ended(self._at))
-        ended = [(grant, "its window is over") for grant, a in proved if a is not None and a.window.ended(self._at)]
+        claims = claims_on(office.history, office.policy_at, office.standing(), office.history.resolve(office.main))
+        mine = [(grant, a, claims[grant]) for grant, a in proved if a is not None]
+        live = tuple(AdmittedGrant.of(a) for _, a, claim in mine if not claim.ended(self._at))
+        ended = [(grant, claim.bound or "its window is over") for grant, _, claim in mine if claim.ended(self._at)]
         lost = [(grant, self._why_not_proved(grant)) for grant, a in proved if a is None]
-        return replace(said, live=live, lost=(*ended, *lost))
+        return replace(said, live=live, lost=(*ended, *lost), claims={grant: claim for grant, _, claim in mine})
 
 
 def _folder(grant: GrantId) -> str:

@@ -226,7 +226,10 @@ def _help(command: str) -> str:
 
 def _status(reply: Reply, holdings: Mapping[Entitlement, Holding], at: datetime) -> str:
     waiting = [reply.gated] if reply.gated is not None else []
-    lines = status_text(waiting, reply.live, holdings, at).rstrip("\n").split("\n")
-    lines += [f"  {grant}: no access, {why}" for grant, why in reply.lost]
+    about = {grant.grant for grant in reply.live} | {grant for grant, _ in reply.lost}
+    holdings = {what: held for what, held in holdings.items() if not about.isdisjoint(held.grants)}
+    lines = status_text(waiting, reply.live, holdings, at, claims=reply.claims).rstrip("\n").split("\n")
+    lines += ["  by the ledger's word: no target was looked at for this"] if reply.live else []
+    lines += [f"  {grant}: gives nothing, {why}" for grant, why in reply.lost]
     lines += [f"#{reply.pull}: {reply.why}"] if reply.why else []
     return _paragraphs(f"Status of #{reply.pull}:", fence(lines, "text"))
