@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from daypass.edges.git import trees
 from driver import Access
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -117,3 +118,44 @@ def test_a_name_in_another_encoding_is_unknown(access: Access, verb: list[str]) 
     said = access.run(*verb, "staging/\udcff", expect=None)
     assert said.code in (0, 2)
     assert "Traceback" not in said.err
+
+
+class Killed(BaseException):
+    """Ends a run at once, as a signal that cannot be caught would."""
+
+
+def _killed(*_: object) -> str:
+    raise Killed
+
+
+def test_a_gate_that_is_killed_between_main_and_its_files_leaves_none_staged_to_be_deleted(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minute in ("01", "02"):
+        access.run("request", "--resource", "staging", "--role", "deploy", "--for", f"{int(minute)}h", "--reason",
+                   "Trying the fix", "--at", f"2026-11-20T10:{minute}:00Z", acting="alice")  # fmt: skip
+    with monkeypatch.context() as patched:
+        patched.setattr(trees, "sync_worktree", _killed)
+        with pytest.raises(Killed):
+            access.run("gate", "1", "--at", "2026-11-20T10:03:00Z")
+    assert access.git("status", "--porcelain").startswith("D  grants/")  # what a commit would take away
+    access.run("gate", "1", "--at", "2026-11-20T10:04:00Z")
+    assert access.git("status", "--porcelain") == ""
+    access.run("gate", "2", "--at", "2026-11-20T10:05:00Z")
+    assert access.git("status", "--porcelain") == ""
+    assert access.git("for-each-ref", "refs/daypass") == ""
+
+
+def test_a_gate_that_is_killed_is_caught_up_with_by_the_next_merge_and_by_sync(
+    access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access.git("clone", "-q", "--bare", ".", str(tmp_path / "hub.git"))
+    access.git("remote", "add", "origin", str(tmp_path / "hub.git"))
+    access.run("request", "--resource", "staging", "--role", "deploy", "--for", "1h", "--reason", "Trying the fix",
+               "--at", "2026-11-20T10:01:00Z", acting="alice")  # fmt: skip
+    with monkeypatch.context() as patched:
+        patched.setattr(trees, "sync_worktree", _killed)
+        with pytest.raises(Killed):
+            access.run("gate", "--at", "2026-11-20T10:03:00Z")
+    access.run("sync")
+    assert access.git("status", "--porcelain") == ""

@@ -166,6 +166,11 @@ def warn_left_behind(site: Any) -> None:
         )
 
 
+def _bring_along(site: Any) -> None:
+    if not site.elsewhere:
+        site.forge.bring_along()
+
+
 @click.command()
 @click.argument("number", type=PullNumber(), required=False)
 @click.option("--dry-run", is_flag=True, help="Say what is missing; merge nothing.")
@@ -184,6 +189,8 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=not dry_run)
+    if not dry_run:
+        _bring_along(site)
     numbers = [number] if number is not None else pipeline.in_turn(site.forge.open_pulls())
     verb = pipeline.look if dry_run else pipeline.gate
     results: list[Gated] = []

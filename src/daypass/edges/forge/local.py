@@ -39,7 +39,7 @@ from daypass.edges.git import ssh
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.reader import object_id
 from daypass.edges.git.repository import Repository
-from daypass.edges.git.trees import commit_tree, sync_worktree, write_files
+from daypass.edges.git.trees import catch_up, commit_tree, leaving, write_files
 from daypass.edges.shown import shown
 
 _HINTS = 4
@@ -223,9 +223,10 @@ class LocalForge:
             message = f"{message.rstrip()}\n\nDaypass-Pull: {number}\n"
         commit = commit_tree(self._git, tree, (base, head), message, author=(name, email), at=at)
         fields = {"base": base, "commit": commit, "head": head}
-        moves = {self._main: (base, commit), **self._finished_branch(pull)}
+        self.bring_along()
+        moves = {self._main: (base, commit), **leaving(self._git, self._main, base), **self._finished_branch(pull)}
         self._append(chain, "merged", fields, at, carried=(commit,), moves=moves)
-        self._bring_along(base, commit)
+        self.bring_along()
         merge = self.pull(number).merge
         assert merge is not None  # noqa: S101  (just written)
         return merge
@@ -385,12 +386,9 @@ class LocalForge:
     def _checked_out_at(self, ref: str) -> str:
         return self._git.text("for-each-ref", "--format=%(worktreepath)", ref)
 
-    def _bring_along(self, old: Oid, new: Oid) -> None:
-        """Bring the work tree that has main checked out to where main stands now."""
-        where = self._checked_out_at(self._main)
-        self.left_behind = None
-        if where and (why := sync_worktree(Git(Path(where)), old, new)):
-            self.left_behind, self.in_the_way = Path(where), why
+    def bring_along(self) -> None:
+        """Bring the work tree that has main checked out to where main stands; a run that was killed may have left it."""
+        self.left_behind, self.in_the_way = catch_up(self._git, self._main)
 
 
 def _unread(number: int) -> Pull:

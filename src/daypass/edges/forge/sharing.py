@@ -19,7 +19,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forge.chain import HEADS, Chain, lost, numbered, read_each
 from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.trees import sync_worktree
+from daypass.edges.git.trees import catch_up, leaving, sync_worktree
 from daypass.edges.shown import shown
 
 _OURS = "daypass/"
@@ -237,12 +237,16 @@ class Sharing:
         trees = self._checked_out()
         for name in [name for name, (_, new) in joined.here.items() if new == ABSENT and name in trees]:
             del joined.here[name]
+        main, full = self._trunks[0], f"{HEADS}{self._trunks[0]}"
+        catch_up(self._git, full)  # where a run was killed before
         if joined.here:
-            self._git.update_refs(_full(joined.here), reason=f"daypass: sync {self._remote}")
+            marked = leaving(self._git, full, joined.here[main][0]) if main in joined.here else {}
+            self._git.update_refs({**_full(joined.here), **marked}, reason=f"daypass: sync {self._remote}")
         for name, (old, new) in joined.here.items():
-            why = sync_worktree(Git(trees[name]), old, new) if name in trees else ""
-            if why:
-                joined.left_behind.append((name, trees[name], why))
+            if name in trees:
+                which = Git(trees[name])
+                why = catch_up(which, full)[1] if name == main else sync_worktree(which, old, new)
+                joined.left_behind += [(name, trees[name], why)] if why else []
 
     def _checked_out(self) -> dict[str, Path]:
         told = self._git.text("for-each-ref", "--format=%(refname) %(worktreepath)", HEADS).splitlines()

@@ -13,9 +13,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from daypass.core.errors import ConflictError, EdgeError, LockedError
-from daypass.core.grant import Oid
+from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.plumbing import DURABLE, Git
 from daypass.edges.git.reader import FOLDER_MODE, HASHES, Held, Reader, object_id, object_reader, parse_tree
 
@@ -109,6 +110,33 @@ def sync_worktree(git: Git, old: Oid, new: Oid) -> str:
     if _IN_THE_WAY.search(done.stderr):
         return "local changes"
     raise EdgeError(f"git read-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+
+
+SHOWN = "refs/daypass/shown"
+"""What the work tree that has main checked out shows, from the step in which main moves until the files have followed."""
+
+
+def leaving(git: Git, main: str, old: Oid) -> Mapping[str, tuple[Oid, Oid]]:
+    """Return what to move along with main, so that a run which is killed then leaves no work tree behind for good."""
+    return {SHOWN: (ABSENT, old)} if _tree_of(git, main) and old != ABSENT and git.find(SHOWN) is None else {}
+
+
+def catch_up(git: Git, main: str) -> tuple[Path | None, str]:
+    """Bring the work tree that has main checked out to where main stands, if a run moved main and this is not done yet.
+
+    Returns the work tree that has to stay behind, None where none has, and what is in the way there.
+    """
+    shown, tip, where = git.find(SHOWN), git.find(main), _tree_of(git, main)
+    if shown is None or tip is None:
+        return None, ""
+    if where and (why := sync_worktree(Git(Path(where)), shown, tip)):
+        return Path(where), why
+    git.update_refs({SHOWN: (shown, ABSENT)}, reason="daypass: shown")
+    return None, ""
+
+
+def _tree_of(git: Git, ref: str) -> str:
+    return git.text("for-each-ref", "--format=%(worktreepath)", ref)
 
 
 def _without_filters(git: Git) -> list[str]:
