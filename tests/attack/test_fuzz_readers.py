@@ -1,14 +1,18 @@
 """No input ends in a traceback or takes for ever: every reader gives findings, or an error of ours with a message.
 
-Files, records, receipts, caches, forms and what stands on a command line are fed a corpus of nasty inputs and
-mutations of it. What a reader may raise is named for each; anything else fails.
+Files, records, receipts, caches, forms, comments, certificates, addresses, the environment and what stands on a command
+line are fed a corpus of nasty inputs and mutations of it. What a reader may raise is named for each; anything else fails.
+What GitHub's API answers is in test_github_answers_wrong.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,19 +23,36 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daypass.cli.options import Duration, Instant
+from daypass.core.audit.access import read_trailers
 from daypass.core.errors import DaypassError
 from daypass.core.files.document import POLICY_LIMIT, read_on
+from daypass.core.files.form import read_form
 from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
-from daypass.core.finding import Finding
+from daypass.core.finding import Finding, Place
+from daypass.core.grant import grant_id
 from daypass.core.ledger.statement import from_statement
+from daypass.core.owners import LARGEST, read_codeowners
+from daypass.core.plan import Entitlement
+from daypass.core.policy.cel.expression import compile_condition
+from daypass.core.policy.cel.hours import parse_hours, parse_zone
+from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies import SETTINGS, read_policies
 from daypass.core.window import parse_duration, parse_instant
 from daypass.edges.forge import records
 from daypass.edges.git.history import parse_commit
-from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
+from daypass.edges.git.reader import parse_tree
+from daypass.edges.git.remote import repository_url
+from daypass.edges.github.access import access_from
+from daypass.edges.github.address import read_base
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
 from daypass.edges.memory import FileMemory
+from daypass.edges.targets import github_privilege, postgres_privilege
+from daypass.edges.targets.postgres_connect import read_address
+from daypass.edges.targets.ssh import certificate
 from daypass.pipeline.answer import read_event
+from daypass.pipeline.remarks import read_command
+from driver import Access
 
 DEEP = 200_000
 GRANT = b"""\
@@ -76,6 +97,30 @@ NASTY = (
     EVENT.replace(b"2026", b"0001"),
     EVENT.replace(b"2026-11-20T10:00:00", b"9999-12-31T23:59:59"),
     "٣d".encode(),
+    b"### Resource and role\n\n" * 1_000,
+    b"### Who\n\n_No response_\n\n" * 20_000,
+    b"* @a\n" * 5_000,
+    (b"/" + b"*/" * 2_000 + b" @a\n") * 20,
+    b"^[x" * 5_000,
+    b"Co-authored-by: " * 20_000,
+    b"x\n\n" + b"Co-authored-by: A <a@b>\n" * 20_000,
+    b"x\n\nDaypass-Grant: " + b"a" * 50_000 + b"\nDaypass-Pull: \xff\n",
+    b"/extend " + b"9" * 60_000,
+    b"/end\x00",
+    b"postgresql://[::1",
+    b"postgresql://u:p@h:99999999/x?sslmode=\xff",
+    b"https://[::1/x",
+    b"https://api.github.com:x",
+    b"ssh-ed25519-cert-v01@openssh.com " + b"A" * 100_000,
+    b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA",
+    b"100644 a\x00" + b"\x01" * 19,
+    b"100644 a\x00" + b"\x01" * 20 + b"100644 a\x00" + b"\x01" * 20,
+    b"-----BEGIN PUBLIC KEY-----\n" + b"A" * 5_000 + b"\n-----END PUBLIC KEY-----\n",
+    b'{"action":"opened","issue":{"number":1e400}}',
+    b'{"action":"created","issue":{"number":1},"comment":{"id":[]}}',
+    b'{"member_of":["a"],"database":{},"repository":7,"team":null}',
+    b"Mon-Fri 99:99-00:00," * 5_000,
+    b"../../../etc/localtime",
 )
 
 
@@ -115,6 +160,19 @@ def remembered(raw: bytes, folder: Path) -> object:
     return FileMemory(place).recall()
 
 
+def environ(raw: bytes) -> object:
+    said = text(raw)
+    app = {"DAYPASS_APP_ID": said[:50], "DAYPASS_APP_KEY": said, "DAYPASS_APP_INSTALLATION": said[:9]}
+    for found in (app, {"GITHUB_TOKEN": said}, {"DAYPASS_APP_ID": "1", "DAYPASS_APP_KEY_FILE": "/proc/self/mem"}):
+        with suppress(DaypassError):
+            access_from(found)
+    return access_from({"GH_TOKEN": said, "GITHUB_ACTIONS": said})
+
+
+def condition(said: str) -> object:
+    return compile_condition(said, Place("x", 1, 1), spread(said, 1, 1, said))
+
+
 READERS: dict[str, tuple[Callable[[bytes], Any], tuple[type[BaseException], ...]]] = {
     "grant": (lambda raw: read_grant("grants/orders-db/a.yaml", raw), ()),
     "document": (lambda raw: read_on("policies/x.yaml", raw, limit=POLICY_LIMIT), ()),
@@ -129,6 +187,28 @@ READERS: dict[str, tuple[Callable[[bytes], Any], tuple[type[BaseException], ...]
     "commit": (lambda raw: parse_commit("a" * 40, raw), (DaypassError,)),  # type: ignore[arg-type]
     "event": (read_event, (DaypassError,)),
     "statement": (statement, (DaypassError,)),
+    "form": (lambda raw: read_form("issue", text(raw)), ()),
+    "codeowners": (lambda raw: read_codeowners({".github/CODEOWNERS": raw}), (DaypassError,)),
+    "command": (lambda raw: read_command(text(raw)), ()),
+    "trailers": (lambda raw: read_trailers(text(raw)), ()),
+    "grant id": (lambda raw: grant_id(text(raw)), (DaypassError,)),
+    "certificate": (lambda raw: certificate.read(text(raw)), (DaypassError,)),
+    "privilege of ssh": (
+        lambda raw: certificate.read_privilege(Entitlement("a", "b", "c", text(raw))),
+        (DaypassError,),
+    ),
+    "privilege of postgres": (lambda raw: postgres_privilege.read_privilege(text(raw)), (DaypassError,)),
+    "mark of postgres": (lambda raw: postgres_privilege.read_mark("x", text(raw)), (DaypassError,)),
+    "privilege of github": (lambda raw: github_privilege.read_privilege(text(raw), "acme"), (DaypassError,)),
+    "address of postgres": (lambda raw: read_address("a", "URL", text(raw), "require"), (DaypassError,)),
+    "address of an api": (lambda raw: read_base(text(raw)), (DaypassError,)),
+    "address of a remote": (lambda raw: repository_url(text(raw), text(raw)[:200]), (DaypassError,)),
+    "tree": (lambda raw: parse_tree("a" * 40, raw), (DaypassError,)),
+    "public key": (read_public_key, (DaypassError,)),
+    "environment": (environ, (DaypassError,)),
+    "hours": (lambda raw: parse_hours(text(raw)), (ValueError,)),
+    "zone": (lambda raw: parse_zone(text(raw)), (ValueError,)),
+    "condition": (lambda raw: condition(text(raw)[:5_000]), ()),
     "instant": (lambda raw: parse_instant(text(raw)), (ValueError,)),
     "duration": (lambda raw: parse_duration(text(raw)), (ValueError,)),
     "--at": (lambda raw: Instant().convert(text(raw), None, None), (click.UsageError,)),
@@ -202,3 +282,105 @@ def test_either_end_of_the_calendar_is_misuse(access: Any, verb: str, at: str) -
 def test_the_calendar_holds_what_access_needs() -> None:
     assert Instant().convert("1970-01-01T00:00:00Z", None, None) == datetime(1970, 1, 1, tzinfo=UTC)
     assert Instant().convert("8999-12-31T23:59:59Z", None, None).year == 8999
+
+
+def test_a_codeowners_file_of_the_size_that_github_ignores_is_refused_before_it_is_read() -> None:
+    began = time.process_time()
+    with pytest.raises(DaypassError, match="GitHub loads none"):
+        read_codeowners({"CODEOWNERS": b"* @a\n" * (LARGEST // 5 + 1)})
+    assert time.process_time() - began < 0.5
+
+
+T = "2026-11-20T{}:00Z".format
+VERBS = (
+    ("can.sqlite", ("can", "alice", "orders-db", "readonly")),
+    ("audit.sqlite", ("audit", "access", "--resource", "orders-db", "--at", T("10:10"))),
+    ("standing.sqlite", ("status", "--at", T("10:10"))),
+    ("verdicts.sqlite", ("check", "--at", T("10:10"))),
+    ("calm.json", ("apply", "--at", T("10:10"))),
+    ("embedded.sqlite", ("can", "alice", "orders-db", "readonly")),
+    ("embedded.sqlite", ("drift", "--at", T("10:10"))),
+)
+"""Each file of this machine's state, with a verb that reads it."""
+
+
+def _emptied(place: Path) -> None:
+    with closing(sqlite3.connect(place)) as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            with suppress(sqlite3.Error):  # SQLite's own
+                database.execute(f"DELETE FROM {name}")  # noqa: S608  (names are the store's own)
+        database.commit()
+
+
+def _mistyped(place: Path) -> None:
+    with closing(sqlite3.connect(place)) as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            for _, column, *_ in database.execute(f"PRAGMA table_info({name})").fetchall():
+                for value in ("x'ff00'", "'no'", "-1"):
+                    with suppress(sqlite3.Error):  # what a column does not take
+                        database.execute(f"UPDATE {name} SET {column} = {value}")  # noqa: S608  (likewise)
+        database.commit()
+
+
+def _another(place: Path) -> None:
+    place.unlink()
+    with closing(sqlite3.connect(place)) as database:
+        database.execute("CREATE TABLE x(a)")
+    place.chmod(0o600)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "cut to nothing": lambda place: place.write_bytes(b""),
+    "other bytes": lambda place: place.write_bytes(b"x" * 5_000),
+    "half": lambda place: place.write_bytes(place.read_bytes()[: place.stat().st_size // 2]),
+    "turned bits": lambda place: place.write_bytes(
+        place.read_bytes()[:4_096] + bytes(byte ^ 0x5A for byte in place.read_bytes()[4_096:])
+    ),
+    "another database": _another,
+    "no rows": _emptied,
+    "other types": _mistyped,
+}
+
+
+def test_no_verb_falls_over_a_damaged_file_of_this_machines_state(access: Access, tmp_path: Path) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    state, kept = access.top / ".git/daypass", tmp_path / "kept"
+    for _, verb in VERBS:
+        access.run(*verb)
+    shutil.copytree(state, kept)
+    names = {place.name for place in kept.iterdir() if place.suffix in (".sqlite", ".json")}
+    assert names == {name for name, _ in VERBS}
+    for name, verb in VERBS:
+        for what, damage in DAMAGES.items():
+            if name.endswith(".json") and damage in (_another, _emptied, _mistyped):
+                continue
+            shutil.rmtree(state)
+            shutil.copytree(kept, state)
+            for beside in ("-wal", "-shm") if what in ("another database", "cut to nothing") else ():
+                (state / f"{name}{beside}").unlink(missing_ok=True)
+            damage(state / name)
+            said = access.run(*verb, expect=None)  # whatever is raised that is not ours, is raised here
+            assert said.err or said.out, f"{name}, {what}: {verb[0]} ends in silence"
+            assert said.code in (0, 1, 13, 14, 20), f"{name}, {what}: {verb[0]} exits {said.code}"
+            assert (verb[0], said.code) != ("can", 0) or "embedded" not in name or what == "turned bits", "no yes by it"
+
+
+VARIABLES = (
+    *("DAYPASS_STATE", "DAYPASS_KEYS", "DAYPASS_SIGNER", "DAYPASS_LEDGER_KEY", "XDG_CONFIG_HOME", "HOME", "PATH"),
+    *("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_REPOSITORY", "GITHUB_API_URL", "GITHUB_SERVER_URL"),
+    *("GIT_CONFIG_COUNT", "GIT_CONFIG_GLOBAL", "GIT_AUTHOR_EMAIL", "SSH_AUTH_SOCK", "LANG", "LC_ALL", "TZ", "COLUMNS"),
+)
+VALUES = ("x" * 5_000, "\udcff\udcfe", "/dev/null", "../..", "[::1", "-1", "\x1b[2J", "a\nb", "٣", "file2://[x")
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_no_verb_falls_over_what_a_variable_of_the_environment_holds(
+    access: Access, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for value in VALUES:
+        with monkeypatch.context() as patched:
+            patched.setenv(variable, value)
+            for verb in (("apply", "--at", T("10:06")), ("can", "alice", "orders-db", "readonly")):
+                said = access.run(*verb, expect=None)
+                assert said.out or said.err, f"{variable}={value!r}: {verb[0]} ends in silence"

@@ -371,7 +371,12 @@ class Site:
         These are hashed, so that no host name leaks.
         """
         number, attempt = os.environ.get("GITHUB_RUN_ID", ""), os.environ.get("GITHUB_RUN_ATTEMPT", "1")
-        if self.settings.forge_kind == "github" and number.isdecimal() and attempt.isdecimal():
+        if (
+            self.settings.forge_kind == "github"
+            and f"{number}{attempt}".isascii()
+            and number.isdecimal()
+            and attempt.isdecimal()
+        ):
             return f"github-{number[:20]}-{attempt[:4]}"
         return hashlib.sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
 

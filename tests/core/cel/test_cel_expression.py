@@ -369,3 +369,10 @@ def test_an_instant_is_read_in_utc_whatever_the_machines_zone(monkeypatch):
         assert condition('string(request.opened_at) == "2026-11-20T10:00:00Z"').holds(FACTS) is True
     monkeypatch.undo()
     time.tzset()
+
+
+def test_a_condition_with_half_a_character_is_refused():
+    assert wrong("grant.role == '\udcff'")[0][2:4] == (
+        "condition-invalid",
+        "the condition is no text: it holds half a character",
+    )

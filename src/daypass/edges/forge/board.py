@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
 from daypass.edges.forge.github_read import ACTIONS
+from daypass.edges.github.fields import as_documented
 from daypass.edges.github.refusals import ApiError
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class GitHubBoard:
         self._repository = f"/repos/{repository}"
         self._bot = bot
 
+    @as_documented("what was told of a request")
     def show(self, notice: Notice) -> tuple[str, ...]:
         """Bring check run, label, review requests and comment up to date; return what the token may not write.
 
@@ -112,6 +114,7 @@ class GitHubBoard:
                 self._write(notice.number, _NOTICE, text, there)
         return tuple(left)
 
+    @as_documented("comments")
     def say(self, number: int, *, topic: str, text: str) -> None:
         """Keep one comment a topic on an issue or pull request up to date; an empty text takes it away.
 
@@ -125,6 +128,7 @@ class GitHubBoard:
         elif text and (there is None or not _same(there["body"], body)):
             self._write(number, mark, body, there)
 
+    @as_documented("our issues")
     def issue(self, topic: str, *, title: str, text: str) -> int | None:
         """Keep one open issue a topic, labelled ``daypass``, and return its number; an empty text closes it.
 

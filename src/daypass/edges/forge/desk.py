@@ -16,6 +16,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.window import parse_instant
 from daypass.edges.github.accounts import Bot, account_of
 from daypass.edges.github.api import Api
+from daypass.edges.github.fields import as_documented
 from daypass.edges.github.refusals import ApiError
 from daypass.ports import Remark, Ticket
 
@@ -77,6 +78,7 @@ class GitHubDesk:
             edited=self._edited(found, what),
         )
 
+    @as_documented("our requests")
     def asked(self, branch: str) -> int | None:
         """Return the newest pull request that our own bot opened from a branch of this repository, open or not. 1 call.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ from daypass.edges.shown import shown
 MAIN = "main"
 _ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
 _MAIN_MOVES = f"activity of {MAIN}"
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_RECORDS = 1000
 """Reviews, or events, that are read of one request: whoever adds more by the thousand keeps nobody else waiting."""
 ACTIONS = Bot("github-actions[bot]", 41898282)
@@ -103,11 +104,11 @@ class GitHubReader:
         """Return the open pull requests for main by number.
 
         Who pushed, and for whom a bot of ours asks, is not looked up: each has a pusher that nobody knows, so that it
-        can be judged only once `pull` has read it.
+        can be judged only once `pull` has read it. One that is told as nothing should be stands for itself by its number
+        alone: `pull` says what is wrong with it, and the others wait for nobody.
         """
         listed = self._api.pages(f"{self._root}/pulls", state="open", base=MAIN, sort="created", direction="asc")
-        unread = (Account("", "somebody who was not looked up"),)
-        found = [replace(self._listed(Fields("a pull request", one)), pushers=unread) for one in listed]
+        found = [self._noted(Fields("a pull request", one)) for one in listed]
         # A list that grows while it is read may show one twice.
         return tuple({pull.number: pull for pull in sorted(found, key=lambda pull: pull.number)}.values())
 
@@ -190,6 +191,13 @@ class GitHubReader:
                 ) from error
             raise
         return Fields(f"pull request {number}", found)
+
+    def _noted(self, fields: Fields) -> Pull:
+        unread = (Account("", "somebody who was not looked up"),)
+        try:
+            return replace(self._listed(fields), pushers=unread)
+        except EdgeError:
+            return Pull(fields.number("number"), "", "open", *unread, _LONG_AGO, "", ABSENT)
 
     def _listed(self, fields: Fields) -> Pull:
         """Return what lists tell of a pull request."""

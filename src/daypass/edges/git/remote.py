@@ -31,7 +31,10 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 def repository_url(server: str, repository: str) -> str:
     """Return where a repository is cloned from. Raises InvalidError for anything but https, loopback excepted."""
-    parts = urlsplit(server)
+    try:
+        parts = urlsplit(server)
+    except ValueError as error:
+        raise InvalidError(f"expected the forge's address, got {server!r}: {error}") from error
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise InvalidError(f"expected the forge's address to begin with https://, got {server!r}")
     if parts.username or parts.password or not parts.hostname:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +15,18 @@ from daypass.core.window import parse_instant
 from daypass.edges.shown import shown
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+@contextmanager
+def as_documented(what: str) -> Iterator[None]:
+    """Raise EdgeError where code that takes an answer for what GitHub documents meets another shape."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise EdgeError(
+            f"GitHub's answer about {what} is not as its documents promise: {shown(repr(error))}",
+            hint="is forge.repository right, and does a proxy change answers on the way?",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

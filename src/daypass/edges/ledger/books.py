@@ -71,7 +71,7 @@ class GitBooks:
         problem: EdgeError | None = None
         for pem in self._keys.values():
             try:
-                return EnvelopeSigner(self._private_key.encode() or self._signer_uri, pem)
+                return EnvelopeSigner(self._private_key.encode("utf-8", "surrogateescape") or self._signer_uri, pem)
             except EdgeError as error:
                 problem = error
         raise problem or LedgerError("the settings name no ledger key", hint="ledger.keys in policies/daypass.yaml")

@@ -103,6 +103,8 @@ def compile_condition(text: str, place: Place, spread: Spread) -> Condition | tu
     if len(text) > LONGEST_EXPRESSION:
         message = f"the condition has {len(text)} characters, more than the {LONGEST_EXPRESSION} allowed"
         return (Finding("condition-invalid", place, message, "split the rule"),)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return (Finding("condition-invalid", place, "the condition is no text: it holds half a character"),)
     constants = tuple(
         Finding("condition-invalid", _put(place, spread, offset), message, hint)
         for offset, message, hint in _bad_literals(text)

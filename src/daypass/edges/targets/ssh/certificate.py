@@ -74,7 +74,12 @@ def read_privilege(entitlement: Entitlement) -> Privilege:
 
     Raises EdgeError, saying what was expected, for anything that could widen access without saying so.
     """
-    found = json.loads(entitlement.privilege)
+    try:
+        found = json.loads(entitlement.privilege)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _bad(entitlement, "is no object in JSON", f"a role of an ssh target has {', '.join(_FIELDS)}")
     for field in found:
         if field not in _FIELDS:
             known = set(_FIELDS) - set(found)

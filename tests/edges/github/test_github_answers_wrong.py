@@ -1,0 +1,202 @@
+"""Answers of GitHub's API that are not what its documents promise: an error of ours that says so, never a traceback.
+
+Each answer to each reader is recorded from the double, then given again with one field of it missing or of another kind.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from github_world import BOT, REPOSITORY, World, directory
+
+from daypass.core.errors import DaypassError
+from daypass.core.grant import Oid
+from daypass.edges.forge.board import GitHubBoard
+from daypass.edges.forge.desk import GitHubDesk
+from daypass.edges.forge.github import GitHubForge
+from daypass.edges.github.api import Api
+from daypass.edges.github.transport import Answer
+from daypass.ports import Annotation, Notice
+
+GONE = object()
+WRONG = (GONE, None, 7, -1, 10**30, True, "", "x", "\ud800", [], [None], {}, {"id": "x"}, 1e300)
+DEEPEST = 4
+MOST = 120
+"""So many of the possible faults of one answer are tried, always the same."""
+
+
+class Offline:
+    """What the pull request's own git would be: everything asked for is there."""
+
+    def __init__(self, main: Oid) -> None:
+        self._main = main
+
+    def bring(self, branch: str) -> Oid:
+        return self._main
+
+    def heads(self, *branches: str) -> dict[str, Oid]:
+        return dict.fromkeys(branches, self._main)
+
+    def fetch_pull(self, number: int, head: Oid) -> None:
+        return None
+
+
+def places(data: Any, depth: int = 0) -> Iterator[tuple[Any, ...]]:
+    """The paths of an answer's fields, outermost first; of a list the first item stands for all."""
+    yield ()
+    if depth < DEEPEST and isinstance(data, dict):
+        for key in data:
+            if not key.endswith("_url") and key not in ("url", "_links", "permissions"):
+                yield from ((key, *more) for more in places(data[key], depth + 1))
+    if depth < DEEPEST and isinstance(data, list) and data:
+        yield from ((0, *more) for more in places(data[0], depth + 1))
+
+
+def spoilt(data: Any, place: tuple[Any, ...], value: Any) -> Any:
+    found = copy.deepcopy(data)
+    if not place:
+        return None if value is GONE else value
+    inner = found
+    for key in place[:-1]:
+        inner = inner[key]
+    if value is GONE:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    return found
+
+
+def held(api: Api, read: Callable[[], Any], most: int = MOST) -> int:
+    """Run a reader whole once, then once for each fault; return how many of them it refused."""
+    whole: dict[tuple[str, str], Answer] = {}
+    sent = api._transport.send
+
+    def record(verb: str, url: str, auth: Any, body: Any = None) -> Answer:
+        answer = sent(verb, url, auth, body)
+        whole[verb, url] = answer
+        return answer
+
+    api._transport.send = record  # type: ignore[method-assign]
+    read()
+    refused = 0
+    for key, answer in list(whole.items()):
+        data = json.loads(answer.text) if answer.text else None
+        faults = [(place, value) for place in places(data) for value in WRONG if (place, value) != ((), GONE)]
+        for place, value in random.Random(7).sample(faults, min(most, len(faults))):  # noqa: S311  (no secret)
+            bad = Answer(answer.status, answer.headers, json.dumps(spoilt(data, place, value)))
+
+            def replay(verb: str, url: str, auth: Any, body: Any = None, key: Any = key, bad: Answer = bad) -> Answer:
+                if (verb, url) == key:
+                    return bad
+                known = whole.get((verb, url))
+                return known if known is not None else Answer(404, {}, '{"message": "Not Found"}')
+
+            api._transport.send = replay  # type: ignore[method-assign]
+            try:
+                read()
+            except DaypassError as error:
+                refused += bool(error.message.strip())
+            except Exception as error:
+                raise AssertionError(f"{key}: {place} as {value!r} ends in {error!r}") from error
+    api._transport.send = sent  # type: ignore[method-assign]
+    return refused
+
+
+@pytest.fixture
+def made(world: World) -> World:
+    """A request that was opened, approved, dismissed, approved again and merged, and one that is open."""
+    number = world.opened("alice")
+    review = world.reviewed(number, "bob")
+    world.ask("carol", "PUT", f"/pulls/{number}/reviews/{review}/dismissals", {"message": "no"})
+    world.reviewed(number, "bob")
+    world.squashed(number)
+    world.push("alice", "more", {"grants/more.yaml": "x\n"})
+    world.open_branch("alice", "more")
+    world.reviewed(2, "bob")
+    world.git.run("fetch", "-q", str(world.repo.path), "refs/heads/*:refs/there/*", "refs/pull/*:refs/pull/*")
+    return world
+
+
+def forge(world: World) -> GitHubForge:
+    return GitHubForge(
+        world.api(), directory(), repository=REPOSITORY, bot=BOT, remote=Offline(world.main()), git=world.git
+    )
+
+
+def test_no_reader_of_requests_falls_over_a_wrong_answer(made: World) -> None:
+    found, main = forge(made), made.main()
+    reviews = found.reviews(2)
+    readers: dict[str, Callable[[], Any]] = {
+        "pull": lambda: found.pull(2),
+        "reviews": lambda: found.reviews(1),
+        "open_pulls": found.open_pulls,
+        "merged_as": lambda: found.merged_as(main),
+        "with_mains": lambda: found.with_mains(reviews),
+    }
+    for name, reader in readers.items():
+
+        def read(reader: Callable[[], Any] = reader) -> Any:
+            found._main_moves, found._main_record, found._standing = [], ([], None), {}
+            return reader()
+
+        assert (
+            held(found._api, read, 25 if name == "merged_as" else MOST) > 0 or name == "open_pulls"
+        )  # a merge is read with git
+
+
+def test_no_reader_of_what_people_wrote_falls_over_a_wrong_answer(made: World) -> None:
+    made.ask("alice", "POST", "/issues", {"title": "x", "body": "words"})
+    comment = made.ask("alice", "POST", "/issues/3/comments", {"body": "/status"})["id"]
+    api = made.api()
+    desk = GitHubDesk(api, directory(), repository=REPOSITORY, bot=BOT)
+    for read in (lambda: desk.ticket(3), lambda: desk.remark(comment), lambda: desk.asked("more")):
+        held(api, read)
+
+
+def test_no_notice_falls_over_a_wrong_answer(made: World) -> None:
+    api = made.api()
+    board = GitHubBoard(api, directory(), repository=REPOSITORY, bot=BOT)
+    head = made.head("more")
+    wrong = (Annotation("grants/more.yaml", 1, "failure", "title", "message"),)
+    notice = Notice(2, head, "action_required", "title", "summary", "comment", "waiting", wrong, ("bob", "carol"))
+    board.show(notice)
+    for read in (
+        lambda: board.show(notice),
+        lambda: board.show(replace(notice, comment="another", summary="other", ask=("carol",))),
+        lambda: board.say(2, topic="a", text="words"),
+        lambda: board.issue("refused", title="t", text="words"),
+    ):
+        held(api, read)
+
+
+def test_an_answer_that_is_no_json_or_too_deep_is_lost_and_said(made: World) -> None:
+    found = forge(made)
+    for text in ("", "[", "[" * 200_000, "9" * 5_000, '"\\ud800"', "\x00", "NaN", "{}" * 9):
+        found._api._transport.send = lambda *_, text=text: Answer(200, {}, text)  # type: ignore[method-assign]
+        for read in (found.open_pulls, lambda: found.reviews(1), lambda: found.pull(2)):
+            with pytest.raises(DaypassError):
+                read()
+
+
+def test_one_request_that_is_told_wrong_stops_no_other(made: World) -> None:
+    made.push("carol", "third", {"grants/third.yaml": "x\n"})
+    made.open_branch("carol", "third")
+    found = forge(made)
+    sent = found._api._transport.send
+
+    def spoil(verb: str, url: str, auth: Any, body: Any = None) -> Answer:
+        answer = sent(verb, url, auth, body)
+        if "/pulls?" not in url:
+            return answer
+        rows = json.loads(answer.text)
+        rows[0]["head"]["sha"] = None
+        return Answer(answer.status, answer.headers, json.dumps(rows))
+
+    found._api._transport.send = spoil  # type: ignore[method-assign]
+    assert [(pull.number, pull.branch) for pull in found.open_pulls()] == [(2, ""), (3, "third")]
