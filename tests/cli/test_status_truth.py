@@ -91,6 +91,7 @@ def test_a_fresh_grant_of_what_another_gave_opens_it_or_goes_on_with_it(access: 
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
     second = access.grant(T("12:00"), T("12:01"), "--for", "4h")
+    assert "0 to remove, 0 to add, 1 there already to be told anew" in access.run("plan", "--at", T("12:02")).out
     said = access.run("apply", "--at", T("12:02")).out
     assert f"goes on by another grant, until {T('16:01')}" in said
     assert second in said

@@ -128,7 +128,7 @@ def test_a_watch_takes_no_instant_of_ones_own_choice(access: Access) -> None:
 
 def test_a_heartbeat_is_heard_while_runs_are_recorded_and_missed_when_not(here: Access) -> None:
     here.run("apply")
-    assert here.run("heartbeat", "--max-age", "5m").out.startswith("The last run was at ")
+    assert here.run("heartbeat", "--max-age", "5m").out.startswith("The last run in the ledger was at ")
     later = f"{datetime.now(UTC) + timedelta(minutes=20):%Y-%m-%dT%H:%M:%SZ}"
     said = here.run("heartbeat", "--max-age", "5m", "--at", later, expect=13)
     assert " ago, more than the 5m that it may be." in said.out

@@ -371,3 +371,5 @@ def test_what_stands_where_nobody_can_look_is_counted_apart() -> None:
     assert compute(claims, {}, Observed(seen), at=T0, main="m").by_ledger == 0
     found = compute(claims, {}, Observed(seen, by_ledger=frozenset({E.target})), at=T0, main="m")
     assert (found.live, found.by_ledger) == (1, 1)
+    # What is still to be given there is nobody's word.
+    assert compute(claims, {}, Observed(frozenset(), by_ledger=frozenset({E.target})), at=T0, main="m").by_ledger == 0

@@ -29,12 +29,12 @@ def test_a_watch_sleeps_to_the_boundary_and_longer_the_longer_it_fails(
     ("last", "alive", "words"),
     [
         (None, False, "No run is in the ledger."),
-        (T0 - 60 * SECOND, True, "The last run was at 2026-11-20T11:59:00Z, 1m ago."),
-        (T0, True, "The last run was at 2026-11-20T12:00:00Z, this instant."),
+        (T0 - 60 * SECOND, True, "The last run in the ledger was at 2026-11-20T11:59:00Z, 1m ago."),
+        (T0, True, "The last run in the ledger was at 2026-11-20T12:00:00Z, this instant."),
         (
             T0 - 3600 * SECOND,
             False,
-            "The last run was at 2026-11-20T11:00:00Z, 1h ago, more than the 5m that it may be.",
+            "The last run in the ledger was at 2026-11-20T11:00:00Z, 1h ago, more than the 5m that it may be.",
         ),
         (T0 + SECOND, False, "The last run is dated 2026-11-20T12:00:01Z, which is still to come: a clock is wrong."),
     ],

@@ -325,7 +325,7 @@ def compute(
         unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive and e not in returned] + adopted)),
         unreadable=dict(sorted(unreadable.items())),
         live=sum(1 for e in sorted_claims.live if e not in apart),
-        by_ledger=sum(1 for e in sorted_claims.live if e not in apart and e.target in observed.by_ledger),
+        by_ledger=sum(1 for e in observed.entitlements if e in sorted_claims.live and e.target in observed.by_ledger),
         lost=tuple(sorted(lost, key=_order)),
         offered=tuple(sorted(entitlement for entitlement in sorted_claims.live if entitlement in observed.offered)),
         unknown=_doubts(unknown, holdings, begun or {}),

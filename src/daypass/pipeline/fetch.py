@@ -69,7 +69,8 @@ def _of(standing: Standing, admission: Admission, at: datetime) -> Handed | Noth
         return Nothing(f"{grant} was ended early", "`daypass audit history --grant` says by whom")
     if entitlement in standing.holdings:
         return Nothing(
-            f"{grant} hands nothing over: access at {entitlement.target} is there without", "use it as you always do"
+            f"{grant} hands nothing over: access at {entitlement.target} needs nothing of the kind",
+            "use it as you always do",
         )
     return Nothing(f"{grant} has not been given yet", "the next `daypass apply` gives it, or says why it does not")
 

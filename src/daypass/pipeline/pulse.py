@@ -53,7 +53,9 @@ class Heartbeat:
             return f"The last run is dated {format_instant(self.last)}, which is still to come: a clock is wrong."
         ago = format_duration(self.age) if self.age else "this instant"
         late = "" if self.alive else f", more than the {format_duration(self.limit)} that it may be"
-        return f"The last run was at {format_instant(self.last)}, {ago}{' ago' if self.age else ''}{late}."
+        return (
+            f"The last run in the ledger was at {format_instant(self.last)}, {ago}{' ago' if self.age else ''}{late}."
+        )
 
 
 def heartbeat(standing: Standing, *, limit: timedelta, at: datetime) -> Heartbeat:

@@ -7,7 +7,7 @@ from typing import Any
 
 from daypass.core.brake import Braked
 from daypass.core.ledger.receipt import Outcome, Refusal, entitlement_to_dict
-from daypass.core.plan import Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
+from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
 
@@ -22,7 +22,10 @@ def plan_text(
     lines += [f"  {change_line(change, plan)}" for change in plan.changes]
     removals = sum(1 for change in plan.changes if change.action is Action.REMOVE)
     if plan.changes:
-        lines.append(f"{removals} to remove, {len(plan.changes) - removals} to add; digest {plan.digest[:19]}…")
+        told = sum(1 for change in plan.changes if change.reason in THERE_BEFORE)
+        there = f", {told} there already to be told anew" if told else ""
+        opened = len(plan.changes) - removals - told
+        lines.append(f"{removals} to remove, {opened} to add{there}; digest {plan.digest[:19]}…")
     else:
         lines.append(_calm(plan))
     if braked is not None and braked.held:
