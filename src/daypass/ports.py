@@ -5,7 +5,7 @@ Reading and writing are separate halves: checking and planning hold only the fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -158,8 +158,8 @@ class ForgeReader(Protocol):
         """Return every review of a pull request, oldest first, earlier heads and withdrawals included."""
         ...
 
-    def with_mains(self, reviews: Sequence[Review]) -> tuple[Review, ...]:
-        """Return reviews, the approvals with where main can have stood when they were given, where the forge tells."""
+    def mains_at(self, instants: Collection[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:
+        """Return where main can have stood at instants; one is left out, or has none, where the forge does not tell."""
         ...
 
     def merged_as(self, commit: Oid) -> Pull | None:
@@ -206,11 +206,19 @@ class ForgeWriter(Protocol):
         ...
 
     def commit(
-        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime
+        self,
+        *,
+        branch: str,
+        parent: Oid,
+        files: Sequence[tuple[str, bytes | None]],
+        message: str,
+        at: datetime,
+        fresh: bool = False,
     ) -> Oid:
         """Commit file contents (None deletes) on top of ``parent`` and point the branch there, in no work tree.
 
-        A branch of ours that is there already is moved, or made anew, which may close its pull request.
+        A branch of ours that is there already is moved, or made anew, which may close its pull request; ``fresh``: it
+        must not be there, since whoever made it would count among those who pushed. Raises ConflictError where it is.
         """
         ...
 

@@ -18,6 +18,7 @@ from hub import REPOSITORY, Hub
 PEOPLE = "policies/directory/people.yaml"
 RULES = "policies/rules/access.yaml"
 ORDERS = "policies/resources/orders-db.yaml"
+NOT_THERE = "and by main's policies of then olga is not in the directory"
 
 
 @pytest.fixture
@@ -127,9 +128,18 @@ def test_approvals_from_while_the_role_meant_something_else_do_not_count(hub: Hu
     assert "role readonly of orders-db did not mean what it means now when it was given" in waits(hub, number)
 
 
-def test_what_was_approved_on_top_of_policies_that_were_not_main_yet_is_not_approved(hub: Hub) -> None:
+@pytest.mark.parametrize("more", [0, 60])
+def test_what_was_approved_on_top_of_policies_that_were_not_main_yet_is_not_approved(hub: Hub, more: int) -> None:
     text = hub.bare("show", f"main:{ORDERS}") + "\n"
     policies = hub.push_branch("olga", "policies", {ORDERS: text.replace("orders_readonly", "orders_admin")})
+    tree, ours = (
+        hub.bare("rev-parse", f"{policies}^{{tree}}"),
+        ("-c", "user.name=O", "-c", "user.email=olga@example.com"),
+    )
+    for _ in range(more):
+        policies = hub.bare(*ours, "commit-tree", tree, "-p", policies, "-m", "more")
+    hub.bare("update-ref", "refs/heads/policies", policies)
+    subprocess.run(["git", "-C", str(hub.clone("olga")), "fetch", "-q", "origin", "policies"], check=True)
     fetch = ["git", "-C", str(hub.clone("alice")), "fetch", "-q", "origin", "policies"]
     subprocess.run(fetch, check=True)
     hub.push_branch("alice", "wish", {"grants/orders-db/alice-1.yaml": hub.grant()}, start=policies)
@@ -189,3 +199,52 @@ def test_a_change_of_the_directory_or_of_another_rule_voids_nothing(hub: Hub) ->
     other = "rules:\n  - {id: other, when: 'resource.name == \"staging\"', require: [{approvals: {at_least: 1, from: group:payroll}}]}\n"
     change(hub, RULES, "rules:\n", other)
     gives(hub, number)
+
+
+def olga(hub: Hub) -> None:
+    """Have olga in the directory from now on."""
+    change(
+        hub,
+        PEOPLE,
+        "people:\n",
+        "people:\n  olga: {email: olga@example.com, forge: {login: olga-platform, id: 583230}}\n",
+    )
+
+
+def test_who_was_added_to_the_directory_after_they_opened_a_request_has_not_asked(hub: Hub) -> None:
+    number = hub.request_pull("olga", hub.grant(subject="alice"), branch="wish")
+    olga(hub)
+    approve(hub, number, "bob", "dave")
+    assert NOT_THERE in run(hub, "gate", str(number), expect=10)
+    hub.api("olga", "PUT", f"/repos/{REPOSITORY}/pulls/{number}/merge", {"merge_method": "squash"})
+    assert "[engaged-later]" in run(hub, "apply", expect=14)
+    assert held(hub) == set()
+
+
+def test_who_was_added_to_the_directory_after_they_pushed_has_not_pushed(hub: Hub) -> None:
+    number = asked(hub)
+    hub.advance(minutes=1)
+    hub.push_branch("olga", "wish", {"notes.txt": "more"})
+    hub.push_branch("olga", "wish", {"notes.txt": None})
+    olga(hub)
+    approve(hub, number, "bob", "dave")
+    assert NOT_THERE in run(hub, "gate", str(number), expect=10)
+
+
+def test_who_was_added_to_the_directory_before_they_opened_a_request_has_asked(hub: Hub) -> None:
+    olga(hub)
+    hub.advance(minutes=1)
+    number = hub.request_pull("olga", hub.grant(subject="alice"), branch="wish")
+    approve(hub, number, "bob", "dave")
+    run(hub, "gate", str(number), expect=0)
+
+
+def test_what_nobody_can_tell_of_main_is_not_passed(hub: Hub) -> None:
+    olga(hub)
+    hub.advance(minutes=1)
+    number = hub.request_pull("olga", hub.grant(subject="alice"), branch="wish")
+    approve(hub, number, "bob", "dave")
+    for move in hub.repo.activity:
+        move.kind = "teleport" if move.ref == "refs/heads/main" else move.kind
+    hub.double.odd.append(r'activity_type: "teleport" is not one of')
+    assert NOT_THERE in run(hub, "gate", str(number), expect=10)

@@ -99,9 +99,31 @@ def test_where_the_settings_refuse_it_nobody_acts_without_a_key(access: Access, 
     assert "not signed with their key" in said.out  # the request itself proves nothing about who asks
     assert "approved by bob for" not in said.out
     refused = access.run("approve", number, "--at", T("10:03"), acting="bob", expect=11)
-    assert "the directory has no SSH key of bob, and limits.unsigned refuses what nobody signed" in refused.err
-    told = access.run("check").out
+    assert "bob has no SSH key in the directory, and limits.unsigned refuses what nobody signed" in refused.err
+    told = access.run("check", expect=10).out
     assert "cannot approve (limits.unsigned): alice, bob, carol, dave, erin [unsigned-approvers]" in told
+    assert "error: what rule production-needs-two asks for" in told
+    assert (
+        "can never be met: nobody can give the approval from owners: none of the people of dba has an SSH key" in told
+    )
+    for verb in (("show", number), ("status",), ("gate", number)):
+        assert "(bob" not in access.run(*verb, "--at", T("10:04"), expect=None).out
+
+
+def test_where_the_settings_refuse_it_only_people_with_keys_are_named_as_who_can_approve(
+    access: Access, tmp_path: Path
+) -> None:
+    _, public = _key(tmp_path, "carol")
+    _give_key(access, "carol", public)
+    _give_key(access, "dave", _key(tmp_path, "dave")[1])
+    path = "policies/daypass.yaml"
+    access.write(path, (access.top / path).read_text().replace("unsigned: accept", "unsigned: refuse"))
+    access.commit("people sign here")
+    wish = ("request", "--resource", "orders-db", "--role", "readonly", "--for", "1h", "--reason", "trying it out")
+    _give_key(access, "alice", _key(tmp_path, "alice")[1])
+    said = access.run(*wish, "--dry-run", "--at", T("10:00"), acting="alice").out
+    assert "from owners: carol" in said
+    assert "bob" not in said
 
 
 def _configured(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pytest
 
+from daypass.core.acts import MADE, OPENED, PUSHED
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.grant import Oid
 from daypass.edges.git.history import GitHistory
@@ -97,6 +98,20 @@ class ForgeContract:
         with pytest.raises(ConflictError, match=f"branch 'wanted' has an open pull request already: #{number}"):
             place.forge("bob").open(branch="wanted", head=head, title="x", at=minute(2))
 
+    def test_a_branch_that_must_be_fresh_is_not_taken_over(self, place: Place) -> None:
+        forge, files = place.forge("alice"), [(FILE, b"two\n")]
+        head = commit(place, "bob", "daypass/extend/x")
+        with pytest.raises(ConflictError, match="branch 'daypass/extend/x' stands at"):
+            forge.commit(
+                branch="daypass/extend/x", parent=place.main(), files=files, message="x", at=minute(1), fresh=True
+            )
+        assert (
+            place.forge("alice").commit(
+                branch="daypass/extend/x", parent=place.main(), files=files, message="x", at=minute(1)
+            )
+            != head
+        )
+
     def test_main_is_no_branch_for_a_request(self, place: Place) -> None:
         with pytest.raises(UsageError, match="branch 'main' is no branch for a request"):
             commit(place, "alice", "main")
@@ -135,9 +150,25 @@ class ForgeContract:
         after = place.advance_main()
         place.forge("carol").review(number, commit=head, state="approved", at=minute(3))
         forge = place.forge("alice")
-        bobs, carols = forge.with_mains(forge.reviews(number))
-        assert before in bobs.mains
-        assert after in carols.mains
+        bobs, carols = forge.reviews(number)
+        told = forge.mains_at([bobs.at, carols.at])
+        assert before in (bobs.mains or told[bobs.at])
+        assert after in (carols.mains or told[carols.at])
+
+    def test_opening_and_pushing_are_told_with_who_and_where_main_stood(self, place: Place) -> None:
+        number = opened(place)
+        before, old = place.main(), place.forge("bob").pull(number).head
+        after = place.advance_main()
+        new = commit(place, "alice", text="two\n", parent=old)
+        place.forge("alice").push(number, head=new, at=minute(3))
+        forge = place.forge("bob")
+        acts = sorted(forge.pull(number).acts, key=lambda act: act.at)
+        assert {act.by.handle for act in acts} == {"alice"}
+        assert [act.did for act in acts if act.did != MADE] == [OPENED, PUSHED]
+        told = forge.mains_at([act.at for act in acts])
+        mains = [act.mains or told[act.at] for act in acts if act.did != MADE]
+        assert before in mains[0]
+        assert after in mains[1]
 
     def test_an_earlier_head_is_not_reviewed(self, place: Place) -> None:
         number = opened(place)

@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from faults_steps import T, approved, clean, has_access
+from faults_steps import FILE, GRANT, T, approved, branch, clean, has_access
 
 from daypass.cli.site import Site
-from daypass.core.grant import Oid
-from daypass.core.ledger.receipt import Admission
+from daypass.core.approval import Review
+from daypass.core.grant import ABSENT, Oid
+from daypass.core.ledger.parts import Held
+from daypass.core.ledger.receipt import ActRecord, Admission
+from daypass.core.ledger.standing import Standing
 from daypass.pipeline.evidence import gather
 from driver import Access
 
@@ -138,34 +141,137 @@ def test_an_audit_judges_by_the_main_that_a_receipt_names(access: Access) -> Non
     assert "approved under dddddddddddd, which main did not have before the merge" in said
 
 
-def test_an_approval_that_tells_no_main_counts_only_if_every_main_since_would_let_it(access: Access) -> None:
-    """As records of earlier releases are."""
-    number = access.ask(T("10:00"))
+def test_an_approval_that_tells_no_main_counts_only_if_every_main_there_was_would_let_it(access: Access) -> None:
+    """As records of earlier releases are; what the ledger saw of main before it leaves fewer."""
     root = Oid(access.git("rev-parse", "main"))
+    number = access.ask(T("10:00"))
     approved(access, number, T("10:01"))
     change(access, RULES, "rules:\n", OTHER)
     other = Oid(access.git("rev-parse", "main"))
     change(access, RULES, "rules:\n", PAYROLL)
     site = Site(access.top)
+    bobs, daves = site.forge.reviews(int(number))
 
-    class Old:
-        def with_mains(self, reviews: Any) -> Any:
-            return reviews
+    def mains(*reviews: Review, known: Standing | None) -> set[tuple[Oid, ...]]:
+        class Old:
+            def mains_at(self, _: Any) -> Any:
+                return {}
 
-        def reviews(self, number: int) -> Any:
-            return tuple(replace(review, mains=()) for review in site.forge.reviews(number))
+            def reviews(self, _: int) -> Any:
+                return reviews
 
+        pull = site.forge.pull(int(number))
+        at = {"base": site.tip, "head": pull.head}
+        found = gather(site.history, Old(), site.policy_at, pull, known=known, **at)  # type: ignore[arg-type]
+        return {tuple(main for main, _ in each) for each in found.then.values()}
+
+    old, lost = replace(bobs, mains=()), replace(daves, mains=(bobs.commit,))
+    assert mains(old, lost, known=site.standing) == {(root, other)}
+    ((*every,),) = mains(old, lost, known=None)
+    assert every[-2:] == [root, other]
+    gone = Standing(parts=Held(mains={bobs.commit: bobs.at - timedelta(hours=1)}))
+    assert mains(old, known=gone) == {(ABSENT,)}
+
+
+def mallory(access: Access, until: str = "") -> None:
+    """Have mallory in the directory from now on."""
+    more = f"until: {until}, " if until else ""
+    text = f"people:\n  mallory: {{name: M, email: mallory@example.com, {more}identities: {{embedded: mallory}}}}\n"
+    change(access, PEOPLE, "people:\n", text)
+
+
+def denied(access: Access, number: str, code: str, said: str) -> None:
+    """The gate refuses; so does the applier where it comes to main all the same."""
+    assert said in access.run("gate", number, "--at", T("10:05"), expect=10).out
+    site = Site(access.top)
+    at = datetime.fromisoformat(T("10:05"))
     pull = site.forge.pull(int(number))
-    found = gather(site.history, Old(), site.policy_at, pull, base=site.tip, head=pull.head)  # type: ignore[arg-type]
-    assert {tuple(main for main, _ in mains) for mains in found.then.values()} == {(root, other)}
-    lost = replace(site.forge.reviews(int(number))[0], mains=(pull.head,))
+    site.forge.merge(int(number), head=pull.head, base=site.tip, message="by hand", at=at)
+    assert f"[{code}]" in access.run("apply", "--at", T("10:06"), expect=14).out
+    assert not has_access(access)
 
-    class Elsewhere:
-        def with_mains(self, reviews: Any) -> Any:
-            return reviews
 
-        def reviews(self, _: int) -> Any:
-            return (lost,)
+def test_who_was_added_after_they_opened_a_request_has_not_asked(access: Access) -> None:
+    branch(access, "wish", {FILE: GRANT}, email="mallory@example.com")
+    site = Site(access.top)
+    access.git("config", "user.email", "mallory@example.com")
+    at = datetime.fromisoformat(T("10:00"))
+    pull = site.forge.open(branch="wish", head=site.history.resolve("wish"), title="x", at=at)
+    access.git("config", "user.email", "olga@example.com")
+    mallory(access)
+    approved(access, str(pull.number), T("10:02"))
+    said = "mallory opened it at 2026-11-20T10:00:00Z, and by main's policies of then mallory is not in the directory"
+    denied(access, str(pull.number), "engaged-later", said)
 
-    found = gather(site.history, Elsewhere(), site.policy_at, pull, base=site.tip, head=pull.head)  # type: ignore[arg-type]
-    assert {tuple(main for main, _ in mains) for mains in found.then.values()} == {(root, other)}
+
+def test_who_was_engaged_anew_only_after_they_pushed_has_not_pushed(access: Access) -> None:
+    number = access.ask(T("10:00"))
+    change(access, PEOPLE, "carol: {", "carol: {until: 2026-11-20T10:00:30Z, ")
+    site = Site(access.top, "carol")
+    pull = site.forge.pull(int(number))
+    path = access.git("diff", "--name-only", "main..." + pull.head)
+    text = access.git("show", f"{pull.head}:{path}") + "\n# seen by carol\n"
+    at = datetime.fromisoformat(T("10:01"))
+    head = site.forge.commit(branch=pull.branch, parent=pull.head, files=[(path, text.encode())], message="more", at=at)
+    site.forge.push(int(number), head=head, at=at)
+    change(access, PEOPLE, "carol: {until: 2026-11-20T10:00:30Z, ", "carol: {")
+    approved(access, number, T("10:02"))
+    said = "and by main's policies of then carol was engaged until 2026-11-20T10:00:30Z only"
+    denied(access, number, "engaged-later", said)
+
+
+def test_a_change_of_the_directory_that_leaves_who_asked_in_it_hinders_nothing_and_receipts_name_the_acts(
+    access: Access,
+) -> None:
+    before = access.git("rev-parse", "main")
+    number = access.ask(T("10:00"))
+    change(access, PEOPLE, "Alice Ngo", "Alice N.")
+    approved(access, number, T("10:01"))
+    access.run("gate", number, "--at", T("10:02"))
+    access.run("apply", "--at", T("10:03"))
+    assert has_access(access)
+    at = datetime.fromisoformat(T("10:00"))
+    assert admission(access).acts == (ActRecord("alice", "opened", at, before),)
+    clean(access, T("10:04"))
+
+
+def test_an_audit_judges_who_opened_and_who_pushed(access: Access) -> None:
+    before = access.git("rev-parse", "main")
+    mallory(access, until=T("10:30"))
+    number = access.ask(T("10:00"))
+    approved(access, number, T("10:01"))
+    access.run("gate", number, "--at", T("10:02"))
+    access.run("apply", "--at", T("10:03"))
+    true, site, standing = admission(access), Site(access.top), Site(access.top).standing
+    at = datetime.fromisoformat(T("10:05"))
+    pushed = true.approvals[0].at
+    forged = [
+        replace(true, acts=(*true.acts, ActRecord("mallory", "pushed", at, before))),
+        replace(true, acts=(*true.acts, ActRecord("erin", "pushed", at, "d" * 40))),
+        replace(true, acts=(*true.acts, ActRecord("nobody", "made", at))),
+        replace(true, acts=(*true.acts, ActRecord("bob", "pushed", true.requested_at))),
+        replace(true, acts=(*true.acts, ActRecord("erin", "pushed", pushed))),
+    ]
+    for body in forged:
+        standing = site.books.append(standing, [body], at=at, main=site.tip, run="forged")
+    said = access.run("audit", "verify", "--at", T("10:06"), expect=13).out
+    assert (
+        "mallory pushed it at 2026-11-20T10:05:00Z, and by main's policies of then mallory is not in the directory"
+        in said
+    )
+    assert "erin pushed the request under dddddddddddd, which main did not have before the merge" in said
+    assert "nobody, who asked for it or pushed it, is not in the directory" in said
+    assert "bob approved access that is their own, or that they asked for or pushed" in said
+    # What was approved in the very second of the last push is not approved: the same rule as the gate's.
+    assert said.count("the recorded approvals lack") == 2
+
+
+def test_an_end_by_who_came_to_own_the_resource_after_they_asked_waits_for_an_owner(access: Access) -> None:
+    name = access.grant(T("10:00"), T("10:01"))
+    access.run("apply", "--at", T("10:02"))
+    access.run("end", name, "--at", T("10:03"), acting="erin", expect=12)
+    change(access, PEOPLE, "dba: {members: [bob, carol]}", "dba: {members: [bob, carol, erin]}")
+    said = access.run("gate", "2", "--at", T("10:04"), expect=12)
+    assert "1 approval from owners" in said.out
+    access.run("approve", "2", "--at", T("10:05"), acting="bob")
+    access.run("gate", "2", "--at", T("10:06"))

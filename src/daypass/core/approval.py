@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from daypass.core.acts import Act, last_push
 from daypass.core.errors import DeniedError
 from daypass.core.grant import Oid
 from daypass.core.window import format_instant
@@ -82,7 +83,7 @@ class Pull:
 
     ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
     asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
-    among the pushers. ``pushed_at`` is when the head moved last, None where it is not known to have moved.
+    among the pushers. ``acts`` are the opening and what the forge records of the pushers, in no order.
     A ``draft`` is not merged. ``server`` is the host whose hidden addresses (users.noreply.HOST) name accounts by number.
     ``reason`` is what was said when it was opened, "" where the forge keeps that in its own page.
     """
@@ -99,10 +100,15 @@ class Pull:
     closed_reason: str = ""
     origin: str = ""
     machines: frozenset[str] = frozenset()
-    pushed_at: datetime | None = None
+    acts: tuple[Act, ...] = ()
     server: str = "github.com"
     draft: bool = False
     reason: str = ""
+
+    @property
+    def pushed_at(self) -> datetime | None:
+        """When the head moved last, None where it is not known to have moved."""
+        return last_push(self.acts)
 
     @property
     def asked_at(self) -> datetime:
@@ -273,7 +279,7 @@ def judge(
             blocks.append(f"{handle} rejected it at {review.commit[:12]}; only {handle} can take that back")
         elif handle in excluded.people:
             ignored.append(Ignored(review, f"{handle} {excluded.people[handle]}"))
-        elif why := _outlived(review, head, moved_at):
+        elif why := _outlived(review, head, opened_at, moved_at):
             ignored.append(Ignored(review, why, again=True))
         else:
             approvals[handle] = _serves(review, needs, then.get(review.id, ()), opened_at)
@@ -320,13 +326,15 @@ def _unascribed(account: Account) -> str:
     return ""
 
 
-def _outlived(review: Review, head: Oid, moved_at: datetime | None) -> str:
+def _outlived(review: Review, head: Oid, opened_at: datetime, moved_at: datetime | None) -> str:
     """Say why an approval is one of another change than the one that would be merged, "" where it is not."""
     if review.commit != head:
         return f"it was given on {review.commit[:12]}, the head is {head[:12]} now"
+    when = format_instant(review.at)
     if moved_at is not None and review.at <= moved_at:
-        when = format_instant(review.at)
         return f"it was given at {when}, and the branch was pushed to at {format_instant(moved_at)}"
+    if review.at < opened_at:
+        return f"it was given at {when}, and the request was opened at {format_instant(opened_at)}"
     return review.void
 
 

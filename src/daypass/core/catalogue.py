@@ -270,6 +270,11 @@ class Catalogue:
         end = self.engagement_end(handle)
         return f"was engaged until {format_instant(end)} only" if end is not None and end <= at else ""
 
+    def unheard(self, subject: Subject) -> bool:
+        """Say whether what somebody does counts for nothing, since nothing proves that it was they (`limits.unsigned`)."""
+        settings = self.settings
+        return settings.forge_kind == "local" and settings.limits.unsigned == "refuse" and not subject.keys
+
     def meaning(self, resource: Resource, role: Role) -> str:
         """Return the digest of what a role gives: the target, how it is reached, and the privilege there."""
         target = self.settings.targets[resource.target]

@@ -18,12 +18,13 @@ from daypass.core.files.paths import check_path
 from daypass.core.files.reading import read_grant
 from daypass.core.finding import Place
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
-from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Refusal, Retirement
+from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Body, Refusal, Retirement
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window, format_instant
-from daypass.pipeline.evidence import Verdict, ended_by, gather, weigh
+from daypass.pipeline.evidence import Evidence, Verdict, ended_by, gather, weigh
+from daypass.pipeline.mains import Mains
 from daypass.pipeline.policies import FOLDER as POLICIES
 from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal
 from daypass.ports import Change, Entry, ForgeReader, History, Landing
@@ -134,8 +135,7 @@ def _settle_rest(
 class _Case:
     """What the record of one merge leads to, read once however many files the merge brought.
 
-    ``reviewed`` maps the paths below grants/ in the head that was reviewed to their blobs. ``then`` maps the id of an
-    approval to the main that it was given under, where policies said something else there than at the base.
+    ``reviewed`` maps the paths below grants/ in the head that was reviewed to their blobs.
     """
 
     pull: Pull
@@ -143,7 +143,7 @@ class _Case:
     reviewed: Mapping[str, Oid]
     proposal: Proposal
     verdicts: Mapping[GrantId, Verdict]
-    then: Mapping[str, Oid]
+    evidence: Evidence | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,12 +342,19 @@ class _Prover:
             self._history, self._policy_at, base=merge.base, head=merge.head, asked=asked, at=merge.at
         )
         verdicts: tuple[Verdict, ...] = ()
-        then: dict[str, Oid] = {}
+        evidence = None
         if proposal.items:  # what is too much to be judged has none, and its findings refuse it
-            evidence = gather(self._history, self._forge, self._policy_at, pull, base=merge.base, head=merge.head)
+            evidence = gather(
+                self._history,
+                self._forge,
+                self._policy_at,
+                pull,
+                base=merge.base,
+                head=merge.head,
+                known=self._standing,
+            )
             verdicts = weigh(proposal, evidence, at=merge.at)
-            then = {review: mains[0][0] for review, mains in evidence.then.items()}
-        return _Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts}, then)
+        return _Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts}, evidence)
 
     def _narrowed(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | None:
         """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""
@@ -363,31 +370,20 @@ class _Prover:
         cut = window.until(old.window.end)
         if cut is None:
             return None
-        return Admission(
-            grant=old.grant,
+        return replace(
+            old,
             blob=change.new,
             landing=landing.oid,
-            pull=old.pull,
-            head=old.head,
-            base=old.base,
-            merged_at=old.merged_at,
-            requested_at=old.requested_at,
-            requester=old.requester,
-            subject=old.subject,
-            resource=old.resource,
-            role=old.role,
             window=cut,
-            entitlement=old.entitlement,
             grant_digest=after.digest,
-            policy=old.policy,
-            meaning=old.meaning,
-            rules=old.rules,
-            approvals=old.approvals,
             narrowed_from=change.old,
+            lack="",
         )
 
     def _admission(self, landing: Landing, case: _Case, verdict: Verdict) -> Admission:
         grant, decision, pull, merge = verdict.item.grant, verdict.item.decision, case.pull, case.merge
+        evidence = case.evidence
+        assert evidence is not None  # noqa: S101  (there is a verdict)
         assert grant is not None  # noqa: S101  (asked by the caller)
         assert decision is not None  # noqa: S101  (asked by the caller)
         catalogue = case.proposal.policy.catalogue
@@ -420,11 +416,29 @@ class _Prover:
             rules=decision.rules,
             approvals=tuple(
                 ApprovalRecord(
-                    c.handle, c.source, c.review.commit, c.review.at, c.review.id, case.then.get(c.review.id, "")
+                    c.handle,
+                    c.source,
+                    c.review.commit,
+                    c.review.at,
+                    c.review.id,
+                    _main(evidence.then.get(c.review.id, ())),
                 )
                 for c in counted
             ),
+            acts=_acts(evidence),
         )
+
+
+def _main(mains: Mains) -> Oid | str:
+    return mains[0][0] if mains else ""
+
+
+def _acts(evidence: Evidence) -> tuple[ActRecord, ...]:
+    """Return who opened and pushed; of what somebody did several times under the same policies the last, oldest first."""
+    acts = sorted(((act, _main(mains)) for act, mains in evidence.acts), key=lambda one: one[0].at)
+    last = {(act.by.handle, act.did, main): act.at for act, main in acts}
+    found = (ActRecord(by, did, at, main) for (by, did, main), at in last.items())
+    return tuple(sorted(found, key=lambda record: record.at))
 
 
 def _by_files(history: History, policy_at: PolicyAt) -> PolicyAt:

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from daypass.core.approval import NOTHING, Account, Excluded, Judgement, Need, Pull, Review, Then, judge
+from daypass.core.acts import Act, last_push
+from daypass.core.approval import (
+    NOTHING,
+    Account,
+    Excluded,
+    Judgement,
+    Need,
+    Pull,
+    Review,
+    Then,
+    judge,
+)
 from daypass.core.catalogue import Catalogue
-from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.errors import EdgeError
 from daypass.core.exclusion import excluded_people
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import ABSENT, Grant, Oid
+from daypass.core.grant import Grant, Oid
 from daypass.core.ledger.receipt import Admission, Retirement
+from daypass.core.ledger.standing import Standing
 from daypass.core.policy.decision import Decision, Request, Requirement, approvers, decide
 from daypass.core.policy.ending import REVOCATION, Ending, may_end, may_revoke, owners
-from daypass.core.policy.policies import SETTINGS, Policy
+from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import OWNERS
-from daypass.pipeline.policies import FOLDER as POLICIES
+from daypass.core.window import format_instant
+from daypass.pipeline.mains import Mains, PastMains
 from daypass.pipeline.proposal import Item, PolicyAt, Proposal, meaning_of
-from daypass.ports import Commit, Entry, ForgeReader, History
+from daypass.ports import Commit, ForgeReader, History
 
-_SECOND = timedelta(seconds=1)
-_SHORTLY = 50
-"""So many steps of main before a branch left it are looked at for a change of policies."""
-_UNTOLD = Then(moved="nobody can tell what main's policies were when it was given, and they have changed since")
+_NOT_TOLD = "nobody can tell what main's policies were when it was"
+_UNSIGNED = "has no SSH key in the directory, and limits.unsigned refuses what nobody signed"
+_UNTOLD = Then(moved=f"{_NOT_TOLD} given, and they have changed since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +44,15 @@ class Evidence:
     """What the forge knows of one pull request, read once.
 
     ``then`` has, by an approval's id, the commits of main that it can have been given under and whose policies are not
-    those of the base, with these; None in their place where nobody can tell.
+    those of the base, with these; None in their place where nobody can tell. ``acts`` are the pull request's, each with
+    the same.
     """
 
     pull: Pull
     reviews: tuple[Review, ...]
     commits: tuple[Commit, ...]
-    then: Mapping[str, tuple[tuple[Oid, Policy | None], ...]]
+    then: Mapping[str, Mains]
+    acts: tuple[tuple[Act, Mains], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,78 +76,33 @@ class Verdict:
         return self.judgement.met if self.judgement is not None else decision.automatic
 
 
-def gather(history: History, forge: ForgeReader, policy_at: PolicyAt, pull: Pull, *, base: Oid, head: Oid) -> Evidence:
-    """Read the reviews and the commits of a pull request, and what main said when it was approved."""
+def gather(
+    history: History,
+    forge: ForgeReader,
+    policy_at: PolicyAt,
+    pull: Pull,
+    *,
+    base: Oid,
+    head: Oid,
+    known: Standing | None = None,
+) -> Evidence:
+    """Read the reviews and the commits of a pull request, and what main said when people did what they did.
+
+    ``known`` is what the ledger holds: it saves asking the forge where main's policies have not moved since.
+    """
     root = history.merge_base(base, head)
     if root is None:
         raise EdgeError(f"pull request {pull.number} shares no history with main")
     reviews = forge.reviews(pull.number)
-    then = _Mains(history, policy_at, root, base)
-    if any(_counts_on(review, head) for review in reviews) and then.differ():
-        reviews = forge.with_mains(reviews)
-    found = {review.id: tuple(then.of(review)) for review in reviews if _counts_on(review, head)}
-    return Evidence(pull, reviews, history.commits(root, head), {name: mains for name, mains in found.items() if mains})
-
-
-def _counts_on(review: Review, head: Oid) -> bool:
-    return review.state == "approved" and review.commit == head
-
-
-class _Mains:
-    """What main said at other times than at the base of a request that left it at ``root``."""
-
-    def __init__(self, history: History, policy_at: PolicyAt, root: Oid, base: Oid) -> None:
-        self._history = history
-        self._policy_at = policy_at
-        self._root = root
-        self._base = base
-        self._files: dict[Oid, tuple[Entry, ...]] = {}
-
-    def differ(self) -> bool:
-        """Say whether main can have said something else when a review was given.
-
-        It can where policies changed since the branch left main, or shortly before: who has a branch of policies can put
-        a request on top, and have it approved, before that branch is pushed to main.
-        """
-        before = self._history.find(f"{self._root}~{_SHORTLY}")
-        try:
-            steps = [*self._history.landings(before, self._base)]
-        except RefusedError:  # the branch left main at no step of it
-            return True
-        moved = False
-        for step in steps:
-            began = any(change.path == SETTINGS and change.added for change in step.changes)
-            touches = any(change.path.startswith(f"{POLICIES}/") for change in step.changes)
-            moved = not began and (moved or touches)  # without settings nothing was asked for
-        return moved
-
-    def of(self, review: Review) -> Iterator[tuple[Oid, Policy | None]]:
-        """Yield the mains that a review can have been given under, and whose policies are others than the base's.
-
-        Where the forge tells of none that leads to the base, it can have been any since the branch left main.
-        """
-        mains = review.mains if review.mains and all(map(self._leads, review.mains)) else self._since()
-        for main in dict.fromkeys(mains):
-            if main == ABSENT:
-                yield main, None
-            elif self._of(main) != self._of(self._base):
-                yield main, self._policy_at(main)
-
-    def _leads(self, main: Oid) -> bool:
-        return self._history.find(main) is not None and self._history.is_ancestor(main, self._base)
-
-    def _since(self) -> tuple[Oid, ...]:
-        try:
-            landings = self._history.landings(self._root, self._base)
-            moves = [step.oid for step in landings if any(c.path.startswith(f"{POLICIES}/") for c in step.changes)]
-        except RefusedError:  # the branch left main at no step of it
-            return (ABSENT,)
-        return (self._root, *moves)
-
-    def _of(self, main: Oid) -> tuple[Entry, ...]:
-        if main not in self._files:
-            self._files[main] = tuple(self._history.entries(main, POLICIES))
-        return self._files[main]
+    given = [review for review in reviews if review.state == "approved" and review.commit == head]
+    acts = [act for act in pull.acts if act.by.person and act.by.handle]
+    mains = PastMains(history, policy_at, base, known)
+    untold = {one.at for one in given if not one.mains} | {act.at for act in acts if not act.mains}
+    told = forge.mains_at(untold) if untold and mains.differ(min(untold)) else {}
+    found = {one.id: tuple(mains.of(one.mains or told.get(one.at, ()), one.at)) for one in given}
+    then = {name: mains for name, mains in found.items() if mains}
+    done = tuple((act, tuple(mains.of(act.mains or told.get(act.at, ()), act.at))) for act in acts)
+    return Evidence(pull, reviews, history.commits(root, head), then, done)
 
 
 def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verdict, ...]:
@@ -148,14 +117,14 @@ def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verd
 
 
 def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime) -> Verdict:
-    alone = item.ending is None or ends_alone(proposal.ends_by, item.ending, evidence.pull, at)
+    alone = item.ending is None or ends_alone(proposal.ends_by, item.ending, evidence, at)
     if item.decision is None or item.grant is None:
         judgement = None if alone or item.ending is None else _owner_judges(item.ending, proposal, evidence, at)
         return Verdict(item, judgement, _stranger_problems(evidence.pull))
     problems = (
         *_requester_problems(item, evidence.pull),
         *_pusher_problems(item, proposal, evidence.pull, at),
-        *_absent_problems(item, proposal.policy.catalogue, evidence.pull, at),
+        *_absent_problems(item, proposal.policy.catalogue, evidence, at),
     )
     if not alone and OWNERS not in {requirement.source for requirement in item.decision.requirements}:
         problems += (_replaces(item),)
@@ -203,9 +172,11 @@ def _judge(
 
 
 def _without(excluded: Excluded, catalogue: Catalogue, reviews: Iterable[Review], at: datetime) -> Excluded:
-    """Add who has left by now: they are told why their word counts no longer."""
+    """Add who has left by now, or of whom only what they sign counts: they are told why their word does not."""
     handles = {review.by.handle for review in reviews if review.by.handle} - set(excluded.people)
     gone = {handle: why for handle in sorted(handles) if (why := catalogue.absence(handle, at))}
+    known = ((handle, catalogue.directory.subjects.get(handle)) for handle in handles - set(gone))
+    gone |= {handle: _UNSIGNED for handle, subject in known if subject is not None and catalogue.unheard(subject)}
     return replace(excluded, people={**excluded.people, **gone})
 
 
@@ -217,16 +188,21 @@ def _then(then: Policy, now: Policy, asked: Request, at: datetime) -> Then:
     return Then(needs(then, grant, decide(then, asked), at))
 
 
-def ends_alone(policy: Policy, ending: Ending, pull: Pull, at: datetime) -> bool:
-    """Say whether all who made a request may end this access: who opened it, and who pushed to it.
+def ends_alone(policy: Policy, ending: Ending, evidence: Evidence, at: datetime) -> bool:
+    """Say whether all who made a request may end this access, and could when they did: who opened it, and who pushed.
 
     The emergency stop is a request from a branch of its own name, and has people of its own (`limits.revoke`).
     """
-    may = set(may_end(policy.catalogue, ending, at))
-    if is_revocation(pull):
-        may |= set(may_revoke(policy.catalogue, ending, at))
-    return all(
-        account.person and account.proved and account.handle in may for account in (pull.opened_by, *pull.pushers)
+    pull = evidence.pull
+
+    def may(account: Account, by: Policy | None, when: datetime) -> bool:
+        if by is None or not account.person or not account.proved:
+            return False
+        handles = may_end(by.catalogue, ending, when)
+        return account.handle in (*handles, *(may_revoke(by.catalogue, ending, when) if is_revocation(pull) else ()))
+
+    return all(may(account, policy, at) for account in dict.fromkeys((pull.opened_by, *pull.pushers))) and all(
+        may(act.by, then, act.at) for act, mains in evidence.acts for _, then in mains
     )
 
 
@@ -334,9 +310,15 @@ def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:
     return ()
 
 
-def _absent_problems(item: Item, catalogue: Catalogue, pull: Pull, at: datetime) -> Iterator[Finding]:
-    """Refuse what somebody asked for, or pushed, who has left by its merge."""
-    place = Place(item.grant.path if item.grant else "")
+def _absent_problems(item: Item, catalogue: Catalogue, evidence: Evidence, at: datetime) -> Iterator[Finding]:
+    """Refuse what somebody asked for, or pushed, who was not there when they did or has left by its merge."""
+    place, pull = Place(item.grant.path if item.grant else ""), evidence.pull
+    for act, mains in evidence.acts:
+        why = _absent_then(act, tuple(policy for _, policy in mains))
+        if why:
+            hint = f"close #{pull.number}, and ask anew from a new branch"
+            yield Finding("engaged-later", place, f"{why}: pull request {pull.number}", hint)
+            return
     for who in dict.fromkeys((pull.opened_by, *pull.pushers)):
         gone = catalogue.absence(who.handle, at) if who.handle in catalogue.directory.subjects else ""
         if gone:
@@ -344,6 +326,18 @@ def _absent_problems(item: Item, catalogue: Catalogue, pull: Pull, at: datetime)
             message = f"{who.handle} {did} pull request {pull.number} and {gone}"
             hint = "somebody who is still there opens the request anew; or extend the engagement in policies/directory"
             yield Finding("engagement-over", place, message, hint)
+
+
+def _absent_then(act: Act, policies: Sequence[Policy | None]) -> str:
+    """Say why somebody was not entitled to what they did by what main can have said then, "" where they were."""
+    what = f"{act.by.handle} {act.did} it at {format_instant(act.at)}"
+    for policy in policies:
+        gone = policy.catalogue.absence(act.by.handle, act.at) if policy is not None else ""
+        if gone:
+            return f"{what}, and by main's policies of then {act.by.handle} {gone}"
+        if policy is None:
+            return f"{what}, and {_NOT_TOLD} done; they have changed since"
+    return ""
 
 
 def _pusher_problems(item: Item, proposal: Proposal, pull: Pull, at: datetime) -> tuple[Finding, ...]:
@@ -380,8 +374,7 @@ def judge_again(
     """Judge an admission's recorded approvals by the policies of its base; return what they lack, "" for nothing.
 
     This is what an auditor can still do when the forge is gone: whoever wrote the receipt, the approvals in it must be
-    ones that policy accepts. ``then`` are the policies that an approval was given under, by its review's id, where the
-    receipt names another main than the base.
+    ones that policy accepts. ``then`` are the policies of the mains that the receipt names beside the base.
     """
     asked = Request(
         grant,
@@ -393,12 +386,18 @@ def judge_again(
     decision = decide(policy, asked)
     if decision.denials:
         return f"the policies of the base deny it: {decision.denials[0].message}"
-    gone = policy.catalogue.absence(admission.requester, admission.merged_at)
+    people = list(dict.fromkeys((admission.requester, *(act.by for act in admission.acts))))
+    gone = next(((who, why) for who in people if (why := policy.catalogue.absence(who, admission.merged_at))), None)
     if gone:
-        return f"{admission.requester}, who asked for it, {gone}"
+        return f"{gone[0]}, who asked for it or pushed it, {gone[1]}"
+    for record in admission.acts:
+        then_was = (then[record.main],) if record.main else ()
+        why = _absent_then(Act(Account(record.by, record.by), record.did, record.at), then_was)
+        if why:
+            return why
     if decision.automatic and not decision.requirements:
-        return ""
-    own = dict.fromkeys((admission.requester, admission.subject), "it is their own")
+        return f"{people[1]} pushed to it, and nobody approved it" if people[1:] else ""
+    own = dict.fromkeys((*people, admission.subject), "it is their own")
     reviews = [Review(Account(r.by, r.by), "approved", r.commit, r.at, r.review) for r in admission.approvals]
     judgement = judge(
         needs(policy, grant, decision, admission.merged_at),
@@ -407,7 +406,7 @@ def judge_again(
         excluded=Excluded(own),
         opened_at=admission.requested_at,
         at=admission.merged_at,
-        moved_at=admission.requested_at - _SECOND,  # requests are as old as their last push, to the second
-        then={r.id: [_then(then[r.id], policy, asked, r.at)] for r in reviews if r.id in then},
+        moved_at=last_push(admission.acts),  # earlier releases tell of none: nothing from before the asking counts
+        then={r.review: [_then(then[r.main], policy, asked, r.at)] for r in admission.approvals if r.main},
     )
     return "" if judgement.met else "the recorded approvals lack " + "; ".join(judgement.missing())

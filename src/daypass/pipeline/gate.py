@@ -124,7 +124,7 @@ def _look(
     proposal = _grants_only(proposal)
     if not proposal.items:
         return Gated(pull, proposal, ())
-    evidence = gather(history, forge, policy_at, pull, base=base, head=pull.head)
+    evidence = gather(history, forge, policy_at, pull, base=base, head=pull.head, known=standing)
     evidence = replace(evidence, reviews=(*evidence.reviews, *more))
     return Gated(pull, proposal, weigh(proposal, evidence, at=at))
 

@@ -62,8 +62,8 @@ def draft(
 
 def refuse_unsigned(policy: Policy, requester: Account) -> None:
     """Raise DeniedError where nothing would prove who asks, and the settings let that count for nothing."""
-    settings = policy.catalogue.settings
-    if settings.forge_kind == "local" and settings.limits.unsigned == "refuse" and not requester.signed:
+    subject = policy.catalogue.directory.subjects.get(requester.handle)
+    if subject is not None and policy.catalogue.unheard(subject):
         raise unsigned_denial(requester.handle)
 
 
@@ -185,16 +185,13 @@ def end(
     files: dict[str, bytes | None] = {grant_path(grant): None for grant in grants}
     title, me = end_title(grants), forge.acting().handle
     name = GrantId(f"{grants[0]}-{me}")
-    try:
-        return Opened(_open(forge, history, main, name, files, title, "end", at, reason), None, None)
-    except ConflictError:
-        branch = _branch("end", name)
-        same = [pull for pull in forge.open_pulls() if pull.branch == branch and pull.opened_by.handle == me]
-        head = history.find(f"refs/heads/{branch}")
-        if same and head is not None:
-            return Opened(forge.push(same[0].number, head=head, at=at), None, None)
-        name = GrantId(f"{name}-{at:%Y%m%dT%H%M%SZ}")
-        return Opened(_open(forge, history, main, name, files, title, "end", at, reason), None, None)
+    there = _mine(forge, _branch("end", name))
+    if there is not None and {account.handle for account in forge.pull(there.number).pushers} == {me}:
+        parent = history.resolve(main)
+        words, changes = ending_message(title, reason), tuple(files.items())
+        head = forge.commit(branch=there.branch, parent=parent, files=changes, message=words, at=at)
+        return Opened(forge.push(there.number, head=head, at=at), None, None)
+    return Opened(_open(forge, history, main, name, files, title, "end", at, reason), None, None)
 
 
 def end_title(grants: tuple[GrantId, ...]) -> str:
@@ -232,10 +229,30 @@ def _open(
     at: datetime,
     reason: str = "",
 ) -> Pull:
-    branch = _branch(kind, grant)
-    message = ending_message(title, reason)
-    head = forge.commit(branch=branch, parent=history.resolve(main), files=tuple(files.items()), message=message, at=at)
-    return forge.open(branch=branch, head=head, title=title, at=at, reason=reason)
+    """Open a request from a branch of its own. Where somebody took its name, a name of this moment does.
+
+    Raises ConflictError where who acts has it open already.
+    """
+    parent, branch = history.resolve(main), _branch(kind, grant)
+    words, changes = ending_message(title, reason), tuple(files.items())
+    for name in (branch, f"{branch}-{at:%Y%m%dT%H%M%SZ}"):
+        try:
+            head = forge.commit(branch=name, parent=parent, files=changes, message=words, at=at, fresh=True)
+            return forge.open(branch=name, head=head, title=title, at=at, reason=reason)
+        except ConflictError:
+            there = _mine(forge, branch) if kind != "end" else None
+            if there is not None:
+                hint = f"`daypass show {there.number}` tells how it stands; `daypass close {there.number}` closes it"
+                raise ConflictError(f"you have #{there.number} open for this already", hint=hint) from None
+            if name != branch:
+                raise
+    raise RuntimeError("the last attempt returns or raises")
+
+
+def _mine(forge: Forge, branch: str) -> Pull | None:
+    """Return the open request of who acts from a branch."""
+    me = forge.acting().handle
+    return next((p for p in forge.open_pulls() if p.branch == branch and p.opened_by.handle == me), None)
 
 
 def _branch(kind: str, name: str) -> str:

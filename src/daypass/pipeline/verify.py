@@ -40,7 +40,7 @@ class Witnesses:
 
     ``messages`` returns commits' messages; ``read_grant`` reads a file (path, contents), None where it is no grant;
     ``judge_again`` says what recorded approvals lack by a base's policies (the flag: the grant was there before and was
-    widened; the mapping: the policies that an approval was given under, by its review's id), "" for nothing.
+    widened; the mapping: the policies of the mains that it names), "" for nothing.
     """
 
     history: History
@@ -193,20 +193,19 @@ class _Run:
         return (found,) if lack else ()
 
     def _then(self, body: Admission) -> Mapping[str, Policy] | str:
-        """Return the policies that approvals were given under where these were not the base's; why not, where none are."""
+        """Return the policies of the mains that an admission names beside the base; why not, where they are none."""
         found: dict[str, Policy] = {}
-        for approval in body.approvals:
-            if not approval.main:
-                continue
-            main = Oid(approval.main)
+        said = [(Oid(one.main), f"{one.by} approved") for one in body.approvals if one.main]
+        said += [(Oid(act.main), f"{act.by} {act.did} the request") for act in body.acts if act.main]
+        for main, what in said:
             if self._past.positions.get(main, len(self._past.commits)) > self._past.positions.get(body.base, -1):
-                return f"{approval.by} approved under {main[:12]}, which main did not have before the merge"
+                return f"{what} under {main[:12]}, which main did not have before the merge"
             policies = self._past.policies_of(main)
             try:
-                found[approval.review] = self._policies.get(policies) or self._witnesses.policy_at(policies)
+                found[main] = self._policies.get(policies) or self._witnesses.policy_at(policies)
             except EdgeError as error:
-                return f"the policies that {approval.by} approved under cannot be read: {error.message}"
-            self._policies[policies] = found[approval.review]
+                return f"the policies that {what} under cannot be read: {error.message}"
+            self._policies[policies] = found[main]
         return found
 
     def _policy(self, body: Admission) -> PolicyFacts | None:

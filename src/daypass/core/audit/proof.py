@@ -97,7 +97,7 @@ def _narrowing(admission: Admission, before: Admission | None) -> Iterator[_Pair
     if before is None or before.blob != admission.narrowed_from:
         yield "narrowed-nothing", f"it narrows blob {admission.narrowed_from[:12]}, which no receipt before it admits"
         return
-    kept = ("subject", "resource", "role", "entitlement", "policy", "meaning", "approvals", "requester")
+    kept = ("subject", "resource", "role", "entitlement", "policy", "meaning", "approvals", "requester", "acts")
     moved = [name for name in kept if getattr(admission, name) != getattr(before, name)]
     if moved or not admission.window.within(before.window):
         yield "widened", f"it is called a narrowing and changes {', '.join(moved) or 'the window to a longer one'}"
@@ -138,8 +138,8 @@ def _people(admission: Admission) -> Iterator[_Pair]:
                 "approval-commit",
                 f"{record.by} approved {record.commit[:12]}, what was merged is {admission.head[:12]}",
             )
-        if record.by in (admission.requester, admission.subject):
-            yield "approved-own", f"{record.by} approved access that is their own or that they asked for"
+        if record.by in (admission.requester, admission.subject, *(act.by for act in admission.acts)):
+            yield "approved-own", f"{record.by} approved access that is their own, or that they asked for or pushed"
 
 
 def _told(admission: Admission, trailers: Trailers) -> Iterator[_Pair]:

@@ -113,6 +113,10 @@ class Parts(Protocol):
         """Return the grants that an emergency stop ended and that have not been proved again."""
         ...
 
+    def seen(self) -> Mapping[str, datetime]:
+        """Return the commits of main that receipts named, in their order, each with when the first one did."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -126,6 +130,7 @@ class Held:
     given: Mapping[int, Handed] = field(default_factory=dict)
     gone: frozenset[Entitlement] = frozenset()
     stopped: frozenset[GrantId] = frozenset()
+    mains: Mapping[str, datetime] = field(default_factory=dict)
 
     def rows(self) -> Mapping[GrantId, AdmittedGrant]:
         """Return every proved grant, slim."""
@@ -162,3 +167,7 @@ class Held:
     def revoked(self) -> frozenset[GrantId]:
         """Return what an emergency stop ended."""
         return self.stopped
+
+    def seen(self) -> Mapping[str, datetime]:
+        """Return where main was seen, and since when."""
+        return self.mains

@@ -68,12 +68,23 @@ class ApprovalRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ActRecord:
+    """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; ``main`` as in approvals."""
+
+    by: str
+    did: str
+    at: datetime
+    main: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """A grant file of main that was proved. ``narrowed_from`` is the blob it narrows, "" where approvals were judged.
 
     ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
     commit need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is
     bound to. ``lack`` is why nobody was entitled to narrow it, "" where somebody was or where that was not looked at.
+    ``acts`` are who opened the request and who pushed to it; receipts of earlier releases have none.
     """
 
     grant: GrantId
@@ -97,6 +108,7 @@ class Admission:
     approvals: tuple[ApprovalRecord, ...] = ()
     narrowed_from: str = ""
     lack: str = ""
+    acts: tuple[ActRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

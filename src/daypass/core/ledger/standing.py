@@ -12,16 +12,20 @@ once or in portions. The rules of the fold:
   removal that failed changes nothing;
 - a doubt that was settled leaves the entitlement ours, by its name of today, or ours no longer and its grants refused;
 - what an addition handed over is remembered until it ends by itself. When the entitlement is taken away before, or cut
-  to an earlier end, it has ended early, and stays so even where the entitlement is given again.
+  to an earlier end, it has ended early, and stays so even where the entitlement is given again;
+- of each commit of main that receipts name it is remembered when the first one did.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any, TypeVar
 
+from daypass.core.clocks import TOLERANCE
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.parts import AdmittedGrant, Begun, Failure, Handed, Held, Opened, Parts
@@ -29,7 +33,7 @@ from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Ref
 from daypass.core.plan import Action, Entitlement, Holding, Intended
 from daypass.core.window import Window
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -57,6 +61,7 @@ class Standing:
                 mine.handed() == theirs.handed(),
                 mine.taken() == theirs.taken(),
                 mine.revoked() == theirs.revoked(),
+                [*mine.seen().items()] == [*theirs.seen().items()],
             )
         )
 
@@ -107,6 +112,11 @@ class Standing:
         """The commit of main that a receipt named last, "" when none did."""
         return self.head.main if self.head is not None else ""
 
+    def main_before(self, at: datetime) -> str:
+        """Return the latest commit of main that a receipt named certainly before an instant, "" where none did."""
+        seen = takewhile(lambda one: at - one[1] >= TOLERANCE, self.parts.seen().items())
+        return next(iter(deque(seen, 1)), ("", at))[0]
+
     @property
     def next_sequence(self) -> int:
         """The number that the next receipt will have."""
@@ -148,13 +158,14 @@ class Delta:
     delta of both. Mutable while it gathers.
     """
 
-    __slots__ = ("admissions", "count", "cuts", "handed", "head", "holdings", "pending", "refusals", "revoked")
+    __slots__ = ("admissions", "count", "cuts", "handed", "head", "holdings", "pending", "refusals", "revoked", "seen")
 
     def __init__(self, head: Head | None = None) -> None:
         self.head = head
         self.count = 0
         self.admissions: dict[GrantId, Admission | None] = {}
         self.refusals: dict[GrantId, Refusal | None] = {}
+        self.seen: dict[str, datetime] = {}
         self.revoked: dict[GrantId, bool | None] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.pending: dict[Opened, Begun | None] = {}
@@ -166,6 +177,8 @@ class Delta:
         """Take the next receipt in. That it is the next one is `verify_chain`'s business."""
         self.head = Head.of(receipt, self.head)
         self.count += 1
+        if receipt.main:
+            self.seen.setdefault(receipt.main, receipt.at)
         body = receipt.body
         if isinstance(body, Outcome):
             self._settle(body, receipt)
@@ -243,6 +256,7 @@ class Delta:
             gone=(below.taken() | {e for e, held in self.holdings.items() if held is None})
             - {e for e, held in self.holdings.items() if held is not None},
             stopped=frozenset(_over(dict.fromkeys(below.revoked(), True), self.revoked)),
+            mains={**below.seen(), **{main: at for main, at in self.seen.items() if main not in below.seen()}},
         )
         return Standing(self.head if self.head is not None else standing.head, commit, held)
 

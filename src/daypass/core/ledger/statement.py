@@ -24,6 +24,7 @@ from daypass.core.ledger.fields import Fields
 from daypass.core.ledger.receipt import (
     PREDICATE_TYPE,
     STATEMENT_TYPE,
+    ActRecord,
     Admission,
     ApprovalRecord,
     Body,
@@ -206,7 +207,13 @@ def _admission_to_dict(body: Admission) -> dict[str, Any]:
             for a in body.approvals
         ],
         "narrowed_from": body.narrowed_from,
-    } | ({"lack": body.lack} if body.lack else {})
+        **({"lack": body.lack} if body.lack else {}),
+        **({"acts": [_act_to_dict(act) for act in body.acts]} if body.acts else {}),
+    }
+
+
+def _act_to_dict(act: ActRecord) -> dict[str, Any]:
+    return {"by": act.by, "did": act.did, "at": _instant(act.at)} | ({"main": act.main} if act.main else {})
 
 
 def _genesis(data: dict[str, Any]) -> Genesis:
@@ -222,7 +229,7 @@ _ADMISSION = (
 
 
 def _admission(data: dict[str, Any]) -> Admission:
-    of = Fields(data, "an admission", _ADMISSION, ("lack",))
+    of = Fields(data, "an admission", _ADMISSION, ("lack", "acts"))
     span = Fields(of.take("window", dict), "a window", ("from", "until"))
     try:
         window = Window(span.instant("from"), span.instant("until"))
@@ -253,15 +260,33 @@ def _admission(data: dict[str, Any]) -> Admission:
         approvals=tuple(_approval(item) for item in of.mappings("approvals")),
         narrowed_from=of.text("narrowed_from"),
         lack=of.text("lack") if "lack" in data else "",
+        acts=_acts(of) if "acts" in data else (),
     )
+
+
+def _acts(of: Fields) -> tuple[ActRecord, ...]:
+    found = tuple(_act(item) for item in of.mappings("acts"))
+    if not found:
+        raise LedgerError("an admission that tells of no acts does not say so")  # else one admission had two spellings
+    return found
+
+
+def _act(data: dict[str, Any]) -> ActRecord:
+    of = Fields(data, "an act", ("by", "did", "at"), ("main",))
+    return ActRecord(of.text("by"), of.text("did"), of.instant("at"), _main(of, data, "an act"))
+
+
+def _main(of: Fields, data: dict[str, Any], what: str) -> str:
+    main = of.object("main") if "main" in data else ""
+    if "main" in data and not main:
+        raise LedgerError(f"{what} under the policies of the base names no main")  # else it had two spellings
+    return main
 
 
 def _approval(data: dict[str, Any]) -> ApprovalRecord:
     of = Fields(data, "an approval", ("by", "source", "commit", "at", "review"), ("main",))
-    main = of.object("main") if "main" in data else ""
-    if "main" in data and not main:
-        raise LedgerError("an approval under the policies of the base names no main")  # else one had two spellings
     by, source, commit = of.text("by"), of.text("source"), of.object("commit")
+    main = _main(of, data, "an approval")
     return ApprovalRecord(by, source, commit, of.instant("at"), of.text("review"), main)
 
 

@@ -23,7 +23,8 @@ class HasCatalogue(Protocol):
 def approvers(policy: HasCatalogue, grant: Grant, source: str, at: datetime | None = None) -> tuple[str, ...]:
     """Return the handles of the people who can give a source's approval, sorted; nobody for an unknown source.
 
-    Workloads never count, nor does whose kind of employment the settings leave out. Subject and requester are still
+    Workloads never count, nor does whose kind of employment the settings leave out, or who has no key where they ask
+    for signatures. Subject and requester are still
     among them: the caller excludes whoever may not approve *this*.
     """
     return people(policy.catalogue, grant, source, at)
@@ -49,14 +50,15 @@ def people(catalogue: Catalogue, grant: Grant, source: str, at: datetime | None 
 
 def _may_approve(catalogue: Catalogue, subject: Subject) -> bool:
     kinds = catalogue.settings.limits.approvers
-    return subject.is_person and (not kinds or subject.employment in kinds)
+    return subject.is_person and (not kinds or subject.employment in kinds) and not catalogue.unheard(subject)
 
 
 def outsiders(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple[Subject, ...]:
     """Return the people who can approve something and are no employees, by handle; nobody where the settings say who may."""
     if catalogue.settings.limits.approvers:
         return ()
-    return tuple(one for one in possible(catalogue, requirements) if one.employment != "employee")
+    able = (one for one in possible(catalogue, requirements) if not catalogue.unheard(one))
+    return tuple(one for one in able if one.employment != "employee")
 
 
 def possible(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple[Subject, ...]:
@@ -115,6 +117,9 @@ def _nobody(catalogue: Catalogue, grant: Grant, source: str) -> tuple[str, str, 
     what = f"nobody can give the approval from {source}: "
     if not there:
         return ("no-approvers", f"{what}{groups} has no people", f"add people to {groups} in policies/directory")
+    if all(map(catalogue.unheard, there)):
+        why = f"none of the people of {groups} has an SSH key, and limits.unsigned refuses what nobody signed"
+        return ("no-approvers", f"{what}{why}", "add ssh_keys to them in policies/directory")
     if not any(_may_approve(catalogue, one) for one in there):
         kinds = ", ".join(catalogue.settings.limits.approvers)
         why = f"none of the people of {groups} is engaged as limits.approvers asks ({kinds})"

@@ -57,7 +57,9 @@ def _people(catalogue: Catalogue, ending: Ending, sources: tuple[str, ...], at: 
     found: dict[str, None] = {}
     for handle in (handle for source in sources for handle in _handles(catalogue, ending, source)):
         known = catalogue.directory.subjects.get(handle)
-        if known is not None and known.is_person and not catalogue.absence(handle, at):
+        if known is None or not known.is_person or catalogue.unheard(known):
+            continue
+        if not catalogue.absence(handle, at):
             found[handle] = None
     return tuple(found)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from daypass.core.acts import OPENED, PUSHED, Act
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.errors import DaypassError, EdgeError, MissingError
 from daypass.core.grant import Oid
@@ -308,20 +309,27 @@ def fold(chain: Chain, who: Callable[[Link], Account]) -> tuple[Pull, tuple[Revi
         branch=first.event.fields["branch"],
         head=first.event.oid("head"),
         pushers=(opener,),
+        acts=(Act(opener, OPENED, first.event.at, _mains(first.event)),),
         reason=first.event.fields.get("reason", ""),
     )
     reviews: list[Review] = []
     for link in chain.links[1:]:
         event = link.event
         if event.kind in records.REVIEWS:
-            mains = (event.oid("main"),) if "main" in event.fields else ()
             said = event.fields.get("reason", "")
-            reviews.append(Review(who(link), event.kind, event.oid("commit"), event.at, link.oid, said, mains))
+            given = who(link), event.kind, event.oid("commit"), event.at, link.oid, said, _mains(event)
+            reviews.append(Review(*given))
         elif event.kind == "pushed":
-            pull = replace(pull, head=event.oid("head"), pushers=(*pull.pushers, who(link)), pushed_at=event.at)
+            by = who(link)
+            acts = (*pull.acts, Act(by, PUSHED, event.at, _mains(event)))
+            pull = replace(pull, head=event.oid("head"), pushers=(*pull.pushers, by), acts=acts)
         elif event.kind == "merged":
             merge = Merge(event.oid("commit"), event.oid("base"), event.oid("head"), event.at, who(link))
             pull = replace(pull, state="merged", merge=merge)
         else:
             pull = replace(pull, state="closed", closed_reason=event.fields["reason"])
     return pull, tuple(reviews)
+
+
+def _mains(event: records.Event) -> tuple[Oid, ...]:
+    return (event.oid("main"),) if "main" in event.fields else ()

@@ -7,6 +7,7 @@ merge says what really became of main, not what was asked for.
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -167,18 +168,20 @@ class GitHubForge(GitHubReader):
         self._api.send("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, safe=True)
 
     def commit(
-        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime  # noqa: ARG002  (GitHub's clock counts)
+        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime,  # noqa: ARG002  (GitHub's clock counts)
+        fresh: bool = False,
     ) -> Oid:  # fmt: skip
         """Commit file contents (None deletes) on top of ``parent`` at GitHub and point the branch there.
 
-        A branch of ours (``daypass/…``) is moved when it is there already; any other must stand at ``parent``. Where main
+        A branch of ours (``daypass/…``) is moved when it is there already, unless it is to be ``fresh``: who made it is
+        in GitHub's record of who pushed. Any other must stand at ``parent``. Where main
         has other workflow files by now and ours may not move over them, it is deleted and made, which closes its pull
         request.
         GitHub writes author and committer, and signs what an App commits. https://docs.github.com/en/rest/git
         """
         self._check_branch(branch)
         old = self._stands_at(branch)
-        if old not in (ABSENT, parent) and not branch.startswith(_OURS):
+        if old != ABSENT and (fresh or (old != parent and not branch.startswith(_OURS))):
             raise ConflictError(
                 f"branch {branch!r} stands at {old[:12]}, expected {parent[:12]}", hint="use another branch"
             )
@@ -332,6 +335,8 @@ class GitHubForge(GitHubReader):
             race = error.status == HTTPStatus.UNPROCESSABLE_ENTITY and any(
                 words in error.said for words in ("already exists", "not a fast forward", "does not exist")
             )
+            if old == ABSENT and error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+                self._refuse_in_the_way(branch, error)
             if not race and not _unsure(error):
                 said = error.said.lower()
                 if old == ABSENT or not branch.startswith(_OURS) or not any(each in said for each in _NO_WORKFLOWS):
@@ -346,6 +351,16 @@ class GitHubForge(GitHubReader):
                     f"branch {branch!r} stands at {there[:12]}, expected {old[:12]}", hint="run the command again"
                 ) from error
             raise
+
+    def _refuse_in_the_way(self, branch: str, error: ApiError) -> None:
+        """Raise EdgeError naming the branch by whose name git can keep none of this name: anybody may have made it."""
+        parts = branch.split("/")
+        above = ["/".join(parts[:n]) for n in range(1, len(parts))]
+        for name in self._remote.heads(*above, f"{branch}/*"):
+            raise EdgeError(
+                f"branch {shown(name)!r} stands in the way of {branch!r}: git keeps no branch below the name of another",
+                hint=f"delete it, then run the command again: git push origin --delete {shlex.quote(shown(name))}",
+            ) from error
 
     def _anew(self, branch: str, new: Oid) -> None:
         """Delete a branch of ours and make it: then its workflow files are compared with main's, and are the same."""

@@ -8,12 +8,13 @@ The calls that each method makes are listed in docs/github-calls.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from daypass.core.acts import OPENED, Act
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
@@ -124,24 +125,24 @@ class GitHubReader:
         events = self._api.pages(f"{self._root}/issues/{number}/events", limit=MOST_RECORDS) if asked else []
         return reviews_of(found, events, lambda user, word: self._reviewer(user, "" if settled else word))
 
-    def with_mains(self, reviews: Sequence[Review]) -> tuple[Review, ...]:
-        """Return reviews, the approvals with where main can have stood by its record of activity.
+    def mains_at(self, instants: Collection[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:
+        """Return where main can have stood at instants by its record of activity.
 
         The record is read once, and again where it was read too early to tell or does not go back far enough.
         """
-        given = [one.at for one in reviews if one.state == "approved"]
-        if not given:
-            return tuple(reviews)
+        if not instants:
+            return {}
+        first, last = min(instants), max(instants)
         moves, read_at = self._main_record
-        if read_at is None or max(given) >= read_at or moves[-1].instant("timestamp") >= min(given):
+        if read_at is None or last >= read_at or moves[-1].instant("timestamp") >= first:
             found = self._api.newest(
                 f"{self._root}/activity",
-                until=lambda item: Fields(_MAIN_MOVES, item).instant("timestamp") < min(given),
+                until=lambda item: Fields(_MAIN_MOVES, item).instant("timestamp") < first,
                 ref=f"refs/heads/{MAIN}",
             )
             moves = [Fields(_MAIN_MOVES, item) for item in found]
             self._main_record = moves, self._api.clock if moves else None
-        return tuple(replace(one, mains=mains_at(moves, one.at)) if one.state == "approved" else one for one in reviews)
+        return mains_at(moves, instants)
 
     def merged_as(self, commit: Oid) -> Pull | None:
         """Return the pull request that main's commit came from by GitHub's own record.
@@ -254,6 +255,7 @@ class GitHubReader:
         return replace(pull, opened_by=account_of(user, self._directory), origin=origin)
 
     def _with_pushers(self, fields: Fields, pull: Pull) -> Pull:
+        pull = replace(pull, acts=(Act(pull.opened_by, OPENED, pull.opened_at),))
         if not pull.opened_by.person and not pull.origin:
             return pull  # no request of a machine passes on approvals, whoever pushed
         home = self._at_home(fields)
@@ -267,11 +269,12 @@ class GitHubReader:
             merged_at=pull.merge.at if pull.merge is not None else None,
             own=home,
         )
-        found, last = pushers_of(self._api, self._directory, branch)
+        found = pushers_of(self._api, self._directory, branch)
         # What our bot pushed for somebody, they pushed.
         ours = self._bot.id if self._bot is not None and pull.origin else 0
-        people = tuple(dict.fromkeys(pull.opened_by if number and number == ours else who for who, number in found))
-        return replace(pull, pushers=people, pushed_at=last)
+        acts = [replace(act, by=pull.opened_by) if number and number == ours else act for act, number in found]
+        pushers = tuple(dict.fromkeys(act.by for act in acts))
+        return replace(pull, pushers=pushers, acts=(*pull.acts, *acts))
 
     def _reviewer(self, user: Any, said: str) -> Account:
         """Resolve who reviewed, and for an approval that counts whether they still are somebody at GitHub."""

@@ -8,7 +8,7 @@ docs/trust.md says what this protects and what it does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -94,9 +94,9 @@ class LocalForge:
         """Return every review of a pull request, oldest first."""
         return fold(self._chain(number), self._account)[1]
 
-    def with_mains(self, reviews: Sequence[Review]) -> tuple[Review, ...]:
-        """Return the reviews: an approval's own record names main."""
-        return tuple(reviews)
+    def mains_at(self, instants: Collection[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:  # noqa: ARG002  (records are all there is)
+        """Tell nothing: the records themselves name main."""
+        return {}
 
     def merged_as(self, commit: Oid) -> Pull | None:
         """Return the pull request whose record names this very merge, None when there is none.
@@ -131,7 +131,8 @@ class LocalForge:
         ref = self._branch_ref(branch)
         self._check_stands(branch, ref, head)
         fork_point(self._git, self._tip(), head, branch)
-        fields = {"branch": branch, "head": head, "title": title} | ({"reason": reason} if reason else {})
+        fields = {"branch": branch, "head": head, "title": title, "main": self._tip()}
+        fields |= {"reason": reason} if reason else {}
         for attempt in range(_ATTEMPTS):
             number = next_number(self._git, self._main)
             there = next((pull for pull in self.open_pulls() if pull.branch == branch), None)
@@ -161,7 +162,7 @@ class LocalForge:
             return pull
         self._check_stands(pull.branch, self._branch_ref(pull.branch), head)
         fork_point(self._git, self._tip(), head, pull.branch)
-        self._append(chain, "pushed", {"head": head}, at, carried=(head,))
+        self._append(chain, "pushed", {"head": head, "main": self._tip()}, at, carried=(head,))
         return self.pull(number)
 
     def review(self, number: int, *, commit: Oid, state: str, at: datetime, reason: str = "") -> Review:
@@ -236,16 +237,17 @@ class LocalForge:
         self._append(self._open_chain(number), "closed", {"reason": reason}, at)
 
     def commit(
-        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime
-    ) -> Oid:
+        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime,
+        fresh: bool = False,
+    ) -> Oid:  # fmt: skip
         """Commit file contents (None deletes) on top of ``parent`` and point the branch at it, touching no work tree.
 
-        A branch of ours (``daypass/…``) is made anew when it is there already; any other must stand at ``parent``.
-        Author and committer are who is acting, so that they cannot approve their own bytes.
+        A branch of ours (``daypass/…``) is made anew when it is there already, unless it is to be ``fresh``; any other
+        must stand at ``parent``. Author and committer are who is acting, so that they cannot approve their own bytes.
         """
         ref = self._branch_ref(branch)
         old = self._git.find(ref)
-        if old is not None and old != parent and not branch.startswith(_OURS):
+        if old is not None and (fresh or (old != parent and not branch.startswith(_OURS))):
             raise ConflictError(
                 f"branch {branch!r} stands at {old[:12]}, expected {parent[:12]}", hint="use another branch"
             )

@@ -7,11 +7,12 @@ https://docs.github.com/en/rest/repos/repos#list-repository-activities
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+from daypass.core.acts import MADE, PUSHED, Act
 from daypass.core.approval import Account
 from daypass.core.catalogue import Directory
 from daypass.core.grant import Oid
@@ -38,12 +39,8 @@ class Branch:
     own: bool
 
 
-def pushers_of(
-    api: Api, directory: Directory, branch: Branch
-) -> tuple[tuple[tuple[Account, int], ...], datetime | None]:
-    """Return everybody who moved a branch since it was made, oldest first, with their account's id (0: none).
-
-    The instant is that of the last move, None where the record does not tell or the head never moved.
+def pushers_of(api: Api, directory: Directory, branch: Branch) -> tuple[tuple[Act, int], ...]:
+    """Return every move of a branch since it was made, oldest first, with its maker's account id (0: none).
 
     The branch's beginning is the last one before the pull request was opened: one that was made anew since, at the same
     commit, does not hide who pushed before. Moves after the merge do not count.
@@ -58,27 +55,32 @@ def pushers_of(
         )
     except ApiError as error:
         if not branch.own and error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-            return (_unknown(f"somebody with access to {branch.repository}, which cannot be read"),), None
+            return (_unknown(f"somebody with access to {branch.repository}, which cannot be read", branch),)
         raise
     moves = _life([Fields(f"activity of {branch.name}", item) for item in found], branch)
     if moves is None:
-        return (_unknown("somebody whom GitHub's record of the branch does not tell"),), None
-    people: dict[tuple[Account, int], None] = {}
-    for move in reversed(moves):
+        return (_unknown("somebody whom GitHub's record of the branch does not tell", branch),)
+    found = []
+    for place, move in enumerate(reversed(moves)):
         actor = move.value("actor")
         number = Fields(move.what, actor).number("id") if isinstance(actor, dict) else 0
-        people[account_of(actor, directory), number] = None
-    return tuple(people), max(move.instant("timestamp") for move in moves) if len(moves) > 1 else None
+        did = PUSHED if place else MADE
+        found.append((Act(account_of(actor, directory), did, move.instant("timestamp")), number))
+    return tuple(found)
 
 
-def mains_at(moves: Sequence[Fields], at: datetime) -> tuple[Oid, ...]:
-    """Return where main can have stood at an instant, by its moves (newest first); empty where they do not tell.
+def mains_at(moves: Sequence[Fields], instants: Iterable[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:
+    """Return where main can have stood at instants, by its moves (newest first); empty where they do not tell.
 
-    What happened within the second of the instant may have been before or after it.
+    What happened within the second of an instant may have been before or after it.
     """
+    told = [(move.instant("timestamp"), move) for move in moves]
+    return {at: _mains_at(told, at) for at in instants}
+
+
+def _mains_at(moves: Sequence[tuple[datetime, Fields]], at: datetime) -> tuple[Oid, ...]:
     found: list[Oid] = []
-    for move in moves:
-        moved_at = move.instant("timestamp")
+    for moved_at, move in moves:
         if moved_at > at:
             continue
         if move.text("activity_type") not in _MOVES:
@@ -86,12 +88,12 @@ def mains_at(moves: Sequence[Fields], at: datetime) -> tuple[Oid, ...]:
         found.append(move.oid("after"))
         if moved_at < at:
             return tuple(reversed(found))
-    whole = bool(found) and moves[-1].text("activity_type") == "branch_creation"
+    whole = bool(found) and moves[-1][1].text("activity_type") == "branch_creation"
     return tuple(reversed(found)) if whole else ()
 
 
-def _unknown(words: str) -> tuple[Account, int]:
-    return Account("", words), 0
+def _unknown(words: str, branch: Branch) -> tuple[Act, int]:
+    return Act(Account("", words), MADE, branch.opened_at), 0
 
 
 def _begins(move: Fields, opened_at: datetime) -> bool:

@@ -36,9 +36,9 @@ _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _OPTIONAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"opened": ("reason",), "rejected": ("reason",), "approved": ("main",)}
+    {"opened": ("reason", "main"), "pushed": ("main",), "rejected": ("reason",), "approved": ("main",)}
 )
-"""Fields that not every record has: what somebody said, and where main stood for who approved (earlier ones lack it)."""
+"""Fields that not every record has: what somebody said, and where main stood for who did it (earlier ones lack it)."""
 
 REVIEWS = ("approved", "rejected", "withdrawn")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")

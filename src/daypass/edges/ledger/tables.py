@@ -26,7 +26,7 @@ from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_f
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.window import Window, format_instant, parse_instant
 
-TABLES_VERSION = 6
+TABLES_VERSION = 7
 """Counts up when the tables below change."""
 
 _TABLES = {
@@ -41,6 +41,7 @@ _TABLES = {
     "taken": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " PRIMARY KEY(resource, principal, privilege, target)",
     "revoked": "grant_id TEXT PRIMARY KEY",
+    "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": "action TEXT, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " change TEXT NOT NULL, PRIMARY KEY(action, resource, principal, privilege, target)",
     "handed": "sequence INTEGER PRIMARY KEY, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
@@ -135,6 +136,12 @@ class Reader:
         """Return what an emergency stop ended."""
         return self._remembered(
             "revoked", lambda: frozenset(GrantId(g) for (g,) in self._query("SELECT grant_id FROM revoked"))
+        )
+
+    def seen(self) -> Mapping[str, datetime]:
+        """Return the commits of main that receipts named, and since when."""
+        return self._remembered(
+            "seen", lambda: {m: utc(at) for m, at in self._query("SELECT main, at FROM seen ORDER BY rowid")}
         )
 
     def _remembered(self, name: str, read: Callable[[], _V]) -> _V:
@@ -269,6 +276,8 @@ class Writer:
         self._holdings(delta.holdings)
         self._pending(delta.pending)
         self._handed(delta)
+        seen = [(main, _seconds(at)) for main, at in delta.seen.items()]
+        self._run("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen)
 
     def _packed(self, admission: Admission) -> tuple[bytes]:
         blob = bytes.fromhex(admission.blob)
