@@ -200,3 +200,41 @@ def test_one_request_that_is_told_wrong_stops_no_other(made: World) -> None:
 
     found._api._transport.send = spoil  # type: ignore[method-assign]
     assert [(pull.number, pull.branch) for pull in found.open_pulls()] == [(2, ""), (3, "third")]
+
+
+def test_a_request_of_a_deleted_account_from_a_deleted_fork_is_listed_and_read(made: World) -> None:
+    found = forge(made)
+    sent = found._api._transport.send
+
+    def spoil(verb: str, url: str, auth: Any, body: Any = None) -> Answer:
+        answer = sent(verb, url, auth, body)
+        data = json.loads(answer.text)
+        for row in data if isinstance(data, list) else [data]:
+            if "head" in row:
+                row["user"] = row["head"]["repo"] = row["head"]["user"] = None
+        return Answer(answer.status, answer.headers, json.dumps(data))
+
+    found._api._transport.send = spoil  # type: ignore[method-assign]
+    (listed,) = found.open_pulls()
+    assert (listed.opened_by.name, listed.opened_by.person, listed.branch) == (
+        "a deleted account",
+        False,
+        "unknown:more",
+    )
+    assert found.pull(2).opened_by.handle == ""
+
+
+def test_reviews_by_the_thousand_are_no_request_that_is_judged(made: World) -> None:
+    (pull,) = (pull for pull in made.repo.pulls.values() if pull.number == 2)
+    first = pull.reviews[0]
+    pull.reviews += [replace(first, id=made.double.next_id(), state="COMMENTED") for _ in range(1_100)]
+    with pytest.raises(DaypassError, match="GitHub lists more than 1000 at /repos/acme/access/pulls/2/reviews"):
+        forge(made).reviews(2)
+
+
+def test_moves_of_a_branch_by_the_thousand_are_no_request_that_is_judged(made: World) -> None:
+    there = [one for one in made.repo.activity if one.ref == "refs/heads/more"]
+    late = [replace(there[-1], id=made.double.next_id(), kind="force_push") for _ in range(1_100)]
+    made.repo.activity += late
+    with pytest.raises(DaypassError, match="GitHub lists more than 1000 at /repos/acme/access/activity"):
+        forge(made).pull(2)
