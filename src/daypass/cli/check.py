@@ -157,9 +157,9 @@ def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
 def _trees(site: Any, revision: str) -> tuple[Any, str, str]:
     """Return the commit that a revision names and the ids of its two trees, "" where one is not there."""
     commit = site.history.resolve(revision)
-    git = site.repository.git
-    found = [git.attempt("rev-parse", "--verify", "--quiet", f"{commit}:{name}") for name in ("grants", "policies")]
-    return commit, *(done.stdout.decode().strip() for done in found)
+    found = (site.repository.git.check(f"{commit}:{name}").split() for name in ("grants", "policies"))
+    grants, policies = ("" if said[-1:] == [b"missing"] else said[0].decode() for said in found)
+    return commit, grants, policies
 
 
 def _to_remember(found: Any) -> str:

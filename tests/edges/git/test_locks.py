@@ -67,7 +67,9 @@ def test_a_lock_that_a_process_has_open_stays(repository: Path, told: list[str])
 def test_a_lock_stays_while_a_git_is_at_work_in_the_repository(repository: Path, told: list[str]) -> None:
     lock = _old(repository / "index.lock")
     with subprocess.Popen(
-        ["git", "-C", str(repository.parent), "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ["git", "-C", str(repository.parent), "check-ignore", "--stdin", "-vn"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as at_work:
         assert at_work.stdin is not None
         assert at_work.stdout is not None

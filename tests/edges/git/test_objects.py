@@ -16,6 +16,8 @@ from daypass.edges.git.plumbing import Git
 from daypass.ports import Entry
 
 NOWHERE = "1" * 40
+MANY = 65
+"""So many objects are streamed by a process of their own; fewer are asked for one by one."""
 
 
 def children() -> set[str]:
@@ -68,17 +70,21 @@ def test_an_object_may_end_anywhere_in_a_piece(scene, edge, monkeypatch):
     # The header of the first answer is 48 bytes: the piece ends before, at and after the contents and its line end.
     monkeypatch.setattr(objects, "_PIECE", 48 + 10 + edge)
     oids = [scene.blob(b"a" * 10), scene.blob(b"b" * 200), scene.blob(b"")]
-    assert [content for _, content in objects.blobs(scene.git, oids)] == [b"a" * 10, b"b" * 200, b""]
-    assert [content for _, content in objects.blobs(scene.git, oids, limit=10)] == [b"a" * 10, b"b" * 11, b""]
+    for times in (1, MANY):
+        every = oids * times
+        assert [content for _, content in objects.blobs(scene.git, every)] == [b"a" * 10, b"b" * 200, b""] * times
+        cut = [content for _, content in objects.blobs(scene.git, every, limit=10)]
+        assert cut == [b"a" * 10, b"b" * 11, b""] * times
 
 
 def test_a_missing_object_is_an_error_that_names_it(scene):
     oid = scene.blob(b"there")
-    stream = objects.blobs(scene.git, [oid, NOWHERE])
-    assert next(stream) == (oid, b"there")
-    with pytest.raises(EdgeError, match=rf"^object {NOWHERE} is missing$") as caught:
-        next(stream)
-    assert caught.value.hint == "run `git fsck`, or fetch the whole history again"
+    for oids in ([oid, NOWHERE], [oid, *[NOWHERE] * MANY]):
+        stream = objects.blobs(scene.git, oids)
+        assert next(stream) == (oid, b"there")
+        with pytest.raises(EdgeError, match=rf"^object {NOWHERE} is missing$") as caught:
+            next(stream)
+        assert caught.value.hint == "run `git fsck`, or fetch the whole history again"
 
 
 def test_a_tree_is_no_file(scene):
@@ -113,14 +119,28 @@ def test_an_answer_that_breaks_off_is_an_error(answer):
             yield io.BytesIO(answer)
 
     with pytest.raises(EdgeError, match=r"^git cat-file ended in the middle of"):
-        list(objects.blobs(Broken(Path()), [NOWHERE]))
+        list(objects.blobs(Broken(Path()), [NOWHERE] * MANY))
+
+
+def test_a_git_that_ends_while_it_is_asked_is_an_error_and_the_next_question_goes_to_another(scene):
+    oid = scene.blob(b"there")
+    running = scene.git.batch("--batch")
+    running.ask([oid])
+    running.close()
+    assert list(objects.blobs(scene.git, [oid])) == [(oid, b"there")]
+    nowhere = Git(scene.folder / ".git" / "nowhere")
+    for _ in range(2):
+        with pytest.raises(EdgeError, match=r"^git cat-file ended"):
+            list(objects.blobs(nowhere, [oid]))
 
 
 def test_sizes_are_told_without_contents(scene):
     one, two = scene.blob(b"one\n"), scene.blob(b"")
     assert list(objects.sizes(scene.git, [one, two])) == [(one, 4), (two, 0)]
-    with pytest.raises(EdgeError, match=rf"^object {NOWHERE} is missing$"):
-        list(objects.sizes(scene.git, [NOWHERE]))
+    assert list(objects.sizes(scene.git, [one, two] * MANY)) == [(one, 4), (two, 0)] * MANY
+    for times in (1, MANY):
+        with pytest.raises(EdgeError, match=rf"^object {NOWHERE} is missing$"):
+            list(objects.sizes(scene.git, [NOWHERE] * times))
 
 
 def test_leaves_of_one_folder_leave_its_namesakes_out(scene):
@@ -176,7 +196,8 @@ def test_a_tree_that_does_not_exist_is_an_error(scene):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts processes as Linux lists them")
 def test_a_reader_that_gives_up_leaves_no_process_and_no_thread(scene):
-    oids = [scene.blob(os.urandom(100_000)) for _ in range(30)]
+    oids = [scene.blob(os.urandom(100_000)) for _ in range(30)] * 3
+    assert len(oids) >= MANY
     before, threads = children(), threading.active_count()
     stream = objects.blobs(scene.git, oids)
     next(stream)

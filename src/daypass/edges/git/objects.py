@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import IO
 
 from daypass.core.errors import EdgeError
@@ -26,6 +27,8 @@ _ASKED = re.compile(rb"(?:(?:[0-9a-f]{40}|[0-9a-f]{64})\n)*")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _WORDS = 3  # of an answer: id, type, size
 _SLOT = 4096
+_FEW = 64
+"""So many objects are asked for one by one, of the process that runs already."""
 
 
 def leaves(git: Git, tree: Oid, under: str = "") -> Iterator[Leaf]:
@@ -62,6 +65,20 @@ def objects(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Itera
 
     Raises EdgeError for one that is missing, or whose bytes are not those of its id.
     """
+    few, more = _split(oids)
+    return _one_by_one(git, few, limit) if more is None else _streamed(git, more, limit)
+
+
+def _one_by_one(git: Git, oids: Iterable[str], limit: int | None) -> Iterator[tuple[bytes, Oid, bytes]]:
+    with object_reader(git) as read:
+        for wanted in oids:
+            found = read.first(wanted, limit)
+            if found is None:
+                raise _unavailable(f"{wanted} missing".encode())
+            yield found[1], found[0], found[2]
+
+
+def _streamed(git: Git, oids: Iterable[str], limit: int | None) -> Iterator[tuple[bytes, Oid, bytes]]:
     with _asked(oids) as asked, git.stream("cat-file", "--batch", "--buffer", stdin=asked) as output:
         most = sys.maxsize if limit is None else limit
         held, at = output.read(_PIECE), 0
@@ -108,12 +125,31 @@ def _long(output: IO[bytes], held: bytes, size: int, most: int) -> tuple[bytes, 
 
 def sizes(git: Git, oids: Iterable[str]) -> Iterator[tuple[Oid, int]]:
     """Stream (oid, size in bytes) of objects in the order asked, unread. Raises EdgeError for a missing one."""
-    with _asked(oids) as asked, git.stream("cat-file", "--batch-check", "--buffer", stdin=asked) as output:
+    few, more = _split(oids)
+    if more is None:
+        for wanted in few:
+            yield _size(git.check(wanted))
+        return
+    with _asked(more) as asked, git.stream("cat-file", "--batch-check", "--buffer", stdin=asked) as output:
         for line in output:
-            words = line.rstrip(b"\n").split(b" ")
-            if len(words) != _WORDS:
-                raise _unavailable(line.rstrip(b"\n"))
-            yield Oid(words[0].decode()), int(words[2])
+            yield _size(line)
+
+
+def _size(line: bytes) -> tuple[Oid, int]:
+    words = line.rstrip(b"\n").split(b" ")
+    if len(words) != _WORDS:
+        raise _unavailable(line.rstrip(b"\n"))
+    return Oid(words[0].decode()), int(words[2])
+
+
+def _split(oids: Iterable[str]) -> tuple[list[str], Iterable[str] | None]:
+    """Return a few ids, and None; or nothing, and all of them where they are many: those are worth a process."""
+    rest = iter(oids)
+    few = list(islice(rest, _FEW + 1))
+    if len(few) > _FEW:
+        return [], chain(few, rest)
+    _lines(few)
+    return few, None
 
 
 def _unavailable(header: bytes) -> EdgeError:

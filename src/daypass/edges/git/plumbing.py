@@ -12,9 +12,11 @@ import re
 import shlex
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
 
@@ -40,6 +42,7 @@ DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch
 _WAIT = ("-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=1000")
 
 _PIPE = 1 << 20
+_ANSWER = 3  # words of what ``cat-file --batch-check`` says of an object: id, type, size
 _LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measured, see _Patient
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
@@ -53,6 +56,62 @@ _running: set[subprocess.Popen[bytes]] = set()
 traceback makes one) is ended by its own generator before its process can be collected."""
 
 
+class Batch:
+    """One running ``git cat-file``, asked line by line; started when first asked, and anew once it has failed.
+
+    Whoever asks holds ``lock`` until every answer is read.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.lock = threading.RLock()
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: Callable[[], object] = bool
+        self._owner = 0
+
+    def ask(self, names: Sequence[str]) -> IO[bytes]:
+        """Ask for names, as many as fit into a pipe, and return where the answers come from. Raises EdgeError."""
+        if any("\n" in name for name in names):
+            raise EdgeError(f"git cannot be asked for names with a line end in them, got {names!r}")
+        if self._process is None or self._owner != os.getpid():  # a fork's answers would go to both
+            with _startable(()):
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=clean_environment(),
+                )
+            self._owner = os.getpid()
+            self._end = weakref.finalize(self, _end, self._process, self._owner)
+        process = self._process
+        assert process.stdin is not None  # noqa: S101  (asked for above)
+        assert process.stdout is not None  # noqa: S101
+        try:
+            process.stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
+            process.stdin.flush()
+        except OSError as error:
+            self.close()
+            raise EdgeError(f"git cat-file ended: {error}") from error
+        return process.stdout
+
+    def close(self) -> None:
+        """End the process: the next question goes to a new one. What was asked and not read is lost."""
+        self._end()
+        self._process = None
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    if owner != os.getpid():  # a fork's copy: the process is its parent's
+        return
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # what was not sent yet has nobody to read it
+                pipe.close()
+    process.wait()
+
+
 class Git:
     """One repository, found from any folder inside it; works in bare clones as well.
 
@@ -61,8 +120,25 @@ class Git:
 
     tell: ClassVar[Callable[[str], None]] = staticmethod(lambda _: None)
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, common_dir: Path | None = None) -> None:
         self.folder = folder
+        self._common_dir = common_dir
+        self._batches: dict[str, Batch] = {}
+
+    def batch(self, kind: str) -> Batch:
+        """Return the running ``git cat-file`` of a kind: ``--batch`` gives objects, ``--batch-check`` what they are."""
+        if kind not in self._batches:
+            self._batches[kind] = Batch(self.command("cat-file", kind))
+        return self._batches[kind]
+
+    def check(self, name: str) -> bytes:
+        """Return the line that ``git cat-file --batch-check`` says of a name; empty where git fails."""
+        batch = self.batch("--batch-check")
+        with batch.lock:
+            line = batch.ask([name]).readline()
+            if not line:
+                batch.close()
+            return line
 
     def run(self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
         """Run git and return its standard output. Raises EdgeError, with git's own last line, when it fails."""
@@ -151,7 +227,9 @@ class Git:
 
     def common_dir(self) -> Path:
         """Return the repository's own folder (``.git``, or the bare repository), shared by its work trees."""
-        return (self.folder / self.text("rev-parse", "--git-common-dir")).resolve()
+        if self._common_dir is None:
+            self._common_dir = (self.folder / self.text("rev-parse", "--git-common-dir")).resolve()
+        return self._common_dir
 
     def work_tree(self) -> Path | None:
         """Return the top of the work tree, None in a bare repository."""
@@ -163,9 +241,14 @@ class Git:
 
         Raises EdgeError when git cannot tell, and for a short name that several refs have.
         """
-        if "\0" in revision:
+        if "\0" in revision or "\n" in revision:
             return None
         self._refuse_ambiguous(revision)
+        words = self.check(f"{revision}^{{commit}}").split(b" ")
+        if words[1:2] == [b"commit"] and len(words) == _ANSWER and _OID.fullmatch(words[0].decode("ascii", "replace")):
+            return Oid(words[0].decode("ascii"))
+        if words[-1] == b"missing\n":
+            return None
         done = self.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if done.returncode not in (0, 1):
             raise _failed(("rev-parse",), done.stderr)

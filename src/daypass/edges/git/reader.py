@@ -8,15 +8,13 @@ one that names a path twice, or out of order, is read in one way by one program 
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.git.isolation import clean_environment
-from daypass.edges.git.plumbing import Git
+from daypass.edges.git.plumbing import Batch, Git
 from daypass.ports import Change
 
 FOLDER_MODE = "040000"
@@ -33,6 +31,7 @@ _WORDS = 3  # of an answer: id, type, size
 _AHEAD = 256
 """Folders asked for at once: their names fit into any pipe, so that neither side waits for the other."""
 _DEPTH = 64
+_PIECE = 1 << 20
 
 
 def object_id(kind: str, content: bytes, length: int = 40) -> Oid:
@@ -52,17 +51,19 @@ def check_bytes(oid: str, kind: bytes, content: bytes) -> None:
 class Reader:
     """Reads objects from one running ``git cat-file --batch``."""
 
-    def __init__(self, asked: IO[bytes], answers: IO[bytes]) -> None:
-        self._asked = asked
-        self._answers = answers
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
 
     def get(self, name: str, limit: int | None = None) -> tuple[Oid, bytes, bytes] | None:
         """Return id, kind and bytes of what a name names, None where there is nothing.
 
         Raises EdgeError for bytes that are not those of the id, and for more than ``limit`` of them.
         """
-        self._ask([name])
-        return self._answer(name, limit)
+        return self._read([name], limit)[0]
+
+    def first(self, oid: str, limit: int | None) -> tuple[Oid, bytes, bytes] | None:
+        """Return the same for an id, but of more than ``limit`` bytes the first ``limit + 1``, which nobody hashed."""
+        return self._read([oid], limit, cut=True)[0]
 
     def tree(self, name: str) -> tuple[Oid, bytes]:
         """Return id and bytes of a tree, or of a commit's tree. Raises EdgeError when the name names neither."""
@@ -127,50 +128,52 @@ class Reader:
         """Stream the bytes of trees, some asked for ahead."""
         for start in range(0, len(oids), _AHEAD):
             asked = oids[start : start + _AHEAD]
-            self._ask(asked)
-            found = [self._answer(oid, None) for oid in asked]  # all, before anybody asks the next
+            found = self._read(asked, None)  # all, before anybody asks the next
             for oid, answer in zip(asked, found, strict=True):
                 if answer is None or answer[1] != b"tree":
                     raise EdgeError(f"folder {oid} is missing", hint="run `git fsck`, or fetch the whole history again")
                 yield answer[2]
 
-    def _ask(self, names: Sequence[str]) -> None:
-        self._asked.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
-        self._asked.flush()
+    def _read(
+        self, names: Sequence[str], limit: int | None, *, cut: bool = False
+    ) -> list[tuple[Oid, bytes, bytes] | None]:
+        with self._batch.lock:
+            try:
+                answers = self._batch.ask(names)
+                return [_answer(answers, name, limit, cut) for name in names]
+            except BaseException:
+                self._batch.close()  # what was not read would be taken for the next answer
+                raise
 
-    def _answer(self, name: str, limit: int | None) -> tuple[Oid, bytes, bytes] | None:
-        header = self._answers.readline().decode("ascii", "replace").split()
-        if header[-1:] == ["missing"]:
-            return None
-        if len(header) != _WORDS:
-            raise EdgeError(f"git cat-file answered {' '.join(header)!r} when asked for {name}")
-        size = int(header[2])
-        if limit is not None and size > limit:
-            raise EdgeError(f"object {header[0][:12]} is {size} bytes long, at most {limit} are read")
-        raw = self._answers.read(size + 1)
-        if len(raw) != size + 1:
-            raise EdgeError("git cat-file ended in the middle of an object")
-        kind, content = header[1].encode(), raw[:-1]
-        check_bytes(header[0], kind, content)
-        return Oid(header[0]), kind, content
+
+def _answer(answers: IO[bytes], name: str, limit: int | None, cut: bool) -> tuple[Oid, bytes, bytes] | None:
+    header = answers.readline().decode("ascii", "replace").split()
+    if header[-1:] == ["missing"]:
+        return None
+    if not header:
+        raise EdgeError(f"git cat-file ended when asked for {name}", hint="run `git fsck`")
+    if len(header) != _WORDS:
+        raise EdgeError(f"git cat-file answered {' '.join(header)!r} when asked for {name}")
+    size = int(header[2])
+    if limit is not None and size > limit:
+        if cut:
+            content, left = answers.read(limit + 1), size - limit
+            while left > 0 and (piece := answers.read(min(left, _PIECE))):
+                left -= len(piece)
+            return Oid(header[0]), header[1].encode(), content
+        raise EdgeError(f"object {header[0][:12]} is {size} bytes long, at most {limit} are read")
+    raw = answers.read(size + 1)
+    if len(raw) != size + 1:
+        raise EdgeError("git cat-file ended in the middle of an object")
+    kind, content = header[1].encode(), raw[:-1]
+    check_bytes(header[0], kind, content)
+    return Oid(header[0]), kind, content
 
 
 @contextmanager
 def object_reader(git: Git) -> Iterator[Reader]:
-    """Give a reader for as long as the block lasts."""
-    with subprocess.Popen(
-        git.command("cat-file", "--batch"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=clean_environment(),
-    ) as process:
-        assert process.stdin is not None  # noqa: S101  (asked for above)
-        assert process.stdout is not None  # noqa: S101
-        try:
-            yield Reader(process.stdin, process.stdout)
-        finally:
-            process.kill()
+    """Give a reader of a repository's objects."""
+    yield Reader(git.batch("--batch"))
 
 
 def parse_tree(oid: str, raw: bytes) -> Held:

@@ -103,4 +103,5 @@ def open_repository(folder: Path, state: Path | None = None) -> Repository:
                 hint=f"git config --global --add safe.directory {shlex.quote(str(place))}, if you do",
             )
         raise EdgeError(f"{folder} cannot be opened as a repository: {reason}", hint="`daypass init` makes one")
-    return Repository(git, (folder / os.fsdecode(done.stdout.rstrip(b"\n"))).resolve(), state)
+    common_dir = (folder / os.fsdecode(done.stdout.rstrip(b"\n"))).resolve()
+    return Repository(Git(folder, common_dir), common_dir, state)

@@ -15,7 +15,7 @@ from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.objects import blobs, leaves
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.reader import Leaf
+from daypass.edges.git.reader import Leaf, object_reader
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.trees import FILE_MODE, commit_tree, write_files
 from daypass.ports import Envelope
@@ -82,8 +82,9 @@ class GitLedger:
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
         """Return one envelope's bytes as of a commit, None where there is none."""
-        done = self._git.attempt("cat-file", "blob", f"{commit}:{receipt_path(sequence)}")
-        return done.stdout if done.returncode == 0 else None
+        with object_reader(self._git) as read:
+            found = read.get(f"{commit}:{receipt_path(sequence)}")
+        return found[2] if found is not None and found[1] == b"blob" else None
 
     def append(self, parent: Oid, envelopes: Sequence[Envelope], *, message: str, at: datetime) -> Oid:
         """Put envelopes after ``parent`` (ABSENT: begin the branch) in one commit and return it.
