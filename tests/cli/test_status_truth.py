@@ -117,6 +117,9 @@ def test_access_that_somebody_took_away_at_the_target_is_not_said_to_be_there(ac
     assert "left, missing at its target: `daypass apply` gives it again" in told
     said = access.run("status", "--at", T("13:00")).out  # its time is over, and no run has recorded that it is gone
     assert "its target was seen without it already" in said
+    drifted = access.run("drift", "--at", T("13:00"), expect=13).out
+    assert "for 'alice' is gone from the target, and the ledger has it still [access-overdue]" in drifted
+    assert "holds" not in drifted
     assert grant in said
 
 

@@ -94,9 +94,9 @@ def test_each_state_has_its_words() -> None:
         "a (x): reachable, 2 concerns\n  here\n  its clock is 7s ahead of ours\n  0 ours, 0 unmanaged\n"
         "  concern: one\n  concern: two\n"
         "b (x): cannot be read\n  here\n  error: it may not be read\n"
-        "c (x): well\n  here\n  its clock agrees with ours\n"
+        "c (x): well, and what it holds nobody can see\n  here\n  its clock agrees with ours\n"
         "d: not reachable\n  error: gone\n    hint: look\\nfor it\n"
-        "e (x): well\n  here\n  its clock is 1m1s behind ours\n"
+        "e (x): well, and what it holds nobody can see\n  here\n  its clock is 1m1s behind ours\n"
     )
     assert [t["clock_skew_seconds"] for t in json.loads(targets_json(looks))["targets"]] == [7, None, -0.4, None, -61]
     assert [t["reachable"] for t in json.loads(targets_json(looks))["targets"]] == [True, True, True, False, True]

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from daypass.cli import watch
+from daypass.cli.apply import run_apply
+from daypass.cli.site import Site
 from daypass.edges.targets.embedded import EmbeddedTarget
 from driver import Access
 
@@ -152,3 +155,13 @@ def test_a_run_with_nothing_to_do_leaves_a_sign_only_where_it_is_asked_for(acces
     access.run("apply", "--at", T("13:30"))
     assert access.git("rev-parse", "daypass-ledger") != first
     access.run("audit", "verify", "--at", T("14:00"))
+
+
+def test_a_watch_names_what_nobody_can_tell_of(access: Access, capsys: pytest.CaptureFixture[str]) -> None:
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    access.run("apply", "--at", "2026-11-20T10:06:00Z")
+    for file in (access.top / ".git/daypass").glob("embedded.sqlite*"):
+        file.unlink()
+    at = datetime(2026, 11, 20, 10, 7, tzinfo=UTC)
+    watch._tell(run_apply(Site(access.top), at), at)
+    assert "nobody can tell of alice on orders-db: " in capsys.readouterr().out

@@ -373,3 +373,10 @@ def test_what_stands_where_nobody_can_look_is_counted_apart() -> None:
     assert (found.live, found.by_ledger) == (1, 1)
     # What is still to be given there is nobody's word.
     assert compute(claims, {}, Observed(frozenset(), by_ledger=frozenset({E.target})), at=T0, main="m").by_ledger == 0
+
+
+def test_of_what_is_to_be_taken_away_is_told_what_its_target_was_seen_without() -> None:
+    assert plan([], holding(A), seen=set()).gone == {E}
+    assert plan([], holding(A), seen={E}).gone == frozenset()
+    for one in (Observed(frozenset(), by_ledger=frozenset({E.target})), Observed(frozenset(), offered=frozenset({E}))):
+        assert compute([], holding(A), one, at=T0, main="m").gone == frozenset()

@@ -121,6 +121,7 @@ class _Watch:
 
 
 def _tell(done: Applied, at: datetime) -> None:
+    from daypass.cli.apply import finding_line
     from daypass.views.plan import outcome_line
 
     for outcome in done.outcomes:
@@ -129,6 +130,15 @@ def _tell(done: Applied, at: datetime) -> None:
         _line(at, f"held  {change.entitlement.principal} on {change.entitlement.resource}: {done.held_message}")
     for name, why in done.survey.plan.unreadable.items():
         _line(at, f"target {name} cannot be read: {why}")
+    for doubt in done.survey.plan.unknown:
+        what = f"{doubt.entitlement.principal} on {doubt.entitlement.resource}"
+        _line(at, f"nobody can tell of {what}: {doubt.why}")
+    for one in done.survey.unproved:
+        _line(at, f"{one.grant} gives nothing yet: {one.message}")
+    for finding in done.survey.policy.broken:
+        _line(at, f"main's policies do not read: {finding_line(finding)}")
+    if done.survey.clocks:
+        _line(at, done.survey.clocks)
     for refusal in done.survey.refusals:
         _line(at, f"refused {refusal.grant}: {refusal.message} [{refusal.code}]")
     if done.silent:

@@ -115,6 +115,15 @@ def _other(target: str, way: OtherAccess) -> Finding:
 
 
 def _overdue(change: Intended, plan: Plan) -> Finding:
+    if change.entitlement in plan.gone:
+        return Finding(
+            "access-overdue",
+            _place(change.grants, change.entitlement.resource),
+            f"{_what(change.entitlement)} for {change.entitlement.principal!r} is gone from the target, "
+            "and the ledger has it still",
+            "`daypass apply` writes down that it is gone",
+            Severity.NOTE,
+        )
     late = f" for {format_duration(plan.at - change.due)}" if change.due < plan.at else ""
     return Finding(
         "access-overdue",
@@ -124,11 +133,15 @@ def _overdue(change: Intended, plan: Plan) -> Finding:
     )
 
 
+def _what(entitlement: Entitlement) -> str:
+    return f"{entitlement.privilege} on {entitlement.resource}"
+
+
 def _missing(change: Intended) -> Finding:
     entitlement = change.entitlement
     place = _place(change.grants, entitlement.resource)
     until = f" until {format_instant(change.until)}" if change.until is not None else ""
-    what = f"{entitlement.privilege} on {entitlement.resource} for {entitlement.principal!r}{until}"
+    what = f"{_what(entitlement)} for {entitlement.principal!r}{until}"
     if change.reason is Reason.LOST:
         return Finding(
             "access-lost",

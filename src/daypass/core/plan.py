@@ -188,6 +188,7 @@ class Plan:
     ``by_ledger`` those of them at targets that nobody can look at, of which the ledger's word is all there is. ``lost``
     is what somebody took away at a target whose settings say that it is to be left so; ``offered`` should exist, and
     waits for the subject to accept it.
+    ``gone`` is to be taken away, and its target was seen without it: nothing is left to do but to write that down.
     ``denied`` is live, and today's policies deny it: nothing is done about it.
     ``failing`` should be made, has failed, and is tried again later: it is no change of this plan.
     Of what is ``unknown`` nobody can tell whether it exists: nothing is planned for it. ``renamed`` is ours under a name
@@ -209,6 +210,7 @@ class Plan:
     failing: tuple[Failing, ...] = ()
     denied: tuple[Denied, ...] = ()
     by_ledger: int = 0
+    gone: frozenset[Entitlement] = frozenset()
 
     @property
     def digest(self) -> str:
@@ -325,6 +327,13 @@ def compute(
         unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive and e not in returned] + adopted)),
         unreadable=dict(sorted(unreadable.items())),
         live=sum(1 for e in sorted_claims.live if e not in apart),
+        gone=frozenset(
+            change.entitlement
+            for change in removals
+            if change.entitlement not in observed.entitlements
+            and change.entitlement not in observed.offered
+            and change.entitlement.target not in observed.by_ledger
+        ),
         by_ledger=sum(1 for e in observed.entitlements if e in sorted_claims.live and e.target in observed.by_ledger),
         lost=tuple(sorted(lost, key=_order)),
         offered=tuple(sorted(entitlement for entitlement in sorted_claims.live if entitlement in observed.offered)),

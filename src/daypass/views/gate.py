@@ -168,9 +168,9 @@ def status_text(
     lines += [denied_line(one) for one in denied]
     late = _late(live, holdings, at)
     if late:
-        lines.append(f"{len(late)} that should be gone, tried again first by every run:")
+        lines.append(f"{len(late)} that should be gone:")
     for gone in late:
-        since = "its grant was ended early"
+        since = "no live grant gives it"
         if gone.until is not None and gone.until <= at:
             since = f"for {format_duration(at - gone.until)}" if at > gone.until else "since this instant"
         lines.append(

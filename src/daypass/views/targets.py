@@ -100,7 +100,7 @@ def _state(look: Look) -> str:
     if look.error:
         return "cannot be read" if look.facts else "not reachable"
     if not look.concerns:
-        return "well"
+        return "well" if look.ours is not None else "well, and what it holds nobody can see"
     return f"reachable, {len(look.concerns)} concern{'s' if len(look.concerns) > 1 else ''}"
 
 
