@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from daypass.core.errors import EdgeError
 
 SIDE_FILES = ("", "-wal", "-shm", "-journal")
 """What SQLite reads beside a database, and believes as it believes the database."""
@@ -31,6 +35,18 @@ def others_may_write(path: Path) -> bool:
         if not stat.S_ISREG(found.st_mode) or _writable(found, allowed):
             return True
     return False
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Turn failures of SQLite's at a cache into EdgeError: what it holds can be made anew, where there is room for it."""
+    import sqlite3  # noqa: PLC0415  (only where a cache is opened)
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        hint = "it is a cache: it may be deleted. Is there room on the disk, and may this user write there?"
+        raise EdgeError(f"{path} cannot be used: {error}", hint=hint) from error
 
 
 def discard(path: Path) -> None:

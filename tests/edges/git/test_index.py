@@ -11,6 +11,7 @@ import pytest
 from daypass.cli.audit import _read_subject
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git import index as index_module
 from daypass.edges.git import index_build
 from daypass.edges.git.index import AuditIndex, messages
 from daypass.edges.git.plumbing import Git
@@ -229,6 +230,25 @@ def test_an_addition_that_fails_leaves_the_index_as_it_was(repo, monkeypatch):
             repo.index().refresh()
     assert repo.index().path.read_bytes() == before
     assert told(repo.built(), resource="db")[1][0] == "db/two"
+
+
+def test_an_index_that_breaks_beyond_its_first_page_is_named_with_what_to_do(repo):
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    index = repo.built()
+    raw = index.path.read_bytes()
+    index.path.write_bytes(raw[:4096] + b"\x7f" * (len(raw) - 4096))
+    with pytest.raises(EdgeError, match=r"audit\.sqlite cannot be used: ") as told_of:
+        told(index, resource="db")
+    assert "it may be deleted" in told_of.value.hint
+
+
+def test_a_full_disk_is_said_where_an_index_is_built(repo, monkeypatch):
+    repo.commit([("grants/db/one.yaml", grant("alice"))])
+    monkeypatch.setattr("daypass.edges.git.index._TABLES", f"pragma max_page_count = 2; {index_module._TABLES}")
+    with pytest.raises(EdgeError, match="cannot be used: database or disk is full") as told_of:
+        repo.built()
+    assert "room on the disk" in told_of.value.hint
+    assert list(repo.index().path.parent.iterdir()) == []
 
 
 def test_a_missing_object_is_an_error_of_the_questions_that_need_it(repo):

@@ -25,7 +25,7 @@ from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
-from daypass.edges.trusted import discard, make_folder, others_may_write
+from daypass.edges.trusted import discard, make_folder, others_may_write, usable
 
 FILE = "audit.sqlite"
 """The index, in the folder of this machine's state."""
@@ -102,8 +102,8 @@ class AuditIndex:
             return "others may write the index, so it is not believed"
         try:
             version = self._meta().get("version", "")
-        except sqlite3.DatabaseError as error:
-            return f"the index could not be read: {error}"
+        except EdgeError as error:
+            return f"the index could not be read: {error.__cause__}"
         return (
             "" if version == _VERSION else f"the index has the format {version!r}, and this daypass writes {_VERSION!r}"
         )
@@ -115,7 +115,7 @@ class AuditIndex:
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         fresh.unlink(missing_ok=True)
         try:
-            with closing(sqlite3.connect(fresh, isolation_level=None)) as database:
+            with usable(self.path), closing(sqlite3.connect(fresh, isolation_level=None)) as database:
                 # The file is nobody's yet, and thrown away after any failure: no journal is needed to undo anything.
                 database.executescript("pragma journal_mode = off; pragma synchronous = off;" + _TABLES)
                 database.execute("begin")
@@ -242,7 +242,7 @@ class AuditIndex:
 
     def all_receipts(self) -> Iterator[Receipt]:
         """Stream every receipt in order."""
-        with closing(self._connect()) as database:
+        with self._opened() as database:
             for digest, text in database.execute("select digest, statement from receipts order by sequence"):
                 yield from_statement(json.loads(text), digest)
 
@@ -276,20 +276,22 @@ class AuditIndex:
         return [Oid(line.partition(" ")[0]) for line in there if line.endswith(f" {kind}")]
 
     def _meta(self) -> dict[str, str]:
-        with closing(self._connect()) as database:
+        with self._opened() as database:
             return _meta(database)
 
     def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
-        with closing(self._connect()) as database, suppress(UnicodeEncodeError):  # every name in it is text
+        with self._opened() as database, suppress(UnicodeEncodeError):  # every name in it is text
             return database.execute(query, values).fetchall()
         return []
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with usable(self.path), closing(sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)) as database:
+            yield database
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._connect()) as database:
+        with self._opened() as database:
             database.execute("begin immediate")
             try:
                 yield database

@@ -32,7 +32,7 @@ from daypass.core.ledger.statement import body_to_dict
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.tables import TABLES_VERSION, Reader, Writer, begin_anew
-from daypass.edges.trusted import discard, make_folder, others_may_write
+from daypass.edges.trusted import discard, make_folder, others_may_write, usable
 from daypass.ports import Envelope, Signer
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
@@ -220,13 +220,14 @@ def _open(path: Path) -> sqlite3.Connection:
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:
-        yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) in _BUSY:
+        with usable(path):
+            yield
+    except EdgeError as error:
+        if getattr(error.__cause__, "sqlite_errorcode", None) in _BUSY:
             raise LockedError(
                 f"another run is writing {path}", hint="wait for it to end and run the command again"
             ) from error
-        raise EdgeError(f"{path} cannot be used: {error}", hint="it is a cache; it may be deleted") from error
+        raise
     except OSError as error:
         raise EdgeError(f"{path} cannot be used: {error.strerror}", hint="it must be writable") from error
 
