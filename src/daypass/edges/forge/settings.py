@@ -28,7 +28,7 @@ from daypass.core.doctor.facts import (
 )
 from daypass.edges.forge.settings_rules import read_rules
 from daypass.edges.github.api import Api, ApiError
-from daypass.edges.github.fields import Fields
+from daypass.edges.github.fields import Fields, as_documented
 from daypass.edges.shown import shown
 
 _T = TypeVar("_T")
@@ -72,6 +72,7 @@ class GitHubSettings:
             if error.status != HTTPStatus.SEE_OTHER:
                 raise
 
+    @as_documented("the repository's settings")
     def read(self, questions: Questions) -> Facts:
         """Read everything. Raises EdgeError where the repository itself cannot be read, and for half answers."""
         repository = self._repository()
