@@ -317,3 +317,12 @@ def test_an_event_that_is_not_understood_is_a_failure(raw: bytes, message: str) 
 def test_no_bytes_make_the_reading_of_an_event_crash(raw: bytes) -> None:
     with suppress(UsageError):
         read_event(raw)
+
+
+def test_a_second_issue_for_the_same_is_noticed_when_its_request_opens(office: Office) -> None:
+    desk(office).write(12, ALICE, answered())
+    assert answer_issue(office, 12, at=AT).twins == ()
+    desk(office).write(13, ALICE, answered())
+    reply = answer_issue(office, 13, at=AT)
+    assert (reply.kind, reply.twins) == ("opened", (1,))
+    assert "#1 asks for the same: close what is one too many." in reply_markdown(reply, office.policy, LINKS, {}, AT)

@@ -13,6 +13,7 @@ from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
     from daypass.cli.asking import Answers
+    from daypass.core.approval import Pull
     from daypass.core.grant import Grant
     from daypass.core.policy.decision import Decision
     from daypass.pipeline.propose import Opened, Wish
@@ -93,7 +94,7 @@ def request(
         click.echo(f"  grant  {opened.grant.id}")
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
         _say_had(site, opened.grant, instant)
-        _say_twins(site, opened.grant, opened.pull.number)
+        _say_twins(site, opened.grant, opened.pull)
     _say_next(opened)
     return 0
 
@@ -137,12 +138,12 @@ def _say_had(site: Any, asked: Grant, at: datetime) -> None:
             click.echo(f"note: {row.grant} gives this until {until}; `daypass extend` asks for more time", err=True)
 
 
-def _say_twins(site: Any, asked: Grant, number: int) -> None:
+def _say_twins(site: Any, asked: Grant, pull: Pull) -> None:
     """Say which other open requests ask for the same: one of them can only end as a duplicate."""
     from daypass.pipeline.propose import same_open
 
     try:
-        twins = same_open(site.history, site.forge, asked, main=site.main, but=number)
+        twins = same_open(site.history, site.forge, asked, main=site.main, but=pull.number, by=pull.opened_by.handle)
     except EdgeError as error:  # this one is open all the same
         say(f"note: whether another request asks for the same was not seen: {error.message}")
         return
@@ -198,7 +199,7 @@ def _open_branch(site: Any, branch: str, at: datetime) -> int:
     click.echo(gated_text(found), nl=False)
     for item in found.proposal.items[:_FEW]:
         if item.kind == "new" and item.grant is not None:
-            _say_twins(site, item.grant, pull.number)
+            _say_twins(site, item.grant, pull)
     return int(found.exit_code) if found.proposal.exit_code else 0
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 
 from daypass.core.approval import Account
-from daypass.core.errors import ConflictError, InvalidError, UsageError
+from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
 from daypass.core.files.form import LABEL, QUESTIONS, Answers, looks_like_form, read_form
 from daypass.core.files.text import quoted
 from daypass.core.files.writing import grant_text
@@ -73,6 +73,7 @@ class Reply:
     (it was opened before), ``link`` (they open it themselves), ``denied``, ``refused``, ``help`` or ``status``.
     ``what`` is what they asked for: ``request``, ``extend``, ``end`` or "". ``live`` are the proved grants that status
     is told of, ``claims`` what they give by main's policies, ``lost`` those that are not, with why.
+    ``twins`` are other open requests for the very same.
     """
 
     number: int
@@ -90,6 +91,7 @@ class Reply:
     gated: Gated | None = None
     live: tuple[AdmittedGrant, ...] = ()
     lost: tuple[tuple[GrantId, str], ...] = ()
+    twins: tuple[int, ...] = ()
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
 
 
@@ -163,7 +165,21 @@ def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
         return refused(error.message, findings=tuple(_of_form(finding, number) for finding in error.findings))
     made = Reply(number, "answer", "opened", by, what="request", grant=grant, decision=decision, grants=(grant.id,))
     files = ((grant.path, grant_text(grant).encode()),)
-    return open_for(office, made, branch=branch, title=propose.request_title(grant), files=files, at=at)
+    return _with_twins(
+        office, open_for(office, made, branch=branch, title=propose.request_title(grant), files=files, at=at), grant
+    )
+
+
+def _with_twins(office: Office, said: Reply, grant: Grant) -> Reply:
+    if said.kind != "opened":
+        return said
+    try:
+        same = propose.same_open(
+            office.history, office.forge, grant, main=office.main, but=said.pull, by=said.by.handle
+        )
+    except EdgeError:  # this one is open all the same, and whether another is nobody says
+        return said
+    return replace(said, twins=tuple(twin for twin, read in same if read))
 
 
 def _wish(answers: Answers, author: str) -> propose.Wish:

@@ -86,15 +86,15 @@ def request_title(grant: Grant) -> str:
 
 
 def same_open(
-    history: History, forge: ForgeReader, grant: Grant, *, main: str, but: int
+    history: History, forge: ForgeReader, grant: Grant, *, main: str, but: int, by: str
 ) -> tuple[tuple[int, bool], ...]:
     """Return the other open requests that ask for just what a grant says, whatever its name: (number, was it read).
 
-    Only requests are read whose title says the same, or which who asks opened by hand, so that what others have open costs
+    Only requests are read whose title says the same, or which ``by`` opened too, so that what others have open costs
     nothing; where this clone does not have one's head, its title is all that is known.
     """
-    title, me, base, found = request_title(grant), forge.acting().handle, history.resolve(main), []
-    same = [p for p in forge.open_pulls() if p.number != but and (p.title == title or p.opened_by.handle == me)]
+    title, base, found = request_title(grant), history.resolve(main), []
+    same = [p for p in forge.open_pulls() if p.number != but and (p.title == title or p.opened_by.handle == by)]
     for pull in same[:_MANY]:
         if history.find(pull.head) is None:
             found += [(pull.number, False)] if pull.title == title else []

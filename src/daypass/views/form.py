@@ -183,7 +183,9 @@ def _opened(reply: Reply, policy: Policy) -> str:
     if reply.what == "end":
         return _paragraphs(f"Opened #{reply.pull}, which ends {names}. Nobody needs to approve less access.")
     asker = f"It asks in the name of {code(reply.by.handle)}, who can therefore not approve it."
-    return _paragraphs(f"Opened #{reply.pull} for {names}. {asker}", _needs(reply, policy))
+    twins = ", ".join(f"#{twin}" for twin in reply.twins)
+    same = f"{twins} asks for the same: close what is one too many." if twins else ""
+    return _paragraphs(f"Opened #{reply.pull} for {names}. {asker}", same, _needs(reply, policy))
 
 
 def _link(reply: Reply, policy: Policy, links: Links) -> str:
