@@ -86,6 +86,22 @@ def test_the_audit_says_why_and_for_which_ticket_as_long_as_git_has_the_file(acc
     assert "INC-1234; a reason that is long enough" in access.run("audit", "history", "--grant", grant).out
 
 
+def test_a_live_grant_is_explained_as_asked_by_who_asked_whoever_wants_to_know(access: Access) -> None:
+    number = access.ask(T("10:00"), "--subject", "alice", acting="carol")
+    for who in ("bob", "dave"):
+        access.run("approve", number, "--at", T("10:01"), acting=who)
+    access.run("gate", number, "--at", T("10:02"))
+    access.run("apply", "--at", T("10:03"))
+    (grant,) = access.git("ls-files", "grants").splitlines()
+    name = grant.removeprefix("grants/").removesuffix(".yaml")
+    for asked in (name, grant):
+        said = access.run("explain", asked, "--at", T("10:04"), acting="erin").out
+        assert "carol asks for readonly on orders-db for alice" in said
+        assert "as asked by carol" in said
+        assert "owners: bob (Bob Osei)  (production-needs-two)" in said  # not carol, who asked
+    assert "as asked by dave" in access.run("explain", name, "--requester", "dave", "--at", T("10:04")).out
+
+
 def test_what_is_named_and_not_there_is_bad_usage_for_every_verb(access: Access) -> None:
     for arguments in (
         ("gate", "99"),

@@ -42,6 +42,18 @@ def test_one_person_ends_all_access_of_somebody_at_once(access: Access, who: str
     assert "stolen" not in access.git("log", "-1", "--format=%B", "main")
 
 
+def test_more_than_one_request_may_remove_take_several(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    live(access, 3)
+    for module in ("revoke", "proposal"):  # the gate holds each to the same bound
+        monkeypatch.setattr(f"daypass.pipeline.{module}.MOST_CHANGES", 2)
+    said = access.run("revoke", "--subject", "alice", *STOP, "--at", T("11:00"), acting="dave").out
+    assert "opened #4: Revoke 2 grants of alice (1 of 2)" in said
+    assert "opened #5: Revoke 1 grant of alice (2 of 2)" in said
+    assert not access.git("ls-files", "grants")
+    assert not has_access(access)
+    assert access.run("audit", "verify", "--at", T("11:05")).code == 0
+
+
 def test_a_resource_is_closed_to_everybody(access: Access) -> None:
     live(access)
     said = access.run("revoke", "--resource", "orders-db", *STOP, "--at", T("11:00"), acting="carol")

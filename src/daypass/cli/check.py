@@ -347,7 +347,11 @@ def _proposed_policies(site: Any, head: Any, others: tuple[str, ...], jobs: int 
 @click.command()
 @click.argument("grant", type=Named("grant"))
 @click.option(
-    "--requester", metavar="HANDLE", type=Named("handle"), default="", help="Who asks; the acting person by default."
+    "--requester",
+    metavar="HANDLE",
+    type=Named("handle"),
+    default="",
+    help="Who asks; by default who did, else you.",
 )
 @at_option
 @format_option(["text", "json"])
@@ -385,13 +389,22 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
         except UsageError as error:
             read = _tidied(site, GrantId(grant), error)
     _refuse_unknown(site.policy, requester)
-    who = requester or site.forge.acting().handle or read.subject
+    who = requester or _asker(site, read) or site.forge.acting().handle or read.subject
     decision = decide(site.policy, Request(read, who, instant, "new"), trace=True)
     if output == "json":
         click.echo(as_document(decision_data(site.policy, read, decision)), nl=False)
     else:
         click.echo(explain_text(site.policy, read, decision, requester=who, at=format_instant(instant)), nl=False)
     return int(ExitCode.DENIED if decision.denials else ExitCode.OK)
+
+
+def _asker(site: Any, grant: Any) -> str:
+    """Return who asked for a grant, by its receipt, "" where none is here that proves these bytes."""
+    try:
+        proof = site.standing.admission(grant.id)
+    except DaypassError:
+        return ""
+    return proof.requester if proof is not None and proof.grant_digest == grant.digest else ""
 
 
 def _tidied(site: Any, grant: Any, missing: UsageError) -> Any:

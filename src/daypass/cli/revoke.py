@@ -61,7 +61,8 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
 
     For the people of `limits.revoke`: the resource's owners, and group security where there is one, unless the settings
     say otherwise. The brake for removals does not hold it back, and grants whose files are broken end as well. What you
-    may not revoke stays, and is named (exit 14; 11 where you may revoke none of it).
+    may not revoke stays, and is named (exit 14; 11 where you may revoke none of it). More than 10,000 grants take several
+    requests, one after the other.
 
     \b
     daypass revoke --subject alice --now --reason "Her laptop was stolen"
@@ -81,21 +82,25 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
         site.history, site.ends_by, site.standing, main=site.main, subject=subject, resource=resource, by=me, at=instant
     )
     _refuse_nothing(found, subject, resource)
-    pull = pipeline.stop(
-        site.history,
-        site.forge,
-        found.paths,
-        subject=subject,
-        resource=resource,
-        reason=reason,
-        main=site.main,
-        at=instant,
-    )
-    click.echo(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
-    code = _carry_through(site, pull.number, instant)
+    codes = [ExitCode.PARTIAL if found.beyond else ExitCode.OK]
+    for n, paths in enumerate(found.parts, 1):
+        pull = pipeline.stop(
+            site.history,
+            site.forge,
+            paths,
+            part=f"{n} of {len(found.parts)}" if len(found.parts) > 1 else "",
+            subject=subject,
+            resource=resource,
+            reason=reason,
+            main=site.main,
+            at=instant,
+        )
+        click.echo(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
+        codes.append(ExitCode(_carry_through(site, pull.number, instant)))
+        site = site.again()
     say(*(f"NOT REVOKED: {grant}; {' or '.join(may) or 'nobody'} may" for grant, may in found.beyond))
     say(*(f"NOT READ, and gives no access: {grant}" for grant in found.unread))
-    return int(worst([ExitCode(code), ExitCode.PARTIAL if found.beyond else ExitCode.OK]))
+    return int(worst(codes))
 
 
 def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:

@@ -12,6 +12,7 @@ from daypass.core.grant import FOLDER, Grant, GrantId, grant_id
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.ending import REVOCATION, Ending, may_revoke
 from daypass.core.policy.policies import Policy
+from daypass.pipeline.proposal import MOST_CHANGES
 from daypass.pipeline.titles import ending_message, plain_name
 from daypass.ports import Entry, Forge, History
 
@@ -27,6 +28,11 @@ class Stop:
     paths: tuple[str, ...]
     beyond: tuple[tuple[GrantId, tuple[str, ...]], ...]
     unread: tuple[GrantId, ...]
+
+    @property
+    def parts(self) -> tuple[tuple[str, ...], ...]:
+        """The paths, as many at once as the gate judges in one request."""
+        return tuple(self.paths[n : n + MOST_CHANGES] for n in range(0, len(self.paths), MOST_CHANGES))
 
 
 def find(
@@ -74,17 +80,21 @@ def stop(
     forge: Forge,
     paths: tuple[str, ...],
     *,
+    part: str = "",
     subject: str,
     resource: str,
     reason: str,
     main: str,
     at: datetime,
 ) -> Pull:
-    """Open the pull request that removes the files; the gate merges it without a second person."""
+    """Open the pull request that removes the files; the gate merges it without a second person.
+
+    ``part`` says which of several it is (``2 of 3``), "" where it is the only one.
+    """
     whose = f" of {plain_name(GrantId(subject))}" if subject else ""
     where = f" on {plain_name(GrantId(resource))}" if resource else ""
-    title = f"Revoke {len(paths)} grant{'s' * (len(paths) != 1)}{whose}{where}"
-    branch = f"{REVOCATION}{subject or resource}-{at:%Y%m%dT%H%M%SZ}"
+    title = f"Revoke {len(paths)} grant{'s' * (len(paths) != 1)}{whose}{where}" + (f" ({part})" if part else "")
+    branch = f"{REVOCATION}{subject or resource}-{at:%Y%m%dT%H%M%SZ}" + (f"-{part.partition(' ')[0]}" if part else "")
     files = tuple((path, None) for path in paths)
     head = forge.commit(
         branch=branch, parent=history.resolve(main), files=files, message=ending_message(title, reason), at=at

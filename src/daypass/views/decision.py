@@ -69,9 +69,10 @@ def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester:
     """Tell the whole decision: the grant as read, each rule with the values that made it speak, then the outcome."""
     span = grant.span
     window = str(span.window) if span.window is not None else f"{format_duration(span.length)} from the merge on"
+    whose = f" for {grant.subject}" if grant.subject != requester else ""
     lines = [
         f"{grant.id}",
-        f"  {grant.subject} asks for {grant.role} on {grant.resource}, {window}",
+        f"  {requester} asks for {grant.role} on {grant.resource}{whose}, {window}",
         f"  reason: {grant.reason}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
         f"  judged at {at} as asked by {requester}, policy {decision.policy[:19]}…",
         "Rules:",

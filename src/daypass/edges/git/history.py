@@ -184,23 +184,24 @@ class GitHistory:
         return self._git.common_dir()
 
     def _refuse_more(self, base: Oid, head: Oid, most: int) -> None:
-        """Count what differs, folder by folder, until it is more than ``most``; folders count like files."""
+        """Count what differs, folder by folder, until it is more than ``most`` files, or twice as many folders."""
         roots = [self._git.text("rev-parse", "--verify", f"{commit}^{{tree}}").strip() for commit in (base, head)]
         asked = [(roots[0], roots[1])]
-        count = 0
+        count = folders = 0
         while asked:
-            count += len(asked)
+            folders += len(asked)
             with tempfile.TemporaryFile() as pairs:
                 pairs.write("".join(f"{one} {other}\n" for one, other in asked).encode())
                 pairs.seek(0)
                 asked = []
                 with self._git.stream(*_LEVEL, stdin=pairs, environment=self._no_index) as output:
                     for line in output:
-                        count += line.startswith(b":")
-                        if count > most:
+                        below = [*_below(line)]
+                        asked += below
+                        count += line.startswith(b":") and not below
+                        if count > most or folders + len(asked) > 2 * most:
                             what = f"it changes more than {most} files"
                             raise _beyond("too-many-files", what, "ask in several requests")
-                        asked += _below(line)
 
     def _refuse_shallow(self) -> None:
         if self.is_shallow():
