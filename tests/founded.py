@@ -30,8 +30,7 @@ def _room() -> Path:
 def once(name: object, make: Callable[[Path], None]) -> Path:
     """Return a folder that ``make`` filled; made once a process for each name."""
     if name not in _MADE:
-        folder = _room() / str(len(_MADE))
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(dir=_room()))
         make(folder)
         _MADE[name] = folder
     return _MADE[name]

@@ -380,6 +380,7 @@ def test_no_verb_falls_over_what_a_variable_of_the_environment_holds(
 ) -> None:
     for value in VALUES:
         with monkeypatch.context() as patched:
+            patched.chdir(access.top)  # what is relative lies below the test's own folder
             patched.setenv(variable, value)
             for verb in (("apply", "--at", T("10:06")), ("can", "alice", "orders-db", "readonly")):
                 said = access.run(*verb, expect=None)

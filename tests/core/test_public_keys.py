@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from policy_samples import DIRECTORY, policy
 
-from daypass.core.files.publickey import canonical_key
+from daypass.core.files.publickey import canonical_key, is_pem
 
 CURVES = {256: ec.SECP256R1(), 384: ec.SECP384R1(), 521: ec.SECP521R1()}
 
@@ -102,3 +102,19 @@ def test_one_key_in_two_spellings_does_not_make_two_people() -> None:
     text = text.replace("email: carol@example.com", f'email: carol@example.com, ssh_keys: ["{other} carol"]')
     found = policy(directory_people=text)
     assert any(f.code == "same-person" and "same SSH key" in f.message for f in found.findings)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"-----BEGIN PUBLIC KEY-----\nMCow\nBQYDK2Vw\n-----END PUBLIC KEY-----\n", True),
+        (b"-----BEGIN PUBLIC KEY-----\r\nMCow\r\n-----END PUBLIC KEY-----", True),
+        (b"-----BEGIN PUBLIC KEY-----\nMCo\n-----END PUBLIC KEY-----\n", False),  # cut off
+        (b"-----BEGIN PUBLIC KEY-----\n \n-----END PUBLIC KEY-----\n", False),
+        (b"-----BEGIN PUBLIC KEY-----\nMCow", False),
+        (b"a: [\n", False),
+        (b"", False),
+    ],
+)
+def test_a_public_key_in_pem_form_is_told_from_what_is_none(raw: bytes, said: bool) -> None:
+    assert is_pem(raw) is said

@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 from kept import TOP
 
+from servers import postgres
+
 LINE = re.compile(r"[a-z0-9-]+==\S+(?: ; [^\\]+)?(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n")
 
 
@@ -27,7 +29,7 @@ LOCK = _module()
 
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for path in ("pyproject.toml", LOCK.RUN, LOCK.BUILD, LOCK.DEV):
+    for path in ("pyproject.toml", LOCK.RUN, LOCK.BUILD, LOCK.DEV, LOCK.SERVERS):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text((TOP / path).read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(LOCK, "TOP", tmp_path)
@@ -64,7 +66,7 @@ def test_what_a_locked_package_needs_is_locked_too(copied: Path) -> None:
     assert any(each.startswith("pydantic: pydantic-core") and "is not locked" in each for each in LOCK.faults())
 
 
-@pytest.mark.parametrize("path", [LOCK.RUN, LOCK.BUILD, LOCK.DEV])
+@pytest.mark.parametrize("path", [LOCK.RUN, LOCK.BUILD, LOCK.DEV, LOCK.SERVERS])
 def test_every_line_names_one_version_and_the_hashes_of_its_wheels(path: str) -> None:
     lines = (TOP / path).read_text(encoding="utf-8").splitlines(keepends=True)
     text = "".join(line for line in lines if not line.startswith(("#", "-r ")))
@@ -83,3 +85,16 @@ def test_a_package_without_a_wheel_for_a_promised_system_is_refused() -> None:
         LOCK.wheels(package)
     package["wheels"] = [{"url": "https://example/x-1.0-py3-none-any.whl", "hashes": {"sha256": "0" * 64}}]
     assert list(LOCK.wheels(package)) == ["0" * 64]
+
+
+def test_a_database_server_that_could_be_had_and_is_missing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_CARRIED", {"16": "pgserver"})
+    monkeypatch.setattr(postgres, "_UNPACKED", tmp_path)
+    assert postgres.versions() == ["", "16"]
+    with (
+        pytest.raises(AssertionError, match=r"PostgreSQL 16 is not unpacked: run `bash \.ci/setup`"),
+        postgres.server(version="16"),
+    ):
+        pass

@@ -43,7 +43,7 @@ def plan(obj: dict[str, Any], at: datetime | None, output: str, detailed_exitcod
 
     site = live_site(obj["folder"], obj["acting"])
     found = look(site, site.instant(at), now=at is None)
-    bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
+    bad = [*(finding_line(f) for f in found.policy.holes), *(f"{u.grant}: {u.message}" for u in found.unproved)]
     braked = brake(found.plan, removals=found.removals_allowed, additions=found.additions_allowed)
     click.echo((plan_json if output == "json" else plan_text)(found.plan, found.refusals, bad, braked), nl=False)
     if found.clocks:
@@ -272,7 +272,7 @@ def print_applied(done: Any, output: str, confirm: str = "") -> None:
     from daypass.views.plan import applied_json, applied_text
 
     found = done.survey
-    bad = [*(finding_line(f) for f in found.policy.broken), *(f"{u.grant}: {u.message}" for u in found.unproved)]
+    bad = [*(finding_line(f) for f in found.policy.holes), *(f"{u.grant}: {u.message}" for u in found.unproved)]
     view = applied_json if output == "json" else applied_text
     click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
     if not done.held:

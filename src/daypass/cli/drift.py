@@ -44,7 +44,7 @@ def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) ->
         name: one._replace(looked=()) if name in survey.plan.unreadable and not isinstance(one, str) else one
         for name, one in inspect(site.targets()).items()
     }
-    found = (*survey.policy.broken, *find(survey.plan, survey.refusals, inspections, survey.unproved))
+    found = (*survey.policy.holes, *find(survey.plan, survey.refusals, inspections, survey.unproved))
     if issue:
         text = drift_markdown(found, instant, inspections) if found else ""
         number = site.hub.board(site.policy.catalogue.directory).issue(TOPIC, title="Access has drifted", text=text)
@@ -65,7 +65,7 @@ def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) ->
     codes = [ExitCode.CHANGES] if found else []
     if survey.clocks:
         say(f"daypass: {survey.clocks}")
-    left = (survey.plan.unreadable, survey.plan.unknown, survey.policy.broken, survey.unproved, survey.doubts)
+    left = (survey.plan.unreadable, survey.plan.unknown, survey.policy.holes, survey.unproved, survey.doubts)
     if any(left) or any(isinstance(one, str) for one in inspections.values()):
         codes.append(ExitCode.PARTIAL)
     return int(worst(codes))

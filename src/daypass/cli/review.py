@@ -316,10 +316,11 @@ def _say_broken(policy: Any) -> list[ExitCode]:
     """Say that main's policies do not read, and by which access ends then."""
     from daypass.cli.apply import finding_line
 
-    if not policy.broken:
+    if not policy.holes:
         return []
-    say("daypass: main's policies do not read, so nothing is given, and access ends by the last ones that did:")
-    say(*(f"  {finding_line(finding)}" for finding in policy.broken))
+    where = "" if policy.broken else f" on {', '.join(sorted(policy.faulty))}"
+    say(f"daypass: main's policies do not read, so nothing is given{where}, and access ends by the last ones that did:")
+    say(*(f"  {finding_line(finding)}" for finding in policy.holes))
     return [ExitCode.PARTIAL]
 
 

@@ -275,12 +275,13 @@ class Site:
         """The ledger, with the keys that main names."""
         from daypass.cli.written import LEDGER, Noting
         from daypass.edges.ledger.books import GitBooks
+        from daypass.pipeline.policies import ledger_keys
 
         settings = self.settings
         books = GitBooks(
             self.repository,
             branch=settings.ledger_branch,
-            keys={name: self.policy.keys[name] for name in settings.ledger_keys if name in self.policy.keys},
+            keys=ledger_keys(self.history, self.policy_at, self.tip, settings.ledger_keys),
             signer_uri=os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer,
             keys_folder=keys_folder(),
             private_key=os.environ.get(KEY_VARIABLE, ""),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from daypass.core.catalogue import TargetSettings
+from daypass.core.catalogue import Resource, TargetSettings
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
-from daypass.core.finding import Finding, Place
+from daypass.core.files.publickey import is_pem
+from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import Oid, canonical
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
 from daypass.ports import Entry, History
@@ -60,7 +61,14 @@ def _is_key(path: str) -> bool:
 
 
 def fitted(policy: Policy, fits: Fits) -> Policy:
-    """Return the policies with the roles that their targets cannot give: nobody is to approve one for nothing."""
+    """Return the policies with the roles that their targets cannot give: nobody is to approve one for nothing.
+
+    Nothing is given either by policies that name a key of the ledger which is not there, or is none.
+    """
+    unread = [] if any(one.place.file == SETTINGS for one in policy.broken) else [*_unread_keys(policy)]
+    if unread:
+        broken, findings = ordered([*policy.broken, *unread]), ordered([*policy.findings, *unread])
+        policy = replace(policy, broken=broken, findings=findings)
     unfit: dict[tuple[str, str], str] = {}
     catalogue = policy.catalogue
     for resource in catalogue.resources.values():
@@ -75,6 +83,16 @@ def fitted(policy: Policy, fits: Fits) -> Policy:
     return replace(policy, unfit=unfit) if unfit else policy
 
 
+def _unread_keys(policy: Policy) -> Iterator[Finding]:
+    for name in policy.catalogue.settings.ledger_keys:
+        if not is_pem(policy.keys.get(name, b"")):
+            message = (
+                "this is no public key in PEM form" if name in policy.keys else "this key of the ledger is missing"
+            )
+            hint = "ledger.keys in policies/daypass.yaml names it; put back what it was"
+            yield Finding("ledger-key-unread", Place(f"{FOLDER}/{name}"), message, hint)
+
+
 _LOOK_BACK = 100
 """So many steps of main that changed policies are gone back over for the last ones that read."""
 
@@ -82,17 +100,50 @@ _LOOK_BACK = 100
 def last_read(history: History, policy_at: Callable[[Oid], Policy], tip: Oid, since: Oid | None = None) -> Policy:
     """Return the policies of a commit of main; while they do not read, the last ones before that did.
 
-    Access ends by them, and they say who may end it. ``since`` is where to look first. Where none are found, what came
-    last is returned, by which nothing ends but windows.
+    A resource whose own file does not read is taken from where it did last, in the same way. Access ends by them, and
+    they say who may end it. ``since`` is where to look first. Where none are found, what came last is returned, by which
+    nothing ends but windows.
     """
     policy = policy_at(tip)
-    for start in dict.fromkeys((since, None)) if policy.broken else ():
+    found = None if policy.broken else policy
+    old: dict[str, Resource] = {}
+    for start in dict.fromkeys((since, None)) if policy.broken or policy.faulty else ():
         try:
             steps = (s for s in history.landings(start, tip) if any(c.path.startswith(f"{FOLDER}/") for c in s.changes))
             for step in reversed(deque(steps, _LOOK_BACK)):
                 earlier = policy_at(step.parents[0]) if step.parents else policy
                 if not earlier.broken:
-                    return earlier
+                    found = found or earlier
+                    there = earlier.catalogue.resources
+                    old |= {name: there[name] for name in found.faulty.keys() & (there.keys() - old.keys())}
+                    if found.faulty.keys() <= old.keys():
+                        return _with(found, old)
         except RefusedError:  # the history that is here was cut
-            return policy
-    return policy
+            break
+    return _with(found or policy, old)
+
+
+def _with(policy: Policy, resources: Mapping[str, Resource]) -> Policy:
+    if not resources:
+        return policy
+    return replace(policy, catalogue=replace(policy.catalogue, resources={**policy.catalogue.resources, **resources}))
+
+
+def ledger_keys(
+    history: History, policy_at: Callable[[Oid], Policy], tip: Oid, named: tuple[str, ...]
+) -> dict[str, bytes]:
+    """Return the keys of the ledger by name; one whose file is damaged as main had it last.
+
+    So is one that is gone where no other is named: without any, nothing that has ended could be taken away.
+    """
+    there = policy_at(tip).keys
+    found = {name: there[name] for name in named if is_pem(there.get(name, b""))}
+    lost = {name for name in named if name not in found and (name in there or not found)}
+    for step in reversed([*history.landings(None, tip)] if lost else []):
+        moved = {change.path for change in step.changes}
+        for name in [name for name in lost if f"{FOLDER}/{name}" in moved and step.parents]:
+            earlier = policy_at(step.parents[0]).keys.get(name, b"")
+            if is_pem(earlier):
+                found[name] = earlier
+                lost.remove(name)
+    return found or {name: there[name] for name in named if name in there}

@@ -157,7 +157,8 @@ def read_proposal(
     if excess:
         return Proposal(base, head, (), others, (excess,), policy)
     findings = [*_mixed(grants, others), *worded]
-    read = last_read(history, policy_at, base)
+    takes = any(not change.added for change in grants)
+    read = last_read(history, policy_at, base) if takes else policy
     items, more = _items(history, (policy, read), grants, asked, at, trace=trace)
     findings += more
     over = asked.ended or partial(has_ended, asked.admission, policy, at)

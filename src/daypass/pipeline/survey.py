@@ -108,7 +108,7 @@ class Survey:
             self.plan.unreadable,
             self.plan.unknown,
             self.plan.failing,
-            self.policy.broken,
+            self.policy.holes,
             self.doubts,
         )
         bad = any(claim.blocked is not None for claim in self.plan.blocked)
@@ -422,7 +422,7 @@ def _nothing_to_say(found: Survey) -> bool:
     plan, admitted = found.plan, found.admitted
     said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost, plan.offered)
     doubts = (plan.unknown, plan.renamed, plan.failing, plan.denied, found.doubts)
-    left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.broken)
+    left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.holes)
     return not any(said) and not any(doubts) and not any(left)
 
 

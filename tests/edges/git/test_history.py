@@ -10,8 +10,9 @@ import pytest
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT
-from daypass.edges.git.history import GitHistory, _landings, parse_commit
+from daypass.edges.git.history import GitHistory, parse_commit
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.steps import _joined
 from daypass.ports import Change
 
 NOWHERE = "1" * 40
@@ -119,7 +120,7 @@ def test_landings_are_mains_first_parent_steps_oldest_first(scene, history):
 def test_a_record_may_end_anywhere_in_a_piece(scene, history, size, monkeypatch):
     tip = merged(scene, evil=True)
     before = (list(history.landings(None, tip)), list(history.entries(tip)))
-    monkeypatch.setattr("daypass.edges.git.history._PIECE", size)
+    monkeypatch.setattr("daypass.edges.git.steps._PIECE", size)
     monkeypatch.setattr("daypass.edges.git.objects._PIECE", size)
     assert (list(history.landings(None, tip)), list(history.entries(tip))) == before
 
@@ -128,14 +129,15 @@ def test_a_record_may_end_anywhere_in_a_piece(scene, history, size, monkeypatch)
     ("answer", "message"),
     [
         (b"", "git diff-tree ended before the last commit"),
-        (b"%s\0" % (b"2" * 40), f"git diff-tree answered for '{'2' * 40}', expected '{NOWHERE}'"),
-        (b"%s\0:000000 100644 0 1 A\0" % NOWHERE.encode(), "git diff-tree ended in the middle of a record"),
-        (b"%s\0:000000 100644 0 1 A\0pa" % NOWHERE.encode(), "git diff-tree ended in the middle of a record"),
+        (b"1 2\nwhat\0", "git diff-tree answered 'what', expected a record"),
+        (b"1 2\n:000000 100644 0 1 A\0", "git diff-tree ended in the middle of a record"),
+        (b"1 2\n:000000 100644 0 1 A\0pa", "git diff-tree ended in the middle of a record"),
+        (b"1 2\n2 3\n", "git diff-tree answered for more commits than it was asked for"),
     ],
 )
 def test_an_answer_that_does_not_fit_the_question_is_an_error(answer, message):
     with pytest.raises(EdgeError) as caught:
-        list(_landings(io.BytesIO(NOWHERE.encode() + b"\n"), io.BytesIO(answer)))
+        list(_joined(io.BytesIO(NOWHERE.encode() + b"\n"), io.BytesIO(answer)))
     assert caught.value.message == message
 
 

@@ -63,17 +63,105 @@ def test_a_folder_and_a_commit_overwritten_on_the_disk_are_not_read(scene):
         list(GitHistory(scene.git).landings(None, second))
 
 
-def test_a_commit_graph_that_tells_other_parents_is_noticed(scene):
-    commits = [scene.commit(a=str(n)) for n in range(3)]
-    scene.run("commit-graph", "write", "--reachable")
+@pytest.mark.parametrize("which", ["HEAD^{tree}", "HEAD:grants", "HEAD:grants/db", "HEAD~1:grants/db", "HEAD~1^{tree}"])
+def test_a_folder_overwritten_on_the_disk_is_noticed_where_steps_of_main_are_compared(scene, which):
+    first = scene.commit(**{"grants/db/a.yaml": "a", "grants/old.yaml": "a"})
+    scene.commit(**{"grants/db/b.yaml": "b"})
+    third = scene.commit(**{"grants/db/c.yaml": "c"})
+    tree, other = (
+        scene.head(which),
+        scene.head(which.replace("HEAD~1", "HEAD~2").replace("HEAD:", "HEAD~1:").replace("HEAD^", "HEAD~1^")),
+    )
+    overwrite(scene, tree, other)
+    for since in (None, first):
+        with pytest.raises(EdgeError, match=f"^object {tree} was changed on the disk"):
+            list(GitHistory(scene.git).landings(since, third))
+
+
+def test_a_commit_overwritten_in_the_middle_of_main_is_noticed(scene):
+    first, second, third = (scene.commit(a=str(n)) for n in range(3))
+    overwrite(scene, second, scene.commit_of(scene.head("HEAD~1^{tree}"), first))
+    with pytest.raises(EdgeError, match=f"^object {second} was changed on the disk"):
+        list(GitHistory(scene.git).landings(first, third))
+
+
+def graph_with(scene, commits, parent):
+    """Have the commit-graph tell another first parent of the last of these commits, and a generation after all others."""
+    scene.run("-c", "commitGraph.generationVersion=1", "commit-graph", "write", "--reachable")
     graph = scene.folder / ".git/objects/info/commit-graph"
     graph.chmod(0o644)
     raw = bytearray(graph.read_bytes())
     chunks = {bytes(raw[at : at + 4]): struct.unpack(">Q", raw[at + 4 : at + 12])[0] for at in (8, 20, 32)}
     names = sorted(commits)
-    row = chunks[b"CDAT"] + 36 * names.index(commits[2]) + 20
-    raw[row : row + 4] = struct.pack(">I", names.index(commits[0]))  # its first parent
+    row = chunks[b"CDAT"] + 36 * names.index(commits[-1]) + 20
+    raw[row : row + 4] = struct.pack(">I", names.index(parent))
+    raw[row + 8 : row + 12] = struct.pack(">I", 1000 << 2)
     graph.write_bytes(raw)
+
+
+def lies(scene):
+    """Main at its second commit, and a request of two commits; the first of them is somebody else's."""
+    base = [scene.commit(a="0"), scene.commit(a="1")]
+    scene.run("switch", "-q", "-c", "request")
+    hidden = scene.commit(b="hidden")
+    head = scene.commit(c="head")
+    return base, hidden, head
+
+
+def test_a_graph_that_hides_a_commit_of_a_request_is_noticed(scene):
+    base, hidden, head = lies(scene)
+    graph_with(scene, [*base, hidden, head], base[1])
+    assert scene.run("rev-list", head, f"^{base[1]}").split() == [head]
+    history = GitHistory(scene.git)
+    for ask in (lambda: history.merge_bases(base[1], head), lambda: history.commits(base[1], head)):
+        with pytest.raises(EdgeError, match=f"^git tells other parents of commit {head} than the commit does"):
+            ask()
+
+
+def test_a_graph_that_tells_main_to_have_a_requests_commit_is_noticed(scene):
+    first = scene.commit(a="0")
+    scene.run("switch", "-q", "-c", "request")
+    hidden = scene.commit(b="hidden")
+    head = scene.commit(c="head")
+    scene.run("switch", "-q", "main")
+    main, tip = scene.commit(a="1"), scene.commit(a="2")
+    graph_with(scene, [first, hidden, head, tip, main], hidden)
+    assert scene.run("merge-base", tip, head) == hidden
+    for ask in (GitHistory(scene.git).merge_bases, lambda tip, _: GitHistory(scene.git).is_ancestor(hidden, tip)):
+        with pytest.raises(EdgeError, match=f"^git tells other parents of commit {main} than the commit does"):
+            ask(tip, head)
+
+
+def test_an_old_commit_overwritten_to_hide_one_of_a_request_is_noticed(scene):
+    base, hidden, head = lies(scene)
+    scene.run("switch", "-q", "main")
+    tip = scene.commit(d="main")
+    overwrite(scene, base[1], scene.commit_of(scene.head(f"{base[1]}^{{tree}}"), hidden))
+    assert scene.run("rev-list", head, f"^{tip}").split() == [head]
+    with pytest.raises(EdgeError, match=f"^git tells that {hidden} is an ancestor of {tip}, and the commits do not"):
+        GitHistory(scene.git).merge_bases(tip, head)
+
+
+def test_a_request_on_top_of_others_and_a_merge_of_main_has_the_bases_that_git_tells(scene):
+    base, hidden, _ = lies(scene)
+    scene.run("switch", "-q", "main")
+    main = scene.commit(d="main")
+    scene.run("switch", "-q", "request")
+    scene.run("merge", "-q", "--no-ff", "-m", "main into it", "main")
+    merged = scene.commit(e="more")
+    scene.run("switch", "-q", "main")
+    scene.run("merge", "-q", "--no-ff", "-m", "the first of it", hidden)
+    tip = scene.head()
+    history = GitHistory(scene.git)
+    for one, other in ((tip, merged), (main, merged), (merged, tip), (base[0], merged), (merged, base[0]), (tip, tip)):
+        assert list(history.merge_bases(one, other)) == scene.run("merge-base", "--all", one, other).split()
+    assert history.is_ancestor(base[0], merged)
+    assert not history.is_ancestor(merged, main)
+
+
+def test_a_commit_graph_that_tells_other_parents_is_noticed(scene):
+    commits = [scene.commit(a=str(n)) for n in range(3)]
+    graph_with(scene, commits, commits[0])
     assert scene.run("rev-list", "--first-parent", "--count", "HEAD") == "2"
     with pytest.raises(EdgeError, match="git tells other parents of commit"):
         list(GitHistory(scene.git).landings(None, commits[2]))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 _POINTS = {b"nistp256": 65, b"nistp384": 97, b"nistp521": 133}
@@ -69,3 +70,15 @@ def _fields(blob: bytes) -> list[bytes] | None:
         found.append(blob[_LENGTH : _LENGTH + size])
         blob = blob[_LENGTH + size :]
     return found
+
+
+def is_pem(raw: bytes) -> bool:
+    """Say whether a file has the form of a public key in PEM (https://www.rfc-editor.org/rfc/rfc7468, section 13)."""
+    found = _PEM.search(raw)
+    try:
+        return found is not None and bool(base64.b64decode(b"".join(found[1].split()), validate=True))
+    except binascii.Error:
+        return False
+
+
+_PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----\s([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----")

@@ -7,37 +7,34 @@ can be wrong, the methods that walk it raise RefusedError, but for the few answe
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import tee
 from pathlib import Path
 from typing import IO
 
 from daypass.core.errors import EdgeError, InvalidError, MissingError, RefusedError
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import ABSENT, Oid
-from daypass.edges.git import objects
+from daypass.core.grant import Oid
+from daypass.edges.git import objects, steps
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import Promised
 from daypass.edges.git.reader import Leaf, object_reader
 from daypass.ports import Change, Commit, Entry, Landing
 
-_COMPARE = ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--ignore-submodules=none")
 _LEVEL = ("diff-tree", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--stdin")
 _FOLDER = "040000"
-_EMPTY = {size: hashlib.new(name, b"tree 0\0").hexdigest() for size, name in ((40, "sha1"), (64, "sha256"))}
-_PIECE = 1 << 20
-_NOTHING = frozenset({"0" * 40, "0" * 64})
 # Strict on purpose: a line that could be read in two ways could hide from the gate who wrote a commit.
 _PERSON = re.compile(rb"(?P<name>[^<>\n\0]*?) ?<(?P<email>[^<>\n\0]*)> (?P<seconds>-?[0-9]{1,12}) [+-][0-9]{4,5}")
 
 
 MOST_COMMITS = 1000
 """Commits that a request may have: each is read for who had a hand in it."""
+
+MOST_STEPS = 10_000
+"""Commits between two of which git says that one is an ancestor of the other: beyond them git is believed."""
 
 MOST_WORDS = 4 << 20
 """Bytes that all of them may have."""
@@ -50,6 +47,7 @@ class GitHistory:
         self._git = git
         self._blob_limit = blob_limit
         self._known: set[str] = set()
+        self._bases: dict[tuple[Oid, Oid], tuple[Oid, ...]] = {}
         self._promised = Promised(git)
 
     def resolve(self, revision: str) -> Oid:
@@ -111,17 +109,23 @@ class GitHistory:
         """Return the best common ancestors: several where the two were merged across each other.
 
         In a shallow clone only one answer is certain: that ``one`` is itself an ancestor, which a step from parent to
-        parent shows. Raises RefusedError there otherwise.
+        parent shows. Raises RefusedError there otherwise. Elsewhere the answer is held against the commits' own bytes:
+        raises EdgeError where they say otherwise.
         """
+        old, new = self.resolve(one), self.resolve(other)
         if self.is_shallow():
-            old, new = self.resolve(one), self.resolve(other)
             if self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0:
                 return (old,)
-        self._refuse_shallow()
-        done = self._git.attempt("merge-base", "--all", self.resolve(one), self.resolve(other))
-        if done.returncode not in (0, 1):
-            raise EdgeError(f"git merge-base failed: {done.stderr.decode('utf-8', 'replace').strip()}")
-        return tuple(Oid(oid) for oid in done.stdout.decode().split())
+            self._refuse_shallow()
+        if (old, new) not in self._bases:
+            done = self._git.attempt("merge-base", "--all", old, new)
+            if done.returncode not in (0, 1):
+                raise EdgeError(f"git merge-base failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+            found = tuple(Oid(oid) for oid in done.stdout.decode().split())
+            if found:
+                self._hold_bases(old, new, found)
+            self._bases[old, new] = found
+        return self._bases[old, new]
 
     def is_ancestor(self, old: Oid, new: Oid) -> bool:
         """Say whether ``old`` is ``new`` or one of its ancestors. Raises RefusedError in a shallow clone."""
@@ -129,6 +133,8 @@ class GitHistory:
         done = self._git.attempt("merge-base", "--is-ancestor", self.resolve(old), self.resolve(new))
         if done.returncode not in (0, 1):
             raise EdgeError(f"git merge-base failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+        if done.returncode == 0:
+            self._hold_ancestor(old, new)
         return done.returncode == 0
 
     def commits(self, base: str, head: str) -> tuple[Commit, ...]:
@@ -138,16 +144,15 @@ class GitHistory:
         can only list too many. Raises InvalidError, having read none, for more than MOST_COMMITS or MOST_WORDS.
         """
         span = (self.resolve(head), f"^{self.resolve(base)}")
-        most = f"--max-count={MOST_COMMITS + 1}"
-        listed = [Oid(oid) for oid in self._git.text("rev-list", "--topo-order", "--reverse", most, *span).split()]
+        told = self._told("--topo-order", "--reverse", f"--max-count={MOST_COMMITS + 1}", *span)
         hint = "squash them into a few, push, and ask again"
-        if len(listed) > MOST_COMMITS:
+        if len(told) > MOST_COMMITS:
             raise _beyond("too-many-commits", f"it has more than {MOST_COMMITS} commits", hint)
-        if sum(size for _, size in objects.sizes(self._git, listed)) > MOST_WORDS:
+        if sum(size for _, size in objects.sizes(self._git, told)) > MOST_WORDS:
             raise _beyond("too-many-commits", f"its commits have more than {MOST_WORDS >> 20} MiB of words", hint)
-        if self.is_shallow() and set(listed) & set((self._common_dir / "shallow").read_text("ascii").split()):
+        if self.is_shallow() and set(told) & set((self._common_dir / "shallow").read_text("ascii").split()):
             self._refuse_shallow()
-        return tuple(parse_commit(oid, raw) for _, oid, raw in objects.objects(self._git, listed))
+        return tuple(parse_commit(Oid(oid), raw) for oid, raw in self._hashed(told))
 
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:
         """Stream main's first-parent steps after ``since`` (None: from the root) up to ``until``, oldest first.
@@ -159,12 +164,10 @@ class GitHistory:
         self._refuse_shallow()
         last = self.resolve(until)
         first = None if since is None else self.resolve(since)
-        with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as asked:
-            self._list_steps(first, last, listed, asked)
-            self._check_steps(listed)
-            every = (*_COMPARE, "--stdin", "--root", "--always")
-            with self._git.stream(*every, stdin=asked, environment=self._no_index) as output:
-                yield from _landings(listed, output)
+        with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as pairs:
+            self._list_steps(first, last, listed)
+            steps.write_pairs(self._git, first, listed, pairs)
+            yield from steps.landings(self._git, listed, pairs, self._no_index)
 
     def is_shallow(self) -> bool:
         """Say whether history is cut, so that audits would answer wrongly."""
@@ -203,6 +206,50 @@ class GitHistory:
                             what = f"it changes more than {most} files"
                             raise _beyond("too-many-files", what, "ask in several requests")
 
+    def _told(self, *options: str) -> dict[str, list[str]]:
+        """Return the parents that git tells of the commits that ``rev-list`` lists, in its order."""
+        lines = (line.split() for line in self._git.text("rev-list", "--parents", *options).splitlines())
+        return {words[0]: words[1:] for words in lines}
+
+    def _hashed(self, told: Mapping[str, list[str]]) -> Iterator[tuple[str, bytes]]:
+        """Stream commits' bytes, held against their ids, and the parents that git told against them."""
+        for _, oid, raw in objects.objects(self._git, told):
+            steps.check_links(oid, told[oid], raw)
+            yield oid, raw
+
+    def _hold_bases(self, base: Oid, head: Oid, roots: tuple[Oid, ...]) -> None:
+        """Hold it against the commits themselves that head leaves base's history where git says, and nowhere else.
+
+        Bytes or a cache that tell otherwise could hide who wrote a part of a request.
+        """
+        told = self._told(f"--max-count={MOST_COMMITS + 1}", head, f"^{base}")
+        if len(told) > MOST_COMMITS:
+            return  # more than anybody reads: it is refused
+        for _ in self._hashed(told):
+            pass
+        left = {parent for parents in told.values() for parent in parents} - told.keys() or {head}
+        if not left.issuperset(roots):
+            raise EdgeError(f"git tells that {roots[0]} is where {head} left {base}, and the commits do not")
+        for parent in left:
+            self._hold_ancestor(Oid(parent), base)
+
+    def _hold_ancestor(self, old: Oid, new: Oid) -> None:
+        """Hold it against the commits themselves that one is an ancestor of another."""
+        if old == new:
+            return
+        told = self._told("--ancestry-path", f"--max-count={MOST_STEPS + 1}", new, f"^{old}")
+        if len(told) > MOST_STEPS:
+            return
+        for _ in self._hashed(told):
+            pass
+        reached, open_ = {new}, [new]
+        while open_:
+            fresh = [Oid(parent) for parent in told.get(open_.pop(), ()) if parent not in reached]
+            reached.update(fresh)
+            open_ += fresh
+        if old not in reached:
+            raise EdgeError(f"git tells that {old} is an ancestor of {new}, and the commits do not")
+
     def _refuse_shallow(self) -> None:
         if self.is_shallow():
             raise RefusedError(
@@ -210,8 +257,8 @@ class GitHistory:
                 hint="run `git fetch --unshallow`",
             )
 
-    def _list_steps(self, since: Oid | None, until: Oid, listed: IO[bytes], asked: IO[bytes]) -> None:
-        """Write ``commit parents...`` to ``listed`` and ``commit first-parent`` to ``asked``, oldest first."""
+    def _list_steps(self, since: Oid | None, until: Oid, listed: IO[bytes]) -> None:
+        """Write ``commit parents...`` to ``listed``, oldest first."""
         span = [until] if since is None else [until, f"^{since}"]
         start: bytes | None = None
         with self._git.stream("rev-list", "--first-parent", "--parents", "--reverse", *span) as output:
@@ -220,7 +267,6 @@ class GitHistory:
                 if start is None:
                     start = b" ".join(words[1:2])
                 listed.write(line)
-                asked.write(b" ".join(words[:2]) + b"\n")
         stands = until if start is None else start.decode()
         if since is not None and stands != since:
             raise RefusedError(
@@ -229,66 +275,6 @@ class GitHistory:
                 hint="restore main, and land the work by a merge whose first parent is main",
             )
         listed.seek(0)
-        asked.seek(0)
-
-    def _check_steps(self, listed: IO[bytes]) -> None:
-        """Hold each step's parents, as git listed them, against the commit's own bytes: a cache may have said them."""
-        steps = (line.split() for line in listed)
-        asked, told = tee(steps)
-        found = objects.objects(self._git, (words[0].decode() for words in asked))
-        for words, (_, oid, raw) in zip(told, found, strict=True):
-            header = raw.partition(b"\n\n")[0].split(b"\n")
-            if [line[7:] for line in header if line.startswith(b"parent ")] != words[1:]:
-                raise EdgeError(
-                    f"git tells other parents of commit {oid} than the commit does",
-                    hint="delete .git/objects/info/commit-graph and commit-graphs, and run `git fsck`",
-                )
-        listed.seek(0)
-
-
-def _landings(listed: IO[bytes], output: IO[bytes]) -> Iterator[Landing]:
-    """Join the steps with what ``diff-tree --always`` says of each, in the same order."""
-    found: list[Change] = []
-    current: list[str] = []
-    for item in _changes(output):
-        if isinstance(item, Change):
-            found.append(item)
-            continue
-        if current:
-            yield Landing(Oid(current[0]), tuple(map(Oid, current[1:])), tuple(found))
-            found = []
-        current = listed.readline().decode().split()
-        if current[:1] != [item]:
-            raise EdgeError(f"git diff-tree answered for {item!r}, expected {' '.join(current[:1])!r}")
-    if current:
-        yield Landing(Oid(current[0]), tuple(map(Oid, current[1:])), tuple(found))
-    if listed.readline():
-        raise EdgeError("git diff-tree ended before the last commit")
-
-
-def _changes(output: IO[bytes]) -> Iterator[Change | str]:
-    """Cut ``diff-tree -z`` output into changes and the commit ids that stand before them."""
-    rest = b""
-    about: str | None = None
-    while piece := output.read(_PIECE):
-        whole, cut, rest = (rest + piece).rpartition(b"\0")
-        if not cut:
-            continue
-        for field in whole.decode("utf-8", "surrogateescape").split("\0"):
-            if about is not None:
-                old_mode, new_mode, old, new, _ = about.split(" ")
-                yield Change(field, old_mode, _side(old), new_mode, _side(new))
-                about = None
-            elif field.startswith(":"):
-                about = field[1:]
-            else:
-                yield field
-    if rest or about is not None:
-        raise EdgeError("git diff-tree ended in the middle of a record")
-
-
-def _side(oid: str) -> Oid:
-    return ABSENT if oid in _NOTHING else Oid(oid)
 
 
 def _below(line: bytes) -> Iterator[tuple[str, str]]:
@@ -297,7 +283,7 @@ def _below(line: bytes) -> Iterator[tuple[str, str]]:
         return
     old_mode, new_mode, old, new = line[1:].split(b"\t", 1)[0].decode("ascii").split(" ")[:4]
     if _FOLDER in (old_mode, new_mode):
-        empty = _EMPTY[len(old)]
+        empty = steps.EMPTY[len(old)]
         yield (old if old_mode == _FOLDER else empty), (new if new_mode == _FOLDER else empty)
 
 

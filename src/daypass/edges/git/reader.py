@@ -8,7 +8,7 @@ one that names a path twice, or out of order, is read in one way by one program 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -123,6 +123,11 @@ class Reader:
         if depth > _DEPTH:
             raise RefusedError(f"more than {_DEPTH} folders inside each other", hint="flatten the folders")
         return parse_tree(*self.tree(side[1].hex())) if side[0] == FOLDER_MODE else {}
+
+    def check_trees(self, oids: Iterable[str]) -> None:
+        """Read trees, and hold their bytes against their ids. Raises EdgeError for one that is missing or another."""
+        for _ in self._folders(list(oids)):
+            pass
 
     def _folders(self, oids: Sequence[str]) -> Iterator[bytes]:
         """Stream the bytes of trees, some asked for ahead."""

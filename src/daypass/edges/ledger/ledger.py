@@ -8,6 +8,7 @@ parent and adds files. That is looked at here; what stands in the files is prove
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -17,8 +18,9 @@ from daypass.edges.git.objects import blobs, leaves
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.reader import Leaf, object_reader
 from daypass.edges.git.remote import Remote
+from daypass.edges.git.steps import landings, write_pairs
 from daypass.edges.git.trees import FILE_MODE, commit_tree, write_files
-from daypass.ports import Envelope
+from daypass.ports import Change, Envelope
 
 LARGEST = 16 << 20
 """No receipt is larger than this, in bytes; a larger file is refused before it is read whole."""
@@ -26,7 +28,6 @@ LARGEST = 16 << 20
 _AUTHOR = ("daypass", "daypass@localhost")
 _PATH = re.compile(r"receipts/([0-9]{3})/([0-9]{3})/([0-9]{3})\.json")
 _MOST = 1_000_000_000
-_ADDED = re.compile(rb":000000 ([0-7]{6}) 0+ ([0-9a-f]+) A")
 _FORGED = "compare it with another clone: the applier never writes such a thing"
 
 
@@ -76,8 +77,8 @@ class GitLedger:
         The first must have the number ``since``. Its cost grows with what is new, not with the ledger. Raises
         LedgerError when anything but new receipts in order lies between the two.
         """
-        listed = self._git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", "--full-index", old, new)
-        oids = list(_in_order(_additions(listed.split(b"\0"), old), since))
+        with object_reader(self._git) as read:
+            oids = list(_in_order(_added(read.changes(old, new), new), since))
         yield from self._read(since, oids)
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
@@ -145,24 +146,26 @@ class GitLedger:
         if self._git.text("rev-parse", "--is-shallow-repository") == "true":
             raise LedgerError("the ledger's history is cut off in this clone", hint="git fetch --unshallow")
         span = [until or self.head()] + ([f"^{since}"] if since is not None else [])
-        listed = self._git.text("rev-list", "--parents", "--topo-order", "--reverse", *span).splitlines()
-        for n, line in enumerate(listed):
-            commit, *parents = line.split(" ")
-            first = n == 0 and since is None
-            if len(parents) != (0 if first else 1):
-                wanted = "none" if first else "one"
-                raise LedgerError(
-                    f"commit {commit[:12]} of the ledger has {len(parents)} parents, expected {wanted}", hint=_FORGED
-                )
-        self._verify_additions([line.partition(" ")[0] for line in listed])
-        return len(listed)
-
-    def _verify_additions(self, commits: list[str]) -> None:
-        asked = "".join(f"{commit}\n" for commit in commits).encode()
-        options = ("--stdin", "-r", "-z", "--root", "--no-renames", "--raw", "--full-index")
-        listed = self._git.run("diff-tree", *options, stdin=asked).split(b"\0")
-        for _ in _additions(listed, commits[-1] if commits else ""):
-            pass
+        with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as pairs:
+            listed.write(self._git.run("rev-list", "--parents", "--topo-order", "--reverse", *span))
+            listed.seek(0)
+            count = 0
+            for line in listed:
+                commit, *parents = line.decode().split()
+                first = count == 0 and since is None
+                if len(parents) != (0 if first else 1):
+                    wanted = "none" if first else "one"
+                    raise LedgerError(
+                        f"commit {commit[:12]} of the ledger has {len(parents)} parents, expected {wanted}",
+                        hint=_FORGED,
+                    )
+                count += 1
+            listed.seek(0)
+            write_pairs(self._git, since, listed, pairs)
+            for step in landings(self._git, listed, pairs):
+                for _ in _added(step.changes, step.oid):
+                    pass
+        return count
 
     def _read(self, first: int, oids: list[str]) -> Iterator[Envelope]:
         for sequence, (_, raw) in enumerate(blobs(self._git, oids, limit=LARGEST), first):
@@ -195,21 +198,13 @@ def _not_next(path: str, place: int) -> str:
     return f"receipt {place} is missing: the next one there is {found}"
 
 
-def _additions(records: Sequence[bytes], commit: str) -> Iterator[Leaf]:
-    """Yield the leaves that ``diff-tree -z`` lists as added. Raises LedgerError for any other change."""
-    at = 0
-    while at < len(records) and records[at]:
-        record = records[at]
-        if not record.startswith(b":"):
-            commit = record.decode()
-            at += 1
-            continue
-        path = records[at + 1].decode("utf-8", "backslashreplace")
-        match = _ADDED.fullmatch(record)
-        if match is None:
+def _added(changes: Iterable[Change], commit: str) -> Iterator[Leaf]:
+    """Yield the leaves that were added. Raises LedgerError for any other change."""
+    for change in changes:
+        if not change.added:
             raise LedgerError(
-                f"commit {commit[:12]} of the ledger changes or removes {path!r}, where receipts are only ever added",
+                f"commit {commit[:12]} of the ledger changes or removes {change.path!r}, where receipts are only ever "
+                "added",
                 hint=_FORGED,
             )
-        yield path, match.group(1).decode(), match.group(2).decode()
-        at += 2
+        yield change.path, change.new_mode, change.new

@@ -71,7 +71,10 @@ class Policy:
 
     @property
     def holes(self) -> tuple[Finding, ...]:
-        """What keeps the catalogue from being the whole one: what is made from it would lack something without a word."""
+        """What keeps the catalogue from being the whole one: what is made from it would lack something without a word.
+
+        Whoever acts by it names these.
+        """
         return ordered([*self.broken, *(finding for found in self.faulty.values() for finding in found)])
 
 

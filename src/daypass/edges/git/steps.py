@@ -1,0 +1,139 @@
+"""Main's steps, each compared with its first parent: git compares, and the folders that it looked into are hashed here.
+
+git is given the trees that the commits' own bytes name, and says which folders differ. Each of them is read once more and
+held against its id, so that what was overwritten on the disk is noticed. Comparing in Python would take many times longer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import IO
+
+from daypass.core.errors import EdgeError
+from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git import objects
+from daypass.edges.git.plumbing import Git
+from daypass.edges.git.reader import FOLDER_MODE, object_reader
+from daypass.ports import Change, Landing
+
+EMPTY = {size: hashlib.new(name, b"tree 0\0").hexdigest() for size, name in ((40, "sha1"), (64, "sha256"))}
+"""The tree without files, by how long ids are."""
+
+_COMPARE = ("diff-tree", "-r", "-t", "--raw", "-z", "--no-renames", "--ignore-submodules=none", "--stdin", "--always")
+_PIECE = 1 << 20
+_BATCH = 256
+_NOTHING = frozenset({"0" * 40, "0" * 64})
+
+
+def links(raw: bytes) -> tuple[str, list[str]]:
+    """Return the tree and the parents that a commit's bytes name."""
+    header = raw.partition(b"\n\n")[0].decode("ascii", "replace").split("\n")
+    return header[0].removeprefix("tree "), [line[7:] for line in header if line.startswith("parent ")]
+
+
+def check_links(oid: str, told: list[str], raw: bytes) -> None:
+    """Raise EdgeError where git told other parents of a commit than its bytes do: a cache may have said them."""
+    if links(raw)[1] != told:
+        raise EdgeError(
+            f"git tells other parents of commit {oid} than the commit does",
+            hint="delete .git/objects/info/commit-graph and commit-graphs, and run `git fsck`",
+        )
+
+
+def write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes]) -> None:
+    """Write ``tree tree`` for each step that is ``listed`` (``commit parents...``), oldest first, as their bytes say."""
+    asked = [line.split(maxsplit=1)[0].decode() for line in listed]
+    listed.seek(0)
+    before, tree = since, ""
+    if since is not None:
+        tree = links(next(objects.objects(git, [since]))[2])[0]
+    for line, (_, oid, raw) in zip(listed, objects.objects(git, asked), strict=True):
+        words = line.decode().split()
+        check_links(oid, words[1:], raw)
+        if before is not None and words[1:2] != [before]:
+            raise EdgeError(f"git tells that commit {oid} follows {before}, which is not its first parent")
+        then = tree or EMPTY[len(oid)]
+        before, tree = oid, links(raw)[0]
+        pairs.write(f"{then} {tree}\n".encode())
+    listed.seek(0)
+    pairs.seek(0)
+
+
+def landings(
+    git: Git, listed: IO[bytes], pairs: IO[bytes], environment: Mapping[str, str] | None = None
+) -> Iterator[Landing]:
+    """Stream the listed steps with what each changed. Raises EdgeError for a folder whose bytes are not those of its id."""
+    known: dict[str, str] = {}
+    with (
+        git.stream(*_COMPARE, stdin=pairs, environment=environment) as output,
+        object_reader(git) as read,
+    ):
+        steps = _joined(listed, output)
+        while batch := list(islice(steps, _BATCH)):
+            read.check_trees(oid for _, folders in batch for oid in _unread(folders, known))
+            yield from (landing for landing, _ in batch)
+
+
+def _unread(folders: list[Change], known: dict[str, str]) -> Iterator[str]:
+    """Yield the trees of both sides, but for those that were the other side of an earlier step."""
+    for folder in folders:
+        if folder.old != ABSENT and known.get(folder.path) != folder.old:
+            yield folder.old
+        if folder.new != ABSENT:
+            yield folder.new
+        known[folder.path] = folder.new
+
+
+def _joined(listed: IO[bytes], output: IO[bytes]) -> Iterator[tuple[Landing, list[Change]]]:
+    """Join the steps with what git says of each pair of trees, in the same order; folders apart from files."""
+    found: list[Change] = []
+    folders: list[Change] = []
+    for item in _changes(output):
+        if isinstance(item, Change):
+            (folders if FOLDER_MODE in (item.old_mode, item.new_mode) else found).append(item)
+            continue
+        if folders:
+            yield _landing(listed, found), folders
+        old, new = item
+        found, folders = [], [Change("", FOLDER_MODE, Oid(old), FOLDER_MODE, Oid(new))]
+    if folders:
+        yield _landing(listed, found), folders
+    if listed.readline():
+        raise EdgeError("git diff-tree ended before the last commit")
+
+
+def _landing(listed: IO[bytes], found: list[Change]) -> Landing:
+    words = listed.readline().decode().split()
+    if not words:
+        raise EdgeError("git diff-tree answered for more commits than it was asked for")
+    return Landing(Oid(words[0]), tuple(map(Oid, words[1:])), tuple(found))
+
+
+def _changes(output: IO[bytes]) -> Iterator[Change | list[str]]:
+    """Cut what ``diff-tree -z`` answers to pairs of trees: each pair on a line, then its records."""
+    rest = b""
+    about: str | None = None
+    while piece := output.read(_PIECE):
+        whole, cut, rest = (rest + piece).rpartition(b"\0")
+        if not cut:
+            continue
+        for field in whole.decode("utf-8", "surrogateescape").split("\0"):
+            if about is not None:
+                old_mode, new_mode, old, new, _ = about.split(" ")
+                yield Change(field, old_mode, _side(old), new_mode, _side(new))
+                about = None
+                continue
+            *pairs, record = field.split("\n")
+            yield from (pair.split(" ") for pair in pairs)
+            if not record.startswith(":"):
+                raise EdgeError(f"git diff-tree answered {record!r}, expected a record")
+            about = record[1:]
+    if about is not None or (rest and not rest.endswith(b"\n")):
+        raise EdgeError("git diff-tree ended in the middle of a record")
+    yield from (pair.split(" ") for pair in rest.decode("ascii", "replace").splitlines())
+
+
+def _side(oid: str) -> Oid:
+    return ABSENT if oid in _NOTHING else Oid(oid)
