@@ -13,13 +13,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from github_world import BOT, REPOSITORY, World, directory
+from github_world import AT, BOT, REPOSITORY, World, directory
 
+from daypass.core.doctor.facts import Questions
 from daypass.core.errors import DaypassError
 from daypass.core.grant import Oid
 from daypass.edges.forge.board import GitHubBoard
 from daypass.edges.forge.desk import GitHubDesk
 from daypass.edges.forge.github import GitHubForge
+from daypass.edges.forge.settings import GitHubSettings
 from daypass.edges.github.api import Api
 from daypass.edges.github.transport import Answer
 from daypass.ports import Annotation, Notice
@@ -238,3 +240,9 @@ def test_moves_of_a_branch_by_the_thousand_are_no_request_that_is_judged(made: W
     made.repo.activity += late
     with pytest.raises(DaypassError, match="GitHub lists more than 1000 at /repos/acme/access/activity"):
         forge(made).pull(2)
+
+
+def test_no_reader_of_the_settings_falls_over_a_wrong_answer(made: World) -> None:
+    api = made.api()
+    settings = GitHubSettings(api, repository=REPOSITORY, clock=lambda: AT)
+    assert held(api, lambda: settings.read(Questions("daypass-ledger", ("dba",), "daypass-acme")), 40) > 0
