@@ -161,6 +161,12 @@ def test_init_takes_the_founders_signing_key_and_refuses_what_nobody_signed(
     refused = top.run(*words, acting="colleague", expect=11)
     assert "the directory has no SSH key of colleague, and limits.unsigned refuses" in refused.err
     assert "0 open" in top.run("status").out
+    refused = top.run(*words, acting="olga", expect=11)
+    assert "or ssh_keys to colleague: limits.unsigned refuses what nobody signed" in refused.err
+    assert "0 failed" in top.run("policy", "test").out
+    assert "give somebody else ssh_keys in policies/directory" in said.out
+    _give_key(top, "colleague", _key(tmp_path, "colleague")[1])
+    assert "Opened #1" in top.run(*words, acting="olga").out
 
 
 def test_init_without_a_signing_key_lets_check_say_who_can_be_played(

@@ -182,8 +182,13 @@ def _next_steps(directory: Path, example: bool, at: datetime | None, signer: str
     subject, resource = ("alice", "orders-db") if example else (signer or "colleague", "example-db")
     moment = "" if at is None else f" --at {format_instant(at)}"
     go = "" if directory == Path() else f"  cd {shlex.quote(str(directory))}\n"
+    keys = (
+        ""
+        if example or not signer
+        else "  give somebody else ssh_keys in policies/directory: nobody approves their own\n"
+    )
     return (
-        f"Next:\n{go}  daypass check\n"
+        f"Next:\n{go}{keys}  daypass check\n"
         f"  daypass --as {subject} request --subject {subject} --resource {resource} --role readonly --for 1h "
         f'--reason "trying daypass out"{moment}'
     )

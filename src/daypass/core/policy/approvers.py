@@ -24,8 +24,7 @@ def approvers(policy: HasCatalogue, grant: Grant, source: str, at: datetime | No
     """Return the handles of the people who can give a source's approval, sorted; nobody for an unknown source.
 
     Workloads never count, nor does whose kind of employment the settings leave out, or who has no key where they ask
-    for signatures. Subject and requester are still
-    among them: the caller excludes whoever may not approve *this*.
+    for signatures. Subject and requester are still among them: the caller excludes whoever may not approve *this*.
     """
     return people(policy.catalogue, grant, source, at)
 
@@ -97,7 +96,8 @@ def shortage(
         more = people(catalogue, grant, requirement.escalate_to, at) if requirement.escalate_to else ()
         able = frozenset({*every, *more}) - {grant.subject, requester}
         if len(able) < requirement.at_least:
-            found.append(_too_few(requirement, able, {grant.subject, requester} & {*every, *more}))
+            mute = _mute(catalogue, grant, requirement.source)
+            found.append(_too_few(requirement, able, {grant.subject, requester} & {*every, *more}, mute))
         slots += [able] * requirement.at_least
     if not found and not _distinct(slots):
         sources = ", ".join(f"{r.at_least} from {r.source}" for r in requirements)
@@ -108,12 +108,8 @@ def shortage(
 
 def _nobody(catalogue: Catalogue, grant: Grant, source: str) -> tuple[str, str, str]:
     """Say why nobody can give a source's approval: it has no people, or none of them may approve."""
-    names = _groups(catalogue, grant, source)
-    groups = ", ".join(names) or source
-    handles = {handle for name in names for handle in catalogue.directory.groups.get(name, ())}
-    there = [
-        one for handle in handles if (one := catalogue.directory.subjects.get(handle)) is not None and one.is_person
-    ]
+    groups = ", ".join(_groups(catalogue, grant, source)) or source
+    there = _there(catalogue, grant, source)
     what = f"nobody can give the approval from {source}: "
     if not there:
         return ("no-approvers", f"{what}{groups} has no people", f"add people to {groups} in policies/directory")
@@ -127,7 +123,20 @@ def _nobody(catalogue: Catalogue, grant: Grant, source: str) -> tuple[str, str, 
     return ("no-approvers", f"{what}everybody in {groups} has left", f"add people to {groups} in policies/directory")
 
 
-def _too_few(requirement: Requirement, able: frozenset[str], out: set[str]) -> tuple[str, str, str]:
+def _there(catalogue: Catalogue, grant: Grant, source: str) -> list[Subject]:
+    """Return the persons behind a source, whether they may approve or not, by handle."""
+    names = _groups(catalogue, grant, source)
+    handles = sorted({handle for name in names for handle in catalogue.directory.groups.get(name, ())})
+    subjects = catalogue.directory.subjects
+    return [subjects[handle] for handle in handles if handle in subjects and subjects[handle].is_person]
+
+
+def _mute(catalogue: Catalogue, grant: Grant, source: str) -> str:
+    """Name the persons behind a source who could approve if they had a key, a few of them."""
+    return ", ".join([one.handle for one in _there(catalogue, grant, source) if catalogue.unheard(one)][:3])
+
+
+def _too_few(requirement: Requirement, able: frozenset[str], out: set[str], mute: str) -> tuple[str, str, str]:
     needs = f"{requirement.at_least} approval{'s' * (requirement.at_least > 1)} from {requirement.source}"
     without = f" without {' and '.join(sorted(out))}, who may not approve this themselves," if out else ""
     who = ", ".join(sorted(able)) or "nobody"
@@ -136,7 +145,10 @@ def _too_few(requirement: Requirement, able: frozenset[str], out: set[str]) -> t
         if able
         else f"{needs} must be given, but{without} there is nobody"
     )
-    return ("too-few-approvers", message, f"add people to {requirement.source} in policies/directory")
+    hint = f"add people to {requirement.source} in policies/directory"
+    if mute:
+        hint += f", or ssh_keys to {mute}: limits.unsigned refuses what nobody signed"
+    return ("too-few-approvers", message, hint)
 
 
 def _distinct(slots: Sequence[frozenset[str]]) -> bool:
