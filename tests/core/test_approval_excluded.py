@@ -116,6 +116,14 @@ def test_coauthors_are_excluded_however_the_trailer_is_written(trailer: str) -> 
         "Coauthors: Carol <carol@example.com>, Bob <bob@example.com>",
         "Pair-programmed-with: Bob <bob@example.com>",
         "Author: Bob <bob@example.com>",
+        "Fix it. Co-authored-by: Bob <bob@example.com>",
+        "Charge once, co-authored by Bob <bob@example.com>",
+        "(#7) Co-authored-by: Bob <bob@example.com>",
+        "Implemented-by: Bob <bob@example.com>",
+        "Contributed by: Bob <bob@example.com>",
+        "Mob-programmed-with: Bob <bob@example.com>",
+        "Original-patch-by: Bob <bob@example.com>",
+        "Based-on-patch-by: Bob <bob@example.com>",
     ],
 )
 def test_whom_a_person_would_read_as_having_made_the_change_is_excluded(line: str) -> None:
@@ -141,6 +149,9 @@ def test_who_signed_off_is_excluded(line: str) -> None:
         "what? is this: bob@example.com",
         "\u00e9t\u00e9? bob@example.com",
         "authority: bob@example.com",
+        "Contributed goods: bob@example.com",
+        "made by hand, and mailed to bob@example.com",
+        "Suggested-by: Bob <bob@example.com>",
     ],
 )
 def test_text_about_people_is_no_line_that_names_who_made_it(line: str) -> None:

@@ -27,11 +27,15 @@ _ALONE = _words(
     "author authors authored developer developers developed writer written committer committed creator created "
     "signed-off sign-off pair paired pair-programmed pair-programming"
 )
-_NAMES = re.compile(
-    rf"[^a-z?]*(?P<label>{_CO}{_GAP}{_TOGETHER}{_GAP}{_BY}(?![a-z?])"
+_DONE = _words("contributed made prepared drafted edited implemented coded helped programmed mob-programmed patch")
+_LABEL = (
+    rf"(?P<label>{_CO}{_GAP}{_TOGETHER}{_GAP}{_BY}(?![a-z?])"
+    rf"|(?:{_CO}{_GAP})?{_DONE}{_GAP}{_BY}(?=[^a-z?:=]{{0,8}}[:=])"
     rf"|(?:{_CO}{_GAP})?{_ALONE}(?:{_GAP}{_BY})?(?=[^a-z?:=]{{0,8}}[:=]))[^a-z?:=]{{0,8}}[:=]?"
 )
-"""What begins a line by which somebody's name stands on a change, after whatever quotes or bullets it.
+_NAMES = re.compile(rf"[^a-z?]*+(?:(?:original|based{_GAP}on){_GAP})?{_LABEL}")
+_LATER = re.compile(rf"[.;,!)\]] {{1,8}}{_LABEL}")
+"""What begins a line, or a sentence in it, by which somebody's name stands on a change, after quotes or bullets.
 
 Co-author and the like in every form; who signed off passed the change on as theirs to give (https://developercertificate.org).
 """
@@ -173,7 +177,8 @@ def _named(message: str) -> Iterator[tuple[str, str]]:
     verb, trailer = "", list[str]()
     for raw in message.splitlines():
         line = raw if raw.isascii() else _plain(raw)
-        match = _NAMES.match(_skeleton(line))
+        shape = _skeleton(line)
+        match = _NAMES.match(shape) or _LATER.search(shape)
         if match is not None and 2 * match["label"].count("?") <= len(match["label"]):
             yield from ((verb, email) for email in _addresses(trailer))
             verb = "signed off" if match["label"].startswith("s") else "co-authored"
