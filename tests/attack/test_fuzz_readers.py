@@ -376,9 +376,8 @@ VALUES = ("x" * 5_000, "\udcff\udcfe", "/dev/null", "https://[::1", "\x1b[2J\n",
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_no_verb_falls_over_what_a_variable_of_the_environment_holds(
-    access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    access: Access, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # a state folder that is named relative to the folder one stands in is made there
     for value in VALUES:
         with monkeypatch.context() as patched:
             patched.chdir(access.top)  # what is relative lies below the test's own folder

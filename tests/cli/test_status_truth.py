@@ -164,3 +164,10 @@ def test_a_removal_of_what_has_ended_is_not_said_to_take_access_away(access: Acc
     access.run("expire", "--at", T("13:00"))
     told = access.run("status", "--at", T("13:01")).out
     assert "takes no access away: none of it is still to run" in told
+
+
+def test_status_says_that_nothing_is_given_while_the_clock_and_the_last_receipt_disagree(access: Access) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("17:00"))
+    assert "nothing is given until they agree" in access.run("status", "--at", T("10:30"), expect=None).err
+    assert "until they agree" not in access.run("status", "--at", T("17:01"), expect=None).err

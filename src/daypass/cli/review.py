@@ -269,6 +269,7 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     """
     from daypass.cli.apply import denied_at, say_paused
     from daypass.cli.site import live_site
+    from daypass.core.clocks import doubt as doubt_of
     from daypass.pipeline.gate import landed, look, refused_there
     from daypass.pipeline.survey import claims_on, live_claims
     from daypass.views.gate import status_json, status_text
@@ -287,6 +288,8 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
             unread[pull.number] = error.message
             say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.PARTIAL)
+    if not site.elsewhere and (doubt := doubt_of(instant, site.standing.at, {})) is not None:
+        say(f"daypass: {doubt.why}")  # as `plan` does; at a forge that tells the time, `apply` compares it first
     say_paused(site.policy)
     codes += _say_broken(site.policy)
     claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
