@@ -75,7 +75,7 @@ def test_a_request_lives_across_two_clones(first: Access) -> None:
     first.run("gate", "1", "--at", _at(2))
     first.run("apply", "--at", _at(3))
     said = first.run("sync")
-    assert "main, daypass-ledger" in said.out.split("Pushed: ")[1]
+    assert re.match(r"main, daypass-ledger, daypass/request/\S+ \(deleted\), #1", said.out.split("Pushed: ")[1])
     second.run("sync")
     said = second.run("status", "--at", _at(4), expect=14)  # the embedded target's store is the first clone's
     assert re.search(r"alice +readonly on orders-db", said.out)

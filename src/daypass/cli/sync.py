@@ -51,9 +51,10 @@ def sync(obj: dict[str, Any], remote: str, take: tuple[int, ...]) -> int:
 
 def _named(moves: dict[str, Any]) -> str:
     """Name what was moved, requests by their numbers."""
+    from daypass.core.grant import ABSENT
     from daypass.edges.forge.chain import numbered
     from daypass.views.findings import joined
 
     requests = sorted({numbered(name) for name in moves} - {0})
-    names = [name for name in moves if not numbered(name)]
+    names = [f"{name}{' (deleted)' * (new == ABSENT)}" for name, (_, new) in moves.items() if not numbered(name)]
     return joined([", ".join([*names, *(f"#{number}" for number in requests)]) or "nothing"]).rstrip("\n")

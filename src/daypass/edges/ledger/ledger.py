@@ -56,8 +56,8 @@ class GitLedger:
         if found is None:
             raise LedgerError(
                 f"the ledger is missing: there is no branch {self.branch!r}",
-                hint=f"fetch it (git fetch origin {self.branch}:{self.branch}) or restore it from another clone; "
-                "`daypass init` begins a new one",
+                hint=f"fetch it (git fetch origin {self.branch}:{self.branch}), as `daypass sync` does in a team's clone, "
+                "or restore it from another clone; `daypass init` begins a new one",
             )
         return found
 
