@@ -88,7 +88,10 @@ def access(obj: dict[str, Any], resource: str, at: datetime | None, output: str)
 @_table
 @click.pass_obj
 def history(obj: dict[str, Any], subject: str, resource: str, grant: str, at: datetime | None, output: str) -> int:
-    """Tell each event with its commit, pull request, approvers, policy digest and receipt."""
+    """Tell each event with its commit, pull request, approvers, policy digest and receipt.
+
+    Why access was asked for and for which ticket, and why it was ended, is read from git, as long as git has it.
+    """
     from daypass.cli.options import now
     from daypass.cli.site import Site
     from daypass.pipeline import audit as pipeline
