@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -36,6 +37,9 @@ MOST_COMMITS = 1000
 MOST_STEPS = 10_000
 """Commits between two of which git says that one is an ancestor of the other: beyond them git is believed."""
 
+_NEAR = 32
+"""So many commits are read before git is asked to walk."""
+
 MOST_WORDS = 4 << 20
 """Bytes that all of them may have."""
 
@@ -48,6 +52,7 @@ class GitHistory:
         self._blob_limit = blob_limit
         self._known: set[str] = set()
         self._bases: dict[tuple[Oid, Oid], tuple[Oid, ...]] = {}
+        self._between: dict[tuple[Oid, Oid], dict[str, list[str]]] = {}
         self._promised = Promised(git)
 
     def resolve(self, revision: str) -> Oid:
@@ -117,6 +122,8 @@ class GitHistory:
             if self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0:
                 return (old,)
             self._refuse_shallow()
+        if (old, new) not in self._bases and self._is_near(old, new):
+            self._bases[old, new] = (old,)
         if (old, new) not in self._bases:
             done = self._git.attempt("merge-base", "--all", old, new)
             if done.returncode not in (0, 1):
@@ -130,7 +137,9 @@ class GitHistory:
     def is_ancestor(self, old: Oid, new: Oid) -> bool:
         """Say whether ``old`` is ``new`` or one of its ancestors. Raises RefusedError in a shallow clone."""
         self._refuse_shallow()
-        done = self._git.attempt("merge-base", "--is-ancestor", self.resolve(old), self.resolve(new))
+        if self._is_near(self.resolve(old), self.resolve(new)):
+            return True
+        done = self._git.attempt("merge-base", "--is-ancestor", old, new)
         if done.returncode not in (0, 1):
             raise EdgeError(f"git merge-base failed: {done.stderr.decode('utf-8', 'replace').strip()}")
         if done.returncode == 0:
@@ -143,8 +152,7 @@ class GitHistory:
         Raises RefusedError where a shallow clone's cut goes through them: some would be missing. Elsewhere such a clone
         can only list too many. Raises InvalidError, having read none, for more than MOST_COMMITS or MOST_WORDS.
         """
-        span = (self.resolve(head), f"^{self.resolve(base)}")
-        told = self._told("--topo-order", "--reverse", f"--max-count={MOST_COMMITS + 1}", *span)
+        told = self._told(self.resolve(head), self.resolve(base))
         hint = "squash them into a few, push, and ask again"
         if len(told) > MOST_COMMITS:
             raise _beyond("too-many-commits", f"it has more than {MOST_COMMITS} commits", hint)
@@ -188,7 +196,7 @@ class GitHistory:
 
     def _refuse_more(self, base: Oid, head: Oid, most: int) -> None:
         """Count what differs, folder by folder, until it is more than ``most`` files, or twice as many folders."""
-        roots = [self._git.text("rev-parse", "--verify", f"{commit}^{{tree}}").strip() for commit in (base, head)]
+        roots = [self._git.check(f"{commit}^{{tree}}").split()[0].decode() for commit in (base, head)]
         asked = [(roots[0], roots[1])]
         count = folders = 0
         while asked:
@@ -206,7 +214,14 @@ class GitHistory:
                             what = f"it changes more than {most} files"
                             raise _beyond("too-many-files", what, "ask in several requests")
 
-    def _told(self, *options: str) -> dict[str, list[str]]:
+    def _told(self, head: Oid, base: Oid) -> dict[str, list[str]]:
+        """Return the same of the commits that head has and base has not, oldest first, one more than MOST_COMMITS."""
+        if (head, base) not in self._between:
+            options = ("--topo-order", "--reverse", f"--max-count={MOST_COMMITS + 1}")
+            self._between[head, base] = self._parents(*options, head, f"^{base}")
+        return self._between[head, base]
+
+    def _parents(self, *options: str) -> dict[str, list[str]]:
         """Return the parents that git tells of the commits that ``rev-list`` lists, in its order."""
         lines = (line.split() for line in self._git.text("rev-list", "--parents", *options).splitlines())
         return {words[0]: words[1:] for words in lines}
@@ -222,7 +237,7 @@ class GitHistory:
 
         Bytes or a cache that tell otherwise could hide who wrote a part of a request.
         """
-        told = self._told(f"--max-count={MOST_COMMITS + 1}", head, f"^{base}")
+        told = self._told(head, base)
         if len(told) > MOST_COMMITS:
             return  # more than anybody reads: it is refused
         for _ in self._hashed(told):
@@ -233,11 +248,25 @@ class GitHistory:
         for parent in left:
             self._hold_ancestor(Oid(parent), base)
 
+    def _is_near(self, old: Oid, new: Oid) -> bool:
+        """Say whether ``old`` is certainly ``new`` or an ancestor of it, by the bytes of the commits close to it."""
+        reached = {new: None}
+        with object_reader(self._git) as read:
+            for place in range(_NEAR):
+                if old in reached:
+                    return True
+                commit = next(islice(reached, place, None), None)
+                found = read.get(commit) if commit is not None else None
+                if found is None or found[1] != b"commit":
+                    return False
+                reached.update(dict.fromkeys(map(Oid, steps.links(found[2])[1])))
+        return False
+
     def _hold_ancestor(self, old: Oid, new: Oid) -> None:
         """Hold it against the commits themselves that one is an ancestor of another."""
-        if old == new:
+        if self._is_near(old, new):
             return
-        told = self._told("--ancestry-path", f"--max-count={MOST_STEPS + 1}", new, f"^{old}")
+        told = self._parents("--ancestry-path", f"--max-count={MOST_STEPS + 1}", new, f"^{old}")
         if len(told) > MOST_STEPS:
             return
         for _ in self._hashed(told):

@@ -123,6 +123,9 @@ class Promised:
 
     def _source(self) -> str:
         """Return the remote that promised the rest, "" in a whole clone."""
+        # git marks each pack that came without all that it names; where there is none, nothing was left out.
+        if self._remote is None and not any((self._git.common_dir() / "objects" / "pack").glob("*.promisor")):
+            self._remote = ""
         if self._remote is None:
             done = self._git.attempt("config", "--get-regexp", r"^remote\..*\.promisor$", "true")
             keys = [line.split(" ")[0] for line in done.stdout.decode("utf-8", "replace").splitlines()]
