@@ -113,9 +113,9 @@ def test_a_graph_that_hides_a_commit_of_a_request_is_noticed(scene):
     graph_with(scene, [*base, hidden, head], base[1])
     assert scene.run("rev-list", head, f"^{base[1]}").split() == [head]
     history = GitHistory(scene.git)
-    for ask in (lambda: history.merge_bases(base[1], head), lambda: history.commits(base[1], head)):
-        with pytest.raises(EdgeError, match=f"^git tells other parents of commit {head} than the commit does"):
-            ask()
+    assert history.merge_bases(base[1], head) == (base[1],)
+    with pytest.raises(EdgeError, match=f"^git tells other parents of commit {head} than the commit does"):
+        history.commits(base[1], head)
 
 
 def test_a_graph_that_tells_main_to_have_a_requests_commit_is_noticed(scene):
@@ -138,7 +138,7 @@ def test_an_old_commit_overwritten_to_hide_one_of_a_request_is_noticed(scene):
     tip = scene.commit(d="main")
     overwrite(scene, base[1], scene.commit_of(scene.head(f"{base[1]}^{{tree}}"), hidden))
     assert scene.run("rev-list", head, f"^{tip}").split() == [head]
-    with pytest.raises(EdgeError, match=f"^git tells that {hidden} is an ancestor of {tip}, and the commits do not"):
+    with pytest.raises(EdgeError, match=f"^object {base[1]} was changed on the disk"):
         GitHistory(scene.git).merge_bases(tip, head)
 
 

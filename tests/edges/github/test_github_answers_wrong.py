@@ -139,7 +139,7 @@ def test_no_reader_of_requests_falls_over_a_wrong_answer(made: World) -> None:
         "reviews": lambda: found.reviews(1),
         "open_pulls": found.open_pulls,
         "merged_as": lambda: found.merged_as(main),
-        "with_mains": lambda: found.with_mains(reviews),
+        "mains_at": lambda: found.mains_at([review.at for review in reviews]),
     }
     for name, reader in readers.items():
 

@@ -37,8 +37,8 @@ MOST_COMMITS = 1000
 MOST_STEPS = 10_000
 """Commits between two of which git says that one is an ancestor of the other: beyond them git is believed."""
 
-_NEAR = 32
-"""So many commits are read before git is asked to walk."""
+_NEAR, _SHORT = 32, 1 << 16
+"""So many commits, of so many bytes each, are read before git is asked to walk."""
 
 MOST_WORDS = 4 << 20
 """Bytes that all of them may have."""
@@ -256,8 +256,8 @@ class GitHistory:
                 if old in reached:
                     return True
                 commit = next(islice(reached, place, None), None)
-                found = read.get(commit) if commit is not None else None
-                if found is None or found[1] != b"commit":
+                found = read.first(commit, _SHORT) if commit is not None else None
+                if found is None or found[1] != b"commit" or len(found[2]) > _SHORT:
                     return False
                 reached.update(dict.fromkeys(map(Oid, steps.links(found[2])[1])))
         return False

@@ -135,7 +135,10 @@ class Git:
         """Return the line that ``git cat-file --batch-check`` says of a name; empty where git fails."""
         batch = self.batch("--batch-check")
         with batch.lock:
-            line = batch.ask([name]).readline()
+            try:
+                line = batch.ask([name]).readline()
+            except EdgeError:  # it ended at once: who needs an answer asks git again, and hears why
+                line = b""
             if not line:
                 batch.close()
             return line
