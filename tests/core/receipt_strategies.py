@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
+    ActRecord,
     Admission,
     ApprovalRecord,
     Genesis,
@@ -43,8 +44,10 @@ windows = st.builds(
 approvals = st.builds(
     ApprovalRecord, names, st.sampled_from(["owners", "group:security"]), oids, instants, texts, st.just("") | oids
 )
+acts = st.builds(ActRecord, names, st.sampled_from(["opened", "made", "pushed"]), instants, st.just("") | oids)
 admissions = st.builds(
     Admission,
+    acts=st.lists(acts, max_size=2).map(tuple),
     grant=grants,
     blob=oids,
     landing=oids,

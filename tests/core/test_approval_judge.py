@@ -38,6 +38,14 @@ def whys(found: Judgement) -> list[tuple[str, str]]:
     return [(ignored.review.by.handle or ignored.review.by.name, ignored.why) for ignored in found.ignored]
 
 
+def test_an_approval_from_before_the_request_was_opened_does_not_count() -> None:
+    found = judged([OWNERS], [review("bob", after=timedelta(seconds=-1))])
+    assert not found.met
+    assert whys(found) == [
+        ("bob", "it was given at 2026-11-20T09:59:59Z, and the request was opened at 2026-11-20T10:00:00Z")
+    ]
+
+
 def test_an_approval_by_an_owner_is_enough() -> None:
     found = judged([OWNERS], [review("bob")])
     assert found.met

@@ -43,6 +43,11 @@ def test_who_has_left_ends_nothing() -> None:
     assert may_end(policy().catalogue, ALICES, late) == ("alice", "bob", "carol")
 
 
+def test_where_only_what_is_signed_counts_who_has_no_key_ends_nothing() -> None:
+    assert may_end(policy("{unsigned: refuse}").catalogue, ALICES, AT) == ()
+    assert may_revoke(policy("{unsigned: refuse}").catalogue, ALICES, AT) == ()
+
+
 def test_workloads_and_strangers_end_nothing() -> None:
     catalogue = policy().catalogue
     assert may_end(catalogue, Ending("orders-db", "nightly", "nobody"), AT) == ("bob", "carol")

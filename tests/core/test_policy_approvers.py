@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from policy_samples import AT, DIRECTORY, RULES, grant, policy, rules
+from policy_samples import AT, DIRECTORY, RULES, SETTINGS, grant, policy, rules
 
 from daypass.core.policy.approvers import people, shortage
 from daypass.core.policy.decision import Request, Requirement, approvers, decide
@@ -177,3 +177,20 @@ def test_who_asks_for_somebody_else_must_be_engaged_when_they_ask():
             "vera was engaged until 2026-12-01T00:00:00Z only, and opened the request at 2026-12-02T10:00:00Z",
         )
     ]
+
+
+def test_where_only_what_is_signed_counts_people_without_keys_are_nobody_and_check_says_so():
+    refuse = SETTINGS + "limits: {unsigned: refuse}\n"
+    found = policy(daypass=refuse)
+    assert approvers(found, grant(), "owners") == ()
+    (said,) = [d for d in ask(found).denials if d.code == "no-approvers" and "from owners" in d.message]
+    assert said.message.endswith(
+        "none of the people of dba has an SSH key, and limits.unsigned refuses what nobody signed"
+    )
+    assert said.hint == "add ssh_keys to them in policies/directory"
+    unmet = [f for f in probe(found) if f.code == "requirement-unmeetable"]
+    assert any(f.is_error for f in unmet)
+    hired = DIRECTORY.replace("dan: {", "dan: {employment: contractor, ")
+    assert [f for f in probe(policy(daypass=refuse, directory_people=hired)) if f.code == "outside-approvers"] == []
+    at_github = refuse.replace("kind: local", "kind: github, repository: acme/access")
+    assert approvers(policy(daypass=at_github), grant(), "owners") == ("bob", "carol")

@@ -200,6 +200,26 @@ def test_an_approval_names_the_main_it_was_given_under_only_where_that_said_some
     )
 
 
+def test_an_admission_names_who_opened_and_pushed_where_that_is_known():
+    changed = statement("admitted")
+    body = changed["predicate"]["body"]
+    assert "acts" not in body  # as earlier releases wrote it
+    act = {"by": "alice", "did": "opened", "at": "2026-11-20T10:00:00Z"}
+    body["acts"] = [act, {**act, "did": "pushed", "main": "d" * 40}]
+    read = from_statement(changed)
+    assert [(one.by, one.did, one.main) for one in read.body.acts] == [
+        ("alice", "opened", ""),
+        ("alice", "pushed", "d" * 40),
+    ]
+    assert to_statement(read) == changed
+    for wrong, said in (
+        ([], "an admission that tells of no acts does not say so"),
+        ([{**act, "main": ""}], "an act under the policies of the base names no main"),
+        ([{**act, "why": "x"}], "an act has an unknown key 'why'"),
+    ):
+        assert _refusal("admitted", lambda s, acts=wrong: s["predicate"]["body"].update(acts=acts)) == said
+
+
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
         "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse), got 'burnt'"

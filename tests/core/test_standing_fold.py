@@ -1,7 +1,7 @@
 """What receipts add up to."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -183,3 +183,17 @@ def test_a_grant_that_is_proved_again_is_stopped_no_more(admission):
     stop = Retirement(admission.grant, admission.blob, OID, 3, "bob", revoked=True)
     assert after(admission, stop).revoked() == {admission.grant}
     assert after(stop, admission).revoked() == frozenset()
+
+
+def test_where_main_certainly_was_before_an_instant_is_what_the_receipts_saw() -> None:
+    later = Oid("b" * 40)
+    first, second = receipts(Refusal(G, OID, OID, "x", "y"))
+    hour, second = timedelta(hours=1), replace(second, at=BEGIN + timedelta(hours=1), main=later)
+    standing = fold([replace(first, main=OID), second, replace(second, sequence=2, at=BEGIN + 2 * hour)])
+    assert standing.main_before(BEGIN) == ""
+    assert standing.main_before(BEGIN + timedelta(seconds=59)) == ""  # by another clock it may have been before
+    assert standing.main_before(BEGIN + timedelta(minutes=1)) == OID
+    assert standing.main_before(BEGIN + hour) == OID
+    assert standing.main_before(BEGIN + 3 * hour) == later
+    assert fold([replace(first, main="")]).main_before(BEGIN + hour) == ""
+    assert standing.main_before(datetime.min.replace(tzinfo=UTC)) == ""
