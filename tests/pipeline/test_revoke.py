@@ -28,6 +28,19 @@ def limits(access: Access, text: str) -> None:
     access.commit("limits")
 
 
+def test_a_stop_that_was_cut_short_after_its_merge_is_ended_by_the_same_command(access: Access) -> None:
+    (grant,) = live(access)
+    access.git("rm", "-q", f"grants/{grant}.yaml")
+    access.commit("what a stop had merged when it was killed")
+    for nothing in (("--subject", "carol"), ("--resource", "staging")):
+        said = access.run("revoke", *nothing, *STOP, "--at", T("11:00"), acting="bob", expect=2)
+        assert "main has no grant" in said.err
+    said = access.run("revoke", "--subject", "alice", *STOP, "--at", T("11:00"), acting="bob")
+    assert "main has no such grant any more, and what it gave is still there" in said.out
+    assert not has_access(access)
+    access.run("revoke", "--subject", "alice", *STOP, "--at", T("11:01"), acting="bob", expect=2)
+
+
 @pytest.mark.parametrize("who", ["bob", "dave"])  # an owner, and security
 def test_one_person_ends_all_access_of_somebody_at_once(access: Access, who: str) -> None:
     grants = live(access, 2)

@@ -81,6 +81,11 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
     found = pipeline.find(
         site.history, site.ends_by, site.standing, main=site.main, subject=subject, resource=resource, by=me, at=instant
     )
+    if not found.paths and not found.beyond and pipeline.left_over(site.standing, subject, resource):
+        click.echo(
+            "main has no such grant any more, and what it gave is still there"
+        )  # a run before this was cut short
+        return _take_away(site, instant)
     _refuse_nothing(found, subject, resource)
     codes = [ExitCode.PARTIAL if found.beyond else ExitCode.OK]
     for n, paths in enumerate(found.parts, 1):
@@ -118,7 +123,6 @@ def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:
 
 def _carry_through(site: Site, number: int, at: datetime) -> int:
     """Merge a removal where that is this machine's to do, and take the access away where it can sign for it."""
-    from daypass.cli.apply import print_applied, run_apply
     from daypass.cli.review import warn_left_behind
     from daypass.views.gate import gated_text
 
@@ -135,16 +139,22 @@ def _carry_through(site: Site, number: int, at: datetime) -> int:
         return int(gated.exit_code)
     click.echo(f"Merged #{number} as {gated.merge.commit[:12]}")
     warn_left_behind(site)
-    fresh = site.again()
+    return _take_away(site.again(), at)
+
+
+def _take_away(site: Site, at: datetime) -> int:
+    """Make the targets as main says, where this machine can sign for it."""
+    from daypass.cli.apply import print_applied, run_apply
+
     try:
-        fresh.books.ready()
+        site.books.ready()
     except EdgeError as error:
         if site.signs:  # this machine was given a key, and it does not do
             raise
         # Most people have no key of the applier's: they have done their part.
         say(f"Next: the applier's next run takes the access away; this machine cannot sign for it: {error.message}")
         return 0
-    done = run_apply(fresh, at)
+    done = run_apply(site, at)
     print_applied(done, "text")
     return int(done.exit_code)
 

@@ -61,6 +61,12 @@ def find(
     return Stop(tuple(paths), tuple(beyond), tuple(unread))
 
 
+def left_over(standing: Standing, subject: str, resource: str) -> bool:
+    """Say whether the ledger has access of theirs that is to be taken away still, where main has no grant for it."""
+    proofs = (standing.admission(grant) for held in standing.holdings.values() for grant in held.grants)
+    return any(p is not None and subject in ("", p.subject) and resource in ("", p.resource) for p in proofs)
+
+
 def _endings(history: History, standing: Standing, main: str, resource: str) -> Iterator[tuple[Entry, Ending]]:
     """Yield each file of main with what its removal takes from whom; whose a broken one is says the ledger."""
     folder = f"{FOLDER}{resource}" if resource else FOLDER.rstrip("/")
