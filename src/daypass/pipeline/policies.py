@@ -42,7 +42,11 @@ def load_policy(history: History, revision: str, fits: Fits) -> Policy:
         return _too_much(history, entries, len(listed), whole)
     contents = dict(history.blobs(entry.oid for entry in entries))
     links = [entry.path for entry in listed if not entry.mode.startswith("100")]
-    return fitted(read_policies({entry.path: contents[entry.oid] for entry in entries}, links=links), fits)
+    found = fitted(read_policies({entry.path: contents[entry.oid] for entry in entries}, links=links), fits)
+    missing = [] if found.broken else [*_missing_keys(found)]
+    if missing and history.find(f"refs/heads/{found.catalogue.settings.ledger_branch}") is not None:
+        found = _with_faults(found, missing)
+    return found
 
 
 def _too_much(history: History, entries: list[Entry], files: int, size: int) -> Policy:
@@ -63,12 +67,9 @@ def _is_key(path: str) -> bool:
 def fitted(policy: Policy, fits: Fits) -> Policy:
     """Return the policies with the roles that their targets cannot give: nobody is to approve one for nothing.
 
-    Nothing is given either by policies that name a key of the ledger which is not there, or is none.
+    Nothing is given either by policies that name a key of the ledger which is none.
     """
-    unread = [] if any(one.place.file == SETTINGS for one in policy.broken) else [*_unread_keys(policy)]
-    if unread:
-        broken, findings = ordered([*policy.broken, *unread]), ordered([*policy.findings, *unread])
-        policy = replace(policy, broken=broken, findings=findings)
+    policy = _with_faults(policy, [*_unread_keys(policy)])
     unfit: dict[tuple[str, str], str] = {}
     catalogue = policy.catalogue
     for resource in catalogue.resources.values():
@@ -85,12 +86,26 @@ def fitted(policy: Policy, fits: Fits) -> Policy:
 
 def _unread_keys(policy: Policy) -> Iterator[Finding]:
     for name in policy.catalogue.settings.ledger_keys:
-        if not is_pem(policy.keys.get(name, b"")):
-            message = (
-                "this is no public key in PEM form" if name in policy.keys else "this key of the ledger is missing"
-            )
-            hint = "ledger.keys in policies/daypass.yaml names it; put back what it was"
-            yield Finding("ledger-key-unread", Place(f"{FOLDER}/{name}"), message, hint)
+        if name in policy.keys and not is_pem(policy.keys[name]):
+            yield _key_finding(name, "this is no public key in PEM form")
+
+
+def _missing_keys(policy: Policy) -> Iterator[Finding]:
+    for name in policy.catalogue.settings.ledger_keys:
+        if name not in policy.keys:
+            yield _key_finding(name, "this key of the ledger is missing")
+
+
+def _key_finding(name: str, message: str) -> Finding:
+    hint = "ledger.keys in policies/daypass.yaml names it; put back what it was"
+    return Finding("ledger-key-unread", Place(f"{FOLDER}/{name}"), message, hint)
+
+
+def _with_faults(policy: Policy, found: list[Finding]) -> Policy:
+    """Return policies that deny everything for these faults as well."""
+    if not found:
+        return policy
+    return replace(policy, broken=ordered([*policy.broken, *found]), findings=ordered([*policy.findings, *found]))
 
 
 _LOOK_BACK = 100
