@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from policy_samples import AT, DIRECTORY, RULES, SETTINGS, grant, policy, rules
 
 from daypass.core.policy.approvers import people, shortage
@@ -194,3 +196,19 @@ def test_where_only_what_is_signed_counts_people_without_keys_are_nobody_and_che
     assert [f for f in probe(policy(daypass=refuse, directory_people=hired)) if f.code == "outside-approvers"] == []
     at_github = refuse.replace("kind: local", "kind: github, repository: acme/access")
     assert approvers(policy(daypass=at_github), grant(), "owners") == ("bob", "carol")
+
+
+def test_where_some_have_keys_and_they_are_too_few_the_hint_names_whom_to_give_one():
+    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    keyed = DIRECTORY.replace("email: carol@example.com", f'email: carol@example.com, ssh_keys: ["{public}"]')
+    assert keyed != DIRECTORY
+    text = "version: 1\nrules:\n" + TWO
+    found = policy(daypass=SETTINGS + "limits: {unsigned: refuse}\n", directory_people=keyed, rules_base=text)
+    assert told(ask(found).denials) == [
+        (
+            "too-few-approvers",
+            "",
+            "2 approvals from owners must be given, but there is only carol",
+            "add people to owners in policies/directory, or ssh_keys to bob: limits.unsigned refuses what nobody signed",
+        )
+    ]
