@@ -1,0 +1,127 @@
+"""Receipts that stand in ledgers already: the exact bytes that are signed, one statement of every kind and spelling.
+
+``golden/receipts.jsonl`` is never written again for a receipt that is in it: what earlier releases signed must read as
+what it meant, and be written as the same bytes, for as long as there are ledgers.
+"""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ledger.receipt import (
+    KINDS,
+    ActRecord,
+    Admission,
+    ApprovalRecord,
+    Body,
+    Genesis,
+    Intent,
+    Outcome,
+    Pulse,
+    Receipt,
+    Refusal,
+    Retirement,
+    Settled,
+)
+from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
+from daypass.core.window import Window
+
+LINES = (Path(__file__).parent / "golden" / "receipts.jsonl").read_text(encoding="utf-8").splitlines()
+
+AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
+UNTIL = AT + timedelta(hours=8)
+GRANT, OTHER = GrantId("orders-db/alice-1a2b3c4d"), GrantId("orders-db/zoë-5e6f7a8b")
+BLOB, LANDING, HEAD, BASE = (Oid(c * 40) for c in "abcd")
+LONG = Oid("e" * 64)
+ONE = Entitlement("production", "orders-db", "alice", '{"member_of":"orders_read"}')
+TWO = Entitlement("production", "orders-db", "zoë", '{"member_of":"orders_read"}')
+NUMBERS = (("member", "16401"), ("system", "7312345678901234567"))
+GIVE = Intended(Action.ADD, ONE, (GRANT, OTHER), Reason.WINDOW_OPENED, AT, UNTIL)
+TAKE = Intended(Action.REMOVE, TWO, (OTHER,), Reason.EXPIRED, UNTIL)
+STRAY = Intended(Action.REMOVE, TWO, (), Reason.UNMANAGED, AT)
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+BARE = Admission(
+    grant=GRANT,
+    blob=BLOB,
+    landing=LANDING,
+    pull=7,
+    head=HEAD,
+    base=BASE,
+    merged_at=AT,
+    requested_at=AT - timedelta(minutes=5),
+    requester="alice",
+    subject="alice",
+    resource="orders-db",
+    role="readonly",
+    window=Window(AT, UNTIL),
+    entitlement=ONE,
+    grant_digest=DIGEST,
+    policy="sha256:" + "1" * 64,
+    meaning="sha256:" + "2" * 64,
+)
+BODIES: list[Body] = [
+    Genesis(("9f86d081", "60303ae2")),
+    BARE,
+    replace(
+        BARE,
+        blob=LONG,
+        rules=("needs-two", "short-only"),
+        approvals=(
+            ApprovalRecord("bob", "owners", HEAD, AT - timedelta(minutes=2), "81"),
+            ApprovalRecord("zoë", "group:security", HEAD, AT - timedelta(minutes=1), "82", "f" * 40),
+        ),
+        narrowed_from=BLOB,
+        lack="not-owner",
+        acts=(
+            ActRecord("alice", "opened", AT - timedelta(minutes=5)),
+            ActRecord("carol", "pushed", AT - timedelta(minutes=4), "f" * 40),
+        ),
+    ),
+    Refusal(GRANT, BLOB, LANDING, "around-the-gate", 'no record of a "merge": ✗'),
+    Retirement(GRANT, BLOB, LANDING),
+    Retirement(GRANT, BLOB, LANDING, 9, "mallory", "end-unentitled", revoked=True),
+    Intent((GIVE,), DIGEST),
+    Intent((TAKE, STRAY), ""),
+    Outcome(GIVE, ok=True),
+    Outcome(TAKE, ok=False, error="the server said\nno", recovered=True),
+    Outcome(STRAY, ok=True),
+    Outcome(
+        GIVE,
+        ok=True,
+        error="",
+        handover="ssh-ed25519-cert-v01@openssh.com AAAA",
+        numbers=NUMBERS,
+        since=AT - timedelta(hours=1),
+    ),
+    Settled(Holding(ONE, (GRANT,)), True, "carol", DIGEST),
+    Settled(Holding(TWO, (GRANT, OTHER), UNTIL, NUMBERS), False, "carol", DIGEST, ((GRANT, BLOB, LANDING),)),
+    Pulse(3),
+    Pulse(0, 16),
+]
+RECEIPTS = [Receipt(n, DIGEST if n else "", AT, BASE if n else "", "run-1", body) for n, body in enumerate(BODIES)]
+RECEIPTS.append(Receipt(len(BODIES), DIGEST, AT, LONG, "run-2", Pulse(1), clock=AT - timedelta(hours=7)))
+PAIRS = list(zip(LINES, RECEIPTS, strict=True))
+
+
+def test_a_receipt_of_every_kind_is_held() -> None:
+    held = [json.loads(line)["predicate"]["kind"] for line in LINES]
+    assert set(held) == set(KINDS)
+
+
+@pytest.mark.parametrize(("line", "receipt"), PAIRS)
+def test_the_bytes_that_are_signed_stay_as_they_are(line: str, receipt: Receipt) -> None:
+    assert canonical(to_statement(receipt)) == line
+
+
+@pytest.mark.parametrize(("line", "receipt"), PAIRS)
+def test_what_was_signed_reads_as_what_it_meant(line: str, receipt: Receipt) -> None:
+    read = from_statement(json.loads(line), "sha256:" + "9" * 64)
+    assert read == receipt
+    assert read.digest == "sha256:" + "9" * 64
+    assert canonical(to_statement(read)) == line
