@@ -23,7 +23,8 @@ from daypass.core.ledger.receipt import (
     Refusal,
     Retirement,
 )
-from daypass.core.ledger.statement import change_from_dict, from_statement, to_statement
+from daypass.core.ledger.statement import CHANGE as CHANGES
+from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Window, format_instant
 
@@ -302,7 +303,7 @@ def test_an_unknown_action_or_reason_is_refused():
 
 
 def test_a_change_can_be_read_by_itself():
-    assert change_from_dict(CHANGE.to_dict()) == CHANGE
+    assert CHANGES.read(CHANGE.to_dict()) == CHANGE
 
 
 def test_an_instant_finer_than_a_second_is_our_own_mistake():

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from daypass.core.brake import Braked
-from daypass.core.ledger.receipt import Outcome, Refusal, entitlement_to_dict
+from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
@@ -113,7 +113,7 @@ def _givers(doubt: Doubt) -> str:
 
 
 def _doubt_json(doubt: Doubt) -> dict[str, Any]:
-    return entitlement_to_dict(doubt.entitlement) | {"grants": list(doubt.grants), "why": doubt.why}
+    return doubt.entitlement._asdict() | {"grants": list(doubt.grants), "why": doubt.why}
 
 
 def _claim_json(claim: Claim) -> dict[str, Any]:
@@ -140,8 +140,8 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "failing": [_failing_json(one) for one in plan.failing],
         "unknown": [_doubt_json(doubt) for doubt in plan.unknown],
         "renamed": [_doubt_json(doubt) for doubt in plan.renamed],
-        "offered": [entitlement_to_dict(entitlement) for entitlement in plan.offered],
-        "unmanaged": [entitlement_to_dict(entitlement) for entitlement in plan.unmanaged],
+        "offered": [entitlement._asdict() for entitlement in plan.offered],
+        "unmanaged": [entitlement._asdict() for entitlement in plan.unmanaged],
     }
 
 

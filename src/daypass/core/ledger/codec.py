@@ -1,96 +1,220 @@
-"""One mapping of a statement, read strictly: every key is known, and every value is taken with its type."""
+"""Records as plain mappings and back: each field is said once, and serves both ways.
+
+What a record's class says already is not said again. Reading is strict: every key is known, every value is taken with
+its type, and each record has one spelling.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 from daypass.core.errors import LedgerError
-from daypass.core.grant import Oid, canonical
+from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.plan import Numbers
 from daypass.core.window import format_instant, parse_instant
 
 _T = TypeVar("_T")
+SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _OBJECT = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
+_TYPES = {dict: "a mapping", list: "a list", str: "text", int: "a whole number", bool: "true or false"}
+_ABSENT: Any = object()
+
+
+class Field(NamedTuple):
+    """How one value stands in data: as which type of JSON's, and how it is read from there and written.
+
+    ``read`` is called with the value, its name and the record's; None for a value that is as it stands in data. A value
+    that equals ``default`` is not written.
+    """
+
+    kind: type
+    read: Callable[[Any, str, str], Any] | None = None
+    write: Callable[[Any], Any] | None = None
+    default: Any = _ABSENT
+
+    def optional(self, default: Any, redundant: str = "") -> Field:
+        """Return the same field of a record that may be without it.
+
+        ``redundant`` says what is wrong with data that has the default all the same; "" where earlier releases wrote it.
+        """
+
+        def read(value: Any, name: str, what: str) -> Any:
+            found = value if self.read is None else self.read(value, name, what)
+            if found == default:
+                raise LedgerError(redundant)
+            return found
+
+        return self._replace(default=default, read=read if redundant else self.read)
+
+
+class Record(Generic[_T]):
+    """One kind of record: ``what`` names it in messages; ``make`` takes the values of its fields, in order.
+
+    Where ``make`` is the record's own class, its fields are those of the class, each read and written as its type says
+    where ``fields`` has no other word on it. Else all stand in ``fields``, and ``parts`` takes a record apart into them.
+    """
+
+    def __init__(
+        self, what: str, make: Callable[..., _T], parts: Callable[[_T], Any] | None = None, /, **fields: Field
+    ) -> None:
+        if parts is None:
+            fields = {name: fields.get(name) or _FIELDS[kind] for name, kind in get_type_hints(make).items()}
+            # attrgetter returns the value itself, and no tuple, where it is asked for one.
+            parts = attrgetter(*fields) if len(fields) > 1 else lambda record: (getattr(record, *fields),)
+        self._what, self._make, self._parts = what, make, parts
+        self._fields = fields
+        self._reads = tuple((name, field.kind, field.read, field.default) for name, field in fields.items())
+        self._writes = tuple((name, field.write, field.default) for name, field in fields.items())
+        self._needed = frozenset(name for name, field in fields.items() if field.default is _ABSENT)
+
+    def write(self, record: _T) -> dict[str, Any]:
+        """Return a record as plain data."""
+        return {
+            name: value if write is None else write(value)
+            for (name, write, default), value in zip(self._writes, self._parts(record), strict=True)
+            if default is _ABSENT or value != default
+        }
+
+    def read(self, data: Mapping[str, Any]) -> _T:
+        """Read what ``write`` wrote. Raises LedgerError, saying what was expected, for anything else."""
+        what, values = self._what, []
+        if data.keys() != self._fields.keys():
+            self._check_keys(data)
+        for name, kind, read, default in self._reads:
+            value = data.get(name, _ABSENT)
+            if value is _ABSENT:
+                values.append(default)
+                continue
+            if type(value) is not kind:  # a boolean is no number here, and a subclass is nothing that JSON gives
+                raise expected(name, what, _TYPES[kind], value)
+            if read is not None:
+                value = read(value, name, what)
+            values.append(value)
+        return self._make(*values)
+
+    def _check_keys(self, data: Mapping[str, Any]) -> None:
+        for name in self._fields:
+            if name in self._needed and name not in data:
+                raise LedgerError(f"{self._what} has no {name!r}")
+        for name in sorted(data.keys() - self._fields.keys()):
+            raise LedgerError(f"{self._what} has an unknown key {name!r}")
+
+    @property
+    def field(self) -> Field:
+        """Such a record as the value of another's field."""
+
+        def read(value: dict[str, Any], name: str, what: str) -> _T:
+            try:
+                return self.read(value)
+            except ValueError as error:
+                raise LedgerError(f"{name} of {what}: {error}") from None
+
+        return Field(dict, read, self.write)
+
+    @property
+    def listed(self) -> Field:
+        """A list of such records as the value of another's field; a tuple in memory."""
+
+        def read(value: list[Any], name: str, what: str) -> tuple[_T, ...]:
+            if not all(type(item) is dict for item in value):
+                raise expected(name, what, "a list of mappings", value)
+            return tuple(map(self.read, value))
+
+        return Field(list, read, lambda records: list(map(self.write, records)))
+
+
+def expected(name: str, what: str, wanted: str, value: Any) -> LedgerError:
+    """Return the refusal of a field's value."""
+    return LedgerError(f"expected {name} of {what} to be {wanted}, got {canonical(value)}")
+
+
+def _matching(pattern: re.Pattern[str], wanted: str) -> Field:
+    def read(value: str, name: str, what: str) -> str:
+        if not pattern.fullmatch(value):
+            raise LedgerError(f"expected {name} of {what} to be {wanted}, got {value!r}")
+        return value
+
+    return Field(str, read)
+
+
+def word(kind: type[Enum]) -> Field:
+    """Take one of the words of an enumeration."""
+    words = {member.value: member for member in kind}
+
+    def read(value: str, name: str, what: str) -> Enum:
+        if value not in words:
+            raise LedgerError(f"expected {name} of {what} to be one that is known, got {value!r}")
+        return words[value]
+
+    return Field(str, read, lambda member: member.value)
+
+
+def _read_count(value: int, name: str, what: str) -> int:
+    if value < 0:
+        raise LedgerError(f"expected {name} of {what} to be 0 or more, got {value}")
+    return value
+
+
+def _read_texts(value: list[Any], name: str, what: str) -> tuple[str, ...]:
+    if not all(type(item) is str for item in value):
+        raise expected(name, what, "a list of texts", value)
+    return tuple(value)
+
+
+def _read_by_name(value: dict[str, Any], name: str, _: str) -> Numbers:
+    if not value or not all(type(text) is str and text for text in value.values()):
+        raise LedgerError(f"expected {name} to be texts by name, at least one, got {canonical(value)}")
+    return tuple(sorted(value.items()))
 
 
 @lru_cache(maxsize=4096)
-def _read_instant(text: str) -> datetime:
-    """Read an instant in the one spelling that receipts use. Raises ValueError for any other."""
+def _instant(text: str) -> datetime:
     value = parse_instant(text)
     if format_instant(value) != text:
         raise ValueError(f"expected an instant in UTC, written with Z, got {text!r}")
     return value
 
 
-class Fields:
-    """One mapping whose keys are known. Everything raises LedgerError for what is not as it must be."""
+def _read_instant(value: str, name: str, what: str) -> datetime:
+    try:
+        return _instant(value)
+    except ValueError as error:
+        raise LedgerError(f"{name} of {what}: {error}") from None
 
-    __slots__ = ("_data", "_where")
 
-    def __init__(
-        self, data: Mapping[str, Any], where: str, names: tuple[str, ...], optional: tuple[str, ...] = ()
-    ) -> None:
-        self._data = data
-        self._where = where
-        for name in names:
-            if name not in data:
-                raise LedgerError(f"{where} has no {name!r}")
-        if len(data) != len(names):
-            unknown = sorted(set(data) - set(names) - set(optional))
-            if unknown:
-                raise LedgerError(f"{where} has an unknown key {unknown[0]!r}")
+def _write_instant(value: datetime) -> str:
+    if value.microsecond:
+        raise RuntimeError("receipts are written to the second")
+    return format_instant(value)
 
-    def take(self, name: str, kind: type[_T]) -> _T:
-        """Return a value of a type."""
-        value = self._data[name]
-        if type(value) is not kind:  # a boolean is no number here, and a subclass is nothing that JSON gives
-            words = {dict: "a mapping", list: "a list", str: "text", int: "a whole number", bool: "true or false"}
-            raise LedgerError(f"expected {name} of {self._where} to be {words[kind]}, got {canonical(value)}")
-        return value
 
-    def text(self, name: str) -> str:
-        """Return text."""
-        return self.take(name, str)
+TEXT = Field(str)
+WHOLE = Field(int)
+FLAG = Field(bool)
+DATA = Field(dict)
+LIST = Field(list)
+COUNT = Field(int, _read_count)
+TEXTS = Field(list, _read_texts, list)
+BY_NAME = Field(dict, _read_by_name, dict)
+INSTANT = Field(str, _read_instant, _write_instant)
+OBJECT = _matching(_OBJECT, "a git object id")
+DIGEST = _matching(SHA256, "a digest")
 
-    def number(self, name: str) -> int:
-        """Return a whole number, 0 or more."""
-        value = self.take(name, int)
-        if value < 0:
-            raise LedgerError(f"expected {name} of {self._where} to be 0 or more, got {value}")
-        return value
-
-    def same(self, name: str, wanted: str) -> None:
-        """Refuse any value but one."""
-        if self._data[name] != wanted:
-            raise LedgerError(f"expected {name} of {self._where} to be {wanted!r}, got {canonical(self._data[name])}")
-
-    def object(self, name: str) -> Oid:
-        """Return a git object id."""
-        value = self.take(name, str)
-        if not _OBJECT.fullmatch(value):
-            raise LedgerError(f"expected {name} of {self._where} to be a git object id, got {value!r}")
-        return Oid(value)
-
-    def instant(self, name: str) -> datetime:
-        """Return an instant, in the one spelling that receipts use."""
-        try:
-            return _read_instant(self.take(name, str))
-        except ValueError as error:
-            raise LedgerError(f"{name} of {self._where}: {error}") from None
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """Return a list of texts."""
-        found = self.take(name, list)
-        if not all(type(item) is str for item in found):
-            raise LedgerError(f"expected {name} of {self._where} to be a list of texts, got {canonical(found)}")
-        return tuple(found)
-
-    def mappings(self, name: str) -> Iterable[dict[str, Any]]:
-        """Return a list of mappings."""
-        found = self.take(name, list)
-        if not all(type(item) is dict for item in found):
-            raise LedgerError(f"expected {name} of {self._where} to be a list of mappings, got {canonical(found)}")
-        return found
+_FIELDS: dict[Any, Field] = {
+    str: TEXT,
+    GrantId: TEXT,
+    Oid: OBJECT,
+    int: COUNT,
+    bool: FLAG,
+    datetime: INSTANT,
+    tuple[str, ...]: TEXTS,
+    tuple[GrantId, ...]: TEXTS,
+    Numbers: BY_NAME,
+}
+"""How values of a type stand in data where nothing else is said."""

@@ -18,7 +18,6 @@ names the SHA-256 of the envelope before it, so that none can be changed, droppe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -35,21 +34,6 @@ KINDS = ("genesis", "admitted", "refused", "retired", "intent", "outcome", "sett
 def envelope_digest(raw: bytes) -> str:
     """Return ``sha256:<hex>`` of an envelope's exact bytes: what the next receipt names as ``previous``."""
     return "sha256:" + hashlib.sha256(raw).hexdigest()
-
-
-def entitlement_to_dict(entitlement: Entitlement) -> dict[str, str]:
-    """Return an entitlement as plain data."""
-    return {
-        "target": entitlement.target,
-        "resource": entitlement.resource,
-        "principal": entitlement.principal,
-        "privilege": entitlement.privilege,
-    }
-
-
-def entitlement_from_dict(data: Mapping[str, str]) -> Entitlement:
-    """Read what entitlement_to_dict wrote."""
-    return Entitlement(data["target"], data["resource"], data["principal"], data["privilege"])
 
 
 @dataclass(frozen=True, slots=True)

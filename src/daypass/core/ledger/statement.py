@@ -13,14 +13,28 @@ that of what it says. People's free text is in no receipt.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from daypass.core.errors import LedgerError
-from daypass.core.grant import GrantId, Oid, canonical
-from daypass.core.ledger.fields import Fields
+from daypass.core.grant import canonical
+from daypass.core.ledger.codec import (
+    BY_NAME,
+    COUNT,
+    DATA,
+    DIGEST,
+    FLAG,
+    INSTANT,
+    LIST,
+    OBJECT,
+    SHA256,
+    TEXT,
+    TEXTS,
+    WHOLE,
+    Record,
+    expected,
+    word,
+)
 from daypass.core.ledger.receipt import (
     PREDICATE_TYPE,
     STATEMENT_TYPE,
@@ -36,13 +50,146 @@ from daypass.core.ledger.receipt import (
     Refusal,
     Retirement,
     Settled,
-    entitlement_from_dict,
-    entitlement_to_dict,
 )
-from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers, Reason
+from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window, format_instant
 
-_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+
+def _tuple(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
+def _itself(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return values
+
+
+_ENTITLEMENT = Record("an entitlement", Entitlement)
+_WINDOW = Record("a window", Window, lambda window: (window.start, window.end), **{"from": INSTANT, "until": INSTANT})
+_APPROVAL = Record(
+    "an approval",
+    ApprovalRecord,
+    main=OBJECT.optional("", "an approval under the policies of the base names no main"),
+)
+_ACT = Record("an act", ActRecord, main=OBJECT.optional("", "an act under the policies of the base names no main"))
+_FILE = Record("a file", _tuple, _itself, grant=TEXT, blob=OBJECT, landing=OBJECT)
+
+
+def _change(action: Action, target: str, resource: str, principal: str, privilege: str, *rest: Any) -> Intended:
+    return Intended(action, Entitlement(target, resource, principal, privilege), *rest)
+
+
+CHANGE = Record(
+    "a change",
+    _change,
+    lambda change: (change.action, *change.entitlement, change.grants, change.reason, change.due, change.until),
+    action=word(Action),
+    **dict.fromkeys(Entitlement._fields, TEXT),
+    grants=TEXTS,
+    reason=word(Reason),
+    due=INSTANT,
+    until=INSTANT.optional(None),
+)
+"""A change, as intents and outcomes name it."""
+
+ADMISSION = Record(
+    "an admission",
+    Admission,
+    window=_WINDOW.field,
+    entitlement=_ENTITLEMENT.field,
+    grant_digest=DIGEST,
+    approvals=_APPROVAL.listed,
+    lack=TEXT.optional(""),
+    acts=_ACT.listed.optional((), "an admission that tells of no acts does not say so"),
+)
+
+
+def _intent(changes: tuple[Intended, ...], plan: str) -> Intent:
+    if not changes:
+        raise LedgerError("an intent names no change")
+    return Intent(changes, plan)
+
+
+def _intent_parts(intent: Intent) -> tuple[object, ...]:
+    if not intent.changes:
+        raise RuntimeError("an intent without changes says nothing")
+    return intent.changes, intent.plan
+
+
+def _settled(entitlement: Entitlement, grants: Any, until: Any, numbers: Any, *rest: Any) -> Settled:
+    if not grants:
+        raise LedgerError("a settlement names no grant")
+    return Settled(Holding(entitlement, grants, until, numbers), *rest)
+
+
+def _settled_parts(settled: Settled) -> tuple[object, ...]:
+    held = settled.holding
+    told = (settled.adopted, settled.by, settled.reason, settled.files)
+    return (held.entitlement, held.grants, held.until, held.numbers, *told)
+
+
+_RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
+    Genesis: ("genesis", Record("a genesis", Genesis)),
+    Admission: ("admitted", ADMISSION),
+    Refusal: ("refused", Record("a refusal", Refusal)),
+    Retirement: (
+        "retired",
+        Record(
+            "a retirement",
+            Retirement,
+            pull=COUNT.optional(0),
+            by=TEXT.optional(""),
+            lack=TEXT.optional(""),
+            revoked=FLAG.optional(False),
+        ),
+    ),
+    Intent: ("intent", Record("an intent", _intent, _intent_parts, changes=CHANGE.listed, plan=TEXT)),
+    Outcome: (
+        "outcome",
+        Record(
+            "an outcome",
+            Outcome,
+            change=CHANGE.field,
+            handover=TEXT.optional("", "an outcome that hands nothing over does not say so"),
+            numbers=BY_NAME.optional(()),
+            since=INSTANT.optional(None),
+        ),
+    ),
+    Settled: (
+        "settled",
+        Record(
+            "a settlement",
+            _settled,
+            _settled_parts,
+            entitlement=_ENTITLEMENT.field,
+            grants=TEXTS,
+            until=INSTANT.optional(None),
+            numbers=BY_NAME.optional(()),
+            adopted=FLAG,
+            by=TEXT,
+            reason=DIGEST,
+            files=_FILE.listed,
+        ),
+    ),
+    Pulse: ("pulse", Record("a pulse", Pulse, live=WHOLE, exit=WHOLE)),
+}
+_OF_KIND = dict(_RECORDS.values())
+_PREDICATE = Record(
+    "the predicate",
+    _tuple,
+    _itself,
+    kind=TEXT,
+    sequence=COUNT,
+    previous=TEXT,
+    at=INSTANT,
+    main=OBJECT,
+    run=TEXT,
+    body=DATA,
+    clock=INSTANT.optional(None),
+)
+_TYPES = {"_type": STATEMENT_TYPE, "predicateType": PREDICATE_TYPE}
+_STATEMENT = Record(
+    "the statement", _tuple, _itself, _type=TEXT, subject=LIST, predicateType=TEXT, predicate=_PREDICATE.field
+)
 
 
 def to_statement(receipt: Receipt) -> dict[str, Any]:
@@ -51,21 +198,10 @@ def to_statement(receipt: Receipt) -> dict[str, Any]:
     Instants must be whole seconds: a finer one is a mistake of ours (RuntimeError).
     """
     kind, body = body_to_dict(receipt.body)
-    return {
-        "_type": STATEMENT_TYPE,
-        "subject": _subject(receipt.body),
-        "predicateType": PREDICATE_TYPE,
-        "predicate": {
-            "kind": kind,
-            "sequence": receipt.sequence,
-            "previous": receipt.previous,
-            "at": _instant(receipt.at),
-            "main": receipt.main,
-            "run": receipt.run,
-            "body": body,
-            **({"clock": _instant(receipt.clock)} if receipt.clock is not None else {}),
-        },
-    }
+    place = (receipt.sequence, receipt.previous, receipt.at, receipt.main, receipt.run)
+    return _STATEMENT.write(
+        (STATEMENT_TYPE, _subject(receipt.body), PREDICATE_TYPE, (kind, *place, body, receipt.clock))
+    )
 
 
 def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
@@ -73,43 +209,37 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
 
     Raises LedgerError, saying what was expected, for anything else.
     """
-    top = Fields(statement, "the statement", ("_type", "subject", "predicateType", "predicate"))
-    top.same("_type", STATEMENT_TYPE)
-    top.same("predicateType", PREDICATE_TYPE)
-    names = ("kind", "sequence", "previous", "at", "main", "run", "body")
-    told = top.take("predicate", dict)
-    predicate = Fields(told, "the predicate", names, ("clock",))
-    body = body_from_dict(predicate.text("kind"), predicate.take("body", dict))
-    if top.take("subject", list) != _subject(body):
-        raise LedgerError(f"expected the subject that the body is about, got {canonical(statement['subject'])}")
-    sequence = predicate.number("sequence")
-    previous = predicate.text("previous")
-    if previous and not _SHA256.fullmatch(previous):
+    for name, text in _TYPES.items():
+        if statement.get(name, text) != text:
+            raise expected(name, "the statement", repr(text), statement[name])
+    _, subject, _, (kind, sequence, previous, at, main, run, told, clock) = _STATEMENT.read(statement)
+    body = body_from_dict(kind, told)
+    if subject != _subject(body):
+        raise LedgerError(f"expected the subject that the body is about, got {canonical(subject)}")
+    if previous and not SHA256.fullmatch(previous):
         raise LedgerError(f"expected previous to be a digest, got {previous!r}")
-    at, main, run = predicate.instant("at"), predicate.object("main"), predicate.text("run")
-    clock = predicate.instant("clock") if "clock" in told else None
     if clock is not None and clock >= at:
         raise LedgerError(f"expected clock of the predicate to be before at, got {format_instant(clock)}")
     return Receipt(sequence, previous, at, main, run, body, digest, clock)
 
 
+def kind_of(body: Body) -> str:
+    """Return the name of a body's kind."""
+    return _RECORDS[type(body)][0]
+
+
+def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
+    """Return a body's kind and the body as plain data."""
+    return kind_of(body), _RECORDS[type(body)][1].write(body)
+
+
 def body_from_dict(kind: str, data: dict[str, Any]) -> Body:
     """Read what body_to_dict wrote. Raises LedgerError, saying what was expected, for anything else."""
-    reader = _READERS.get(kind)
-    if reader is None:
-        raise LedgerError(f"expected a kind of receipt ({', '.join(_READERS)}), got {kind!r}")
-    return reader(data)
-
-
-def change_from_dict(data: dict[str, Any]) -> Intended:
-    """Read what Intended.to_dict wrote. Raises LedgerError for anything else."""
-    return _change(data)
-
-
-def _instant(value: datetime) -> str:
-    if value.microsecond:
-        raise RuntimeError("receipts are written to the second")
-    return format_instant(value)
+    record = _OF_KIND.get(kind)
+    if record is None:
+        raise LedgerError(f"expected a kind of receipt ({', '.join(_OF_KIND)}), got {kind!r}")
+    body: Body = record.read(data)
+    return body
 
 
 def _sha256(text: str) -> dict[str, str]:
@@ -132,295 +262,6 @@ def _subject(body: Body) -> list[dict[str, Any]]:
     if grants:
         return [{"name": grant, "digest": _sha256(grant)} for grant in grants]
     return [
-        {"name": e.resource, "digest": _sha256(canonical(entitlement_to_dict(e)))}
+        {"name": e.resource, "digest": _sha256(canonical(e._asdict()))}
         for e in sorted({change.entitlement for change in changes})
     ]
-
-
-def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
-    """Return a body's kind and the body as plain data."""
-    if isinstance(body, Admission):
-        return "admitted", _admission_to_dict(body)
-    if isinstance(body, Outcome):
-        return "outcome", {
-            "change": _change_to_dict(body.change),
-            "ok": body.ok,
-            "error": body.error,
-            "recovered": body.recovered,
-            **({"handover": body.handover} if body.handover else {}),
-            **({"numbers": dict(body.numbers)} if body.numbers else {}),
-            **({"since": _instant(body.since)} if body.since is not None else {}),
-        }
-    if isinstance(body, Settled):
-        return "settled", _settled_to_dict(body)
-    if isinstance(body, Intent):
-        if not body.changes:
-            raise RuntimeError("an intent without changes says nothing")
-        return "intent", {"changes": [_change_to_dict(change) for change in body.changes], "plan": body.plan}
-    if isinstance(body, Refusal):
-        return "refused", {
-            "grant": body.grant,
-            "blob": body.blob,
-            "landing": body.landing,
-            "code": body.code,
-            "message": body.message,
-        }
-    if isinstance(body, Retirement):
-        told = {"pull": body.pull, "by": body.by, "lack": body.lack, "revoked": body.revoked}
-        said = {key: value for key, value in told.items() if value}
-        return "retired", {"grant": body.grant, "blob": body.blob, "commit": body.commit, **said}
-    if isinstance(body, Pulse):
-        return "pulse", {"live": body.live, "exit": body.exit}
-    return "genesis", {"keys": list(body.keys)}
-
-
-def _change_to_dict(change: Intended) -> dict[str, object]:
-    for instant in (change.due, change.until):
-        if instant is not None:
-            _instant(instant)
-    return change.to_dict()
-
-
-def _admission_to_dict(body: Admission) -> dict[str, Any]:
-    return {
-        "grant": body.grant,
-        "blob": body.blob,
-        "landing": body.landing,
-        "pull": body.pull,
-        "head": body.head,
-        "base": body.base,
-        "merged_at": _instant(body.merged_at),
-        "requested_at": _instant(body.requested_at),
-        "requester": body.requester,
-        "subject": body.subject,
-        "resource": body.resource,
-        "role": body.role,
-        "window": {"from": _instant(body.window.start), "until": _instant(body.window.end)},
-        "entitlement": entitlement_to_dict(body.entitlement),
-        "grant_digest": body.grant_digest,
-        "policy": body.policy,
-        "meaning": body.meaning,
-        "rules": list(body.rules),
-        "approvals": [
-            {"by": a.by, "source": a.source, "commit": a.commit, "at": _instant(a.at), "review": a.review}
-            | ({"main": a.main} if a.main else {})
-            for a in body.approvals
-        ],
-        "narrowed_from": body.narrowed_from,
-        **({"lack": body.lack} if body.lack else {}),
-        **({"acts": [_act_to_dict(act) for act in body.acts]} if body.acts else {}),
-    }
-
-
-def _act_to_dict(act: ActRecord) -> dict[str, Any]:
-    return {"by": act.by, "did": act.did, "at": _instant(act.at)} | ({"main": act.main} if act.main else {})
-
-
-def _genesis(data: dict[str, Any]) -> Genesis:
-    return Genesis(Fields(data, "a genesis", ("keys",)).texts("keys"))
-
-
-_ENTITLEMENT = ("target", "resource", "principal", "privilege")
-_ADMISSION = (
-    *("grant", "blob", "landing", "pull", "head", "base", "merged_at", "requested_at", "requester", "subject"),
-    *("resource", "role", "window", "entitlement", "grant_digest", "policy", "meaning", "rules", "approvals"),
-    "narrowed_from",
-)
-
-
-def _admission(data: dict[str, Any]) -> Admission:
-    of = Fields(data, "an admission", _ADMISSION, ("lack", "acts"))
-    span = Fields(of.take("window", dict), "a window", ("from", "until"))
-    try:
-        window = Window(span.instant("from"), span.instant("until"))
-    except ValueError as error:
-        raise LedgerError(f"window of an admission: {error}") from None
-    digest = of.text("grant_digest")
-    if not _SHA256.fullmatch(digest):
-        raise LedgerError(f"expected grant_digest of an admission to be a digest, got {digest!r}")
-    return Admission(
-        grant=GrantId(of.text("grant")),
-        blob=of.object("blob"),
-        landing=of.object("landing"),
-        pull=of.number("pull"),
-        head=of.object("head"),
-        base=of.object("base"),
-        merged_at=of.instant("merged_at"),
-        requested_at=of.instant("requested_at"),
-        requester=of.text("requester"),
-        subject=of.text("subject"),
-        resource=of.text("resource"),
-        role=of.text("role"),
-        window=window,
-        entitlement=_entitlement(of.take("entitlement", dict)),
-        grant_digest=digest,
-        policy=of.text("policy"),
-        meaning=of.text("meaning"),
-        rules=of.texts("rules"),
-        approvals=tuple(_approval(item) for item in of.mappings("approvals")),
-        narrowed_from=of.text("narrowed_from"),
-        lack=of.text("lack") if "lack" in data else "",
-        acts=_acts(of) if "acts" in data else (),
-    )
-
-
-def _acts(of: Fields) -> tuple[ActRecord, ...]:
-    found = tuple(_act(item) for item in of.mappings("acts"))
-    if not found:
-        raise LedgerError("an admission that tells of no acts does not say so")  # else one admission had two spellings
-    return found
-
-
-def _act(data: dict[str, Any]) -> ActRecord:
-    of = Fields(data, "an act", ("by", "did", "at"), ("main",))
-    return ActRecord(of.text("by"), of.text("did"), of.instant("at"), _main(of, data, "an act"))
-
-
-def _main(of: Fields, data: dict[str, Any], what: str) -> str:
-    main = of.object("main") if "main" in data else ""
-    if "main" in data and not main:
-        raise LedgerError(f"{what} under the policies of the base names no main")  # else it had two spellings
-    return main
-
-
-def _approval(data: dict[str, Any]) -> ApprovalRecord:
-    of = Fields(data, "an approval", ("by", "source", "commit", "at", "review"), ("main",))
-    by, source, commit = of.text("by"), of.text("source"), of.object("commit")
-    main = _main(of, data, "an approval")
-    return ApprovalRecord(by, source, commit, of.instant("at"), of.text("review"), main)
-
-
-def _entitlement(data: dict[str, Any]) -> Entitlement:
-    of = Fields(data, "an entitlement", _ENTITLEMENT)
-    for name in _ENTITLEMENT:
-        of.text(name)
-    return entitlement_from_dict(data)
-
-
-def _change(data: dict[str, Any]) -> Intended:
-    names = ("action", *_ENTITLEMENT, "grants", "reason", "due")
-    of = Fields(data, "a change", names, ("until",))
-    return Intended(
-        action=_word(of, "action", Action),
-        entitlement=Entitlement(of.text("target"), of.text("resource"), of.text("principal"), of.text("privilege")),
-        grants=tuple(GrantId(grant) for grant in of.texts("grants")),
-        reason=_word(of, "reason", Reason),
-        due=of.instant("due"),
-        until=of.instant("until") if "until" in data else None,
-    )
-
-
-_W = TypeVar("_W", Action, Reason)
-
-
-def _word(of: Fields, name: str, words: type[_W]) -> _W:
-    text = of.text(name)
-    try:
-        return words(text)
-    except ValueError:
-        raise LedgerError(f"expected {name} of a change to be one that is known, got {text!r}") from None
-
-
-def _intent(data: dict[str, Any]) -> Intent:
-    of = Fields(data, "an intent", ("changes", "plan"))
-    changes = tuple(_change(item) for item in of.mappings("changes"))
-    if not changes:
-        raise LedgerError("an intent names no change")
-    return Intent(changes, of.text("plan"))
-
-
-def _outcome(data: dict[str, Any]) -> Outcome:
-    of = Fields(data, "an outcome", ("change", "ok", "error", "recovered"), ("handover", "numbers", "since"))
-    change = _change(of.take("change", dict))
-    handover = of.text("handover") if "handover" in data else ""
-    if "handover" in data and not handover:
-        raise LedgerError("an outcome that hands nothing over does not say so")  # else one outcome had two spellings
-    numbers = _numbers(of.take("numbers", dict)) if "numbers" in data else ()
-    since = of.instant("since") if "since" in data else None
-    return Outcome(change, of.take("ok", bool), of.text("error"), of.take("recovered", bool), handover, numbers, since)
-
-
-def _numbers(data: dict[str, Any]) -> Numbers:
-    if not data or not all(type(number) is str and number for number in data.values()):
-        raise LedgerError(f"expected numbers to be texts by name, at least one, got {canonical(data)}")
-    return tuple(sorted(data.items()))
-
-
-def _settled_to_dict(body: Settled) -> dict[str, Any]:
-    held = body.holding
-    return {
-        "entitlement": entitlement_to_dict(held.entitlement),
-        "grants": list(held.grants),
-        **({"until": _instant(held.until)} if held.until is not None else {}),
-        **({"numbers": dict(held.numbers)} if held.numbers else {}),
-        "adopted": body.adopted,
-        "by": body.by,
-        "reason": body.reason,
-        "files": [{"grant": grant, "blob": blob, "landing": landing} for grant, blob, landing in body.files],
-    }
-
-
-def _settled(data: dict[str, Any]) -> Settled:
-    of = Fields(
-        data, "a settlement", ("entitlement", "grants", "adopted", "by", "reason", "files"), ("until", "numbers")
-    )
-    grants = tuple(GrantId(grant) for grant in of.texts("grants"))
-    if not grants:
-        raise LedgerError("a settlement names no grant")
-    reason = of.text("reason")
-    if not _SHA256.fullmatch(reason):
-        raise LedgerError(f"expected reason of a settlement to be a digest, got {reason!r}")
-    return Settled(
-        Holding(
-            _entitlement(of.take("entitlement", dict)),
-            grants,
-            of.instant("until") if "until" in data else None,
-            _numbers(of.take("numbers", dict)) if "numbers" in data else (),
-        ),
-        of.take("adopted", bool),
-        of.text("by"),
-        reason,
-        tuple(_file(item) for item in of.mappings("files")),
-    )
-
-
-def _file(data: dict[str, Any]) -> tuple[GrantId, Oid, Oid]:
-    of = Fields(data, "a file", ("grant", "blob", "landing"))
-    return GrantId(of.text("grant")), of.object("blob"), of.object("landing")
-
-
-def _refusal(data: dict[str, Any]) -> Refusal:
-    of = Fields(data, "a refusal", ("grant", "blob", "landing", "code", "message"))
-    return Refusal(
-        GrantId(of.text("grant")), of.object("blob"), of.object("landing"), of.text("code"), of.text("message")
-    )
-
-
-def _retirement(data: dict[str, Any]) -> Retirement:
-    of = Fields(data, "a retirement", ("grant", "blob", "commit"), ("pull", "by", "lack", "revoked"))
-    return Retirement(
-        GrantId(of.text("grant")),
-        of.object("blob"),
-        of.object("commit"),
-        of.number("pull") if "pull" in data else 0,
-        of.text("by") if "by" in data else "",
-        of.text("lack") if "lack" in data else "",
-        of.take("revoked", bool) if "revoked" in data else False,
-    )
-
-
-def _pulse(data: dict[str, Any]) -> Pulse:
-    of = Fields(data, "a pulse", ("live", "exit"))
-    return Pulse(of.take("live", int), of.take("exit", int))
-
-
-_READERS: Mapping[str, Callable[[dict[str, Any]], Body]] = {
-    "genesis": _genesis,
-    "admitted": _admission,
-    "refused": _refusal,
-    "retired": _retirement,
-    "intent": _intent,
-    "outcome": _outcome,
-    "settled": _settled,
-    "pulse": _pulse,
-}

@@ -28,7 +28,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.chain import Head, seal, verify_chain
 from daypass.core.ledger.receipt import Body, Receipt, envelope_digest
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
-from daypass.core.ledger.statement import body_to_dict
+from daypass.core.ledger.statement import kind_of
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.tables import TABLES_VERSION, Reader, Writer, begin_anew
@@ -315,7 +315,7 @@ def _counted(receipts: Iterable[Receipt], progress: Progress | None) -> Iterator
 def _message(receipts: Sequence[Receipt]) -> str:
     kinds: dict[str, int] = {}
     for receipt in receipts:
-        kind = body_to_dict(receipt.body)[0]
+        kind = kind_of(receipt.body)
         kinds[kind] = kinds.get(kind, 0) + 1
     first, last = receipts[0].sequence, receipts[-1].sequence
     named = f"receipt {first}" if first == last else f"receipts {first} to {last}"

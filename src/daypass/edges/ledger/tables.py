@@ -22,7 +22,7 @@ from daypass.core.grant import GrantId, canonical
 from daypass.core.ledger.parts import AdmittedGrant, Begun, Failure, Handed, Opened
 from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.standing import Delta, forget_before
-from daypass.core.ledger.statement import body_from_dict, body_to_dict, change_from_dict
+from daypass.core.ledger.statement import ADMISSION, CHANGE
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.window import Window, format_instant, parse_instant
 
@@ -240,13 +240,13 @@ class Reader:
 
 def _begun_text(begun: Begun) -> str:
     if not isinstance(begun, Failure):
-        return canonical(begun.to_dict())
+        return canonical(CHANGE.write(begun))
     change, error, since, last, main = begun
-    return canonical([change.to_dict(), error, format_instant(since), format_instant(last), main])
+    return canonical([CHANGE.write(change), error, format_instant(since), format_instant(last), main])
 
 
 def _begun_from(told: Any) -> tuple[Opened, Begun]:
-    change = change_from_dict(told[0] if isinstance(told, list) else told)
+    change = CHANGE.read(told[0] if isinstance(told, list) else told)
     opened = (change.action, change.entitlement)
     if not isinstance(told, list):
         return opened, change
@@ -255,9 +255,7 @@ def _begun_from(told: Any) -> tuple[Opened, Begun]:
 
 
 def _unpack(body: bytes) -> Admission:
-    found = body_from_dict("admitted", json.loads(zlib.decompress(body)))
-    assert isinstance(found, Admission)  # noqa: S101  (the kind says so)
-    return found
+    return ADMISSION.read(json.loads(zlib.decompress(body)))
 
 
 class Writer:
@@ -270,7 +268,7 @@ class Writer:
     def write(self, delta: Delta) -> None:
         """Put what changed in place of what was."""
         self._change("admitted", delta.admissions, self._packed)
-        self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(body_to_dict(a)[1]).encode(), 1),))
+        self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(ADMISSION.write(a)).encode(), 1),))
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
         self._change("revoked", delta.revoked, lambda _: ())
         self._holdings(delta.holdings)
