@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from daypass.core.drift import Inspection, OtherAccess, drift
+from daypass.core.drift import Inspection, OtherAccess, Unproved, drift
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
 from daypass.edges.targets.embedded import EmbeddedTarget
-from daypass.pipeline.admit import Unproved
 from daypass.pipeline.targets import inspect
 from daypass.views.drift import MOST, drift_markdown, drift_text, inspections_data
 from fakes.target import FakeTarget

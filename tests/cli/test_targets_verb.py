@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from daypass.core.drift import TargetState
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.embedded import EmbeddedTarget
-from daypass.pipeline.targets import Look
 from daypass.ports import Health
 from daypass.views.targets import targets_json, targets_text
 from driver import Access
@@ -84,11 +84,11 @@ def test_a_name_that_nobody_knows_is_refused(access: Access) -> None:
 
 def test_each_state_has_its_words() -> None:
     looks = [
-        Look("a", "x", ("here",), ("one", "two"), skew=timedelta(seconds=7), ours=0, unmanaged=0),
-        Look("b", "x", ("here",), error="it may not be read"),
-        Look("c", "x", ("here",), skew=timedelta(milliseconds=-400)),
-        Look("d", "", error="gone", hint="look\nfor it"),
-        Look("e", "x", ("here",), skew=timedelta(seconds=-61)),
+        TargetState("a", "x", ("here",), ("one", "two"), skew=timedelta(seconds=7), ours=0, unmanaged=0),
+        TargetState("b", "x", ("here",), error="it may not be read"),
+        TargetState("c", "x", ("here",), skew=timedelta(milliseconds=-400)),
+        TargetState("d", "", error="gone", hint="look\nfor it"),
+        TargetState("e", "x", ("here",), skew=timedelta(seconds=-61)),
     ]
     assert targets_text(looks) == (
         "a (x): reachable, 2 concerns\n  here\n  its clock is 7s ahead of ours\n  0 ours, 0 unmanaged\n"

@@ -10,10 +10,11 @@ import pytest
 
 from daypass.cli.site import Site
 from daypass.core.errors import ExitCode
+from daypass.core.request import Gated
 from daypass.core.window import parse_instant
 from daypass.pipeline import policies, proposal
 from daypass.pipeline.expire import close_stale
-from daypass.pipeline.gate import Gated, look
+from daypass.pipeline.gate import look
 from driver import Access
 
 AT = "2026-11-20T10:00:00Z"

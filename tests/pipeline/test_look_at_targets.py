@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
+from daypass.core.drift import TargetState
 from daypass.core.errors import EdgeError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
-from daypass.pipeline.targets import Look, look_at
+from daypass.pipeline.targets import look_at
 from daypass.ports import Abilities, Health
 from fakes.target import FakeTarget
 
@@ -61,7 +62,7 @@ def told(said: Health, *has: Entitlement) -> Told:
     return made
 
 
-def look(target: FakeTarget | EdgeError, known: Standing | None = None) -> Look:
+def look(target: FakeTarget | EdgeError, known: Standing | None = None) -> TargetState:
     (found,) = look_at({"one": target}, {"one": "fake"}, known or Standing(), clock=Clock())
     return found
 
@@ -70,11 +71,11 @@ def test_what_is_ours_and_what_is_not_is_counted() -> None:
     target = told(Health(("here",)), held("alice"), held("bob"), held("carol"), held("dave"))
     found = look(target, standing(held("alice"), held("gone"), begun=held("dave")))
     # dave's is what a run that died may have given: neither ours yet nor somebody else's.
-    assert found == Look("one", "fake", ("here",), ours=1, unmanaged=2)
+    assert found == TargetState("one", "fake", ("here",), ours=1, unmanaged=2)
 
 
 def test_a_target_that_nobody_reaches_is_an_error_with_its_hint() -> None:
-    assert look(EdgeError("no route", hint="is the cable in?")) == Look(
+    assert look(EdgeError("no route", hint="is the cable in?")) == TargetState(
         "one", "fake", error="no route", hint="is the cable in?"
     )
     target = told(Health())
@@ -101,7 +102,7 @@ def test_one_that_answers_and_cannot_be_read_keeps_its_facts() -> None:
 def test_where_nobody_can_look_nothing_is_counted() -> None:
     target = told(Health(("here",)), held("alice"))
     target.abilities = Abilities(native_expiry=True, complete_observation=False, readable=False)
-    assert look(target, standing(held("alice"))) == Look("one", "fake", ("here",))
+    assert look(target, standing(held("alice"))) == TargetState("one", "fake", ("here",))
 
 
 def test_a_clock_is_only_as_far_away_as_is_certain() -> None:

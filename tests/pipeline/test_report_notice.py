@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from daypass.pipeline.report import MOST_ANNOTATIONS, MOST_ASKED, Report, notice_of
+from daypass.core.request import MOST_ASKED, Report
+from daypass.pipeline.report import MOST_ANNOTATIONS, notice_of
 from daypass.views.findings import printable
 from driver import Access
 from report_world import GRANT, T, propose, told

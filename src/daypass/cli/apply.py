@@ -255,7 +255,7 @@ def tell_refused(site: Any, found: Any) -> None:
     """Keep one issue about what stands on main and gives nothing. That it cannot be written stops nothing."""
     from daypass.views.refused import refused_markdown
 
-    text = refused_markdown(found.refusals, [(u.grant, u.message) for u in found.unproved], found.plan.blocked)
+    text = refused_markdown(found.refusals, found.unproved, found.plan.blocked)
     try:
         board = site.hub.board(site.policy.catalogue.directory)
         number = board.issue("refused", title="Grants that give no access", text=text)

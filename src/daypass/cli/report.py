@@ -13,8 +13,7 @@ from daypass.cli.options import PullNumber, at_option
 
 if TYPE_CHECKING:
     from daypass.cli.site import Site
-    from daypass.pipeline.gate import Gated
-    from daypass.pipeline.report import Report
+    from daypass.core.request import Gated, Report
     from daypass.ports import Notice
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"

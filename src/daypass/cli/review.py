@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daypass.cli.site import Site
-    from daypass.pipeline.gate import Gated
+    from daypass.core.request import Gated
 
 _AGAIN = 2
 """How often a request is judged anew when main moves while it is merged."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
 
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
@@ -21,18 +23,12 @@ class OtherAccess(NamedTuple):
     what: str
 
 
-class Unproved(Protocol):
-    """A grant of main that could not be proved yet, and why."""
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """A grant that could not be proved now, for a reason that may pass (the forge could not be read)."""
 
-    @property
-    def grant(self) -> GrantId:
-        """Which."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """Why not."""
-        ...
+    grant: GrantId
+    message: str
 
 
 class Inspection(NamedTuple):
@@ -41,6 +37,30 @@ class Inspection(NamedTuple):
     looked: tuple[str, ...]
     unseen: tuple[str, ...]
     others: tuple[OtherAccess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """How one target was found.
+
+    ``error`` is why it could not be reached or read ("" when it was), ``hint`` what to do about that. ``skew`` is how far
+    its clock is ahead of ours (negative: behind), as far as the time that the answer took lets one tell; None where it
+    says no time. ``ours`` counts the entitlements that the ledger says we gave and that are there, ``unmanaged`` the
+    others; both are None where nobody can look. ``awaited`` counts invitations that nobody has accepted, and ``unknown``
+    says of what was given why nobody can tell whether it is there.
+    """
+
+    name: str
+    kind: str
+    facts: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
+    error: str = ""
+    hint: str = ""
+    skew: timedelta | None = None
+    ours: int | None = None
+    unmanaged: int | None = None
+    awaited: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 def drift(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from daypass.core.approval import Merge, Pull
+from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.paths import check_path
 from daypass.core.files.reading import read_grant
@@ -22,11 +23,12 @@ from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Bo
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
+from daypass.core.request import ItemVerdict, Proposal
 from daypass.core.window import Window, format_instant
-from daypass.pipeline.evidence import Evidence, Verdict, ended_by, gather, weigh
+from daypass.pipeline.evidence import Evidence, ended_by, gather, weigh
 from daypass.pipeline.mains import Mains
 from daypass.pipeline.policies import FOLDER as POLICIES
-from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal
+from daypass.pipeline.proposal import Asked, PolicyAt, read_proposal
 from daypass.ports import Change, Entry, ForgeReader, History, Landing
 
 _MANY_FOLDERS = 20
@@ -35,14 +37,6 @@ _MANY_FOLDERS = 20
 _NOT_YET = "it could not be proved yet"
 UNPROVED = "unproved"
 """The code of a refusal that later runs try again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unproved:
-    """A grant that could not be proved now, for a reason that may pass (the forge could not be read)."""
-
-    grant: GrantId
-    message: str
 
 
 @dataclass(slots=True)
@@ -142,7 +136,7 @@ class _Case:
     merge: Merge
     reviewed: Mapping[str, Oid]
     proposal: Proposal
-    verdicts: Mapping[GrantId, Verdict]
+    verdicts: Mapping[GrantId, ItemVerdict]
     evidence: Evidence | None
 
 
@@ -341,7 +335,7 @@ class _Prover:
         proposal = read_proposal(
             self._history, self._policy_at, base=merge.base, head=merge.head, asked=asked, at=merge.at
         )
-        verdicts: tuple[Verdict, ...] = ()
+        verdicts: tuple[ItemVerdict, ...] = ()
         evidence = None
         if proposal.items:  # what is too much to be judged has none, and its findings refuse it
             evidence = gather(
@@ -380,7 +374,7 @@ class _Prover:
             lack="",
         )
 
-    def _admission(self, landing: Landing, case: _Case, verdict: Verdict) -> Admission:
+    def _admission(self, landing: Landing, case: _Case, verdict: ItemVerdict) -> Admission:
         grant, decision, pull, merge = verdict.item.grant, verdict.item.decision, case.pull, case.merge
         evidence = case.evidence
         assert evidence is not None  # noqa: S101  (there is a verdict)
@@ -459,7 +453,7 @@ def _kept(code: str, place: Place | None = None) -> str:
     return f"refused as {code}" + (f" at line {place.line}, column {place.column}" if place and place.line else "")
 
 
-def _why_not(verdict: Verdict) -> tuple[str, str, str]:
+def _why_not(verdict: ItemVerdict) -> tuple[str, str, str]:
     """Return code, message, and what a receipt keeps of it."""
     if verdict.problems:
         first = verdict.problems[0]
@@ -471,11 +465,11 @@ def _why_not(verdict: Verdict) -> tuple[str, str, str]:
     return "evidence-missing", missing_text(verdict), "approvals are missing"
 
 
-def missing_text(verdict: Verdict) -> str:
+def missing_text(verdict: ItemVerdict) -> str:
     """Say in one line what a verdict still waits for."""
     if verdict.judgement is None:
         return "nobody approved it and no rule lets it pass without a person"
     return "; ".join(verdict.judgement.missing()) or "approvals are missing"
 
 
-__all__ = ["UNPROVED", "Admitted", "PolicyAt", "Unproved", "admit", "missing_text"]
+__all__ = ["UNPROVED", "Admitted", "PolicyAt", "admit", "missing_text"]

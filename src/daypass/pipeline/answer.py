@@ -8,27 +8,23 @@ its requester is who wrote the words, and it passes the same gate.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from daypass.core.approval import Account
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
 from daypass.core.files.form import LABEL, QUESTIONS, Answers, looks_like_form, read_form
 from daypass.core.files.text import quoted
 from daypass.core.files.writing import grant_text
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import Grant, GrantId
-from daypass.core.ledger.parts import AdmittedGrant
+from daypass.core.grant import Grant
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Claim
-from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
+from daypass.core.request import Reply
 from daypass.core.window import Span
 from daypass.pipeline import propose
 from daypass.pipeline.duplicates import has_ended
-from daypass.pipeline.gate import Gated
 from daypass.pipeline.proposal import PolicyAt
 from daypass.ports import Desk, Forge, History
 
@@ -63,36 +59,6 @@ class Office:
     def policy(self) -> Policy:
         """Main's policy: no word of an issue changes what it is judged by."""
         return self.policy_at(self.history.resolve(self.main))
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What there is to say on issue or pull request ``number``, kept in one comment a ``topic``.
-
-    ``kind``: ``silent`` (nothing is said there; ``why`` is for the log), ``opened`` (pull request ``pull``), ``there``
-    (it was opened before), ``link`` (they open it themselves), ``denied``, ``refused``, ``help`` or ``status``.
-    ``what`` is what they asked for: ``request``, ``extend``, ``end`` or "". ``live`` are the proved grants that status
-    is told of, ``claims`` what they give by main's policies, ``lost`` those that are not, with why.
-    ``twins`` are other open requests for the very same.
-    """
-
-    number: int
-    topic: str
-    kind: str
-    by: Account
-    why: str = ""
-    hint: str = ""
-    what: str = ""
-    pull: int = 0
-    grant: Grant | None = None
-    grants: tuple[GrantId, ...] = ()
-    decision: Decision | None = None
-    findings: tuple[Finding, ...] = ()
-    gated: Gated | None = None
-    live: tuple[AdmittedGrant, ...] = ()
-    lost: tuple[tuple[GrantId, str], ...] = ()
-    twins: tuple[int, ...] = ()
-    claims: Mapping[GrantId, Claim] = field(default_factory=dict)
 
 
 def read_event(raw: bytes) -> Event | str:

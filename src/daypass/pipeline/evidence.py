@@ -29,9 +29,10 @@ from daypass.core.policy.decision import Decision, Request, Requirement, approve
 from daypass.core.policy.ending import REVOCATION, Ending, may_end, may_revoke, owners
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import OWNERS
+from daypass.core.request import Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.mains import Mains, PastMains
-from daypass.pipeline.proposal import Item, PolicyAt, Proposal, meaning_of
+from daypass.pipeline.proposal import PolicyAt, meaning_of
 from daypass.ports import Commit, ForgeReader, History
 
 _NOT_TOLD = "nobody can tell what main's policies were when it was"
@@ -53,27 +54,6 @@ class Evidence:
     commits: tuple[Commit, ...]
     then: Mapping[str, Mains]
     acts: tuple[tuple[Act, Mains], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether one item may be merged. ``judgement`` is None where no person is needed; ``problems`` forbid it."""
-
-    item: Item
-    judgement: Judgement | None
-    problems: tuple[Finding, ...] = ()
-
-    @property
-    def met(self) -> bool:
-        """Whether nothing is missing."""
-        if self.problems:
-            return False
-        decision = self.item.decision
-        if decision is None:
-            return self.item.kind in ("narrow", "remove") and (self.judgement is None or self.judgement.met)
-        if decision.denials:
-            return False
-        return self.judgement.met if self.judgement is not None else decision.automatic
 
 
 def gather(
@@ -105,7 +85,7 @@ def gather(
     return Evidence(pull, reviews, history.commits(root, head), then, done)
 
 
-def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verdict, ...]:
+def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[ItemVerdict, ...]:
     """Judge each item of a proposal by the reviews given up to ``at`` on its very head.
 
     While it is open a no counts as soon as it is there: a run may have begun before, or its clock be behind the forge's.
@@ -116,11 +96,11 @@ def weigh(proposal: Proposal, evidence: Evidence, *, at: datetime) -> tuple[Verd
     return tuple(_weigh_item(item, proposal, evidence, at) for item in proposal.items)
 
 
-def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime) -> Verdict:
+def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime) -> ItemVerdict:
     alone = item.ending is None or ends_alone(proposal.ends_by, item.ending, evidence, at)
     if item.decision is None or item.grant is None:
         judgement = None if alone or item.ending is None else _owner_judges(item.ending, proposal, evidence, at)
-        return Verdict(item, judgement, _stranger_problems(evidence.pull))
+        return ItemVerdict(item, judgement, _stranger_problems(evidence.pull))
     problems = (
         *_requester_problems(item, evidence.pull),
         *_pusher_problems(item, proposal, evidence.pull, at),
@@ -129,7 +109,7 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
     if not alone and OWNERS not in {requirement.source for requirement in item.decision.requirements}:
         problems += (_replaces(item),)
     if item.decision.automatic and not item.decision.requirements:
-        return Verdict(item, None, problems)
+        return ItemVerdict(item, None, problems)
     asked = Request(item.grant, evidence.pull.opened_by.handle, evidence.pull.asked_at, item.kind)
     judgement = _judge(
         needs(proposal.policy, item.grant, item.decision, at),
@@ -139,7 +119,7 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
         at,
         lambda then, review: _then(then, proposal.policy, asked, review.at),
     )
-    return Verdict(item, judgement, problems)
+    return ItemVerdict(item, judgement, problems)
 
 
 def _judge(
@@ -211,7 +191,9 @@ def is_revocation(pull: Pull) -> bool:
     return pull.branch.startswith(REVOCATION)
 
 
-def ended_by(body: Retirement, proposal: Proposal, pull: Pull, verdict: Verdict | None, *, at: datetime) -> Retirement:
+def ended_by(
+    body: Retirement, proposal: Proposal, pull: Pull, verdict: ItemVerdict | None, *, at: datetime
+) -> Retirement:
     """Return a retirement with who removed the grant, and why nobody was entitled to where that is so.
 
     Nothing is said of it where the policies did not read then: they say who may.

@@ -3,66 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from daypass.core.approval import Account, Merge, Pull, Review
-from daypass.core.errors import ExitCode, NoMergeError, worst
+from daypass.core.approval import Account, Pull, Review
+from daypass.core.errors import NoMergeError
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import FOLDER, SUFFIX, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import Standing
+from daypass.core.request import NO_GRANTS, Gated, Proposal
 from daypass.core.window import format_instant
-from daypass.pipeline.evidence import Verdict, gather, weigh
-from daypass.pipeline.proposal import Asked, PolicyAt, Proposal, read_proposal
+from daypass.pipeline.evidence import gather, weigh
+from daypass.pipeline.proposal import Asked, PolicyAt, read_proposal
 from daypass.pipeline.titles import plain_name, stale_reason, title_of
 from daypass.ports import Forge, ForgeReader, History
-
-_NO_GRANTS = "no-grants"
-
-
-@dataclass(frozen=True, slots=True)
-class Gated:
-    """What the gate says of one pull request.
-
-    ``closed`` is the reason it was closed, "" while it is open or merged; ``refused`` is why the forge did not let it be
-    merged though everything is there, "" where it did or was not asked.
-    """
-
-    pull: Pull
-    proposal: Proposal
-    verdicts: tuple[Verdict, ...]
-    merge: Merge | None = None
-    closed: str = ""
-    refused: str = ""
-
-    @property
-    def met(self) -> bool:
-        """Whether it may be merged: something is proposed, nothing is wrong, and every part has what it needs."""
-        clean = not any(finding.is_error for finding in self.proposal.findings)
-        return clean and self.judged and not self.pull.draft
-
-    @property
-    def judged(self) -> bool:
-        """Whether each part has what it needs, whatever else keeps the request from being merged."""
-        return bool(self.verdicts) and all(verdict.met for verdict in self.verdicts)
-
-    @property
-    def no_request(self) -> bool:
-        """Whether it asks for no access at all, but changes policies or code: others merge those."""
-        return any(finding.code == _NO_GRANTS for finding in self.proposal.findings)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """0 when merged or mergeable; the worst of invalid, denied and approvals missing otherwise; 1 where refused."""
-        if self.refused:
-            return ExitCode.FAILED
-        if self.met or self.merge is not None:
-            return ExitCode.OK
-        codes = [self.proposal.exit_code]
-        if any(verdict.problems for verdict in self.verdicts):
-            codes.append(ExitCode.INVALID)
-        return worst(codes) if worst(codes) is not ExitCode.OK else ExitCode.MISSING
 
 
 def look(
@@ -218,7 +173,7 @@ def _grants_only(proposal: Proposal) -> Proposal:
         return proposal
     what = ", ".join(proposal.others[:3]) or "nothing"
     finding = Finding(
-        _NO_GRANTS,
+        NO_GRANTS,
         Place(proposal.others[0] if proposal.others else ""),
         f"the request changes {what}, and no grant",
         "the gate merges grants only; changes of policy are merged by the people who own policies/",

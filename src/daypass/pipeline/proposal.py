@@ -11,82 +11,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from daypass.core.errors import ExitCode, InvalidError, worst
+from daypass.core.errors import InvalidError
 from daypass.core.files.directives import directive_findings
 from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, grant_path, narrows
 from daypass.core.ledger.receipt import Admission
-from daypass.core.policy.decision import Decision, Request, decide, ends
+from daypass.core.policy.decision import Request, decide, ends
 from daypass.core.policy.ending import Ending
 from daypass.core.policy.policies import Policy
+from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.duplicates import Ended, has_ended, proposed_duplicates
 from daypass.pipeline.policies import last_read
 from daypass.ports import Change, History
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One grant that a pull request touches.
-
-    ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``grant`` is the proposed one, None when it is removed;
-    ``old`` is the base's, None when new. ``decision`` is None for what no rule decides: narrowing and removing.
-    ``ending`` is the access that it takes away from somebody, None where it takes none that is still to run. ``settled``:
-    main has done the same since the request left it.
-    """
-
-    id: GrantId
-    kind: str
-    blob: Oid
-    grant: Grant | None
-    old: Grant | None
-    decision: Decision | None
-    ending: Ending | None = None
-    settled: bool = False
-
-    @property
-    def needs_judging(self) -> bool:
-        """Whether policy and people have a say."""
-        return self.decision is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A pull request's head against its base. ``others`` are the changed paths that are no grants.
-
-    ``read`` are the last policies of main that read, where the base's do not: they say who may end access.
-    """
-
-    base: Oid
-    head: Oid
-    items: tuple[Item, ...]
-    others: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    policy: Policy
-    read: Policy | None = None
-
-    @property
-    def ends_by(self) -> Policy:
-        """The policies that say who may take access away."""
-        return self.read or self.policy
-
-    @property
-    def denied(self) -> bool:
-        """Whether policy denies any of it."""
-        return any(item.decision is not None and item.decision.denials for item in self.items)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The worst of what was found."""
-        codes = []
-        if any(finding.is_error for finding in self.findings):
-            codes.append(ExitCode.INVALID)
-        if self.denied:
-            codes.append(ExitCode.DENIED)
-        return worst(codes)
-
 
 MOST_CHANGES = 10_000
 """Paths that a request may change; most of them can only be removals."""

@@ -18,9 +18,10 @@ from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.parts import AdmittedGrant
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.ending import Ending, may_end
+from daypass.core.request import Reply
 from daypass.core.window import parse_duration
 from daypass.pipeline import propose
-from daypass.pipeline.answer import COMMENT_BRANCH, ISSUE_BRANCH, Office, Reply, open_for, opened_before
+from daypass.pipeline.answer import COMMENT_BRANCH, ISSUE_BRANCH, Office, open_for, opened_before
 from daypass.pipeline.gate import look
 from daypass.pipeline.survey import claims_on
 from daypass.ports import Remark

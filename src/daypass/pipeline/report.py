@@ -6,26 +6,19 @@ Nothing is decided here: it is read off what the gate found. How it is worded is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from daypass.core.approval import Judgement
 from daypass.core.files.document import Document, read_on
 from daypass.core.finding import Finding, Place, Severity, ordered
 from daypass.core.grant import FOLDER, GrantId, Oid, canonical, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
-from daypass.core.window import Span, Window
-from daypass.pipeline.evidence import Verdict
-from daypass.pipeline.gate import Gated
-from daypass.pipeline.proposal import Item
+from daypass.core.request import Effect, Gated, Item, ItemVerdict, Report
 from daypass.ports import Annotation, History, Notice
 
 MOST_ANNOTATIONS = 150
 """A check run takes 50 a request, so that no pull request, whatever is in it, costs more than three."""
-
-MOST_ASKED = 15
-"""A forge takes no more reviewers on one pull request."""
 
 _WORST = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 _LEVEL = {Severity.ERROR: "failure", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -48,66 +41,6 @@ _FIELD = {
     "window-past": "window",
 }
 """The field of the grant that a denial speaks of; the others speak of the grant as a whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What the merge would add or remove at a target.
-
-    ``span`` is when access would exist, None where it ends; ``before`` is the window that the grant has now; ``others``
-    are further live grants that give the same entitlement, so that a removal takes nothing away yet.
-    """
-
-    grant: GrantId
-    action: Action
-    entitlement: Entitlement
-    span: Span | None
-    before: Window | None = None
-    others: tuple[GrantId, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One pull request as it is to be shown. ``findings`` come worst first, denials among them, each at its line."""
-
-    found: Gated
-    findings: tuple[Finding, ...]
-    effects: tuple[Effect, ...]
-
-    @property
-    def state(self) -> str:
-        """How it stands: ``approved`` (or merged), ``invalid``, ``refused``, or ``waiting`` for approvals."""
-        found = self.found
-        if found.merge is not None:
-            return "approved"
-        if found.closed or found.pull.state != "open":
-            return "refused"
-        if found.met:
-            return "approved"
-        if any(f.is_error for f in found.proposal.findings) or any(verdict.problems for verdict in found.verdicts):
-            return "invalid"
-        blocked = any(judgement.blocks for judgement in self.judgements)
-        return "refused" if found.proposal.denied or blocked else "waiting"
-
-    @property
-    def judgements(self) -> tuple[Judgement, ...]:
-        """What was judged of the reviews, for each grant that needs people."""
-        return tuple(v.judgement for v in self.found.verdicts if v.judgement is not None)
-
-    @property
-    def ask(self) -> tuple[str, ...]:
-        """Whom to ask for review: those who could give what is missing, each requirement's people in turn.
-
-        Nobody is asked while no approval could help.
-        """
-        if self.state != "waiting" or self.found.pull.draft:
-            return ()
-        mine = {self.found.pull.opened_by.handle}
-        queues = [list(s.could) for j in self.judgements for s in j.statuses if s.missing]
-        found: dict[str, None] = {}
-        for place in range(max((len(queue) for queue in queues), default=0)):
-            found |= dict.fromkeys(queue[place] for queue in queues if place < len(queue))
-        return tuple(handle for handle in found if handle not in mine)[:MOST_ASKED]
 
 
 def report_of(history: History, standing: Standing, found: Gated, *, at: datetime) -> Report:
@@ -181,7 +114,7 @@ def _placed(history: History, found: Gated) -> tuple[Finding, ...]:
     return tuple(finding for severity in _WORST for finding in placed if finding.severity is severity)
 
 
-def _said(verdict: Verdict) -> Iterable[Finding]:
+def _said(verdict: ItemVerdict) -> Iterable[Finding]:
     yield from verdict.problems
     grant, decision = verdict.item.grant, verdict.item.decision
     if grant is None or decision is None:
@@ -204,7 +137,7 @@ def _at_line(finding: Finding, documents: Mapping[str, Document]) -> Finding:
     return replace(finding, place=document.place(finding.place.path))
 
 
-def _effects(verdict: Verdict, found: Gated, standing: Standing, at: datetime) -> Iterable[Effect]:
+def _effects(verdict: ItemVerdict, found: Gated, standing: Standing, at: datetime) -> Iterable[Effect]:
     item = verdict.item
     admission = standing.admission(item.id)
     if item.settled:

@@ -13,6 +13,7 @@ from functools import partial
 from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.claims import ClaimMaker
 from daypass.core.clocks import Doubt, catch_up, doubt, skew
+from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.reading import read_grant
 from daypass.core.grant import FOLDER, IMPORT, Grant, GrantId, Oid, digest, grant_id, grant_path
@@ -33,7 +34,7 @@ from daypass.core.plan import (
 )
 from daypass.core.policy.policies import Policy
 from daypass.core.retry import failed_before, rest
-from daypass.pipeline.admit import Admitted, PolicyAt, Unproved, admit
+from daypass.pipeline.admit import Admitted, PolicyAt, admit
 from daypass.pipeline.denied import Deny, deny_nothing
 from daypass.pipeline.policies import last_read
 from daypass.pipeline.readings import PATIENCE, Aside, observe

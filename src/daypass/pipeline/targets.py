@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.clocks import apart, skew
-from daypass.core.drift import Inspection
+from daypass.core.drift import Inspection, TargetState
 from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement, Holding
@@ -19,30 +18,6 @@ TOLERANCE = timedelta(seconds=5)
 """How far a target's clock may be from ours: what it ends by itself ends that much earlier or later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How one target was found.
-
-    ``error`` is why it could not be reached or read ("" when it was), ``hint`` what to do about that. ``skew`` is how far
-    its clock is ahead of ours (negative: behind), as far as the time that the answer took lets one tell; None where it
-    says no time. ``ours`` counts the entitlements that the ledger says we gave and that are there, ``unmanaged`` the
-    others; both are None where nobody can look. ``awaited`` counts invitations that nobody has accepted, and ``unknown``
-    says of what was given why nobody can tell whether it is there.
-    """
-
-    name: str
-    kind: str
-    facts: tuple[str, ...] = ()
-    concerns: tuple[str, ...] = ()
-    error: str = ""
-    hint: str = ""
-    skew: timedelta | None = None
-    ours: int | None = None
-    unmanaged: int | None = None
-    awaited: int = 0
-    unknown: tuple[str, ...] = ()
-
-
 def look_at(
     targets: Mapping[str, TargetReader | EdgeError],
     kinds: Mapping[str, str],
@@ -50,7 +25,7 @@ def look_at(
     *,
     clock: Callable[[], datetime],
     only: Collection[str] = (),
-) -> tuple[Look, ...]:
+) -> tuple[TargetState, ...]:
     """Look at targets side by side, in the order of their names; one that fails or is slow stops only itself.
 
     ``kinds`` maps a target's name to its kind. A target that holds access of ours and that nobody names any more is told
@@ -62,11 +37,11 @@ def look_at(
     lost = {entitlement.target for entitlement in ours.keys() | begun} - set(targets)
     every = {**targets, **{name: _unnamed(name) for name in lost}}
 
-    def look(item: tuple[str, TargetReader | EdgeError]) -> Look:
+    def look(item: tuple[str, TargetReader | EdgeError]) -> TargetState:
         name, target = item
         kind = kinds.get(name, "")
         if isinstance(target, EdgeError):
-            return Look(name, kind, error=target.message, hint=target.hint)
+            return TargetState(name, kind, error=target.message, hint=target.hint)
         return _look(name, kind, target, ours, begun, clock)
 
     ordered = [(name, every[name]) for name in sorted(every) if not only or name in only]
@@ -88,21 +63,21 @@ def _look(
     ours: Mapping[Entitlement, Holding],
     begun: frozenset[Entitlement],
     clock: Callable[[], datetime],
-) -> Look:
+) -> TargetState:
     before = clock()
     try:
         health = target.health()
     except EdgeError as error:
-        return Look(name, kind, error=error.message, hint=error.hint)
+        return TargetState(name, kind, error=error.message, hint=error.hint)
     off = None if health.clock is None else skew(before, health.clock, clock())
     concerns = [*health.concerns, *_apart(off)]
     if not target.abilities.readable:
-        return Look(name, kind, health.facts, tuple(concerns), skew=off)
+        return TargetState(name, kind, health.facts, tuple(concerns), skew=off)
     try:
         seen = seen_at(target, numbers_of({e: held for e, held in ours.items() if e.target == name}))
     except EdgeError as error:
-        return Look(name, kind, health.facts, tuple(concerns), error.message, error.hint, off)
-    return Look(
+        return TargetState(name, kind, health.facts, tuple(concerns), error.message, error.hint, off)
+    return TargetState(
         name,
         kind,
         health.facts,

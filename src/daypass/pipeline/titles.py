@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from daypass.core.grant import GrantId
+from daypass.core.request import Item
 from daypass.core.window import format_duration
-from daypass.pipeline.proposal import Item
 
 if TYPE_CHECKING:
-    from daypass.pipeline.gate import Gated
+    from daypass.core.request import Gated
 
 _VERBS = {"new": "grant", "widen": "widen", "replace": "replace", "narrow": "narrow", "remove": "remove"} | {
     "settled": "leave as main has it"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from daypass.core.audit.access import Sources
 from daypass.core.window import format_instant
@@ -22,6 +22,7 @@ NONE = "-"
 SHORT = 12
 """How much of an id people see."""
 _FORMULA = ("=", "+", "-", "@")
+_Row = TypeVar("_Row")
 
 
 def as_json(sources: Sources, content: Mapping[str, Any]) -> str:
@@ -80,7 +81,7 @@ def header(title: str, sources: Sources) -> list[str]:
     return [*lines, ""]
 
 
-def table(head: tuple[str, ...], items: Iterable[Any], cells: Callable[[Any], tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], items: Iterable[_Row], cells: Callable[[_Row], tuple[str, ...]]) -> list[str]:
     """Align items below a head; nothing where there is none."""
     rows = [cells(item) for item in items]
     if not rows:

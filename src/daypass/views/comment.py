@@ -12,14 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from daypass.core.approval import Account, Ignored, Judgement, Status
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant
 from daypass.core.plan import Action
+from daypass.core.policy.decision import Decision, Requirement
 from daypass.core.policy.ending import REVOCATION
+from daypass.core.request import Effect, Gated, ItemVerdict, Report
 from daypass.core.window import Span, Window, format_duration, format_instant
 from daypass.views.decision import taking_words
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
@@ -62,7 +63,7 @@ class _Part:
     joint: str = "\n"
 
 
-def title_text(report: Any) -> str:
+def title_text(report: Report) -> str:
     """Say in a line how a pull request stands. No word of people is in it."""
     found = report.found
     if found.merge is not None:
@@ -90,7 +91,7 @@ def _missing(judgements: Iterable[Judgement]) -> int:
     return sum(most.values())
 
 
-def comment_text(report: Any, *, limit: int = COMMENT_LIMIT, pointer: str = "") -> str:
+def comment_text(report: Report, *, limit: int = COMMENT_LIMIT, pointer: str = "") -> str:
     """Write the whole story of a pull request in at most ``limit`` bytes. ``pointer`` says where more of it is."""
     pointer = pointer or "the summary of the run that wrote this has all"
     footer = _footer(report)
@@ -121,7 +122,7 @@ def _fit(part: _Part, room: int, pointer: str) -> str:
     return f"{part.heading}\n\n{part.joint.join(taken)}".strip() + more
 
 
-def _parts(report: Any) -> Iterator[_Part]:
+def _parts(report: Report) -> Iterator[_Part]:
     blocks = tuple(dict.fromkeys(line for judgement in report.judgements for line in judgement.blocks))
     if blocks:
         yield _Part(
@@ -143,11 +144,11 @@ def _parts(report: Any) -> Iterator[_Part]:
         yield _Part(heading, units, "grants", "\n\n")
 
 
-def _section_title(verdict: Any) -> str:
+def _section_title(verdict: ItemVerdict) -> str:
     return f"{html_code(verdict.item.id)}: {_KIND[verdict.item.kind]}"
 
 
-def _lead(report: Any) -> str:
+def _lead(report: Report) -> str:
     """Say what was asked, by whom, and what comes next."""
     found = report.found
     catalogue = found.proposal.policy.catalogue
@@ -157,7 +158,7 @@ def _lead(report: Any) -> str:
     return f"{asked} {_next(report)}"
 
 
-def _next(report: Any) -> str:
+def _next(report: Report) -> str:
     found = report.found
     if found.merge is not None:
         return (
@@ -179,7 +180,7 @@ def _next(report: Any) -> str:
     }[report.state]
 
 
-def _waiting(found: Any) -> str:
+def _waiting(found: Gated) -> str:
     head = code(found.pull.head[:12])
     if found.judged:
         return (
@@ -202,7 +203,7 @@ def _sentence(text: str) -> str:
     return prose(text) if text.endswith((".", "!", "?")) else f"{prose(text)}."
 
 
-def _section(report: Any, verdict: Any) -> str:
+def _section(report: Report, verdict: ItemVerdict) -> str:
     catalogue = report.found.proposal.policy.catalogue
     item, judgement = verdict.item, verdict.judgement
     parts = [_grant_table(catalogue, item.grant)] if item.grant is not None else []
@@ -260,7 +261,7 @@ def _instants(window: Window) -> str:
     return f"{code(format_instant(window.start))} until {code(format_instant(window.end))}"
 
 
-def _approvals(catalogue: Catalogue, judgement: Judgement, decision: Any) -> list[str]:
+def _approvals(catalogue: Catalogue, judgement: Judgement, decision: Decision | None) -> list[str]:
     asked = decision.requirements if decision is not None else ()
     rules = {requirement.source: requirement for requirement in asked}
     rows = [_approval_row(catalogue, status, rules.get(status.source)) for status in judgement.statuses]
@@ -269,7 +270,7 @@ def _approvals(catalogue: Catalogue, judgement: Judgement, decision: Any) -> lis
     return [*parts, "\n".join(ignored)] if ignored else parts
 
 
-def _approval_row(catalogue: Catalogue, status: Status, requirement: Any) -> tuple[str, ...]:
+def _approval_row(catalogue: Catalogue, status: Status, requirement: Requirement | None) -> tuple[str, ...]:
     who = _people(catalogue, status.could)
     if status.joining and status.joining_at is not None:
         later = _people(catalogue, status.joining)
@@ -304,7 +305,7 @@ def _advice(ignored: Ignored) -> str:
     return ""
 
 
-def effect_line(effect: Any) -> str:
+def effect_line(effect: Effect) -> str:
     """Say in a line what is added or removed at a target."""
     entitlement = effect.entitlement
     text = f"{_SIGN[effect.action]} {entitlement.principal}  {entitlement.privilege}"
@@ -323,7 +324,7 @@ def effect_line(effect: Any) -> str:
     return text
 
 
-def _footer(report: Any) -> str:
+def _footer(report: Report) -> str:
     found = report.found
     digests = [f"grant {code(item.grant.digest)}" for item in found.proposal.items if item.grant is not None]
     shown = digests if len(digests) <= _OPEN else []
@@ -351,7 +352,7 @@ def _list(parts: Iterable[str]) -> str:
     return ", ".join(parts) or "none"
 
 
-def _errors(report: Any) -> int:
+def _errors(report: Report) -> int:
     return sum(1 for finding in report.findings if finding.is_error)
 
 

@@ -8,6 +8,7 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
 from daypass.core.policy.decision import Decision, approvers
 from daypass.core.policy.policies import Policy
+from daypass.core.request import Item
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import joined
 
@@ -29,7 +30,7 @@ def people(
     return (", ".join(names[:_NAMED]) + more) or "nobody"
 
 
-def taking_words(item: Any) -> str:
+def taking_words(item: Item) -> str:
     """Say what an item that only narrows or removes a grant takes away: nothing, where that is so."""
     if item.settled:
         return "changes nothing: main is so already"

@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from daypass.core.catalogue import Catalogue
@@ -21,14 +20,12 @@ from daypass.core.files.writing import grant_text
 from daypass.core.grant import Grant, grant_path
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.policy.policies import Policy
+from daypass.core.request import Reply
 from daypass.core.window import format_duration
 from daypass.views.decision import needs_text
 from daypass.views.findings import findings_text
 from daypass.views.gate import status_text
 from daypass.views.markdown import code, fence, prose
-
-if TYPE_CHECKING:
-    from daypass.pipeline.answer import Reply
 
 MOST_CHOICES = 100
 """A list with more choices than this is answered by typing: nobody documents how many a list may have."""

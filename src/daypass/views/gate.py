@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from daypass.core.grant import GrantId
+from daypass.core.ledger.parts import AdmittedGrant
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Claim, Denied, Entitlement, Holding
+from daypass.core.policy.decision import Decision
 from daypass.core.policy.ending import REVOCATION
+from daypass.core.request import Gated, ItemVerdict
 from daypass.core.window import format_duration, format_instant
 from daypass.views.decision import taking_words
 from daypass.views.findings import as_document, finding_text, joined
@@ -19,7 +22,7 @@ from daypass.views.plan import denied_json, denied_line
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 
 
-def gated_text(found: Any) -> str:
+def gated_text(found: Gated) -> str:
     """Write one pull request: what it would do, what counts, what is missing."""
     pull = found.pull
     head = f"#{pull.number} {pull.title}  ({pull.state}, by {pull.opened_by.handle or pull.opened_by.name})"
@@ -48,7 +51,7 @@ def gated_text(found: Any) -> str:
 _UNSIGNED = " (not signed: nothing but the record says who it was)"
 
 
-def _verdict_lines(verdict: Any) -> list[str]:
+def _verdict_lines(verdict: ItemVerdict) -> list[str]:
     item = verdict.item
     lines = [f"{_KINDS[item.kind]} {item.id}"]
     for problem in verdict.problems:
@@ -59,7 +62,7 @@ def _verdict_lines(verdict: Any) -> list[str]:
         lines.append(f"  takes away access of {item.ending.subject} that this file gives now")
     lines += [f"  {line}" for line in _decision_lines(item.decision)]
     if verdict.judgement is None:
-        if item.decision.automatic and not item.decision.denials:
+        if item.decision is not None and item.decision.automatic and not item.decision.denials:
             lines.append(f"  passes automatically ({', '.join(item.decision.rules)})")
         return lines
     lines += [f"  rejected by {r.by.handle}: {r.reason}" for r in verdict.judgement.rejections if r.reason]
@@ -78,7 +81,7 @@ def _verdict_lines(verdict: Any) -> list[str]:
     return lines
 
 
-def _decision_lines(decision: Any) -> list[str]:
+def _decision_lines(decision: Decision | None) -> list[str]:
     if decision is None:
         return ["takes away access that who asks may not end alone (limits.end)"]
     lines = []
@@ -88,7 +91,7 @@ def _decision_lines(decision: Any) -> list[str]:
     return lines
 
 
-def gated_data(found: Any) -> dict[str, Any]:
+def gated_data(found: Gated) -> dict[str, Any]:
     """Return one pull request's state as plain data."""
     pull = found.pull
     return {
@@ -121,14 +124,14 @@ def gated_data(found: Any) -> dict[str, Any]:
     }
 
 
-def gated_json(results: Iterable[Any]) -> str:
+def gated_json(results: Iterable[Gated]) -> str:
     """Write the gate's results as JSON, version 1."""
     return as_document({"version": 1, "pulls": [gated_data(found) for found in results]})
 
 
 def status_text(
-    waiting: Sequence[Any],
-    live: Sequence[Any],
+    waiting: Sequence[Gated],
+    live: Sequence[AdmittedGrant],
     holdings: Mapping[Entitlement, Holding],
     at: datetime,
     landed: Mapping[GrantId, str] | None = None,
@@ -181,13 +184,13 @@ def status_text(
     return joined(lines)
 
 
-def _end(grant: Any, claims: Mapping[GrantId, Claim]) -> datetime:
+def _end(grant: AdmittedGrant, claims: Mapping[GrantId, Claim]) -> datetime:
     """Return when a grant ends, whatever ends it."""
     claim = claims.get(grant.grant)
-    return claim.window.end if claim is not None else cast("datetime", grant.window.end)
+    return claim.window.end if claim is not None else grant.window.end
 
 
-def _state(grant: Any, claim: Claim | None, at: datetime, *, held: bool, note: str, gone: bool) -> str:
+def _state(grant: AdmittedGrant, claim: Claim | None, at: datetime, *, held: bool, note: str, gone: bool) -> str:
     """Say how a grant stands whose time is not over: what it gives, or why not, and what will."""
     end = claim.window.end if claim is not None else grant.window.end
     bound = f"; ended early: {claim.bound}" if claim is not None and claim.bound else ""
@@ -204,7 +207,7 @@ def _state(grant: Any, claim: Claim | None, at: datetime, *, held: bool, note: s
     return f"{left}{bound}" if held else f"{left}, not provisioned yet: `daypass apply`{bound}"
 
 
-def _late(live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: datetime) -> list[Holding]:
+def _late(live: Sequence[AdmittedGrant], holdings: Mapping[Entitlement, Holding], at: datetime) -> list[Holding]:
     """Return what is held although its time is over, or although no grant that gave it is live any more; longest first."""
     giving = {grant.grant for grant in live}
     over = [
@@ -216,8 +219,8 @@ def _late(live: Sequence[Any], holdings: Mapping[Entitlement, Holding], at: date
 
 
 def status_json(
-    waiting: Sequence[Any],
-    live: Sequence[Any],
+    waiting: Sequence[Gated],
+    live: Sequence[AdmittedGrant],
     holdings: Mapping[Entitlement, Holding],
     at: datetime,
     landed: Mapping[GrantId, str] | None = None,

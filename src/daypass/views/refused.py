@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from daypass.core.drift import Unproved
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Claim
 from daypass.views.markdown import code, prose, table
@@ -12,15 +13,15 @@ MOST = 100
 """How many are told one by one; the rest is counted."""
 
 
-def refused_markdown(refusals: Sequence[Refusal], unproved: Sequence[tuple[str, str]], blocked: Sequence[Claim]) -> str:
+def refused_markdown(refusals: Sequence[Refusal], unproved: Sequence[Unproved], blocked: Sequence[Claim]) -> str:
     """Write what was refused, with what was seen; "" where nothing was, so that the issue can be closed.
 
-    ``unproved`` are (grant, why) of those that later runs try again.
+    ``unproved`` are those that later runs try again.
     """
     if not refusals and not unproved and not blocked:
         return ""
     rows = [(code(r.grant), code(r.code), prose(r.message), code(r.landing), code(r.blob)) for r in refusals]
-    rows += [(code(grant), code("unproved"), prose(why), code(""), code("")) for grant, why in unproved]
+    rows += [(code(u.grant), code("unproved"), prose(u.message), code(""), code("")) for u in unproved]
     rows += [(code(c.grant), code("blocked"), prose(c.blocked.value), code(""), code("")) for c in blocked if c.blocked]
     lines = [
         "These grants stand on main and give no access, each for what was seen of it.",

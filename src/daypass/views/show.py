@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
-from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant, GrantId
+from daypass.core.request import ItemVerdict, Report
 from daypass.core.window import format_duration, format_instant
 from daypass.views.comment import effect_line
 from daypass.views.findings import joined
@@ -26,7 +26,7 @@ Texts = Mapping[GrantId, tuple[str, str]]
 """What stood in a grant's file before, and what the request makes of it; "" where there is none."""
 
 
-def show_text(report: Any, texts: Texts) -> str:
+def show_text(report: Report, texts: Texts) -> str:
     """Write a request whole."""
     pull, verdicts = report.found.pull, report.found.verdicts
     catalogue = report.found.proposal.policy.catalogue
@@ -45,7 +45,7 @@ def show_text(report: Any, texts: Texts) -> str:
     return joined([*lines, ""]) + gated_text(report.found)
 
 
-def _item_lines(report: Any, verdict: Any, texts: tuple[str, str]) -> Iterator[str]:
+def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) -> Iterator[str]:
     item = verdict.item
     grant = item.grant or item.old
     yield f"{item.kind}  {item.id}"
@@ -64,7 +64,7 @@ def _item_lines(report: Any, verdict: Any, texts: tuple[str, str]) -> Iterator[s
         yield f"    … and {len(diff) - _LINES - 2} more lines: git diff main...{report.found.pull.head[:12]}"
 
 
-def _rows(report: Any, grant: Grant) -> Iterator[tuple[str, str]]:
+def _rows(report: Report, grant: Grant) -> Iterator[tuple[str, str]]:
     catalogue = report.found.proposal.policy.catalogue
     resource = catalogue.resources.get(grant.resource)
     role = resource.roles.get(grant.role) if resource is not None else None

@@ -4,79 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
+from daypass.core.drift import TargetState
 from daypass.core.window import format_duration
 from daypass.views.findings import as_document, joined
 
 
-class Look(Protocol):
-    """What is told of one target; see the pipeline's own."""
-
-    @property
-    def name(self) -> str:
-        """As the settings name it."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """The registry's name of what it is, "" where no settings name it."""
-        ...
-
-    @property
-    def facts(self) -> tuple[str, ...]:
-        """What is so."""
-        ...
-
-    @property
-    def concerns(self) -> tuple[str, ...]:
-        """What is not well."""
-        ...
-
-    @property
-    def error(self) -> str:
-        """Why it could not be reached or read, "" when it was."""
-        ...
-
-    @property
-    def hint(self) -> str:
-        """What to do about that."""
-        ...
-
-    @property
-    def skew(self) -> timedelta | None:
-        """How far its clock is ahead of ours; None where it says no time."""
-        ...
-
-    @property
-    def ours(self) -> int | None:
-        """How many entitlements of ours are there; None where nobody can look."""
-        ...
-
-    @property
-    def unmanaged(self) -> int | None:
-        """How many of somebody else's are there; None where nobody can look."""
-        ...
-
-    @property
-    def awaited(self) -> int:
-        """How many invitations nobody has accepted."""
-        ...
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Of what was given and nobody can tell whether it is there, why."""
-        ...
-
-
-def targets_text(looks: Sequence[Look]) -> str:
+def targets_text(looks: Sequence[TargetState]) -> str:
     """Write how targets were found, for people on a terminal."""
     if not looks:
         return "The settings name no target.\n"
     return joined(line for look in looks for line in _lines(look))
 
 
-def _lines(look: Look) -> Iterable[str]:
+def _lines(look: TargetState) -> Iterable[str]:
     yield f"{look.name}{f' ({look.kind})' if look.kind else ''}: {_state(look)}"
     yield from (f"  {fact}" for fact in look.facts)
     if look.skew is not None and abs(look.skew) < timedelta(seconds=1):  # many clocks are told to the second
@@ -96,7 +38,7 @@ def _lines(look: Look) -> Iterable[str]:
         yield from [f"    hint: {look.hint}"] if look.hint else []
 
 
-def _state(look: Look) -> str:
+def _state(look: TargetState) -> str:
     if look.error:
         return "cannot be read" if look.facts else "not reachable"
     if not look.concerns:
@@ -104,12 +46,12 @@ def _state(look: Look) -> str:
     return f"reachable, {len(look.concerns)} concern{'s' if len(look.concerns) > 1 else ''}"
 
 
-def targets_json(looks: Sequence[Look]) -> str:
+def targets_json(looks: Sequence[TargetState]) -> str:
     """Write how targets were found, as JSON (version 1)."""
     return as_document({"version": 1, "targets": [_data(look) for look in looks]})
 
 
-def _data(look: Look) -> dict[str, Any]:
+def _data(look: TargetState) -> dict[str, Any]:
     return {
         "name": look.name,
         "kind": look.kind,

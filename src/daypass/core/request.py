@@ -1,0 +1,237 @@
+"""A request as it is judged and shown: what it proposes, what people said to it, and how it stands.
+
+Nothing is decided or read here: the pipeline fills these in, and every view tells them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daypass.core.approval import Account, Judgement, Merge, Pull
+from daypass.core.errors import ExitCode, worst
+from daypass.core.finding import Finding
+from daypass.core.grant import Grant, GrantId, Oid
+from daypass.core.ledger.parts import AdmittedGrant
+from daypass.core.plan import Action, Claim, Entitlement
+from daypass.core.policy.decision import Decision
+from daypass.core.policy.ending import Ending
+from daypass.core.policy.policies import Policy
+from daypass.core.window import Span, Window
+
+NO_GRANTS = "no-grants"
+"""The code of the finding that a request asks for no access."""
+
+MOST_ASKED = 15
+"""A forge takes no more reviewers on one pull request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One grant that a pull request touches.
+
+    ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``grant`` is the proposed one, None when it is removed;
+    ``old`` is the base's, None when new. ``decision`` is None for what no rule decides: narrowing and removing.
+    ``ending`` is the access that it takes away from somebody, None where it takes none that is still to run. ``settled``:
+    main has done the same since the request left it.
+    """
+
+    id: GrantId
+    kind: str
+    blob: Oid
+    grant: Grant | None
+    old: Grant | None
+    decision: Decision | None
+    ending: Ending | None = None
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A pull request's head against its base. ``others`` are the changed paths that are no grants.
+
+    ``read`` are the last policies of main that read, where the base's do not: they say who may end access.
+    """
+
+    base: Oid
+    head: Oid
+    items: tuple[Item, ...]
+    others: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    policy: Policy
+    read: Policy | None = None
+
+    @property
+    def ends_by(self) -> Policy:
+        """The policies that say who may take access away."""
+        return self.read or self.policy
+
+    @property
+    def denied(self) -> bool:
+        """Whether policy denies any of it."""
+        return any(item.decision is not None and item.decision.denials for item in self.items)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The worst of what was found."""
+        codes = []
+        if any(finding.is_error for finding in self.findings):
+            codes.append(ExitCode.INVALID)
+        if self.denied:
+            codes.append(ExitCode.DENIED)
+        return worst(codes)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemVerdict:
+    """Whether one item may be merged. ``judgement`` is None where no person is needed; ``problems`` forbid it."""
+
+    item: Item
+    judgement: Judgement | None
+    problems: tuple[Finding, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        """Whether nothing is missing."""
+        if self.problems:
+            return False
+        decision = self.item.decision
+        if decision is None:
+            return self.item.kind in ("narrow", "remove") and (self.judgement is None or self.judgement.met)
+        if decision.denials:
+            return False
+        return self.judgement.met if self.judgement is not None else decision.automatic
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """What the gate says of one pull request.
+
+    ``closed`` is the reason it was closed, "" while it is open or merged; ``refused`` is why the forge did not let it be
+    merged though everything is there, "" where it did or was not asked.
+    """
+
+    pull: Pull
+    proposal: Proposal
+    verdicts: tuple[ItemVerdict, ...]
+    merge: Merge | None = None
+    closed: str = ""
+    refused: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether it may be merged: something is proposed, nothing is wrong, and every part has what it needs."""
+        clean = not any(finding.is_error for finding in self.proposal.findings)
+        return clean and self.judged and not self.pull.draft
+
+    @property
+    def judged(self) -> bool:
+        """Whether each part has what it needs, whatever else keeps the request from being merged."""
+        return bool(self.verdicts) and all(verdict.met for verdict in self.verdicts)
+
+    @property
+    def no_request(self) -> bool:
+        """Whether it asks for no access at all, but changes policies or code: others merge those."""
+        return any(finding.code == NO_GRANTS for finding in self.proposal.findings)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when merged or mergeable; the worst of invalid, denied and approvals missing otherwise; 1 where refused."""
+        if self.refused:
+            return ExitCode.FAILED
+        if self.met or self.merge is not None:
+            return ExitCode.OK
+        codes = [self.proposal.exit_code]
+        if any(verdict.problems for verdict in self.verdicts):
+            codes.append(ExitCode.INVALID)
+        return worst(codes) if worst(codes) is not ExitCode.OK else ExitCode.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the merge would add or remove at a target.
+
+    ``span`` is when access would exist, None where it ends; ``before`` is the window that the grant has now; ``others``
+    are further live grants that give the same entitlement, so that a removal takes nothing away yet.
+    """
+
+    grant: GrantId
+    action: Action
+    entitlement: Entitlement
+    span: Span | None
+    before: Window | None = None
+    others: tuple[GrantId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One pull request as it is to be shown. ``findings`` come worst first, denials among them, each at its line."""
+
+    found: Gated
+    findings: tuple[Finding, ...]
+    effects: tuple[Effect, ...]
+
+    @property
+    def state(self) -> str:
+        """How it stands: ``approved`` (or merged), ``invalid``, ``refused``, or ``waiting`` for approvals."""
+        found = self.found
+        if found.merge is not None:
+            return "approved"
+        if found.closed or found.pull.state != "open":
+            return "refused"
+        if found.met:
+            return "approved"
+        if any(f.is_error for f in found.proposal.findings) or any(verdict.problems for verdict in found.verdicts):
+            return "invalid"
+        blocked = any(judgement.blocks for judgement in self.judgements)
+        return "refused" if found.proposal.denied or blocked else "waiting"
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """What was judged of the reviews, for each grant that needs people."""
+        return tuple(v.judgement for v in self.found.verdicts if v.judgement is not None)
+
+    @property
+    def ask(self) -> tuple[str, ...]:
+        """Whom to ask for review: those who could give what is missing, each requirement's people in turn.
+
+        Nobody is asked while no approval could help.
+        """
+        if self.state != "waiting" or self.found.pull.draft:
+            return ()
+        mine = {self.found.pull.opened_by.handle}
+        queues = [list(s.could) for j in self.judgements for s in j.statuses if s.missing]
+        found: dict[str, None] = {}
+        for place in range(max((len(queue) for queue in queues), default=0)):
+            found |= dict.fromkeys(queue[place] for queue in queues if place < len(queue))
+        return tuple(handle for handle in found if handle not in mine)[:MOST_ASKED]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What there is to say on issue or pull request ``number``, kept in one comment a ``topic``.
+
+    ``kind``: ``silent`` (nothing is said there; ``why`` is for the log), ``opened`` (pull request ``pull``), ``there``
+    (it was opened before), ``link`` (they open it themselves), ``denied``, ``refused``, ``help`` or ``status``.
+    ``what`` is what they asked for: ``request``, ``extend``, ``end`` or "". ``live`` are the proved grants that status
+    is told of, ``claims`` what they give by main's policies, ``lost`` those that are not, with why.
+    ``twins`` are other open requests for the very same.
+    """
+
+    number: int
+    topic: str
+    kind: str
+    by: Account
+    why: str = ""
+    hint: str = ""
+    what: str = ""
+    pull: int = 0
+    grant: Grant | None = None
+    grants: tuple[GrantId, ...] = ()
+    decision: Decision | None = None
+    findings: tuple[Finding, ...] = ()
+    gated: Gated | None = None
+    live: tuple[AdmittedGrant, ...] = ()
+    lost: tuple[tuple[GrantId, str], ...] = ()
+    twins: tuple[int, ...] = ()
+    claims: Mapping[GrantId, Claim] = field(default_factory=dict)
