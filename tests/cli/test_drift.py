@@ -18,7 +18,7 @@ from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
 from daypass.edges.targets.embedded import EmbeddedTarget
 from daypass.pipeline.targets import inspect
-from daypass.views.drift import MOST, drift_markdown, drift_text, inspections_data
+from daypass.views.targets import MOST_DRIFTED, drift_markdown, drift_text, inspections_data
 from fakes.target import FakeTarget
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def test_each_difference_has_its_code_and_place() -> None:
 
 
 def test_an_issue_stays_short_however_much_has_drifted() -> None:
-    many = tuple(MALLORY._replace(principal=f"user{n}") for n in range(MOST + 5))
+    many = tuple(MALLORY._replace(principal=f"user{n}") for n in range(MOST_DRIFTED + 5))
     text = drift_markdown(drift(_plan(unmanaged=many)), T0)
     assert "- and 5 more; `daypass drift` lists them all" in text
     assert len(text) < 60_000

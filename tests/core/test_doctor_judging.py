@@ -30,7 +30,7 @@ from daypass.core.doctor.facts import (
 )
 from daypass.core.doctor.repository import WORKFLOWS
 from daypass.core.owners import LARGEST
-from daypass.views.codeowners import codeowners_text
+from daypass.views.settings import codeowners_text
 
 OURS = Actor("Integration", 7, "pull_request")
 LEDGER_OURS = Actor("Integration", 7, "always")

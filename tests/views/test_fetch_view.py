@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from daypass.views.fetch import certificate_text, sealed_text
+from daypass.views.plan import certificate_text, sealed_text
 
 UNTIL = datetime(2026, 11, 21, 17, tzinfo=UTC)
 

@@ -253,7 +253,7 @@ def run_apply(
 
 def tell_refused(site: Any, found: Any) -> None:
     """Keep one issue about what stands on main and gives nothing. That it cannot be written stops nothing."""
-    from daypass.views.refused import refused_markdown
+    from daypass.views.targets import refused_markdown
 
     text = refused_markdown(found.refusals, found.unproved, found.plan.blocked)
     try:

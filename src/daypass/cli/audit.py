@@ -138,7 +138,7 @@ def serial(obj: dict[str, Any], number: int, at: datetime | None) -> int:
     from daypass.cli.site import Site
     from daypass.pipeline.audit import refresh
     from daypass.pipeline.fetch import find_serial
-    from daypass.views.fetch import serial_text
+    from daypass.views.plan import serial_text
 
     archive = archive_of(Site(obj["folder"], obj["acting"]))
     refresh(archive, at=at or now())

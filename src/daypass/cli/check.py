@@ -442,7 +442,7 @@ def policy_test(obj: dict[str, Any], revision: str, output: str) -> int:
     """Run the cases of policies/tests/ and show where the decision differs from what a case expects."""
     from daypass.cli.site import Site
     from daypass.core.policy.policytest import run_tests
-    from daypass.views.policytest import tests_json, tests_text
+    from daypass.views.decision import tests_json, tests_text
 
     site = Site(obj["folder"], obj["acting"])
     found = site.policy_at(site.history.resolve(revision)) if revision else site.worktree_policy()

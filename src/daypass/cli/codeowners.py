@@ -56,7 +56,7 @@ def codeowners(obj: dict[str, Any], checking: bool, paths: tuple[str, ...], outp
 def _who(top: Path, asked: tuple[str, ...], output: str) -> int:
     from daypass.core.owners import LARGEST, PLACES, Answer, asked_path, read_codeowners
     from daypass.edges.git.worktree import worktree_files
-    from daypass.views.codeowners import owners_json, owners_text
+    from daypass.views.settings import owners_json, owners_text
 
     paths = [asked_path(path) for path in asked]
     found = {path: (mode, raw) for place in PLACES for path, mode, raw in worktree_files(top, place, limit=LARGEST)}
@@ -71,7 +71,7 @@ def _who(top: Path, asked: tuple[str, ...], output: str) -> int:
 
 def _write(site: Site, checking: bool) -> int:
     from daypass.core.owners import CODEOWNERS_FILE
-    from daypass.views.codeowners import codeowners_text
+    from daypass.views.settings import codeowners_text
 
     policy = site.worktree_policy()
     if policy.holes:  # a group or resource that is not read would leave its files to somebody else

@@ -25,8 +25,7 @@ def doctor(obj: dict[str, Any], mending: bool, yes: bool, output: str) -> int:
     from daypass.cli.written import SETTINGS, Noting
     from daypass.edges.forge.settings import GitHubSettings
     from daypass.pipeline.doctor import examine, mend
-    from daypass.views.codeowners import codeowners_text
-    from daypass.views.doctor import doctor_json, doctor_text, remedy_text
+    from daypass.views.settings import codeowners_text, doctor_json, doctor_text, remedy_text
 
     if yes and not mending:
         raise UsageError("--yes goes with --fix")

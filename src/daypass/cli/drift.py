@@ -30,7 +30,7 @@ def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) ->
     from daypass.core.drift import drift as find
     from daypass.pipeline.targets import inspect
     from daypass.views import findings as views
-    from daypass.views.drift import drift_markdown, drift_text, inspections_data
+    from daypass.views.targets import drift_markdown, drift_text, inspections_data
 
     site = live_site(obj["folder"], obj["acting"])
     if issue:

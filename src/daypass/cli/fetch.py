@@ -66,7 +66,7 @@ def fetch(obj: dict[str, Any], grant: str, output: Path | None, key: Path | None
 
 def _hand_certificate(found: Handed, output: Path | None, key: Path | None) -> None:
     from daypass.edges.targets.ssh.certificate import fingerprint, read
-    from daypass.views.fetch import certificate_text
+    from daypass.views.plan import certificate_text
 
     certificates = {line: read(line) for line in found.text.splitlines()}
     if key is not None:
@@ -109,7 +109,7 @@ def _same_access(text: str, one: Certificate) -> bool:
 
 
 def _hand_sealed(found: Handed, output: Path | None) -> None:
-    from daypass.views.fetch import sealed_text
+    from daypass.views.plan import sealed_text
 
     if output is None:
         click.echo(found.text.rstrip("\n"))

@@ -138,7 +138,7 @@ class Founding:
     def _codeowners(self) -> str:
         from daypass.core.policy.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
-        from daypass.views.codeowners import codeowners_text
+        from daypass.views.settings import codeowners_text
 
         path = self.top / ".github" / "CODEOWNERS"
         if path.exists() or path.is_symlink():

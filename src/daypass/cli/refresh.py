@@ -23,8 +23,8 @@ def refresh(obj: dict[str, Any], at: datetime | None) -> int:
     from daypass.cli.site import live_site
     from daypass.core.files.form import FORM_FILE
     from daypass.pipeline.refresh import refresh as bring
-    from daypass.views.codeowners import codeowners_text
     from daypass.views.form import form_text
+    from daypass.views.settings import codeowners_text
 
     site = live_site(obj["folder"], obj["acting"])
     if not site.elsewhere:  # the local forge merges grants alone, so nobody could ever merge it

@@ -76,7 +76,7 @@ def _refuse_idle(site: Site, number: int, state: str, at: datetime) -> None:
 def _shown(site: Site, number: int, at: datetime) -> str:
     from daypass.pipeline import gate as pipeline
     from daypass.pipeline.report import report_of, texts_of
-    from daypass.views.show import show_text
+    from daypass.views.gate import show_text
 
     found = pipeline.show(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
     return show_text(report_of(site.history, site.standing, found, at=at), texts_of(site.history, found))

@@ -8,7 +8,8 @@ from typing import Any
 from daypass.core.audit.differences import Difference, Verified
 from daypass.core.audit.stats import BOUNDS, Spread, Stats, StatsAnswer
 from daypass.core.window import format_duration
-from daypass.views.answers import NONE, as_csv, as_json, header, joined, table
+from daypass.views.audit import NONE, as_csv, as_json, header, table
+from daypass.views.findings import joined
 
 Answer = Verified | StatsAnswer
 

@@ -1,4 +1,4 @@
-"""A decision in words: what policy asks for, who can give it, and what made each rule speak."""
+"""A decision in words: what policy asks for, who can give it, what made each rule speak, and what policy tests found."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
 from daypass.core.policy.decision import Decision, approvers
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.policytest import Results
 from daypass.core.request import Item
 from daypass.core.window import format_duration, format_instant
-from daypass.views.findings import joined
+from daypass.views.findings import as_document, joined
 
 _NAMED = 8
 """How many people of a group are named one by one."""
@@ -115,3 +116,40 @@ def decision_data(policy: Policy, grant: Grant, decision: Decision) -> dict[str,
         "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),
         "until": format_instant(grant.span.window.end) if grant.span.window is not None else None,
     }
+
+
+def tests_text(results: Results) -> str:
+    """Write each case, and where the decision differs from what it expects."""
+    lines = []
+    for outcome in results.outcomes:
+        lines.append(f"{'ok  ' if outcome.passed else 'FAIL'}  {outcome.name}")
+        if outcome.passed:
+            continue
+        lines.append(f"      at {outcome.place}")
+        lines += [f"      - expected {word}" for word in outcome.missing]
+        lines += [f"      + got      {word}" for word in outcome.surplus]
+        lines += [f"        {denial.message}" for denial in outcome.decision.denials]
+    failed = sum(1 for outcome in results.outcomes if not outcome.passed)
+    lines += [f"note: no case makes rule {rule} apply" for rule in results.untried]
+    lines.append(f"{len(results.outcomes) - failed} passed, {failed} failed")
+    return joined(lines)
+
+
+def tests_json(results: Results) -> str:
+    """Write the results as JSON, version 1."""
+    data = {
+        "version": 1,
+        "passed": results.passed,
+        "untried": list(results.untried),
+        "cases": [
+            {
+                "name": outcome.name,
+                "place": str(outcome.place),
+                "passed": outcome.passed,
+                "expected": list(outcome.expected),
+                "got": list(outcome.got),
+            }
+            for outcome in results.outcomes
+        ],
+    }
+    return as_document(data)

@@ -1,14 +1,21 @@
-"""How the targets were found, for people and for programs."""
+"""How targets are: what was seen there, where they are not as main says, what gives nothing, and what an import found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from daypass.core.drift import TargetState
-from daypass.core.window import format_duration
-from daypass.views.findings import as_document, joined
+from daypass.core.drift import Inspection, TargetState, Unproved
+from daypass.core.finding import Finding
+from daypass.core.grant import Grant
+from daypass.core.ledger.receipt import Refusal
+from daypass.core.plan import Claim, Entitlement, Plan
+from daypass.core.window import format_duration, format_instant
+from daypass.views.findings import as_document, findings_text, joined
+from daypass.views.markdown import code, prose, table
+from daypass.views.plan import live_words
 
 
 def targets_text(looks: Sequence[TargetState]) -> str:
@@ -66,3 +73,130 @@ def _data(look: TargetState) -> dict[str, Any]:
         "error": look.error,
         "hint": look.hint,
     }
+
+
+_NOTHING: Mapping[str, Inspection | str] = MappingProxyType({})
+
+MOST_DRIFTED = 200
+"""How many are told one by one in an issue; the rest is counted."""
+
+
+def drift_text(found: Sequence[Finding], plan: Plan, inspections: Mapping[str, Inspection | str] = _NOTHING) -> str:
+    """Write drift for people on a terminal: what differs, then what was looked at, and what nobody can see."""
+    seen = joined(line for line in _seen(inspections))
+    if not found:
+        return f"No drift: {live_words(plan)}, and nothing else was found where daypass looks.\n" + seen
+    return findings_text(found) + f"{len(found)} differences.\n" + seen
+
+
+def _seen(inspections: Mapping[str, Inspection | str]) -> Iterator[str]:
+    for name, one in sorted(inspections.items()):
+        if not isinstance(one, str):
+            yield f"{name}"
+            yield from (f"  looked at: {what}" for what in one.looked)
+            yield from (f"  not seen:  {what}" for what in one.unseen)
+
+
+def inspections_data(inspections: Mapping[str, Inspection | str]) -> dict[str, Any]:
+    """Return what was looked at, by target, as plain data."""
+    return {
+        name: {"error": one} if isinstance(one, str) else {"looked": list(one.looked), "unseen": list(one.unseen)}
+        for name, one in sorted(inspections.items())
+    }
+
+
+def drift_markdown(
+    found: Sequence[Finding], at: datetime, inspections: Mapping[str, Inspection | str] = _NOTHING
+) -> str:
+    """Write drift as Markdown: what differs and what to do, in the order of the findings, then what was looked at."""
+    seen = "".join(f"- {prose(line)}\n" for line in _seen(inspections))
+    if not found:
+        return f"No drift at {format_instant(at)}.\n" + (f"\n{seen}" if seen else "")
+    lines = [f"The targets are not as main says. Seen at {format_instant(at)}.", ""]
+    for finding in found[:MOST_DRIFTED]:
+        lines.append(f"- {code(finding.code)} {prose(finding.message)}")
+        if finding.hint:
+            lines.append(f"  → {prose(finding.hint)}")
+    if len(found) > MOST_DRIFTED:
+        lines.append(f"- and {len(found) - MOST_DRIFTED} more; `daypass drift` lists them all")
+    return "\n".join(lines) + "\n" + (f"\nWhat was looked at:\n\n{seen}" if seen else "")
+
+
+MOST_REFUSED = 100
+"""How many are told one by one; the rest is counted."""
+
+
+def refused_markdown(refusals: Sequence[Refusal], unproved: Sequence[Unproved], blocked: Sequence[Claim]) -> str:
+    """Write what was refused, with what was seen; "" where nothing was, so that the issue can be closed.
+
+    ``unproved`` are those that later runs try again.
+    """
+    if not refusals and not unproved and not blocked:
+        return ""
+    rows = [(code(r.grant), code(r.code), prose(r.message), code(r.landing), code(r.blob)) for r in refusals]
+    rows += [(code(u.grant), code("unproved"), prose(u.message), code(""), code("")) for u in unproved]
+    rows += [(code(c.grant), code("blocked"), prose(c.blocked.value), code(""), code("")) for c in blocked if c.blocked]
+    lines = [
+        "These grants stand on main and give no access, each for what was seen of it.",
+        "",
+        table(("grant", "code", "what was seen", "commit", "file"), rows[:MOST_REFUSED]),
+    ]
+    lines += [f"and {len(rows) - MOST_REFUSED} more; `daypass plan` lists them all"] if len(rows) > MOST_REFUSED else []
+    lines += [
+        "",
+        "What may help: remove the file and ask again with a pull request of its own, which its owners approve.",
+        "If nobody of you put it there, find out who did: look at the commit, and at who pushed it.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+Row = tuple[Entitlement, Grant, str, bool, bool]
+"""What is taken: the access, its grant, what the end comes from, whether an earlier end is ruled out, whether it stays."""
+
+_UNDATED = "whether it had an end of its own before is not known to the target"
+_BESIDE = "what is there stays beside the grant's: take it away at the target once this is applied"
+
+
+def import_text(taken: Iterable[Row], left: Iterable[tuple[Entitlement, str]], granted: int) -> str:
+    """Write what becomes a grant and what does not, with the reasons."""
+    lines = []
+    for entitlement, grant, why, dated, beside in taken:
+        lines.append(f"  taken  {entitlement.principal}  {grant.subject} {grant.role}, {_end(grant, why)}")
+        lines.append(f"         {grant.path}")
+        lines += [f"         {note}" for note in _notes(dated=dated, beside=beside)]
+    for entitlement, why in left:
+        lines.append(f"  left   {entitlement.principal}  {entitlement.privilege}: {why}")
+    if granted:
+        lines.append(f"  {granted} are granted on main already; `daypass apply` takes them over")
+    return joined(lines)
+
+
+def import_body(resource: str, taken: Iterable[Row], left: Iterable[tuple[Entitlement, str]]) -> str:
+    """Write the pull request's text, in Markdown."""
+    lines = [
+        f"Access to {code(resource)} that is there already and that no grant gave, as one grant each.",
+        "",
+        "Delete the file of whatever should not be granted: that access then stays as it is, reported as unmanaged, until",
+        "somebody takes it away at the target. Shorten a window in its file. What is merged is ours from the next apply on,",
+        "and ends with its grant. Nothing is taken away by merging this.",
+        "",
+    ]
+    for entitlement, grant, why, dated, beside in taken:
+        notes = "".join(f"; {note}" for note in _notes(dated=dated, beside=beside))
+        lines.append(
+            f"- {code(grant.subject)} ({code(entitlement.principal)}) {code(grant.role)}, {_end(grant, why)}{notes}"
+        )
+    rest = [f"- {code(e.principal)} {code(e.privilege)}: {code(why)}" for e, why in left]
+    if rest:
+        lines += ["", "Left as it is:", "", *rest]
+    return "\n".join(lines) + "\n"
+
+
+def _end(grant: Grant, why: str) -> str:
+    window = grant.span.window
+    assert window is not None  # noqa: S101  (an import has a window of its own)
+    return f"until {format_instant(window.end)} ({why} then)"
+
+
+def _notes(*, dated: bool, beside: bool) -> list[str]:
+    return [*([] if dated else [_UNDATED]), *([_BESIDE] if beside else [])]
