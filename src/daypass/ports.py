@@ -498,30 +498,6 @@ class Envelope:
     raw: bytes
 
 
-class LedgerReader(Protocol):
-    """Reading the ledger branch. A missing branch raises LedgerError."""
-
-    def head(self) -> Oid:
-        """Return the branch's commit."""
-        ...
-
-    def envelopes(self, since: int = 0) -> Iterator[Envelope]:
-        """Stream envelopes with a sequence of ``since`` or more, in order, as stored and unverified."""
-        ...
-
-
-class LedgerWriter(Protocol):
-    """Appending to the ledger branch, forward only."""
-
-    def append(self, parent: Oid, envelopes: Sequence[Envelope], *, message: str, at: datetime) -> Oid:
-        """Put envelopes after ``parent``. Raises ConflictError when the branch has moved on meanwhile."""
-        ...
-
-
-class Ledger(LedgerReader, LedgerWriter, Protocol):
-    """Both halves."""
-
-
 class Signer(Protocol):
     """Signs a statement into the exact bytes of a DSSE envelope."""
 
@@ -529,14 +505,6 @@ class Signer(Protocol):
 
     def sign(self, statement: dict[str, Any]) -> bytes:
         """Return the envelope's JSON, canonical."""
-        ...
-
-
-class Verifier(Protocol):
-    """Opens DSSE envelopes signed with a known key."""
-
-    def open(self, raw: bytes) -> dict[str, Any]:
-        """Return the statement. Raises LedgerError, with the reason, for anything not signed by a known key."""
         ...
 
 
@@ -594,12 +562,4 @@ class SettingsWriter(Protocol):
 
     def send(self, step: Step) -> None:
         """Make one change. Raises EdgeError."""
-        ...
-
-
-class Notifier(Protocol):
-    """Progress and talk, for people."""
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        """Say how far long work has come."""
         ...

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from daypass.core.errors import EdgeError
-from daypass.core.grant import ABSENT
 from daypass.edges.git.repository import open_repository
-from daypass.edges.git.worktree import blob_id, changed_paths, worktree_files
-from daypass.ports import Change
+from daypass.edges.git.worktree import worktree_files
 
 
 def test_files_are_seen_as_git_would_take_them(scene):
@@ -33,7 +31,6 @@ def test_files_are_seen_as_git_would_take_them(scene):
     ]
     commit = scene.commit()
     assert [path for path, _, _ in found] == scene.run("ls-tree", "-r", "--name-only", commit).split()
-    assert changed_paths(scene.git, scene.folder, commit, ["grants"]) == ()
 
 
 def test_a_folder_that_is_a_link_is_not_entered(scene, tmp_path):
@@ -94,24 +91,6 @@ def test_a_folder_below_a_file_is_an_error(scene):
         list(worktree_files(scene.folder, "grants/db"))
 
 
-def test_what_differs_from_a_commit_is_told(scene):
-    for path in ("grants/db/a.yaml", "grants/db/b.yaml", "grants/db/c.yaml", "other"):
-        scene.write(path, path)
-    base = scene.commit()
-    scene.write("grants/db/a.yaml", "new")
-    (scene.folder / "grants/db/b.yaml").unlink()
-    (scene.folder / "grants/db/c.yaml").chmod(0o755)
-    scene.write("grants/db/d.yaml", "d")
-    scene.write("other", "not asked")
-    old = {name: scene.blob(f"grants/db/{name}.yaml".encode()) for name in "abc"}
-    assert changed_paths(scene.git, scene.folder, base, ["grants/"]) == (
-        Change("grants/db/a.yaml", "100644", old["a"], "100644", blob_id(b"new")),
-        Change("grants/db/b.yaml", "100644", old["b"], "000000", ABSENT),
-        Change("grants/db/c.yaml", "100644", old["c"], "100755", old["c"]),
-        Change("grants/db/d.yaml", "000000", ABSENT, "100644", blob_id(b"d")),
-    )
-
-
 def test_a_repository_is_found_from_any_folder_inside(scene):
     (scene.folder / "grants").mkdir()
     found = open_repository(scene.folder / "grants")
@@ -124,7 +103,6 @@ def test_a_work_tree_of_its_own_shares_the_repository(scene, tmp_path):
     scene.run("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
     side = open_repository(tmp_path / "side")
     assert side.common_dir == (scene.folder / ".git").resolve()
-    assert side.checked_out_branch() == "refs/heads/side"
     assert side.identity() == ("Alice", "alice@example.com")
 
 
@@ -176,18 +154,10 @@ def test_a_signing_key_counts_when_git_signs_with_ssh(scene, monkeypatch):
 
 def test_settings_that_git_cannot_read_are_an_error(scene):
     found = open_repository(scene.folder)
-    assert found.checked_out_branch() == "refs/heads/main"
+    assert found.signing_key() is None
     (scene.folder / ".git/config").write_text("[broken")
     with pytest.raises(EdgeError, match=r"^git config gpg.format failed with status 128$"):
         found.signing_key()
-
-
-def test_the_branch_checked_out_is_told(scene, make_scene):
-    assert open_repository(scene.folder).checked_out_branch() == "refs/heads/main"
-    scene.commit_file("a")
-    scene.run("checkout", "-q", "--detach")
-    assert open_repository(scene.folder).checked_out_branch() is None
-    assert open_repository(make_scene("bare", "--bare").folder).checked_out_branch() is None
 
 
 def test_opening_a_repository_imports_nothing_slow(scene):

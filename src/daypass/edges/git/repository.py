@@ -53,13 +53,6 @@ class Repository:
             return None
         return os.path.expanduser(self._setting("user.signingkey")) or None  # noqa: PTH111  ("key::…" is no path)
 
-    def checked_out_branch(self) -> str | None:
-        """Return the full name of the branch that is checked out; None in a bare repository or on a detached head."""
-        repo = self._repo
-        if repo.bare or repo.head.is_detached:
-            return None
-        return str(repo.head.reference.path)
-
     def _setting(self, key: str) -> str:
         """Return a setting as git itself reads it: all its files, includes and the environment; empty where unset."""
         status, found = self._ask("config", "--get", key)

@@ -225,7 +225,6 @@ class _Pack:
         if id_length not in HASHES:
             raise EdgeError(f"expected an object id of 40 or 64 digits, got one of {id_length}")
         self._id_length = id_length
-        self.digest_size = id_length // 2
         self._objects: dict[Oid, tuple[int, bytes]] = {}
 
     def add(self, kind: int, content: bytes) -> Oid:

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from daypass.core.errors import EdgeError
-from daypass.core.grant import ABSENT, Oid
-from daypass.edges.git.objects import leaves
-from daypass.edges.git.plumbing import Git
+from daypass.core.grant import Oid
 from daypass.edges.git.reader import object_id
-from daypass.ports import Change
 
 WorkFile = tuple[str, str, bytes]
 """Path, git's mode, contents (a link's target; nothing for a submodule)."""
@@ -46,24 +43,6 @@ def worktree_files(top: Path, folder: str, *, limit: int | None = LIMIT) -> Iter
     except OSError as error:
         raise EdgeError(f"{folder} cannot be read: {error.strerror}") from error
     yield from _walk(root, path, mode, limit)
-
-
-def changed_paths(git: Git, top: Path, base: Oid, folders: Sequence[str]) -> tuple[Change, ...]:
-    """Return how the work tree's files below some folders differ from a commit's, sorted by path.
-
-    Contents are compared by their ids, as they lie on the disk and whole. Raises EdgeError.
-    """
-    found: list[Change] = []
-    for folder in folders:
-        held = {path: (mode, Oid(oid)) for path, mode, oid in leaves(git, base, folder.strip("/"))}
-        for path, mode, content in worktree_files(top, folder, limit=None):
-            old_mode, old = held.pop(path, (_NONE, ABSENT))
-            # Which commit a submodule stands at is not in our files: it counts as unchanged, a new one as unknown.
-            new = old if mode == _SUBMODULE else blob_id(content, len(base))
-            if (mode, new) != (old_mode, old):
-                found.append(Change(path, old_mode, old, mode, new))
-        found += [Change(path, mode, oid, _NONE, ABSENT) for path, (mode, oid) in held.items()]
-    return tuple(sorted(found, key=lambda change: change.path))
 
 
 def _walk(root: bytes, path: bytes, mode: int, limit: int | None) -> Iterator[WorkFile]:

@@ -39,7 +39,7 @@ def receipt_path(sequence: int) -> str:
 
 
 class GitLedger:
-    """The ledger on a branch of a repository. Implements ports.Ledger.
+    """The ledger on a branch of a repository.
 
     With a ``remote`` the branch there is the ledger, and this clone's follows it: an append counts once it stands there.
     """
