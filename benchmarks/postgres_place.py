@@ -18,7 +18,7 @@ from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.ledger import receipt_path
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key, read_public_key
 from daypass.edges.targets.registry import check_privilege
-from daypass.pipeline.policies import load_policy
+from daypass.pipeline.judge.policies import load_policy
 
 ROLE = "orders_readonly"
 RESOURCE = "orders-db"

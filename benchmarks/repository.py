@@ -24,7 +24,7 @@ from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.signing import generate_key, read_public_key
 from daypass.edges.targets.registry import check_privilege
-from daypass.pipeline.policies import load_policy
+from daypass.pipeline.judge.policies import load_policy
 
 EVIL_EVERY = 20_011
 """One merge in so many slips in a grant that its pull request did not have (never where there are receipts)."""

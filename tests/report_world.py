@@ -6,8 +6,8 @@ from datetime import datetime
 
 from daypass.cli.site import Site
 from daypass.core.request import Report
-from daypass.pipeline.gate import look
-from daypass.pipeline.report import report_of
+from daypass.pipeline.judge.gate import look
+from daypass.pipeline.judge.report import report_of
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format

@@ -50,8 +50,8 @@ from daypass.edges.memory import FileMemory
 from daypass.edges.targets import github_privilege, postgres_privilege
 from daypass.edges.targets.postgres_connect import read_address
 from daypass.edges.targets.ssh import certificate
-from daypass.pipeline.answer import read_event
-from daypass.pipeline.remarks import read_command
+from daypass.pipeline.ask.comments import read_command
+from daypass.pipeline.ask.form import read_event
 from driver import Access
 
 DEEP = 200_000

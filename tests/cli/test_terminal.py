@@ -294,7 +294,7 @@ def test_who_interrupts_a_run_is_told_what_it_had_written(access: Access, monkey
                           "Another reason", "--at", T("10:07"), acting="alice", expect=1)  # fmt: skip
     assert "pull request #2 was opened" in said.err
     with monkeypatch.context() as patched:
-        patched.setattr("daypass.pipeline.propose.draft", stop)
+        patched.setattr("daypass.pipeline.ask.propose.draft", stop)
         said = access.run("request", "--resource", "orders-db", "--role", "readonly", "--for", "1h", "--reason",
                           "A third reason", "--at", T("10:08"), acting="alice", expect=1)  # fmt: skip
     assert "interrupted; nothing was written at the forge or in the ledger" in said.err

@@ -14,7 +14,7 @@ import pytest
 from pages import TOP
 
 from daypass.core.plan import Reason
-from daypass.pipeline.admit import UNPROVED
+from daypass.pipeline.apply.admit import UNPROVED
 
 SOURCE = TOP / "src" / "daypass"
 PAGE = TOP / "docs" / "findings.md"
@@ -109,7 +109,9 @@ def _is_prose(node: ast.AST) -> bool:
 
 
 FOUND = {code: place for code, place in _codes() if code not in _NO_CODES}
-FOUND |= {code: "put together" for codes in _COMPOSED.values() for code in codes} | {UNPROVED: "pipeline/admit.py"}
+FOUND |= {code: "put together" for codes in _COMPOSED.values() for code in codes} | {
+    UNPROVED: "pipeline/apply/admit.py"
+}
 WRITTEN = re.findall(r"^\| `([a-z0-9-]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 

@@ -19,8 +19,8 @@ from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree, write_files
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
-from daypass.pipeline.audit import Archive
-from daypass.pipeline.verify import Witnesses
+from daypass.pipeline.audit.questions import Archive
+from daypass.pipeline.audit.verify import Witnesses
 from daypass.ports import Envelope
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)

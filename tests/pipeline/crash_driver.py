@@ -24,7 +24,10 @@ from daypass.edges.forge import local
 from daypass.edges.git import history, plumbing
 from daypass.edges.ledger import books
 from daypass.edges.targets import embedded, registry
-from daypass.pipeline import audit, expire, gate, propose, survey
+from daypass.pipeline.apply import expire, survey
+from daypass.pipeline.ask import propose
+from daypass.pipeline.audit import questions as audit
+from daypass.pipeline.judge import gate
 
 KILLED = 137
 LOADED = (apply, request, review, local, books, history, embedded, registry, audit, expire, gate, propose, survey)

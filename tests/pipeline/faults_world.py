@@ -9,9 +9,9 @@ from daypass.cli.site import Site
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
-from daypass.pipeline.apply import Applied
-from daypass.pipeline.apply import apply as carry_out
-from daypass.pipeline.survey import Ground, Survey, prepare, survey
+from daypass.pipeline.apply.run import Applied
+from daypass.pipeline.apply.run import apply as carry_out
+from daypass.pipeline.apply.survey import Ground, Survey, prepare, survey
 from driver import Access
 from fakes.target import FakeTarget
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from daypass.cli.site import Site
 from daypass.core.approval import Account
-from daypass.pipeline.answer import Office, Reply
-from daypass.pipeline.remarks import answer_comment, read_command
+from daypass.pipeline.ask.comments import answer_comment, read_command
+from daypass.pipeline.ask.form import Office, Reply
 from daypass.views.form import Links, reply_line, reply_markdown
 from driver import Access
 from fakes.desk import MemoryDesk, answered
@@ -222,7 +222,7 @@ def test_nothing_is_extended_or_ended_before_it_is_merged(granted: Office, acces
 
 
 def test_a_comment_on_the_issue_means_its_pull_request(granted: Office, access: Access) -> None:
-    from daypass.pipeline.answer import answer_issue
+    from daypass.pipeline.ask.form import answer_issue
 
     desk(granted).write(20, ALICE, answered(duration="1h"))
     answer_issue(granted, 20, at=AT)

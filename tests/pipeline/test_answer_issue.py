@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from daypass.cli.site import Site
 from daypass.core.approval import Account
 from daypass.core.errors import ConflictError, EdgeError, UsageError
-from daypass.pipeline.answer import Event, Office, answer_issue, read_event
+from daypass.pipeline.ask.form import Event, Office, answer_issue, read_event
 from daypass.views.form import Links, reply_line, reply_markdown
 from driver import Access
 from fakes.desk import MemoryDesk, answered

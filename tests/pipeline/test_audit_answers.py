@@ -14,7 +14,7 @@ from daypass.core.errors import LedgerError, RefusedError, UsageError
 from daypass.core.ledger.receipt import Refusal, Retirement
 from daypass.core.plan import Reason
 from daypass.edges.git.plumbing import Git
-from daypass.pipeline.audit import access, history, stats
+from daypass.pipeline.audit.questions import access, history, stats
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree, write_files
 from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
-from daypass.pipeline.verify import verify
+from daypass.pipeline.audit.verify import verify
 from daypass.ports import Envelope
 
 

@@ -12,9 +12,9 @@ from daypass.cli.site import Site
 from daypass.core.errors import ExitCode
 from daypass.core.request import Gated
 from daypass.core.window import parse_instant
-from daypass.pipeline import policies, proposal
-from daypass.pipeline.expire import close_stale
-from daypass.pipeline.gate import look
+from daypass.pipeline.apply.expire import close_stale
+from daypass.pipeline.judge import policies, proposal
+from daypass.pipeline.judge.gate import look
 from driver import Access
 
 AT = "2026-11-20T10:00:00Z"

@@ -11,7 +11,7 @@ import pytest
 from daypass.cli.site import Site
 from daypass.core.grant import Oid
 from daypass.core.window import parse_instant
-from daypass.pipeline.gate import gate
+from daypass.pipeline.judge.gate import gate
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format

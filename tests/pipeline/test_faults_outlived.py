@@ -14,7 +14,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.parts import Held
 from daypass.core.ledger.receipt import ActRecord, Admission
 from daypass.core.ledger.standing import Standing
-from daypass.pipeline.evidence import gather
+from daypass.pipeline.judge.evidence import gather
 from driver import Access
 
 PEOPLE = "policies/directory/people.yaml"

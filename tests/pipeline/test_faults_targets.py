@@ -10,7 +10,7 @@ from daypass.core.errors import ConflictError, EdgeError, ExitCode
 from daypass.core.ledger.receipt import Intent, Outcome
 from daypass.core.plan import Action, Reason
 from daypass.core.window import parse_instant
-from daypass.pipeline.survey import survey
+from daypass.pipeline.apply.survey import survey
 from driver import Access
 from fakes.target import FakeTarget
 

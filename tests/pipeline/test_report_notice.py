@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daypass.core.request import MOST_ASKED, Report
-from daypass.pipeline.report import MOST_ANNOTATIONS, notice_of
+from daypass.pipeline.judge.report import MOST_ANNOTATIONS, notice_of
 from daypass.views.findings import printable
 from driver import Access
 from report_world import GRANT, T, propose, told

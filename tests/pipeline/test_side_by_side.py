@@ -17,8 +17,8 @@ from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import parse_instant
-from daypass.pipeline.carrier import Carrier
-from daypass.pipeline.survey import prepare, survey
+from daypass.pipeline.apply.carrier import Carrier
+from daypass.pipeline.apply.survey import prepare, survey
 from daypass.ports import Abilities, Done, Order
 from driver import Access
 from fakes.target import FakeTarget

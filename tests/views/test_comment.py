@@ -10,8 +10,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from daypass.cli.site import Site
-from daypass.pipeline.gate import gate
-from daypass.pipeline.report import report_of
+from daypass.pipeline.judge.gate import gate
+from daypass.pipeline.judge.report import report_of
 from daypass.views.comment import comment_text, title_text
 from driver import Access
 from report_world import GRANT, T, propose, steady, told

@@ -67,7 +67,7 @@ def say_paused(policy: Any) -> None:
 
 def look(site: Any, at: datetime, *, now: bool = False) -> Any:
     """Read everything and plan; holds no way to write. ``now``: the instant is the clock's."""
-    from daypass.pipeline.survey import survey
+    from daypass.pipeline.apply.survey import survey
 
     return survey(_ground(site, site.standing, site.targets, at, _going(site, at) if now else None))
 
@@ -88,7 +88,7 @@ def _ground(
 ) -> Any:
     """Read everything but the targets."""
     from daypass.cli.site import program_digest
-    from daypass.pipeline.survey import prepare
+    from daypass.pipeline.apply.survey import prepare
 
     return prepare(
         site.history,
@@ -110,7 +110,7 @@ def denied_at(site: Any, policy: Any, live: Any) -> Any:
     """Say what of the live grants policies deny."""
     from daypass.cli.site import program_digest
     from daypass.edges.verdicts import Verdicts
-    from daypass.pipeline.denied import denied_live
+    from daypass.pipeline.judge.denied import denied_live
 
     verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
     try:
@@ -197,8 +197,8 @@ def run_apply(
     """Apply at an instant, alone on this machine; ``limit``, ``enough`` and ``retry`` as the pipeline takes them."""
     from daypass.cli.site import progress
     from daypass.edges.lock import exclusive
-    from daypass.pipeline.apply import apply as carry_out
-    from daypass.pipeline.pulse import beat
+    from daypass.pipeline.apply.pulse import beat
+    from daypass.pipeline.apply.run import apply as carry_out
 
     if site.elsewhere or site.signs:  # a run with nothing to do would hide for weeks that it could do nothing
         site.books.ready()
@@ -336,9 +336,9 @@ def tidy_up(site: Any, at: datetime, *, enough: Callable[[], bool] = lambda: Fal
 
 def _close_stale(site: Any, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
     from daypass.core.window import format_duration
-    from daypass.pipeline.expire import close_stale
-    from daypass.pipeline.gate import look as judge
-    from daypass.pipeline.titles import stale_reason
+    from daypass.pipeline.apply.expire import close_stale
+    from daypass.pipeline.judge.gate import look as judge
+    from daypass.pipeline.judge.titles import stale_reason
 
     limit = site.settings.limits.open_request
 
@@ -355,8 +355,8 @@ def _close_stale(site: Any, at: datetime, *, enough: Callable[[], bool]) -> Iter
 
 
 def _tidy(site: Any, at: datetime) -> Iterator[str]:
-    from daypass.pipeline.expire import tidy
-    from daypass.pipeline.survey import claims_on
+    from daypass.pipeline.apply.expire import tidy
+    from daypass.pipeline.apply.survey import claims_on
 
     claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
     tidied = tidy(site.history, site.forge, site.standing, claims, main=site.main, at=at)

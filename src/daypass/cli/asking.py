@@ -15,7 +15,7 @@ from daypass.core.errors import InvalidError, UsageError
 from daypass.core.policy.decision import Decision, lengths
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
-from daypass.pipeline.propose import Wish
+from daypass.pipeline.ask.propose import Wish
 
 _ASKED_AS = {"duration": "for", "too-long": "for", "beyond-retention": "for", "beyond-engagement": "for"}
 _ASKED_AS |= {"ticket-missing": "ticket", "unknown-subject": "subject"}

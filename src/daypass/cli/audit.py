@@ -25,7 +25,7 @@ def archive_of(site: Any) -> Any:
     from daypass.cli.site import progress
     from daypass.edges.git.index import AuditIndex
     from daypass.edges.git.plumbing import Git
-    from daypass.pipeline.audit import Archive
+    from daypass.pipeline.audit.questions import Archive
 
     def open_ledger() -> tuple[Any, Any]:
         return site.books.ledger, site.books.verifier.open
@@ -73,7 +73,7 @@ def access(obj: dict[str, Any], resource: str, at: datetime | None, output: str)
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.options import now
     from daypass.cli.site import Site
-    from daypass.pipeline import audit as pipeline
+    from daypass.pipeline.audit import questions as pipeline
 
     site = Site(obj["folder"], obj["acting"])
     _print(pipeline.access(archive_of(site), resource, known=partial(_known, site, "resource"), at=at or now()), output)
@@ -94,7 +94,7 @@ def history(obj: dict[str, Any], subject: str, resource: str, grant: str, at: da
     """
     from daypass.cli.options import now
     from daypass.cli.site import Site
-    from daypass.pipeline import audit as pipeline
+    from daypass.pipeline.audit import questions as pipeline
 
     site = Site(obj["folder"], obj["acting"])
     about = "subject" if subject else "resource" if resource else "grant"
@@ -122,7 +122,7 @@ def stats(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     """
     from daypass.cli.options import now
     from daypass.cli.site import Site
-    from daypass.pipeline import audit as pipeline
+    from daypass.pipeline.audit import questions as pipeline
 
     _print(pipeline.stats(archive_of(Site(obj["folder"], obj["acting"])), at=at or now()), output)
     return 0
@@ -136,8 +136,8 @@ def serial(obj: dict[str, Any], number: int, at: datetime | None) -> int:
     """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
     from daypass.cli.options import now
     from daypass.cli.site import Site
-    from daypass.pipeline.audit import refresh
-    from daypass.pipeline.fetch import find_serial
+    from daypass.pipeline.ask.fetch import find_serial
+    from daypass.pipeline.audit.questions import refresh
     from daypass.views.plan import serial_text
 
     archive = archive_of(Site(obj["folder"], obj["acting"]))
@@ -164,9 +164,9 @@ def verify(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     from daypass.core.files.reading import read_grant
     from daypass.core.grant import Grant
     from daypass.edges.git.index import messages
-    from daypass.pipeline.evidence import judge_again
-    from daypass.pipeline.verify import Witnesses
-    from daypass.pipeline.verify import verify as prove
+    from daypass.pipeline.audit.verify import Witnesses
+    from daypass.pipeline.audit.verify import verify as prove
+    from daypass.pipeline.judge.evidence import judge_again
 
     site = Site(obj["folder"], obj["acting"])
 

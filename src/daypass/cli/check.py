@@ -96,7 +96,7 @@ def ended_at(site: Any, at: datetime, policy: Any = None) -> Any:
 
     The ledger is asked only where a grant is there twice, and counts for nothing where it cannot be read.
     """
-    from daypass.pipeline.duplicates import has_ended
+    from daypass.pipeline.judge.duplicates import has_ended
 
     def admission(grant: Any) -> Any:
         try:
@@ -118,7 +118,7 @@ def check_revision(site: Any, revision: str, jobs: int | None, at: datetime | No
 
     from daypass.cli.site import program_digest
     from daypass.edges.verdicts import Verdicts
-    from daypass.pipeline.duplicates import standing_on, without_ended
+    from daypass.pipeline.judge.duplicates import standing_on, without_ended
 
     commit, grants, policies = _trees(site, revision)
     verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
@@ -139,7 +139,7 @@ def _check_tree(site: Any, commit: Any, jobs: int | None, verdicts: Any) -> Any:
     from daypass.cli.fan import fan
     from daypass.cli.site import program_digest, progress
     from daypass.edges.targets.registry import check_privilege, check_settings
-    from daypass.pipeline.check import Fits, check_tree
+    from daypass.pipeline.judge.check import Fits, check_tree
 
     policy = site.policy_at(commit)
     return check_tree(
@@ -182,8 +182,8 @@ def _remembered(text: str, commit: Any) -> Any:
 def _check_worktree(site: Any, paths: list[Path], at: datetime | None) -> Any:
     from daypass.edges.git.worktree import blob_id, worktree_files
     from daypass.edges.targets.registry import check_privilege, check_settings
-    from daypass.pipeline.check import Fits, check_files
-    from daypass.pipeline.duplicates import without_ended
+    from daypass.pipeline.judge.check import Fits, check_files
+    from daypass.pipeline.judge.duplicates import without_ended
 
     top = site.top().resolve()
     wanted = [_inside(top, path) for path in paths]
@@ -260,7 +260,7 @@ def _check_proposal(
     """Judge what lies between main and a head, asked for by somebody at an instant."""
     from daypass.core.finding import Finding, Place
     from daypass.core.tally import CAUSED, causes_first
-    from daypass.pipeline.proposal import Asked, read_proposal
+    from daypass.pipeline.judge.proposal import Asked, read_proposal
     from daypass.views import findings as views
     from daypass.views.decision import decision_data, needs_text, taking_words
 
@@ -367,7 +367,7 @@ def explain(obj: dict[str, Any], grant: str, requester: str, at: datetime | None
     from daypass.core.grant import SUFFIX, Grant, GrantId
     from daypass.core.policy.decision import Request, decide
     from daypass.core.window import format_instant
-    from daypass.pipeline.propose import read_current
+    from daypass.pipeline.ask.propose import read_current
     from daypass.views.decision import decision_data, explain_text
     from daypass.views.findings import as_document
 
@@ -412,7 +412,7 @@ def _tidied(site: Any, grant: Any, missing: UsageError) -> Any:
     from daypass.cli.audit import archive_of
     from daypass.core.files.reading import read_grant
     from daypass.core.grant import ABSENT, Grant, grant_path
-    from daypass.pipeline.audit import end_reasons, read_messages
+    from daypass.pipeline.audit.questions import end_reasons, read_messages
 
     index = archive_of(site).index
     index.refresh()

@@ -17,7 +17,7 @@ from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
-    from daypass.pipeline.check import Piece, Portion
+    from daypass.pipeline.judge.check import Piece, Portion
 
 _AHEAD = 2
 """How many portions each worker may be ahead of the one that is being looked at; bounds memory."""
@@ -32,7 +32,7 @@ def fan(site: Any, commit: Oid, policy: Policy, jobs: int | None) -> Callable[[I
     workers = jobs or os.cpu_count() or 1
 
     def judge(portions: Iterable[Portion]) -> Iterator[Piece]:
-        from daypass.pipeline.check import judge_files
+        from daypass.pipeline.judge.check import judge_files
 
         running: deque[Future[Piece] | Piece] = deque()
         with ExitStack() as stack:
@@ -79,7 +79,7 @@ def _start(folder: Path, commit: Oid) -> None:
 
 
 def _judge_portion(portion: Portion) -> Piece:
-    from daypass.pipeline.check import judge_files
+    from daypass.pipeline.judge.check import judge_files
 
     history, policy = _worker
     return judge_files(policy, _contents(history, portion))

@@ -49,8 +49,8 @@ def fetch(obj: dict[str, Any], grant: str, output: Path | None, key: Path | None
     from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
     from daypass.edges.targets.ssh.certificate import is_certificate
-    from daypass.pipeline.fetch import Nothing
-    from daypass.pipeline.fetch import fetch as find
+    from daypass.pipeline.ask.fetch import Nothing
+    from daypass.pipeline.ask.fetch import fetch as find
 
     site = live_site(obj["folder"], obj["acting"])
     found = find(site.standing, GrantId(grant), site.forge.acting(), at=site.instant(at))

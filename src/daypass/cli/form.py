@@ -66,8 +66,8 @@ def answer(obj: dict[str, Any], event_file: Path | None, at: datetime | None) ->
     it; all words are read afresh. Exit 0 when it was answered, a refusal included.
     """
     from daypass.cli.site import live_site
-    from daypass.pipeline.answer import Office, answer_issue, read_event
-    from daypass.pipeline.remarks import answer_comment
+    from daypass.pipeline.ask.comments import answer_comment
+    from daypass.pipeline.ask.form import Office, answer_issue, read_event
     from daypass.views.findings import printable
     from daypass.views.form import Links, reply_line, reply_markdown
 

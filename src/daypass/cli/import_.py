@@ -25,7 +25,7 @@ def import_(obj: dict[str, Any], resource: str, ticket: str, dry_run: bool, at: 
     """
     from daypass.cli.apply import look
     from daypass.cli.site import live_site
-    from daypass.pipeline.import_ import find, propose
+    from daypass.pipeline.ask.import_ import find, propose
     from daypass.views.targets import import_body, import_text
 
     site = live_site(obj["folder"], obj["acting"])

@@ -34,8 +34,8 @@ def report(obj: dict[str, Any], number: int, printed: bool, at: datetime | None)
     whatever it says: `gate` has exit codes for how a request stands.
     """
     from daypass.cli.site import live_site
-    from daypass.pipeline.gate import look
-    from daypass.pipeline.report import report_of
+    from daypass.pipeline.judge.gate import look
+    from daypass.pipeline.judge.report import report_of
     from daypass.views.comment import comment_text
 
     site = live_site(obj["folder"], obj["acting"])
@@ -59,7 +59,7 @@ def publish(site: Site, found: Gated, *, at: datetime) -> tuple[str, ...]:
 
     Nothing is shown where the forge has no pages, and of a request that was not judged, since it was finished before.
     """
-    from daypass.pipeline.report import notice_of, report_of
+    from daypass.pipeline.judge.report import notice_of, report_of
     from daypass.views.comment import comment_text, title_text
     from daypass.views.findings import printable
 

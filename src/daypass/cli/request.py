@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from daypass.core.approval import Pull
     from daypass.core.grant import Grant
     from daypass.core.policy.decision import Decision
-    from daypass.pipeline.propose import Opened, Wish
+    from daypass.pipeline.ask.propose import Opened, Wish
 
 
 @click.command()
@@ -61,7 +61,7 @@ def request(
     from daypass.cli.asking import Answers, asked_span
     from daypass.cli.check import ended_at
     from daypass.cli.site import live_site
-    from daypass.pipeline import propose
+    from daypass.pipeline.ask import propose
     from daypass.views.decision import needs_text
 
     site = live_site(obj["folder"], obj["acting"])
@@ -101,7 +101,7 @@ def request(
 
 def _settled(answers: Answers) -> tuple[Wish, Grant, Decision]:
     """Return a wish that makes a grant; on a terminal, what was answered wrongly is asked for again."""
-    from daypass.pipeline.propose import draft
+    from daypass.pipeline.ask.propose import draft
 
     while True:
         wish = answers.wish()
@@ -140,7 +140,7 @@ def _say_had(site: Any, asked: Grant, at: datetime) -> None:
 
 def _say_twins(site: Any, asked: Grant, pull: Pull) -> None:
     """Say which other open requests ask for the same: one of them can only end as a duplicate."""
-    from daypass.pipeline.propose import same_open
+    from daypass.pipeline.ask.propose import same_open
 
     try:
         twins = same_open(site.history, site.forge, asked, main=site.main, but=pull.number, by=pull.opened_by.handle)
@@ -166,8 +166,8 @@ _FEW = 10
 def _title(site: Any, branch: str, head: Any, at: datetime) -> str:
     """Say what the grants of a hand-made branch do; of one that cannot be read, only where it comes from."""
     from daypass.core.errors import EdgeError, RefusedError
-    from daypass.pipeline.gate import proposed
-    from daypass.pipeline.titles import title_of
+    from daypass.pipeline.judge.gate import proposed
+    from daypass.pipeline.judge.titles import title_of
 
     by = (site.acting_handle(), at)
     try:
@@ -178,7 +178,7 @@ def _title(site: Any, branch: str, head: Any, at: datetime) -> str:
 
 
 def _open_branch(site: Any, branch: str, at: datetime) -> int:
-    from daypass.pipeline.gate import look
+    from daypass.pipeline.judge.gate import look
     from daypass.views.gate import gated_text
 
     head = site.history.find(f"refs/heads/{branch}")
@@ -212,7 +212,7 @@ def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None
     """Ask for more time on GRANT (its id, as `daypass status` shows it). Needs approval like any request."""
     from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
-    from daypass.pipeline import propose
+    from daypass.pipeline.ask import propose
     from daypass.views.decision import needs_text
 
     site = live_site(obj["folder"], obj["acting"])

@@ -35,7 +35,7 @@ def _review(
     obj: dict[str, Any], number: int, state: str, at: datetime | None, *, reason: str = "", yes: bool = True
 ) -> int:
     from daypass.cli.site import live_site
-    from daypass.pipeline.gate import look
+    from daypass.pipeline.judge.gate import look
     from daypass.views.gate import gated_text
 
     site = live_site(obj["folder"], obj["acting"])
@@ -61,7 +61,7 @@ def _review(
 
 def _refuse_idle(site: Site, number: int, state: str, at: datetime) -> None:
     """Refuse a review that would count for nothing: whoever gave it would believe that they had done something."""
-    from daypass.pipeline.gate import why_idle
+    from daypass.pipeline.judge.gate import why_idle
 
     me = site.forge.acting()
     why = why_idle(
@@ -74,8 +74,8 @@ def _refuse_idle(site: Site, number: int, state: str, at: datetime) -> None:
 
 
 def _shown(site: Site, number: int, at: datetime) -> str:
-    from daypass.pipeline import gate as pipeline
-    from daypass.pipeline.report import report_of, texts_of
+    from daypass.pipeline.judge import gate as pipeline
+    from daypass.pipeline.judge.report import report_of, texts_of
     from daypass.views.gate import show_text
 
     found = pipeline.show(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
@@ -184,7 +184,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
     NUMBER, exit 0 once each was looked at, 14 where one could not be. At GitHub the people of each are told how it stands.
     """
     from daypass.cli.site import live_site
-    from daypass.pipeline import gate as pipeline
+    from daypass.pipeline.judge import gate as pipeline
     from daypass.views.gate import gated_json, gated_text
 
     site = live_site(obj["folder"], obj["acting"])
@@ -270,8 +270,8 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
     from daypass.cli.apply import denied_at, say_paused
     from daypass.cli.site import live_site
     from daypass.core.clocks import doubt as doubt_of
-    from daypass.pipeline.gate import landed, look, refused_there
-    from daypass.pipeline.survey import claims_on, live_claims
+    from daypass.pipeline.apply.survey import claims_on, live_claims
+    from daypass.pipeline.judge.gate import landed, look, refused_there
     from daypass.views.gate import status_json, status_text
 
     site = live_site(obj["folder"], obj["acting"])
@@ -335,7 +335,7 @@ def _at_targets(site: Any, live: set[Any], at: datetime) -> tuple[dict[Any, str]
     """Return what is to be said of access beside that it is given, and whether they cannot tell of some, or it fails."""
     from daypass.core.plan import unknown_of
     from daypass.core.retry import notes_on
-    from daypass.pipeline.readings import Readings, notes_of
+    from daypass.pipeline.apply.readings import Readings, notes_of
 
     begun = {change.entitlement for change in site.standing.pending.values()}
     wanted = {entitlement.target for entitlement in (*site.standing.holdings, *begun)}

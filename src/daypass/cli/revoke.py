@@ -12,7 +12,7 @@ from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode,
 
 if TYPE_CHECKING:
     from daypass.cli.site import Site
-    from daypass.pipeline.revoke import Stop
+    from daypass.pipeline.ask.revoke import Stop
 
 _ATTEMPTS = 5
 
@@ -33,7 +33,7 @@ def end(obj: dict[str, Any], grant: str, reason: str, at: datetime | None) -> in
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
-    from daypass.pipeline import propose
+    from daypass.pipeline.ask import propose
 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
@@ -69,7 +69,7 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
     daypass revoke --resource staging --now --reason "INC-77: dump seen outside"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import live_site
-    from daypass.pipeline import revoke as pipeline
+    from daypass.pipeline.ask import revoke as pipeline
 
     if not subject and not resource:
         raise UsageError("nothing says what is to be revoked", hint="--subject names a person, --resource a system")
@@ -161,7 +161,7 @@ def _take_away(site: Site, at: datetime) -> int:
 
 def _merged(site: Site, number: int, at: datetime) -> Any:
     """Pass the gate; where main moves meanwhile, look again: an end does not fail for somebody else's merge."""
-    from daypass.pipeline.gate import gate
+    from daypass.pipeline.judge.gate import gate
 
     for attempt in range(_ATTEMPTS):
         try:

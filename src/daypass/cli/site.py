@@ -171,7 +171,7 @@ class Site:
     def policy_at(self, revision: Oid) -> Policy:
         """Read the policies of a commit, once."""
         from daypass.edges.targets.registry import check_privilege
-        from daypass.pipeline.policies import load_policy
+        from daypass.pipeline.judge.policies import load_policy
 
         if revision not in self._policies:
             self._policies[revision] = load_policy(self.history, revision, check_privilege)
@@ -185,7 +185,7 @@ class Site:
     @property
     def ends_by(self) -> Policy:
         """The last policies of main that read: they say who people are, and who may take access away."""
-        from daypass.pipeline.policies import last_read
+        from daypass.pipeline.judge.policies import last_read
 
         return last_read(self.history, self.policy_at, self.tip)
 
@@ -236,7 +236,7 @@ class Site:
         from daypass.core.policy.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
         from daypass.edges.targets.registry import check_privilege
-        from daypass.pipeline.policies import fitted
+        from daypass.pipeline.judge.policies import fitted
 
         files = list(worktree_files(self.top(), "policies"))
         found = read_policies(
@@ -275,7 +275,7 @@ class Site:
         """The ledger, with the keys that main names."""
         from daypass.cli.written import LEDGER, Noting
         from daypass.edges.ledger.books import GitBooks
-        from daypass.pipeline.policies import ledger_keys
+        from daypass.pipeline.judge.policies import ledger_keys
 
         settings = self.settings
         books = GitBooks(
@@ -394,6 +394,8 @@ def program_digest() -> str:
     """Return a digest of all of this program that an answer can depend on, so that no cache outlives a change of it."""
     found = hashlib.sha256(__version__.encode())
     package = Path(__file__).parents[1]
-    for path in sorted((*package.glob("core/**/*.py"), *package.glob("schema/*.json"), *package.glob("pipeline/*.py"))):
+    for path in sorted(
+        (*package.glob("core/**/*.py"), *package.glob("schema/*.json"), *package.glob("pipeline/**/*.py"))
+    ):
         found.update(path.read_bytes())
     return found.hexdigest()

@@ -12,8 +12,8 @@ from daypass.core.grant import FOLDER, Grant, GrantId, grant_id
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.ending import REVOCATION, Ending, may_revoke
 from daypass.core.policy.policies import Policy
-from daypass.pipeline.proposal import MOST_CHANGES
-from daypass.pipeline.titles import ending_message, plain_name
+from daypass.pipeline.judge.proposal import MOST_CHANGES
+from daypass.pipeline.judge.titles import ending_message, plain_name
 from daypass.ports import Entry, Forge, History
 
 

@@ -25,7 +25,7 @@ from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.probe import probe
 from daypass.core.tally import Checked, causes_first
-from daypass.pipeline.duplicates import duplicate_finding
+from daypass.pipeline.judge.duplicates import duplicate_finding
 from daypass.ports import Entry, History, VerdictStore
 
 

@@ -23,9 +23,9 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Reply
 from daypass.core.window import Span
-from daypass.pipeline import propose
-from daypass.pipeline.duplicates import has_ended
-from daypass.pipeline.proposal import PolicyAt
+from daypass.pipeline.ask import propose
+from daypass.pipeline.judge.duplicates import has_ended
+from daypass.pipeline.judge.proposal import PolicyAt
 from daypass.ports import Desk, Forge, History
 
 ISSUE_BRANCH = "daypass/issue-"

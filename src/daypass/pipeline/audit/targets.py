@@ -11,7 +11,7 @@ from daypass.core.drift import Inspection, TargetState
 from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement, Holding
-from daypass.pipeline.readings import AT_ONCE, numbers_of, seen_at, unforeseen
+from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unforeseen
 from daypass.ports import TargetReader
 
 TOLERANCE = timedelta(seconds=5)

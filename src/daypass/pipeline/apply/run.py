@@ -22,9 +22,9 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.policy.decision import PAUSED
 from daypass.core.retry import failed_before, shortens
-from daypass.pipeline.carrier import Carrier, Progress
-from daypass.pipeline.readings import PATIENCE, Readings, unforeseen
-from daypass.pipeline.survey import Attend, ByReceipts, Ground, Survey, plan_on
+from daypass.pipeline.apply.carrier import Carrier, Progress
+from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen
+from daypass.pipeline.apply.survey import Attend, ByReceipts, Ground, Survey, plan_on
 from daypass.ports import Books, Recaller, Target
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]

@@ -9,8 +9,8 @@ from daypass.core.errors import RefusedError
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import SETTINGS, Policy
-from daypass.pipeline.policies import FOLDER as POLICIES
-from daypass.pipeline.proposal import PolicyAt
+from daypass.pipeline.judge.policies import FOLDER as POLICIES
+from daypass.pipeline.judge.proposal import PolicyAt
 from daypass.ports import Entry, History
 
 _MOST = 50

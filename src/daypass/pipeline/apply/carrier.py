@@ -18,8 +18,8 @@ from daypass.core.ledger.receipt import BATCH, Body, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
 from daypass.core.retry import failed_before, same_error, shortens
-from daypass.pipeline.readings import AT_ONCE, observe, unforeseen
-from daypass.pipeline.survey import Survey
+from daypass.pipeline.apply.readings import AT_ONCE, observe, unforeseen
+from daypass.pipeline.apply.survey import Survey
 from daypass.ports import Books, Done, Order, Target
 
 Progress = Callable[[int, int, str], None]

@@ -22,8 +22,8 @@ from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_instant
-from daypass.pipeline.propose import Wish, draft
-from daypass.pipeline.survey import Survey
+from daypass.pipeline.apply.survey import Survey
+from daypass.pipeline.ask.propose import Wish, draft
 from daypass.ports import Dated, Forge, History, TargetReader
 
 _SHOWN_AS = "unmanaged"

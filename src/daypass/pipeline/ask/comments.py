@@ -20,10 +20,10 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.ending import Ending, may_end
 from daypass.core.request import Reply
 from daypass.core.window import parse_duration
-from daypass.pipeline import propose
-from daypass.pipeline.answer import COMMENT_BRANCH, ISSUE_BRANCH, Office, open_for, opened_before
-from daypass.pipeline.gate import look
-from daypass.pipeline.survey import claims_on
+from daypass.pipeline.apply.survey import claims_on
+from daypass.pipeline.ask import propose
+from daypass.pipeline.ask.form import COMMENT_BRANCH, ISSUE_BRANCH, Office, open_for, opened_before
+from daypass.pipeline.judge.gate import look
 from daypass.ports import Remark
 
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z-]{0,30})(?:[ \t]+(.*))?")

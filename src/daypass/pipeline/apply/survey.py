@@ -34,11 +34,11 @@ from daypass.core.plan import (
 )
 from daypass.core.policy.policies import Policy
 from daypass.core.retry import failed_before, rest
-from daypass.pipeline.admit import Admitted, PolicyAt, admit
-from daypass.pipeline.denied import Deny, deny_nothing
-from daypass.pipeline.policies import last_read
-from daypass.pipeline.readings import PATIENCE, Aside, observe
-from daypass.pipeline.recovery import recover, with_recovered
+from daypass.pipeline.apply.admit import Admitted, PolicyAt, admit
+from daypass.pipeline.apply.readings import PATIENCE, Aside, observe
+from daypass.pipeline.apply.recovery import recover, with_recovered
+from daypass.pipeline.judge.denied import Deny, deny_nothing
+from daypass.pipeline.judge.policies import last_read
 from daypass.ports import ForgeReader, History, Memory, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]

@@ -16,7 +16,7 @@ from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, canonical, grant_id, 
 from daypass.core.ledger.chain import Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
-from daypass.pipeline.audit import AuditLedger, Progress
+from daypass.pipeline.audit.questions import AuditLedger, Progress
 from daypass.ports import History
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
 from daypass.core.request import ItemVerdict, Proposal
 from daypass.core.window import Window, format_instant
-from daypass.pipeline.evidence import Evidence, ended_by, gather, weigh
-from daypass.pipeline.mains import Mains
-from daypass.pipeline.policies import FOLDER as POLICIES
-from daypass.pipeline.proposal import Asked, PolicyAt, read_proposal
+from daypass.pipeline.judge.evidence import Evidence, ended_by, gather, weigh
+from daypass.pipeline.judge.mains import Mains
+from daypass.pipeline.judge.policies import FOLDER as POLICIES
+from daypass.pipeline.judge.proposal import Asked, PolicyAt, read_proposal
 from daypass.ports import Change, Entry, ForgeReader, History, Landing
 
 _MANY_FOLDERS = 20

@@ -12,7 +12,7 @@ from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedE
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Claim, Entitlement
-from daypass.pipeline.proposal import MOST_CHANGES
+from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.ports import Forge, History
 
 BRANCH = "daypass/removal"

@@ -15,8 +15,8 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
-from daypass.pipeline.duplicates import Ended, duplicate_finding, first_duplicate
-from daypass.pipeline.titles import ending_message
+from daypass.pipeline.judge.duplicates import Ended, duplicate_finding, first_duplicate
+from daypass.pipeline.judge.titles import ending_message
 from daypass.ports import Forge, ForgeReader, History
 
 

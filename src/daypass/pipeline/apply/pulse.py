@@ -9,7 +9,7 @@ from daypass.core.errors import ConflictError
 from daypass.core.ledger.receipt import Pulse
 from daypass.core.ledger.standing import Standing
 from daypass.core.window import format_duration, format_instant
-from daypass.pipeline.survey import Survey
+from daypass.pipeline.apply.survey import Survey
 from daypass.ports import Books
 
 

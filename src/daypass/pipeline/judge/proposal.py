@@ -23,8 +23,8 @@ from daypass.core.policy.ending import Ending
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
-from daypass.pipeline.duplicates import Ended, has_ended, proposed_duplicates
-from daypass.pipeline.policies import last_read
+from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates
+from daypass.pipeline.judge.policies import last_read
 from daypass.ports import Change, History
 
 MOST_CHANGES = 10_000

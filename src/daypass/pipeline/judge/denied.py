@@ -9,7 +9,7 @@ from daypass.core.grant import Grant, Oid, grant_path
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import Policy
-from daypass.pipeline.check import Clean, judge_file
+from daypass.pipeline.judge.check import Clean, judge_file
 from daypass.ports import History, VerdictStore
 
 Deny = Callable[[Policy, Mapping[Claim, Oid]], tuple[Denied, ...]]

@@ -13,7 +13,7 @@ from datetime import datetime
 from daypass.core.approval import Pull
 from daypass.core.errors import ConflictError, InvalidError
 from daypass.core.grant import Oid
-from daypass.pipeline.proposal import MOST_CHANGES
+from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.ports import Forge, History
 
 BRANCH = "daypass/generated"

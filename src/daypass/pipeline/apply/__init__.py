@@ -1,0 +1,1 @@
+"""Applying: what main says becomes so at the targets."""

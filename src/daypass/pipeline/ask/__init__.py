@@ -1,0 +1,1 @@
+"""Asking: requests, forms, comments, imports and ends become pull requests."""

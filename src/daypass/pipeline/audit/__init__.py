@@ -1,0 +1,1 @@
+"""Looking back and around: answers, proofs and examinations that change nothing."""

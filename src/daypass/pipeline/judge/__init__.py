@@ -1,0 +1,1 @@
+"""Judging: what a pull request proposes, and whether it may be merged."""
