@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forge.board import GitHubBoard
-from daypass.edges.github.accounts import Bot
-from daypass.edges.github.api import Api
+from daypass.edges.forges.github.answers import Bot
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.status import GitHubBoard
 from daypass.ports import Annotation, Notice
 from github_double import gitio
 from github_double.double import Double

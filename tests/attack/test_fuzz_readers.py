@@ -39,12 +39,12 @@ from daypass.core.policy.cel.hours import parse_hours, parse_zone
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies import SETTINGS, read_policies
 from daypass.core.window import parse_duration, parse_instant
-from daypass.edges.forge import records
+from daypass.edges.forges.github.access import access_from
+from daypass.edges.forges.github.address import read_base
+from daypass.edges.forges.local import records
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.reader import parse_tree
 from daypass.edges.git.remote import repository_url
-from daypass.edges.github.access import access_from
-from daypass.edges.github.address import read_base
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
 from daypass.edges.memory import FileMemory
 from daypass.edges.targets import github_privilege, postgres_privilege

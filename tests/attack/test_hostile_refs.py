@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from daypass.edges.forge import chain, records
+from daypass.edges.forges.local import chain, records
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format

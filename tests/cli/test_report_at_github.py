@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.edges.forge.github import GitHubForge
+from daypass.edges.forges.github.pulls import GitHubForge
 from hub import REPOSITORY, Hub
 
 ALL = {"checks": "write", "contents": "read", "issues": "write", "pull-requests": "write"}

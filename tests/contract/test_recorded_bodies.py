@@ -14,12 +14,12 @@ from contract.replay import Replay, recorded_answer
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
 from daypass.core.grant import Oid
-from daypass.edges.forge.board import GitHubBoard
-from daypass.edges.forge.desk import GitHubDesk
-from daypass.edges.forge.github_read import GitHubReader
+from daypass.edges.forges.github.answers import Bot
+from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.inbox import GitHubDesk
+from daypass.edges.forges.github.reading import GitHubReader
+from daypass.edges.forges.github.status import GitHubBoard
 from daypass.edges.git.plumbing import Git
-from daypass.edges.github.accounts import Bot
-from daypass.edges.github.api import Api, ApiError
 from daypass.ports import Notice
 
 OCTOCAT = "octocat/Hello-World"

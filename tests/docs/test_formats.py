@@ -11,7 +11,7 @@ import pytest
 from pages import TOP, blocks
 
 from daypass.core.ledger.receipt import KINDS, Body
-from daypass.edges.forge.records import _FIELDS
+from daypass.edges.forges.local.records import _FIELDS
 from daypass.schema import load, names
 from driver import Access
 

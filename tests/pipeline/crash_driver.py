@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daypass.cli import apply, main, request, review
-from daypass.edges.forge import local
+from daypass.edges.forges.local import forge as local
 from daypass.edges.git import history, plumbing
 from daypass.edges.ledger import books
 from daypass.edges.targets import embedded, registry

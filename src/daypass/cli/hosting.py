@@ -99,7 +99,7 @@ class Moving:
 
     def files(self, wanted: dict[str, str]) -> dict[str, str | bytes]:
         """Return the files to write where there are none: those of every repository, and the pipeline's."""
-        from daypass.cli.github_files import REQUIREMENTS, github_files, wheel_file
+        from daypass.edges.forges.github.files import REQUIREMENTS, github_files, wheel_file
 
         # Where daypass's own source lies, editors are led to its schemas by a link.
         common = {path: text for path, text in wanted.items() if not (self._source and path.startswith(".schemas/"))}
@@ -143,7 +143,7 @@ class Moving:
 
     def _outgrown(self) -> list[str]:
         """Delete the wheels of other versions of daypass, which nothing names any more; return their paths."""
-        from daypass.cli.github_files import FOLDER
+        from daypass.edges.forges.github.files import FOLDER
 
         others = [
             place

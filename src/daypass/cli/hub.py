@@ -11,13 +11,13 @@ from daypass.core.errors import EdgeError, InvalidError, UsageError
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Settings
-    from daypass.edges.forge.board import GitHubBoard
-    from daypass.edges.forge.desk import GitHubDesk
-    from daypass.edges.forge.github import GitHubForge
+    from daypass.edges.forges.github.answers import Bot
+    from daypass.edges.forges.github.api import Api
+    from daypass.edges.forges.github.inbox import GitHubDesk
+    from daypass.edges.forges.github.pulls import GitHubForge
+    from daypass.edges.forges.github.status import GitHubBoard
     from daypass.edges.git.plumbing import Git
     from daypass.edges.git.remote import Remote
-    from daypass.edges.github.accounts import Bot
-    from daypass.edges.github.api import Api
 
 SERVER = "https://github.com"
 
@@ -52,7 +52,7 @@ class Hub:
     @cached_property
     def api(self) -> Api:
         """The client, with the App's key or the token that the environment holds."""
-        from daypass.edges.github.api import Api
+        from daypass.edges.forges.github.api import Api
 
         return Api.from_environment(os.environ, self.repository, wait=time.sleep)
 
@@ -66,7 +66,7 @@ class Hub:
     @property
     def bot(self) -> Bot | None:
         """The account of our own App, where the settings name it."""
-        from daypass.edges.github.accounts import Bot
+        from daypass.edges.forges.github.answers import Bot
 
         return Bot(str(self._bot["login"]), int(self._bot["id"])) if self._bot else None
 
@@ -86,7 +86,7 @@ class Hub:
 
     def forge(self, directory: Directory) -> GitHubForge:
         """Pull requests there."""
-        from daypass.edges.forge.github import GitHubForge
+        from daypass.edges.forges.github.pulls import GitHubForge
 
         return GitHubForge(
             self.api, directory, repository=self.repository, bot=self.bot, remote=self.remote, git=self._git
@@ -95,7 +95,7 @@ class Hub:
     def board(self, directory: Directory) -> GitHubBoard:
         """Where people are told how things stand."""
         from daypass.cli.written import BOARD, Noting
-        from daypass.edges.forge.board import GitHubBoard
+        from daypass.edges.forges.github.status import GitHubBoard
 
         return cast(
             "GitHubBoard", Noting(GitHubBoard(self.api, directory, repository=self.repository, bot=self.bot), BOARD)
@@ -103,6 +103,6 @@ class Hub:
 
     def desk(self, directory: Directory) -> GitHubDesk:
         """Where people ask in words."""
-        from daypass.edges.forge.desk import GitHubDesk
+        from daypass.edges.forges.github.inbox import GitHubDesk
 
         return GitHubDesk(self.api, directory, repository=self.repository, bot=self.bot)

@@ -64,7 +64,7 @@ def live_site(folder: Path, acting: str = "") -> Site:
 def _say_behind(site: Site) -> None:
     """Say where a remote had more, when it was last looked at, than this clone acts on."""
     from daypass.cli.options import say
-    from daypass.edges.forge.sharing import behind
+    from daypass.edges.forges.local.sharing import behind
 
     for remote in behind(site.repository.git, main=site.main, ledger=site.settings.ledger_branch):
         say(f"note: this clone is behind {remote}; `daypass sync {remote}` brings what others did")
@@ -260,7 +260,7 @@ class Site:
             raise InvalidError(
                 f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: github, local"
             )
-        from daypass.edges.forge.local import LocalForge
+        from daypass.edges.forges.local.forge import LocalForge
 
         return LocalForge(
             self.repository,

@@ -28,7 +28,7 @@ def sync(obj: dict[str, Any], remote: str, take: tuple[int, ...]) -> int:
     """
     from daypass.cli.site import Site
     from daypass.cli.written import SHARING, Noting
-    from daypass.edges.forge.sharing import Sharing
+    from daypass.edges.forges.local.sharing import Sharing
 
     site = Site(obj["folder"], obj["acting"])
     if site.elsewhere:
@@ -52,7 +52,7 @@ def sync(obj: dict[str, Any], remote: str, take: tuple[int, ...]) -> int:
 def _named(moves: dict[str, Any]) -> str:
     """Name what was moved, requests by their numbers."""
     from daypass.core.grant import ABSENT
-    from daypass.edges.forge.chain import numbered
+    from daypass.edges.forges.local.chain import numbered
     from daypass.views.findings import joined
 
     requests = sorted({numbered(name) for name in moves} - {0})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.grant import Oid
-from daypass.edges.forge.local import LocalForge
+from daypass.edges.forges.local.forge import LocalForge
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import open_repository

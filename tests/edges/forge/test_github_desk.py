@@ -9,10 +9,10 @@ import pytest
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
-from daypass.edges.forge.desk import EDITED, GitHubDesk
-from daypass.edges.github.accounts import Bot
-from daypass.edges.github.api import Api
-from daypass.edges.github.refusals import ApiError
+from daypass.edges.forges.github.answers import Bot
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.inbox import EDITED, GitHubDesk
+from daypass.edges.forges.github.transport import ApiError
 
 REPOSITORY = "acme/access"
 ALICE = {"id": 583231, "login": "whatever-she-is-called-now", "type": "User"}

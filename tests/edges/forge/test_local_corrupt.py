@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid, canonical
-from daypass.edges.forge import records
+from daypass.edges.forges.local import records
 from daypass.edges.shown import LONGEST_TEXT, UNSEEN, shown
 
 RawEvent = Callable[..., Oid]

@@ -12,7 +12,7 @@ from forge_world import T0, World, minutes, world_at
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, UsageError
 from daypass.core.grant import ABSENT
-from daypass.edges.forge.sharing import Joined, Sharing, behind
+from daypass.edges.forges.local.sharing import Joined, Sharing, behind
 
 
 def _clone(world: World, name: str, *options: str) -> World:

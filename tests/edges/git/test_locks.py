@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daypass.core.errors import LockedError
-from daypass.edges.forge.sharing import Sharing
+from daypass.edges.forges.local.sharing import Sharing
 from daypass.edges.git import locks
 from daypass.edges.git.plumbing import Git
 from driver import Access

@@ -10,13 +10,13 @@ from typing import Any
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import Oid
-from daypass.edges.forge.github import GitHubForge
+from daypass.edges.forges.github.access import access_from
+from daypass.edges.forges.github.answers import Bot
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.pulls import GitHubForge
+from daypass.edges.forges.github.transport import Transport
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote, repository_url
-from daypass.edges.github.access import access_from
-from daypass.edges.github.accounts import Bot
-from daypass.edges.github.api import Api
-from daypass.edges.github.transport import Transport
 from github_double import App, Double, Repo, User
 
 REPOSITORY = "acme/access"

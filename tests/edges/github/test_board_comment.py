@@ -10,7 +10,7 @@ import pytest
 
 from board_world import NAME, World, annotations
 from daypass.core.errors import EdgeError
-from daypass.edges.github.accounts import Bot
+from daypass.edges.forges.github.answers import Bot
 from github_double.double import Double
 from github_double.state import Comment
 

@@ -10,7 +10,7 @@ import pytest
 from board_world import NAME, World
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
-from daypass.edges.forge.board import GitHubBoard
+from daypass.edges.forges.github.status import GitHubBoard
 from github_double.double import Double
 
 LABELS = f"/repos/{NAME}/issues/1/labels"

@@ -9,7 +9,7 @@ import pytest
 
 from board_world import NAME, World
 from daypass.core.errors import EdgeError
-from daypass.edges.github.accounts import Bot
+from daypass.edges.forges.github.answers import Bot
 from github_double.double import Double
 
 ISSUES = f"/repos/{NAME}/issues"

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from daypass.core.errors import EdgeError
-from daypass.edges.github.access import access_from
+from daypass.edges.forges.github.access import access_from
 
 
 def pem(key) -> str:

@@ -8,7 +8,7 @@ from github_world import BOT, World, directory
 from daypass.core.approval import Account
 from daypass.core.errors import EdgeError
 from daypass.core.exclusion import excluded_people
-from daypass.edges.github.accounts import account_of
+from daypass.edges.forges.github.answers import account_of
 
 ALICE = Account("alice", "Alice")
 

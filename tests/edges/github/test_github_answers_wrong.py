@@ -18,12 +18,12 @@ from github_world import AT, BOT, REPOSITORY, World, directory
 from daypass.core.doctor.facts import Questions
 from daypass.core.errors import DaypassError
 from daypass.core.grant import Oid
-from daypass.edges.forge.board import GitHubBoard
-from daypass.edges.forge.desk import GitHubDesk
-from daypass.edges.forge.github import GitHubForge
-from daypass.edges.forge.settings import GitHubSettings
-from daypass.edges.github.api import Api
-from daypass.edges.github.transport import Answer
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.inbox import GitHubDesk
+from daypass.edges.forges.github.pulls import GitHubForge
+from daypass.edges.forges.github.settings import GitHubSettings
+from daypass.edges.forges.github.status import GitHubBoard
+from daypass.edges.forges.github.transport import Answer
 from daypass.ports import Annotation, Notice
 
 GONE = object()

@@ -8,7 +8,7 @@ from github_world import World
 
 from conformance.forge_suite import ForgeContract
 from daypass.core.grant import Oid
-from daypass.edges.forge.github import GitHubForge
+from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.git.history import GitHistory
 from github_double import Double
 from github_double.state import ZERO, Activity

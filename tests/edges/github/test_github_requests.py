@@ -11,10 +11,9 @@ import pytest
 from github_world import REPOSITORY, ROOT, World
 
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.edges.github.access import access_from
-from daypass.edges.github.api import LIMIT, Api, ApiError
-from daypass.edges.github.refusals import LONGEST_WAIT
-from daypass.edges.github.transport import VERSION, Transport
+from daypass.edges.forges.github.access import access_from
+from daypass.edges.forges.github.api import LIMIT, Api, ApiError
+from daypass.edges.forges.github.transport import LONGEST_WAIT, VERSION, Transport
 
 README = f"{ROOT}/git/ref/heads/main"
 
@@ -384,7 +383,7 @@ def test_pages_never_lead_in_a_circle(world: World) -> None:
 def test_an_installations_token_is_kept_and_renewed_before_it_ends(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import daypass.edges.github.api as module
+    import daypass.edges.forges.github.api as module
 
     now = [1000.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])

@@ -11,8 +11,8 @@ from daypass.core.approval import Account
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT
 from daypass.core.window import format_instant
-from daypass.edges.forge.reviewing import needs_events, reviews_of
-from daypass.edges.github.accounts import account_of
+from daypass.edges.forges.github.answers import account_of
+from daypass.edges.forges.github.evidence import needs_events, reviews_of
 
 HEAD = "a" * 40
 BOB = {"id": 102, "login": "bosei", "type": "User"}

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
-from daypass.edges.github.access import access_from
-from daypass.edges.github.api import Api, ApiError
-from daypass.edges.github.transport import Transport
+from daypass.edges.forges.github.access import access_from
+from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.transport import Transport
 from daypass.edges.targets.each import OneByOne
 from daypass.edges.targets.github_health import health
 from daypass.edges.targets.github_inspect import inspect

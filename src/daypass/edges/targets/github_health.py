@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from daypass.edges.github.api import Api, ApiError
+from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.shown import shown
 from daypass.edges.targets.github_privilege import REPOSITORY, ROLE, TEAM, Place
 from daypass.ports import Health

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from daypass.core.drift import Inspection, OtherAccess
-from daypass.edges.github.api import Api, ApiError
+from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.shown import shown
 from daypass.edges.targets.github_privilege import Place
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import InvalidError
-from daypass.edges.github.address import API, read_base
+from daypass.edges.forges.github.address import API, read_base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

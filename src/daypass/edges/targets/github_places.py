@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
-from daypass.edges.github.api import Api, ApiError
+from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.shown import shown
 from daypass.edges.targets.github_privilege import REPOSITORY, ROLE, TEAM, Place
 

@@ -19,8 +19,8 @@ from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageErr
 from daypass.core.finding import near
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import format_instant
-from daypass.edges.forge import records
-from daypass.edges.forge.chain import (
+from daypass.edges.forges.local import records
+from daypass.edges.forges.local.chain import (
     DONE,
     MERGE_HINT,
     OPEN,
@@ -34,7 +34,7 @@ from daypass.edges.forge.chain import (
     open_numbers,
     read_each,
 )
-from daypass.edges.forge.merging import fork_point, merged_tree
+from daypass.edges.forges.local.merging import fork_point, merged_tree
 from daypass.edges.git import ssh
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.reader import object_id

@@ -17,9 +17,9 @@ from urllib.parse import quote
 from daypass.core.approval import Merge, Pull, Review
 from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedError, UsageError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forge.github_read import ACTIONS, MAIN, Carrier, GitHubReader
-from daypass.edges.github.api import ApiError
-from daypass.edges.github.fields import Fields
+from daypass.edges.forges.github.answers import Fields
+from daypass.edges.forges.github.api import ApiError
+from daypass.edges.forges.github.reading import ACTIONS, MAIN, Carrier, GitHubReader
 from daypass.edges.shown import shown
 
 __all__ = ["MAIN", "Carrier", "GitHubForge"]

@@ -19,14 +19,12 @@ from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forge.pushers import Branch, mains_at, pushers_of
-from daypass.edges.forge.reviewing import needs_events, reviews_of
+from daypass.edges.forges.github.answers import Bot, Fields, account_of
+from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.evidence import Branch, mains_at, needs_events, pushers_of, reviews_of
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
-from daypass.edges.github.accounts import Bot, account_of
-from daypass.edges.github.api import Api, ApiError
-from daypass.edges.github.fields import Fields
 from daypass.edges.shown import shown
 
 MAIN = "main"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, LockedError, UsageError
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forge.chain import HEADS, Chain, lost, numbered, read_each
+from daypass.edges.forges.local.chain import HEADS, Chain, lost, numbered, read_each
 from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import catch_up, leaving, sync_worktree

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forge.github_read import ACTIONS
-from daypass.edges.github.fields import as_documented
-from daypass.edges.github.refusals import ApiError
+from daypass.edges.forges.github.answers import as_documented
+from daypass.edges.forges.github.reading import ACTIONS
+from daypass.edges.forges.github.transport import ApiError
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Subject
-    from daypass.edges.github.accounts import Bot
-    from daypass.edges.github.api import Api
+    from daypass.edges.forges.github.answers import Bot
+    from daypass.edges.forges.github.api import Api
     from daypass.ports import Annotation, Notice
 
 CHECK = "daypass"

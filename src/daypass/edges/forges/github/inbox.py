@@ -14,10 +14,9 @@ from typing import Any
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.window import parse_instant
-from daypass.edges.github.accounts import Bot, account_of
-from daypass.edges.github.api import Api
-from daypass.edges.github.fields import as_documented
-from daypass.edges.github.refusals import ApiError
+from daypass.edges.forges.github.answers import Bot, account_of, as_documented
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.transport import ApiError
 from daypass.ports import Remark, Ticket
 
 EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"

@@ -1,4 +1,8 @@
-"""Reading GitHub's answers field by field: what is missing or of another type is an error that names it."""
+"""Reading GitHub's answers field by field: what is missing or of another type is an error that names it.
+
+Of accounts, the numeric id alone decides who somebody is in the directory. A login is display: it can be renamed, given
+up, and taken by somebody else.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from daypass.core.approval import Account
+from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import parse_instant
@@ -87,3 +93,43 @@ class Fields:
 
     def _wrong(self, name: str, wanted: str, found: object) -> EdgeError:
         return EdgeError(f"GitHub's answer about {self.what}: expected {wanted} in {name}, got {shown(repr(found))}")
+
+
+_GHOST = 10137
+"""The account that GitHub shows in place of a deleted one: https://github.com/ghost, the same for all of them."""
+
+
+class Bot(NamedTuple):
+    """The account of our own GitHub App, as the settings name it."""
+
+    login: str
+    id: int
+
+
+def account_of(user: Any, directory: Directory) -> Account:
+    """Return whom GitHub means by a user object of its API.
+
+    Nobody (``handle`` "") is: a deleted account (null, or GitHub's ghost), a suspended one (``suspended_at``), an id
+    that the directory does not have. What is not of type User is no person. Raises EdgeError for what is no user.
+
+    The name of somebody unknown carries the id, so that it can never be taken for the login of somebody known.
+    https://docs.github.com/en/rest/users/users
+    """
+    if user is None:
+        return Account("", "a deleted account", person=False)
+    if not isinstance(user, dict):
+        raise EdgeError(f"expected an account from GitHub, got {shown(repr(user))}")
+    number, login, kind = user.get("id"), user.get("login"), user.get("type")
+    if type(number) is not int or not isinstance(login, str) or not isinstance(kind, str):
+        raise EdgeError(f"expected an account with id, login and type from GitHub, got {shown(repr(sorted(user)))}")
+    name = f"{shown(login)} (id {number})"
+    if number == _GHOST:
+        return Account("", "a deleted account", person=False)
+    if kind != "User":
+        return Account("", name, person=False)
+    if user.get("suspended_at") is not None:
+        return Account("", f"{shown(login)} (id {number}, suspended)")
+    known = directory.by_forge_id(number)
+    if known is None:
+        return Account("", name)
+    return Account(known.handle, known.name or known.handle, person=known.is_person)

@@ -16,8 +16,8 @@ from daypass.core.acts import OPENED, PUSHED, Act
 from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.errors import DaypassError, EdgeError, MissingError
 from daypass.core.grant import Oid
-from daypass.edges.forge import records
-from daypass.edges.forge.records import Event, corrupt
+from daypass.edges.forges.local import records
+from daypass.edges.forges.local.records import Event, corrupt
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.reader import Reader, object_reader
 from daypass.edges.shown import shown

@@ -16,10 +16,21 @@ from urllib.parse import urlencode
 
 from github import Auth
 
-from daypass.edges.github.access import Access, access_from
-from daypass.edges.github.address import API, server_of
-from daypass.edges.github.refusals import LONGEST_WAIT, ApiError, date_of, limit_error, limited_for, place, refusal
-from daypass.edges.github.transport import PER_PAGE, Answer, LostError, Transport
+from daypass.edges.forges.github.access import Access, access_from
+from daypass.edges.forges.github.address import API, server_of
+from daypass.edges.forges.github.transport import (
+    LONGEST_WAIT,
+    PER_PAGE,
+    Answer,
+    ApiError,
+    LostError,
+    Transport,
+    date_of,
+    limit_error,
+    limited_for,
+    place,
+    refusal,
+)
 from daypass.edges.shown import shown
 
 __all__ = ["LIMIT", "Api", "ApiError"]

@@ -1,23 +1,32 @@
-"""Reviews as GitHub keeps them, read as what each person said when.
+"""What GitHub recorded of a pull request: what each person said when, who pushed, and where main stood.
 
 GitHub overwrites a review's state when it is dismissed; what it was, when that happened and who did it stand in the
 pull request's events: an approval that they say was dismissed is gone, whatever state it is shown in. So does that its
 base was changed, or its head moved by force: what reviewers were shown before was another change, whatever commit is
 shown on a review. https://docs.github.com/en/rest/pulls/reviews, https://docs.github.com/en/rest/using-the-rest-api/issue-event-types#review_dismissed
+
+A commit's author is whatever its maker wrote into it; who pushed is what GitHub saw. Upholds: whoever cannot be told is
+named as somebody whom nobody knows, which no approval gets past.
+https://docs.github.com/en/rest/repos/repos#list-repository-activities
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
+from daypass.core.acts import MADE, PUSHED, Act
 from daypass.core.approval import Account, Review
+from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
+from daypass.core.grant import Oid
 from daypass.core.window import format_instant
-from daypass.edges.github.fields import Fields
+from daypass.edges.forges.github.answers import Fields, account_of
+from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.shown import shown
 
 _SAID = {"APPROVED": "approved", "CHANGES_REQUESTED": "rejected"}
@@ -138,3 +147,104 @@ def _dismissal(number: int, dismissals: Mapping[int, _Dismissal]) -> _Dismissal:
             f"review {number} was dismissed, but GitHub does not tell when", hint="run it again; GitHub may lag behind"
         )
     return dismissals[number]
+
+
+_LATE = timedelta(seconds=60)
+"""A branch's beginning may be noted a little later than the pull request that was opened of it at once."""
+
+_LIMIT = 1000
+_MOVES = ("push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The branch of a pull request: in which repository, from when, and until when its moves count."""
+
+    repository: str
+    name: str
+    head: Oid
+    opened_at: datetime
+    merged_at: datetime | None
+    own: bool
+
+
+def pushers_of(api: Api, directory: Directory, branch: Branch) -> tuple[tuple[Act, int], ...]:
+    """Return every move of a branch since it was made, oldest first, with its maker's account id (0: none).
+
+    The branch's beginning is the last one before the pull request was opened: one that was made anew since, at the same
+    commit, does not hide who pushed before. Moves after the merge do not count.
+    """
+    params = {"ref": f"refs/heads/{branch.name}"}
+    try:
+        found = api.newest(
+            f"/repos/{branch.repository}/activity",
+            limit=_LIMIT,
+            until=lambda item: _begins(Fields("activity", item), branch.opened_at),
+            **params,
+        )
+    except ApiError as error:
+        if not branch.own and error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            return (_unknown(f"somebody with access to {branch.repository}, which cannot be read", branch),)
+        raise
+    moves = _life([Fields(f"activity of {branch.name}", item) for item in found], branch)
+    if moves is None:
+        return (_unknown("somebody whom GitHub's record of the branch does not tell", branch),)
+    found = []
+    for place, move in enumerate(reversed(moves)):
+        actor = move.value("actor")
+        number = Fields(move.what, actor).number("id") if isinstance(actor, dict) else 0
+        did = PUSHED if place else MADE
+        found.append((Act(account_of(actor, directory), did, move.instant("timestamp")), number))
+    return tuple(found)
+
+
+def mains_at(moves: Sequence[Fields], instants: Iterable[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:
+    """Return where main can have stood at instants, by its moves (newest first); empty where they do not tell.
+
+    What happened within the second of an instant may have been before or after it.
+    """
+    told = [(move.instant("timestamp"), move) for move in moves]
+    return {at: _mains_at(told, at) for at in instants}
+
+
+def _mains_at(moves: Sequence[tuple[datetime, Fields]], at: datetime) -> tuple[Oid, ...]:
+    found: list[Oid] = []
+    for moved_at, move in moves:
+        if moved_at > at:
+            continue
+        if move.text("activity_type") not in _MOVES:
+            return ()  # a way of moving main that nobody here knows
+        found.append(move.oid("after"))
+        if moved_at < at:
+            return tuple(reversed(found))
+    whole = bool(found) and moves[-1][1].text("activity_type") == "branch_creation"
+    return tuple(reversed(found)) if whole else ()
+
+
+def _unknown(words: str, branch: Branch) -> tuple[Act, int]:
+    return Act(Account("", words), MADE, branch.opened_at), 0
+
+
+def _begins(move: Fields, opened_at: datetime) -> bool:
+    return move.text("activity_type") == "branch_creation" and move.instant("timestamp") <= opened_at
+
+
+def _life(moves: Sequence[Fields], branch: Branch) -> list[Fields] | None:
+    """Return the moves that made the head, newest first; None where the record is not whole."""
+    born = [place for place, move in enumerate(moves) if _begins(move, branch.opened_at)]
+    if not born:
+        late = branch.opened_at + _LATE
+        born = [place for place, move in enumerate(moves) if _begins(move, late)][-1:]
+    if not born:
+        return None
+    life = []
+    for move in moves[: born[0] + 1]:
+        if branch.merged_at is not None and move.instant("timestamp") > branch.merged_at:
+            continue
+        kind = move.text("activity_type")
+        if kind == "branch_deletion":
+            continue
+        if kind not in _MOVES:
+            return None  # a way of moving a branch that nobody here knows
+        life.append(move)
+    return life if any(move.value("after") == branch.head for move in life) else None

@@ -1,0 +1,1 @@
+"""Where pull requests live: a folder for each kind of forge."""
