@@ -16,9 +16,8 @@ from daypass.core.doctor.complaint import Step
 from daypass.core.doctor.facts import Facts, Questions
 from daypass.core.drift import Inspection
 from daypass.core.grant import ABSENT, Oid
-from daypass.core.ledger.parts import Handed
 from daypass.core.ledger.receipt import BATCH, Body
-from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 
 

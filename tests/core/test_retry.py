@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daypass.core.grant import GrantId, Oid
-from daypass.core.ledger.parts import Failure
 from daypass.core.ledger.receipt import Intent, Outcome, Receipt
-from daypass.core.ledger.standing import Standing, fold
+from daypass.core.ledger.standing import Failure, Standing, fold
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Plan, Reason
 from daypass.core.retry import LONGEST, again_at, failed_before, notes_on, rest, same_error, shortens
 

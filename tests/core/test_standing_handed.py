@@ -10,6 +10,7 @@ from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Genesis, Outcome, Receipt
 from daypass.core.ledger.standing import Standing, fold, forget_before
 from daypass.core.plan import Action, Entitlement, Intended, Reason
+from standings import same_state
 
 E = Entitlement("bastion", "orders-db", "alice", "{}")
 OTHER = E._replace(principal="bob")
@@ -69,7 +70,7 @@ def test_what_was_handed_over_ends_with_its_entitlement(found, left) -> None:
     receipts = chain(*found)
     assert handed(fold(receipts)) == left
     for cut in range(1, len(receipts)):
-        assert fold(receipts[cut:], fold(receipts[:cut])).same_state(fold(receipts))
+        assert same_state(fold(receipts[cut:], fold(receipts[:cut])), fold(receipts))
 
 
 def test_it_names_its_receipt_and_whose_it_is() -> None:
@@ -88,8 +89,8 @@ def test_what_has_ended_by_itself_is_forgotten_long_after() -> None:
     receipts = chain(given("one", 1), given("his", 3, OTHER))
     receipts[2] = replace(receipts[2], at=BEGIN + HOUR + timedelta(days=90))
     standing = fold(receipts)
-    assert [one.text for one in standing.parts.handed().values()] == ["his"]
-    assert fold(receipts[2:], fold(receipts[:2])).same_state(standing)
+    assert [one.text for one in standing.handovers.values()] == ["his"]
+    assert same_state(fold(receipts[2:], fold(receipts[:2])), standing)
 
 
 def test_a_receipt_from_the_future_lets_nothing_be_forgotten_that_may_still_be_good() -> None:
@@ -105,8 +106,8 @@ def test_what_is_forgotten_can_be_told_at_either_end_of_the_calendar(at) -> None
 
 def test_an_addition_without_an_end_hands_nothing_over() -> None:
     outcome = given("one")
-    assert fold(chain(replace(outcome, change=replace(outcome.change, until=None)))).parts.handed() == {}
+    assert fold(chain(replace(outcome, change=replace(outcome.change, until=None)))).handovers == {}
 
 
 def test_standings_that_differ_in_what_was_handed_over_are_not_the_same() -> None:
-    assert not fold(chain(given("one"))).same_state(fold(chain(given("two"))))
+    assert not same_state(fold(chain(given("one"))), fold(chain(given("two"))))

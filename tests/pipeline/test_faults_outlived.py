@@ -11,7 +11,6 @@ from faults_steps import FILE, GRANT, T, approved, branch, clean, has_access
 from daypass.cli.site import Site
 from daypass.core.approval import Review
 from daypass.core.grant import ABSENT, Oid
-from daypass.core.ledger.parts import Held
 from daypass.core.ledger.receipt import ActRecord, Admission
 from daypass.core.ledger.standing import Standing
 from daypass.pipeline.judge.evidence import gather
@@ -169,7 +168,7 @@ def test_an_approval_that_tells_no_main_counts_only_if_every_main_there_was_woul
     assert mains(old, lost, known=site.standing) == {(root, other)}
     ((*every,),) = mains(old, lost, known=None)
     assert every[-2:] == [root, other]
-    gone = Standing(parts=Held(mains={bobs.commit: bobs.at - timedelta(hours=1)}))
+    gone = Standing(seen={bobs.commit: bobs.at - timedelta(hours=1)})
     assert mains(old, known=gone) == {(ABSENT,)}
 
 

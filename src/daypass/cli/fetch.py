@@ -16,7 +16,7 @@ from daypass.cli.options import GrantName, at_option
 from daypass.core.errors import EdgeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from daypass.core.ledger.parts import Handed
+    from daypass.core.ledger.standing import Handed
     from daypass.edges.targets.ssh.certificate import Certificate
 
 _LARGEST = 1 << 20

@@ -12,7 +12,7 @@ from daypass.core.approval import Account, Judgement, Merge, Pull
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant, GrantId, Oid
-from daypass.core.ledger.parts import AdmittedGrant
+from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Action, Claim, Entitlement
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.ending import Ending

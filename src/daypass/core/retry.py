@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from daypass.core.ledger.parts import Failure, Opened
+from daypass.core.ledger.standing import Failure, Opened
 from daypass.core.plan import THERE_BEFORE, Action, Entitlement, Failing, Holding, Intended, Plan, Reason
 from daypass.core.window import format_instant
 

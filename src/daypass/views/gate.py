@@ -13,8 +13,8 @@ from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant, GrantId
-from daypass.core.ledger.parts import AdmittedGrant
 from daypass.core.ledger.receipt import Refusal
+from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Claim, Denied, Entitlement, Holding
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.ending import REVOCATION

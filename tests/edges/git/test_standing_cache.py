@@ -38,6 +38,7 @@ from daypass.edges.ledger import standing as module
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
 from daypass.edges.ledger.standing import StandingCache
 from daypass.ports import Envelope
+from standings import same_state
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def refusal(call, kind=LedgerError):
 
 
 def same_as_whole(made, loaded):
-    assert loaded.standing.same_state(fold(made.receipts()))
+    assert same_state(loaded.standing, fold(made.receipts()))
     assert loaded.standing.commit == made.ledger.head()
 
 

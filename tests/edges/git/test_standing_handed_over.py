@@ -8,6 +8,7 @@ from ledger_making import BEGIN, addition, life, make
 from daypass.core.ledger.receipt import Genesis, Outcome
 from daypass.core.ledger.standing import fold
 from daypass.core.plan import Action, Intended, Reason
+from standings import same_state
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def test_portion_by_portion_it_is_what_a_fold_of_all_is(made):
     made.load()
     for bodies, at in portions:
         made.write(bodies, at=at)
-        assert made.load().standing.same_state(fold(made.receipts()))
-    assert made.load().standing.parts.handed() == {}
+        assert same_state(made.load().standing, fold(made.receipts()))
+    assert made.load().standing.handovers == {}
 
 
 def test_what_ended_early_is_told_so_until_it_ends_by_itself(made):

@@ -23,12 +23,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from daypass.core.clocks import TOLERANCE
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.parts import AdmittedGrant, Begun, Failure, Handed, Held, Opened, Parts
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Holding, Intended
 from daypass.core.window import Window
@@ -40,62 +39,106 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+Opened = tuple[Action, Entitlement]
+"""What an intent and its outcome have in common."""
+
+
+class AdmittedGrant(NamedTuple):
+    """The part of an admission that planning needs; fields as in Admission."""
+
+    grant: GrantId
+    blob: Oid
+    landing: Oid
+    subject: str
+    resource: str
+    role: str
+    window: Window
+    entitlement: Entitlement
+    meaning: str
+
+    @classmethod
+    def of(cls, admission: Admission) -> AdmittedGrant:
+        """Return an admission's slim row."""
+        return cls(
+            admission.grant,
+            admission.blob,
+            admission.landing,
+            admission.subject,
+            admission.resource,
+            admission.role,
+            admission.window,
+            admission.entitlement,
+            admission.meaning,
+        )
+
+
+class Failure(NamedTuple):
+    """A change that was tried and failed last time.
+
+    ``error`` says how, ``since`` is when it first failed so, ``last`` when it did last, and ``main`` the commit of main that
+    the run stood on.
+    """
+
+    change: Intended
+    error: str
+    since: datetime
+    last: datetime
+    main: str
+
+
+Begun = Intended | Failure
+"""What was begun and never finished: how it ended is not known, or it failed, and may have come about all the same."""
+
+
+class Handed(NamedTuple):
+    """What receipt ``sequence`` says was handed over, good by itself until ``until``. ``ended``: by us, before that."""
+
+    sequence: int
+    entitlement: Entitlement
+    grants: tuple[GrantId, ...]
+    until: datetime
+    text: str
+    ended: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Standing:
-    """The state after ``head``, the last receipt (None: none yet); ``commit`` is the ledger branch's, or ABSENT."""
+    """The state after ``head``, the last receipt (None: none yet); ``commit`` is the ledger branch's, or ABSENT.
+
+    ``rows`` are the proved grants, slim, ``admissions`` their proofs, whole: dear where there are many, and `admission`
+    reads one. ``refusals`` are the grants that were refused last, with why; ``holdings`` is what is ours; ``begun`` what
+    was begun and not finished; ``handovers``, by the receipt's number, what was handed over and had not ended by itself
+    at the last receipt. ``taken`` was given by us, was seen gone when we took it away, and has not been given again.
+    ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
+    takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
+    one did. Answers never change; mappings but ``holdings`` are ordered by key.
+    """
 
     head: Head | None = None
     commit: Oid = ABSENT
-    parts: Parts = field(default_factory=Held)
-
-    def same_state(self, other: Standing) -> bool:
-        """Say whether two standings hold the same after the same receipt, wherever they have it from."""
-        mine, theirs = self.parts, other.parts
-        return self.head == other.head and all(
-            (
-                mine.rows() == theirs.rows(),
-                mine.admissions() == theirs.admissions(),
-                mine.refusals() == theirs.refusals(),
-                mine.holdings() == theirs.holdings(),
-                mine.pending() == theirs.pending(),
-                mine.handed() == theirs.handed(),
-                mine.taken() == theirs.taken(),
-                mine.revoked() == theirs.revoked(),
-                [*mine.seen().items()] == [*theirs.seen().items()],
-            )
-        )
-
-    @property
-    def refusals(self) -> Mapping[GrantId, Refusal]:
-        """The grants that were refused last, with why."""
-        return self.parts.refusals()
-
-    @property
-    def holdings(self) -> Mapping[Entitlement, Holding]:
-        """The entitlements that are ours."""
-        return self.parts.holdings()
+    rows: Mapping[GrantId, AdmittedGrant] = field(default_factory=dict)
+    admissions: Mapping[GrantId, Admission] = field(default_factory=dict)
+    refusals: Mapping[GrantId, Refusal] = field(default_factory=dict)
+    holdings: Mapping[Entitlement, Holding] = field(default_factory=dict)
+    begun: Mapping[Opened, Begun] = field(default_factory=dict)
+    handovers: Mapping[int, Handed] = field(default_factory=dict)
+    taken: frozenset[Entitlement] = field(default_factory=frozenset)
+    revoked: frozenset[GrantId] = field(default_factory=frozenset)
+    seen: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:
         """The changes that were begun and of which nobody knows how they ended."""
-        return {o: b.change if isinstance(b, Failure) else b for o, b in self.parts.pending().items()}
+        return {o: b.change if isinstance(b, Failure) else b for o, b in self.begun.items()}
 
     @property
     def failures(self) -> Mapping[Opened, Failure]:
         """Those of them that were tried and failed last time."""
-        return {opened: begun for opened, begun in self.parts.pending().items() if isinstance(begun, Failure)}
+        return {opened: begun for opened, begun in self.begun.items() if isinstance(begun, Failure)}
 
     def handed(self, target: str, at: datetime) -> tuple[Handed, ...]:
         """Return what was handed over for a target's entitlements and ends by itself after ``at``, oldest first."""
-        return tuple(h for h in self.parts.handed().values() if h.entitlement.target == target and h.until > at)
-
-    def taken(self) -> frozenset[Entitlement]:
-        """Return what was given by us, was seen gone when we took it away, and has not been given again."""
-        return self.parts.taken()
-
-    def revoked(self) -> frozenset[GrantId]:
-        """Return the grants that an emergency stop ended: no brake holds back what takes their access away."""
-        return self.parts.revoked()
+        return tuple(h for h in self.handovers.values() if h.entitlement.target == target and h.until > at)
 
     @property
     def digest(self) -> str:
@@ -114,7 +157,7 @@ class Standing:
 
     def main_before(self, at: datetime) -> str:
         """Return the latest commit of main that a receipt named certainly before an instant, "" where none did."""
-        seen = takewhile(lambda one: at - one[1] >= TOLERANCE, self.parts.seen().items())
+        seen = takewhile(lambda one: at - one[1] >= TOLERANCE, self.seen.items())
         return next(iter(deque(seen, 1)), ("", at))[0]
 
     @property
@@ -124,15 +167,15 @@ class Standing:
 
     def admitted(self) -> Iterator[AdmittedGrant]:
         """Yield every proved grant, slim, ordered by id."""
-        return iter(self.parts.rows().values())
+        return iter(self.rows.values())
 
     def blobs(self) -> Iterator[tuple[GrantId, Oid]]:
         """Yield every proved grant with the blob that was proved, ordered by id."""
-        return ((row.grant, row.blob) for row in self.parts.rows().values())
+        return ((row.grant, row.blob) for row in self.rows.values())
 
     def admission(self, grant: GrantId) -> Admission | None:
         """Return the proof of a grant, None where it is not proved now."""
-        return self.parts.admission(grant)
+        return self.admissions.get(grant)
 
     def window_of(self, grant: GrantId) -> Window | None:
         """Return the window that a proved grant was given, None where it is not proved now."""
@@ -141,7 +184,7 @@ class Standing:
 
     def refusal(self, grant: GrantId, blob: Oid, landing: Oid | None = None) -> Refusal | None:
         """Return why these bytes, as that commit brought them where one is given, were refused; None where not."""
-        found = self.parts.refusals().get(grant)
+        found = self.refusals.get(grant)
         if found is None or found.blob != blob or landing not in (None, found.landing):
             return None
         return found
@@ -158,7 +201,7 @@ class Delta:
     delta of both. Mutable while it gathers.
     """
 
-    __slots__ = ("admissions", "count", "cuts", "handed", "head", "holdings", "pending", "refusals", "revoked", "seen")
+    __slots__ = ("admissions", "begun", "count", "cuts", "handed", "head", "holdings", "refusals", "revoked", "seen")
 
     def __init__(self, head: Head | None = None) -> None:
         self.head = head
@@ -168,7 +211,7 @@ class Delta:
         self.seen: dict[str, datetime] = {}
         self.revoked: dict[GrantId, bool | None] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
-        self.pending: dict[Opened, Begun | None] = {}
+        self.begun: dict[Opened, Begun | None] = {}
         self.handed: dict[Entitlement, list[Handed]] = {}
         self.cuts: dict[Entitlement, datetime] = {}
         """Of what was handed over for an entitlement before these receipts, all that ends later has ended early."""
@@ -184,7 +227,7 @@ class Delta:
             self._settle(body, receipt)
         elif isinstance(body, Intent):
             for change in body.changes:
-                self.pending[change.action, change.entitlement] = change
+                self.begun[change.action, change.entitlement] = change
         elif isinstance(body, Admission):
             self.admissions[body.grant] = body
             self.refusals[body.grant] = None
@@ -209,7 +252,7 @@ class Delta:
             self._refuse(refusal)
         if not settled.adopted:
             for action in Action:
-                self.pending[action, held.entitlement] = None
+                self.begun[action, held.entitlement] = None
             self._cut(held.entitlement, _NEVER)
 
     def _settle(self, outcome: Outcome, receipt: Receipt) -> None:
@@ -217,10 +260,10 @@ class Delta:
         added = change.action is Action.ADD
         opened = (change.action, change.entitlement)
         if outcome.ok or outcome.recovered:
-            self.pending[opened] = None
+            self.begun[opened] = None
         else:
             at = receipt.told
-            self.pending[opened] = Failure(change, outcome.error, outcome.since or at, at, receipt.main)
+            self.begun[opened] = Failure(change, outcome.error, outcome.since or at, at, receipt.main)
         if outcome.ok:
             holding = Holding(change.entitlement, change.grants, change.until, outcome.numbers) if added else None
             self.holdings[change.entitlement] = holding
@@ -245,20 +288,20 @@ class Delta:
     def onto(self, standing: Standing, commit: Oid = ABSENT) -> Standing:
         """Return the standing after these receipts, held in memory whole."""
         rows = {grant: AdmittedGrant.of(a) if a is not None else None for grant, a in self.admissions.items()}
-        below = standing.parts
-        held = Held(
-            slim=_over(below.rows(), rows),
-            proofs=_over(below.admissions(), self.admissions),
-            refused=_over(below.refusals(), self.refusals),
-            held=_over(below.holdings(), self.holdings),
-            opened=_over(below.pending(), self.pending, order=_opened_order),
-            given=self._given(below.handed()),
-            gone=(below.taken() | {e for e, held in self.holdings.items() if held is None})
+        return Standing(
+            head=self.head if self.head is not None else standing.head,
+            commit=commit,
+            rows=_over(standing.rows, rows),
+            admissions=_over(standing.admissions, self.admissions),
+            refusals=_over(standing.refusals, self.refusals),
+            holdings=_over(standing.holdings, self.holdings),
+            begun=_over(standing.begun, self.begun, order=_opened_order),
+            handovers=self._given(standing.handovers),
+            taken=(standing.taken | {e for e, held in self.holdings.items() if held is None})
             - {e for e, held in self.holdings.items() if held is not None},
-            stopped=frozenset(_over(dict.fromkeys(below.revoked(), True), self.revoked)),
-            mains={**below.seen(), **{main: at for main, at in self.seen.items() if main not in below.seen()}},
+            revoked=frozenset(_over(dict.fromkeys(standing.revoked, True), self.revoked)),
+            seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
-        return Standing(self.head if self.head is not None else standing.head, commit, held)
 
     def _given(self, before: Mapping[int, Handed]) -> Mapping[int, Handed]:
         rows = [cut_to(self.cuts.get(handed.entitlement), handed) for handed in before.values()]

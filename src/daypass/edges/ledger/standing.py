@@ -31,7 +31,7 @@ from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
 from daypass.core.ledger.statement import kind_of
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger
-from daypass.edges.ledger.tables import TABLES_VERSION, Reader, Writer, begin_anew
+from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, Writer, begin_anew
 from daypass.edges.trusted import discard, make_folder, others_may_write, usable
 from daypass.ports import Envelope, Signer
 
@@ -96,7 +96,7 @@ class StandingCache:
                 state, why = _read_state(connection, verifier)
                 if state is not None and state.commit == commit:
                     _same_last(ledger, state)
-                    return Loaded(_standing(connection, state), verified, rebuilt)
+                    return Loaded(StoredStanding(state.head, state.commit, connection), verified, rebuilt)
                 rebuilt = rebuilt or why
                 connection.execute("ROLLBACK")
                 verified += self._catch_up(connection, ledger, verifier, progress)
@@ -299,10 +299,6 @@ def _same_last(ledger: GitLedger, state: _State) -> None:
             f"receipt {state.head.sequence} is not the one that this machine verified",
             hint="run `git fsck`, and compare the ledger branch with another clone",
         )
-
-
-def _standing(connection: sqlite3.Connection, state: _State) -> Standing:
-    return Standing(state.head, state.commit, Reader(connection))
 
 
 def _counted(receipts: Iterable[Receipt], progress: Progress | None) -> Iterator[Receipt]:

@@ -14,14 +14,24 @@ import sqlite3
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from daypass.core.errors import EdgeError
-from daypass.core.grant import GrantId, canonical
-from daypass.core.ledger.parts import AdmittedGrant, Begun, Failure, Handed, Opened
+from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Refusal
-from daypass.core.ledger.standing import Delta, forget_before
+from daypass.core.ledger.standing import (
+    AdmittedGrant,
+    Begun,
+    Delta,
+    Failure,
+    Handed,
+    Opened,
+    Standing,
+    forget_before,
+)
 from daypass.core.ledger.statement import ADMISSION, CHANGE
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.window import Window, format_instant, parse_instant
@@ -47,6 +57,7 @@ _TABLES = {
     "handed": "sequence INTEGER PRIMARY KEY, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
     " grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL, ended INTEGER NOT NULL",
 }
+_PARTS = frozenset(field.name for field in fields(Standing)) - {"head", "commit"}
 _CLUSTERED = frozenset({"admitted", "refused", "holding", "pending", "revoked", "taken"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 _PACKED = struct.Struct("<4I4IqqB")
@@ -85,70 +96,31 @@ def utc(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-class Reader:
-    """The parts of a standing as one state of the tables has them, each read when it is first asked for.
+class StoredStanding(Standing):
+    """A standing as one state of the tables has it, each part read when it is first asked for.
 
     The connection's transaction has begun, and stays open as long as this lives: what others write is not seen.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, head: Head, commit: Oid, connection: sqlite3.Connection) -> None:
+        vars(self).update(head=head, commit=commit)
         self._connection = connection
         self._words: list[str] = []
         self._known: dict[_Number4, Entitlement] = {}
-        self._once: dict[str, Any] = {}
 
     def __del__(self) -> None:
         self._connection.close()
 
-    def rows(self) -> Mapping[GrantId, AdmittedGrant]:
-        """Return every proved grant, slim."""
-        return self._remembered("rows", self._rows)
-
-    def admissions(self) -> Mapping[GrantId, Admission]:
-        """Return every proof, whole."""
-        return self._remembered("admissions", self._admissions)
+    def __getattr__(self, name: str) -> Any:
+        """Read a part for the first time; from then on it is an attribute like any other."""
+        if name not in _PARTS:
+            raise AttributeError(name)
+        found = vars(self)[name] = _guarded(getattr(self, f"_{name}"))
+        return found
 
     def admission(self, grant: GrantId) -> Admission | None:
-        """Return one proof."""
+        """Return one proof, without reading the others."""
         return _guarded(lambda: self._admission(grant))
-
-    def refusals(self) -> Mapping[GrantId, Refusal]:
-        """Return what was refused."""
-        return self._remembered("refusals", self._refusals)
-
-    def holdings(self) -> Mapping[Entitlement, Holding]:
-        """Return what is ours."""
-        return self._remembered("holdings", self._holdings)
-
-    def pending(self) -> Mapping[Opened, Begun]:
-        """Return what was begun and not finished."""
-        return self._remembered("pending", self._pending)
-
-    def handed(self) -> Mapping[int, Handed]:
-        """Return what was handed over and had not ended by itself at the last receipt."""
-        return self._remembered("handed", self._handed)
-
-    def taken(self) -> frozenset[Entitlement]:
-        """Return what was taken away and has not been given again."""
-        return self._remembered("taken", self._taken)
-
-    def revoked(self) -> frozenset[GrantId]:
-        """Return what an emergency stop ended."""
-        return self._remembered(
-            "revoked", lambda: frozenset(GrantId(g) for (g,) in self._query("SELECT grant_id FROM revoked"))
-        )
-
-    def seen(self) -> Mapping[str, datetime]:
-        """Return the commits of main that receipts named, and since when."""
-        return self._remembered(
-            "seen", lambda: {m: utc(at) for m, at in self._query("SELECT main, at FROM seen ORDER BY rowid")}
-        )
-
-    def _remembered(self, name: str, read: Callable[[], _V]) -> _V:
-        if name not in self._once:
-            self._once[name] = _guarded(read)
-        found: _V = self._once[name]
-        return found
 
     def _query(self, sql: str, *values: str) -> sqlite3.Cursor:
         return self._connection.execute(sql, values)
@@ -222,12 +194,18 @@ class Reader:
         rows = self._query("SELECT target, resource, principal, privilege FROM taken")
         return frozenset(self._entitlement((row[0], row[1], row[2], row[3])) for row in rows)
 
-    def _pending(self) -> dict[Opened, Begun]:
+    def _revoked(self) -> frozenset[GrantId]:
+        return frozenset(GrantId(grant) for (grant,) in self._query("SELECT grant_id FROM revoked"))
+
+    def _seen(self) -> dict[str, datetime]:
+        return {main: utc(at) for main, at in self._query("SELECT main, at FROM seen ORDER BY rowid")}
+
+    def _begun(self) -> dict[Opened, Begun]:
         listed = [_begun_from(json.loads(text)) for (text,) in self._query("SELECT change FROM pending")]
         listed.sort(key=lambda one: (one[0][1], one[0][0].value))
         return dict(listed)
 
-    def _handed(self) -> dict[int, Handed]:
+    def _handovers(self) -> dict[int, Handed]:
         self._word_list()
         found: dict[int, Handed] = {}
         for row in self._query("SELECT * FROM handed ORDER BY sequence"):
@@ -272,7 +250,7 @@ class Writer:
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
         self._change("revoked", delta.revoked, lambda _: ())
         self._holdings(delta.holdings)
-        self._pending(delta.pending)
+        self._pending(delta.begun)
         self._handed(delta)
         seen = [(main, _seconds(at)) for main, at in delta.seen.items()]
         self._run("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen)

@@ -13,9 +13,8 @@ from threading import Lock
 
 from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.grant import GrantId
-from daypass.core.ledger.parts import Failure
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
-from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.standing import Failure, Standing
 from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
 from daypass.core.retry import failed_before, same_error, shortens
 from daypass.pipeline.apply.readings import AT_ONCE, observe, unforeseen

@@ -439,7 +439,7 @@ def _taken(
     """
     marking = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.marks}
     stray = {e for e in observed.entitlements if e not in holdings and e.target in marking}
-    return standing.taken() & stray if stray else frozenset()
+    return standing.taken & stray if stray else frozenset()
 
 
 def _readable(target: TargetReader | EdgeError) -> bool:
@@ -500,7 +500,7 @@ def _claims(
         for a in (*standing.admitted(), *admitted.changed.values())
         if a is not None and (a is admitted.changed.get(a.grant, a))
     ]
-    stopped = (g for g in (*standing.revoked(), *admitted.revoked) if admitted.changed.get(g) is None)
+    stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)
     invalid = dict.fromkeys(stopped, Reason.REVOKED)
     invalid |= dict.fromkeys(admitted.refusals, Reason.EVIDENCE_MISSING)
     invalid |= dict.fromkeys((u.grant for u in admitted.unproved), Reason.EVIDENCE_MISSING)

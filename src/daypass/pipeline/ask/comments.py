@@ -15,8 +15,8 @@ from daypass.core.errors import InvalidError, UsageError
 from daypass.core.files.form import LABEL, looks_like_form
 from daypass.core.files.writing import grant_text
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
-from daypass.core.ledger.parts import AdmittedGrant
 from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.policy.ending import Ending, may_end
 from daypass.core.request import Reply
 from daypass.core.window import parse_duration

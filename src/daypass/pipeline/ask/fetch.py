@@ -14,9 +14,8 @@ from datetime import datetime
 from daypass.core.approval import Account
 from daypass.core.errors import DeniedError
 from daypass.core.grant import GrantId
-from daypass.core.ledger.parts import Handed
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt
-from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.window import format_instant
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daypass.core.catalogue import TargetSettings
-    from daypass.core.ledger.parts import Handed
+    from daypass.core.ledger.standing import Handed
     from daypass.core.plan import Entitlement
     from daypass.ports import Order
 
