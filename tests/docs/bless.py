@@ -1,6 +1,6 @@
 """Write the generated parts of the documents: ``PYTHONPATH=src python tests/docs/bless.py``.
 
-The verbs as the command line's help has them (README.md, docs/verbs.md), and the words of conditions as the vocabulary
+The verbs as the command line's help has them (docs/verbs.md), and the words of conditions as the vocabulary
 has them (docs/rules.md). The tests beside this file compare.
 """
 
@@ -16,7 +16,6 @@ from pages import TOP, between, put_between
 from daypass.cli.main import cli
 from daypass.core.policy.cel.vocabulary import ASKED, FUNCTIONS, VOCABULARY
 
-README = TOP / "README.md"
 VERBS_PAGE = TOP / "docs" / "verbs.md"
 RULES = TOP / "docs" / "rules.md"
 
@@ -68,7 +67,7 @@ def _cell(text: str) -> str:
 
 
 GENERATED = (
-    (README, "verbs", help_text),
+    (VERBS_PAGE, "verbs", help_text),
     (VERBS_PAGE, "help", verbs_text),
     (RULES, "vocabulary", vocabulary_text),
 )

@@ -1,4 +1,4 @@
-"""The README's first screen: the grant, its plan and its receipt are those of a real run."""
+"""The README's first screens: the picture, the grant, its plan and its receipt are those of a real run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from pages import TOP, Block, blocks, fits
+from picture import PICTURE, digest, made_of
 
 from daypass.core.grant import FOLDER
 from driver import Access
 
 README = TOP / "README.md"
+LONGEST = 250
 BLOCKS = blocks(README)
 NAME = "orders-db/alice-double-charges"
 T = "2026-11-20T{}:00Z".format
@@ -38,9 +40,15 @@ def granted(access: Access) -> Access:
     return access
 
 
-def test_grant_and_comment_stand_on_the_first_screen_and_plan_and_receipt_below() -> None:
-    assert [block.info for block in BLOCKS[:4]] == ["yaml", "diff", "text", "json"]
-    assert BLOCKS[1].line < 60
+def test_a_visitor_reads_what_it_is_and_sees_a_request_before_anything_is_typed() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert [block.info for block in BLOCKS[:6]] == ["sh", "sh", "yaml", "text", "json", "mermaid"]
+    assert text.index(f"](docs/{PICTURE.name})") < text.index("```")
+    assert len(text.splitlines()) <= LONGEST
+
+
+def test_the_picture_is_of_the_comment_that_reviewers_get() -> None:
+    assert made_of(PICTURE) == digest(), "run: PYTHONPATH=src python tests/docs/picture.py"
 
 
 def test_the_grant_is_the_one_that_the_project_keeps() -> None:
