@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.calm import Calm
 from daypass.core.doctor.complaint import Step
 from daypass.core.doctor.facts import Facts, Questions
 from daypass.core.drift import Inspection
+from daypass.core.forge import Account, Commit, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
@@ -52,20 +52,6 @@ class Change:
     def deleted(self) -> bool:
         """Whether the path is gone."""
         return self.new == ABSENT
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One commit. Times in a commit are its author's own choice and are never trusted. Emails are as written."""
-
-    oid: Oid
-    parents: tuple[Oid, ...]
-    author_name: str
-    author_email: str
-    committer_email: str
-    authored_at: datetime
-    committed_at: datetime
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import pytest
 
-from daypass.core.acts import MADE, OPENED, PUSHED
 from daypass.core.errors import ConflictError, EdgeError, UsageError
+from daypass.core.forge import MADE, OPENED, PUSHED
 from daypass.core.grant import Oid
 from daypass.edges.git.history import GitHistory
 from daypass.ports import Forge

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from daypass.core.approval import Account, Excluded, Pull
+from daypass.core.approval import Excluded
 from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.exclusion import excluded_people
+from daypass.core.forge import Account, Pull
 from daypass.core.grant import Oid
 
 COMMIT = Oid("c" * 40)

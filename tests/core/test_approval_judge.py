@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.core.approval import Account, Excluded, Judgement, Need, Review, Then, judge
+from daypass.core.approval import Excluded, Judgement, Need, Then, judge
+from daypass.core.forge import Account, Review
 from daypass.core.grant import Oid
 
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

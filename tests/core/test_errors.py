@@ -32,8 +32,8 @@ def test_the_order_of_codes_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("UsageError", 2), ("InvalidError", 10), ("DeniedError", 11), ("ApprovalsError", 12), ("RefusedError", 1),
-        ("LedgerError", 1), ("BrakeError", 1), ("ConflictError", 1), ("EdgeError", 1),
+        ("UsageError", 2), ("InvalidError", 10), ("DeniedError", 11), ("RefusedError", 1),
+        ("LedgerError", 1), ("ConflictError", 1), ("EdgeError", 1),
     ],
 )  # fmt: skip
 def test_each_error_has_its_exit_code_and_keeps_message_and_hint(name, code) -> None:

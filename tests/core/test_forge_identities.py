@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from policy_samples import SETTINGS, files, policy, shown
 
-from daypass.core.approval import Account, Pull
 from daypass.core.catalogue import Directory, Subject, TargetSettings, frozen
 from daypass.core.exclusion import excluded_people
+from daypass.core.forge import Account, Pull
 from daypass.core.grant import Oid
 from daypass.core.policy.policies import read_policies
 

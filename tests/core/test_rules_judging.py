@@ -78,7 +78,7 @@ def test_rules_that_read_the_request_are_kept_apart(facts):
     asks, plain = rule("a", "request.kind == 'new'", deny=True), rule("b", deny=True)
     unless = rule("c", deny_unless="'dba' in requester.groups")
     asked = Rules.of([plain, asks, unless])
-    assert [Rules.reads_request(one) for one in (asks, plain, unless)] == [True, False, True]
+    assert [one.asks for one in (asks, plain, unless)] == [True, False, True]
     static = {name: value for name, value in facts.items() if not name.startswith(("request.", "requester."))}
     assert [verdict.rule.id for verdict in asked.judge_grant(static)] == ["b"]
     assert [verdict.rule.id for verdict in asked.judge(facts)] == ["a", "b", "c"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from daypass.core.approval import Account
 from daypass.core.errors import EdgeError
 from daypass.core.files.form import LABEL, QUESTIONS
+from daypass.core.forge import Account
 from daypass.ports import ForgeReader, Remark, Ticket
 
 

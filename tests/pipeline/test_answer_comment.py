@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.cli.site import Site
-from daypass.core.approval import Account
+from daypass.core.forge import Account
 from daypass.pipeline.ask.comments import answer_comment, read_command
 from daypass.pipeline.ask.form import Office, Reply
 from daypass.views.form import Links, reply_line, reply_markdown

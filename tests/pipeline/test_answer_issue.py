@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.cli.site import Site
-from daypass.core.approval import Account
 from daypass.core.errors import ConflictError, EdgeError, UsageError
+from daypass.core.forge import Account
 from daypass.pipeline.ask.form import Event, Office, answer_issue, read_event
 from daypass.views.form import Links, reply_line, reply_markdown
 from driver import Access

@@ -9,7 +9,7 @@ from typing import Any
 from faults_steps import FILE, GRANT, T, approved, branch, clean, has_access
 
 from daypass.cli.site import Site
-from daypass.core.approval import Review
+from daypass.core.forge import Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import ActRecord, Admission
 from daypass.core.ledger.standing import Standing

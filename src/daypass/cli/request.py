@@ -13,7 +13,7 @@ from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
     from daypass.cli.asking import Answers
-    from daypass.core.approval import Pull
+    from daypass.core.forge import Pull
     from daypass.core.grant import Grant
     from daypass.core.policy.decision import Decision
     from daypass.pipeline.ask.propose import Opened, Wish

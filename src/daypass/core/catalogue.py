@@ -1,8 +1,8 @@
 """What the base branch says about the world: resources and roles, people and groups, settings.
 
-These are plain frozen values; ``daypass.core.files.document`` reads files, and `read_policies` (bottom) joins them and
-checks that every reference resolves. ``meaning`` is what an approval is bound to: if a role has come to mean
-something else since, the digest moves.
+These are plain frozen values; ``daypass.core.policy.policies`` reads them from files and checks that every reference
+resolves. `Catalogue.meaning` is what an approval is bound to: if a role has come to mean something else since, the
+digest moves.
 """
 
 from __future__ import annotations

@@ -7,13 +7,12 @@ and is returned.
     ├── UsageError (2)         the command line makes no sense
     ├── InvalidError (10)      files are invalid; carries the findings
     ├── DeniedError (11)       policy denies
-    ├── ApprovalsError (12)    approvals are missing
     ├── RefusedError (1)       we cannot tell, hence we do not act
-    │   ├── LedgerError (1)    the ledger is missing, forked, edited or ahead of the clock
-    │   └── BrakeError (1)     more changes at once than the settings allow
+    │   └── LedgerError (1)    the ledger is missing, forked, edited or ahead of the clock
     ├── ConflictError (1)      somebody else was first; trying again may help
     └── EdgeError (1)          git, a forge or a target failed
         ├── LockedError (1)    a lock is in the way, and its holder may live
+        ├── NoMergeError (1)   the forge's own rules do not let a request be merged
         └── MissingError (2)   the pull request or commit that somebody named is not there
 """
 
@@ -92,22 +91,12 @@ class DeniedError(DaypassError):
     exit_code = ExitCode.DENIED
 
 
-class ApprovalsError(DaypassError):
-    """Approvals are missing."""
-
-    exit_code = ExitCode.MISSING
-
-
 class RefusedError(DaypassError):
     """The run cannot tell, hence it does not act."""
 
 
 class LedgerError(RefusedError):
     """The ledger is missing, forked, edited, or ahead of the clock."""
-
-
-class BrakeError(RefusedError):
-    """A run would change more at once than the settings allow."""
 
 
 class ConflictError(DaypassError):

@@ -6,11 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
-from typing import Protocol
 
-from daypass.core.approval import Account, Excluded, Pull
+from daypass.core.approval import Excluded
 from daypass.core.catalogue import Directory, Subject
-from daypass.core.grant import Oid
+from daypass.core.forge import Account, Commit, Pull
 
 _GAP = "[^a-z?]{0,8}"
 
@@ -49,31 +48,7 @@ _NAMED = 20
 """So many whom nobody knows are named one by one: a message may name them by the hundred thousand."""
 
 
-class CommitLike(Protocol):
-    """What is asked of a commit here; the history's commits have it."""
-
-    @property
-    def oid(self) -> Oid:
-        """The commit."""
-        ...
-
-    @property
-    def author_email(self) -> str:
-        """As written in the commit."""
-        ...
-
-    @property
-    def committer_email(self) -> str:
-        """As written in the commit."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """Subject, body and trailers."""
-        ...
-
-
-def excluded_people(pull: Pull, commits: Sequence[CommitLike], subject: str, directory: Directory) -> Excluded:
+def excluded_people(pull: Pull, commits: Sequence[Commit], subject: str, directory: Directory) -> Excluded:
     """Return who may not approve: the subject, the opener, all who pushed, and every author, committer and co-author.
 
     An identity that nobody in the directory has is left in ``unresolved``: it could be the approver under another name.

@@ -2,9 +2,8 @@
 
 A plan is a value: computing it needs no way to write, and applying it needs nothing else. It upholds invariants 1 (the
 union of all live grants is desired, so the end of one never takes what another still gives), 6 (access that is not
-ours is
-left alone unless the resource is exclusive), 8 (removals come first and wait for nothing), 9 (same inputs, same plan)
-and 12 (the brake).
+ours is left alone unless the resource is exclusive), 8 (removals come first and wait for nothing), 9 (same inputs, same
+plan) and 12 (the brake).
 """
 
 from __future__ import annotations
@@ -280,9 +279,8 @@ def compute(
     names the targets where access that somebody took away by hand is not given again.
 
     ``claims`` are all proved grants of main; ``invalid`` says why a grant that once gave a holding no longer claims
-    anything
-    (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access is
-    removed.
+    anything (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access
+    is removed.
     """
     sorted_claims = _Sorted.of(claims, at)
     unreadable = observed.unreadable

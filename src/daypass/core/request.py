@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from daypass.core.approval import Account, Judgement, Merge, Pull
+from daypass.core.approval import Judgement
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding
+from daypass.core.forge import Account, Merge, Pull
 from daypass.core.grant import Grant, GrantId, Oid
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Action, Claim, Entitlement

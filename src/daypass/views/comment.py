@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from daypass.core.approval import Account, Ignored, Judgement, Status
+from daypass.core.approval import Ignored, Judgement, Status
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
+from daypass.core.forge import Account
 from daypass.core.grant import Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision, Requirement

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from forge_world import T0, World, minutes
 
-from daypass.core.approval import Need, Review, judge
+from daypass.core.approval import Need, judge
 from daypass.core.catalogue import Directory, frozen
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.exclusion import excluded_people
+from daypass.core.forge import Review
 from daypass.core.grant import ABSENT, Oid, canonical
 from daypass.edges.git import ssh
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from github_world import World, directory
 
-from daypass.core.approval import Account
 from daypass.core.errors import EdgeError
+from daypass.core.forge import Account
 from daypass.core.grant import ABSENT
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import account_of

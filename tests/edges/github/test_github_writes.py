@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from github_world import AT, BOT, GRANT, ROOT, World
 
-from daypass.core.approval import Account
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, NoMergeError, RefusedError, UsageError
+from daypass.core.forge import Account
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.github.api import ApiError
 

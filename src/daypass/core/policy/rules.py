@@ -1,6 +1,6 @@
 """Rules: what they ask, and asking them all at once.
 
-Every rule is evaluated. Rules that need no request are kept apart from those that do (`Rules.reads_request`), so that
+Every rule is evaluated. Rules that need no request are kept apart from those that do (`Rule.asks`), so that
 merged grants can be judged in bulk without one.
 """
 
@@ -68,7 +68,7 @@ class Rule:
 
     @property
     def asks(self) -> bool:
-        """Whether it reads the request."""
+        """Whether it reads the request: who opened it, when, and of which kind."""
         return any(condition.asks for condition in self.conditions)
 
     @property
@@ -176,11 +176,6 @@ class Rules:
                 alike.setdefault(rule.axes, []).append(rule)
         static = tuple(_Battery(tuple(some), remember=_FREE not in axes) for axes, some in alike.items())
         return cls(ordered, static, _Battery(tuple(r for r in ordered if r.asks), remember=False))
-
-    @staticmethod
-    def reads_request(rule: Rule) -> bool:
-        """Say whether a rule reads the request: who opened it, when, and of which kind."""
-        return rule.asks
 
     def judge_grant(self, facts: Facts) -> tuple[Verdict, ...]:
         """Ask the rules that need no request. ``facts`` must have every variable but those of the request."""

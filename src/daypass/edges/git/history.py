@@ -18,12 +18,13 @@ from typing import IO
 
 from daypass.core.errors import EdgeError, InvalidError, MissingError, RefusedError
 from daypass.core.finding import Finding, Place
+from daypass.core.forge import Commit
 from daypass.core.grant import Oid
 from daypass.edges.git import objects, steps
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import Promised
 from daypass.edges.git.reader import Leaf, object_reader
-from daypass.ports import Change, Commit, Entry, Landing
+from daypass.ports import Change, Entry, Landing
 
 _LEVEL = ("diff-tree", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--stdin")
 _FOLDER = "040000"

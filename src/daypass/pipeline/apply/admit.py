@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from daypass.core.approval import Merge, Pull
 from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.paths import check_path
 from daypass.core.files.reading import read_grant
 from daypass.core.finding import Place
+from daypass.core.forge import Merge, Pull
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Body, Refusal, Retirement
 from daypass.core.ledger.standing import Standing

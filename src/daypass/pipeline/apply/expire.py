@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daypass.core.approval import Pull
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
+from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Claim, Entitlement

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.approval import Pull
 from daypass.core.errors import ConflictError, InvalidError
+from daypass.core.forge import Pull
 from daypass.core.grant import Oid
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.ports import Forge, History

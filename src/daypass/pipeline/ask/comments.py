@@ -10,10 +10,10 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from daypass.core.approval import Pull
 from daypass.core.errors import InvalidError, UsageError
 from daypass.core.files.form import LABEL, looks_like_form
 from daypass.core.files.writing import grant_text
+from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import AdmittedGrant

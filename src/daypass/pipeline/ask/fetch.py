@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.approval import Account
 from daypass.core.errors import DeniedError
+from daypass.core.forge import Account
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt
 from daypass.core.ledger.standing import Handed, Standing

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from daypass.core.approval import Pull
 from daypass.core.catalogue import Catalogue, Resource, Role
 from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
 from daypass.core.files.reading import read_grant
 from daypass.core.files.writing import grant_text
+from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.approval import Pull
 from daypass.core.files.reading import read_grant
+from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_id
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.ending import REVOCATION, Ending, may_revoke

@@ -6,22 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from daypass.core.acts import Act, last_push
-from daypass.core.approval import (
-    NOTHING,
-    Account,
-    Excluded,
-    Judgement,
-    Need,
-    Pull,
-    Review,
-    Then,
-    judge,
-)
+from daypass.core.approval import NOTHING, Excluded, Judgement, Need, Then, judge
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
 from daypass.core.exclusion import excluded_people
 from daypass.core.finding import Finding, Place
+from daypass.core.forge import Account, Act, Commit, Pull, Review, last_push
 from daypass.core.grant import Grant, Oid
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.ledger.standing import Standing
@@ -33,7 +23,7 @@ from daypass.core.request import Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.judge.mains import Mains, PastMains
 from daypass.pipeline.judge.proposal import PolicyAt, meaning_of
-from daypass.ports import Commit, ForgeReader, History
+from daypass.ports import ForgeReader, History
 
 _NOT_TOLD = "nobody can tell what main's policies were when it was"
 _UNSIGNED = "has no SSH key in the directory, and limits.unsigned refuses what nobody signed"

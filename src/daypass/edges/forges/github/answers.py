@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from daypass.core.approval import Account
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
+from daypass.core.forge import Account
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import parse_instant
 from daypass.edges.shown import shown

@@ -19,10 +19,9 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from daypass.core.acts import MADE, PUSHED, Act
-from daypass.core.approval import Account, Review
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
+from daypass.core.forge import MADE, PUSHED, Account, Act, Review
 from daypass.core.grant import Oid
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import Fields, account_of

@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from daypass.core.approval import Merge, Pull, Review
 from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedError, UsageError
+from daypass.core.forge import Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.api import ApiError

@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from daypass.core.acts import OPENED, Act
-from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
+from daypass.core.forge import OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.github.answers import Bot, Fields, account_of
 from daypass.edges.forges.github.api import Api, ApiError

@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from daypass.core.acts import OPENED, PUSHED, Act
-from daypass.core.approval import Account, Merge, Pull, Review
 from daypass.core.errors import DaypassError, EdgeError, MissingError
+from daypass.core.forge import OPENED, PUSHED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import Oid
 from daypass.edges.forges.local import records
 from daypass.edges.forges.local.records import Event, corrupt

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from daypass.core.approval import Account, Merge, Pull, Review, unsigned_denial
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
 from daypass.core.finding import near
+from daypass.core.forge import Account, Merge, Pull, Review, unsigned_denial
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import format_instant
 from daypass.edges.forges.local import records

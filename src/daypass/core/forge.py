@@ -1,0 +1,143 @@
+"""What the forge knows: accounts, what they did to a request, and the commits of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import DeniedError
+from daypass.core.grant import Oid
+
+if TYPE_CHECKING:
+    from daypass.core.ledger.receipt import ActRecord
+
+OPENED, MADE, PUSHED = "opened", "made", "pushed"
+"""They open it, make its branch, move its head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who did something at the forge, resolved by its adapter: ``handle`` is the directory's, "" when it knows none.
+
+    ``name`` is what people see; ``person`` is False for bots; ``proved`` is False when the forge could not prove who it
+    was (locally: the directory names an SSH key and the record is not signed with it). ``signed`` is False where
+    nothing but the record's own word says who it was, and the settings accept that.
+    """
+
+    handle: str
+    name: str
+    person: bool = True
+    proved: bool = True
+    signed: bool = True
+
+
+def unsigned_denial(handle: str) -> DeniedError:
+    """Return why nothing counts that somebody does of whom the directory has no SSH key (`limits.unsigned`)."""
+    return DeniedError(
+        f"the directory has no SSH key of {handle}, and limits.unsigned refuses what nobody signed",
+        hint=f"add the public key of {handle} to ssh_keys in policies/directory, and let git sign with it",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Somebody ``did`` something to a request before it was reviewed; ``mains`` as in Review.
+
+    They must be entitled to it when they do it, and at the merge.
+    """
+
+    by: Account
+    did: str
+    at: datetime
+    mains: tuple[Oid, ...] = ()
+
+
+def last_push(acts: Iterable[Act | ActRecord]) -> datetime | None:
+    """Return when the head was moved last, None where it never was: approvals up to then were of another head."""
+    return max((act.at for act in acts if act.did == PUSHED), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One review at the forge. ``state``: approved, rejected or withdrawn; the last one of a person counts.
+
+    ``commit`` is what the forge shows on it, which it may point at another head later. ``mains`` are where main can have
+    stood when it was given, by the forge's own record; empty where that does not tell. ``void`` is why that record takes
+    its weight away, "" where it does not.
+    ``reason`` is what they said with it, words of people: it is shown, and nothing is decided by it.
+    """
+
+    by: Account
+    state: str
+    commit: Oid
+    at: datetime
+    id: str
+    reason: str = ""
+    mains: tuple[Oid, ...] = ()
+    void: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit. Times in a commit are its author's own choice and are never trusted. Emails are as written."""
+
+    oid: Oid
+    parents: tuple[Oid, ...]
+    author_name: str
+    author_email: str
+    committer_email: str
+    authored_at: datetime
+    committed_at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The forge's own record of a merge: main moved from ``base`` to ``commit`` by merging ``head`` at ``at``."""
+
+    commit: Oid
+    base: Oid
+    head: Oid
+    at: datetime
+    by: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A pull request. ``state``: open, merged or closed. ``pushers`` are all who moved the head, oldest first.
+
+    ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
+    asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
+    among the pushers. ``acts`` are the opening and what the forge records of the pushers, in no order.
+    A ``draft`` is not merged. ``server`` is the host whose hidden addresses (users.noreply.HOST) name accounts by number.
+    ``reason`` is what was said when it was opened, "" where the forge keeps that in its own page.
+    """
+
+    number: int
+    title: str
+    state: str
+    opened_by: Account
+    opened_at: datetime
+    branch: str
+    head: Oid
+    pushers: tuple[Account, ...] = ()
+    merge: Merge | None = None
+    closed_reason: str = ""
+    origin: str = ""
+    machines: frozenset[str] = frozenset()
+    acts: tuple[Act, ...] = ()
+    server: str = "github.com"
+    draft: bool = False
+    reason: str = ""
+
+    @property
+    def pushed_at(self) -> datetime | None:
+        """When the head moved last, None where it is not known to have moved."""
+        return last_push(self.acts)
+
+    @property
+    def asked_at(self) -> datetime:
+        """Since when it asks for what it asks for now: a request that was opened early may have become another."""
+        return max(self.opened_at, self.pushed_at or self.opened_at)
