@@ -100,7 +100,7 @@ def test_existing_membership_becomes_a_grant(hub: Double, alice: User, access: A
     hub.account("acme").members[666] = "member"
     team(hub)[mallory.id] = "maintainer"
     said = access.run("import", "dba-team", "--at", AT, acting="alice").out
-    assert "taken  101  alice member, until 2026-11-20T17:00:00Z (role member allows until then)" in said
+    assert "taken  101  alice member, until 2026-11-20T17:00:00Z (role member of dba-team allows until then)" in said
     assert "left   666" in said
     assert "nobody in the directory is '666' at target acme-github" in said
     assert "whether it had an end" not in said

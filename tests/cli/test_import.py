@@ -49,7 +49,10 @@ def test_access_is_taken_over_when_its_grant_is_merged_and_ends_with_it(access: 
     one = there(access, "erin")
     access.run("apply", "--at", "2026-11-20T08:30:00Z")
     said = access.run("import", "orders-db", "--at", AT, acting="alice")
-    assert "taken  erin  erin readonly, until 2026-11-20T17:00:00Z (role readonly allows until then)" in said.out
+    assert (
+        "taken  erin  erin readonly, until 2026-11-20T17:00:00Z (role readonly of orders-db allows until then)"
+        in said.out
+    )
     number = opened(said.out)
     assert store(access).observe() == {one}
     approve_and_merge(access, number)
@@ -237,7 +240,7 @@ def test_of_roles_that_give_the_same_the_shorter_one_is_taken(access: Access) ->
     path.write_text(text.replace("roles:\n", also), encoding="utf-8")
     access.commit("A shorter role")
     said = access.run("import", "orders-db", "--at", AT, acting="alice").out
-    assert "erin quick, until 2026-11-20T11:00:00Z (role quick allows until then)" in said
+    assert "erin quick, until 2026-11-20T11:00:00Z (role quick of orders-db allows until then)" in said
 
 
 def test_nobody_is_chosen_where_two_have_the_same_name_at_the_target(access: Access) -> None:

@@ -163,11 +163,11 @@ def test_people_are_found_by_address_and_login_whatever_the_case():
 
 def test_an_engagement_ends_with_the_vendors_when_that_is_sooner():
     found = policy().catalogue
-    assert found.engagement_end("vera") == datetime(2026, 12, 1, tzinfo=UTC)
-    assert found.engagement_end("alice") is None
-    assert found.engagement_end("nobody") is None
+    assert found.ends("vera", "")[0].limit == datetime(2026, 12, 1, tzinfo=UTC)
+    assert found.ends("alice", "") == ()
+    assert found.ends("nobody", "") == ()
     sooner = policy(directory_people=DIRECTORY.replace("until: 2027-03-01", "until: 2026-11-25")).catalogue
-    assert sooner.engagement_end("vera") == datetime(2026, 11, 25, tzinfo=UTC)
+    assert sooner.ends("vera", "")[0].limit == datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def test_a_principal_is_looked_up_by_the_targets_name_before_its_kind():
@@ -206,7 +206,7 @@ def test_shares_are_counts_or_percentages():
 
 def test_an_empty_catalogue_is_possible():
     found = Catalogue(Settings(), frozen({}), Directory(frozen({}), frozen({})), frozen({}))
-    assert found.engagement_end("x") is None
+    assert found.ends("x", "") == ()
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])

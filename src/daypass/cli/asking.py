@@ -12,7 +12,7 @@ import click
 from daypass.cli.options import Duration, say
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import InvalidError, UsageError
-from daypass.core.policy.decision import Decision, lengths
+from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
 from daypass.pipeline.ask.propose import Wish
@@ -124,7 +124,7 @@ class Answers:
         return self._text("ticket", default=None if demanded else "")
 
     def _longest(self, resource: str, role: str, purpose: str) -> timedelta:
-        return min(longest for longest, _ in lengths(self.policy.catalogue, resource, role, purpose))
+        return min(bound.limit for bound in self.policy.catalogue.lengths(resource, role, purpose))
 
     def _roles(self, catalogue: Catalogue) -> None:
         for name, role in catalogue.resources[self._resource].roles.items():

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from daypass.core.grant import canonical, digest
 from daypass.core.window import format_instant
 
 _V = TypeVar("_V")
+_L = TypeVar("_L", bound=datetime | timedelta)
 
 
 def frozen(mapping: Mapping[str, _V]) -> Mapping[str, _V]:
@@ -213,6 +214,18 @@ class Settings:
     simulated_clock: bool = False
 
 
+class Bound(NamedTuple, Generic[_L]):
+    """What limits access: how long it may last, or when it ends. ``what`` says so, before a length or an instant."""
+
+    limit: _L
+    code: str
+    what: str
+
+    def end(self, start: datetime) -> datetime:
+        """Return when access that begins at an instant ends by this."""
+        return self.limit if isinstance(self.limit, datetime) else start + self.limit
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """Everything but the rules, joined and resolved."""
@@ -233,32 +246,41 @@ class Catalogue:
             return ""
         return subject.identity_at(target)
 
-    def bounds(self, handle: str, resource: str) -> tuple[tuple[datetime, str, str], ...]:
-        """Return the instants after which nobody has access: (instant, code, what ends then), earliest first.
+    def bounds(
+        self, handle: str, resource: str, role: str, purpose: str
+    ) -> tuple[Bound[timedelta] | Bound[datetime], ...]:
+        """Return all that limits or ends somebody's access: the lengths, then the ends, the earliest first.
 
         Names that are not known bound nothing; a grant that names them is refused for that.
         """
-        found: list[tuple[datetime, str, str]] = []
+        return (*self.lengths(resource, role, purpose), *self.ends(handle, resource))
+
+    def lengths(self, resource: str, role: str, purpose: str) -> tuple[Bound[timedelta], ...]:
+        """Return how long access may last at most, whoever has it; the settings always say."""
+        found = [Bound(self.settings.limits.max_duration, "too-long", "the settings allow")]
+        known = self.resources.get(resource)
+        if known is not None and role in known.roles:
+            found.append(Bound(known.roles[role].max_duration, "too-long", f"role {role} of {resource} allows"))
+        kind = self.purposes.get(purpose)
+        if kind is not None and kind.max_duration is not None:
+            found.append(Bound(kind.max_duration, "too-long", f"purpose {purpose} allows"))
+        return tuple(found)
+
+    def ends(self, handle: str, resource: str) -> tuple[Bound[datetime], ...]:
+        """Return the instants after which somebody has no access, the earliest first; "" for the resource: to anything."""
+        found: list[Bound[datetime]] = []
         known = self.resources.get(resource)
         if known is not None and known.retention_until is not None:
-            found.append((known.retention_until, "beyond-retention", f"the data of {known.name} is kept"))
+            found.append(Bound(known.retention_until, "beyond-retention", f"the data of {known.name} is kept"))
         subject = self.directory.subjects.get(handle)
         if subject is not None and subject.until is not None:
-            found.append((subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
+            found.append(Bound(subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
         vendor = self.directory.vendors.get(subject.vendor) if subject is not None else None
         if subject is not None and vendor is not None and vendor.until is not None:
-            found.append((vendor.until, "beyond-engagement", f"{subject.handle}'s vendor {vendor.name} is engaged"))
+            found.append(
+                Bound(vendor.until, "beyond-engagement", f"{subject.handle}'s vendor {vendor.name} is engaged")
+            )
         return tuple(sorted(found))
-
-    def engagement_end(self, handle: str) -> datetime | None:
-        """Return when a subject's engagement ends: their own end or their vendor's, whichever is first; None for never.
-
-        Somebody whom the directory does not know has no engagement and is refused elsewhere.
-        """
-        subject = self.directory.subjects.get(handle)
-        vendor = self.directory.vendors.get(subject.vendor) if subject is not None else None
-        ends = [one.until for one in (subject, vendor) if one is not None and one.until is not None]
-        return min(ends, default=None)
 
     def absence(self, handle: str, at: datetime) -> str:
         """Say why somebody is not there at an instant, in words that go after their name; "" while they are.
@@ -267,8 +289,8 @@ class Catalogue:
         """
         if handle not in self.directory.subjects:
             return "is not in the directory"
-        end = self.engagement_end(handle)
-        return f"was engaged until {format_instant(end)} only" if end is not None and end <= at else ""
+        over = next((bound.limit for bound in self.ends(handle, "") if bound.limit <= at), None)
+        return f"was engaged until {format_instant(over)} only" if over is not None else ""
 
     def unheard(self, subject: Subject) -> bool:
         """Say whether what somebody does counts for nothing, since nothing proves that it was they (`limits.unsigned`)."""

@@ -61,11 +61,11 @@ class ClaimMaker:
 
     def _cut(self, grant: GrantId, subject: str, resource: str, entitlement: Entitlement, window: Window) -> Claim:
         """End access no later than the data's retention and the subject's own engagement."""
-        end, _, what = next(iter(self._read.bounds(subject, resource)), (window.end, "", ""))
-        if end >= window.end:
+        first = next(iter(self._read.ends(subject, resource)), None)
+        if first is None or first.limit >= window.end:
             return Claim(grant, entitlement, window)
-        cut = window.until(end)
-        bound = f"{what} until {format_instant(end)}"
+        cut = window.until(first.limit)
+        bound = f"{first.what} until {format_instant(first.limit)}"
         return Claim(grant, entitlement, cut or window, None if cut else Reason.BOUND, bound)
 
     def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daypass.core.catalogue import Catalogue
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.approvers import approvers, shortage
@@ -113,7 +112,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     """
     grant = request.grant
     denials = [*_broken(policy), *_grant_denials(policy, grant), *_request_denials(policy, request)]
-    window = request.window or _window(grant, request.opened_at)
+    window = request.window or grant.span.starting(request.opened_at)
     denials += _future_denials(policy, grant, window)
     if not _known(policy, grant):
         return Decision(tuple(denials), (), automatic=False, policy=policy.digest)
@@ -178,15 +177,6 @@ def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
             max(waits) if same else None,
         )
     return tuple(found[source] for source in sorted(found))
-
-
-def ends(policy: Policy, grant: Grant) -> tuple[tuple[datetime, str, str], ...]:
-    """Return the instants after which a grant may give nothing: (instant, code, what ends then), earliest first."""
-    return policy.catalogue.bounds(grant.subject, grant.resource)
-
-
-def _window(grant: Grant, start: datetime) -> Window:
-    return grant.span.starting(start)
 
 
 def _known(policy: Policy, grant: Grant) -> bool:
@@ -256,36 +246,25 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
     return Denial("unknown-resource", f"there is no resource {grant.resource!r} in the catalogue", hint)
 
 
-def lengths(catalogue: Catalogue, resource: str, role: str, purpose: str) -> list[tuple[timedelta, str]]:
-    """Return how long access may last at most, and who says so; names that nobody knows limit nothing."""
-    bounds: list[tuple[timedelta, str]] = [(catalogue.settings.limits.max_duration, "the settings allow")]
-    if resource in catalogue.resources and role in catalogue.resources[resource].roles:
-        bounds.append((catalogue.resources[resource].roles[role].max_duration, f"role {role} of {resource} allows"))
-    known = catalogue.purposes.get(purpose)
-    if known is not None and known.max_duration is not None:
-        bounds.append((known.max_duration, f"purpose {purpose} allows"))
-    return bounds
-
-
 def room(policy: Policy, grant: Grant, window: Window) -> timedelta:
     """Return how much later than a window a grant may end, its start staying as it is; nothing or less: it may not."""
-    longest = min(bound for bound, _ in lengths(policy.catalogue, grant.resource, grant.role, grant.purpose))
-    return min([window.start + longest, *(end for end, _, _ in ends(policy, grant))]) - window.end
+    bounds = policy.catalogue.bounds(grant.subject, grant.resource, grant.role, grant.purpose)
+    return min(bound.end(window.start) for bound in bounds) - window.end
 
 
 def _too_long(policy: Policy, grant: Grant) -> list[Denial]:
     length = grant.span.length
-    bounds = lengths(policy.catalogue, grant.resource, grant.role, grant.purpose)
-    most = format_duration(min(bound for bound, _ in bounds))
+    bounds = policy.catalogue.lengths(grant.resource, grant.role, grant.purpose)
+    most = format_duration(min(bound.limit for bound in bounds))
     asked = format_duration(length)
     return [
         Denial(
-            "too-long",
-            f"{asked} is longer than the {format_duration(bound)} that {whose}",
+            bound.code,
+            f"{asked} is longer than the {format_duration(bound.limit)} that {bound.what}",
             f"ask for at most {most}",
         )
-        for bound, whose in bounds
-        if length > bound
+        for bound in bounds
+        if length > bound.limit
     ]
 
 
@@ -307,7 +286,7 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
             f"the window ended at {format_instant(window.end)}, before the request was opened at {format_instant(at)}"
         )
         found.append(Denial("window-past", message, "ask for a window that is still to come"))
-    for end, code, what in ends(policy, grant):
+    for end, code, what in policy.catalogue.ends(grant.subject, grant.resource):
         if code == "beyond-engagement" and end <= at:
             message = f"{what} until {format_instant(end)} only, and the request was opened at {format_instant(at)}"
             found.append(Denial("engagement-over", message, "extend the engagement in policies/directory first"))
@@ -329,7 +308,7 @@ def _future_denials(policy: Policy, grant: Grant, window: Window | None) -> list
             f"the grant would turn invalid on {end:%Y-%m-%d}",
             f"end the window by {format_instant(end)}",
         )
-        for end, code, what in ends(policy, grant)
+        for end, code, what in policy.catalogue.ends(grant.subject, grant.resource)
         if end < window.end
     ]
 

@@ -222,21 +222,10 @@ class _Work:
 
     def _end(self, subject: str, role: Role, stray: Entitlement) -> tuple[datetime, str]:
         """Return the earliest end that anything asks for, and what asks for it."""
-        catalogue = self._catalogue
-        ends = [
-            (self._at + role.max_duration, f"role {role.name} allows until"),
-            (self._at + catalogue.settings.limits.max_duration, "the settings allow until"),
-        ]
-        purpose = catalogue.purposes.get(IMPORT)
-        if purpose is not None and purpose.max_duration is not None:
-            ends.append((self._at + purpose.max_duration, f"purpose {IMPORT} allows until"))
-        for instant, why in (
-            (self._resource.retention_until, f"the data of {stray.resource} is kept until"),
-            (catalogue.engagement_end(subject), f"{subject} is engaged until"),
-            (self._ends.get(stray), "the target has noted until"),
-        ):
-            if instant is not None:
-                ends.append((instant, why))
+        bounds = self._catalogue.bounds(subject, stray.resource, role.name, IMPORT)
+        ends = [(bound.end(self._at), f"{bound.what} until") for bound in bounds]
+        noted = self._ends.get(stray)
+        ends += [(noted, "the target has noted until")] if noted is not None else []
         return min(ends)
 
 

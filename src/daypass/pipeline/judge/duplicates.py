@@ -52,8 +52,8 @@ def has_ended(
     """
     proof = admission(grant.id)
     window = proof.window if proof is not None and proof.blob == blob else grant.span.window
-    bounds = [end for end, _, _ in policy.catalogue.bounds(grant.subject, grant.resource)]
-    return any(end <= at for end in ([window.end] if window is not None else []) + bounds)
+    ends = [bound.limit for bound in policy.catalogue.ends(grant.subject, grant.resource)]
+    return any(end <= at for end in ([window.end] if window is not None else []) + ends)
 
 
 def proposed_duplicates(

@@ -18,7 +18,7 @@ from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, grant_path, narrows
 from daypass.core.ledger.receipt import Admission
-from daypass.core.policy.decision import Request, decide, ends
+from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.ending import Ending
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Item, Proposal
@@ -262,7 +262,7 @@ def _ending(
     window = proof.window if proof is not None and mine else old.span.window if old is not None else None
     if window is not None and window.ended(at):
         return None
-    if old is not None and any(end <= at for end, _, _ in ends(policy, old)):
+    if old is not None and any(bound.limit <= at for bound in policy.catalogue.ends(old.subject, old.resource)):
         return None  # retention or engagement is over: nothing of it is given any more
     subject = old.subject if old is not None else proof.subject if proof is not None else ""
     return Ending(name.rpartition("/")[0], subject, proof.requester if proof is not None else "")
