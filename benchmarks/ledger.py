@@ -20,7 +20,8 @@ from daypass.core.window import format_instant
 from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.ledger import receipt_path
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
+from daypass.ports import Order
 
 GRANTS_A_COMMIT = 50
 """How many grants' receipts one commit of the ledger carries."""
@@ -119,7 +120,8 @@ def _life(policy: Policy, landed: Landed) -> Iterator[Body]:
 def write_store(path: Path, policy: Policy, landed: Sequence[Landed]) -> None:
     """Make the embedded target hold what the ledger says it was given."""
     target = EmbeddedTarget(path, "embedded")
-    target.add(entitlement(policy, landed[0].made), landed[0].made.window.end)
+    window = landed[0].made.window
+    target.carry_out([Order(Action.ADD, entitlement(policy, landed[0].made), window.start, window.end)])
     rows = [(entitlement(policy, one.made), format_instant(one.made.window.end)) for one in landed[1:]]
     connection = sqlite3.connect(path)
     with connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from daypass.core.calm import Calm
 from daypass.core.doctor.complaint import Step
@@ -312,31 +312,19 @@ class Desk(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
-    """What a target can do: end access by itself at an instant, and list every entitlement it holds.
+class Traits:
+    """Plain facts about a target. What it can do beside making changes is said by its types, `Observing` and after it.
 
-    Where it is not ``readable`` nobody can see what exists (a certificate that was handed out): there the ledger's word
-    stands for what was given, until the instant that it was given for. Where it ``hands_over`` something, access that
-    is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in one
-    step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
+    ``native_expiry``: access ends at its end even when nothing of ours runs. Where it ``hands_over`` something, access
+    that is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in
+    one step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
     taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
-    Where it ``invites``, some have to accept what they are given, and it is an `Inviting`. Where it ``dates``, it knows
-    of what exists when it is meant to end, and is a `Dated`. Where it ``numbers``, what it holds and whom it
-    gives it to have numbers that outlive their names, and it is a `Numbering`. Where it
-    ``tells_time``, it is a `Timed`.
     """
 
-    native_expiry: bool
-    complete_observation: bool
-    readable: bool = True
+    native_expiry: bool = False
     hands_over: bool = False
-    recalls: bool = False
     at_once: int = BATCH
     marks: bool = False
-    invites: bool = False
-    dates: bool = False
-    numbers: bool = False
-    tells_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,24 +341,16 @@ class Health:
 
 
 class TargetReader(Protocol):
-    """Reading a target. Raises EdgeError when it cannot tell."""
+    """Looking at a target. Raises EdgeError when it cannot tell."""
 
-    abilities: Abilities
+    traits: Traits
 
     def health(self) -> Health:
         """Look at the target and at what our credential may do there. Raises EdgeError where it cannot be reached."""
         ...
 
-    def observe(self) -> frozenset[Entitlement]:
-        """Return every entitlement that exists now."""
-        ...
-
     def inspect(self) -> Inspection:
         """Look for ways in beside entitlements; say what was looked at, and what cannot be seen. Raises EdgeError."""
-        ...
-
-    def fingerprint(self) -> str:
-        """Return a digest of what `observe` would return, read from the target; "" where that is no cheaper."""
         ...
 
 
@@ -400,31 +380,43 @@ class Done(NamedTuple):
     handover: str = ""
 
 
-class TargetWriter(Protocol):
-    """Changing a target. Changes are idempotent, and true only when it returns."""
-
-    def add(self, entitlement: Entitlement, until: datetime) -> None:
-        """Make the entitlement exist. ``until`` is for targets that can end access by themselves. Raises EdgeError."""
-        ...
-
-    def remove(self, entitlement: Entitlement) -> None:
-        """Make the entitlement not exist. Raises EdgeError."""
-        ...
+class Target(TargetReader, Protocol):
+    """Changing a target, too."""
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes, as few steps as the target allows; one answer each, in order. One that fails stops only itself.
 
-        Raises EdgeError when it is not known of any of them whether it was made.
+        A change is idempotent, and made when this returns. Raises EdgeError when it is not known of any of them whether
+        it was made.
         """
         ...
 
 
-class Target(TargetReader, TargetWriter, Protocol):
-    """Both halves."""
+@runtime_checkable
+class Observing(Protocol):
+    """A target that can list every entitlement it holds.
+
+    Of any other nobody can see what exists (a certificate that was handed out): there the ledger's word stands for what
+    was given, until the instant that it was given for.
+    """
+
+    def observe(self) -> frozenset[Entitlement]:
+        """Return every entitlement that exists now. Raises EdgeError when it cannot tell."""
+        ...
 
 
-class Recaller(Protocol):
-    """A target whose abilities say that it ``recalls``: it keeps a list of what was handed over and counts no longer."""
+@runtime_checkable
+class Fingerprinting(Protocol):
+    """A target that can say whether anything has changed for less than it costs to observe."""
+
+    def fingerprint(self) -> str:
+        """Return a digest of what `observe` would return, read from the target. Raises EdgeError when it cannot tell."""
+        ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """A target that keeps a list of what was handed over and counts no longer."""
 
     def recall(self, handed: Sequence[Handed]) -> None:
         """Be told, before a run's changes, all that was handed over and is good by itself; bring the list up to it.
@@ -435,8 +427,9 @@ class Recaller(Protocol):
         ...
 
 
+@runtime_checkable
 class Dated(Protocol):
-    """A target whose abilities say that it ``dates``: it has noted the ends of what it holds, or can hold none with one."""
+    """A target that has noted when what it holds is meant to end, or can hold nothing with an end."""
 
     def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
         """Return when each ends as the target has it, None for one without an end; of what is left out nobody knows.
@@ -446,8 +439,9 @@ class Dated(Protocol):
         ...
 
 
+@runtime_checkable
 class Numbering(Protocol):
-    """A target whose abilities say that it ``numbers``: it knows what it holds by numbers that do not change."""
+    """A target that knows what it holds, and whom it gives it to, by numbers that outlive their names."""
 
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
         """Say of each entitlement, by the numbers that were recorded of it, what the last `observe` saw of it.
@@ -459,16 +453,18 @@ class Numbering(Protocol):
         ...
 
 
+@runtime_checkable
 class Timed(Protocol):
-    """A target whose abilities say that it ``tells_time``: its answers say what it takes the time to be."""
+    """A target whose answers say what it takes the time to be."""
 
     def clock(self) -> datetime | None:
         """Return what the last `observe` was told the time is, None where it was told none."""
         ...
 
 
+@runtime_checkable
 class Inviting(Protocol):
-    """A target whose abilities say that it ``invites``: what is offered is no access until it is accepted."""
+    """A target where some have to accept what they are given: what is offered is no access until then."""
 
     def awaited(self) -> frozenset[Entitlement]:
         """Return what the last `observe` saw offered and not yet accepted. To remove it is to withdraw the offer."""

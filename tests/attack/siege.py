@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
 from hub import REPOSITORY, Hub
 
 

@@ -16,9 +16,10 @@ from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
 from daypass.pipeline.audit.targets import inspect
 from daypass.views.targets import MOST_DRIFTED, drift_markdown, drift_text, inspections_data
+from fakes.orders import add
 from fakes.target import FakeTarget
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def test_one_target_that_fails_hides_no_other() -> None:
 
 
 def test_access_that_nobody_granted_is_told_in_every_format(access: Access) -> None:
-    _store(access).add(MALLORY, T0)
+    add(_store(access), MALLORY, T0)
     said = access.run("drift", "--at", NOON, expect=13)
     assert "'mallory' holds" in said.out
     assert "and no grant gave it [access-unmanaged]" in said.out

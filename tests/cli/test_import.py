@@ -9,8 +9,9 @@ import pytest
 
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access
+from fakes.orders import add
 from ssh_access import SshAccess
 
 AT = "2026-11-20T09:00:00Z"
@@ -25,7 +26,7 @@ def store(access: Access) -> EmbeddedTarget:
 def there(access: Access, who: str, privilege: dict[str, str] = READ, until: datetime = FAR) -> Entitlement:
     """Let somebody have access that no grant gave."""
     one = Entitlement("embedded", "orders-db", who, canonical(privilege))
-    store(access).add(one, until)
+    add(store(access), one, until)
     return one
 
 
@@ -219,9 +220,9 @@ def test_the_purpose_may_shorten_it(access: Access) -> None:
 
 def test_what_a_target_shows_as_others_access_is_granted_beside_it(access: Access) -> None:
     """As PostgreSQL shows memberships that others gave."""
-    store(access).add(Entitlement("embedded", "orders-db", "erin", canonical({**READ, "unmanaged": True})), FAR)
+    add(store(access), Entitlement("embedded", "orders-db", "erin", canonical({**READ, "unmanaged": True})), FAR)
     for odd in ("no json", "[]", canonical({"unmanaged": "yes", **READ}), canonical({"unmanaged": True})):
-        store(access).add(Entitlement("embedded", "orders-db", "carol", odd), FAR)
+        add(store(access), Entitlement("embedded", "orders-db", "carol", odd), FAR)
     said = access.run("import", "orders-db", "--at", AT, acting="alice").out
     assert "taken  erin  erin readonly" in said
     assert "what is there stays beside the grant's: take it away at the target once this is applied" in said

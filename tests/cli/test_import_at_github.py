@@ -10,7 +10,8 @@ import pytest
 
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
+from fakes.orders import add
 from hub import REPOSITORY, Hub
 
 
@@ -25,7 +26,7 @@ def test_one_pull_request_of_who_runs_it_which_its_owner_can_read_and_prune(hub:
     for who in ("erin", "mallory"):
         store = EmbeddedTarget(hub.clone("alice") / ".git" / "daypass" / "embedded.sqlite", "embedded")
         one = Entitlement("embedded", "orders-db", who, canonical({"member_of": "orders_readonly"}))
-        store.add(one, datetime(2040, 1, 1, tzinfo=UTC))
+        add(store, one, datetime(2040, 1, 1, tzinfo=UTC))
     said = hub.run("import", "orders-db", who="alice")
     assert said.out.startswith(
         "Opened #1: Import 1 grants of existing access to orders-db\n  taken  erin  erin readonly"

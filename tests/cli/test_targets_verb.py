@@ -10,10 +10,11 @@ import pytest
 from daypass.core.drift import TargetState
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
 from daypass.ports import Health
 from daypass.views.targets import targets_json, targets_text
 from driver import Access
+from fakes.orders import add
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MALLORY = Entitlement("embedded", "orders-db", "mallory", canonical({"member_of": "orders_admin"}))
@@ -35,7 +36,7 @@ def test_a_target_that_is_well_is_told_and_exits_0(access: Access) -> None:
 def test_our_access_and_other_peoples_are_counted_apart(access: Access) -> None:
     access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
     access.run("apply", "--at", "2026-11-20T10:06:00Z")
-    _store(access).add(MALLORY, NOON)
+    add(_store(access), MALLORY, NOON)
     said = access.run("targets")
     assert "  1 ours, 1 unmanaged; `daypass drift` lists it\n" in said.out
     (found,) = json.loads(access.run("targets", "--format", "json").out)["targets"]
@@ -61,7 +62,7 @@ def test_a_target_that_cannot_be_read_exits_14_and_the_others_are_told(access: A
     named = next(line for line in text.splitlines() if line.strip().startswith("embedded:"))
     access.write(path, text.replace(named, f"{named}\n  other: {{kind: embedded, path: other.sqlite}}"))
     access.commit("a second target")
-    _store(access).add(MALLORY, NOON)
+    add(_store(access), MALLORY, NOON)
     _store(access).path.write_bytes(b"x" * 8192)
     said = access.run("targets", expect=14)
     assert "embedded (embedded): not reachable\n  error: the store " in said.out

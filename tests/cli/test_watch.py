@@ -17,7 +17,7 @@ import pytest
 from daypass.cli import watch
 from daypass.cli.apply import run_apply
 from daypass.cli.site import Site
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format

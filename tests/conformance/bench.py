@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from daypass.core.grant import canonical
 from daypass.core.plan import Action, Entitlement
-from daypass.ports import Abilities, Done, Order, Target
+from daypass.ports import Done, Observing, Order, Target, Traits
 
 NAME = "under-test"
 UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -124,8 +124,10 @@ class Bench:
 
     kind: ClassVar[str] = ""
     """The registry's name, "" for what is in no registry."""
-    abilities: ClassVar[Abilities] = Abilities(native_expiry=False, complete_observation=True)
-    """What the target must say that it can do."""
+    traits: ClassVar[Traits] = Traits()
+    """What the target must say of itself."""
+    abilities: ClassVar[frozenset[type]] = frozenset({Observing})
+    """The types of daypass.ports that say what it can do: these, and no others."""
     observing: ClassVar[int]
     """How many calls observing 1,000 entitlements takes at most."""
     lacks: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -138,7 +140,7 @@ class Bench:
     )
     """Two privileges as roles of the catalogue have them, the first being what ``enters`` proves."""
     handing: ClassVar[bool | None] = None
-    """Whether the first privilege hands something over, where not all of a target's do; None: as ``abilities`` say."""
+    """Whether the first privilege hands something over, where not all of a target's do; None: as ``traits`` say."""
     keys: Sequence[str] = ()
     """The subject's public keys, which go with every order."""
     private_key: Path | None = None
@@ -194,7 +196,7 @@ class Bench:
 
     def by_hand(self, folder: Path, one: Entitlement) -> Entitlement:
         """Give access past daypass, and return it as it is observed: nothing may say there which resource it is of."""
-        self.make(folder).add(one, UNTIL)
+        self.give(self.make(folder), one)
         return one
 
     def stranger(self, folder: Path) -> Entitlement:
@@ -245,7 +247,7 @@ class Bench:
 
     def hands(self) -> bool:
         """Say whether who receives the first privilege is handed something."""
-        return self.abilities.hands_over if self.handing is None else self.handing
+        return self.traits.hands_over if self.handing is None else self.handing
 
     def one(self, who: int = 0, *, resource: str = "orders-db", privilege: int = 0) -> Entitlement:
         """Return an entitlement of this target's own principals and privileges."""

@@ -14,6 +14,7 @@ from conformance.world import Around, Deaf, Killed, World
 from daypass.core.errors import ExitCode
 from daypass.core.ledger.receipt import Outcome
 from daypass.core.plan import Action, Reason
+from daypass.ports import Numbering
 
 
 class InPipeline(Bench):
@@ -71,7 +72,7 @@ class InPipeline(Bench):
         grant = world.grant(-120, 60)
         world.apply(-119)
         assert self.enters(world.place, self.one(), world.handover())
-        assert [bool(o.numbers) for o in world.outcomes(Action.ADD)] == [self.abilities.numbers]
+        assert [bool(o.numbers) for o in world.outcomes(Action.ADD)] == [Numbering in self.abilities]
         return grant
 
     @needs("principals' names")
@@ -141,14 +142,13 @@ class InPipeline(Bench):
     @needs("reading")
     def test_access_that_is_not_ours_is_seen_reported_and_untouched(self, world: World) -> None:
         theirs = self.by_hand(world.place, self.one(2))
-        seen = (theirs,) if self.abilities.complete_observation else ()  # what it does not list, it cannot report
         world.grant(-120, 60)
         done = world.apply(-119)
-        assert done.survey.plan.unmanaged == seen
-        assert world.held() == {self.one(), *seen}
+        assert done.survey.plan.unmanaged == (theirs,)
+        assert world.held() == {self.one(), theirs}
         done = world.apply(61)
-        assert done.survey.plan.unmanaged == seen
-        assert world.held() == {*seen}
+        assert done.survey.plan.unmanaged == (theirs,)
+        assert world.held() == {theirs}
         assert self.enters(world.place, self.one(2), "")
         assert world.ours() == set()
         assert {o.change.entitlement for o in world.outcomes()} == {self.one()}
@@ -251,7 +251,7 @@ class InPipeline(Bench):
         world.apply(opens / 60)
         assert self.enters(world.place, self.one(), world.handover())
         _wait_for(world, ends)
-        if self.abilities.native_expiry:
+        if self.traits.native_expiry:
             time.sleep(1)  # nothing of ours runs
             assert not self.enters(world.place, self.one(), world.handover())
         world.apply(ends / 60)

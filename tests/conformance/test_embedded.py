@@ -11,14 +11,16 @@ from conformance.suite import NAME, TargetContract
 from conformance.world import World
 from daypass.core.errors import ExitCode
 from daypass.core.plan import Entitlement
-from daypass.edges.targets import embedded
-from daypass.edges.targets.embedded import EmbeddedTarget, holds
-from daypass.ports import Abilities
+from daypass.edges.targets.embedded import store
+from daypass.edges.targets.embedded.store import holds
+from daypass.edges.targets.embedded.target import EmbeddedTarget
+from daypass.ports import Dated, Fingerprinting, Numbering, Observing, Traits
 
 
 class TestEmbedded(TargetContract):
     kind = "embedded"
-    abilities = Abilities(native_expiry=False, complete_observation=True, marks=True, dates=True, numbers=True)
+    traits = Traits(marks=True)
+    abilities = frozenset({Observing, Fingerprinting, Dated, Numbering})
     observing = 1
     window = timedelta(seconds=3)
     lacks: ClassVar = {
@@ -36,14 +38,14 @@ class TestEmbedded(TargetContract):
     def _count(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Count the statements that read the table, in whatever connection."""
         self.read = 0
-        connect = embedded._connect
+        connect = store._connect
 
         def counted(path: Path, mode: str) -> sqlite3.Connection:
             connection = connect(path, mode)
             connection.set_trace_callback(self._trace)
             return connection
 
-        monkeypatch.setattr(embedded, "_connect", counted)
+        monkeypatch.setattr(store, "_connect", counted)
 
     def _trace(self, statement: str) -> None:
         self.read += statement.startswith("SELECT")
@@ -63,11 +65,11 @@ class TestEmbedded(TargetContract):
         world = World(tmp_path / "life", self)
         grant = world.grant(-120, 60)
         world.apply(-119)
-        store, moved = world.place / "embedded.sqlite", world.place / "moved.sqlite"
+        there, moved = world.place / "embedded.sqlite", world.place / "moved.sqlite"
         world.bench.make(world.place)
         for end in ("", "-wal", "-shm"):
-            if Path(f"{store}{end}").exists():
-                Path(f"{store}{end}").rename(f"{moved}{end}")
+            if Path(f"{there}{end}").exists():
+                Path(f"{there}{end}").rename(f"{moved}{end}")
         for minute, words in ((-118, "is not there"), (61, "is not there")):  # neither given again nor taken for ended
             done = world.apply(minute)
             assert (done.outcomes, done.exit_code) == ([], ExitCode.PARTIAL)

@@ -9,30 +9,30 @@ import pytest
 from conformance.suite import NAME, UNTIL, TargetContract, entitlement
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
-from daypass.ports import Abilities
-from fakes.target import Died, FakeTarget
+from daypass.ports import Numbering, Observing, Timed
+from fakes.orders import add
+from fakes.target import Died, FakeTarget, NumberedFake
 
 
 class TestFake(TargetContract):
     """The suite's own test: the fake has every capability, so that no part of the contract is left out."""
 
-    abilities = Abilities(native_expiry=False, complete_observation=True, numbers=True, tells_time=True)
+    abilities = frozenset({Observing, Numbering, Timed})
     observing = 1
     window = timedelta(seconds=3)
 
     @pytest.fixture(autouse=True)
     def _worlds(self) -> None:
-        self.worlds: dict[Path, FakeTarget] = {}
+        self.worlds: dict[Path, NumberedFake] = {}
 
-    def _world(self, folder: Path) -> FakeTarget:
-        return self.worlds.setdefault(folder, FakeTarget(NAME, abilities=self.abilities))
+    def _world(self, folder: Path) -> NumberedFake:
+        return self.worlds.setdefault(folder, NumberedFake(NAME))
 
     def make(self, folder: Path) -> FakeTarget:
         first = self._world(folder)
-        return FakeTarget(
+        return NumberedFake(
             NAME,
             held=first.held,
-            abilities=self.abilities,
             dials=first.dials,
             reads=first.reads,
             waited=first.waited,
@@ -113,7 +113,7 @@ def test_a_write_that_fails_before_has_done_nothing() -> None:
     target = FakeTarget(NAME)
     target.dials.fail_before_write = True
     with pytest.raises(EdgeError, match="under-test refused to add"):
-        target.add(entitlement(), UNTIL)
+        add(target, entitlement(), UNTIL)
     assert target.observe() == frozenset()
 
 
@@ -121,7 +121,7 @@ def test_a_write_that_fails_after_has_taken_effect() -> None:
     target = FakeTarget(NAME)
     target.dials.fail_after_write = True
     with pytest.raises(EdgeError, match="under-test did not answer in time"):
-        target.add(entitlement(), UNTIL)
+        add(target, entitlement(), UNTIL)
     assert target.observe() == {entitlement()}
 
 
@@ -129,15 +129,15 @@ def test_a_dial_may_concern_one_entitlement_only() -> None:
     target = FakeTarget(NAME)
     target.dials.ignore_writes = True
     target.dials.only = frozenset({entitlement("bob")})
-    target.add(entitlement("bob"), UNTIL)
-    target.add(entitlement("alice"), UNTIL)
+    add(target, entitlement("bob"), UNTIL)
+    add(target, entitlement("alice"), UNTIL)
     assert target.observe() == {entitlement("alice")}
 
 
 def test_a_stale_reading_does_not_see_what_was_written_since() -> None:
     target = FakeTarget(NAME)
     target.freeze_reading()
-    target.add(entitlement(), UNTIL)
+    add(target, entitlement(), UNTIL)
     assert target.observe() == frozenset()
     target.thaw_reading()
     assert target.observe() == {entitlement()}
@@ -147,8 +147,8 @@ def test_a_stale_reading_does_not_see_what_was_written_since() -> None:
 def test_it_dies_at_the_write_it_was_told_and_only_then(dial: str, held: int) -> None:
     target = FakeTarget(NAME)
     setattr(target.dials, dial, 1)
-    target.add(entitlement("a"), UNTIL)
+    add(target, entitlement("a"), UNTIL)
     with pytest.raises(Died):
-        target.add(entitlement("b"), UNTIL)
+        add(target, entitlement("b"), UNTIL)
     assert len(target.held) == held
-    target.add(entitlement("b"), UNTIL)
+    add(target, entitlement("b"), UNTIL)

@@ -16,7 +16,7 @@ from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.github import GitHubTarget, open_with
 from daypass.edges.targets.registry import Known
-from daypass.ports import Abilities, Target
+from daypass.ports import Dated, Inviting, Numbering, Observing, Target, Timed
 from github_double import App, Double
 
 LEAST: Mapping[str, str] = {"administration": "write", "members": "write", "metadata": "read"}
@@ -47,9 +47,7 @@ class Place:
 
 class TestGitHub(TargetContract):
     kind = "github"
-    abilities = Abilities(
-        native_expiry=False, complete_observation=True, invites=True, dates=True, numbers=True, tells_time=True
-    )
+    abilities = frozenset({Observing, Inviting, Dated, Numbering, Timed})
     observing = 17  # 2 for a token, 11 for the repository, 4 for the team
     examples = 8
     principals = ("700001", "700002", "700003")

@@ -19,7 +19,7 @@ from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Reason
 from daypass.edges.targets.postgres import PostgresTarget, from_environment
 from daypass.edges.targets.postgres_privilege import LONGEST, bridge_of, login_of, read_privilege
-from daypass.ports import Abilities, Target
+from daypass.ports import Numbering, Observing, Target, Timed, Traits
 from servers.postgres import Postgres, server, versions
 from servers.proxy import Proxy
 
@@ -53,15 +53,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Postgres]:
 
 class TestPostgres(TargetContract):
     kind = "postgres"
-    abilities = Abilities(
-        native_expiry=False,
-        complete_observation=True,
-        hands_over=True,
-        at_once=1000,
-        marks=True,
-        numbers=True,
-        tells_time=True,
-    )
+    traits = Traits(hands_over=True, at_once=1000, marks=True)
+    abilities = frozenset({Observing, Numbering, Timed})
     handing = False
     observing = 2  # one statement that sets the connection up, and the query
     examples = 10

@@ -12,7 +12,7 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.registry import open_target
 from daypass.edges.targets.ssh.target import SshTarget
-from daypass.ports import Abilities, Target
+from daypass.ports import Recalling, Target, Traits
 from servers.sshd import Sshd, make_key
 
 
@@ -20,7 +20,8 @@ class TestSsh(TargetContract):
     """A real sshd stands for the hosts: it trusts the CA, lists the role's principal and fetches the list each time."""
 
     kind = "ssh"
-    abilities = Abilities(native_expiry=True, complete_observation=False, readable=False, hands_over=True, recalls=True)
+    traits = Traits(native_expiry=True, hands_over=True)
+    abilities = frozenset({Recalling})
     privileges = ({"principals": ["orders-ro"]}, {"principals": ["orders-admin"], "extensions": ["permit-pty"]})
     window = timedelta(seconds=8)
     lacks: ClassVar = {

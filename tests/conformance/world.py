@@ -20,7 +20,7 @@ from daypass.pipeline.apply.run import apply as carry_out
 from daypass.pipeline.apply.survey import Ground, prepare, survey
 from daypass.pipeline.ask.propose import end
 from daypass.pipeline.audit.settle import settle
-from daypass.ports import Done, Order, Target
+from daypass.ports import Done, Observing, Order, Target
 from founded import example
 
 Wrap = Callable[[Target], Any]
@@ -156,7 +156,7 @@ class World:
     def held(self) -> frozenset[Entitlement]:
         """Return what exists: as observed, or as the ledger believes it where nobody can look."""
         target = self.bench.make(self.place)
-        return target.observe() if target.abilities.readable else frozenset(self.ours())
+        return target.observe() if isinstance(target, Observing) else frozenset(self.ours())
 
     def ours(self) -> set[Entitlement]:
         return set(Site(self.access.top).standing.holdings)
@@ -203,6 +203,11 @@ class Around:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target, name)
+
+    @property
+    def __class__(self) -> type:
+        """Have the abilities of the target, which are its types."""
+        return type(self._target)
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         self.asked.append(orders)

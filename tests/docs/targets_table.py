@@ -38,9 +38,9 @@ def kinds_text() -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for kind, bench in contracts().items():
-        able = bench.abilities
-        shows = _yes(able.complete_observation) if able.readable else "nothing can be seen"
-        calls = bench.observing if able.readable else "none"
+        able = bench.traits
+        blind = "reading" in bench.lacks
+        shows, calls = ("nothing can be seen", "none") if blind else ("yes", bench.observing)
         words = (_yes(able.native_expiry), shows, _yes(able.hands_over), able.at_once, calls)
         rows.append(f"| [`{kind}`]({kind}.md) | {' | '.join(map(str, words))} |")
     return "\n".join(rows) + "\n"

@@ -40,7 +40,7 @@ def test_a_page_says_what_an_administrator_has_to_know(kind: str) -> None:
 def test_what_ends_by_itself_is_said_as_the_target_says_it(kind: str) -> None:
     text = (FOLDER / f"{kind}.md").read_text(encoding="utf-8")
     ends = text.split("## What ends by itself\n", 1)[1].split("\n## ", 1)[0].strip()
-    able = contract(kind).abilities
+    able = contract(kind).traits
     if not able.native_expiry and not able.hands_over:
         assert ends.startswith("Nothing"), f"{kind} ends nothing by itself, and its page says: {ends}"
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from runner import Run, Runner
 
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
 from hub import REPOSITORY, Hub
 
 

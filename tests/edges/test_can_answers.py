@@ -13,7 +13,8 @@ import pytest
 
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
+from fakes.orders import add, remove
 
 if TYPE_CHECKING:
     from driver import Access
@@ -30,15 +31,15 @@ def store(access: Access) -> EmbeddedTarget:
 
 def test_it_follows_the_target_and_not_a_memory_of_it(access: Access, store: EmbeddedTarget) -> None:
     assert access.run(*ASKED, expect=20).out == "no\n"
-    store.add(ALICE, datetime(2026, 11, 21, tzinfo=UTC))
+    add(store, ALICE, datetime(2026, 11, 21, tzinfo=UTC))
     assert access.run(*ASKED).out == "yes\n"
     assert access.run(*ASKED, "--quiet").out == ""
-    store.remove(ALICE)
+    remove(store, ALICE)
     assert access.run(*ASKED, expect=20).out == "no\n"
 
 
 def test_it_asks_for_what_the_role_means_now(access: Access, store: EmbeddedTarget) -> None:
-    store.add(ALICE, datetime(2026, 11, 21, tzinfo=UTC))
+    add(store, ALICE, datetime(2026, 11, 21, tzinfo=UTC))
     access.run(*ASKED)
     path = "policies/resources/orders-db.yaml"
     text = (access.top / path).read_text(encoding="utf-8")
@@ -48,7 +49,7 @@ def test_it_asks_for_what_the_role_means_now(access: Access, store: EmbeddedTarg
 
 
 def test_a_store_that_cannot_be_read_is_no_answer(access: Access, store: EmbeddedTarget) -> None:
-    store.add(ALICE, datetime(2026, 11, 21, tzinfo=UTC))
+    add(store, ALICE, datetime(2026, 11, 21, tzinfo=UTC))
     access.run(*ASKED)
     store.path.write_bytes(b"x" * 8192)
     for end in ("-wal", "-shm"):
@@ -73,17 +74,17 @@ def test_an_unknown_name_is_bad_usage_and_not_a_no(access: Access, asked: tuple[
 
 
 def test_a_repository_that_was_copied_asks_its_own_store(access: Access, store: EmbeddedTarget, tmp_path: Path) -> None:
-    store.add(ALICE, datetime(2026, 11, 21, tzinfo=UTC))
+    add(store, ALICE, datetime(2026, 11, 21, tzinfo=UTC))
     access.run(*ASKED)
     copy = tmp_path / "elsewhere"
     shutil.copytree(access.top, copy, symlinks=True)
-    store.remove(ALICE)
+    remove(store, ALICE)
     assert access.run("-C", str(copy), *ASKED).out == "yes\n"
     access.run(*ASKED, expect=20)
 
 
 def test_asking_again_imports_nothing_heavy(access: Access, store: EmbeddedTarget) -> None:
-    store.add(ALICE, datetime(2026, 11, 21, tzinfo=UTC))
+    add(store, ALICE, datetime(2026, 11, 21, tzinfo=UTC))
     access.run(*ASKED)
     code = (
         "import sys; from daypass.cli.main import main; "

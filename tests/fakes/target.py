@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Entitlement, Found, Numbers
-from daypass.edges.targets.each import OneByOne
+from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.targets.numbers import Trace, join, trace
-from daypass.ports import Abilities, Health, Order
+from daypass.edges.targets.orders import one_by_one
+from daypass.ports import Done, Health, Numbering, Observing, Order, Timed, Traits
 
 
 class Died(BaseException):
@@ -49,70 +49,21 @@ class Dials:
 
 
 @dataclass
-class FakeTarget(OneByOne):
+class FakeTarget(Observing, Timed):
     """Implements ports.Target. ``held`` maps what exists to the instant it was noted until; ``calls`` is what was asked."""
 
     name: str = "fake"
     held: dict[Entitlement, datetime | None] = field(default_factory=dict)
-    abilities: Abilities = field(
-        default_factory=lambda: Abilities(native_expiry=False, complete_observation=True, tells_time=True)
-    )
+    traits: Traits = field(default_factory=Traits)
     dials: Dials = field(default_factory=Dials)
     calls: list[tuple[str, Entitlement]] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
-    ids: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The numbers of members and of privileges, by name, where ``abilities`` say that it numbers."""
     _stale: frozenset[Entitlement] | None = None
 
     def give_unmanaged(self, entitlements: Iterable[Entitlement]) -> None:
         """Let somebody else give access, past us."""
         self.held.update(dict.fromkeys(entitlements))
-
-    def rename(self, what: str, old: str, new: str) -> None:
-        """Give a ``principal`` or a ``privilege`` another name; everything else stays."""
-        self.ids[what, new] = self.ids.pop((what, old))
-        for one in [one for one in self.held if getattr(one, what) == old]:
-            self.held[one._replace(**{what: new})] = self.held.pop(one)
-
-    def make_anew(self, what: str, name: str) -> None:
-        """Delete a ``principal`` or a ``privilege`` with all that it has, and make another with its name."""
-        self.ids[what, name] = str(max(map(int, self.ids.values())) + 1)
-        for one in [one for one in self.held if getattr(one, what) == name]:
-            del self.held[one]
-
-    def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
-        """Say what is there by number."""
-        found = {}
-        for one, known in ours.items():
-            traces = self._traces(one, dict(known))
-            today = one._replace(**{what: trace.name for what, trace in traces.items()})
-            numbers = tuple(sorted((what, trace.number) for what, trace in traces.items() if trace.number))
-            found[one] = join(traces.values(), there=today in self.held, called=(today,), numbers=numbers)
-        return found
-
-    def today(self, order: Order) -> Entitlement | None:
-        """Return what an order is about under today's names."""
-        if not order.numbers:
-            return order.entitlement
-        traces = self._traces(order.entitlement, dict(order.numbers))
-        if any(trace.gone for trace in traces.values()):
-            return None
-        return order.entitlement._replace(**{what: trace.name for what, trace in traces.items()})
-
-    def _traces(self, one: Entitlement, known: Mapping[str, str]) -> dict[str, Trace]:
-        return {what: self._trace(what, getattr(one, what), known.get(what, "")) for what in ("principal", "privilege")}
-
-    def _trace(self, what: str, name: str, recorded: str) -> Trace:
-        there = {"principal": self.dials.known, "privilege": self.dials.roles}[what]
-
-        def number_of(name: str) -> str:
-            if (what, name) not in self.ids and (there is None or name in there):
-                self.ids[what, name] = str(max(map(int, self.ids.values()), default=0) + 1)
-            return self.ids.get((what, name), "")
-
-        names = {number: name for (kind, name), number in self.ids.items() if kind == what}
-        return trace(what, name, recorded, number_of, lambda number: names.get(number, ""))
 
     def freeze_reading(self) -> None:
         """Answer every later reading with what is there now, whatever is written meanwhile (a replica that lags)."""
@@ -141,17 +92,12 @@ class FakeTarget(OneByOne):
         much = self.dials.credential
         return Health((f"{len(self.held)} held",), (f"the credential is {much}",) if much else ())
 
-    def fingerprint(self) -> str:
-        """Say that observing is the cheapest way."""
-        return ""
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        """Make changes one by one."""
+        return one_by_one(self.name, orders, self._change)
 
-    def add(self, entitlement: Entitlement, until: datetime) -> None:
-        """Make the entitlement exist."""
-        self._write("add", entitlement, until)
-
-    def remove(self, entitlement: Entitlement) -> None:
-        """Make the entitlement not exist."""
-        self._write("remove", entitlement, None)
+    def _change(self, order: Order) -> None:
+        self._write(order.action.value, order.entitlement, order.until if order.action is Action.ADD else None)
 
     def _come_in(self, what: str) -> None:
         self.reads.append(what)
@@ -164,8 +110,6 @@ class FakeTarget(OneByOne):
             self.dials.retry_after = 0
 
     def _write(self, verb: str, entitlement: Entitlement, until: datetime | None) -> None:
-        if entitlement.target != self.name:
-            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
         self.calls.append((verb, entitlement))
         if self.dials.credential in {"wrong", "expired", "too weak"}:
             raise EdgeError(f"{self.name} lets nobody {verb}: the credential is {self.dials.credential}")
@@ -193,3 +137,66 @@ class FakeTarget(OneByOne):
         setattr(self.dials, dial, left - 1 if left else None)
         if left == 0:
             raise Died(f"{self.name}: {dial}")
+
+
+@dataclass
+class NumberedFake(FakeTarget, Numbering):
+    """A fake that knows members and privileges by numbers: ``ids``, by what and name."""
+
+    ids: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def rename(self, what: str, old: str, new: str) -> None:
+        """Give a ``principal`` or a ``privilege`` another name; everything else stays."""
+        self.ids[what, new] = self.ids.pop((what, old))
+        for one in [one for one in self.held if getattr(one, what) == old]:
+            self.held[one._replace(**{what: new})] = self.held.pop(one)
+
+    def make_anew(self, what: str, name: str) -> None:
+        """Delete a ``principal`` or a ``privilege`` with all that it has, and make another with its name."""
+        self.ids[what, name] = str(max(map(int, self.ids.values())) + 1)
+        for one in [one for one in self.held if getattr(one, what) == name]:
+            del self.held[one]
+
+    def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
+        """Say what is there by number."""
+        found = {}
+        for one, known in ours.items():
+            traces = self._traces(one, dict(known))
+            today = one._replace(**{what: trace.name for what, trace in traces.items()})
+            numbers = tuple(sorted((what, trace.number) for what, trace in traces.items() if trace.number))
+            found[one] = join(traces.values(), there=today in self.held, called=(today,), numbers=numbers)
+        return found
+
+    def _change(self, order: Order) -> None:
+        if not order.numbers:
+            super()._change(order)
+            return
+        traces = self._traces(order.entitlement, dict(order.numbers))
+        if not any(trace.gone for trace in traces.values()):
+            today = order.entitlement._replace(**{what: trace.name for what, trace in traces.items()})
+            super()._change(order._replace(entitlement=today))
+
+    def _traces(self, one: Entitlement, known: Mapping[str, str]) -> dict[str, Trace]:
+        return {what: self._trace(what, getattr(one, what), known.get(what, "")) for what in ("principal", "privilege")}
+
+    def _trace(self, what: str, name: str, recorded: str) -> Trace:
+        there = {"principal": self.dials.known, "privilege": self.dials.roles}[what]
+
+        def number_of(name: str) -> str:
+            if (what, name) not in self.ids and (there is None or name in there):
+                self.ids[what, name] = str(max(map(int, self.ids.values()), default=0) + 1)
+            return self.ids.get((what, name), "")
+
+        names = {number: name for (kind, name), number in self.ids.items() if kind == what}
+        return trace(what, name, recorded, number_of, lambda number: names.get(number, ""))
+
+
+class BlindFake:
+    """A fake that nobody can look into. Implements ports.Target."""
+
+    def __init__(self, target: FakeTarget) -> None:
+        self.target = target
+        self.traits = target.traits
+        self.health = target.health
+        self.inspect = target.inspect
+        self.carry_out = target.carry_out

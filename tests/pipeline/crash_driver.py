@@ -23,14 +23,31 @@ from daypass.cli import apply, main, request, review
 from daypass.edges.forges.local import forge as local
 from daypass.edges.git import history, plumbing
 from daypass.edges.ledger import books
-from daypass.edges.targets import embedded, registry
+from daypass.edges.targets import registry
+from daypass.edges.targets.embedded import store
+from daypass.edges.targets.embedded import target as embedded
 from daypass.pipeline.apply import expire, survey
 from daypass.pipeline.ask import propose
 from daypass.pipeline.audit import questions as audit
 from daypass.pipeline.judge import gate
 
 KILLED = 137
-LOADED = (apply, request, review, local, books, history, embedded, registry, audit, expire, gate, propose, survey)
+LOADED = (
+    apply,
+    request,
+    review,
+    local,
+    books,
+    history,
+    embedded,
+    store,
+    registry,
+    audit,
+    expire,
+    gate,
+    propose,
+    survey,
+)
 WRITES = {"update-ref", "read-tree"}
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access
+from fakes.orders import add, remove
 
 T = "2026-11-20T{}:00Z".format
 
@@ -85,14 +86,14 @@ def test_what_somebody_took_away_by_hand_is_left_so_where_the_settings_say_it(ac
     access.run("apply", "--at", T("10:06"))
     target = EmbeddedTarget(store(access), "embedded")
     (one,) = target.observe()
-    target.remove(one)
+    remove(target, one)
     said = access.run("apply", "--at", T("10:10"))
     assert "lost     alice" in said.out
     assert "; left so" in said.out
     assert held(access) == set()
     assert "[access-lost]" in access.run("drift", "--at", T("10:11"), expect=13).out
     access.run("apply", "--at", T("12:10"))
-    target.add(one, datetime(2026, 11, 21, tzinfo=UTC))
+    add(target, one, datetime(2026, 11, 21, tzinfo=UTC))
     access.run("apply", "--at", T("12:11"))
     assert held(access) == set()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from faults_world import SECOND, FaultyWorld, on, two_targets
 
@@ -11,6 +13,7 @@ from daypass.core.ledger.receipt import Intent, Outcome
 from daypass.core.plan import Action, Reason
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply.survey import survey
+from daypass.ports import Done, Order
 from driver import Access
 from fakes.target import FakeTarget
 
@@ -191,18 +194,19 @@ def test_an_unreadable_target_is_never_planned_for_and_the_others_go_on(world: F
 
 def test_a_target_that_cannot_be_read_after_the_write_leaves_the_outcome_open(world: FaultyWorld) -> None:
     target = fake(world)
-    add = target.add
+    carry_out = target.carry_out
 
-    def add_and_vanish(*arguments: object) -> None:
-        add(*arguments)  # type: ignore[arg-type]
+    def make_and_vanish(orders: Sequence[Order]) -> Sequence[Done]:
+        done = carry_out(orders)
         target.dials.unreadable = True
+        return done
 
-    target.add = add_and_vanish  # type: ignore[method-assign]
+    target.carry_out = make_and_vanish  # type: ignore[method-assign]
     done = world.apply("10:06")
     assert errors(done) == ["not read back: other cannot be reached"]
     assert [key[1].target for key in world.standing().pending] == ["other"]
     target.dials.unreadable = False
-    target.add = add  # type: ignore[method-assign]
+    target.carry_out = carry_out  # type: ignore[method-assign]
     done = world.apply("10:07")
     assert [(o.ok, o.recovered) for o in done.outcomes] == [(True, True)]
     assert both_are_there(world)

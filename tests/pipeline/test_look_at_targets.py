@@ -14,8 +14,8 @@ from daypass.core.grant import GrantId
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.pipeline.audit.targets import look_at
-from daypass.ports import Abilities, Health
-from fakes.target import FakeTarget
+from daypass.ports import Health
+from fakes.target import BlindFake, FakeTarget
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 GRANT = GrantId("orders-db/a")
@@ -62,7 +62,7 @@ def told(said: Health, *has: Entitlement) -> Told:
     return made
 
 
-def look(target: FakeTarget | EdgeError, known: Standing | None = None) -> TargetState:
+def look(target: FakeTarget | BlindFake | EdgeError, known: Standing | None = None) -> TargetState:
     (found,) = look_at({"one": target}, {"one": "fake"}, known or Standing(), clock=Clock())
     return found
 
@@ -100,8 +100,7 @@ def test_one_that_answers_and_cannot_be_read_keeps_its_facts() -> None:
 
 
 def test_where_nobody_can_look_nothing_is_counted() -> None:
-    target = told(Health(("here",)), held("alice"))
-    target.abilities = Abilities(native_expiry=True, complete_observation=False, readable=False)
+    target = BlindFake(told(Health(("here",)), held("alice")))
     assert look(target, standing(held("alice"))) == TargetState("one", "fake", ("here",))
 
 

@@ -19,9 +19,9 @@ from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply.carrier import Carrier
 from daypass.pipeline.apply.survey import prepare, survey
-from daypass.ports import Abilities, Done, Order
+from daypass.ports import Done, Order, Traits
 from driver import Access
-from fakes.target import FakeTarget
+from fakes.target import BlindFake, FakeTarget
 
 AT = parse_instant("2026-11-20T10:00:00Z")
 UNTIL = AT + timedelta(hours=2)
@@ -55,7 +55,7 @@ def change(target: str, principal: str, *, remove: bool = False, reason: Reason 
 class Scene:
     """A founded repository with a real signed ledger, and targets of the test."""
 
-    def __init__(self, access: Access, **targets: FakeTarget | EdgeError) -> None:
+    def __init__(self, access: Access, **targets: FakeTarget | BlindFake | EdgeError) -> None:
         self.access = access
         self.targets = targets
         self.told: list[int] = []
@@ -159,7 +159,7 @@ def test_a_removal_that_fails_holds_no_addition_back(access: Access) -> None:
 def test_a_target_takes_as_many_changes_at_once_as_it_says_and_each_step_is_written_before_the_next(
     access: Access,
 ) -> None:
-    one = Obedient("one", abilities=Abilities(native_expiry=False, complete_observation=True, at_once=3))
+    one = Obedient("one", traits=Traits(at_once=3))
     scene = Scene(access, one=one, two=Obedient("two"))
     written: list[int] = []
     one.before = lambda: written.append(sum(o.change.entitlement.target == "one" for o in scene.recorded()))
@@ -186,9 +186,10 @@ def test_an_order_says_what_a_target_needs_and_nothing_of_the_grant(access: Acce
 
 
 def test_what_is_handed_over_stands_in_the_receipt(access: Access) -> None:
-    able = Abilities(native_expiry=False, complete_observation=True, hands_over=True)
     one = Obedient(
-        "one", abilities=able, answers=lambda orders: [Done(handover=f"for {o.entitlement.principal}") for o in orders]
+        "one",
+        traits=Traits(hands_over=True),
+        answers=lambda orders: [Done(handover=f"for {o.entitlement.principal}") for o in orders],
     )
     scene = Scene(access, one=one, two=Obedient("two"))
     scene.carry_out(change("one", "ann"), change("one", "ben"), change("two", "cid"))
@@ -205,8 +206,7 @@ def test_what_is_handed_over_stands_in_the_receipt(access: Access) -> None:
 def test_access_that_is_seen_without_what_belongs_to_it_having_arrived_is_not_done(
     access: Access, hands_over: bool
 ) -> None:
-    able = Abilities(native_expiry=False, complete_observation=True, hands_over=hands_over)
-    one = Obedient("one", abilities=able)
+    one = Obedient("one", traits=Traits(hands_over=hands_over))
     one.dials.fail_after_write = True
     scene = Scene(access, one=one)
     outcomes = scene.carry_out(change("one", "ann"))
@@ -227,17 +227,15 @@ def test_a_later_end_that_was_not_taken_is_not_done_though_the_access_is_seen(ac
 
 
 def test_where_nobody_can_look_the_answer_is_believed(access: Access) -> None:
-    able = Abilities(native_expiry=True, complete_observation=False, readable=False, hands_over=True)
-
     def answer(orders: Sequence[Order]) -> Sequence[Done]:
         return [
             Done("no key", "half a secret") if o.entitlement.principal == "ben" else Done("", "a secret")
             for o in orders
         ]
 
-    blind = Obedient("blind", abilities=able, answers=answer)
+    blind = Obedient("blind", traits=Traits(native_expiry=True, hands_over=True), answers=answer)
     blind.dials.unreadable = True
-    scene = Scene(access, blind=blind, up=Obedient("up"))
+    scene = Scene(access, blind=BlindFake(blind), up=Obedient("up"))
     outcomes = scene.carry_out(change("blind", "ann"), change("blind", "ben"), change("up", "cid"))
     assert said(outcomes) == {"ann": (True, ""), "ben": (False, "no key"), "cid": (True, "")}
     assert {o.change.entitlement.principal: o.handover for o in scene.recorded()} == {

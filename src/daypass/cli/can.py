@@ -54,7 +54,7 @@ def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool
         _remember(state, policies, (subject, resource, role), found)
     kind, store, target, principal, privilege = found
     if kind == "embedded":
-        from daypass.edges.targets.embedded import holds
+        from daypass.edges.targets.embedded.store import holds
 
         # The same four fields as an Entitlement has; importing that one would cost more than all the rest.
         yes = holds(state / store, cast("Entitlement", _Wanted(target, resource, principal, privilege)))
@@ -127,7 +127,7 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str
     from daypass.cli.site import Site
     from daypass.core.finding import near
     from daypass.core.grant import canonical
-    from daypass.edges.targets.registry import store_path
+    from daypass.edges.targets.embedded.target import store_path
 
     site = Site(folder)
     catalogue = site.policy.catalogue
@@ -156,8 +156,12 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str
 def _ask_target(folder: Path, entitlement: tuple[str, str, str, str]) -> bool:
     from daypass.cli.site import Site
     from daypass.core.plan import Entitlement
+    from daypass.ports import Observing
 
     target = Site(folder).targets()[entitlement[0]]
     if isinstance(target, EdgeError):
         raise target
+    if not isinstance(target, Observing):
+        hint = "`daypass status` lists the grants that are live by the ledger"
+        raise EdgeError(f"nobody can see what access exists at target {entitlement[0]}", hint=hint)
     return Entitlement(*entitlement) in target.observe()

@@ -191,7 +191,7 @@ def krl(obj: dict[str, Any], target: str, output: Path | None, at: datetime | No
     daypass krl bastion --output /srv/www/bastion.krl
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import Site
-    from daypass.edges.targets.registry import place_below
+    from daypass.edges.targets.reading import place_below
     from daypass.edges.targets.ssh.certificate import entry_of, is_certificate
     from daypass.edges.targets.ssh.revoked import write_list
 

@@ -17,8 +17,10 @@ import pytest
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
-from daypass.edges.targets import embedded
-from daypass.edges.targets.embedded import EmbeddedTarget, holds
+from daypass.edges.targets.embedded import store
+from daypass.edges.targets.embedded.store import holds
+from daypass.edges.targets.embedded.target import EmbeddedTarget
+from fakes.orders import add, remove
 
 UNTIL = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 ALICE = Entitlement("main", "orders-db", "alice", '{"member_of":"orders_readonly"}')
@@ -47,14 +49,14 @@ def message_of(call: object, *arguments: object) -> str:
 def test_reading_makes_no_file(target: EmbeddedTarget, path: Path) -> None:
     assert target.observe() == frozenset()
     assert not holds(path, ALICE)
-    target.remove(ALICE)
+    remove(target, ALICE)
     assert not path.parent.parent.exists()
 
 
 def test_the_store_and_its_folders_are_for_their_owner_alone(target: EmbeddedTarget, path: Path) -> None:
     before = os.umask(0)
     try:
-        target.add(ALICE, UNTIL)
+        add(target, ALICE, UNTIL)
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -64,7 +66,7 @@ def test_the_store_and_its_folders_are_for_their_owner_alone(target: EmbeddedTar
 
 
 def test_another_program_reads_the_documented_table(target: EmbeddedTarget, path: Path) -> None:
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT * FROM entitlements").fetchall() == [
         ("main", "orders-db", "alice", '{"member_of":"orders_readonly"}', "2026-11-21T09:00:00Z")
@@ -75,8 +77,8 @@ def test_another_program_reads_the_documented_table(target: EmbeddedTarget, path
 
 
 def test_adding_again_moves_the_end(target: EmbeddedTarget, path: Path) -> None:
-    target.add(ALICE, UNTIL)
-    target.add(ALICE, UNTIL.replace(hour=12))
+    add(target, ALICE, UNTIL)
+    add(target, ALICE, UNTIL.replace(hour=12))
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT until FROM entitlements").fetchall() == [("2026-11-21T12:00:00Z",)]
     connection.close()
@@ -84,7 +86,7 @@ def test_adding_again_moves_the_end(target: EmbeddedTarget, path: Path) -> None:
 
 def test_a_path_with_marks_of_uris_is_a_path(tmp_path: Path) -> None:
     path = tmp_path / "50%#1?mode=rw&x.sqlite"
-    EmbeddedTarget(path, "main").add(ALICE, UNTIL)
+    add(EmbeddedTarget(path, "main"), ALICE, UNTIL)
     assert [file.name for file in tmp_path.iterdir() if file.name.endswith(".sqlite")] == [path.name]
     assert EmbeddedTarget(path, "main").observe() == {ALICE}
 
@@ -92,31 +94,31 @@ def test_a_path_with_marks_of_uris_is_a_path(tmp_path: Path) -> None:
 def test_targets_that_share_a_store_see_their_own(target: EmbeddedTarget, path: Path) -> None:
     other = EmbeddedTarget(path, "other")
     theirs = Entitlement("other", "orders-db", "alice", "{}")
-    target.add(ALICE, UNTIL)
-    other.add(theirs, UNTIL)
+    add(target, ALICE, UNTIL)
+    add(other, theirs, UNTIL)
     assert (target.observe(), other.observe()) == ({ALICE}, {theirs})
-    other.remove(theirs)
+    remove(other, theirs)
     assert (target.observe(), other.observe()) == ({ALICE}, frozenset())
 
 
 def test_can_asks_for_one_entitlement(target: EmbeddedTarget, path: Path) -> None:
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     assert holds(path, ALICE)
     assert not holds(path, BOB)
-    target.remove(ALICE)
+    remove(target, ALICE)
     assert not holds(path, ALICE)
 
 
 def test_text_that_no_utf8_can_write_is_refused(target: EmbeddedTarget) -> None:
     lone = Entitlement("main", "orders-db", "\ud800", "{}")
-    assert message_of(target.add, lone, UNTIL) == "expected text, got '\\ud800', which no UTF-8 can write"
-    target.add(ALICE, UNTIL)
+    assert message_of(add, target, lone, UNTIL) == "expected text, got '\\ud800', which no UTF-8 can write"
+    add(target, ALICE, UNTIL)
     assert target.observe() == {ALICE}
 
 
 def test_a_naive_end_is_refused(target: EmbeddedTarget) -> None:
     with pytest.raises(RuntimeError, match="naive time inside daypass"):
-        target.add(ALICE, datetime(2026, 1, 1))  # noqa: DTZ001  (what is refused)
+        add(target, ALICE, datetime(2026, 1, 1))  # noqa: DTZ001  (what is refused)
 
 
 # --- what is no store ----------------------------------------------------------------------------------------------
@@ -128,8 +130,8 @@ def check_refused(path: Path, message: str) -> None:
     target = EmbeddedTarget(path, "main")
     assert message_of(target.observe) == message
     assert message_of(holds, path, ALICE) == message
-    assert message_of(target.add, ALICE, UNTIL) == message
-    assert message_of(target.remove, ALICE) == message
+    assert message_of(add, target, ALICE, UNTIL) == message
+    assert message_of(remove, target, ALICE) == message
     assert before is None or path.read_bytes() == before
 
 
@@ -155,13 +157,13 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [0, 2, 99])
 def test_another_version_is_refused(target: EmbeddedTarget, path: Path, version: int) -> None:
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     message = f"the store {path} is of version {version}, expected 1"
     assert message_of(EmbeddedTarget(path, "main").observe) == message
-    assert message_of(EmbeddedTarget(path, "main").add, BOB, UNTIL) == message
+    assert message_of(add, EmbeddedTarget(path, "main"), BOB, UNTIL) == message
     assert message_of(holds, path, ALICE) == message
 
 
@@ -172,7 +174,7 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_link_is_not_followed(target: EmbeddedTarget, path: Path, tmp_path: Path) -> None:
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     link = tmp_path / "x.sqlite"
     link.symlink_to(path)
     check_refused(link, f"the store {link} is no plain file")
@@ -182,7 +184,7 @@ def test_a_link_is_not_followed(target: EmbeddedTarget, path: Path, tmp_path: Pa
 
 
 def test_a_store_that_was_deleted_beside_its_journal_is_no_empty_store(target: EmbeddedTarget, path: Path) -> None:
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     assert path.with_name("embedded.sqlite-wal").exists()
     path.unlink()
     check_refused(path, f"the store {path} is gone, but its journal is there")
@@ -197,7 +199,7 @@ def test_a_folder_that_may_not_be_read_is_an_error(tmp_path: Path) -> None:
 
 def stored(path: Path, rows: int) -> bytes:
     """Make a store with many rows, all of them in the one file, and return its bytes."""
-    EmbeddedTarget(path, "main").add(ALICE, UNTIL)
+    add(EmbeddedTarget(path, "main"), ALICE, UNTIL)
     connection = sqlite3.connect(path)
     with connection:
         connection.executemany(
@@ -236,7 +238,7 @@ def test_no_damaged_page_shows_fewer_rows_in_silence(path: Path) -> None:
 
 
 def test_readers_see_whole_states_while_somebody_writes(target: EmbeddedTarget, path: Path) -> None:
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("DELETE FROM entitlements")
@@ -249,17 +251,17 @@ def test_readers_see_whole_states_while_somebody_writes(target: EmbeddedTarget, 
 def test_a_second_writer_waits_and_then_says_why_it_did_not_write(
     target: EmbeddedTarget, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    monkeypatch.setattr(embedded, "PATIENCE", 0.05)
+    monkeypatch.setattr(store, "PATIENCE", 0.05)
     second = EmbeddedTarget(path, "main")
-    assert message_of(second.add, BOB, UNTIL) == (
+    assert message_of(add, second, BOB, UNTIL) == (
         f"the store {path} is being written by another process, and was not free within 0.05 s"
     )
     holder.execute("COMMIT")
     holder.close()
-    second.add(BOB, UNTIL)
+    add(second, BOB, UNTIL)
     assert target.observe() == {ALICE, BOB}
 
 
@@ -270,7 +272,7 @@ def test_many_writers_at_once_lose_nothing(path: Path) -> None:
         mine = EmbeddedTarget(path, "main")
         try:
             for n in range(50):
-                mine.add(Entitlement("main", f"r{who}", f"p{n}", "{}"), UNTIL)
+                add(mine, Entitlement("main", f"r{who}", f"p{n}", "{}"), UNTIL)
         except EdgeError as error:
             failures.append(error)
 
@@ -288,17 +290,21 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from daypass.core.plan import Entitlement
-from daypass.edges.targets.embedded import EmbeddedTarget
+from daypass.core.plan import Action, Entitlement
+from daypass.edges.targets.embedded.target import EmbeddedTarget
+from daypass.ports import Done, Order
 target = EmbeddedTarget(Path(sys.argv[1]), "main")
 until = datetime(2026, 1, 1, tzinfo=UTC)
+def change(action, n):
+    one = Entitlement("main", "r", str(n), "{}")
+    assert target.carry_out([Order(action, one, until, until)]) == [Done()]
 n = int(sys.argv[2])
 while True:
-    target.add(Entitlement("main", "r", str(n), "{}"), until)
+    change(Action.ADD, n)
     sys.stdout.write(f"+{n}\\n")
     sys.stdout.flush()
     if n % 3 == 0:
-        target.remove(Entitlement("main", "r", str(n), "{}"))
+        change(Action.REMOVE, n)
         sys.stdout.write(f"-{n}\\n")
         sys.stdout.flush()
     n += 1
@@ -342,7 +348,7 @@ def test_killed_at_any_instant_it_stays_whole(path: Path) -> None:
 
 
 def test_asking_imports_nothing_heavy() -> None:
-    code = "import sys, daypass.edges.targets.embedded; print('\\n'.join(sys.modules))"
+    code = "import sys, daypass.edges.targets.embedded.store; print('\\n'.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"yaml", "pydantic", "click", "jsonschema", "git", "cel_expr_python", "securesystemslib", "subprocess"}
     assert "sqlite3" in loaded
@@ -353,6 +359,6 @@ def test_asking_imports_nothing_heavy() -> None:
 def test_it_says_how_it_is_found(tmp_path):
     target = EmbeddedTarget(tmp_path / "s.sqlite", "main")
     assert target.health().facts == (f"the store {tmp_path}/s.sqlite is not there yet; the first change makes it",)
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     found = target.health()
     assert (found.facts, found.concerns) == ((f"the store {tmp_path}/s.sqlite holds 1 entitlements of main",), ())

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
 from daypass.edges.targets.github_places import INVITED
 from daypass.ports import Order
@@ -130,8 +129,7 @@ def test_an_invitation_to_an_address_is_nobodys_yet(people: People) -> None:
     assert target.awaited() == frozenset()
 
 
-def test_add_alone_says_that_somebody_must_accept_first(people: People) -> None:
-    with pytest.raises(EdgeError, match="invited, not accepted yet: it is no access until then"):
-        people.target().add(right(people.rita), UNTIL)
-    people.target().remove(right(people.rita))
+def test_a_run_that_invites_says_that_somebody_must_accept_first_and_the_next_takes_it_back(people: People) -> None:
+    assert add(people.target(), right(people.rita)) == ["invited, not accepted yet: it is no access until then"]
+    assert remove(people.target(), right(people.rita)) == [""]
     assert people.dba.pending == {}

@@ -14,9 +14,9 @@ from daypass.core.errors import DaypassError, EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.edges.targets.github import GitHubTarget, open_with
 from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
+from daypass.edges.targets.reading import written
 from daypass.edges.targets.registry import Known, asks, open_target
-from daypass.edges.targets.written import written
-from edges.targets.github_people import ADMIN, AUDITOR, MEMBER, NAME, PUSH, UNTIL, People, add, remove, right
+from edges.targets.github_people import ADMIN, AUDITOR, MEMBER, NAME, PUSH, People, add, remove, right
 from github_double import Double
 
 KEYED = {"organisation": "acme", "app_id_env": "ID", "app_key_env": "KEY"}
@@ -296,6 +296,6 @@ def test_a_token_is_asked_for_once(hub: Double) -> None:
     target = people.target()
     target.observe()
     target.observe()
-    target.add(right(people.alice, PUSH), UNTIL)
+    assert add(target, right(people.alice, PUSH)) == [""]
     tokens = [call for call in hub.calls if "access_tokens" in call.path or call.path.endswith("/installation")]
     assert len(tokens) == 2

@@ -14,6 +14,7 @@ from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.postgres import PostgresTarget, from_environment
 from daypass.edges.targets.registry import Known
+from fakes.orders import add
 from servers.postgres import Postgres, server
 
 ALICE = Entitlement("orders", "orders-db", "alice", canonical({"member_of": "readers"}))
@@ -56,7 +57,7 @@ def found(target: PostgresTarget) -> list[tuple[str, str]]:
 
 def test_what_daypass_gave_and_what_roles_of_the_catalogue_mean_is_nothing_else(cluster: Postgres) -> None:
     target = opened(cluster)
-    target.add(ALICE, UNTIL)
+    add(target, ALICE, UNTIL)
     seen = target.inspect()
     assert seen.others == ()
     assert any("readers" in line for line in seen.looked)

@@ -12,6 +12,7 @@ import pytest
 from daypass.core.plan import Action
 from daypass.edges.targets.postgres_privilege import login_of
 from daypass.ports import Order
+from fakes.orders import remove
 
 LOGIN = {"login": "true", "member_of": "orders_readonly"}
 READ = "SELECT total FROM orders"
@@ -43,13 +44,13 @@ def test_removal_ends_the_login_and_whoever_is_in(pg) -> None:
     target = pg.target()
     conninfo = given(pg, target)
     with enter(conninfo) as connection:
-        target.remove(pg.one(**LOGIN))
+        remove(target, pg.one(**LOGIN))
         with pytest.raises(psycopg.errors.AdminShutdown):
             connection.execute(READ)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         enter(conninfo)
     assert login_of(pg.one(**LOGIN)).name not in pg.cluster.roles()
-    target.remove(pg.one(**LOGIN))
+    remove(target, pg.one(**LOGIN))
 
 
 def test_the_password_ends_with_the_window_though_nothing_of_ours_runs(pg) -> None:
@@ -135,7 +136,7 @@ def test_a_login_that_owns_something_is_closed_for_good_and_stays_as_a_name(pg) 
     again = given(pg, target)
     with enter(again) as connection:
         connection.execute("DROP TABLE mine")
-    target.remove(pg.one(**LOGIN))
+    remove(target, pg.one(**LOGIN))
     assert name not in pg.cluster.roles()
 
 
@@ -215,6 +216,6 @@ def test_a_login_may_be_for_a_schema_alone(pg) -> None:
     with enter(pg.opened(done.handover.strip())) as connection:
         assert connection.execute("SELECT count(*) FROM items").fetchall() == [(0,)]
         assert target.observe() == {one}
-        target.remove(one)
+        remove(target, one)
         with pytest.raises(psycopg.errors.AdminShutdown):
             connection.execute("SELECT 1")

@@ -15,6 +15,7 @@ from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.targets.postgres import PostgresTarget, from_environment
 from daypass.edges.targets.postgres_privilege import bridge_of
 from daypass.ports import Order
+from fakes.orders import add
 from servers.postgres import Postgres, server
 
 UNTIL = datetime(2040, 1, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ def taken(target: PostgresTarget, one: Entitlement, numbers: Numbers) -> str:
 
 
 def given(target: PostgresTarget, one: Entitlement) -> Numbers:
-    target.add(one, UNTIL)
+    add(target, one, UNTIL)
     found = looked(target, one)
     assert found.there
     return found.numbers

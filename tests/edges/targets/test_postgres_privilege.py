@@ -15,7 +15,7 @@ from daypass.edges.targets.postgres_privilege import (
     read_mark,
     read_privilege,
 )
-from daypass.edges.targets.written import written
+from daypass.edges.targets.reading import written
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from daypass.core.plan import Entitlement
 from daypass.edges.targets.postgres import PostgresTarget, from_environment
 from daypass.edges.targets.postgres_privilege import bridge_of
 from daypass.edges.targets.registry import Known
+from fakes.orders import add, remove
 from servers.postgres import Postgres, server, versions
 
 ALICE = Entitlement("orders", "orders-db", "alice", canonical({"member_of": "readers"}))
@@ -70,27 +71,27 @@ def login(cluster: Postgres, name: str, *, alone: bool) -> None:
 def test_where_a_role_that_stays_acts_another_login_takes_over(cluster: Postgres) -> None:
     cluster.boss(STAYS)
     login(cluster, "first", alone=False)
-    opened(cluster, "first").add(ALICE, UNTIL)
+    add(opened(cluster, "first"), ALICE, UNTIL)
     cluster.boss("DROP ROLE first")
     login(cluster, "second", alone=False)
     after = opened(cluster, "second", exclusive=True)
     assert after.health().concerns == ()
     assert "as 'daypass'" in after.health().facts[0]
     assert after.observe() == {ALICE}
-    after.remove(ALICE)
+    remove(after, ALICE)
     assert after.observe() == frozenset()
-    after.add(ALICE, UNTIL)
+    add(after, ALICE, UNTIL)
     assert after.observe() == {ALICE}
 
 
 def test_a_login_of_its_own_foresees_what_the_one_before_it_granted(cluster: Postgres) -> None:
     login(cluster, "first", alone=True)
-    opened(cluster, "first").add(ALICE, UNTIL)
+    add(opened(cluster, "first"), ALICE, UNTIL)
     login(cluster, "second", alone=True)
     after = opened(cluster, "second")
     if version(cluster) < 16:
         assert after.health().concerns == ()
-        after.remove(ALICE)
+        remove(after, ALICE)
         assert ALICE not in after.observe()
         return
     concerns = after.health().concerns
@@ -100,18 +101,18 @@ def test_a_login_of_its_own_foresees_what_the_one_before_it_granted(cluster: Pos
     manage = f'GRANT "{BRIDGE}" TO "second" WITH ADMIN OPTION'
     assert f"{BRIDGE!r} was made by a login before this one: a superuser may run {manage}" in concerns
     with pytest.raises(EdgeError) as refused:
-        after.remove(ALICE)
+        remove(after, ALICE)
     assert refused.value.message == f"{granted}: they, or a superuser, may run {statement}"
     assert ALICE in after.observe()
     cluster.boss(sql.SQL(statement))
     assert ALICE not in after.observe()
     with pytest.raises(EdgeError) as refused:
-        after.add(ALICE, UNTIL)
+        add(after, ALICE, UNTIL)
     assert f"a superuser may run {manage}" in refused.value.message
     cluster.boss(sql.SQL(manage))
-    after.add(ALICE, UNTIL)
+    add(after, ALICE, UNTIL)
     assert ALICE in after.observe()
-    after.remove(ALICE)
+    remove(after, ALICE)
     assert ALICE not in after.observe()
 
 
@@ -119,12 +120,12 @@ def test_a_successor_that_has_the_privileges_of_the_login_before_it_revokes_what
     cluster: Postgres,
 ) -> None:
     login(cluster, "first", alone=True)
-    opened(cluster, "first").add(ALICE, UNTIL)
+    add(opened(cluster, "first"), ALICE, UNTIL)
     cluster.boss("CREATE ROLE second LOGIN PASSWORD 'a-password'")
     cluster.boss("GRANT first TO second", "ALTER ROLE second SET role = 'first'", "ALTER ROLE first NOLOGIN")
     after = opened(cluster, "second")
     assert after.health().concerns == ()
-    after.remove(ALICE)
+    remove(after, ALICE)
     assert after.observe() == frozenset()
 
 
@@ -139,7 +140,7 @@ def test_what_an_administrator_granted_is_foreseen_and_its_removal_names_them(
     (theirs,) = (one for one in target.observe() if one.principal == "alice")
     assert theirs.privilege == canonical({"member_of": "readers", "unmanaged": True})
     if version(cluster) < 16:
-        target.remove(theirs)
+        remove(target, theirs)
         assert theirs not in target.observe()
         return
     said = "'alice' is a member of 'readers' as granted by 'admin', whose grants 'first' may not revoke: they, or a "
@@ -148,7 +149,7 @@ def test_what_an_administrator_granted_is_foreseen_and_its_removal_names_them(
     assert said in (health.concerns if exclusive else health.facts)
     assert said not in (health.facts if exclusive else health.concerns)
     with pytest.raises(EdgeError) as refused:
-        target.remove(theirs)
+        remove(target, theirs)
     assert refused.value.message == said
     cluster.boss('REVOKE "readers" FROM "alice" GRANTED BY "admin" CASCADE')
     assert theirs not in target.observe()

@@ -10,8 +10,8 @@ import pytest
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import InvalidError
 from daypass.core.policy.policies import KINDS
-from daypass.edges.targets.embedded import EmbeddedTarget
-from daypass.edges.targets.registry import TARGETS, open_target, store_path
+from daypass.edges.targets.embedded.target import EmbeddedTarget, store_path
+from daypass.edges.targets.registry import TARGETS, open_target
 
 
 def of(kind: str = "embedded", **options: Any) -> TargetSettings:

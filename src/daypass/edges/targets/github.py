@@ -16,7 +16,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daypass.core.drift import Inspection
@@ -25,14 +25,14 @@ from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.forges.github.transport import Transport
-from daypass.edges.targets.each import OneByOne
 from daypass.edges.targets.github_health import health
 from daypass.edges.targets.github_inspect import inspect
 from daypass.edges.targets.github_options import read_options
 from daypass.edges.targets.github_places import INVITED, Organisation, Seen
 from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
 from daypass.edges.targets.numbers import Trace, join, trace
-from daypass.ports import Abilities, Done, Health, Order
+from daypass.edges.targets.orders import one_by_one
+from daypass.ports import Dated, Done, Health, Inviting, Numbering, Observing, Order, Timed, Traits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,15 +41,12 @@ if TYPE_CHECKING:
     from daypass.edges.targets.registry import Known
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}")
-_ANY_TIME = datetime.min.replace(tzinfo=UTC)
 
 
-class GitHubTarget(OneByOne):
-    """What one organisation gives to people. Implements ports.Target, ports.Inviting, ports.Timed and ports.Numbering."""
+class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
+    """What one organisation gives to people. Implements ports.Target."""
 
-    abilities = Abilities(
-        native_expiry=False, complete_observation=True, invites=True, dates=True, numbers=True, tells_time=True
-    )
+    traits = Traits()
 
     def __init__(
         self, name: str, organisation: str, api: Api, known: Known, expected: frozenset[str] = frozenset()
@@ -130,46 +127,25 @@ class GitHubTarget(OneByOne):
         """Return that nothing of it ends: GitHub has no membership, permission or role with an end."""
         return dict.fromkeys(entitlements)
 
-    def fingerprint(self) -> str:
-        """Return "": to know who is there all of them have to be asked for."""
-        return ""
-
-    def add(self, entitlement: Entitlement, until: datetime) -> None:
-        """Make the entitlement exist. Raises EdgeError, for somebody who must accept first as well."""
-        self._one(Order(Action.ADD, entitlement, until, until))
-
-    def remove(self, entitlement: Entitlement) -> None:
-        """Make the entitlement not exist, an invitation to it neither. Raises EdgeError."""
-        self._one(Order(Action.REMOVE, entitlement, _ANY_TIME, None))
-
-    def _one(self, order: Order) -> None:
-        (done,) = self.carry_out([order])
-        if done.error:
-            raise EdgeError(done.error)
-
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes; each place is looked at once, then each change is two requests."""
         work = _Work(Organisation(self.api, self._organisation))
-        return [self._answer(work, order) for order in orders]
+        return one_by_one(self.name, orders, lambda order: self._change(work, order))
 
-    def _answer(self, work: _Work, order: Order) -> Done:
-        entitlement = order.entitlement
+    def _change(self, work: _Work, order: Order) -> None:
         try:
-            what = work.today(self._mine(entitlement), dict(order.numbers))
+            what = work.today(self._read(order.entitlement), dict(order.numbers))
             if order.action is Action.REMOVE:
-                return Done(work.take(what, entitlement.principal))
-            self._check_alone(what)
-            return Done(work.give(what, entitlement.principal))
-        except EdgeError as error:
-            if not isinstance(error, ApiError):
-                return Done(error.message)
+                work.take(what, order.entitlement.principal)
+            else:
+                self._check_alone(what)
+                work.give(what, order.entitlement.principal)
+        except ApiError as error:
             work.forget()  # whether it came about is not known: look again before the next change
             lacking = error.hint if error.hint.startswith("it needs the permission") else ""
-            return Done(f"{error.message} ({lacking})" if lacking else error.message)
+            raise EdgeError(f"{error.message} ({lacking})" if lacking else error.message) from error
 
-    def _mine(self, entitlement: Entitlement) -> Privilege:
-        if entitlement.target != self.name:
-            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
+    def _read(self, entitlement: Entitlement) -> Privilege:
         what = read_privilege(entitlement.privilege, self._organisation)
         # From here on it is looked at, whatever the catalogue says: what cannot be read back is not recorded.
         self._name(what, entitlement.resource, entitlement.privilege)
@@ -215,15 +191,15 @@ class _Work:
         """Forget what was seen."""
         self._seen.clear()
 
-    def give(self, what: Privilege, principal: str) -> str:
-        """Add somebody; return why it did not come about, "" where it did."""
+    def give(self, what: Privilege, principal: str) -> None:
+        """Add somebody. Raises EdgeError, for somebody who must accept first as well."""
         number, seen = _account(principal), self._look(what.place)
         held = seen.holders.get(number)
         if held == what.level:
-            return ""
+            return
         offer = seen.offers.get(number)
         if held is None and offer is not None and offer.level == what.level:
-            return INVITED
+            raise EdgeError(INVITED)
         if held is not None or offer is not None:
             before = (
                 f"already holds {held}" if held is not None else f"is already invited as {offer.level if offer else ''}"
@@ -237,14 +213,13 @@ class _Work:
         made = self._organisation.give(what.place, number, self._organisation.login(number), what.level)
         if made is not None:
             del self._seen[what.place]  # its number is known to whoever looks
-            return INVITED
+            raise EdgeError(INVITED)
         seen.holders[number] = what.level
-        return ""
 
-    def take(self, what: Privilege, principal: str) -> str:
+    def take(self, what: Privilege, principal: str) -> None:
         """Remove somebody, or take an invitation back; what is held of another level is not what this is about."""
         if not _NUMBER.fullmatch(principal):
-            return ""  # nobody of that name was ever added
+            return  # nobody of that name was ever added
         number, seen = int(principal), self._look(what.place)
         if seen.holders.get(number) == what.level:
             self._organisation.take(what.place, self._organisation.last_login(number, seen))
@@ -253,7 +228,6 @@ class _Work:
         if offer is not None and offer.level == what.level:
             self._organisation.cancel(what.place, number, offer, seen)
             del seen.offers[number]
-        return ""
 
     def _look(self, place: Place) -> Seen:
         if place not in self._seen:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
-from daypass.edges.targets.written import first_near, written
+from daypass.edges.targets.reading import first_near, written
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings

@@ -19,10 +19,11 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
-from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.plan import Entitlement, Found, Numbers
 from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.numbers import Trace, join
-from daypass.edges.targets.postgres_batch import Batch, Job, followed, job_of, order_of
+from daypass.edges.targets.orders import check_target
+from daypass.edges.targets.postgres_batch import Batch, Job, followed, job_of
 from daypass.edges.targets.postgres_connect import Server, read_address
 from daypass.edges.targets.postgres_health import look_around, not_revocable
 from daypass.edges.targets.postgres_inspect import inspect
@@ -31,7 +32,7 @@ from daypass.edges.targets.postgres_offers import database_of, not_given
 from daypass.edges.targets.postgres_options import read_options
 from daypass.edges.targets.postgres_privilege import Mark, Privilege, bridge_of, login_of, read_mark, read_privilege
 from daypass.edges.targets.registry import NOTHING, Known
-from daypass.ports import Abilities, Done, Health, Order
+from daypass.ports import Done, Health, Numbering, Observing, Order, Timed, Traits
 
 AT_ONCE = 1000
 """Changes in one transaction."""
@@ -86,8 +87,8 @@ def _by_role(known: Known) -> Mapping[str, frozenset[str]]:
     return {role: frozenset(resources) for role, resources in found.items()}
 
 
-class PostgresTarget:
-    """What one server holds. Implements ports.Target and ports.Numbering.
+class PostgresTarget(Observing, Numbering, Timed):
+    """What one server holds. Implements ports.Target.
 
     ``databases`` are those that schemas may be named in, and ``resources`` say for a role which resources are meant by
     membership in it, where others gave that. ``named`` are the resources and privileges that the catalogue gives here,
@@ -95,15 +96,7 @@ class PostgresTarget:
     and ``expected`` those whose own access there is known and no drift.
     """
 
-    abilities = Abilities(
-        native_expiry=False,
-        complete_observation=True,
-        hands_over=True,
-        at_once=AT_ONCE,
-        marks=True,
-        tells_time=True,
-        numbers=True,
-    )
+    traits = Traits(hands_over=True, at_once=AT_ONCE, marks=True)
 
     def __init__(
         self,
@@ -211,18 +204,6 @@ class PostgresTarget:
             for resource in self.resources.get(name, ("",)):
                 yield Entitlement(self.name, resource, member, privilege)
 
-    def fingerprint(self) -> str:
-        """Say that observing is the cheapest way: it is one query."""
-        return ""
-
-    def add(self, entitlement: Entitlement, until: datetime) -> None:
-        """Make the entitlement exist. Raises EdgeError."""
-        self._single(order_of(Action.ADD, entitlement, until))
-
-    def remove(self, entitlement: Entitlement) -> None:
-        """Make the entitlement not exist. Raises EdgeError."""
-        self._single(order_of(Action.REMOVE, entitlement, None))
-
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes in one transaction a database; one that is refused stops only itself."""
         recorded = {order.entitlement: order.numbers for order in orders if order.numbers}
@@ -231,7 +212,8 @@ class PostgresTarget:
         groups: dict[str, list[Job]] = {}
         for order in orders:
             try:
-                job = job_of(self._mine(order))
+                check_target(self.name, order.entitlement)
+                job = job_of(order)
                 job = followed(job, names) if names is not None and order.numbers else job
                 if job.done is not None:
                     answers.append(job.done)
@@ -251,16 +233,6 @@ class PostgresTarget:
         if job.numbers and not job.adds and job.privilege.database not in self.databases:
             return self.server.home
         return database_of(job.privilege, self.server, self.databases, self.name)
-
-    def _single(self, order: Order) -> None:
-        (done,) = self.carry_out([order])
-        if done.error:
-            raise EdgeError(done.error)
-
-    def _mine(self, order: Order) -> Order:
-        if order.entitlement.target != self.name:
-            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {order.entitlement.target!r}")
-        return order
 
 
 class _Seen(NamedTuple):

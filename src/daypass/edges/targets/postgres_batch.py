@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import psycopg
 from psycopg import sql
@@ -36,8 +35,6 @@ from daypass.edges.targets.postgres_privilege import (
 )
 from daypass.edges.targets.postgres_said import said
 from daypass.ports import Done, Order
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -353,8 +350,3 @@ def _pass_on_death(session: Session, error: psycopg.Error) -> None:
     """Raise the error again where the connection did not survive it: nothing more can be asked."""
     if session.closed:
         raise error
-
-
-def order_of(action: Action, entitlement: Entitlement, until: datetime | None) -> Order:
-    """Make an order of a single change; its run's instant is nothing that this target asks for."""
-    return Order(action, entitlement, until or _NEVER, until)

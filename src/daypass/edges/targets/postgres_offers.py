@@ -9,7 +9,7 @@ from daypass.edges.targets import postgres_sql as say
 from daypass.edges.targets.postgres_connect import Server, Session
 from daypass.edges.targets.postgres_look import Look
 from daypass.edges.targets.postgres_privilege import Mark, Privilege, read_privilege
-from daypass.edges.targets.written import written
+from daypass.edges.targets.reading import written
 
 _MOST = 3
 

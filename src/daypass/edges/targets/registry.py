@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,10 +56,10 @@ class TargetKind:
 TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     {
         "embedded": TargetKind(
-            "daypass.edges.targets.registry",
+            "daypass.edges.targets.embedded.target",
             "open_embedded",
             frozenset({"path"}),
-            reads="daypass.edges.targets.registry:read_path",
+            reads="daypass.edges.targets.embedded.target:read_options",
         ),
         "github": TargetKind(
             "daypass.edges.targets.github",
@@ -87,8 +87,6 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     }
 )
 """Kind, as the settings name it, to how it is opened."""
-
-DEFAULT_STORE = "embedded.sqlite"
 
 
 def asks(kind: str) -> bool:
@@ -148,38 +146,3 @@ def _function(place: str) -> Callable[..., object]:
     module, _, name = place.partition(":")
     found: Callable[..., object] = getattr(import_module(module), name)
     return found
-
-
-def open_embedded(settings: TargetSettings, base_dir: Path) -> Target:
-    """Open the embedded target; its store need not exist yet."""
-    from daypass.edges.targets.embedded import EmbeddedTarget  # noqa: PLC0415  (only where it is used)
-
-    return EmbeddedTarget(store_path(settings, base_dir), settings.name)
-
-
-def store_path(settings: TargetSettings, base_dir: Path) -> Path:
-    """Return where an embedded target's store lies: the option ``path`` below ``base_dir``, else embedded.sqlite there.
-
-    Raises InvalidError for a path that would leave ``base_dir``: who edits the settings may not name any file of the
-    machine that runs the applier.
-    """
-    return place_below(settings, "path", DEFAULT_STORE, base_dir)
-
-
-def read_path(settings: TargetSettings) -> None:
-    """Refuse an embedded target's options that make no sense. Raises InvalidError."""
-    store_path(settings, Path())
-
-
-def place_below(settings: TargetSettings, option: str, usual: str, base_dir: Path) -> Path:
-    """Return the path that an option gives below ``base_dir``, else ``usual`` there. Raises InvalidError, see above."""
-    given = settings.options.get(option, usual)
-    hint = f"write a file name, for example {usual}"
-    if not isinstance(given, str) or "\0" in given:
-        raise InvalidError(f"expected {option} of target {settings.name} to be text, got {given!r}", hint=hint)
-    place = PurePosixPath(given)
-    if place.is_absolute() or ".." in place.parts or place == PurePosixPath():
-        raise InvalidError(
-            f"{option} of target {settings.name} is not below daypass's own folder: {given!r}", hint=hint
-        )
-    return base_dir / place

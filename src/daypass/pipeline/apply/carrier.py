@@ -19,7 +19,7 @@ from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
 from daypass.core.retry import failed_before, same_error, shortens
 from daypass.pipeline.apply.readings import AT_ONCE, observe, unforeseen
 from daypass.pipeline.apply.survey import Survey
-from daypass.ports import Books, Done, Order, Target
+from daypass.ports import Books, Done, Observing, Order, Target
 
 Progress = Callable[[int, int, str], None]
 
@@ -104,7 +104,7 @@ class Carrier:
 
     def _serve(self, name: str, changes: list[Intended]) -> list[Outcome]:
         target = self._targets.get(name)
-        step = BATCH if target is None or isinstance(target, EdgeError) else target.abilities.at_once
+        step = BATCH if target is None or isinstance(target, EdgeError) else target.traits.at_once
         outcomes: list[Outcome] = []
         for action in (Action.REMOVE, Action.ADD):
             part = [change for change in changes if change.action is action]
@@ -172,7 +172,7 @@ class Carrier:
         target = self._targets.get(name)
         if target is None or isinstance(target, EdgeError):
             return [Outcome(c, ok=False, error=a.error) for c, a in zip(batch, answers, strict=True)]
-        if not target.abilities.readable:
+        if not isinstance(target, Observing):
             return [_believed(change, answer) for change, answer in zip(batch, answers, strict=True)]
         orders = [self._orders[id(change)] for change in batch]
         known = {o.entitlement: Holding(o.entitlement, (), o.until, o.numbers) for o in orders}
@@ -181,7 +181,7 @@ class Carrier:
             why = f"not read back: {seen.unreadable[name]}"
             return [Outcome(c, ok=False, error=a.error or why) for c, a in zip(batch, answers, strict=True)]
         return [
-            _seen(change, answer, seen, hands_over=target.abilities.hands_over)
+            _seen(change, answer, seen, hands_over=target.traits.hands_over)
             for change, answer in zip(batch, answers, strict=True)
         ]
 

@@ -8,12 +8,12 @@ from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Semaphore, Thread
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from daypass.core.clocks import skew
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Found, Holding, Numbers, Observed, by_number, unknown_of
-from daypass.ports import Inviting, Numbering, TargetReader, Timed
+from daypass.ports import Inviting, Numbering, Observing, TargetReader, Timed
 
 AT_ONCE = 8
 """How many targets are changed side by side."""
@@ -123,7 +123,7 @@ class Readings:
             {
                 name: _reading(target, mine.get(name, {}), clock)
                 for name, target in sorted(targets.items())
-                if not isinstance(target, EdgeError) and target.abilities.readable
+                if isinstance(target, Observing)
             }
         )
 
@@ -154,7 +154,7 @@ class Readings:
                 unreadable[name] = "it was read before"
             elif isinstance(target, EdgeError):
                 unreadable[name] = target.message
-            elif not target.abilities.readable:
+            elif not isinstance(target, Observing):
                 believed.add(name)
                 mine = (held for held in self._holdings.values() if held.entitlement.target == name)
                 found |= {held.entitlement for held in mine if held.until is None or held.until > self._at}
@@ -197,14 +197,14 @@ def numbers_of(
 
 
 def _reading(
-    target: TargetReader, ours: Mapping[Entitlement, Numbers], clock: Callable[[], datetime] | None
+    target: Observing, ours: Mapping[Entitlement, Numbers], clock: Callable[[], datetime] | None
 ) -> Callable[[], _Seen]:
     def read() -> _Seen:
         off: timedelta | None = None
         try:
             before = clock() if clock is not None else None
             seen = seen_at(target, ours)
-            theirs = cast("Timed", target).clock() if target.abilities.tells_time else None
+            theirs = target.clock() if isinstance(target, Timed) else None
             if clock is not None and before is not None and theirs is not None:
                 off = skew(before, theirs, clock())
         except EdgeError as error:
@@ -216,11 +216,11 @@ def _reading(
     return read
 
 
-def seen_at(target: TargetReader, ours: Mapping[Entitlement, Numbers]) -> Observed:
+def seen_at(target: Observing, ours: Mapping[Entitlement, Numbers]) -> Observed:
     """Read one target, what is ours by its numbers. Raises EdgeError when it cannot tell."""
     seen = target.observe()
-    found = cast("Numbering", target).find(ours) if target.abilities.numbers and ours else {}
-    offers = cast("Inviting", target).awaited() if target.abilities.invites else frozenset()
+    found = target.find(ours) if isinstance(target, Numbering) and ours else {}
+    offers = target.awaited() if isinstance(target, Inviting) else frozenset()
     return Observed(by_number(seen, found), offered=offers, found=found)
 
 

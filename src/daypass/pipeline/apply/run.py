@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from daypass.core.brake import Braked, brake, weight
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
@@ -25,7 +25,7 @@ from daypass.core.retry import failed_before, shortens
 from daypass.pipeline.apply.carrier import Carrier, Progress
 from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen
 from daypass.pipeline.apply.survey import Attend, ByReceipts, Ground, Survey, plan_on
-from daypass.ports import Books, Recaller, Target
+from daypass.ports import Books, Recalling, Target
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 """Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
@@ -324,9 +324,9 @@ def _recalled(
     """Tell the targets that keep a list what the ledger says was handed over. One that fails stops only itself."""
     found = dict(targets)
     for name, target in targets.items():
-        if not isinstance(target, EdgeError) and target.abilities.recalls:
+        if isinstance(target, Recalling):
             try:
-                cast("Recaller", target).recall(standing.handed(name, at))
+                target.recall(standing.handed(name, at))
             except EdgeError as error:
                 found[name] = error
             except Exception as error:  # noqa: BLE001  (what is wrong with one target must not stop the others' ends)

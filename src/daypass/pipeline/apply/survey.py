@@ -39,7 +39,7 @@ from daypass.pipeline.apply.readings import PATIENCE, Aside, observe
 from daypass.pipeline.apply.recovery import recover, with_recovered
 from daypass.pipeline.judge.denied import Deny, deny_nothing
 from daypass.pipeline.judge.policies import last_read
-from daypass.ports import ForgeReader, History, Memory, TargetReader
+from daypass.ports import Fingerprinting, ForgeReader, History, Inviting, Memory, Observing, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 """Opens the targets of a commit's settings for reading; one that cannot be opened is an error in its place."""
@@ -316,10 +316,10 @@ def _doubts(ground: Ground, observed: Observed, at: datetime) -> Mapping[str, Do
 def plan_on(ground: Ground, standing: Standing, observed: Observed, at: datetime) -> Survey:
     """Plan by what was seen at the targets, and by the ledger as it stands; nothing is planned where nobody saw."""
     targets, policy = ground.targets, ground.policy
-    unreadable = {name for name, target in targets.items() if not _readable(target)}
-    inviting = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.invites}
+    unreadable = {name for name, target in targets.items() if not isinstance(target, EdgeError | Observing)}
+    inviting = {name for name, t in targets.items() if isinstance(t, Inviting)}
     recovered = tuple(recover(standing, observed, unreadable, inviting))
-    handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.hands_over}
+    handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.traits.hands_over}
     holdings = with_recovered(standing, recovered, handing, at)
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
     strays = observed.entitlements - holdings.keys()
@@ -402,18 +402,16 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
 
 def _grounds(program: str, standing: Standing, tip: Oid, targets: Mapping[str, TargetReader | EdgeError]) -> str:
     """Name everything but the instant that a plan follows from; "" where a target cannot be named cheaply."""
-    openly = {name: target for name, target in sorted(targets.items()) if not isinstance(target, EdgeError)}
-    if len(openly) != len(targets):
+    if any(isinstance(t, EdgeError | Observing) and not isinstance(t, Fingerprinting) for t in targets.values()):
         return ""
-    asked = Aside({name: target.fingerprint for name, target in openly.items()})
+    openly = {name: t.fingerprint for name, t in sorted(targets.items()) if isinstance(t, Fingerprinting)}
+    asked = Aside(openly)
     asked.wait(PATIENCE)
     if asked.waiting:
         return ""
     try:
         prints = {name: asked.answer(name) for name in openly}
     except Exception:  # noqa: BLE001  (whatever is wrong with a target is told by reading it)
-        return ""
-    if not all(prints.values()):
         return ""
     return digest({"program": program, "ledger": standing.commit, "main": tip, "targets": prints})
 
@@ -437,13 +435,9 @@ def _taken(
 
     The ledger is asked only where something is there that it does not show as held.
     """
-    marking = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.abilities.marks}
+    marking = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.traits.marks}
     stray = {e for e in observed.entitlements if e not in holdings and e.target in marking}
     return standing.taken & stray if stray else frozenset()
-
-
-def _readable(target: TargetReader | EdgeError) -> bool:
-    return isinstance(target, EdgeError) or target.abilities.readable
 
 
 def _importing(

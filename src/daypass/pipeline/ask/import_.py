@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from daypass.core.catalogue import Catalogue, Resource, Role
 from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
@@ -24,7 +23,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_instant
 from daypass.pipeline.apply.survey import Survey
 from daypass.pipeline.ask.propose import Wish, draft
-from daypass.ports import Dated, Forge, History, TargetReader
+from daypass.ports import Dated, Forge, History, Observing, TargetReader
 
 _SHOWN_AS = "unmanaged"
 """Marks a privilege that a target shows of others' access and gives under another name itself."""
@@ -98,7 +97,7 @@ def find(
     if known.target in survey.plan.unreadable:
         raise EdgeError(f"target {known.target} could not be read: {survey.plan.unreadable[known.target]}")
     target = targets.get(known.target)
-    if target is not None and not isinstance(target, EdgeError) and not target.abilities.readable:
+    if target is not None and not isinstance(target, EdgeError | Observing):
         raise RefusedError(
             f"nobody can see what access exists at target {known.target}, so none of {resource} can be imported",
             hint="what daypass gives there is in the ledger; what others gave has to be ended where they gave it",
@@ -135,9 +134,7 @@ def propose(history: History, forge: Forge, found: Found, *, main: str, body: st
 
 
 def _ends(target: TargetReader | EdgeError | None, strays: list[Entitlement]) -> Mapping[Entitlement, datetime | None]:
-    if target is None or isinstance(target, EdgeError) or not target.abilities.dates:
-        return {}
-    return cast("Dated", target).ends(strays)
+    return target.ends(strays) if target is not None and isinstance(target, Dated) else {}
 
 
 def _imported(history: History, main: str, resource: str, at: datetime) -> frozenset[tuple[str, str]]:

@@ -12,7 +12,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement, Holding
 from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unforeseen
-from daypass.ports import TargetReader
+from daypass.ports import Observing, TargetReader
 
 TOLERANCE = timedelta(seconds=5)
 """How far a target's clock may be from ours: what it ends by itself ends that much earlier or later."""
@@ -71,7 +71,7 @@ def _look(
         return TargetState(name, kind, error=error.message, hint=error.hint)
     off = None if health.clock is None else skew(before, health.clock, clock())
     concerns = [*health.concerns, *_apart(off)]
-    if not target.abilities.readable:
+    if not isinstance(target, Observing):
         return TargetState(name, kind, health.facts, tuple(concerns), skew=off)
     try:
         seen = seen_at(target, numbers_of({e: held for e, held in ours.items() if e.target == name}))

@@ -17,9 +17,10 @@ from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
 from daypass.core.window import format_instant
+from daypass.edges.targets.orders import check_target
 from daypass.edges.targets.ssh import certificate, revoked
 from daypass.edges.targets.ssh.authority import Source, open_authority, read_options
-from daypass.ports import Abilities, Done, Health
+from daypass.ports import Done, Health, Recalling, Traits
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 _GOOD_RSA = 3072
 
 
-class SshTarget:
-    """The certificates of one target, ``name``; ``krl`` is its key revocation list. Implements ports.Target, Recaller."""
+class SshTarget(Recalling):
+    """The certificates of one target, ``name``; ``krl`` is its key revocation list. Implements ports.Target.
 
-    abilities = Abilities(native_expiry=True, complete_observation=False, readable=False, hands_over=True, recalls=True)
+    It is not `Observing`: an empty answer would look like "no access".
+    """
+
+    traits = Traits(native_expiry=True, hands_over=True)
 
     def __init__(self, name: str, source: Source, krl: Path, environ: Mapping[str, str]) -> None:
         self.name = name
@@ -78,28 +82,6 @@ class SshTarget:
         else:
             facts.append(f"the key revocation list {self.krl} names {len(on_it)} certificates")
         return Health(tuple(facts), tuple(concerns))
-
-    def observe(self) -> frozenset[Entitlement]:
-        """Raise EdgeError: an empty answer would look like "no access"."""
-        raise EdgeError(
-            f"nobody can see which certificates of target {self.name} exist",
-            hint="`daypass status` lists the grants that are live by the ledger",
-        )
-
-    def fingerprint(self) -> str:
-        """Return a constant: what the ledger says stands for what is there, and the ledger is looked at anyway."""
-        return "unreadable"
-
-    def add(self, entitlement: Entitlement, until: datetime) -> None:  # noqa: ARG002  (the port's own signature)
-        """Raise EdgeError: a certificate is for a key and has a beginning, which only `carry_out` is told."""
-        self._mine(entitlement)
-        raise EdgeError(f"a certificate of target {self.name} is made for the subject's own keys, and none were named")
-
-    def remove(self, entitlement: Entitlement) -> None:
-        """Put every certificate that was handed over for an entitlement on the list. Raises EdgeError."""
-        self._mine(entitlement)
-        self._revoke(self._good.get(entitlement, {}))
-        self._good[entitlement] = {}
 
     def recall(self, handed: Sequence[Handed]) -> None:
         """Be told all that was handed over and is good by itself at the run's instant; bring the list up to it.
@@ -148,7 +130,7 @@ class SshTarget:
 
     def _ending(self, order: Order) -> dict[str, datetime]:
         """Return which certificates must end before their time: all of what goes, the longer ones of what is cut."""
-        self._mine(order.entitlement)
+        check_target(self.name, order.entitlement)
         known = self._good.get(order.entitlement)
         if known is None and order.action is Action.REMOVE and not self._told:
             # Else access would be said to be gone that is not.
@@ -205,10 +187,6 @@ class SshTarget:
         if self._key is None:
             self._key = open_authority(self._source, self._environ)
         return self._key
-
-    def _mine(self, entitlement: Entitlement) -> None:
-        if entitlement.target != self.name:
-            raise EdgeError(f"expected an entitlement of target {self.name!r}, got one of {entitlement.target!r}")
 
 
 def open_ssh(settings: TargetSettings, base_dir: Path) -> SshTarget:

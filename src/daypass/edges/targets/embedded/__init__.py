@@ -1,0 +1,1 @@
+"""The embedded target: entitlements in a file beside the repository, for programs that ask."""

@@ -1,0 +1,162 @@
+"""The embedded target: what one store holds under the name of one target."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daypass.core.drift import Inspection
+from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.window import format_instant, parse_instant
+from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, reading, write
+from daypass.edges.targets.orders import one_by_one
+from daypass.edges.targets.reading import place_below
+from daypass.ports import Dated, Done, Fingerprinting, Health, Numbering, Observing, Order, Traits
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import TargetSettings
+
+DEFAULT_STORE = "embedded.sqlite"
+
+
+class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
+    """The entitlements of one target, ``name``, in the store at ``path``. Implements ports.Target.
+
+    Several targets may share a store; each sees its own rows. The store is made at the first write, mode 0600.
+    """
+
+    traits = Traits(marks=True)
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        self.name = name
+        self._writer: sqlite3.Connection | None = None
+        self._seen: frozenset[Entitlement] = frozenset()
+
+    def health(self) -> Health:
+        """Say where the store is and whether it is whole. Raises EdgeError when it cannot be read."""
+        count = len(self.observe())
+        place = f"the store {self.path}"
+        if not exists(self.path):
+            return Health((f"{place} is not there yet; the first change makes it",))
+        concerns = () if os.access(self.path, os.W_OK) else (f"{place} cannot be written",)
+        return Health((f"{place} holds {count} entitlements of {self.name}",), concerns)
+
+    def inspect(self) -> Inspection:
+        """Say that the file holds nothing but entitlements. Raises EdgeError when it cannot be read."""
+        self.observe()
+        unseen = "whom the programs that read this file let in besides, and who may write the file"
+        there = exists(self.path)
+        what = f"every row of {self.path}" if there else f"whether there is a store {self.path}: there is none"
+        return Inspection((what,), (unseen,))
+
+    def observe(self) -> frozenset[Entitlement]:
+        """Return every entitlement that exists now. Raises EdgeError when the store cannot be read whole."""
+        self._seen = self._observed()
+        return self._seen
+
+    def _observed(self) -> frozenset[Entitlement]:
+        if not exists(self.path):
+            return frozenset()
+        with reading(self.path) as connection:
+            rows = connection.execute(
+                "SELECT resource, principal, privilege FROM entitlements WHERE target = ?", (self.name,)
+            )
+            # Few texts stand in many rows: one copy of each is smaller, and is hashed once.
+            known: dict[str, str] = {}
+            one = known.setdefault
+            return frozenset(Entitlement(self.name, one(r, r), one(who, who), one(what, what)) for r, who, what in rows)
+
+    def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
+        """Return the ends that are noted; one that somebody noted in another form is nobody's knowledge."""
+        wanted = set(entitlements)
+        found: dict[Entitlement, datetime | None] = {}
+        if not wanted or not exists(self.path):
+            return found
+        with reading(self.path) as connection:
+            query = "SELECT resource, principal, privilege, until FROM entitlements WHERE target = ?"
+            for resource, who, what, until in connection.execute(query, (self.name,)):
+                one = Entitlement(self.name, resource, who, what)
+                if one in wanted:
+                    with suppress(ValueError):
+                        found[one] = parse_instant(until)
+        return found
+
+    def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
+        """Say what the last `observe` saw of entitlements: of those that were given in another store nobody can tell."""
+        number = self._number()
+        found = {}
+        for entitlement, known in ours.items():
+            given = dict(known).get("store", "")
+            if given and given != number:
+                what = "is another one than it was given in" if number else "is not there"
+                found[entitlement] = Found(None, f"the store {self.path} {what}; that had the number {given}")
+            else:
+                numbers = (("store", number),) if number else ()
+                found[entitlement] = Found(entitlement in self._seen, numbers=numbers)
+        return found
+
+    def _number(self) -> str:
+        """Return the store's number, "" where there is none."""
+        if not exists(self.path):
+            return ""
+        with reading(self.path, whole=False) as connection:
+            there = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'store'").fetchone()
+            row = connection.execute("SELECT number FROM store").fetchone() if there else None
+            return str(row[0]) if row else ""
+
+    def fingerprint(self) -> str:
+        """Return a digest of the rows that `observe` would return. Raises EdgeError when they cannot be read."""
+        if not exists(self.path):
+            return "none"
+        with reading(self.path) as connection:
+            rows = connection.execute(
+                "SELECT resource || char(0) || principal || char(0) || privilege FROM entitlements WHERE target = ?"
+                " ORDER BY resource, principal, privilege",
+                (self.name,),
+            )
+            return hashlib.sha256("\n".join(row for (row,) in rows).encode()).hexdigest()
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        """Make changes, each synced to the disk before the next."""
+        return one_by_one(self.name, orders, self._change)
+
+    def _change(self, order: Order) -> None:
+        key = key_of(order.entitlement)
+        if order.action is Action.ADD:
+            assert order.until is not None  # noqa: S101  (every addition has an end)
+            self._write(ADD, (*key, format_instant(order.until)))
+        elif exists(self.path):
+            self._write(REMOVE, key)
+
+    def _write(self, statement: str, values: tuple[str, ...]) -> None:
+        if self._writer is None:
+            self._writer = open_writer(self.path)
+            weakref.finalize(self, self._writer.close)
+        write(self.path, self._writer, statement, values)
+
+
+def store_path(settings: TargetSettings, base_dir: Path) -> Path:
+    """Return where a target's store lies: the option ``path`` below ``base_dir``, else embedded.sqlite there.
+
+    Raises InvalidError for a path that would leave ``base_dir``: who edits the settings may not name any file of the
+    machine that runs the applier.
+    """
+    return place_below(settings, "path", DEFAULT_STORE, base_dir)
+
+
+def read_options(settings: TargetSettings) -> Path:
+    """Read the options: where the store lies below daypass's own folder. Raises InvalidError."""
+    return store_path(settings, Path())
+
+
+def open_embedded(settings: TargetSettings, base_dir: Path) -> EmbeddedTarget:
+    """Open the target; its store need not exist yet."""
+    return EmbeddedTarget(store_path(settings, base_dir), settings.name)
