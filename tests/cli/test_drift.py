@@ -17,7 +17,7 @@ from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
 from daypass.edges.targets.embedded.target import EmbeddedTarget
-from daypass.pipeline.audit.targets import inspect
+from daypass.pipeline.audit.health import inspect
 from daypass.views.targets import MOST_DRIFTED, drift_markdown, drift_text, inspections_data
 from fakes.orders import add
 from fakes.target import FakeTarget

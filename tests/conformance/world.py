@@ -15,11 +15,11 @@ from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Action, Entitlement
 from daypass.core.window import format_instant
+from daypass.pipeline.apply.recovery import settle
 from daypass.pipeline.apply.run import Applied
 from daypass.pipeline.apply.run import apply as carry_out
 from daypass.pipeline.apply.survey import Ground, prepare, survey
-from daypass.pipeline.ask.propose import end
-from daypass.pipeline.audit.settle import settle
+from daypass.pipeline.ask.end import end
 from daypass.ports import Done, Observing, Order, Target
 from founded import example
 

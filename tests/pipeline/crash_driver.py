@@ -26,7 +26,7 @@ from daypass.edges.ledger import books
 from daypass.edges.targets import registry
 from daypass.edges.targets.embedded import store
 from daypass.edges.targets.embedded import target as embedded
-from daypass.pipeline.apply import expire, survey
+from daypass.pipeline.apply import survey, tidy
 from daypass.pipeline.ask import propose
 from daypass.pipeline.audit import questions as audit
 from daypass.pipeline.judge import gate
@@ -43,10 +43,10 @@ LOADED = (
     store,
     registry,
     audit,
-    expire,
     gate,
     propose,
     survey,
+    tidy,
 )
 WRITES = {"update-ref", "read-tree"}
 

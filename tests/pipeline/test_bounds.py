@@ -12,7 +12,7 @@ from daypass.cli.site import Site
 from daypass.core.errors import ExitCode
 from daypass.core.request import Gated
 from daypass.core.window import parse_instant
-from daypass.pipeline.apply.expire import close_stale
+from daypass.pipeline.apply.tidy import close_stale
 from daypass.pipeline.judge import policies, proposal
 from daypass.pipeline.judge.gate import look
 from driver import Access

@@ -12,7 +12,7 @@ from faults_world import FaultyWorld, on, two_targets
 from daypass.cli.site import Site
 from daypass.core.errors import EdgeError, ExitCode
 from daypass.core.window import parse_instant
-from daypass.pipeline.apply.expire import close_stale
+from daypass.pipeline.apply.tidy import close_stale
 from driver import Access
 from fakes.target import FakeTarget
 

@@ -13,7 +13,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
-from daypass.pipeline.audit.targets import look_at
+from daypass.pipeline.audit.health import look_at
 from daypass.ports import Health
 from fakes.target import BlindFake, FakeTarget
 

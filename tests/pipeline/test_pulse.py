@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.pipeline.apply.pulse import Heartbeat
-from daypass.pipeline.apply.watch import LONGEST, pause
+from daypass.pipeline.apply.heartbeat import LONGEST, Heartbeat, pause
 
 T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

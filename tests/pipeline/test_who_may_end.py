@@ -11,8 +11,7 @@ from daypass.cli.site import Site
 from daypass.core.errors import ExitCode
 from daypass.core.window import parse_instant
 from daypass.pipeline.judge.gate import look
-from daypass.pipeline.judge.report import report_of
-from daypass.pipeline.judge.titles import stale_reason
+from daypass.pipeline.judge.report import report_of, stale_reason
 from daypass.views.comment import comment_text, title_text
 from daypass.views.gate import gated_text
 from driver import Access

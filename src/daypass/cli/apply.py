@@ -110,7 +110,7 @@ def denied_at(site: Any, policy: Any, live: Any) -> Any:
     """Say what of the live grants policies deny."""
     from daypass.cli.site import program_digest
     from daypass.edges.verdicts import Verdicts
-    from daypass.pipeline.judge.denied import denied_live
+    from daypass.pipeline.judge.check import denied_live
 
     verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
     try:
@@ -197,7 +197,7 @@ def run_apply(
     """Apply at an instant, alone on this machine; ``limit``, ``enough`` and ``retry`` as the pipeline takes them."""
     from daypass.cli.site import progress
     from daypass.edges.lock import exclusive
-    from daypass.pipeline.apply.pulse import beat
+    from daypass.pipeline.apply.heartbeat import beat
     from daypass.pipeline.apply.run import apply as carry_out
 
     if site.elsewhere or site.signs:  # a run with nothing to do would hide for weeks that it could do nothing
@@ -336,9 +336,9 @@ def tidy_up(site: Any, at: datetime, *, enough: Callable[[], bool] = lambda: Fal
 
 def _close_stale(site: Any, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
     from daypass.core.window import format_duration
-    from daypass.pipeline.apply.expire import close_stale
+    from daypass.pipeline.apply.tidy import close_stale
     from daypass.pipeline.judge.gate import look as judge
-    from daypass.pipeline.judge.titles import stale_reason
+    from daypass.pipeline.judge.report import stale_reason
 
     limit = site.settings.limits.open_request
 
@@ -355,13 +355,13 @@ def _close_stale(site: Any, at: datetime, *, enough: Callable[[], bool]) -> Iter
 
 
 def _tidy(site: Any, at: datetime) -> Iterator[str]:
-    from daypass.pipeline.apply.expire import tidy
     from daypass.pipeline.apply.survey import claims_on
+    from daypass.pipeline.apply.tidy import tidy
 
     claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
     tidied = tidy(site.history, site.forge, site.standing, claims, main=site.main, at=at)
-    if tidied.pull is not None and tidied.grants:
+    if tidied.pull is not None and tidied.paths:
         yield (
-            f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.grants)} ended; "
+            f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.paths)} ended; "
             f"`daypass gate {tidied.pull.number}` merges it without a person"
         )

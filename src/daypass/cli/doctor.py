@@ -24,7 +24,7 @@ def doctor(obj: dict[str, Any], mending: bool, yes: bool, output: str) -> int:
     from daypass.cli.site import live_site
     from daypass.cli.written import SETTINGS, Noting
     from daypass.edges.forges.github.settings import GitHubSettings
-    from daypass.pipeline.audit.doctor import examine, mend
+    from daypass.pipeline.audit.health import examine, mend
     from daypass.views.settings import codeowners_text, doctor_json, doctor_text, remedy_text
 
     if yes and not mending:

@@ -28,7 +28,7 @@ def drift(obj: dict[str, Any], issue: bool, at: datetime | None, output: str) ->
     from daypass.cli.apply import look
     from daypass.cli.site import live_site
     from daypass.core.drift import drift as find
-    from daypass.pipeline.audit.targets import inspect
+    from daypass.pipeline.audit.health import inspect
     from daypass.views import findings as views
     from daypass.views.targets import drift_markdown, drift_text, inspections_data
 

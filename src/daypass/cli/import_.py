@@ -45,7 +45,7 @@ def import_(obj: dict[str, Any], resource: str, ticket: str, dry_run: bool, at: 
         return 0
     body = import_body(resource, taken, left)
     done = propose(site.history, site.forge, found, main=site.main, body=body, at=instant)
-    if done.already and done.pull is not None:
+    if done.pull is not None and done.what == "unchanged":
         click.echo(f"#{done.pull.number} is open: {done.pull.title}; it is left as its readers made it")
         click.echo("Merge or close it before importing again.", err=True)
         return 0

@@ -39,7 +39,7 @@ def settle(
     from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
     from daypass.edges.lock import exclusive
-    from daypass.pipeline.audit.settle import settle as decide
+    from daypass.pipeline.apply.recovery import settle as decide
 
     if adopt == write_off:
         raise UsageError(

@@ -22,7 +22,7 @@ def refresh(obj: dict[str, Any], at: datetime | None) -> int:
     """
     from daypass.cli.site import live_site
     from daypass.core.files.form import FORM_FILE
-    from daypass.pipeline.apply.refresh import refresh as bring
+    from daypass.pipeline.apply.tidy import refresh as bring
     from daypass.views.form import form_text
     from daypass.views.settings import codeowners_text
 

@@ -167,7 +167,7 @@ def _title(site: Any, branch: str, head: Any, at: datetime) -> str:
     """Say what the grants of a hand-made branch do; of one that cannot be read, only where it comes from."""
     from daypass.core.errors import EdgeError, RefusedError
     from daypass.pipeline.judge.gate import proposed
-    from daypass.pipeline.judge.titles import title_of
+    from daypass.pipeline.judge.report import title_of
 
     by = (site.acting_handle(), at)
     try:

@@ -12,7 +12,7 @@ from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode,
 
 if TYPE_CHECKING:
     from daypass.cli.site import Site
-    from daypass.pipeline.ask.revoke import Stop
+    from daypass.pipeline.ask.end import Stop
 
 _ATTEMPTS = 5
 
@@ -33,12 +33,12 @@ def end(obj: dict[str, Any], grant: str, reason: str, at: datetime | None) -> in
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
-    from daypass.pipeline.ask import propose
+    from daypass.pipeline.ask.end import end as propose_end
 
     site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=True)
     site.acting_handle()
-    opened = propose.end(site.history, site.forge, (GrantId(grant),), main=site.main, reason=reason, at=instant)
+    opened = propose_end(site.history, site.forge, (GrantId(grant),), main=site.main, reason=reason, at=instant)
     did = "Opened" if opened.pull.opened_at == instant or site.elsewhere else "Going on with"
     click.echo(f"{did} #{opened.pull.number}: {opened.pull.title}")
     return _carry_through(site, opened.pull.number, instant)
@@ -69,7 +69,7 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
     daypass revoke --resource staging --now --reason "INC-77: dump seen outside"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.site import live_site
-    from daypass.pipeline.ask import revoke as pipeline
+    from daypass.pipeline.ask import end as pipeline
 
     if not subject and not resource:
         raise UsageError("nothing says what is to be revoked", hint="--subject names a person, --resource a system")

@@ -23,7 +23,7 @@ def targets(obj: dict[str, Any], names: tuple[str, ...], output: str) -> int:
     target could not be reached or read. Changes nothing.
     """
     from daypass.cli.site import live_site
-    from daypass.pipeline.audit.targets import look_at
+    from daypass.pipeline.audit.health import look_at
     from daypass.views.targets import targets_json, targets_text
 
     site = live_site(obj["folder"], obj["acting"])

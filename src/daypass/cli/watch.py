@@ -64,7 +64,7 @@ class _Watch:
 
     def run(self) -> None:
         """Turn until told to stop."""
-        from daypass.pipeline.apply.watch import pause
+        from daypass.pipeline.apply.heartbeat import pause
 
         wake = now()
         _line(wake, f"watching; main is looked at every {self._poll.total_seconds():g}s")
@@ -176,7 +176,7 @@ def heartbeat(obj: dict[str, Any], max_age: timedelta, at: datetime | None) -> i
     --max-age.
     """
     from daypass.cli.site import live_site
-    from daypass.pipeline.apply.pulse import heartbeat as look
+    from daypass.pipeline.apply.heartbeat import heartbeat as look
 
     site = live_site(obj["folder"], obj["acting"])
     found = look(site.standing, limit=max_age, at=site.instant(at))

@@ -26,9 +26,9 @@ from daypass.core.policy.policies import Policy
 from daypass.core.request import ItemVerdict, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.judge.evidence import Evidence, ended_by, gather, weigh
-from daypass.pipeline.judge.mains import Mains
 from daypass.pipeline.judge.policies import FOLDER as POLICIES
-from daypass.pipeline.judge.proposal import Asked, PolicyAt, read_proposal
+from daypass.pipeline.judge.policies import Mains, PolicyAt
+from daypass.pipeline.judge.proposal import Asked, read_proposal
 from daypass.ports import Change, Entry, ForgeReader, History, Landing
 
 _MANY_FOLDERS = 20

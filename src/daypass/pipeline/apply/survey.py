@@ -37,7 +37,7 @@ from daypass.core.retry import failed_before, rest
 from daypass.pipeline.apply.admit import Admitted, PolicyAt, admit
 from daypass.pipeline.apply.readings import PATIENCE, Aside, observe
 from daypass.pipeline.apply.recovery import recover, with_recovered
-from daypass.pipeline.judge.denied import Deny, deny_nothing
+from daypass.pipeline.judge.check import Deny, deny_nothing
 from daypass.pipeline.judge.policies import last_read
 from daypass.ports import Fingerprinting, ForgeReader, History, Inviting, Memory, Observing, TargetReader
 

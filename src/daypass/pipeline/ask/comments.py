@@ -22,6 +22,7 @@ from daypass.core.request import Reply
 from daypass.core.window import parse_duration
 from daypass.pipeline.apply.survey import claims_on
 from daypass.pipeline.ask import propose
+from daypass.pipeline.ask.end import end_title
 from daypass.pipeline.ask.form import COMMENT_BRANCH, ISSUE_BRANCH, Office, open_for, opened_before
 from daypass.pipeline.judge.gate import look
 from daypass.ports import Remark
@@ -181,7 +182,7 @@ class _Asked:
             office,
             replace(self._reply, kind="opened", grants=grants),
             branch=f"{COMMENT_BRANCH}{self._remark.id}",
-            title=propose.end_title(grants),
+            title=end_title(grants),
             files=tuple((grant_path(grant), None) for grant in grants),
             at=self._at,
         )

@@ -25,7 +25,7 @@ from daypass.core.request import Reply
 from daypass.core.window import Span
 from daypass.pipeline.ask import propose
 from daypass.pipeline.judge.duplicates import has_ended
-from daypass.pipeline.judge.proposal import PolicyAt
+from daypass.pipeline.judge.policies import PolicyAt
 from daypass.ports import Desk, Forge, History
 
 ISSUE_BRANCH = "daypass/issue-"

@@ -16,13 +16,12 @@ from daypass.core.catalogue import Catalogue, Resource, Role
 from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
 from daypass.core.files.reading import read_grant
 from daypass.core.files.writing import grant_text
-from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_instant
 from daypass.pipeline.apply.survey import Survey
-from daypass.pipeline.ask.propose import Wish, draft
+from daypass.pipeline.ask.propose import Kept, Wish, draft, keep
 from daypass.ports import Dated, Forge, History, Observing, TargetReader
 
 _SHOWN_AS = "unmanaged"
@@ -59,15 +58,6 @@ class Found:
     taken: tuple[Taken, ...]
     left: tuple[Left, ...]
     granted: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What was found, and the pull request; ``already``: it was open before, and was left as it is."""
-
-    found: Found
-    pull: Pull | None = None
-    already: bool = False
 
 
 def find(
@@ -119,18 +109,12 @@ def find(
     return Found(resource, tuple(taken), tuple(left), granted)
 
 
-def propose(history: History, forge: Forge, found: Found, *, main: str, body: str, at: datetime) -> Imported:
+def propose(history: History, forge: Forge, found: Found, *, main: str, body: str, at: datetime) -> Kept:
     """Open one pull request with all the grants; an open one is left to those who read and prune it."""
-    branch = f"daypass/import/{found.resource}"
-    there = next((pull for pull in forge.open_pulls() if pull.branch == branch), None)
-    if there is not None:
-        return Imported(found, there, already=True)
-    if not found.taken:
-        return Imported(found)
     files = [(taken.grant.path, grant_text(taken.grant).encode()) for taken in found.taken]
     title = f"Import {len(files)} grants of existing access to {found.resource}"
-    head = forge.commit(branch=branch, parent=history.resolve(main), files=files, message=title, at=at)
-    return Imported(found, forge.open(branch=branch, head=head, title=title, at=at, body=body))
+    branch = f"daypass/import/{found.resource}"
+    return keep(history, forge, branch, files, title=title, body=body, main=main, at=at)
 
 
 def _ends(target: TargetReader | EdgeError | None, strays: list[Entitlement]) -> Mapping[Entitlement, datetime | None]:

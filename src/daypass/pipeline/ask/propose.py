@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_duration
 from daypass.pipeline.judge.duplicates import Ended, duplicate_finding, first_duplicate
-from daypass.pipeline.judge.titles import ending_message
+from daypass.pipeline.judge.report import ending_message
 from daypass.ports import Forge, ForgeReader, History
 
 
@@ -76,7 +77,7 @@ def request(
     _refuse_denied(grant, decision)
     refuse_duplicate(history, grant, ended, main=main)
     files = {grant.path: grant_text(grant).encode()}
-    pull = _open(forge, history, main, grant.id, files, request_title(grant), "request", at)
+    pull = open_request(forge, history, main, grant.id, files, request_title(grant), "request", at)
     return Opened(pull, grant, decision)
 
 
@@ -130,7 +131,7 @@ def extend(
     new, decision = extension(history, policy, admission, more, requester=requester, main=main, at=at)
     _refuse_denied(new, decision)
     files = {new.path: grant_text(new).encode()}
-    pull = _open(forge, history, main, new.id, files, extension_title(new, more), "extend", at)
+    pull = open_request(forge, history, main, new.id, files, extension_title(new, more), "extend", at)
     return Opened(pull, new, decision)
 
 
@@ -172,33 +173,6 @@ _TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement"})
 """The codes of denials that a shorter extension would not meet."""
 
 
-def end(
-    history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime, reason: str = ""
-) -> Opened:
-    """Open a pull request that removes grants; the gate says whether anybody needs to approve it.
-
-    Its branch names who asks: nobody's end waits for somebody else's request to end the same. Who has asked before goes
-    on with that request, and where another took the branch's name, a name of this moment does.
-    """
-    for grant in grants:
-        read_current(history, main, grant)
-    files: dict[str, bytes | None] = {grant_path(grant): None for grant in grants}
-    title, me = end_title(grants), forge.acting().handle
-    name = GrantId(f"{grants[0]}-{me}")
-    there = _mine(forge, _branch("end", name))
-    if there is not None and {account.handle for account in forge.pull(there.number).pushers} == {me}:
-        parent = history.resolve(main)
-        words, changes = ending_message(title, reason), tuple(files.items())
-        head = forge.commit(branch=there.branch, parent=parent, files=changes, message=words, at=at)
-        return Opened(forge.push(there.number, head=head, at=at), None, None)
-    return Opened(_open(forge, history, main, name, files, title, "end", at, reason), None, None)
-
-
-def end_title(grants: tuple[GrantId, ...]) -> str:
-    """Say in a line what a removal removes."""
-    return f"End {grants[0]}" if len(grants) == 1 else f"End {len(grants)} grants"
-
-
 def read_current(history: History, main: str, grant: GrantId) -> Grant:
     """Return a grant of main. Raises UsageError where there is none and InvalidError where it cannot be read."""
     entries = [e for e in history.entries(main, f"{FOLDER}{grant.rpartition('/')[0]}") if e.path == grant_path(grant)]
@@ -218,7 +192,7 @@ def _refuse_denied(grant: Grant, decision: Decision) -> None:
         raise DeniedError(f"policy denies {grant.role} on {grant.resource} to {grant.subject}: {lines}", hint=hints)
 
 
-def _open(
+def open_request(
     forge: Forge,
     history: History,
     main: str,
@@ -233,14 +207,14 @@ def _open(
 
     Raises ConflictError where who acts has it open already.
     """
-    parent, branch = history.resolve(main), _branch(kind, grant)
+    parent, branch = history.resolve(main), branch_name(kind, grant)
     words, changes = ending_message(title, reason), tuple(files.items())
     for name in (branch, f"{branch}-{at:%Y%m%dT%H%M%SZ}"):
         try:
             head = forge.commit(branch=name, parent=parent, files=changes, message=words, at=at, fresh=True)
             return forge.open(branch=name, head=head, title=title, at=at, reason=reason)
         except ConflictError:
-            there = _mine(forge, branch) if kind != "end" else None
+            there = open_of_mine(forge, branch) if kind != "end" else None
             if there is not None:
                 hint = f"`daypass show {there.number}` tells how it stands; `daypass close {there.number}` closes it"
                 raise ConflictError(f"you have #{there.number} open for this already", hint=hint) from None
@@ -249,11 +223,55 @@ def _open(
     raise RuntimeError("the last attempt returns or raises")
 
 
-def _mine(forge: Forge, branch: str) -> Pull | None:
+def open_of_mine(forge: Forge, branch: str) -> Pull | None:
     """Return the open request of who acts from a branch."""
     me = forge.acting().handle
     return next((p for p in forge.open_pulls() if p.branch == branch and p.opened_by.handle == me), None)
 
 
-def _branch(kind: str, name: str) -> str:
+def branch_name(kind: str, name: str) -> str:
+    """Return the branch of a request of a kind (``request``, ``extend``, ``end``) for a grant."""
     return f"daypass/{kind}/{name.replace('/', '-')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A pull request of our own, the files that it writes or removes, and what was done to it.
+
+    ``what``: opened, updated, unchanged, or nothing, where there is nothing to ask for.
+    """
+
+    pull: Pull | None
+    paths: tuple[str, ...]
+    what: str
+
+
+def keep(
+    history: History,
+    forge: Forge,
+    branch: str,
+    files: Sequence[tuple[str, bytes | None]],
+    *,
+    title: str,
+    body: str = "",
+    main: str,
+    at: datetime,
+    unchanged: Callable[[Pull], bool] | None = None,
+) -> Kept:
+    """Open the pull request of a branch of our own, or bring it to these files; what others put into it is taken out.
+
+    ``unchanged`` says whether the one that is open is to be left as it is; without it an open one always is.
+    """
+    paths = tuple(path for path, _ in files)
+    there = next((pull for pull in forge.open_pulls() if pull.branch == branch), None)
+    if there is not None and unchanged is not None:
+        there = forge.pull(there.number)
+    if there is not None and (unchanged is None or unchanged(there)):
+        return Kept(there, paths, "unchanged")
+    if not files:
+        return Kept(there, (), "nothing")
+    head = forge.commit(branch=branch, parent=history.resolve(main), files=files, message=title, at=at)
+    if there is not None:
+        with suppress(ConflictError):  # closed: its branch could not be moved and was made anew, or somebody closed it
+            return Kept(forge.push(there.number, head=head, at=at), paths, "updated")
+    return Kept(forge.open(branch=branch, head=head, title=title, at=at, body=body), paths, "opened")

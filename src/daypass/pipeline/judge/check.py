@@ -5,6 +5,7 @@ these (`context`); what depends on names and neighbours (folders, duplicates, co
 time.
 Rules that read the request are not asked here: they speak when somebody asks, and a merged grant was asked for long
 ago.
+What is live although the policies of today would deny it is said, and left to people: it ends by its own window.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
 from daypass.core.files.paths import check_names, check_path
 from daypass.core.files.reading import read_grant
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import FOLDER, Grant, Oid, canonical
+from daypass.core.grant import FOLDER, Grant, Oid, canonical, grant_path
+from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.probe import probe
@@ -252,3 +254,46 @@ def _duplicates(seen: Mapping[str, tuple[str, bytes]]) -> Iterator[Finding]:
         other = first.setdefault(key, path)
         if other != path:
             yield duplicate_finding(path, other)
+
+
+Deny = Callable[[Policy, Mapping[Claim, Oid]], tuple[Denied, ...]]
+"""Says of live grants, with their blobs, what policies deny of them."""
+
+_BOUNDS = frozenset({"beyond-retention", "beyond-engagement"})
+"""Of what ends a grant early its claim says so already."""
+
+
+def deny_nothing(_policy: Policy, _live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:
+    """Judge nothing."""
+    return ()
+
+
+def denied_live(
+    history: History, verdicts: VerdictStore, program: str, policy: Policy, live: Mapping[Claim, Oid]
+) -> tuple[Denied, ...]:
+    """Judge live grants by policies that read; what a check or an earlier run found clean is not judged again."""
+    if policy.broken or not live:
+        return ()
+    context = f"{program}/{policy.digest}"
+    known = verdicts.known(context, [bytes.fromhex(blob) for blob in dict.fromkeys(live.values())])
+    fresh = [(claim, blob) for claim, blob in live.items() if bytes.fromhex(blob) not in known]
+    contents = dict(history.blobs(dict.fromkeys(blob for _, blob in fresh))) if fresh else {}
+    clean: list[Clean] = []
+    found: list[Denied] = []
+    for claim, blob in fresh:
+        verdict = judge_file(policy, grant_path(claim.grant), blob, contents[blob])
+        if isinstance(verdict, Clean):
+            clean.append(verdict)
+        else:
+            found += _denials(policy, claim, contents[blob])
+    if clean:
+        verdicts.store(context, clean)
+    return tuple(sorted(found))
+
+
+def _denials(policy: Policy, claim: Claim, raw: bytes) -> Iterable[Denied]:
+    grant = read_grant(grant_path(claim.grant), raw)
+    if isinstance(grant, Grant):  # else its form is not today's: the check says so
+        for denial in static_denials(policy, grant, claim.window):
+            if denial.code not in _BOUNDS:
+                yield Denied(claim.grant, claim.entitlement, denial.rule, denial.code, denial.message)

@@ -21,8 +21,8 @@ from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import OWNERS
 from daypass.core.request import Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
-from daypass.pipeline.judge.mains import Mains, PastMains
-from daypass.pipeline.judge.proposal import PolicyAt, meaning_of
+from daypass.pipeline.judge.policies import Mains, PastMains, PolicyAt
+from daypass.pipeline.judge.proposal import meaning_of
 from daypass.ports import ForgeReader, History
 
 _NOT_TOLD = "nobody can tell what main's policies were when it was"

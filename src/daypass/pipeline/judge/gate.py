@@ -15,8 +15,9 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.request import NO_GRANTS, Gated, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.judge.evidence import gather, weigh
-from daypass.pipeline.judge.proposal import Asked, PolicyAt, read_proposal
-from daypass.pipeline.judge.titles import plain_name, stale_reason, title_of
+from daypass.pipeline.judge.policies import PolicyAt
+from daypass.pipeline.judge.proposal import Asked, read_proposal
+from daypass.pipeline.judge.report import plain_name, stale_reason, title_of
 from daypass.ports import Forge, ForgeReader, History
 
 

@@ -1,20 +1,25 @@
-"""Reading the policies of one commit. Which commit is the caller's choice: the base of a request, the tip of main."""
+"""Reading the policies of commits of main: of one that the caller chooses, and of all that main can have stood at."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from daypass.core.catalogue import Resource, TargetSettings
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.files.publickey import is_pem
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.grant import Oid, canonical
+from daypass.core.grant import ABSENT, Oid, canonical
+from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
 from daypass.ports import Entry, History
 
 FOLDER = "policies"
+
+PolicyAt = Callable[[Oid], Policy]
+"""Reads the policy of a commit, remembering what it read."""
 
 MOST_FILES = 10_000
 """Files that may lie below ``policies/``."""
@@ -112,7 +117,7 @@ _LOOK_BACK = 100
 """So many steps of main that changed policies are gone back over for the last ones that read."""
 
 
-def last_read(history: History, policy_at: Callable[[Oid], Policy], tip: Oid, since: Oid | None = None) -> Policy:
+def last_read(history: History, policy_at: PolicyAt, tip: Oid, since: Oid | None = None) -> Policy:
     """Return the policies of a commit of main; while they do not read, the last ones before that did.
 
     A resource whose own file does not read is taken from where it did last, in the same way. Access ends by them, and
@@ -144,9 +149,7 @@ def _with(policy: Policy, resources: Mapping[str, Resource]) -> Policy:
     return replace(policy, catalogue=replace(policy.catalogue, resources={**policy.catalogue.resources, **resources}))
 
 
-def ledger_keys(
-    history: History, policy_at: Callable[[Oid], Policy], tip: Oid, named: tuple[str, ...]
-) -> dict[str, bytes]:
+def ledger_keys(history: History, policy_at: PolicyAt, tip: Oid, named: tuple[str, ...]) -> dict[str, bytes]:
     """Return the keys of the ledger by name; one whose file is damaged as main had it last.
 
     So is one that is gone where no other is named: without any, nothing that has ended could be taken away.
@@ -162,3 +165,79 @@ def ledger_keys(
                 found[name] = earlier
                 lost.remove(name)
     return found or {name: there[name] for name in named if name in there}
+
+
+_MOST = 50
+"""So many policies of main are read for what can have been said at one time."""
+
+Mains = tuple[tuple[Oid, Policy | None], ...]
+"""Commits of main with their policies, None where nobody can tell which it was."""
+
+
+class PastMains:
+    """Tells where main can have stood at instants, and what it said there.
+
+    Upholds: a branch of policies may have a request on top, approved before both are pushed to main; so where the
+    request left main tells nothing of what main was then. What the ledger saw of main before does, and the forge's record.
+    """
+
+    def __init__(self, history: History, policy_at: PolicyAt, base: Oid, known: Standing | None) -> None:
+        self._history = history
+        self._policy_at = policy_at
+        self._base = base
+        self._known = known
+        self._files: dict[Oid, tuple[Entry, ...]] = {}
+        self._leading: dict[Oid, bool] = {}
+        self._moves: dict[Oid | None, tuple[Oid, ...]] = {}
+
+    def differ(self, at: datetime) -> bool:
+        """Say whether main can have said something else than the base at an instant or after it."""
+        floor = self._floor(at)
+        return floor is None or bool(self._moved(floor))
+
+    def of(self, told: Sequence[Oid], at: datetime) -> Iterator[tuple[Oid, Policy | None]]:
+        """Yield the mains that there can have been at an instant and whose policies are others than the base's.
+
+        Where none of them is told that leads to the base, it can have been any since the ledger saw main, or ever.
+        """
+        mains = told if told and all(map(self._leads, told)) else self._since(self._floor(at))
+        for main in dict.fromkeys(mains):
+            if main == ABSENT:
+                yield main, None
+            elif self._of(main) != self._of(self._base):
+                yield main, self._policy_at(main)
+
+    def _floor(self, at: datetime) -> Oid | None:
+        """Return where the ledger saw main before an instant by every clock: main only ever goes on from there."""
+        seen = self._known.main_before(at) if self._known is not None else ""
+        return self._history.find(seen) if seen else None
+
+    def _since(self, floor: Oid | None) -> tuple[Oid, ...]:
+        moved = self._moved(floor)
+        return (ABSENT,) if ABSENT in moved or len(moved) > _MOST else moved if floor is None else (floor, *moved)
+
+    def _moved(self, floor: Oid | None) -> tuple[Oid, ...]:
+        """Return the steps of main after one (None: from the first settings on) that changed policies; ABSENT: untold."""
+        if floor not in self._moves:
+            moved: list[Oid] = []
+            try:
+                for step in self._history.landings(floor, self._base):
+                    if any(change.path == SETTINGS and change.added for change in step.changes):
+                        moved = [step.oid]  # without settings nothing was asked for
+                    elif any(change.path.startswith(f"{FOLDER}/") for change in step.changes):
+                        moved.append(step.oid)
+            except RefusedError:  # the ledger saw main where no step of it is
+                moved = [ABSENT]
+            self._moves[floor] = tuple(moved)
+        return self._moves[floor]
+
+    def _leads(self, main: Oid) -> bool:
+        if main not in self._leading:
+            there = self._history.find(main) is not None
+            self._leading[main] = there and self._history.is_ancestor(main, self._base)
+        return self._leading[main]
+
+    def _of(self, main: Oid) -> tuple[Entry, ...]:
+        if main not in self._files:
+            self._files[main] = tuple(self._history.entries(main, FOLDER))
+        return self._files[main]

@@ -24,7 +24,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates
-from daypass.pipeline.judge.policies import last_read
+from daypass.pipeline.judge.policies import PolicyAt, last_read
 from daypass.ports import Change, History
 
 MOST_CHANGES = 10_000
@@ -38,9 +38,6 @@ MOST_BYTES = 4 << 20
 
 _FEW = 20
 """So many paths are named one by one."""
-
-PolicyAt = Callable[[Oid], Policy]
-"""Reads the policy of a commit, remembering what it read."""
 
 
 @dataclass(frozen=True, slots=True)

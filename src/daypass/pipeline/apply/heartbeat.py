@@ -1,4 +1,4 @@
-"""Signs of life: what tells somebody outside that runs still happen, and when the next one has something to do."""
+"""Signs of life: what tells somebody outside that runs still happen, and when a watch looks again."""
 
 from __future__ import annotations
 
@@ -62,3 +62,18 @@ def heartbeat(standing: Standing, *, limit: timedelta, at: datetime) -> Heartbea
     """Look at when the last run left its mark."""
     last = standing.at
     return Heartbeat(last, at - last if last is not None else None, limit)
+
+
+SHORTEST = timedelta(milliseconds=1)
+LONGEST = timedelta(minutes=1)
+"""However long something has failed, it is tried this often: access that has ended waits for it."""
+
+
+def pause(wake: datetime, at: datetime, *, poll: timedelta, failures: int) -> timedelta:
+    """Return how long to sleep: until ``wake``, no longer than ``poll``, and ever longer while it fails.
+
+    After the first failure a second passes, then twice as much each time, up to LONGEST.
+    """
+    if failures:
+        return min(timedelta(seconds=2 ** min(failures - 1, 10)), LONGEST)
+    return max(SHORTEST, min(poll, wake - at))

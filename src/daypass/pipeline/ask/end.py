@@ -1,4 +1,7 @@
-"""The emergency stop: every grant of somebody, or on a resource, is taken from main at once (`limits.revoke`)."""
+"""Ending access: removal requests, and the emergency stop.
+
+The emergency stop takes every grant of somebody, or on a resource, from main at once (`limits.revoke`).
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,41 @@ from datetime import datetime
 
 from daypass.core.files.reading import read_grant
 from daypass.core.forge import Pull
-from daypass.core.grant import FOLDER, Grant, GrantId, grant_id
+from daypass.core.grant import FOLDER, Grant, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.ending import REVOCATION, Ending, may_revoke
 from daypass.core.policy.policies import Policy
+from daypass.pipeline.ask.propose import Opened, branch_name, open_of_mine, open_request, read_current
 from daypass.pipeline.judge.proposal import MOST_CHANGES
-from daypass.pipeline.judge.titles import ending_message, plain_name
+from daypass.pipeline.judge.report import ending_message, plain_name
 from daypass.ports import Entry, Forge, History
+
+
+def end(
+    history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime, reason: str = ""
+) -> Opened:
+    """Open a pull request that removes grants; the gate says whether anybody needs to approve it.
+
+    Its branch names who asks: nobody's end waits for somebody else's request to end the same. Who has asked before goes
+    on with that request, and where another took the branch's name, a name of this moment does.
+    """
+    for grant in grants:
+        read_current(history, main, grant)
+    files: dict[str, bytes | None] = {grant_path(grant): None for grant in grants}
+    title, me = end_title(grants), forge.acting().handle
+    name = GrantId(f"{grants[0]}-{me}")
+    there = open_of_mine(forge, branch_name("end", name))
+    if there is not None and {account.handle for account in forge.pull(there.number).pushers} == {me}:
+        parent = history.resolve(main)
+        words, changes = ending_message(title, reason), tuple(files.items())
+        head = forge.commit(branch=there.branch, parent=parent, files=changes, message=words, at=at)
+        return Opened(forge.push(there.number, head=head, at=at), None, None)
+    return Opened(open_request(forge, history, main, name, files, title, "end", at, reason), None, None)
+
+
+def end_title(grants: tuple[GrantId, ...]) -> str:
+    """Say in a line what a removal removes."""
+    return f"End {grants[0]}" if len(grants) == 1 else f"End {len(grants)} grants"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,150 @@
+"""Tidying, for which access never waits: what has ended is removed from main, what is made from the catalogue is made anew.
+
+Each is one pull request, kept up to date, and requests that nobody answered are closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
+from daypass.core.forge import Pull
+from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import Claim, Entitlement
+from daypass.pipeline.ask.propose import Kept, keep
+from daypass.pipeline.judge.proposal import MOST_CHANGES
+from daypass.ports import Change, Forge, History
+
+REMOVAL = "daypass/removal"
+"""The branch of the request that removes what has ended."""
+
+GENERATED = "daypass/generated"
+"""The branch of the request that brings generated files up to date."""
+
+
+def ended_grants(
+    history: History, standing: Standing, claims: Mapping[GrantId, Claim], *, main: str, at: datetime
+) -> tuple[GrantId, ...]:
+    """Return the grants of main whose time is over, whatever ended it, and whose access the ledger shows as gone."""
+    held: set[Entitlement] = {holding.entitlement for holding in standing.holdings.values()}
+    held_by = {grant for holding in standing.holdings.values() for grant in holding.grants}
+    there = {grant_id(entry.path) for entry in history.entries(main, FOLDER.rstrip("/"))}
+    found = []
+    for admission in standing.admitted():
+        gone = admission.grant not in held_by or admission.entitlement not in held
+        if admission.grant in there and claims[admission.grant].ended(at) and gone:
+            found.append(admission.grant)
+    return tuple(sorted(found))
+
+
+def tidy(
+    history: History, forge: Forge, standing: Standing, claims: Mapping[GrantId, Claim], *, main: str, at: datetime
+) -> Kept:
+    """Open the removal pull request or bring it up to date. What somebody else put into it is taken out again.
+
+    ``claims`` are what the grants of the ledger give on main. Reads nothing of the forge while nothing has ended.
+    """
+    base = history.resolve(main)
+    grants = ended_grants(history, standing, claims, main=base, at=at)[:MOST_CHANGES]  # the next one has the rest
+    if not grants:
+        return Kept(None, (), "nothing")
+    paths = sorted(grant_path(grant) for grant in grants)
+
+    def unchanged(pull: Pull) -> bool:
+        changes = _changes(history, base, pull)
+        return changes is not None and all(c.deleted for c in changes) and {c.path for c in changes} == set(paths)
+
+    files = [(path, None) for path in paths]
+    title = "Remove grants that have ended"
+    return keep(history, forge, REMOVAL, files, title=title, main=base, at=at, unchanged=unchanged)
+
+
+def refresh(history: History, forge: Forge, wanted: Mapping[str, bytes], *, main: str, at: datetime) -> Kept:
+    """Open the pull request that makes main's files what the catalogue makes them, or bring it up to date.
+
+    People who own these files merge it like any change of theirs. Reads nothing of the forge while main is as it should
+    be.
+    """
+    base = history.resolve(main)
+    stale = _differing(history, base, wanted)
+    if not stale:
+        return Kept(None, (), "nothing")
+
+    def unchanged(pull: Pull) -> bool:
+        changes = _changes(history, base, pull)
+        as_wanted = not _differing(history, pull.head, wanted)
+        return as_wanted and changes is not None and {change.path for change in changes} == set(stale)
+
+    files = [(path, wanted[path]) for path in stale]
+    title = "Bring generated files up to date with the catalogue"
+    body = "The catalogue on main has changed, and these files are made from it. They give nobody access.\n"
+    return keep(history, forge, GENERATED, files, title=title, body=body, main=base, at=at, unchanged=unchanged)
+
+
+def _changes(history: History, main: str, pull: Pull) -> tuple[Change, ...] | None:
+    """Return what a request changes; None where it shares no history with main or is too large."""
+    root = history.merge_base(main, pull.head)
+    try:
+        return history.changes(root, pull.head, most=MOST_CHANGES) if root is not None else None
+    except InvalidError:
+        return None
+
+
+def _differing(history: History, commit: Oid, wanted: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the paths whose contents at a commit are not what they should be, in order."""
+    folders = sorted({path.rpartition("/")[0] for path in wanted})
+    there = {
+        entry.path: entry.oid
+        for folder in folders
+        for entry in history.entries(commit, folder)
+        if entry.path in wanted and entry.mode == "100644"
+    }
+    contents = dict(history.blobs(dict.fromkeys(there.values())))
+    return tuple(path for path in sorted(wanted) if path not in there or contents[there[path]] != wanted[path])
+
+
+def _asks(history: History, pull: Pull, main: str) -> bool:
+    """Whether a pull request touches grants; one of which nobody can tell what it changes could touch any."""
+    changes = _changes(history, main, pull)
+    return changes is None or any(change.path.startswith(FOLDER) for change in changes)
+
+
+def close_stale(
+    history: History,
+    forge: Forge,
+    *,
+    main: str,
+    limit: timedelta,
+    at: datetime,
+    why: Callable[[Pull], str],
+    enough: Callable[[], bool] = lambda: False,
+) -> Iterator[Pull]:
+    """Close requests that did not come to an end in time, and yield each (invariant 14). ``why`` says what was missing.
+
+    The removal pull request stays, and so does what asks for no access: a change of policy may take its time. One that
+    cannot be closed does not keep the others open: where somebody else was first there is nothing to say, and a record
+    that takes no more (one dated into the future) or cannot be read is told at the end, as EdgeError, since it would
+    stay open for ever without a word. ``enough`` leaves the rest to the next run: there may be many, and access ends
+    before any of them.
+    """
+    stuck: list[str] = []
+    for pull in forge.open_pulls():
+        if pull.branch == REMOVAL or pull.opened_at > at - limit:
+            continue
+        if enough():
+            break
+        try:
+            if not _asks(history, forge.pull(pull.number), main):
+                continue
+            forge.close(pull.number, reason=why(pull), at=at)
+        except (EdgeError, RefusedError) as error:
+            stuck.append(f"#{pull.number} cannot be closed: {error.message}")
+            continue
+        except ConflictError:
+            continue
+        yield forge.pull(pull.number)
+    if stuck:
+        hint = "where its times are forged, delete its ref below refs/heads/daypass/open/ and let them ask anew"
+        raise EdgeError("; ".join(stuck), hint=hint)
