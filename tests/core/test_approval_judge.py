@@ -7,15 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.core.approval import Excluded, Judgement, Need, Then, judge
+from daypass.core.approval import Excluded, Judgement, Then, judge
 from daypass.core.forge import Account, Review
 from daypass.core.grant import Oid
+from daypass.core.policy.sources import Requirement
 
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 HEAD, OLD = Oid("a" * 40), Oid("b" * 40)
 NOBODY = Excluded({})
-OWNERS = Need("owners", 1, frozenset({"bob", "carol"}))
-SECURITY = Need("group:security", 1, frozenset({"carol", "dave"}))
+
+
+def needed(source, at_least, eligible, escalate_after=None, escalated=frozenset()) -> Requirement:
+    return Requirement(at_least, source, escalate_after=escalate_after, eligible=eligible, escalated=escalated)
+
+
+OWNERS = needed("owners", 1, frozenset({"bob", "carol"}))
+SECURITY = needed("group:security", 1, frozenset({"carol", "dave"}))
 
 
 def account(handle: str, *, person: bool = True, proved: bool = True) -> Account:
@@ -30,7 +37,7 @@ def review(
 
 
 def judged(
-    needs: list[Need], reviews: list[Review], excluded: Excluded = NOBODY, at: timedelta = timedelta(hours=9)
+    needs: list[Requirement], reviews: list[Review], excluded: Excluded = NOBODY, at: timedelta = timedelta(hours=9)
 ) -> Judgement:
     return judge(needs, reviews, head=HEAD, excluded=excluded, opened_at=T0, at=T0 + at)
 
@@ -67,7 +74,7 @@ def test_what_is_missing_names_who_could_give_it() -> None:
 
 
 def test_several_are_missing() -> None:
-    need = Need("owners", 3, frozenset({"bob", "carol", "dave"}))
+    need = needed("owners", 3, frozenset({"bob", "carol", "dave"}))
     assert judged([need], [review("bob")]).missing() == ("2 approvals from owners (carol, dave)",)
 
 
@@ -79,7 +86,7 @@ def test_no_requirement_is_never_a_pass() -> None:
 
 
 def test_an_empty_group_is_never_a_pass() -> None:
-    found = judged([Need("group:nobody", 1, frozenset())], [review("bob")])
+    found = judged([needed("group:nobody", 1, frozenset())], [review("bob")])
     assert not found.met
     assert found.missing() == ("1 approval from group:nobody, and nobody is left who could give it",)
 
@@ -87,7 +94,7 @@ def test_an_empty_group_is_never_a_pass() -> None:
 @pytest.mark.parametrize("count", [0, -1])
 def test_a_requirement_of_nobody_is_misuse(count: int) -> None:
     with pytest.raises(RuntimeError, match=rf"^a requirement asks for at least one approval, got {count}$"):
-        Need("owners", count, frozenset({"bob"}))
+        needed("owners", count, frozenset({"bob"}))
 
 
 def test_one_person_counts_for_one_requirement_only() -> None:
@@ -103,7 +110,7 @@ def test_people_are_shared_out_so_that_most_is_filled() -> None:
 
 
 def test_a_second_approval_of_one_person_is_one() -> None:
-    need = Need("owners", 2, frozenset({"bob", "carol"}))
+    need = needed("owners", 2, frozenset({"bob", "carol"}))
     found = judged([need], [review("bob"), review("bob", number=2)])
     assert found.missing() == ("1 approval from owners (carol)",)
     assert whys(found) == [("bob", "bob reviewed again later")]
@@ -122,7 +129,7 @@ def test_a_second_approval_of_one_person_is_one() -> None:
 )
 @pytest.mark.parametrize("state", ["approved", "rejected"])
 def test_who_does_not_count_neither_passes_nor_blocks(who: Account, why: str, state: str) -> None:
-    found = judged([Need("owners", 1, frozenset({"bob", "robot"}))], [review(who, state)])
+    found = judged([needed("owners", 1, frozenset({"bob", "robot"}))], [review(who, state)])
     assert not found.met
     assert found.blocks == ()
     assert found.counted == ()
@@ -196,7 +203,7 @@ def test_an_unknown_state_is_misuse() -> None:
         judged([OWNERS], [review("bob", "commented")])
 
 
-LATER = Need("group:security", 1, frozenset({"dave"}), timedelta(hours=4), frozenset({"erin"}))
+LATER = needed("group:security", 1, frozenset({"dave"}), timedelta(hours=4), frozenset({"erin"}))
 
 
 def test_escalation_lets_others_approve_after_its_time() -> None:
@@ -215,9 +222,9 @@ def test_before_the_escalation_it_is_told_who_will_join() -> None:
 
 
 def test_an_escalation_to_nobody_adds_nobody() -> None:
-    need = Need("owners", 1, frozenset({"bob"}), timedelta(hours=4))
+    need = needed("owners", 1, frozenset({"bob"}), timedelta(hours=4))
     assert judged([need], [review("erin", after=timedelta(hours=6))]).missing() == ("1 approval from owners (bob)",)
-    assert Need("owners", 1, frozenset({"bob"}), None, frozenset({"erin"})).escalates_at(T0) is None
+    assert needed("owners", 1, frozenset({"bob"}), None, frozenset({"erin"})).escalates_at(T0) is None
 
 
 def test_a_rejection_by_the_escalation_group_blocks() -> None:
@@ -226,7 +233,7 @@ def test_a_rejection_by_the_escalation_group_blocks() -> None:
 
 PEOPLE = ("ann", "ben", "cat", "dan", "eve", "fay")
 needs_ = st.lists(
-    st.builds(Need, st.sampled_from(["a", "b", "c"]), st.integers(1, 3), st.frozensets(st.sampled_from(PEOPLE))),
+    st.builds(needed, st.sampled_from(["a", "b", "c"]), st.integers(1, 3), st.frozensets(st.sampled_from(PEOPLE))),
     min_size=1,
     max_size=4,
 )
@@ -244,7 +251,7 @@ reviews_ = st.lists(
 )
 
 
-def could_fill(needs: list[Need], people: frozenset[str]) -> int:
+def could_fill(needs: list[Requirement], people: frozenset[str]) -> int:
     """Try every way to give each person one place or none; return how many places can be filled at most."""
     places = [need.eligible for need in needs for _ in range(need.at_least)]
 
@@ -261,13 +268,13 @@ def could_fill(needs: list[Need], people: frozenset[str]) -> int:
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.builds(Need, st.just("a"), st.integers(1, 2), st.frozensets(st.sampled_from(PEOPLE[:5]))),
+        st.builds(needed, st.just("a"), st.integers(1, 2), st.frozensets(st.sampled_from(PEOPLE[:5]))),
         min_size=1,
         max_size=3,
     ),
     st.frozensets(st.sampled_from(PEOPLE[:5])),
 )
-def test_the_assignment_fills_as_much_as_any_could(needs: list[Need], people: frozenset[str]) -> None:
+def test_the_assignment_fills_as_much_as_any_could(needs: list[Requirement], people: frozenset[str]) -> None:
     found = judged(needs, [review(handle) for handle in sorted(people)])
     filled = [len(status.approved_by) for status in found.statuses]
     assert sum(filled) == could_fill(needs, people)
@@ -281,7 +288,7 @@ def test_the_assignment_fills_as_much_as_any_could(needs: list[Need], people: fr
 
 @given(needs_, reviews_, st.sampled_from(PEOPLE), st.frozensets(st.sampled_from(PEOPLE)))
 def test_one_more_approval_never_unmeets(
-    needs: list[Need], reviews: list[Review], who: str, excluded: frozenset[str]
+    needs: list[Requirement], reviews: list[Review], who: str, excluded: frozenset[str]
 ) -> None:
     out = Excluded(dict.fromkeys(excluded, "opened the request"))
     before = judged(needs, reviews, out)
@@ -291,14 +298,14 @@ def test_one_more_approval_never_unmeets(
 
 
 @given(needs_, reviews_, st.sampled_from(PEOPLE))
-def test_one_approval_less_never_meets(needs: list[Need], reviews: list[Review], who: str) -> None:
+def test_one_approval_less_never_meets(needs: list[Requirement], reviews: list[Review], who: str) -> None:
     others = [found for found in reviews if found.by.handle != who]
     assert judged(needs, [*others, review(who)]).met or not judged(needs, others).met
 
 
 @given(needs_, reviews_, st.frozensets(st.sampled_from(PEOPLE)), st.sampled_from(PEOPLE))
 def test_one_more_exclusion_never_meets(
-    needs: list[Need], reviews: list[Review], excluded: frozenset[str], who: str
+    needs: list[Requirement], reviews: list[Review], excluded: frozenset[str], who: str
 ) -> None:
     fewer = Excluded(dict.fromkeys(excluded, "x"))
     more = Excluded(dict.fromkeys(excluded | {who}, "x"))
@@ -306,14 +313,14 @@ def test_one_more_exclusion_never_meets(
 
 
 @given(needs_, reviews_)
-def test_met_says_the_same_as_missing_and_each_time(needs: list[Need], reviews: list[Review]) -> None:
+def test_met_says_the_same_as_missing_and_each_time(needs: list[Requirement], reviews: list[Review]) -> None:
     found = judged(needs, reviews)
     assert found == judged(needs, reviews)
     assert found.met == (found.missing() == ())
 
 
 @given(needs_, reviews_)
-def test_every_review_is_counted_or_told_of(needs: list[Need], reviews: list[Review]) -> None:
+def test_every_review_is_counted_or_told_of(needs: list[Requirement], reviews: list[Review]) -> None:
     found = judged(needs, reviews)
     told = [id(c.review) for c in found.counted] + [id(i.review) for i in found.ignored]
     assert len(told) == len(set(told))
@@ -361,7 +368,7 @@ def test_an_approval_counts_only_for_what_main_asked_for_when_it_was_given() -> 
 
 def test_an_approval_counts_only_if_its_giver_could_give_it_then() -> None:
     given = review("dave")
-    before = Then((OWNERS, Need("group:security", 1, frozenset({"erin"}))))
+    before = Then((OWNERS, needed("group:security", 1, frozenset({"erin"}))))
     found = since(None, given, then={given.id: [before]})
     assert whys(found) == [("dave", "dave could not give the approval from group:security when it was given")]
 

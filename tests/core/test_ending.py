@@ -3,8 +3,8 @@
 import pytest
 from policy_samples import AT, FILES, SETTINGS
 
-from daypass.core.policy.ending import Ending, may_end, may_revoke, owners, revokers
 from daypass.core.policy.policies import Policy, read_policies
+from daypass.core.policy.sources import Ending, may_end, may_revoke, owners, revokers
 
 ALICES = Ending("orders-db", "alice", "vera")
 

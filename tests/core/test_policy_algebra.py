@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_samples import AT, DIRECTORY, RESOURCE, files, grant, policy, rules
 
-from daypass.core.policy.decision import Request, Requirement, decide, merge, static_denials
+from daypass.core.policy.decision import Request, decide, merge, static_denials
 from daypass.core.policy.policies import read_policies
+from daypass.core.policy.sources import Requirement
 from daypass.core.window import Span, Window
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"

@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from policy_samples import AT, DIRECTORY, RULES, SETTINGS, grant, policy, rules
 
-from daypass.core.policy.approvers import people, shortage
-from daypass.core.policy.decision import Request, Requirement, approvers, decide
+from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.probe import probe
+from daypass.core.policy.sources import Requirement, approvers, shortage
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"
 
@@ -29,29 +29,29 @@ def told(denials):
 
 def test_owners_are_the_people_of_the_groups_that_own_the_resource():
     found = policy()
-    assert approvers(found, grant(), "owners") == ("bob", "carol")
-    assert approvers(found, grant(), "group:security") == ("dan",)
-    assert approvers(found, grant(), "group:engineering") == ("alice", "bob", "carol")
+    assert approvers(found.catalogue, grant(), "owners") == ("bob", "carol")
+    assert approvers(found.catalogue, grant(), "group:security") == ("dan",)
+    assert approvers(found.catalogue, grant(), "group:engineering") == ("alice", "bob", "carol")
 
 
 @pytest.mark.parametrize("source", ["group:nobody", "anyone", "", "security"])
 def test_an_unknown_source_is_nobody(source):
-    assert approvers(policy(), grant(), source) == ()
+    assert approvers(policy().catalogue, grant(), source) == ()
 
 
 def test_nobody_owns_an_unknown_resource():
-    assert approvers(policy(), grant(resource="x"), "owners") == ()
+    assert approvers(policy().catalogue, grant(resource="x"), "owners") == ()
 
 
 def test_workloads_never_approve():
     found = policy(directory_people=DIRECTORY.replace("members: [dan]", "members: [dan, nightly]"))
-    assert approvers(found, grant(), "group:security") == ("dan",)
+    assert approvers(found.catalogue, grant(), "group:security") == ("dan",)
 
 
 def test_people_whose_engagement_is_over_do_not_count():
     found = policy(directory_people=DIRECTORY.replace("members: [dan]", "members: [vera, dan]"))
-    assert people(found.catalogue, grant(), "group:security", day("2026-11-30T00:00:00")) == ("dan", "vera")
-    assert people(found.catalogue, grant(), "group:security", day("2026-12-01T00:00:00")) == ("dan",)
+    assert approvers(found.catalogue, grant(), "group:security", day("2026-11-30T00:00:00")) == ("dan", "vera")
+    assert approvers(found.catalogue, grant(), "group:security", day("2026-12-01T00:00:00")) == ("dan",)
 
 
 TWO = "  - {id: two, when: 'true', require: [{approvals: {at_least: 2, from: owners}}]}\n"
@@ -135,9 +135,9 @@ ONLY = "version: 1\ntargets: {{embedded: {{kind: embedded}}}}\nlimits: {{approve
 
 def test_the_settings_may_leave_approving_to_some_kinds_of_employment():
     only = policy(directory_people=WITH_VERA, daypass=ONLY.format("employee, contractor"))
-    assert approvers(only, grant(), "group:security") == ("dan",)
+    assert approvers(only.catalogue, grant(), "group:security") == ("dan",)
     both = policy(directory_people=WITH_VERA, daypass=ONLY.format("employee, vendor"))
-    assert approvers(both, grant(), "group:security") == ("dan", "vera")
+    assert approvers(both.catalogue, grant(), "group:security") == ("dan", "vera")
 
 
 def test_who_can_approve_and_is_no_employee_is_pointed_at_until_the_settings_say_who_may():
@@ -184,7 +184,7 @@ def test_who_asks_for_somebody_else_must_be_engaged_when_they_ask():
 def test_where_only_what_is_signed_counts_people_without_keys_are_nobody_and_check_says_so():
     refuse = SETTINGS + "limits: {unsigned: refuse}\n"
     found = policy(daypass=refuse)
-    assert approvers(found, grant(), "owners") == ()
+    assert approvers(found.catalogue, grant(), "owners") == ()
     (said,) = [d for d in ask(found).denials if d.code == "no-approvers" and "from owners" in d.message]
     assert said.message.endswith(
         "none of the people of dba has an SSH key, and limits.unsigned refuses what nobody signed"
@@ -195,7 +195,7 @@ def test_where_only_what_is_signed_counts_people_without_keys_are_nobody_and_che
     hired = DIRECTORY.replace("dan: {", "dan: {employment: contractor, ")
     assert [f for f in probe(policy(daypass=refuse, directory_people=hired)) if f.code == "outside-approvers"] == []
     at_github = refuse.replace("kind: local", "kind: github, repository: acme/access")
-    assert approvers(policy(daypass=at_github), grant(), "owners") == ("bob", "carol")
+    assert approvers(policy(daypass=at_github).catalogue, grant(), "owners") == ("bob", "carol")
 
 
 def test_where_some_have_keys_and_they_are_too_few_the_hint_names_whom_to_give_one():

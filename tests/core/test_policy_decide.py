@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, rules
 
-from daypass.core.policy.decision import Request, Requirement, decide, room, static_denials
+from daypass.core.policy.decision import Request, decide, room, static_denials
 from daypass.core.policy.policies import read_policies
+from daypass.core.policy.sources import Requirement
 from daypass.core.window import Window
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"

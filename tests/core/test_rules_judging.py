@@ -10,7 +10,8 @@ from policy_samples import AT, grant, rules
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import compile_condition
 from daypass.core.policy.cel.source import spread
-from daypass.core.policy.rules import Requirement, Rule, Rules
+from daypass.core.policy.rules import Rule, Rules
+from daypass.core.policy.sources import Requirement
 
 PLACE = Place("policies/rules/x.yaml", 3, 5)
 

@@ -7,7 +7,7 @@ from policy_samples import AT, RULES, files, grant, policy, rules, shown
 
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import read_policies, rulebook
-from daypass.core.policy.rules import Requirement
+from daypass.core.policy.sources import Requirement
 
 
 def test_the_rules_of_the_design_are_read():

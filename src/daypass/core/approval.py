@@ -7,45 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from daypass.core.forge import Account, Review
 from daypass.core.grant import Oid
+from daypass.core.policy.sources import Requirement, assign
 from daypass.core.window import format_instant
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 STATES = ("approved", "rejected", "withdrawn")
 """What a review can say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One requirement with its people resolved: ``at_least`` approvals of ``eligible`` people.
-
-    Approvals given ``escalate_after`` or more after the opening may come from ``escalated`` as well.
-    """
-
-    source: str
-    at_least: int
-    eligible: frozenset[str]
-    escalate_after: timedelta | None = None
-    escalated: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        if self.at_least < 1:
-            raise RuntimeError(f"a requirement asks for at least one approval, got {self.at_least}")
-
-    def escalates_at(self, opened_at: datetime) -> datetime | None:
-        """Return when the escalation's people may approve too; None where nobody comes in."""
-        return opened_at + self.escalate_after if self.escalate_after is not None and self.escalated else None
-
-    def allows(self, handle: str, given_at: datetime, opened_at: datetime) -> bool:
-        """Say whether an approval by this person, given then, is of the kind that is asked for."""
-        since = self.escalates_at(opened_at)
-        return handle in self.eligible or (since is not None and given_at >= since and handle in self.escalated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +30,7 @@ class Then:
     of another thing, "" for nothing.
     """
 
-    needs: tuple[Need, ...] = ()
+    needs: tuple[Requirement, ...] = ()
     moved: str = ""
 
     def lacks(self, review: Review, source: str, opened_at: datetime) -> str:
@@ -149,7 +123,7 @@ def _missing_text(status: Status) -> str:
 
 
 def judge(
-    needs: Sequence[Need],
+    needs: Sequence[Requirement],
     reviews: Sequence[Review],
     *,
     head: Oid,
@@ -188,7 +162,7 @@ def judge(
             ignored.append(Ignored(review, why, again=True))
         else:
             approvals[handle] = _serves(review, needs, then.get(review.id, ()), opened_at)
-    taken = _assign(needs, approvals)
+    taken = assign([need.at_least for need in needs], {handle: one.serves for handle, one in approvals.items()})
     busy = {handle for people in taken for handle in people} | set(excluded.people)
     spare = (one for handle, one in approvals.items() if handle not in busy and one.why)
     ignored += (Ignored(one.review, one.why, again=True) for one in spare)
@@ -251,7 +225,7 @@ class _Approval(NamedTuple):
     why: str
 
 
-def _serves(review: Review, needs: Sequence[Need], then: Sequence[Then], opened_at: datetime) -> _Approval:
+def _serves(review: Review, needs: Sequence[Requirement], then: Sequence[Then], opened_at: datetime) -> _Approval:
     """Find what an approval can count for: what is asked for now, and was when it was given."""
     able = {n: need.source for n, need in enumerate(needs) if need.allows(review.by.handle, review.at, opened_at)}
     whys = [] if able else [f"{review.by.handle} may approve only after the escalation, and approved before"]
@@ -262,32 +236,7 @@ def _serves(review: Review, needs: Sequence[Need], then: Sequence[Then], opened_
     return _Approval(review, frozenset(able), next(iter(whys), ""))
 
 
-def _assign(needs: Sequence[Need], approvals: Mapping[str, _Approval]) -> list[set[str]]:
-    """Give each person to at most one requirement so that as many as possible are filled (augmenting paths)."""
-    taken: list[set[str]] = [set() for _ in needs]
-    serves: dict[str, int] = {}
-
-    def fill(index: int, visited: set[int]) -> bool:
-        visited.add(index)
-        for handle, approval in approvals.items():
-            if handle in taken[index] or index not in approval.serves:
-                continue
-            holder = serves.get(handle)
-            if holder is None or (holder not in visited and fill(holder, visited)):
-                if holder is not None:
-                    taken[holder].discard(handle)
-                serves[handle] = index
-                taken[index].add(handle)
-                return True
-        return False
-
-    for index, need in enumerate(needs):
-        while len(taken[index]) < need.at_least and fill(index, set()):
-            pass
-    return taken
-
-
-def _status(need: Need, people: set[str], busy: set[str], opened_at: datetime, at: datetime) -> Status:
+def _status(need: Requirement, people: set[str], busy: set[str], opened_at: datetime, at: datetime) -> Status:
     since = need.escalates_at(opened_at)
     missing = need.at_least - len(people)
     could = {handle for handle in need.eligible | need.escalated if need.allows(handle, at, opened_at)} - busy

@@ -182,7 +182,7 @@ class Limits:
 
     ``approvers`` are the kinds of employment whose people may approve, empty where the settings do not say: all of them.
     ``unsigned``, on the local forge: accept or refuse what people without SSH keys do; "" accepts it, and check says so.
-    ``end`` and ``revoke`` are the sources of those who may end somebody's access (`daypass.core.policy.ending`); None:
+    ``end`` and ``revoke`` are the sources of those who may end somebody's access (`daypass.core.policy.sources`); None:
     the usual ones. ``pause``: nothing is given for now, and what ends goes on ending.
     """
 

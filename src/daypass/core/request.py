@@ -16,8 +16,8 @@ from daypass.core.grant import Grant, GrantId, Oid
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Action, Claim, Entitlement
 from daypass.core.policy.decision import Decision
-from daypass.core.policy.ending import Ending
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.sources import Ending
 from daypass.core.window import Span, Window
 
 NO_GRANTS = "no-grants"

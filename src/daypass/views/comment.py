@@ -19,8 +19,8 @@ from daypass.core.finding import Finding
 from daypass.core.forge import Account
 from daypass.core.grant import Grant
 from daypass.core.plan import Action
-from daypass.core.policy.decision import Decision, Requirement
-from daypass.core.policy.ending import REVOCATION
+from daypass.core.policy.decision import Decision
+from daypass.core.policy.sources import REVOCATION, Requirement
 from daypass.core.request import Effect, Gated, ItemVerdict, Report
 from daypass.core.window import Span, Window, format_duration, format_instant
 from daypass.views.decision import taking_words

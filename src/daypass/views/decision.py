@@ -6,9 +6,10 @@ from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
-from daypass.core.policy.decision import Decision, approvers
+from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.policytest import Results
+from daypass.core.policy.sources import approvers
 from daypass.core.request import Item
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
@@ -52,12 +53,12 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
         return joined(lines)
     out = frozenset({requester, grant.subject})
     for requirement in decision.requirements:
-        who = people(policy.catalogue, approvers(policy, grant, requirement.source), out)
+        who = people(policy.catalogue, approvers(policy.catalogue, grant, requirement.source), out)
         rules = f"  ({', '.join(requirement.rules)})" if requirement.rules else ""
         plural = "" if requirement.at_least == 1 else "s"
         lines.append(f"  needs  {requirement.at_least} approval{plural} from {requirement.source}: {who}{rules}")
         if requirement.escalate_to and requirement.escalate_after is not None:
-            more = people(policy.catalogue, approvers(policy, grant, requirement.escalate_to), out)
+            more = people(policy.catalogue, approvers(policy.catalogue, grant, requirement.escalate_to), out)
             lines.append(
                 f"         after {format_duration(requirement.escalate_after)} also {requirement.escalate_to}: {more}"
             )
@@ -105,7 +106,7 @@ def decision_data(policy: Policy, grant: Grant, decision: Decision) -> dict[str,
                 "at_least": r.at_least,
                 "from": r.source,
                 "rules": list(r.rules),
-                "people": sorted(approvers(policy, grant, r.source)),
+                "people": sorted(approvers(policy.catalogue, grant, r.source)),
             }
             for r in decision.requirements
         ],

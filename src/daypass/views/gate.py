@@ -17,7 +17,7 @@ from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Claim, Denied, Entitlement, Holding
 from daypass.core.policy.decision import Decision
-from daypass.core.policy.ending import REVOCATION
+from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.window import format_duration, format_instant
 from daypass.views.comment import effect_line

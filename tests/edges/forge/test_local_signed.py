@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from forge_world import T0, World, minutes
 
-from daypass.core.approval import Need, judge
+from daypass.core.approval import judge
 from daypass.core.catalogue import Directory, frozen
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.exclusion import excluded_people
 from daypass.core.forge import Review
 from daypass.core.grant import ABSENT, Oid, canonical
+from daypass.core.policy.sources import Requirement
 from daypass.edges.git import ssh
 
 RawEvent = Callable[..., Oid]
@@ -36,7 +37,7 @@ def counts(world: World, number: int = 1) -> bool:
     forge = world.forge()
     pull = forge.pull(number)
     found = judge(
-        [Need("owners", 1, frozenset({"bob"}))],
+        [Requirement(1, "owners", eligible=frozenset({"bob"}))],
         forge.reviews(number),
         head=pull.head,
         excluded=excluded_people(pull, (), "alice", world.directory),

@@ -22,13 +22,11 @@ from datetime import datetime, timedelta
 
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
-from daypass.core.policy.approvers import approvers, shortage
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.rules import OWNERS, Requirement, Verdict
+from daypass.core.policy.rules import Verdict
+from daypass.core.policy.sources import OWNERS, Requirement, shortage
 from daypass.core.window import Window, format_duration, format_instant
-
-__all__ = ["Decision", "Denial", "Request", "Requirement", "Trace", "approvers", "decide", "merge", "static_denials"]
 
 RULE_DENIES = "rule-denies"
 RULE_FAILED = "rule-failed"

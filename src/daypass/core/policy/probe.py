@@ -12,12 +12,12 @@ from itertools import takewhile
 
 from daypass.core.finding import Finding, Place, Severity, near, ordered
 from daypass.core.grant import Grant, GrantId
-from daypass.core.policy.approvers import outsiders, possible, shortage
 from daypass.core.policy.cel.expression import Condition, Failure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import SETTINGS, Policy
-from daypass.core.policy.rules import OWNERS, Requirement, Rule
+from daypass.core.policy.rules import Rule
+from daypass.core.policy.sources import OWNERS, Requirement, outsiders, possible, shortage
 from daypass.core.policy.worlds import worlds_of
 from daypass.core.window import Span
 

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, Facts, Failure, combine, evaluate_all
 from daypass.core.policy.cel.vocabulary import KINDS, Kind
-
-OWNERS = "owners"
-"""The source of approvals that means: anyone in a group that owns the resource."""
-
-GROUP = "group:"
-"""How a source that names one group begins."""
+from daypass.core.policy.sources import Requirement
 
 _FREE = "free"
 """The axis of variables that are different for each grant, so that remembering answers by them would help nobody."""
@@ -32,20 +26,6 @@ _AXES = {
 """Which of the things that grants are made of a variable, or all of its kind, belongs to; time for the others."""
 
 _REMEMBERED = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """Approvals that must be there: how many, from whom, which rules ask ("default" when none did).
-
-    After ``escalate_after`` without an answer the people of ``escalate_to`` (a source) may approve as well; "" = never.
-    """
-
-    at_least: int
-    source: str
-    rules: tuple[str, ...] = ()
-    escalate_to: str = ""
-    escalate_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

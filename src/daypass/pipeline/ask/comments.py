@@ -17,7 +17,7 @@ from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import AdmittedGrant
-from daypass.core.policy.ending import Ending, may_end
+from daypass.core.policy.sources import Ending, may_end
 from daypass.core.request import Reply
 from daypass.core.window import parse_duration
 from daypass.pipeline.apply.survey import claims_on

@@ -13,8 +13,8 @@ from daypass.core.files.reading import read_grant
 from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
-from daypass.core.policy.ending import REVOCATION, Ending, may_revoke
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.pipeline.ask.propose import Opened, branch_name, open_of_mine, open_request, read_current
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.pipeline.judge.report import ending_message, plain_name

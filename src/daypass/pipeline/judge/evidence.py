@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from daypass.core.approval import NOTHING, Excluded, Judgement, Need, Then, judge
+from daypass.core.approval import NOTHING, Excluded, Judgement, Then, judge
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
 from daypass.core.exclusion import excluded_people
@@ -15,10 +15,9 @@ from daypass.core.forge import Account, Act, Commit, Pull, Review, last_push
 from daypass.core.grant import Grant, Oid
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.ledger.standing import Standing
-from daypass.core.policy.decision import Decision, Request, Requirement, approvers, decide
-from daypass.core.policy.ending import REVOCATION, Ending, may_end, may_revoke, owners
+from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.rules import OWNERS
+from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, Requirement, may_end, may_revoke, owners, resolve
 from daypass.core.request import Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.judge.policies import Mains, PastMains, PolicyAt
@@ -102,7 +101,7 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
         return ItemVerdict(item, None, problems)
     asked = Request(item.grant, evidence.pull.opened_by.handle, evidence.pull.asked_at, item.kind)
     judgement = _judge(
-        needs(proposal.policy, item.grant, item.decision, at),
+        resolve(proposal.policy.catalogue, item.grant, item.decision.requirements, at),
         proposal,
         evidence,
         item.grant.subject,
@@ -113,7 +112,7 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
 
 
 def _judge(
-    asked: Sequence[Need],
+    asked: Sequence[Requirement],
     proposal: Proposal,
     evidence: Evidence,
     subject: str,
@@ -155,7 +154,7 @@ def _then(then: Policy, now: Policy, asked: Request, at: datetime) -> Then:
     grant = asked.grant
     if meaning_of(then, grant) != meaning_of(now, grant):
         return Then(moved=f"role {grant.role} of {grant.resource} did not mean what it means now when it was given")
-    return Then(needs(then, grant, decide(then, asked), at))
+    return Then(resolve(then.catalogue, grant, decide(then, asked).requirements, at))
 
 
 def ends_alone(policy: Policy, ending: Ending, evidence: Evidence, at: datetime) -> bool:
@@ -206,8 +205,8 @@ def ended_by(
 def _owner_judges(ending: Ending, proposal: Proposal, evidence: Evidence, at: datetime) -> Judgement:
     """Hold the reviews against what a removal by anybody else needs: an owner of the resource who had no hand in it."""
 
-    def need(policy: Policy, when: datetime) -> Need:
-        return Need(source=OWNERS, at_least=1, eligible=frozenset(owners(policy.catalogue, ending, when)))
+    def need(policy: Policy, when: datetime) -> Requirement:
+        return Requirement(1, OWNERS, eligible=frozenset(owners(policy.catalogue, ending, when)))
 
     return _judge(
         [need(proposal.ends_by, at)],
@@ -225,23 +224,6 @@ def _replaces(item: Item) -> Finding:
     message = f"it replaces the grant of {item.ending.subject}, which none who made this request may end alone"
     hint = "ask in a file of its own; `daypass end` asks for the end of the other"
     return Finding("ends-anothers", Place(item.grant.path if item.grant else ""), message, hint)
-
-
-def needs(policy: Policy, grant: Grant, decision: Decision, at: datetime) -> tuple[Need, ...]:
-    """Resolve a decision's requirements to the people who could meet them at an instant."""
-    found = []
-    for requirement in decision.requirements:
-        escalated = approvers(policy, grant, requirement.escalate_to, at) if requirement.escalate_to else ()
-        found.append(
-            Need(
-                source=requirement.source,
-                at_least=requirement.at_least,
-                eligible=frozenset(approvers(policy, grant, requirement.source, at)),
-                escalate_after=requirement.escalate_after,
-                escalated=frozenset(escalated),
-            )
-        )
-    return tuple(found)
 
 
 def _stranger_problems(pull: Pull) -> tuple[Finding, ...]:
@@ -372,7 +354,7 @@ def judge_again(
     own = dict.fromkeys((*people, admission.subject), "it is their own")
     reviews = [Review(Account(r.by, r.by), "approved", r.commit, r.at, r.review) for r in admission.approvals]
     judgement = judge(
-        needs(policy, grant, decision, admission.merged_at),
+        resolve(policy.catalogue, grant, decision.requirements, admission.merged_at),
         reviews,
         head=admission.head,
         excluded=Excluded(own),

@@ -19,8 +19,8 @@ from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, grant_path, narrows
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.ending import Ending
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.sources import Ending
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates

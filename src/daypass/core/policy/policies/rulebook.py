@@ -10,7 +10,8 @@ from daypass.core.finding import Place, near
 from daypass.core.policy.cel.expression import Condition, compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies.sheet import Key, Notes, Sheet
-from daypass.core.policy.rules import GROUP, Requirement, Rule, Rules
+from daypass.core.policy.rules import Rule, Rules
+from daypass.core.policy.sources import GROUP, Requirement
 
 _ALONE = ("deny", "approve")
 
