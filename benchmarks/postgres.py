@@ -40,7 +40,7 @@ _APPLIER = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from daypass.cli.apply import run_apply
+from daypass.cli.running import run_apply
 from daypass.cli.site import Site
 site = Site(Path(sys.argv[1]))
 site.standing, site.policy, site.targets()

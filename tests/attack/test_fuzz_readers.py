@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daypass.cli.options import Duration, Instant
+from daypass.cli.verb import Duration, Instant
 from daypass.core.audit.access import read_trailers
 from daypass.core.errors import DaypassError
 from daypass.core.files.document import POLICY_LIMIT, read_on

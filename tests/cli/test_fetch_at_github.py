@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.cli.hosting import Hosting
+from daypass.cli.founding import Hosting
 from daypass.cli.init import template_files
 from daypass.edges.targets.ssh.certificate import read
 from hub import BOT_ID, PEOPLE, REPOSITORY, Hub

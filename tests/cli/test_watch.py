@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from daypass.cli import watch
-from daypass.cli.apply import run_apply
+from daypass.cli.running import run_apply
 from daypass.cli.site import Site
+from daypass.cli.verbs import watch
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access
 

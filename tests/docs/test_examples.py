@@ -175,5 +175,5 @@ def test_an_example_that_runs_until_it_is_stopped_begins(
     access = _ready(tmp_path / "access")
     settings = access.top / "policies/daypass.yaml"
     settings.write_text(settings.read_text().replace("clock: simulated\n", ""))
-    monkeypatch.setattr(f"daypass.cli.{verb}._stoppable", lambda: nullcontext(stopped))
+    monkeypatch.setattr(f"daypass.cli.verbs.{verb}._stoppable", lambda: nullcontext(stopped))
     assert "watching; main is looked at every 30s" in access.run(*shlex.split(line)[1:]).out

@@ -19,7 +19,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from daypass.cli import apply, main, request, review
+from daypass.cli import main
+from daypass.cli.verbs import apply, request, review
 from daypass.edges.forges.local import forge as local
 from daypass.edges.git import history, plumbing
 from daypass.edges.ledger import books

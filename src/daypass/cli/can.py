@@ -11,22 +11,15 @@ import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.options import Named
+from daypass.cli.verb import Named
 from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
-    from daypass.core.plan import Entitlement
-
-
-class _Wanted(NamedTuple):
-    target: str
-    resource: str
-    principal: str
-    privilege: str
+    from daypass.cli.main import Invocation
 
 
 _TABLE = (
@@ -41,12 +34,12 @@ _TABLE = (
 @click.argument("role", type=Named("role"))
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code says it.")
 @click.pass_obj
-def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool) -> int:
+def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: bool) -> int:
     """Exit 0 when SUBJECT holds ROLE on RESOURCE at this instant, 20 when not.
 
     Asks the target, not the plan: what it says is what is so.
     """
-    folder = Path(obj["folder"])
+    folder = invocation.folder
     policies, state = _place(folder)
     found = _remembered(state, policies, subject, resource, role)
     if found is None:
@@ -56,8 +49,8 @@ def can(obj: dict[str, Any], subject: str, resource: str, role: str, quiet: bool
     if kind == "embedded":
         from daypass.edges.targets.embedded.store import holds
 
-        # The same four fields as an Entitlement has; importing that one would cost more than all the rest.
-        yes = holds(state / store, cast("Entitlement", _Wanted(target, resource, principal, privilege)))
+        # Its four fields alone: importing Entitlement would cost more than all the rest.
+        yes = holds(state / store, (target, resource, principal, privilege))
     else:
         yes = _ask_target(folder, (target, resource, principal, privilege))
     if not quiet:

@@ -1,9 +1,22 @@
-"""Shell completion, as click makes it."""
+"""Shell completion: click's script, and what the shell offers while a command is typed.
+
+These are handles, resources, roles, open requests and grants of main. Nothing is brought from a forge elsewhere for it,
+and what cannot be read offers nothing: an error would stand in the middle of what somebody is typing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import CompletionItem, get_completion_class
+
+from daypass.core.errors import DaypassError
+
+if TYPE_CHECKING:
+    from daypass.cli.site import Site
 
 
 @click.command()
@@ -22,3 +35,54 @@ def completion(shell: str) -> None:
     if found is None:
         raise click.UsageError(f"click knows no completion for {shell}")
     click.echo(found(cli, {}, "daypass", "_DAYPASS_COMPLETE").source())
+
+
+def offers(kind: str, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Return what of a kind (handle, resource, role, request, grant) begins with what is typed, with a word on each."""
+    from daypass.cli.site import Site
+    from daypass.views.findings import printable
+
+    root = ctx.find_root().params
+    site = Site(Path(root.get("folder") or ""), str(root.get("acting") or ""))
+    find = {"handle": _handles, "resource": _resources, "role": _roles, "request": _requests, "grant": _grants}[kind]
+    try:
+        # Names come from strangers: an escape or a line end would act on the terminal, or pass for another offer.
+        found = [
+            (value, about) for value, about in find(site, ctx) if value.startswith(incomplete) and value.isprintable()
+        ]
+    except (DaypassError, OSError):
+        return []
+    return [CompletionItem(value, help=printable(about)) for value, about in sorted(found)]
+
+
+def _handles(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:
+    for subject in site.policy.catalogue.directory.subjects.values():
+        yield subject.handle, subject.name
+
+
+def _resources(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:
+    for resource in site.policy.catalogue.resources.values():
+        yield resource.name, resource.title
+
+
+def _roles(site: Site, ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """Return the roles of the resource that was typed already; of all where none was."""
+    resources = site.policy.catalogue.resources
+    named = str(ctx.params.get("resource"))
+    for resource in [resources[named]] if named in resources else resources.values():
+        for role in resource.roles.values():
+            yield role.name, role.title
+
+
+def _requests(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:
+    if not site.elsewhere:
+        for pull in site.forge.open_pulls():
+            yield str(pull.number), pull.title
+
+
+def _grants(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:
+    from daypass.core.grant import FOLDER, SUFFIX, grant_id
+
+    for entry in site.history.entries(site.tip, FOLDER.rstrip("/")):
+        if entry.path.endswith(SUFFIX):
+            yield grant_id(entry.path), ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from daypass.cli.verb import BOARD, noting
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -94,12 +95,9 @@ class Hub:
 
     def board(self, directory: Directory) -> GitHubBoard:
         """Where people are told how things stand."""
-        from daypass.cli.written import BOARD, Noting
         from daypass.edges.forges.github.status import GitHubBoard
 
-        return cast(
-            "GitHubBoard", Noting(GitHubBoard(self.api, directory, repository=self.repository, bot=self.bot), BOARD)
-        )
+        return noting(GitHubBoard(self.api, directory, repository=self.repository, bot=self.bot), BOARD)
 
     def desk(self, directory: Directory) -> GitHubDesk:
         """Where people ask in words."""

@@ -12,58 +12,131 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from daypass import __version__
 from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, UsageError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from daypass.cli.site import Site
+
 VERBS: dict[str, tuple[str, str]] = {
-    "init": ("daypass.cli.init:init", "make a new access repository"),
-    "request": ("daypass.cli.request:request", "ask for access: write a grant and open a pull request"),
-    "extend": ("daypass.cli.request:extend", "ask for more time on a grant"),
-    "end": ("daypass.cli.revoke:end", "end a grant early"),
-    "revoke": ("daypass.cli.revoke:revoke", "emergency stop: end every grant of a subject or on a resource at once"),
-    "check": ("daypass.cli.check:check", "validate grants and policies, or what a pull request changes"),
-    "explain": ("daypass.cli.check:explain", "tell the decision on a grant in words"),
-    "policy": ("daypass.cli.check:policy", "work with the rules: policy test"),
-    "show": ("daypass.cli.review:show", "show a pull request whole: what it asks for, does, and waits for"),
-    "approve": ("daypass.cli.review:approve", "approve a pull request as the acting person"),
-    "reject": ("daypass.cli.review:reject", "reject a pull request as the acting person"),
-    "withdraw": ("daypass.cli.review:withdraw", "take your own review back"),
-    "close": ("daypass.cli.review:close", "close a pull request without merging it"),
-    "gate": ("daypass.cli.review:gate", "merge what has every approval it needs"),
+    "init": ("init:init", "make a new access repository"),
+    "request": ("verbs.request:request", "ask for access: write a grant and open a pull request"),
+    "extend": ("verbs.request:extend", "ask for more time on a grant"),
+    "end": ("verbs.revoke:end", "end a grant early"),
+    "revoke": ("verbs.revoke:revoke", "emergency stop: end every grant of a subject or on a resource at once"),
+    "check": ("verbs.check:check", "validate grants and policies, or what a pull request changes"),
+    "explain": ("verbs.check:explain", "tell the decision on a grant in words"),
+    "policy": ("verbs.check:policy", "work with the rules: policy test"),
+    "show": ("verbs.review:show", "show a pull request whole: what it asks for, does, and waits for"),
+    "approve": ("verbs.review:approve", "approve a pull request as the acting person"),
+    "reject": ("verbs.review:reject", "reject a pull request as the acting person"),
+    "withdraw": ("verbs.review:withdraw", "take your own review back"),
+    "close": ("verbs.review:close", "close a pull request without merging it"),
+    "gate": ("verbs.review:gate", "merge what has every approval it needs"),
     "sync": (
-        "daypass.cli.sync:sync",
+        "verbs.forge:sync",
         "share the local forge with a team: fetch and push requests, main and the ledger",
     ),
-    "report": ("daypass.cli.report:report", "show a pull request's state where its reviewers look"),
-    "status": ("daypass.cli.review:status", "list open requests and live grants"),
-    "plan": ("daypass.cli.apply:plan", "show the changes that would be made at the targets"),
-    "drift": ("daypass.cli.drift:drift", "say where the targets are not as main says"),
-    "targets": ("daypass.cli.targets:targets", "look at each target's health, and at what our credential may do there"),
-    "import": ("daypass.cli.import_:import_", "propose existing access as grants with an end"),
-    "apply": ("daypass.cli.apply:apply", "make the changes, with receipts"),
-    "fetch": ("daypass.cli.fetch:fetch", "get what a grant hands over to you: a certificate, or a sealed secret"),
-    "krl": ("daypass.cli.fetch:krl", "write an ssh target's key revocation list, for hosts to fetch"),
-    "expire": ("daypass.cli.apply:expire", "revoke what has ended and open the removal pull request"),
-    "watch": ("daypass.cli.watch:watch", "apply without end: at every boundary and after every merge"),
-    "heartbeat": ("daypass.cli.watch:heartbeat", "fail when no run was recorded in time"),
-    "audit": ("daypass.cli.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
-    "ledger": ("daypass.cli.ledger:ledger", "end a doubt about what was given: ledger settle"),
-    "can": ("daypass.cli.can:can", "exit 0 when access exists at this instant, 20 when not"),
-    "codeowners": ("daypass.cli.codeowners:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
-    "doctor": ("daypass.cli.doctor:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),
-    "forge": ("daypass.cli.forge:forge", "print the kind of forge that main's settings name, for scripts"),
-    "form": ("daypass.cli.form:form", "write the issue form that people ask with, from the catalogue, or check it"),
-    "answer": ("daypass.cli.form:answer", "answer an issue or a comment that asks for access"),
-    "refresh": ("daypass.cli.refresh:refresh", "propose the generated files that main has outgrown"),
-    "schema": ("daypass.cli.init:schema", "print a JSON Schema for editors"),
-    "demo": ("daypass.cli.demo:demo", "play the life of three grants in a temporary repository"),
-    "completion": ("daypass.cli.completion:completion", "print the shell completion script"),
+    "report": ("verbs.forge:report", "show a pull request's state where its reviewers look"),
+    "status": ("verbs.review:status", "list open requests and live grants"),
+    "plan": ("verbs.apply:plan", "show the changes that would be made at the targets"),
+    "drift": ("verbs.targets:drift", "say where the targets are not as main says"),
+    "targets": ("verbs.targets:targets", "look at each target's health, and at what our credential may do there"),
+    "import": ("verbs.targets:import_", "propose existing access as grants with an end"),
+    "apply": ("verbs.apply:apply", "make the changes, with receipts"),
+    "fetch": ("verbs.fetch:fetch", "get what a grant hands over to you: a certificate, or a sealed secret"),
+    "krl": ("verbs.fetch:krl", "write an ssh target's key revocation list, for hosts to fetch"),
+    "expire": ("verbs.apply:expire", "revoke what has ended and open the removal pull request"),
+    "watch": ("verbs.watch:watch", "apply without end: at every boundary and after every merge"),
+    "heartbeat": ("verbs.watch:heartbeat", "fail when no run was recorded in time"),
+    "audit": ("verbs.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
+    "ledger": ("verbs.audit:ledger", "end a doubt about what was given: ledger settle"),
+    "can": ("can:can", "exit 0 when access exists at this instant, 20 when not"),
+    "codeowners": ("verbs.generated:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
+    "doctor": ("verbs.forge:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),
+    "forge": ("verbs.forge:forge", "print the kind of forge that main's settings name, for scripts"),
+    "form": ("verbs.generated:form", "write the issue form that people ask with, from the catalogue, or check it"),
+    "answer": ("verbs.forge:answer", "answer an issue or a comment that asks for access"),
+    "refresh": ("verbs.generated:refresh", "propose the generated files that main has outgrown"),
+    "schema": ("init:schema", "print a JSON Schema for editors"),
+    "demo": ("init:demo", "play the life of three grants in a temporary repository"),
+    "completion": ("completion:completion", "print the shell completion script"),
 }
-"""Each verb: where it is, and its line of help."""
+"""Each verb: where it is below this folder, and its line of help."""
+
+EXAMPLES: dict[str, str] = {
+    "init": "daypass init access --example\ndaypass init access --github acme/access   # kept at GitHub",
+    "extend": "daypass extend staging/try-the-fix --for 30m",
+    "end": "daypass end staging/try-the-fix",
+    "explain": "daypass explain staging/try-the-fix --requester alice\ndaypass explain grants/staging/try-the-fix.yaml",
+    "policy": "daypass policy test",
+    "policy test": "daypass policy test --revision main   # as main has them, not the work tree",
+    "approve": "daypass approve 1",
+    "reject": 'daypass reject 1 --reason "The staging copy will do"',
+    "show": "daypass show 1",
+    "withdraw": "daypass withdraw 2",
+    "close": "daypass close 1",
+    "gate": "daypass gate        # every open request\ndaypass gate 1      # exits 12 while approvals are missing",
+    "sync": "daypass sync\ndaypass sync --take 1      # the number was taken at origin first",
+    "report": "daypass report 1 --print",
+    "status": "daypass status\ndaypass status --format json",
+    "drift": "daypass drift",
+    "targets": "daypass targets embedded",
+    "import": "daypass import staging --dry-run",
+    "apply": "daypass apply\ndaypass apply --detailed-exitcode   # exits 13 when something was changed",
+    "expire": "daypass expire",
+    "watch": "daypass watch --poll 30s --refresh 10m",
+    "heartbeat": "daypass heartbeat --max-age 26h",
+    "audit": "daypass audit access --resource orders-db\ndaypass audit history --subject alice",
+    "audit history": "daypass audit history --grant staging/try-the-fix\n"
+    "daypass audit history --subject alice --format csv",
+    "audit stats": "daypass audit stats",
+    "audit serial": "daypass audit serial 7283419   # exits 20 for a number that the ledger does not know",
+    "audit verify": "daypass audit verify",
+    "ledger": 'daypass ledger settle staging/try-the-fix --adopt --reason "The store was rebuilt"',
+    "can": "daypass can alice staging deploy -q || echo no",
+    "codeowners": "daypass codeowners --check\ndaypass codeowners --who grants/orders-db/any.yaml",
+    "doctor": "daypass doctor\ndaypass doctor --fix --yes",
+    "forge": "daypass forge",
+    "form": "daypass form --check",
+    "answer": 'daypass answer "$GITHUB_EVENT_PATH"   # in a workflow that an issue or a comment starts',
+    "refresh": "daypass refresh",
+    "schema": "daypass schema grant > grant.schema.json",
+    "demo": "daypass demo",
+    "completion": 'eval "$(daypass completion bash)"',
+}
+"""Examples for the help of each verb, as they are typed. Tests run every line in a repository with such a request open."""
+
+
+def _with_examples(name: str, command: click.Command) -> click.Command:
+    """Put a verb's examples below its help, and those of the verbs in it below theirs."""
+    if isinstance(command, click.Group):
+        for below, one in command.commands.items():
+            _with_examples(f"{name} {below}", one)
+    if name in EXAMPLES:
+        command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[name].split("\n"))
+    return command
+
+
+class Invocation:
+    """One run of the command line: where, as whom, and what it has written at the forge and in the ledger so far."""
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self.acting = ""
+        self.written: dict[object, str] = {}
+
+    def site(self) -> Site:
+        """Return the repository around the folder, as this clone has it."""
+        from daypass.cli.site import Site
+
+        return Site(self.folder, self.acting)
 
 
 class Verbs(click.Group):
@@ -78,9 +151,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module, name = VERBS[cmd_name][0].split(":")
-        from daypass.cli.examples import add_examples
-
-        return add_examples(cmd_name, getattr(importlib.import_module(module), name))
+        return _with_examples(cmd_name, getattr(importlib.import_module(f"daypass.cli.{module}"), name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -97,7 +168,7 @@ class Verbs(click.Group):
         with formatter.section("Verbs"):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer verbs without importing any."""
         from click.shell_completion import CompletionItem
 
@@ -105,8 +176,8 @@ class Verbs(click.Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-def _handles(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
-    from daypass.cli.offers import offers
+def _handles(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from daypass.cli.completion import offers
 
     return offers("handle", ctx, incomplete)
 
@@ -143,7 +214,8 @@ def cli(ctx: click.Context, folder: Path, acting: str) -> None:
                     daypass --as alice request --resource orders-db --role readonly --for 8h --reason "a first look"
                     daypass --as bob approve 1 && daypass --as dave approve 1 && daypass gate 1 && daypass apply
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    ctx.ensure_object(dict).update(folder=folder, acting=acting)
+    invocation = ctx.ensure_object(Invocation)
+    invocation.folder, invocation.acting = folder, acting
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,21 +223,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # in a locale without UTF-8, an answer with escapes beats none
             stream.reconfigure(errors="backslashreplace")
-    told: dict[str, Any] = {}
+    invocation = Invocation()
     try:
         code = cli.main(
             args=list(arguments) if arguments is not None else None,
             prog_name="daypass",
             standalone_mode=False,
-            obj=told,
+            obj=invocation,
         )
     except click.ClickException as error:
         error.show()
         return int(ExitCode.USAGE)
     except click.Abort:
-        from daypass.cli.written import interrupted
+        from daypass.cli.verb import interrupted
 
-        click.echo("\n".join(interrupted(told.get("written", {}))), err=True)
+        click.echo("\n".join(interrupted(invocation.written)), err=True)
         return int(ExitCode.FAILED)
     except DaypassError as error:
         show_error(error)

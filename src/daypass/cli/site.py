@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from daypass import __version__
-from daypass.cli.options import now
-from daypass.core.errors import EdgeError, InvalidError, UsageError
+from daypass.cli.verb import FORGE, LEDGER, noting, now, say
+from daypass.core.errors import DaypassError, EdgeError, InvalidError, UsageError
 from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
@@ -23,12 +22,13 @@ if TYPE_CHECKING:
     from daypass.core.catalogue import Settings
     from daypass.core.ledger.standing import Standing
     from daypass.core.policy.policies import Policy
+    from daypass.edges.forges.local.forge import LocalForge
     from daypass.edges.git.history import GitHistory
     from daypass.edges.git.repository import Repository
     from daypass.edges.ledger.books import GitBooks
     from daypass.edges.memory import FileMemory
     from daypass.edges.targets.registry import Known
-    from daypass.ports import Forge, Target
+    from daypass.ports import Forge, ForgeReader, Target
 
 _LONGEST = 2 << 20
 KEYS_VARIABLE = "DAYPASS_KEYS"
@@ -52,24 +52,6 @@ def keys_folder() -> Path:
     return base / "daypass" / "keys"
 
 
-def live_site(folder: Path, acting: str = "") -> Site:
-    """Return the repository around a folder, brought up to where it stands at its forge."""
-    site = Site(folder, acting)
-    site.sync()
-    if not site.elsewhere:
-        _say_behind(site)
-    return site
-
-
-def _say_behind(site: Site) -> None:
-    """Say where a remote had more, when it was last looked at, than this clone acts on."""
-    from daypass.cli.options import say
-    from daypass.edges.forges.local.sharing import behind
-
-    for remote in behind(site.repository.git, main=site.main, ledger=site.settings.ledger_branch):
-        say(f"note: this clone is behind {remote}; `daypass sync {remote}` brings what others did")
-
-
 def state_folder() -> Path | None:
     """Return where this machine keeps its own state when told so by $DAYPASS_STATE: runners throw a clone away."""
     named = os.environ.get(STATE_VARIABLE)
@@ -78,6 +60,21 @@ def state_folder() -> Path | None:
 
 _WHOLE = (".github", "grants", "policies")
 """What verbs read from the work tree."""
+
+
+class _ClosedForge:
+    """Stands in for a forge that cannot be opened: nothing can be proved with it, and what has ended needs no proof."""
+
+    def __init__(self, error: DaypassError) -> None:
+        self._error = error
+
+    def _untold(self, *_: object, **__: object) -> NoReturn:
+        raise EdgeError(self._error.message, hint=self._error.hint)
+
+    pull = open_pulls = reviews = mains_at = merged_as = acting = _untold
+
+    def clock(self) -> None:
+        """Say no time."""
 
 
 class Site:
@@ -92,6 +89,16 @@ class Site:
         self._policies: dict[str, Policy] = {}
         self._hub = hub
         self._live = False
+
+    def follow(self) -> None:
+        """Bring this up to where it stands at its forge; where this is the forge, say what remotes had more."""
+        self.sync()
+        if self.elsewhere:
+            return
+        from daypass.edges.forges.local.sharing import behind
+
+        for remote in behind(self.repository.git, main=self.main, ledger=self.settings.ledger_branch):
+            say(f"note: this clone is behind {remote}; `daypass sync {remote}` brings what others did")
 
     def sync(self) -> None:
         """Follow main and the ledger as they stand at the forge. Does nothing where the forge is this repository."""
@@ -246,20 +253,10 @@ class Site:
         return fitted(found, check_privilege)
 
     @cached_property
-    def forge(self) -> Forge:
-        """The forge that the settings of main name."""
-        from daypass.cli.written import FORGE, Noting
-
-        return cast("Forge", Noting(self._open_forge(), FORGE))
-
-    def _open_forge(self) -> Forge:
-        settings = self.settings
-        if settings.forge_kind == "github":
-            return self.hub.forge(self.ends_by.catalogue.directory)
-        if settings.forge_kind != "local":
-            raise InvalidError(
-                f"the settings name a forge of kind {settings.forge_kind!r}", hint="kinds known here: github, local"
-            )
+    def local(self) -> LocalForge | None:
+        """The forge that this repository is itself, None where the settings of main name one elsewhere."""
+        if self.elsewhere:
+            return None
         from daypass.edges.forges.local.forge import LocalForge
 
         return LocalForge(
@@ -267,13 +264,28 @@ class Site:
             self.ends_by.catalogue.directory,
             main=self.main,
             acting=self.acting,
-            unsigned=settings.limits.unsigned,
+            unsigned=self.settings.limits.unsigned,
         )
+
+    @cached_property
+    def forge(self) -> Forge:
+        """The forge that the settings of main name."""
+        kind = self.settings.forge_kind
+        if kind not in ("github", "local"):
+            raise InvalidError(f"the settings name a forge of kind {kind!r}", hint="kinds known here: github, local")
+        return noting(self.local or self.hub.forge(self.ends_by.catalogue.directory), FORGE)
+
+    @property
+    def forge_or_closed(self) -> ForgeReader:
+        """The same to read from, or what stands in for it where it cannot be opened."""
+        try:
+            return self.forge
+        except (EdgeError, InvalidError) as error:
+            return _ClosedForge(error)
 
     @cached_property
     def books(self) -> GitBooks:
         """The ledger, with the keys that main names."""
-        from daypass.cli.written import LEDGER, Noting
         from daypass.edges.ledger.books import GitBooks
         from daypass.pipeline.judge.policies import ledger_keys
 
@@ -287,7 +299,7 @@ class Site:
             private_key=os.environ.get(KEY_VARIABLE, ""),
             remote=self.hub.remote if self._live else None,
         )
-        return cast("GitBooks", Noting(books, LEDGER))
+        return noting(books, LEDGER)
 
     @property
     def signs(self) -> bool:
@@ -380,13 +392,6 @@ class Site:
         ):
             return f"github-{number[:20]}-{attempt[:4]}"
         return hashlib.sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
-
-
-def progress(done: int, total: int, what: str) -> None:
-    """Say on stderr how far long work has come, where somebody is looking."""
-    if total > 1000 and sys.stderr.isatty():  # noqa: PLR2004  (short work needs no progress)
-        end = "\n" if done >= total else ""
-        click.echo(f"\r{what}: {done}/{total}{end}", nl=False, err=True)
 
 
 @cache

@@ -58,6 +58,11 @@ def finding_text(finding: Finding, indent: str = "") -> str:
     return f"{text}\n{indent}  hint: {printable(finding.hint)}" if finding.hint else text
 
 
+def finding_line(finding: Finding) -> str:
+    """Return a finding as one line."""
+    return f"{finding.place}: {finding.message} [{finding.code}]"
+
+
 def findings_text(findings: Sequence[Finding]) -> str:
     """Write findings for people, one after the other."""
     return joined(line for finding in findings for line in finding_text(finding).split("\n"))

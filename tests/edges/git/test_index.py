@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from daypass.cli.audit import _read_subject
+from daypass.cli.verbs.audit import _read_subject
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import index as index_module

@@ -77,12 +77,12 @@ _HOLDS = "SELECT 1 FROM entitlements WHERE target = ? AND resource = ? AND princ
 _HINT = "restore it from a backup, or move it away: of what was given in it `daypass ledger settle` then ends the doubt"
 
 
-def holds(path: Path, entitlement: Entitlement) -> bool:
-    """Say whether an entitlement exists now. Raises EdgeError when the store cannot tell."""
+def holds(path: Path, entitlement: tuple[str, str, str, str]) -> bool:
+    """Say whether an entitlement, given by its fields, exists now. Raises EdgeError when the store cannot tell."""
     if not exists(path):
         return False
     with reading(path, whole=False) as connection:
-        return connection.execute(_HOLDS, key_of(entitlement)).fetchone() is not None
+        return connection.execute(_HOLDS, entitlement).fetchone() is not None
 
 
 def key_of(entitlement: Entitlement) -> tuple[str, str, str, str]:

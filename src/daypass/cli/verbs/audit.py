@@ -1,16 +1,21 @@
-"""audit access, history, verify, stats."""
+"""Questions to the ledger and the end of a doubt in it: audit access, history, stats, serial, verify; ledger settle."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.options import GrantName, Named, at_option, format_option
-from daypass.core.errors import ExitCode
+from daypass.cli.site import Site
+from daypass.cli.verb import Codes, GrantName, Named, at_option, format_option, progress, say, verb
+from daypass.core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from daypass.pipeline.audit.questions import Archive
+    from daypass.views.audit import Answer
 
 _table = format_option(["text", "json", "csv"])
 
@@ -20,19 +25,15 @@ def audit() -> None:
     """Answer who could reach what, how it came to be and what ended it, from git and the ledger alone."""
 
 
-def archive_of(site: Any) -> Any:
+def archive_of(site: Site) -> Archive:
     """Return what questions about the past are asked of: the index beside the clone, and the ledger where it is behind."""
-    from daypass.cli.site import progress
     from daypass.edges.git.index import AuditIndex
     from daypass.edges.git.plumbing import Git
     from daypass.pipeline.audit.questions import Archive
 
-    def open_ledger() -> tuple[Any, Any]:
-        return site.books.ledger, site.books.verifier.open
-
     # A question on an index that is up to date needs neither the settings nor the keys: nothing is opened for it.
     index = AuditIndex(Git(site.folder), main=site.main, read_subject=_read_subject, state=site.repository.state_dir)
-    return Archive(index, open_ledger, progress)
+    return Archive(index, lambda: (site.books.ledger, site.books.verifier.open), progress)
 
 
 def _read_subject(path: str, raw: bytes) -> str | None:
@@ -43,7 +44,7 @@ def _read_subject(path: str, raw: bytes) -> str | None:
     return subject if isinstance(subject, str) else None
 
 
-def _known(site: Any, about: str) -> Collection[str]:
+def _known(site: Site, about: str) -> Collection[str]:
     """Return the names of main that a question may be about, though nothing was ever granted."""
     from daypass.core.grant import FOLDER, grant_id
 
@@ -54,49 +55,40 @@ def _known(site: Any, about: str) -> Collection[str]:
     return frozenset(grant_id(entry.path) for entry in site.history.entries(site.tip, FOLDER.rstrip("/")))
 
 
-def _print(answer: Any, output: str) -> None:
+def _print(answer: Answer, output: str) -> None:
     from daypass.views.audit import audit_csv, audit_json, audit_text
 
     click.echo({"text": audit_text, "json": audit_json, "csv": audit_csv}[output](answer), nl=False)
 
 
-@audit.command()
+@verb(group=audit, follow=False)
 @click.option("--resource", type=Named("resource"), required=True, help="The resource.")
 @at_option
 @_table
-@click.pass_obj
-def access(obj: dict[str, Any], resource: str, at: datetime | None, output: str) -> int:
+def access(site: Site, resource: str, at: datetime, output: str) -> None:
     """Say who could reach a resource at an instant.
 
     \b
     daypass audit access --resource orders-db --at 2026-11-21T09:00:00Z
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.options import now
-    from daypass.cli.site import Site
     from daypass.pipeline.audit import questions as pipeline
 
-    site = Site(obj["folder"], obj["acting"])
-    _print(pipeline.access(archive_of(site), resource, known=partial(_known, site, "resource"), at=at or now()), output)
-    return 0
+    _print(pipeline.access(archive_of(site), resource, known=partial(_known, site, "resource"), at=at), output)
 
 
-@audit.command()
+@verb(group=audit, follow=False)
 @click.option("--subject", type=Named("handle"), default="", help="Everything about one person.")
 @click.option("--resource", type=Named("resource"), default="", help="Everything about one resource.")
 @click.option("--grant", type=GrantName(), default="", help="Everything about one grant.")
 @at_option
 @_table
-@click.pass_obj
-def history(obj: dict[str, Any], subject: str, resource: str, grant: str, at: datetime | None, output: str) -> int:
+def history(site: Site, subject: str, resource: str, grant: str, at: datetime, output: str) -> None:
     """Tell each event with its commit, pull request, approvers, policy digest and receipt.
 
     Why access was asked for and for which ticket, and why it was ended, is read from git, as long as git has it.
     """
-    from daypass.cli.options import now
-    from daypass.cli.site import Site
     from daypass.pipeline.audit import questions as pipeline
 
-    site = Site(obj["folder"], obj["acting"])
     about = "subject" if subject else "resource" if resource else "grant"
     answer = pipeline.history(
         archive_of(site),
@@ -104,71 +96,58 @@ def history(obj: dict[str, Any], subject: str, resource: str, grant: str, at: da
         resource=resource,
         grant=grant,
         known=partial(_known, site, about),
-        at=at or now(),
+        at=at,
     )
     _print(answer, output)
-    return 0
 
 
-@audit.command()
+@verb(group=audit, follow=False)
 @at_option
 @format_option(["text", "json"])
-@click.pass_obj
-def stats(obj: dict[str, Any], at: datetime | None, output: str) -> int:
+def stats(site: Site, at: datetime, output: str) -> None:
     """Tell, from receipts alone, how quick access came and how late it went.
 
     Time from request to usable access, from approval to usable access, lateness of every removal (end of window to
     verified absence: median, 95th percentile, worst), live grants, removals missed or retried.
     """
-    from daypass.cli.options import now
-    from daypass.cli.site import Site
     from daypass.pipeline.audit import questions as pipeline
 
-    _print(pipeline.stats(archive_of(Site(obj["folder"], obj["acting"])), at=at or now()), output)
-    return 0
+    _print(pipeline.stats(archive_of(site), at=at), output)
 
 
-@audit.command()
+@verb(group=audit, follow=False)
 @click.argument("number", type=click.IntRange(min=1))
 @at_option
-@click.pass_obj
-def serial(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+def serial(site: Site, number: int, at: datetime) -> Codes:
     """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
-    from daypass.cli.options import now
-    from daypass.cli.site import Site
     from daypass.pipeline.ask.fetch import find_serial
     from daypass.pipeline.audit.questions import refresh
     from daypass.views.plan import serial_text
 
-    archive = archive_of(Site(obj["folder"], obj["acting"]))
-    refresh(archive, at=at or now())
+    archive = archive_of(site)
+    refresh(archive, at=at)
     found = find_serial(archive.index.all_receipts(), number)
     if found is None:
         click.echo(f"daypass: the ledger knows of no certificate {number}", err=True)
-        return int(ExitCode.NO)
+        return ExitCode.NO
     click.echo(serial_text(number, *found), nl=False)
-    return 0
+    return ExitCode.OK
 
 
-@audit.command()
+@verb(group=audit, follow=False)
 @at_option
 @_table
-@click.pass_obj
-def verify(obj: dict[str, Any], at: datetime | None, output: str) -> int:
+def verify(site: Site, at: datetime, output: str) -> Codes:
     """Prove every receipt (signature, chain, evidence) and name every difference between ledger and history.
 
     Exit 13 when there is a difference that is an error.
     """
-    from daypass.cli.options import now
-    from daypass.cli.site import Site, progress
     from daypass.core.files.reading import read_grant
     from daypass.core.grant import Grant
     from daypass.edges.git.index import messages
     from daypass.pipeline.audit.verify import Witnesses
     from daypass.pipeline.audit.verify import verify as prove
     from daypass.pipeline.judge.evidence import judge_again
-
-    site = Site(obj["folder"], obj["acting"])
 
     def read(path: str, raw: bytes) -> Grant | None:
         found = read_grant(path, raw)
@@ -185,7 +164,61 @@ def verify(obj: dict[str, Any], at: datetime | None, output: str) -> int:
             policy, admission, grant, widened=widened, then=then
         ),
     )
-    answer = prove(witnesses, main=site.main, at=at or now(), progress=progress)
+    answer = prove(witnesses, main=site.main, at=at, progress=progress)
     _print(answer, output)
     wrong = any(found.severity.value == "error" for found in answer.differences)
-    return int(ExitCode.CHANGES if wrong else ExitCode.OK)
+    return ExitCode.CHANGES if wrong else ExitCode.OK
+
+
+@click.group()
+def ledger() -> None:
+    """Work with the ledger: end a doubt about what was given."""
+
+
+@verb(group=ledger, follow=False, at="as given")
+@click.argument("grants", metavar="GRANT...", type=GrantName(), nargs=-1, required=True)
+@click.option("--adopt", is_flag=True, help="Whoever and whatever bears the names at the target now is meant.")
+@click.option("--write-off", is_flag=True, help="It is not ours any more, and its grants give nothing any more.")
+@click.option("--reason", required=True, help="Why. The ledger keeps its digest, not the words.")
+@at_option
+def settle(site: Site, grants: tuple[str, ...], adopt: bool, write_off: bool, reason: str, at: datetime | None) -> None:
+    """End the doubt about what grants gave, where their target cannot tell: look there first.
+
+    Something that was deleted, or deleted and made anew under the same name, may or may not be what access was given to.
+    Until somebody says so nothing is given, and nothing is recorded as taken away. It needs the ledger's key.
+
+    \b
+    daypass ledger settle orders-db/alice-x7k2 --adopt --reason "the role was rebuilt after the outage"
+    daypass ledger settle orders-db/alice-x7k2 --write-off --reason "alice's account was deleted"
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.running import look
+    from daypass.core.grant import GrantId
+    from daypass.edges.lock import exclusive
+    from daypass.pipeline.apply.recovery import settle as decide
+
+    if adopt == write_off:
+        raise UsageError(
+            "expected one of --adopt and --write-off", hint="`daypass ledger settle --help` tells them apart"
+        )
+    if not reason.strip():
+        raise UsageError("expected a reason")
+    site.follow()
+    instant = site.instant(at, writes=True)
+    site.books.ready()
+    with exclusive(site.repository.state_dir / "apply.lock"):
+        found = look(site, instant)
+        if found.stuck is not None:
+            raise found.stuck
+        account = site.forge.acting()
+        named = tuple(GrantId(grant) for grant in grants)
+        by = account.handle or account.name
+        bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, reason=reason)
+        site.books.append(found.standing, bodies, at=instant, main=found.plan.main, run=site.run_name(instant))
+    for body in bodies:
+        what = "adopted under the names of today" if adopt else "written off"
+        say(f"Settled: {body.holding.entitlement.principal} on {body.holding.entitlement.resource} is {what}")
+    say(
+        "`daypass apply` goes on from there"
+        if adopt
+        else "its grants give nothing any more; `daypass end` tidies them away"
+    )

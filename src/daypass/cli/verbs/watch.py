@@ -8,40 +8,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.options import Duration, at_option, clock, now
+from daypass.cli.site import Site
+from daypass.cli.verb import Codes, Duration, at_option, clock, now, verb
 from daypass.core.errors import DaypassError, ExitCode
 
 if TYPE_CHECKING:
-    from daypass.cli.site import Site
     from daypass.pipeline.apply.run import Applied
     from daypass.pipeline.apply.survey import Survey
 
 
-@click.command()
+@verb(follow=False)
 @click.option("--poll", type=Duration(), default=None, help="How often to look for a merge; 2s here, 15s at GitHub.")
 @click.option(
     "--refresh", type=Duration(), default="5m", show_default=True, help="Look at the targets at least this often."
 )
-@click.pass_obj
-def watch(obj: dict[str, Any], poll: timedelta | None, refresh: timedelta) -> int:
+def watch(site: Site, poll: timedelta | None, refresh: timedelta) -> None:
     """Apply without end: whenever a window opens or ends, whenever main moves, and every so often to see.
 
     For those who want seconds and not a schedule. What cannot be reached is tried again, sooner first and then every
     minute, for as long as it takes; what has ended meanwhile is taken away first. Ends at SIGTERM or SIGINT, after the
     run at hand. Each thing that happens is a line on stdout.
     """
-    from daypass.cli.site import Site
-
-    site = Site(obj["folder"], obj["acting"])
-    site.instant(None, writes=True)
     step = poll or timedelta(seconds=15 if site.elsewhere else 2)
     with _stoppable() as stopped:
         _Watch(site, step, refresh, stopped).run()
-    return 0
 
 
 _LONGEST = 60.0
@@ -100,7 +94,7 @@ class _Watch:
 
     def _turn(self) -> datetime:
         """Apply once, tidy when something ended, and return the next boundary."""
-        from daypass.cli.apply import run_apply, tidy_up
+        from daypass.cli.running import run_apply, tidy_up
 
         if not self._site.live:
             self._site.sync()
@@ -121,7 +115,7 @@ class _Watch:
 
 
 def _tell(done: Applied, at: datetime) -> None:
-    from daypass.cli.apply import finding_line
+    from daypass.views.findings import finding_line
     from daypass.views.plan import outcome_line
 
     for outcome in done.outcomes:
@@ -165,20 +159,17 @@ def _stoppable() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-@click.command()
+@verb()
 @click.option("--max-age", type=Duration(), required=True, help="How old the last run may be.")
 @at_option
-@click.pass_obj
-def heartbeat(obj: dict[str, Any], max_age: timedelta, at: datetime | None) -> int:
+def heartbeat(site: Site, max_age: timedelta, at: datetime) -> Codes:
     """Fail (exit 13) when no run was recorded in the ledger in time: a dead man's check for any scheduler outside.
 
     A run without changes leaves a sign only where `ledger.heartbeat` in the settings says how often; keep it well below
     --max-age.
     """
-    from daypass.cli.site import live_site
     from daypass.pipeline.apply.heartbeat import heartbeat as look
 
-    site = live_site(obj["folder"], obj["acting"])
-    found = look(site.standing, limit=max_age, at=site.instant(at))
+    found = look(site.standing, limit=max_age, at=at)
     click.echo(found.words())
-    return int(ExitCode.OK if found.alive else ExitCode.CHANGES)
+    return ExitCode.OK if found.alive else ExitCode.CHANGES

@@ -1,25 +1,30 @@
-"""request, extend."""
+"""request, extend; on a terminal, what a request lacks is asked for, and a bad answer again, while the others are kept."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.options import Duration, GrantName, Instant, Named, at_option, say
-from daypass.core.errors import DaypassError, EdgeError, InvalidError, UsageError
-from daypass.core.window import format_instant
+from daypass.cli.site import Site
+from daypass.cli.verb import Codes, Duration, GrantName, Instant, Named, at_option, say, verb
+from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, UsageError
+from daypass.core.window import Span, Window, format_duration, format_instant
 
 if TYPE_CHECKING:
-    from daypass.cli.asking import Answers
+    from daypass.core.catalogue import Catalogue
     from daypass.core.forge import Pull
-    from daypass.core.grant import Grant
+    from daypass.core.grant import Grant, Oid
     from daypass.core.policy.decision import Decision
+    from daypass.core.policy.policies import Policy
     from daypass.pipeline.ask.propose import Opened, Wish
 
 
-@click.command()
+@verb(at="writes")
 @click.option("--subject", type=Named("handle"), default="", help="Who receives the access; you by default.")
 @click.option("--resource", type=Named("resource"), default="", help="The resource, as the catalogue names it.")
 @click.option("--role", type=Named("role"), default="", help="The role on it.")
@@ -34,9 +39,8 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Check and say what would be needed; open nothing.")
 @at_option
-@click.pass_obj
 def request(
-    obj: dict[str, Any],
+    site: Site,
     subject: str,
     resource: str,
     role: str,
@@ -48,8 +52,8 @@ def request(
     purpose: str,
     branch: str,
     dry_run: bool,
-    at: datetime | None,
-) -> int:
+    at: datetime,
+) -> Codes:
     """Ask for access: write a grant and open a pull request.
 
     On a terminal, what is missing is asked for. The request is checked before it is opened.
@@ -58,17 +62,13 @@ def request(
     daypass request --resource orders-db --role readonly --for 8h --reason "Duplicate charges, INC-1234"
     daypass request --branch my-branch       # a grant file that you wrote and committed yourself
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.asking import Answers, asked_span
-    from daypass.cli.check import ended_at
-    from daypass.cli.site import live_site
+    from daypass.cli.checking import ended_at
     from daypass.pipeline.ask import propose
     from daypass.views.decision import needs_text
 
-    site = live_site(obj["folder"], obj["acting"])
-    instant = site.instant(at, writes=True)
     me = site.acting_handle()
     if branch:
-        return _open_branch(site, branch, instant)
+        return _open_branch(site, branch, at)
     propose.refuse_unsigned(site.policy, site.forge.acting())
     given = {
         "subject": subject,
@@ -78,25 +78,25 @@ def request(
         "ticket": ticket,
         "purpose": purpose,
     }
-    answers = Answers(site.policy, me, instant, given, asked_span(duration, start, until, instant))
+    answers = Answers(site.policy, me, at, given, asked_span(duration, start, until, at))
     wish, grant, decision = _settled(answers)
     if not site.policy.broken:  # else what looks like a slip may be what the broken file would have said
         _refuse_unknown(decision)
     if dry_run:
         click.echo(needs_text(site.policy, grant, decision, requester=me), nl=False)
-        _say_had(site, grant, instant)
-        return 0 if not decision.denials else 11
+        _say_had(site, grant, at)
+        return ExitCode.DENIED if decision.denials else ExitCode.OK
     opened = propose.request(
-        site.history, site.forge, site.policy, wish, main=site.main, at=instant, ended=ended_at(site, instant)
+        site.history, site.forge, site.policy, wish, main=site.main, at=at, ended=ended_at(site, at)
     )
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
         click.echo(f"  grant  {opened.grant.id}")
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
-        _say_had(site, opened.grant, instant)
+        _say_had(site, opened.grant, at)
         _say_twins(site, opened.grant, opened.pull)
     _say_next(opened)
-    return 0
+    return ExitCode.OK
 
 
 def _settled(answers: Answers) -> tuple[Wish, Grant, Decision]:
@@ -125,7 +125,7 @@ def _refuse_unknown(decision: Decision) -> None:
 _UNKNOWN = frozenset({"unknown-subject", "unknown-resource", "unknown-role", "unknown-purpose"})
 
 
-def _say_had(site: Any, asked: Grant, at: datetime) -> None:
+def _say_had(site: Site, asked: Grant, at: datetime) -> None:
     """Say which live grants give the same already: people forget what they asked for last week."""
     try:
         rows = site.standing.admitted()
@@ -138,7 +138,7 @@ def _say_had(site: Any, asked: Grant, at: datetime) -> None:
             click.echo(f"note: {row.grant} gives this until {until}; `daypass extend` asks for more time", err=True)
 
 
-def _say_twins(site: Any, asked: Grant, pull: Pull) -> None:
+def _say_twins(site: Site, asked: Grant, pull: Pull) -> None:
     """Say which other open requests ask for the same: one of them can only end as a duplicate."""
     from daypass.pipeline.ask.propose import same_open
 
@@ -163,9 +163,8 @@ _FEW = 10
 """Of how many grants of a branch is told who else asks for the same."""
 
 
-def _title(site: Any, branch: str, head: Any, at: datetime) -> str:
+def _title(site: Site, branch: str, head: Oid, at: datetime) -> str:
     """Say what the grants of a hand-made branch do; of one that cannot be read, only where it comes from."""
-    from daypass.core.errors import EdgeError, RefusedError
     from daypass.pipeline.judge.gate import proposed
     from daypass.pipeline.judge.report import title_of
 
@@ -177,7 +176,7 @@ def _title(site: Any, branch: str, head: Any, at: datetime) -> str:
     return title_of(asks.items) or f"Request from branch {branch}"
 
 
-def _open_branch(site: Any, branch: str, at: datetime) -> int:
+def _open_branch(site: Site, branch: str, at: datetime) -> ExitCode:
     from daypass.pipeline.judge.gate import look
     from daypass.views.gate import gated_text
 
@@ -200,31 +199,166 @@ def _open_branch(site: Any, branch: str, at: datetime) -> int:
     for item in found.proposal.items[:_FEW]:
         if item.kind == "new" and item.grant is not None:
             _say_twins(site, item.grant, pull)
-    return int(found.exit_code) if found.proposal.exit_code else 0
+    return found.exit_code if found.proposal.exit_code else ExitCode.OK
 
 
-@click.command()
+@verb(at="writes")
 @click.argument("grant", type=GrantName())
 @click.option("--for", "more", type=Duration(), required=True, help="How much longer.")
 @at_option
-@click.pass_obj
-def extend(obj: dict[str, Any], grant: str, more: timedelta, at: datetime | None) -> int:
+def extend(site: Site, grant: str, more: timedelta, at: datetime) -> None:
     """Ask for more time on GRANT (its id, as `daypass status` shows it). Needs approval like any request."""
-    from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
     from daypass.pipeline.ask import propose
     from daypass.views.decision import needs_text
 
-    site = live_site(obj["folder"], obj["acting"])
-    instant = site.instant(at, writes=True)
     me = site.acting_handle()
     propose.refuse_unsigned(site.policy, site.forge.acting())
     admission = site.standing.admission(GrantId(grant))
     if admission is None:
         raise UsageError(f"the ledger knows no live grant {grant}", hint="`daypass status` lists them; was it applied?")
-    opened = propose.extend(site.history, site.forge, site.policy, admission, more, main=site.main, at=instant)
+    opened = propose.extend(site.history, site.forge, site.policy, admission, more, main=site.main, at=at)
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
         click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
     _say_next(opened)
-    return 0
+
+
+_ASKED_AS = {"duration": "for", "too-long": "for", "beyond-retention": "for", "beyond-engagement": "for"}
+_ASKED_AS |= {"ticket-missing": "ticket", "unknown-subject": "subject"}
+"""What is asked for again where a finding's field or a denial's code has another name."""
+
+
+@dataclass
+class Answers:
+    """The options that were given, and what was answered in place of the missing ones.
+
+    Where nobody can answer (no terminal), UsageError says which option is missing, and what it could be.
+    """
+
+    policy: Policy
+    me: str
+    at: datetime
+    given: dict[str, str]
+    span: Span | None
+    talks: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stdout.isatty())
+    _answered: dict[str, str | timedelta] = field(default_factory=dict)
+
+    def wish(self) -> Wish:
+        """Return what is asked for, with a question for each thing that is missing."""
+        from daypass.pipeline.ask.propose import Wish
+
+        catalogue = self.policy.catalogue
+        subject = self._text("subject", default=self.me, optional=True)
+        resource = self._text("resource", catalogue.resources, show=_resources)
+        roles = catalogue.resources[resource].roles if resource in catalogue.resources else {}
+        self._resource = resource
+        role = self._text("role", roles, show=self._roles)
+        purpose = self._purpose()
+        return Wish(
+            subject=subject or self.me,
+            resource=resource,
+            role=role,
+            span=self.span or Span(duration=self._duration(self._longest(resource, role, purpose))),
+            reason=self._text("reason"),
+            ticket=self._ticket(purpose),
+            purpose=purpose,
+        )
+
+    def again(self, wrong: InvalidError | Decision) -> bool:
+        """Say what is wrong and forget the answers that made it so; False where no answer of theirs did."""
+        if isinstance(wrong, InvalidError):
+            told = [
+                (finding.place.path.rpartition(".")[2], finding.message, finding.hint) for finding in wrong.findings
+            ]
+        else:
+            told = [(denial.code, denial.message, denial.hint) for denial in wrong.denials]
+        bad = {_ASKED_AS.get(name, name) for name, _, _ in told}
+        if not told or not bad <= self._answered.keys():
+            return False
+        for _, message, hint in told:
+            say(f"  {message}" + (f"; {hint}" if hint else ""))
+        for name in bad:
+            del self._answered[name]
+        return True
+
+    def _text(
+        self,
+        name: str,
+        choices: Collection[str] = (),
+        *,
+        default: str | None = None,
+        optional: bool = False,
+        show: object = None,
+    ) -> str:
+        if self.given[name]:
+            return self.given[name]
+        if name not in self._answered:
+            if not self.talks:
+                if optional:
+                    return ""
+                raise UsageError(f"--{name} is missing", hint="one of " + ", ".join(sorted(choices)) if choices else "")
+            if callable(show):
+                show(self.policy.catalogue)
+            kind = click.Choice(sorted(choices)) if choices else None
+            self._answered[name] = str(click.prompt(name.capitalize(), type=kind, default=default)).strip()
+        return str(self._answered[name])
+
+    def _duration(self, longest: timedelta) -> timedelta:
+        if not self.talks:
+            raise UsageError("--for is missing", hint=f"at most {format_duration(longest)}")
+        if "for" not in self._answered:
+            default = min(longest, timedelta(hours=1))
+            question = f"For (at most {format_duration(longest)})"
+            self._answered["for"] = click.prompt(question, type=Duration(), default=format_duration(default))
+        found = self._answered["for"]
+        assert isinstance(found, timedelta)  # noqa: S101  (Duration gives nothing else)
+        return found
+
+    def _purpose(self) -> str:
+        """Ask for the purpose where there are any: what it is decides on limit, ticket and rules."""
+        purposes = self.policy.catalogue.purposes
+        if self.given["purpose"] or not self.talks or not purposes:
+            return self.given["purpose"]
+        found = self._text("purpose", {*purposes, "none"}, default="none", show=_purposes)
+        return "" if found == "none" else found
+
+    def _ticket(self, purpose: str) -> str:
+        """Ask for the ticket where the purpose demands one, or a rule reads it."""
+        known = self.policy.catalogue.purposes.get(purpose)
+        demanded = known is not None and known.ticket_required
+        read = any("grant.ticket" in rule.names for rule in self.policy.rules.rules)
+        if self.given["ticket"] or not self.talks or not (demanded or read):
+            return self.given["ticket"]
+        return self._text("ticket", default=None if demanded else "")
+
+    def _longest(self, resource: str, role: str, purpose: str) -> timedelta:
+        return min(bound.limit for bound in self.policy.catalogue.lengths(resource, role, purpose))
+
+    def _roles(self, catalogue: Catalogue) -> None:
+        for name, role in catalogue.resources[self._resource].roles.items():
+            click.echo(f"  {name:24} at most {format_duration(role.max_duration)}  {role.title}")
+
+
+def _resources(catalogue: Catalogue) -> None:
+    for name, found in catalogue.resources.items():
+        click.echo(f"  {name:24} {found.title} ({found.environment}, {found.classification})")
+
+
+def _purposes(catalogue: Catalogue) -> None:
+    for name, found in catalogue.purposes.items():
+        click.echo(f"  {name:24} {found.title}{', demands a ticket' if found.ticket_required else ''}")
+
+
+def asked_span(duration: timedelta | None, start: datetime | None, until: datetime | None, at: datetime) -> Span | None:
+    """Return what --for, --from and --until say, None where they say nothing. Raises UsageError where they contradict."""
+    if duration is not None and (start or until):
+        raise UsageError("--for and --from/--until exclude each other")
+    if start is not None and until is None:
+        raise UsageError("a window needs an end: add --until", hint="or ask for a duration with --for")
+    if until is not None:
+        try:
+            return Span(window=Window(start or at, until))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+    return Span(duration=duration) if duration is not None else None

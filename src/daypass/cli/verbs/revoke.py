@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.options import GrantName, Named, at_option, say
-from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError, worst
+from daypass.cli.site import Site
+from daypass.cli.verb import Codes, GrantName, Named, at_option, say, verb
+from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from daypass.cli.site import Site
+    from daypass.core.request import Gated
     from daypass.pipeline.ask.end import Stop
 
 _ATTEMPTS = 5
 
 
-@click.command()
+@verb(at="writes")
 @click.argument("grant", type=GrantName())
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-@click.pass_obj
-def end(obj: dict[str, Any], grant: str, reason: str, at: datetime | None) -> int:
+def end(site: Site, grant: str, reason: str, at: datetime) -> Codes:
     """End GRANT early: open its removal, pass the gate and take the access away now.
 
     The people of `limits.end` (subject, requester and owners, unless the settings say otherwise) need nobody's
@@ -31,20 +31,17 @@ def end(obj: dict[str, Any], grant: str, reason: str, at: datetime | None) -> in
     \b
     daypass end orders-db/alice-20261120-90546b --reason "Done earlier"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
     from daypass.pipeline.ask.end import end as propose_end
 
-    site = live_site(obj["folder"], obj["acting"])
-    instant = site.instant(at, writes=True)
     site.acting_handle()
-    opened = propose_end(site.history, site.forge, (GrantId(grant),), main=site.main, reason=reason, at=instant)
-    did = "Opened" if opened.pull.opened_at == instant or site.elsewhere else "Going on with"
+    opened = propose_end(site.history, site.forge, (GrantId(grant),), main=site.main, reason=reason, at=at)
+    did = "Opened" if opened.pull.opened_at == at or site.elsewhere else "Going on with"
     click.echo(f"{did} #{opened.pull.number}: {opened.pull.title}")
-    return _carry_through(site, opened.pull.number, instant)
+    return _carry_through(site, opened.pull.number, at)
 
 
-@click.command()
+@verb(follow=False, at="as given")
 @click.option("--subject", type=Named("handle"), default="", help="Whose access ends, everywhere or on --resource.")
 @click.option(
     "--resource",
@@ -55,8 +52,7 @@ def end(obj: dict[str, Any], grant: str, reason: str, at: datetime | None) -> in
 @click.option("--now", "now_", is_flag=True, help="Say that it is meant: access ends at once.")
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-@click.pass_obj
-def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason: str, at: datetime | None) -> int:
+def revoke(site: Site, subject: str, resource: str, now_: bool, reason: str, at: datetime | None) -> Codes:
     """Emergency stop: end every grant of a subject or on a resource at once, without a second person.
 
     For the people of `limits.revoke`: the resource's owners, and group security where there is one, unless the settings
@@ -68,14 +64,13 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
     daypass revoke --subject alice --now --reason "Her laptop was stolen"
     daypass revoke --resource staging --now --reason "INC-77: dump seen outside"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.site import live_site
     from daypass.pipeline.ask import end as pipeline
 
     if not subject and not resource:
         raise UsageError("nothing says what is to be revoked", hint="--subject names a person, --resource a system")
     if not now_ or not reason.strip():
         raise UsageError("an emergency stop needs --now and --reason", hint="`daypass end` ends a single grant")
-    site = live_site(obj["folder"], obj["acting"])
+    site.follow()
     instant = site.instant(at, writes=True)
     me = site.acting_handle()
     found = pipeline.find(
@@ -101,11 +96,11 @@ def revoke(obj: dict[str, Any], subject: str, resource: str, now_: bool, reason:
             at=instant,
         )
         click.echo(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
-        codes.append(ExitCode(_carry_through(site, pull.number, instant)))
+        codes.append(_carry_through(site, pull.number, instant))
         site = site.again()
     say(*(f"NOT REVOKED: {grant}; {' or '.join(may) or 'nobody'} may" for grant, may in found.beyond))
     say(*(f"NOT READ, and gives no access: {grant}" for grant in found.unread))
-    return int(worst(codes))
+    return codes
 
 
 def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:
@@ -121,9 +116,9 @@ def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:
     raise UsageError(f"main has no grant {what}", hint="`daypass status` lists what is live")
 
 
-def _carry_through(site: Site, number: int, at: datetime) -> int:
+def _carry_through(site: Site, number: int, at: datetime) -> ExitCode:
     """Merge a removal where that is this machine's to do, and take the access away where it can sign for it."""
-    from daypass.cli.review import warn_left_behind
+    from daypass.cli.verbs.review import warn_left_behind
     from daypass.views.gate import gated_text
 
     if site.elsewhere and not site.signs:
@@ -132,19 +127,19 @@ def _carry_through(site: Site, number: int, at: datetime) -> int:
             f"away; `daypass show {number}` tells what is missing.",
             err=True,
         )
-        return 0
+        return ExitCode.OK
     gated = _merged(site, number, at)
     if gated.merge is None:
         click.echo(gated_text(gated), nl=False)
-        return int(gated.exit_code)
+        return gated.exit_code
     click.echo(f"Merged #{number} as {gated.merge.commit[:12]}")
     warn_left_behind(site)
     return _take_away(site.again(), at)
 
 
-def _take_away(site: Site, at: datetime) -> int:
+def _take_away(site: Site, at: datetime) -> ExitCode:
     """Make the targets as main says, where this machine can sign for it."""
-    from daypass.cli.apply import print_applied, run_apply
+    from daypass.cli.running import print_applied, run_apply
 
     try:
         site.books.ready()
@@ -153,13 +148,13 @@ def _take_away(site: Site, at: datetime) -> int:
             raise
         # Most people have no key of the applier's: they have done their part.
         say(f"Next: the applier's next run takes the access away; this machine cannot sign for it: {error.message}")
-        return 0
+        return ExitCode.OK
     done = run_apply(site, at)
     print_applied(done, "text")
-    return int(done.exit_code)
+    return done.exit_code
 
 
-def _merged(site: Site, number: int, at: datetime) -> Any:
+def _merged(site: Site, number: int, at: datetime) -> Gated:
     """Pass the gate; where main moves meanwhile, look again: an end does not fail for somebody else's merge."""
     from daypass.pipeline.judge.gate import gate
 

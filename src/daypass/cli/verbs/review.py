@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.options import PullNumber, at_option, format_option, say
-from daypass.core.errors import (
-    ConflictError,
-    DeniedError,
-    EdgeError,
-    ExitCode,
-    RefusedError,
-    UsageError,
-    worst,
-)
+from daypass.cli.site import Site
+from daypass.cli.verb import Codes, PullNumber, at_option, format_option, say, verb
+from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from daypass.cli.site import Site
+    from daypass.core.plan import Entitlement
+    from daypass.core.policy.policies import Policy
     from daypass.core.request import Gated
 
 _AGAIN = 2
@@ -31,32 +24,26 @@ _AGAIN = 2
 _number = click.argument("number", type=PullNumber())
 
 
-def _review(
-    obj: dict[str, Any], number: int, state: str, at: datetime | None, *, reason: str = "", yes: bool = True
-) -> int:
-    from daypass.cli.site import live_site
+def _review(site: Site, number: int, state: str, at: datetime, *, reason: str = "", yes: bool = True) -> None:
     from daypass.pipeline.judge.gate import look
     from daypass.views.gate import gated_text
 
-    site = live_site(obj["folder"], obj["acting"])
-    instant = site.instant(at, writes=True)
     me = site.acting_handle()
     pull = site.forge.pull(number)
     if pull.state != "open":
         raise UsageError(f"#{number} is {pull.state}; only open requests are reviewed")
     if state != "withdrawn":
-        _refuse_idle(site, number, state, instant)
+        _refuse_idle(site, number, state, at)
     if not yes and sys.stdin.isatty():
-        click.echo(_shown(site, number, instant), nl=False)
+        click.echo(_shown(site, number, at), nl=False)
         if not click.confirm(f"Approve #{number} at {pull.head[:12]}?"):
             click.echo("Nothing was recorded.", err=True)
-            return 0
-    review = site.forge.review(number, commit=pull.head, state=state, at=instant, reason=reason)
+            return
+    review = site.forge.review(number, commit=pull.head, state=state, at=at, reason=reason)
     click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
-    then = max(instant, review.at)  # the forge's clock goes on, and a review from later than the run does not count yet
+    then = max(at, review.at)  # the forge's clock goes on, and a review from later than the run does not count yet
     found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=then)
     click.echo(gated_text(found), nl=False)
-    return 0
 
 
 def _refuse_idle(site: Site, number: int, state: str, at: datetime) -> None:
@@ -82,115 +69,93 @@ def _shown(site: Site, number: int, at: datetime) -> str:
     return show_text(report_of(site.history, site.standing, found, at=at), texts_of(site.history, found))
 
 
-@click.command()
+@verb()
 @_number
 @at_option
-@click.pass_obj
-def show(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+def show(site: Site, number: int, at: datetime) -> None:
     """Show pull request NUMBER whole: what it asks for and why, its file's lines, what it would do, what is missing.
 
     \b
     daypass show 1     # before `daypass approve 1`
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.site import live_site
-
-    site = live_site(obj["folder"], obj["acting"])
-    click.echo(_shown(site, number, site.instant(at)), nl=False)
-    return 0
+    click.echo(_shown(site, number, at), nl=False)
 
 
-@click.command()
+@verb(at="writes")
 @_number
 @click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked anyway.")
 @at_option
-@click.pass_obj
-def approve(obj: dict[str, Any], number: int, yes: bool, at: datetime | None) -> int:
+def approve(site: Site, number: int, yes: bool, at: datetime) -> None:
     """Approve the head commit of pull request NUMBER as the acting person.
 
     On a terminal it is shown first, as `daypass show` does, and you are asked.
 
     An approval that would count for nothing (your own request, no standing) is refused with the reason, exit 11.
     """
-    return _review(obj, number, "approved", at, yes=yes)
+    _review(site, number, "approved", at, yes=yes)
 
 
-@click.command()
+@verb(at="writes")
 @_number
 @click.option("--reason", default="", help="Why, for the record and for who asked.")
 @at_option
-@click.pass_obj
-def reject(obj: dict[str, Any], number: int, reason: str, at: datetime | None) -> int:
+def reject(site: Site, number: int, reason: str, at: datetime) -> None:
     """Reject the head commit of pull request NUMBER as the acting person; it blocks until you change it.
 
     A rejection that would count for nothing is refused with the reason, exit 11.
     """
-    return _review(obj, number, "rejected", at, reason=reason)
+    _review(site, number, "rejected", at, reason=reason)
 
 
-@click.command()
+@verb(at="writes")
 @_number
 @at_option
-@click.pass_obj
-def withdraw(obj: dict[str, Any], number: int, at: datetime | None) -> int:
+def withdraw(site: Site, number: int, at: datetime) -> None:
     """Take your own review of pull request NUMBER back."""
-    return _review(obj, number, "withdrawn", at)
+    _review(site, number, "withdrawn", at)
 
 
-@click.command()
+@verb(at="writes")
 @_number
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-@click.pass_obj
-def close(obj: dict[str, Any], number: int, reason: str, at: datetime | None) -> int:
+def close(site: Site, number: int, reason: str, at: datetime) -> None:
     """Close pull request NUMBER without merging it."""
-    from daypass.cli.site import live_site
-
-    site = live_site(obj["folder"], obj["acting"])
-    instant = site.instant(at, writes=True)
     me = site.acting_handle()
     pull = site.forge.pull(number)
     if pull.state != "open":
         raise UsageError(f"#{number} is {pull.state} already", hint="`daypass status` lists the open ones")
-    site.forge.close(number, reason=reason or f"closed by {me}", at=instant)
+    site.forge.close(number, reason=reason or f"closed by {me}", at=at)
     click.echo(f"Closed #{number}: {reason or f'closed by {me}'}")
-    return 0
 
 
-def warn_left_behind(site: Any) -> None:
+def warn_left_behind(site: Site) -> None:
     """Say where a checked-out main could not be brought along after a merge."""
-    if not site.elsewhere and site.forge.left_behind is not None:
+    if site.local is not None and site.local.left_behind is not None:
         click.echo(
-            f"daypass: {site.forge.left_behind} has {site.forge.in_the_way} in the way and still shows main as it was "
+            f"daypass: {site.local.left_behind} has {site.local.in_the_way} in the way and still shows main as it was "
             "before\n  hint: put that aside, then `git reset --hard main`",
             err=True,
         )
 
 
-def _bring_along(site: Any) -> None:
-    if not site.elsewhere:
-        site.forge.bring_along()
-
-
-@click.command()
+@verb(at="as given")
 @click.argument("number", type=PullNumber(), required=False)
 @click.option("--dry-run", is_flag=True, help="Say what is missing; merge nothing.")
 @at_option
 @format_option(["text", "json"])
-@click.pass_obj
-def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | None, output: str) -> int:
+def gate(site: Site, number: int | None, dry_run: bool, at: datetime | None, output: str) -> Codes:
     """Merge pull request NUMBER (or every open one) when all that policy asks for is there; say what is missing if not.
 
     Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid. Without a
     NUMBER, exit 0 once each was looked at, 14 where one could not be. At GitHub the people of each are told how it stands.
     """
-    from daypass.cli.site import live_site
     from daypass.pipeline.judge import gate as pipeline
     from daypass.views.gate import gated_json, gated_text
 
-    site = live_site(obj["folder"], obj["acting"])
     instant = site.instant(at, writes=not dry_run)
-    if not dry_run:
-        _bring_along(site)
+    if not dry_run and site.local is not None:
+        site.local.bring_along()
     numbers = [number] if number is not None else pipeline.in_turn(site.forge.open_pulls())
     verb = pipeline.look if dry_run else pipeline.gate
     results: list[Gated] = []
@@ -221,7 +186,7 @@ def gate(obj: dict[str, Any], number: int | None, dry_run: bool, at: datetime | 
             click.echo("No open requests.")
     if merged and not site.elsewhere:
         say("Next: `daypass apply` makes the targets so")
-    return int(worst([*codes, *(found.exit_code for found in results if number is not None)]))
+    return [*codes, *(found.exit_code for found in results if number is not None)]
 
 
 def _judged(verb: Callable[..., Gated], site: Site, number: int, at: datetime) -> tuple[Gated, Site]:
@@ -241,7 +206,7 @@ def _judged(verb: Callable[..., Gated], site: Site, number: int, at: datetime) -
 
 def _show(site: Site, found: Gated, at: datetime) -> list[ExitCode]:
     """Tell a pull request's people how it stands. That they could not be told undoes nothing of what was done."""
-    from daypass.cli.report import publish, say_left_out
+    from daypass.cli.verbs.forge import publish, say_left_out
 
     try:
         say_left_out(found.pull.number, publish(site, found, at=at))
@@ -257,44 +222,40 @@ def _start_applier(site: Site) -> None:
         say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
 
 
-@click.command()
+@verb()
 @at_option
 @format_option(["text", "json"])
-@click.pass_obj
-def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
+def status(site: Site, at: datetime, output: str) -> Codes:
     """List open requests and what each waits for, live grants and the time that each has left, and what gives nothing.
 
     What was merged and not applied yet is listed as well, and what stands on main and could not be proved. Targets that
     answer within seconds are asked whether what was given is there; those that were not looked at are named.
     """
-    from daypass.cli.apply import denied_at, say_paused
-    from daypass.cli.site import live_site
+    from daypass.cli.running import denied_at, say_paused
     from daypass.core.clocks import doubt as doubt_of
     from daypass.pipeline.apply.survey import claims_on, live_claims
     from daypass.pipeline.judge.gate import landed, look, refused_there
     from daypass.views.gate import status_json, status_text
 
-    site = live_site(obj["folder"], obj["acting"])
-    instant = site.instant(at)
     waiting: list[Gated] = []
     codes: list[ExitCode] = []
     unread: dict[int, str] = {}
     for pull in site.forge.open_pulls():
         try:
             waiting.append(
-                look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=instant)
+                look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
             )
         except (EdgeError, RefusedError) as error:
             unread[pull.number] = error.message
             say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.PARTIAL)
-    if not site.elsewhere and (doubt := doubt_of(instant, site.standing.at, {})) is not None:
+    if not site.elsewhere and (doubt := doubt_of(at, site.standing.at, {})) is not None:
         say(f"daypass: {doubt.why}")  # as `plan` does; at a forge that tells the time, `apply` compares it first
     say_paused(site.policy)
     codes += _say_broken(site.policy)
     claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
     live = sorted(
-        (a for a in site.standing.admitted() if not claims[a.grant].ended(instant)),
+        (a for a in site.standing.admitted() if not claims[a.grant].ended(at)),
         key=lambda a: (claims[a.grant].window.end, a.grant),
     )
     view = status_json if output == "json" else status_text
@@ -305,19 +266,19 @@ def status(obj: dict[str, Any], at: datetime | None, output: str) -> int:
         )
         codes.append(ExitCode.PARTIAL)
     refused = refused_there(site.history, site.standing, site.tip)
-    giving = {a.entitlement for a in live if claims[a.grant].blocked is None and a.window.holds(instant)}
-    notes, doubtful = _at_targets(site, giving, instant)
+    giving = {a.entitlement for a in live if claims[a.grant].blocked is None and a.window.holds(at)}
+    notes, doubtful = _at_targets(site, giving, at)
     if doubtful:
         codes.append(ExitCode.PARTIAL)
-    denied = denied_at(site, site.policy, live_claims(site.standing, claims.values(), instant))
+    denied = denied_at(site, site.policy, live_claims(site.standing, claims.values(), at))
     holdings = site.standing.holdings
-    click.echo(view(waiting, live, holdings, instant, merged, refused, notes, unread, claims, denied), nl=False)
-    return int(worst(codes))
+    click.echo(view(waiting, live, holdings, at, merged, refused, notes, unread, claims, denied), nl=False)
+    return codes
 
 
-def _say_broken(policy: Any) -> list[ExitCode]:
+def _say_broken(policy: Policy) -> list[ExitCode]:
     """Say that main's policies do not read, and by which access ends then."""
-    from daypass.cli.apply import finding_line
+    from daypass.views.findings import finding_line
 
     if not policy.holes:
         return []
@@ -331,7 +292,7 @@ _STATUS_PATIENCE = 5.0
 """For how many seconds a status waits for targets."""
 
 
-def _at_targets(site: Any, live: set[Any], at: datetime) -> tuple[dict[Any, str], bool]:
+def _at_targets(site: Site, live: set[Entitlement], at: datetime) -> tuple[dict[Entitlement, str], bool]:
     """Return what is to be said of access beside that it is given, and whether they cannot tell of some, or it fails."""
     from daypass.core.plan import unknown_of
     from daypass.core.retry import notes_on

@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.options import GrantName, at_option
+from daypass.cli.site import Site
+from daypass.cli.verb import Codes, GrantName, at_option, verb
 from daypass.core.errors import EdgeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _LARGEST = 1 << 20
 
 
-@click.command()
+@verb()
 @click.argument("grant", type=GrantName())
 @click.option(
     "-o",
@@ -36,8 +37,7 @@ _LARGEST = 1 << 20
     help="Your public key (FILE.pub), where you have several: its certificate alone.",
 )
 @at_option
-@click.pass_obj
-def fetch(obj: dict[str, Any], grant: str, output: Path | None, key: Path | None, at: datetime | None) -> int:
+def fetch(site: Site, grant: str, output: Path | None, key: Path | None, at: datetime) -> Codes:
     """Get what GRANT (its id, or its file) hands over: an SSH certificate, or a secret that your own key opens.
 
     \b
@@ -46,22 +46,20 @@ def fetch(obj: dict[str, Any], grant: str, output: Path | None, key: Path | None
     Only the grant's subject gets it. Exit 20 when there is nothing to fetch, not yet or no longer.
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.main import show_error
-    from daypass.cli.site import live_site
     from daypass.core.grant import GrantId
     from daypass.edges.targets.ssh.certificate import is_certificate
     from daypass.pipeline.ask.fetch import Nothing
     from daypass.pipeline.ask.fetch import fetch as find
 
-    site = live_site(obj["folder"], obj["acting"])
-    found = find(site.standing, GrantId(grant), site.forge.acting(), at=site.instant(at))
+    found = find(site.standing, GrantId(grant), site.forge.acting(), at=at)
     if isinstance(found, Nothing):
         show_error(EdgeError(found.message, hint=found.hint))
-        return int(ExitCode.NO)
+        return ExitCode.NO
     if is_certificate(found.text):
         _hand_certificate(found, output, key)
     else:
         _hand_sealed(found, output)
-    return 0
+    return ExitCode.OK
 
 
 def _hand_certificate(found: Handed, output: Path | None, key: Path | None) -> None:
@@ -170,7 +168,7 @@ def _save(path: Path, text: str, *, replaces: Callable[[str], bool]) -> None:
         Path(draft).unlink(missing_ok=True)
 
 
-@click.command()
+@verb(follow=False)
 @click.argument("target")
 @click.option(
     "-o",
@@ -179,8 +177,7 @@ def _save(path: Path, text: str, *, replaces: Callable[[str], bool]) -> None:
     help="Write it to this file; by default the target's own list below daypass's folder.",
 )
 @at_option
-@click.pass_obj
-def krl(obj: dict[str, Any], target: str, output: Path | None, at: datetime | None) -> int:
+def krl(site: Site, target: str, output: Path | None, at: datetime) -> None:
     """Write the key revocation list of the ssh target TARGET, from the ledger of this clone.
 
     It holds the certificates that were ended early and are not yet over by themselves. It needs no key, so that any
@@ -190,19 +187,16 @@ def krl(obj: dict[str, Any], target: str, output: Path | None, at: datetime | No
     git fetch -q origin main:main daypass-ledger:daypass-ledger
     daypass krl bastion --output /srv/www/bastion.krl
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.site import Site
     from daypass.edges.targets.reading import place_below
     from daypass.edges.targets.ssh.certificate import entry_of, is_certificate
     from daypass.edges.targets.ssh.revoked import write_list
 
-    site = Site(obj["folder"], obj["acting"])
     settings = site.settings.targets.get(target)
     if settings is None or settings.kind != "ssh":
         known = [name for name, found in site.settings.targets.items() if found.kind == "ssh"]
         raise UsageError(f"the settings name no ssh target {target!r}", hint=f"they name: {', '.join(known) or 'none'}")
-    ended = [handed for handed in site.standing.handed(target, site.instant(at)) if handed.ended]
+    ended = [handed for handed in site.standing.handed(target, at) if handed.ended]
     lines = [line for handed in ended if is_certificate(handed.text) for line in handed.text.splitlines()]
     path = output or place_below(settings, "krl", f"{target}.krl", site.repository.state_dir)
     write_list(path.absolute(), [entry_of(line) for line in lines])
     click.echo(f"{path} revokes {len(lines)} certificates.", err=True)
-    return 0

@@ -1,0 +1,206 @@
+"""Checking a whole tree, of a commit or of the work tree, in several processes, with what earlier checks found."""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from daypass.cli.site import Site, program_digest
+from daypass.cli.verb import progress
+from daypass.core.errors import DaypassError, UsageError
+from daypass.core.finding import Finding, Place, Severity
+from daypass.core.grant import GrantId, Oid
+from daypass.core.ledger.receipt import Admission
+from daypass.core.policy.policies import Policy
+from daypass.core.tally import Checked
+from daypass.edges.git.history import GitHistory
+from daypass.edges.git.worktree import blob_id, worktree_files
+from daypass.edges.targets.registry import check_privilege, check_settings
+from daypass.edges.verdicts import Verdicts
+from daypass.pipeline.judge.check import Fits, Piece, Portion, check_files, check_tree, judge_files
+from daypass.pipeline.judge.duplicates import Ended, has_ended, standing_on, without_ended
+
+
+def ended_at(site: Site, at: datetime, policy: Policy | None = None) -> Ended:
+    """Return what says whether a grant has ended at an instant, by main's policies or those given.
+
+    The ledger is asked only where a grant is there twice, and counts for nothing where it cannot be read.
+    """
+
+    def admission(grant: GrantId) -> Admission | None:
+        try:
+            return site.standing.admission(grant)
+        except DaypassError:
+            return None
+
+    return lambda grant, blob: has_ended(admission, site.policy if policy is None else policy, at, grant, blob)
+
+
+def check_revision(site: Site, revision: str, jobs: int | None, at: datetime | None = None) -> Checked:
+    """Check everything at a commit, with the cache of earlier verdicts and as many processes as it pays for.
+
+    What is found depends on the trees of grants/ and policies/ and on the program, and on no clock: when all three
+    are those of an earlier check, its answer is this one's. But for grants that are there twice: what has ended, by the
+    ledger or its own window, is no duplicate.
+    """
+    commit, grants, policies = _trees(site, revision)
+    verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
+    try:
+        whole = f"{program_digest()}/{grants}/{policies}"
+        known = verdicts.whole(whole)
+        found = _remembered(known, commit) if known is not None else None
+        if found is None:
+            found = _check_tree(site, commit, jobs, verdicts)
+            verdicts.store_whole(whole, _to_remember(found))
+    finally:
+        verdicts.close()
+    over = ended_at(site, site.instant(at), site.policy_at(commit))
+    return without_ended(found, partial(standing_on, site.history, commit), over)
+
+
+def _check_tree(site: Site, commit: Oid, jobs: int | None, verdicts: Verdicts) -> Checked:
+    policy = site.policy_at(commit)
+    return check_tree(
+        site.history,
+        policy,
+        revision=commit,
+        context=f"{program_digest()}/{policy.digest}",
+        verdicts=verdicts,
+        fan=_in_processes(site, commit, policy, jobs),
+        progress=progress,
+        fits=Fits(check_settings, check_privilege),
+    )
+
+
+def _trees(site: Site, revision: str) -> tuple[Oid, str, str]:
+    """Return the commit that a revision names and the ids of its two trees, "" where one is not there."""
+    commit = site.history.resolve(revision)
+    found = (site.repository.git.check(f"{commit}:{name}").split() for name in ("grants", "policies"))
+    grants, policies = ("" if said[-1:] == [b"missing"] else said[0].decode() for said in found)
+    return commit, grants, policies
+
+
+def _to_remember(found: Checked) -> str:
+    rows = [
+        [f.code, [f.place.file, f.place.line, f.place.column, f.place.path], f.message, f.hint, f.severity.value]
+        for f in found.findings
+    ]
+    return json.dumps([found.files, rows, found.unjudged])
+
+
+def _remembered(text: str, commit: Oid) -> Checked:
+    files, rows, unjudged = json.loads(text)
+    findings = tuple(Finding(code, Place(*place), message, hint, Severity(s)) for code, place, message, hint, s in rows)
+    return Checked(commit, files, files, findings, unjudged)
+
+
+def check_worktree(site: Site, paths: list[Path], at: datetime | None) -> Checked:
+    """Check what lies in the work tree, or the paths given of it."""
+    top = site.top().resolve()
+    wanted = [inside(top, path) for path in paths]
+    files = [
+        file
+        for file in worktree_files(top, "grants")
+        if not wanted or any(file[0] == name or file[0].startswith(f"{name}/") or name == "." for name in wanted)
+    ]
+    if wanted and not files and not any(name.startswith("policies") for name in wanted):
+        raise UsageError(
+            f"there is no grant at {', '.join(wanted)}", hint="grants lie at grants/<resource>/<name>.yaml"
+        )
+    policy = site.worktree_policy()
+    found = check_files(
+        policy,
+        files,
+        blob_id,
+        "the work tree",
+        Fits(check_settings, check_privilege),
+        lambda file: (top / file).read_bytes(),
+    )
+    there = [(path, blob_id(raw), raw) for path, mode, raw in files if mode == "100644"]
+    return without_ended(
+        found,
+        lambda folder: (file for file in there if file[0].startswith(f"grants/{folder}/")),
+        ended_at(site, site.instant(at), policy),
+    )
+
+
+def inside(top: Path, path: Path) -> str:
+    """Return a path from the top. Raises UsageError for one that is outside."""
+    # The last part is not followed: a symbolic link is to be refused as one, not read as what it points to.
+    place = path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+    try:
+        return place.relative_to(top).as_posix()
+    except ValueError:
+        raise UsageError(f"{path} is outside the repository {top}") from None
+
+
+_AHEAD = 2
+"""How many portions each worker may be ahead of the one that is being looked at; bounds memory."""
+
+
+def _in_processes(
+    site: Site, commit: Oid, policy: Policy, jobs: int | None
+) -> Callable[[Iterable[Portion]], Iterator[Piece]]:
+    """Return a way to judge portions of (path, blob) pairs by the policies of a commit, in their order.
+
+    The first portion is judged here; other processes are started only when there is more to judge, since starting one
+    costs more than a small repository takes.
+    """
+    workers = jobs or os.cpu_count() or 1
+
+    def judge(portions: Iterable[Portion]) -> Iterator[Piece]:
+        running: deque[Future[Piece] | Piece] = deque()
+        with ExitStack() as stack:
+            pool: ProcessPoolExecutor | None = None
+            for number, portion in enumerate(portions):
+                if not portion or number == 0 or workers == 1:
+                    running.append(judge_files(policy, _contents(site.history, portion)) if portion else ([], []))
+                else:
+                    pool = pool or stack.enter_context(_pool(workers, site.folder, commit))
+                    running.append(pool.submit(_judge_portion, portion))
+                while len(running) > workers * _AHEAD:
+                    yield _result(running.popleft())
+            while running:
+                yield _result(running.popleft())
+
+    return judge
+
+
+def _pool(workers: int, folder: Path, commit: Oid) -> ProcessPoolExecutor:
+    # Forking is quick and safe here, where no thread runs; macOS forbids it to programs that use its frameworks.
+    context = multiprocessing.get_context("spawn" if sys.platform == "darwin" else "fork")
+    return ProcessPoolExecutor(workers, context, _start, (folder, commit))
+
+
+def _result(piece: Future[Piece] | Piece) -> Piece:
+    return piece.result() if isinstance(piece, Future) else piece
+
+
+def _contents(history: GitHistory, portion: Portion) -> Iterator[tuple[str, Oid, bytes]]:
+    for (path, _), (blob, raw) in zip(portion, history.blobs(blob for _, blob in portion), strict=True):
+        yield path, blob, raw
+
+
+_worker: list[tuple[GitHistory, Policy]] = []
+
+
+def _start(folder: Path, commit: Oid) -> None:
+    """Open the repository in a worker; what a portion leaves behind is small, so collecting garbage only costs time."""
+    gc.disable()
+    site = Site(folder)
+    _worker[:] = [(site.history, site.policy_at(commit))]
+
+
+def _judge_portion(portion: Portion) -> Piece:
+    ((history, policy),) = _worker
+    return judge_files(policy, _contents(history, portion))

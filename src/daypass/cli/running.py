@@ -1,0 +1,244 @@
+"""One run: everything is read and planned, changes are made and told, and what is only tidiness is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from daypass.cli.site import Site, program_digest
+from daypass.cli.verb import progress, say
+from daypass.core.errors import ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
+from daypass.core.grant import Oid
+from daypass.core.plan import Claim, Denied
+from daypass.core.policy.decision import PAUSED
+from daypass.core.policy.policies import Policy
+from daypass.pipeline.apply.survey import Ground, Survey, prepare, survey
+from daypass.pipeline.judge.check import denied_live
+from daypass.views.findings import finding_line
+
+if TYPE_CHECKING:
+    from daypass.core.forge import Pull
+    from daypass.core.ledger.standing import Standing
+    from daypass.pipeline.apply.run import Applied
+    from daypass.pipeline.apply.survey import Attend, ByReceipts
+    from daypass.ports import Target
+
+Targets = Mapping[str, "Target | EdgeError"]
+"""The targets by name; one that cannot be opened is an error in its place."""
+
+
+def say_paused(policy: Policy) -> None:
+    """Say that nothing is given for now, where main says so."""
+    if policy.catalogue.settings.limits.pause:
+        say(f"daypass: {PAUSED}")
+
+
+def look(site: Site, at: datetime, *, now: bool = False) -> Survey:
+    """Read everything and plan; holds no way to write. ``now``: the instant is the clock's."""
+    prepared = _prepare(site, site.standing, site.targets, clock=_going(site, at) if now else None)
+    return survey(prepared(at=at))
+
+
+def _going(site: Site, at: datetime) -> Callable[[], datetime] | None:
+    """Return a clock that goes on from an instant read now, None where the settings simulate it.
+
+    It is not the machine's from there on, which may be set while a slow target is waited for.
+    """
+    if site.settings.simulated_clock:
+        return None
+    began = time.monotonic()
+    return lambda: at + timedelta(seconds=int(time.monotonic() - began))
+
+
+def _prepare(
+    site: Site,
+    standing: Standing,
+    targets: Callable[[Oid], Targets],
+    *,
+    clock: Callable[[], datetime] | None,
+) -> Callable[..., Ground]:
+    """Return what reads everything but the targets."""
+    return partial(
+        prepare,
+        site.history,
+        site.forge_or_closed,
+        site.policy_at,
+        standing,
+        targets,
+        tip=site.tip,
+        memory=site.memory,
+        program=program_digest(),
+        clock=clock,
+        deny=partial(denied_at, site),
+    )
+
+
+def denied_at(site: Site, policy: Policy, live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:
+    """Say what of the live grants policies deny."""
+    from daypass.edges.verdicts import Verdicts
+
+    verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
+    try:
+        return denied_live(site.history, verdicts, program_digest(), policy, live)
+    finally:
+        verdicts.close()
+
+
+def gives_nothing(found: Survey) -> list[str]:
+    """Say of policies that do not read, and of grants that could not be proved, why they give nothing."""
+    return [*(finding_line(f) for f in found.policy.holes), *(f"{u.grant}: {u.message}" for u in found.unproved)]
+
+
+def run_apply(
+    site: Site,
+    at: datetime,
+    confirm: str = "",
+    *,
+    limit: Callable[[Survey], float | None] = lambda _: None,
+    enough: Callable[[], bool] = lambda: False,
+    retry: bool = False,
+) -> Applied:
+    """Apply at an instant, alone on this machine; ``limit``, ``enough`` and ``retry`` as the pipeline takes them."""
+    from daypass.edges.lock import exclusive
+    from daypass.pipeline.apply.heartbeat import beat
+    from daypass.pipeline.apply.run import apply as carry_out
+
+    if site.elsewhere or site.signs:  # a run with nothing to do would hide for weeks that it could do nothing
+        site.books.ready()
+    with exclusive(site.repository.state_dir / "apply.lock"):
+        opened: dict[Oid, Targets] = {}
+        clock = _going(site, at)
+
+        def targets(main: Oid) -> Targets:
+            if main not in opened:
+                opened[main] = site.targets(main)
+            return opened[main]
+
+        def take(attend: Attend) -> Ground:
+            opened.clear()  # what is still being read from belongs to an earlier try
+            fresh = site.again()
+
+            def attending(standing: Standing, by: ByReceipts, then: datetime, off: timedelta) -> Standing:
+                after = attend(standing, by, then, off)
+                if after is not standing:
+                    opened.clear()  # likewise
+                return after
+
+            prepared = _prepare(fresh, fresh.books.load(), targets, clock=clock)
+            return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
+
+        run = site.run_name(at)
+        done = carry_out(
+            take,
+            site.books,
+            targets,
+            run=run,
+            confirmed=confirm,
+            progress=progress,
+            clock=clock,
+            limit=limit,
+            enough=enough,
+        )
+        every = done.survey.policy.catalogue.settings.ledger_heartbeat
+        try:
+            beat(site.books, done.survey, every=every, exit_code=int(done.exit_code), run=run)
+        except DaypassError as error:  # what was done before is told all the same
+            done.silent = f"no sign of life was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
+        return done
+
+
+def tell_refused(site: Site, found: Survey) -> None:
+    """Keep one issue about what stands on main and gives nothing. That it cannot be written stops nothing."""
+    from daypass.views.targets import refused_markdown
+
+    text = refused_markdown(found.refusals, found.unproved, found.plan.blocked)
+    try:
+        board = site.hub.board(site.policy.catalogue.directory)
+        number = board.issue("refused", title="Grants that give no access", text=text)
+    except EdgeError as error:
+        say(f"daypass: the issue about what was refused was not written: {error.message}")
+        return
+    if number is not None:
+        click.echo(f"Issue #{number} tells what was refused.", err=True)
+
+
+def print_applied(done: Applied, output: str, confirm: str = "") -> None:
+    """Print what a run did. ``confirm`` is the digest that was to let it pass the brake."""
+    from daypass.core.plan import changes_digest
+    from daypass.views.plan import applied_json, applied_text
+
+    found = done.survey
+    bad = gives_nothing(found)
+    view = applied_json if output == "json" else applied_text
+    click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
+    if not done.held:
+        say_paused(found.policy)
+    if done.silent:
+        say(f"daypass: {done.silent}")
+    if done.held_message and found.stuck is None:
+        click.echo(f"daypass: {done.held_message}", err=True)
+        paused = found.policy.catalogue.settings.limits.pause
+        if not found.policy.broken and not found.doubts and not paused:
+            # What was not held is done by now: the next plan is what was held.
+            digest = changes_digest(found.plan.main, done.held)
+            if confirm:
+                click.echo(f"  --confirm named {confirm}, which is the digest of another plan", err=True)
+            click.echo(f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {digest}", err=True)
+
+
+def tidy_up(site: Site, at: datetime, *, enough: Callable[[], bool] = lambda: False) -> tuple[list[str], bool]:
+    """Close requests that were open for too long and keep the removal pull request; return what to say, and whether all went.
+
+    What is only tidiness fails by itself: the access is gone already, and the next run tries again. ``enough`` cuts it
+    short: something ends, and that is no matter of tidiness.
+    """
+    lines: list[str] = []
+    clean = True
+    for step in (partial(_close_stale, enough=enough), _tidy):
+        if enough():
+            break
+        try:
+            for line in step(site.again(), at):  # one by one: what was done before an error is told all the same
+                lines.append(line)  # noqa: PERF402  (extending by what raises would keep nothing)
+        except (ConflictError, EdgeError, InvalidError, RefusedError) as error:
+            lines.append(f"daypass: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""))
+            clean = False
+    return lines, clean
+
+
+def _close_stale(site: Site, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
+    from daypass.core.window import format_duration
+    from daypass.pipeline.apply.tidy import close_stale
+    from daypass.pipeline.judge.gate import look as judge
+    from daypass.pipeline.judge.report import stale_reason
+
+    limit = site.settings.limits.open_request
+
+    def why(pull: Pull) -> str:
+        try:
+            found = judge(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
+        except (EdgeError, RefusedError):  # then nobody looked at what people said of it
+            return f"it was open for longer than {format_duration(limit)}"
+        return stale_reason(found, limit)
+
+    closed = close_stale(site.history, site.forge, main=site.main, limit=limit, at=at, why=why, enough=enough)
+    for pull in closed:
+        yield f"Closed #{pull.number} {pull.title}: {pull.closed_reason}"
+
+
+def _tidy(site: Site, at: datetime) -> Iterator[str]:
+    from daypass.pipeline.apply.survey import claims_on
+    from daypass.pipeline.apply.tidy import tidy
+
+    claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
+    tidied = tidy(site.history, site.forge, site.standing, claims, main=site.main, at=at)
+    if tidied.pull is not None and tidied.paths:
+        yield (
+            f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.paths)} ended; "
+            f"`daypass gate {tidied.pull.number}` merges it without a person"
+        )

@@ -1,0 +1,279 @@
+"""What every verb shares: how it is opened and exits, its usual options, and the one place that reads the clock."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
+
+import click
+
+from daypass.core.errors import ExitCode, worst
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from daypass.cli.main import Invocation
+    from daypass.cli.site import Site
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_P = ParamSpec("_P")
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+Codes = ExitCode | Iterable[ExitCode] | None
+"""What a verb returns: its exit code, several of which the worst counts, or nothing where all is well."""
+
+
+def verb(
+    name: str | None = None,
+    *,
+    group: click.Group | None = None,
+    follow: bool = True,
+    at: Literal["reads", "writes", "as given"] = "reads",
+) -> Callable[[Callable[Concatenate[Site, _P], Codes]], click.Command]:
+    """Make a verb of a function that takes the repository and the options, and returns its exit codes.
+
+    ``follow``: the repository is brought up to where it stands at its forge first. ``at`` says what becomes of ``--at``:
+    the instant of a verb that reads, of one that writes, or what was typed.
+    """
+
+    def decorate(function: Callable[Concatenate[Site, _P], Codes]) -> click.Command:
+        @functools.wraps(function)
+        @click.pass_obj
+        def run(invocation: Invocation, /, *arguments: _P.args, **options: _P.kwargs) -> int:
+            site = invocation.site()
+            if follow:
+                site.follow()
+            if "at" in options and at != "as given":
+                typed = options["at"]
+                options["at"] = site.instant(typed if isinstance(typed, datetime) else None, writes=at == "writes")
+            codes = function(site, *arguments, **options)
+            return int(worst([codes] if isinstance(codes, ExitCode) else codes or ()))
+
+        return group.command(name)(run) if group is not None else click.command(name)(run)
+
+    return decorate
+
+
+class Instant(click.ParamType[datetime]):
+    """An RFC 3339 instant."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read an instant or fail with its message."""
+        from daypass.core.window import parse_instant
+
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = parse_instant(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not _FIRST <= found < _LAST:
+            # Nothing happened before, and at the end of the calendar there is no instant after that could be reckoned.
+            self.fail(
+                f"{value} is no instant that access could be given at; write a year from 1970 to 8999", param, ctx
+            )
+        return found
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration such as 8h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read a duration or fail with its message."""
+        from daypass.core.window import parse_duration
+
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class GrantName(click.ParamType[str]):
+    """A grant by its id (``orders-db/alice-1a2b``), or by the path of its file from where one stands.
+
+    The file need not be there: what is asked of it may be in the ledger alone.
+    """
+
+    name = "grant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id."""
+        from daypass.core.grant import SUFFIX
+
+        if not str(value).endswith(SUFFIX):
+            return str(value)
+        folder = ctx.obj.folder if ctx is not None and ctx.obj else ""
+        whole = Path(os.path.normpath(Path(folder, value).absolute()))
+        return "/".join(whole.parts[-2:])[: -len(SUFFIX)]
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the grants of main."""
+        from daypass.cli.completion import offers
+
+        return offers("grant", ctx, incomplete)
+
+
+class Named(click.ParamType[str]):
+    """A name that the shell can complete: ``kind`` is handle, resource or role."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer what main has of the kind."""
+        from daypass.cli.completion import offers
+
+        return offers(self.name, ctx, incomplete)
+
+
+class PullNumber(click.IntRange):
+    """The number of a pull request; the shell offers the open ones."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the open requests."""
+        from daypass.cli.completion import offers
+
+        return offers("request", ctx, incomplete)
+
+
+def clock() -> datetime:
+    """Read the clock, aware UTC, as finely as it runs: to know how long to sleep."""
+    return datetime.now(UTC)
+
+
+def now() -> datetime:
+    """Read the clock: aware UTC, cut to the second, which is as fine as anything daypass writes."""
+    return clock().replace(microsecond=0)
+
+
+at_option = click.option(
+    "--at",
+    type=Instant(),
+    default=None,
+    help="The instant to reckon at, as 2026-11-21T09:00:00Z; now by default. "
+    "Verbs that write take it only where the settings say `clock: simulated`.",
+)
+
+
+def format_option(formats: Sequence[str]) -> Callable[[_F], _F]:
+    """Return the ``--format`` option with these choices, the first being the default."""
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice(list(formats)),
+        default=formats[0],
+        show_default=True,
+        help="How to print.",
+    )
+
+
+def say(*lines: str) -> None:
+    """Write lines to stderr; what others wrote stands in them and acts on nothing."""
+    from daypass.views.findings import joined
+
+    click.echo(joined(lines), nl=False, err=True)
+
+
+def progress(done: int, total: int, what: str) -> None:
+    """Say on stderr how far long work has come, where somebody is looking."""
+    if total > 1000 and sys.stderr.isatty():  # noqa: PLR2004  (short work needs no progress)
+        end = "\n" if done >= total else ""
+        click.echo(f"\r{what}: {done}/{total}{end}", nl=False, err=True)
+
+
+_Words = Mapping[str, tuple[str, Callable[[Any], str]]]
+"""Of each method that writes: its name while it is made, and what is said of it afterwards."""
+_Port = TypeVar("_Port")
+_IN_DOUBT = "may have gone through: the interruption came while it was made"
+
+FORGE: _Words = {
+    "commit": ("a commit on a branch of its own", lambda oid: f"commit {oid[:12]}, on a branch of its own"),
+    "open": ("opening the pull request", lambda pull: f"pull request #{pull.number} was opened"),
+    "push": ("moving a pull request's head", lambda pull: f"the head of pull request #{pull.number} was moved"),
+    "review": ("recording the review", lambda review: f"the review of {review.commit[:12]} was recorded"),
+    "merge": ("the merge", lambda merge: f"{merge.head[:12]} was merged as {merge.commit[:12]}"),
+    "close": ("closing a pull request", lambda _: "a pull request was closed"),
+}
+"""What writes at a forge: its name while it is made, and what is said of it afterwards."""
+
+LEDGER: _Words = {
+    "begin": ("the ledger's first receipt", lambda _: "the ledger was begun"),
+    "append": ("a receipt", lambda standing: f"the ledger has every receipt up to {standing.next_sequence - 1}"),
+}
+"""What writes to the ledger."""
+
+
+BOARD: _Words = {
+    name: ("telling people at the forge", lambda _: "people were told at the forge")
+    for name in ("show", "say", "issue")
+}
+"""What writes for people at a forge."""
+
+SETTINGS: _Words = {
+    "send": ("a change of the repository's settings", lambda _: "settings of the repository were changed"),
+}
+"""What changes how a forge is set up."""
+
+SHARING: _Words = {
+    "run": ("what was brought from and pushed to the remote", lambda _: "what was brought and pushed stands"),
+}
+"""What exchanges with other clones."""
+
+
+class _Noting:
+    """A port whose writing methods note what they did; everything else is the port's own."""
+
+    def __init__(self, port: object, words: _Words) -> None:
+        context = click.get_current_context(silent=True)
+        self._port = port
+        self._words = words
+        self._written: dict[object, str] = context.obj.written if context is not None and context.obj else {}
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        if name not in self._words:
+            return found
+        begun, done = self._words[name]
+
+        def noted(*arguments: Any, **options: Any) -> Any:
+            entry = object()
+            self._written[entry] = f"{begun} {_IN_DOUBT}"
+            try:
+                result = found(*arguments, **options)
+            except Exception:
+                del self._written[entry]
+                raise
+            self._written[entry] = done(result)
+            return result
+
+        return noted
+
+
+def noting(port: _Port, words: _Words) -> _Port:
+    """Return a port that notes what is written through it, for who interrupts the run."""
+    return cast("_Port", _Noting(port, words))
+
+
+def interrupted(written: Mapping[object, str]) -> list[str]:
+    """Say to who interrupted a run what it had written, each thing once and the last word on the ledger only."""
+    lines = list(dict.fromkeys(written.values()))
+    ledger = [line for line in lines if line.startswith("the ledger has")]
+    told = [line for line in lines if line not in ledger[:-1]]
+    if not told:
+        return ["daypass: interrupted; nothing was written at the forge or in the ledger"]
+    more = ["the next run looks at every change that was begun and not recorded"] if ledger else []
+    return ["daypass: interrupted; this was written and stands:", *(f"  {line}" for line in [*told, *more])]

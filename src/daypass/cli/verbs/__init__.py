@@ -1,0 +1,1 @@
+"""The verbs, each imported only when it is run: arguments, one call of the pipeline, the result shown."""

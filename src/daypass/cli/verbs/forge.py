@@ -1,0 +1,263 @@
+"""What the forge is asked and told: forge, doctor, sync, report, answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daypass.cli.site import Site
+from daypass.cli.verb import SETTINGS as SETTINGS_WORDS
+from daypass.cli.verb import SHARING, Codes, PullNumber, at_option, clock, format_option, noting, say, verb
+from daypass.core.errors import ExitCode, InvalidError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from daypass.core.doctor.complaint import Complaint, Remedy
+    from daypass.core.request import Gated, Report
+    from daypass.ports import Notice
+
+EVENT_VARIABLE = "GITHUB_EVENT_PATH"
+_LONGEST = 32 << 20  # an event's payload is at most 25 MB
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+_LEAST = 4_096
+"""Bytes. With less room left, a step's summary has had its share."""
+
+
+@verb(follow=False)
+def forge(site: Site) -> None:
+    """Print the kind of forge that main's settings name: github or local. Exit 10 where they cannot be read."""
+    from daypass.core.policy.policies import SETTINGS
+
+    wrong = tuple(finding for finding in site.policy.broken if finding.place.file == SETTINGS)
+    if wrong:
+        raise InvalidError("the settings of main do not read", wrong)
+    click.echo(site.settings.forge_kind)
+
+
+@verb(follow=False)
+@click.option("--fix", "mending", is_flag=True, help="Change what can be changed through the API, asking before each.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask.")
+@format_option(["text", "json"])
+def doctor(site: Site, mending: bool, yes: bool, output: str) -> Codes:
+    """Read the repository's real settings at GitHub, and say what is unsafe in them and what mends it.
+
+    Exit 13 when something is unsafe, 14 when something could not be told. Who administers the repository sees all of
+    it; whatever your token or App is not shown is a complaint of its own.
+    """
+    from daypass.edges.forges.github.settings import GitHubSettings
+    from daypass.pipeline.audit.health import examine, mend
+    from daypass.views.settings import codeowners_text, doctor_json, doctor_text, remedy_text
+
+    if yes and not mending:
+        raise UsageError("--yes goes with --fix")
+    site.follow()
+    hub = site.hub
+    if site.policy.broken:
+        raise InvalidError("the policies of main do not read, so nothing can be held against them", site.policy.broken)
+    catalogue = site.policy.catalogue
+    settings = noting(GitHubSettings(hub.api, repository=hub.repository, clock=clock), SETTINGS_WORDS)
+    page = f"{hub.server.rstrip('/')}/{hub.repository}"
+    wanted = codeowners_text(catalogue)
+
+    def look() -> tuple[Complaint, ...]:
+        return examine(site.history, site.main, catalogue, settings, page=page, codeowners=wanted)
+
+    def agreed(remedy: Remedy, about: Iterable[Complaint]) -> bool:
+        click.echo(remedy_text(remedy, about), nl=False, err=True)
+        return yes or click.confirm(f"{remedy.words[:1].upper()}{remedy.words[1:]}?", err=True)
+
+    complaints = look()
+    codes = []
+    if mending and any(one.remedy for one in complaints):
+        done = mend(complaints, settings, agreed)
+        for one in done:
+            said = "done" if one.done else f"failed: {one.error}" if one.error else "left as it is"
+            click.echo(f"{said}: {one.remedy.words}", err=True)
+        codes += [ExitCode.PARTIAL] if any(one.error for one in done) else []
+        complaints = look()
+    click.echo((doctor_json if output == "json" else doctor_text)(complaints, hub.api.calls), nl=False)
+    codes += [ExitCode.CHANGES] if any(one.told for one in complaints) else []
+    codes += [ExitCode.PARTIAL] if any(not one.told for one in complaints) else []
+    return codes
+
+
+@verb(follow=False)
+@click.argument("remote", default="origin")
+@click.option(
+    "--take",
+    type=PullNumber(),
+    multiple=True,
+    help="Give up this clone's record of an open request for the one at REMOTE, where the two do not continue one another.",
+)
+def sync(site: Site, remote: str, take: tuple[int, ...]) -> Codes:
+    """Bring what others did from REMOTE (origin by default) and push what this clone has, for the local forge.
+
+    These are main, the ledger's branch and everything below daypass/: requests, reviews, merges. All moves forward only,
+    and the push is all or nothing. A request that cannot be joined is named, exit 14, and the others go on; where main
+    or the ledger parts, nothing is moved, exit 1. Nothing is believed for having come from there.
+    """
+    from daypass.edges.forges.local.sharing import Sharing
+
+    if site.elsewhere:
+        raise UsageError("sync is for the local forge", hint="at GitHub every verb looks there by itself")
+    sharing = Sharing(site.repository.git, remote, main=site.main, ledger=site.settings.ledger_branch)
+    joined = noting(sharing, SHARING).run(take)
+    for what, moves in (("Brought", joined.here), ("Pushed", joined.there)):
+        click.echo(f"{what}: {_named(moves)}")
+    for branch, where, why in joined.left_behind:
+        say(
+            f"daypass: {where} has {why} in the way and still shows {branch} as it was before",
+            f"  hint: put that aside, then `git reset --hard {branch}`",
+        )
+    for error in joined.aside:
+        say(f"daypass: {error.message}", f"  hint: {error.hint}")
+    return ExitCode.PARTIAL if joined.aside else ExitCode.OK
+
+
+def _named(moves: Mapping[str, tuple[str, str]]) -> str:
+    """Name what was moved, requests by their numbers."""
+    from daypass.core.grant import ABSENT
+    from daypass.edges.forges.local.chain import numbered
+    from daypass.views.findings import joined
+
+    requests = sorted({numbered(name) for name in moves} - {0})
+    names = [f"{name}{' (deleted)' * (new == ABSENT)}" for name, (_, new) in moves.items() if not numbered(name)]
+    return joined([", ".join([*names, *(f"#{number}" for number in requests)]) or "nothing"]).rstrip("\n")
+
+
+@verb(at="as given")
+@click.argument("number", type=PullNumber())
+@click.option("--print", "printed", is_flag=True, help="Print the comment's Markdown and write nothing.")
+@at_option
+def report(site: Site, number: int, printed: bool, at: datetime | None) -> None:
+    """Judge pull request NUMBER as `gate --dry-run` does and show its reviewers what was found.
+
+    At GitHub that is a check run with annotations, one comment, a label, and requests for review; what this token may
+    not write is said and left out. The local forge has no pages: there the comment is printed. Exit 0 once it is told,
+    whatever it says: `gate` has exit codes for how a request stands.
+    """
+    from daypass.pipeline.judge.gate import look
+    from daypass.pipeline.judge.report import report_of
+    from daypass.views.comment import comment_text
+
+    printed = printed or not site.elsewhere
+    instant = site.instant(at, writes=not printed)
+    found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=instant)
+    if found.pull.state != "open":
+        click.echo(f"#{number} is {found.pull.state}; only open requests are reported on", err=True)
+        return
+    told = report_of(site.history, site.standing, found, at=instant)
+    if printed:
+        click.echo(comment_text(told), nl=False)
+        write_summary(told)
+    else:
+        say_left_out(number, publish(site, found, at=instant))
+
+
+def publish(site: Site, found: Gated, *, at: datetime) -> tuple[str, ...]:
+    """Show what the gate found at the forge and in the step's summary; return what the token may not write.
+
+    Nothing is shown where the forge has no pages, and of a request that was not judged, since it was finished before.
+    """
+    from daypass.pipeline.judge.report import notice_of, report_of
+    from daypass.views.comment import comment_text, title_text
+    from daypass.views.findings import printable
+
+    if not site.elsewhere or not (found.verdicts or found.proposal.findings):
+        return ()
+    if found.no_request:
+        return site.hub.board(site.policy.catalogue.directory).show(_no_request(found))
+    told = report_of(site.history, site.standing, found, at=at)
+    write_summary(told)
+    text = comment_text(told)
+    notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable)
+    return site.hub.board(site.policy.catalogue.directory).show(notice)
+
+
+def _no_request(found: Gated) -> Notice:
+    """Let a change of policy or code pass the check that grants need: its owners judge it, and `check` reads it."""
+    from daypass.ports import Notice
+
+    words = (
+        "This asks for no access, so there is nothing to decide here. The people who own what it changes approve it; "
+        "whether its policies read and keep their own tests is said by the workflow `check`.\n"
+    )
+    pull = found.pull
+    return Notice(pull.number, pull.head, "success", "no access is asked for", words, comment="", state="")
+
+
+def write_summary(told: Report) -> None:
+    """Add to the summary of the workflow's step, where one runs and there is room left."""
+    from daypass.views.comment import SUMMARY_LIMIT, comment_text
+
+    named = os.environ.get(SUMMARY_VARIABLE)
+    if not named:
+        return
+    place = Path(named)
+    room = SUMMARY_LIMIT - (place.stat().st_size if place.exists() else 0)
+    if room >= _LEAST:
+        with place.open("a", encoding="utf-8") as file:
+            file.write(comment_text(told, limit=room - 1) + "\n")
+
+
+def say_left_out(number: int, left: tuple[str, ...]) -> None:
+    """Say what was not written, and that this is no failure."""
+    if left:
+        click.echo(
+            f"#{number}: not written, since this token may not or GitHub refuses it: {', '.join(left)}", err=True
+        )
+
+
+@verb(follow=False, at="as given")
+@click.argument(
+    "event_file",
+    required=False,
+    envvar=EVENT_VARIABLE,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@at_option
+def answer(site: Site, event_file: Path | None, at: datetime | None) -> None:
+    """Answer an issue made with the form, or a comment: /extend 2h, /end, /status.
+
+    EVENT_FILE is what woke the workflow ($GITHUB_EVENT_PATH by default). Only its kind and its numbers are taken from
+    it; all words are read afresh. Exit 0 when it was answered, a refusal included.
+    """
+    from daypass.pipeline.ask.comments import answer_comment
+    from daypass.pipeline.ask.form import Office, answer_issue, read_event
+    from daypass.views.findings import printable
+    from daypass.views.form import Links, reply_line, reply_markdown
+
+    if event_file is None:
+        raise UsageError("EVENT_FILE is missing", hint=f"name the file of the event, or set {EVENT_VARIABLE}")
+    with event_file.open("rb") as stream:
+        event = read_event(stream.read(_LONGEST))
+    if isinstance(event, str):
+        click.echo(f"Nothing to answer: {printable(event)}.", err=True)
+        return
+    site.follow()
+    instant = site.instant(at, writes=True)
+    hub, directory = site.hub, site.policy.catalogue.directory
+    office = Office(
+        history=site.history,
+        forge=site.forge,
+        desk=hub.desk(directory),
+        policy_at=site.policy_at,
+        standing=lambda: site.standing,
+        main=site.main,
+        opens=hub.api.kind == "app" and hub.bot is not None,
+    )
+    if event.comment:
+        reply = answer_comment(office, event.comment, at=instant)
+    else:
+        reply = answer_issue(office, event.issue, at=instant)
+    holdings = site.standing.holdings if reply.kind == "status" else {}
+    text = reply_markdown(reply, site.policy, Links(hub.server, hub.repository), holdings, instant)
+    if text:
+        hub.board(directory).say(reply.number, topic=reply.topic, text=text)
+    click.echo(printable(reply_line(reply)))

@@ -1,0 +1,142 @@
+"""form, codeowners, refresh: the files that are made from the catalogue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from daypass.cli.site import Site
+from daypass.cli.verb import Codes, at_option, verb
+from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
+
+
+class _DriftError(DaypassError):
+    """A generated file is out of date."""
+
+    exit_code = ExitCode.CHANGES
+
+
+@verb(follow=False)
+@click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
+def form(site: Site, checking: bool) -> Codes:
+    """Write the issue form from the catalogue of the working tree: real resources, roles and purposes to choose from.
+
+    The file is .github/ISSUE_TEMPLATE/daypass-request.yml; GitHub offers the one on main.
+    """
+    from daypass.core.files.form import FORM_FILE
+    from daypass.views.form import form_text
+
+    policy = site.worktree_policy()
+    if policy.holes:
+        raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
+    return _write(site.top(), FORM_FILE, form_text(policy.catalogue), checking, hint="run `daypass form` and commit it")
+
+
+@verb(follow=False)
+@click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
+@click.option(
+    "--who",
+    "paths",
+    metavar="PATH",
+    multiple=True,
+    help="Write nothing; say who owns this file by the CODEOWNERS of the working tree, as GitHub would. May be repeated.",
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print what --who asks.",
+)
+@click.argument("more", metavar="[PATH]...", nargs=-1)
+def codeowners(site: Site, checking: bool, paths: tuple[str, ...], output: str, more: tuple[str, ...]) -> Codes:
+    """Write .github/CODEOWNERS from the catalogue and the directory of the working tree.
+
+    With --who, further PATHs may follow. Exit 14 where GitHub's documents do not settle who owns one of them.
+    """
+    if more and not paths:
+        raise UsageError(
+            f"got the path {more[0]!r} without --who", hint="`daypass codeowners --who PATH` says who owns it"
+        )
+    if paths and checking:
+        raise UsageError("--check and --who are two questions", hint="ask one of them")
+    if paths:
+        return _who(site.top(), (*paths, *more), output)
+    if output != "text":
+        raise UsageError("--format goes with --who")
+    return _codeowners(site, checking)
+
+
+def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
+    from daypass.core.owners import LARGEST, PLACES, Answer, asked_path, read_codeowners
+    from daypass.edges.git.worktree import worktree_files
+    from daypass.views.settings import owners_json, owners_text
+
+    paths = [asked_path(path) for path in asked]
+    found = {path: (mode, raw) for place in PLACES for path, mode, raw in worktree_files(top, place, limit=LARGEST)}
+    link = next((path for path, (mode, _) in found.items() if path in PLACES and not mode.startswith("100")), None)
+    if link is not None:
+        raise InvalidError(f"{link} is no plain file", hint="GitHub does not say what it makes of one: write the file")
+    read = read_codeowners({path: raw for path, (_, raw) in found.items()})
+    answers = [read.who(path) if read else Answer(path) for path in paths]
+    click.echo((owners_json if output == "json" else owners_text)(read, answers), nl=False)
+    return ExitCode.PARTIAL if any(answer.doubt for answer in answers) else ExitCode.OK
+
+
+def _codeowners(site: Site, checking: bool) -> Codes:
+    from daypass.core.owners import CODEOWNERS_FILE
+    from daypass.views.settings import codeowners_text
+
+    policy = site.worktree_policy()
+    if policy.holes:  # a group or resource that is not read would leave its files to somebody else
+        raise InvalidError("the policies do not read, so nobody can tell who owns what", policy.holes)
+    wanted = codeowners_text(policy.catalogue)
+    path = site.top() / CODEOWNERS_FILE
+    if path.is_symlink() or path.parent.is_symlink():
+        raise InvalidError(f"{CODEOWNERS_FILE} is or lies behind a symbolic link", hint="put the file in its place")
+    return _write(site.top(), CODEOWNERS_FILE, wanted, checking, hint="run `daypass codeowners`")
+
+
+def _write(top: Path, name: str, wanted: str, checking: bool, *, hint: str) -> Codes:
+    """Write a generated file where it is not as it should be, whatever ends its lines; with ``checking``, say so alone."""
+    path = top / name
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == wanted:
+        click.echo(f"{name} is up to date.")
+        return None
+    if checking:
+        raise _DriftError(f"{name} does not match the catalogue", hint=hint)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(wanted, encoding="utf-8")
+    click.echo(f"Wrote {name}.")
+    return None
+
+
+@verb(at="writes")
+@at_option
+def refresh(site: Site, at: datetime) -> None:
+    """Open a pull request with the files that main's catalogue makes, where main has others; keep it up to date.
+
+    These are .github/CODEOWNERS and the issue form. Whoever owns them merges it. For a forge at GitHub; elsewhere
+    `daypass codeowners` and `daypass form` write them here.
+    """
+    from daypass.core.files.form import FORM_FILE
+    from daypass.pipeline.apply.tidy import refresh as bring
+    from daypass.views.form import form_text
+    from daypass.views.settings import codeowners_text
+
+    if not site.elsewhere:  # the local forge merges grants alone, so nobody could ever merge it
+        raise UsageError(
+            "refresh is for a forge at GitHub", hint="run `daypass codeowners` and `daypass form` here, and commit"
+        )
+    if site.policy.holes:  # the lines of a resource that is not read would be proposed to be taken out
+        raise InvalidError("the policies of main do not read, so nothing can be made from them", site.policy.holes)
+    catalogue = site.policy.catalogue
+    wanted = {".github/CODEOWNERS": codeowners_text(catalogue).encode(), FORM_FILE: form_text(catalogue).encode()}
+    found = bring(site.history, site.forge, wanted, main=site.main, at=at)
+    if found.pull is None:
+        click.echo("The generated files on main are up to date.")
+    else:
+        click.echo(f"Pull request #{found.pull.number} {found.what}: {', '.join(found.paths)}")

@@ -1,0 +1,145 @@
+"""targets, drift, import: how the targets are, where they differ from main, and taking over what is there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from daypass.cli.site import Site
+from daypass.cli.verb import Codes, Named, at_option, clock, format_option, say, verb
+from daypass.core.errors import ExitCode, UsageError
+
+
+@verb()
+@click.argument("names", nargs=-1, metavar="[TARGET]...")
+@format_option(["text", "json"])
+def targets(site: Site, names: tuple[str, ...], output: str) -> Codes:
+    """Look at each target: whether it answers, what our credential may do there, and what is there beside our own.
+
+    A credential that may do too much is a concern as much as one that may do too little, and so is a clock that differs
+    from ours. The targets are those of the settings that main has committed. Exit 13 when there are concerns, 14 when a
+    target could not be reached or read. Changes nothing.
+    """
+    from daypass.pipeline.audit.health import look_at
+    from daypass.views.findings import finding_line
+    from daypass.views.targets import targets_json, targets_text
+
+    kinds = {name: settings.kind for name, settings in site.settings.targets.items()}
+    looks = look_at(site.targets(), kinds, site.standing, clock=clock, only=names)
+    unknown = sorted(set(names) - {look.name for look in looks})
+    if unknown:
+        raise UsageError(
+            f"the settings name no target {unknown[0]!r}", hint=f"they name: {', '.join(sorted(kinds)) or 'none'}"
+        )
+    click.echo((targets_json if output == "json" else targets_text)(looks), nl=False)
+    codes = [ExitCode.PARTIAL for look in looks if look.error]
+    if site.policy.broken:
+        say("daypass: the policies of main do not read, so these are the targets of the last commit whose settings did")
+        say(*(finding_line(finding) for finding in site.policy.broken))
+        codes.append(ExitCode.PARTIAL)
+    codes += [ExitCode.CHANGES for look in looks if look.concerns]
+    return codes
+
+
+TOPIC = "drift"
+
+
+@verb(at="as given")
+@click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with it; closed when there is none.")
+@at_option
+@format_option(["text", "json", "markdown", "sarif"])
+def drift(site: Site, issue: bool, at: datetime | None, output: str) -> Codes:
+    """Say where the targets are not as main says: access that nobody granted, that should be gone, that is missing.
+
+    It looks for other ways in as well, as far as the credential of each target can read, and says what it looked at and
+    what it cannot see. Exit 13 when there is any, 14 when a target could not be read, or could not tell of something.
+    Changes nothing.
+    """
+    from daypass.cli.running import look
+    from daypass.core.drift import drift as find
+    from daypass.pipeline.audit.health import inspect
+    from daypass.views import findings as views
+    from daypass.views.targets import drift_markdown, drift_text, inspections_data
+
+    if issue:
+        _ = site.hub  # where there is none, nothing is looked at for it
+    instant = site.instant(at)
+    survey = look(site, instant, now=at is None)
+    if survey.stuck is not None:
+        raise survey.stuck
+    inspections = {
+        # Of a target that did not answer the plan's reading, nothing is said to have been looked at.
+        name: one._replace(looked=()) if name in survey.plan.unreadable and not isinstance(one, str) else one
+        for name, one in inspect(site.targets()).items()
+    }
+    found = (*survey.policy.holes, *find(survey.plan, survey.refusals, inspections, survey.unproved))
+    if issue:
+        text = drift_markdown(found, instant, inspections) if found else ""
+        number = site.hub.board(site.policy.catalogue.directory).issue(TOPIC, title="Access has drifted", text=text)
+        click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
+    if output == "json":
+        click.echo(
+            views.findings_json(
+                found, live=survey.plan.live, by_ledger=survey.plan.by_ledger, targets=inspections_data(inspections)
+            ),
+            nl=False,
+        )
+    elif output == "sarif":
+        click.echo(views.findings_sarif(found), nl=False)
+    elif output == "markdown":
+        click.echo(drift_markdown(found, instant, inspections), nl=False)
+    else:
+        click.echo(drift_text(found, survey.plan, inspections), nl=False)
+    codes = [ExitCode.CHANGES] if found else []
+    if survey.clocks:
+        say(f"daypass: {survey.clocks}")
+    left = (survey.plan.unreadable, survey.plan.unknown, survey.policy.holes, survey.unproved, survey.doubts)
+    if any(left) or any(isinstance(one, str) for one in inspections.values()):
+        codes.append(ExitCode.PARTIAL)
+    return codes
+
+
+@verb("import", at="writes")
+@click.argument("resource", type=Named("resource"))
+@click.option("--ticket", default="", help="A ticket, such as INC-1234, for every grant.")
+@click.option("--dry-run", is_flag=True, help="Say what would be taken and what not; open nothing.")
+@at_option
+def import_(site: Site, resource: str, ticket: str, dry_run: bool, at: datetime) -> None:
+    """Propose existing access to RESOURCE as grants with an end: one pull request for its owner to read and prune.
+
+    What the target holds and no grant gave becomes a grant each, ending as policy suggests and never later than the
+    target has noted. It needs the approvals that any request needs. Merged, it is taken over by the next apply and ends
+    with its grant; nothing is ever taken away here, and what cannot become a grant is listed and left.
+    """
+    from daypass.cli.running import look
+    from daypass.pipeline.ask.import_ import find, propose
+    from daypass.views.targets import import_body, import_text
+
+    me = site.acting_handle()
+    survey = look(site, at)
+    if survey.stuck is not None:
+        raise survey.stuck
+    found = find(site.history, survey, site.targets(), resource, requester=me, main=site.main, at=at, ticket=ticket)
+    taken = [(one.entitlement, one.grant, one.why, one.dated, one.beside) for one in found.taken]
+    left = [(one.entitlement, one.why) for one in found.left]
+    if dry_run:
+        click.echo(f"Would import {len(taken)} grants of existing access to {resource}:")
+        click.echo(import_text(taken, left, found.granted), nl=False)
+        return
+    body = import_body(resource, taken, left)
+    done = propose(site.history, site.forge, found, main=site.main, body=body, at=at)
+    if done.pull is not None and done.what == "unchanged":
+        click.echo(f"#{done.pull.number} is open: {done.pull.title}; it is left as its readers made it")
+        click.echo("Merge or close it before importing again.", err=True)
+        return
+    if done.pull is None:
+        click.echo(f"Nothing of {resource} can become a grant.")
+        click.echo(import_text(taken, left, found.granted), nl=False)
+        return
+    click.echo(f"Opened #{done.pull.number}: {done.pull.title}")
+    click.echo(import_text(taken, left, found.granted), nl=False)
+    click.echo(
+        "Next: the owner prunes it, it is approved like any request, and the next apply takes over what is left.",
+        err=True,
+    )
