@@ -25,7 +25,7 @@ from benchmarks.place import ROOT
 from benchmarks.policies import person
 from benchmarks.postgres_place import ROLE, VARIABLE, make
 from daypass.core.window import Window
-from daypass.edges.targets.postgres_sql import OBSERVE
+from daypass.edges.targets.postgres.sql import OBSERVE
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -55,7 +55,7 @@ print(seconds)
 _OBSERVER = """
 import os, sys, time
 from daypass.core.catalogue import TargetSettings
-from daypass.edges.targets.postgres import from_environment
+from daypass.edges.targets.postgres.target import from_environment
 target = from_environment(TargetSettings("orders", "postgres", {"url_env": sys.argv[1]}), os.environ)
 target.health()
 began = time.perf_counter()

@@ -47,8 +47,9 @@ from daypass.edges.git.reader import parse_tree
 from daypass.edges.git.remote import repository_url
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
 from daypass.edges.memory import FileMemory
-from daypass.edges.targets import github_privilege, postgres_privilege
-from daypass.edges.targets.postgres_connect import read_address
+from daypass.edges.targets.github import policy as github_policy
+from daypass.edges.targets.postgres import policy as postgres_policy
+from daypass.edges.targets.postgres.server import read_address
 from daypass.edges.targets.ssh import certificate
 from daypass.pipeline.ask.comments import read_command
 from daypass.pipeline.ask.form import read_event
@@ -197,9 +198,9 @@ READERS: dict[str, tuple[Callable[[bytes], Any], tuple[type[BaseException], ...]
         lambda raw: certificate.read_privilege(Entitlement("a", "b", "c", text(raw))),
         (DaypassError,),
     ),
-    "privilege of postgres": (lambda raw: postgres_privilege.read_privilege(text(raw)), (DaypassError,)),
-    "mark of postgres": (lambda raw: postgres_privilege.read_mark("x", text(raw)), (DaypassError,)),
-    "privilege of github": (lambda raw: github_privilege.read_privilege(text(raw), "acme"), (DaypassError,)),
+    "privilege of postgres": (lambda raw: postgres_policy.read_privilege(text(raw)), (DaypassError,)),
+    "mark of postgres": (lambda raw: postgres_policy.read_mark("x", text(raw)), (DaypassError,)),
+    "privilege of github": (lambda raw: github_policy.read_privilege(text(raw), "acme"), (DaypassError,)),
     "address of postgres": (lambda raw: read_address("a", "URL", text(raw), "require"), (DaypassError,)),
     "address of an api": (lambda raw: read_base(text(raw)), (DaypassError,)),
     "address of a remote": (lambda raw: repository_url(text(raw), text(raw)[:200]), (DaypassError,)),

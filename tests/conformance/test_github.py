@@ -14,7 +14,7 @@ from conformance.suite import NAME, TargetContract
 from daypass.core.catalogue import TargetSettings
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.github import GitHubTarget, open_with
+from daypass.edges.targets.github.target import GitHubTarget, open_with
 from daypass.edges.targets.registry import Known
 from daypass.ports import Dated, Inviting, Numbering, Observing, Target, Timed
 from github_double import App, Double

@@ -17,8 +17,8 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import ExitCode
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Reason
-from daypass.edges.targets.postgres import PostgresTarget, from_environment
-from daypass.edges.targets.postgres_privilege import LONGEST, bridge_of, login_of, read_privilege
+from daypass.edges.targets.postgres.policy import LONGEST, bridge_of, login_of, read_privilege
+from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
 from daypass.ports import Numbering, Observing, Target, Timed, Traits
 from servers.postgres import Postgres, server, versions
 from servers.proxy import Proxy

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
-from daypass.edges.targets.numbers import Trace, join, trace
+from daypass.edges.targets.numbers import NumberTrace, join, trace
 from daypass.edges.targets.orders import one_by_one
 from daypass.ports import Done, Health, Numbering, Observing, Order, Timed, Traits
 
@@ -176,10 +176,10 @@ class NumberedFake(FakeTarget, Numbering):
             today = order.entitlement._replace(**{what: trace.name for what, trace in traces.items()})
             super()._change(order._replace(entitlement=today))
 
-    def _traces(self, one: Entitlement, known: Mapping[str, str]) -> dict[str, Trace]:
+    def _traces(self, one: Entitlement, known: Mapping[str, str]) -> dict[str, NumberTrace]:
         return {what: self._trace(what, getattr(one, what), known.get(what, "")) for what in ("principal", "privilege")}
 
-    def _trace(self, what: str, name: str, recorded: str) -> Trace:
+    def _trace(self, what: str, name: str, recorded: str) -> NumberTrace:
         there = {"principal": self.dials.known, "privilege": self.dials.roles}[what]
 
         def number_of(name: str) -> str:

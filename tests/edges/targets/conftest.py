@@ -16,7 +16,7 @@ import pytest
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.plan import Action, Entitlement
-from daypass.edges.targets.postgres import PostgresTarget, from_environment
+from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.ports import Done, Order
 from servers.postgres import Postgres, server

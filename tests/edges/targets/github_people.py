@@ -9,7 +9,7 @@ from typing import Any
 from daypass.core.catalogue import TargetSettings
 from daypass.core.grant import canonical
 from daypass.core.plan import Action, Entitlement
-from daypass.edges.targets.github import GitHubTarget, open_with
+from daypass.edges.targets.github.target import GitHubTarget, open_with
 from daypass.edges.targets.registry import Known
 from daypass.ports import Done, Order
 from github_double import Double, Team, User

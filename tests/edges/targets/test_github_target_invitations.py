@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daypass.core.plan import Action
-from daypass.edges.targets.github_places import INVITED
+from daypass.edges.targets.github.organisation import INVITED
 from daypass.ports import Order
 from edges.targets.github_people import ADMIN, AUDITOR, MAINTAINER, MEMBER, PUSH, UNTIL, People, add, remove, right
 from github_double import Double

@@ -11,7 +11,7 @@ from conformance.test_github import TestGitHub as Contract
 from conformance.world import World
 from daypass.core.errors import ExitCode
 from daypass.core.plan import Action, Reason
-from daypass.edges.targets.github_places import INVITED
+from daypass.edges.targets.github.organisation import INVITED
 from github_double.rest import people as endpoints
 
 

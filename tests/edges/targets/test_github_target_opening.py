@@ -12,8 +12,8 @@ import pytest
 from daypass.core.catalogue import Subject, TargetSettings
 from daypass.core.errors import DaypassError, EdgeError, InvalidError
 from daypass.core.grant import canonical
-from daypass.edges.targets.github import GitHubTarget, open_with
-from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
+from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_privilege
+from daypass.edges.targets.github.target import GitHubTarget, open_with
 from daypass.edges.targets.reading import written
 from daypass.edges.targets.registry import Known, asks, open_target
 from edges.targets.github_people import ADMIN, AUDITOR, MEMBER, NAME, PUSH, People, add, remove, right
@@ -167,17 +167,17 @@ def test_half_answers_are_errors_and_never_nobody(hub: Double, path: str, body: 
 @pytest.mark.parametrize(
     ("text", "place", "level"),
     [
-        ('{"team":"dba"}', Place("team", "dba"), "member"),
-        ('{"role":"maintainer","team":"on_call-2"}', Place("team", "on_call-2"), "maintainer"),
-        ('{"permission":"pull","repository":"Acme/App.js"}', Place("repository", "app.js"), "pull"),
-        ('{"permission":"admin","repository":"app"}', Place("repository", "app"), "admin"),
-        ('{"organisation_role":"Sécurité"}', Place("organisation_role", "Sécurité"), ""),
+        ('{"team":"dba"}', GitHubPlace("team", "dba"), "member"),
+        ('{"role":"maintainer","team":"on_call-2"}', GitHubPlace("team", "on_call-2"), "maintainer"),
+        ('{"permission":"pull","repository":"Acme/App.js"}', GitHubPlace("repository", "app.js"), "pull"),
+        ('{"permission":"admin","repository":"app"}', GitHubPlace("repository", "app"), "admin"),
+        ('{"organisation_role":"Sécurité"}', GitHubPlace("organisation_role", "Sécurité"), ""),
     ],
 )
-def test_a_privilege_is_a_place_and_a_level(text: str, place: Place, level: str) -> None:
-    assert read_privilege(text, "acme") == Privilege(place, level)
-    again = Privilege(place, level).text("acme")
-    assert read_privilege(again, "acme") == Privilege(place, level)
+def test_a_privilege_is_a_place_and_a_level(text: str, place: GitHubPlace, level: str) -> None:
+    assert read_privilege(text, "acme") == GitHubPrivilege(place, level)
+    again = GitHubPrivilege(place, level).text("acme")
+    assert read_privilege(again, "acme") == GitHubPrivilege(place, level)
 
 
 @pytest.mark.parametrize(

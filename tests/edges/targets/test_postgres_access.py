@@ -7,7 +7,7 @@ import pytest
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
-from daypass.edges.targets.postgres_privilege import bridge_of
+from daypass.edges.targets.postgres.policy import bridge_of
 from daypass.edges.targets.registry import Known
 from daypass.ports import Order
 from fakes.orders import add, remove

@@ -10,9 +10,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.edges.targets.postgres import from_environment
-from daypass.edges.targets.postgres_connect import read_address
-from daypass.edges.targets.postgres_said import hint_for, said
+from daypass.edges.targets.postgres.server import hint_for, read_address, said
+from daypass.edges.targets.postgres.target import from_environment
 from daypass.edges.targets.registry import open_target
 from fakes.orders import remove
 from servers.postgres import free_port, server

@@ -6,7 +6,7 @@ import pytest
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
-from daypass.edges.targets.postgres_privilege import bridge_of
+from daypass.edges.targets.postgres.policy import bridge_of
 from daypass.edges.targets.registry import Known
 
 

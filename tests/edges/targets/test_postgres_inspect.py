@@ -12,7 +12,7 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.postgres import PostgresTarget, from_environment
+from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
 from daypass.edges.targets.registry import Known
 from fakes.orders import add
 from servers.postgres import Postgres, server

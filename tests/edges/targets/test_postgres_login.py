@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from daypass.core.plan import Action
-from daypass.edges.targets.postgres_privilege import login_of
+from daypass.edges.targets.postgres.policy import login_of
 from daypass.ports import Order
 from fakes.orders import remove
 

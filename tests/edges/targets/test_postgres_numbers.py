@@ -12,8 +12,8 @@ from psycopg import sql
 from daypass.core.catalogue import TargetSettings
 from daypass.core.grant import canonical
 from daypass.core.plan import Action, Entitlement, Found, Numbers
-from daypass.edges.targets.postgres import PostgresTarget, from_environment
-from daypass.edges.targets.postgres_privilege import bridge_of
+from daypass.edges.targets.postgres.policy import bridge_of
+from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
 from daypass.ports import Order
 from fakes.orders import add
 from servers.postgres import Postgres, server

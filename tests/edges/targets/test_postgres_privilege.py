@@ -4,10 +4,10 @@ import pytest
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.postgres_privilege import (
+from daypass.edges.targets.postgres.policy import (
     LONGEST,
     Mark,
-    Privilege,
+    PostgresPrivilege,
     bridge_of,
     check_name,
     check_text,
@@ -21,21 +21,21 @@ from daypass.edges.targets.reading import written
 @pytest.mark.parametrize(
     ("text", "means"),
     [
-        ('{"member_of":"r"}', Privilege(member_of="r")),
-        ('{"inherit":"false","member_of":"r","set":"true"}', Privilege("r", inherit=False, set_role=True)),
-        ('{"inherit":false,"member_of":"r","set":true}', Privilege("r", inherit=False, set_role=True)),
-        ('{"login":"true","member_of":"r"}', Privilege("r", login=True)),
-        ('{"login":"false","member_of":"r"}', Privilege("r")),
-        ('{"member_of":"r","unmanaged":true}', Privilege("r", unmanaged=True)),
-        ('{"grant":"read","schema":"s"}', Privilege(template="read", schema="s")),
-        ('{"database":"d","grant":"own","schema":"s"}', Privilege(template="own", schema="s", database="d")),
+        ('{"member_of":"r"}', PostgresPrivilege(member_of="r")),
+        ('{"inherit":"false","member_of":"r","set":"true"}', PostgresPrivilege("r", inherit=False, set_role=True)),
+        ('{"inherit":false,"member_of":"r","set":true}', PostgresPrivilege("r", inherit=False, set_role=True)),
+        ('{"login":"true","member_of":"r"}', PostgresPrivilege("r", login=True)),
+        ('{"login":"false","member_of":"r"}', PostgresPrivilege("r")),
+        ('{"member_of":"r","unmanaged":true}', PostgresPrivilege("r", unmanaged=True)),
+        ('{"grant":"read","schema":"s"}', PostgresPrivilege(template="read", schema="s")),
+        ('{"database":"d","grant":"own","schema":"s"}', PostgresPrivilege(template="own", schema="s", database="d")),
         (
             '{"grant":{"update":["b","a"],"select":["c"]},"login":true,"schema":"s"}',
-            Privilege(login=True, tables=(("select", ("c",)), ("update", ("a", "b"))), schema="s"),
+            PostgresPrivilege(login=True, tables=(("select", ("c",)), ("update", ("a", "b"))), schema="s"),
         ),
     ],
 )
-def test_a_privilege_says_what_it_means(text: str, means: Privilege) -> None:
+def test_a_privilege_says_what_it_means(text: str, means: PostgresPrivilege) -> None:
     assert read_privilege(text) == means
     assert means.in_schema is bool(means.schema)
 

@@ -13,8 +13,8 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.postgres import PostgresTarget, from_environment
-from daypass.edges.targets.postgres_privilege import bridge_of
+from daypass.edges.targets.postgres.policy import bridge_of
+from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
 from daypass.edges.targets.registry import Known
 from fakes.orders import add, remove
 from servers.postgres import Postgres, server, versions

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from daypass.edges.targets.postgres_privilege import bridge_of
+from daypass.edges.targets.postgres.policy import bridge_of
 
 OPTION = "GRANT {} ON ALL {} IN SCHEMA public TO daypass WITH GRANT OPTION"
 SCHEMA = "GRANT ALL ON SCHEMA public TO daypass WITH GRANT OPTION"

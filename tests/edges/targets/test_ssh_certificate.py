@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement
 from daypass.edges.targets.ssh import certificate
-from daypass.edges.targets.ssh.certificate import Privilege, fit_keys, make, read, read_privilege, serial_of
+from daypass.edges.targets.ssh.certificate import SshPrivilege, fit_keys, make, read, read_privilege, serial_of
 from daypass.ports import Observing, Order
 from edges.targets.ssh_world import HOUR, World, entitlement, now
 from fakes.orders import remove
@@ -46,11 +46,11 @@ def test_a_role_is_read_as_it_is_written() -> None:
             extensions=["permit-pty", "permit-pty"],
         )
     )  # fmt: skip
-    assert found == Privilege(("orders-ro", "db"), ("10.0.0.0/8", "::1/128"), "psql orders", ("permit-pty",))
+    assert found == SshPrivilege(("orders-ro", "db"), ("10.0.0.0/8", "::1/128"), "psql orders", ("permit-pty",))
 
 
 def test_without_principals_it_is_the_subjects_own_name() -> None:
-    assert read_privilege(role("{}")) == Privilege(("alice",))
+    assert read_privilege(role("{}")) == SshPrivilege(("alice",))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from daypass.core.plan import Entitlement, Found, Numbers
 
 
-class Trace(NamedTuple):
+class NumberTrace(NamedTuple):
     """What became of one thing that an entitlement rests on.
 
     ``name`` and ``number`` are today's, both "" where it is not found. ``unknown``: why nobody can tell what became of it;
@@ -28,7 +28,7 @@ class Trace(NamedTuple):
 
 def trace(
     what: str, name: str, recorded: str, number_of: Callable[[str], str], name_of: Callable[[str], str | None]
-) -> Trace:
+) -> NumberTrace:
     """Say what became of ``what`` that was called ``name``. ``recorded`` is its number, "" where none was recorded.
 
     ``number_of`` returns the number that a name has now ("" where nothing bears it), ``name_of`` the name that a number
@@ -36,19 +36,23 @@ def trace(
     """
     now = number_of(name)
     if now and recorded in ("", now):
-        return Trace(name, now)
+        return NumberTrace(name, now)
     other = f"; another {what}, number {now}, has its name" if now else ""
     if not recorded:
-        return Trace(unknown=f"there is no {what} {name!r}, and its number was not recorded: it may have another name")
+        return NumberTrace(
+            unknown=f"there is no {what} {name!r}, and its number was not recorded: it may have another name"
+        )
     today = name_of(recorded)
     if today is None:
-        return Trace(unknown=f"the {what} {name!r}, number {recorded}, is not found: deleted, renamed or hidden{other}")
+        return NumberTrace(
+            unknown=f"the {what} {name!r}, number {recorded}, is not found: deleted, renamed or hidden{other}"
+        )
     if not today:
-        return Trace(gone=f"the {what} {name!r}, number {recorded}, is no more{other}")
-    return Trace(today, recorded, said=f"the {what} {name!r} is called {today!r} now")
+        return NumberTrace(gone=f"the {what} {name!r}, number {recorded}, is no more{other}")
+    return NumberTrace(today, recorded, said=f"the {what} {name!r} is called {today!r} now")
 
 
-def join(traces: Iterable[Trace], there: bool, called: Iterable[Entitlement], numbers: Numbers) -> Found:
+def join(traces: Iterable[NumberTrace], there: bool, called: Iterable[Entitlement], numbers: Numbers) -> Found:
     """Join what became of everything that an entitlement rests on; ``there`` and ``called`` are as of today's names."""
     every = list(traces)
     unknown = "; ".join(one.unknown for one in every if one.unknown)

@@ -46,7 +46,7 @@ _LAST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
 @dataclass(frozen=True, slots=True)
-class Privilege:
+class SshPrivilege:
     """What a role gives: logins as these principals, from these networks only, for this command only."""
 
     principals: tuple[str, ...]
@@ -69,7 +69,7 @@ class Certificate:
     authority: str
 
 
-def read_privilege(entitlement: Entitlement) -> Privilege:
+def read_privilege(entitlement: Entitlement) -> SshPrivilege:
     """Read a role's privilege, strictly. Without ``principals`` it is the subject's own name at the target.
 
     Raises EdgeError, saying what was expected, for anything that could widen access without saying so.
@@ -91,7 +91,7 @@ def read_privilege(entitlement: Entitlement) -> Privilege:
         if extension not in EXTENSIONS:
             hint = near(extension, EXTENSIONS, f"known: {', '.join(EXTENSIONS)}")
             raise _bad(entitlement, f"asks for the extension {extension!r}", hint)
-    return Privilege(
+    return SshPrivilege(
         _principals(entitlement, principals),
         tuple(_network(entitlement, text) for text in _texts(entitlement, found, "source_address")),
         _command(entitlement, found),
@@ -227,7 +227,7 @@ def make(entitlement: Entitlement, key: str, authority: Any, *, begin: datetime,
     return f"{made.public_bytes().decode()} {name}"
 
 
-def _critical(privilege: Privilege) -> Iterable[tuple[bytes, bytes]]:
+def _critical(privilege: SshPrivilege) -> Iterable[tuple[bytes, bytes]]:
     if privilege.force_command:
         yield b"force-command", privilege.force_command.encode()
     if privilege.source_address:

@@ -25,12 +25,10 @@ from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.forges.github.transport import Transport
-from daypass.edges.targets.github_health import health
-from daypass.edges.targets.github_inspect import inspect
-from daypass.edges.targets.github_options import read_options
-from daypass.edges.targets.github_places import INVITED, Organisation, Seen
-from daypass.edges.targets.github_privilege import Place, Privilege, read_privilege
-from daypass.edges.targets.numbers import Trace, join, trace
+from daypass.edges.targets.github.health import health, inspect
+from daypass.edges.targets.github.organisation import INVITED, Organisation, Seen
+from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_options, read_privilege
+from daypass.edges.targets.numbers import NumberTrace, join, trace
 from daypass.edges.targets.orders import one_by_one
 from daypass.ports import Dated, Done, Health, Inviting, Numbering, Observing, Order, Timed, Traits
 
@@ -57,8 +55,8 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
         self._expected = expected
         self._offered: frozenset[Entitlement] = frozenset()
         self._last = Organisation(api, organisation)
-        self._seen: dict[Place, Seen] = {}
-        self._named: dict[Place, dict[str, list[tuple[str, str]]]] = {}
+        self._seen: dict[GitHubPlace, Seen] = {}
+        self._named: dict[GitHubPlace, dict[str, list[tuple[str, str]]]] = {}
         """Place to level to the (resource, privilege) pairs that mean it."""
         for resource, privilege in sorted(known.named | known.held):
             try:
@@ -67,7 +65,7 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
                 continue  # a role that nothing can be given for; who asks is told why
             self._name(what, resource, privilege)
 
-    def _name(self, what: Privilege, resource: str, privilege: str) -> None:
+    def _name(self, what: GitHubPrivilege, resource: str, privilege: str) -> None:
         pairs = self._named.setdefault(what.place, {}).setdefault(what.level, [])
         if (resource, privilege) not in pairs:
             pairs.append((resource, privilege))
@@ -116,7 +114,7 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
         except EdgeError as error:
             return Found(None, error.message) if known else Found(False)
         one = _trace(self._last, what.place, known)
-        place = Place(what.place.kind, one.name)
+        place = GitHubPlace(what.place.kind, one.name)
         if one.name and place not in self._seen:
             self._seen[place] = self._last.look(place)
         there = bool(one.name) and self._seen[place].holders.get(number) == what.level
@@ -145,13 +143,13 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
             lacking = error.hint if error.hint.startswith("it needs the permission") else ""
             raise EdgeError(f"{error.message} ({lacking})" if lacking else error.message) from error
 
-    def _read(self, entitlement: Entitlement) -> Privilege:
+    def _read(self, entitlement: Entitlement) -> GitHubPrivilege:
         what = read_privilege(entitlement.privilege, self._organisation)
         # From here on it is looked at, whatever the catalogue says: what cannot be read back is not recorded.
         self._name(what, entitlement.resource, entitlement.privilege)
         return what
 
-    def _check_alone(self, what: Privilege) -> None:
+    def _check_alone(self, what: GitHubPrivilege) -> None:
         """Refuse what two resources mean: at the end of one, nobody could tell whether the other still gives it."""
         resources = sorted({resource for resource, _ in self._named[what.place][what.level]})
         if len(resources) > 1:
@@ -161,12 +159,12 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
                 "other's; give each resource a place of its own"
             )
 
-    def _entitlements(self, place: Place, level: str, number: int) -> list[Entitlement]:
+    def _entitlements(self, place: GitHubPlace, level: str, number: int) -> list[Entitlement]:
         """Name what somebody holds as the catalogue does; what no role of it means, by the place's resources."""
         levels = self._named[place]
         pairs = levels.get(level)
         if pairs is None:
-            text = Privilege(place, level).text(self._organisation)
+            text = GitHubPrivilege(place, level).text(self._organisation)
             pairs = [(resource, text) for resource in {r for known in levels.values() for r, _ in known}]
         return [Entitlement(self.name, resource, str(number), privilege) for resource, privilege in pairs]
 
@@ -176,22 +174,22 @@ class _Work:
 
     def __init__(self, organisation: Organisation) -> None:
         self._organisation = organisation
-        self._seen: dict[Place, Seen] = {}
+        self._seen: dict[GitHubPlace, Seen] = {}
 
-    def today(self, what: Privilege, known: Mapping[str, str]) -> Privilege:
+    def today(self, what: GitHubPrivilege, known: Mapping[str, str]) -> GitHubPrivilege:
         """Return what was given, under its name of today. Raises EdgeError where its number is recorded and not found."""
         if not known:
             return what
         one = _trace(self._organisation, what.place, known)
         if not one.name:
             raise EdgeError(one.unknown or one.gone)
-        return what._replace(place=Place(what.place.kind, one.name))
+        return what._replace(place=GitHubPlace(what.place.kind, one.name))
 
     def forget(self) -> None:
         """Forget what was seen."""
         self._seen.clear()
 
-    def give(self, what: Privilege, principal: str) -> None:
+    def give(self, what: GitHubPrivilege, principal: str) -> None:
         """Add somebody. Raises EdgeError, for somebody who must accept first as well."""
         number, seen = _account(principal), self._look(what.place)
         held = seen.holders.get(number)
@@ -216,7 +214,7 @@ class _Work:
             raise EdgeError(INVITED)
         seen.holders[number] = what.level
 
-    def take(self, what: Privilege, principal: str) -> None:
+    def take(self, what: GitHubPrivilege, principal: str) -> None:
         """Remove somebody, or take an invitation back; what is held of another level is not what this is about."""
         if not _NUMBER.fullmatch(principal):
             return  # nobody of that name was ever added
@@ -229,18 +227,18 @@ class _Work:
             self._organisation.cancel(what.place, number, offer, seen)
             del seen.offers[number]
 
-    def _look(self, place: Place) -> Seen:
+    def _look(self, place: GitHubPlace) -> Seen:
         if place not in self._seen:
             self._seen[place] = self._organisation.look(place)
         return self._seen[place]
 
 
-def _trace(organisation: Organisation, place: Place, known: Mapping[str, str]) -> Trace:
+def _trace(organisation: Organisation, place: GitHubPlace, known: Mapping[str, str]) -> NumberTrace:
     return trace(
         place.kind.replace("_", " "),
         place.name,
         known.get(place.kind, ""),
-        lambda name: organisation.number(Place(place.kind, name)),
+        lambda name: organisation.number(GitHubPlace(place.kind, name)),
         lambda number: organisation.place(place.kind, number),
     )
 

@@ -1,6 +1,6 @@
-"""What a role of the catalogue gives at GitHub: a place there, and how much of it.
+"""What the policies say of a ``github`` target: the options of its settings, and what a role of the catalogue gives.
 
-A privilege is one of::
+A privilege, of a place at GitHub and how much of it, is one of::
 
     {team: dba, role: member}                       role: member (also where none is named) or maintainer
     {repository: acme/app, permission: push}        permission: pull, triage, push, maintain or admin
@@ -15,12 +15,16 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from daypass.core.errors import EdgeError
+from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
+from daypass.edges.forges.github.address import API, read_base
 from daypass.edges.targets.reading import first_near, written
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from daypass.core.catalogue import TargetSettings
+
 
 TEAM = "team"
 REPOSITORY = "repository"
@@ -35,7 +39,7 @@ _LONGEST = 200
 _HINT = "docs/targets/github.md shows the three forms that a role's privilege can have"
 
 
-class Place(NamedTuple):
+class GitHubPlace(NamedTuple):
     """Something at GitHub that people have a part in: its kind (TEAM, REPOSITORY or ROLE) and name, lower case."""
 
     kind: str
@@ -46,10 +50,10 @@ class Place(NamedTuple):
         return f"{self.kind.replace('_', ' ')} {self.name!r}"
 
 
-class Privilege(NamedTuple):
+class GitHubPrivilege(NamedTuple):
     """How much of a place: ``level`` is a team's role or a repository's permission, "" for an organisation's role."""
 
-    place: Place
+    place: GitHubPlace
     level: str
 
     def text(self, organisation: str) -> str:
@@ -60,7 +64,7 @@ class Privilege(NamedTuple):
         return canonical({kind: name} | ({_WORD[kind]: self.level} if kind in _WORD else {}))
 
 
-def read_privilege(text: str, organisation: str) -> Privilege:
+def read_privilege(text: str, organisation: str) -> GitHubPrivilege:
     """Read a privilege's canonical JSON, for one organisation. Raises EdgeError for anything that is none."""
     try:
         data = json.loads(text)
@@ -81,13 +85,13 @@ def read_privilege(text: str, organisation: str) -> Privilege:
     name = data[kind]
     if not isinstance(name, str) or not name or len(name) > _LONGEST:
         raise _wrong(f"expected {kind} to be a name", text)
-    place = Place(kind, _name(kind, name, organisation, text))
+    place = GitHubPlace(kind, _name(kind, name, organisation, text))
     if not word:
-        return Privilege(place, "")
+        return GitHubPrivilege(place, "")
     level = data.get(word, "member" if kind == TEAM else "")
     if level not in _LEVELS[kind]:
         raise _wrong(f"expected {word} to be one of {', '.join(_LEVELS[kind])}", text)
-    return Privilege(place, level)
+    return GitHubPrivilege(place, level)
 
 
 def check_privilege(settings: TargetSettings, text: str) -> None:
@@ -112,3 +116,60 @@ def _name(kind: str, name: str, organisation: str, text: str) -> str:
 
 def _wrong(message: str, text: str, hint: str = _HINT) -> EdgeError:
     return EdgeError(f"{message}, got {written(text)}", hint=hint)
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+_CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
+
+
+class GitHubOptions(NamedTuple):
+    """The organisation, the address of the API, and the variables of the credential by option: an App's or a token's.
+
+    ``expected`` are the numbers of accounts whose own access there is known, so that it is no drift: owners.
+    """
+
+    organisation: str
+    url: str
+    variables: Mapping[str, str]
+    expected: frozenset[str]
+
+
+def read_options(settings: TargetSettings) -> GitHubOptions:
+    """Read the options. Raises InvalidError for one that makes no sense."""
+    options = settings.options
+    organisation = options.get("organisation")
+    if not isinstance(organisation, str) or not _NAME.fullmatch(organisation):
+        raise InvalidError(
+            f"expected organisation of target {settings.name} to be an organisation's name, got {organisation!r}",
+            hint="write `organisation: acme`, as in github.com/acme",
+        )
+    url = options.get("api_url", API)
+    if not isinstance(url, str):
+        raise InvalidError(f"expected api_url of target {settings.name} to be an address, got {url!r}")
+    read_base(url)
+    variables = {option: _variable(settings, option) for option in _CREDENTIALS if option in options}
+    if set(variables) not in ({"app_id_env", "app_key_env"}, {"token_env"}):
+        raise InvalidError(
+            f"target {settings.name} names no credential, half of one or two",
+            hint="name the variables of an App (app_id_env and app_key_env) or of a token (token_env)",
+        )
+    expected = options.get("expected", [])
+    listed = expected if isinstance(expected, list | tuple) else [""]
+    if not all(_NUMBER.fullmatch(str(one)) for one in listed):
+        raise InvalidError(
+            f"expected expected of target {settings.name} to list accounts' numbers, got {expected!r}",
+            hint="`curl https://api.github.com/users/LOGIN` shows it as id",
+        )
+    return GitHubOptions(organisation, url, variables, frozenset(map(str, listed)))
+
+
+def _variable(settings: TargetSettings, option: str) -> str:
+    variable = settings.options[option]
+    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+        raise InvalidError(
+            f"expected {option} of target {settings.name} to be the name of a variable, got something else",
+            hint=f"write for example `{option}: ACME_{option.removesuffix('_env').upper()}`, and the secret nowhere",
+        )
+    return variable

@@ -1,6 +1,6 @@
 """The target ``postgres``: roles, privileges and logins at a PostgreSQL server.
 
-See postgres_privilege for what may be given and how it stands at the server, and docs/targets/postgres.md for what an
+See policy.py for what may be given and how it stands at the server, and docs/targets/postgres.md for what an
 administrator needs to know. ``databases`` are those that privileges on schemas may name, besides the address's own.
 """
 
@@ -20,17 +20,22 @@ from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Found, Numbers
-from daypass.edges.targets import postgres_sql as say
-from daypass.edges.targets.numbers import Trace, join
+from daypass.edges.targets.numbers import NumberTrace, join
 from daypass.edges.targets.orders import check_target
-from daypass.edges.targets.postgres_batch import Batch, Job, followed, job_of
-from daypass.edges.targets.postgres_connect import Server, read_address
-from daypass.edges.targets.postgres_health import look_around, not_revocable
-from daypass.edges.targets.postgres_inspect import inspect
-from daypass.edges.targets.postgres_numbers import Names
-from daypass.edges.targets.postgres_offers import database_of, not_given
-from daypass.edges.targets.postgres_options import read_options
-from daypass.edges.targets.postgres_privilege import Mark, Privilege, bridge_of, login_of, read_mark, read_privilege
+from daypass.edges.targets.postgres import sql as say
+from daypass.edges.targets.postgres.batch import Job, PostgresBatch, followed, job_of
+from daypass.edges.targets.postgres.health import inspect, look_around, not_revocable
+from daypass.edges.targets.postgres.policy import (
+    Mark,
+    PostgresPrivilege,
+    bridge_of,
+    login_of,
+    read_mark,
+    read_options,
+    read_privilege,
+)
+from daypass.edges.targets.postgres.roles import Names, database_of, not_given
+from daypass.edges.targets.postgres.server import Server, read_address
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.ports import Done, Health, Numbering, Observing, Order, Timed, Traits
 
@@ -131,7 +136,7 @@ class PostgresTarget(Observing, Numbering, Timed):
         return replace(found, facts=(*found.facts, *facts), concerns=tuple(concerns))
 
     def inspect(self) -> Inspection:
-        """Look for ways in beside memberships; see postgres_inspect. Raises EdgeError."""
+        """Look for ways in beside memberships; see health.py. Raises EdgeError."""
         roles = {privilege.member_of for privilege in map(read_privilege, self._told()) if privilege.member_of}
         return inspect(self.server, self.databases, roles, self.expected)
 
@@ -183,7 +188,7 @@ class PostgresTarget(Observing, Numbering, Timed):
         row = self._seen.members.get((ours["bridge"].number, member.number))
         there = row is not None and (row[3] or not privilege.login)
         there = there and self._seen.leads(ours["bridge"].number, privilege, traces, self.server.home)
-        every = {**traces, **ours, "system": Trace(number=names.system)}
+        every = {**traces, **ours, "system": NumberTrace(number=names.system)}
         return join(
             every.values(),
             there=there,
@@ -225,7 +230,7 @@ class PostgresTarget(Observing, Numbering, Timed):
             else:
                 answers.append(job)
         for database, jobs in sorted(groups.items()):
-            Batch(self.server, database, jobs).run()
+            PostgresBatch(self.server, database, jobs).run()
         return [answer if isinstance(answer, Done) else answer.done or Done() for answer in answers]
 
     def _database(self, job: Job) -> str:
@@ -242,20 +247,20 @@ class _Seen(NamedTuple):
     marked: Mapping[str, tuple[Any, ...]]
     members: Mapping[tuple[str, str], tuple[Any, ...]]
 
-    def own(self, mark: Mark, number: str) -> Trace:
+    def own(self, mark: Mark, number: str) -> NumberTrace:
         """Say what became of a role of ours: one with its number and its mark, else the one with its name and its mark.
 
         Where it is no more, nobody else can have it: its name is made of the mark, and we make it again.
         """
         row = self.marked.get(number)
         if row is not None and row[2] == mark.text:
-            return Trace(
+            return NumberTrace(
                 row[1], number, said="" if row[1] == mark.name else f"our {mark.name!r} is called {row[1]!r} now"
             )
         found = self.ours.get(mark.name)
-        return Trace(mark.name, found.number) if found is not None and found.mark == mark else Trace()
+        return NumberTrace(mark.name, found.number) if found is not None and found.mark == mark else NumberTrace()
 
-    def leads(self, bridge: str, privilege: Privilege, traces: Mapping[str, Trace], home: str) -> bool:
+    def leads(self, bridge: str, privilege: PostgresPrivilege, traces: Mapping[str, NumberTrace], home: str) -> bool:
         """Say whether a bridge, by its number, leads to what an entitlement is for."""
         *_, databases, _, _, roles, numbers = self.marked[bridge]
         if privilege.member_of:
@@ -267,7 +272,7 @@ class _Ours(NamedTuple):
     """A role of ours. ``live``: a bridge that leads somewhere, or a login that may log in."""
 
     mark: Mark
-    privilege: Privilege
+    privilege: PostgresPrivilege
     live: bool
     number: str
 

@@ -1,4 +1,4 @@
-"""What a role of the catalogue may ask for at PostgreSQL, and under which names it stands at the server.
+"""What the policies say of a ``postgres`` target: the options of its settings, and what a role of the catalogue gives.
 
 A privilege is one of these, as canonical JSON::
 
@@ -21,9 +21,9 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from daypass.core.errors import EdgeError
+from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.reading import first_near, written
@@ -48,7 +48,7 @@ _HINT = "docs/targets/postgres.md lists what a role's privilege may say"
 
 
 @dataclass(frozen=True, slots=True)
-class Privilege:
+class PostgresPrivilege:
     """What a role means. Empty text and None stand for what is not said; ``tables`` is an own set, sorted."""
 
     member_of: str = ""
@@ -74,7 +74,7 @@ class Privilege:
         return (self.database or home) in databases if self.in_schema else self.member_of in roles
 
 
-def read_privilege(text: str) -> Privilege:
+def read_privilege(text: str) -> PostgresPrivilege:
     """Read canonical JSON. Raises EdgeError for anything that is not exactly one of the forms above."""
     try:
         data = json.loads(text)
@@ -89,12 +89,14 @@ def read_privilege(text: str) -> Privilege:
         raise EdgeError(f"expected a privilege to say either member_of or grant, got {written(text)}", hint=hint)
     if "member_of" in left:
         role = check_name(left.pop("member_of"), "role")
-        found = Privilege(role, _flag(left, "inherit"), _flag(left, "set"), login, _flag(left, "unmanaged") or False)
+        found = PostgresPrivilege(
+            role, _flag(left, "inherit"), _flag(left, "set"), login, _flag(left, "unmanaged") or False
+        )
     else:
         template, tables = _granted(left.pop("grant"))
         schema = check_name(left.pop("schema", None), "schema")
         database = check_name(left.pop("database"), "database") if "database" in left else ""
-        found = Privilege(login=login, template=template, tables=tables, schema=schema, database=database)
+        found = PostgresPrivilege(login=login, template=template, tables=tables, schema=schema, database=database)
     if left:
         what = ", ".join(sorted(left))
         raise EdgeError(f"a privilege says {what}, which postgres does not know: {written(text)}", hint=hint)
@@ -209,3 +211,51 @@ def read_mark(name: str, comment: str | None) -> Mark | None:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", text.lower()) or "-"
+
+
+OFF_ON_LOOPBACK = "off-on-loopback"
+_TLS = ("verify", OFF_ON_LOOPBACK)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class PostgresOptions(NamedTuple):
+    """The variable that holds the address, the databases that privileges may name besides it, and how TLS is done.
+
+    ``expected`` are roles whose own access at the server is known, so that it is no drift: administrators, programs.
+    """
+
+    variable: str
+    databases: frozenset[str]
+    tls: str
+    expected: frozenset[str]
+
+
+def read_options(settings: TargetSettings) -> PostgresOptions:
+    """Read the options. Raises InvalidError for one that makes no sense."""
+    name, options = settings.name, settings.options
+    variable = options.get("url_env")
+    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+        # Whoever writes the address itself into the settings has put a password into git: it is not repeated.
+        raise InvalidError(
+            f"target {name}: expected url_env to name an environment variable",
+            hint="url_env: ORDERS_DB_URL, with the address in that variable where the applier runs",
+        )
+    listed = _names(settings, "databases", "database")
+    expected = _names(settings, "expected", "role")
+    tls = options.get("tls", _TLS[0])
+    if tls not in _TLS:
+        raise InvalidError(
+            f"target {name}: expected tls to be one of {', '.join(_TLS)}, got {tls!r}",
+            hint=f"{OFF_ON_LOOPBACK} is for a server on this machine; else leave tls out, and who answers is verified",
+        )
+    return PostgresOptions(variable, listed, tls, expected)
+
+
+def _names(settings: TargetSettings, option: str, what: str) -> frozenset[str]:
+    found = settings.options.get(option, [])
+    if not isinstance(found, list | tuple):
+        raise InvalidError(f"target {settings.name}: expected {option} to be a list of names, got {found!r}")
+    try:
+        return frozenset(check_name(name, what) for name in found)
+    except EdgeError as error:
+        raise InvalidError(f"target {settings.name}: {error.message}") from error

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from psycopg import sql
 
-from daypass.edges.targets.postgres_privilege import Privilege
+from daypass.edges.targets.postgres.policy import PostgresPrivilege
 
 OBSERVE: Final = b"""
 WITH me AS (SELECT oid FROM pg_roles WHERE rolname = current_user),
@@ -210,7 +210,7 @@ class Login(NamedTuple):
     until: datetime
 
 
-def wanted(bridge: str, privilege: Privilege) -> dict[str, object]:
+def wanted(bridge: str, privilege: PostgresPrivilege) -> dict[str, object]:
     """Return what LACKING and NOT_PASSED_ON are about: a template is about every table, an own set about those listed."""
     pairs: list[tuple[str, str | None]] = [
         (word.upper(), table) for word, tables in privilege.tables for table in tables
@@ -227,7 +227,7 @@ def wanted(bridge: str, privilege: Privilege) -> dict[str, object]:
     }
 
 
-def pass_on(user: str, privilege: Privilege) -> list[sql.Composed]:
+def pass_on(user: str, privilege: PostgresPrivilege) -> list[sql.Composed]:
     """Let the credential give others what a privilege on a schema means."""
     return [sql.SQL("{} WITH GRANT OPTION").format(part) for part in lead(user, privilege)]
 
@@ -246,7 +246,7 @@ def administer(name: str, user: str) -> sql.Composed:
     return sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(sql.Identifier(name), sql.Identifier(user))
 
 
-def lead(name: str, privilege: Privilege) -> list[sql.Composed]:
+def lead(name: str, privilege: PostgresPrivilege) -> list[sql.Composed]:
     """Give a bridge what its privilege means."""
     role = sql.Identifier(name)
     if privilege.member_of:
@@ -261,7 +261,7 @@ def lead(name: str, privilege: Privilege) -> list[sql.Composed]:
     return found
 
 
-def join(bridge: str, member: str, privilege: Privilege) -> sql.Composed:
+def join(bridge: str, member: str, privilege: PostgresPrivilege) -> sql.Composed:
     """Make somebody a member of a bridge."""
     asked = ((sql.SQL("INHERIT"), privilege.inherit), (sql.SQL("SET"), privilege.set_role))
     options = [sql.SQL("{} {}").format(word, _TRUTH[value]) for word, value in asked if value is not None]

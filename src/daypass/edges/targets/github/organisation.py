@@ -17,7 +17,7 @@ from urllib.parse import quote
 from daypass.core.errors import EdgeError
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.shown import shown
-from daypass.edges.targets.github_privilege import REPOSITORY, ROLE, TEAM, Place
+from daypass.edges.targets.github.policy import REPOSITORY, ROLE, TEAM, GitHubPlace
 
 MOST = 50_000
 """A list of people longer than this is refused."""
@@ -94,13 +94,13 @@ class Organisation:
         except GoneError:
             return seen.logins[number]
 
-    def look(self, place: Place) -> Seen:
+    def look(self, place: GitHubPlace) -> Seen:
         """Return who has a part in what has a name now; nobody where there is no such place, which proves nothing."""
         if place.kind == TEAM:
             return self._team(place.name)
         return self._repository(place) if place.kind == REPOSITORY else self._role(place)
 
-    def number(self, place: Place) -> str:
+    def number(self, place: GitHubPlace) -> str:
         """Return the number of what has a name now, "" where nothing is shown under it."""
         if place.kind == TEAM:
             row = self._teams.get(place.name)
@@ -129,7 +129,7 @@ class Organisation:
                 raise
             return None
 
-    def give(self, place: Place, number: int, login: str, level: str) -> Offer | None:
+    def give(self, place: GitHubPlace, number: int, login: str, level: str) -> Offer | None:
         """Give somebody a part in a place, who has none; return the invitation where it is one."""
         try:
             if place.kind == TEAM:
@@ -142,7 +142,7 @@ class Organisation:
             raise _reason(error)  # noqa: B904  (the same refusal, in other words)
         return None
 
-    def take(self, place: Place, login: str) -> None:
+    def take(self, place: GitHubPlace, login: str) -> None:
         """Take somebody's part in a place away."""
         if place.kind == TEAM:
             path = self._membership(place.name, login)
@@ -152,7 +152,7 @@ class Organisation:
             path = f"{self._root}/organization-roles/users/{quote(login)}/{self._role_id(place)}"
         self._delete(path)
 
-    def cancel(self, place: Place, number: int, offer: Offer, seen: Seen) -> None:
+    def cancel(self, place: GitHubPlace, number: int, offer: Offer, seen: Seen) -> None:
         """Take an invitation back. One that leads elsewhere as well, or that somebody else made, loses this place alone."""
         if place.kind == REPOSITORY:
             self._delete(f"/repos/{self.name}/{quote(place.name)}/invitations/{offer.number}")
@@ -251,7 +251,7 @@ class Organisation:
         """
         return self._api.pages(f"{self._root}/repos", type="all", limit=MOST)
 
-    def _repository(self, place: Place) -> Seen:
+    def _repository(self, place: GitHubPlace) -> Seen:
         path = f"/repos/{self.name}/{quote(place.name)}"
         try:
             rows = self._api.pages(f"{path}/collaborators", affiliation="direct", limit=MOST)
@@ -295,12 +295,12 @@ class Organisation:
             raise ApiError("expected the organisation's roles from GitHub, got something else")
         return {_text(row, "name"): _number(row) for row in rows}
 
-    def _role_id(self, place: Place) -> int:
+    def _role_id(self, place: GitHubPlace) -> int:
         if place.name not in self._roles:
             raise EdgeError(f"the organisation {self.name} has no role {place.name!r}")
         return self._roles[place.name]
 
-    def _role(self, place: Place) -> Seen:
+    def _role(self, place: GitHubPlace) -> Seen:
         if place.name not in self._roles:
             return Seen(closed=f"the organisation {self.name} has no role {place.name!r}")
         path = f"{self._root}/organization-roles/{self._role_id(place)}/users"

@@ -19,21 +19,18 @@ from psycopg import sql
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement
 from daypass.edges.handover import seal
-from daypass.edges.targets import postgres_sql as say
-from daypass.edges.targets.postgres_connect import Server, Session
-from daypass.edges.targets.postgres_look import GRANTED_BY, Look, Role
-from daypass.edges.targets.postgres_numbers import Names, follow
-from daypass.edges.targets.postgres_offers import advice, in_part
-from daypass.edges.targets.postgres_privilege import (
+from daypass.edges.targets.postgres import sql as say
+from daypass.edges.targets.postgres.policy import (
     Mark,
-    Privilege,
+    PostgresPrivilege,
     bridge_of,
     check_name,
     check_text,
     login_of,
     read_privilege,
 )
-from daypass.edges.targets.postgres_said import said
+from daypass.edges.targets.postgres.roles import GRANTED_BY, Names, PostgresRole, ServerRoles, advice, follow, in_part
+from daypass.edges.targets.postgres.server import Server, Session, said
 from daypass.ports import Done, Order
 
 
@@ -45,7 +42,7 @@ class Job:
     """
 
     order: Order
-    privilege: Privilege
+    privilege: PostgresPrivilege
     bridge: str
     login: str = ""
     member: str = ""
@@ -101,14 +98,14 @@ def followed(job: Job, names: Names) -> Job:
     return job
 
 
-class Batch:
+class PostgresBatch:
     """Jobs of one database. `run` fills in every job's ``done``."""
 
     def __init__(self, server: Server, database: str, jobs: Sequence[Job]) -> None:
         self._server = server
         self._database = database
         self._jobs = jobs
-        self._seen: Look
+        self._seen: ServerRoles
         self._logins: set[str] = set()
         """The logins that are there, as the jobs before leave them."""
 
@@ -134,7 +131,7 @@ class Batch:
         """Read what stands there under every name that the jobs have to do with."""
         names = {name for job in self._jobs for name in (job.login, job.privilege.member_of) if name}
         names |= {job.member for job in self._jobs if not job.login}
-        self._seen = Look.take(session, names, {job.bridge for job in self._jobs})
+        self._seen = ServerRoles.take(session, names, {job.bridge for job in self._jobs})
         self._logins = {job.login for job in self._jobs if job.login in self._seen.roles}
 
     def _change(self, session: Session) -> None:
@@ -193,11 +190,11 @@ class Batch:
                     other.done = Done(why)
         return built
 
-    def _bridge(self, job: Job) -> Role | None:
+    def _bridge(self, job: Job) -> PostgresRole | None:
         """Return the bridge of a job where it is there. Raises EdgeError where its name is somebody else's."""
         return self._seen.own(job.bridge, bridge_of(job.entitlement), job.numbers.get("bridge", ""))
 
-    def _refused(self, session: Session, error: psycopg.Error, privilege: Privilege) -> str:
+    def _refused(self, session: Session, error: psycopg.Error, privilege: PostgresPrivilege) -> str:
         """Return what the server said of a bridge, and what to do where we may not give what it is to hold."""
         _pass_on_death(session, error)
         lacks = isinstance(error, psycopg.errors.InsufficientPrivilege) and privilege.in_schema
@@ -240,7 +237,7 @@ class Batch:
                 f"the credential lacks CREATEROLE, and there is no role {name!r}: a superuser may run {text}"
             ) from error
 
-    def _check_whole(self, session: Session, name: str, privilege: Privilege) -> None:
+    def _check_whole(self, session: Session, name: str, privilege: PostgresPrivilege) -> None:
         """Refuse what was given in part: the server passes over what the credential may not pass on."""
         lacking = session.execute(say.LACKING, say.wanted(name, privilege)).fetchall()
         if lacking:

@@ -1,0 +1,1 @@
+"""The target ``postgres``: roles, privileges and logins at a PostgreSQL server."""
