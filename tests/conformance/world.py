@@ -15,10 +15,11 @@ from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Action, Entitlement
 from daypass.core.window import format_instant
+from daypass.pipeline.apply.inputs import prepare
 from daypass.pipeline.apply.recovery import settle
 from daypass.pipeline.apply.run import Applied
 from daypass.pipeline.apply.run import apply as carry_out
-from daypass.pipeline.apply.survey import Ground, prepare, survey
+from daypass.pipeline.apply.survey import Inputs, survey
 from daypass.pipeline.ask.end import end
 from daypass.ports import Done, Observing, Order, Target
 from founded import example
@@ -113,7 +114,7 @@ class World:
         opened = end(site.history, site.forge, (GrantId(grant),), main=site.main, at=self.instant(minutes))
         self.access.run("gate", str(opened.pull.number), "--at", self.at(minutes))
 
-    def ground(self, minutes: float, target: Any, **more: Any) -> Ground:
+    def inputs(self, minutes: float, target: Any, **more: Any) -> Inputs:
         site = Site(self.access.top)
         return prepare(
             site.history,
@@ -137,7 +138,7 @@ class World:
         """Run the applier as a fresh process does, on a target opened afresh; ``clock`` is what the machine's says."""
         opened = wrap(target if target is not None else self.bench.make(self.place))
         return carry_out(
-            lambda attend: self.ground(minutes, opened, attend=attend, clock=clock),
+            lambda attend: self.inputs(minutes, opened, attend=attend, clock=clock),
             Site(self.access.top).books,
             lambda main: {NAME: opened},
             run=f"run-{int(minutes * 60)}",
@@ -148,10 +149,10 @@ class World:
     def settle(self, grant: str, minutes: float, *, adopt: bool) -> None:
         """Let a person say what became of what a grant gave."""
         site = Site(self.access.top)
-        ground = self.ground(minutes, self.bench.make(self.place))
-        plan = survey(ground).plan
-        bodies = settle(plan, ground.standing, [GrantId(grant)], adopt=adopt, by="carol", reason="I have looked")
-        site.books.append(ground.standing, bodies, at=self.instant(minutes), main=plan.main, run="settled")
+        inputs = self.inputs(minutes, self.bench.make(self.place))
+        plan = survey(inputs).plan
+        bodies = settle(plan, inputs.standing, [GrantId(grant)], adopt=adopt, by="carol", reason="I have looked")
+        site.books.append(inputs.standing, bodies, at=self.instant(minutes), main=plan.main, run="settled")
 
     def held(self) -> frozenset[Entitlement]:
         """Return what exists: as observed, or as the ledger believes it where nobody can look."""

@@ -9,9 +9,10 @@ from daypass.cli.site import Site
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
+from daypass.pipeline.apply.inputs import prepare
 from daypass.pipeline.apply.run import Applied
 from daypass.pipeline.apply.run import apply as carry_out
-from daypass.pipeline.apply.survey import Ground, Survey, prepare, survey
+from daypass.pipeline.apply.survey import Inputs, Survey, survey
 from driver import Access
 from fakes.target import FakeTarget
 
@@ -43,7 +44,7 @@ class FaultyWorld:
         names = Site(self.access.top).settings_at(main).targets
         return {name: self.targets[name] for name in names if name in self.targets}
 
-    def ground(self, at: str, **more: Any) -> Ground:
+    def inputs(self, at: str, **more: Any) -> Inputs:
         site = Site(self.access.top)
         return prepare(
             site.history,
@@ -57,11 +58,11 @@ class FaultyWorld:
         )
 
     def survey(self, at: str) -> Survey:
-        return survey(self.ground(at))
+        return survey(self.inputs(at))
 
     def apply(self, at: str, *, books: Any = None, confirmed: str = "", forge: Any = None, **more: Any) -> Applied:
         return carry_out(
-            lambda attend: self.ground(
+            lambda attend: self.inputs(
                 at, attend=attend, clock=more.get("clock"), **({} if forge is None else {"forge": forge})
             ),
             books if books is not None else Site(self.access.top).books,

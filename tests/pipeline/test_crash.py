@@ -193,7 +193,7 @@ def test_a_request_that_dies_at_any_write_can_be_made_again(crasher: Crasher) ->
     )  # fmt: skip
     for _, place in crasher.copies(*wish, acting="alice"):
         said = place.run(*wish, acting="alice", expect=None)
-        assert said.code == 0 or "has an open pull request already: #1" in said.err
+        assert said.code == 0 or "you have #1 open for this already" in said.err
         assert "1 open:" in place.run("status", "--at", T("10:01")).out
 
 

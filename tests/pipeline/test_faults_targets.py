@@ -89,7 +89,7 @@ def test_a_failing_addition_is_tried_at_once_when_asked_to_or_when_policies_move
     fake(world).dials.fail_before_write = True
     world.apply("10:06")
     assert not world.survey("10:06").plan.changes
-    assert survey(world.ground("10:06", retry=True)).plan.changes
+    assert survey(world.inputs("10:06", retry=True)).plan.changes
     world.access.write("policies/resources/billing.yaml", SECOND.replace("title: Billing", "title: The billing"))
     world.access.commit("another title")
     fake(world).dials.fail_before_write = False

@@ -18,7 +18,8 @@ from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply.carrier import Carrier
-from daypass.pipeline.apply.survey import prepare, survey
+from daypass.pipeline.apply.inputs import prepare
+from daypass.pipeline.apply.survey import survey
 from daypass.ports import Done, Order, Traits
 from driver import Access
 from fakes.target import BlindFake, FakeTarget
@@ -64,8 +65,8 @@ class Scene:
 
     def carry_out(self, *changes: Intended, at: datetime = AT) -> list[Outcome]:
         site = Site(self.access.top)
-        ground = prepare(site.history, site.forge, site.policy_at, site.standing, lambda main: {}, tip=site.tip, at=at)
-        found = survey(ground)
+        inputs = prepare(site.history, site.forge, site.policy_at, site.standing, lambda main: {}, tip=site.tip, at=at)
+        found = survey(inputs)
         standing = self.books.append(
             found.standing, [Intent(changes, found.plan.digest)], at=at, main=found.plan.main, run="run"
         )

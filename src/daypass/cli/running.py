@@ -17,15 +17,16 @@ from daypass.core.grant import Oid
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import PAUSED
 from daypass.core.policy.policies import Policy
-from daypass.pipeline.apply.survey import Ground, Survey, prepare, survey
+from daypass.pipeline.apply.inputs import prepare
+from daypass.pipeline.apply.survey import Inputs, Survey, survey
 from daypass.pipeline.judge.check import denied_live
 from daypass.views.findings import finding_line
 
 if TYPE_CHECKING:
     from daypass.core.forge import Pull
     from daypass.core.ledger.standing import Standing
+    from daypass.pipeline.apply.inputs import Attend, ByReceipts
     from daypass.pipeline.apply.run import Applied
-    from daypass.pipeline.apply.survey import Attend, ByReceipts
     from daypass.ports import Target
 
 Targets = Mapping[str, "Target | EdgeError"]
@@ -61,7 +62,7 @@ def _prepare(
     targets: Callable[[Oid], Targets],
     *,
     clock: Callable[[], datetime] | None,
-) -> Callable[..., Ground]:
+) -> Callable[..., Inputs]:
     """Return what reads everything but the targets."""
     return partial(
         prepare,
@@ -119,7 +120,7 @@ def run_apply(
                 opened[main] = site.targets(main)
             return opened[main]
 
-        def take(attend: Attend) -> Ground:
+        def take(attend: Attend) -> Inputs:
             opened.clear()  # what is still being read from belongs to an earlier try
             fresh = site.again()
 
@@ -232,7 +233,7 @@ def _close_stale(site: Site, at: datetime, *, enough: Callable[[], bool]) -> Ite
 
 
 def _tidy(site: Site, at: datetime) -> Iterator[str]:
-    from daypass.pipeline.apply.survey import claims_on
+    from daypass.pipeline.apply.inputs import claims_on
     from daypass.pipeline.apply.tidy import tidy
 
     claims = claims_on(site.history, site.policy_at, site.standing, site.tip)

@@ -233,7 +233,7 @@ def status(site: Site, at: datetime, output: str) -> Codes:
     """
     from daypass.cli.running import denied_at, say_paused
     from daypass.core.clocks import doubt as doubt_of
-    from daypass.pipeline.apply.survey import claims_on, live_claims
+    from daypass.pipeline.apply.inputs import claims_on, live_claims
     from daypass.pipeline.judge.gate import landed, look, refused_there
     from daypass.views.gate import status_json, status_text
 

@@ -23,8 +23,9 @@ from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reas
 from daypass.core.policy.decision import PAUSED
 from daypass.core.retry import failed_before, shortens
 from daypass.pipeline.apply.carrier import Carrier, Progress
+from daypass.pipeline.apply.inputs import Attend, ByReceipts
 from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen
-from daypass.pipeline.apply.survey import Attend, ByReceipts, Ground, Survey, plan_on
+from daypass.pipeline.apply.survey import Inputs, Survey, plan_on
 from daypass.ports import Books, Recalling, Target
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
@@ -58,7 +59,7 @@ class Applied:
         return any(outcome.ok and not outcome.recovered for outcome in self.outcomes)
 
 
-Take = Callable[[Attend], Ground]
+Take = Callable[[Attend], Inputs]
 """Reads everything but the targets, afresh, and has ends attended to meanwhile."""
 
 ENDS_PATIENCE = 10.0
@@ -92,15 +93,15 @@ def apply(
     """
     early = _Early(books, open_targets, run, progress, clock, enough)
     for attempt in range(attempts):
-        ground = take(early.attend)
-        if ground.calm is not None:
-            _recalled(open_targets(ground.tip), ground.standing, ground.at)
-            return early.joined(Applied(ground.calm))
-        readings = Readings(ground.targets, ground.standing.holdings, ground.at, ground.begun, ground.clock)
+        inputs = take(early.attend)
+        if inputs.calm is not None:
+            _recalled(open_targets(inputs.tip), inputs.standing, inputs.at)
+            return early.joined(Applied(inputs.calm))
+        readings = Readings(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clock)
         seen = readings.look(None if confirmed else PATIENCE, enough=enough)
-        first = plan_on(ground, ground.standing, seen, ground.at)
+        first = plan_on(inputs, inputs.standing, seen, inputs.at)
         if not readings.late:
-            ground.remember(first)
+            inputs.remember(first)
         work = _Work(confirmed, first)
         changes = work.allow(first)
         try:
@@ -111,9 +112,9 @@ def apply(
             continue
         targets = _recalled(open_targets(Oid(first.plan.main)), standing, first.plan.at)
         carrier = Carrier(books, targets, first, standing, run, progress)
-        carrier.start(changes, ground.at)
+        carrier.start(changes, inputs.at)
         try:
-            _serve_late(ground, readings, carrier, work, clock, _deadline(limit(first)), enough)
+            _serve_late(inputs, readings, carrier, work, clock, _deadline(limit(first)), enough)
         finally:
             outcomes = carrier.finish()
         return early.joined(work.done(outcomes, readings.late))
@@ -250,7 +251,7 @@ class _Work:
 
 
 def _serve_late(
-    ground: Ground,
+    inputs: Inputs,
     readings: Readings,
     carrier: Carrier,
     work: _Work,
@@ -272,8 +273,8 @@ def _serve_late(
         came = before - readings.late
         if not came:
             return
-        at = ground.at if clock is None else max(ground.at, clock() + ground.off)
-        found = carrier.planned(partial(plan_on, ground, observed=seen, at=at))
+        at = inputs.at if clock is None else max(inputs.at, clock() + inputs.off)
+        found = carrier.planned(partial(plan_on, inputs, observed=seen, at=at))
         changes = work.allow(found)
         try:
             carrier.append([*found.recovered, *_intents(found, changes)], at)

@@ -20,7 +20,7 @@ from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.policy.sources import Ending, may_end
 from daypass.core.request import Reply
 from daypass.core.window import parse_duration
-from daypass.pipeline.apply.survey import claims_on
+from daypass.pipeline.apply.inputs import claims_on
 from daypass.pipeline.ask import propose
 from daypass.pipeline.ask.end import end_title
 from daypass.pipeline.ask.form import COMMENT_BRANCH, ISSUE_BRANCH, Office, open_for, opened_before
