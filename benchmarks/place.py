@@ -47,24 +47,25 @@ class Place:
         command = [sys.executable, "-m", "daypass", "-C", str(self.git), *arguments]
         return Command(command, {"DAYPASS_KEYS": str(self.folder / "keys")}, codes=codes)
 
-    def without(self, name: str, command: Command) -> Command:
-        """Return the command with a cache dropped ahead of each run."""
-        return replace(command, before=lambda: self._drop(name))
+    def without(self, names: tuple[str, ...], command: Command) -> Command:
+        """Return the command with caches dropped ahead of each run."""
+        return replace(command, before=lambda: self._drop(*names))
 
     def from_here(self, name: str, command: Command) -> Command:
-        """Return the command with a cache put back, ahead of each run, as it is now."""
+        """Return the command with a cache put back, ahead of each run, as it is now, and without earlier answers."""
         kept = (self._state / name).read_bytes()
 
         def put_back() -> None:
-            self._drop(name)
+            self._drop(name, "answers.sqlite")
             (self._state / name).touch(0o600)
             (self._state / name).write_bytes(kept)
 
         return replace(command, before=put_back)
 
-    def _drop(self, name: str) -> None:
-        for path in self._state.glob(f"{name}*"):  # with SQLite's own files beside it
-            path.unlink()
+    def _drop(self, *names: str) -> None:
+        for name in names:
+            for path in self._state.glob(f"{name}*"):  # with SQLite's own files beside it
+                path.unlink()
 
     def move_main(self, revision: str) -> None:
         """Point main at another commit."""

@@ -55,17 +55,20 @@ def _can(scale: Scale) -> Row:
     return Row(place.daypass("can", "p0000", "archive-db-009", "readonly"), _PASS, _PYTHON, 6, rounds=11)
 
 
+_CHECKED = ("verdicts.sqlite", "answers.sqlite")
+
+
 def _check_cold(scale: Scale) -> Row:
     place = scale.grants(scale.many)
-    cold = place.without("verdicts.sqlite", place.daypass(*_CHECK))
+    cold = place.without(_CHECKED, place.daypass(*_CHECK))
     return Row(cold, place.blobs(), _GIT, 10, rounds=3, most=MEMORY)
 
 
 def _check_memory(scale: Scale) -> Row:
     many, fewer = scale.grants(scale.many), scale.grants(scale.fewer)
     return Row(
-        many.without("verdicts.sqlite", many.daypass(*_CHECK)),
-        fewer.without("verdicts.sqlite", fewer.daypass(*_CHECK)),
+        many.without(_CHECKED, many.daypass(*_CHECK)),
+        fewer.without(_CHECKED, fewer.daypass(*_CHECK)),
         f"memory at {scale.fewer}",
         1.25,
         rounds=1,
@@ -115,14 +118,22 @@ def _apply(scale: Scale) -> Row:
 def _plan_anew(scale: Scale) -> Row:
     place = scale.grants(scale.many)
     return Row(
-        place.without("calm", place.daypass("plan", "--detailed-exitcode", *AT)), place.blobs(), _GIT, 0, rounds=3
+        place.without(("answers.sqlite",), place.daypass("plan", "--detailed-exitcode", *AT)),
+        place.blobs(),
+        _GIT,
+        0,
+        rounds=3,
     )
 
 
 def _apply_anew(scale: Scale) -> Row:
     place = scale.grants(scale.many)
     return Row(
-        place.without("calm", place.daypass("apply", "--detailed-exitcode", *AT)), place.blobs(), _GIT, 0, rounds=3
+        place.without(("answers.sqlite",), place.daypass("apply", "--detailed-exitcode", *AT)),
+        place.blobs(),
+        _GIT,
+        0,
+        rounds=3,
     )
 
 
@@ -133,7 +144,7 @@ def _verify(scale: Scale) -> Row:
 
 def _index(scale: Scale) -> Row:
     place = scale.long()
-    return Row(place.without("audit.sqlite", place.daypass(*_ASK)), place.log("main"), "git log", 1.5, rounds=3)
+    return Row(place.without(("audit.sqlite",), place.daypass(*_ASK)), place.log("main"), "git log", 1.5, rounds=3)
 
 
 def _index_more(scale: Scale) -> Row:

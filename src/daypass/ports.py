@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from daypass.core.calm import Calm
 from daypass.core.doctor.complaint import Step
 from daypass.core.doctor.facts import Facts, Questions
 from daypass.core.drift import Inspection
@@ -19,6 +18,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.unchanged import Unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,11 +516,11 @@ class VerdictStore(Protocol):
 class Memory(Protocol):
     """Remembers when nothing was to be done: a cache, safe to lose."""
 
-    def recall(self) -> Calm | None:
+    def recall(self) -> Unchanged | None:
         """Return what was remembered last; None where nothing was, or where it cannot be read."""
         ...
 
-    def keep(self, calm: Calm) -> None:
+    def keep(self, unchanged: Unchanged) -> None:
         """Remember."""
         ...
 

@@ -46,7 +46,7 @@ from daypass.edges.git.history import parse_commit
 from daypass.edges.git.reader import parse_tree
 from daypass.edges.git.remote import repository_url
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
-from daypass.edges.memory import FileMemory
+from daypass.edges.store import Answers, UnchangedMemory
 from daypass.edges.targets.github import policy as github_policy
 from daypass.edges.targets.postgres import policy as postgres_policy
 from daypass.edges.targets.postgres.server import read_address
@@ -155,10 +155,9 @@ def statement(raw: bytes) -> object:
 
 
 def remembered(raw: bytes, folder: Path) -> object:
-    place = folder / "calm.json"
-    place.write_bytes(raw)
-    place.chmod(0o600)
-    return FileMemory(place).recall()
+    answers = Answers(folder)
+    answers.keep("unchanged", text(raw).encode("utf-8", "replace").decode())
+    return UnchangedMemory(answers).recall()
 
 
 def environ(raw: bytes) -> object:
@@ -294,11 +293,11 @@ def test_a_codeowners_file_of_the_size_that_github_ignores_is_refused_before_it_
 
 T = "2026-11-20T{}:00Z".format
 VERBS = (
-    ("can.sqlite", ("can", "alice", "orders-db", "readonly")),
+    ("answers.sqlite", ("can", "alice", "orders-db", "readonly")),
     ("audit.sqlite", ("audit", "access", "--resource", "orders-db", "--at", T("10:10"))),
     ("standing.sqlite", ("status", "--at", T("10:10"))),
     ("verdicts.sqlite", ("check", "--at", T("10:10"))),
-    ("calm.json", ("apply", "--at", T("10:10"))),
+    ("answers.sqlite", ("apply", "--at", T("10:10"))),
     ("embedded.sqlite", ("can", "alice", "orders-db", "readonly")),
     ("embedded.sqlite", ("drift", "--at", T("10:10"))),
 )

@@ -203,13 +203,16 @@ def test_what_others_could_have_written_beside_the_clone_is_not_believed(access:
     access.run("apply", "--at", T("10:06"))
     access.run("apply", "--at", T("10:07"))
     state = access.top / ".git/daypass"
-    calm = json.loads((state / "calm.json").read_text())
-    (state / "calm.json").write_text(json.dumps(calm | {"until": "2999-01-01T00:00:00Z"}))
     access.run("can", "alice", "orders-db", "readonly")
-    with sqlite3.connect(state / "can.sqlite") as connection:
-        connection.execute("UPDATE meanings SET store = '/nonexistent/store.sqlite'")
-    for name in ("calm.json", "can.sqlite"):
-        _as_if_by_others(state / name, what)
+    with sqlite3.connect(state / "answers.sqlite") as connection:
+        ((known,),) = connection.execute("SELECT value FROM answer WHERE kind = 'unchanged'")
+        longer = json.dumps(json.loads(known) | {"until": "2999-01-01T00:00:00Z"})
+        connection.execute("UPDATE answer SET value = ? WHERE kind = 'unchanged'", (longer,))
+        ((known,),) = connection.execute("SELECT value FROM answer WHERE kind = 'can'")
+        kind, _, *rest = known.split("\0")
+        elsewhere = "\0".join((kind, "/nonexistent/store.sqlite", *rest))
+        connection.execute("UPDATE answer SET value = ? WHERE kind = 'can'", (elsewhere,))
+    _as_if_by_others(state / "answers.sqlite", what)
     access.run("can", "alice", "orders-db", "readonly")
     assert "- alice" in access.run("apply", "--at", T("12:05")).out
     access.run("can", "alice", "orders-db", "readonly", expect=20)

@@ -1,22 +1,44 @@
-"""Remembering that nothing was to be done."""
+"""Remembering answers, and that nothing was to be done."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from daypass.core.calm import Calm
-from daypass.edges.memory import FileMemory
+from daypass.core.unchanged import Unchanged
+from daypass.edges.store import Answers, UnchangedMemory
 
-CALM = Calm("grounds", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), 7, 2)
+UNCHANGED = Unchanged("grounds", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), 7, 2)
 
 
 def test_what_was_kept_is_recalled(tmp_path: Path) -> None:
-    memory = FileMemory(tmp_path / "daypass" / "calm.json")
+    memory = UnchangedMemory(Answers(tmp_path / "daypass"))
     assert memory.recall() is None
-    memory.keep(CALM)
-    assert memory.recall() == CALM
-    assert [path.name for path in (tmp_path / "daypass").iterdir()] == ["calm.json"]
+    memory.keep(UNCHANGED)
+    assert memory.recall() == UNCHANGED
+    assert [path.name for path in (tmp_path / "daypass").iterdir()] == ["answers.sqlite"]
+    assert (tmp_path / "daypass/answers.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_newest_answers_of_a_kind_are_kept(tmp_path: Path) -> None:
+    answers = Answers(tmp_path)
+    answers.keep("other", "stays")
+    for n in range(5):
+        answers.keep("check", f"said {n}", str(n), most=2)
+    answers.keep("check", "said again", "3", most=2)
+    assert [answers.recall("check", str(n)) for n in range(5)] == [None, None, None, "said again", "said 4"]
+    assert answers.recall("other") == "stays"
+
+
+@pytest.mark.parametrize("broken", [b"", b"x" * 5000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_cannot_be_read_is_made_anew(tmp_path: Path, broken: bytes) -> None:
+    path = tmp_path / "answers.sqlite"
+    path.write_bytes(broken)
+    path.chmod(0o600)
+    answers = Answers(tmp_path)
+    assert answers.recall("check", "1") is None
+    answers.keep("check", "said", "1")
+    assert answers.recall("check", "1") == "said"
 
 
 @pytest.mark.parametrize(
@@ -25,14 +47,15 @@ def test_what_was_kept_is_recalled(tmp_path: Path) -> None:
         "",
         "[]",
         "{}",
+        "1",
         '{"grounds": 1}',
         "\x00",
+        "[" * 100_000,
         '{"grounds":"g","since":"x","until":"y","live":1}',
         '{"grounds":"g","since":"2026-11-20T00:00:00Z","until":"2026-11-21T00:00:00Z","live":1}',
     ],
 )
 def test_what_cannot_be_read_is_no_memory(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "calm.json"
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o600)
-    assert FileMemory(path).recall() is None
+    answers = Answers(tmp_path)
+    answers.keep("unchanged", text)
+    assert UnchangedMemory(answers).recall() is None

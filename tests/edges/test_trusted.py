@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.edges.trusted import discard, make_folder, others_may_write
-from daypass.edges.verdicts import Verdicts
+from daypass.edges.store import Verdicts, discard, make_folder, others_may_write
 from driver import Access
 
 SIDES = ("-wal", "-shm", "-journal")
@@ -68,15 +67,16 @@ def test_what_is_discarded_leaves_nothing_beside(path: Path) -> None:
 
 
 def test_verdicts_beside_which_somebody_laid_a_write_ahead_file_are_forgotten(path: Path) -> None:
-    path.unlink()
-    verdicts = Verdicts(path)
-    verdicts.store_whole("tree", "clean")
+    context, blob = "context", b"1" * 20
+    path = path.with_name("verdicts.sqlite")
+    verdicts = Verdicts(path.parent)
+    verdicts.store(context, [(blob, "orders-db", b"meaning")])
     verdicts.close()
-    assert Verdicts(path).whole("tree") == "clean"
+    assert Verdicts(path.parent).known(context, [blob]) == {blob: ("orders-db", b"meaning")}
     beside = Path(f"{path}-wal")
     beside.write_bytes(b"planted")
     beside.chmod(0o666)
-    assert Verdicts(path).whole("tree") is None
+    assert Verdicts(path.parent).known(context, [blob]) == {}
 
 
 def test_can_reads_the_state_that_the_applier_writes(
@@ -87,7 +87,7 @@ def test_can_reads_the_state_that_the_applier_writes(
     access.run("apply", "--at", "2026-11-20T10:06:00Z")
     assert access.run("can", "alice", "orders-db", "readonly").out == "yes\n"
     access.run("audit", "access", "--resource", "orders-db", "--at", "2026-11-20T10:10:00Z")
-    assert {"can.sqlite", "embedded.sqlite", "standing.sqlite", "audit.sqlite"} <= {
+    assert {"answers.sqlite", "embedded.sqlite", "standing.sqlite", "audit.sqlite"} <= {
         place.name for place in (tmp_path / "state").iterdir()
     }
     with sqlite3.connect(tmp_path / "state/embedded.sqlite") as database:

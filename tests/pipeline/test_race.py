@@ -134,7 +134,7 @@ def test_reviews_at_once_all_count(access: Access) -> None:
 
 def test_a_lock_that_another_run_holds_is_named(access: Access) -> None:
     from daypass.cli.site import Site
-    from daypass.edges.lock import exclusive
+    from daypass.edges.store import exclusive
 
     access.grant(T("10:00"), T("10:05"))
     lock = Site(access.top).repository.state_dir / "apply.lock"

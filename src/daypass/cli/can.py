@@ -1,15 +1,12 @@
 """can: whether access exists at this instant, for scripts; starts at once.
 
 What a subject's role means at the target is worked out from the policies at the tip of main, and remembered by their
-tree,
-so that asking again reads two small SQLite files and runs git once. The answer itself is always the target's own.
+tree, so that asking again reads two small SQLite files and runs git once. The answer itself is always the target's own.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +19,10 @@ if TYPE_CHECKING:
     from daypass.cli.main import Invocation
 
 
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS meanings(policies TEXT, subject TEXT, resource TEXT, role TEXT, kind TEXT, store TEXT,"
-    " target TEXT, principal TEXT, privilege TEXT, PRIMARY KEY(policies, subject, resource, role)) WITHOUT ROWID"
-)
+_MOST = 10_000
+"""How many meanings are remembered."""
+
+_PARTS = 5
 
 
 @click.command()
@@ -39,12 +36,15 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
 
     Asks the target, not the plan: what it says is what is so.
     """
+    from daypass.edges.store import Answers
+
     folder = invocation.folder
     policies, state = _place(folder)
-    found = _remembered(state, policies, subject, resource, role)
-    if found is None:
+    answers, key = Answers(state), f"{policies}\0{subject}\0{resource}\0{role}"
+    found = (answers.recall("can", key) or "").split("\0")
+    if len(found) != _PARTS:
         found = _work_out(folder, subject, resource, role)
-        _remember(state, policies, (subject, resource, role), found)
+        answers.keep("can", "\0".join(found), key, most=_MOST)
     kind, store, target, principal, privilege = found
     if kind == "embedded":
         from daypass.edges.targets.embedded.store import holds
@@ -76,47 +76,7 @@ def _place(folder: Path) -> tuple[str, Path]:
     return lines[0], state_folder() or (folder / lines[1]).resolve() / "daypass"
 
 
-def _remembered(state: Path, policies: str, subject: str, resource: str, role: str) -> tuple[str, ...] | None:
-    from daypass.edges.trusted import others_may_write
-
-    path = state / "can.sqlite"
-    try:
-        if not path.exists() or others_may_write(path):
-            return None
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
-        found = connection.execute(
-            "SELECT kind, store, target, principal, privilege FROM meanings"
-            " WHERE policies = ? AND subject = ? AND resource = ? AND role = ?",
-            (policies, subject, resource, role),
-        ).fetchone()
-        connection.close()
-    except (OSError, sqlite3.DatabaseError):
-        return None  # a cache that cannot be read is no answer; the long way gives one
-    return tuple(found) if found is not None else None
-
-
-def _remember(state: Path, policies: str, key: tuple[str, str, str], found: tuple[str, ...]) -> None:
-    from daypass.edges.trusted import discard, make_folder, others_may_write
-
-    try:
-        planted = others_may_write(state / "can.sqlite")  # before the folder becomes ours alone
-        make_folder(state)
-        if planted:
-            discard(state / "can.sqlite")
-        if others_may_write(state / "can.sqlite"):
-            return
-        connection = sqlite3.connect(state / "can.sqlite", timeout=5)
-        with connection:
-            connection.execute(_TABLE)
-            connection.execute("DELETE FROM meanings WHERE policies <> ?", (policies,))
-            connection.execute("INSERT OR REPLACE INTO meanings VALUES (?,?,?,?,?,?,?,?,?)", (policies, *key, *found))
-        connection.close()
-    except (OSError, sqlite3.DatabaseError):
-        with suppress(OSError):
-            discard(state / "can.sqlite")  # broken; the next run makes it anew
-
-
-def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str, ...]:
+def _work_out(folder: Path, subject: str, resource: str, role: str) -> list[str]:
     from daypass.cli.site import Site
     from daypass.core.finding import near
     from daypass.core.grant import canonical
@@ -143,7 +103,7 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> tuple[str
     target = catalogue.settings.targets[place.target]
     state = site.repository.state_dir  # kept relative to it: a repository that is moved or copied asks its own store
     store = str(store_path(target, state).relative_to(state)) if target.kind == "embedded" else ""
-    return (target.kind, store, target.name, principal, canonical(dict(level.privilege)))
+    return [target.kind, store, target.name, principal, canonical(dict(level.privilege))]
 
 
 def _ask_target(folder: Path, entitlement: tuple[str, str, str, str]) -> bool:

@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,10 +25,13 @@ from daypass.core.policy.policies import Policy
 from daypass.core.tally import Checked
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.worktree import blob_id, worktree_files
+from daypass.edges.store import Answers, Verdicts
 from daypass.edges.targets.registry import check_privilege, check_settings
-from daypass.edges.verdicts import Verdicts
 from daypass.pipeline.judge.check import Fits, Piece, Portion, check_files, check_tree, judge_files
 from daypass.pipeline.judge.duplicates import Ended, has_ended, standing_on, without_ended
+
+_WHOLE_CHECKS = 32
+"""How many answers of whole checks are remembered."""
 
 
 def ended_at(site: Site, at: datetime, policy: Policy | None = None) -> Ended:
@@ -54,16 +57,14 @@ def check_revision(site: Site, revision: str, jobs: int | None, at: datetime | N
     ledger or its own window, is no duplicate.
     """
     commit, grants, policies = _trees(site, revision)
-    verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
-    try:
-        whole = f"{program_digest()}/{grants}/{policies}"
-        known = verdicts.whole(whole)
-        found = _remembered(known, commit) if known is not None else None
-        if found is None:
+    answers = Answers(site.repository.state_dir)
+    whole = f"{program_digest()}/{grants}/{policies}"
+    known = answers.recall("check", whole)
+    found = _remembered(known, commit) if known is not None else None
+    if found is None:
+        with closing(Verdicts(site.repository.state_dir)) as verdicts:
             found = _check_tree(site, commit, jobs, verdicts)
-            verdicts.store_whole(whole, _to_remember(found))
-    finally:
-        verdicts.close()
+        answers.keep("check", _to_remember(found), whole, most=_WHOLE_CHECKS)
     over = ended_at(site, site.instant(at), site.policy_at(commit))
     return without_ended(found, partial(standing_on, site.history, commit), over)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -81,13 +82,10 @@ def _prepare(
 
 def denied_at(site: Site, policy: Policy, live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:
     """Say what of the live grants policies deny."""
-    from daypass.edges.verdicts import Verdicts
+    from daypass.edges.store import Verdicts
 
-    verdicts = Verdicts(site.repository.state_dir / "verdicts.sqlite")
-    try:
+    with closing(Verdicts(site.repository.state_dir)) as verdicts:
         return denied_live(site.history, verdicts, program_digest(), policy, live)
-    finally:
-        verdicts.close()
 
 
 def gives_nothing(found: Survey) -> list[str]:
@@ -105,7 +103,7 @@ def run_apply(
     retry: bool = False,
 ) -> Applied:
     """Apply at an instant, alone on this machine; ``limit``, ``enough`` and ``retry`` as the pipeline takes them."""
-    from daypass.edges.lock import exclusive
+    from daypass.edges.store import exclusive
     from daypass.pipeline.apply.heartbeat import beat
     from daypass.pipeline.apply.run import apply as carry_out
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from daypass.edges.git.history import GitHistory
     from daypass.edges.git.repository import Repository
     from daypass.edges.ledger.books import GitBooks
-    from daypass.edges.memory import FileMemory
+    from daypass.edges.store import UnchangedMemory
     from daypass.edges.targets.registry import Known
     from daypass.ports import Forge, ForgeReader, Target
 
@@ -347,11 +347,11 @@ class Site:
         return Known(frozenset(named), frozenset(held), exclusive)
 
     @property
-    def memory(self) -> FileMemory:
+    def memory(self) -> UnchangedMemory:
         """Where it is remembered that nothing was to be done."""
-        from daypass.edges.memory import FileMemory
+        from daypass.edges.store import Answers, UnchangedMemory
 
-        return FileMemory(self.repository.state_dir / "calm.json")
+        return UnchangedMemory(Answers(self.repository.state_dir))
 
     def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
         """Return the run's instant: ``--at``, else the clock, read once.

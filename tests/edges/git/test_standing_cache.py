@@ -34,6 +34,7 @@ from daypass.core.ledger.chain import Head, seal
 from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Refusal
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.edges import store
 from daypass.edges.ledger import standing as module
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
 from daypass.edges.ledger.standing import StandingCache
@@ -368,7 +369,7 @@ def test_another_key_alone_believes_nothing(made, tmp_path):
 
 
 def test_a_cache_that_another_run_is_writing_is_named(made, monkeypatch):
-    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(store, "_PATIENCE", 0.05)
     made.load()
     made.write(life(5))
     other = sqlite3.connect(made.cache.path, isolation_level=None)
@@ -485,7 +486,7 @@ KILLED = """
         os.kill(os.getpid(), 9)
     where = sys.argv[1]
     if where == "before the cache":
-        standing.StandingCache._connect = die
+        standing.Store.open = die
     elif where == "in the cache":
         standing.Writer.write = die
     else:
@@ -547,7 +548,7 @@ def test_a_cache_on_a_disk_that_fails_is_kept(made, monkeypatch):
     def fail(path):
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(module, "_open", fail)
+    monkeypatch.setattr(store.Store, "_connect", fail)
     assert refusal(made.load, EdgeError) == f"{made.cache.path} cannot be used: disk I/O error"
     assert made.cache.path.read_bytes() == before
 

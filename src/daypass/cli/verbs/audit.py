@@ -193,7 +193,7 @@ def settle(site: Site, grants: tuple[str, ...], adopt: bool, write_off: bool, re
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.running import look
     from daypass.core.grant import GrantId
-    from daypass.edges.lock import exclusive
+    from daypass.edges.store import exclusive
     from daypass.pipeline.apply.recovery import settle as decide
 
     if adopt == write_off:

@@ -25,7 +25,7 @@ from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
-from daypass.edges.trusted import discard, make_folder, others_may_write, usable
+from daypass.edges.store import discard, make_folder, others_may_write, usable, writing
 
 FILE = "audit.sqlite"
 """The index, in the folder of this machine's state."""
@@ -291,14 +291,8 @@ class AuditIndex:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._opened() as database:
-            database.execute("begin immediate")
-            try:
-                yield database
-            except BaseException:
-                database.execute("rollback")
-                raise
-            database.execute("commit")
+        with self._opened() as database, writing(database):
+            yield database
 
 
 _NEW = "new"

@@ -14,10 +14,9 @@ since.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,15 +31,12 @@ from daypass.core.ledger.statement import kind_of
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, Writer, begin_anew
-from daypass.edges.trusted import discard, make_folder, others_may_write, usable
+from daypass.edges.store import BUSY, Store, usable, writing
 from daypass.ports import Envelope, Signer
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
 
 _BATCH = 5_000
-_PATIENCE = 60.0  # seconds to wait for another run that is writing
-_BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 Progress = Callable[[int, int, str], None]
 
@@ -79,6 +75,7 @@ class StandingCache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._store = Store(path)
 
     def load(self, ledger: GitLedger, verifier: KnownKeys, *, progress: Progress | None = None) -> Loaded:
         """Verify what is new on the branch and return the standing.
@@ -90,7 +87,7 @@ class StandingCache:
         with _explained(self.path):
             while True:
                 commit = ledger.head()
-                connection, why = self._connect()
+                connection, why = self._store.open()
                 rebuilt = rebuilt or why
                 connection.execute("BEGIN")
                 state, why = _read_state(connection, verifier)
@@ -126,8 +123,8 @@ class StandingCache:
         commit = ledger.append(standing.commit, envelopes, message=_message(receipts), at=at)
         # From here on the receipts stand, whatever happens to the cache: who loads next verifies them.
         with _explained(self.path):
-            connection, _ = self._connect()
-            with _writing(connection):
+            connection, _ = self._store.open()
+            with writing(connection):
                 state, _ = _read_state(connection, verifier)
                 if (state.commit if state is not None else ABSENT) == standing.commit:
                     if state is None:
@@ -144,7 +141,7 @@ class StandingCache:
         progress: Progress | None,
     ) -> int:
         """Verify what lies between the cached commit and the branch; return how many receipts that were."""
-        with _writing(connection):
+        with writing(connection):
             state, _ = _read_state(connection, verifier)
             # Asked for only now that no other run can move the cache: an answer from before could be older than what
             # the cache holds, and would look as if receipts had been cut off.
@@ -177,45 +174,6 @@ class StandingCache:
             f"delete {self.path}",
         )
 
-    def _connect(self) -> tuple[sqlite3.Connection, str]:
-        """Open the file, making it or, where it cannot be used, making it anew; say why in that case."""
-        why = ""
-        planted = others_may_write(self.path)  # before the folder becomes ours alone
-        make_folder(self.path.parent)
-        if planted:
-            why = f"others may write {self.path}, so it is not believed"
-        else:
-            try:
-                return _open(self.path), ""
-            except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", None) not in _BROKEN:
-                    raise
-                why = f"{self.path} could not be read"
-        discard(self.path)
-        if others_may_write(self.path):
-            raise EdgeError(
-                f"others may write to {self.path.parent}, so nothing that is kept there can be believed",
-                hint="make the folder yours alone, or name another with DAYPASS_STATE",
-            )
-        return _open(self.path), why
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    # SQLite would let the umask decide. A file that is there is not opened: closing it would let go of every lock
-    # that this process holds on it through SQLite.
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    # Targets are served side by side, one thread at a time at the ledger: the last to hold a state may be another.
-    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.DatabaseError:
-        connection.close()
-        raise
-    return connection
-
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
@@ -223,24 +181,13 @@ def _explained(path: Path) -> Iterator[None]:
         with usable(path):
             yield
     except EdgeError as error:
-        if getattr(error.__cause__, "sqlite_errorcode", None) in _BUSY:
+        if getattr(error.__cause__, "sqlite_errorcode", None) in BUSY:
             raise LockedError(
                 f"another run is writing {path}", hint="wait for it to end and run the command again"
             ) from error
         raise
     except OSError as error:
         raise EdgeError(f"{path} cannot be used: {error.strerror}", hint="it must be writable") from error
-
-
-@contextmanager
-def _writing(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _read_state(connection: sqlite3.Connection, verifier: KnownKeys) -> tuple[_State | None, str]:

@@ -80,11 +80,11 @@ def prepare(
     policy = policy_at(tip)
     targets = open_readers(tip)
     grounds = digest_of_inputs(program, standing, tip, targets) if memory is not None else ""
-    calm = memory.recall() if memory is not None and grounds else None
-    if calm is not None and calm.holds(grounds, at) and not apart:
-        plan = Plan(at, tip, (), live=calm.live, by_ledger=calm.by_ledger)
-        answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=calm.until)
-        return Inputs(history, standing, policy, Admitted(), tip, at, targets, calm=answer)
+    last = memory.recall() if memory is not None and grounds else None
+    if last is not None and last.holds(grounds, at) and not apart:
+        plan = Plan(at, tip, (), live=last.live, by_ledger=last.by_ledger)
+        answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=last.until)
+        return Inputs(history, standing, policy, Admitted(), tip, at, targets, unchanged=answer)
     stuck: RefusedError | None = None
     latest = standing
 

@@ -94,9 +94,9 @@ def apply(
     early = _Early(books, open_targets, run, progress, clock, enough)
     for attempt in range(attempts):
         inputs = take(early.attend)
-        if inputs.calm is not None:
+        if inputs.unchanged is not None:
             _recalled(open_targets(inputs.tip), inputs.standing, inputs.at)
-            return early.joined(Applied(inputs.calm))
+            return early.joined(Applied(inputs.unchanged))
         readings = Readings(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clock)
         seen = readings.look(None if confirmed else PATIENCE, enough=enough)
         first = plan_on(inputs, inputs.standing, seen, inputs.at)

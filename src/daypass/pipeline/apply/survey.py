@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.clocks import Doubt, doubt
 from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
@@ -33,6 +32,7 @@ from daypass.core.plan import (
 )
 from daypass.core.policy.policies import Policy
 from daypass.core.retry import failed_before, rest
+from daypass.core.unchanged import FOREVER, Unchanged, next_boundary
 from daypass.pipeline.apply.admit import Admitted
 from daypass.pipeline.apply.readings import PATIENCE, Aside, observe
 from daypass.pipeline.apply.recovery import recover, with_recovered
@@ -102,10 +102,11 @@ class Survey:
 class Inputs:
     """What a plan stands on beside the targets, all of it read before any of them.
 
-    ``targets`` are the open ones and those that cannot be. ``calm`` is the answer where nothing has moved since nothing
-    was to be done: then no target need be read. ``grounds`` names all this for that memory, "" where it cannot. ``clock``
-    is ours, None where the instant is not the clock's; ``skews`` say how far others' are ahead of it, and ``off`` how far
-    the instant is: the earliest is reckoned with. ``retry``: what has failed is tried again at once.
+    ``targets`` are the open ones and those that cannot be. ``unchanged`` is the answer where nothing has moved since
+    nothing was to be done: then no target need be read. ``grounds`` names all this for that memory, "" where it
+    cannot. ``clock`` is ours, None where the instant is not the clock's; ``skews`` say how far others' are ahead of
+    it, and ``off`` how far the instant is: the earliest is reckoned with. ``retry``: what has failed is tried again
+    at once.
     """
 
     history: History
@@ -118,7 +119,7 @@ class Inputs:
     claims: tuple[Claim, ...] = ()
     invalid: Mapping[GrantId, Reason] = field(default_factory=dict)
     stuck: RefusedError | None = None
-    calm: Survey | None = None
+    unchanged: Survey | None = None
     memory: Memory | None = None
     program: str = ""
     grounds: str = ""
@@ -141,7 +142,7 @@ class Inputs:
         # Targets are asked once more: what was planned by must be what the grounds name.
         if self.grounds == digest_of_inputs(self.program, self.standing, self.tip, self.targets):
             plan = found.plan
-            self.memory.keep(Calm(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
+            self.memory.keep(Unchanged(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
 
 
 def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, Doubt]:
@@ -209,8 +210,8 @@ def _moved(inputs: Inputs, main: str) -> bool:
 
 def survey(inputs: Inputs) -> Survey:
     """Wait for every target, and plan."""
-    if inputs.calm is not None:
-        return inputs.calm
+    if inputs.unchanged is not None:
+        return inputs.unchanged
     found = plan_on(
         inputs,
         inputs.standing,

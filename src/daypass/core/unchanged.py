@@ -16,7 +16,7 @@ FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Calm:
+class Unchanged:
     """Nothing is to be done from ``since`` on and before ``until``, while all of ``grounds`` stays as it is.
 
     ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds. ``live`` counts

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.calm import FOREVER, Calm, next_boundary
 from daypass.core.grant import GrantId
 from daypass.core.plan import Claim, Entitlement, Observed, compute
+from daypass.core.unchanged import FOREVER, Unchanged, next_boundary
 from daypass.core.window import Window
 
 T0 = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -30,12 +30,12 @@ def test_the_next_boundary_is_the_first_start_or_end_still_to_come() -> None:
 
 
 def test_calm_holds_on_its_grounds_and_inside_its_time_only() -> None:
-    calm = Calm("grounds", at(0), at(10), 3, 0)
-    assert calm.holds("grounds", at(0))
-    assert calm.holds("grounds", at(9))
-    assert not calm.holds("grounds", at(10))
-    assert not calm.holds("grounds", at(-1))
-    assert not calm.holds("others", at(5))
+    found = Unchanged("grounds", at(0), at(10), 3, 0)
+    assert found.holds("grounds", at(0))
+    assert found.holds("grounds", at(9))
+    assert not found.holds("grounds", at(10))
+    assert not found.holds("grounds", at(-1))
+    assert not found.holds("others", at(5))
 
 
 @given(
