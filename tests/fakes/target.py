@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
-from daypass.edges.targets.numbers import NumberTrace, join, trace
-from daypass.edges.targets.orders import one_by_one
+from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace
 from daypass.ports import Done, Health, Numbering, Observing, Order, Timed, Traits
 
 

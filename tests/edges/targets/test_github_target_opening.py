@@ -12,9 +12,9 @@ import pytest
 from daypass.core.catalogue import Subject, TargetSettings
 from daypass.core.errors import DaypassError, EdgeError, InvalidError
 from daypass.core.grant import canonical
+from daypass.edges.targets.common import written
 from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_privilege
 from daypass.edges.targets.github.target import GitHubTarget, open_with
-from daypass.edges.targets.reading import written
 from daypass.edges.targets.registry import Known, asks, open_target
 from edges.targets.github_people import ADMIN, AUDITOR, MEMBER, NAME, PUSH, People, add, remove, right
 from github_double import Double

@@ -4,6 +4,7 @@ import pytest
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
+from daypass.edges.targets.common import written
 from daypass.edges.targets.postgres.policy import (
     LONGEST,
     Mark,
@@ -15,7 +16,6 @@ from daypass.edges.targets.postgres.policy import (
     read_mark,
     read_privilege,
 )
-from daypass.edges.targets.reading import written
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def krl(site: Site, target: str, output: Path | None, at: datetime) -> None:
     git fetch -q origin main:main daypass-ledger:daypass-ledger
     daypass krl bastion --output /srv/www/bastion.krl
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.edges.targets.reading import place_below
+    from daypass.edges.targets.common import place_below
     from daypass.edges.targets.ssh.certificate import entry_of, is_certificate
     from daypass.edges.targets.ssh.revoked import write_list
 

@@ -127,8 +127,12 @@ def open_writer(path: Path) -> sqlite3.Connection:
         if not exists(path):
             _create(path)
         connection = _connect(path, "rw")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(f"BEGIN IMMEDIATE; {_NUMBERED}; COMMIT")  # a store of an earlier version has none
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(f"BEGIN IMMEDIATE; {_NUMBERED}; COMMIT")  # earlier versions' stores have none
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
@@ -203,6 +207,8 @@ def _create(path: Path) -> None:
     """Make an empty store under another name and move it into place; when somebody was first, theirs stands."""
     from tempfile import mkstemp  # noqa: PLC0415  (only once in a store's life)
 
+    from daypass.edges.targets.common import sync_folder  # noqa: PLC0415  (likewise)
+
     for folder in reversed([path.parent, *path.parent.parents]):
         if not folder.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -218,14 +224,6 @@ def _create(path: Path) -> None:
             os.link(draft, path)
         except FileExistsError:
             return
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         os.unlink(draft)  # noqa: PTH108  (the name is text here)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from daypass.core.drift import Inspection
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.core.window import format_instant, parse_instant
+from daypass.edges.targets.common import one_by_one, place_below
 from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, reading, write
-from daypass.edges.targets.orders import one_by_one
-from daypass.edges.targets.reading import place_below
 from daypass.ports import Dated, Done, Fingerprinting, Health, Numbering, Observing, Order, Traits
 
 if TYPE_CHECKING:

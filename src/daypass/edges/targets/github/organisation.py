@@ -64,11 +64,15 @@ class Seen:
 
 
 class Organisation:
-    """One organisation, as it is from the first question on: what was read is not read again."""
+    """One organisation, as it is from the first question on: what was read is not read again.
+
+    ``seen`` is who has a part in each place that was looked at, with what was done to it since.
+    """
 
     def __init__(self, api: Api, name: str) -> None:
         self._api = api
         self.name = name
+        self.seen: dict[GitHubPlace, Seen] = {}
         self._root = f"/orgs/{name}"
 
     def login(self, number: int) -> str:
@@ -96,9 +100,12 @@ class Organisation:
 
     def look(self, place: GitHubPlace) -> Seen:
         """Return who has a part in what has a name now; nobody where there is no such place, which proves nothing."""
-        if place.kind == TEAM:
-            return self._team(place.name)
-        return self._repository(place) if place.kind == REPOSITORY else self._role(place)
+        if place not in self.seen:
+            if place.kind == TEAM:
+                self.seen[place] = self._team(place.name)
+            else:
+                self.seen[place] = self._repository(place) if place.kind == REPOSITORY else self._role(place)
+        return self.seen[place]
 
     def number(self, place: GitHubPlace) -> str:
         """Return the number of what has a name now, "" where nothing is shown under it."""

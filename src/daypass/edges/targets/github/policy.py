@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.edges.forges.github.address import API, read_base
-from daypass.edges.targets.reading import first_near, written
+from daypass.edges.targets.common import first_near, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,11 +25,10 @@ from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.forges.github.transport import Transport
+from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace
 from daypass.edges.targets.github.health import health, inspect
-from daypass.edges.targets.github.organisation import INVITED, Organisation, Seen
+from daypass.edges.targets.github.organisation import INVITED, Organisation
 from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_options, read_privilege
-from daypass.edges.targets.numbers import NumberTrace, join, trace
-from daypass.edges.targets.orders import one_by_one
 from daypass.ports import Dated, Done, Health, Inviting, Numbering, Observing, Order, Timed, Traits
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
         self._expected = expected
         self._offered: frozenset[Entitlement] = frozenset()
         self._last = Organisation(api, organisation)
-        self._seen: dict[GitHubPlace, Seen] = {}
         self._named: dict[GitHubPlace, dict[str, list[tuple[str, str]]]] = {}
         """Place to level to the (resource, privilege) pairs that mean it."""
         for resource, privilege in sorted(known.named | known.held):
@@ -81,10 +79,10 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
     def observe(self) -> frozenset[Entitlement]:
         """Return who has a part in what roles of the catalogue name. Raises EdgeError when any of it cannot be seen."""
         self._last = Organisation(self.api, self._organisation)
-        self._seen = {place: self._last.look(place) for place in sorted(self._named)}
         there: set[Entitlement] = set()
         offered: set[Entitlement] = set()
-        for place, seen in self._seen.items():
+        for place in sorted(self._named):
+            seen = self._last.look(place)
             for number, level in seen.holders.items():
                 there.update(self._entitlements(place, level, number))
             for number, offer in seen.offers.items():
@@ -115,9 +113,7 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
             return Found(None, error.message) if known else Found(False)
         one = _trace(self._last, what.place, known)
         place = GitHubPlace(what.place.kind, one.name)
-        if one.name and place not in self._seen:
-            self._seen[place] = self._last.look(place)
-        there = bool(one.name) and self._seen[place].holders.get(number) == what.level
+        there = bool(one.name) and self._last.look(place).holders.get(number) == what.level
         called = self._entitlements(place, what.level, number) if place in self._named else ()
         return join([one], there=there, called=called, numbers=((place.kind, one.number),))
 
@@ -127,19 +123,19 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes; each place is looked at once, then each change is two requests."""
-        work = _Work(Organisation(self.api, self._organisation))
-        return one_by_one(self.name, orders, lambda order: self._change(work, order))
+        now = Organisation(self.api, self._organisation)
+        return one_by_one(self.name, orders, lambda order: self._change(now, order))
 
-    def _change(self, work: _Work, order: Order) -> None:
+    def _change(self, now: Organisation, order: Order) -> None:
         try:
-            what = work.today(self._read(order.entitlement), dict(order.numbers))
+            what = _today(now, self._read(order.entitlement), dict(order.numbers))
             if order.action is Action.REMOVE:
-                work.take(what, order.entitlement.principal)
+                _take(now, what, order.entitlement.principal)
             else:
                 self._check_alone(what)
-                work.give(what, order.entitlement.principal)
+                _give(now, what, order.entitlement.principal)
         except ApiError as error:
-            work.forget()  # whether it came about is not known: look again before the next change
+            now.seen.clear()  # whether it came about is not known: look again before the next change
             lacking = error.hint if error.hint.startswith("it needs the permission") else ""
             raise EdgeError(f"{error.message} ({lacking})" if lacking else error.message) from error
 
@@ -169,68 +165,54 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
         return [Entitlement(self.name, resource, str(number), privilege) for resource, privilege in pairs]
 
 
-class _Work:
-    """The changes of one call, with what each place was seen to be and what was done to it since."""
+def _today(organisation: Organisation, what: GitHubPrivilege, known: Mapping[str, str]) -> GitHubPrivilege:
+    """Return what was given, under its name of today. Raises EdgeError where its number is recorded and not found."""
+    if not known:
+        return what
+    one = _trace(organisation, what.place, known)
+    if not one.name:
+        raise EdgeError(one.unknown or one.gone)
+    return what._replace(place=GitHubPlace(what.place.kind, one.name))
 
-    def __init__(self, organisation: Organisation) -> None:
-        self._organisation = organisation
-        self._seen: dict[GitHubPlace, Seen] = {}
 
-    def today(self, what: GitHubPrivilege, known: Mapping[str, str]) -> GitHubPrivilege:
-        """Return what was given, under its name of today. Raises EdgeError where its number is recorded and not found."""
-        if not known:
-            return what
-        one = _trace(self._organisation, what.place, known)
-        if not one.name:
-            raise EdgeError(one.unknown or one.gone)
-        return what._replace(place=GitHubPlace(what.place.kind, one.name))
+def _give(organisation: Organisation, what: GitHubPrivilege, principal: str) -> None:
+    """Add somebody. Raises EdgeError, for somebody who must accept first as well."""
+    number, seen = _account(principal), organisation.look(what.place)
+    held = seen.holders.get(number)
+    if held == what.level:
+        return
+    offer = seen.offers.get(number)
+    if held is None and offer is not None and offer.level == what.level:
+        raise EdgeError(INVITED)
+    if held is not None or offer is not None:
+        before = (
+            f"already holds {held}" if held is not None else f"is already invited as {offer.level if offer else ''}"
+        )
+        raise EdgeError(
+            f"{number} {before} of {what.place}, and GitHub keeps one for each person: {what.level} in its place would "
+            "lose it; end that first"
+        )
+    if seen.closed:
+        raise EdgeError(seen.closed)
+    made = organisation.give(what.place, number, organisation.login(number), what.level)
+    if made is not None:
+        del organisation.seen[what.place]  # its number is known to whoever looks
+        raise EdgeError(INVITED)
+    seen.holders[number] = what.level
 
-    def forget(self) -> None:
-        """Forget what was seen."""
-        self._seen.clear()
 
-    def give(self, what: GitHubPrivilege, principal: str) -> None:
-        """Add somebody. Raises EdgeError, for somebody who must accept first as well."""
-        number, seen = _account(principal), self._look(what.place)
-        held = seen.holders.get(number)
-        if held == what.level:
-            return
-        offer = seen.offers.get(number)
-        if held is None and offer is not None and offer.level == what.level:
-            raise EdgeError(INVITED)
-        if held is not None or offer is not None:
-            before = (
-                f"already holds {held}" if held is not None else f"is already invited as {offer.level if offer else ''}"
-            )
-            raise EdgeError(
-                f"{number} {before} of {what.place}, and GitHub keeps one for each person: {what.level} in its place would "
-                "lose it; end that first"
-            )
-        if seen.closed:
-            raise EdgeError(seen.closed)
-        made = self._organisation.give(what.place, number, self._organisation.login(number), what.level)
-        if made is not None:
-            del self._seen[what.place]  # its number is known to whoever looks
-            raise EdgeError(INVITED)
-        seen.holders[number] = what.level
-
-    def take(self, what: GitHubPrivilege, principal: str) -> None:
-        """Remove somebody, or take an invitation back; what is held of another level is not what this is about."""
-        if not _NUMBER.fullmatch(principal):
-            return  # nobody of that name was ever added
-        number, seen = int(principal), self._look(what.place)
-        if seen.holders.get(number) == what.level:
-            self._organisation.take(what.place, self._organisation.last_login(number, seen))
-            del seen.holders[number]
-        offer = seen.offers.get(number)
-        if offer is not None and offer.level == what.level:
-            self._organisation.cancel(what.place, number, offer, seen)
-            del seen.offers[number]
-
-    def _look(self, place: GitHubPlace) -> Seen:
-        if place not in self._seen:
-            self._seen[place] = self._organisation.look(place)
-        return self._seen[place]
+def _take(organisation: Organisation, what: GitHubPrivilege, principal: str) -> None:
+    """Remove somebody, or take an invitation back; what is held of another level is not what this is about."""
+    if not _NUMBER.fullmatch(principal):
+        return  # nobody of that name was ever added
+    number, seen = int(principal), organisation.look(what.place)
+    if seen.holders.get(number) == what.level:
+        organisation.take(what.place, organisation.last_login(number, seen))
+        del seen.holders[number]
+    offer = seen.offers.get(number)
+    if offer is not None and offer.level == what.level:
+        organisation.cancel(what.place, number, offer, seen)
+        del seen.offers[number]
 
 
 def _trace(organisation: Organisation, place: GitHubPlace, known: Mapping[str, str]) -> NumberTrace:

@@ -277,9 +277,8 @@ class PostgresBatch:
             assert job.order.until is not None  # noqa: S101  (every addition has an end)
             text, verifier = self._secret(session, job.login, job.privilege.database)
             sealed = seal(text, job.order.keys)
-            login = say.Login(job.login, mark.text, verifier, job.order.until)
             job.statements = [
-                *say.make_login(login, exists=job.login in self._logins),
+                *say.make_login(job.login, mark.text, verifier, job.order.until, exists=job.login in self._logins),
                 say.join(job.bridge, job.login, job.privilege),
             ]
             self._logins.add(job.login)

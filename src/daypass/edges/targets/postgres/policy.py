@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.reading import first_near, written
+from daypass.edges.targets.common import first_near, written
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings

@@ -14,11 +14,10 @@ from psycopg import sql
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Numbers
-from daypass.edges.targets.numbers import NumberTrace, trace
+from daypass.edges.targets.common import NumberTrace, trace, written
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.policy import UNMANAGED, Mark, PostgresPrivilege, read_mark, read_privilege
 from daypass.edges.targets.postgres.server import Server, Session
-from daypass.edges.targets.reading import written
 
 NEW_OPTIONS = 16
 """The version that knows INHERIT and SET of a membership."""

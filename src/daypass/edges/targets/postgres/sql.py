@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from psycopg import sql
 
@@ -201,15 +201,6 @@ BACK: Final = b"ROLLBACK TO SAVEPOINT changes"
 """Undoes what `in_one` began."""
 
 
-class Login(NamedTuple):
-    """What a login of its own needs: its name, its mark, and the verifier of its password (never the password)."""
-
-    name: str
-    mark: str
-    verifier: str
-    until: datetime
-
-
 def wanted(bridge: str, privilege: PostgresPrivilege) -> dict[str, object]:
     """Return what LACKING and NOT_PASSED_ON are about: a template is about every table, an own set about those listed."""
     pairs: list[tuple[str, str | None]] = [
@@ -283,15 +274,15 @@ def revoke(role: str, member: str, grantor: str = "") -> sql.Composed:
     return sql.SQL("REVOKE {} FROM {}{}").format(sql.Identifier(role), sql.Identifier(member), by)
 
 
-def make_login(login: Login, *, exists: bool) -> list[sql.Composed]:
-    """Make a login, or give one that is there a new password and end."""
-    role = sql.Identifier(login.name)
+def make_login(name: str, mark: str, verifier: str, until: datetime, *, exists: bool) -> list[sql.Composed]:
+    """Make a login, or give one that is there a new end and password: its ``verifier``, never the password itself."""
+    role = sql.Identifier(name)
     verb = sql.SQL("ALTER ROLE") if exists else sql.SQL("CREATE ROLE")
     return [
         sql.SQL("{} {} LOGIN PASSWORD {} VALID UNTIL {}").format(
-            verb, role, sql.Literal(login.verifier), sql.Literal(login.until.isoformat())
+            verb, role, sql.Literal(verifier), sql.Literal(until.isoformat())
         ),
-        sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(login.mark)),
+        sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(mark)),
     ]
 
 

@@ -20,8 +20,7 @@ from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Found, Numbers
-from daypass.edges.targets.numbers import NumberTrace, join
-from daypass.edges.targets.orders import check_target
+from daypass.edges.targets.common import NumberTrace, check_target, join
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.batch import Job, PostgresBatch, followed, job_of
 from daypass.edges.targets.postgres.health import inspect, look_around, not_revocable

@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.edges.targets.reading import place_below
+from daypass.edges.targets.common import place_below
 from daypass.edges.targets.ssh.certificate import public_line
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from daypass.core.errors import EdgeError
+from daypass.edges.targets.common import sync_folder
 from daypass.edges.targets.ssh.certificate import fingerprint
 
 Entry = tuple[str, int]
@@ -36,7 +37,7 @@ def write_list(path: Path, entries: Iterable[Entry]) -> None:
             with fresh.open("rb") as written:
                 os.fsync(written.fileno())
             fresh.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         raise EdgeError(
             f"the key revocation list {path} cannot be written: {error.strerror}",
@@ -103,11 +104,3 @@ def _keygen(*arguments: str) -> str:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise EdgeError(f"ssh-keygen cannot write or read the key revocation list: {said or done.returncode}")
     return done.stdout.decode("utf-8", "replace")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

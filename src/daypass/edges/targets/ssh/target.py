@@ -17,7 +17,7 @@ from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
 from daypass.core.window import format_instant
-from daypass.edges.targets.orders import check_target
+from daypass.edges.targets.common import check_target
 from daypass.edges.targets.ssh import certificate, revoked
 from daypass.edges.targets.ssh.authority import Source, open_authority, read_options
 from daypass.ports import Done, Health, Recalling, Traits

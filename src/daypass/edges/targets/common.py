@@ -1,0 +1,146 @@
+"""What kinds of target share: carrying out orders, following names by numbers, and reading what policies say.
+
+What was given stays what it is, whatever it is called since (see ports.Numbering). Absence is believed only of the thing
+itself, by the number that does not change. A name that nobody bears any more says nothing: who bore it may have another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.finding import near
+from daypass.core.plan import Entitlement, Found, Numbers
+from daypass.ports import Done, Order
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import TargetSettings
+
+
+def check_target(name: str, entitlement: Entitlement) -> None:
+    """Refuse an entitlement of another target: what is asked of the wrong system must change nothing. Raises EdgeError."""
+    if entitlement.target != name:
+        raise EdgeError(f"expected an entitlement of target {name!r}, got one of {entitlement.target!r}")
+
+
+def one_by_one(name: str, orders: Sequence[Order], change: Callable[[Order], None]) -> list[Done]:
+    """Carry out orders of target ``name`` one after the other; one for which ``change`` raises EdgeError stops only itself."""
+    found = []
+    for order in orders:
+        try:
+            check_target(name, order.entitlement)
+            change(order)
+        except EdgeError as error:
+            found.append(Done(error.message))
+        else:
+            found.append(Done())
+    return found
+
+
+class NumberTrace(NamedTuple):
+    """What became of one thing that an entitlement rests on.
+
+    ``name`` and ``number`` are today's, both "" where it is not found. ``unknown``: why nobody can tell what became of it;
+    ``gone``: that it is no more, by its number; ``said``: what it is called now.
+    """
+
+    name: str = ""
+    number: str = ""
+    unknown: str = ""
+    gone: str = ""
+    said: str = ""
+
+
+def trace(
+    what: str, name: str, recorded: str, number_of: Callable[[str], str], name_of: Callable[[str], str | None]
+) -> NumberTrace:
+    """Say what became of ``what`` that was called ``name``. ``recorded`` is its number, "" where none was recorded.
+
+    ``number_of`` returns the number that a name has now ("" where nothing bears it), ``name_of`` the name that a number
+    has: "" where it is no more, None where nobody can tell.
+    """
+    now = number_of(name)
+    if now and recorded in ("", now):
+        return NumberTrace(name, now)
+    other = f"; another {what}, number {now}, has its name" if now else ""
+    if not recorded:
+        return NumberTrace(
+            unknown=f"there is no {what} {name!r}, and its number was not recorded: it may have another name"
+        )
+    today = name_of(recorded)
+    if today is None:
+        return NumberTrace(
+            unknown=f"the {what} {name!r}, number {recorded}, is not found: deleted, renamed or hidden{other}"
+        )
+    if not today:
+        return NumberTrace(gone=f"the {what} {name!r}, number {recorded}, is no more{other}")
+    return NumberTrace(today, recorded, said=f"the {what} {name!r} is called {today!r} now")
+
+
+def join(traces: Iterable[NumberTrace], there: bool, called: Iterable[Entitlement], numbers: Numbers) -> Found:
+    """Join what became of everything that an entitlement rests on; ``there`` and ``called`` are as of today's names."""
+    every = list(traces)
+    unknown = "; ".join(one.unknown for one in every if one.unknown)
+    if unknown:
+        return Found(None, unknown)
+    gone = "; ".join(one.gone for one in every if one.gone)
+    if gone:
+        return Found(False, gone)
+    said = "; ".join(one.said for one in every if one.said)
+    return Found(True, said, tuple(called) if said else (), numbers) if there else Found(False)
+
+
+_LONGEST = 200
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
+
+
+def first_near(names: Iterable[str], known: Iterable[str], otherwise: str = "") -> str:
+    """Write the hint for the first of some unknown names that a known one is like, or what to say where none is."""
+    found = (near(name, known) for name in sorted(names))
+    return next((hint for hint in found if hint), otherwise)
+
+
+def written(text: str) -> str:
+    """Return canonical JSON as people write it in YAML, where that is simple: ``{login: true, member_of: readers}``."""
+    try:
+        return _flow(json.loads(text))[:_LONGEST]
+    except (ValueError, RecursionError):
+        return text[:_LONGEST]
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(value[key])}" for key in value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value  # files hold every scalar as text: whether it was quoted is not known, and the same to us
+    return json.dumps(value, ensure_ascii=False)
+
+
+def place_below(settings: TargetSettings, option: str, usual: str, base_dir: Path) -> Path:
+    """Return the path that an option gives below ``base_dir``, else ``usual`` there. Raises InvalidError, see above."""
+    given = settings.options.get(option, usual)
+    hint = f"write a file name, for example {usual}"
+    if not isinstance(given, str) or "\0" in given:
+        raise InvalidError(f"expected {option} of target {settings.name} to be text, got {given!r}", hint=hint)
+    place = PurePosixPath(given)
+    if place.is_absolute() or ".." in place.parts or place == PurePosixPath():
+        raise InvalidError(
+            f"{option} of target {settings.name} is not below daypass's own folder: {given!r}", hint=hint
+        )
+    return base_dir / place
+
+
+def sync_folder(folder: Path) -> None:
+    """Let what was renamed or made in a folder outlast a loss of power. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
