@@ -17,7 +17,7 @@ from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.ledger import receipt_path
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key, read_public_key
-from daypass.edges.targets.registry import check_privilege
+from daypass.edges.targets.registry import KINDS, check_privilege
 from daypass.pipeline.judge.policies import load_policy
 
 ROLE = "orders_readonly"
@@ -100,7 +100,7 @@ def _write_ledger(git: Git, signer: EnvelopeSigner, public: bytes, grants: list[
     """Write the genesis and every grant's proof; nothing has been given yet."""
     history = GitHistory(git)
     main = history.resolve("refs/heads/main")
-    policy = load_policy(history, main, check_privilege)
+    policy = load_policy(history, main, KINDS, check_privilege)
     problems = [finding for finding in policy.findings if finding.is_error]
     if problems:
         raise RuntimeError(f"the generated policies are wrong: {problems[0]}")

@@ -23,7 +23,7 @@ from daypass.core.policy.policies import Policy
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.signing import generate_key, read_public_key
-from daypass.edges.targets.registry import check_privilege
+from daypass.edges.targets.registry import KINDS, check_privilege
 from daypass.pipeline.judge.policies import load_policy
 
 EVIL_EVERY = 20_011
@@ -72,7 +72,7 @@ def _found(folder: Path, git: Git) -> Policy:
     with Stream(git.folder) as stream:
         stream.commit("refs/heads/main", int(BEGIN.timestamp()) - 86_400, "Begin the access repository\n", texts)
     history = GitHistory(git)
-    policy = load_policy(history, history.resolve("refs/heads/main"), check_privilege)
+    policy = load_policy(history, history.resolve("refs/heads/main"), KINDS, check_privilege)
     problems = [finding for finding in policy.findings if finding.is_error]
     if problems:
         raise RuntimeError(f"the generated policies are wrong: {problems[0]}")

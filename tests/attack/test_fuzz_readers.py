@@ -50,6 +50,7 @@ from daypass.edges.store import Answers, UnchangedMemory
 from daypass.edges.targets.github import policy as github_policy
 from daypass.edges.targets.postgres import policy as postgres_policy
 from daypass.edges.targets.postgres.server import read_address
+from daypass.edges.targets.registry import KINDS
 from daypass.edges.targets.ssh import certificate
 from daypass.pipeline.ask.comments import read_command
 from daypass.pipeline.ask.form import read_event
@@ -139,7 +140,7 @@ def text(raw: bytes) -> str:
 
 def policies(path: str) -> Callable[[bytes], object]:
     def read(raw: bytes) -> object:
-        found = read_policies({SETTINGS: b"version: 1\nforge: {kind: local}\n", path: raw})
+        found = read_policies({SETTINGS: b"version: 1\nforge: {kind: local}\n", path: raw}, kinds=KINDS)
         assert found.findings, "what cannot be read is said"
         return found
 
@@ -176,12 +177,12 @@ def condition(said: str) -> object:
 READERS: dict[str, tuple[Callable[[bytes], Any], tuple[type[BaseException], ...]]] = {
     "grant": (lambda raw: read_grant("grants/orders-db/a.yaml", raw), ()),
     "document": (lambda raw: read_on("policies/x.yaml", raw, limit=POLICY_LIMIT), ()),
-    "settings": (lambda raw: read_policies({SETTINGS: raw}), ()),
+    "settings": (lambda raw: read_policies({SETTINGS: raw}, kinds=KINDS), ()),
     **{
         name: (policies(f"policies/{name}/a.yaml"), ())
         for name in ("resources", "rules", "directory", "purposes", "tests")
     },
-    "key": (lambda raw: read_policies({"policies/ledger.pub": raw}), ()),
+    "key": (lambda raw: read_policies({"policies/ledger.pub": raw}, kinds=KINDS), ()),
     "path": (lambda raw: (check_path(text(raw)[:5000], "100644"), check_names([text(raw)[:5000]])), ()),
     "record": (lambda raw: records.decode(raw, 1), (DaypassError,)),
     "commit": (lambda raw: parse_commit("a" * 40, raw), (DaypassError,)),  # type: ignore[arg-type]

@@ -77,15 +77,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     top = tmp_path_factory.mktemp("built")
     shutil.copytree(SOURCE, top / "daypass", ignore=shutil.ignore_patterns("__pycache__"))
     (top / "daypass/edges/targets/groupfile.py").write_text(FILE)
-    _insert(top / "daypass/edges/targets/registry.py", '        "embedded": TargetKind(', ROW, before=True)
-    _insert(top / "daypass/core/policy/policies/__init__.py", "KINDS = frozenset({", '"groupfile", ')
+    registry = top / "daypass/edges/targets/registry.py"
+    text, mark = registry.read_text(), '        "embedded": TargetKind('
+    assert text.count(mark) == 1
+    registry.write_text(text.replace(mark, ROW + mark))
     return top
-
-
-def _insert(path: Path, mark: str, what: str, *, before: bool = False) -> None:
-    text = path.read_text()
-    assert text.count(mark) == 1, f"{path.name} has no place for {what!r}"
-    path.write_text(text.replace(mark, what + mark if before else mark + what))
 
 
 def test_the_command_line_gives_and_takes_by_the_new_target(built: Path, tmp_path: Path) -> None:

@@ -1,10 +1,16 @@
 """Policy files that tests start from, and short ways to ask."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from daypass.core.grant import Grant, GrantId
-from daypass.core.policy.policies import Policy, read_policies
+from daypass.core.policy import policies
+from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window
+from daypass.edges.targets.registry import KINDS
+
+read_policies = partial(policies.read_policies, kinds=KINDS)
+"""Read policies as this program does, with the kinds of target that it knows."""
 
 AT = datetime(2026, 11, 20, 10, tzinfo=UTC)  # a Friday
 

@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policy_samples import DIRECTORY, files, policy, shown
+from policy_samples import DIRECTORY, files, policy, read_policies, shown
 
 from daypass.core.catalogue import Catalogue, Directory, Role, Settings, Share, Subject, frozen
-from daypass.core.policy.policies import read_policies
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvYg4ugYlBJJ0qn5xkUxz8TnBVDTTWrxCiwpFUU9Kr"
 
@@ -175,7 +174,7 @@ def test_a_principal_is_looked_up_by_the_targets_name_before_its_kind():
     people = DIRECTORY.replace("manager: bob}", "manager: bob, identities: {postgres: al}}").replace(
         "dan: {", "dan: {identities: {postgres: d, db: dd}, "
     )
-    found = read_policies(files(daypass=settings, directory_people=people), kinds=frozenset({"postgres", "embedded"}))
+    found = read_policies(files(daypass=settings, directory_people=people))
     assert found.findings == ()
     resource = found.catalogue.resources["orders-db"]
     at_db = type(resource)(**{name: getattr(resource, name) for name in resource.__slots__} | {"target": "db"})

@@ -1,9 +1,9 @@
 """Who is behind the sources of `limits.end` and `limits.revoke`."""
 
 import pytest
-from policy_samples import AT, FILES, SETTINGS
+from policy_samples import AT, FILES, SETTINGS, read_policies
 
-from daypass.core.policy.policies import Policy, read_policies
+from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending, may_end, may_revoke, owners, revokers
 
 ALICES = Ending("orders-db", "alice", "vera")

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
-from policy_samples import SETTINGS, files, policy, shown
+from policy_samples import SETTINGS, files, policy, read_policies, shown
 
-from daypass.core.catalogue import Directory, Subject, TargetSettings, frozen
+from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.exclusion import excluded_people
 from daypass.core.forge import Account, Pull
 from daypass.core.grant import Oid
-from daypass.core.policy.policies import read_policies
 
 COMMIT = Oid("c" * 40)
 ALICE = Account("alice", "Alice")
@@ -79,8 +78,11 @@ def test_hidden_addresses_of_another_server_name_the_accounts_there() -> None:
 
 def test_at_github_a_person_is_their_number_unless_the_server_is_another() -> None:
     bob = DIRECTORY.subjects["bob"]
-    assert bob.identity_at(TargetSettings("g", "github", frozen({}))) == "2"
-    assert bob.identity_at(TargetSettings("g", "github", frozen({"api_url": "https://ghe.example/api"}))) == ""
+    there = "{kind: github, organisation: acme, token_env: T}"
+    other = "{kind: github, organisation: acme, token_env: T, api_url: https://ghe.example/api}"
+    text = SETTINGS.replace("embedded: {kind: embedded}", f"embedded: {{kind: embedded}}\n  g: {there}\n  e: {other}")
+    targets = policy(daypass=text).catalogue.settings.targets
+    assert [bob.identity_at(targets[name]) for name in ("g", "e", "embedded")] == ["2", "", "bob"]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ from itertools import permutations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from policy_samples import AT, DIRECTORY, RESOURCE, files, grant, policy, rules
+from policy_samples import AT, DIRECTORY, RESOURCE, files, grant, policy, read_policies, rules
 
 from daypass.core.policy.decision import Request, decide, merge, static_denials
-from daypass.core.policy.policies import read_policies
 from daypass.core.policy.sources import Requirement
 from daypass.core.window import Span, Window
 

@@ -4,10 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, rules
+from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules
 
 from daypass.core.policy.decision import Request, decide, room, static_denials
-from daypass.core.policy.policies import read_policies
 from daypass.core.policy.sources import Requirement
 from daypass.core.window import Window
 
@@ -164,7 +163,6 @@ def test_who_opened_the_request_must_be_known():
 def test_a_subject_needs_an_identity_where_the_target_does_not_know_handles():
     found = read_policies(
         files(daypass=SETTINGS.replace("embedded: {kind: embedded}", "embedded: {kind: postgres}")),
-        kinds=frozenset({"postgres"}),
     )
     assert told(ask(found).denials) == [
         (
@@ -176,7 +174,7 @@ def test_a_subject_needs_an_identity_where_the_target_does_not_know_handles():
     ]
     named = DIRECTORY.replace("manager: bob}", "manager: bob, identities: {postgres: al}}")
     settings_text = SETTINGS.replace("embedded: {kind: embedded}", "embedded: {kind: postgres}")
-    again = read_policies(files(daypass=settings_text, directory_people=named), kinds=frozenset({"postgres"}))
+    again = read_policies(files(daypass=settings_text, directory_people=named))
     assert ask(again).denials == ()
 
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, rules, shown
+from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules, shown
 
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.policies import read_policies
 from daypass.core.policy.probe import probe
 from daypass.core.policy.worlds import MOST, worlds_of
 

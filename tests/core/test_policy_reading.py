@@ -6,10 +6,10 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policy_samples import DIRECTORY, FILES, PURPOSE, RESOURCE, SETTINGS, files, policy, shown
+from policy_samples import DIRECTORY, FILES, KINDS, PURPOSE, RESOURCE, SETTINGS, files, policy, read_policies, shown
 
 from daypass.core.catalogue import Limits, Settings, Share
-from daypass.core.policy.policies import KINDS, policy_of, read_policies
+from daypass.core.policy.policies import policy_of
 from daypass.core.policy.rules import Rules
 
 

@@ -3,9 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from policy_samples import AT, files, shown
+from policy_samples import AT, files, read_policies, shown
 
-from daypass.core.policy.policies import read_policies
 from daypass.core.policy.policytest import failures, run_tests
 
 REQUEST = "request: {subject: alice, resource: orders-db, role: readonly, window: {duration: 8h}, reason: example one, ticket: INC-1}"

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from policy_samples import AT, RULES, files, grant, policy, rules, shown
+from policy_samples import AT, RULES, files, grant, policy, read_policies, rules, shown
 
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.policies import read_policies, rulebook
+from daypass.core.policy.policies import rulebook
 from daypass.core.policy.sources import Requirement
 
 

@@ -147,13 +147,14 @@ class Founding:
     def _codeowners(self) -> str:
         from daypass.core.policy.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
+        from daypass.edges.targets.registry import KINDS
         from daypass.views.settings import codeowners_text
 
         path = self.top / ".github" / "CODEOWNERS"
         if path.exists() or path.is_symlink():
             return ""
         files = {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}
-        policy = read_policies(files)
+        policy = read_policies(files, kinds=KINDS)
         if policy.holes:  # half a file would leave what does not read to somebody else; `daypass codeowners` says why
             return ""
         path.parent.mkdir(exist_ok=True)
@@ -311,9 +312,10 @@ class Moving:
     def _catalogue(self) -> Catalogue:
         from daypass.core.policy.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
+        from daypass.edges.targets.registry import KINDS
 
         files = {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}
-        return read_policies(files).catalogue
+        return read_policies(files, kinds=KINDS).catalogue
 
     def change(self, kept: list[str]) -> list[str]:
         """Change what init kept, where it was asked to; return the paths, which are for a person to commit."""

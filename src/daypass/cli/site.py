@@ -177,11 +177,11 @@ class Site:
 
     def policy_at(self, revision: Oid) -> Policy:
         """Read the policies of a commit, once."""
-        from daypass.edges.targets.registry import check_privilege
+        from daypass.edges.targets.registry import KINDS, check_privilege
         from daypass.pipeline.judge.policies import load_policy
 
         if revision not in self._policies:
-            self._policies[revision] = load_policy(self.history, revision, check_privilege)
+            self._policies[revision] = load_policy(self.history, revision, KINDS, check_privilege)
         return self._policies[revision]
 
     @property
@@ -242,12 +242,13 @@ class Site:
         """Read the policies as they lie in the work tree."""
         from daypass.core.policy.policies import read_policies
         from daypass.edges.git.worktree import worktree_files
-        from daypass.edges.targets.registry import check_privilege
+        from daypass.edges.targets.registry import KINDS, check_privilege
         from daypass.pipeline.judge.policies import fitted
 
         files = list(worktree_files(self.top(), "policies"))
         found = read_policies(
             {path: raw for path, mode, raw in files if mode.startswith("100")},
+            kinds=KINDS,
             links=[path for path, mode, _ in files if not mode.startswith("100")],
         )
         return fitted(found, check_privilege)

@@ -7,7 +7,7 @@ digest moves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -85,9 +85,9 @@ class Subject:
     def identity_at(self, target: TargetSettings) -> str:
         """Return who this is at a target, "" where nobody says; see `Catalogue.principal`."""
         found = self.identities.get(target.name) or self.identities.get(target.kind)
-        if not found and target.kind == "github" and "api_url" not in target.options and self.forge_id is not None:
-            return str(self.forge_id)  # at another server than github.com the number would be somebody else's
-        return found or (self.handle if target.kind == "embedded" else "")
+        if not found and target.known_by == "account" and self.forge_id is not None:
+            return str(self.forge_id)
+        return found or (self.handle if target.known_by == "handle" else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +153,19 @@ class Purpose:
 class TargetSettings:
     """How a target is reached: its kind (a row of the registry) and the kind's own options as plain data.
 
-    ``leave_lost``: access of ours that somebody took away there by hand is not given again.
+    ``leave_lost``: access of ours that somebody took away there by hand is not given again. ``known_by`` says who somebody
+    is there of whom the directory names no identity: their "handle", their "account" at the forge, "" nobody.
     """
 
     name: str
     kind: str
     options: Mapping[str, Any]
     leave_lost: bool = False
+    known_by: str = ""
+
+
+TargetKinds = Mapping[str, Callable[[Mapping[str, Any]], str]]
+"""The kinds of target that this program knows; of each, what a target with some options has for ``known_by``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,7 @@ class Catalogue:
     def principal(self, handle: str, resource: Resource) -> str:
         """Return who a subject is at the resource's target: the identity under the target's name, then under its kind.
 
-        The embedded target knows people by their handles. Returns ``""`` where the directory names no identity.
+        Where the directory names none, it is what the target's kind knows people by, and ``""`` where that is nothing.
         """
         subject = self.directory.subjects.get(handle)
         target = self.settings.targets.get(resource.target)

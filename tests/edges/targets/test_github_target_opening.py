@@ -15,7 +15,7 @@ from daypass.core.grant import canonical
 from daypass.edges.targets.common import written
 from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_privilege
 from daypass.edges.targets.github.target import GitHubTarget, open_with
-from daypass.edges.targets.registry import Known, asks, open_target
+from daypass.edges.targets.registry import KINDS, Known, asks, open_target
 from edges.targets.github_people import ADMIN, AUDITOR, MEMBER, NAME, PUSH, People, add, remove, right
 from github_double import Double
 
@@ -238,8 +238,10 @@ def test_text_that_is_no_json_is_no_privilege() -> None:
 
 
 def test_a_person_is_known_by_the_forges_number_unless_the_directory_says_otherwise() -> None:
-    here = TargetSettings(NAME, "github", {"organisation": "acme"})
-    elsewhere = TargetSettings(NAME, "github", {"organisation": "acme", "api_url": "https://ghe.example/api/v3"})
+    def target(**options: str) -> TargetSettings:
+        return TargetSettings(NAME, "github", options, known_by=KINDS["github"](options))
+
+    here, elsewhere = target(organisation="acme"), target(api_url="https://ghe.example/api/v3")
     known = Subject("alice", forge_id=101)
     assert known.identity_at(here) == "101"
     assert known.identity_at(elsewhere) == ""  # there the number would be somebody else's

@@ -9,7 +9,6 @@ import pytest
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import InvalidError
-from daypass.core.policy.policies import KINDS
 from daypass.edges.targets.embedded.target import EmbeddedTarget, store_path
 from daypass.edges.targets.registry import TARGETS, open_target
 
@@ -22,10 +21,6 @@ def refusal(settings: TargetSettings, folder: Path) -> tuple[str, str]:
     with pytest.raises(InvalidError) as refused:
         open_target(settings, folder)
     return refused.value.message, refused.value.hint
-
-
-def test_the_table_and_the_policies_know_the_same_kinds() -> None:
-    assert set(TARGETS) == KINDS
 
 
 def test_every_row_names_something_that_can_be_called() -> None:

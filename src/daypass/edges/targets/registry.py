@@ -1,4 +1,4 @@
-"""Which kinds of target there are. A new one costs one file beside this one and one row here."""
+"""Which kinds of target there are. A new one costs one file or folder beside this one and one row here."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daypass.core.errors import InvalidError
 from daypass.core.finding import near
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.catalogue import TargetKinds, TargetSettings
     from daypass.ports import Target
 
 
@@ -51,6 +51,13 @@ class TargetKind:
     privilege: str = ""
     """Reads a role's privilege, likewise: a function ``(TargetSettings, canonical JSON)``, which raises EdgeError for one
     that this kind cannot mean. "": whatever it says is left to the target."""
+    known_by: Callable[[Mapping[str, Any]], str] = lambda _: ""
+    """Says by what a target with some options knows people of whom the directory names no identity there, as
+    ``TargetSettings.known_by`` has it."""
+
+
+def _account(options: Mapping[str, Any]) -> str:
+    return "" if "api_url" in options else "account"  # at another server the number would be somebody else's
 
 
 TARGETS: Mapping[str, TargetKind] = MappingProxyType(
@@ -60,6 +67,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             "open_embedded",
             frozenset({"path"}),
             reads="daypass.edges.targets.embedded.target:read_options",
+            known_by=lambda _: "handle",
         ),
         "github": TargetKind(
             "daypass.edges.targets.github.target",
@@ -68,6 +76,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             asks=True,
             reads="daypass.edges.targets.github.policy:read_options",
             privilege="daypass.edges.targets.github.policy:check_privilege",
+            known_by=_account,
         ),
         "postgres": TargetKind(
             "daypass.edges.targets.postgres.target",
@@ -87,6 +96,9 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     }
 )
 """Kind, as the settings name it, to how it is opened."""
+
+KINDS: TargetKinds = MappingProxyType({name: kind.known_by for name, kind in TARGETS.items()})
+"""What those who read policies have to know of each kind."""
 
 
 def asks(kind: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from daypass.core.catalogue import Resource, TargetSettings
+from daypass.core.catalogue import Resource, TargetKinds, TargetSettings
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.files.publickey import is_pem
 from daypass.core.finding import Finding, Place, ordered
@@ -37,28 +37,29 @@ Fits = Callable[[TargetSettings, str], object]
 """Raises EdgeError, InvalidError for a privilege (canonical JSON) that a target cannot mean."""
 
 
-def load_policy(history: History, revision: str, fits: Fits) -> Policy:
+def load_policy(history: History, revision: str, kinds: TargetKinds, fits: Fits) -> Policy:
     """Read every file below ``policies/`` at a revision. What is no plain file is refused in the policy's findings."""
     listed = list(history.entries(revision, FOLDER))
     entries = [entry for entry in listed if entry.mode.startswith("100")]
     sizes = history.sizes(dict.fromkeys(entry.oid for entry in entries))
     whole = sum(sizes[entry.oid] for entry in entries)
     if len(listed) > MOST_FILES or whole > MOST_BYTES:
-        return _too_much(history, entries, len(listed), whole)
+        return _too_much(history, entries, kinds, len(listed), whole)
     contents = dict(history.blobs(entry.oid for entry in entries))
     links = [entry.path for entry in listed if not entry.mode.startswith("100")]
-    found = fitted(read_policies({entry.path: contents[entry.oid] for entry in entries}, links=links), fits)
+    found = read_policies({entry.path: contents[entry.oid] for entry in entries}, kinds=kinds, links=links)
+    found = fitted(found, fits)
     missing = [] if found.broken else [*_missing_keys(found)]
     if missing and history.find(f"refs/heads/{found.catalogue.settings.ledger_branch}") is not None:
         found = _with_faults(found, missing)
     return found
 
 
-def _too_much(history: History, entries: list[Entry], files: int, size: int) -> Policy:
+def _too_much(history: History, entries: list[Entry], kinds: TargetKinds, files: int, size: int) -> Policy:
     """Return policies that deny everything, of which only settings and ledger keys are read: access ends by them."""
     needed = [entry for entry in entries if entry.path == SETTINGS or _is_key(entry.path)][:MOST_KEYS]
     contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in needed)))
-    found = read_policies({entry.path: contents[entry.oid] for entry in needed})
+    found = read_policies({entry.path: contents[entry.oid] for entry in needed}, kinds=kinds)
     message = f"the policies are {files} files and {size} bytes, at most {MOST_FILES} and {MOST_BYTES} are read"
     finding = Finding("policies-too-large", Place(f"{FOLDER}/"), message, "remove what is no policy from this folder")
     broken = (finding, *(one for one in found.broken if one.place.file == SETTINGS and one.code != _UNREAD))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.core.catalogue import Catalogue, Directory, Settings, frozen
+from daypass.core.catalogue import Catalogue, Directory, Settings, TargetKinds, frozen
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import digest
 from daypass.core.policy.facts import FactBook
@@ -25,10 +25,7 @@ from daypass.core.policy.policies.settings import check_enders, read_settings
 from daypass.core.policy.policies.sheet import Notes, Sheet, read_sheet
 from daypass.core.policy.rules import Rules
 
-__all__ = ["KINDS", "SETTINGS", "Case", "Expected", "Policy", "policy_of", "read_policies"]
-
-KINDS = frozenset({"embedded", "github", "postgres", "ssh"})
-"""The kinds of target that come with daypass."""
+__all__ = ["SETTINGS", "Case", "Expected", "Policy", "policy_of", "read_policies"]
 
 FOLDER = "policies/"
 SETTINGS = "policies/daypass.yaml"
@@ -78,11 +75,11 @@ class Policy:
         return ordered([*self.broken, *(finding for found in self.faulty.values() for finding in found)])
 
 
-def read_policies(files: Mapping[str, bytes], *, links: Iterable[str] = (), kinds: frozenset[str] = KINDS) -> Policy:
+def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iterable[str] = ()) -> Policy:
     """Read the files below ``policies/``: repository path to bytes.
 
     ``links`` are the paths there that are no plain files (symbolic links, submodules): nobody reads what they lead to,
-    and a rule that looks as if it held must not be passed over. ``kinds`` are the known kinds of target.
+    and a rule that looks as if it held must not be passed over. ``kinds`` are those of target.
     """
     reading = _Reading({path: raw for path, raw in files.items() if _written(path) == path})
     reading.refuse(links)
@@ -164,7 +161,7 @@ class _Reading:
         notes.extend(found)
         return None
 
-    def settings(self, kinds: frozenset[str]) -> Settings | None:
+    def settings(self, kinds: TargetKinds) -> Settings | None:
         """Read the settings; they must be there."""
         if SETTINGS not in self._files:
             hint = "daypass init writes one; deleting the settings lifts no limit"

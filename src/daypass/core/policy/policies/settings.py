@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from daypass.core.catalogue import Directory, Limits, Settings, Share, TargetSettings, frozen
+from daypass.core.catalogue import Directory, Limits, Settings, Share, TargetKinds, TargetSettings, frozen
 from daypass.core.finding import near
 from daypass.core.policy.policies.sheet import Notes, Sheet
 
 
-def read_settings(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Settings:
-    """Read the settings. ``kinds`` are the kinds of target that this program knows."""
+def read_settings(sheet: Sheet, kinds: TargetKinds, notes: Notes) -> Settings:
+    """Read the settings."""
     data = sheet.data
     forge = _forge(sheet, notes)
     ledger = data.get("ledger", {})
@@ -49,7 +49,7 @@ def _heartbeat(sheet: Sheet, ledger: Mapping[str, Any], notes: Notes) -> timedel
     return notes.duration(sheet, ledger["heartbeat"], "ledger", "heartbeat") if "heartbeat" in ledger else None
 
 
-def _targets(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Mapping[str, TargetSettings]:
+def _targets(sheet: Sheet, kinds: TargetKinds, notes: Notes) -> Mapping[str, TargetSettings]:
     found = {}
     for name, options in sheet.data["targets"].items():
         kind = options["kind"]
@@ -62,7 +62,8 @@ def _targets(sheet: Sheet, kinds: frozenset[str], notes: Notes) -> Mapping[str, 
             hint = "give: what somebody took away by hand is given again; leave: it is only told"
             notes.add("lost-unknown", sheet.place("targets", name, "lost"), message, hint)
         own = frozen({key: value for key, value in options.items() if key not in ("kind", "lost")})
-        found[name] = TargetSettings(name, kind, own, leave_lost=lost == "leave")
+        known_by = kinds[kind](own) if kind in kinds else ""
+        found[name] = TargetSettings(name, kind, own, leave_lost=lost == "leave", known_by=known_by)
     return frozen(found)
 
 
