@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from daypass.core.doctor.complaint import Step
-from daypass.core.doctor.facts import Facts, Questions
 from daypass.core.drift import Inspection
 from daypass.core.forge import Account, Commit, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
@@ -19,6 +17,10 @@ from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.core.unchanged import Unchanged
+
+if TYPE_CHECKING:  # what doctor looks at is needed by doctor alone, and costs every start 20 ms
+    from daypass.core.doctor.complaint import Step
+    from daypass.core.doctor.facts import Facts, Questions
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,6 +157,8 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb that was typed; say which one may have been meant where there is none."""
         if args[0] not in VERBS and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
             close = get_close_matches(args[0], VERBS, 1, 0.6)
             hint = f"did you mean {close[0]}?" if close else "`daypass --help` lists them"
             raise UsageError(f"there is no verb {args[0]!r}", hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -392,13 +391,17 @@ class Site:
             and attempt.isdecimal()
         ):
             return f"github-{number[:20]}-{attempt[:4]}"
-        return hashlib.sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
+        from hashlib import sha256
+
+        return sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
 
 
 @cache
 def program_digest() -> str:
     """Return a digest of all of this program that an answer can depend on, so that no cache outlives a change of it."""
-    found = hashlib.sha256(__version__.encode())
+    from hashlib import sha256
+
+    found = sha256(__version__.encode())
     package = Path(__file__).parents[1]
     for path in sorted(
         (*package.glob("core/**/*.py"), *package.glob("schema/*.json"), *package.glob("pipeline/**/*.py"))

@@ -18,12 +18,11 @@ from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
 from daypass.core.forge import Account
 from daypass.core.grant import Grant
-from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION, Requirement
-from daypass.core.request import Effect, Gated, ItemVerdict, Report
+from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.window import Span, Window, format_duration, format_instant
-from daypass.views.decision import taking_words
+from daypass.views.decision import effect_line, taking_words
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
 
 COMMENT_LIMIT = 60_000
@@ -51,7 +50,6 @@ _KIND = {
     "narrow": "gives less than before",
     "remove": "takes a grant away",
 }
-_SIGN = {Action.ADD: "+", Action.REMOVE: "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,25 +302,6 @@ def _advice(ignored: Ignored) -> str:
     if "the directory does not know" in ignored.why:
         return " Somebody who owns the directory can add the account by its id."
     return ""
-
-
-def effect_line(effect: Effect) -> str:
-    """Say in a line what is added or removed at a target."""
-    entitlement = effect.entitlement
-    text = f"{_SIGN[effect.action]} {entitlement.principal}  {entitlement.privilege}"
-    text += f"  on {entitlement.resource} ({entitlement.target})"
-    if effect.span is None:
-        ends = format_instant(effect.before.end) if effect.before is not None else ""
-        text += f"  at the next run, in place of {ends}" if ends else "  at the next run"
-    elif effect.span.window is None:
-        text += f"  for {format_duration(effect.span.length)} from the merge on"
-    else:
-        text += f"  from {format_instant(effect.span.window.start)} until {format_instant(effect.span.window.end)}"
-    if effect.span is not None and effect.before is not None:
-        text += f", so far until {format_instant(effect.before.end)}"
-    if effect.others:
-        text += f"  (also given by {', '.join(effect.others)})"
-    return text
 
 
 def _footer(report: Report) -> str:

@@ -6,14 +6,16 @@ from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
+from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.policytest import Results
 from daypass.core.policy.sources import approvers
-from daypass.core.request import Item
+from daypass.core.request import Effect, Item
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
 
+_SIGN = {Action.ADD: "+", Action.REMOVE: "-"}
 _NAMED = 8
 """How many people of a group are named one by one."""
 
@@ -39,6 +41,25 @@ def taking_words(item: Item) -> str:
     if item.ending is None:
         return "takes no access away: none of it is still to run"
     return f"takes away access of {item.ending.subject}" if item.ending.subject else "takes access away"
+
+
+def effect_line(effect: Effect) -> str:
+    """Say in a line what is added or removed at a target."""
+    entitlement = effect.entitlement
+    text = f"{_SIGN[effect.action]} {entitlement.principal}  {entitlement.privilege}"
+    text += f"  on {entitlement.resource} ({entitlement.target})"
+    if effect.span is None:
+        ends = format_instant(effect.before.end) if effect.before is not None else ""
+        text += f"  at the next run, in place of {ends}" if ends else "  at the next run"
+    elif effect.span.window is None:
+        text += f"  for {format_duration(effect.span.length)} from the merge on"
+    else:
+        text += f"  from {format_instant(effect.span.window.start)} until {format_instant(effect.span.window.end)}"
+    if effect.span is not None and effect.before is not None:
+        text += f", so far until {format_instant(effect.before.end)}"
+    if effect.others:
+        text += f"  (also given by {', '.join(effect.others)})"
+    return text
 
 
 def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str) -> str:

@@ -20,8 +20,7 @@ from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.window import format_duration, format_instant
-from daypass.views.comment import effect_line
-from daypass.views.decision import taking_words
+from daypass.views.decision import effect_line, taking_words
 from daypass.views.findings import as_document, finding_text, joined
 from daypass.views.plan import denied_json, denied_line
 

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import subprocess
-import tempfile
 import threading
 import time
 import weakref
@@ -200,7 +199,9 @@ class Git:
         Leaving early, by an exception or a ``break``, ends the process and is no failure of git's.
         """
         # Complaints go to a file: a pipe that nobody reads meanwhile would fill and stop git for ever.
-        with tempfile.TemporaryFile() as complaints:
+        from tempfile import TemporaryFile  # noqa: PLC0415  (`can` runs git once, and must start at once)
+
+        with TemporaryFile() as complaints:
             with _startable(arguments):
                 process = subprocess.Popen(
                     self.command(*arguments),
