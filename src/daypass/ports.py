@@ -491,7 +491,7 @@ class Signer(Protocol):
         ...
 
 
-class Books(Protocol):
+class Ledger(Protocol):
     """The ledger as the applier uses it: the verified state it adds up to, and signed appends."""
 
     def load(self) -> Standing:

@@ -189,7 +189,7 @@ class TestSealed:
         assert held.until is not None
         change = Intended(Action.ADD, held.entitlement, held.grants, Reason.LOST, held.until, held.until)
         at = parse_instant(T("10:04"))
-        site.books.append(site.standing, [Outcome(change, ok=True, handover=text)], at=at, main=site.tip, run="test")
+        site.ledger.append(site.standing, [Outcome(change, ok=True, handover=text)], at=at, main=site.tip, run="test")
         return grant, text
 
     def test_it_is_printed_with_how_to_open_it(self, access: Access, sealed: tuple[str, str]) -> None:

@@ -14,12 +14,12 @@ def test_verify_judges_the_recorded_approvals_again(access: Access) -> None:
     access.run("apply", "--at", T("10:06"))
     access.run("audit", "verify", "--at", T("10:07"))
     site = Site(access.top)
-    standing = site.books.load()
+    standing = site.ledger.load()
     admission = standing.admission(next(name for name, _ in standing.blobs()))
     assert admission is not None
     at = datetime.fromisoformat(T("10:08")) + timedelta(0)
     for forged in (replace(admission, approvals=()), replace(admission, approvals=admission.approvals[:1])):
-        standing = site.books.append(standing, [forged], at=at, main=site.tip, run="forged")
+        standing = site.ledger.append(standing, [forged], at=at, main=site.tip, run="forged")
     said = access.run("audit", "verify", "--at", T("10:09"), expect=13)
     assert f"{grant}: the recorded approvals lack 1 approval from group:security" in said.out
     assert said.out.count("approvals-insufficient") == 2

@@ -139,7 +139,7 @@ class World:
         opened = wrap(target if target is not None else self.bench.make(self.place))
         return carry_out(
             lambda attend: self.inputs(minutes, opened, attend=attend, clock=clock),
-            Site(self.access.top).books,
+            Site(self.access.top).ledger,
             lambda main: {NAME: opened},
             run=f"run-{int(minutes * 60)}",
             progress=lambda *_: None,
@@ -152,7 +152,7 @@ class World:
         inputs = self.inputs(minutes, self.bench.make(self.place))
         plan = survey(inputs).plan
         bodies = settle(plan, inputs.standing, [GrantId(grant)], adopt=adopt, by="carol", reason="I have looked")
-        site.books.append(inputs.standing, bodies, at=self.instant(minutes), main=plan.main, run="settled")
+        site.ledger.append(inputs.standing, bodies, at=self.instant(minutes), main=plan.main, run="settled")
 
     def held(self) -> frozenset[Entitlement]:
         """Return what exists: as observed, or as the ledger believes it where nobody can look."""
@@ -164,8 +164,8 @@ class World:
 
     def bodies(self) -> list[Body]:
         """Return every receipt of the ledger, verified."""
-        books = Site(self.access.top).books
-        return [from_statement(books.verifier.open(envelope.raw)).body for envelope in books.ledger.envelopes()]
+        ledger = Site(self.access.top).ledger
+        return [from_statement(ledger.verifier.open(envelope.raw)).body for envelope in ledger.receipts.envelopes()]
 
     def outcomes(self, action: Action | None = None) -> list[Outcome]:
         """Return what came of each change, in the ledger's order."""

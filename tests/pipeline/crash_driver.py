@@ -23,7 +23,7 @@ from daypass.cli import main
 from daypass.cli.verbs import apply, request, review
 from daypass.edges.forges.local import forge as local
 from daypass.edges.git import history, plumbing
-from daypass.edges.ledger import books
+from daypass.edges.ledger import standing as ledger
 from daypass.edges.targets import registry
 from daypass.edges.targets.embedded import store
 from daypass.edges.targets.embedded import target as embedded
@@ -38,7 +38,7 @@ LOADED = (
     request,
     review,
     local,
-    books,
+    ledger,
     history,
     embedded,
     store,

@@ -60,12 +60,12 @@ class FaultyWorld:
     def survey(self, at: str) -> Survey:
         return survey(self.inputs(at))
 
-    def apply(self, at: str, *, books: Any = None, confirmed: str = "", forge: Any = None, **more: Any) -> Applied:
+    def apply(self, at: str, *, ledger: Any = None, confirmed: str = "", forge: Any = None, **more: Any) -> Applied:
         return carry_out(
             lambda attend: self.inputs(
                 at, attend=attend, clock=more.get("clock"), **({} if forge is None else {"forge": forge})
             ),
-            books if books is not None else Site(self.access.top).books,
+            ledger if ledger is not None else Site(self.access.top).ledger,
             self.open,
             run="run",
             confirmed=confirmed,

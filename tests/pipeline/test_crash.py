@@ -95,7 +95,7 @@ def rows(place: Access) -> list[tuple[Any, ...]]:
     return found
 
 
-def books(place: Access) -> tuple[list[Any], list[Any], list[Any]]:
+def recorded(place: Access) -> tuple[list[Any], list[Any], list[Any]]:
     """Return what the ledger shows as ours, as proved, and as begun."""
     from daypass.cli.site import Site
 
@@ -110,8 +110,8 @@ def books(place: Access) -> tuple[list[Any], list[Any], list[Any]]:
 
 def expect_same(place: Access, whole: Access, at: str, write: int) -> None:
     assert rows(place) == rows(whole), f"died at write {write}"
-    assert books(place) == books(whole), f"died at write {write}"
-    assert books(place)[2] == []
+    assert recorded(place) == recorded(whole), f"died at write {write}"
+    assert recorded(place)[2] == []
     place.run("audit", "verify", "--at", at)
     assert "No changes" in place.run("plan", "--at", at).out
 
@@ -125,7 +125,7 @@ def test_apply_that_dies_at_any_write_is_finished_by_the_next_one(crasher: Crash
         held = {row[2] for row in rows(place)}
         assert held <= {"alice", "carol"}
         if "carol" in held:  # nothing is given before its proof and its intent are in the ledger
-            assert any(admitted.subject == "carol" for admitted in books(place)[1])
+            assert any(admitted.subject == "carol" for admitted in recorded(place)[1])
         place.run("apply", "--at", T("11:07"))
         expect_same(place, Access(crasher.folder / "whole"), T("11:08"), write)
 

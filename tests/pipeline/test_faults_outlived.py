@@ -132,7 +132,7 @@ def test_an_audit_judges_by_the_main_that_a_receipt_names(access: Access) -> Non
         each(at=true.requested_at - timedelta(minutes=1)),
     ]
     for body in forged:
-        standing = site.books.append(standing, [body], at=at, main=site.tip, run="forged")
+        standing = site.ledger.append(standing, [body], at=at, main=site.tip, run="forged")
     said = access.run("audit", "verify", "--at", T("10:06"), expect=13).out
     assert said.count("approvals-insufficient") == 4
     assert "the recorded approvals lack 1 approval from group:payroll (carol, erin)" in said
@@ -252,7 +252,7 @@ def test_an_audit_judges_who_opened_and_who_pushed(access: Access) -> None:
         replace(true, acts=(*true.acts, ActRecord("erin", "pushed", pushed))),
     ]
     for body in forged:
-        standing = site.books.append(standing, [body], at=at, main=site.tip, run="forged")
+        standing = site.ledger.append(standing, [body], at=at, main=site.tip, run="forged")
     said = access.run("audit", "verify", "--at", T("10:06"), expect=13).out
     assert (
         "mallory pushed it at 2026-11-20T10:05:00Z, and by main's policies of then mallory is not in the directory"

@@ -271,7 +271,7 @@ def test_a_run_that_died_before_telling_the_new_end_tells_it_again(world: Faulty
     found = world.survey("10:10")
     site = Site(access.top)
     bodies = [*found.admitted.bodies, Intent(found.plan.changes, found.plan.digest)]
-    site.books.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run="dies")
+    site.ledger.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run="dies")
     done = world.apply("10:11")
     assert [(o.ok, o.recovered, o.change.reason) for o in done.outcomes] == [
         (False, True, Reason.WINDOW_MOVED),
@@ -305,7 +305,7 @@ def test_an_addition_that_a_dead_run_began_at_a_target_no_longer_named_is_not_fo
     found = world.survey("10:06")
     site = Site(world.access.top)
     other = tuple(change for change in found.plan.changes if change.entitlement.target == "other")
-    site.books.append(
+    site.ledger.append(
         found.standing,
         [*found.admitted.bodies, Intent(other, found.plan.digest)],
         at=found.plan.at,
@@ -354,7 +354,7 @@ def test_a_subject_who_left_does_not_touch_the_others(world: FaultyWorld) -> Non
 
 def test_no_target_is_touched_before_the_intents_are_in_the_ledger(world: FaultyWorld) -> None:
     class Refusing:
-        """Books that somebody else always was first at."""
+        """A ledger that somebody else always was first at."""
 
         def load(self) -> object:
             return world.standing()
@@ -363,19 +363,19 @@ def test_no_target_is_touched_before_the_intents_are_in_the_ledger(world: Faulty
             raise ConflictError("another run was first")
 
     with pytest.raises(ConflictError, match=r"^another run was first$"):
-        world.apply("10:06", books=Refusing())
+        world.apply("10:06", ledger=Refusing())
     assert world.held() == set()
 
 
 class Moving:
-    """Books whose ledger somebody else moves on just before our outcomes are written, with a later clock and main."""
+    """A ledger that somebody else moves on just before our outcomes are written, with a later clock and main."""
 
     def __init__(self, world: FaultyWorld, at: str) -> None:
-        self.books = Site(world.access.top).books
+        self.ledger = Site(world.access.top).ledger
         self.world, self.at, self.moved = world, at, False
 
     def load(self) -> object:
-        return self.books.load()
+        return self.ledger.load()
 
     def append(self, standing: object, bodies: list[object], **more: object) -> object:
         if not self.moved and all(isinstance(body, Outcome) for body in bodies):
@@ -384,12 +384,12 @@ class Moving:
             site = Site(self.world.access.top)
             found = self.world.survey(self.at)
             admitted = found.admitted.bodies
-            site.books.append(site.books.load(), admitted, at=found.plan.at, main=found.plan.main, run="first")
-        return self.books.append(standing, bodies, **more)  # type: ignore[arg-type]
+            site.ledger.append(site.ledger.load(), admitted, at=found.plan.at, main=found.plan.main, run="first")
+        return self.ledger.append(standing, bodies, **more)  # type: ignore[arg-type]
 
 
 def test_outcomes_are_written_after_another_run_that_was_first_with_a_later_clock_and_main(world: FaultyWorld) -> None:
-    done = world.apply("10:06", books=Moving(world, "10:09"))
+    done = world.apply("10:06", ledger=Moving(world, "10:09"))
     assert done.exit_code is ExitCode.OK
     assert world.standing().pending == {}
     assert both_are_there(world)

@@ -61,16 +61,16 @@ class Scene:
         self.targets = targets
         self.told: list[int] = []
         self.on_progress: Callable[[], None] = lambda: None
-        self.books: Any = Site(access.top).books
+        self.ledger: Any = Site(access.top).ledger
 
     def carry_out(self, *changes: Intended, at: datetime = AT) -> list[Outcome]:
         site = Site(self.access.top)
         inputs = prepare(site.history, site.forge, site.policy_at, site.standing, lambda main: {}, tip=site.tip, at=at)
         found = survey(inputs)
-        standing = self.books.append(
+        standing = self.ledger.append(
             found.standing, [Intent(changes, found.plan.digest)], at=at, main=found.plan.main, run="run"
         )
-        return Carrier(self.books, self.targets, found, standing, "run", self._progress).carry_out(changes)
+        return Carrier(self.ledger, self.targets, found, standing, "run", self._progress).carry_out(changes)
 
     def _progress(self, done: int, total: int, what: str) -> None:
         assert (what, done <= total) == ("changes", True)
@@ -79,14 +79,14 @@ class Scene:
 
     def recorded(self) -> list[Outcome]:
         """Return the outcomes that stand in the ledger."""
-        books = Site(self.access.top).books
-        bodies = [from_statement(books.verifier.open(envelope.raw)).body for envelope in books.ledger.envelopes()]
+        ledger = Site(self.access.top).ledger
+        bodies = [from_statement(ledger.verifier.open(envelope.raw)).body for envelope in ledger.receipts.envelopes()]
         return [body for body in bodies if isinstance(body, Outcome)]
 
     def verify(self) -> None:
         """Prove every link and signature of the ledger, from its beginning."""
         (self.access.top / ".git" / "daypass" / "standing.sqlite").unlink()
-        assert Site(self.access.top).books.load().head is not None
+        assert Site(self.access.top).ledger.load().head is not None
 
 
 def said(outcomes: Iterable[Outcome]) -> dict[str, tuple[bool, str]]:
@@ -255,8 +255,8 @@ def test_what_cannot_be_read_back_is_not_done_and_the_others_are(access: Access)
 
 
 @dataclass
-class Books:
-    """The real books, that fail when a change of one target is to be written."""
+class FailingLedger:
+    """The real ledger, that fail when a change of one target is to be written."""
 
     real: Any
     fails: str
@@ -281,7 +281,7 @@ def test_a_ledger_that_cannot_be_written_is_raised_when_the_others_have_finished
     two = Obedient("two", before=lambda: _wait(failed))  # its whole work comes after the failure
     one = Obedient("one")
     scene = Scene(access, one=one, two=two)
-    scene.books = Books(scene.books, "one", LedgerError("the disk is full"), before=failed.set)
+    scene.ledger = FailingLedger(scene.ledger, "one", LedgerError("the disk is full"), before=failed.set)
     with pytest.raises(LedgerError, match="the disk is full"):
         scene.carry_out(
             change("one", "ann", remove=True), change("one", "bob"), change("two", "cid"), change("two", "dan")
@@ -303,7 +303,7 @@ def test_a_target_that_answers_for_fewer_orders_than_it_was_given_is_a_fault_of_
 
 def test_another_run_that_was_first_at_the_ledger_costs_no_receipt(access: Access) -> None:
     scene = Scene(access, one=Obedient("one"), two=Obedient("two"))
-    scene.books = Books(scene.books, "one", ConflictError("somebody was first"), times=3)
+    scene.ledger = FailingLedger(scene.ledger, "one", ConflictError("somebody was first"), times=3)
     outcomes = scene.carry_out(change("one", "ann"), change("two", "ben"))
     assert said(scene.recorded()) == said(outcomes) == {"ann": (True, ""), "ben": (True, "")}
     scene.verify()
@@ -311,7 +311,7 @@ def test_another_run_that_was_first_at_the_ledger_costs_no_receipt(access: Acces
 
 def test_a_ledger_that_never_stops_moving_is_given_up(access: Access) -> None:
     scene = Scene(access, one=Obedient("one"))
-    scene.books = Books(scene.books, "one", ConflictError("somebody was first"), times=1000)
+    scene.ledger = FailingLedger(scene.ledger, "one", ConflictError("somebody was first"), times=1000)
     with pytest.raises(ConflictError, match="somebody was first"):
         scene.carry_out(change("one", "ann"))
 

@@ -162,12 +162,12 @@ def test_what_it_is_given_is_given_at_the_instant_of_its_answer(scene: Scene, mo
 
 def test_a_reading_that_another_run_may_have_outdated_is_not_planned_by(scene: Scene) -> None:
     scene.given()
-    books = Site(scene.world.access.top).books
+    ledger = Site(scene.world.access.top).ledger
 
     def another_run() -> None:
-        standing = books.load()
+        standing = ledger.load()
         at = parse_instant(on("12:06")) + timedelta(seconds=1)
-        books.append(standing, [Pulse(0, 0)], at=at, main=standing.main, run="another")
+        ledger.append(standing, [Pulse(0, 0)], at=at, main=standing.main, run="another")
         scene.slow.may.set()
 
     scene.quick.then = another_run

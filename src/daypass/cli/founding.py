@@ -196,9 +196,9 @@ class Founding:
                 site.policy.broken,
                 hint="mend them and run init --merge",
             )
-        if site.books.exists():
+        if site.ledger.exists():
             return False
-        site.books.begin(at=self.at, main=site.tip)
+        site.ledger.begin(at=self.at, main=site.tip)
         return True
 
 

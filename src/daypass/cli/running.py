@@ -108,7 +108,7 @@ def run_apply(
     from daypass.pipeline.apply.run import apply as carry_out
 
     if site.elsewhere or site.signs:  # a run with nothing to do would hide for weeks that it could do nothing
-        site.books.ready()
+        site.ledger.ready()
     with exclusive(site.repository.state_dir / "apply.lock"):
         opened: dict[Oid, Targets] = {}
         clock = _going(site, at)
@@ -128,13 +128,13 @@ def run_apply(
                     opened.clear()  # likewise
                 return after
 
-            prepared = _prepare(fresh, fresh.books.load(), targets, clock=clock)
+            prepared = _prepare(fresh, fresh.ledger.load(), targets, clock=clock)
             return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 
         run = site.run_name(at)
         done = carry_out(
             take,
-            site.books,
+            site.ledger,
             targets,
             run=run,
             confirmed=confirm,
@@ -145,7 +145,7 @@ def run_apply(
         )
         every = done.survey.policy.catalogue.settings.ledger_heartbeat
         try:
-            beat(site.books, done.survey, every=every, exit_code=int(done.exit_code), run=run)
+            beat(site.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
         except DaypassError as error:  # what was done before is told all the same
             done.silent = f"no sign of life was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
         return done

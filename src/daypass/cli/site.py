@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from daypass.edges.forges.local.forge import LocalForge
     from daypass.edges.git.history import GitHistory
     from daypass.edges.git.repository import Repository
-    from daypass.edges.ledger.books import GitBooks
+    from daypass.edges.ledger.standing import SignedLedger
     from daypass.edges.store import UnchangedMemory
     from daypass.edges.targets.registry import Known
     from daypass.ports import Forge, ForgeReader, Target
@@ -108,7 +108,7 @@ class Site:
         settings = self.settings
         self.hub.remote.bring("main")
         self._live = True
-        for name in ("main", "tip", "settings", "books", "standing"):
+        for name in ("main", "tip", "settings", "ledger", "standing"):
             self.__dict__.pop(name, None)
         self.__dict__["main"] = f"{NAMESPACE}main"
         if dict(self.settings.forge_options) != dict(settings.forge_options):
@@ -284,13 +284,13 @@ class Site:
             return _ClosedForge(error)
 
     @cached_property
-    def books(self) -> GitBooks:
+    def ledger(self) -> SignedLedger:
         """The ledger, with the keys that main names."""
-        from daypass.edges.ledger.books import GitBooks
+        from daypass.edges.ledger.standing import SignedLedger
         from daypass.pipeline.judge.policies import ledger_keys
 
         settings = self.settings
-        books = GitBooks(
+        ledger = SignedLedger(
             self.repository,
             branch=settings.ledger_branch,
             keys=ledger_keys(self.history, self.policy_at, self.tip, settings.ledger_keys),
@@ -299,7 +299,7 @@ class Site:
             private_key=os.environ.get(KEY_VARIABLE, ""),
             remote=self.hub.remote if self._live else None,
         )
-        return noting(books, LEDGER)
+        return noting(ledger, LEDGER)
 
     @property
     def signs(self) -> bool:
@@ -309,7 +309,7 @@ class Site:
     @cached_property
     def standing(self) -> Standing:
         """The ledger's verified state."""
-        return self.books.load()
+        return self.ledger.load()
 
     def targets(self, revision: Oid | None = None) -> Mapping[str, Target | EdgeError]:
         """Open every target that the settings of a commit of main name, of its tip unless told otherwise.

@@ -33,7 +33,7 @@ def archive_of(site: Site) -> Archive:
 
     # A question on an index that is up to date needs neither the settings nor the keys: nothing is opened for it.
     index = AuditIndex(Git(site.folder), main=site.main, read_subject=_read_subject, state=site.repository.state_dir)
-    return Archive(index, lambda: (site.books.ledger, site.books.verifier.open), progress)
+    return Archive(index, lambda: (site.ledger.receipts, site.ledger.verifier.open), progress)
 
 
 def _read_subject(path: str, raw: bytes) -> str | None:
@@ -155,8 +155,8 @@ def verify(site: Site, at: datetime, output: str) -> Codes:
 
     witnesses = Witnesses(
         history=site.history,
-        ledger=site.books.ledger,
-        open_=site.books.verifier.open,
+        ledger=site.ledger.receipts,
+        open_=site.ledger.verifier.open,
         messages=partial(messages, site.repository.git),
         policy_at=site.policy_at,
         read_grant=read,
@@ -204,7 +204,7 @@ def settle(site: Site, grants: tuple[str, ...], adopt: bool, write_off: bool, re
         raise UsageError("expected a reason")
     site.follow()
     instant = site.instant(at, writes=True)
-    site.books.ready()
+    site.ledger.ready()
     with exclusive(site.repository.state_dir / "apply.lock"):
         found = look(site, instant)
         if found.stuck is not None:
@@ -213,7 +213,7 @@ def settle(site: Site, grants: tuple[str, ...], adopt: bool, write_off: bool, re
         named = tuple(GrantId(grant) for grant in grants)
         by = account.handle or account.name
         bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, reason=reason)
-        site.books.append(found.standing, bodies, at=instant, main=found.plan.main, run=site.run_name(instant))
+        site.ledger.append(found.standing, bodies, at=instant, main=found.plan.main, run=site.run_name(instant))
     for body in bodies:
         what = "adopted under the names of today" if adopt else "written off"
         say(f"Settled: {body.holding.entitlement.principal} on {body.holding.entitlement.resource} is {what}")

@@ -142,7 +142,7 @@ def _take_away(site: Site, at: datetime) -> ExitCode:
     from daypass.cli.running import print_applied, run_apply
 
     try:
-        site.books.ready()
+        site.ledger.ready()
     except EdgeError as error:
         if site.signs:  # this machine was given a key, and it does not do
             raise

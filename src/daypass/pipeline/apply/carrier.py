@@ -19,7 +19,7 @@ from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
 from daypass.core.retry import failed_before, same_error, shortens
 from daypass.pipeline.apply.readings import AT_ONCE, observe, unforeseen
 from daypass.pipeline.apply.survey import Survey
-from daypass.ports import Books, Done, Observing, Order, Target
+from daypass.ports import Done, Ledger, Observing, Order, Target
 
 Progress = Callable[[int, int, str], None]
 
@@ -33,14 +33,14 @@ class Carrier:
 
     def __init__(
         self,
-        books: Books,
+        ledger: Ledger,
         targets: Mapping[str, Target | EdgeError],
         found: Survey,
         standing: Standing,
         run: str,
         progress: Progress,
     ) -> None:
-        self._books = books
+        self._ledger = ledger
         self._targets = targets
         self._found = found
         self._standing = standing
@@ -100,7 +100,9 @@ class Carrier:
                 raise ConflictError("another run has written to the ledger since this one began")
             self._at = max(self._at, at)
             if bodies:
-                self._standing = self._books.append(self._standing, bodies, at=self._at, main=self._main, run=self._run)
+                self._standing = self._ledger.append(
+                    self._standing, bodies, at=self._at, main=self._main, run=self._run
+                )
 
     def _serve(self, name: str, changes: list[Intended]) -> list[Outcome]:
         target = self._targets.get(name)
@@ -192,14 +194,14 @@ class Carrier:
         """
         for attempt in range(attempts):
             try:
-                self._standing = self._books.append(
+                self._standing = self._ledger.append(
                     self._standing, list(outcomes), at=self._at, main=self._main, run=self._run
                 )
             except (ConflictError, LockedError) as error:
                 if attempt == attempts - 1:
                     raise
                 self._overtaken |= isinstance(error, ConflictError)
-                self._standing = self._books.load()
+                self._standing = self._ledger.load()
                 self._main = self._standing.main or self._main
             else:
                 return

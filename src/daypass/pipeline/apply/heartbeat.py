@@ -10,10 +10,10 @@ from daypass.core.ledger.receipt import Pulse
 from daypass.core.ledger.standing import Standing
 from daypass.core.window import format_duration, format_instant
 from daypass.pipeline.apply.survey import Survey
-from daypass.ports import Books
+from daypass.ports import Ledger
 
 
-def beat(books: Books, found: Survey, *, every: timedelta | None, exit_code: int, run: str) -> bool:
+def beat(ledger: Ledger, found: Survey, *, every: timedelta | None, exit_code: int, run: str) -> bool:
     """Leave a pulse when the ledger has been silent for ``every`` (None: never); say whether one was left.
 
     Where another run was first it has left a sign itself. A run that could not follow main leaves none: it has not done
@@ -21,12 +21,12 @@ def beat(books: Books, found: Survey, *, every: timedelta | None, exit_code: int
     """
     if every is None or found.stuck is not None:
         return False
-    standing = books.load()
+    standing = ledger.load()
     at = found.plan.at
     if standing.at is not None and at - standing.at < every:
         return False
     try:
-        books.append(standing, [Pulse(found.plan.live, exit_code)], at=at, main=found.plan.main, run=run)
+        ledger.append(standing, [Pulse(found.plan.live, exit_code)], at=at, main=found.plan.main, run=run)
     except ConflictError:
         return False
     return True

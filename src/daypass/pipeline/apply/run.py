@@ -26,7 +26,7 @@ from daypass.pipeline.apply.carrier import Carrier, Progress
 from daypass.pipeline.apply.inputs import Attend, ByReceipts
 from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen
 from daypass.pipeline.apply.survey import Inputs, Survey, plan_on
-from daypass.ports import Books, Recalling, Target
+from daypass.ports import Ledger, Recalling, Target
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 """Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
@@ -68,7 +68,7 @@ ENDS_PATIENCE = 10.0
 
 def apply(
     take: Take,
-    books: Books,
+    ledger: Ledger,
     open_targets: OpenTargets,
     *,
     run: str,
@@ -91,7 +91,7 @@ def apply(
     ``limit`` says for how many seconds they are waited for, given the first plan (None: as long as it takes), and
     ``enough`` ends the waiting at any time; where a person ``confirmed`` a plan, all are waited for first.
     """
-    early = _Early(books, open_targets, run, progress, clock, enough)
+    early = _Early(ledger, open_targets, run, progress, clock, enough)
     for attempt in range(attempts):
         inputs = take(early.attend)
         if inputs.unchanged is not None:
@@ -105,13 +105,13 @@ def apply(
         work = _Work(confirmed, first)
         changes = work.allow(first)
         try:
-            standing = _write_intents(first, books, changes, run)
+            standing = _write_intents(first, ledger, changes, run)
         except ConflictError:
             if attempt == attempts - 1:
                 raise
             continue
         targets = _recalled(open_targets(Oid(first.plan.main)), standing, first.plan.at)
-        carrier = Carrier(books, targets, first, standing, run, progress)
+        carrier = Carrier(ledger, targets, first, standing, run, progress)
         carrier.start(changes, inputs.at)
         try:
             _serve_late(inputs, readings, carrier, work, clock, _deadline(limit(first)), enough)
@@ -129,14 +129,14 @@ class _Early:
 
     def __init__(
         self,
-        books: Books,
+        ledger: Ledger,
         open_targets: OpenTargets,
         run: str,
         progress: Progress,
         clock: Callable[[], datetime] | None,
         enough: Callable[[], bool],
     ) -> None:
-        self._books = books
+        self._ledger = ledger
         self._open_targets = open_targets
         self._run = run
         self._progress = progress
@@ -159,8 +159,8 @@ class _Early:
         self._next = (None, None)
         names = frozenset(entitlement.target for entitlement in ends)
         done = apply(
-            lambda _: by_receipts(self._books.load(), at, names),
-            self._books,
+            lambda _: by_receipts(self._ledger.load(), at, names),
+            self._ledger,
             self._open_targets,
             run=self._run,
             progress=self._progress,
@@ -169,7 +169,7 @@ class _Early:
             enough=self._enough,
         )
         self._done.append(done)
-        return self._books.load()
+        return self._ledger.load()
 
     def _due(self, standing: Standing, at: datetime) -> bool:
         """Say whether anything not tried yet has ended; asked often, so that it is reckoned once for each ledger."""
@@ -335,11 +335,11 @@ def _recalled(
     return found
 
 
-def _write_intents(found: Survey, books: Books, changes: tuple[Intended, ...], run: str) -> Standing:
+def _write_intents(found: Survey, ledger: Ledger, changes: tuple[Intended, ...], run: str) -> Standing:
     bodies: list[Body] = [*found.admitted.bodies, *found.recovered, *_intents(found, changes)]
     if not bodies:
         return found.standing
-    return books.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)
+    return ledger.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)
 
 
 def _intents(found: Survey, changes: tuple[Intended, ...]) -> list[Intent]:
