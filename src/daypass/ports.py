@@ -546,3 +546,7 @@ class SettingsWriter(Protocol):
     def send(self, step: Step) -> None:
         """Make one change. Raises EdgeError."""
         ...
+
+
+class ForgeSettings(SettingsReader, SettingsWriter, Protocol):
+    """Both halves."""

@@ -157,8 +157,7 @@ def tell_refused(site: Site, found: Survey) -> None:
 
     text = refused_markdown(found.refusals, found.unproved, found.plan.blocked)
     try:
-        board = site.hub.board(site.policy.catalogue.directory)
-        number = board.issue("refused", title="Grants that give no access", text=text)
+        number = site.board.issue("refused", title="Grants that give no access", text=text)
     except EdgeError as error:
         say(f"daypass: the issue about what was refused was not written: {error.message}")
         return

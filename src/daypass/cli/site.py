@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
 from daypass import __version__
-from daypass.cli.verb import FORGE, LEDGER, noting, now, say
+from daypass.cli.verb import BOARD, FORGE, LEDGER, noting, now, say
 from daypass.core.errors import DaypassError, EdgeError, InvalidError, UsageError
+from daypass.core.forge_kinds import FORGES
 from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
-    from daypass.cli.hub import Hub
     from daypass.core.catalogue import Settings
     from daypass.core.ledger.standing import Standing
     from daypass.core.policy.policies import Policy
-    from daypass.edges.forges.local.forge import LocalForge
+    from daypass.edges.forges.host import Host
     from daypass.edges.git.history import GitHistory
+    from daypass.edges.git.remote import Remote
     from daypass.edges.git.repository import Repository
     from daypass.edges.ledger.standing import SignedLedger
     from daypass.edges.store import UnchangedMemory
     from daypass.edges.targets.registry import Known
-    from daypass.ports import Forge, ForgeReader, Target
+    from daypass.ports import Board, Forge, ForgeReader, Target
 
+_T = TypeVar("_T")
 _LONGEST = 2 << 20
 KEYS_VARIABLE = "DAYPASS_KEYS"
 SIGNER_VARIABLE = "DAYPASS_SIGNER"
@@ -82,31 +85,27 @@ class Site:
     Where its forge is elsewhere, `sync` brings main and the ledger; without it a verb works with what the clone has.
     """
 
-    def __init__(self, folder: Path, acting: str = "", hub: Hub | None = None) -> None:
+    def __init__(self, folder: Path, acting: str = "", host: Host | None = None) -> None:
         self.folder = folder
         self.acting = acting
         self._policies: dict[str, Policy] = {}
-        self._hub = hub
+        self._host = host
         self._live = False
 
     def follow(self) -> None:
         """Bring this up to where it stands at its forge; where this is the forge, say what remotes had more."""
         self.sync()
-        if self.elsewhere:
-            return
-        from daypass.edges.forges.local.sharing import behind
-
-        for remote in behind(self.repository.git, main=self.main, ledger=self.settings.ledger_branch):
+        for remote in self.host.behind(self.settings.ledger_branch):
             say(f"note: this clone is behind {remote}; `daypass sync {remote}` brings what others did")
 
     def sync(self) -> None:
         """Follow main and the ledger as they stand at the forge. Does nothing where the forge is this repository."""
-        if self.settings.forge_kind != "github":
+        if not self.elsewhere:
             return
         from daypass.edges.git.remote import NAMESPACE
 
         settings = self.settings
-        self.hub.remote.bring("main")
+        self.remote.bring("main")
         self._live = True
         for name in ("main", "tip", "settings", "ledger", "standing"):
             self.__dict__.pop(name, None)
@@ -124,11 +123,11 @@ class Site:
     @property
     def elsewhere(self) -> bool:
         """Whether pull requests, main and the ledger live at a forge and not in this repository."""
-        return self.settings.forge_kind != "local"
+        return self.settings.forge.remote
 
     def again(self) -> Site:
         """Return the same place read afresh, through the same connection to the forge."""
-        site = Site(self.folder, self.acting, self._hub)
+        site = Site(self.folder, self.acting, self._host if self.elsewhere else None)
         # A commit's policies never change: reading those of the same main again would make every end of access wait.
         site._policies = dict(list(self._policies.items())[-1:])
         if self._live:
@@ -136,13 +135,34 @@ class Site:
         return site
 
     @property
-    def hub(self) -> Hub:
-        """The connection to GitHub. Raises InvalidError where the settings name another kind of forge."""
-        if self._hub is None:
-            from daypass.cli.hub import Hub
+    def host(self) -> Host:
+        """The forge as this run reaches it. Raises InvalidError where the settings name a kind that is not known here."""
+        if self._host is None:
+            from daypass.edges.forges.host import Run, open_host
 
-            self._hub = Hub(self.settings, self.repository.git, self.acting)
-        return self._hub
+            run = Run(self.repository, self.main, self.acting, os.environ, time.sleep)
+            self._host = open_host(self.settings, run)
+        return self._host
+
+    @property
+    def remote(self) -> Remote:
+        """Git's way to the forge. Raises UsageError where there is none, since main lives here."""
+        return self.given(self.host.remote)
+
+    @property
+    def board(self) -> Board:
+        """Where people are told how things stand. Raises UsageError where the forge has no pages."""
+        return noting(self.given(self.host.board(self.policy.catalogue.directory)), BOARD)
+
+    def given(self, part: _T | None) -> _T:
+        """Return a part of a forge. Raises UsageError where the forge that the settings name has none like it."""
+        if part is None:
+            kinds = " or ".join(name for name, kind in FORGES.items() if kind.pages)
+            raise UsageError(
+                f"this needs a forge of kind {kinds}, and the settings name {self.settings.forge_kind!r}",
+                hint="`daypass init --github OWNER/NAME` sets one up; docs/github.md says how",
+            )
+        return part
 
     @cached_property
     def repository(self) -> Repository:
@@ -253,27 +273,9 @@ class Site:
         return fitted(found, check_privilege)
 
     @cached_property
-    def local(self) -> LocalForge | None:
-        """The forge that this repository is itself, None where the settings of main name one elsewhere."""
-        if self.elsewhere:
-            return None
-        from daypass.edges.forges.local.forge import LocalForge
-
-        return LocalForge(
-            self.repository,
-            self.ends_by.catalogue.directory,
-            main=self.main,
-            acting=self.acting,
-            unsigned=self.settings.limits.unsigned,
-        )
-
-    @cached_property
     def forge(self) -> Forge:
         """The forge that the settings of main name."""
-        kind = self.settings.forge_kind
-        if kind not in ("github", "local"):
-            raise InvalidError(f"the settings name a forge of kind {kind!r}", hint="kinds known here: github, local")
-        return noting(self.local or self.hub.forge(self.ends_by.catalogue.directory), FORGE)
+        return noting(self.host.forge(self.ends_by.catalogue.directory), FORGE)
 
     @property
     def forge_or_closed(self) -> ForgeReader:
@@ -297,7 +299,7 @@ class Site:
             signer_uri=os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer,
             keys_folder=keys_folder(),
             private_key=os.environ.get(KEY_VARIABLE, ""),
-            remote=self.hub.remote if self._live else None,
+            remote=self.remote if self._live else None,
         )
         return noting(ledger, LEDGER)
 
@@ -379,21 +381,14 @@ class Site:
         return account.handle
 
     def run_name(self, at: datetime) -> str:
-        """Name this run for the ledger: the workflow's run and attempt, else process and instant.
+        """Name this run for the ledger: as the forge names its own, else by process and instant.
 
         These are hashed, so that no host name leaks.
         """
-        number, attempt = os.environ.get("GITHUB_RUN_ID", ""), os.environ.get("GITHUB_RUN_ATTEMPT", "1")
-        if (
-            self.settings.forge_kind == "github"
-            and f"{number}{attempt}".isascii()
-            and number.isdecimal()
-            and attempt.isdecimal()
-        ):
-            return f"github-{number[:20]}-{attempt[:4]}"
         from hashlib import sha256
 
-        return sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
+        mine = sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
+        return self.host.run_name() or mine
 
 
 @cache

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from daypass.core.forge_kinds import FORGES, ForgeKind
 from daypass.core.grant import canonical, digest
 from daypass.core.window import format_instant
 
@@ -219,6 +220,11 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     simulated_clock: bool = False
 
+    @property
+    def forge(self) -> ForgeKind:
+        """What is so of the kind of forge."""
+        return FORGES[self.forge_kind]
+
 
 class Bound(NamedTuple, Generic[_L]):
     """What limits access: how long it may last, or when it ends. ``what`` says so, before a length or an instant."""
@@ -301,7 +307,7 @@ class Catalogue:
     def unheard(self, subject: Subject) -> bool:
         """Say whether what somebody does counts for nothing, since nothing proves that it was they (`limits.unsigned`)."""
         settings = self.settings
-        return settings.forge_kind == "local" and settings.limits.unsigned == "refuse" and not subject.keys
+        return not settings.forge.vouches and settings.limits.unsigned == "refuse" and not subject.keys
 
     def meaning(self, resource: Resource, role: Role) -> str:
         """Return the digest of what a role gives: the target, how it is reached, and the privilege there."""

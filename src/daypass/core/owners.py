@@ -237,7 +237,7 @@ def team_of(catalogue: Catalogue, group: str) -> str:
     "" where the forge has no teams.
     """
     options = catalogue.settings.forge_options
-    if catalogue.settings.forge_kind != "github":
+    if not catalogue.settings.forge.teams:
         return ""
     organisation = str(options.get("repository", "")).partition("/")[0]
     return str((options.get("teams") or {}).get(group) or f"{organisation}/{group}")
@@ -245,7 +245,7 @@ def team_of(catalogue: Catalogue, group: str) -> str:
 
 def _names(catalogue: Catalogue, groups: Iterable[str]) -> tuple[str, ...]:
     """Name groups as teams where the forge has teams, else their people by login or address."""
-    if catalogue.settings.forge_kind == "github":
+    if catalogue.settings.forge.teams:
         return tuple(dict.fromkeys(f"@{team_of(catalogue, group)}" for group in groups))
     directory = catalogue.directory
     people = [directory.subjects[h] for h in sorted({h for g in groups for h in directory.groups.get(g, frozenset())})]

@@ -50,19 +50,18 @@ def doctor(site: Site, mending: bool, yes: bool, output: str) -> Codes:
     Exit 13 when something is unsafe, 14 when something could not be told. Who administers the repository sees all of
     it; whatever your token or App is not shown is a complaint of its own.
     """
-    from daypass.edges.forges.github.settings import GitHubSettings
     from daypass.pipeline.audit.health import examine, mend
     from daypass.views.settings import codeowners_text, doctor_json, doctor_text, remedy_text
 
     if yes and not mending:
         raise UsageError("--yes goes with --fix")
     site.follow()
-    hub = site.hub
+    host = site.host
     if site.policy.broken:
         raise InvalidError("the policies of main do not read, so nothing can be held against them", site.policy.broken)
     catalogue = site.policy.catalogue
-    settings = noting(GitHubSettings(hub.api, repository=hub.repository, clock=clock), SETTINGS_WORDS)
-    page = f"{hub.server.rstrip('/')}/{hub.repository}"
+    settings = noting(site.given(host.settings(clock)), SETTINGS_WORDS)
+    page = f"{host.server.rstrip('/')}/{host.repository}"
     wanted = codeowners_text(catalogue)
 
     def look() -> tuple[Complaint, ...]:
@@ -81,7 +80,7 @@ def doctor(site: Site, mending: bool, yes: bool, output: str) -> Codes:
             click.echo(f"{said}: {one.remedy.words}", err=True)
         codes += [ExitCode.PARTIAL] if any(one.error for one in done) else []
         complaints = look()
-    click.echo((doctor_json if output == "json" else doctor_text)(complaints, hub.api.calls), nl=False)
+    click.echo((doctor_json if output == "json" else doctor_text)(complaints, host.calls), nl=False)
     codes += [ExitCode.CHANGES] if any(one.told for one in complaints) else []
     codes += [ExitCode.PARTIAL] if any(not one.told for one in complaints) else []
     return codes
@@ -102,11 +101,9 @@ def sync(site: Site, remote: str, take: tuple[int, ...]) -> Codes:
     and the push is all or nothing. A request that cannot be joined is named, exit 14, and the others go on; where main
     or the ledger parts, nothing is moved, exit 1. Nothing is believed for having come from there.
     """
-    from daypass.edges.forges.local.sharing import Sharing
-
-    if site.elsewhere:
+    sharing = None if site.elsewhere else site.host.sharing(remote, site.settings.ledger_branch)
+    if sharing is None:
         raise UsageError("sync is for the local forge", hint="at GitHub every verb looks there by itself")
-    sharing = Sharing(site.repository.git, remote, main=site.main, ledger=site.settings.ledger_branch)
     joined = noting(sharing, SHARING).run(take)
     for what, moves in (("Brought", joined.here), ("Pushed", joined.there)):
         click.echo(f"{what}: {_named(moves)}")
@@ -146,7 +143,7 @@ def report(site: Site, number: int, printed: bool, at: datetime | None) -> None:
     from daypass.pipeline.judge.report import report_of
     from daypass.views.comment import comment_text
 
-    printed = printed or not site.elsewhere
+    printed = printed or not site.settings.forge.pages
     instant = site.instant(at, writes=not printed)
     found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=instant)
     if found.pull.state != "open":
@@ -169,15 +166,15 @@ def publish(site: Site, found: Gated, *, at: datetime) -> tuple[str, ...]:
     from daypass.views.comment import comment_text, title_text
     from daypass.views.findings import printable
 
-    if not site.elsewhere or not (found.verdicts or found.proposal.findings):
+    if not site.settings.forge.pages or not (found.verdicts or found.proposal.findings):
         return ()
     if found.no_request:
-        return site.hub.board(site.policy.catalogue.directory).show(_no_request(found))
+        return site.board.show(_no_request(found))
     told = report_of(site.history, site.standing, found, at=at)
     write_summary(told)
     text = comment_text(told)
     notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable)
-    return site.hub.board(site.policy.catalogue.directory).show(notice)
+    return site.board.show(notice)
 
 
 def _no_request(found: Gated) -> Notice:
@@ -242,22 +239,22 @@ def answer(site: Site, event_file: Path | None, at: datetime | None) -> None:
         return
     site.follow()
     instant = site.instant(at, writes=True)
-    hub, directory = site.hub, site.policy.catalogue.directory
+    host = site.host
     office = Office(
         history=site.history,
         forge=site.forge,
-        desk=hub.desk(directory),
+        desk=site.given(host.inbox(site.policy.catalogue.directory)),
         policy_at=site.policy_at,
         standing=lambda: site.standing,
         main=site.main,
-        opens=hub.api.kind == "app" and hub.bot is not None,
+        opens=host.opens_for_others,
     )
     if event.comment:
         reply = answer_comment(office, event.comment, at=instant)
     else:
         reply = answer_issue(office, event.issue, at=instant)
     holdings = site.standing.holdings if reply.kind == "status" else {}
-    text = reply_markdown(reply, site.policy, Links(hub.server, hub.repository), holdings, instant)
+    text = reply_markdown(reply, site.policy, Links(host.server, host.repository), holdings, instant)
     if text:
-        hub.board(directory).say(reply.number, topic=reply.topic, text=text)
+        site.board.say(reply.number, topic=reply.topic, text=text)
     click.echo(printable(reply_line(reply)))

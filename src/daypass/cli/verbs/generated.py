@@ -127,7 +127,7 @@ def refresh(site: Site, at: datetime) -> None:
     from daypass.views.form import form_text
     from daypass.views.settings import codeowners_text
 
-    if not site.elsewhere:  # the local forge merges grants alone, so nobody could ever merge it
+    if not site.settings.forge.merges_all:  # one that merges grants alone never merges it
         raise UsageError(
             "refresh is for a forge at GitHub", hint="run `daypass codeowners` and `daypass form` here, and commit"
         )

@@ -131,9 +131,10 @@ def close(site: Site, number: int, reason: str, at: datetime) -> None:
 
 def warn_left_behind(site: Site) -> None:
     """Say where a checked-out main could not be brought along after a merge."""
-    if site.local is not None and site.local.left_behind is not None:
+    if site.host.left_behind is not None:
+        where, why = site.host.left_behind
         click.echo(
-            f"daypass: {site.local.left_behind} has {site.local.in_the_way} in the way and still shows main as it was "
+            f"daypass: {where} has {why} in the way and still shows main as it was "
             "before\n  hint: put that aside, then `git reset --hard main`",
             err=True,
         )
@@ -154,8 +155,8 @@ def gate(site: Site, number: int | None, dry_run: bool, at: datetime | None, out
     from daypass.views.gate import gated_json, gated_text
 
     instant = site.instant(at, writes=not dry_run)
-    if not dry_run and site.local is not None:
-        site.local.bring_along()
+    if not dry_run:
+        site.host.bring_along()
     numbers = [number] if number is not None else pipeline.in_turn(site.forge.open_pulls())
     verb = pipeline.look if dry_run else pipeline.gate
     results: list[Gated] = []
@@ -175,8 +176,8 @@ def gate(site: Site, number: int | None, dry_run: bool, at: datetime | None, out
             codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
     merged = not dry_run and any(found.merge is not None for found in results)
-    if site.elsewhere and merged:
-        _start_applier(site)
+    if merged and (problem := site.host.start_applier()):
+        say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
     if output == "json":
         click.echo(gated_json(results), nl=False)
     else:
@@ -216,12 +217,6 @@ def _show(site: Site, found: Gated, at: datetime) -> list[ExitCode]:
     return []
 
 
-def _start_applier(site: Site) -> None:
-    problem = site.hub.start_applier()
-    if problem:
-        say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
-
-
 @verb()
 @at_option
 @format_option(["text", "json"])
@@ -249,7 +244,7 @@ def status(site: Site, at: datetime, output: str) -> Codes:
             unread[pull.number] = error.message
             say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.PARTIAL)
-    if not site.elsewhere and (doubt := doubt_of(at, site.standing.at, {})) is not None:
+    if not site.settings.forge.vouches and (doubt := doubt_of(at, site.standing.at, {})) is not None:
         say(f"daypass: {doubt.why}")  # as `plan` does; at a forge that tells the time, `apply` compares it first
     say_paused(site.policy)
     codes += _say_broken(site.policy)

@@ -36,7 +36,7 @@ def end(site: Site, grant: str, reason: str, at: datetime) -> Codes:
 
     site.acting_handle()
     opened = propose_end(site.history, site.forge, (GrantId(grant),), main=site.main, reason=reason, at=at)
-    did = "Opened" if opened.pull.opened_at == at or site.elsewhere else "Going on with"
+    did = "Opened" if opened.pull.opened_at == at or site.settings.forge.vouches else "Going on with"
     click.echo(f"{did} #{opened.pull.number}: {opened.pull.title}")
     return _carry_through(site, opened.pull.number, at)
 

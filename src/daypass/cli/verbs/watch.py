@@ -89,7 +89,7 @@ class _Watch:
     def _main(self) -> str:
         """Return where main stands, as cheaply as it can be told."""
         if self._site.elsewhere:
-            return str(self._site.hub.remote.heads("main").get("main", ""))
+            return str(self._site.remote.heads("main").get("main", ""))
         return str(self._site.repository.git.find("refs/heads/main") or "")
 
     def _turn(self) -> datetime:

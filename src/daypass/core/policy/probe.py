@@ -44,7 +44,7 @@ def _outsiders(policy: Policy) -> Iterator[Finding]:
 def _unsigned(policy: Policy) -> Iterator[Finding]:
     """Point at people who can approve and prove nothing, on the forge where only a signature proves who somebody is."""
     settings = policy.catalogue.settings
-    if settings.forge_kind != "local" or settings.limits.unsigned == "accept":
+    if settings.forge.vouches or settings.limits.unsigned == "accept":
         return
     able = possible(policy.catalogue, (each for rule in policy.rules.rules for each in rule.require))
     bare = [subject.handle for subject in able if not subject.keys]

@@ -8,6 +8,7 @@ from typing import Any
 
 from daypass.core.catalogue import Directory, Limits, Settings, Share, TargetKinds, TargetSettings, frozen
 from daypass.core.finding import near
+from daypass.core.forge_kinds import FORGES
 from daypass.core.policy.policies.sheet import Notes, Sheet
 
 
@@ -33,15 +34,18 @@ def read_settings(sheet: Sheet, kinds: TargetKinds, notes: Notes) -> Settings:
 
 
 def _forge(sheet: Sheet, notes: Notes) -> Mapping[str, Any]:
-    """Return the forge's own settings; those of GitHub name the repository, and the others name none."""
+    """Return the forge's own settings, as its kind needs and takes them."""
     forge: Mapping[str, Any] = sheet.data.get("forge", {"kind": "local"})
-    if forge["kind"] == "github" and "repository" not in forge:
-        message = "a forge of kind github needs the repository that it serves"
-        notes.add("forge-incomplete", sheet.place("forge"), message, "add repository: owner/name")
-    for key in ("repository", "bot", "teams"):
-        if forge["kind"] == "local" and key in forge:
-            message = f"a forge of kind local has no {key}"
-            notes.add("forge-incomplete", sheet.place("forge", key), message, "remove it, or write kind: github")
+    name, kind = forge["kind"], FORGES[forge["kind"]]
+    for key in kind.needs:
+        if key not in forge:
+            message = f"a forge of kind {name} needs the {key} that it serves"
+            notes.add("forge-incomplete", sheet.place("forge"), message, f"add {key}: owner/name")
+    for key in forge:
+        if key not in ("kind", *kind.takes):
+            message = f"a forge of kind {name} has no {key}"
+            others = " or ".join(other for other, row in FORGES.items() if key in row.takes)
+            notes.add("forge-incomplete", sheet.place("forge", key), message, f"remove it, or write kind: {others}")
     return forge
 
 

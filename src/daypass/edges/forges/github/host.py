@@ -1,0 +1,106 @@
+"""GitHub as one run reaches it: the client, git's remote, and what stands on both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+
+from daypass.core.catalogue import Directory, Settings
+from daypass.core.errors import EdgeError, InvalidError, UsageError
+from daypass.edges.forges.github.answers import Bot
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.inbox import GitHubDesk
+from daypass.edges.forges.github.pulls import GitHubForge
+from daypass.edges.forges.github.settings import GitHubSettings
+from daypass.edges.forges.github.status import GitHubBoard
+from daypass.edges.forges.host import Host, Run
+from daypass.edges.git.remote import Remote, repository_url
+
+SERVER = "https://github.com"
+
+
+class GitHubHost(Host):
+    """One repository at GitHub.
+
+    Raises InvalidError where the workflow that runs belongs to another one: a fork or a copy must not act for the
+    repository that it was made from.
+    """
+
+    def __init__(self, settings: Settings, run: Run) -> None:
+        options = settings.forge_options
+        if run.acting:
+            raise UsageError("--as is for the local forge; at GitHub you are who your token says")
+        self.repository = str(options.get("repository", ""))
+        running_in = run.environ.get("GITHUB_REPOSITORY", "")
+        if running_in and running_in.lower() != self.repository.lower():
+            raise InvalidError(
+                f"the settings name the repository {self.repository}, but this runs in {running_in}",
+                hint="a copy or fork must not act: name its own repository in policies/daypass.yaml, or disable Actions",
+            )
+        self.server = run.environ.get("GITHUB_SERVER_URL", SERVER)
+        bot = options.get("bot")
+        self._bot = Bot(str(bot["login"]), int(bot["id"])) if bot else None
+        self._run = run
+
+    @cached_property
+    def api(self) -> Api:
+        """The client, with the App's key or the token that the environment holds."""
+        return Api.from_environment(self._run.environ, self.repository, wait=self._run.wait)
+
+    @property
+    def calls(self) -> int:  # type: ignore[override]  # counted, not kept
+        """How many requests were sent."""
+        return self.api.calls
+
+    @property
+    def opens_for_others(self) -> bool:  # type: ignore[override]  # asked of the environment
+        """Whether we may open pull requests in somebody's name: only our own App may, whose bot the settings name."""
+        return self.api.kind == "app" and self._bot is not None
+
+    @cached_property
+    def remote(self) -> Remote:
+        """Git's way there."""
+        return Remote(self._run.repository.git, repository_url(self.server, self.repository), lambda: self.api.token())  # noqa: PLW0108  (asked for when git needs it)
+
+    def forge(self, directory: Directory) -> GitHubForge:
+        """Return pull requests there."""
+        git = self._run.repository.git
+        return GitHubForge(self.api, directory, repository=self.repository, bot=self._bot, remote=self.remote, git=git)
+
+    def board(self, directory: Directory) -> GitHubBoard:
+        """Return where people are told how things stand."""
+        return GitHubBoard(self.api, directory, repository=self.repository, bot=self._bot)
+
+    def inbox(self, directory: Directory) -> GitHubDesk:
+        """Return where people ask in words."""
+        return GitHubDesk(self.api, directory, repository=self.repository, bot=self._bot)
+
+    def settings(self, clock: Callable[[], datetime]) -> GitHubSettings:
+        """Return how the repository is set up there."""
+        return GitHubSettings(self.api, repository=self.repository, clock=clock)
+
+    def run_name(self) -> str:
+        """Name the workflow's run and its attempt, "" outside of one."""
+        environ = self._run.environ
+        number, attempt = environ.get("GITHUB_RUN_ID", ""), environ.get("GITHUB_RUN_ATTEMPT", "1")
+        if f"{number}{attempt}".isascii() and number.isdecimal() and attempt.isdecimal():
+            return f"github-{number[:20]}-{attempt[:4]}"
+        return ""
+
+    def start_applier(self) -> str:
+        """Start the apply workflow where nothing else would; return what went wrong, "" for nothing.
+
+        A merge by a workflow's own token starts no other workflow, except by a dispatch
+        (https://docs.github.com/en/actions/concepts/security/github_token).
+        """
+        if self.api.kind != "actions":
+            return ""
+        try:
+            self.api.send("POST", f"/repos/{self.repository}/actions/workflows/apply.yml/dispatches", {"ref": "main"})
+        except EdgeError as error:
+            return error.message
+        return ""
+
+
+open_host = GitHubHost

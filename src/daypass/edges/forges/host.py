@@ -1,0 +1,105 @@
+"""One repository at its forge, as one run reaches it: what a kind of forge gives beside pull requests."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import InvalidError
+from daypass.core.forge_kinds import FORGES
+
+if TYPE_CHECKING:
+    from daypass.core.catalogue import Directory, Settings
+    from daypass.edges.forges.local.sharing import Sharing
+    from daypass.edges.git.remote import Remote
+    from daypass.edges.git.repository import Repository
+    from daypass.ports import Board, Desk, Forge, ForgeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run gives to a forge: this clone and its main, whom ``--as`` names, the environment, and how to wait."""
+
+    repository: Repository
+    main: str
+    acting: str
+    environ: Mapping[str, str]
+    wait: Callable[[float], None]
+
+
+class Host(ABC):
+    """Opens the parts of a forge for one run. What a forge has not stays as it is here: None, nothing, "".
+
+    `daypass.core.forge_kinds.ForgeKind` says the same of the kind, without opening it.
+    """
+
+    calls = 0
+    """How many requests were sent."""
+    opens_for_others = False
+    """Whether we may open pull requests in somebody's name."""
+    server = ""
+    """Where people see it: ``https://github.com``."""
+    repository = ""
+    """Its name there: ``acme/access``."""
+
+    @abstractmethod
+    def forge(self, directory: Directory) -> Forge:
+        """Return its pull requests."""
+
+    @property
+    def remote(self) -> Remote | None:
+        """Git's way there, where main and the ledger live there."""
+        return None
+
+    def board(self, directory: Directory) -> Board | None:  # noqa: ARG002  (for those that have one)
+        """Return where people are told how things stand."""
+        return None
+
+    def inbox(self, directory: Directory) -> Desk | None:  # noqa: ARG002  (likewise)
+        """Return where people ask in words."""
+        return None
+
+    def settings(self, clock: Callable[[], datetime]) -> ForgeSettings | None:  # noqa: ARG002  (likewise)
+        """Return how the repository is set up there. ``clock`` says the time of this machine."""
+        return None
+
+    def sharing(self, remote: str, ledger: str) -> Sharing | None:  # noqa: ARG002  (likewise)
+        """Return what joins this clone's requests, main and ledger with a remote's."""
+        return None
+
+    def behind(self, ledger: str) -> tuple[str, ...]:  # noqa: ARG002  (likewise)
+        """Return the remotes that had more than this clone when they were last looked at. Reads no network."""
+        return ()
+
+    def run_name(self) -> str:
+        """Name the forge's own run that this is, "" where it is none."""
+        return ""
+
+    def start_applier(self) -> str:
+        """Start the apply workflow where nothing else would; return what went wrong, "" for nothing."""
+        return ""
+
+    def bring_along(self) -> None:
+        """Bring a work tree that has main checked out to where main stands, if a run was killed before it did."""
+        return
+
+    @property
+    def left_behind(self) -> tuple[Path, str] | None:
+        """The work tree that could not be brought along after the last merge, and what is in the way there."""
+        return None
+
+
+def open_host(settings: Settings, run: Run) -> Host:
+    """Return the repository at the forge that settings name. Raises InvalidError for a kind that is not known here."""
+    if settings.forge_kind not in FORGES:
+        raise InvalidError(
+            f"the settings name a forge of kind {settings.forge_kind!r}",
+            hint=f"kinds known here: {', '.join(sorted(FORGES))}",
+        )
+    found: Host = import_module(f"daypass.edges.forges.{settings.forge_kind}.host").open_host(settings, run)
+    return found
