@@ -8,17 +8,17 @@ docs/trust.md says what this protects and what it does not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
-from daypass.core.finding import near
 from daypass.core.forge import Account, Merge, Pull, Review, unsigned_denial
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import format_instant
+from daypass.edges.forges.branches import OURS, Branches, fork_point, merged_tree
 from daypass.edges.forges.local import records
 from daypass.edges.forges.local.chain import (
     DONE,
@@ -34,9 +34,7 @@ from daypass.edges.forges.local.chain import (
     open_numbers,
     read_each,
 )
-from daypass.edges.forges.local.merging import fork_point, merged_tree
 from daypass.edges.git import ssh
-from daypass.edges.git.plumbing import Git
 from daypass.edges.git.reader import object_id
 from daypass.edges.git.repository import Repository
 from daypass.edges.git.trees import catch_up, commit_tree, leaving, write_files
@@ -46,11 +44,11 @@ _HINTS = 4
 """So many hints of one message are followed: a message of a million would keep us busy for ever."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_ATTEMPTS, _OURS = 30, "daypass/"
+_ATTEMPTS = 30
 _NOTHING: Mapping[str, tuple[Oid, Oid]] = MappingProxyType({})
 
 
-class LocalForge:
+class LocalForge(Branches):
     """Implements ports.Forge. ``main`` is the full ref; ``acting`` a handle, "" for whom git's configuration names.
 
     ``left_behind`` is the work tree that could not be brought along after the last merge, since what
@@ -62,11 +60,7 @@ class LocalForge:
     ) -> None:
         self.left_behind: Path | None = None
         self.in_the_way = ""
-        self._repository = repository
-        self._git: Git = repository.git
-        self._directory = directory
-        self._main = main if main.startswith("refs/") else f"refs/heads/{main}"
-        self._acting = acting
+        super().__init__(repository, directory, main=main, acting=acting, reserved=(OPEN, DONE))
         self._refuses = unsigned == "refuse"
         self._proved: dict[Oid, bool] = {}
 
@@ -94,10 +88,6 @@ class LocalForge:
         """Return every review of a pull request, oldest first."""
         return fold(self._chain(number), self._account)[1]
 
-    def mains_at(self, instants: Collection[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:  # noqa: ARG002  (records are all there is)
-        """Tell nothing: the records themselves name main."""
-        return {}
-
     def merged_as(self, commit: Oid) -> Pull | None:
         """Return the pull request whose record names this very merge, None when there is none.
 
@@ -109,9 +99,6 @@ class LocalForge:
                 if chain is not None and chain.links[-1].event.fields.get("commit") == commit and not chain.is_open:
                     return fold(chain, self._account)[0]
         return None
-
-    def clock(self) -> None:
-        """Say no time: its records are dated by whoever makes them."""
 
     def acting(self) -> Account:
         """Return who is acting. Raises UsageError for a handle that the directory does not know."""
@@ -236,50 +223,7 @@ class LocalForge:
         """Close an open pull request without merging it. Its branch stays."""
         self._append(self._open_chain(number), "closed", {"reason": reason}, at)
 
-    def commit(
-        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime,
-        fresh: bool = False,
-    ) -> Oid:  # fmt: skip
-        """Commit file contents (None deletes) on top of ``parent`` and point the branch at it, touching no work tree.
-
-        A branch of ours (``daypass/…``) is made anew when it is there already, unless it is to be ``fresh``; any other
-        must stand at ``parent``. Author and committer are who is acting, so that they cannot approve their own bytes.
-        """
-        ref = self._branch_ref(branch)
-        old = self._git.find(ref)
-        if old is not None and (fresh or (old != parent and not branch.startswith(_OURS))):
-            raise ConflictError(
-                f"branch {branch!r} stands at {old[:12]}, expected {parent[:12]}", hint="use another branch"
-            )
-        if self._checked_out_at(ref):
-            raise ConflictError(f"branch {branch!r} is checked out", hint="check out another branch, then try again")
-        try:
-            message.encode()
-        except UnicodeEncodeError as error:
-            raise UsageError(f"the message {shown(message)!r} is no text: {error.reason}") from error
-        name, email, _ = self._identity()
-        tree = write_files(self._git, parent, files)
-        made = commit_tree(self._git, tree, (parent,), message, author=(name, email), at=at)
-        self._git.update_refs({ref: (old or ABSENT, made)}, reason="daypass: commit")
-        return made
-
     # Who
-
-    def _identity(self) -> tuple[str, str, Subject | None]:
-        """Return name and address to write into commits, and who of the directory that is."""
-        if not self._acting:
-            name, email = self._repository.identity()
-            return name, email, self._directory.by_email(email)
-        person = self._directory.subjects.get(self._acting)
-        if person is None:
-            hint = near(self._acting, self._directory.subjects, "--as takes a handle of policies/directory")
-            raise UsageError(f"the directory does not know {self._acting!r}", hint=hint)
-        if not person.emails:
-            raise UsageError(
-                f"{self._acting!r} has no email address in the directory, so nothing can be recorded as theirs",
-                hint="add one in policies/directory",
-            )
-        return person.name or person.handle, person.emails[0], person
 
     def _account(self, link: Link) -> Account:
         """Return whose event it is. The author is a claim; where there are keys, the signature must bear it out."""
@@ -356,37 +300,12 @@ class LocalForge:
             raise EdgeError(f"git signed with another key than the directory gives {person.handle}")
         return made
 
-    # Branches
-
-    def _tip(self) -> Oid:
-        found = self._git.find(self._main)
-        if found is None:
-            raise EdgeError(f"there is no branch {self._main.removeprefix('refs/heads/')!r}")
-        return found
-
-    def _branch_ref(self, branch: str) -> str:
-        ref = f"refs/heads/{branch}"
-        if shown(branch) != branch or self._git.attempt("check-ref-format", ref).returncode != 0:
-            raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
-        if ref == self._main or f"{ref}/".startswith((OPEN, DONE)):
-            raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
-        return ref
-
-    def _check_stands(self, branch: str, ref: str, head: Oid) -> None:
-        found = self._git.find(ref)
-        if found != head:
-            where = f"stands at {found[:12]}" if found is not None else "is not there"
-            raise ConflictError(f"branch {branch!r} {where}, expected {head[:12]}", hint="run the command again")
-
     def _finished_branch(self, pull: Pull) -> Mapping[str, tuple[Oid, Oid]]:
         """Return the move that deletes a branch of ours when it is merged; the record keeps its commits."""
         ref = f"refs/heads/{pull.branch}"
-        if not pull.branch.startswith(_OURS) or self._git.find(ref) != pull.head or self._checked_out_at(ref):
+        if not pull.branch.startswith(OURS) or self._git.find(ref) != pull.head or self._checked_out_at(ref):
             return _NOTHING
         return {ref: (pull.head, ABSENT)}
-
-    def _checked_out_at(self, ref: str) -> str:
-        return self._git.text("for-each-ref", "--format=%(worktreepath)", ref)
 
     def bring_along(self) -> None:
         """Bring the work tree that has main checked out to where main stands; a run that was killed may have left it."""
