@@ -473,14 +473,6 @@ class Inviting(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """One signed receipt as it lies in the ledger: its place in the chain and the DSSE envelope's exact bytes."""
-
-    sequence: int
-    raw: bytes
-
-
 class Signer(Protocol):
     """Signs a statement into the exact bytes of a DSSE envelope."""
 

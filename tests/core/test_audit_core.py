@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.audit.access import Anchor, Holdings, Step, Trailers, access, ended_by, read_trailers
+from daypass.core.audit.access import Anchor, GrantStep, Holdings, Trailers, access, ended_by, read_trailers
 from daypass.core.audit.differences import Comparison
-from daypass.core.audit.events import Kind, Material, history
+from daypass.core.audit.events import EventKind, Material, history
 from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
-from daypass.core.audit.stats import Counter, Spread
+from daypass.core.audit.stats import Counter, Durations
 from daypass.core.grant import ABSENT, Grant, GrantId, Oid
 from daypass.core.ledger.receipt import (
     Admission,
@@ -147,34 +147,41 @@ class TestAccess:
 class TestHistory:
     def test_a_landing_outside_main_is_said(self):
         events = history(Material(receipts=chain((1, admission()))))
-        (merged,) = [event for event in events if event.kind is Kind.MERGED]
+        (merged,) = [event for event in events if event.kind is EventKind.MERGED]
         assert merged.detail == "this landing is not in main's history"
 
     def test_a_narrowing_tells_neither_request_nor_approval_again(self):
         first = admission()
         narrow = admission(landing=2, blob=12, narrowed_from=oid(11))
-        steps = (Step(1, oid(1), G, ABSENT, oid(11)), Step(2, oid(2), G, oid(11), oid(12)))
+        steps = (GrantStep(1, oid(1), G, ABSENT, oid(11)), GrantStep(2, oid(2), G, oid(11), oid(12)))
         events = history(Material(receipts=chain((1, first), (9, narrow)), steps=steps))
         kinds = [event.kind for event in events]
-        assert kinds == [Kind.REQUESTED, Kind.APPROVED, Kind.MERGED, Kind.ADMITTED, Kind.MERGED, Kind.ADMITTED]
+        assert kinds == [
+            EventKind.REQUESTED,
+            EventKind.APPROVED,
+            EventKind.MERGED,
+            EventKind.ADMITTED,
+            EventKind.MERGED,
+            EventKind.ADMITTED,
+        ]
         assert (events[4].at, events[4].detail) == (None, "not merged by the gate")
         assert events[5].detail == f"narrows {oid(11)[:12]}"
 
     def test_positions_order_landings_whatever_they_say_of_their_time(self):
         late, early = admission(landing=1, start=50), admission("db/two", landing=2, start=10)
-        steps = (Step(2, oid(2), GrantId("db/two"), ABSENT, oid(11)), Step(1, oid(1), G, ABSENT, oid(11)))
+        steps = (GrantStep(2, oid(2), GrantId("db/two"), ABSENT, oid(11)), GrantStep(1, oid(1), G, ABSENT, oid(11)))
         events = history(Material(receipts=chain((60, late), (60, early)), steps=steps))
-        assert [event.grants[0] for event in events if event.kind is Kind.MERGED] == ["db/one", "db/two"]
+        assert [event.grants[0] for event in events if event.kind is EventKind.MERGED] == ["db/one", "db/two"]
 
     def test_a_removal_without_trailers_is_told_before_its_receipt(self):
-        steps = (Step(1, oid(1), G, ABSENT, oid(11)), Step(2, oid(2), G, oid(11), ABSENT))
+        steps = (GrantStep(1, oid(1), G, ABSENT, oid(11)), GrantStep(2, oid(2), G, oid(11), ABSENT))
         taken = Outcome(change(Action.REMOVE, due=60), ok=True)
         receipts = chain((1, admission()), (61, taken), (70, Retirement(G, oid(11), oid(2))))
         kinds = [event.kind for event in history(Material(receipts=receipts, steps=steps))]
-        assert kinds[-3:] == [Kind.REMOVED, Kind.FILE_REMOVED, Kind.RETIRED]
+        assert kinds[-3:] == [EventKind.REMOVED, EventKind.FILE_REMOVED, EventKind.RETIRED]
 
     def test_an_anchor_places_a_landing_after_the_receipt_it_names(self):
-        steps = (Step(2, oid(2), G, oid(11), ABSENT),)
+        steps = (GrantStep(2, oid(2), G, oid(11), ABSENT),)
         receipts = chain(
             (1, admission()), (5, Outcome(change(), ok=True)), (9, Outcome(change(Action.REMOVE), ok=False))
         )
@@ -185,11 +192,11 @@ class TestHistory:
             anchors={"sha256:1": Anchor(1, t(5))},
         )
         kinds = [event.kind for event in history(material)]
-        assert kinds[-3:] == [Kind.ADDED, Kind.FILE_REMOVED, Kind.FAILED]
+        assert kinds[-3:] == [EventKind.ADDED, EventKind.FILE_REMOVED, EventKind.FAILED]
 
     def test_retired_without_an_admission_is_told_bare(self):
         (event,) = history(Material(receipts=chain((9, Retirement(G, oid(11), oid(2))))))
-        assert (event.kind, event.subject, event.receipt) == (Kind.RETIRED, "", 0)
+        assert (event.kind, event.subject, event.receipt) == (EventKind.RETIRED, "", 0)
 
     def test_an_end_says_who_ended_and_whether_they_might(self):
         stop = Retirement(G, oid(11), oid(2), 4, "bob", revoked=True)
@@ -207,12 +214,12 @@ class TestHistory:
         outcome = Outcome(change(), ok=False, error="the run died", recovered=True)
         (event,) = history(Material(receipts=chain((1, outcome))))
         assert event.detail == "add failed: the run died; told by a later run"
-        assert (event.kind, event.pull, event.commit) == (Kind.FAILED, None, "")
+        assert (event.kind, event.pull, event.commit) == (EventKind.FAILED, None, "")
 
     def test_a_refusal_names_its_code(self):
         material = Material(receipts=chain((1, Refusal(G, oid(11), oid(1), "x", "why"))), subjects={oid(11): "eve"})
         (event,) = history(material)
-        assert (event.kind, event.subject, event.detail) == (Kind.REFUSED, "eve", "x: why")
+        assert (event.kind, event.subject, event.detail) == (EventKind.REFUSED, "eve", "x: why")
 
     def test_nothing_gives_nothing(self):
         assert history(Material(receipts=chain((0, Genesis(("k",)))))) == ()
@@ -221,7 +228,7 @@ class TestHistory:
 class TestStats:
     @given(st.lists(st.integers(0, 10**6), min_size=1))
     def test_spreads_are_ordered_and_real(self, seconds):
-        spread = Spread.of(seconds)
+        spread = Durations.of(seconds)
         assert spread.count == len(seconds)
         assert spread.worst == max(seconds)
         assert spread.p95 in seconds
@@ -229,7 +236,7 @@ class TestStats:
         assert sum(value <= spread.p95 for value in seconds) * 100 >= 95 * len(seconds)
 
     def test_no_durations_are_no_zeros(self):
-        assert Spread.of([]) == Spread(0, None, None, None)
+        assert Durations.of([]) == Durations(0, None, None, None)
 
     def count(self, *bodies, at=1000):
         counter = Counter()
@@ -300,7 +307,7 @@ class TestComparison:
         assert said.endswith(f" narrowed {G}, which nobody was entitled to [around-the-gate]")
 
     def test_the_genesis_settles_nothing(self):
-        steps = (Step(0, oid(1), G, ABSENT, oid(11)),)
+        steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)),)
         assert self.compare((0, Genesis(("k",))), steps=steps) == ["not-applied-yet"]
 
     def test_one_change_intended_twice_and_ended_once_is_open_still(self):
@@ -309,7 +316,7 @@ class TestComparison:
 
     def test_an_addition_without_an_end_is_beyond_any_window(self):
         endless = replace(change(), until=None)
-        steps = (Step(0, oid(1), G, ABSENT, oid(11)),)
+        steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)),)
         found = self.compare(
             (1, admission()), (2, Intent((endless,), "p")), (2, Outcome(endless, ok=True)), steps=steps
         )

@@ -10,7 +10,7 @@ import pytest
 from test_audit_core import admission
 
 from daypass.core.audit.access import access
-from daypass.core.audit.events import Kind, Material, history
+from daypass.core.audit.events import EventKind, Material, history
 from daypass.core.drift import drift
 from daypass.core.errors import LedgerError
 from daypass.core.finding import Severity
@@ -182,6 +182,6 @@ def test_the_audit_tells_a_settlement_and_keeps_what_nobody_saw_gone_in_doubt(ad
     receipts = chain(GIVEN, settled(adopted))
     (found,) = access(receipts, resource="orders-db", at=AT)
     assert found.doubt == ("" if adopted else "carol wrote it off, and nobody has seen it gone")
-    (event,) = [event for event in history(Material(receipts)) if event.kind is Kind.SETTLED]
+    (event,) = [event for event in history(Material(receipts)) if event.kind is EventKind.SETTLED]
     assert (event.by, event.grants, event.receipt) == ("carol", (GRANT,), 1)
     assert access(chain(settled(adopted)), resource="orders-db", at=AT) == ()

@@ -9,7 +9,7 @@ import pytest
 
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Intent, Outcome, Receipt
-from daypass.core.ledger.standing import Failure, Standing, fold
+from daypass.core.ledger.standing import FailedChange, Standing, fold
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Plan, Reason
 from daypass.core.retry import LONGEST, again_at, failed_before, notes_on, rest, same_error, shortens
 
@@ -40,7 +40,7 @@ def _rest(standing: Standing, change: Intended, at: datetime, *, moved: bool = F
 def test_an_addition_that_failed_waits_a_minute_and_then_as_long_as_it_has_failed_up_to_six_hours() -> None:
     tried, at = [], AT
     for _ in range(13):
-        at = again_at(Failure(ADD, "no", AT, at, MAIN))
+        at = again_at(FailedChange(ADD, "no", AT, at, MAIN))
         tried.append((at - AT) // MINUTE)
     assert tried == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 872, 1232, 1592]
     assert timedelta(minutes=872 - 512) == LONGEST
@@ -100,7 +100,7 @@ def test_what_takes_away_never_waits() -> None:
 def test_since_when_it_fails_so_is_carried_by_receipts_and_another_error_begins_anew() -> None:
     later = AT + 5 * MINUTE
     standing = _told((AT, Intent((ADD,), "p")), _failed(ADD, "no", AT), _failed(ADD, "no", later, AT))
-    assert standing.failures == {(Action.ADD, DOOR): Failure(ADD, "no", AT, later, MAIN)}
+    assert standing.failures == {(Action.ADD, DOOR): FailedChange(ADD, "no", AT, later, MAIN)}
     assert standing.pending == {(Action.ADD, DOOR): ADD}
     anew = fold([Receipt(9, "", later, Oid(MAIN), "run", Outcome(ADD, ok=False, error="other"))], standing)
     assert anew.failures[Action.ADD, DOOR].since == later

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from daypass.core.unchanged import Unchanged
-from daypass.edges.store import Answers, UnchangedMemory
+from daypass.edges.store import AnswerCache, UnchangedMemory
 
 UNCHANGED = Unchanged("grounds", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), 7, 2)
 
 
 def test_what_was_kept_is_recalled(tmp_path: Path) -> None:
-    memory = UnchangedMemory(Answers(tmp_path / "daypass"))
+    memory = UnchangedMemory(AnswerCache(tmp_path / "daypass"))
     assert memory.recall() is None
     memory.keep(UNCHANGED)
     assert memory.recall() == UNCHANGED
@@ -21,7 +21,7 @@ def test_what_was_kept_is_recalled(tmp_path: Path) -> None:
 
 
 def test_the_newest_answers_of_a_kind_are_kept(tmp_path: Path) -> None:
-    answers = Answers(tmp_path)
+    answers = AnswerCache(tmp_path)
     answers.keep("other", "stays")
     for n in range(5):
         answers.keep("check", f"said {n}", str(n), most=2)
@@ -35,7 +35,7 @@ def test_a_file_that_cannot_be_read_is_made_anew(tmp_path: Path, broken: bytes) 
     path = tmp_path / "answers.sqlite"
     path.write_bytes(broken)
     path.chmod(0o600)
-    answers = Answers(tmp_path)
+    answers = AnswerCache(tmp_path)
     assert answers.recall("check", "1") is None
     answers.keep("check", "said", "1")
     assert answers.recall("check", "1") == "said"
@@ -56,6 +56,6 @@ def test_a_file_that_cannot_be_read_is_made_anew(tmp_path: Path, broken: bytes) 
     ],
 )
 def test_what_cannot_be_read_is_no_memory(tmp_path: Path, text: str) -> None:
-    answers = Answers(tmp_path)
+    answers = AnswerCache(tmp_path)
     answers.keep("unchanged", text)
     assert UnchangedMemory(answers).recall() is None

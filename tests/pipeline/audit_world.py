@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
 from daypass.core.grant import ABSENT, Grant, GrantId, Oid, canonical, digest, grant_path
-from daypass.core.ledger.chain import Head, seal
+from daypass.core.ledger.chain import Envelope, Head, seal
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Span, Window
@@ -21,7 +21,6 @@ from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
 from daypass.pipeline.audit.questions import Archive
 from daypass.pipeline.audit.verify import Witnesses
-from daypass.ports import Envelope
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
 AUTHOR = ("Alice", "alice@example.com")

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from audit_world import T0, World, minutes
 
-from daypass.core.audit.events import Kind
+from daypass.core.audit.events import EventKind
 from daypass.core.audit.stats import BOUNDS
 from daypass.core.errors import LedgerError, RefusedError, UsageError
 from daypass.core.ledger.receipt import Refusal, Retirement
@@ -72,14 +72,14 @@ def test_history_tells_a_life_in_order(world):
     world.write([Retirement(admission.grant, admission.blob, world.main)], minutes(100))
     found = history(world.archive(), grant="orders-db/one", known=nothing, at=minutes(120)).events
     assert [event.kind for event in found] == [
-        Kind.REQUESTED,
-        Kind.APPROVED,
-        Kind.MERGED,
-        Kind.ADMITTED,
-        Kind.ADDED,
-        Kind.REMOVED,
-        Kind.FILE_REMOVED,
-        Kind.RETIRED,
+        EventKind.REQUESTED,
+        EventKind.APPROVED,
+        EventKind.MERGED,
+        EventKind.ADMITTED,
+        EventKind.ADDED,
+        EventKind.REMOVED,
+        EventKind.FILE_REMOVED,
+        EventKind.RETIRED,
     ]
     merged, removed = found[2], found[5]
     assert (merged.commit, merged.pull, merged.approvers, merged.policy) == (
@@ -110,7 +110,7 @@ def test_history_of_a_subject_leaves_out_who_had_the_grant_before(world):
 def test_a_grant_slipped_into_a_merge_is_in_the_history(world):
     world.merge("orders-db/one", world.file(), extra=world.file("mallory"))
     (event,) = history(world.archive(), subject="mallory", known=nothing, at=minutes(120)).events
-    assert (event.kind, event.commit, event.grants) == (Kind.MERGED, world.main, ("orders-db/evil",))
+    assert (event.kind, event.commit, event.grants) == (EventKind.MERGED, world.main, ("orders-db/evil",))
 
 
 def test_a_merge_by_hand_and_its_refusal_are_told(world):
@@ -119,7 +119,7 @@ def test_a_merge_by_hand_and_its_refusal_are_told(world):
     world.write([Refusal("orders-db/hand", blob, landing, "around-the-gate", "no record")], minutes(40))
     merged, refused = history(world.archive(), grant="orders-db/hand", known=nothing, at=minutes(120)).events
     assert (merged.detail, merged.pull, merged.subject) == ("not merged by the gate", None, "alice")
-    assert (refused.kind, refused.detail) == (Kind.REFUSED, "around-the-gate: no record")
+    assert (refused.kind, refused.detail) == (EventKind.REFUSED, "around-the-gate: no record")
 
 
 def test_history_wants_exactly_one_name(world):

@@ -9,14 +9,13 @@ import pytest
 from audit_world import T0, World, minutes
 
 from daypass.core.grant import ABSENT, Oid
-from daypass.core.ledger.chain import seal
+from daypass.core.ledger.chain import Envelope, seal
 from daypass.core.ledger.receipt import ApprovalRecord, Genesis, Intent, Outcome, Refusal, Retirement
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree, write_files
 from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
 from daypass.pipeline.audit.verify import verify
-from daypass.ports import Envelope
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from daypass.core.audit.access import Access, AccessAnswer, Sources
 from daypass.core.audit.differences import Difference, Verified
-from daypass.core.audit.events import Event, HistoryAnswer, Kind
-from daypass.core.audit.stats import Spread, Stats, StatsAnswer
+from daypass.core.audit.events import EventKind, HistoryAnswer, HistoryEvent
+from daypass.core.audit.stats import Durations, Stats, StatsAnswer
 from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, ApprovalRecord
@@ -110,8 +110,14 @@ def test_access_as_json_has_a_version_and_plain_values():
 
 
 def event(**changes):
-    fields = {"kind": Kind.REMOVED, "at": T0, "grants": (GrantId("orders-db/one"),), "subject": "alice", "late": 90}
-    return Event(**(fields | changes))
+    fields = {
+        "kind": EventKind.REMOVED,
+        "at": T0,
+        "grants": (GrantId("orders-db/one"),),
+        "subject": "alice",
+        "late": 90,
+    }
+    return HistoryEvent(**(fields | changes))
 
 
 def test_history_shows_lateness_and_absent_values():
@@ -177,8 +183,8 @@ def test_verification_names_each_difference():
 
 
 def stats_answer():
-    none = Spread(0)
-    return StatsAnswer(sources(), Stats(Spread(2, 90.0, 120, 120), none, none, 0, 0, 1, 0, 0, 0, 0))
+    none = Durations(0)
+    return StatsAnswer(sources(), Stats(Durations(2, 90.0, 120, 120), none, none, 0, 0, 1, 0, 0, 0, 0))
 
 
 def test_figures_show_a_dash_where_nothing_was_measured():

@@ -36,11 +36,11 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
 
     Asks the target, not the plan: what it says is what is so.
     """
-    from daypass.edges.store import Answers
+    from daypass.edges.store import AnswerCache
 
     folder = invocation.folder
     policies, state = _place(folder)
-    answers, key = Answers(state), f"{policies}\0{subject}\0{resource}\0{role}"
+    answers, key = AnswerCache(state), f"{policies}\0{subject}\0{resource}\0{role}"
     found = (answers.recall("can", key) or "").split("\0")
     if len(found) != _PARTS:
         found = _work_out(folder, subject, resource, role)

@@ -25,7 +25,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.tally import Checked
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.worktree import blob_id, worktree_files
-from daypass.edges.store import Answers, Verdicts
+from daypass.edges.store import AnswerCache, Verdicts
 from daypass.edges.targets.registry import check_privilege, check_settings
 from daypass.pipeline.judge.check import Fits, Piece, Portion, check_files, check_tree, judge_files
 from daypass.pipeline.judge.duplicates import Ended, has_ended, standing_on, without_ended
@@ -57,7 +57,7 @@ def check_revision(site: Site, revision: str, jobs: int | None, at: datetime | N
     ledger or its own window, is no duplicate.
     """
     commit, grants, policies = _trees(site, revision)
-    answers = Answers(site.repository.state_dir)
+    answers = AnswerCache(site.repository.state_dir)
     whole = f"{program_digest()}/{grants}/{policies}"
     known = answers.recall("check", whole)
     found = _remembered(known, commit) if known is not None else None

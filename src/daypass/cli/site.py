@@ -351,9 +351,9 @@ class Site:
     @property
     def memory(self) -> UnchangedMemory:
         """Where it is remembered that nothing was to be done."""
-        from daypass.edges.store import Answers, UnchangedMemory
+        from daypass.edges.store import AnswerCache, UnchangedMemory
 
-        return UnchangedMemory(Answers(self.repository.state_dir))
+        return UnchangedMemory(AnswerCache(self.repository.state_dir))
 
     def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
         """Return the run's instant: ``--at``, else the clock, read once.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from daypass.core.ledger.standing import Failure, Opened
+from daypass.core.ledger.standing import FailedChange, Opened
 from daypass.core.plan import THERE_BEFORE, Action, Entitlement, Failing, Holding, Intended, Plan, Reason
 from daypass.core.window import format_instant
 
@@ -42,19 +42,22 @@ def shortens(change: Intended, held: Holding | None) -> bool:
     return change.reason in (Reason.WINDOW_MOVED, Reason.CONTINUED) and change.until <= held.until
 
 
-def again_at(failure: Failure) -> datetime:
+def again_at(failure: FailedChange) -> datetime:
     """Return before which instant an addition that failed is not tried again."""
     return failure.last + min(max(failure.last - failure.since, SHORTEST), LONGEST)
 
 
-def failed_before(change: Intended, failures: Mapping[Opened, Failure]) -> Failure | None:
+def failed_before(change: Intended, failures: Mapping[Opened, FailedChange]) -> FailedChange | None:
     """Return how the same change failed last time; its intent is open still. None where it did not."""
     failure = failures.get((change.action, change.entitlement))
     return failure if failure is not None and same_change(failure.change, change) else None
 
 
 def notes_on(
-    failures: Mapping[Opened, Failure], live: Container[Entitlement], holdings: Container[Entitlement], at: datetime
+    failures: Mapping[Opened, FailedChange],
+    live: Container[Entitlement],
+    holdings: Container[Entitlement],
+    at: datetime,
 ) -> dict[Entitlement, str]:
     """Return what is to be said of what should be given and is not, or should be gone and is held: how it fails."""
     notes: dict[Entitlement, str] = {}
@@ -71,7 +74,7 @@ def notes_on(
 
 def rest(
     plan: Plan,
-    failures: Mapping[Opened, Failure],
+    failures: Mapping[Opened, FailedChange],
     holdings: Mapping[Entitlement, Holding],
     moved: Callable[[str], bool],
 ) -> Plan:

@@ -161,7 +161,7 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-class Answers:
+class AnswerCache:
     """What was worked out before, by kind and key: what cannot be read is not known, what cannot be written not kept."""
 
     def __init__(self, folder: Path) -> None:
@@ -193,7 +193,7 @@ class Answers:
 class UnchangedMemory:
     """When nothing was to be done, among other answers. Implements ports.Memory."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: AnswerCache) -> None:
         self._answers = answers
 
     def recall(self) -> Unchanged | None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daypass.core.audit.access import UNWRITTEN, Access, AccessAnswer, Sources, Words, approvers
-from daypass.core.audit.events import Event, HistoryAnswer
+from daypass.core.audit.events import HistoryAnswer, HistoryEvent
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined, printable
 
@@ -91,7 +91,7 @@ def _said(answer: AccessAnswer, access: Access) -> list[Words]:
     return [answer.words.get(admission.blob, UNWRITTEN) for admission in access.basis]
 
 
-def _event_row(event: Event) -> dict[str, Any]:
+def _event_row(event: HistoryEvent) -> dict[str, Any]:
     return {
         "event": event.kind.value,
         "at": when(event.at),
@@ -182,7 +182,7 @@ def _history_text(answer: HistoryAnswer) -> str:
     return joined(lines + table(head, answer.events, _event_cells))
 
 
-def _event_cells(event: Event) -> tuple[str, ...]:
+def _event_cells(event: HistoryEvent) -> tuple[str, ...]:
     late = f"{format_duration(timedelta(seconds=event.late))} late" if event.late is not None else ""
     return (
         when(event.at) or NONE,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from daypass.core.audit.differences import Difference, Verified
-from daypass.core.audit.stats import BOUNDS, Spread, Stats, StatsAnswer
+from daypass.core.audit.stats import BOUNDS, Durations, Stats, StatsAnswer
 from daypass.core.window import format_duration
 from daypass.views.audit import NONE, as_csv, as_json, header, table
 from daypass.views.findings import joined
@@ -64,7 +64,7 @@ _COUNTS: tuple[tuple[str, str], ...] = (
 )
 
 
-def _spread_data(spread: Spread) -> dict[str, Any]:
+def _spread_data(spread: Durations) -> dict[str, Any]:
     return {"count": spread.count, "median": spread.median, "p95": spread.p95, "worst": spread.worst}
 
 
@@ -122,7 +122,7 @@ def _age(seconds: int) -> str:
     return format_duration(timedelta(seconds=seconds)) if seconds else "an instant"
 
 
-def _spread_cells(item: tuple[str, Spread]) -> tuple[str, ...]:
+def _spread_cells(item: tuple[str, Durations]) -> tuple[str, ...]:
     title, spread = item
     return (title, str(spread.count), *(_seconds(value) for value in (spread.median, spread.p95, spread.worst)))
 

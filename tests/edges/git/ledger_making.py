@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from daypass.core.grant import ABSENT, GrantId, Oid
-from daypass.core.ledger.chain import Head, seal, verify_chain
+from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Retirement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Window
@@ -14,7 +14,6 @@ from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.ledger import GitLedger, receipt_path
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
 from daypass.edges.ledger.standing import StandingCache
-from daypass.ports import Envelope
 
 BEGIN = datetime(2026, 11, 21, 9, tzinfo=UTC)
 LATER = BEGIN + timedelta(hours=1)

@@ -8,9 +8,9 @@ from ledger_making import BEGIN, BRANCH, life, make, retirement
 
 from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.grant import ABSENT, Oid
+from daypass.core.ledger.chain import Envelope
 from daypass.edges.ledger import ledger as module
 from daypass.edges.ledger.ledger import GitLedger, receipt_path
-from daypass.ports import Envelope
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from ledger_making import (
 
 from daypass.core.errors import ConflictError, EdgeError, LedgerError, LockedError
 from daypass.core.grant import GrantId, Oid
-from daypass.core.ledger.chain import Head, seal
+from daypass.core.ledger.chain import Envelope, Head, seal
 from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Refusal
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason
@@ -38,7 +38,6 @@ from daypass.edges import store
 from daypass.edges.ledger import standing as module
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
 from daypass.edges.ledger.standing import StandingCache
-from daypass.ports import Envelope
 from standings import same_state
 
 

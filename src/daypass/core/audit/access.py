@@ -27,7 +27,7 @@ _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Step:
+class GrantStep:
     """One grant file added, changed or removed by one step of main's first-parent history.
 
     ``position`` orders the steps of one index and means nothing else. ``old`` and ``new`` are blobs, ABSENT for none.
@@ -178,7 +178,7 @@ class Access:
 
 
 @dataclass(slots=True)
-class Held:
+class HeldAccess:
     """An entitlement of ours as receipts tell it: the change that last gave it, since when, and which receipt says so.
 
     ``doubt`` is "" where it was seen to exist.
@@ -202,7 +202,7 @@ class Holdings:
     """
 
     def __init__(self) -> None:
-        self.held: dict[Entitlement, Held] = {}
+        self.held: dict[Entitlement, HeldAccess] = {}
         self.admitted: dict[GrantId, Admission] = {}
 
     def add(self, receipt: Receipt) -> None:
@@ -238,11 +238,11 @@ class Holdings:
         known = self.held.get(change.entitlement)
         if known is not None and not known.doubt:
             if not doubt:  # the target was told again: access goes on, its end has moved
-                self.held[change.entitlement] = Held(change, known.since, receipt.sequence)
+                self.held[change.entitlement] = HeldAccess(change, known.since, receipt.sequence)
         elif known is not None and doubt:
-            self.held[change.entitlement] = Held(change, known.since, receipt.sequence, doubt)
+            self.held[change.entitlement] = HeldAccess(change, known.since, receipt.sequence, doubt)
         else:
-            self.held[change.entitlement] = Held(change, receipt.at, receipt.sequence, doubt)
+            self.held[change.entitlement] = HeldAccess(change, receipt.at, receipt.sequence, doubt)
 
     def basis(self, change: Intended) -> tuple[Admission, ...]:
         """Return the admissions in force of the grants that a change names."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.audit.access import Holdings, Sources, Step
+from daypass.core.audit.access import GrantStep, Holdings, Sources
 from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
@@ -50,7 +50,7 @@ class Verified:
 class Comparison:
     """Holds receipts, in order, against main's steps."""
 
-    def __init__(self, steps: Iterable[Step], positions: Mapping[Oid, int], anchors: Mapping[str, Oid]) -> None:
+    def __init__(self, steps: Iterable[GrantStep], positions: Mapping[Oid, int], anchors: Mapping[str, Oid]) -> None:
         """Begin.
 
         ``positions`` are those of all first-parent commits of main; ``anchors`` maps the digests that merge messages
@@ -203,7 +203,7 @@ class Comparison:
 
     def _unsettled(self) -> None:
         """Name what landed without a receipt. Superseded and later files may have none; one that stands may not."""
-        latest: dict[GrantId, Step] = {}
+        latest: dict[GrantId, GrantStep] = {}
         for step in self._steps.values():
             if step.position <= self._seen_main and step.position >= latest.get(step.grant, step).position:
                 latest[step.grant] = step

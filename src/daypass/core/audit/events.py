@@ -15,8 +15,8 @@ from daypass.core.audit.access import (
     NO_TRAILERS,
     UNWRITTEN,
     Anchor,
+    GrantStep,
     Sources,
-    Step,
     Trailers,
     Words,
     approvers,
@@ -27,7 +27,7 @@ from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Re
 from daypass.core.plan import Action, Entitlement
 
 
-class Kind(Enum):
+class EventKind(Enum):
     """What an event of a history is."""
 
     REQUESTED = "requested"
@@ -44,7 +44,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class HistoryEvent:
     """One event of a history. ``at`` is None where nothing that can be proved dates it.
 
     ``commit``, ``pull``, ``approvers`` and ``policy`` are those of the landing that the event belongs to (for an
@@ -53,7 +53,7 @@ class Event:
     the file that was asked for or merged, or why it was removed.
     """
 
-    kind: Kind
+    kind: EventKind
     at: datetime | None
     grants: tuple[GrantId, ...]
     subject: str = ""
@@ -80,7 +80,7 @@ class Material:
     """
 
     receipts: Sequence[Receipt] = ()
-    steps: Sequence[Step] = ()
+    steps: Sequence[GrantStep] = ()
     trailers: Mapping[Oid, Trailers] = field(default_factory=dict)
     subjects: Mapping[Oid, str] = field(default_factory=dict)
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
@@ -88,10 +88,10 @@ class Material:
     reasons: Mapping[Oid, str] = field(default_factory=dict)
 
 
-def history(material: Material) -> tuple[Event, ...]:
+def history(material: Material) -> tuple[HistoryEvent, ...]:
     """Tell how access came to be and what ended it, in order."""
     proofs = _Proofs.of(material.receipts)
-    placed: list[tuple[_Key, Event]] = []
+    placed: list[tuple[_Key, HistoryEvent]] = []
     reached = _EARLIEST
     told: set[tuple[str, GrantId]] = set()
     for step in sorted(material.steps):
@@ -102,7 +102,7 @@ def history(material: Material) -> tuple[Event, ...]:
         told.add((step.commit, step.grant))
     for receipt in material.receipts:
         for event in _events(receipt, proofs, material):
-            if event.kind is not Kind.MERGED:
+            if event.kind is not EventKind.MERGED:
                 placed.append(((event.at or receipt.at, _RANK.get(event.kind, _RECEIPT), receipt.sequence), event))
             elif (event.commit, event.grants[0]) not in told:
                 lost = replace(event, detail="this landing is not in main's history")
@@ -115,7 +115,7 @@ def _why(landing: Oid, material: Material) -> Words:
 
 
 _Key = tuple[datetime, int, int]
-_RANK = {Kind.REQUESTED: 0, Kind.APPROVED: 1}
+_RANK = {EventKind.REQUESTED: 0, EventKind.APPROVED: 1}
 _LANDING, _RECEIPT, _AFTER = 2, 3, 4
 _DIGITS = 19
 _EARLIEST = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), 0)
@@ -154,7 +154,7 @@ class _Proofs:
         return found
 
 
-def _placed(step: Step, proofs: _Proofs, material: Material) -> tuple[datetime, int]:
+def _placed(step: GrantStep, proofs: _Proofs, material: Material) -> tuple[datetime, int]:
     """Return where among what receipts say a landing stands: only for its order, for no date of its own is proved.
 
     The forge's merge record dates a landing that was admitted by it. Else the merge message names the last receipt of
@@ -171,16 +171,16 @@ def _placed(step: Step, proofs: _Proofs, material: Material) -> tuple[datetime, 
     return (receipt.at, _LANDING) if receipt is not None else _EARLIEST
 
 
-def _landing(step: Step, proofs: _Proofs, material: Material) -> Event:
+def _landing(step: GrantStep, proofs: _Proofs, material: Material) -> HistoryEvent:
     receipt = proofs.retired.get((step.grant, step.old)) if step.removed else None
     receipt = receipt or proofs.settled.get((step.commit, step.grant))
     sequence = receipt.sequence if receipt is not None else None
     admission = receipt.body if receipt is not None and isinstance(receipt.body, Admission) else None
     if admission is not None and not admission.narrowed_from:
-        return _of_admission(Kind.MERGED, admission, at=admission.merged_at, receipt=sequence)
+        return _of_admission(EventKind.MERGED, admission, at=admission.merged_at, receipt=sequence)
     trailers = material.trailers.get(step.commit, NO_TRAILERS)
-    return Event(
-        kind=Kind.FILE_REMOVED if step.removed else Kind.MERGED,
+    return HistoryEvent(
+        kind=EventKind.FILE_REMOVED if step.removed else EventKind.MERGED,
         at=None,
         grants=(step.grant,),
         subject=material.subjects.get(step.old if step.removed else step.new, ""),
@@ -201,9 +201,9 @@ def _number(text: str) -> int | None:
 
 
 def _of_admission(
-    kind: Kind, admission: Admission, *, at: datetime, commit: str = "", by: str = "", receipt: int | None = None
-) -> Event:
-    return Event(
+    kind: EventKind, admission: Admission, *, at: datetime, commit: str = "", by: str = "", receipt: int | None = None
+) -> HistoryEvent:
+    return HistoryEvent(
         kind=kind,
         at=at,
         grants=(admission.grant,),
@@ -220,21 +220,21 @@ def _of_admission(
     )
 
 
-def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event]:
+def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[HistoryEvent]:
     body, sequence = receipt.body, receipt.sequence
     if isinstance(body, Admission) and body.narrowed_from:
         # It needs no request and no approval of its own: those of the grant that it narrows were told already.
-        found = _of_admission(Kind.ADMITTED, body, at=receipt.at, receipt=sequence)
+        found = _of_admission(EventKind.ADMITTED, body, at=receipt.at, receipt=sequence)
         lack = f"; nobody was entitled to narrow it [{body.lack}]" if body.lack else ""
         return [replace(found, detail=found.detail + lack)]
     if isinstance(body, Admission):
         requested = _of_admission(
-            Kind.REQUESTED, body, at=body.requested_at, commit=body.head, by=body.requester, receipt=sequence
+            EventKind.REQUESTED, body, at=body.requested_at, commit=body.head, by=body.requester, receipt=sequence
         )
         requested = replace(requested, words=material.words.get(body.blob, UNWRITTEN))
         approved = [
             _of_admission(
-                Kind.APPROVED,
+                EventKind.APPROVED,
                 body,
                 at=record.at,
                 commit=record.commit,
@@ -243,14 +243,14 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event
             )
             for record in body.approvals
         ]
-        merged = _of_admission(Kind.MERGED, body, at=body.merged_at, receipt=sequence)
-        return [requested, *approved, merged, _of_admission(Kind.ADMITTED, body, at=receipt.at, receipt=sequence)]
+        merged = _of_admission(EventKind.MERGED, body, at=body.merged_at, receipt=sequence)
+        return [requested, *approved, merged, _of_admission(EventKind.ADMITTED, body, at=receipt.at, receipt=sequence)]
     if isinstance(body, Refusal):
-        found = _of_file(Kind.REFUSED, receipt, body.grant, body.landing, material)
+        found = _of_file(EventKind.REFUSED, receipt, body.grant, body.landing, material)
         detail = f"{body.code}: {body.message}"
         return [replace(found, subject=material.subjects.get(body.blob, ""), detail=detail)]
     if isinstance(body, Retirement):
-        found = _of_file(Kind.RETIRED, receipt, body.grant, body.commit, material)
+        found = _of_file(EventKind.RETIRED, receipt, body.grant, body.commit, material)
         said = ["by the emergency stop"] if body.revoked else []
         said += [f"nobody was entitled to end it [{body.lack}]"] if body.lack else []
         why = _why(body.commit, material)
@@ -263,9 +263,9 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Event
     return []
 
 
-def _of_settled(receipt: Receipt, body: Settled) -> Event:
-    return Event(
-        kind=Kind.SETTLED,
+def _of_settled(receipt: Receipt, body: Settled) -> HistoryEvent:
+    return HistoryEvent(
+        kind=EventKind.SETTLED,
         at=receipt.at,
         grants=body.holding.grants,
         resource=body.holding.entitlement.resource,
@@ -275,9 +275,9 @@ def _of_settled(receipt: Receipt, body: Settled) -> Event:
     )
 
 
-def _of_file(kind: Kind, receipt: Receipt, grant: GrantId, commit: Oid, material: Material) -> Event:
+def _of_file(kind: EventKind, receipt: Receipt, grant: GrantId, commit: Oid, material: Material) -> HistoryEvent:
     trailers = material.trailers.get(commit, NO_TRAILERS)
-    return Event(
+    return HistoryEvent(
         kind=kind,
         at=receipt.at,
         grants=(grant,),
@@ -290,14 +290,14 @@ def _of_file(kind: Kind, receipt: Receipt, grant: GrantId, commit: Oid, material
     )
 
 
-def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> Event:
+def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> HistoryEvent:
     change = body.change
     removal = change.action is Action.REMOVE
     basis = proofs.basis[receipt.sequence]
     last = basis[-1] if basis else None
-    kind = (Kind.REMOVED if removal else Kind.ADDED) if body.ok else Kind.FAILED
+    kind = (EventKind.REMOVED if removal else EventKind.ADDED) if body.ok else EventKind.FAILED
     said = [change.reason.value] if body.ok else [f"{change.action.value} failed: {body.error}"]
-    return Event(
+    return HistoryEvent(
         kind=kind,
         at=receipt.at,
         grants=change.grants,
@@ -309,7 +309,7 @@ def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> Event:
         approvers=tuple(dict.fromkeys(name for admission in basis for name in approvers(admission))),
         policy=last.policy if last is not None else "",
         receipt=receipt.sequence,
-        late=lateness(receipt, change, proofs.until[receipt.sequence]) if kind is Kind.REMOVED else None,
+        late=lateness(receipt, change, proofs.until[receipt.sequence]) if kind is EventKind.REMOVED else None,
         detail="; ".join(said + (["told by a later run"] if body.recovered else [])),
     )
 
@@ -321,4 +321,4 @@ class HistoryAnswer:
     sources: Sources
     about: str
     name: str
-    events: tuple[Event, ...]
+    events: tuple[HistoryEvent, ...]

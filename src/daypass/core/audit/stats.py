@@ -13,7 +13,7 @@ from daypass.core.plan import Action, Entitlement, Intended
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Durations:
     """Durations in seconds. All but ``count`` are None where there are none; the percentile is the nearest rank."""
 
     count: int
@@ -22,7 +22,7 @@ class Spread:
     worst: int | None = None
 
     @classmethod
-    def of(cls, seconds: Sequence[int]) -> Spread:
+    def of(cls, seconds: Sequence[int]) -> Durations:
         """Measure durations."""
         if not seconds:
             return cls(0)
@@ -49,9 +49,9 @@ class Stats:
     still held should be gone, None where none is; ``late_within`` counts removals by how late they came, in `BOUNDS`.
     """
 
-    request_to_usable: Spread
-    approval_to_usable: Spread
-    lateness: Spread
+    request_to_usable: Durations
+    approval_to_usable: Durations
+    lateness: Durations
     scheduled: int
     ended_early: int
     live: int
@@ -119,9 +119,9 @@ class Counter:
         held = self._holdings.held.values()
         certain = [item for item in held if not item.doubt]
         return Stats(
-            request_to_usable=Spread.of(self._request),
-            approval_to_usable=Spread.of(self._approval),
-            lateness=Spread.of(self._late),
+            request_to_usable=Durations.of(self._request),
+            approval_to_usable=Durations.of(self._approval),
+            lateness=Durations.of(self._late),
             scheduled=self._scheduled,
             ended_early=self._early,
             live=len({grant for item in certain if not item.overdue(at) for grant in item.change.grants}),

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from daypass.core.errors import LedgerError
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
@@ -44,31 +44,19 @@ class Head:
         return cls(receipt.sequence, receipt.digest, receipt.at, main)
 
 
-class Stored(Protocol):
-    """An envelope at its place in the ledger."""
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The exact bytes of a signed envelope, at their place in the ledger, from 0."""
 
-    @property
-    def sequence(self) -> int:
-        """The place, from 0."""
-        ...
-
-    @property
-    def raw(self) -> bytes:
-        """The envelope's exact bytes."""
-        ...
+    sequence: int
+    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Envelope):
     """A new receipt with the signed envelope that carries it."""
 
     receipt: Receipt
-    raw: bytes
-
-    @property
-    def sequence(self) -> int:
-        """Its place in the chain."""
-        return self.receipt.sequence
 
 
 Open = Callable[[bytes], dict[str, Any]]
@@ -99,12 +87,12 @@ def seal(
         receipt = Receipt(sequence, previous, at, main, run, body, clock=clock)
         raw = sign(to_statement(receipt))
         previous = envelope_digest(raw)
-        found.append(Sealed(replace(receipt, digest=previous), raw))
+        found.append(Sealed(sequence, raw, replace(receipt, digest=previous)))
         sequence += 1
     return found
 
 
-def verify_chain(envelopes: Iterable[Stored], open_: Open, after: Head | None = None) -> Iterator[Receipt]:
+def verify_chain(envelopes: Iterable[Envelope], open_: Open, after: Head | None = None) -> Iterator[Receipt]:
     """Yield receipts as they are proved, in order; ``after`` is a head proved before, None for a whole chain.
 
     Raises LedgerError naming the receipt and what is wrong with it. Nothing after a fault is yielded.
@@ -117,7 +105,7 @@ def verify_chain(envelopes: Iterable[Stored], open_: Open, after: Head | None = 
         yield receipt
 
 
-def _prove(envelope: Stored, open_: Open, head: Head | None, rest: Iterator[Stored]) -> Receipt:
+def _prove(envelope: Envelope, open_: Open, head: Head | None, rest: Iterator[Envelope]) -> Receipt:
     place = head.sequence + 1 if head is not None else 0
     if envelope.sequence != place:  # (1)
         raise LedgerError(f"receipt {place} is missing: the next one there is {envelope.sequence}", hint=_HINT)
@@ -144,14 +132,14 @@ def _prove(envelope: Stored, open_: Open, head: Head | None, rest: Iterator[Stor
     return receipt
 
 
-def _open(envelope: Stored, open_: Open) -> Receipt:
+def _open(envelope: Envelope, open_: Open) -> Receipt:
     try:
         return from_statement(open_(envelope.raw), envelope_digest(envelope.raw))
     except LedgerError as error:
         raise LedgerError(f"receipt {envelope.sequence}: {error.message}", hint=error.hint or _HINT) from error
 
 
-def _misplaced(receipt: Receipt, place: int, open_: Open, rest: Iterator[Stored]) -> str:
+def _misplaced(receipt: Receipt, place: int, open_: Open, rest: Iterator[Envelope]) -> str:
     """Say what happened: a receipt from before came again, or the right one stands further on, or is nowhere."""
     if receipt.sequence < place:
         return f"receipt {receipt.sequence} stands again at place {place}: it was replayed"

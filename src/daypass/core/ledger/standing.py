@@ -72,7 +72,7 @@ class AdmittedGrant(NamedTuple):
         )
 
 
-class Failure(NamedTuple):
+class FailedChange(NamedTuple):
     """A change that was tried and failed last time.
 
     ``error`` says how, ``since`` is when it first failed so, ``last`` when it did last, and ``main`` the commit of main that
@@ -86,7 +86,7 @@ class Failure(NamedTuple):
     main: str
 
 
-Begun = Intended | Failure
+Begun = Intended | FailedChange
 """What was begun and never finished: how it ended is not known, or it failed, and may have come about all the same."""
 
 
@@ -129,12 +129,12 @@ class Standing:
     @property
     def pending(self) -> Mapping[Opened, Intended]:
         """The changes that were begun and of which nobody knows how they ended."""
-        return {o: b.change if isinstance(b, Failure) else b for o, b in self.begun.items()}
+        return {o: b.change if isinstance(b, FailedChange) else b for o, b in self.begun.items()}
 
     @property
-    def failures(self) -> Mapping[Opened, Failure]:
+    def failures(self) -> Mapping[Opened, FailedChange]:
         """Those of them that were tried and failed last time."""
-        return {opened: begun for opened, begun in self.begun.items() if isinstance(begun, Failure)}
+        return {opened: begun for opened, begun in self.begun.items() if isinstance(begun, FailedChange)}
 
     def handed(self, target: str, at: datetime) -> tuple[Handed, ...]:
         """Return what was handed over for a target's entitlements and ends by itself after ``at``, oldest first."""
@@ -263,7 +263,7 @@ class Delta:
             self.begun[opened] = None
         else:
             at = receipt.told
-            self.begun[opened] = Failure(change, outcome.error, outcome.since or at, at, receipt.main)
+            self.begun[opened] = FailedChange(change, outcome.error, outcome.since or at, at, receipt.main)
         if outcome.ok:
             holding = Holding(change.entitlement, change.grants, change.until, outcome.numbers) if added else None
             self.holdings[change.entitlement] = holding

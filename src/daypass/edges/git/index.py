@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from daypass.core.audit.access import Anchor, Step
+from daypass.core.audit.access import Anchor, GrantStep
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT, FOLDER, SUFFIX, GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -204,7 +204,7 @@ class AuditIndex:
         proved = self._rows("select name from about where kind = 'of ' || ?", (subject,))
         return tuple(sorted({GrantId(name) for (name,) in (*found, *proved)}))
 
-    def steps(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[tuple[Step, str], ...]:
+    def steps(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[tuple[GrantStep, str], ...]:
         """Return the steps of a resource, or of grants, by position, each with the subject that its new file names."""
         # All names below "resource/": "0" is the character after "/".
         which = "grant_id >= ? and grant_id < ?" if resource else "grant_id = ?"
@@ -341,9 +341,9 @@ def _about(receipt: Receipt) -> set[tuple[str, str]]:
     return set()
 
 
-def _step(row: tuple[Any, ...]) -> Step:
+def _step(row: tuple[Any, ...]) -> GrantStep:
     position, commit, grant, old, new = row[:5]
-    return Step(position, Oid(commit.hex()), GrantId(grant), _oid(old), _oid(new))
+    return GrantStep(position, Oid(commit.hex()), GrantId(grant), _oid(old), _oid(new))
 
 
 def _oid(raw: bytes) -> Oid:

@@ -14,13 +14,14 @@ from datetime import datetime
 
 from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.grant import ABSENT, Oid
+from daypass.core.ledger.chain import Envelope
 from daypass.edges.git.objects import blobs, leaves
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.reader import Leaf, object_reader
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.steps import landings, write_pairs
 from daypass.edges.git.trees import FILE_MODE, commit_tree, write_files
-from daypass.ports import Change, Envelope
+from daypass.ports import Change
 
 LARGEST = 16 << 20
 """No receipt is larger than this, in bytes; a larger file is refused before it is read whole."""

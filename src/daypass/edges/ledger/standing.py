@@ -36,7 +36,7 @@ from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
 from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, Writer, begin_anew
 from daypass.edges.store import BUSY, Store, usable, writing
-from daypass.ports import Envelope, Signer
+from daypass.ports import Signer
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
 
@@ -123,8 +123,7 @@ class StandingCache:
         """
         sealed = seal(bodies, standing.head, signer.sign, at=at, main=main, run=run)
         receipts = list(verify_chain(sealed, verifier.open, standing.head))
-        envelopes = [Envelope(item.sequence, item.raw) for item in sealed]
-        commit = ledger.append(standing.commit, envelopes, message=_message(receipts), at=at)
+        commit = ledger.append(standing.commit, sealed, message=_message(receipts), at=at)
         # From here on the receipts stand, whatever happens to the cache: who loads next verifies them.
         with _explained(self.path):
             connection, _ = self._store.open()

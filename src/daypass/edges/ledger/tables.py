@@ -26,7 +26,7 @@ from daypass.core.ledger.standing import (
     AdmittedGrant,
     Begun,
     Delta,
-    Failure,
+    FailedChange,
     Handed,
     Opened,
     Standing,
@@ -217,7 +217,7 @@ class StoredStanding(Standing):
 
 
 def _begun_text(begun: Begun) -> str:
-    if not isinstance(begun, Failure):
+    if not isinstance(begun, FailedChange):
         return canonical(CHANGE.write(begun))
     change, error, since, last, main = begun
     return canonical([CHANGE.write(change), error, format_instant(since), format_instant(last), main])
@@ -229,7 +229,7 @@ def _begun_from(told: Any) -> tuple[Opened, Begun]:
     if not isinstance(told, list):
         return opened, change
     _, error, since, last, main = told
-    return opened, Failure(change, error, parse_instant(since), parse_instant(last), main)
+    return opened, FailedChange(change, error, parse_instant(since), parse_instant(last), main)
 
 
 def _unpack(body: bytes) -> Admission:

@@ -14,7 +14,7 @@ from threading import Lock
 from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
-from daypass.core.ledger.standing import Failure, Standing
+from daypass.core.ledger.standing import FailedChange, Standing
 from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
 from daypass.core.retry import failed_before, same_error, shortens
 from daypass.pipeline.apply.readings import AT_ONCE, observe, unforeseen
@@ -53,7 +53,7 @@ class Carrier:
         self._done = 0
         self._total = 0
         self._orders: dict[int, Order] = {}
-        self._failed: dict[int, Failure] = {}
+        self._failed: dict[int, FailedChange] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE)
         self._work: list[Future[list[Outcome]]] = []
         self._place: dict[int, int] = {}

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.audit.access import AccessAnswer, Anchor, Sources, Step, Trailers, Words, ended_by, read_trailers
+from daypass.core.audit.access import AccessAnswer, Anchor, GrantStep, Sources, Trailers, Words, ended_by, read_trailers
 from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
 from daypass.core.errors import LedgerError, UsageError
 from daypass.core.grant import ABSENT, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.chain import Head, Open, Stored, verify_chain
+from daypass.core.ledger.chain import Envelope, Head, Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Receipt
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Index(Protocol):
         """Return the grants that ever named a subject."""
         ...
 
-    def steps(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[tuple[Step, str], ...]:
+    def steps(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[tuple[GrantStep, str], ...]:
         """Return steps by position, each with the subject that its new file names."""
         ...
 
@@ -96,11 +96,11 @@ class AuditLedger(Protocol):
         """Say whether ``new`` is ``old`` or came after it."""
         ...
 
-    def envelopes(self, since: int = 0, *, commit: Oid | None = None) -> Iterable[Stored]:
+    def envelopes(self, since: int = 0, *, commit: Oid | None = None) -> Iterable[Envelope]:
         """Stream envelopes, as stored and unverified."""
         ...
 
-    def added(self, old: Oid, new: Oid, *, since: int) -> Iterable[Stored]:
+    def added(self, old: Oid, new: Oid, *, since: int) -> Iterable[Envelope]:
         """Stream the envelopes that came between two commits."""
         ...
 
@@ -239,7 +239,7 @@ def history(
     return HistoryAnswer(sources, about, name, found)
 
 
-def _files(steps: Iterable[tuple[Step, str]], receipts: Iterable[Receipt]) -> Mapping[Oid, GrantId]:
+def _files(steps: Iterable[tuple[GrantStep, str]], receipts: Iterable[Receipt]) -> Mapping[Oid, GrantId]:
     """Return the files that were merged or admitted: blob to grant."""
     admitted = (receipt.body for receipt in receipts if isinstance(receipt.body, Admission))
     merged = {step.new: step.grant for step, _ in steps if step.new != ABSENT}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.audit.access import NO_TRAILERS, Sources, Step, read_trailers
+from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
 from daypass.core.audit.differences import Comparison, Difference, Verified, in_order
 from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
 from daypass.core.errors import EdgeError, LedgerError
@@ -87,7 +87,7 @@ class _Past:
 
     commits: list[Oid]
     positions: dict[Oid, int]
-    steps: list[Step]
+    steps: list[GrantStep]
     anchors: dict[str, Oid]
     policies: list[int]
 
@@ -100,7 +100,7 @@ class _Past:
             past.commits.append(landing.oid)
             past.positions[landing.oid] = position
             grants = [change for change in landing.changes if change.path.startswith(FOLDER)]
-            past.steps.extend(Step(position, landing.oid, grant_id(c.path), c.old, c.new) for c in grants)
+            past.steps.extend(GrantStep(position, landing.oid, grant_id(c.path), c.old, c.new) for c in grants)
             if any(change.path.startswith(_POLICIES) for change in landing.changes):
                 past.policies.append(position)
             if grants:
