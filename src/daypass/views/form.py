@@ -20,7 +20,7 @@ from daypass.core.files.writing import grant_text
 from daypass.core.grant import Grant, grant_path
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.policy.policies import Policy
-from daypass.core.request import Reply
+from daypass.core.request import Overview, Reply
 from daypass.core.window import format_duration
 from daypass.views.decision import needs_text
 from daypass.views.findings import findings_text
@@ -227,7 +227,7 @@ def _status(reply: Reply, holdings: Mapping[Entitlement, Holding], at: datetime)
     waiting = [reply.gated] if reply.gated is not None else []
     about = {grant.grant for grant in reply.live} | {grant for grant, _ in reply.lost}
     holdings = {what: held for what, held in holdings.items() if not about.isdisjoint(held.grants)}
-    lines = status_text(waiting, reply.live, holdings, at, claims=reply.claims).rstrip("\n").split("\n")
+    lines = status_text(Overview(at, waiting, reply.live, holdings, claims=reply.claims)).rstrip("\n").split("\n")
     lines += ["  by the ledger's word: no target was looked at for this"] if reply.live else []
     lines += [f"  {grant}: gives nothing, {why}" for grant, why in reply.lost]
     lines += [f"#{reply.pull}: {reply.why}"] if reply.why else []

@@ -5,24 +5,22 @@ Every word of people goes through `joined`: nothing that they wrote acts on a te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from difflib import unified_diff
-from types import MappingProxyType
 from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant, GrantId
-from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import AdmittedGrant
-from daypass.core.plan import Claim, Denied, Entitlement, Holding
+from daypass.core.plan import Holding
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION
-from daypass.core.request import Gated, ItemVerdict, Report
+from daypass.core.request import Gated, ItemVerdict, Overview, Report
 from daypass.core.window import format_duration, format_instant
 from daypass.views.decision import effect_line, taking_words
 from daypass.views.findings import as_document, finding_text, joined
-from daypass.views.plan import denied_json, denied_line
+from daypass.views.plan import denied_json, denied_line, entitlement_text, refused_json
 
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 
@@ -134,107 +132,74 @@ def gated_json(results: Iterable[Gated]) -> str:
     return as_document({"version": 1, "pulls": [gated_data(found) for found in results]})
 
 
-def status_text(
-    waiting: Sequence[Gated],
-    live: Sequence[AdmittedGrant],
-    holdings: Mapping[Entitlement, Holding],
-    at: datetime,
-    landed: Mapping[GrantId, str] | None = None,
-    refused: Sequence[Refusal] = (),
-    notes: Mapping[Entitlement, str] = MappingProxyType({}),
-    unread: Mapping[int, str] = MappingProxyType({}),
-    claims: Mapping[GrantId, Claim] = MappingProxyType({}),
-    denied: Sequence[Denied] = (),
-) -> str:
-    """Write open requests, live grants, and what gives nothing (yet).
-
-    ``notes`` say what the targets told of access; ``claims`` what each grant gives by main's policies.
-    """
-    count = f"{len(waiting) + len(unread)} open{':' if waiting or unread else ''}"
-    lines = [f"Status at {format_instant(at)}", count]
-    lines += [f"  #{number} unreadable: {message}" for number, message in sorted(unread.items())]
-    for found in waiting:
+def status_text(now: Overview) -> str:
+    """Write open requests, live grants, and what gives nothing (yet)."""
+    lines = [
+        f"Status at {format_instant(now.at)}",
+        f"{len(now.waiting) + len(now.unread)} open{':' if now.waiting or now.unread else ''}",
+    ]
+    lines += [f"  #{number} unreadable: {message}" for number, message in sorted(now.unread.items())]
+    for found in now.waiting:
         lines += [f"  {line}" for line in gated_text(found).rstrip("\n").split("\n")]
-    lines.append(f"{len(live)} granted{':' if live else ''}")
-    for grant in live:
-        state = _state(
-            grant,
-            claims.get(grant.grant),
-            at,
-            held=grant.entitlement in holdings,
-            note=notes.get(grant.entitlement, ""),
-            gone=(landed or {}).get(grant.grant) == "removed",
-        )
+    lines.append(f"{len(now.live)} granted{':' if now.live else ''}")
+    for grant in now.live:
         who = f"{grant.entitlement.principal}  {grant.role} on {grant.resource}"
-        lines.append(f"  {grant.grant:44} {who}  until {format_instant(_end(grant, claims))}  {state}")
-    if landed:
-        lines.append(f"{len(landed)} merged and not applied yet: `daypass apply`")
-        lines += [f"  {grant:44} {what}" for grant, what in sorted(landed.items())]
-    if refused:
-        lines.append(f"{len(refused)} without proof, which give nothing:")
-        lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in refused]
-    lines += [denied_line(one) for one in denied]
-    late = _late(live, holdings, at)
+        lines.append(f"  {grant.grant:44} {who}  until {format_instant(_end(grant, now))}  {_state(grant, now)}")
+    if now.landed:
+        lines.append(f"{len(now.landed)} merged and not applied yet: `daypass apply`")
+        lines += [f"  {grant:44} {what}" for grant, what in sorted(now.landed.items())]
+    if now.refused:
+        lines.append(f"{len(now.refused)} without proof, which give nothing:")
+        lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in now.refused]
+    lines += [denied_line(one) for one in now.denied]
+    late = _late(now)
     if late:
         lines.append(f"{len(late)} that should be gone:")
     for gone in late:
         since = "no live grant gives it"
-        if gone.until is not None and gone.until <= at:
-            since = f"for {format_duration(at - gone.until)}" if at > gone.until else "since this instant"
-        lines.append(
-            f"  {gone.entitlement.principal}  {gone.entitlement.privilege}  on {gone.entitlement.resource} "
-            f"({gone.entitlement.target})  {since}  [{', '.join(gone.grants)}]"
-            + (f"; {notes[gone.entitlement]}" if gone.entitlement in notes else "")
-        )
+        if gone.until is not None and gone.until <= now.at:
+            since = f"for {format_duration(now.at - gone.until)}" if now.at > gone.until else "since this instant"
+        note = f"; {now.notes[gone.entitlement]}" if gone.entitlement in now.notes else ""
+        lines.append(f"  {entitlement_text(gone.entitlement)}  {since}  [{', '.join(gone.grants)}]{note}")
     return joined(lines)
 
 
-def _end(grant: AdmittedGrant, claims: Mapping[GrantId, Claim]) -> datetime:
+def _end(grant: AdmittedGrant, now: Overview) -> datetime:
     """Return when a grant ends, whatever ends it."""
-    claim = claims.get(grant.grant)
+    claim = now.claims.get(grant.grant)
     return claim.window.end if claim is not None else grant.window.end
 
 
-def _state(grant: AdmittedGrant, claim: Claim | None, at: datetime, *, held: bool, note: str, gone: bool) -> str:
+def _state(grant: AdmittedGrant, now: Overview) -> str:
     """Say how a grant stands whose time is not over: what it gives, or why not, and what will."""
-    end = claim.window.end if claim is not None else grant.window.end
+    claim, note = now.claims.get(grant.grant), now.notes.get(grant.entitlement, "")
+    held = grant.entitlement in now.holdings
     bound = f"; ended early: {claim.bound}" if claim is not None and claim.bound else ""
     rest = "; what it gave is taken away by the next run" if held else ""
-    if gone:
+    if now.landed.get(grant.grant) == "removed":
         return f"ended on main{rest}"
     if claim is not None and claim.blocked is not None:
         return f"gives nothing: {claim.blocked.value}{rest}"
-    if at < grant.window.start:
-        return f"opens in {format_duration(grant.window.start - at)}{bound}"
-    left = f"{format_duration(end - at)} left"
+    if now.at < grant.window.start:
+        return f"opens in {format_duration(grant.window.start - now.at)}{bound}"
+    left = f"{format_duration(_end(grant, now) - now.at)} left"
     if note:
         return f"{left}, {note}{bound}"
     return f"{left}{bound}" if held else f"{left}, not provisioned yet: `daypass apply`{bound}"
 
 
-def _late(live: Sequence[AdmittedGrant], holdings: Mapping[Entitlement, Holding], at: datetime) -> list[Holding]:
+def _late(now: Overview) -> list[Holding]:
     """Return what is held although its time is over, or although no grant that gave it is live any more; longest first."""
-    giving = {grant.grant for grant in live}
+    giving = {grant.grant for grant in now.live}
     over = [
         held
-        for held in holdings.values()
-        if (held.until is not None and held.until <= at) or giving.isdisjoint(held.grants)
+        for held in now.holdings.values()
+        if (held.until is not None and held.until <= now.at) or giving.isdisjoint(held.grants)
     ]
-    return sorted(over, key=lambda held: (held.until is None, held.until or at, held.entitlement))
+    return sorted(over, key=lambda held: (held.until is None, held.until or now.at, held.entitlement))
 
 
-def status_json(
-    waiting: Sequence[Gated],
-    live: Sequence[AdmittedGrant],
-    holdings: Mapping[Entitlement, Holding],
-    at: datetime,
-    landed: Mapping[GrantId, str] | None = None,
-    refused: Sequence[Refusal] = (),
-    notes: Mapping[Entitlement, str] = MappingProxyType({}),
-    unread: Mapping[int, str] = MappingProxyType({}),
-    claims: Mapping[GrantId, Claim] = MappingProxyType({}),
-    denied: Sequence[Denied] = (),
-) -> str:
+def status_json(now: Overview) -> str:
     """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
     grants = [
         {
@@ -243,20 +208,13 @@ def status_json(
             "resource": g.entitlement.resource,
             "from": format_instant(g.window.start),
             "role": g.role,
-            "until": format_instant(_end(g, claims)),
-            "provisioned": g.entitlement in holdings,
-            "note": notes.get(g.entitlement, ""),
-            "state": _state(
-                g,
-                claims.get(g.grant),
-                at,
-                held=g.entitlement in holdings,
-                note=notes.get(g.entitlement, ""),
-                gone=(landed or {}).get(g.grant) == "removed",
-            ),
-            "seconds_left": int((_end(g, claims) - at).total_seconds()),
+            "until": format_instant(_end(g, now)),
+            "provisioned": g.entitlement in now.holdings,
+            "note": now.notes.get(g.entitlement, ""),
+            "state": _state(g, now),
+            "seconds_left": int((_end(g, now) - now.at).total_seconds()),
         }
-        for g in live
+        for g in now.live
     ]
     late = [
         {
@@ -266,23 +224,22 @@ def status_json(
             "target": held.entitlement.target,
             "until": None if held.until is None else format_instant(held.until),
             # Of what was ended early nobody wrote down since when it should be gone.
-            "seconds_late": int((at - held.until).total_seconds()) if held.until and held.until <= at else None,
+            "seconds_late": int((now.at - held.until).total_seconds()) if held.until and held.until <= now.at else None,
             "grants": list(held.grants),
-            "note": notes.get(held.entitlement, ""),
+            "note": now.notes.get(held.entitlement, ""),
         }
-        for held in _late(live, holdings, at)
+        for held in _late(now)
     ]
-    asked = [gated_data(found) for found in waiting]
     data = {
         "version": 1,
-        "at": format_instant(at),
-        "open": asked,
-        "unread": [{"number": number, "message": message} for number, message in sorted(unread.items())],
+        "at": format_instant(now.at),
+        "open": [gated_data(found) for found in now.waiting],
+        "unread": [{"number": number, "message": message} for number, message in sorted(now.unread.items())],
         "grants": grants,
-        "merged": [{"grant": grant, "what": what} for grant, what in sorted((landed or {}).items())],
-        "refused": [{"grant": r.grant, "code": r.code, "message": r.message} for r in refused],
+        "merged": [{"grant": grant, "what": what} for grant, what in sorted(now.landed.items())],
+        "refused": [refused_json(one) for one in now.refused],
         "overdue": late,
-        "denied": [denied_json(one) for one in denied],
+        "denied": [denied_json(one) for one in now.denied],
     }
     return as_document(data)
 

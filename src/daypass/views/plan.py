@@ -58,9 +58,7 @@ def live_words(plan: Plan) -> str:
 
 def change_line(change: Intended, plan: Plan | None = None) -> str:
     """Write one change: sign, who, what, where, which grants, why."""
-    entitlement = change.entitlement
-    text = f"{_SIGN[change.action]} {entitlement.principal}  {entitlement.privilege}  on {entitlement.resource}"
-    text += f" ({entitlement.target})  {change.reason.value}"
+    text = f"{_SIGN[change.action]} {entitlement_text(change.entitlement)}  {change.reason.value}"
     if change.action is Action.ADD and change.until is not None:
         text += f", until {format_instant(change.until)}"
     if change.action is Action.REMOVE and plan is not None and change.due < plan.at:
@@ -77,10 +75,10 @@ def _notes(plan: Plan, refusals: Iterable[Refusal], invalid: Iterable[str]) -> l
     lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
     lines += [failing_line(one) for one in plan.failing]
     lines += [denied_line(one) for one in plan.denied]
-    lines += [f"unknown  {_entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.unknown]
-    lines += [f"renamed  {_entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.renamed]
-    lines += [f"invited  {_entitlement_text(entitlement)}; awaiting acceptance" for entitlement in plan.offered]
-    lines += [f"not ours {_entitlement_text(entitlement)}; left alone" for entitlement in plan.unmanaged]
+    lines += [f"unknown  {entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.unknown]
+    lines += [f"renamed  {entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.renamed]
+    lines += [f"invited  {entitlement_text(entitlement)}; awaiting acceptance" for entitlement in plan.offered]
+    lines += [f"not ours {entitlement_text(entitlement)}; left alone" for entitlement in plan.unmanaged]
     return lines
 
 
@@ -100,12 +98,18 @@ def denied_json(one: Denied) -> dict[str, str]:
     return {"grant": one.grant, "rule": one.rule, "code": one.code, "message": one.message}
 
 
+def refused_json(one: Refusal) -> dict[str, str]:
+    """Return what stands on main without proof as plain data."""
+    return {"grant": one.grant, "code": one.code, "message": one.message}
+
+
 def _failing_json(one: Failing) -> dict[str, Any]:
     told = {"error": one.error, "since": format_instant(one.since), "again": format_instant(one.again)}
     return one.change.to_dict() | told
 
 
-def _entitlement_text(entitlement: Entitlement) -> str:
+def entitlement_text(entitlement: Entitlement) -> str:
+    """Write who has what, on which resource, at which target."""
     return f"{entitlement.principal}  {entitlement.privilege}  on {entitlement.resource} ({entitlement.target})"
 
 
@@ -133,7 +137,7 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "changes": [change.to_dict() for change in plan.changes],
         "waiting": [_claim_json(claim) for claim in plan.waiting],
         "blocked": [_claim_json(c) | {"reason": c.blocked.value if c.blocked else ""} for c in plan.blocked],
-        "refused": [{"grant": r.grant, "code": r.code, "message": r.message} for r in refusals],
+        "refused": [refused_json(one) for one in refusals],
         "invalid": list(invalid),
         "unreadable": dict(plan.unreadable),
         "lost": [change.to_dict() for change in plan.lost],

@@ -228,6 +228,7 @@ def status(site: Site, at: datetime, output: str) -> Codes:
     """
     from daypass.cli.running import denied_at, say_paused
     from daypass.core.clocks import doubt as doubt_of
+    from daypass.core.request import Overview
     from daypass.pipeline.apply.inputs import claims_on, live_claims
     from daypass.pipeline.judge.gate import landed, look, refused_there
     from daypass.views.gate import status_json, status_text
@@ -253,21 +254,29 @@ def status(site: Site, at: datetime, output: str) -> Codes:
         (a for a in site.standing.admitted() if not claims[a.grant].ended(at)),
         key=lambda a: (claims[a.grant].window.end, a.grant),
     )
-    view = status_json if output == "json" else status_text
     merged = landed(site.history, site.standing, site.tip)
     if merged is None:
         say(
             "daypass: main does not continue what the ledger knows of it, so nothing new is given; `daypass plan` says more"
         )
         codes.append(ExitCode.PARTIAL)
-    refused = refused_there(site.history, site.standing, site.tip)
     giving = {a.entitlement for a in live if claims[a.grant].blocked is None and a.window.holds(at)}
     notes, doubtful = _at_targets(site, giving, at)
     if doubtful:
         codes.append(ExitCode.PARTIAL)
-    denied = denied_at(site, site.policy, live_claims(site.standing, claims.values(), at))
-    holdings = site.standing.holdings
-    click.echo(view(waiting, live, holdings, at, merged, refused, notes, unread, claims, denied), nl=False)
+    overview = Overview(
+        at,
+        waiting,
+        live,
+        site.standing.holdings,
+        unread=unread,
+        landed=merged or {},
+        refused=refused_there(site.history, site.standing, site.tip),
+        notes=notes,
+        claims=claims,
+        denied=denied_at(site, site.policy, live_claims(site.standing, claims.values(), at)),
+    )
+    click.echo((status_json if output == "json" else status_text)(overview), nl=False)
     return codes
 
 
