@@ -15,8 +15,7 @@ from daypass.core.forge import Account, Commit, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
-from daypass.core.plan import Action, Entitlement, Found, Numbers
-from daypass.core.unchanged import Unchanged
+from daypass.core.plan import Action, Entitlement, Found, Numbers, Unchanged
 
 if TYPE_CHECKING:  # what doctor looks at is needed by doctor alone, and costs every start 20 ms
     from daypass.core.doctor.complaint import Step

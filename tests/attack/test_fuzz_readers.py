@@ -27,8 +27,7 @@ from daypass.core.audit.access import read_trailers
 from daypass.core.errors import DaypassError
 from daypass.core.files.document import POLICY_LIMIT, read_on
 from daypass.core.files.form import read_form
-from daypass.core.files.paths import check_names, check_path
-from daypass.core.files.reading import read_grant
+from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import grant_id
 from daypass.core.ledger.statement import from_statement

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.core.clocks import Doubt, catch_up, doubt, skew
+from daypass.core.holdback import Doubt, doubt
 from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.window import catch_up, skew
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 HOURS = timedelta(hours=7)

@@ -30,8 +30,8 @@ from daypass.core.plan import (
     Plan,
     Reason,
     by_number,
-    compute,
 )
+from daypass.core.planning import compute
 from daypass.core.window import Window
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)

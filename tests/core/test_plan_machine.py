@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from daypass.core.grant import GrantId
-from daypass.core.plan import Action, Claim, Entitlement, Holding, Intended, Observed, Reason, compute
+from daypass.core.plan import Action, Claim, Entitlement, Holding, Intended, Observed, Reason
+from daypass.core.planning import compute
 from daypass.core.window import Window
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)

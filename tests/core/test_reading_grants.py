@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.core.files.reading import _WORDS, read_grant
-from daypass.core.files.writing import grant_text
+from daypass.core.files.grants import _WORDS, grant_text, read_grant
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant, GrantId
 from daypass.core.window import Span, Window

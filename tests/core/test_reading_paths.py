@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.files.reading import check_names, check_path, directive_findings, skip_directives
+from daypass.core.files.grants import check_names, check_path
+from daypass.core.files.text import directive_findings, skip_directives
 from daypass.core.finding import Place
 
 REGULAR = "100644"

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from daypass.core.files.conform import conform
+from daypass.core.files.conform import conform, misfits, typed, typing_of
 from daypass.core.files.document import POLICY_LIMIT, Document, read
-from daypass.core.files.misfits import misfits
-from daypass.core.files.scalars import typed, typing_of
 
 RESOURCE = """version: 1
 title: 12

@@ -83,7 +83,7 @@ def test_an_unknown_schema_is_a_key_error() -> None:
 
 def test_reading_grants_imports_neither_pydantic_nor_the_slow_validator() -> None:
     code = (
-        "import sys\nfrom daypass.core.files.reading import read_grant\n"
+        "import sys\nfrom daypass.core.files.grants import read_grant\n"
         "read_grant('grants/a/b.yaml', b'version: 1\\nsubject: a\\nresource: a\\nrole: r\\nreason: 0123456789\\n"
         "window: {duration: 1h}\\n')\n"
         "print(sorted({'pydantic', 'jsonschema', 'referencing'} & set(sys.modules)))"

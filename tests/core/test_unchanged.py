@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.core.grant import GrantId
-from daypass.core.plan import Claim, Entitlement, Observed, compute
-from daypass.core.unchanged import FOREVER, Unchanged, next_boundary
+from daypass.core.plan import Claim, Entitlement, Observed, Unchanged
+from daypass.core.planning import FOREVER, compute, next_boundary
 from daypass.core.window import Window
 
 T0 = datetime(2026, 11, 20, 9, tzinfo=UTC)

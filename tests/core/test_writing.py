@@ -8,8 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.files.reading import read_grant
-from daypass.core.files.writing import SCHEMA_HINT, grant_text, name_grant
+from daypass.core.files.grants import SCHEMA_HINT, grant_text, name_grant, read_grant
 from daypass.core.grant import Grant, GrantId
 from daypass.core.window import Span, Window
 

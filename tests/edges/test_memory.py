@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.core.unchanged import Unchanged
+from daypass.core.plan import Unchanged
 from daypass.edges.store import AnswerCache, UnchangedMemory
 
 UNCHANGED = Unchanged("grounds", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), 7, 2)

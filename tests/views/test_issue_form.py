@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 
 from daypass.core.catalogue import Catalogue, Directory, Purpose, Resource, Role, Settings
 from daypass.core.files.form import QUESTIONS, Answers, read_form
-from daypass.core.files.reading import read_grant
-from daypass.core.files.writing import grant_text
+from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import Grant, GrantId
 from daypass.core.window import Span
 from daypass.views.form import MOST_CHOICES, form_text

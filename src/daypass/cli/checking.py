@@ -18,11 +18,10 @@ from pathlib import Path
 from daypass.cli.site import Site, program_digest
 from daypass.cli.verb import progress
 from daypass.core.errors import DaypassError, UsageError
-from daypass.core.finding import Finding, Place, Severity
+from daypass.core.finding import Checked, Finding, Place, Severity
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.policies import Policy
-from daypass.core.tally import Checked
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.worktree import blob_id, worktree_files
 from daypass.edges.store import AnswerCache, Verdicts

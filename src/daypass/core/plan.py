@@ -1,9 +1,6 @@
-"""What must change at the targets so that they equal what main says at one instant.
+"""A plan, and what it speaks of: entitlements, what grants give, what the ledger and the targets have, and the changes.
 
-A plan is a value: computing it needs no way to write, and applying it needs nothing else. It upholds invariants 1 (the
-union of all live grants is desired, so the end of one never takes what another still gives), 6 (access that is not
-ours is left alone unless the resource is exclusive), 8 (removals come first and wait for nothing), 9 (same inputs, same
-plan) and 12 (the brake).
+A plan is a value: computing it needs no way to write, and applying it needs nothing else.
 """
 
 from __future__ import annotations
@@ -217,6 +214,25 @@ class Plan:
         return changes_digest(self.main, self.changes)
 
 
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing is to be done from ``since`` on and before ``until``, while all of ``grounds`` stays as it is.
+
+    ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds. ``live`` counts
+    what should exist, ``by_ledger`` how many of it stand at targets that nobody can look at.
+    """
+
+    grounds: str
+    since: datetime
+    until: datetime
+    live: int
+    by_ledger: int
+
+    def holds(self, grounds: str, at: datetime) -> bool:
+        """Say whether this still says what a fresh reckoning would."""
+        return self.grounds == grounds and self.since <= at < self.until
+
+
 def changes_digest(main: str, changes: Iterable[Intended]) -> str:
     """Return ``sha256:…`` of changes on a commit of main.
 
@@ -255,93 +271,6 @@ def by_number(seen: frozenset[Entitlement], found: Mapping[Entitlement, Found]) 
     return (seen - found.keys() - called) | there
 
 
-def compute(
-    claims: Iterable[Claim],
-    holdings: Mapping[Entitlement, Holding],
-    observed: Observed,
-    *,
-    at: datetime,
-    main: str,
-    exclusive: frozenset[str] = frozenset(),
-    invalid: Mapping[GrantId, Reason] | None = None,
-    taken: frozenset[Entitlement] = frozenset(),
-    leave_lost: frozenset[str] = frozenset(),
-    begun: Mapping[Entitlement, Holding] | None = None,
-    importing: frozenset[GrantId] = frozenset(),
-) -> Plan:
-    """Compute the plan.
-
-    ``begun`` is what we set about to give and what did not come about: where that is offered now, the offer is ours, and
-    is withdrawn when no grant gives it any more. What is offered is not asked for again. ``importing`` are the grants
-    that take over access which was there before.
-
-    ``taken`` is what we took away before, at targets where nobody else's access can be mistaken for it; ``leave_lost``
-    names the targets where access that somebody took away by hand is not given again.
-
-    ``claims`` are all proved grants of main; ``invalid`` says why a grant that once gave a holding no longer claims
-    anything (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access
-    is removed.
-    """
-    sorted_claims = _Sorted.of(claims, at)
-    unreadable = observed.unreadable
-    unknown = unknown_of(observed, sorted_claims.live)
-    removals = [
-        _removal(holding, sorted_claims, invalid or {}, at)
-        for entitlement, holding in holdings.items()
-        if entitlement not in sorted_claims.live and entitlement.target not in unreadable and entitlement not in unknown
-    ]
-    removals += [
-        _removal(offer, sorted_claims, invalid or {}, at)
-        for entitlement, offer in (begun or {}).items()
-        if entitlement in observed.offered and entitlement not in sorted_claims.live and entitlement not in holdings
-    ]
-    additions = [
-        addition
-        for entitlement, giving in sorted_claims.live.items()
-        if entitlement.target not in unreadable
-        and entitlement not in observed.offered
-        and entitlement not in unknown
-        and (
-            addition := _addition(
-                entitlement, giving, holdings.get(entitlement), observed.entitlements, at, importing=importing
-            )
-        )
-    ]
-    stray = [e for e in observed.entitlements if e not in holdings and e not in sorted_claims.live]
-    removals += [Intended(Action.REMOVE, e, (), Reason.UNMANAGED, at) for e in stray if e.resource in exclusive]
-    returned = frozenset(e for e in stray if e in taken and e.resource not in exclusive)
-    removals += [Intended(Action.REMOVE, e, (), Reason.RETURNED, at) for e in returned]
-    lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
-    additions = [a for a in additions if a not in lost]
-    apart = {*observed.offered, *unknown, *(change.entitlement for change in lost)}
-    over = {a.entitlement for a in additions if a.reason is Reason.TAKEN_OVER}
-    adopted = [e for e in sorted_claims.live if e in observed.entitlements and e not in holdings and e not in over]
-    return Plan(
-        at=at,
-        main=main,
-        changes=(*sorted(removals, key=_order), *sorted(additions, key=_order)),
-        waiting=tuple(sorted(sorted_claims.waiting, key=lambda c: c.grant)),
-        blocked=tuple(sorted(sorted_claims.blocked, key=lambda c: c.grant)),
-        unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive and e not in returned] + adopted)),
-        unreadable=dict(sorted(unreadable.items())),
-        live=sum(1 for e in sorted_claims.live if e not in apart),
-        gone=frozenset(
-            change.entitlement
-            for change in removals
-            if change.entitlement not in observed.entitlements
-            and change.entitlement not in observed.offered
-            and change.entitlement.target not in observed.by_ledger
-        ),
-        by_ledger=sum(1 for e in observed.entitlements if e in sorted_claims.live and e.target in observed.by_ledger),
-        lost=tuple(sorted(lost, key=_order)),
-        offered=tuple(sorted(entitlement for entitlement in sorted_claims.live if entitlement in observed.offered)),
-        unknown=_doubts(unknown, holdings, begun or {}),
-        renamed=_doubts(
-            {e: one.why for e, one in observed.found.items() if one.there and one.why}, holdings, begun or {}
-        ),
-    )
-
-
 def unknown_of(observed: Observed, live: Container[Entitlement]) -> dict[Entitlement, str]:
     """Return of what nobody can tell whether it exists, and why.
 
@@ -353,91 +282,3 @@ def unknown_of(observed: Observed, live: Container[Entitlement]) -> dict[Entitle
         for entitlement, one in observed.found.items()
         if one.there is None or (not one.there and one.why and entitlement in live)
     }
-
-
-def _doubts(
-    why: Mapping[Entitlement, str],
-    holdings: Mapping[Entitlement, Holding],
-    begun: Mapping[Entitlement, Holding],
-) -> tuple[Doubt, ...]:
-    known = {e: holdings.get(e) or begun.get(e) for e in why}
-    return tuple(sorted(Doubt(e, held.grants if held is not None else (), why[e]) for e, held in known.items()))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    live: dict[Entitlement, list[Claim]]
-    waiting: list[Claim]
-    blocked: list[Claim]
-    ended: dict[GrantId, Claim]
-
-    @classmethod
-    def of(cls, claims: Iterable[Claim], at: datetime) -> _Sorted:
-        found = cls({}, [], [], {})
-        for claim in claims:
-            if claim.ended(at):
-                found.ended[claim.grant] = claim
-            elif claim.blocked is not None:
-                found.blocked.append(claim)
-            elif at < claim.window.start:
-                found.waiting.append(claim)
-            else:
-                found.live.setdefault(claim.entitlement, []).append(claim)
-        return found
-
-
-def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason], at: datetime) -> Intended:
-    """Name the reason that says most.
-
-    It is an expiry, which no brake holds back, only where time itself ended it: the end of one grant does not excuse
-    the disappearance of another that was still to run, and ends that somebody moved into the past are no better than
-    files that somebody deleted.
-    """
-    ended = [claims.ended[grant] for grant in holding.grants if grant in claims.ended]
-    if ended and len(ended) == len(holding.grants):
-        # What a bound ended before its window began was over when that began, as far as anybody can tell.
-        due = min(at, max(claim.window.end if claim.blocked is None else claim.window.start for claim in ended))
-        moved = Reason.BOUND if any(claim.bound for claim in ended) else Reason.WINDOW_MOVED
-        reason = Reason.EXPIRED if holding.until is None or holding.until <= at else moved
-        return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, due)
-    if holding.until is not None and holding.until <= at:
-        # The grant's file may be gone or broken by now; that its time is over stands in our own receipt.
-        return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, holding.until)
-    blocked = {claim.grant: claim.blocked for claim in claims.blocked if claim.blocked is not None}
-    waiting = {claim.grant: Reason.NOT_YET for claim in claims.waiting}
-    known = blocked | waiting | dict(invalid)
-    reasons = [known.get(grant, Reason.GRANT_REMOVED) for grant in holding.grants if grant not in claims.ended]
-    # The emergency stop of one grant lifts no brake for another that gave the same and is gone for another reason.
-    reason = next((r for r in reasons if r is not Reason.REVOKED), reasons[0] if reasons else Reason.GRANT_REMOVED)
-    return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, at)
-
-
-def _addition(
-    entitlement: Entitlement,
-    giving: list[Claim],
-    holding: Holding | None,
-    observed: frozenset[Entitlement],
-    at: datetime,
-    *,
-    importing: frozenset[GrantId],
-) -> Intended | None:
-    grants = tuple(sorted(claim.grant for claim in giving))
-    until = max(claim.window.end for claim in giving)
-    if entitlement not in observed:
-        # What another grant had given and what is gone with it was not lost: this one opens.
-        lost = holding is not None and not set(grants).isdisjoint(holding.grants)
-        reason = Reason.LOST if lost else Reason.WINDOW_OPENED
-        due = at if lost else min(claim.window.start for claim in giving)
-        return Intended(Action.ADD, entitlement, grants, reason, due, until)
-    if holding is not None and (holding.until != until or not set(grants) & set(holding.grants)):
-        # The target is told again, so that one which ends access by itself does so at the new instant; and where none
-        # of the grants that gave the access gives it any longer, so that the ledger names one that does.
-        reason = Reason.WINDOW_MOVED if set(grants) <= set(holding.grants) else Reason.CONTINUED
-        return Intended(Action.ADD, entitlement, grants, reason, at, until)
-    if holding is None and not importing.isdisjoint(grants):
-        return Intended(Action.ADD, entitlement, grants, Reason.TAKEN_OVER, at, until)
-    return None  # as it should be; or there already and not ours, which the plan lists as unmanaged
-
-
-def _order(change: Intended) -> tuple[Entitlement, str]:
-    return (change.entitlement, change.reason.value)

@@ -143,3 +143,28 @@ class Span:
         if self.window is not None:
             return self.window
         return Window(merged_at, merged_at + self.length)
+
+
+# What clocks say
+
+
+TOLERANCE = timedelta(minutes=1)
+"""How far two clocks may be apart for a run to give access."""
+
+
+def skew(before: datetime, theirs: datetime, after: datetime) -> timedelta:
+    """Return how far their clock certainly is ahead of ours: they read it at some time between our two readings."""
+    if theirs > after:
+        return theirs - after
+    return min(theirs - before, timedelta(0))
+
+
+def apart(skew: timedelta) -> str:
+    """Say how far a clock is from ours."""
+    side = "ahead of" if skew > timedelta(0) else "behind"
+    return f"{format_duration(abs(skew))} {side} ours"
+
+
+def catch_up(at: datetime, last: datetime | None) -> datetime:
+    """Return a run's instant: that of the last receipt where the clock is behind it by no more than clocks may be apart."""
+    return last if last is not None and timedelta(0) < last - at <= TOLERANCE else at

@@ -21,7 +21,7 @@ from daypass.core.errors import ConflictError, EdgeError, LedgerError
 
 if TYPE_CHECKING:
     from daypass.core.ledger.codec import Record
-    from daypass.core.unchanged import Unchanged
+    from daypass.core.plan import Unchanged
 
 SIDE_FILES = ("", "-wal", "-shm", "-journal")
 """What SQLite reads beside a database, and believes as it believes the database."""
@@ -212,7 +212,7 @@ class UnchangedMemory:
 
 def _codec() -> Record[Unchanged]:
     from daypass.core.ledger.codec import Record  # noqa: PLC0415  (`can` starts without it)
-    from daypass.core.unchanged import Unchanged  # noqa: PLC0415
+    from daypass.core.plan import Unchanged  # noqa: PLC0415
 
     return Record("what was remembered", Unchanged)
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.files.form import FORM_FILE, LABEL, QUESTIONS, purpose_choice
-from daypass.core.files.writing import grant_text
+from daypass.core.files.grants import grant_text
 from daypass.core.grant import Grant, grant_path
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.policy.policies import Policy

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from daypass.core.brake import Braked
+from daypass.core.holdback import Braked
 from daypass.core.ledger.receipt import Outcome, Receipt, Refusal
 from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
 from daypass.core.window import format_duration, format_instant

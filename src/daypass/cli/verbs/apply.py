@@ -34,7 +34,7 @@ def plan(site: Site, at: datetime | None, output: str, detailed_exitcode: bool) 
     daypass plan --detailed-exitcode           # exit 13 when anything would
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.running import gives_nothing, look, say_paused
-    from daypass.core.brake import brake
+    from daypass.core.holdback import brake
     from daypass.views.plan import plan_json, plan_text
 
     found = look(site, site.instant(at), now=at is None)

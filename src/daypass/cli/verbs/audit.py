@@ -142,7 +142,7 @@ def verify(site: Site, at: datetime, output: str) -> Codes:
 
     Exit 13 when there is a difference that is an error.
     """
-    from daypass.core.files.reading import read_grant
+    from daypass.core.files.grants import read_grant
     from daypass.core.grant import Grant
     from daypass.edges.git.index import messages
     from daypass.pipeline.audit.verify import Witnesses

@@ -13,10 +13,9 @@ from daypass.cli.verb import Codes, Named, PullNumber, at_option, format_option,
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
-    from daypass.core.finding import Finding
+    from daypass.core.finding import Checked, Finding
     from daypass.core.grant import Grant, GrantId, Oid
     from daypass.core.policy.policies import Policy
-    from daypass.core.tally import Checked
 
 
 @verb(follow=False, at="as given")
@@ -133,8 +132,7 @@ def _check_proposal(
 ) -> Codes:
     """Judge what lies between main and a head, asked for by somebody at an instant."""
     from daypass.cli.checking import ended_at
-    from daypass.core.finding import Finding, Place
-    from daypass.core.tally import CAUSED, causes_first
+    from daypass.core.finding import CAUSED, Finding, Place, causes_first
     from daypass.pipeline.judge.proposal import Asked, read_proposal
     from daypass.views import findings as views
     from daypass.views.decision import decision_data, needs_text, taking_words
@@ -238,7 +236,7 @@ def explain(site: Site, grant: str, requester: str, at: datetime, output: str) -
     people in them; what would make a denied request pass.
     """
     from daypass.cli.checking import inside
-    from daypass.core.files.reading import read_grant
+    from daypass.core.files.grants import read_grant
     from daypass.core.grant import SUFFIX, Grant, GrantId
     from daypass.core.policy.decision import Request, decide
     from daypass.core.window import format_instant
@@ -283,7 +281,7 @@ def _asker(site: Site, grant: Grant) -> str:
 def _tidied(site: Site, grant: GrantId, missing: UsageError) -> Grant:
     """Return a grant that main had once, as its file was last. Raises the error that it is missing where there was none."""
     from daypass.cli.verbs.audit import archive_of
-    from daypass.core.files.reading import read_grant
+    from daypass.core.files.grants import read_grant
     from daypass.core.grant import ABSENT, Grant, grant_path
     from daypass.pipeline.audit.questions import end_reasons, read_messages
 

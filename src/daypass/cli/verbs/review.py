@@ -227,7 +227,7 @@ def status(site: Site, at: datetime, output: str) -> Codes:
     answer within seconds are asked whether what was given is there; those that were not looked at are named.
     """
     from daypass.cli.running import denied_at, say_paused
-    from daypass.core.clocks import doubt as doubt_of
+    from daypass.core.holdback import doubt as doubt_of
     from daypass.core.request import Overview
     from daypass.pipeline.apply.inputs import claims_on, live_claims
     from daypass.pipeline.judge.gate import landed, look, refused_there
@@ -298,8 +298,8 @@ _STATUS_PATIENCE = 5.0
 
 def _at_targets(site: Site, live: set[Entitlement], at: datetime) -> tuple[dict[Entitlement, str], bool]:
     """Return what is to be said of access beside that it is given, and whether they cannot tell of some, or it fails."""
+    from daypass.core.holdback import notes_on
     from daypass.core.plan import unknown_of
-    from daypass.core.retry import notes_on
     from daypass.pipeline.apply.readings import Readings, notes_of
 
     begun = {change.entitlement for change in site.standing.pending.values()}

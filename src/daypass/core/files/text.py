@@ -3,6 +3,9 @@
 What was approved is what a person saw. Hence a file may hold no control character, no character that turns or hides its
 neighbours, no line break that only some programs know, and no letter that is written in two ways. A byte order mark at
 the very start and Windows line ends are accepted; a carriage return alone is not.
+
+Nor may a text hold words that make a hosted forge run nothing, ``[skip ci]`` and its kin, wherever it may reach a commit
+message: a merge that carries one into main would be applied by nobody, in silence.
 """
 
 from __future__ import annotations
@@ -132,4 +135,26 @@ def _not_composed(file: str, text: str) -> Finding:
         Place(file, line, column),
         f"the text from here ({pair}) is not in Unicode's composed form (NFC)",
         "write accented letters as one character",
+    )
+
+
+_WORDS = r"ci|actions|action|workflows?|pipelines?|checks?"
+_DIRECTIVE = re.compile(
+    rf"\[[\s_-]*(?:(?:skip|no)[\s_-]*(?:{_WORDS})|(?:{_WORDS})[\s_-]*(?:skip|off))[\s_-]*\]"
+    r"|\*\*\*\s*no_ci\s*\*\*\*"
+    r"|\bskip[\s_-]*checks[\s_-]*:\s*true",
+    re.IGNORECASE,
+)
+
+
+def skip_directives(text: str) -> list[str]:
+    """Return the directives in a text as they are written there, in any case and spacing."""
+    return [match.group() for match in _DIRECTIVE.finditer(text)]
+
+
+def directive_findings(text: str, place: Place) -> tuple[Finding, ...]:
+    """Refuse a text that would make a forge skip its workflows."""
+    return tuple(
+        Finding("skip-directive", place, f"{found!r} would make the forge skip its workflows", "remove these words")
+        for found in dict.fromkeys(skip_directives(text))
     )

@@ -25,12 +25,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
 
-from daypass.core.clocks import TOLERANCE
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Holding, Intended
-from daypass.core.window import Window
+from daypass.core.window import TOLERANCE, Window
 
 FOLD_VERSION = 7
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""

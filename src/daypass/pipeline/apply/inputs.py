@@ -10,17 +10,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from daypass.core.claims import ClaimMaker
-from daypass.core.clocks import catch_up, doubt, skew
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
+from daypass.core.holdback import doubt
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import (
-    Claim,
-    Plan,
-    Reason,
-)
+from daypass.core.plan import Claim, Plan, Reason
+from daypass.core.planning import ClaimMaker
 from daypass.core.policy.policies import Policy
+from daypass.core.window import catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
 from daypass.pipeline.apply.survey import Inputs, Survey, digest_of_inputs
 from daypass.pipeline.judge.check import Deny, deny_nothing
@@ -70,7 +67,7 @@ def prepare(
     is believed, nothing else is changed, and the run fails with ``stuck``. Without that commit the targets are not
     known, and RefusedError is raised.
 
-    ``clock`` is the one that ``at`` was read from, and is compared with others': see core.clocks. ``retry``: what has
+    ``clock`` is the one that ``at`` was read from, and is compared with others': see core.holdback. ``retry``: what has
     failed is tried again at once. ``deny`` says what of the live policies deny.
     """
     skews = _forge_skew(forge, clock)

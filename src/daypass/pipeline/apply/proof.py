@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.files.paths import check_path
-from daypass.core.files.reading import read_grant
+from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
 from daypass.core.forge import Merge, Pull
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows

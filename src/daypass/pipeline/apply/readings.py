@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from threading import Semaphore, Thread
 from typing import Generic, TypeVar
 
-from daypass.core.clocks import skew
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Found, Holding, Numbers, Observed, by_number, unknown_of
+from daypass.core.window import skew
 from daypass.ports import Inviting, Numbering, Observing, TargetReader, Timed
 
 AT_ONCE = 8

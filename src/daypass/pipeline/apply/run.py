@@ -14,14 +14,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from daypass.core.brake import Braked, brake, weight
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
+from daypass.core.holdback import Braked, brake, failed_before, shortens, weight
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.policy.decision import PAUSED
-from daypass.core.retry import failed_before, shortens
 from daypass.pipeline.apply.carrier import Carrier, Progress
 from daypass.pipeline.apply.inputs import Attend, ByReceipts
 from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from daypass.core.clocks import Doubt, doubt
 from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
-from daypass.core.files.reading import read_grant
+from daypass.core.files.grants import read_grant
 from daypass.core.grant import IMPORT, Grant, GrantId, Oid, digest, grant_path
+from daypass.core.holdback import Doubt, doubt, failed_before, rest
 from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import (
@@ -28,11 +28,10 @@ from daypass.core.plan import (
     Observed,
     Plan,
     Reason,
-    compute,
+    Unchanged,
 )
+from daypass.core.planning import FOREVER, compute, next_boundary
 from daypass.core.policy.policies import Policy
-from daypass.core.retry import failed_before, rest
-from daypass.core.unchanged import FOREVER, Unchanged, next_boundary
 from daypass.pipeline.apply.admit import Admitted
 from daypass.pipeline.apply.readings import PATIENCE, Aside, observe
 from daypass.pipeline.apply.recovery import recover, with_recovered

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from daypass.core.errors import InvalidError, UsageError
 from daypass.core.files.form import LABEL, looks_like_form
-from daypass.core.files.writing import grant_text
+from daypass.core.files.grants import grant_text
 from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission

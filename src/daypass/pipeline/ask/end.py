@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.core.files.reading import read_grant
+from daypass.core.files.grants import read_grant
 from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing

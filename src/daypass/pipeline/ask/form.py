@@ -15,8 +15,8 @@ from functools import partial
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
 from daypass.core.files.form import LABEL, QUESTIONS, Answers, looks_like_form, read_form
+from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
-from daypass.core.files.writing import grant_text
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
 from daypass.core.ledger.standing import Standing

@@ -14,8 +14,7 @@ from datetime import datetime
 
 from daypass.core.catalogue import Catalogue, Resource, Role
 from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
-from daypass.core.files.reading import read_grant
-from daypass.core.files.writing import grant_text
+from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy

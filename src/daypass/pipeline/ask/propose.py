@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
-from daypass.core.files.reading import read_grant
-from daypass.core.files.writing import grant_text, name_grant
+from daypass.core.files.grants import grant_text, name_grant, read_grant
 from daypass.core.forge import Account, Pull, unsigned_denial
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_path
 from daypass.core.ledger.receipt import Admission

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.clocks import apart, skew
 from daypass.core.doctor import judge
 from daypass.core.doctor.complaint import Case, Complaint, Remedy
 from daypass.core.doctor.facts import Questions
@@ -22,6 +21,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
 from daypass.core.owners import CODEOWNERS_FILE, team_of
 from daypass.core.plan import Entitlement, Holding
+from daypass.core.window import apart, skew
 from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unforeseen
 from daypass.ports import History, Observing, SettingsReader, SettingsWriter, TargetReader
 

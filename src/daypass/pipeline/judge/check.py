@@ -18,15 +18,13 @@ from typing import NamedTuple
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
-from daypass.core.files.paths import check_names, check_path
-from daypass.core.files.reading import read_grant
-from daypass.core.finding import Finding, Place
+from daypass.core.files.grants import check_names, check_path, read_grant
+from daypass.core.finding import Checked, Finding, Place, causes_first
 from daypass.core.grant import FOLDER, Grant, Oid, canonical, grant_path
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.probe import probe
-from daypass.core.tally import Checked, causes_first
 from daypass.pipeline.judge.duplicates import duplicate_finding
 from daypass.ports import Entry, History, VerdictStore
 

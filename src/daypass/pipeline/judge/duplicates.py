@@ -7,12 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from daypass.core.files.reading import read_grant
-from daypass.core.finding import Finding, Place
+from daypass.core.files.grants import read_grant
+from daypass.core.finding import Checked, Finding, Place
 from daypass.core.grant import FOLDER, Grant, GrantId, Oid
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.policies import Policy
-from daypass.core.tally import Checked
 from daypass.ports import Change, History
 
 DUPLICATE = "duplicate-grant"

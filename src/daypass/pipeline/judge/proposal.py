@@ -12,9 +12,8 @@ from datetime import datetime
 from functools import partial
 
 from daypass.core.errors import InvalidError
-from daypass.core.files.directives import directive_findings
-from daypass.core.files.paths import check_names, check_path
-from daypass.core.files.reading import read_grant
+from daypass.core.files.grants import check_names, check_path, read_grant
+from daypass.core.files.text import directive_findings
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, grant_path, narrows
 from daypass.core.ledger.receipt import Admission

@@ -1,0 +1,276 @@
+"""What proved grants give today, and what must change at the targets so that they equal it at one instant.
+
+A grant gives nothing whose role has come to mean something else since it was approved (invariant 2), and nothing after
+the data's retention or the subject's engagement.
+
+A plan upholds invariants 1 (the union of all live grants is desired, so the end of one never takes what another still
+gives), 6 (access that is not ours is left alone unless the resource is exclusive), 8 (removals come first and wait for
+nothing), 9 (same inputs, same plan) and 12 (the brake). It follows from the ledger, main, the program, what the targets
+hold, and the instant; while none of the first four moves, it changes only where some window opens or ends. So a plan
+without changes stays one until the next boundary, and a run that finds all as it was need not reckon again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.grant import GrantId, canonical
+from daypass.core.plan import Action, Claim, Doubt, Entitlement, Holding, Intended, Observed, Plan, Reason, unknown_of
+from daypass.core.policy.policies import Policy
+from daypass.core.window import Window, format_instant
+
+FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+class ClaimMaker:
+    """Holds proved grants against the policies at the tip of main, remembering what each role means there.
+
+    ``read`` are the last policies of main that read, the same ones where main's do. While main's do not, nothing new is
+    given and no role is held to mean something else, but access ends all the same: by the bounds of ``read``, and by
+    what the target was told when it was given (``holdings``).
+    """
+
+    def __init__(self, policy: Policy, read: Policy, holdings: Mapping[Entitlement, Holding]) -> None:
+        self._policy = policy
+        self._read = read.catalogue
+        self._holdings = holdings
+        self._catalogue: Catalogue = policy.catalogue
+        self._roles: dict[tuple[str, str], tuple[str, str, str] | None] = {}
+
+    def claim(
+        self,
+        grant: GrantId,
+        subject: str,
+        resource: str,
+        role: str,
+        entitlement: Entitlement,
+        window: Window,
+        meaning: str,
+    ) -> Claim:
+        """Return what a proved grant gives today."""
+        if self._policy.broken:
+            held = self._holdings.get(entitlement)
+            told = window.until(held.until) if held is not None and held.until is not None else window
+            return self._cut(grant, subject, resource, entitlement, told or window)
+        key = (resource, role)
+        if key not in self._roles:
+            self._roles[key] = self._meaning(resource, role)
+        now = self._roles[key]
+        known = self._catalogue.directory.subjects.get(subject)
+        if now is None or known is None:
+            return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
+        principal = self._catalogue.principal(subject, self._catalogue.resources[resource])
+        if (now[0], now[1], now[2]) != (meaning, entitlement.target, entitlement.privilege):
+            return Claim(grant, entitlement, window, Reason.MEANING_MOVED)
+        if principal != entitlement.principal:
+            return Claim(grant, entitlement, window, Reason.PRINCIPAL_MOVED)
+        return self._cut(grant, subject, resource, entitlement, window)
+
+    def _cut(self, grant: GrantId, subject: str, resource: str, entitlement: Entitlement, window: Window) -> Claim:
+        """End access no later than the data's retention and the subject's own engagement."""
+        first = next(iter(self._read.ends(subject, resource)), None)
+        if first is None or first.limit >= window.end:
+            return Claim(grant, entitlement, window)
+        cut = window.until(first.limit)
+        bound = f"{first.what} until {format_instant(first.limit)}"
+        return Claim(grant, entitlement, cut or window, None if cut else Reason.BOUND, bound)
+
+    def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
+        found = self._catalogue.resources.get(resource)
+        level = found.roles.get(role) if found is not None else None
+        if found is None or level is None:
+            return None
+        return (self._catalogue.meaning(found, level), found.target, canonical(dict(level.privilege)))
+
+
+def compute(
+    claims: Iterable[Claim],
+    holdings: Mapping[Entitlement, Holding],
+    observed: Observed,
+    *,
+    at: datetime,
+    main: str,
+    exclusive: frozenset[str] = frozenset(),
+    invalid: Mapping[GrantId, Reason] | None = None,
+    taken: frozenset[Entitlement] = frozenset(),
+    leave_lost: frozenset[str] = frozenset(),
+    begun: Mapping[Entitlement, Holding] | None = None,
+    importing: frozenset[GrantId] = frozenset(),
+) -> Plan:
+    """Compute the plan.
+
+    ``begun`` is what we set about to give and what did not come about: where that is offered now, the offer is ours, and
+    is withdrawn when no grant gives it any more. What is offered is not asked for again. ``importing`` are the grants
+    that take over access which was there before.
+
+    ``taken`` is what we took away before, at targets where nobody else's access can be mistaken for it; ``leave_lost``
+    names the targets where access that somebody took away by hand is not given again.
+
+    ``claims`` are all proved grants of main; ``invalid`` says why a grant that once gave a holding no longer claims
+    anything (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access
+    is removed.
+    """
+    sorted_claims = _Sorted.of(claims, at)
+    unreadable = observed.unreadable
+    unknown = unknown_of(observed, sorted_claims.live)
+    removals = [
+        _removal(holding, sorted_claims, invalid or {}, at)
+        for entitlement, holding in holdings.items()
+        if entitlement not in sorted_claims.live and entitlement.target not in unreadable and entitlement not in unknown
+    ]
+    removals += [
+        _removal(offer, sorted_claims, invalid or {}, at)
+        for entitlement, offer in (begun or {}).items()
+        if entitlement in observed.offered and entitlement not in sorted_claims.live and entitlement not in holdings
+    ]
+    additions = [
+        addition
+        for entitlement, giving in sorted_claims.live.items()
+        if entitlement.target not in unreadable
+        and entitlement not in observed.offered
+        and entitlement not in unknown
+        and (
+            addition := _addition(
+                entitlement, giving, holdings.get(entitlement), observed.entitlements, at, importing=importing
+            )
+        )
+    ]
+    stray = [e for e in observed.entitlements if e not in holdings and e not in sorted_claims.live]
+    removals += [Intended(Action.REMOVE, e, (), Reason.UNMANAGED, at) for e in stray if e.resource in exclusive]
+    returned = frozenset(e for e in stray if e in taken and e.resource not in exclusive)
+    removals += [Intended(Action.REMOVE, e, (), Reason.RETURNED, at) for e in returned]
+    lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
+    additions = [a for a in additions if a not in lost]
+    apart = {*observed.offered, *unknown, *(change.entitlement for change in lost)}
+    over = {a.entitlement for a in additions if a.reason is Reason.TAKEN_OVER}
+    adopted = [e for e in sorted_claims.live if e in observed.entitlements and e not in holdings and e not in over]
+    return Plan(
+        at=at,
+        main=main,
+        changes=(*sorted(removals, key=_order), *sorted(additions, key=_order)),
+        waiting=tuple(sorted(sorted_claims.waiting, key=lambda c: c.grant)),
+        blocked=tuple(sorted(sorted_claims.blocked, key=lambda c: c.grant)),
+        unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive and e not in returned] + adopted)),
+        unreadable=dict(sorted(unreadable.items())),
+        live=sum(1 for e in sorted_claims.live if e not in apart),
+        gone=frozenset(
+            change.entitlement
+            for change in removals
+            if change.entitlement not in observed.entitlements
+            and change.entitlement not in observed.offered
+            and change.entitlement.target not in observed.by_ledger
+        ),
+        by_ledger=sum(1 for e in observed.entitlements if e in sorted_claims.live and e.target in observed.by_ledger),
+        lost=tuple(sorted(lost, key=_order)),
+        offered=tuple(sorted(entitlement for entitlement in sorted_claims.live if entitlement in observed.offered)),
+        unknown=_doubts(unknown, holdings, begun or {}),
+        renamed=_doubts(
+            {e: one.why for e, one in observed.found.items() if one.there and one.why}, holdings, begun or {}
+        ),
+    )
+
+
+def _doubts(
+    why: Mapping[Entitlement, str],
+    holdings: Mapping[Entitlement, Holding],
+    begun: Mapping[Entitlement, Holding],
+) -> tuple[Doubt, ...]:
+    known = {e: holdings.get(e) or begun.get(e) for e in why}
+    return tuple(sorted(Doubt(e, held.grants if held is not None else (), why[e]) for e, held in known.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    live: dict[Entitlement, list[Claim]]
+    waiting: list[Claim]
+    blocked: list[Claim]
+    ended: dict[GrantId, Claim]
+
+    @classmethod
+    def of(cls, claims: Iterable[Claim], at: datetime) -> _Sorted:
+        found = cls({}, [], [], {})
+        for claim in claims:
+            if claim.ended(at):
+                found.ended[claim.grant] = claim
+            elif claim.blocked is not None:
+                found.blocked.append(claim)
+            elif at < claim.window.start:
+                found.waiting.append(claim)
+            else:
+                found.live.setdefault(claim.entitlement, []).append(claim)
+        return found
+
+
+def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason], at: datetime) -> Intended:
+    """Name the reason that says most.
+
+    It is an expiry, which no brake holds back, only where time itself ended it: the end of one grant does not excuse
+    the disappearance of another that was still to run, and ends that somebody moved into the past are no better than
+    files that somebody deleted.
+    """
+    ended = [claims.ended[grant] for grant in holding.grants if grant in claims.ended]
+    if ended and len(ended) == len(holding.grants):
+        # What a bound ended before its window began was over when that began, as far as anybody can tell.
+        due = min(at, max(claim.window.end if claim.blocked is None else claim.window.start for claim in ended))
+        moved = Reason.BOUND if any(claim.bound for claim in ended) else Reason.WINDOW_MOVED
+        reason = Reason.EXPIRED if holding.until is None or holding.until <= at else moved
+        return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, due)
+    if holding.until is not None and holding.until <= at:
+        # The grant's file may be gone or broken by now; that its time is over stands in our own receipt.
+        return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, holding.until)
+    blocked = {claim.grant: claim.blocked for claim in claims.blocked if claim.blocked is not None}
+    waiting = {claim.grant: Reason.NOT_YET for claim in claims.waiting}
+    known = blocked | waiting | dict(invalid)
+    reasons = [known.get(grant, Reason.GRANT_REMOVED) for grant in holding.grants if grant not in claims.ended]
+    # The emergency stop of one grant lifts no brake for another that gave the same and is gone for another reason.
+    reason = next((r for r in reasons if r is not Reason.REVOKED), reasons[0] if reasons else Reason.GRANT_REMOVED)
+    return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, at)
+
+
+def _addition(
+    entitlement: Entitlement,
+    giving: list[Claim],
+    holding: Holding | None,
+    observed: frozenset[Entitlement],
+    at: datetime,
+    *,
+    importing: frozenset[GrantId],
+) -> Intended | None:
+    grants = tuple(sorted(claim.grant for claim in giving))
+    until = max(claim.window.end for claim in giving)
+    if entitlement not in observed:
+        # What another grant had given and what is gone with it was not lost: this one opens.
+        lost = holding is not None and not set(grants).isdisjoint(holding.grants)
+        reason = Reason.LOST if lost else Reason.WINDOW_OPENED
+        due = at if lost else min(claim.window.start for claim in giving)
+        return Intended(Action.ADD, entitlement, grants, reason, due, until)
+    if holding is not None and (holding.until != until or not set(grants) & set(holding.grants)):
+        # The target is told again, so that one which ends access by itself does so at the new instant; and where none
+        # of the grants that gave the access gives it any longer, so that the ledger names one that does.
+        reason = Reason.WINDOW_MOVED if set(grants) <= set(holding.grants) else Reason.CONTINUED
+        return Intended(Action.ADD, entitlement, grants, reason, at, until)
+    if holding is None and not importing.isdisjoint(grants):
+        return Intended(Action.ADD, entitlement, grants, Reason.TAKEN_OVER, at, until)
+    return None  # as it should be; or there already and not ours, which the plan lists as unmanaged
+
+
+def _order(change: Intended) -> tuple[Entitlement, str]:
+    return (change.entitlement, change.reason.value)
+
+
+FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def next_boundary(claims: Iterable[Claim], at: datetime) -> datetime:
+    """Return the first instant after ``at`` at which any window opens or ends; FOREVER where none does."""
+    boundary = FOREVER
+    for claim in claims:
+        window = claim.window
+        if at < window.end < boundary:
+            boundary = window.end
+        if at < window.start < boundary:
+            boundary = window.start
+    return boundary
