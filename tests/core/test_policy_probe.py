@@ -9,7 +9,7 @@ from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, poli
 
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.probe import probe
-from daypass.core.policy.worlds import MOST, worlds_of
+from daypass.core.policy.samples import MOST, samples_of
 
 NEVER = (
     "can never apply: no request that is possible here makes its condition true [mend the condition or remove the rule]"
@@ -202,10 +202,10 @@ def test_trying_ends_even_when_the_worlds_do_not():
     big = policy(
         directory_people=directory, rules_base=f"version: 1\nrules:\n  - {{id: a, when: '{when}', deny: true}}\n"
     )
-    worlds = worlds_of(big.rules.rules[0], big.catalogue, big.facts)
-    assert worlds.count > MOST
-    assert not worlds.complete
-    assert 0 < sum(1 for _ in worlds) <= MOST
+    samples = samples_of(big.rules.rules[0], big.catalogue, big.facts)
+    assert samples.count > MOST
+    assert not samples.complete
+    assert 0 < sum(1 for _ in samples) <= MOST
     assert probe(big) == ()
 
 

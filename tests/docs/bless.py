@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from pages import TOP, between, put_between
 
 from daypass.cli.main import cli
-from daypass.core.policy.cel.vocabulary import ASKED, FUNCTIONS, VOCABULARY
+from daypass.core.policy.facts import ASKED, FUNCTIONS, VOCABULARY
 
 VERBS_PAGE = TOP / "docs" / "verbs.md"
 RULES = TOP / "docs" / "rules.md"

@@ -17,7 +17,7 @@ from daypass.core.policy.cel.expression import (
     evaluate_all,
 )
 from daypass.core.policy.cel.source import spread
-from daypass.core.policy.cel.vocabulary import ASKED, FUNCTIONS, KINDS, VOCABULARY, Kind
+from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VOCABULARY, Kind
 
 SAMPLES = {
     Kind.STRING: "x",

@@ -17,8 +17,8 @@ from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.rules import Rule
+from daypass.core.policy.samples import samples_of
 from daypass.core.policy.sources import OWNERS, Requirement, outsiders, possible, shortage
-from daypass.core.policy.worlds import worlds_of
 from daypass.core.window import Span
 
 _NAMED = 8
@@ -115,15 +115,15 @@ def _applies_to(rule: Rule, policy: Policy, resource: str) -> bool:
     ]
     return any(
         rule.when.holds(facts) is True and any(all(facts[name] == value for name, value in of.items()) for of in seen)
-        for facts in worlds_of(rule, policy.catalogue, policy.facts)
+        for facts in samples_of(rule, policy.catalogue, policy.facts)
     )
 
 
 def _try(rule: Rule, policy: Policy) -> Iterator[Finding]:
-    """Evaluate a rule in each of its worlds; report the first failure."""
-    worlds = worlds_of(rule, policy.catalogue, policy.facts)
+    """Evaluate a rule in each of its samples; report the first failure."""
+    samples = samples_of(rule, policy.catalogue, policy.facts)
     applies = False
-    for facts in worlds:
+    for facts in samples:
         for condition in rule.conditions:
             answer = condition.holds(facts)
             if isinstance(answer, Failure):
@@ -137,7 +137,7 @@ def _try(rule: Rule, policy: Policy) -> Iterator[Finding]:
                 applies = applies or answer
                 if not answer:
                     break
-    if worlds.complete and not applies:
+    if samples.complete and not applies:
         message = f"rule {rule.id} can never apply: no request that is possible here makes its condition true"
         yield Finding("rule-never-applies", rule.when.at(0), message, "mend the condition or remove the rule")
 

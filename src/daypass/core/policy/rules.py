@@ -12,7 +12,7 @@ from typing import Any
 
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, Facts, Failure, combine, evaluate_all
-from daypass.core.policy.cel.vocabulary import KINDS, Kind
+from daypass.core.policy.facts import KINDS, Kind
 from daypass.core.policy.sources import Requirement
 
 _FREE = "free"

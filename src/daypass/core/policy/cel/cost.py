@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
-from daypass.core.policy.cel.vocabulary import KINDS, Kind
+from daypass.core.policy.facts import KINDS, Kind
 
 MOST_CELLS = 1_000_000
 """Characters and elements that one value may have, those inside of it included."""

@@ -9,18 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from cel_expr_python import cel
 
-from daypass.core.finding import Finding, Place
+from daypass.core.finding import Finding, Place, near
 from daypass.core.policy.cel.cost import UnboundedError, check_cost
 from daypass.core.policy.cel.hours import parse_hours, parse_zone, within_hours
 from daypass.core.policy.cel.source import Spread, Token, mentions, tokens
-from daypass.core.policy.cel.vocabulary import ASKED, FUNCTIONS, KINDS, Kind
+from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, Kind
 
 LONGEST_EXPRESSION = 4000
 """Characters that one condition may have."""
@@ -207,8 +206,7 @@ def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
         # CEL points at the last dot of a dotted name; people look for where the name begins.
         begin = offset - name.rindex(".") if "." in name else offset
         begin = begin if text[begin : begin + len(name)] == name else offset
-        near = get_close_matches(name, [*KINDS, *FUNCTIONS], 1, 0.6)
-        hint = f"did you mean {near[0]}?" if near else "docs/rules.md lists the variables and functions"
+        hint = near(name, [*KINDS, *FUNCTIONS], "docs/rules.md lists the variables and functions")
         return begin, f"there is no variable or function {name!r}", hint
     overload = _OVERLOAD.match(message)
     if overload is not None:

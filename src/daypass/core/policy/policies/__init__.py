@@ -17,12 +17,10 @@ from daypass.core.catalogue import Catalogue, Directory, Settings, TargetKinds, 
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import digest
 from daypass.core.policy.facts import FactBook
-from daypass.core.policy.policies.cases import Case, Expected, read_cases
+from daypass.core.policy.policies.catalogue import check_enders, read_purpose, read_resource, read_settings
 from daypass.core.policy.policies.directory import read_directory
-from daypass.core.policy.policies.resources import read_purpose, read_resource
-from daypass.core.policy.policies.rulebook import read_rules
-from daypass.core.policy.policies.settings import check_enders, read_settings
-from daypass.core.policy.policies.sheet import Notes, Sheet, read_sheet
+from daypass.core.policy.policies.file import Notes, PolicyFile, read_file
+from daypass.core.policy.policies.rules import Case, Expected, read_cases, read_rules
 from daypass.core.policy.rules import Rules
 
 __all__ = ["SETTINGS", "Case", "Expected", "Policy", "policy_of", "read_policies"]
@@ -93,8 +91,8 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     for name, path in reading.named("resources"):
         notes = Notes()
         check_name(name, path, notes)
-        sheet = reading.sheet(path, notes)
-        found = read_resource(name, sheet, settings, directory, notes) if sheet is not None else None
+        file = reading.file(path, notes)
+        found = read_resource(name, file, settings, directory, notes) if file is not None else None
         if found is None or notes.failed:
             faulty[name] = ordered(finding for finding in notes.findings if finding.is_error)
         else:
@@ -139,7 +137,7 @@ class _Reading:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
-        self._settings: Sheet | None = None
+        self._settings: PolicyFile | None = None
         self.vital = Notes()
         self.other = Notes()
 
@@ -152,11 +150,11 @@ class _Reading:
             if path.startswith(start) and path.endswith(_SUFFIX) and "/" not in path.removeprefix(start)
         ]
 
-    def sheet(self, path: str, notes: Notes) -> Sheet | None:
+    def file(self, path: str, notes: Notes) -> PolicyFile | None:
         """Read one file; None, and findings, when its shape is wrong."""
         schema = "settings" if path == SETTINGS else _FOLDERS[path.removeprefix(FOLDER).partition("/")[0]]
-        found = read_sheet(path, self._files[path], schema)
-        if isinstance(found, Sheet):
+        found = read_file(path, self._files[path], schema)
+        if isinstance(found, PolicyFile):
             return found
         notes.extend(found)
         return None
@@ -167,15 +165,15 @@ class _Reading:
             hint = "daypass init writes one; deleting the settings lifts no limit"
             self.vital.add("settings-missing", Place(SETTINGS), "there are no settings", hint)
             return None
-        self._settings = self.sheet(SETTINGS, self.vital)
+        self._settings = self.file(SETTINGS, self.vital)
         return None if self._settings is None else read_settings(self._settings, kinds, self.vital)
 
     def directory(self, settings: Settings | None) -> Directory | None:
         """Read the directory; None when a file of it could not be read, so that nobody is missed for that alone."""
-        sheets = [self.sheet(path, self.vital) for _, path in self.named("directory")]
-        whole = [sheet for sheet in sheets if sheet is not None]
+        files = [self.file(path, self.vital) for _, path in self.named("directory")]
+        whole = [file for file in files if file is not None]
         targets = settings.targets.values() if settings is not None else ()
-        if len(whole) < len(sheets):
+        if len(whole) < len(files):
             return None
         found = read_directory(whole, self.vital, targets)
         if self._settings is not None:
@@ -187,23 +185,23 @@ class _Reading:
         found = {}
         for name, path in self.named("purposes"):
             check_name(name, path, self.vital)
-            sheet = self.sheet(path, self.vital)
-            if sheet is not None:
-                found[name] = read_purpose(name, sheet, settings, self.vital)
+            file = self.file(path, self.vital)
+            if file is not None:
+                found[name] = read_purpose(name, file, settings, self.vital)
         return found
 
     def rules(self, directory: Directory | None) -> Rules:
         """Read the rules."""
-        sheets = [self.sheet(path, self.vital) for _, path in self.named("rules")]
-        return read_rules([sheet for sheet in sheets if sheet is not None], directory, self.vital)
+        files = [self.file(path, self.vital) for _, path in self.named("rules")]
+        return read_rules([file for file in files if file is not None], directory, self.vital)
 
     def tests(self) -> tuple[Case, ...]:
         """Read the tests."""
         found: list[Case] = []
         for _, path in self.named("tests"):
-            sheet = self.sheet(path, self.other)
-            if sheet is not None:
-                found += read_cases(sheet, self.other)
+            file = self.file(path, self.other)
+            if file is not None:
+                found += read_cases(file, self.other)
         return tuple(found)
 
     def keys(self) -> Mapping[str, bytes]:

@@ -12,50 +12,50 @@ from typing import Any
 from daypass.core.catalogue import Directory, Subject, TargetSettings, Vendor, frozen
 from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
-from daypass.core.policy.policies.sheet import Notes, Sheet
+from daypass.core.policy.policies.file import Notes, PolicyFile
 
 
-def read_directory(sheets: Sequence[Sheet], notes: Notes, targets: Iterable[TargetSettings] = ()) -> Directory:
+def read_directory(files: Sequence[PolicyFile], notes: Notes, targets: Iterable[TargetSettings] = ()) -> Directory:
     """Join the files of the directory and check that what they name exists.
 
     ``targets`` are those at which nobody may be the same as somebody else.
     """
     subjects: dict[str, Subject] = {}
-    placed: dict[str, tuple[Sheet, str]] = {}
+    placed: dict[str, tuple[PolicyFile, str]] = {}
     vendors: dict[str, Vendor] = {}
-    groups: dict[str, tuple[Sheet, Mapping[str, Any]]] = {}
+    groups: dict[str, tuple[PolicyFile, Mapping[str, Any]]] = {}
     seen: dict[tuple[str, str], Place] = {}
-    for sheet in sheets:
-        for section, name in _names(sheet):
+    for file in files:
+        for section, name in _names(file):
             # People and workloads share one space of handles: a grant names either by the same word.
             space = "handle" if section in ("people", "workloads") else section
-            place = sheet.place(section, name)
+            place = file.place(section, name)
             first = seen.setdefault((space, name), place)
             if first != place:
                 message = f"{name!r} is defined twice; the first is at {first}"
                 notes.add("duplicate-name", place, message, "one definition counts: remove or rename this one")
                 continue
-            entry = sheet.data[section][name]
+            entry = file.data[section][name]
             if section == "groups":
-                groups[name] = (sheet, entry)
+                groups[name] = (file, entry)
             elif section == "vendors":
-                until = notes.moment(sheet, entry.get("until"), section, name, "until")
+                until = notes.moment(file, entry.get("until"), section, name, "until")
                 vendors[name] = Vendor(name, entry.get("title", ""), until)
             else:
                 read = _person if section == "people" else _workload
-                subjects[name] = read(sheet, name, entry, notes)
-                placed[name] = (sheet, section)
+                subjects[name] = read(file, name, entry, notes)
+                placed[name] = (file, section)
     _check_references(subjects, placed, vendors, frozenset(groups), notes)
     _check_distinct(subjects, placed, tuple(targets), notes)
     return Directory(frozen(subjects), _members(groups, subjects, notes), frozen(vendors))
 
 
-def _names(sheet: Sheet) -> list[tuple[str, str]]:
+def _names(file: PolicyFile) -> list[tuple[str, str]]:
     sections = ("vendors", "people", "workloads", "groups")
-    return [(section, name) for section in sections for name in sheet.data.get(section, {})]
+    return [(section, name) for section in sections for name in file.data.get(section, {})]
 
 
-def _person(sheet: Sheet, handle: str, entry: Mapping[str, Any], notes: Notes) -> Subject:
+def _person(file: PolicyFile, handle: str, entry: Mapping[str, Any], notes: Notes) -> Subject:
     emails = [entry["email"]] if "email" in entry else []
     forge = entry.get("forge", {})
     return Subject(
@@ -67,13 +67,13 @@ def _person(sheet: Sheet, handle: str, entry: Mapping[str, Any], notes: Notes) -
         manager=entry.get("manager", ""),
         employment=entry.get("employment", "employee"),
         vendor=entry.get("vendor", ""),
-        until=notes.moment(sheet, entry.get("until"), "people", handle, "until"),
-        keys=_keys(sheet, handle, entry.get("ssh_keys", ()), notes),
+        until=notes.moment(file, entry.get("until"), "people", handle, "until"),
+        keys=_keys(file, handle, entry.get("ssh_keys", ()), notes),
         identities=frozen(entry.get("identities", {})),
     )
 
 
-def _keys(sheet: Sheet, handle: str, texts: Sequence[str], notes: Notes) -> tuple[str, ...]:
+def _keys(file: PolicyFile, handle: str, texts: Sequence[str], notes: Notes) -> tuple[str, ...]:
     found = []
     for index, text in enumerate(texts):
         key = canonical_key(text)
@@ -81,14 +81,14 @@ def _keys(sheet: Sheet, handle: str, texts: Sequence[str], notes: Notes) -> tupl
             shown = text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004  (a line of the terminal)
             message = f"{shown!r} is no public SSH key"
             notes.add(
-                "bad-key", sheet.place("people", handle, "ssh_keys", index), message, "paste the line of a .pub file"
+                "bad-key", file.place("people", handle, "ssh_keys", index), message, "paste the line of a .pub file"
             )
         else:
             found.append(key)
     return tuple(found)
 
 
-def _workload(_: Sheet, handle: str, entry: Mapping[str, Any], __: Notes) -> Subject:
+def _workload(_: PolicyFile, handle: str, entry: Mapping[str, Any], __: Notes) -> Subject:
     return Subject(
         handle=handle,
         kind="workload",
@@ -101,34 +101,34 @@ def _workload(_: Sheet, handle: str, entry: Mapping[str, Any], __: Notes) -> Sub
 
 def _check_references(
     subjects: Mapping[str, Subject],
-    placed: Mapping[str, tuple[Sheet, str]],
+    placed: Mapping[str, tuple[PolicyFile, str]],
     vendors: Mapping[str, Vendor],
     groups: frozenset[str],
     notes: Notes,
 ) -> None:
     people = [handle for handle, subject in subjects.items() if subject.is_person]
     for handle, subject in subjects.items():
-        sheet, section = placed[handle]
+        file, section = placed[handle]
         if subject.manager and subject.manager not in people:
             hint = near(subject.manager, people, "managers are people of the directory")
             message = f"the manager of {handle}, {subject.manager!r}, is nobody in the directory"
-            notes.add("unknown-manager", sheet.place(section, handle, "manager"), message, hint)
+            notes.add("unknown-manager", file.place(section, handle, "manager"), message, hint)
         if subject.manager == handle:
-            notes.add("unknown-manager", sheet.place(section, handle, "manager"), f"{handle} is their own manager")
+            notes.add("unknown-manager", file.place(section, handle, "manager"), f"{handle} is their own manager")
         if subject.vendor and subject.vendor not in vendors:
             hint = near(subject.vendor, vendors, "vendors are named in policies/directory")
             message = f"the vendor of {handle}, {subject.vendor!r}, is not in the directory"
-            notes.add("unknown-vendor", sheet.place(section, handle, "vendor"), message, hint)
+            notes.add("unknown-vendor", file.place(section, handle, "vendor"), message, hint)
         for index, group in enumerate(subject.owners):
             if group not in groups:
                 hint = near(group, groups, "groups are named in policies/directory")
                 message = f"there is no group {group!r} in the directory"
-                notes.add("unknown-group", sheet.place(section, handle, "owners", index), message, hint)
+                notes.add("unknown-group", file.place(section, handle, "owners", index), message, hint)
 
 
 def _check_distinct(
     subjects: Mapping[str, Subject],
-    placed: Mapping[str, tuple[Sheet, str]],
+    placed: Mapping[str, tuple[PolicyFile, str]],
     targets: Sequence[TargetSettings],
     notes: Notes,
 ) -> None:
@@ -147,39 +147,39 @@ def _check_distinct(
         for mark in marks:
             other = first.setdefault(mark, handle)
             if other != handle:
-                sheet, section = placed[handle]
+                file, section = placed[handle]
                 message = f"{handle} has the same {mark[0]} as {other}: {mark[1]}"
                 hint = "one could be taken for the other; give each their own"
-                notes.add("same-person", sheet.place(section, handle), message, hint)
+                notes.add("same-person", file.place(section, handle), message, hint)
 
 
 def _members(
-    groups: Mapping[str, tuple[Sheet, Mapping[str, Any]]], subjects: Mapping[str, Subject], notes: Notes
+    groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]], subjects: Mapping[str, Subject], notes: Notes
 ) -> Mapping[str, frozenset[str]]:
     """Follow includes; a circle is a finding, and gives nobody."""
-    for name, (sheet, entry) in groups.items():
+    for name, (file, entry) in groups.items():
         for index, handle in enumerate(entry.get("members", ())):
             if handle not in subjects:
                 hint = near(handle, subjects, "members are people or workloads of the directory")
                 message = f"group {name} has a member {handle!r} who is not in the directory"
-                notes.add("unknown-member", sheet.place("groups", name, "members", index), message, hint)
+                notes.add("unknown-member", file.place("groups", name, "members", index), message, hint)
         for index, other in enumerate(entry.get("include", ())):
             if other not in groups:
                 hint = near(other, groups, "groups are named in policies/directory")
                 message = f"group {name} includes {other!r}, which is no group"
-                notes.add("unknown-group", sheet.place("groups", name, "include", index), message, hint)
+                notes.add("unknown-group", file.place("groups", name, "include", index), message, hint)
     found = {}
-    for name, (sheet, _) in groups.items():
+    for name, (file, _) in groups.items():
         if _in_circle(name, groups):
             message = f"group {name} includes itself by way of other groups"
-            notes.add("group-circle", sheet.place("groups", name, "include"), message, "break the circle")
+            notes.add("group-circle", file.place("groups", name, "include"), message, "break the circle")
         found[name] = frozenset(
             handle for one in _reach(name, groups) for handle in groups[one][1].get("members", ()) if handle in subjects
         )
     return frozen(found)
 
 
-def _reach(name: str, groups: Mapping[str, tuple[Sheet, Mapping[str, Any]]]) -> set[str]:
+def _reach(name: str, groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]]) -> set[str]:
     """Return a group and all that it includes."""
     found, todo = set(), [name]
     while todo:
@@ -190,5 +190,5 @@ def _reach(name: str, groups: Mapping[str, tuple[Sheet, Mapping[str, Any]]]) -> 
     return found
 
 
-def _in_circle(name: str, groups: Mapping[str, tuple[Sheet, Mapping[str, Any]]]) -> bool:
+def _in_circle(name: str, groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]]) -> bool:
     return any(name in _reach(other, groups) for other in groups[name][1].get("include", ()))

@@ -1,6 +1,6 @@
-"""Worlds to try a rule in: what catalogue, directory and settings allow to be asked, as far as a rule can see.
+"""Samples to try a rule in: what catalogue, directory and settings allow to be asked, as far as a rule can see.
 
-Only the variables that a rule mentions differ between its worlds. Beside the resources and subjects that exist there
+Only the variables that a rule mentions differ between its samples. Beside the resources and subjects that exist there
 are ones that could be added without changing the settings (any environment with any classification, anyone in any
 group), so that a rule made for tomorrow's resource is no fault today.
 """
@@ -21,7 +21,7 @@ from daypass.core.policy.facts import FactBook
 from daypass.core.policy.rules import Rule
 
 MOST = 5_000
-"""Worlds that one rule is tried in at most."""
+"""Samples that one rule is tried in at most."""
 
 _FREE = ("grant.id", "grant.reason", "grant.ticket")
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
@@ -31,8 +31,8 @@ _MONDAYS = (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
-class Worlds:
-    """The worlds of one rule. ``complete``: whatever may be asked looks to the rule like one of them."""
+class Samples:
+    """The samples of one rule. ``complete``: whatever may be asked looks to the rule like one of them."""
 
     axes: tuple[tuple[Mapping[str, Any], ...], ...]
     complete: bool
@@ -54,8 +54,8 @@ class Worlds:
             yield found
 
 
-def worlds_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Worlds:
-    """Return the worlds that a rule is to be tried in; ``book`` has the facts of the catalogue."""
+def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
+    """Return the samples that a rule is to be tried in; ``book`` has the facts of the catalogue."""
     names = frozenset(rule.names)
     pieces = [tokens(condition.text) for condition in rule.conditions]
     literals = sorted({token.literal for line in pieces for token in line if token.literal})
@@ -70,14 +70,14 @@ def worlds_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Worlds:
         _axis(names, lambda: ({"request.opened_at": value} for value in _instants(pieces))),
         *(_free_axis(names, free, literals) for free in _FREE),
     )
-    found = Worlds(axes, complete=False)
+    found = Samples(axes, complete=False)
     complete = (
         found.count <= MOST
         and not names & set(_FREE)
         and ("grant.duration" not in names or _only_compared(pieces))
         and ("request.opened_at" not in names or _only_in_hours(pieces))
     )
-    return Worlds(axes, complete)
+    return Samples(axes, complete)
 
 
 def _axis(names: frozenset[str], options: Callable[[], Iterable[Mapping[str, Any]]]) -> tuple[Mapping[str, Any], ...]:

@@ -19,7 +19,7 @@ _DATE_LENGTH = len("2026-01-31")
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class PolicyFile:
     """A file whose shape is right: ``data`` as its schema types it, ``text`` as it stands in the file."""
 
     file: str
@@ -51,36 +51,36 @@ class Notes:
         """Whether there is an error among them."""
         return any(finding.is_error for finding in self.findings)
 
-    def duration(self, sheet: Sheet, text: str, *keys: Key) -> timedelta | None:
+    def duration(self, file: PolicyFile, text: str, *keys: Key) -> timedelta | None:
         """Read a duration; None, and a finding, for what is none."""
         try:
             return parse_duration(text)
         except ValueError as error:
-            self.add("bad-duration", sheet.place(*keys), str(error))
+            self.add("bad-duration", file.place(*keys), str(error))
             return None
 
-    def instant(self, sheet: Sheet, text: str, *keys: Key) -> datetime | None:
+    def instant(self, file: PolicyFile, text: str, *keys: Key) -> datetime | None:
         """Read an instant; None, and a finding, for what is none."""
         try:
             return parse_instant(text)
         except ValueError as error:
-            self.add("bad-instant", sheet.place(*keys), str(error))
+            self.add("bad-instant", file.place(*keys), str(error))
             return None
 
-    def moment(self, sheet: Sheet, text: str | None, *keys: Key) -> datetime | None:
+    def moment(self, file: PolicyFile, text: str | None, *keys: Key) -> datetime | None:
         """Read an instant, or a date, which means its first instant in UTC; None where nothing is said."""
         if text is None:
             return None
         if len(text) != _DATE_LENGTH:
-            return self.instant(sheet, text, *keys)
+            return self.instant(file, text, *keys)
         try:
             return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
         except ValueError:
-            self.add("bad-instant", sheet.place(*keys), f"{text!r} is no possible date", "write for example 2026-12-31")
+            self.add("bad-instant", file.place(*keys), f"{text!r} is no possible date", "write for example 2026-12-31")
             return None
 
 
-def read_sheet(file: str, raw: bytes, schema: str) -> Sheet | tuple[Finding, ...]:
+def read_file(file: str, raw: bytes, schema: str) -> PolicyFile | tuple[Finding, ...]:
     """Read a policy file and check its shape; return everything wrong with it instead."""
     document, faults = read_on(file, raw, limit=POLICY_LIMIT)
     if document is None:
@@ -88,4 +88,4 @@ def read_sheet(file: str, raw: bytes, schema: str) -> Sheet | tuple[Finding, ...
     data = conform(document, schema)
     if faults or isinstance(data, tuple):
         return ordered((*faults, *data)) if isinstance(data, tuple) else faults
-    return Sheet(file, data, raw.decode("utf-8-sig"), document)
+    return PolicyFile(file, data, raw.decode("utf-8-sig"), document)
