@@ -18,8 +18,7 @@ from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.plan import Action, Entitlement, Found, Numbers, Unchanged
 
 if TYPE_CHECKING:  # what doctor looks at is needed by doctor alone, and costs every start 20 ms
-    from daypass.core.doctor.complaint import Step
-    from daypass.core.doctor.facts import Facts, Questions
+    from daypass.core.doctor.facts import Call, Facts, Questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,7 +533,7 @@ class SettingsReader(Protocol):
 class SettingsWriter(Protocol):
     """Changing how a repository is set up."""
 
-    def send(self, step: Step) -> None:
+    def send(self, step: Call) -> None:
         """Make one change. Raises EdgeError."""
         ...
 

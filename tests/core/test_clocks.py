@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.core.holdback import Doubt, doubt
+from daypass.core.holdback import ClockDoubt, doubt
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import catch_up, skew
 
@@ -27,7 +27,9 @@ def test_clocks_that_agree_leave_no_doubt():
 @pytest.mark.parametrize(("off", "said"), [(HOURS, "7h ahead of ours"), (-HOURS, "7h behind ours")])
 def test_a_clock_that_is_apart_is_named_and_the_earliest_counts(off: timedelta, said: str):
     found = doubt(NOW, None, {"the forge": off, "target db": timedelta(0)})
-    assert found == Doubt(f"the clock of the forge is {said}: nothing is given until they agree", min(NOW, NOW + off))
+    assert found == ClockDoubt(
+        f"the clock of the forge is {said}: nothing is given until they agree", min(NOW, NOW + off)
+    )
 
 
 def test_a_last_receipt_that_lies_ahead_is_doubt_unless_another_clock_agrees():
@@ -54,7 +56,7 @@ def test_a_last_receipt_that_lies_ahead_is_doubt_unless_another_clock_agrees():
     ],
 )
 def test_what_has_ended_by_every_clock_is_taken_and_nothing_is_given(what: Intended, waits: bool):
-    assert Doubt("", NOW).waits(what) is waits
+    assert ClockDoubt("", NOW).waits(what) is waits
 
 
 @pytest.mark.parametrize(

@@ -10,23 +10,24 @@ import pytest
 from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject, TargetSettings
 from daypass.core.doctor import judge
 from daypass.core.doctor.branches import asks_code_owners
-from daypass.core.doctor.complaint import Case, listed
 from daypass.core.doctor.facts import (
     Actions,
     Actor,
     App,
+    BranchRule,
+    BranchRules,
     Environment,
     Facts,
     Jobs,
     Merging,
     OwnersFault,
-    Repository,
-    Rule,
-    Rules,
+    RepositorySettings,
     Ruleset,
+    Setup,
     Team,
     Teams,
     Untold,
+    listed,
 )
 from daypass.core.doctor.repository import WORKFLOWS
 from daypass.core.owners import LARGEST
@@ -43,24 +44,26 @@ REVIEWS = {
 }
 CHECKS = {"required_status_checks": [{"context": "daypass", "integration_id": 7}]}
 MAIN = (
-    Rule("pull_request", REVIEWS, 1),
-    Rule("required_status_checks", CHECKS, 1),
-    Rule("deletion", {}, 1),
-    Rule("non_fast_forward", {}, 1),
+    BranchRule("pull_request", REVIEWS, 1),
+    BranchRule("required_status_checks", CHECKS, 1),
+    BranchRule("deletion", {}, 1),
+    BranchRule("non_fast_forward", {}, 1),
 )
-LEDGER = tuple(Rule(kind, {}, 2) for kind in ("creation", "update", "deletion", "non_fast_forward"))
+LEDGER = tuple(BranchRule(kind, {}, 2) for kind in ("creation", "update", "deletion", "non_fast_forward"))
 SETS = {
     1: Ruleset(1, "main", True, ("~DEFAULT_BRANCH",), (), (OURS,)),
     2: Ruleset(2, "ledger", True, ("refs/heads/daypass-ledger",), (), (LEDGER_OURS,)),
 }
-RULES = Rules(MAIN, LEDGER, (), SETS, {"main": 1, "ledger": 2})
+RULES = BranchRules(MAIN, LEDGER, (), SETS, {"main": 1, "ledger": 2})
 LEVELS = {
     "checks": "write", "contents": "write", "issues": "write", "members": "read", "metadata": "read",
     "pull_requests": "write",
 }  # fmt: skip
 PEOPLE = {101: "bosei", 102: "carol-d"}
 FACTS = Facts(
-    repository=Repository(False, "main", "private", False, True, Merging(frozenset({"squash"}), "PR_TITLE", "BLANK")),
+    repository=RepositorySettings(
+        False, "main", "private", False, True, Merging(frozenset({"squash"}), "PR_TITLE", "BLANK")
+    ),
     rules=RULES,
     actions=Actions(True, True, "all"),
     jobs=Jobs("read", False),
@@ -90,17 +93,17 @@ def catalogue(**options: object) -> Catalogue:
     return Catalogue(settings, {"orders-db": resource}, Directory(people, groups), {})
 
 
-def case(facts: Facts = FACTS, *, codeowners: bytes | None = b"", by_app: bool = True, **options: object) -> Case:
+def case(facts: Facts = FACTS, *, codeowners: bytes | None = b"", by_app: bool = True, **options: object) -> Setup:
     made = catalogue(**options)
     held = codeowners_text(made).encode() if codeowners == b"" else codeowners
-    return Case("acme/access", "https://github.com/acme/access", made, held, by_app, facts)
+    return Setup("acme/access", "https://github.com/acme/access", made, held, by_app, facts)
 
 
-def judged(one: Case) -> list[tuple[str, str]]:
+def judged(one: Setup) -> list[tuple[str, str]]:
     return [(each.code, each.message) for each in judge(one, codeowners_text(one.catalogue).encode())]
 
 
-def codes(one: Case) -> list[str]:
+def codes(one: Setup) -> list[str]:
     return [code for code, _ in judged(one)]
 
 
@@ -234,7 +237,7 @@ def test_an_app_that_is_everywhere_or_may_what_is_not_known_is_too_wide():
 
 def test_without_an_app_none_is_judged():
     checks = {"required_status_checks": [{"context": "daypass", "integration_id": 15368}]}
-    main = (MAIN[0], Rule("required_status_checks", checks, 1), *MAIN[2:])
+    main = (MAIN[0], BranchRule("required_status_checks", checks, 1), *MAIN[2:])
     sets = {number: replace(one, bypass=()) for number, one in SETS.items()}
     rules = replace(RULES, main=main, ledger=LEDGER[2:], rulesets=sets)
     assert codes(case(replace(FACTS, app=Untold("no"), rules=rules), by_app=False)) == []
@@ -254,7 +257,7 @@ def test_a_clock_may_be_two_minutes_off(skew, found):
     assert [message for _, message in judged(case(replace(FACTS, skew=skew)))] == found
 
 
-# Rules
+# BranchRules
 
 
 @pytest.mark.parametrize(
@@ -267,12 +270,12 @@ def test_a_clock_may_be_two_minutes_off(skew, found):
     ],
 )
 def test_what_is_no_clear_yes_is_no(asked, code):
-    main = (Rule("pull_request", {**REVIEWS, **asked}, 1), *MAIN[1:])
+    main = (BranchRule("pull_request", {**REVIEWS, **asked}, 1), *MAIN[1:])
     assert codes(case(replace(FACTS, rules=replace(RULES, main=main)))) == [code]
 
 
 def test_a_check_list_that_is_none_asks_for_nothing():
-    main = (MAIN[0], Rule("required_status_checks", {"required_status_checks": "daypass"}, 1), *MAIN[2:])
+    main = (MAIN[0], BranchRule("required_status_checks", {"required_status_checks": "daypass"}, 1), *MAIN[2:])
     assert codes(case(replace(FACTS, rules=replace(RULES, main=main)))) == ["main-check"]
 
 

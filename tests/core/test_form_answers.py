@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.files.form import QUESTIONS, Answers, looks_like_form, purpose_choice, read_form
+from daypass.core.files.form import QUESTIONS, FormAnswers, looks_like_form, purpose_choice, read_form
 from daypass.core.finding import Finding
 
 GOOD = {
@@ -36,14 +36,14 @@ def refusal(text: str) -> Finding:
 
 
 def test_an_answered_form_is_read() -> None:
-    assert read_form("issue 12", body()) == Answers(
+    assert read_form("issue 12", body()) == FormAnswers(
         "orders-db", "readonly", "", timedelta(hours=8), "", "INC-1234", "Duplicate charges, seen by support."
     )
 
 
 def test_every_optional_question_may_be_answered() -> None:
     found = read_form("issue 12", body(subject="erin", purpose="incident"))
-    assert isinstance(found, Answers)
+    assert isinstance(found, FormAnswers)
     assert (found.subject, found.purpose) == ("erin", "incident")
 
 
@@ -56,13 +56,13 @@ def test_windows_line_ends_are_the_same_text() -> None:
 def test_a_reason_keeps_its_lines_and_its_markdown() -> None:
     reason = "First.\n\n```sh\n# a comment\n```\n<b>bold</b>\n#### small\n#12"
     found = read_form("issue 12", body(reason=reason))
-    assert isinstance(found, Answers)
+    assert isinstance(found, FormAnswers)
     assert found.reason == reason
 
 
 def test_a_purpose_named_none_can_be_chosen_and_is_not_the_choice_of_nothing() -> None:
     found = read_form("issue 12", body(purpose=purpose_choice("none")))
-    assert isinstance(found, Answers)
+    assert isinstance(found, FormAnswers)
     assert found.purpose == "none"
     assert purpose_choice("incident") == "incident"
 
@@ -146,9 +146,9 @@ _pieces = st.sampled_from(
 @given(reason=_words)
 def test_what_somebody_wrote_as_reason_is_the_reason_and_nothing_else(reason: str) -> None:
     found = read_form("issue 12", body(reason=reason))
-    if isinstance(found, Answers):
+    if isinstance(found, FormAnswers):
         expected = read_form("issue 12", body())
-        assert isinstance(expected, Answers)
+        assert isinstance(expected, FormAnswers)
         assert found.reason == reason.strip(" \t\n")
         assert (found.resource, found.role, found.duration) == (expected.resource, expected.role, expected.duration)
         assert (found.subject, found.ticket, found.purpose) == (expected.subject, expected.ticket, expected.purpose)
@@ -160,7 +160,7 @@ def test_what_somebody_wrote_as_reason_is_the_reason_and_nothing_else(reason: st
 def test_no_text_makes_the_reader_fail_and_only_a_form_is_read(text: str) -> None:
     found = read_form("issue 12", text)
     headings = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip(" \t").startswith("###")]
-    if isinstance(found, Answers):
+    if isinstance(found, FormAnswers):
         assert headings == [f"### {question.label}" for question in QUESTIONS]
     else:
         assert found

@@ -6,7 +6,7 @@ import pytest
 from policy_samples import AT, RULES, files, grant, policy, read_policies, rules, shown
 
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.policies import rulebook
+from daypass.core.policy.policies import rules as rules_files
 from daypass.core.policy.sources import Requirement
 
 
@@ -147,7 +147,7 @@ def test_a_rule_file_of_the_wrong_shape_denies_everything():
 def test_more_rules_than_anybody_needs_are_refused_and_nothing_is_granted_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rulebook, "MOST_RULES", 3)
+    monkeypatch.setattr(rules_files, "MOST_RULES", 3)
     lines = [f"  - {{id: r{number}, when: 'true', deny: true}}\n" for number in range(4)]
     few, many = ("version: 1\nrules:\n" + "".join(some) for some in (lines[:3], lines))
     assert not read_policies(files(rules_base=few)).broken

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.core.catalogue import Catalogue, Directory, Purpose, Resource, Role, Settings
-from daypass.core.files.form import QUESTIONS, Answers, read_form
+from daypass.core.files.form import QUESTIONS, FormAnswers, read_form
 from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import Grant, GrantId
 from daypass.core.window import Span
@@ -145,7 +145,7 @@ def test_every_legal_catalogue_gives_a_form_that_keeps_the_rules_and_whose_choic
     chosen["purpose"] = found["purpose"]["attributes"].get("options", ["_No response_"])[-1]
     body = "\n\n".join(f"### {q.label}\n\n{chosen.get(q.key, '_No response_')}" for q in QUESTIONS)
     read = read_form("issue 1", body)
-    assert isinstance(read, Answers)
+    assert isinstance(read, FormAnswers)
     assert f"{read.resource}/{read.role}" == chosen["role"]
     assert read.role in resources[read.resource]
     assert read.purpose == (purposes[-1] if purposes else "")

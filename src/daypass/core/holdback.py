@@ -164,7 +164,7 @@ def _weighty(changes: Iterable[Intended]) -> tuple[list[Intended], list[Intended
 _BY_THE_CLOCK = frozenset({Reason.EXPIRED, Reason.WINDOW_MOVED, Reason.BOUND, Reason.NOT_YET})
 
 
-class Doubt(NamedTuple):
+class ClockDoubt(NamedTuple):
     """Why a run gives nothing at a target, and the earliest instant that any clock takes it to be."""
 
     why: str
@@ -177,7 +177,7 @@ class Doubt(NamedTuple):
         return change.reason in _BY_THE_CLOCK and change.due > self.earliest
 
 
-def doubt(at: datetime, last: datetime | None, skews: Mapping[str, timedelta]) -> Doubt | None:
+def doubt(at: datetime, last: datetime | None, skews: Mapping[str, timedelta]) -> ClockDoubt | None:
     """Return why nothing may be given at an instant of our clock, None where nothing speaks against it.
 
     ``last`` is when the last receipt was written, and ``skews`` say by whose clock it is how much later than by ours.
@@ -188,6 +188,6 @@ def doubt(at: datetime, last: datetime | None, skews: Mapping[str, timedelta]) -
         wrong.append(f"the clock says {format_instant(at)}, but the last receipt was written at {format_instant(last)}")
     if not wrong:
         return None
-    return Doubt(
+    return ClockDoubt(
         "; ".join(wrong) + ": nothing is given until they agree", min(at, *(at + s for s in skews.values()), at)
     )

@@ -53,7 +53,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Ownership:
     """Who owns a file. ``line`` is what decided, None where no line matches; ``doubt`` says why it cannot be told.
 
     No owners without a doubt means nobody: any approval by somebody who may write is enough for GitHub.
@@ -72,16 +72,16 @@ class Codeowners:
     file: str
     lines: tuple[Line, ...]
 
-    def who(self, path: str) -> Answer:
+    def who(self, path: str) -> Ownership:
         """Return who owns a file. A doubtful line below the last certain match might decide, so it leaves a doubt."""
         for line in reversed(self.lines):
             if line.skipped:
                 continue
             if line.doubt:
-                return Answer(path, line=line, doubt=f"line {line.number} may decide, and {line.doubt}")
+                return Ownership(path, line=line, doubt=f"line {line.number} may decide, and {line.doubt}")
             if line.matches(path):
-                return Answer(path, line.owners, line)
-        return Answer(path)
+                return Ownership(path, line.owners, line)
+        return Ownership(path)
 
 
 def read_codeowners(files: Mapping[str, bytes]) -> Codeowners | None:

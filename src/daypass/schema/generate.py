@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from daypass.schema import SUFFIX, models, policy_models
 
-MODELS: dict[str, type[BaseModel]] = {"grant": models.Grant, **policy_models.MODELS}
+MODELS: dict[str, type[BaseModel]] = {"grant": models.GrantForm, **policy_models.MODELS}
 """Every kind of file that users write, by the name of its schema."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -51,7 +51,7 @@ _ONE_KIND: dict[str, Any] = {
 }
 
 
-class Window(Model):
+class WindowForm(Model):
     """When access exists: a duration, counted from the merge, or two instants. It ends before `until`."""
 
     model_config = ConfigDict(json_schema_extra=_ONE_KIND)
@@ -78,7 +78,7 @@ class EndsWhen(Model):
     """The issue that is closed when the task is done."""
 
 
-class Grant(Model):
+class GrantForm(Model):
     """One subject may hold one role on one resource, during a window, for a reason."""
 
     model_config = ConfigDict(title="daypass grant")
@@ -93,7 +93,7 @@ class Grant(Model):
     """A role that the resource offers."""
     reason: str = Field(min_length=10, max_length=1000)
     """Why, in words that a reviewer and an auditor understand."""
-    window: Window
+    window: WindowForm
     """When."""
     ticket: Annotated[
         str,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from daypass.schema.models import INSTANT, Duration, Instant, Model, Name, RoleName, Window, text
+from daypass.schema.models import INSTANT, Duration, Instant, Model, Name, RoleName, WindowForm, text
 
 _NAME = "[a-z0-9][a-z0-9-]*"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -283,7 +283,7 @@ class CaseRequest(Model):
     subject: Name
     resource: Name
     role: RoleName
-    window: Window
+    window: WindowForm
     reason: Prose | None = None
     ticket: Line | None = None
     purpose: Name | None = None

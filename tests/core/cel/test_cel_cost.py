@@ -9,14 +9,14 @@ import pytest
 from daypass.core.finding import Finding, Place
 from daypass.core.policy.cel.cost import MOST_CELLS, UnboundedError, check_cost
 from daypass.core.policy.cel.expression import Condition, compile_condition
-from daypass.core.policy.cel.source import Spread
+from daypass.core.policy.cel.source import Places
 
 PLACE = Place("policies/rules/a.yaml", 3, 11, "rules[0].when")
 DOUBLED = '["a"]' + ".map(x, x + x)" * 25 + ".size() > 0"
 
 
 def compiled(text: str) -> Condition | tuple[Finding, ...]:
-    return compile_condition(text, PLACE, Spread((), (3, 11)))
+    return compile_condition(text, PLACE, Places((), (3, 11)))
 
 
 def refused(text: str) -> str:

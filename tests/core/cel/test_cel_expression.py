@@ -11,20 +11,20 @@ from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import (
     LONGEST_EXPRESSION,
     Condition,
-    Failure,
+    EvaluationFailure,
     combine,
     compile_condition,
     evaluate_all,
 )
 from daypass.core.policy.cel.source import spread
-from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VOCABULARY, Kind
+from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VOCABULARY, VariableKind
 
 SAMPLES = {
-    Kind.STRING: "x",
-    Kind.STRINGS: ["x"],
-    Kind.BOOL: True,
-    Kind.DURATION: timedelta(hours=1),
-    Kind.TIMESTAMP: datetime(2026, 11, 20, 10, tzinfo=UTC),
+    VariableKind.STRING: "x",
+    VariableKind.STRINGS: ["x"],
+    VariableKind.BOOL: True,
+    VariableKind.DURATION: timedelta(hours=1),
+    VariableKind.TIMESTAMP: datetime(2026, 11, 20, 10, tzinfo=UTC),
 }
 FACTS = {word.name: SAMPLES[word.kind] for word in VOCABULARY}
 
@@ -48,11 +48,11 @@ def wrong(text):
 @pytest.mark.parametrize("word", VOCABULARY, ids=lambda word: word.name)
 def test_every_word_of_the_vocabulary_has_its_type(word):
     tests = {
-        Kind.STRING: "{} == 'x'",
-        Kind.STRINGS: "'x' in {}",
-        Kind.BOOL: "{}",
-        Kind.DURATION: "{} == duration('1h')",
-        Kind.TIMESTAMP: "{} == timestamp('2026-11-20T10:00:00Z')",
+        VariableKind.STRING: "{} == 'x'",
+        VariableKind.STRINGS: "'x' in {}",
+        VariableKind.BOOL: "{}",
+        VariableKind.DURATION: "{} == duration('1h')",
+        VariableKind.TIMESTAMP: "{} == timestamp('2026-11-20T10:00:00Z')",
     }
     found = condition(tests[word.kind].format(word.name))
     assert found.names == (word.name,)
@@ -82,28 +82,28 @@ def test_our_functions_are_described():
 )
 def test_an_evaluation_that_fails_is_never_true(text):
     found = condition(text).holds(FACTS)
-    assert isinstance(found, Failure), found
+    assert isinstance(found, EvaluationFailure), found
     assert found.message
 
 
 def test_a_failure_says_why_without_the_engines_status_words():
-    assert condition("1 / 0 == 1").holds(FACTS) == Failure("divide by zero")
+    assert condition("1 / 0 == 1").holds(FACTS) == EvaluationFailure("divide by zero")
     endless = "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20].all(a, " * 4 + "true" + ")" * 4
-    assert condition(endless).holds(FACTS) == Failure("Iteration budget exceeded")
+    assert condition(endless).holds(FACTS) == EvaluationFailure("Iteration budget exceeded")
     assert evaluate_all(combine(["true", endless]), {}, 2) is None
-    assert condition("within_hours(request.opened_at, grant.ticket, 'UTC')").holds(FACTS) == Failure(
+    assert condition("within_hours(request.opened_at, grant.ticket, 'UTC')").holds(FACTS) == EvaluationFailure(
         "'x' are no hours; write for example \"Mon-Fri 08:00-19:00\""
     )
 
 
 def test_a_variable_without_a_value_is_a_failure():
     found = condition('grant.role == "x"').holds({})
-    assert found == Failure('No value with name "grant.role" found in Activation')
+    assert found == EvaluationFailure('No value with name "grant.role" found in Activation')
 
 
 def test_a_value_of_another_type_is_a_failure():
-    assert isinstance(condition('grant.role == "x"').holds({"grant.role": 5}), Failure)
-    assert isinstance(condition("grant.emergency").holds({"grant.emergency": "yes"}), Failure)
+    assert isinstance(condition('grant.role == "x"').holds({"grant.role": 5}), EvaluationFailure)
+    assert isinstance(condition("grant.emergency").holds({"grant.emergency": "yes"}), EvaluationFailure)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_whatever_compiles_gives_true_false_or_a_failure(parts):
     found = compiled(" ".join(parts))
     if isinstance(found, Condition):
         answer = found.holds(FACTS)
-        assert answer is True or answer is False or isinstance(answer, Failure)
+        assert answer is True or answer is False or isinstance(answer, EvaluationFailure)
 
 
 def test_names_are_those_that_the_compiler_knows():

@@ -18,7 +18,7 @@ from daypass.core.errors import ExitCode, InvalidError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from daypass.core.doctor.complaint import Complaint, Remedy
+    from daypass.core.doctor.facts import Complaint, Remedy
     from daypass.core.request import Gated, Report
     from daypass.ports import Notice
 

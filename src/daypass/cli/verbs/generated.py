@@ -71,7 +71,7 @@ def codeowners(site: Site, checking: bool, paths: tuple[str, ...], output: str, 
 
 
 def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
-    from daypass.core.owners import LARGEST, PLACES, Answer, asked_path, read_codeowners
+    from daypass.core.owners import LARGEST, PLACES, Ownership, asked_path, read_codeowners
     from daypass.edges.git.worktree import worktree_files
     from daypass.views.settings import owners_json, owners_text
 
@@ -81,7 +81,7 @@ def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
     if link is not None:
         raise InvalidError(f"{link} is no plain file", hint="GitHub does not say what it makes of one: write the file")
     read = read_codeowners({path: raw for path, (_, raw) in found.items()})
-    answers = [read.who(path) if read else Answer(path) for path in paths]
+    answers = [read.who(path) if read else Ownership(path) for path in paths]
     click.echo((owners_json if output == "json" else owners_text)(read, answers), nl=False)
     return ExitCode.PARTIAL if any(answer.doubt for answer in answers) else ExitCode.OK
 

@@ -5,16 +5,15 @@ Upholds: what could not be read is a complaint of its own; each complaint says w
 
 from __future__ import annotations
 
-from daypass.core.doctor.app import judge_app, judge_clock
 from daypass.core.doctor.branches import judge_branches
-from daypass.core.doctor.complaint import Case, Complaint
-from daypass.core.doctor.people import judge_directory, judge_owners, judge_teams
+from daypass.core.doctor.facts import Complaint, Setup
+from daypass.core.doctor.people import judge_app, judge_clock, judge_directory, judge_owners, judge_teams
 from daypass.core.doctor.repository import judge_actions, judge_environment, judge_repository
 
 __all__ = ["judge"]
 
 
-def judge(case: Case, codeowners: bytes) -> tuple[Complaint, ...]:
+def judge(case: Setup, codeowners: bytes) -> tuple[Complaint, ...]:
     """Return every complaint about a repository. ``codeowners`` is the file that main's catalogue makes."""
     return (
         *judge_branches(case),

@@ -9,8 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from daypass.core.doctor.complaint import BRANCH, CHECK, Case, Complaint, Remedy, Step, listed, untold
-from daypass.core.doctor.facts import ACTIONS_APP, Actor, Rule, Rules, Ruleset, Untold
+from daypass.core.doctor.facts import (
+    ACTIONS_APP,
+    BRANCH,
+    CHECK,
+    Actor,
+    BranchRule,
+    BranchRules,
+    Call,
+    Complaint,
+    Remedy,
+    Ruleset,
+    Setup,
+    Untold,
+    listed,
+    untold,
+)
 
 _REVIEWS = {
     "main-code-owners": ("require_code_owner_review", "main does not ask its code owners to review"),
@@ -32,7 +46,7 @@ _RULE_NAMES = {
 }
 
 
-def judge_branches(case: Case) -> Iterator[Complaint]:
+def judge_branches(case: Setup) -> Iterator[Complaint]:
     """Say what main and the ledger's branch lack."""
     rules = case.facts.rules
     if isinstance(rules, Untold):
@@ -42,7 +56,7 @@ def judge_branches(case: Case) -> Iterator[Complaint]:
     yield from _judge_ledger(case, rules)
 
 
-def _judge_main(case: Case, rules: Rules) -> Iterator[Complaint]:
+def _judge_main(case: Setup, rules: BranchRules) -> Iterator[Complaint]:
     link, remedy = case.settings("rules"), _main_remedy(case, rules)
     classic = () if isinstance(rules.classic, Untold) else rules.classic
     every = (*rules.main, *classic)
@@ -58,7 +72,7 @@ def _judge_main(case: Case, rules: Rules) -> Iterator[Complaint]:
     )
 
 
-def _lacks(rules: Sequence[Rule], case: Case) -> dict[str, str]:
+def _lacks(rules: Sequence[BranchRule], case: Setup) -> dict[str, str]:
     """Return what these rules do not ask for: code to message."""
     found: dict[str, str] = {}
     pulls = [rule.parameters for rule in rules if rule.kind == "pull_request"]
@@ -90,7 +104,7 @@ def _without_merges(asked: Mapping[str, Any]) -> bool:
     return isinstance(methods, list) and bool(methods) and "merge" not in methods
 
 
-def _lacking_check(rules: Sequence[Rule], case: Case) -> dict[str, str]:
+def _lacking_check(rules: Sequence[BranchRule], case: Setup) -> dict[str, str]:
     asked = [check for rule in rules if rule.kind == "required_status_checks" for check in _checks(rule.parameters)]
     sources = [check.get("integration_id") for check in asked if check.get("context") == CHECK]
     if not sources:
@@ -107,7 +121,7 @@ def _checks(parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [check for check in found if isinstance(check, Mapping)] if isinstance(found, list) else []
 
 
-def _source(case: Case) -> int | None:
+def _source(case: Setup) -> int | None:
     """Return the App that the check has to come from, None where it is not known."""
     return (case.app.number if case.app else None) if case.by_app else ACTIONS_APP
 
@@ -116,12 +130,12 @@ def _source(case: Case) -> int | None:
 
 
 def _bypassed(
-    case: Case,
-    rules: Rules,
-    every: Sequence[Rule],
+    case: Setup,
+    rules: BranchRules,
+    every: Sequence[BranchRule],
     branch: str,
     mode: str,
-    lost: Callable[[Sequence[Rule]], Iterable[str]],
+    lost: Callable[[Sequence[BranchRule]], Iterable[str]],
     remedy: Remedy | None,
 ) -> Iterator[Complaint]:
     """Complain where a rule is there only for those who do not stand in its ruleset's bypass list.
@@ -146,16 +160,16 @@ def _bypassed(
         yield untold(f"{branch}-bypass", what, Untold(why), link)
 
 
-def _titled(case: Case, branch: str) -> str:
+def _titled(case: Setup, branch: str) -> str:
     return BRANCH if branch == "main" else case.catalogue.settings.ledger_branch
 
 
-def _whose(case: Case, rules: Rules, number: int) -> Ruleset:
+def _whose(case: Setup, rules: BranchRules, number: int) -> Ruleset:
     known = rules.rulesets.get(number)
     return known or Ruleset(number, f"ruleset {number}", False, (), (), case.facts.unread.get(number, Untold("")))
 
 
-def _strangers(case: Case, ruleset: Ruleset, mode: str) -> tuple[Actor, ...] | None:
+def _strangers(case: Setup, ruleset: Ruleset, mode: str) -> tuple[Actor, ...] | None:
     """Return who but our App, in the mode that it needs, is not bound; None where that is not told."""
     if isinstance(ruleset.bypass, Untold):
         return None
@@ -170,7 +184,7 @@ def _strangers(case: Case, ruleset: Ruleset, mode: str) -> tuple[Actor, ...] | N
 # The ledger
 
 
-def _judge_ledger(case: Case, rules: Rules) -> Iterator[Complaint]:
+def _judge_ledger(case: Setup, rules: BranchRules) -> Iterator[Complaint]:
     branch, link = case.catalogue.settings.ledger_branch, case.settings("rules")
     wanted = _LEDGER_APP if case.by_app else _LEDGER_TOKEN
     remedy = _ledger_remedy(case, rules, wanted)
@@ -196,7 +210,7 @@ def _judge_ledger(case: Case, rules: Rules) -> Iterator[Complaint]:
         yield Complaint("ledger-locked", f"daypass cannot write to {branch}: {names} does not let it", link, remedy)
 
 
-def _lets_us(case: Case, ruleset: Ruleset) -> bool:
+def _lets_us(case: Setup, ruleset: Ruleset) -> bool:
     """Whether our App passes; where that is not told, another complaint says so."""
     if isinstance(ruleset.bypass, Untold) or (case.by_app and case.app is None):
         return True
@@ -211,7 +225,7 @@ def _lets_us(case: Case, ruleset: Ruleset) -> bool:
 # What mends it
 
 
-def _main_remedy(case: Case, rules: Rules) -> Remedy | None:
+def _main_remedy(case: Setup, rules: BranchRules) -> Remedy | None:
     source = _source(case)
     if source is None:
         return None
@@ -245,7 +259,7 @@ def _main_remedy(case: Case, rules: Rules) -> Remedy | None:
     return _ruleset_remedy(case, name, number, "~DEFAULT_BRANCH", [*{**kept, **wanted}.values()], bypass)
 
 
-def _ledger_remedy(case: Case, rules: Rules, wanted: Sequence[str]) -> Remedy | None:
+def _ledger_remedy(case: Setup, rules: BranchRules, wanted: Sequence[str]) -> Remedy | None:
     if case.by_app and case.app is None:
         return None
     ref = f"refs/heads/{case.catalogue.settings.ledger_branch}"
@@ -255,12 +269,12 @@ def _ledger_remedy(case: Case, rules: Rules, wanted: Sequence[str]) -> Remedy | 
     return _ruleset_remedy(case, name, number, ref, [*{**kept, **made}.values()], _ours(case, "always"))
 
 
-def _ours(case: Case, mode: str) -> list[Mapping[str, Any]]:
+def _ours(case: Setup, mode: str) -> list[Mapping[str, Any]]:
     return [{"actor_id": case.app.number, "actor_type": "Integration", "bypass_mode": mode}] if case.app else []
 
 
 def _to_change(
-    rules: Rules, name: str, covers: set[str], kind: str
+    rules: BranchRules, name: str, covers: set[str], kind: str
 ) -> tuple[str, int | None, tuple[Mapping[str, Any], ...]]:
     """Return the ruleset to change: the repository's own for just this branch, else a new one.
 
@@ -274,7 +288,7 @@ def _to_change(
 
 
 def _ruleset_remedy(
-    case: Case,
+    case: Setup,
     name: str,
     number: int | None,
     covers: str,
@@ -290,13 +304,13 @@ def _ruleset_remedy(
         "bypass_actors": bypass,
     }
     if number is None:
-        step = Step("POST", f"{case.root}/rulesets", body)
+        step = Call("POST", f"{case.root}/rulesets", body)
         return Remedy(f"make the ruleset {name!r} for {covers}", (step,))
-    step = Step("PUT", f"{case.root}/rulesets/{number}", body)
+    step = Call("PUT", f"{case.root}/rulesets/{number}", body)
     return Remedy(f"have the ruleset {name!r} ask for all that is needed, of everybody but our App", (step,))
 
 
-def asks_code_owners(case: Case) -> bool:
+def asks_code_owners(case: Setup) -> bool:
     """Say whether main certainly asks its code owners."""
     rules = case.facts.rules
     if isinstance(rules, Untold):

@@ -1,11 +1,16 @@
-"""What is known of a repository's settings at GitHub. What could not be read is `Untold`, which never looks like fine."""
+"""What is known of a repository at GitHub, and what is unsafe in it, in words, with what mends it.
+
+What could not be read is `Untold`, which never looks like fine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+
+from daypass.core.catalogue import Catalogue
 
 ACTIONS_APP = 15368
 """GitHub Actions itself, as rules name who a check has to come from."""
@@ -31,7 +36,7 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
+class RepositorySettings:
     """``visibility``: private, internal or public. ``merging`` is what is told to those who may write."""
 
     archived: bool
@@ -66,7 +71,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class BranchRule:
     """One rule that stands for a branch, and the number of its ruleset."""
 
     kind: str
@@ -94,16 +99,16 @@ CLASSIC = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class BranchRules:
     """The rules of main and of the ledger's branch, and the rulesets that they are of.
 
     ``classic``: the classic protection of main as rules, none where there is none. ``names`` are the numbers of the
     repository's own rulesets by name, of those that are switched off too.
     """
 
-    main: tuple[Rule, ...]
-    ledger: tuple[Rule, ...]
-    classic: tuple[Rule, ...] | Untold
+    main: tuple[BranchRule, ...]
+    ledger: tuple[BranchRule, ...]
+    classic: tuple[BranchRule, ...] | Untold
     rulesets: Mapping[int, Ruleset]
     names: Mapping[str, int]
 
@@ -185,8 +190,8 @@ class Facts:
     GitHub's, None where GitHub did not say the time.
     """
 
-    repository: Repository
-    rules: Rules | Untold
+    repository: RepositorySettings
+    rules: BranchRules | Untold
     actions: Actions | Untold
     jobs: Jobs | Untold
     workflows: Mapping[str, str] | Untold
@@ -198,3 +203,86 @@ class Facts:
     skew: timedelta | None = None
     unread: Mapping[int, Untold] = field(default_factory=dict)
     """Rulesets that rules are of, but that are not shown."""
+
+
+BRANCH = "main"
+CHECK = "daypass"
+ENVIRONMENT = "daypass"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to the API."""
+
+    verb: str
+    path: str
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What ``--fix`` would do, in words and as requests in order. Several complaints may have the same one."""
+
+    words: str
+    steps: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing that is unsafe, or (``told`` false) that could not be told.
+
+    ``advice`` is where or how a person mends it: a link, or a command. ``remedy``: None where only a person can.
+    """
+
+    code: str
+    message: str
+    advice: str
+    remedy: Remedy | None = None
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is judged: the facts, held against main's catalogue and files.
+
+    ``page`` is the repository's address for people. ``by_app``: a GitHub App acts, else workflows' own tokens.
+    """
+
+    repository: str
+    page: str
+    catalogue: Catalogue
+    codeowners: bytes | None
+    by_app: bool
+    facts: Facts
+
+    @property
+    def root(self) -> str:
+        """The path of the repository in the API."""
+        return f"/repos/{self.repository}"
+
+    @property
+    def organisation(self) -> str:
+        """Who owns the repository."""
+        return self.repository.partition("/")[0]
+
+    @property
+    def app(self) -> App | None:
+        """Our App, where it is one that acts and is known."""
+        found = self.facts.app
+        return found if self.by_app and isinstance(found, App) else None
+
+    def settings(self, tab: str) -> str:
+        """Return the address of a page of the repository's settings."""
+        return f"{self.page}/settings{'/' if tab else ''}{tab}"
+
+
+def untold(code: str, what: str, why: Untold, advice: str) -> Complaint:
+    """Return the complaint that something could not be told."""
+    advice = f"run it with the token of somebody who administers the repository (GH_TOKEN), or look there: {advice}"
+    return Complaint(code, f"cannot tell {what}: {why.why}", advice, told=False)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Join names for a sentence."""
+    *most, last = sorted(names)
+    return f"{', '.join(most)} and {last}" if most else last

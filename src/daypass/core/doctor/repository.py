@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daypass.core.doctor.branches import asks_code_owners
-from daypass.core.doctor.complaint import BRANCH, ENVIRONMENT, Case, Complaint, Remedy, Step, listed, untold
-from daypass.core.doctor.facts import Environment, Untold
+from daypass.core.doctor.facts import (
+    BRANCH,
+    ENVIRONMENT,
+    Call,
+    Complaint,
+    Environment,
+    Remedy,
+    Setup,
+    Untold,
+    listed,
+    untold,
+)
 
 WORKFLOWS = ("apply", "check", "drift", "expire", "gate", "request", "wake")
 """The pipeline's workflows, by the names of their files; `ci` may be anybody's own."""
@@ -14,7 +24,7 @@ WORKFLOWS = ("apply", "check", "drift", "expire", "gate", "request", "wake")
 _BRANCH_RULE = ("branch", BRANCH)
 
 
-def judge_repository(case: Case) -> Iterator[Complaint]:
+def judge_repository(case: Setup) -> Iterator[Complaint]:
     """Say what is unsafe in the repository's general settings."""
     found = case.facts.repository
     general = case.settings("")
@@ -26,7 +36,7 @@ def judge_repository(case: Case) -> Iterator[Complaint]:
             "default-branch",
             f"the default branch is {found.default_branch!r}: schedules and issues run its workflows, not main's",
             general,
-            Remedy("make main the default branch", (Step("PATCH", case.root, {"default_branch": BRANCH}),)),
+            Remedy("make main the default branch", (Call("PATCH", case.root, {"default_branch": BRANCH}),)),
         )
     yield from _judge_merging(case)
     if found.visibility == "public":
@@ -36,11 +46,11 @@ def judge_repository(case: Case) -> Iterator[Complaint]:
             "forking",
             "the repository may be forked: its content then lives where its rules do not",
             general,
-            Remedy("switch forking off", (Step("PATCH", case.root, {"allow_forking": False}),)),
+            Remedy("switch forking off", (Call("PATCH", case.root, {"allow_forking": False}),)),
         )
 
 
-def _judge_merging(case: Case) -> Iterator[Complaint]:
+def _judge_merging(case: Setup) -> Iterator[Complaint]:
     found, general = case.facts.repository.merging, case.settings("")
     if isinstance(found, Untold):
         yield untold("merge-methods", "how pull requests are merged", found, general)
@@ -51,7 +61,7 @@ def _judge_merging(case: Case) -> Iterator[Complaint]:
             "merge-methods",
             f"pull requests are merged by {listed(found.methods)}, and only a squash is one commit that can be proved",
             general,
-            Remedy("allow squash merging only", (Step("PATCH", case.root, body),)),
+            Remedy("allow squash merging only", (Call("PATCH", case.root, body),)),
         )
     if (found.squash_title, found.squash_message) != ("PR_TITLE", "BLANK"):
         body_ = {"squash_merge_commit_title": "PR_TITLE", "squash_merge_commit_message": "BLANK"}
@@ -59,21 +69,21 @@ def _judge_merging(case: Case) -> Iterator[Complaint]:
             "squash-message",
             "a merge by hand takes its message from the branch: [skip ci] in it keeps apply from starting",
             general,
-            Remedy("make the message of a squash the pull request's title alone", (Step("PATCH", case.root, body_),)),
+            Remedy("make the message of a squash the pull request's title alone", (Call("PATCH", case.root, body_),)),
         )
 
 
-def judge_actions(case: Case) -> Iterator[Complaint]:
+def judge_actions(case: Setup) -> Iterator[Complaint]:
     """Say what is unsafe in what workflows may do, and which of ours do not run."""
     link, path = case.settings("actions"), f"{case.root}/actions/permissions"
     found = case.facts.actions
     if isinstance(found, Untold):
         yield untold("actions", "whether workflows run, and which actions they may use", found, link)
     elif not found.enabled:
-        step = Step("PUT", path, {"enabled": True, "allowed_actions": found.allowed, "sha_pinning_required": True})
+        step = Call("PUT", path, {"enabled": True, "allowed_actions": found.allowed, "sha_pinning_required": True})
         yield Complaint("actions-off", "no workflow runs here", link, Remedy("switch Actions on", (step,)))
     elif not found.pinned:
-        step = Step("PUT", path, {"enabled": True, "allowed_actions": found.allowed, "sha_pinning_required": True})
+        step = Call("PUT", path, {"enabled": True, "allowed_actions": found.allowed, "sha_pinning_required": True})
         message = "workflows may use actions by a tag, which its owner can move"
         remedy = Remedy("ask for actions to be pinned to a full commit", (step,))
         yield Complaint("actions-unpinned", message, link, remedy)
@@ -81,7 +91,7 @@ def judge_actions(case: Case) -> Iterator[Complaint]:
     yield from _judge_workflows(case)
 
 
-def _judge_jobs(case: Case, link: str, path: str) -> Iterator[Complaint]:
+def _judge_jobs(case: Setup, link: str, path: str) -> Iterator[Complaint]:
     found = case.facts.jobs
     if isinstance(found, Untold):
         yield untold("job-permissions", "what a workflow's own token may do by default", found, link)
@@ -91,7 +101,7 @@ def _judge_jobs(case: Case, link: str, path: str) -> Iterator[Complaint]:
     harmless = not case.by_app and asks_code_owners(case)
     approves = found.approves and not harmless
     body = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": found.approves and harmless}
-    remedy = Remedy("give workflows' own token no more than to read, and no say in reviews", (Step("PUT", path, body),))
+    remedy = Remedy("give workflows' own token no more than to read, and no say in reviews", (Call("PUT", path, body),))
     if found.default != "read":
         message = "a workflow that asks for nothing may write: every branch can change what it likes"
         yield Complaint("job-permissions", message, link, remedy)
@@ -100,7 +110,7 @@ def _judge_jobs(case: Case, link: str, path: str) -> Iterator[Complaint]:
         yield Complaint("actions-approve", message, link, remedy)
 
 
-def _judge_workflows(case: Case) -> Iterator[Complaint]:
+def _judge_workflows(case: Setup) -> Iterator[Complaint]:
     link, found = f"{case.page}/actions", case.facts.workflows
     if isinstance(found, Untold):
         yield untold("workflow-off", "whether the workflows run", found, link)
@@ -117,7 +127,7 @@ def _judge_workflows(case: Case) -> Iterator[Complaint]:
                 if state == "disabled_inactivity"
                 else f"its state is {state}"
             )
-            step = Step("PUT", f"{case.root}/actions/workflows/{name}.yml/enable")
+            step = Call("PUT", f"{case.root}/actions/workflows/{name}.yml/enable")
             advice = f"gh workflow enable {name}.yml --repo {case.repository}"
             remedy = Remedy(f"enable the workflow {name}", (step,))
             yield Complaint("workflow-off", f"the workflow {name} does not run: {why}", advice, remedy)
@@ -126,7 +136,7 @@ def _judge_workflows(case: Case) -> Iterator[Complaint]:
 # The environment and its secrets
 
 
-def judge_environment(case: Case) -> Iterator[Complaint]:
+def judge_environment(case: Setup) -> Iterator[Complaint]:
     """Say whether any branch can read the secrets."""
     link, found = case.settings("environments"), case.facts.environment
     if isinstance(found, Untold):
@@ -139,7 +149,7 @@ def judge_environment(case: Case) -> Iterator[Complaint]:
     yield from _judge_secrets(case, link)
 
 
-def _judge_branches_of(case: Case, found: Environment, link: str) -> Iterator[Complaint]:
+def _judge_branches_of(case: Setup, found: Environment, link: str) -> Iterator[Complaint]:
     if isinstance(found.branches, Untold):
         yield untold("environment-open", f"which branches may use the environment {ENVIRONMENT}", found.branches, link)
         return
@@ -156,21 +166,21 @@ def _judge_branches_of(case: Case, found: Environment, link: str) -> Iterator[Co
     yield Complaint("environment-open", message, link, _environment_remedy(case, found))
 
 
-def _environment_remedy(case: Case, found: Environment | None) -> Remedy:
+def _environment_remedy(case: Setup, found: Environment | None) -> Remedy:
     path = f"{case.root}/environments/{ENVIRONMENT}"
     rules = found.branches if found is not None and isinstance(found.branches, tuple) else ()
     policies = f"{path}/deployment-branch-policies"
     body = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
-    steps = [Step("PUT", path, body)]
+    steps = [Call("PUT", path, body)]
     if not any((kind, name) == _BRANCH_RULE for _, kind, name in rules):
-        steps.append(Step("POST", policies, {"name": BRANCH, "type": "branch"}))
+        steps.append(Call("POST", policies, {"name": BRANCH, "type": "branch"}))
     steps += [
-        Step("DELETE", f"{policies}/{number}") for number, *rule in rules if number and tuple(rule) != _BRANCH_RULE
+        Call("DELETE", f"{policies}/{number}") for number, *rule in rules if number and tuple(rule) != _BRANCH_RULE
     ]
     return Remedy(f"let main alone use the environment {ENVIRONMENT}", tuple(steps))
 
 
-def _judge_secrets(case: Case, link: str) -> Iterator[Complaint]:
+def _judge_secrets(case: Setup, link: str) -> Iterator[Complaint]:
     settings = case.catalogue.settings
     needed = set() if settings.ledger_signer else {"DAYPASS_LEDGER_KEY"}
     needed |= {"DAYPASS_APP_KEY"} if case.by_app else set()

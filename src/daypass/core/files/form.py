@@ -53,7 +53,7 @@ _AGAIN = "open a new issue with the form, and leave its headings as they are"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class FormAnswers:
     """What somebody asks for in the form. ``subject`` is "" where they left it empty: they ask for themselves."""
 
     resource: str
@@ -75,7 +75,7 @@ def looks_like_form(body: str) -> bool:
     return body.lstrip().startswith(f"### {QUESTIONS[0].label}")
 
 
-def read_form(file: str, body: str) -> Answers | tuple[Finding, ...]:
+def read_form(file: str, body: str) -> FormAnswers | tuple[Finding, ...]:
     """Read the text of an issue (``file`` names it in findings), or say everything that is wrong with it.
 
     Whether resource, role, subject and purpose exist is not judged here: that takes the catalogue.
@@ -132,7 +132,7 @@ def _value(file: str, question: Question, text: str, found: list[Finding]) -> st
     return value
 
 
-def _answers(file: str, said: dict[str, str], found: list[Finding]) -> Answers | None:
+def _answers(file: str, said: dict[str, str], found: list[Finding]) -> FormAnswers | None:
     """Give the answers their types; what is wrong already is not judged a second time."""
     wrong = {finding.place.path for finding in found}
     pair = _PAIR.fullmatch(said["role"])
@@ -154,4 +154,4 @@ def _answers(file: str, said: dict[str, str], found: list[Finding]) -> Answers |
         return None
     purpose = "" if said["purpose"].casefold() == _NO_CHOICE else said["purpose"]
     purpose = _NO_CHOICE if purpose == _NAMED_NONE else purpose
-    return Answers(pair[1], pair[2], said["subject"], duration, purpose, said["ticket"], said["reason"])
+    return FormAnswers(pair[1], pair[2], said["subject"], duration, purpose, said["ticket"], said["reason"])

@@ -70,7 +70,7 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class RuleTrace:
     """What one rule did, and the values that made it so. ``error`` is why it could not be evaluated."""
 
     rule: str
@@ -95,7 +95,7 @@ class Decision:
     policy: str
     rules: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
-    traces: tuple[Trace, ...] = ()
+    traces: tuple[RuleTrace, ...] = ()
 
     @property
     def denied(self) -> bool:
@@ -327,7 +327,7 @@ def _rule_denials(verdicts: Iterable[Verdict]) -> list[Denial]:
     return found
 
 
-def _trace(verdict: Verdict, facts: Mapping[str, object]) -> Trace:
+def _trace(verdict: Verdict, facts: Mapping[str, object]) -> RuleTrace:
     rule = verdict.rule
     values = tuple((name, printable(facts[name])) for name in rule.names)
-    return Trace(rule.id, verdict.applies, rule.effect, values, verdict.failure)
+    return RuleTrace(rule.id, verdict.applies, rule.effect, values, verdict.failure)

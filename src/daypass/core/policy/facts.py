@@ -17,7 +17,7 @@ from daypass.core.grant import Grant
 from daypass.core.window import format_duration, format_instant
 
 
-class Kind(Enum):
+class VariableKind(Enum):
     """The type of a variable."""
 
     STRING = "string"
@@ -32,39 +32,39 @@ class Word:
     """One variable: its name, its type and what it says."""
 
     name: str
-    kind: Kind
+    kind: VariableKind
     says: str
 
 
 VOCABULARY = (
-    Word("grant.id", Kind.STRING, "the grant: <resource>/<file name without .yaml>"),
-    Word("grant.subject", Kind.STRING, "the handle of who receives access"),
-    Word("grant.resource", Kind.STRING, "the resource's name"),
-    Word("grant.role", Kind.STRING, "the role's name"),
-    Word("grant.reason", Kind.STRING, "the reason, as written"),
-    Word("grant.ticket", Kind.STRING, 'the ticket, "" without one'),
-    Word("grant.purpose", Kind.STRING, 'the purpose\'s name, "" without one'),
-    Word("grant.duration", Kind.DURATION, "how long access lasts"),
-    Word("grant.emergency", Kind.BOOL, "whether the purpose is an emergency"),
-    Word("grant.absolute", Kind.BOOL, "whether the window names instants rather than a duration"),
-    Word("request.opened_at", Kind.TIMESTAMP, "when the request was opened, or last pushed to"),
-    Word("request.requester", Kind.STRING, "the handle of who opened the request"),
-    Word("request.kind", Kind.STRING, '"new", or "widen" when an existing grant is to give more'),
-    Word("requester.groups", Kind.STRINGS, "the groups that hold the requester"),
-    Word("subject.handle", Kind.STRING, "the handle of who receives access"),
-    Word("subject.kind", Kind.STRING, '"person" or "workload"'),
-    Word("subject.employment", Kind.STRING, '"employee", "contractor" or "vendor"'),
-    Word("subject.vendor", Kind.STRING, 'the vendor that the subject works for, "" without one'),
-    Word("subject.manager", Kind.STRING, 'the handle of the subject\'s manager, "" without one'),
-    Word("subject.groups", Kind.STRINGS, "the groups that hold the subject, included groups too"),
-    Word("resource.name", Kind.STRING, "the resource's name"),
-    Word("resource.environment", Kind.STRING, "one of the settings' environments"),
-    Word("resource.classification", Kind.STRING, "one of the settings' classifications"),
-    Word("resource.target", Kind.STRING, "the name of the resource's target"),
-    Word("resource.data", Kind.STRINGS, "the kinds of data that the resource holds"),
-    Word("resource.owners", Kind.STRINGS, "the groups that own the resource"),
-    Word("role.name", Kind.STRING, "the role's name"),
-    Word("role.max_duration", Kind.DURATION, "the longest that the role may be held"),
+    Word("grant.id", VariableKind.STRING, "the grant: <resource>/<file name without .yaml>"),
+    Word("grant.subject", VariableKind.STRING, "the handle of who receives access"),
+    Word("grant.resource", VariableKind.STRING, "the resource's name"),
+    Word("grant.role", VariableKind.STRING, "the role's name"),
+    Word("grant.reason", VariableKind.STRING, "the reason, as written"),
+    Word("grant.ticket", VariableKind.STRING, 'the ticket, "" without one'),
+    Word("grant.purpose", VariableKind.STRING, 'the purpose\'s name, "" without one'),
+    Word("grant.duration", VariableKind.DURATION, "how long access lasts"),
+    Word("grant.emergency", VariableKind.BOOL, "whether the purpose is an emergency"),
+    Word("grant.absolute", VariableKind.BOOL, "whether the window names instants rather than a duration"),
+    Word("request.opened_at", VariableKind.TIMESTAMP, "when the request was opened, or last pushed to"),
+    Word("request.requester", VariableKind.STRING, "the handle of who opened the request"),
+    Word("request.kind", VariableKind.STRING, '"new", or "widen" when an existing grant is to give more'),
+    Word("requester.groups", VariableKind.STRINGS, "the groups that hold the requester"),
+    Word("subject.handle", VariableKind.STRING, "the handle of who receives access"),
+    Word("subject.kind", VariableKind.STRING, '"person" or "workload"'),
+    Word("subject.employment", VariableKind.STRING, '"employee", "contractor" or "vendor"'),
+    Word("subject.vendor", VariableKind.STRING, 'the vendor that the subject works for, "" without one'),
+    Word("subject.manager", VariableKind.STRING, 'the handle of the subject\'s manager, "" without one'),
+    Word("subject.groups", VariableKind.STRINGS, "the groups that hold the subject, included groups too"),
+    Word("resource.name", VariableKind.STRING, "the resource's name"),
+    Word("resource.environment", VariableKind.STRING, "one of the settings' environments"),
+    Word("resource.classification", VariableKind.STRING, "one of the settings' classifications"),
+    Word("resource.target", VariableKind.STRING, "the name of the resource's target"),
+    Word("resource.data", VariableKind.STRINGS, "the kinds of data that the resource holds"),
+    Word("resource.owners", VariableKind.STRINGS, "the groups that own the resource"),
+    Word("role.name", VariableKind.STRING, "the role's name"),
+    Word("role.max_duration", VariableKind.DURATION, "the longest that the role may be held"),
 )
 """Every variable. Names below ``request.`` and ``requester.`` are known only while a request is judged."""
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from daypass.core.finding import Finding, Place
 from daypass.core.policy.decision import Decision, Request, decide
-from daypass.core.policy.policies import Case, Expected, Policy
+from daypass.core.policy.policies import Expected, Policy, PolicyCase
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaseOutcome:
     """What came of one case. ``missing`` was expected and is not there; ``surplus`` is there and was not expected.
 
     Both are written as in the file: ``1 from owners``, a rule's id or a code, or ``automatic``.
@@ -34,7 +34,7 @@ class Outcome:
 class Results:
     """What came of all cases, and the rules that none of them made apply."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CaseOutcome, ...]
     untried: tuple[str, ...]
 
     @property
@@ -65,7 +65,7 @@ def failures(results: Results) -> tuple[Finding, ...]:
     )
 
 
-def _run(policy: Policy, case: Case) -> Outcome:
+def _run(policy: Policy, case: PolicyCase) -> CaseOutcome:
     # What rules say is tried, and a pause is no matter of rules: whoever sets it must not be stopped by their examples.
     limits = replace(policy.catalogue.settings.limits, pause=False)
     catalogue = replace(policy.catalogue, settings=replace(policy.catalogue.settings, limits=limits))
@@ -74,7 +74,7 @@ def _run(policy: Policy, case: Case) -> Outcome:
     got = _decided(decision, frozenset(case.expected.denied))
     missing = tuple(word for word in wanted if word not in got)
     surplus = tuple(word for word in got if word not in wanted)
-    return Outcome(case.name, case.place, wanted, got, missing, surplus, decision)
+    return CaseOutcome(case.name, case.place, wanted, got, missing, surplus, decision)
 
 
 def _expected(expected: Expected) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from daypass.core.finding import Finding, Place, Severity, near, ordered
 from daypass.core.grant import Grant, GrantId
-from daypass.core.policy.cel.expression import Condition, Failure
+from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import SETTINGS, Policy
@@ -126,7 +126,7 @@ def _try(rule: Rule, policy: Policy) -> Iterator[Finding]:
     for facts in samples:
         for condition in rule.conditions:
             answer = condition.holds(facts)
-            if isinstance(answer, Failure):
+            if isinstance(answer, EvaluationFailure):
                 values = ", ".join(f"{name} = {printable(facts[name])}" for name in condition.names)
                 message = f"rule {rule.id} fails: {answer.message}" + (f", for example with {values}" if values else "")
                 yield Finding(

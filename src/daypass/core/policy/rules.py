@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.core.finding import Place
-from daypass.core.policy.cel.expression import Condition, Facts, Failure, combine, evaluate_all
-from daypass.core.policy.facts import KINDS, Kind
+from daypass.core.policy.cel.expression import Condition, EvaluationFailure, Facts, combine, evaluate_all
+from daypass.core.policy.facts import KINDS, VariableKind
 from daypass.core.policy.sources import Requirement
 
 _FREE = "free"
@@ -90,7 +90,7 @@ class _Battery:
     def __init__(self, rules: tuple[Rule, ...], *, remember: bool) -> None:
         self._rules = rules
         self._names = tuple(sorted({name for rule in rules for name in rule.names}))
-        self._lists = frozenset(name for name in self._names if KINDS[name] is Kind.STRINGS)
+        self._lists = frozenset(name for name in self._names if KINDS[name] is VariableKind.STRINGS)
         self._remembered: dict[tuple[Any, ...], tuple[Verdict, ...]] | None = {} if remember else None
         self._unless = tuple(index for index, rule in enumerate(rules) if rule.deny_unless is not None)
         texts = [rule.when.text for rule in rules]
@@ -128,12 +128,12 @@ class _Battery:
 def _judge(rule: Rule, facts: Facts) -> Verdict:
     """Ask one rule by itself, so that a failure can be named."""
     applies = rule.when.holds(facts)
-    if isinstance(applies, Failure):
+    if isinstance(applies, EvaluationFailure):
         return Verdict(rule, applies=False, failure=applies.message)
     if not applies or rule.deny_unless is None:
         return Verdict(rule, applies, applies and rule.deny)
     allowed = rule.deny_unless.holds(facts)
-    if isinstance(allowed, Failure):
+    if isinstance(allowed, EvaluationFailure):
         return Verdict(rule, applies=True, failure=allowed.message)
     return Verdict(rule, applies=True, denies=rule.deny or not allowed)
 

@@ -14,7 +14,7 @@ from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import IMPORT, Grant, GrantId, Oid, digest, grant_path
-from daypass.core.holdback import Doubt, doubt, failed_before, rest
+from daypass.core.holdback import ClockDoubt, doubt, failed_before, rest
 from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import (
@@ -57,7 +57,7 @@ class Survey:
     stuck: RefusedError | None = None
     boundary: datetime = FOREVER
     late: frozenset[str] = frozenset()
-    doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    doubts: Mapping[str, ClockDoubt] = field(default_factory=dict)
 
     def waits(self, change: Intended) -> bool:
         """Whether a change is kept back until clocks agree."""
@@ -144,9 +144,9 @@ class Inputs:
             self.memory.keep(Unchanged(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
 
 
-def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, Doubt]:
+def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, ClockDoubt]:
     """Return at which targets clocks disagree, and how."""
-    found: dict[str, Doubt] = {}
+    found: dict[str, ClockDoubt] = {}
     for name in inputs.targets:
         mine = {f"target {name}": observed.skews[name]} if name in observed.skews else {}
         if (known := doubt(at - inputs.off, inputs.standing.at, {**inputs.skews, **mine})) is not None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
-from daypass.core.files.form import LABEL, QUESTIONS, Answers, looks_like_form, read_form
+from daypass.core.files.form import LABEL, QUESTIONS, FormAnswers, looks_like_form, read_form
 from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
@@ -116,7 +116,7 @@ def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
             "this issue was edited after it was opened, and an edit may be somebody else's", "ask again in a new issue"
         )
     answers = read_form(f"issue {number}", ticket.body)
-    if not isinstance(answers, Answers):
+    if not isinstance(answers, FormAnswers):
         return refused("the answers cannot be read", findings=answers)
     unknown = _unknown(office.policy, answers, f"issue {number}")
     if unknown:
@@ -148,7 +148,7 @@ def _with_twins(office: Office, said: Reply, grant: Grant) -> Reply:
     return replace(said, twins=tuple(twin for twin, read in same if read))
 
 
-def _wish(answers: Answers, author: str) -> propose.Wish:
+def _wish(answers: FormAnswers, author: str) -> propose.Wish:
     return propose.Wish(
         subject=answers.subject or author,
         resource=answers.resource,
@@ -167,7 +167,7 @@ def _of_form(finding: Finding, number: int) -> Finding:
     return replace(finding, place=Place(f"issue {number}", path=finding.place.path), message=message)
 
 
-def _unknown(policy: Policy, answers: Answers, file: str) -> tuple[Finding, ...]:
+def _unknown(policy: Policy, answers: FormAnswers, file: str) -> tuple[Finding, ...]:
     """Say which choice main's catalogue does not have: it was typed by hand, or is gone since the form was opened."""
     resource = policy.catalogue.resources.get(answers.resource)
     found = []

@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.doctor import judge
-from daypass.core.doctor.complaint import Case, Complaint, Remedy
-from daypass.core.doctor.facts import Questions
+from daypass.core.doctor.facts import Complaint, Questions, Remedy, Setup
 from daypass.core.doctor.people import groups_wanted
 from daypass.core.drift import Inspection, TargetState
 from daypass.core.errors import EdgeError
@@ -55,7 +54,7 @@ def examine(
     app = str(bot["login"]).removesuffix("[bot]") if bot else ""
     # Which way it is set up shows in what main's gate takes, whoever asks and whatever the settings leave out.
     by_app = bool(bot) or reader.by_app or _KEY in files.get(_GATE, b"")
-    case = Case(
+    case = Setup(
         repository=str(options["repository"]),
         page=page,
         catalogue=catalogue,

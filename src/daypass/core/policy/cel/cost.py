@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
-from daypass.core.policy.facts import KINDS, Kind
+from daypass.core.policy.facts import KINDS, VariableKind
 
 MOST_CELLS = 1_000_000
 """Characters and elements that one value may have, those inside of it included."""
@@ -74,11 +74,11 @@ class Size:
 
 _ONE = Size()
 _SIZES = {
-    Kind.STRING: Size(_TEXT),
-    Kind.STRINGS: Size(_NAMES, Size(_NAME)),
-    Kind.BOOL: _ONE,
-    Kind.DURATION: _ONE,
-    Kind.TIMESTAMP: _ONE,
+    VariableKind.STRING: Size(_TEXT),
+    VariableKind.STRINGS: Size(_NAMES, Size(_NAME)),
+    VariableKind.BOOL: _ONE,
+    VariableKind.DURATION: _ONE,
+    VariableKind.TIMESTAMP: _ONE,
 }
 
 Message = Mapping[int, list[Any]]

@@ -1,7 +1,7 @@
 """Compiling and evaluating conditions.
 
 Upholds invariant 7 for rules: an evaluation that fails in CEL gives back a *value* that is an error, and that Python
-takes for true. Here nothing but a BOOL is an answer; everything else is a `Failure`.
+takes for true. Here nothing but a BOOL is an answer; everything else is a `EvaluationFailure`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from cel_expr_python import cel
 from daypass.core.finding import Finding, Place, near
 from daypass.core.policy.cel.cost import UnboundedError, check_cost
 from daypass.core.policy.cel.hours import parse_hours, parse_zone, within_hours
-from daypass.core.policy.cel.source import Spread, Token, mentions, tokens
-from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, Kind
+from daypass.core.policy.cel.source import Places, Token, mentions, tokens
+from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VariableKind
 
 LONGEST_EXPRESSION = 4000
 """Characters that one condition may have."""
 
 _TYPES = {
-    Kind.STRING: cel.Type.STRING,
-    Kind.STRINGS: cel.Type.List(cel.Type.STRING),
-    Kind.BOOL: cel.Type.BOOL,
-    Kind.DURATION: cel.Type.DURATION,
-    Kind.TIMESTAMP: cel.Type.TIMESTAMP,
+    VariableKind.STRING: cel.Type.STRING,
+    VariableKind.STRINGS: cel.Type.List(cel.Type.STRING),
+    VariableKind.BOOL: cel.Type.BOOL,
+    VariableKind.DURATION: cel.Type.DURATION,
+    VariableKind.TIMESTAMP: cel.Type.TIMESTAMP,
 }
 _ZONED: Mapping[str, str] = MappingProxyType(
     {
@@ -61,7 +61,7 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class EvaluationFailure:
     """An evaluation that gave no answer, and why."""
 
     message: str
@@ -76,25 +76,25 @@ class Condition:
     asks: bool
     program: Any
     place: Place
-    spread: Spread
+    spread: Places
 
     def at(self, offset: int) -> Place:
         """Return the file's place of a character of the condition, counted from 0."""
         return _put(self.place, self.spread, offset)
 
-    def holds(self, facts: Facts) -> bool | Failure:
+    def holds(self, facts: Facts) -> bool | EvaluationFailure:
         """Evaluate. Only variables that are mentioned are given: one that was overlooked is a failure, not a guess."""
         try:
             answer = self.program.eval(data={name: facts[name] for name in self.names if name in facts})
         except RuntimeError as error:  # the one failure that is raised: loops beyond CEL's budget
-            return Failure(_plain(str(error)))
+            return EvaluationFailure(_plain(str(error)))
         value = answer.value()
         if answer.type() == cel.Type.BOOL and isinstance(value, bool):
             return value
-        return Failure(_plain(str(value)))
+        return EvaluationFailure(_plain(str(value)))
 
 
-def compile_condition(text: str, place: Place, spread: Spread) -> Condition | tuple[Finding, ...]:
+def compile_condition(text: str, place: Place, spread: Places) -> Condition | tuple[Finding, ...]:
     """Compile and type-check a condition; findings stand at the very character.
 
     Literals that could only ever fail (hours, zones, durations, instants, patterns) are tried here as well.
@@ -177,12 +177,12 @@ def _environment(*, asked: bool) -> Any:
     )
 
 
-def _put(place: Place, spread: Spread, offset: int) -> Place:
+def _put(place: Place, spread: Places, offset: int) -> Place:
     line, column = spread.at(offset)
     return Place(place.file, line, column, place.path)
 
 
-def _explain(error: str, text: str, place: Place, spread: Spread) -> tuple[Finding, ...]:
+def _explain(error: str, text: str, place: Place, spread: Places) -> tuple[Finding, ...]:
     """Turn the compiler's text into findings; one a topic."""
     found = []
     lines = text.split("\n")

@@ -67,7 +67,7 @@ def mentions(expression: str, known: frozenset[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Places:
     """The place in a file of each character of a scalar. Line and column count from 1."""
 
     places: tuple[tuple[int, int], ...]
@@ -83,7 +83,7 @@ class Spread:
         return line, column + 1
 
 
-def spread(text: str, line: int, column: int, value: str) -> Spread:
+def spread(text: str, line: int, column: int, value: str) -> Places:
     """Find the place of each character of a YAML scalar's value, given the file's text and where the scalar starts.
 
     Plain, quoted and block scalars are followed. Where the value cannot be followed, every character is at the start.
@@ -91,13 +91,13 @@ def spread(text: str, line: int, column: int, value: str) -> Spread:
     start = (line, column)
     lines = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not 0 < line <= len(lines):
-        return Spread((), start)
+        return Places((), start)
     source = "\n".join([lines[line - 1][column - 1 :], *lines[line:]])
     places: list[tuple[int, int]] = []
     row, base = line, column
     offsets = _follow(source, value)
     if offsets is None:
-        return Spread((), start)
+        return Places((), start)
     position = 0
     for offset in offsets:
         skipped = source[position:offset]
@@ -108,7 +108,7 @@ def spread(text: str, line: int, column: int, value: str) -> Spread:
         base += len(skipped)
         position = offset
         places.append((row, base))
-    return Spread(tuple(places), start)
+    return Places(tuple(places), start)
 
 
 def _follow(source: str, value: str) -> list[int] | None:

@@ -20,10 +20,10 @@ from daypass.core.policy.facts import FactBook
 from daypass.core.policy.policies.catalogue import check_enders, read_purpose, read_resource, read_settings
 from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import Notes, PolicyFile, read_file
-from daypass.core.policy.policies.rules import Case, Expected, read_cases, read_rules
+from daypass.core.policy.policies.rules import Expected, PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
 
-__all__ = ["SETTINGS", "Case", "Expected", "Policy", "policy_of", "read_policies"]
+__all__ = ["SETTINGS", "Expected", "Policy", "PolicyCase", "policy_of", "read_policies"]
 
 FOLDER = "policies/"
 SETTINGS = "policies/daypass.yaml"
@@ -52,7 +52,7 @@ class Policy:
 
     catalogue: Catalogue
     rules: Rules
-    tests: tuple[Case, ...]
+    tests: tuple[PolicyCase, ...]
     keys: Mapping[str, bytes]
     digest: str
     findings: tuple[Finding, ...] = ()
@@ -195,9 +195,9 @@ class _Reading:
         files = [self.file(path, self.vital) for _, path in self.named("rules")]
         return read_rules([file for file in files if file is not None], directory, self.vital)
 
-    def tests(self) -> tuple[Case, ...]:
+    def tests(self) -> tuple[PolicyCase, ...]:
         """Read the tests."""
-        found: list[Case] = []
+        found: list[PolicyCase] = []
         for _, path in self.named("tests"):
             file = self.file(path, self.other)
             if file is not None:

@@ -132,7 +132,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PolicyCase:
     """One example: this request, opened at this instant, must get this decision."""
 
     name: str
@@ -143,13 +143,13 @@ class Case:
     place: Place
 
 
-def read_cases(file: PolicyFile, notes: Notes) -> tuple[Case, ...]:
+def read_cases(file: PolicyFile, notes: Notes) -> tuple[PolicyCase, ...]:
     """Read a file of tests. A case that cannot be read is a finding and is left out."""
     found = [_case(file, index, case, notes) for index, case in enumerate(file.data["cases"])]
     return tuple(case for case in found if case is not None)
 
 
-def _case(file: PolicyFile, index: int, case: Mapping[str, Any], notes: Notes) -> Case | None:
+def _case(file: PolicyFile, index: int, case: Mapping[str, Any], notes: Notes) -> PolicyCase | None:
     asked = case["request"]
     at = notes.instant(file, case["at"], "cases", index, "at")
     span = _span(file, asked["window"], notes, "cases", index, "request", "window")
@@ -166,7 +166,7 @@ def _case(file: PolicyFile, index: int, case: Mapping[str, Any], notes: Notes) -
         purpose=asked.get("purpose", ""),
     )
     requester = asked.get("requester", asked["subject"])
-    return Case(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index))
+    return PolicyCase(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index))
 
 
 def _span(file: PolicyFile, window: Mapping[str, Any], notes: Notes, *keys: Key) -> Span | None:

@@ -11,21 +11,23 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from daypass.core.doctor.complaint import BRANCH, ENVIRONMENT, Step
 from daypass.core.doctor.facts import (
+    BRANCH,
     CLASSIC,
+    ENVIRONMENT,
     Actions,
     Actor,
     App,
+    BranchRule,
+    BranchRules,
+    Call,
     Environment,
     Facts,
     Jobs,
     Merging,
     OwnersFault,
     Questions,
-    Repository,
-    Rule,
-    Rules,
+    RepositorySettings,
     Ruleset,
     Team,
     Teams,
@@ -64,7 +66,7 @@ class GitHubSettings:
         """Whether it is the App that asks."""
         return self._api.kind == "app"
 
-    def send(self, step: Step) -> None:
+    def send(self, step: Call) -> None:
         """Change something, once. Raises ApiError.
 
         303 says that a branch rule is there already:
@@ -103,7 +105,7 @@ class GitHubSettings:
 
     # The repository: https://docs.github.com/en/rest/repos/repos#get-a-repository
 
-    def _repository(self) -> Repository:
+    def _repository(self) -> RepositorySettings:
         found = Fields("the repository", self._api.get(self._root))
         named = all(name in found.data for name in (*_METHODS.values(), "squash_merge_commit_message"))
         merging: Merging | Untold = Untold("GitHub shows it only to those who may write")
@@ -112,7 +114,7 @@ class GitHubSettings:
             merging = Merging(
                 methods, found.text("squash_merge_commit_title"), found.text("squash_merge_commit_message")
             )
-        return Repository(
+        return RepositorySettings(
             archived=found.truth("archived"),
             default_branch=found.text("default_branch"),
             visibility=found.text("visibility"),
@@ -231,7 +233,7 @@ _ADMINISTRATOR = 5
 """The number of the role: https://docs.github.com/en/rest/repos/rules#create-a-repository-ruleset."""
 
 
-def read_rules(api: Api, root: str, ledger: str) -> tuple[Rules | Untold, Mapping[int, Untold]]:
+def read_rules(api: Api, root: str, ledger: str) -> tuple[BranchRules | Untold, Mapping[int, Untold]]:
     """Return the rules of main and of the ledger's branch, and which of their rulesets are not shown.
 
     Raises ApiError for a failure that is no refusal.
@@ -243,7 +245,9 @@ def read_rules(api: Api, root: str, ledger: str) -> tuple[Rules | Untold, Mappin
         if error.status not in _REFUSED:
             raise
         return Untold(error.message), {}
-    names = {one.text("name"): one.number("id") for one in listed if one.data.get("source_type") == "Repository"}
+    names = {
+        one.text("name"): one.number("id") for one in listed if one.data.get("source_type") == "RepositorySettings"
+    }
     sets: dict[int, Ruleset] = {}
     unread: dict[int, Untold] = {}
     for number in sorted({rule.ruleset for rule in (*main, *books)}):
@@ -255,13 +259,15 @@ def read_rules(api: Api, root: str, ledger: str) -> tuple[Rules | Untold, Mappin
     classic, whole = _classic(api, root)
     if whole is not None:
         sets[CLASSIC] = whole
-    return Rules(main, books, classic, sets, names), unread
+    return BranchRules(main, books, classic, sets, names), unread
 
 
-def _of_branch(api: Api, root: str, branch: str) -> tuple[Rule, ...]:
+def _of_branch(api: Api, root: str, branch: str) -> tuple[BranchRule, ...]:
     """Active rules only: https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch."""
     rows = [Fields("a rule", row) for row in api.pages(f"{root}/rules/branches/{quote(branch)}")]
-    return tuple(Rule(row.text("type"), _mapping(row.data.get("parameters")), row.number("ruleset_id")) for row in rows)
+    return tuple(
+        BranchRule(row.text("type"), _mapping(row.data.get("parameters")), row.number("ruleset_id")) for row in rows
+    )
 
 
 def _ruleset(api: Api, root: str, number: int) -> Ruleset | Untold:
@@ -279,7 +285,7 @@ def _ruleset(api: Api, root: str, number: int) -> Ruleset | Untold:
     return Ruleset(
         number=number,
         name=shown(found.text("name")),
-        own=found.data.get("source_type") == "Repository",
+        own=found.data.get("source_type") == "RepositorySettings",
         covers=covers,
         rules=tuple(_mapping(rule) for rule in _rows(found.data.get("rules"))),
         bypass=bypass,
@@ -295,7 +301,7 @@ def _actor(row: Fields) -> Actor:
 # Classic protection: https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
 
 
-def _classic(api: Api, root: str) -> tuple[tuple[Rule, ...] | Untold, Ruleset | None]:
+def _classic(api: Api, root: str) -> tuple[tuple[BranchRule, ...] | Untold, Ruleset | None]:
     try:
         found = Fields("main's protection", api.get(f"{root}/branches/{BRANCH}/protection"))
     except ApiError as error:
@@ -304,7 +310,7 @@ def _classic(api: Api, root: str) -> tuple[tuple[Rule, ...] | Untold, Ruleset | 
         if error.status not in _REFUSED:
             raise
         return Untold(error.message), None
-    rules = tuple(Rule(kind, parameters, CLASSIC) for kind, parameters in _classic_rules(found))
+    rules = tuple(BranchRule(kind, parameters, CLASSIC) for kind, parameters in _classic_rules(found))
     return rules, Ruleset(CLASSIC, "branch protection", own=False, covers=(), rules=(), bypass=_classic_bypass(found))
 
 
