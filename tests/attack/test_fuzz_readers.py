@@ -42,7 +42,7 @@ from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.address import read_base
 from daypass.edges.forges.local import records
 from daypass.edges.git.history import parse_commit
-from daypass.edges.git.reader import parse_tree
+from daypass.edges.git.objects import parse_tree
 from daypass.edges.git.remote import repository_url
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
 from daypass.edges.store import AnswerCache, UnchangedMemory

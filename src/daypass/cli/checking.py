@@ -85,8 +85,8 @@ def _check_tree(site: Site, commit: Oid, jobs: int | None, verdicts: Verdicts) -
 def _trees(site: Site, revision: str) -> tuple[Oid, str, str]:
     """Return the commit that a revision names and the ids of its two trees, "" where one is not there."""
     commit = site.history.resolve(revision)
-    found = (site.repository.git.check(f"{commit}:{name}").split() for name in ("grants", "policies"))
-    grants, policies = ("" if said[-1:] == [b"missing"] else said[0].decode() for said in found)
+    found = (site.repository.git.check(f"{commit}:{name}") for name in ("grants", "policies"))
+    grants, policies = ("" if told.kind == b"missing" else told.oid for told in found)
     return commit, grants, policies
 
 

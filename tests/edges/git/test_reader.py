@@ -12,7 +12,7 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import Oid
 from daypass.edges.git import objects
 from daypass.edges.git.history import GitHistory
-from daypass.edges.git.reader import object_reader, parse_tree
+from daypass.edges.git.objects import Reader, parse_tree
 
 
 def place(scene, oid):
@@ -226,8 +226,8 @@ def test_a_file_that_becomes_a_folder_is_two_changes(scene):
 
 def test_what_names_nothing_is_none_and_a_file_is_no_tree(scene):
     oid = scene.blob(b"x")
-    with object_reader(scene.git) as read:
-        assert read.get("1" * 40) is None
-        with pytest.raises(EdgeError, match="expected a tree or commit"):
-            read.tree(oid)
+    read = Reader(scene.git)
+    assert read.get("1" * 40) is None
+    with pytest.raises(EdgeError, match="expected a tree or commit"):
+        read.tree(oid)
     assert zlib.decompress(place(scene, oid).read_bytes()) == b"blob 1\0x"

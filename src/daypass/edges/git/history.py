@@ -16,18 +16,15 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from daypass.core.errors import EdgeError, InvalidError, MissingError, RefusedError
-from daypass.core.finding import Finding, Place
+from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.forge import Commit
 from daypass.core.grant import Oid
 from daypass.edges.git import objects, steps
+from daypass.edges.git.objects import Bound, Leaf, Reader, beyond
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import Promised
-from daypass.edges.git.reader import Leaf, object_reader
 from daypass.ports import Change, Entry, Landing
 
-_LEVEL = ("diff-tree", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--stdin")
-_FOLDER = "040000"
 # Strict on purpose: a line that could be read in two ways could hide from the gate who wrote a commit.
 _PERSON = re.compile(rb"(?P<name>[^<>\n\0]*?) ?<(?P<email>[^<>\n\0]*)> (?P<seconds>-?[0-9]{1,12}) [+-][0-9]{4,5}")
 
@@ -97,14 +94,12 @@ class GitHistory:
     def changes(self, base: str, head: str, *, most: int | None = None) -> tuple[Change, ...]:
         """Return the paths that differ between two commits' trees, without rename detection.
 
-        Raises InvalidError where they are more than ``most``: they are counted first, since git gathers all of them
-        before it says anything.
+        Raises InvalidError where they are more than ``most``, before the others are read.
         """
         self._promised.bring_differing(self.resolve(base), self.resolve(head))
-        if most is not None:
-            self._refuse_more(self.resolve(base), self.resolve(head), most)
-        with object_reader(self._git) as read:
-            return tuple(sorted(read.changes(self.resolve(base), self.resolve(head)), key=lambda change: change.path))
+        bound = Bound(most) if most is not None else None
+        found = Reader(self._git).changes(self.resolve(base), self.resolve(head), bound)
+        return tuple(sorted(found, key=lambda change: change.path))
 
     def merge_base(self, one: str, other: str) -> Oid | None:
         """Return the best common ancestor, None where there is none; raises as `merge_bases` does."""
@@ -156,9 +151,9 @@ class GitHistory:
         told = self._told(self.resolve(head), self.resolve(base))
         hint = "squash them into a few, push, and ask again"
         if len(told) > MOST_COMMITS:
-            raise _beyond("too-many-commits", f"it has more than {MOST_COMMITS} commits", hint)
+            raise beyond("too-many-commits", f"it has more than {MOST_COMMITS} commits", hint)
         if sum(size for _, size in objects.sizes(self._git, told)) > MOST_WORDS:
-            raise _beyond("too-many-commits", f"its commits have more than {MOST_WORDS >> 20} MiB of words", hint)
+            raise beyond("too-many-commits", f"its commits have more than {MOST_WORDS >> 20} MiB of words", hint)
         if self.is_shallow() and set(told) & set((self._common_dir / "shallow").read_text("ascii").split()):
             self._refuse_shallow()
         return tuple(parse_commit(Oid(oid), raw) for oid, raw in self._hashed(told))
@@ -194,26 +189,6 @@ class GitHistory:
     @cached_property
     def _common_dir(self) -> Path:
         return self._git.common_dir()
-
-    def _refuse_more(self, base: Oid, head: Oid, most: int) -> None:
-        """Count what differs, folder by folder, until it is more than ``most`` files, or twice as many folders."""
-        roots = [self._git.check(f"{commit}^{{tree}}").split()[0].decode() for commit in (base, head)]
-        asked = [(roots[0], roots[1])]
-        count = folders = 0
-        while asked:
-            folders += len(asked)
-            with tempfile.TemporaryFile() as pairs:
-                pairs.write("".join(f"{one} {other}\n" for one, other in asked).encode())
-                pairs.seek(0)
-                asked = []
-                with self._git.stream(*_LEVEL, stdin=pairs, environment=self._no_index) as output:
-                    for line in output:
-                        below = [*_below(line)]
-                        asked += below
-                        count += line.startswith(b":") and not below
-                        if count > most or folders + len(asked) > 2 * most:
-                            what = f"it changes more than {most} files"
-                            raise _beyond("too-many-files", what, "ask in several requests")
 
     def _told(self, head: Oid, base: Oid) -> dict[str, list[str]]:
         """Return the same of the commits that head has and base has not, oldest first, one more than MOST_COMMITS."""
@@ -252,15 +227,15 @@ class GitHistory:
     def _is_near(self, old: Oid, new: Oid) -> bool:
         """Say whether ``old`` is certainly ``new`` or an ancestor of it, by the bytes of the commits close to it."""
         reached = {new: None}
-        with object_reader(self._git) as read:
-            for place in range(_NEAR):
-                if old in reached:
-                    return True
-                commit = next(islice(reached, place, None), None)
-                found = read.first(commit, _SHORT) if commit is not None else None
-                if found is None or found[1] != b"commit" or len(found[2]) > _SHORT:
-                    return False
-                reached.update(dict.fromkeys(map(Oid, steps.links(found[2])[1])))
+        read = Reader(self._git)
+        for place in range(_NEAR):
+            if old in reached:
+                return True
+            commit = next(islice(reached, place, None), None)
+            found = read.first(commit, _SHORT) if commit is not None else None
+            if found is None or found[1] != b"commit" or len(found[2]) > _SHORT:
+                return False
+            reached.update(dict.fromkeys(map(Oid, steps.links(found[2])[1])))
         return False
 
     def _hold_ancestor(self, old: Oid, new: Oid) -> None:
@@ -305,22 +280,6 @@ class GitHistory:
                 hint="restore main, and land the work by a merge whose first parent is main",
             )
         listed.seek(0)
-
-
-def _below(line: bytes) -> Iterator[tuple[str, str]]:
-    """Return the two folders that a line of ``diff-tree`` without ``-r`` compares; a side that is no folder is empty."""
-    if not line.startswith(b":"):
-        return
-    old_mode, new_mode, old, new = line[1:].split(b"\t", 1)[0].decode("ascii").split(" ")[:4]
-    if _FOLDER in (old_mode, new_mode):
-        empty = steps.EMPTY[len(old)]
-        yield (old if old_mode == _FOLDER else empty), (new if new_mode == _FOLDER else empty)
-
-
-def _beyond(code: str, what: str, hint: str) -> InvalidError:
-    """Return the refusal of what is more than anybody needs, and would keep everybody else waiting."""
-    message = f"the request is not looked at: {what}"
-    return InvalidError(message, (Finding(code, Place(""), message, hint),), hint=hint)
 
 
 def parse_commit(oid: Oid, raw: bytes) -> Commit:

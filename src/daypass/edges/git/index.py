@@ -23,7 +23,8 @@ from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
-from daypass.edges.git.objects import objects
+from daypass.edges.git.objects import blobs as read_blobs
+from daypass.edges.git.objects import headers, objects
 from daypass.edges.git.plumbing import Git
 from daypass.edges.store import discard, make_folder, others_may_write, usable, writing
 
@@ -224,8 +225,6 @@ class AuditIndex:
         paths = {new.hex(): f"{FOLDER}{grant}{SUFFIX}" for new, grant in self._rows(unread, values)}
         if not paths:
             return
-        from daypass.edges.git.objects import blobs as read_blobs  # noqa: PLC0415  (see contents)
-
         read = read_blobs(self._git, paths, limit=_LONGEST)
         found = [(bytes.fromhex(oid), self._read_subject(paths[oid], raw)) for oid, raw in read]
         with self._transaction() as database:
@@ -260,20 +259,14 @@ class AuditIndex:
 
     def contents(self, blobs: Collection[Oid]) -> Mapping[Oid, bytes]:
         """Return what files hold, by id; an object that is not there, or is no file, is left out."""
-        from daypass.edges.git.objects import blobs as read_blobs  # noqa: PLC0415  (only where something is read)
-
-        return dict(read_blobs(self._git, self._there(blobs, "blob"), limit=_LONGEST))
+        return dict(read_blobs(self._git, self._there(blobs, b"blob"), limit=_LONGEST))
 
     def heads(self, commits: Collection[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages; of what is no commit of this clone nothing."""
-        return messages(self._git, self._there(commits, "commit"))
+        return messages(self._git, self._there(commits, b"commit"))
 
-    def _there(self, oids: Collection[Oid], kind: str) -> list[Oid]:
-        if not oids:
-            return []
-        asked = "".join(f"{oid}\n" for oid in oids).encode()
-        there = self._git.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked).decode().split("\n")
-        return [Oid(line.partition(" ")[0]) for line in there if line.endswith(f" {kind}")]
+    def _there(self, oids: Collection[Oid], kind: bytes) -> list[Oid]:
+        return [told.oid for told in headers(self._git, oids) if told.kind == kind]
 
     def _meta(self) -> dict[str, str]:
         with self._opened() as database:

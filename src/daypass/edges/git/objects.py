@@ -1,34 +1,247 @@
-"""Streams of a repository's objects: the leaves of a tree, the contents of blobs, the bytes of trees.
+"""Reading a repository's objects, one by one or in streams, each held against its id; and trees down to their leaves.
 
-What git is asked for lies in a file before git starts, so that git never waits for us to write while we wait for it to
-read; what it answers is read in large pieces and cut here. Nothing is held but the piece at hand, whatever the number
-of objects. Paths are decoded as UTF-8 with surrogate escapes, so that a hostile name arrives whole and can be refused
-by name.
+git takes a loose object as it lies on the disk: whoever can write there could put other bytes under an id. So the bytes
+are hashed here. Trees are read as git's rules want them written (https://git-scm.com/docs/gitformat-pack, `git fsck`):
+one that names a path twice, or out of order, is read in one way by one program and in another by the next.
+
+A few objects are asked of the ``git cat-file`` that runs already, many of one of their own: what it is asked for lies in
+a file before it starts, so that it never waits for us to write while we wait for it to read. Nothing is held but the
+object at hand. Paths are decoded as UTF-8 with surrogate escapes, so that a hostile name arrives whole and can be
+refused by name.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import IO
 
-from daypass.core.errors import EdgeError
-from daypass.core.grant import Oid
-from daypass.edges.git.plumbing import Git
-from daypass.edges.git.reader import Leaf, check_bytes, object_reader
-from daypass.ports import Entry
+from daypass.core.errors import EdgeError, InvalidError, RefusedError
+from daypass.core.finding import Finding, Place
+from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git.plumbing import Git, Header, header
+from daypass.ports import Change, Entry
 
+FOLDER_MODE = "040000"
+HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
+
+Leaf = tuple[str, str, str]
+"""Path, mode, object id: an Entry without the cost of making one."""
+
+Held = dict[bytes, tuple[str, bytes]]
+"""A tree by name, in git's order: mode in six digits, raw object id."""
+
+Found = tuple[Oid, bytes, bytes]
+"""An object's id, kind and bytes."""
+
+_NOTHING = ("000000", b"")
+_AHEAD = 256
+"""Folders asked for at once: their names fit into any pipe, so that neither side waits for the other."""
+_DEPTH = 64
 _PIECE = 1 << 20
+_NAME = 300
+"""Bytes that an entry of a tree has at most, with the longest name that a file system keeps."""
 _ASKED = re.compile(rb"(?:(?:[0-9a-f]{40}|[0-9a-f]{64})\n)*")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_WORDS = 3  # of an answer: id, type, size
 _SLOT = 4096
 _FEW = 64
 """So many objects are asked for one by one, of the process that runs already."""
+
+
+def object_id(kind: str, content: bytes, length: int = 40) -> Oid:
+    """Return the id that git gives an object (``blob``, ``tree``); ``length`` is the repository's, 40 or 64 digits."""
+    return Oid(HASHES[length](b"%s %d\0" % (kind.encode(), len(content)) + content).hexdigest())
+
+
+def beyond(code: str, what: str, hint: str) -> InvalidError:
+    """Return the refusal of what is more than anybody needs, and would keep everybody else waiting."""
+    message = f"the request is not looked at: {what}"
+    return InvalidError(message, (Finding(code, Place(""), message, hint),), hint=hint)
+
+
+class Bound:
+    """How much a comparison may come to: ``most`` files, and twice as many folders.
+
+    A few small trees can name each other until there are millions. Raises InvalidError.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._files = self._folders = 0
+
+    def file(self) -> None:
+        """Count one file that differs."""
+        self._files += 1
+        self._hold(self._files <= self._most)
+
+    def folder(self, before: Held, size: int) -> None:
+        """Count one folder that differs, of so many bytes where it was ``before``."""
+        self._folders += 1
+        known = sum(map(len, before)) + 40 * len(before)
+        self._hold(self._folders <= 2 * self._most and size <= known + self._most * _NAME)
+
+    def _hold(self, within: bool) -> None:
+        if not within:
+            raise beyond("too-many-files", f"it changes more than {self._most} files", "ask in several requests")
+
+
+class Reader:
+    """Reads objects of the ``git cat-file --batch`` that runs in a repository."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._batch = git.batch("--batch")
+
+    def get(self, name: str, limit: int | None = None) -> Found | None:
+        """Return id, kind and bytes of what a name names, None where there is nothing.
+
+        Raises EdgeError for bytes that are not those of the id, and for more than ``limit`` of them.
+        """
+        return self._read([name], limit)[0]
+
+    def first(self, oid: str, limit: int | None) -> Found | None:
+        """Return the same for an id, but of more than ``limit`` bytes the first ``limit + 1``, which nobody hashed."""
+        return self._read([oid], limit, cut=True)[0]
+
+    def tree(self, name: str) -> tuple[Oid, bytes]:
+        """Return id and bytes of a tree, or of a commit's tree. Raises EdgeError when the name names neither."""
+        found = self.get(name)
+        if found is not None and found[1] == b"commit":
+            words = found[2].partition(b"\n")[0].split(b" ")
+            found = self.get(words[1].decode("ascii", "replace")) if words[0] == b"tree" and words[1:] else None
+        if found is None or found[1] != b"tree":
+            raise EdgeError(f"expected a tree or commit, got {name!r}")
+        return found[0], found[2]
+
+    def leaves(self, tree: str, under: str = "") -> Iterator[Leaf]:
+        """Stream the leaves below a folder of a commit or tree, as `leaves` says."""
+        oid, raw = self.tree(tree)
+        path, steps = "", under.encode("utf-8", "surrogateescape").split(b"/") if under else []
+        for place, step in enumerate(steps):
+            mode, found = parse_tree(oid, raw).get(step, ("", b""))
+            path += ("/" if path else "") + step.decode("utf-8", "surrogateescape")
+            if mode != FOLDER_MODE:
+                if mode and place == len(steps) - 1:
+                    yield path, mode, found.hex()
+                return
+            oid, raw = self.tree(found.hex())
+        yield from self._walk(oid, raw, f"{path}/" if path else "", len(steps))
+
+    def _walk(self, oid: str, raw: bytes, path: str, depth: int) -> Iterator[Leaf]:
+        if depth > _DEPTH:
+            raise RefusedError(f"tree {oid} lies more than {_DEPTH} folders deep", hint="flatten the folders")
+        held = parse_tree(oid, raw)
+        folders = self._folders([found.hex() for mode, found in held.values() if mode == FOLDER_MODE])
+        for name, (mode, found) in held.items():
+            below = path + name.decode("utf-8", "surrogateescape")
+            if mode == FOLDER_MODE:
+                yield from self._walk(found.hex(), next(folders), f"{below}/", depth + 1)
+            else:
+                yield below, mode, found.hex()
+
+    def changes(self, one: str, other: str, bound: Bound | None = None) -> Iterator[Change]:
+        """Stream the leaves that differ between two commits' trees. Only folders that differ are read."""
+        yield from self._compare(*self._sides((self._root(one), self._root(other)), 0, bound), "", 0, bound)
+
+    def _root(self, commit: str) -> tuple[str, bytes]:
+        return FOLDER_MODE, bytes.fromhex(self.tree(commit)[0])
+
+    def _compare(self, old: Held, new: Held, path: str, depth: int, bound: Bound | None) -> Iterator[Change]:
+        for name in sorted(old.keys() | new.keys()):
+            before, after = old.get(name, _NOTHING), new.get(name, _NOTHING)
+            if before == after:
+                continue
+            below = path + name.decode("utf-8", "surrogateescape")
+            leaves = [_NOTHING if side[0] == FOLDER_MODE else side for side in (before, after)]
+            if leaves[0] != leaves[1]:
+                (old_mode, left), (new_mode, right) = leaves
+                if bound is not None:
+                    bound.file()
+                yield Change(below, old_mode, Oid(left.hex()) or ABSENT, new_mode, Oid(right.hex()) or ABSENT)
+            if FOLDER_MODE in (before[0], after[0]):
+                sides = self._sides((before, after), depth, bound)
+                yield from self._compare(*sides, f"{below}/", depth + 1, bound)
+
+    def _sides(self, sides: Sequence[tuple[str, bytes]], depth: int, bound: Bound | None) -> tuple[Held, Held]:
+        """Return the two folders of a comparison, an empty one for what is no folder."""
+        if depth > _DEPTH:
+            raise RefusedError(f"more than {_DEPTH} folders inside each other", hint="flatten the folders")
+        (old, new) = (side[1].hex() if side[0] == FOLDER_MODE else "" for side in sides)
+        before = parse_tree(*self.tree(old)) if old else {}
+        if bound is not None:
+            bound.folder(before, self._size(new) if new else 0)
+        return before, parse_tree(*self.tree(new)) if new else {}
+
+    def _size(self, tree: str) -> int:
+        return self._git.check(tree).size
+
+    def check_trees(self, oids: Iterable[str]) -> None:
+        """Read trees, and hold their bytes against their ids. Raises EdgeError for one that is missing or another."""
+        for _ in self._folders(list(oids)):
+            pass
+
+    def _folders(self, oids: Sequence[str]) -> Iterator[bytes]:
+        """Stream the bytes of trees, some asked for ahead."""
+        for start in range(0, len(oids), _AHEAD):
+            asked = oids[start : start + _AHEAD]
+            found = self._read(asked, None)  # all, before anybody asks the next
+            for oid, answer in zip(asked, found, strict=True):
+                if answer is None or answer[1] != b"tree":
+                    raise EdgeError(f"folder {oid} is missing", hint="run `git fsck`, or fetch the whole history again")
+                yield answer[2]
+
+    def _read(self, names: Sequence[str], limit: int | None, *, cut: bool = False) -> list[Found | None]:
+        with self._batch.lock:
+            try:
+                answers = self._batch.ask(names)
+                return [_answer(answers, name, limit, cut) for name in names]
+            except BaseException:
+                self._batch.close()  # what was not read would be taken for the next answer
+                raise
+
+
+def _answer(answers: IO[bytes], name: str, limit: int | None, cut: bool) -> Found | None:
+    line = answers.readline()
+    if not line:
+        raise EdgeError(f"git cat-file ended when asked for {name}", hint="run `git fsck`")
+    told = header(line)
+    if told.kind == b"missing":
+        return None
+    if not told.kind:
+        raise EdgeError(f"git cat-file answered {told.oid!r} when asked for {name}")
+    if limit is not None and told.size > limit and not cut:
+        raise EdgeError(f"object {told.oid[:12]} is {told.size} bytes long, at most {limit} are read")
+    return told.oid, told.kind, _content(answers, told, limit)
+
+
+def _content(answers: IO[bytes], told: Header, limit: int | None) -> bytes:
+    """Return an object's bytes, held against its id; of more than ``limit`` the first ``limit + 1``, which nobody hashed."""
+    if limit is not None and told.size > limit:
+        content, left = answers.read(limit + 1), told.size - limit  # with the line end
+        while left > 0 and (piece := answers.read(min(left, _PIECE))):
+            left -= len(piece)
+        whole = left == 0
+    else:
+        raw = answers.read(told.size + 1)
+        content, whole = raw[:-1], len(raw) == told.size + 1
+    if not whole:
+        raise EdgeError("git cat-file ended in the middle of an object")
+    if limit is None or told.size <= limit:
+        _check_bytes(told, content)
+    return content
+
+
+def _check_bytes(told: Header, content: bytes) -> None:
+    """Raise EdgeError where bytes are not those of the id that they were asked by."""
+    if HASHES[len(told.oid)](b"%s %d\0" % (told.kind, len(content)) + content).hexdigest() != told.oid:
+        raise EdgeError(
+            f"object {told.oid} was changed on the disk: its bytes are not those of its id",
+            hint="somebody wrote into this clone's .git/objects; run `git fsck`, and clone again from a place you trust",
+        )
 
 
 def leaves(git: Git, tree: Oid, under: str = "") -> Iterator[Leaf]:
@@ -38,8 +251,7 @@ def leaves(git: Git, tree: Oid, under: str = "") -> Iterator[Leaf]:
     submodule) that leaf is given, so that it can be refused; a folder that does not exist has no leaves.
     Raises EdgeError for bytes that are not those of their id, RefusedError for a tree that could be read in two ways.
     """
-    with object_reader(git) as read:
-        yield from read.leaves(tree, under)
+    yield from Reader(git).leaves(tree, under)
 
 
 def entries(git: Git, tree: Oid, under: str = "") -> Iterator[Entry]:
@@ -70,76 +282,41 @@ def objects(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Itera
 
 
 def _one_by_one(git: Git, oids: Iterable[str], limit: int | None) -> Iterator[tuple[bytes, Oid, bytes]]:
-    with object_reader(git) as read:
-        for wanted in oids:
-            found = read.first(wanted, limit)
-            if found is None:
-                raise _unavailable(f"{wanted} missing".encode())
-            yield found[1], found[0], found[2]
+    read = Reader(git)
+    for wanted in oids:
+        found = read.first(wanted, limit)
+        if found is None:
+            raise _unavailable(Header(Oid(wanted), b"missing", 0))
+        yield found[1], found[0], found[2]
 
 
 def _streamed(git: Git, oids: Iterable[str], limit: int | None) -> Iterator[tuple[bytes, Oid, bytes]]:
     with _asked(oids) as asked, git.stream("cat-file", "--batch", "--buffer", stdin=asked) as output:
-        most = sys.maxsize if limit is None else limit
-        held, at = output.read(_PIECE), 0
-        while True:
-            end = held.find(b"\n", at)
-            if end >= 0:
-                try:
-                    oid, kind, size = held[at:end].split(b" ")
-                except ValueError:
-                    raise _unavailable(held[at:end]) from None
-                start, stop = end + 1, end + 1 + int(size)
-                if stop < len(held) and int(size) <= most:
-                    at = stop + 1
-                    content = held[start:stop]
-                else:
-                    content, held, at = _long(output, held[start:], int(size), most)
-                if int(size) <= most:  # else it is cut, and refused by who reads it
-                    check_bytes(oid.decode(), kind, content)
-                yield kind, Oid(oid.decode()), content
-                continue
-            piece = output.read(_PIECE)
-            if not piece:
-                break
-            held, at = held[at:] + piece, 0
-        if at < len(held):
-            raise EdgeError("git cat-file ended in the middle of a line")
+        while line := output.readline():
+            if not line.endswith(b"\n"):
+                raise EdgeError("git cat-file ended in the middle of a line")
+            told = header(line)
+            if told.kind in (b"", b"missing"):
+                raise _unavailable(told)
+            yield told.kind, told.oid, _content(output, told, limit)
 
 
-def _long(output: IO[bytes], held: bytes, size: int, most: int) -> tuple[bytes, bytes, int]:
-    """Gather contents that begin with ``held`` and reach beyond it; return them, the next piece and the place in it."""
-    kept: list[bytes] = []
-    wanted = min(size, most + 1)
-    left = size + 1  # with the line end after it
-    while True:
-        kept.append(held[:wanted])
-        wanted -= len(kept[-1])
-        if left <= len(held):
-            return b"".join(kept), held, left
-        left -= len(held)
-        held = output.read(_PIECE)
-        if not held:
-            raise EdgeError("git cat-file ended in the middle of an object")
+def headers(git: Git, oids: Iterable[str]) -> Iterator[Header]:
+    """Stream what git says of objects in the order asked, unread; of one that is not there, that it is missing."""
+    few, more = _split(oids)
+    if more is None:
+        yield from map(git.check, few)
+        return
+    with _asked(more) as asked, git.stream("cat-file", "--batch-check", "--buffer", stdin=asked) as output:
+        yield from map(header, output)
 
 
 def sizes(git: Git, oids: Iterable[str]) -> Iterator[tuple[Oid, int]]:
     """Stream (oid, size in bytes) of objects in the order asked, unread. Raises EdgeError for a missing one."""
-    few, more = _split(oids)
-    if more is None:
-        for wanted in few:
-            yield _size(git.check(wanted))
-        return
-    with _asked(more) as asked, git.stream("cat-file", "--batch-check", "--buffer", stdin=asked) as output:
-        for line in output:
-            yield _size(line)
-
-
-def _size(line: bytes) -> tuple[Oid, int]:
-    words = line.rstrip(b"\n").split(b" ")
-    if len(words) != _WORDS:
-        raise _unavailable(line.rstrip(b"\n"))
-    return Oid(words[0].decode()), int(words[2])
+    for told in headers(git, oids):
+        if told.kind in (b"", b"missing"):
+            raise _unavailable(told)
+        yield told.oid, told.size
 
 
 def _split(oids: Iterable[str]) -> tuple[list[str], Iterable[str] | None]:
@@ -152,9 +329,9 @@ def _split(oids: Iterable[str]) -> tuple[list[str], Iterable[str] | None]:
     return few, None
 
 
-def _unavailable(header: bytes) -> EdgeError:
-    oid, _, why = header.decode("ascii", "replace").partition(" ")
-    return EdgeError(f"object {oid} is {why or 'missing'}", hint="run `git fsck`, or fetch the whole history again")
+def _unavailable(told: Header) -> EdgeError:
+    why = told.kind.decode() or "not told of"
+    return EdgeError(f"object {told.oid} is {why}", hint="run `git fsck`, or fetch the whole history again")
 
 
 @contextmanager
@@ -178,3 +355,27 @@ def _lines(oids: list[str]) -> bytes:
         wrong = next(oid for oid in oids if not _OID.fullmatch(oid))
         raise EdgeError(f"expected an object id, got {wrong!r}")
     return text
+
+
+def parse_tree(oid: str, raw: bytes) -> Held:
+    """Cut a tree's bytes into entries. Raises RefusedError for a tree that could be read in two ways."""
+    held: Held = {}
+    at, size, before = 0, len(oid) // 2, b""
+    while at < len(raw):
+        mode_end = raw.find(b" ", at)
+        name_end = raw.find(b"\0", mode_end)
+        end = name_end + 1 + size
+        if mode_end < 0 or name_end < 0 or end > len(raw) or not raw[at:mode_end].isdigit():
+            raise RefusedError(f"tree {oid} cannot be read", hint="run `git fsck`")
+        name, mode = raw[mode_end + 1 : name_end], f"{int(raw[at:mode_end]):06d}"
+        # git sorts a folder as if its name ended in a slash.
+        key = name + b"/" if mode == FOLDER_MODE else name
+        if name in held or key <= before:
+            shown = name.decode("utf-8", "backslashreplace")
+            what = f"names {shown!r} twice" if name in held else f"has {shown!r} out of order"
+            raise RefusedError(f"tree {oid} {what}, so programs would read it in different ways", hint="make it again")
+        if not name or b"/" in name:
+            raise RefusedError(f"tree {oid} holds the name {name!r}, which is no file's", hint="make it again")
+        held[name] = (mode, raw[name_end + 1 : end])
+        at, before = end, key
+    return held

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, ClassVar
+from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import ABSENT, Oid
@@ -41,7 +41,6 @@ DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch
 _WAIT = ("-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=1000")
 
 _PIPE = 1 << 20
-_ANSWER = 3  # words of what ``cat-file --batch-check`` says of an object: id, type, size
 _LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measured, see _Patient
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
@@ -53,6 +52,25 @@ _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 _running: set[subprocess.Popen[bytes]] = set()
 """Streams that are open. Held here, so that a stream which is dropped half-read in a cycle of references (an error's
 traceback makes one) is ended by its own generator before its process can be collected."""
+
+
+class Header(NamedTuple):
+    """What ``git cat-file`` says of an object. ``kind`` is ``missing`` where there is none, empty where it cannot tell."""
+
+    oid: Oid
+    kind: bytes
+    size: int
+
+
+def header(line: bytes) -> Header:
+    """Read a line of ``git cat-file``; what is no answer of id, type and size is given whole as the id."""
+    try:
+        oid, kind, size = line.split()
+        return Header(Oid(oid.decode("ascii")), kind, int(size))
+    except ValueError:
+        said = line.decode("utf-8", "replace").rstrip("\n")
+        missing = said.removesuffix(" missing")
+        return Header(Oid(missing), b"missing" if missing != said else b"", 0)
 
 
 class Batch:
@@ -130,8 +148,8 @@ class Git:
             self._batches[kind] = Batch(self.command("cat-file", kind))
         return self._batches[kind]
 
-    def check(self, name: str) -> bytes:
-        """Return the line that ``git cat-file --batch-check`` says of a name; empty where git fails."""
+    def check(self, name: str) -> Header:
+        """Return what ``git cat-file --batch-check`` says of a name; of no kind where git fails."""
         batch = self.batch("--batch-check")
         with batch.lock:
             try:
@@ -140,7 +158,7 @@ class Git:
                 line = b""
             if not line:
                 batch.close()
-            return line
+            return header(line)
 
     def run(self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
         """Run git and return its standard output. Raises EdgeError, with git's own last line, when it fails."""
@@ -248,10 +266,10 @@ class Git:
         if "\0" in revision or "\n" in revision:
             return None
         self._refuse_ambiguous(revision)
-        words = self.check(f"{revision}^{{commit}}").split(b" ")
-        if words[1:2] == [b"commit"] and len(words) == _ANSWER and _OID.fullmatch(words[0].decode("ascii", "replace")):
-            return Oid(words[0].decode("ascii"))
-        if words[-1] == b"missing\n":
+        told = self.check(f"{revision}^{{commit}}")
+        if told.kind == b"commit" and _OID.fullmatch(told.oid):
+            return told.oid
+        if told.kind == b"missing":
             return None
         done = self.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if done.returncode not in (0, 1):

@@ -124,7 +124,7 @@ class Remote:
         return self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0
 
     def _has(self, oid: Oid) -> bool:
-        return self._git.check(f"{oid}^{{commit}}").split(b" ")[1:2] == [b"commit"]
+        return self._git.check(f"{oid}^{{commit}}").kind == b"commit"
 
     def _run(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         options = [argument for argument in arguments if argument.startswith("-")]

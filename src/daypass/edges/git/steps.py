@@ -14,8 +14,8 @@ from typing import IO
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import objects
+from daypass.edges.git.objects import FOLDER_MODE
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.reader import FOLDER_MODE, object_reader
 from daypass.ports import Change, Landing
 
 EMPTY = {size: hashlib.new(name, b"tree 0\0").hexdigest() for size, name in ((40, "sha1"), (64, "sha256"))}
@@ -66,10 +66,8 @@ def landings(
 ) -> Iterator[Landing]:
     """Stream the listed steps with what each changed. Raises EdgeError for a folder whose bytes are not those of its id."""
     known: dict[str, str] = {}
-    with (
-        git.stream(*_COMPARE, stdin=pairs, environment=environment) as output,
-        object_reader(git) as read,
-    ):
+    read = objects.Reader(git)
+    with git.stream(*_COMPARE, stdin=pairs, environment=environment) as output:
         steps = _joined(listed, output)
         while batch := list(islice(steps, _BATCH)):
             read.check_trees(oid for _, folders in batch for oid in _unread(folders, known))

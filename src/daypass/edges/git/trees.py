@@ -17,8 +17,8 @@ from pathlib import Path
 
 from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.grant import ABSENT, Oid
+from daypass.edges.git.objects import FOLDER_MODE, HASHES, Held, Reader, object_id, parse_tree
 from daypass.edges.git.plumbing import DURABLE, Git
-from daypass.edges.git.reader import FOLDER_MODE, HASHES, Held, Reader, object_id, object_reader, parse_tree
 
 FILE_MODE = "100644"
 _MODES = frozenset({"100644", "100755", "120000", "160000"})
@@ -167,9 +167,9 @@ def _write(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
         for step in above:
             at = at.folders.setdefault(step, _Folder())
         at.puts[name] = put
-    with object_reader(git) as read:
-        oid, start = read.tree(parent)
-        made = _rewrite(root, parse_tree(oid, start), read, pack, "")
+    read = Reader(git)
+    oid, start = read.tree(parent)
+    made = _rewrite(root, parse_tree(oid, start), read, pack, "")
     tree = made if made is not None else pack.add(_TREE, b"")
     if tree != oid:
         pack.send(git)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import Oid
-from daypass.edges.git.reader import object_id
+from daypass.edges.git.objects import object_id
 
 WorkFile = tuple[str, str, bytes]
 """Path, git's mode, contents (a link's target; nothing for a submodule)."""

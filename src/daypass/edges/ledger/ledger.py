@@ -15,9 +15,8 @@ from datetime import datetime
 from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope
-from daypass.edges.git.objects import blobs, leaves
+from daypass.edges.git.objects import Leaf, Reader, blobs, leaves
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.reader import Leaf, object_reader
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.steps import landings, write_pairs
 from daypass.edges.git.trees import FILE_MODE, commit_tree, write_files
@@ -78,14 +77,12 @@ class GitLedger:
         The first must have the number ``since``. Its cost grows with what is new, not with the ledger. Raises
         LedgerError when anything but new receipts in order lies between the two.
         """
-        with object_reader(self._git) as read:
-            oids = list(_in_order(_added(read.changes(old, new), new), since))
+        oids = list(_in_order(_added(Reader(self._git).changes(old, new), new), since))
         yield from self._read(since, oids)
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
         """Return one envelope's bytes as of a commit, None where there is none."""
-        with object_reader(self._git) as read:
-            found = read.get(f"{commit}:{receipt_path(sequence)}")
+        found = Reader(self._git).get(f"{commit}:{receipt_path(sequence)}")
         return found[2] if found is not None and found[1] == b"blob" else None
 
     def append(self, parent: Oid, envelopes: Sequence[Envelope], *, message: str, at: datetime) -> Oid:

@@ -185,7 +185,7 @@ class GitHubForge(GitHubReader):
             raise ConflictError(
                 f"branch {branch!r} stands at {old[:12]}, expected {parent[:12]}", hint="use another branch"
             )
-        tree = self._git.check(f"{parent}^{{tree}}").split(b" ")[0].decode()
+        tree = self._git.check(f"{parent}^{{tree}}").oid
         for start in range(0, len(files), _PIECE):
             entries = [self._entry(path, content) for path, content in files[start : start + _PIECE]]
             tree = self._make("trees", {"base_tree": tree, "tree": entries})

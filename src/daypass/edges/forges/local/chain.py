@@ -17,8 +17,8 @@ from daypass.core.forge import OPENED, PUSHED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import Oid
 from daypass.edges.forges.local import records
 from daypass.edges.forges.local.records import Event, corrupt
+from daypass.edges.git.objects import Reader
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.reader import Reader, object_reader
 from daypass.edges.shown import shown
 
 HEADS = "refs/heads/"
@@ -163,8 +163,7 @@ class ChainReader:
 @contextmanager
 def chain_reader(git: Git, root: str = HEADS) -> Iterator[ChainReader]:
     """Give a reader for as long as the block lasts."""
-    with object_reader(git) as read:
-        yield ChainReader(read, root)
+    yield ChainReader(Reader(git), root)
 
 
 def read_each(git: Git, numbers: Iterable[int], root: str = HEADS) -> Iterator[tuple[int, Chain | EdgeError | None]]:

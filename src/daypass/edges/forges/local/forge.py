@@ -35,7 +35,7 @@ from daypass.edges.forges.local.chain import (
     read_each,
 )
 from daypass.edges.git import ssh
-from daypass.edges.git.reader import object_id
+from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import Repository
 from daypass.edges.git.trees import catch_up, commit_tree, leaving, write_files
 from daypass.edges.shown import shown
