@@ -124,7 +124,7 @@ class Killed(BaseException):
     """Ends a run at once, as a signal that cannot be caught would."""
 
 
-def _killed(*_: object) -> str:
+def _killed(*_: object, **__: object) -> str:
     raise Killed
 
 

@@ -17,7 +17,7 @@ from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import parse_instant
-from daypass.pipeline.apply.carrier import Carrier
+from daypass.pipeline.apply.executor import Executor
 from daypass.pipeline.apply.inputs import prepare
 from daypass.pipeline.apply.survey import survey
 from daypass.ports import Done, Order, Traits
@@ -70,7 +70,9 @@ class Scene:
         standing = self.ledger.append(
             found.standing, [Intent(changes, found.plan.digest)], at=at, main=found.plan.main, run="run"
         )
-        return Carrier(self.ledger, self.targets, found, standing, "run", self._progress).carry_out(changes)
+        executor = Executor(self.ledger, self.targets, found, standing, "run", self._progress)
+        executor.start(changes, found.plan.at)
+        return executor.finish()
 
     def _progress(self, done: int, total: int, what: str) -> None:
         assert (what, done <= total) == ("changes", True)

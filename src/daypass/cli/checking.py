@@ -23,7 +23,8 @@ from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.policies import Policy
 from daypass.edges.git.history import GitHistory
-from daypass.edges.git.worktree import blob_id, worktree_files
+from daypass.edges.git.objects import object_id
+from daypass.edges.git.repository import worktree_files
 from daypass.edges.store import AnswerCache, Verdicts
 from daypass.edges.targets.registry import check_privilege, check_settings
 from daypass.pipeline.judge.check import Fits, Piece, Portion, check_files, check_tree, judge_files
@@ -121,12 +122,12 @@ def check_worktree(site: Site, paths: list[Path], at: datetime | None) -> Checke
     found = check_files(
         policy,
         files,
-        blob_id,
+        partial(object_id, "blob"),
         "the work tree",
         Fits(check_settings, check_privilege),
         lambda file: (top / file).read_bytes(),
     )
-    there = [(path, blob_id(raw), raw) for path, mode, raw in files if mode == "100644"]
+    there = [(path, object_id("blob", raw), raw) for path, mode, raw in files if mode == "100644"]
     return without_ended(
         found,
         lambda folder: (file for file in there if file[0].startswith(f"grants/{folder}/")),

@@ -146,7 +146,7 @@ class Founding:
 
     def _codeowners(self) -> str:
         from daypass.core.policy.policies import read_policies
-        from daypass.edges.git.worktree import worktree_files
+        from daypass.edges.git.repository import worktree_files
         from daypass.edges.targets.registry import KINDS
         from daypass.views.settings import codeowners_text
 
@@ -311,7 +311,7 @@ class Moving:
 
     def _catalogue(self) -> Catalogue:
         from daypass.core.policy.policies import read_policies
-        from daypass.edges.git.worktree import worktree_files
+        from daypass.edges.git.repository import worktree_files
         from daypass.edges.targets.registry import KINDS
 
         files = {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}

@@ -260,7 +260,7 @@ class Site:
     def worktree_policy(self) -> Policy:
         """Read the policies as they lie in the work tree."""
         from daypass.core.policy.policies import read_policies
-        from daypass.edges.git.worktree import worktree_files
+        from daypass.edges.git.repository import worktree_files
         from daypass.edges.targets.registry import KINDS, check_privilege
         from daypass.pipeline.judge.policies import fitted
 

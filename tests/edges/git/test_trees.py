@@ -13,7 +13,15 @@ from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import objects, trees
 from daypass.edges.git.history import GitHistory
-from daypass.edges.git.trees import commit_tree, object_id, sync_worktree, write_entries, write_files
+from daypass.edges.git.trees import (
+    commit_entries,
+    commit_files,
+    commit_tree,
+    object_id,
+    sync_worktree,
+    write_entries,
+    write_files,
+)
 
 AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
 ALICE = ("Alice Ngo", "alice@example.com")
@@ -290,3 +298,28 @@ def test_an_index_that_cannot_be_read_is_an_error(scene, base):
     (scene.folder / ".git/index").write_bytes(b"rubbish")
     with pytest.raises(EdgeError, match=r"^git read-tree failed: "):
         sync_worktree(scene.git, base, new)
+
+
+@pytest.mark.parametrize("author", [ALICE, ("Zoë Ngo", "z@x"), (" odd, name.", "a@x"), ("A <b>", "a@x")])
+@pytest.mark.parametrize("message", ["one line", "Tïtle\n\n# kept\n\n\nTrailer: x\n"])
+def test_a_commit_sent_with_its_trees_is_the_one_that_git_makes(scene, base, author, message):
+    files = [("grants/new.yaml", b"x"), ("README.md", None)]
+    made = commit_files(scene.git, base, files, [base], message, author=author, at=AT)
+    tree = write_files(scene.git, base, files)
+    assert made == commit_tree(scene.git, tree, [base], message, author=author, at=AT)
+    assert scene.run("fsck", "--strict", made) == ""
+    blob = scene.blob(b"x")
+    entries = [("grants/new.yaml", "100644", blob), ("README.md", "", None)]
+    assert commit_entries(scene.git, base, entries, [base], message, author=author, at=AT) == made
+
+
+def test_a_commit_that_changes_no_file_is_made(scene, base):
+    made = commit_files(scene.git, base, [], [base], "nothing", author=ALICE, at=AT)
+    assert made == commit_tree(scene.git, scene.head("HEAD^{tree}"), [base], "nothing", author=ALICE, at=AT)
+
+
+def test_a_commit_of_nobody_or_on_a_parent_that_is_not_there_is_not_made(scene, base):
+    with pytest.raises(EdgeError, match=r"^git commit-tree failed"):
+        commit_files(scene.git, base, [("a", b"x")], [base], "m", author=("", "a@x"), at=AT)
+    with pytest.raises(EdgeError, match=r"^git unpack-objects failed"):
+        commit_files(scene.git, base, [("a", b"x")], [NOWHERE], "m", author=ALICE, at=AT)

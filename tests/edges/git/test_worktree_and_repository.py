@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from daypass.core.errors import EdgeError
-from daypass.edges.git.repository import open_repository
-from daypass.edges.git.worktree import worktree_files
+from daypass.edges.git.repository import open_repository, worktree_files
 
 
 def test_files_are_seen_as_git_would_take_them(scene):

@@ -72,7 +72,7 @@ def codeowners(site: Site, checking: bool, paths: tuple[str, ...], output: str, 
 
 def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
     from daypass.core.owners import LARGEST, PLACES, Ownership, asked_path, read_codeowners
-    from daypass.edges.git.worktree import worktree_files
+    from daypass.edges.git.repository import worktree_files
     from daypass.views.settings import owners_json, owners_text
 
     paths = [asked_path(path) for path in asked]

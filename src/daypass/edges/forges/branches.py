@@ -12,7 +12,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import Repository
-from daypass.edges.git.trees import commit_tree, write_entries, write_files
+from daypass.edges.git.trees import commit_files
 from daypass.edges.shown import shown
 from daypass.ports import Change
 
@@ -66,8 +66,7 @@ class Branches:
         except UnicodeEncodeError as error:
             raise UsageError(f"the message {shown(message)!r} is no text: {error.reason}") from error
         name, email, _ = self._identity()
-        tree = write_files(self._git, parent, files)
-        made = commit_tree(self._git, tree, (parent,), message, author=(name, email), at=at)
+        made = commit_files(self._git, parent, files, (parent,), message, author=(name, email), at=at)
         self._git.update_refs({ref: (old or ABSENT, made)}, reason="daypass: commit")
         return made
 
@@ -117,24 +116,25 @@ def fork_point(git: Git, main: Oid, head: Oid, branch: str) -> Oid:
     Raises ConflictError when main has all of it already, and where there are several such points: what the branch
     changed could then be told in several ways.
     """
-    history = GitHistory(git)
-    first = history.merge_base(main, head)  # refuses a shallow clone
-    if first is None:
+    found = GitHistory(git).merge_bases(main, head)  # refuses a shallow clone
+    if not found:
         raise EdgeError(f"branch {branch!r} shares no history with main", hint="make the branch from main")
-    if first == head:
+    if found[0] == head:
         raise ConflictError(
             f"branch {branch!r} has nothing that main has not", hint="commit the change on the branch first"
         )
-    found = git.text("merge-base", "--all", main, head).split()
     if len(found) > 1:
         raise ConflictError(
             f"branch {branch!r} and main were merged across each other", hint="make the change on a new branch"
         )
-    return first
+    return found[0]
 
 
-def merged_tree(git: Git, main: Oid, head: Oid, branch: str) -> Oid:
-    """Return the tree of the merge. Raises ConflictError when main has changed one of the paths to something else."""
+def merged_changes(git: Git, main: Oid, head: Oid, branch: str) -> list[tuple[str, str, Oid | None]]:
+    """Return what the merge changes of main: (path, mode, blob), None for what it deletes.
+
+    Raises ConflictError when main has changed one of the paths to something else.
+    """
     history = GitHistory(git)
     root = fork_point(git, main, head, branch)
     changes = history.changes(root, head)
@@ -149,7 +149,7 @@ def merged_tree(git: Git, main: Oid, head: Oid, branch: str) -> Oid:
                 f"main has changed {change.path!r} since branch {branch!r} left it",
                 hint="make the change on a new branch of main",
             )
-    return write_entries(git, main, puts)
+    return puts
 
 
 def _result(change: Change) -> tuple[str, Oid]:

@@ -1,7 +1,7 @@
-"""One repository as the rest uses it: where it is, who works in it, which branch is checked out.
+"""One repository as the rest uses it: where it is, who works in it, and files as they lie in its work tree.
 
-GitPython answers about people and branches; its import costs a tenth of a second, so it waits until one of them is
-asked for.
+GitPython answers about people; its import costs a tenth of a second, so it waits until it is asked. Symbolic links in a
+work tree are read as links and never followed, so that no file outside the repository is ever read as a grant.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,14 @@ from daypass.core.errors import EdgeError
 from daypass.edges.git.plumbing import Git
 
 _IDENTITY = re.compile(r"(?P<name>[^<>]+) <(?P<email>[^<>]+)> [0-9]+ [+-][0-9]+")
+
+WorkFile = tuple[str, str, bytes]
+"""Path, git's mode, contents (a link's target; nothing for a submodule)."""
+
+LIMIT = 1 << 20
+"""Of a file larger than this many bytes only one byte more is read: more than any reader of ours accepts."""
+
+_SUBMODULE, _LINK, _EXECUTABLE, _PLAIN, _NONE = "160000", "120000", "100755", "100644", "000000"
 
 
 class Repository:
@@ -98,3 +108,51 @@ def open_repository(folder: Path, state: Path | None = None) -> Repository:
         raise EdgeError(f"{folder} cannot be opened as a repository: {reason}", hint="`daypass init` makes one")
     common_dir = (folder / os.fsdecode(done.stdout.rstrip(b"\n"))).resolve()
     return Repository(Git(folder, common_dir), common_dir, state)
+
+
+def worktree_files(top: Path, folder: str, *, limit: int | None = LIMIT) -> Iterator[WorkFile]:
+    """Stream (path, mode, contents) of everything below a folder of a work tree, in git's order.
+
+    Paths are relative to ``top``, with surrogate escapes for what is not UTF-8. Where the folder itself is a link or a
+    file, that is given; a folder that does not exist has no files. Raises EdgeError for what cannot be read.
+    """
+    root = os.fsencode(top)
+    path = folder.strip("/").encode("utf-8", "surrogateescape")
+    try:
+        mode = os.lstat(os.path.join(root, path)).st_mode  # noqa: PTH118  (bytes: names need not be text)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise EdgeError(f"{folder} cannot be read: {error.strerror}") from error
+    yield from _walk(root, path, mode, limit)
+
+
+def _walk(root: bytes, path: bytes, mode: int, limit: int | None) -> Iterator[WorkFile]:
+    place = os.path.join(root, path)  # noqa: PTH118
+    shown = path.decode("utf-8", "surrogateescape")
+    try:
+        if stat.S_ISLNK(mode):
+            yield shown, _LINK, os.readlink(place)  # noqa: PTH115
+        elif stat.S_ISREG(mode):
+            yield shown, _EXECUTABLE if mode & stat.S_IXUSR else _PLAIN, _read(place, limit)
+        elif stat.S_ISDIR(mode):
+            with os.scandir(place) as listed:
+                below = [(entry.name, entry.stat(follow_symlinks=False).st_mode) for entry in listed]
+            if any(name == b".git" for name, _ in below):
+                if path:
+                    yield shown, _SUBMODULE, b""
+                    return
+                below = [item for item in below if item[0] != b".git"]
+            below.sort(key=lambda item: item[0] + b"/" if stat.S_ISDIR(item[1]) else item[0])
+            for name, kind in below:
+                yield from _walk(root, path + b"/" + name if path else name, kind, limit)
+        # Pipes, sockets and devices are nothing to git, which cannot hold them; opening one could wait for ever.
+    except OSError as error:
+        raise EdgeError(f"{shown} cannot be read: {error.strerror}") from error
+
+
+def _read(place: bytes, limit: int | None) -> bytes:
+    # NOFOLLOW: it may have become a link since it was looked at; NONBLOCK: or a pipe, which would be waited for.
+    descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor)
+        return file.read() if limit is None else file.read(limit + 1)

@@ -23,7 +23,9 @@ from daypass.edges.git.plumbing import DURABLE, Git
 FILE_MODE = "100644"
 _MODES = frozenset({"100644", "100755", "120000", "160000"})
 _COMMIT, _TREE, _BLOB = 1, 2, 3
-_NAMES = {_TREE: b"tree", _BLOB: b"blob"}
+_NAMES = {_COMMIT: b"commit", _TREE: b"tree", _BLOB: b"blob"}
+# A name or address that git writes as it is: it strips some marks at the ends, and refuses what is empty.
+_PLAIN = re.compile(r"[^\W_](?:[^<>\x00-\x1f\x7f\ud800-\udfff]*[^\W_])?")
 # git's own limit for a push: fewer objects are kept one file each, more as one pack.
 _UNPACK_LIMIT = 100
 _IN_THE_WAY = re.compile(rb"not uptodate|would be overwritten|would be removed|would lose|not up to date")
@@ -51,11 +53,74 @@ def write_entries(git: Git, tree_of: Oid, changes: Sequence[tuple[str, str, Oid 
     The objects must exist. Raises EdgeError for a path or mode that git cannot hold, ConflictError where a path is to
     be deleted that is not there.
     """
+    return _write(git, tree_of, _checked(changes), _Pack(len(tree_of)))
+
+
+def _checked(changes: Sequence[tuple[str, str, Oid | None]]) -> dict[str, _Put]:
     wrong = next((mode for _, mode, oid in changes if oid is not None and mode not in _MODES), None)
     if wrong is not None:
         raise EdgeError(f"expected a mode of a file, symlink or submodule, got {wrong!r}")
-    puts: dict[str, _Put] = {path: None if oid is None else (mode, oid) for path, mode, oid in changes}
-    return _write(git, tree_of, puts, _Pack(len(tree_of)))
+    return {path: None if oid is None else (mode, oid) for path, mode, oid in changes}
+
+
+def commit_files(
+    git: Git,
+    tree_of: Oid,
+    files: Sequence[tuple[str, bytes | None]],
+    parents: Sequence[Oid],
+    message: str,
+    *,
+    author: tuple[str, str],
+    at: datetime,
+    sign_with: str | None = None,
+) -> Oid:
+    """Make a commit of files as `write_files` has them, and return it: trees and commit go to git in one step.
+
+    The rest is as `commit_tree` says.
+    """
+    pack = _Pack(len(tree_of))
+    puts: dict[str, _Put] = {
+        path: None if content is None else (FILE_MODE, pack.add(_BLOB, content)) for path, content in files
+    }
+    return _write_commit(git, tree_of, puts, pack, parents, message, author, at, sign_with)
+
+
+def commit_entries(
+    git: Git,
+    tree_of: Oid,
+    changes: Sequence[tuple[str, str, Oid | None]],
+    parents: Sequence[Oid],
+    message: str,
+    *,
+    author: tuple[str, str],
+    at: datetime,
+) -> Oid:
+    """Do the same with leaves as `write_entries` has them."""
+    return _write_commit(git, tree_of, _checked(changes), _Pack(len(tree_of)), parents, message, author, at)
+
+
+def _write_commit(
+    git: Git,
+    tree_of: Oid,
+    puts: Mapping[str, _Put],
+    pack: _Pack,
+    parents: Sequence[Oid],
+    message: str,
+    author: tuple[str, str],
+    at: datetime,
+    sign_with: str | None = None,
+) -> Oid:
+    """Send trees and a commit in one pack; what git signs, or would write otherwise or refuse, is left to git itself."""
+    tree = _gather(git, tree_of, puts, pack)
+    if sign_with or "\0" in message or not all(map(_PLAIN.fullmatch, author)):
+        pack.send(git)
+        return commit_tree(git, tree, parents, message, author=author, at=at, sign_with=sign_with)
+    who = f"{author[0]} <{author[1]}> {int(at.timestamp())} +0000"
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
+    text = "\n".join(lines) + "\n\n" + (message if message.endswith("\n") else message + "\n")
+    made = pack.add(_COMMIT, text.encode())
+    pack.send(git)
+    return made
 
 
 def commit_tree(
@@ -90,16 +155,20 @@ def commit_tree(
     return Oid(made.decode().strip())
 
 
-def sync_worktree(git: Git, old: Oid, new: Oid) -> str:
+def sync_worktree(git: Git, old: Oid, new: Oid, *, checked_out: bool = False) -> str:
     """Bring index and work tree from ``old`` to ``new``, once the checked-out branch has moved there.
 
-    Returns "" when done, or when nothing was to do (a bare repository, another commit checked out); else what is in the
-    way, local changes or git's lock, and then everything is left as it was.
+    ``checked_out``: it is known that the work tree that ``git`` is in has that branch checked out. Returns "" when done,
+    or when nothing was to do (a bare repository, another commit checked out); else what is in the way, local changes or
+    git's lock, and then everything is left as it was.
     """
-    top = git.work_tree()
-    if top is None or old == new or git.find("HEAD") != new:
+    if old == new or not (checked_out or git.find("HEAD") == new):
         return ""
-    here, plain = Git(top), _without_filters(git)
+    top = git.work_tree()
+    if top is None:
+        return ""
+    here = Git(top)
+    plain = _without_filters(here)
     try:
         here.unlocked(*plain, "update-index", "-q", "--refresh")  # else a file that was only touched would seem changed
         done = here.unlocked(*plain, "read-tree", "-m", "-u", old, new)
@@ -118,7 +187,7 @@ SHOWN = "refs/daypass/shown"
 
 def leaving(git: Git, main: str, old: Oid) -> Mapping[str, tuple[Oid, Oid]]:
     """Return what to move along with main, so that a run which is killed then leaves no work tree behind for good."""
-    return {SHOWN: (ABSENT, old)} if _tree_of(git, main) and old != ABSENT and git.find(SHOWN) is None else {}
+    return {SHOWN: (ABSENT, old)} if old != ABSENT and git.find(SHOWN) is None and _tree_of(git, main) else {}
 
 
 def catch_up(git: Git, main: str) -> tuple[Path | None, str]:
@@ -126,10 +195,11 @@ def catch_up(git: Git, main: str) -> tuple[Path | None, str]:
 
     Returns the work tree that has to stay behind, None where none has, and what is in the way there.
     """
-    shown, tip, where = git.find(SHOWN), git.find(main), _tree_of(git, main)
+    shown, tip = git.find(SHOWN), git.find(main)
     if shown is None or tip is None:
         return None, ""
-    if where and (why := sync_worktree(Git(Path(where)), shown, tip)):
+    where = _tree_of(git, main)
+    if where and (why := sync_worktree(Git(Path(where)), shown, tip, checked_out=True)):
         return Path(where), why
     git.update_refs({SHOWN: (shown, ABSENT)}, reason="daypass: shown")
     return None, ""
@@ -160,6 +230,13 @@ class _Folder:
 
 
 def _write(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
+    tree = _gather(git, parent, puts, pack)
+    pack.send(git)
+    return tree
+
+
+def _gather(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
+    """Gather what a tree needs that is not there, and return its id."""
     root = _Folder()
     for path, put in puts.items():
         *above, name = _parts(path)
@@ -171,8 +248,8 @@ def _write(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
     oid, start = read.tree(parent)
     made = _rewrite(root, parse_tree(oid, start), read, pack, "")
     tree = made if made is not None else pack.add(_TREE, b"")
-    if tree != oid:
-        pack.send(git)
+    if tree == oid:
+        pack.clear()
     return tree
 
 
@@ -233,8 +310,14 @@ class _Pack:
         self._objects[oid] = (kind, content)
         return oid
 
+    def clear(self) -> None:
+        """Forget what was gathered: it is there already."""
+        self._objects.clear()
+
     def send(self, git: Git) -> None:
         """Hand everything over. Raises EdgeError when git refuses an object or misses one that is named."""
+        if not self._objects:
+            return
         parts = [struct.pack(">4sII", b"PACK", 2, len(self._objects))]
         for kind, content in self._objects.values():
             parts += [_pack_header(kind, len(content)), zlib.compress(content, 1)]

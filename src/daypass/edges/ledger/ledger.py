@@ -19,7 +19,7 @@ from daypass.edges.git.objects import Leaf, Reader, blobs, leaves
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.steps import landings, write_pairs
-from daypass.edges.git.trees import FILE_MODE, commit_tree, write_files
+from daypass.edges.git.trees import FILE_MODE, commit_files
 from daypass.ports import Change
 
 LARGEST = 16 << 20
@@ -102,9 +102,8 @@ class GitLedger:
         start = parent
         if parent == ABSENT:
             start = Oid(self._git.text("hash-object", "-t", "tree", "-w", "--stdin", stdin=b""))
-        tree = write_files(self._git, start, files)
         parents = () if parent == ABSENT else (parent,)
-        made = commit_tree(self._git, tree, parents, message, author=_AUTHOR, at=at)
+        made = commit_files(self._git, start, files, parents, message, author=_AUTHOR, at=at)
         if self._remote is not None:
             # There first: whoever comes next reads it there. Killed before the next line, a run fetches what it wrote.
             self._remote.push(self.branch, old=parent, new=made)

@@ -21,7 +21,7 @@ from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.policy.decision import PAUSED
-from daypass.pipeline.apply.carrier import Carrier, Progress
+from daypass.pipeline.apply.executor import Executor, Progress
 from daypass.pipeline.apply.inputs import Attend, ByReceipts
 from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen
 from daypass.pipeline.apply.survey import Inputs, Survey, plan_on
@@ -110,12 +110,12 @@ def apply(
                 raise
             continue
         targets = _recalled(open_targets(Oid(first.plan.main)), standing, first.plan.at)
-        carrier = Carrier(ledger, targets, first, standing, run, progress)
-        carrier.start(changes, inputs.at)
+        executor = Executor(ledger, targets, first, standing, run, progress)
+        executor.start(changes, inputs.at)
         try:
-            _serve_late(inputs, readings, carrier, work, clock, _deadline(limit(first)), enough)
+            _serve_late(inputs, readings, executor, work, clock, _deadline(limit(first)), enough)
         finally:
-            outcomes = carrier.finish()
+            outcomes = executor.finish()
         return early.joined(work.done(outcomes, readings.late))
     raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
 
@@ -252,7 +252,7 @@ class _Work:
 def _serve_late(
     inputs: Inputs,
     readings: Readings,
-    carrier: Carrier,
+    executor: Executor,
     work: _Work,
     clock: Callable[[], datetime] | None,
     deadline: float | None,
@@ -273,10 +273,10 @@ def _serve_late(
         if not came:
             return
         at = inputs.at if clock is None else max(inputs.at, clock() + inputs.off)
-        found = carrier.planned(partial(plan_on, inputs, observed=seen, at=at))
+        found = executor.planned(partial(plan_on, inputs, observed=seen, at=at))
         changes = work.allow(found)
         try:
-            carrier.append([*found.recovered, *_intents(found, changes)], at)
+            executor.append([*found.recovered, *_intents(found, changes)], at)
         except ConflictError:
             work.drop()
             work.unreadable |= dict.fromkeys(came, _OVERTAKEN)
@@ -284,7 +284,7 @@ def _serve_late(
         for name in came:
             del work.unreadable[name]
         work.unreadable |= {name: seen.unreadable[name] for name in came & set(seen.unreadable)}
-        carrier.start(changes, at)
+        executor.start(changes, at)
 
 
 def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple[Intended, ...], str]:

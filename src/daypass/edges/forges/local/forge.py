@@ -18,7 +18,7 @@ from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageErr
 from daypass.core.forge import Account, Merge, Pull, Review, unsigned_denial
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import format_instant
-from daypass.edges.forges.branches import OURS, Branches, fork_point, merged_tree
+from daypass.edges.forges.branches import OURS, Branches, fork_point, merged_changes
 from daypass.edges.forges.local import records
 from daypass.edges.forges.local.chain import (
     DONE,
@@ -37,7 +37,7 @@ from daypass.edges.forges.local.chain import (
 from daypass.edges.git import ssh
 from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import Repository
-from daypass.edges.git.trees import catch_up, commit_tree, leaving, write_files
+from daypass.edges.git.trees import catch_up, commit_entries, commit_files, leaving
 from daypass.edges.shown import shown
 
 _HINTS = 4
@@ -206,10 +206,10 @@ class LocalForge(Branches):
                 f"main stands at {self._tip()[:12]}, expected {base[:12]}", hint="run the command again"
             )
         name, email, _ = self._identity()
-        tree = merged_tree(self._git, base, head, pull.branch)
+        changes = merged_changes(self._git, base, head, pull.branch)
         if str(number) not in MERGE_HINT.findall(message)[:_HINTS]:
             message = f"{message.rstrip()}\n\nDaypass-Pull: {number}\n"
-        commit = commit_tree(self._git, tree, (base, head), message, author=(name, email), at=at)
+        commit = commit_entries(self._git, base, changes, (base, head), message, author=(name, email), at=at)
         fields = {"base": base, "commit": commit, "head": head}
         self.bring_along()
         moves = {self._main: (base, commit), **leaving(self._git, self._main, base), **self._finished_branch(pull)}
@@ -294,8 +294,10 @@ class LocalForge(Branches):
         raw = records.encode(event)
         keys = person.keys if person is not None else ()
         key = ssh.find_signing_key(self._repository.signing_key(), person) if person is not None and keys else None
-        tree = write_files(self._git, object_id("tree", b"", len(parents[0])), [(records.FILE, raw)])
-        made = commit_tree(self._git, tree, parents, event.message, author=(name, email), at=event.at, sign_with=key)
+        empty, files = object_id("tree", b"", len(parents[0])), [(records.FILE, raw)]
+        made = commit_files(
+            self._git, empty, files, parents, event.message, author=(name, email), at=event.at, sign_with=key
+        )
         if person is not None and keys and not ssh.is_signed_by(self._git, made, person.handle, keys):
             raise EdgeError(f"git signed with another key than the directory gives {person.handle}")
         return made

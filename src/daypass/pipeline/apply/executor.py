@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
+from typing import NamedTuple
 
 from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.grant import GrantId
@@ -24,7 +25,16 @@ from daypass.ports import Done, Ledger, Observing, Order, Target
 Progress = Callable[[int, int, str], None]
 
 
-class Carrier:
+class _Job(NamedTuple):
+    """One change, its place among all of the run, what the target is asked for, and how it failed before."""
+
+    place: int
+    change: Intended
+    order: Order
+    before: FailedChange | None
+
+
+class Executor:
     """Makes the changes of a run's plans and writes what came of each.
 
     ``found`` is the run's first survey. Where another run writes to the ledger between, it may know more of a target than we
@@ -52,31 +62,21 @@ class Carrier:
         self._writing = Lock()
         self._done = 0
         self._total = 0
-        self._orders: dict[int, Order] = {}
-        self._failed: dict[int, FailedChange] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE)
-        self._work: list[Future[list[Outcome]]] = []
-        self._place: dict[int, int] = {}
-
-    def carry_out(self, changes: Sequence[Intended]) -> list[Outcome]:
-        """Make the changes and return what came of each, in the plan's order."""
-        self.start(changes, self._at)
-        return self.finish()
+        self._work: list[Future[list[tuple[int, Outcome]]]] = []
 
     def start(self, changes: Sequence[Intended], at: datetime) -> None:
         """Begin to make changes that were planned at an instant, the targets side by side; ``finish`` waits for them."""
-        mine: dict[str, list[Intended]] = {}
+        mine: dict[str, list[_Job]] = {}
         with self._writing:
             self._at = max(self._at, at)
-            self._total += len(changes)
-            for change in changes:
+            for place, change in enumerate(changes, self._total):
                 # Asked of the standing here, by one thread at a time: what it knows is read from a file.
-                self._orders[id(change)] = self._order(change, at)
-                self._place[id(change)] = len(self._place)
-                if (before := failed_before(change, self._standing.failures)) is not None:
-                    self._failed[id(change)] = before
-                mine.setdefault(change.entitlement.target, []).append(change)
-        self._work += [self._pool.submit(self._serve, name, part) for name, part in sorted(mine.items())]
+                before = failed_before(change, self._standing.failures)
+                job = _Job(place, change, self._order(change, at), before)
+                mine.setdefault(change.entitlement.target, []).append(job)
+            self._total += len(changes)
+        self._work += [self._pool.submit(self._serve, name, jobs) for name, jobs in sorted(mine.items())]
 
     def finish(self) -> list[Outcome]:
         """Wait for all that was begun and return what came of each change, in the order of the plans.
@@ -85,8 +85,8 @@ class Carrier:
         others are finished first, and it is raised then.
         """
         self._pool.shutdown(wait=True)
-        outcomes = [outcome for part in self._work for outcome in part.result()]
-        return sorted(outcomes, key=lambda outcome: self._place[id(outcome.change)])
+        done = [pair for part in self._work for pair in part.result()]
+        return [outcome for _, outcome in sorted(done, key=lambda pair: pair[0])]
 
     def planned(self, plan: Callable[[Standing], Survey]) -> Survey:
         """Plan by the ledger as this run left it, while nobody writes: what it knows is read from a file."""
@@ -104,31 +104,26 @@ class Carrier:
                     self._standing, bodies, at=self._at, main=self._main, run=self._run
                 )
 
-    def _serve(self, name: str, changes: list[Intended]) -> list[Outcome]:
+    def _serve(self, name: str, jobs: list[_Job]) -> list[tuple[int, Outcome]]:
         target = self._targets.get(name)
         step = BATCH if target is None or isinstance(target, EdgeError) else target.traits.at_once
-        outcomes: list[Outcome] = []
+        outcomes: list[tuple[int, Outcome]] = []
         for action in (Action.REMOVE, Action.ADD):
-            part = [change for change in changes if change.action is action]
+            part = [job for job in jobs if job.change.action is action]
             for start in range(0, len(part), step):
                 batch = part[start : start + step]
-                done = [self._dated(outcome) for outcome in self._verify(name, batch, self._make(name, batch))]
+                seen = self._verify(name, batch, self._make(name, batch))
+                done = [_with_since(outcome, job.before) for outcome, job in zip(seen, batch, strict=True)]
                 with self._writing:
-                    said = [outcome for outcome in done if not self._said(outcome)]
+                    said = [outcome for outcome in done if not self._known(outcome)]
                     for first in range(0, len(said), BATCH):
                         self._write(said[first : first + BATCH])
                     self._done += len(done)
                     self._progress(self._done, self._total, "changes")
-                outcomes += done
+                outcomes += [(job.place, outcome) for job, outcome in zip(batch, done, strict=True)]
         return outcomes
 
-    def _dated(self, outcome: Outcome) -> Outcome:
-        """Return an outcome with since when it has failed so, where it did before."""
-        before = self._failed.get(id(outcome.change))
-        again = before is not None and not outcome.ok and same_error(outcome.error, before.error)
-        return replace(outcome, since=before.since) if before is not None and again else outcome
-
-    def _said(self, outcome: Outcome) -> bool:
+    def _known(self, outcome: Outcome) -> bool:
         """Whether the ledger says it already: what takes away is tried at each run, and fails as it did before.
 
         An addition is tried seldom, and its receipt says when it was tried last.
@@ -136,7 +131,7 @@ class Carrier:
         held = self._found.standing.holdings.get(outcome.change.entitlement)
         return outcome.since is not None and shortens(outcome.change, held)
 
-    def _make(self, name: str, batch: Sequence[Intended]) -> Sequence[Done]:
+    def _make(self, name: str, batch: Sequence[_Job]) -> Sequence[Done]:
         """Ask the target for the changes; where it gives no answers at all, each has failed for that reason."""
         target = self._targets.get(name)
         if target is None:
@@ -144,7 +139,7 @@ class Carrier:
         if isinstance(target, EdgeError):
             return [Done(target.message)] * len(batch)
         try:
-            answers = target.carry_out([self._orders[id(change)] for change in batch])
+            answers = target.carry_out([job.order for job in batch])
         except EdgeError as error:
             return [Done(error.message)] * len(batch)
         except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
@@ -169,22 +164,21 @@ class Carrier:
                 return subject.keys
         return ()
 
-    def _verify(self, name: str, batch: Sequence[Intended], answers: Sequence[Done]) -> list[Outcome]:
+    def _verify(self, name: str, batch: Sequence[_Job], answers: Sequence[Done]) -> list[Outcome]:
         """Read the target again and believe only what is seen there (invariant 5)."""
         target = self._targets.get(name)
         if target is None or isinstance(target, EdgeError):
-            return [Outcome(c, ok=False, error=a.error) for c, a in zip(batch, answers, strict=True)]
+            return [Outcome(job.change, ok=False, error=a.error) for job, a in zip(batch, answers, strict=True)]
         if not isinstance(target, Observing):
-            return [_believed(change, answer) for change, answer in zip(batch, answers, strict=True)]
-        orders = [self._orders[id(change)] for change in batch]
-        known = {o.entitlement: Holding(o.entitlement, (), o.until, o.numbers) for o in orders}
+            return [_believed(job.change, answer) for job, answer in zip(batch, answers, strict=True)]
+        known = {j.order.entitlement: Holding(j.order.entitlement, (), j.order.until, j.order.numbers) for j in batch}
         seen = observe({name: target}, known, self._at)
         if name in seen.unreadable:
             why = f"not read back: {seen.unreadable[name]}"
-            return [Outcome(c, ok=False, error=a.error or why) for c, a in zip(batch, answers, strict=True)]
+            return [Outcome(job.change, ok=False, error=a.error or why) for job, a in zip(batch, answers, strict=True)]
         return [
-            _seen(change, answer, seen, hands_over=target.traits.hands_over)
-            for change, answer in zip(batch, answers, strict=True)
+            _seen(job.change, answer, seen, hands_over=target.traits.hands_over)
+            for job, answer in zip(batch, answers, strict=True)
         ]
 
     def _write(self, outcomes: Sequence[Outcome], attempts: int = 20) -> None:
@@ -205,6 +199,12 @@ class Carrier:
                 self._main = self._standing.main or self._main
             else:
                 return
+
+
+def _with_since(outcome: Outcome, before: FailedChange | None) -> Outcome:
+    """Return an outcome with since when it has failed so, where it did before."""
+    again = before is not None and not outcome.ok and same_error(outcome.error, before.error)
+    return replace(outcome, since=before.since) if before is not None and again else outcome
 
 
 def _there(change: Intended, seen: Observed) -> bool:
