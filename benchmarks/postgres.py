@@ -41,8 +41,8 @@ import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from daypass.cli.running import run_apply
-from daypass.cli.site import Site
-site = Site(Path(sys.argv[1]))
+from daypass.cli.repository import AccessRepository
+site = AccessRepository(Path(sys.argv[1]))
 site.standing, site.policy, site.targets()
 began = time.perf_counter()
 done = run_apply(site, datetime.now(UTC).replace(microsecond=0))

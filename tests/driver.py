@@ -37,10 +37,10 @@ class Access:
 
     def approve_elsewhere(self, number: str, *, at: str, acting: str) -> None:
         """Approve as by another program or on the forge's own pages, where nobody refuses a review that does not count."""
-        from daypass.cli.site import Site
+        from daypass.cli.repository import AccessRepository
         from daypass.core.window import parse_instant
 
-        forge = Site(self.top, acting).forge
+        forge = AccessRepository(self.top, acting).forge
         forge.review(int(number), commit=forge.pull(int(number)).head, state="approved", at=parse_instant(at))
 
     def git(self, *arguments: str, stdin: str = "") -> str:

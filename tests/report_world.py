@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.core.request import Report
 from daypass.pipeline.judge.gate import look
 from daypass.pipeline.judge.report import report_of
@@ -37,14 +37,14 @@ def propose(
             access.write(path, text)
     access.commit("Ask", email=email)
     access.git("switch", "-q", "main")
-    site = Site(access.top, acting)
+    site = AccessRepository(access.top, acting)
     head = site.history.resolve(branch)
     return str(site.forge.open(branch=branch, head=head, title="Ask", at=datetime.fromisoformat(at)).number)
 
 
 def told(access: Access, number: str, at: str) -> Report:
     """Judge an open request and gather what there is to show."""
-    site = Site(access.top)
+    site = AccessRepository(access.top)
     instant = datetime.fromisoformat(at)
     found = look(site.history, site.forge, site.policy_at, site.standing, int(number), main=site.main, at=instant)
     return report_of(site.history, site.standing, found, at=instant)

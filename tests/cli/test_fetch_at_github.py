@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from daypass.cli.founding import Hosting
 from daypass.cli.init import template_files
+from daypass.cli.setup import Hosting
 from daypass.edges.targets.ssh.certificate import read
 from hub import BOT_ID, PEOPLE, REPOSITORY, Hub
 from servers.sshd import keygen, make_key

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from daypass.cli.repository import AccessRepository
 from daypass.cli.running import run_apply
-from daypass.cli.site import Site
 from daypass.cli.verbs import watch
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access
@@ -163,5 +163,5 @@ def test_a_watch_names_what_nobody_can_tell_of(access: Access, capsys: pytest.Ca
     for file in (access.top / ".git/daypass").glob("embedded.sqlite*"):
         file.unlink()
     at = datetime(2026, 11, 20, 10, 7, tzinfo=UTC)
-    watch._tell(run_apply(Site(access.top), at), at)
+    watch._tell(run_apply(AccessRepository(access.top), at), at)
     assert "nobody can tell of alice on orders-db: " in capsys.readouterr().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
@@ -41,11 +41,11 @@ class FaultyWorld:
     targets: dict[str, FakeTarget | EdgeError] = field(default_factory=dict)
 
     def open(self, main: Any) -> dict[str, Any]:
-        names = Site(self.access.top).settings_at(main).targets
+        names = AccessRepository(self.access.top).settings_at(main).targets
         return {name: self.targets[name] for name in names if name in self.targets}
 
     def inputs(self, at: str, **more: Any) -> Inputs:
-        site = Site(self.access.top)
+        site = AccessRepository(self.access.top)
         return prepare(
             site.history,
             more.pop("forge", site.forge),
@@ -65,7 +65,7 @@ class FaultyWorld:
             lambda attend: self.inputs(
                 at, attend=attend, clock=more.get("clock"), **({} if forge is None else {"forge": forge})
             ),
-            ledger if ledger is not None else Site(self.access.top).ledger,
+            ledger if ledger is not None else AccessRepository(self.access.top).ledger,
             self.open,
             run="run",
             confirmed=confirmed,
@@ -74,7 +74,7 @@ class FaultyWorld:
         )
 
     def standing(self) -> Any:
-        return Site(self.access.top).standing
+        return AccessRepository(self.access.top).standing
 
     def held(self) -> set[Entitlement]:
         return {e for t in self.targets.values() if isinstance(t, FakeTarget) for e in t.held}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.core.forge import Account
 from daypass.pipeline.ask.comments import answer_comment, read_command
 from daypass.pipeline.ask.form import Office, Reply
@@ -26,10 +26,10 @@ LINKS = Links("https://github.com", "acme/access")
 
 
 def office(access: Access) -> Office:
-    site = Site(access.top)
+    site = AccessRepository(access.top)
     return Office(
         history=site.history, forge=site.forge, desk=MemoryDesk(site.forge, AT), policy_at=site.policy_at,
-        standing=lambda: Site(access.top).standing, main=site.main, opens=True,
+        standing=lambda: AccessRepository(access.top).standing, main=site.main, opens=True,
     )  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def test_status_says_what_is_merged_and_not_applied_yet(granted: Office, access:
 
 def test_what_was_merged_around_the_gate_is_shown_with_its_refusal(granted: Office, access: Access) -> None:
     access.ask("2026-11-20T09:40:00Z")
-    site = Site(access.top)
+    site = AccessRepository(access.top)
     head, base = site.forge.pull(2).head, site.tip
     site.forge.merge(2, head=head, base=base, message="by hand", at=AT)
     access.run("apply", "--at", "2026-11-20T10:30:00Z", expect=None)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import Account
 from daypass.pipeline.ask.form import Event, Office, answer_issue, read_event
@@ -28,10 +28,10 @@ LINKS = Links("https://github.com", "acme/access")
 
 @pytest.fixture
 def office(access: Access) -> Office:
-    site = Site(access.top)
+    site = AccessRepository(access.top)
     return Office(
         history=site.history, forge=site.forge, desk=MemoryDesk(site.forge, AT), policy_at=site.policy_at,
-        standing=lambda: Site(access.top).standing, main=site.main, opens=True,
+        standing=lambda: AccessRepository(access.top).standing, main=site.main, opens=True,
     )  # fmt: skip
 
 

@@ -97,9 +97,9 @@ def rows(place: Access) -> list[tuple[Any, ...]]:
 
 def recorded(place: Access) -> tuple[list[Any], list[Any], list[Any]]:
     """Return what the ledger shows as ours, as proved, and as begun."""
-    from daypass.cli.site import Site
+    from daypass.cli.repository import AccessRepository
 
-    standing = Site(place.top).standing
+    standing = AccessRepository(place.top).standing
     # A copy that was made before the store was has a store of its own, with another number.
     return (
         [replace(held, numbers=()) for held in standing.holdings.values()],

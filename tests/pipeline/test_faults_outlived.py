@@ -8,7 +8,7 @@ from typing import Any
 
 from faults_steps import FILE, GRANT, T, approved, branch, clean, has_access
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.core.forge import Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import ActRecord, Admission
@@ -31,7 +31,7 @@ def change(access: Access, path: str, old: str, new: str) -> None:
 
 
 def admission(access: Access) -> Admission:
-    standing = Site(access.top).standing
+    standing = AccessRepository(access.top).standing
     found = standing.admission(next(name for name, _ in standing.blobs()))
     assert found is not None
     return found
@@ -123,7 +123,7 @@ def test_an_audit_judges_by_the_main_that_a_receipt_names(access: Access) -> Non
     def each(**more: Any) -> Admission:
         return replace(true, approvals=tuple(replace(approval, **more) for approval in true.approvals))
 
-    site, standing = Site(access.top), Site(access.top).standing
+    site, standing = AccessRepository(access.top), AccessRepository(access.top).standing
     at = datetime.fromisoformat(T("10:05"))
     forged = [
         each(main=under),
@@ -148,7 +148,7 @@ def test_an_approval_that_tells_no_main_counts_only_if_every_main_there_was_woul
     change(access, RULES, "rules:\n", OTHER)
     other = Oid(access.git("rev-parse", "main"))
     change(access, RULES, "rules:\n", PAYROLL)
-    site = Site(access.top)
+    site = AccessRepository(access.top)
     bobs, daves = site.forge.reviews(int(number))
 
     def mains(*reviews: Review, known: Standing | None) -> set[tuple[Oid, ...]]:
@@ -182,7 +182,7 @@ def mallory(access: Access, until: str = "") -> None:
 def denied(access: Access, number: str, code: str, said: str) -> None:
     """The gate refuses; so does the applier where it comes to main all the same."""
     assert said in access.run("gate", number, "--at", T("10:05"), expect=10).out
-    site = Site(access.top)
+    site = AccessRepository(access.top)
     at = datetime.fromisoformat(T("10:05"))
     pull = site.forge.pull(int(number))
     site.forge.merge(int(number), head=pull.head, base=site.tip, message="by hand", at=at)
@@ -192,7 +192,7 @@ def denied(access: Access, number: str, code: str, said: str) -> None:
 
 def test_who_was_added_after_they_opened_a_request_has_not_asked(access: Access) -> None:
     branch(access, "wish", {FILE: GRANT}, email="mallory@example.com")
-    site = Site(access.top)
+    site = AccessRepository(access.top)
     access.git("config", "user.email", "mallory@example.com")
     at = datetime.fromisoformat(T("10:00"))
     pull = site.forge.open(branch="wish", head=site.history.resolve("wish"), title="x", at=at)
@@ -206,7 +206,7 @@ def test_who_was_added_after_they_opened_a_request_has_not_asked(access: Access)
 def test_who_was_engaged_anew_only_after_they_pushed_has_not_pushed(access: Access) -> None:
     number = access.ask(T("10:00"))
     change(access, PEOPLE, "carol: {", "carol: {until: 2026-11-20T10:00:30Z, ")
-    site = Site(access.top, "carol")
+    site = AccessRepository(access.top, "carol")
     pull = site.forge.pull(int(number))
     path = access.git("diff", "--name-only", "main..." + pull.head)
     text = access.git("show", f"{pull.head}:{path}") + "\n# seen by carol\n"
@@ -241,7 +241,7 @@ def test_an_audit_judges_who_opened_and_who_pushed(access: Access) -> None:
     approved(access, number, T("10:01"))
     access.run("gate", number, "--at", T("10:02"))
     access.run("apply", "--at", T("10:03"))
-    true, site, standing = admission(access), Site(access.top), Site(access.top).standing
+    true, site, standing = admission(access), AccessRepository(access.top), AccessRepository(access.top).standing
     at = datetime.fromisoformat(T("10:05"))
     pushed = true.approvals[0].at
     forged = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from driver import Access
 from founded import copy, example, once
 
@@ -58,7 +58,7 @@ def begun(tmp_path: Path) -> Access:
 
 def held(access: Access) -> set[str]:
     """Who has access at the target itself, whatever the catalogue knows."""
-    return {one.principal for one in Site(access.top, "").targets()["embedded"].observe()}
+    return {one.principal for one in AccessRepository(access.top, "").targets()["embedded"].observe()}
 
 
 def damage(access: Access, file: str) -> None:
@@ -114,10 +114,10 @@ def test_a_key_that_was_taken_out_while_another_is_named_is_believed_no_longer(b
     (begun.top / "policies/ledger.pub").rename(begun.top / "policies/next.pub")
     begun.write("policies/ledger.pub", (begun.top / "policies/next.pub").read_text(encoding="utf-8"))
     begun.commit("Two keys")
-    assert set(Site(begun.top, "").ledger._keys) == {"ledger.pub", "next.pub"}
+    assert set(AccessRepository(begun.top, "").ledger._keys) == {"ledger.pub", "next.pub"}
     (begun.top / "policies/ledger.pub").unlink()
     begun.commit("One of them is gone")
-    assert set(Site(begun.top, "").ledger._keys) == {"next.pub"}
+    assert set(AccessRepository(begun.top, "").ledger._keys) == {"next.pub"}
 
 
 def test_a_resource_that_never_read_is_named_and_stops_nothing_else(begun: Access) -> None:
@@ -130,8 +130,8 @@ def test_a_resource_that_never_read_is_named_and_stops_nothing_else(begun: Acces
 def test_two_resources_that_stopped_reading_at_different_times_are_both_found(begun: Access) -> None:
     damage(begun, ORDERS)
     damage(begun, "policies/resources/payroll.yaml")
-    found = Site(begun.top, "").ends_by
+    found = AccessRepository(begun.top, "").ends_by
     assert found.catalogue.resources["orders-db"].owners == ("dba",)
     assert found.catalogue.resources["payroll"].owners == ("payroll",)
     damage(begun, "policies/directory/people.yaml")
-    assert Site(begun.top, "").ends_by.catalogue.resources["orders-db"].owners == ("dba",)
+    assert AccessRepository(begun.top, "").ends_by.catalogue.resources["orders-db"].owners == ("dba",)

@@ -60,7 +60,7 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
 
 def _place(folder: Path) -> tuple[str, Path]:
     """Return the tree of main's policies and the folder of this machine's state, with one run of git."""
-    from daypass.cli.site import state_folder
+    from daypass.cli.repository import state_folder
     from daypass.edges.git.plumbing import Git
 
     # The same clean environment as everywhere: a replaced object must not make old policies out of new ones.
@@ -77,17 +77,17 @@ def _place(folder: Path) -> tuple[str, Path]:
 
 
 def _work_out(folder: Path, subject: str, resource: str, role: str) -> list[str]:
-    from daypass.cli.site import Site
+    from daypass.cli.repository import AccessRepository
     from daypass.core.finding import near
     from daypass.core.grant import canonical
     from daypass.edges.targets.embedded.target import store_path
 
-    site = Site(folder)
-    catalogue = site.policy.catalogue
+    repo = AccessRepository(folder)
+    catalogue = repo.policy.catalogue
     place = catalogue.resources.get(resource)
-    if site.policy.holes and (place is None or role not in place.roles or not catalogue.principal(subject, place)):
+    if repo.policy.holes and (place is None or role not in place.roles or not catalogue.principal(subject, place)):
         # What looks like a slip may be what the broken file would have said.
-        raise InvalidError("main's policies do not read, so nobody can tell", site.policy.holes)
+        raise InvalidError("main's policies do not read, so nobody can tell", repo.policy.holes)
     if place is None:
         raise UsageError(f"the catalogue has no resource {resource!r}", hint="one of " + ", ".join(catalogue.resources))
     level = place.roles.get(role)
@@ -101,17 +101,17 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> list[str]
         hint = near(subject, catalogue.directory.subjects, "people are in policies/directory")
         raise UsageError(f"the directory has no {subject!r}", hint=hint)
     target = catalogue.settings.targets[place.target]
-    state = site.repository.state_dir  # kept relative to it: a repository that is moved or copied asks its own store
+    state = repo.clone.state_dir  # kept relative to it: a repository that is moved or copied asks its own store
     store = str(store_path(target, state).relative_to(state)) if target.kind == "embedded" else ""
     return [target.kind, store, target.name, principal, canonical(dict(level.privilege))]
 
 
 def _ask_target(folder: Path, entitlement: tuple[str, str, str, str]) -> bool:
-    from daypass.cli.site import Site
+    from daypass.cli.repository import AccessRepository
     from daypass.core.plan import Entitlement
     from daypass.ports import Observing
 
-    target = Site(folder).targets()[entitlement[0]]
+    target = AccessRepository(folder).targets()[entitlement[0]]
     if isinstance(target, EdgeError):
         raise target
     if not isinstance(target, Observing):

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from daypass.cli.site import Site, program_digest
+from daypass.cli.repository import AccessRepository, program_digest
 from daypass.cli.verb import progress
 from daypass.core.errors import DaypassError, UsageError
 from daypass.core.finding import Checked, Finding, Place, Severity
@@ -34,7 +34,7 @@ _WHOLE_CHECKS = 32
 """How many answers of whole checks are remembered."""
 
 
-def ended_at(site: Site, at: datetime, policy: Policy | None = None) -> Ended:
+def ended_at(repo: AccessRepository, at: datetime, policy: Policy | None = None) -> Ended:
     """Return what says whether a grant has ended at an instant, by main's policies or those given.
 
     The ledger is asked only where a grant is there twice, and counts for nothing where it cannot be read.
@@ -42,51 +42,51 @@ def ended_at(site: Site, at: datetime, policy: Policy | None = None) -> Ended:
 
     def admission(grant: GrantId) -> Admission | None:
         try:
-            return site.standing.admission(grant)
+            return repo.standing.admission(grant)
         except DaypassError:
             return None
 
-    return lambda grant, blob: has_ended(admission, site.policy if policy is None else policy, at, grant, blob)
+    return lambda grant, blob: has_ended(admission, repo.policy if policy is None else policy, at, grant, blob)
 
 
-def check_revision(site: Site, revision: str, jobs: int | None, at: datetime | None = None) -> Checked:
+def check_revision(repo: AccessRepository, revision: str, jobs: int | None, at: datetime | None = None) -> Checked:
     """Check everything at a commit, with the cache of earlier verdicts and as many processes as it pays for.
 
     What is found depends on the trees of grants/ and policies/ and on the program, and on no clock: when all three
     are those of an earlier check, its answer is this one's. But for grants that are there twice: what has ended, by the
     ledger or its own window, is no duplicate.
     """
-    commit, grants, policies = _trees(site, revision)
-    answers = AnswerCache(site.repository.state_dir)
+    commit, grants, policies = _trees(repo, revision)
+    answers = AnswerCache(repo.clone.state_dir)
     whole = f"{program_digest()}/{grants}/{policies}"
     known = answers.recall("check", whole)
     found = _remembered(known, commit) if known is not None else None
     if found is None:
-        with closing(Verdicts(site.repository.state_dir)) as verdicts:
-            found = _check_tree(site, commit, jobs, verdicts)
+        with closing(Verdicts(repo.clone.state_dir)) as verdicts:
+            found = _check_tree(repo, commit, jobs, verdicts)
         answers.keep("check", _to_remember(found), whole, most=_WHOLE_CHECKS)
-    over = ended_at(site, site.instant(at), site.policy_at(commit))
-    return without_ended(found, partial(standing_on, site.history, commit), over)
+    over = ended_at(repo, repo.instant(at), repo.policy_at(commit))
+    return without_ended(found, partial(standing_on, repo.history, commit), over)
 
 
-def _check_tree(site: Site, commit: Oid, jobs: int | None, verdicts: Verdicts) -> Checked:
-    policy = site.policy_at(commit)
+def _check_tree(repo: AccessRepository, commit: Oid, jobs: int | None, verdicts: Verdicts) -> Checked:
+    policy = repo.policy_at(commit)
     return check_tree(
-        site.history,
+        repo.history,
         policy,
         revision=commit,
         context=f"{program_digest()}/{policy.digest}",
         verdicts=verdicts,
-        fan=_in_processes(site, commit, policy, jobs),
+        fan=_in_processes(repo, commit, policy, jobs),
         progress=progress,
         fits=Fits(check_settings, check_privilege),
     )
 
 
-def _trees(site: Site, revision: str) -> tuple[Oid, str, str]:
+def _trees(repo: AccessRepository, revision: str) -> tuple[Oid, str, str]:
     """Return the commit that a revision names and the ids of its two trees, "" where one is not there."""
-    commit = site.history.resolve(revision)
-    found = (site.repository.git.check(f"{commit}:{name}") for name in ("grants", "policies"))
+    commit = repo.history.resolve(revision)
+    found = (repo.clone.git.check(f"{commit}:{name}") for name in ("grants", "policies"))
     grants, policies = ("" if told.kind == b"missing" else told.oid for told in found)
     return commit, grants, policies
 
@@ -105,9 +105,9 @@ def _remembered(text: str, commit: Oid) -> Checked:
     return Checked(commit, files, files, findings, unjudged)
 
 
-def check_worktree(site: Site, paths: list[Path], at: datetime | None) -> Checked:
+def check_worktree(repo: AccessRepository, paths: list[Path], at: datetime | None) -> Checked:
     """Check what lies in the work tree, or the paths given of it."""
-    top = site.top().resolve()
+    top = repo.top().resolve()
     wanted = [inside(top, path) for path in paths]
     files = [
         file
@@ -118,7 +118,7 @@ def check_worktree(site: Site, paths: list[Path], at: datetime | None) -> Checke
         raise UsageError(
             f"there is no grant at {', '.join(wanted)}", hint="grants lie at grants/<resource>/<name>.yaml"
         )
-    policy = site.worktree_policy()
+    policy = repo.worktree_policy()
     found = check_files(
         policy,
         files,
@@ -131,7 +131,7 @@ def check_worktree(site: Site, paths: list[Path], at: datetime | None) -> Checke
     return without_ended(
         found,
         lambda folder: (file for file in there if file[0].startswith(f"grants/{folder}/")),
-        ended_at(site, site.instant(at), policy),
+        ended_at(repo, repo.instant(at), policy),
     )
 
 
@@ -150,7 +150,7 @@ _AHEAD = 2
 
 
 def _in_processes(
-    site: Site, commit: Oid, policy: Policy, jobs: int | None
+    repo: AccessRepository, commit: Oid, policy: Policy, jobs: int | None
 ) -> Callable[[Iterable[Portion]], Iterator[Piece]]:
     """Return a way to judge portions of (path, blob) pairs by the policies of a commit, in their order.
 
@@ -165,9 +165,9 @@ def _in_processes(
             pool: ProcessPoolExecutor | None = None
             for number, portion in enumerate(portions):
                 if not portion or number == 0 or workers == 1:
-                    running.append(judge_files(policy, _contents(site.history, portion)) if portion else ([], []))
+                    running.append(judge_files(policy, _contents(repo.history, portion)) if portion else ([], []))
                 else:
-                    pool = pool or stack.enter_context(_pool(workers, site.folder, commit))
+                    pool = pool or stack.enter_context(_pool(workers, repo.folder, commit))
                     running.append(pool.submit(_judge_portion, portion))
                 while len(running) > workers * _AHEAD:
                     yield _result(running.popleft())
@@ -198,8 +198,8 @@ _worker: list[tuple[GitHistory, Policy]] = []
 def _start(folder: Path, commit: Oid) -> None:
     """Open the repository in a worker; what a portion leaves behind is small, so collecting garbage only costs time."""
     gc.disable()
-    site = Site(folder)
-    _worker[:] = [(site.history, site.policy_at(commit))]
+    repo = AccessRepository(folder)
+    _worker[:] = [(repo.history, repo.policy_at(commit))]
 
 
 def _judge_portion(portion: Portion) -> Piece:

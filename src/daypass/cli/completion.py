@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from daypass.core.errors import DaypassError
 
 if TYPE_CHECKING:
-    from daypass.cli.site import Site
+    from daypass.cli.repository import AccessRepository
 
 
 @click.command()
@@ -39,50 +39,50 @@ def completion(shell: str) -> None:
 
 def offers(kind: str, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """Return what of a kind (handle, resource, role, request, grant) begins with what is typed, with a word on each."""
-    from daypass.cli.site import Site
+    from daypass.cli.repository import AccessRepository
     from daypass.views.findings import printable
 
     root = ctx.find_root().params
-    site = Site(Path(root.get("folder") or ""), str(root.get("acting") or ""))
+    repo = AccessRepository(Path(root.get("folder") or ""), str(root.get("acting") or ""))
     find = {"handle": _handles, "resource": _resources, "role": _roles, "request": _requests, "grant": _grants}[kind]
     try:
         # Names come from strangers: an escape or a line end would act on the terminal, or pass for another offer.
         found = [
-            (value, about) for value, about in find(site, ctx) if value.startswith(incomplete) and value.isprintable()
+            (value, about) for value, about in find(repo, ctx) if value.startswith(incomplete) and value.isprintable()
         ]
     except (DaypassError, OSError):
         return []
     return [CompletionItem(value, help=printable(about)) for value, about in sorted(found)]
 
 
-def _handles(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:
-    for subject in site.policy.catalogue.directory.subjects.values():
+def _handles(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, str]]:
+    for subject in repo.policy.catalogue.directory.subjects.values():
         yield subject.handle, subject.name
 
 
-def _resources(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:
-    for resource in site.policy.catalogue.resources.values():
+def _resources(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, str]]:
+    for resource in repo.policy.catalogue.resources.values():
         yield resource.name, resource.title
 
 
-def _roles(site: Site, ctx: click.Context) -> Iterator[tuple[str, str]]:
+def _roles(repo: AccessRepository, ctx: click.Context) -> Iterator[tuple[str, str]]:
     """Return the roles of the resource that was typed already; of all where none was."""
-    resources = site.policy.catalogue.resources
+    resources = repo.policy.catalogue.resources
     named = str(ctx.params.get("resource"))
     for resource in [resources[named]] if named in resources else resources.values():
         for role in resource.roles.values():
             yield role.name, role.title
 
 
-def _requests(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:
-    if not site.elsewhere:
-        for pull in site.forge.open_pulls():
+def _requests(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, str]]:
+    if not repo.elsewhere:
+        for pull in repo.forge.open_pulls():
             yield str(pull.number), pull.title
 
 
-def _grants(site: Site, _: click.Context) -> Iterator[tuple[str, str]]:
+def _grants(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, str]]:
     from daypass.core.grant import FOLDER, SUFFIX, grant_id
 
-    for entry in site.history.entries(site.tip, FOLDER.rstrip("/")):
+    for entry in repo.history.entries(repo.tip, FOLDER.rstrip("/")):
         if entry.path.endswith(SUFFIX):
             yield grant_id(entry.path), ""

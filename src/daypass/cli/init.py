@@ -20,8 +20,8 @@ from daypass.core.errors import DaypassError, UsageError
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
-    from daypass.cli.founding import Founding, Moving
     from daypass.cli.main import Invocation
+    from daypass.cli.setup import GitHubSetup, NewRepository
 
 
 _IGNORED = (
@@ -92,7 +92,7 @@ def init(
 
     The private key is written outside the repository (mode 0600); its public half goes to policies/ledger.pub.
     """
-    from daypass.cli.founding import Founding, Moving, next_steps, read_hosting
+    from daypass.cli.setup import GitHubSetup, NewRepository, next_steps, read_hosting
 
     hosting = read_hosting(github, auth, bot)
     if upgrade and not (merge and hosting):
@@ -110,54 +110,54 @@ def init(
         raise UsageError(
             f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
         )
-    moving = Moving(top, hosting, upgrade=upgrade) if hosting else None
-    founding = Founding(top, at=at or now())
-    if upgrade and moving:
-        _upgrade(founding, moving)
+    github_setup = GitHubSetup(top, hosting, upgrade=upgrade) if hosting else None
+    new = NewRepository(top, at=at or now())
+    if upgrade and github_setup:
+        _upgrade(new, github_setup)
         return
-    founding.begin()
-    wanted = template_files("example" if example else "plain", founding.person(), founding.signing_key())
-    if founding.founded():  # what its people took out of the templates is not theirs to get back
+    new.begin()
+    wanted = template_files("example" if example else "plain", new.person(), new.signing_key())
+    if new.committed():  # what its people took out of the templates is not theirs to get back
         wanted = {path: text for path, text in wanted.items() if not path.startswith("policies/") or path == _SETTINGS}
     text = _settings(wanted[_SETTINGS], signer, simulated_clock)
-    wanted[_SETTINGS] = _unsigned(text, signed=bool(founding.signing_key()))
-    wanted["policies/ledger.pub"] = founding.key(signer, public_key)
-    written, kept = founding.write(moving.files(wanted) if moving else wanted)
-    changed = moving.change(kept) if moving else []
+    wanted[_SETTINGS] = _unsigned(text, signed=bool(new.signing_key()))
+    wanted["policies/ledger.pub"] = new.key(signer, public_key)
+    written, kept = new.write(github_setup.files(wanted) if github_setup else wanted)
+    changed = github_setup.change(kept) if github_setup else []
     kept += [path for path in changed if path not in kept]
-    written += moving.form() if moving else []
-    founding.commit(written)
-    begun = " and the ledger" if founding.open_ledger() else ""
+    written += github_setup.form() if github_setup else []
+    new.commit(written)
+    begun = " and the ledger" if new.open_ledger() else ""
     for path in kept:
         known = (
             "changed {}: look at `git diff`, then commit it" if path in changed else "kept    {} (it was there before)"
         )
         click.echo(known.format(path), err=True)
     click.echo(f"Made {top}: {len(written)} files{begun}.")
-    if founding.key_path:
-        click.echo(f"The signing key is {founding.key_path} (mode 0600). Keep it where only the applier reads it.")
+    if new.key_path:
+        click.echo(f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.")
     click.echo(
-        next_steps(hosting, founding.key_path)
+        next_steps(hosting, new.key_path)
         if hosting
         else _next_steps(
             directory,
             example,
-            founding.at if simulated_clock else None,
-            founding.person()[0] if founding.signing_key() else "",
+            new.at if simulated_clock else None,
+            new.person()[0] if new.signing_key() else "",
         )
     )
 
 
-def _upgrade(founding: Founding, moving: Moving) -> None:
+def _upgrade(new: NewRepository, github_setup: GitHubSetup) -> None:
     """Write anew what daypass generates, on whatever branch is checked out, for a person to review and commit."""
-    if not founding.founded():
+    if not new.committed():
         raise UsageError(
-            f"there is no access repository in {founding.top}", hint="`daypass init` without --upgrade makes one"
+            f"there is no access repository in {new.top}", hint="`daypass init` without --upgrade makes one"
         )
-    moving.files(template_files("plain", ("", "", "")))
-    written, kept = founding.write(moving.generated)
-    changed = moving.change([*kept, _SETTINGS])
-    founding.show(written)
+    github_setup.files(template_files("plain", ("", "", "")))
+    written, kept = new.write(github_setup.generated)
+    changed = github_setup.change([*kept, _SETTINGS])
+    new.show(written)
     for path in sorted([*written, *changed]):
         click.echo(f"{'new    ' if path in written else 'changed'} {path}", err=True)
     click.echo(

@@ -21,7 +21,7 @@ from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError,
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from daypass.cli.site import Site
+    from daypass.cli.repository import AccessRepository
 
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("init:init", "make a new access repository"),
@@ -131,11 +131,11 @@ class Invocation:
         self.acting = ""
         self.written: dict[object, str] = {}
 
-    def site(self) -> Site:
+    def repo(self) -> AccessRepository:
         """Return the repository around the folder, as this clone has it."""
-        from daypass.cli.site import Site
+        from daypass.cli.repository import AccessRepository
 
-        return Site(self.folder, self.acting)
+        return AccessRepository(self.folder, self.acting)
 
 
 class Verbs(click.Group):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site, program_digest
+from daypass.cli.repository import AccessRepository, program_digest
 from daypass.cli.verb import progress, say
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
 from daypass.core.grant import Oid
@@ -40,25 +40,25 @@ def say_paused(policy: Policy) -> None:
         say(f"daypass: {PAUSED}")
 
 
-def look(site: Site, at: datetime, *, now: bool = False) -> Survey:
+def look(repo: AccessRepository, at: datetime, *, now: bool = False) -> Survey:
     """Read everything and plan; holds no way to write. ``now``: the instant is the clock's."""
-    prepared = _prepare(site, site.standing, site.targets, clock=_going(site, at) if now else None)
+    prepared = _prepare(repo, repo.standing, repo.targets, clock=_going(repo, at) if now else None)
     return survey(prepared(at=at))
 
 
-def _going(site: Site, at: datetime) -> Callable[[], datetime] | None:
+def _going(repo: AccessRepository, at: datetime) -> Callable[[], datetime] | None:
     """Return a clock that goes on from an instant read now, None where the settings simulate it.
 
     It is not the machine's from there on, which may be set while a slow target is waited for.
     """
-    if site.settings.simulated_clock:
+    if repo.settings.simulated_clock:
         return None
     began = time.monotonic()
     return lambda: at + timedelta(seconds=int(time.monotonic() - began))
 
 
 def _prepare(
-    site: Site,
+    repo: AccessRepository,
     standing: Standing,
     targets: Callable[[Oid], Targets],
     *,
@@ -67,25 +67,25 @@ def _prepare(
     """Return what reads everything but the targets."""
     return partial(
         prepare,
-        site.history,
-        site.forge_or_closed,
-        site.policy_at,
+        repo.history,
+        repo.forge_or_closed,
+        repo.policy_at,
         standing,
         targets,
-        tip=site.tip,
-        memory=site.memory,
+        tip=repo.tip,
+        memory=repo.memory,
         program=program_digest(),
         clock=clock,
-        deny=partial(denied_at, site),
+        deny=partial(denied_at, repo),
     )
 
 
-def denied_at(site: Site, policy: Policy, live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:
+def denied_at(repo: AccessRepository, policy: Policy, live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:
     """Say what of the live grants policies deny."""
     from daypass.edges.store import Verdicts
 
-    with closing(Verdicts(site.repository.state_dir)) as verdicts:
-        return denied_live(site.history, verdicts, program_digest(), policy, live)
+    with closing(Verdicts(repo.clone.state_dir)) as verdicts:
+        return denied_live(repo.history, verdicts, program_digest(), policy, live)
 
 
 def gives_nothing(found: Survey) -> list[str]:
@@ -94,7 +94,7 @@ def gives_nothing(found: Survey) -> list[str]:
 
 
 def run_apply(
-    site: Site,
+    repo: AccessRepository,
     at: datetime,
     confirm: str = "",
     *,
@@ -107,20 +107,20 @@ def run_apply(
     from daypass.pipeline.apply.heartbeat import beat
     from daypass.pipeline.apply.run import apply as carry_out
 
-    if site.elsewhere or site.signs:  # a run with nothing to do would hide for weeks that it could do nothing
-        site.ledger.ready()
-    with exclusive(site.repository.state_dir / "apply.lock"):
+    if repo.elsewhere or repo.signs:  # a run with nothing to do would hide for weeks that it could do nothing
+        repo.ledger.ready()
+    with exclusive(repo.clone.state_dir / "apply.lock"):
         opened: dict[Oid, Targets] = {}
-        clock = _going(site, at)
+        clock = _going(repo, at)
 
         def targets(main: Oid) -> Targets:
             if main not in opened:
-                opened[main] = site.targets(main)
+                opened[main] = repo.targets(main)
             return opened[main]
 
         def take(attend: Attend) -> Inputs:
             opened.clear()  # what is still being read from belongs to an earlier try
-            fresh = site.again()
+            fresh = repo.again()
 
             def attending(standing: Standing, by: ByReceipts, then: datetime, off: timedelta) -> Standing:
                 after = attend(standing, by, then, off)
@@ -131,10 +131,10 @@ def run_apply(
             prepared = _prepare(fresh, fresh.ledger.load(), targets, clock=clock)
             return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 
-        run = site.run_name(at)
+        run = repo.run_name(at)
         done = carry_out(
             take,
-            site.ledger,
+            repo.ledger,
             targets,
             run=run,
             confirmed=confirm,
@@ -145,19 +145,19 @@ def run_apply(
         )
         every = done.survey.policy.catalogue.settings.ledger_heartbeat
         try:
-            beat(site.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
+            beat(repo.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
         except DaypassError as error:  # what was done before is told all the same
             done.silent = f"no sign of life was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
         return done
 
 
-def tell_refused(site: Site, found: Survey) -> None:
+def tell_refused(repo: AccessRepository, found: Survey) -> None:
     """Keep one issue about what stands on main and gives nothing. That it cannot be written stops nothing."""
     from daypass.views.targets import refused_markdown
 
     text = refused_markdown(found.refusals, found.unproved, found.plan.blocked)
     try:
-        number = site.board.issue("refused", title="Grants that give no access", text=text)
+        number = repo.board.issue("refused", title="Grants that give no access", text=text)
     except EdgeError as error:
         say(f"daypass: the issue about what was refused was not written: {error.message}")
         return
@@ -189,7 +189,9 @@ def print_applied(done: Applied, output: str, confirm: str = "") -> None:
             click.echo(f"  hint: look at `daypass plan`; if it is meant, run apply with --confirm {digest}", err=True)
 
 
-def tidy_up(site: Site, at: datetime, *, enough: Callable[[], bool] = lambda: False) -> tuple[list[str], bool]:
+def tidy_up(
+    repo: AccessRepository, at: datetime, *, enough: Callable[[], bool] = lambda: False
+) -> tuple[list[str], bool]:
     """Close requests that were open for too long and keep the removal pull request; return what to say, and whether all went.
 
     What is only tidiness fails by itself: the access is gone already, and the next run tries again. ``enough`` cuts it
@@ -201,7 +203,7 @@ def tidy_up(site: Site, at: datetime, *, enough: Callable[[], bool] = lambda: Fa
         if enough():
             break
         try:
-            for line in step(site.again(), at):  # one by one: what was done before an error is told all the same
+            for line in step(repo.again(), at):  # one by one: what was done before an error is told all the same
                 lines.append(line)  # noqa: PERF402  (extending by what raises would keep nothing)
         except (ConflictError, EdgeError, InvalidError, RefusedError) as error:
             lines.append(f"daypass: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""))
@@ -209,32 +211,32 @@ def tidy_up(site: Site, at: datetime, *, enough: Callable[[], bool] = lambda: Fa
     return lines, clean
 
 
-def _close_stale(site: Site, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
+def _close_stale(repo: AccessRepository, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
     from daypass.core.window import format_duration
     from daypass.pipeline.apply.tidy import close_stale
     from daypass.pipeline.judge.gate import look as judge
     from daypass.pipeline.judge.report import stale_reason
 
-    limit = site.settings.limits.open_request
+    limit = repo.settings.limits.open_request
 
     def why(pull: Pull) -> str:
         try:
-            found = judge(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
+            found = judge(repo.history, repo.forge, repo.policy_at, repo.standing, pull.number, main=repo.main, at=at)
         except (EdgeError, RefusedError):  # then nobody looked at what people said of it
             return f"it was open for longer than {format_duration(limit)}"
         return stale_reason(found, limit)
 
-    closed = close_stale(site.history, site.forge, main=site.main, limit=limit, at=at, why=why, enough=enough)
+    closed = close_stale(repo.history, repo.forge, main=repo.main, limit=limit, at=at, why=why, enough=enough)
     for pull in closed:
         yield f"Closed #{pull.number} {pull.title}: {pull.closed_reason}"
 
 
-def _tidy(site: Site, at: datetime) -> Iterator[str]:
+def _tidy(repo: AccessRepository, at: datetime) -> Iterator[str]:
     from daypass.pipeline.apply.inputs import claims_on
     from daypass.pipeline.apply.tidy import tidy
 
-    claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
-    tidied = tidy(site.history, site.forge, site.standing, claims, main=site.main, at=at)
+    claims = claims_on(repo.history, repo.policy_at, repo.standing, repo.tip)
+    tidied = tidy(repo.history, repo.forge, repo.standing, claims, main=repo.main, at=at)
     if tidied.pull is not None and tidied.paths:
         yield (
             f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.paths)} ended; "

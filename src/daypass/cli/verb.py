@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from daypass.cli.main import Invocation
-    from daypass.cli.site import Site
+    from daypass.cli.repository import AccessRepository
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _P = ParamSpec("_P")
@@ -34,24 +34,24 @@ def verb(
     group: click.Group | None = None,
     follow: bool = True,
     at: Literal["reads", "writes", "as given"] = "reads",
-) -> Callable[[Callable[Concatenate[Site, _P], Codes]], click.Command]:
+) -> Callable[[Callable[Concatenate[AccessRepository, _P], Codes]], click.Command]:
     """Make a verb of a function that takes the repository and the options, and returns its exit codes.
 
     ``follow``: the repository is brought up to where it stands at its forge first. ``at`` says what becomes of ``--at``:
     the instant of a verb that reads, of one that writes, or what was typed.
     """
 
-    def decorate(function: Callable[Concatenate[Site, _P], Codes]) -> click.Command:
+    def decorate(function: Callable[Concatenate[AccessRepository, _P], Codes]) -> click.Command:
         @functools.wraps(function)
         @click.pass_obj
         def run(invocation: Invocation, /, *arguments: _P.args, **options: _P.kwargs) -> int:
-            site = invocation.site()
+            repo = invocation.repo()
             if follow:
-                site.follow()
+                repo.follow()
             if "at" in options and at != "as given":
                 typed = options["at"]
-                options["at"] = site.instant(typed if isinstance(typed, datetime) else None, writes=at == "writes")
-            codes = function(site, *arguments, **options)
+                options["at"] = repo.instant(typed if isinstance(typed, datetime) else None, writes=at == "writes")
+            codes = function(repo, *arguments, **options)
             return int(worst([codes] if isinstance(codes, ExitCode) else codes or ()))
 
         return group.command(name)(run) if group is not None else click.command(name)(run)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, at_option, format_option, say, verb
 from daypass.core.errors import ExitCode
 
@@ -25,7 +25,7 @@ _confirm = click.option(
 @at_option
 @format_option(["text", "json"])
 @_detailed
-def plan(site: Site, at: datetime | None, output: str, detailed_exitcode: bool) -> Codes:
+def plan(repo: AccessRepository, at: datetime | None, output: str, detailed_exitcode: bool) -> Codes:
     """Show the changes that would be made at an instant, removals first, each with its grant and its reason.
 
     \b
@@ -37,7 +37,7 @@ def plan(site: Site, at: datetime | None, output: str, detailed_exitcode: bool) 
     from daypass.core.holdback import brake
     from daypass.views.plan import plan_json, plan_text
 
-    found = look(site, site.instant(at), now=at is None)
+    found = look(repo, repo.instant(at), now=at is None)
     braked = brake(found.plan, removals=found.removals_allowed, additions=found.additions_allowed)
     view = plan_json if output == "json" else plan_text
     click.echo(view(found.plan, found.refusals, gives_nothing(found), braked), nl=False)
@@ -60,7 +60,7 @@ def plan(site: Site, at: datetime | None, output: str, detailed_exitcode: bool) 
 @click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with what was refused.")
 @click.option("--retry", is_flag=True, help="Try again at once what has failed and waits to be tried again.")
 def apply(
-    site: Site,
+    repo: AccessRepository,
     at: datetime,
     output: str,
     detailed_exitcode: bool,
@@ -76,11 +76,11 @@ def apply(
     from daypass.cli.running import print_applied, run_apply, tell_refused
 
     if issue:
-        _ = site.board  # where there is none, nothing is done for that
-    done = run_apply(site, at, confirm, retry=retry)
+        _ = repo.board  # where there is none, nothing is done for that
+    done = run_apply(repo, at, confirm, retry=retry)
     print_applied(done, output, confirm)
     if issue:
-        tell_refused(site, done.survey)
+        tell_refused(repo, done.survey)
     if done.survey.stuck is not None:
         raise done.survey.stuck
     codes = [done.exit_code]
@@ -93,7 +93,7 @@ def apply(
 @at_option
 @format_option(["text", "json"])
 @_confirm
-def expire(site: Site, at: datetime, output: str, confirm: str) -> Codes:
+def expire(repo: AccessRepository, at: datetime, output: str, confirm: str) -> Codes:
     """Revoke what has ended, then open the removal pull request or bring it up to date.
 
     Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in
@@ -101,10 +101,10 @@ def expire(site: Site, at: datetime, output: str, confirm: str) -> Codes:
     """
     from daypass.cli.running import print_applied, run_apply, tidy_up
 
-    done = run_apply(site, at, confirm)
+    done = run_apply(repo, at, confirm)
     print_applied(done, output, confirm)
     if done.survey.stuck is not None:
         raise done.survey.stuck
-    lines, clean = tidy_up(site, done.survey.plan.at)
+    lines, clean = tidy_up(repo, done.survey.plan.at)
     say(*(line for told in lines for line in told.split("\n")))
     return [done.exit_code, ExitCode.OK if clean else ExitCode.PARTIAL]

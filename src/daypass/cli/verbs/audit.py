@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, GrantName, Named, at_option, format_option, progress, say, verb
 from daypass.core.errors import ExitCode, UsageError
 
@@ -25,15 +25,15 @@ def audit() -> None:
     """Answer who could reach what, how it came to be and what ended it, from git and the ledger alone."""
 
 
-def archive_of(site: Site) -> Archive:
+def archive_of(repo: AccessRepository) -> Archive:
     """Return what questions about the past are asked of: the index beside the clone, and the ledger where it is behind."""
     from daypass.edges.git.index import AuditIndex
     from daypass.edges.git.plumbing import Git
     from daypass.pipeline.audit.questions import Archive
 
     # A question on an index that is up to date needs neither the settings nor the keys: nothing is opened for it.
-    index = AuditIndex(Git(site.folder), main=site.main, read_subject=_read_subject, state=site.repository.state_dir)
-    return Archive(index, lambda: (site.ledger.receipts, site.ledger.verifier.open), progress)
+    index = AuditIndex(Git(repo.folder), main=repo.main, read_subject=_read_subject, state=repo.clone.state_dir)
+    return Archive(index, lambda: (repo.ledger.receipts, repo.ledger.verifier.open), progress)
 
 
 def _read_subject(path: str, raw: bytes) -> str | None:
@@ -44,15 +44,15 @@ def _read_subject(path: str, raw: bytes) -> str | None:
     return subject if isinstance(subject, str) else None
 
 
-def _known(site: Site, about: str) -> Collection[str]:
+def _known(repo: AccessRepository, about: str) -> Collection[str]:
     """Return the names of main that a question may be about, though nothing was ever granted."""
     from daypass.core.grant import FOLDER, grant_id
 
     if about == "resource":
-        return frozenset(site.policy.catalogue.resources)
+        return frozenset(repo.policy.catalogue.resources)
     if about == "subject":
-        return frozenset(site.policy.catalogue.directory.subjects)
-    return frozenset(grant_id(entry.path) for entry in site.history.entries(site.tip, FOLDER.rstrip("/")))
+        return frozenset(repo.policy.catalogue.directory.subjects)
+    return frozenset(grant_id(entry.path) for entry in repo.history.entries(repo.tip, FOLDER.rstrip("/")))
 
 
 def _print(answer: Answer, output: str) -> None:
@@ -65,7 +65,7 @@ def _print(answer: Answer, output: str) -> None:
 @click.option("--resource", type=Named("resource"), required=True, help="The resource.")
 @at_option
 @_table
-def access(site: Site, resource: str, at: datetime, output: str) -> None:
+def access(repo: AccessRepository, resource: str, at: datetime, output: str) -> None:
     """Say who could reach a resource at an instant.
 
     \b
@@ -73,7 +73,7 @@ def access(site: Site, resource: str, at: datetime, output: str) -> None:
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.pipeline.audit import questions as pipeline
 
-    _print(pipeline.access(archive_of(site), resource, known=partial(_known, site, "resource"), at=at), output)
+    _print(pipeline.access(archive_of(repo), resource, known=partial(_known, repo, "resource"), at=at), output)
 
 
 @verb(group=audit, follow=False)
@@ -82,7 +82,7 @@ def access(site: Site, resource: str, at: datetime, output: str) -> None:
 @click.option("--grant", type=GrantName(), default="", help="Everything about one grant.")
 @at_option
 @_table
-def history(site: Site, subject: str, resource: str, grant: str, at: datetime, output: str) -> None:
+def history(repo: AccessRepository, subject: str, resource: str, grant: str, at: datetime, output: str) -> None:
     """Tell each event with its commit, pull request, approvers, policy digest and receipt.
 
     Why access was asked for and for which ticket, and why it was ended, is read from git, as long as git has it.
@@ -91,11 +91,11 @@ def history(site: Site, subject: str, resource: str, grant: str, at: datetime, o
 
     about = "subject" if subject else "resource" if resource else "grant"
     answer = pipeline.history(
-        archive_of(site),
+        archive_of(repo),
         subject=subject,
         resource=resource,
         grant=grant,
-        known=partial(_known, site, about),
+        known=partial(_known, repo, about),
         at=at,
     )
     _print(answer, output)
@@ -104,7 +104,7 @@ def history(site: Site, subject: str, resource: str, grant: str, at: datetime, o
 @verb(group=audit, follow=False)
 @at_option
 @format_option(["text", "json"])
-def stats(site: Site, at: datetime, output: str) -> None:
+def stats(repo: AccessRepository, at: datetime, output: str) -> None:
     """Tell, from receipts alone, how quick access came and how late it went.
 
     Time from request to usable access, from approval to usable access, lateness of every removal (end of window to
@@ -112,19 +112,19 @@ def stats(site: Site, at: datetime, output: str) -> None:
     """
     from daypass.pipeline.audit import questions as pipeline
 
-    _print(pipeline.stats(archive_of(site), at=at), output)
+    _print(pipeline.stats(archive_of(repo), at=at), output)
 
 
 @verb(group=audit, follow=False)
 @click.argument("number", type=click.IntRange(min=1))
 @at_option
-def serial(site: Site, number: int, at: datetime) -> Codes:
+def serial(repo: AccessRepository, number: int, at: datetime) -> Codes:
     """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
     from daypass.pipeline.ask.fetch import find_serial
     from daypass.pipeline.audit.questions import refresh
     from daypass.views.plan import serial_text
 
-    archive = archive_of(site)
+    archive = archive_of(repo)
     refresh(archive, at=at)
     found = find_serial(archive.index.all_receipts(), number)
     if found is None:
@@ -137,7 +137,7 @@ def serial(site: Site, number: int, at: datetime) -> Codes:
 @verb(group=audit, follow=False)
 @at_option
 @_table
-def verify(site: Site, at: datetime, output: str) -> Codes:
+def verify(repo: AccessRepository, at: datetime, output: str) -> Codes:
     """Prove every receipt (signature, chain, evidence) and name every difference between ledger and history.
 
     Exit 13 when there is a difference that is an error.
@@ -154,17 +154,17 @@ def verify(site: Site, at: datetime, output: str) -> Codes:
         return found if isinstance(found, Grant) else None
 
     witnesses = Witnesses(
-        history=site.history,
-        ledger=site.ledger.receipts,
-        open_=site.ledger.verifier.open,
-        messages=partial(messages, site.repository.git),
-        policy_at=site.policy_at,
+        history=repo.history,
+        ledger=repo.ledger.receipts,
+        open_=repo.ledger.verifier.open,
+        messages=partial(messages, repo.clone.git),
+        policy_at=repo.policy_at,
         read_grant=read,
         judge_again=lambda policy, admission, grant, widened, then: judge_again(
             policy, admission, grant, widened=widened, then=then
         ),
     )
-    answer = prove(witnesses, main=site.main, at=at, progress=progress)
+    answer = prove(witnesses, main=repo.main, at=at, progress=progress)
     _print(answer, output)
     wrong = any(found.severity.value == "error" for found in answer.differences)
     return ExitCode.CHANGES if wrong else ExitCode.OK
@@ -181,7 +181,9 @@ def ledger() -> None:
 @click.option("--write-off", is_flag=True, help="It is not ours any more, and its grants give nothing any more.")
 @click.option("--reason", required=True, help="Why. The ledger keeps its digest, not the words.")
 @at_option
-def settle(site: Site, grants: tuple[str, ...], adopt: bool, write_off: bool, reason: str, at: datetime | None) -> None:
+def settle(
+    repo: AccessRepository, grants: tuple[str, ...], adopt: bool, write_off: bool, reason: str, at: datetime | None
+) -> None:
     """End the doubt about what grants gave, where their target cannot tell: look there first.
 
     Something that was deleted, or deleted and made anew under the same name, may or may not be what access was given to.
@@ -202,18 +204,18 @@ def settle(site: Site, grants: tuple[str, ...], adopt: bool, write_off: bool, re
         )
     if not reason.strip():
         raise UsageError("expected a reason")
-    site.follow()
-    instant = site.instant(at, writes=True)
-    site.ledger.ready()
-    with exclusive(site.repository.state_dir / "apply.lock"):
-        found = look(site, instant)
+    repo.follow()
+    instant = repo.instant(at, writes=True)
+    repo.ledger.ready()
+    with exclusive(repo.clone.state_dir / "apply.lock"):
+        found = look(repo, instant)
         if found.stuck is not None:
             raise found.stuck
-        account = site.forge.acting()
+        account = repo.forge.acting()
         named = tuple(GrantId(grant) for grant in grants)
         by = account.handle or account.name
         bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, reason=reason)
-        site.ledger.append(found.standing, bodies, at=instant, main=found.plan.main, run=site.run_name(instant))
+        repo.ledger.append(found.standing, bodies, at=instant, main=found.plan.main, run=repo.run_name(instant))
     for body in bodies:
         what = "adopted under the names of today" if adopt else "written off"
         say(f"Settled: {body.holding.entitlement.principal} on {body.holding.entitlement.resource} is {what}")

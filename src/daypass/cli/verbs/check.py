@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, Named, PullNumber, at_option, format_option, say, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @at_option
 @format_option(["text", "json", "github", "sarif"])
 def check(
-    site: Site,
+    repo: AccessRepository,
     paths: tuple[Path, ...],
     base: str,
     head: str,
@@ -68,18 +68,18 @@ def check(
     if sum(bool(way) for way in (paths, base, pull, revision)) > 1:
         raise UsageError("paths, --base/--head, --pull and --revision exclude each other")
     if pull:
-        return _check_pull(site, pull, site.instant(at), output, jobs)
+        return _check_pull(repo, pull, repo.instant(at), output, jobs)
     if base:
-        instant = site.instant(at)
-        _refuse_unknown(site.policy, requester)
-        between = (site.history.resolve(base), site.history.resolve(head))
-        return _check_proposal(site, between, (requester or site.acting or "", instant), instant, output, jobs)
+        instant = repo.instant(at)
+        _refuse_unknown(repo.policy, requester)
+        between = (repo.history.resolve(base), repo.history.resolve(head))
+        return _check_proposal(repo, between, (requester or repo.acting or "", instant), instant, output, jobs)
     from daypass.cli.checking import check_revision, check_worktree
 
     found = (
-        check_revision(site, revision, jobs, at)
+        check_revision(repo, revision, jobs, at)
         if revision
-        else check_worktree(site, [site.folder / path for path in paths], at)
+        else check_worktree(repo, [repo.folder / path for path in paths], at)
     )
     _print(found, output)
     return found.exit_code
@@ -118,17 +118,22 @@ def _unjudged(grants: int) -> str:
     return f", {grants} grant{'s' * (grants != 1)} not judged until that is mended" if grants else ""
 
 
-def _check_pull(site: Site, number: int, at: datetime, output: str, jobs: int | None) -> Codes:
+def _check_pull(repo: AccessRepository, number: int, at: datetime, output: str, jobs: int | None) -> Codes:
     """Judge an open pull request by its own record and two trees alone: no ledger, no reviews."""
-    pull = site.forge.pull(number)
+    pull = repo.forge.pull(number)
     if pull.state != "open":
         click.echo(f"#{number} is {pull.state}; only open requests are checked", err=True)
         return None
-    return _check_proposal(site, (site.tip, pull.head), (pull.opened_by.handle, pull.asked_at), at, output, jobs)
+    return _check_proposal(repo, (repo.tip, pull.head), (pull.opened_by.handle, pull.asked_at), at, output, jobs)
 
 
 def _check_proposal(
-    site: Site, between: tuple[Oid, Oid], by: tuple[str, datetime], at: datetime, output: str, jobs: int | None
+    repo: AccessRepository,
+    between: tuple[Oid, Oid],
+    by: tuple[str, datetime],
+    at: datetime,
+    output: str,
+    jobs: int | None,
 ) -> Codes:
     """Judge what lies between main and a head, asked for by somebody at an instant."""
     from daypass.cli.checking import ended_at
@@ -138,20 +143,20 @@ def _check_proposal(
     from daypass.views.decision import decision_data, needs_text, taking_words
 
     (base_oid, head_oid), (who, opened) = between, by
-    policy = site.policy_at(base_oid)
+    policy = repo.policy_at(base_oid)
     # Checking proves nothing: what stands on the base is taken for proved here; gate and apply look.
-    asked = Asked(who, opened, lambda _: None, lambda *_: True, ended_at(site, at, policy))
-    cut = site.history.is_shallow()
+    asked = Asked(who, opened, lambda _: None, lambda *_: True, ended_at(repo, at, policy))
+    cut = repo.history.is_shallow()
     if cut:
         click.echo("This clone's history is cut: what commit messages say is looked at by the gate.", err=True)
-    partial = site.history.is_partial()
+    partial = repo.history.is_partial()
     if partial:
         click.echo(
             "This clone left files at its server: whether the same grant is there is looked at by the gate.", err=True
         )
     found = read_proposal(
-        site.history,
-        site.policy_at,
+        repo.history,
+        repo.policy_at,
         base=base_oid,
         head=head_oid,
         asked=asked,
@@ -168,7 +173,7 @@ def _check_proposal(
         for grant, decision in decided
         for denial in decision.denials
     ]
-    proposed = _proposed_policies(site, head_oid, found.others, jobs)
+    proposed = _proposed_policies(repo, head_oid, found.others, jobs)
     causes = (*policy.broken, *(fault for grant, _ in decided for fault in policy.faulty.get(grant.resource, ())))
     everything, unjudged = causes_first((*found.findings, *denials, *proposed), causes)
     if output == "json":
@@ -202,7 +207,9 @@ def _check_proposal(
     return codes
 
 
-def _proposed_policies(site: Site, head: Oid, others: tuple[str, ...], jobs: int | None) -> tuple[Finding, ...]:
+def _proposed_policies(
+    repo: AccessRepository, head: Oid, others: tuple[str, ...], jobs: int | None
+) -> tuple[Finding, ...]:
     """Check the policies that a pull request would bring: they must read, keep their own tests, and fit every grant.
 
     They judge nothing here: whether they may come is for the people who own them.
@@ -212,10 +219,10 @@ def _proposed_policies(site: Site, head: Oid, others: tuple[str, ...], jobs: int
 
     if not any(path.startswith("policies/") for path in others):
         return ()
-    found = check_revision(site, head, jobs)
+    found = check_revision(repo, head, jobs)
     if any(finding.is_error for finding in found.findings):
         return tuple(found.findings)
-    return (*found.findings, *failures(run_tests(site.policy_at(head))))
+    return (*found.findings, *failures(run_tests(repo.policy_at(head))))
 
 
 @verb(follow=False)
@@ -229,7 +236,7 @@ def _proposed_policies(site: Site, head: Oid, others: tuple[str, ...], jobs: int
 )
 @at_option
 @format_option(["text", "json"])
-def explain(site: Site, grant: str, requester: str, at: datetime, output: str) -> Codes:
+def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, output: str) -> Codes:
     """Tell the decision on GRANT in words: a file, or the id of a grant that main has or had.
 
     Each rule, whether it applied and the values that made it so; which approvals are needed, from which groups and the
@@ -245,47 +252,47 @@ def explain(site: Site, grant: str, requester: str, at: datetime, output: str) -
     from daypass.views.findings import as_document
 
     if grant.endswith(SUFFIX):
-        place = site.folder / grant
+        place = repo.folder / grant
         if place.is_symlink() or not place.is_file():  # a link would have another file judged, and quoted
             hint = (
                 "a grant is a plain file, no link" if place.is_symlink() else "a grant that was tidied away has its id"
             )
             raise UsageError(f"there is no file {grant}", hint=hint)
-        read = read_grant(inside(site.top().resolve(), place), place.read_bytes())
+        read = read_grant(inside(repo.top().resolve(), place), place.read_bytes())
         if not isinstance(read, Grant):
             raise InvalidError(f"{grant} is not valid", read)
     else:
         try:
-            read = read_current(site.history, site.main, GrantId(grant))
+            read = read_current(repo.history, repo.main, GrantId(grant))
         except UsageError as error:
-            read = _tidied(site, GrantId(grant), error)
-    _refuse_unknown(site.policy, requester)
-    who = requester or _asker(site, read) or site.forge.acting().handle or read.subject
-    decision = decide(site.policy, Request(read, who, at, "new"), trace=True)
+            read = _tidied(repo, GrantId(grant), error)
+    _refuse_unknown(repo.policy, requester)
+    who = requester or _asker(repo, read) or repo.forge.acting().handle or read.subject
+    decision = decide(repo.policy, Request(read, who, at, "new"), trace=True)
     if output == "json":
-        click.echo(as_document(decision_data(site.policy, read, decision)), nl=False)
+        click.echo(as_document(decision_data(repo.policy, read, decision)), nl=False)
     else:
-        click.echo(explain_text(site.policy, read, decision, requester=who, at=format_instant(at)), nl=False)
+        click.echo(explain_text(repo.policy, read, decision, requester=who, at=format_instant(at)), nl=False)
     return ExitCode.DENIED if decision.denials else ExitCode.OK
 
 
-def _asker(site: Site, grant: Grant) -> str:
+def _asker(repo: AccessRepository, grant: Grant) -> str:
     """Return who asked for a grant, by its receipt, "" where none is here that proves these bytes."""
     try:
-        proof = site.standing.admission(grant.id)
+        proof = repo.standing.admission(grant.id)
     except DaypassError:
         return ""
     return proof.requester if proof is not None and proof.grant_digest == grant.digest else ""
 
 
-def _tidied(site: Site, grant: GrantId, missing: UsageError) -> Grant:
+def _tidied(repo: AccessRepository, grant: GrantId, missing: UsageError) -> Grant:
     """Return a grant that main had once, as its file was last. Raises the error that it is missing where there was none."""
     from daypass.cli.verbs.audit import archive_of
     from daypass.core.files.grants import read_grant
     from daypass.core.grant import ABSENT, Grant, grant_path
     from daypass.pipeline.audit.questions import end_reasons, read_messages
 
-    index = archive_of(site).index
+    index = archive_of(repo).index
     index.refresh()
     steps = [step for step, _ in index.steps(grants=[grant])]
     last = next((step for step in reversed(steps) if step.new != ABSENT), None)
@@ -308,12 +315,12 @@ def policy() -> None:
 @verb("test", group=policy, follow=False)
 @click.option("--revision", metavar="REV", default="", help="Test the policies at a commit in place of the work tree.")
 @format_option(["text", "json"])
-def policy_test(site: Site, revision: str, output: str) -> Codes:
+def policy_test(repo: AccessRepository, revision: str, output: str) -> Codes:
     """Run the cases of policies/tests/ and show where the decision differs from what a case expects."""
     from daypass.core.policy.policytest import run_tests
     from daypass.views.decision import tests_json, tests_text
 
-    found = site.policy_at(site.history.resolve(revision)) if revision else site.worktree_policy()
+    found = repo.policy_at(repo.history.resolve(revision)) if revision else repo.worktree_policy()
     errors = tuple(finding for finding in found.findings if finding.is_error)
     if errors:
         raise InvalidError("the policies are not valid, so no case means anything", errors)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, GrantName, at_option, verb
 from daypass.core.errors import EdgeError, ExitCode, UsageError
 
@@ -37,7 +37,7 @@ _LARGEST = 1 << 20
     help="Your public key (FILE.pub), where you have several: its certificate alone.",
 )
 @at_option
-def fetch(site: Site, grant: str, output: Path | None, key: Path | None, at: datetime) -> Codes:
+def fetch(repo: AccessRepository, grant: str, output: Path | None, key: Path | None, at: datetime) -> Codes:
     """Get what GRANT (its id, or its file) hands over: an SSH certificate, or a secret that your own key opens.
 
     \b
@@ -51,7 +51,7 @@ def fetch(site: Site, grant: str, output: Path | None, key: Path | None, at: dat
     from daypass.pipeline.ask.fetch import Nothing
     from daypass.pipeline.ask.fetch import fetch as find
 
-    found = find(site.standing, GrantId(grant), site.forge.acting(), at=at)
+    found = find(repo.standing, GrantId(grant), repo.forge.acting(), at=at)
     if isinstance(found, Nothing):
         show_error(EdgeError(found.message, hint=found.hint))
         return ExitCode.NO
@@ -177,7 +177,7 @@ def _save(path: Path, text: str, *, replaces: Callable[[str], bool]) -> None:
     help="Write it to this file; by default the target's own list below daypass's folder.",
 )
 @at_option
-def krl(site: Site, target: str, output: Path | None, at: datetime) -> None:
+def krl(repo: AccessRepository, target: str, output: Path | None, at: datetime) -> None:
     """Write the key revocation list of the ssh target TARGET, from the ledger of this clone.
 
     It holds the certificates that were ended early and are not yet over by themselves. It needs no key, so that any
@@ -191,12 +191,12 @@ def krl(site: Site, target: str, output: Path | None, at: datetime) -> None:
     from daypass.edges.targets.ssh.certificate import entry_of, is_certificate
     from daypass.edges.targets.ssh.revoked import write_list
 
-    settings = site.settings.targets.get(target)
+    settings = repo.settings.targets.get(target)
     if settings is None or settings.kind != "ssh":
-        known = [name for name, found in site.settings.targets.items() if found.kind == "ssh"]
+        known = [name for name, found in repo.settings.targets.items() if found.kind == "ssh"]
         raise UsageError(f"the settings name no ssh target {target!r}", hint=f"they name: {', '.join(known) or 'none'}")
-    ended = [handed for handed in site.standing.handed(target, at) if handed.ended]
+    ended = [handed for handed in repo.standing.handed(target, at) if handed.ended]
     lines = [line for handed in ended if is_certificate(handed.text) for line in handed.text.splitlines()]
-    path = output or place_below(settings, "krl", f"{target}.krl", site.repository.state_dir)
+    path = output or place_below(settings, "krl", f"{target}.krl", repo.clone.state_dir)
     write_list(path.absolute(), [entry_of(line) for line in lines])
     click.echo(f"{path} revokes {len(lines)} certificates.", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import SETTINGS as SETTINGS_WORDS
 from daypass.cli.verb import SHARING, Codes, PullNumber, at_option, clock, format_option, noting, say, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
@@ -30,21 +30,21 @@ _LEAST = 4_096
 
 
 @verb(follow=False)
-def forge(site: Site) -> None:
+def forge(repo: AccessRepository) -> None:
     """Print the kind of forge that main's settings name: github or local. Exit 10 where they cannot be read."""
     from daypass.core.policy.policies import SETTINGS
 
-    wrong = tuple(finding for finding in site.policy.broken if finding.place.file == SETTINGS)
+    wrong = tuple(finding for finding in repo.policy.broken if finding.place.file == SETTINGS)
     if wrong:
         raise InvalidError("the settings of main do not read", wrong)
-    click.echo(site.settings.forge_kind)
+    click.echo(repo.settings.forge_kind)
 
 
 @verb(follow=False)
 @click.option("--fix", "mending", is_flag=True, help="Change what can be changed through the API, asking before each.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @format_option(["text", "json"])
-def doctor(site: Site, mending: bool, yes: bool, output: str) -> Codes:
+def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Codes:
     """Read the repository's real settings at GitHub, and say what is unsafe in them and what mends it.
 
     Exit 13 when something is unsafe, 14 when something could not be told. Who administers the repository sees all of
@@ -55,17 +55,17 @@ def doctor(site: Site, mending: bool, yes: bool, output: str) -> Codes:
 
     if yes and not mending:
         raise UsageError("--yes goes with --fix")
-    site.follow()
-    host = site.host
-    if site.policy.broken:
-        raise InvalidError("the policies of main do not read, so nothing can be held against them", site.policy.broken)
-    catalogue = site.policy.catalogue
-    settings = noting(site.given(host.settings(clock)), SETTINGS_WORDS)
+    repo.follow()
+    host = repo.host
+    if repo.policy.broken:
+        raise InvalidError("the policies of main do not read, so nothing can be held against them", repo.policy.broken)
+    catalogue = repo.policy.catalogue
+    settings = noting(repo.given(host.settings(clock)), SETTINGS_WORDS)
     page = f"{host.server.rstrip('/')}/{host.repository}"
     wanted = codeowners_text(catalogue)
 
     def look() -> tuple[Complaint, ...]:
-        return examine(site.history, site.main, catalogue, settings, page=page, codeowners=wanted)
+        return examine(repo.history, repo.main, catalogue, settings, page=page, codeowners=wanted)
 
     def agreed(remedy: Remedy, about: Iterable[Complaint]) -> bool:
         click.echo(remedy_text(remedy, about), nl=False, err=True)
@@ -94,14 +94,14 @@ def doctor(site: Site, mending: bool, yes: bool, output: str) -> Codes:
     multiple=True,
     help="Give up this clone's record of an open request for the one at REMOTE, where the two do not continue one another.",
 )
-def sync(site: Site, remote: str, take: tuple[int, ...]) -> Codes:
+def sync(repo: AccessRepository, remote: str, take: tuple[int, ...]) -> Codes:
     """Bring what others did from REMOTE (origin by default) and push what this clone has, for the local forge.
 
     These are main, the ledger's branch and everything below daypass/: requests, reviews, merges. All moves forward only,
     and the push is all or nothing. A request that cannot be joined is named, exit 14, and the others go on; where main
     or the ledger parts, nothing is moved, exit 1. Nothing is believed for having come from there.
     """
-    sharing = None if site.elsewhere else site.host.sharing(remote, site.settings.ledger_branch)
+    sharing = None if repo.elsewhere else repo.host.sharing(remote, repo.settings.ledger_branch)
     if sharing is None:
         raise UsageError("sync is for the local forge", hint="at GitHub every verb looks there by itself")
     joined = noting(sharing, SHARING).run(take)
@@ -132,7 +132,7 @@ def _named(moves: Mapping[str, tuple[str, str]]) -> str:
 @click.argument("number", type=PullNumber())
 @click.option("--print", "printed", is_flag=True, help="Print the comment's Markdown and write nothing.")
 @at_option
-def report(site: Site, number: int, printed: bool, at: datetime | None) -> None:
+def report(repo: AccessRepository, number: int, printed: bool, at: datetime | None) -> None:
     """Judge pull request NUMBER as `gate --dry-run` does and show its reviewers what was found.
 
     At GitHub that is a check run with annotations, one comment, a label, and requests for review; what this token may
@@ -143,21 +143,21 @@ def report(site: Site, number: int, printed: bool, at: datetime | None) -> None:
     from daypass.pipeline.judge.report import report_of
     from daypass.views.comment import comment_text
 
-    printed = printed or not site.settings.forge.pages
-    instant = site.instant(at, writes=not printed)
-    found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=instant)
+    printed = printed or not repo.settings.forge.pages
+    instant = repo.instant(at, writes=not printed)
+    found = look(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=instant)
     if found.pull.state != "open":
         click.echo(f"#{number} is {found.pull.state}; only open requests are reported on", err=True)
         return
-    told = report_of(site.history, site.standing, found, at=instant)
+    told = report_of(repo.history, repo.standing, found, at=instant)
     if printed:
         click.echo(comment_text(told), nl=False)
         write_summary(told)
     else:
-        say_left_out(number, publish(site, found, at=instant))
+        say_left_out(number, publish(repo, found, at=instant))
 
 
-def publish(site: Site, found: Gated, *, at: datetime) -> tuple[str, ...]:
+def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str, ...]:
     """Show what the gate found at the forge and in the step's summary; return what the token may not write.
 
     Nothing is shown where the forge has no pages, and of a request that was not judged, since it was finished before.
@@ -166,15 +166,15 @@ def publish(site: Site, found: Gated, *, at: datetime) -> tuple[str, ...]:
     from daypass.views.comment import comment_text, title_text
     from daypass.views.findings import printable
 
-    if not site.settings.forge.pages or not (found.verdicts or found.proposal.findings):
+    if not repo.settings.forge.pages or not (found.verdicts or found.proposal.findings):
         return ()
     if found.no_request:
-        return site.board.show(_no_request(found))
-    told = report_of(site.history, site.standing, found, at=at)
+        return repo.board.show(_no_request(found))
+    told = report_of(repo.history, repo.standing, found, at=at)
     write_summary(told)
     text = comment_text(told)
     notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable)
-    return site.board.show(notice)
+    return repo.board.show(notice)
 
 
 def _no_request(found: Gated) -> Notice:
@@ -219,7 +219,7 @@ def say_left_out(number: int, left: tuple[str, ...]) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @at_option
-def answer(site: Site, event_file: Path | None, at: datetime | None) -> None:
+def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None) -> None:
     """Answer an issue made with the form, or a comment: /extend 2h, /end, /status.
 
     EVENT_FILE is what woke the workflow ($GITHUB_EVENT_PATH by default). Only its kind and its numbers are taken from
@@ -237,24 +237,24 @@ def answer(site: Site, event_file: Path | None, at: datetime | None) -> None:
     if isinstance(event, str):
         click.echo(f"Nothing to answer: {printable(event)}.", err=True)
         return
-    site.follow()
-    instant = site.instant(at, writes=True)
-    host = site.host
+    repo.follow()
+    instant = repo.instant(at, writes=True)
+    host = repo.host
     office = Office(
-        history=site.history,
-        forge=site.forge,
-        desk=site.given(host.inbox(site.policy.catalogue.directory)),
-        policy_at=site.policy_at,
-        standing=lambda: site.standing,
-        main=site.main,
+        history=repo.history,
+        forge=repo.forge,
+        desk=repo.given(host.inbox(repo.policy.catalogue.directory)),
+        policy_at=repo.policy_at,
+        standing=lambda: repo.standing,
+        main=repo.main,
         opens=host.opens_for_others,
     )
     if event.comment:
         reply = answer_comment(office, event.comment, at=instant)
     else:
         reply = answer_issue(office, event.issue, at=instant)
-    holdings = site.standing.holdings if reply.kind == "status" else {}
-    text = reply_markdown(reply, site.policy, Links(host.server, host.repository), holdings, instant)
+    holdings = repo.standing.holdings if reply.kind == "status" else {}
+    text = reply_markdown(reply, repo.policy, Links(host.server, host.repository), holdings, instant)
     if text:
-        site.board.say(reply.number, topic=reply.topic, text=text)
+        repo.board.say(reply.number, topic=reply.topic, text=text)
     click.echo(printable(reply_line(reply)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, at_option, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
@@ -20,7 +20,7 @@ class _DriftError(DaypassError):
 
 @verb(follow=False)
 @click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
-def form(site: Site, checking: bool) -> Codes:
+def form(repo: AccessRepository, checking: bool) -> Codes:
     """Write the issue form from the catalogue of the working tree: real resources, roles and purposes to choose from.
 
     The file is .github/ISSUE_TEMPLATE/daypass-request.yml; GitHub offers the one on main.
@@ -28,10 +28,10 @@ def form(site: Site, checking: bool) -> Codes:
     from daypass.core.files.form import FORM_FILE
     from daypass.views.form import form_text
 
-    policy = site.worktree_policy()
+    policy = repo.worktree_policy()
     if policy.holes:
         raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
-    return _write(site.top(), FORM_FILE, form_text(policy.catalogue), checking, hint="run `daypass form` and commit it")
+    return _write(repo.top(), FORM_FILE, form_text(policy.catalogue), checking, hint="run `daypass form` and commit it")
 
 
 @verb(follow=False)
@@ -52,7 +52,9 @@ def form(site: Site, checking: bool) -> Codes:
     help="How to print what --who asks.",
 )
 @click.argument("more", metavar="[PATH]...", nargs=-1)
-def codeowners(site: Site, checking: bool, paths: tuple[str, ...], output: str, more: tuple[str, ...]) -> Codes:
+def codeowners(
+    repo: AccessRepository, checking: bool, paths: tuple[str, ...], output: str, more: tuple[str, ...]
+) -> Codes:
     """Write .github/CODEOWNERS from the catalogue and the directory of the working tree.
 
     With --who, further PATHs may follow. Exit 14 where GitHub's documents do not settle who owns one of them.
@@ -64,10 +66,10 @@ def codeowners(site: Site, checking: bool, paths: tuple[str, ...], output: str, 
     if paths and checking:
         raise UsageError("--check and --who are two questions", hint="ask one of them")
     if paths:
-        return _who(site.top(), (*paths, *more), output)
+        return _who(repo.top(), (*paths, *more), output)
     if output != "text":
         raise UsageError("--format goes with --who")
-    return _codeowners(site, checking)
+    return _codeowners(repo, checking)
 
 
 def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
@@ -86,18 +88,18 @@ def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
     return ExitCode.PARTIAL if any(answer.doubt for answer in answers) else ExitCode.OK
 
 
-def _codeowners(site: Site, checking: bool) -> Codes:
+def _codeowners(repo: AccessRepository, checking: bool) -> Codes:
     from daypass.core.owners import CODEOWNERS_FILE
     from daypass.views.settings import codeowners_text
 
-    policy = site.worktree_policy()
+    policy = repo.worktree_policy()
     if policy.holes:  # a group or resource that is not read would leave its files to somebody else
         raise InvalidError("the policies do not read, so nobody can tell who owns what", policy.holes)
     wanted = codeowners_text(policy.catalogue)
-    path = site.top() / CODEOWNERS_FILE
+    path = repo.top() / CODEOWNERS_FILE
     if path.is_symlink() or path.parent.is_symlink():
         raise InvalidError(f"{CODEOWNERS_FILE} is or lies behind a symbolic link", hint="put the file in its place")
-    return _write(site.top(), CODEOWNERS_FILE, wanted, checking, hint="run `daypass codeowners`")
+    return _write(repo.top(), CODEOWNERS_FILE, wanted, checking, hint="run `daypass codeowners`")
 
 
 def _write(top: Path, name: str, wanted: str, checking: bool, *, hint: str) -> Codes:
@@ -116,7 +118,7 @@ def _write(top: Path, name: str, wanted: str, checking: bool, *, hint: str) -> C
 
 @verb(at="writes")
 @at_option
-def refresh(site: Site, at: datetime) -> None:
+def refresh(repo: AccessRepository, at: datetime) -> None:
     """Open a pull request with the files that main's catalogue makes, where main has others; keep it up to date.
 
     These are .github/CODEOWNERS and the issue form. Whoever owns them merges it. For a forge at GitHub; elsewhere
@@ -127,15 +129,15 @@ def refresh(site: Site, at: datetime) -> None:
     from daypass.views.form import form_text
     from daypass.views.settings import codeowners_text
 
-    if not site.settings.forge.merges_all:  # one that merges grants alone never merges it
+    if not repo.settings.forge.merges_all:  # one that merges grants alone never merges it
         raise UsageError(
             "refresh is for a forge at GitHub", hint="run `daypass codeowners` and `daypass form` here, and commit"
         )
-    if site.policy.holes:  # the lines of a resource that is not read would be proposed to be taken out
-        raise InvalidError("the policies of main do not read, so nothing can be made from them", site.policy.holes)
-    catalogue = site.policy.catalogue
+    if repo.policy.holes:  # the lines of a resource that is not read would be proposed to be taken out
+        raise InvalidError("the policies of main do not read, so nothing can be made from them", repo.policy.holes)
+    catalogue = repo.policy.catalogue
     wanted = {".github/CODEOWNERS": codeowners_text(catalogue).encode(), FORM_FILE: form_text(catalogue).encode()}
-    found = bring(site.history, site.forge, wanted, main=site.main, at=at)
+    found = bring(repo.history, repo.forge, wanted, main=repo.main, at=at)
     if found.pull is None:
         click.echo("The generated files on main are up to date.")
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, Duration, GrantName, Instant, Named, at_option, say, verb
 from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, UsageError
 from daypass.core.window import Span, Window, format_duration, format_instant
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Check and say what would be needed; open nothing.")
 @at_option
 def request(
-    site: Site,
+    repo: AccessRepository,
     subject: str,
     resource: str,
     role: str,
@@ -66,10 +66,10 @@ def request(
     from daypass.pipeline.ask import propose
     from daypass.views.decision import needs_text
 
-    me = site.acting_handle()
+    me = repo.acting_handle()
     if branch:
-        return _open_branch(site, branch, at)
-    propose.refuse_unsigned(site.policy, site.forge.acting())
+        return _open_branch(repo, branch, at)
+    propose.refuse_unsigned(repo.policy, repo.forge.acting())
     given = {
         "subject": subject,
         "resource": resource,
@@ -78,23 +78,23 @@ def request(
         "ticket": ticket,
         "purpose": purpose,
     }
-    answers = Answers(site.policy, me, at, given, asked_span(duration, start, until, at))
+    answers = Answers(repo.policy, me, at, given, asked_span(duration, start, until, at))
     wish, grant, decision = _settled(answers)
-    if not site.policy.broken:  # else what looks like a slip may be what the broken file would have said
+    if not repo.policy.broken:  # else what looks like a slip may be what the broken file would have said
         _refuse_unknown(decision)
     if dry_run:
-        click.echo(needs_text(site.policy, grant, decision, requester=me), nl=False)
-        _say_had(site, grant, at)
+        click.echo(needs_text(repo.policy, grant, decision, requester=me), nl=False)
+        _say_had(repo, grant, at)
         return ExitCode.DENIED if decision.denials else ExitCode.OK
     opened = propose.request(
-        site.history, site.forge, site.policy, wish, main=site.main, at=at, ended=ended_at(site, at)
+        repo.history, repo.forge, repo.policy, wish, main=repo.main, at=at, ended=ended_at(repo, at)
     )
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
         click.echo(f"  grant  {opened.grant.id}")
-        click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
-        _say_had(site, opened.grant, at)
-        _say_twins(site, opened.grant, opened.pull)
+        click.echo(needs_text(repo.policy, opened.grant, opened.decision, requester=me), nl=False)
+        _say_had(repo, opened.grant, at)
+        _say_twins(repo, opened.grant, opened.pull)
     _say_next(opened)
     return ExitCode.OK
 
@@ -125,10 +125,10 @@ def _refuse_unknown(decision: Decision) -> None:
 _UNKNOWN = frozenset({"unknown-subject", "unknown-resource", "unknown-role", "unknown-purpose"})
 
 
-def _say_had(site: Site, asked: Grant, at: datetime) -> None:
+def _say_had(repo: AccessRepository, asked: Grant, at: datetime) -> None:
     """Say which live grants give the same already: people forget what they asked for last week."""
     try:
-        rows = site.standing.admitted()
+        rows = repo.standing.admitted()
     except DaypassError:  # who asks need not be able to read the ledger
         return
     same = (asked.subject, asked.resource, asked.role)
@@ -138,12 +138,12 @@ def _say_had(site: Site, asked: Grant, at: datetime) -> None:
             click.echo(f"note: {row.grant} gives this until {until}; `daypass extend` asks for more time", err=True)
 
 
-def _say_twins(site: Site, asked: Grant, pull: Pull) -> None:
+def _say_twins(repo: AccessRepository, asked: Grant, pull: Pull) -> None:
     """Say which other open requests ask for the same: one of them can only end as a duplicate."""
     from daypass.pipeline.ask.propose import same_open
 
     try:
-        twins = same_open(site.history, site.forge, asked, main=site.main, but=pull.number, by=pull.opened_by.handle)
+        twins = same_open(repo.history, repo.forge, asked, main=repo.main, but=pull.number, by=pull.opened_by.handle)
     except EdgeError as error:  # this one is open all the same
         say(f"note: whether another request asks for the same was not seen: {error.message}")
         return
@@ -163,42 +163,42 @@ _FEW = 10
 """Of how many grants of a branch is told who else asks for the same."""
 
 
-def _title(site: Site, branch: str, head: Oid, at: datetime) -> str:
+def _title(repo: AccessRepository, branch: str, head: Oid, at: datetime) -> str:
     """Say what the grants of a hand-made branch do; of one that cannot be read, only where it comes from."""
     from daypass.pipeline.judge.gate import proposed
     from daypass.pipeline.judge.report import title_of
 
-    by = (site.acting_handle(), at)
+    by = (repo.acting_handle(), at)
     try:
-        asks = proposed(site.history, site.policy_at, site.standing, base=site.tip, head=head, by=by, at=at)
+        asks = proposed(repo.history, repo.policy_at, repo.standing, base=repo.tip, head=head, by=by, at=at)
     except (EdgeError, RefusedError):
         return f"Request from branch {branch}"
     return title_of(asks.items) or f"Request from branch {branch}"
 
 
-def _open_branch(site: Site, branch: str, at: datetime) -> ExitCode:
+def _open_branch(repo: AccessRepository, branch: str, at: datetime) -> ExitCode:
     from daypass.pipeline.judge.gate import look
     from daypass.views.gate import gated_text
 
-    head = site.history.find(f"refs/heads/{branch}")
+    head = repo.history.find(f"refs/heads/{branch}")
     if head is None:
         raise UsageError(f"there is no branch {branch!r}", hint="commit the grant file on a branch of its own first")
-    there = next((pull for pull in site.forge.open_pulls() if pull.branch == branch), None)
+    there = next((pull for pull in repo.forge.open_pulls() if pull.branch == branch), None)
     if there is None:
-        title = _title(site, branch, head, at)
-        pull = site.forge.open(branch=branch, head=head, title=title, at=at)
+        title = _title(repo, branch, head, at)
+        pull = repo.forge.open(branch=branch, head=head, title=title, at=at)
         click.echo(f"Opened #{pull.number}: {pull.title}")
     elif there.head == head:
         pull = there
         click.echo(f"#{pull.number} is open at this commit already: {pull.title}")
     else:
-        pull = site.forge.push(there.number, head=head, at=at)
+        pull = repo.forge.push(there.number, head=head, at=at)
         click.echo(f"Updated #{pull.number}: {pull.title}; approvals of the earlier head no longer count")
-    found = look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
+    found = look(repo.history, repo.forge, repo.policy_at, repo.standing, pull.number, main=repo.main, at=at)
     click.echo(gated_text(found), nl=False)
     for item in found.proposal.items[:_FEW]:
         if item.kind == "new" and item.grant is not None:
-            _say_twins(site, item.grant, pull)
+            _say_twins(repo, item.grant, pull)
     return found.exit_code if found.proposal.exit_code else ExitCode.OK
 
 
@@ -206,21 +206,21 @@ def _open_branch(site: Site, branch: str, at: datetime) -> ExitCode:
 @click.argument("grant", type=GrantName())
 @click.option("--for", "more", type=Duration(), required=True, help="How much longer.")
 @at_option
-def extend(site: Site, grant: str, more: timedelta, at: datetime) -> None:
+def extend(repo: AccessRepository, grant: str, more: timedelta, at: datetime) -> None:
     """Ask for more time on GRANT (its id, as `daypass status` shows it). Needs approval like any request."""
     from daypass.core.grant import GrantId
     from daypass.pipeline.ask import propose
     from daypass.views.decision import needs_text
 
-    me = site.acting_handle()
-    propose.refuse_unsigned(site.policy, site.forge.acting())
-    admission = site.standing.admission(GrantId(grant))
+    me = repo.acting_handle()
+    propose.refuse_unsigned(repo.policy, repo.forge.acting())
+    admission = repo.standing.admission(GrantId(grant))
     if admission is None:
         raise UsageError(f"the ledger knows no live grant {grant}", hint="`daypass status` lists them; was it applied?")
-    opened = propose.extend(site.history, site.forge, site.policy, admission, more, main=site.main, at=at)
+    opened = propose.extend(repo.history, repo.forge, repo.policy, admission, more, main=repo.main, at=at)
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
-        click.echo(needs_text(site.policy, opened.grant, opened.decision, requester=me), nl=False)
+        click.echo(needs_text(repo.policy, opened.grant, opened.decision, requester=me), nl=False)
     _say_next(opened)
 
 

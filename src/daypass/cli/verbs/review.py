@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, PullNumber, at_option, format_option, say, verb
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError
 
@@ -24,35 +24,37 @@ _AGAIN = 2
 _number = click.argument("number", type=PullNumber())
 
 
-def _review(site: Site, number: int, state: str, at: datetime, *, reason: str = "", yes: bool = True) -> None:
+def _review(
+    repo: AccessRepository, number: int, state: str, at: datetime, *, reason: str = "", yes: bool = True
+) -> None:
     from daypass.pipeline.judge.gate import look
     from daypass.views.gate import gated_text
 
-    me = site.acting_handle()
-    pull = site.forge.pull(number)
+    me = repo.acting_handle()
+    pull = repo.forge.pull(number)
     if pull.state != "open":
         raise UsageError(f"#{number} is {pull.state}; only open requests are reviewed")
     if state != "withdrawn":
-        _refuse_idle(site, number, state, at)
+        _refuse_idle(repo, number, state, at)
     if not yes and sys.stdin.isatty():
-        click.echo(_shown(site, number, at), nl=False)
+        click.echo(_shown(repo, number, at), nl=False)
         if not click.confirm(f"Approve #{number} at {pull.head[:12]}?"):
             click.echo("Nothing was recorded.", err=True)
             return
-    review = site.forge.review(number, commit=pull.head, state=state, at=at, reason=reason)
+    review = repo.forge.review(number, commit=pull.head, state=state, at=at, reason=reason)
     click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
     then = max(at, review.at)  # the forge's clock goes on, and a review from later than the run does not count yet
-    found = look(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=then)
+    found = look(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=then)
     click.echo(gated_text(found), nl=False)
 
 
-def _refuse_idle(site: Site, number: int, state: str, at: datetime) -> None:
+def _refuse_idle(repo: AccessRepository, number: int, state: str, at: datetime) -> None:
     """Refuse a review that would count for nothing: whoever gave it would believe that they had done something."""
     from daypass.pipeline.judge.gate import why_idle
 
-    me = site.forge.acting()
+    me = repo.forge.acting()
     why = why_idle(
-        site.history, site.forge, site.policy_at, site.standing, number, by=me, state=state, main=site.main, at=at
+        repo.history, repo.forge, repo.policy_at, repo.standing, number, by=me, state=state, main=repo.main, at=at
     )
     if why:
         what = "approval" if state == "approved" else "rejection"
@@ -60,79 +62,79 @@ def _refuse_idle(site: Site, number: int, state: str, at: datetime) -> None:
         raise DeniedError(f"your {what} of #{number} would not count, so it is not recorded: {why}", hint=hint)
 
 
-def _shown(site: Site, number: int, at: datetime) -> str:
+def _shown(repo: AccessRepository, number: int, at: datetime) -> str:
     from daypass.pipeline.judge import gate as pipeline
     from daypass.pipeline.judge.report import report_of, texts_of
     from daypass.views.gate import show_text
 
-    found = pipeline.show(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
-    return show_text(report_of(site.history, site.standing, found, at=at), texts_of(site.history, found))
+    found = pipeline.show(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=at)
+    return show_text(report_of(repo.history, repo.standing, found, at=at), texts_of(repo.history, found))
 
 
 @verb()
 @_number
 @at_option
-def show(site: Site, number: int, at: datetime) -> None:
+def show(repo: AccessRepository, number: int, at: datetime) -> None:
     """Show pull request NUMBER whole: what it asks for and why, its file's lines, what it would do, what is missing.
 
     \b
     daypass show 1     # before `daypass approve 1`
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    click.echo(_shown(site, number, at), nl=False)
+    click.echo(_shown(repo, number, at), nl=False)
 
 
 @verb(at="writes")
 @_number
 @click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked anyway.")
 @at_option
-def approve(site: Site, number: int, yes: bool, at: datetime) -> None:
+def approve(repo: AccessRepository, number: int, yes: bool, at: datetime) -> None:
     """Approve the head commit of pull request NUMBER as the acting person.
 
     On a terminal it is shown first, as `daypass show` does, and you are asked.
 
     An approval that would count for nothing (your own request, no standing) is refused with the reason, exit 11.
     """
-    _review(site, number, "approved", at, yes=yes)
+    _review(repo, number, "approved", at, yes=yes)
 
 
 @verb(at="writes")
 @_number
 @click.option("--reason", default="", help="Why, for the record and for who asked.")
 @at_option
-def reject(site: Site, number: int, reason: str, at: datetime) -> None:
+def reject(repo: AccessRepository, number: int, reason: str, at: datetime) -> None:
     """Reject the head commit of pull request NUMBER as the acting person; it blocks until you change it.
 
     A rejection that would count for nothing is refused with the reason, exit 11.
     """
-    _review(site, number, "rejected", at, reason=reason)
+    _review(repo, number, "rejected", at, reason=reason)
 
 
 @verb(at="writes")
 @_number
 @at_option
-def withdraw(site: Site, number: int, at: datetime) -> None:
+def withdraw(repo: AccessRepository, number: int, at: datetime) -> None:
     """Take your own review of pull request NUMBER back."""
-    _review(site, number, "withdrawn", at)
+    _review(repo, number, "withdrawn", at)
 
 
 @verb(at="writes")
 @_number
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-def close(site: Site, number: int, reason: str, at: datetime) -> None:
+def close(repo: AccessRepository, number: int, reason: str, at: datetime) -> None:
     """Close pull request NUMBER without merging it."""
-    me = site.acting_handle()
-    pull = site.forge.pull(number)
+    me = repo.acting_handle()
+    pull = repo.forge.pull(number)
     if pull.state != "open":
         raise UsageError(f"#{number} is {pull.state} already", hint="`daypass status` lists the open ones")
-    site.forge.close(number, reason=reason or f"closed by {me}", at=at)
+    repo.forge.close(number, reason=reason or f"closed by {me}", at=at)
     click.echo(f"Closed #{number}: {reason or f'closed by {me}'}")
 
 
-def warn_left_behind(site: Site) -> None:
+def warn_left_behind(repo: AccessRepository) -> None:
     """Say where a checked-out main could not be brought along after a merge."""
-    if site.host.left_behind is not None:
-        where, why = site.host.left_behind
+    if repo.host.left_behind is not None:
+        where, why = repo.host.left_behind
         click.echo(
             f"daypass: {where} has {why} in the way and still shows main as it was "
             "before\n  hint: put that aside, then `git reset --hard main`",
@@ -145,7 +147,7 @@ def warn_left_behind(site: Site) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what is missing; merge nothing.")
 @at_option
 @format_option(["text", "json"])
-def gate(site: Site, number: int | None, dry_run: bool, at: datetime | None, output: str) -> Codes:
+def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime | None, output: str) -> Codes:
     """Merge pull request NUMBER (or every open one) when all that policy asks for is there; say what is missing if not.
 
     Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid. Without a
@@ -154,15 +156,15 @@ def gate(site: Site, number: int | None, dry_run: bool, at: datetime | None, out
     from daypass.pipeline.judge import gate as pipeline
     from daypass.views.gate import gated_json, gated_text
 
-    instant = site.instant(at, writes=not dry_run)
+    instant = repo.instant(at, writes=not dry_run)
     if not dry_run:
-        site.host.bring_along()
-    numbers = [number] if number is not None else pipeline.in_turn(site.forge.open_pulls())
+        repo.host.bring_along()
+    numbers = [number] if number is not None else pipeline.in_turn(repo.forge.open_pulls())
     verb = pipeline.look if dry_run else pipeline.gate
     results: list[Gated] = []
     codes: list[ExitCode] = []
     for each in numbers:
-        fresh = site.again()
+        fresh = repo.again()
         try:
             found, fresh = _judged(verb, fresh, each, instant)
             results.append(found)
@@ -176,7 +178,7 @@ def gate(site: Site, number: int | None, dry_run: bool, at: datetime | None, out
             codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
     merged = not dry_run and any(found.merge is not None for found in results)
-    if merged and (problem := site.host.start_applier()):
+    if merged and (problem := repo.host.start_applier()):
         say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
     if output == "json":
         click.echo(gated_json(results), nl=False)
@@ -185,32 +187,34 @@ def gate(site: Site, number: int | None, dry_run: bool, at: datetime | None, out
             click.echo(gated_text(found), nl=False)
         if not numbers:
             click.echo("No open requests.")
-    if merged and not site.elsewhere:
+    if merged and not repo.elsewhere:
         say("Next: `daypass apply` makes the targets so")
     return [*codes, *(found.exit_code for found in results if number is not None)]
 
 
-def _judged(verb: Callable[..., Gated], site: Site, number: int, at: datetime) -> tuple[Gated, Site]:
+def _judged(
+    verb: Callable[..., Gated], repo: AccessRepository, number: int, at: datetime
+) -> tuple[Gated, AccessRepository]:
     """Judge a request, again where main moved meanwhile, a few times; return the place as it was read for it."""
     left = _AGAIN
     while True:
         try:
-            found = verb(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
+            found = verb(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=at)
         except ConflictError:
-            then = site.again()
-            if not left or then.tip == site.tip:
+            then = repo.again()
+            if not left or then.tip == repo.tip:
                 raise
-            site, left = then, left - 1
+            repo, left = then, left - 1
         else:
-            return found, site
+            return found, repo
 
 
-def _show(site: Site, found: Gated, at: datetime) -> list[ExitCode]:
+def _show(repo: AccessRepository, found: Gated, at: datetime) -> list[ExitCode]:
     """Tell a pull request's people how it stands. That they could not be told undoes nothing of what was done."""
     from daypass.cli.verbs.forge import publish, say_left_out
 
     try:
-        say_left_out(found.pull.number, publish(site, found, at=at))
+        say_left_out(found.pull.number, publish(repo, found, at=at))
     except EdgeError as error:
         say(f"#{found.pull.number}: its people were not told: {error.message}")
         return [ExitCode.PARTIAL]
@@ -220,7 +224,7 @@ def _show(site: Site, found: Gated, at: datetime) -> list[ExitCode]:
 @verb()
 @at_option
 @format_option(["text", "json"])
-def status(site: Site, at: datetime, output: str) -> Codes:
+def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     """List open requests and what each waits for, live grants and the time that each has left, and what gives nothing.
 
     What was merged and not applied yet is listed as well, and what stands on main and could not be proved. Targets that
@@ -236,45 +240,45 @@ def status(site: Site, at: datetime, output: str) -> Codes:
     waiting: list[Gated] = []
     codes: list[ExitCode] = []
     unread: dict[int, str] = {}
-    for pull in site.forge.open_pulls():
+    for pull in repo.forge.open_pulls():
         try:
             waiting.append(
-                look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
+                look(repo.history, repo.forge, repo.policy_at, repo.standing, pull.number, main=repo.main, at=at)
             )
         except (EdgeError, RefusedError) as error:
             unread[pull.number] = error.message
             say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.PARTIAL)
-    if not site.settings.forge.vouches and (doubt := doubt_of(at, site.standing.at, {})) is not None:
+    if not repo.settings.forge.vouches and (doubt := doubt_of(at, repo.standing.at, {})) is not None:
         say(f"daypass: {doubt.why}")  # as `plan` does; at a forge that tells the time, `apply` compares it first
-    say_paused(site.policy)
-    codes += _say_broken(site.policy)
-    claims = claims_on(site.history, site.policy_at, site.standing, site.tip)
+    say_paused(repo.policy)
+    codes += _say_broken(repo.policy)
+    claims = claims_on(repo.history, repo.policy_at, repo.standing, repo.tip)
     live = sorted(
-        (a for a in site.standing.admitted() if not claims[a.grant].ended(at)),
+        (a for a in repo.standing.admitted() if not claims[a.grant].ended(at)),
         key=lambda a: (claims[a.grant].window.end, a.grant),
     )
-    merged = landed(site.history, site.standing, site.tip)
+    merged = landed(repo.history, repo.standing, repo.tip)
     if merged is None:
         say(
             "daypass: main does not continue what the ledger knows of it, so nothing new is given; `daypass plan` says more"
         )
         codes.append(ExitCode.PARTIAL)
     giving = {a.entitlement for a in live if claims[a.grant].blocked is None and a.window.holds(at)}
-    notes, doubtful = _at_targets(site, giving, at)
+    notes, doubtful = _at_targets(repo, giving, at)
     if doubtful:
         codes.append(ExitCode.PARTIAL)
     overview = Overview(
         at,
         waiting,
         live,
-        site.standing.holdings,
+        repo.standing.holdings,
         unread=unread,
         landed=merged or {},
-        refused=refused_there(site.history, site.standing, site.tip),
+        refused=refused_there(repo.history, repo.standing, repo.tip),
         notes=notes,
         claims=claims,
-        denied=denied_at(site, site.policy, live_claims(site.standing, claims.values(), at)),
+        denied=denied_at(repo, repo.policy, live_claims(repo.standing, claims.values(), at)),
     )
     click.echo((status_json if output == "json" else status_text)(overview), nl=False)
     return codes
@@ -296,20 +300,20 @@ _STATUS_PATIENCE = 5.0
 """For how many seconds a status waits for targets."""
 
 
-def _at_targets(site: Site, live: set[Entitlement], at: datetime) -> tuple[dict[Entitlement, str], bool]:
+def _at_targets(repo: AccessRepository, live: set[Entitlement], at: datetime) -> tuple[dict[Entitlement, str], bool]:
     """Return what is to be said of access beside that it is given, and whether they cannot tell of some, or it fails."""
     from daypass.core.holdback import notes_on
     from daypass.core.plan import unknown_of
     from daypass.pipeline.apply.readings import Readings, notes_of
 
-    begun = {change.entitlement for change in site.standing.pending.values()}
-    wanted = {entitlement.target for entitlement in (*site.standing.holdings, *begun)}
-    targets = {name: target for name, target in site.targets().items() if name in wanted}
-    seen = Readings(targets, site.standing.holdings, at, begun).look(_STATUS_PATIENCE)
+    begun = {change.entitlement for change in repo.standing.pending.values()}
+    wanted = {entitlement.target for entitlement in (*repo.standing.holdings, *begun)}
+    targets = {name: target for name, target in repo.targets().items() if name in wanted}
+    seen = Readings(targets, repo.standing.holdings, at, begun).look(_STATUS_PATIENCE)
     for name, why in sorted(seen.unreadable.items()):
         say(f"daypass: target {name} was not looked at: {why}")
     for name in sorted(seen.by_ledger):
         say(f"daypass: target {name} was not looked at: nobody can, and what is said of it is the ledger's word")
-    fails = notes_on(site.standing.failures, live, site.standing.holdings, at)
+    fails = notes_on(repo.standing.failures, live, repo.standing.holdings, at)
     failing = {entitlement: note for entitlement, note in fails.items() if entitlement not in seen.offered}
-    return failing | notes_of(seen, live, site.standing.holdings), bool(failing or unknown_of(seen, live))
+    return failing | notes_of(seen, live, repo.standing.holdings), bool(failing or unknown_of(seen, live))

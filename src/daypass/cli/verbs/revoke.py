@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, GrantName, Named, at_option, say, verb
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError
 
@@ -22,7 +22,7 @@ _ATTEMPTS = 5
 @click.argument("grant", type=GrantName())
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-def end(site: Site, grant: str, reason: str, at: datetime) -> Codes:
+def end(repo: AccessRepository, grant: str, reason: str, at: datetime) -> Codes:
     """End GRANT early: open its removal, pass the gate and take the access away now.
 
     The people of `limits.end` (subject, requester and owners, unless the settings say otherwise) need nobody's
@@ -34,11 +34,11 @@ def end(site: Site, grant: str, reason: str, at: datetime) -> Codes:
     from daypass.core.grant import GrantId
     from daypass.pipeline.ask.end import end as propose_end
 
-    site.acting_handle()
-    opened = propose_end(site.history, site.forge, (GrantId(grant),), main=site.main, reason=reason, at=at)
-    did = "Opened" if opened.pull.opened_at == at or site.settings.forge.vouches else "Going on with"
+    repo.acting_handle()
+    opened = propose_end(repo.history, repo.forge, (GrantId(grant),), main=repo.main, reason=reason, at=at)
+    did = "Opened" if opened.pull.opened_at == at or repo.settings.forge.vouches else "Going on with"
     click.echo(f"{did} #{opened.pull.number}: {opened.pull.title}")
-    return _carry_through(site, opened.pull.number, at)
+    return _carry_through(repo, opened.pull.number, at)
 
 
 @verb(follow=False, at="as given")
@@ -52,7 +52,7 @@ def end(site: Site, grant: str, reason: str, at: datetime) -> Codes:
 @click.option("--now", "now_", is_flag=True, help="Say that it is meant: access ends at once.")
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-def revoke(site: Site, subject: str, resource: str, now_: bool, reason: str, at: datetime | None) -> Codes:
+def revoke(repo: AccessRepository, subject: str, resource: str, now_: bool, reason: str, at: datetime | None) -> Codes:
     """Emergency stop: end every grant of a subject or on a resource at once, without a second person.
 
     For the people of `limits.revoke`: the resource's owners, and group security where there is one, unless the settings
@@ -70,34 +70,34 @@ def revoke(site: Site, subject: str, resource: str, now_: bool, reason: str, at:
         raise UsageError("nothing says what is to be revoked", hint="--subject names a person, --resource a system")
     if not now_ or not reason.strip():
         raise UsageError("an emergency stop needs --now and --reason", hint="`daypass end` ends a single grant")
-    site.follow()
-    instant = site.instant(at, writes=True)
-    me = site.acting_handle()
+    repo.follow()
+    instant = repo.instant(at, writes=True)
+    me = repo.acting_handle()
     found = pipeline.find(
-        site.history, site.ends_by, site.standing, main=site.main, subject=subject, resource=resource, by=me, at=instant
+        repo.history, repo.ends_by, repo.standing, main=repo.main, subject=subject, resource=resource, by=me, at=instant
     )
-    if not found.paths and not found.beyond and pipeline.left_over(site.standing, subject, resource):
+    if not found.paths and not found.beyond and pipeline.left_over(repo.standing, subject, resource):
         click.echo(
             "main has no such grant any more, and what it gave is still there"
         )  # a run before this was cut short
-        return _take_away(site, instant)
+        return _take_away(repo, instant)
     _refuse_nothing(found, subject, resource)
     codes = [ExitCode.PARTIAL if found.beyond else ExitCode.OK]
     for n, paths in enumerate(found.parts, 1):
         pull = pipeline.stop(
-            site.history,
-            site.forge,
+            repo.history,
+            repo.forge,
             paths,
             part=f"{n} of {len(found.parts)}" if len(found.parts) > 1 else "",
             subject=subject,
             resource=resource,
             reason=reason,
-            main=site.main,
+            main=repo.main,
             at=instant,
         )
         click.echo(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
-        codes.append(_carry_through(site, pull.number, instant))
-        site = site.again()
+        codes.append(_carry_through(repo, pull.number, instant))
+        repo = repo.again()
     say(*(f"NOT REVOKED: {grant}; {' or '.join(may) or 'nobody'} may" for grant, may in found.beyond))
     say(*(f"NOT READ, and gives no access: {grant}" for grant in found.unread))
     return codes
@@ -116,53 +116,53 @@ def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:
     raise UsageError(f"main has no grant {what}", hint="`daypass status` lists what is live")
 
 
-def _carry_through(site: Site, number: int, at: datetime) -> ExitCode:
+def _carry_through(repo: AccessRepository, number: int, at: datetime) -> ExitCode:
     """Merge a removal where that is this machine's to do, and take the access away where it can sign for it."""
     from daypass.cli.verbs.review import warn_left_behind
     from daypass.views.gate import gated_text
 
-    if site.elsewhere and not site.signs:
+    if repo.elsewhere and not repo.signs:
         click.echo(
             "Next: at GitHub the gate merges it as soon as all that it needs is there, and the next apply takes the access "
             f"away; `daypass show {number}` tells what is missing.",
             err=True,
         )
         return ExitCode.OK
-    gated = _merged(site, number, at)
+    gated = _merged(repo, number, at)
     if gated.merge is None:
         click.echo(gated_text(gated), nl=False)
         return gated.exit_code
     click.echo(f"Merged #{number} as {gated.merge.commit[:12]}")
-    warn_left_behind(site)
-    return _take_away(site.again(), at)
+    warn_left_behind(repo)
+    return _take_away(repo.again(), at)
 
 
-def _take_away(site: Site, at: datetime) -> ExitCode:
+def _take_away(repo: AccessRepository, at: datetime) -> ExitCode:
     """Make the targets as main says, where this machine can sign for it."""
     from daypass.cli.running import print_applied, run_apply
 
     try:
-        site.ledger.ready()
+        repo.ledger.ready()
     except EdgeError as error:
-        if site.signs:  # this machine was given a key, and it does not do
+        if repo.signs:  # this machine was given a key, and it does not do
             raise
         # Most people have no key of the applier's: they have done their part.
         say(f"Next: the applier's next run takes the access away; this machine cannot sign for it: {error.message}")
         return ExitCode.OK
-    done = run_apply(site, at)
+    done = run_apply(repo, at)
     print_applied(done, "text")
     return done.exit_code
 
 
-def _merged(site: Site, number: int, at: datetime) -> Gated:
+def _merged(repo: AccessRepository, number: int, at: datetime) -> Gated:
     """Pass the gate; where main moves meanwhile, look again: an end does not fail for somebody else's merge."""
     from daypass.pipeline.judge.gate import gate
 
     for attempt in range(_ATTEMPTS):
         try:
-            return gate(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
+            return gate(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=at)
         except ConflictError:
             if attempt == _ATTEMPTS - 1:
                 raise
-            site = site.again()
+            repo = repo.again()
     raise RuntimeError("the last attempt returns or raises")

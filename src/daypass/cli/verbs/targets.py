@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, Named, at_option, clock, format_option, say, verb
 from daypass.core.errors import ExitCode, UsageError
 
@@ -14,7 +14,7 @@ from daypass.core.errors import ExitCode, UsageError
 @verb()
 @click.argument("names", nargs=-1, metavar="[TARGET]...")
 @format_option(["text", "json"])
-def targets(site: Site, names: tuple[str, ...], output: str) -> Codes:
+def targets(repo: AccessRepository, names: tuple[str, ...], output: str) -> Codes:
     """Look at each target: whether it answers, what our credential may do there, and what is there beside our own.
 
     A credential that may do too much is a concern as much as one that may do too little, and so is a clock that differs
@@ -25,8 +25,8 @@ def targets(site: Site, names: tuple[str, ...], output: str) -> Codes:
     from daypass.views.findings import finding_line
     from daypass.views.targets import targets_json, targets_text
 
-    kinds = {name: settings.kind for name, settings in site.settings.targets.items()}
-    looks = look_at(site.targets(), kinds, site.standing, clock=clock, only=names)
+    kinds = {name: settings.kind for name, settings in repo.settings.targets.items()}
+    looks = look_at(repo.targets(), kinds, repo.standing, clock=clock, only=names)
     unknown = sorted(set(names) - {look.name for look in looks})
     if unknown:
         raise UsageError(
@@ -34,9 +34,9 @@ def targets(site: Site, names: tuple[str, ...], output: str) -> Codes:
         )
     click.echo((targets_json if output == "json" else targets_text)(looks), nl=False)
     codes = [ExitCode.PARTIAL for look in looks if look.error]
-    if site.policy.broken:
+    if repo.policy.broken:
         say("daypass: the policies of main do not read, so these are the targets of the last commit whose settings did")
-        say(*(finding_line(finding) for finding in site.policy.broken))
+        say(*(finding_line(finding) for finding in repo.policy.broken))
         codes.append(ExitCode.PARTIAL)
     codes += [ExitCode.CHANGES for look in looks if look.concerns]
     return codes
@@ -49,7 +49,7 @@ TOPIC = "drift"
 @click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with it; closed when there is none.")
 @at_option
 @format_option(["text", "json", "markdown", "sarif"])
-def drift(site: Site, issue: bool, at: datetime | None, output: str) -> Codes:
+def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str) -> Codes:
     """Say where the targets are not as main says: access that nobody granted, that should be gone, that is missing.
 
     It looks for other ways in as well, as far as the credential of each target can read, and says what it looked at and
@@ -63,20 +63,20 @@ def drift(site: Site, issue: bool, at: datetime | None, output: str) -> Codes:
     from daypass.views.targets import drift_markdown, drift_text, inspections_data
 
     if issue:
-        _ = site.board  # where there is none, nothing is looked at for it
-    instant = site.instant(at)
-    survey = look(site, instant, now=at is None)
+        _ = repo.board  # where there is none, nothing is looked at for it
+    instant = repo.instant(at)
+    survey = look(repo, instant, now=at is None)
     if survey.stuck is not None:
         raise survey.stuck
     inspections = {
         # Of a target that did not answer the plan's reading, nothing is said to have been looked at.
         name: one._replace(looked=()) if name in survey.plan.unreadable and not isinstance(one, str) else one
-        for name, one in inspect(site.targets()).items()
+        for name, one in inspect(repo.targets()).items()
     }
     found = (*survey.policy.holes, *find(survey.plan, survey.refusals, inspections, survey.unproved))
     if issue:
         text = drift_markdown(found, instant, inspections) if found else ""
-        number = site.board.issue(TOPIC, title="Access has drifted", text=text)
+        number = repo.board.issue(TOPIC, title="Access has drifted", text=text)
         click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
     if output == "json":
         click.echo(
@@ -105,7 +105,7 @@ def drift(site: Site, issue: bool, at: datetime | None, output: str) -> Codes:
 @click.option("--ticket", default="", help="A ticket, such as INC-1234, for every grant.")
 @click.option("--dry-run", is_flag=True, help="Say what would be taken and what not; open nothing.")
 @at_option
-def import_(site: Site, resource: str, ticket: str, dry_run: bool, at: datetime) -> None:
+def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, at: datetime) -> None:
     """Propose existing access to RESOURCE as grants with an end: one pull request for its owner to read and prune.
 
     What the target holds and no grant gave becomes a grant each, ending as policy suggests and never later than the
@@ -116,11 +116,11 @@ def import_(site: Site, resource: str, ticket: str, dry_run: bool, at: datetime)
     from daypass.pipeline.ask.import_ import find, propose
     from daypass.views.targets import import_body, import_text
 
-    me = site.acting_handle()
-    survey = look(site, at)
+    me = repo.acting_handle()
+    survey = look(repo, at)
     if survey.stuck is not None:
         raise survey.stuck
-    found = find(site.history, survey, site.targets(), resource, requester=me, main=site.main, at=at, ticket=ticket)
+    found = find(repo.history, survey, repo.targets(), resource, requester=me, main=repo.main, at=at, ticket=ticket)
     taken = [(one.entitlement, one.grant, one.why, one.dated, one.beside) for one in found.taken]
     left = [(one.entitlement, one.why) for one in found.left]
     if dry_run:
@@ -128,7 +128,7 @@ def import_(site: Site, resource: str, ticket: str, dry_run: bool, at: datetime)
         click.echo(import_text(taken, left, found.granted), nl=False)
         return
     body = import_body(resource, taken, left)
-    done = propose(site.history, site.forge, found, main=site.main, body=body, at=at)
+    done = propose(repo.history, repo.forge, found, main=repo.main, body=body, at=at)
     if done.pull is not None and done.what == "unchanged":
         click.echo(f"#{done.pull.number} is open: {done.pull.title}; it is left as its readers made it")
         click.echo("Merge or close it before importing again.", err=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.site import Site
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, Duration, at_option, clock, now, verb
 from daypass.core.errors import DaypassError, ExitCode
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 @click.option(
     "--refresh", type=Duration(), default="5m", show_default=True, help="Look at the targets at least this often."
 )
-def watch(site: Site, poll: timedelta | None, refresh: timedelta) -> None:
+def watch(repo: AccessRepository, poll: timedelta | None, refresh: timedelta) -> None:
     """Apply without end: whenever a window opens or ends, whenever main moves, and every so often to see.
 
     For those who want seconds and not a schedule. What cannot be reached is tried again, sooner first and then every
     minute, for as long as it takes; what has ended meanwhile is taken away first. Ends at SIGTERM or SIGINT, after the
     run at hand. Each thing that happens is a line on stdout.
     """
-    step = poll or timedelta(seconds=15 if site.elsewhere else 2)
+    step = poll or timedelta(seconds=15 if repo.elsewhere else 2)
     with _stoppable() as stopped:
-        _Watch(site, step, refresh, stopped).run()
+        _Watch(repo, step, refresh, stopped).run()
 
 
 _LONGEST = 60.0
@@ -47,8 +47,8 @@ _AGAIN = 300.0
 class _Watch:
     """One watch: what it saw last, when it looks again, and how often in a row it failed."""
 
-    def __init__(self, site: Site, poll: timedelta, refresh: timedelta, stopped: Event) -> None:
-        self._site = site
+    def __init__(self, repo: AccessRepository, poll: timedelta, refresh: timedelta, stopped: Event) -> None:
+        self._repo = repo
         self._poll = poll
         self._refresh = refresh
         self._stopped = stopped
@@ -88,26 +88,26 @@ class _Watch:
 
     def _main(self) -> str:
         """Return where main stands, as cheaply as it can be told."""
-        if self._site.elsewhere:
-            return str(self._site.remote.heads("main").get("main", ""))
-        return str(self._site.repository.git.find("refs/heads/main") or "")
+        if self._repo.elsewhere:
+            return str(self._repo.remote.heads("main").get("main", ""))
+        return str(self._repo.clone.git.find("refs/heads/main") or "")
 
     def _turn(self) -> datetime:
         """Apply once, tidy when something ended, and return the next boundary."""
         from daypass.cli.running import run_apply, tidy_up
 
-        if not self._site.live:
-            self._site.sync()
-        self._site = site = self._site.again()
+        if not self._repo.live:
+            self._repo.sync()
+        self._repo = repo = self._repo.again()
         at = now()
-        done = run_apply(site, at, limit=self._limit, enough=self._stopped.is_set)
+        done = run_apply(repo, at, limit=self._limit, enough=self._stopped.is_set)
         self._slow = bool(done.survey.late)
         _tell(done, at)
         if done.survey.stuck is not None:
             raise done.survey.stuck
         boundary: datetime = done.survey.boundary
         if done.changed:
-            for line in tidy_up(site, done.survey.plan.at, enough=lambda: now() >= boundary)[0]:
+            for line in tidy_up(repo, done.survey.plan.at, enough=lambda: now() >= boundary)[0]:
                 _line(at, line)
         if done.exit_code is not ExitCode.OK:
             return min(boundary, at + timedelta(minutes=1))
@@ -162,7 +162,7 @@ def _stoppable() -> Iterator[Event]:
 @verb()
 @click.option("--max-age", type=Duration(), required=True, help="How old the last run may be.")
 @at_option
-def heartbeat(site: Site, max_age: timedelta, at: datetime) -> Codes:
+def heartbeat(repo: AccessRepository, max_age: timedelta, at: datetime) -> Codes:
     """Fail (exit 13) when no run was recorded in the ledger in time: a dead man's check for any scheduler outside.
 
     A run without changes leaves a sign only where `ledger.heartbeat` in the settings says how often; keep it well below
@@ -170,6 +170,6 @@ def heartbeat(site: Site, max_age: timedelta, at: datetime) -> Codes:
     """
     from daypass.pipeline.apply.heartbeat import heartbeat as look
 
-    found = look(site.standing, limit=max_age, at=at)
+    found = look(repo.standing, limit=max_age, at=at)
     click.echo(found.words())
     return ExitCode.OK if found.alive else ExitCode.CHANGES

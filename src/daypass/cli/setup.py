@@ -1,4 +1,4 @@
-"""Founding an access repository: git, files, key, ledger, and what `init --github` writes and changes beside these.
+"""NewRepository an access repository: git, files, key, ledger, and what `init --github` writes and changes beside these.
 
 Each step leaves something that the next run can stand on.
 """
@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daypass.cli.site import keys_folder
+from daypass.cli.repository import keys_folder
 from daypass.core.errors import InvalidError, UsageError
 from daypass.edges.git.plumbing import Git
 
@@ -25,7 +25,7 @@ _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!$%&*+/=?^_`|~-]+@[A-Za-z0-9.-]+")
 
 
-class Founding:
+class NewRepository:
     """Makes one repository."""
 
     def __init__(self, top: Path, *, at: datetime) -> None:
@@ -55,7 +55,7 @@ class Founding:
             )
         self.git.run("symbolic-ref", "HEAD", "refs/heads/main")
 
-    def founded(self) -> bool:
+    def committed(self) -> bool:
         """Whether an access repository is committed here already."""
         return self.git.attempt("cat-file", "-e", "HEAD:policies/daypass.yaml").returncode == 0
 
@@ -187,18 +187,18 @@ class Founding:
 
     def open_ledger(self) -> bool:
         """Write the ledger's first receipt, unless there is a ledger; return whether one was begun."""
-        from daypass.cli.site import Site
+        from daypass.cli.repository import AccessRepository
 
-        site = Site(self.top)
-        if site.policy.broken:
+        repo = AccessRepository(self.top)
+        if repo.policy.broken:
             raise InvalidError(
                 "the policies do not read, so no ledger was begun",
-                site.policy.broken,
+                repo.policy.broken,
                 hint="mend them and run init --merge",
             )
-        if site.ledger.exists():
+        if repo.ledger.exists():
             return False
-        site.ledger.begin(at=self.at, main=site.tip)
+        repo.ledger.begin(at=self.at, main=repo.tip)
         return True
 
 
@@ -271,7 +271,7 @@ def as_bytes(content: str | bytes) -> bytes:
     return content if isinstance(content, bytes) else content.encode("utf-8")
 
 
-class Moving:
+class GitHubSetup:
     """Takes a repository to GitHub. What was in its folder before is changed in the work tree and never committed."""
 
     def __init__(self, top: Path, hosting: Hosting, *, upgrade: bool) -> None:

@@ -79,7 +79,7 @@ class _ClosedForge:
         """Say no time."""
 
 
-class Site:
+class AccessRepository:
     """The repository around a folder.
 
     Where its forge is elsewhere, `sync` brings main and the ledger; without it a verb works with what the clone has.
@@ -125,14 +125,14 @@ class Site:
         """Whether pull requests, main and the ledger live at a forge and not in this repository."""
         return self.settings.forge.remote
 
-    def again(self) -> Site:
+    def again(self) -> AccessRepository:
         """Return the same place read afresh, through the same connection to the forge."""
-        site = Site(self.folder, self.acting, self._host if self.elsewhere else None)
+        repo = AccessRepository(self.folder, self.acting, self._host if self.elsewhere else None)
         # A commit's policies never change: reading those of the same main again would make every end of access wait.
-        site._policies = dict(list(self._policies.items())[-1:])
+        repo._policies = dict(list(self._policies.items())[-1:])
         if self._live:
-            site.sync()
-        return site
+            repo.sync()
+        return repo
 
     @property
     def host(self) -> Host:
@@ -140,7 +140,7 @@ class Site:
         if self._host is None:
             from daypass.edges.forges.host import Run, open_host
 
-            run = Run(self.repository, self.main, self.acting, os.environ, time.sleep)
+            run = Run(self.clone, self.main, self.acting, os.environ, time.sleep)
             self._host = open_host(self.settings, run)
         return self._host
 
@@ -165,7 +165,7 @@ class Site:
         return part
 
     @cached_property
-    def repository(self) -> Repository:
+    def clone(self) -> Repository:
         """The repository. Raises EdgeError outside of one."""
         from daypass.edges.git.plumbing import Git
         from daypass.edges.git.repository import open_repository
@@ -179,7 +179,7 @@ class Site:
         from daypass.edges.git.history import GitHistory
 
         # A longer file is refused by its size anyway; it need not be held in memory for that.
-        return GitHistory(self.repository.git, blob_limit=_LONGEST)
+        return GitHistory(self.clone.git, blob_limit=_LONGEST)
 
     @cached_property
     def main(self) -> str:
@@ -242,13 +242,13 @@ class Site:
 
     def top(self) -> Path:
         """Return the top of the work tree. Raises UsageError in a bare repository, and where files are left out of it."""
-        found = self.repository.git.work_tree()
+        found = self.clone.git.work_tree()
         if found is None:
             raise UsageError(
                 "this is a bare repository", hint="run the verb in a clone with a work tree, or name a revision"
             )
-        if self.repository.git.attempt("config", "--type=bool", "core.sparseCheckout").stdout == b"true\n":
-            listed = self.repository.git.text("ls-files", "-t", "--", *(f":/{folder}" for folder in _WHOLE))
+        if self.clone.git.attempt("config", "--type=bool", "core.sparseCheckout").stdout == b"true\n":
+            listed = self.clone.git.text("ls-files", "-t", "--", *(f":/{folder}" for folder in _WHOLE))
             out = [line[2:] for line in listed.splitlines() if line.startswith("S ")]
             if out:  # what is left out is there for everybody else: nothing can be said of it, or of the rest
                 raise UsageError(
@@ -293,7 +293,7 @@ class Site:
 
         settings = self.settings
         ledger = SignedLedger(
-            self.repository,
+            self.clone,
             branch=settings.ledger_branch,
             keys=ledger_keys(self.history, self.policy_at, self.tip, settings.ledger_keys),
             signer_uri=os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer,
@@ -324,7 +324,7 @@ class Site:
         for name, settings in self.settings_at(revision or self.tip).targets.items():
             known = self._known(name, revision or self.tip) if asks(settings.kind) else Known()
             try:
-                found[name] = open_target(settings, self.repository.state_dir, known)
+                found[name] = open_target(settings, self.clone.state_dir, known)
             except EdgeError as error:
                 found[name] = error
             except InvalidError as error:
@@ -353,7 +353,7 @@ class Site:
         """Where it is remembered that nothing was to be done."""
         from daypass.edges.store import AnswerCache, UnchangedMemory
 
-        return UnchangedMemory(AnswerCache(self.repository.state_dir))
+        return UnchangedMemory(AnswerCache(self.clone.state_dir))
 
     def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
         """Return the run's instant: ``--at``, else the clock, read once.
