@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.finding import near
@@ -20,6 +21,8 @@ from daypass.ports import Done, Order
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
+
+T = TypeVar("T")
 
 
 def check_target(name: str, entitlement: Entitlement) -> None:
@@ -103,6 +106,13 @@ def first_near(names: Iterable[str], known: Iterable[str], otherwise: str = "") 
     """Write the hint for the first of some unknown names that a known one is like, or what to say where none is."""
     found = (near(name, known) for name in sorted(names))
     return next((hint for hint in found if hint), otherwise)
+
+
+def understood(pairs: Iterable[tuple[str, str]], read: Callable[[str], T]) -> Iterator[tuple[str, str, T]]:
+    """Yield resources and privileges, with what those mean that ``read`` takes; who asks for another is told why not."""
+    for resource, privilege in sorted(pairs):
+        with suppress(EdgeError):
+            yield resource, privilege, read(privilege)
 
 
 def written(text: str) -> str:

@@ -143,21 +143,21 @@ class Organisation:
                 return self._join(place.name, login, level)
             if place.kind == REPOSITORY:
                 return self._collaborate(place.name, number, login, level)
-            path = f"{self._root}/organization-roles/users/{quote(login)}/{self._role_id(place)}"
-            self._api.send("PUT", path, safe=True)
+            self._api.send("PUT", self._path(place, login), safe=True)
         except ApiError as error:
             raise _reason(error)  # noqa: B904  (the same refusal, in other words)
         return None
 
     def take(self, place: GitHubPlace, login: str) -> None:
         """Take somebody's part in a place away."""
+        self._delete(self._path(place, login))
+
+    def _path(self, place: GitHubPlace, login: str) -> str:
         if place.kind == TEAM:
-            path = self._membership(place.name, login)
-        elif place.kind == REPOSITORY:
-            path = f"/repos/{self.name}/{quote(place.name)}/collaborators/{quote(login)}"
-        else:
-            path = f"{self._root}/organization-roles/users/{quote(login)}/{self._role_id(place)}"
-        self._delete(path)
+            return self._membership(place.name, login)
+        if place.kind == REPOSITORY:
+            return f"/repos/{self.name}/{quote(place.name)}/collaborators/{quote(login)}"
+        return f"{self._root}/organization-roles/users/{quote(login)}/{self._role_id(place)}"
 
     def cancel(self, place: GitHubPlace, number: int, offer: Offer, seen: Seen) -> None:
         """Take an invitation back. One that leads elsewhere as well, or that somebody else made, loses this place alone."""

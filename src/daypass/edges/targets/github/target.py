@@ -25,7 +25,7 @@ from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.forges.github.transport import Transport
-from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace
+from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace, understood
 from daypass.edges.targets.github.health import health, inspect
 from daypass.edges.targets.github.organisation import INVITED, Organisation
 from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_options, read_privilege
@@ -56,11 +56,9 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
         self._last = Organisation(api, organisation)
         self._named: dict[GitHubPlace, dict[str, list[tuple[str, str]]]] = {}
         """Place to level to the (resource, privilege) pairs that mean it."""
-        for resource, privilege in sorted(known.named | known.held):
-            try:
-                what = read_privilege(privilege, organisation)
-            except EdgeError:
-                continue  # a role that nothing can be given for; who asks is told why
+        for resource, privilege, what in understood(
+            known.named | known.held, lambda text: read_privilege(text, organisation)
+        ):
             self._name(what, resource, privilege)
 
     def _name(self, what: GitHubPrivilege, resource: str, privilege: str) -> None:

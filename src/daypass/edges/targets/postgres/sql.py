@@ -10,7 +10,7 @@ from psycopg import sql
 
 from daypass.edges.targets.postgres.policy import PostgresPrivilege
 
-OBSERVE: Final = b"""
+_OURS: Final = b"""
 WITH me AS (SELECT oid FROM pg_roles WHERE rolname = current_user),
 marked AS (
     SELECT d.objoid AS oid, d.description FROM pg_shdescription d
@@ -19,6 +19,12 @@ marked AS (
 administered AS MATERIALIZED (
     SELECT DISTINCT a.roleid AS oid FROM pg_auth_members a, me WHERE a.member = me.oid AND a.admin_option
 )
+"""
+"""Ourselves, the roles that bear a mark of ours, and those that we may give."""
+
+OBSERVE: Final = (
+    _OURS
+    + b"""
 SELECT 'role', r.rolname::text, k.description, r.rolcanlogin, false,
     ARRAY(SELECT u.rolname::text FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid
           WHERE a.member = r.oid ORDER BY 1),
@@ -40,6 +46,7 @@ UNION ALL
 SELECT 'clock', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), NULL, false, false,
     NULL::text[], NULL::text[], NULL, NULL, NULL::text[], NULL::text[]
 """
+)
 """Everything: our own roles with what they lead to, then who is a member of those and of what we administer, and the time.
 
 Roles, their memberships, their comments and what depends on them are the server's and not one database's, so one
@@ -144,13 +151,9 @@ From version 16 on a membership is there once for each grantor, and is revoked b
 by a superuser (https://www.postgresql.org/docs/16/sql-revoke.html).
 """
 
-FORESEEN: Final = b"""
-WITH me AS (SELECT oid FROM pg_roles WHERE rolname = current_user),
-marked AS (
-    SELECT d.objoid AS oid FROM pg_shdescription d
-    WHERE d.classoid = 'pg_authid'::regclass AND left(d.description, 13) = '{"daypass":1,'
-),
-administered AS (SELECT DISTINCT a.roleid AS oid FROM pg_auth_members a, me WHERE a.member = me.oid AND a.admin_option)
+FORESEEN: Final = (
+    _OURS
+    + b"""
 SELECT u.rolname::text, m.rolname::text, g.rolname::text, a.roleid IN (SELECT oid FROM marked)
 FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
 JOIN pg_roles g ON g.oid = a.grantor
@@ -162,6 +165,7 @@ SELECT r.rolname::text, '', '', true FROM pg_roles r JOIN marked k ON k.oid = r.
 WHERE NOT pg_has_role(current_user, r.oid, 'USAGE WITH ADMIN OPTION')
 ORDER BY 1, 2, 3
 """
+)
 """Memberships that we could not revoke, then roles of ours that we could neither give nor drop, from version 16 on."""
 
 _TABLES = {"read": ("SELECT",), "write": ("SELECT", "INSERT", "UPDATE", "DELETE")}

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from daypass.core.catalogue import TargetSettings
@@ -20,7 +18,7 @@ from daypass.core.drift import Inspection
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Found, Numbers
-from daypass.edges.targets.common import NumberTrace, check_target, join
+from daypass.edges.targets.common import NumberTrace, check_target, join, understood
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.batch import Job, PostgresBatch, followed, job_of
 from daypass.edges.targets.postgres.health import inspect, look_around, not_revocable
@@ -65,61 +63,34 @@ def from_environment(settings: TargetSettings, environ: Mapping[str, str], known
             hint=f"put the server's address into {variable}: postgresql://user:password@host:5432/database",
         )
     server = Server(name, variable, read_address(name, variable, url, tls))
-    resources = _by_role(known)
-    exclusive = frozenset(role for role, given in resources.items() if given & known.exclusive)
-    return PostgresTarget(
-        name,
-        server,
-        databases=databases,
-        resources=resources,
-        named=known.named,
-        exclusive=exclusive,
-        expected=expected,
-    )
-
-
-def _by_role(known: Known) -> Mapping[str, frozenset[str]]:
-    """Return which resources of the catalogue give membership in a role."""
-    found: dict[str, set[str]] = {}
-    for resource, text in known.named:
-        try:
-            privilege = read_privilege(text)
-        except EdgeError:
-            continue  # said when somebody is to be given it
-        if privilege.member_of and not privilege.login:
-            found.setdefault(privilege.member_of, set()).add(resource)
-    return {role: frozenset(resources) for role, resources in found.items()}
+    return PostgresTarget(name, server, known, databases, expected)
 
 
 class PostgresTarget(Observing, Numbering, Timed):
     """What one server holds. Implements ports.Target.
 
-    ``databases`` are those that schemas may be named in, and ``resources`` say for a role which resources are meant by
-    membership in it, where others gave that. ``named`` are the resources and privileges that the catalogue gives here,
-    ``exclusive`` the roles in which nobody may be but by a grant,
-    and ``expected`` those whose own access there is known and no drift.
+    ``known`` are the resources and privileges that the catalogue gives here, ``databases`` those that schemas may be named
+    in, and ``expected`` the roles whose own access there is known and no drift.
     """
 
     traits = Traits(hands_over=True, at_once=AT_ONCE, marks=True)
 
     def __init__(
-        self,
-        name: str,
-        server: Server,
-        *,
-        databases: frozenset[str] = frozenset(),
-        resources: Mapping[str, frozenset[str]] = MappingProxyType({}),
-        named: frozenset[tuple[str, str]] = frozenset(),
-        exclusive: frozenset[str] = frozenset(),
-        expected: frozenset[str] = frozenset(),
+        self, name: str, server: Server, known: Known, databases: frozenset[str], expected: frozenset[str]
     ) -> None:
         self.name = name
         self.server = server
-        self.resources = resources
-        self.named = named
-        self.exclusive = exclusive
-        self.expected = expected
         self.databases = databases | {server.home}
+        self._named = known.named
+        self._expected = expected
+        self._roles: set[str] = set()
+        self._resources: dict[str, set[str]] = {}
+        """Role to the resources that membership in it is access to, where others gave that."""
+        for resource, _, means in understood(known.named, read_privilege):
+            self._roles |= {means.member_of} - {""}
+            if means.member_of and not means.login:
+                self._resources.setdefault(means.member_of, set()).add(resource)
+        self._exclusive = {role for role, given in self._resources.items() if given & known.exclusive}
         self._clock: datetime | None = None
         self._seen = _Seen({}, {}, {})
 
@@ -129,24 +100,14 @@ class PostgresTarget(Observing, Numbering, Timed):
         Changes nothing. Raises EdgeError when it cannot be reached.
         """
         found = self.server.twice(look_around)
-        facts, concerns = self.server.twice(lambda session: not_revocable(session, self.exclusive))
-        marks = [Mark(self.name, resource, privilege) for resource, privilege in self.named]
+        facts, concerns = self.server.twice(lambda session: not_revocable(session, self._exclusive))
+        marks = [Mark(self.name, resource, privilege) for resource, privilege in self._named]
         concerns = [*found.concerns, *concerns, *not_given(self.server, self.databases, marks)]
         return replace(found, facts=(*found.facts, *facts), concerns=tuple(concerns))
 
     def inspect(self) -> Inspection:
         """Look for ways in beside memberships; see health.py. Raises EdgeError."""
-        roles = {privilege.member_of for privilege in map(read_privilege, self._told()) if privilege.member_of}
-        return inspect(self.server, self.databases, roles, self.expected)
-
-    def _told(self) -> list[str]:
-        """Return the privileges of the catalogue that make sense here; of the others `health` tells."""
-        found = []
-        for _, text in self.named:
-            with suppress(EdgeError):
-                read_privilege(text)
-                found.append(text)
-        return found
+        return inspect(self.server, self.databases, self._roles, self._expected)
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement of ours, and memberships that others gave in roles that we may give.
@@ -205,7 +166,7 @@ class PostgresTarget(Observing, Numbering, Timed):
                 yield Entitlement(self.name, bridge.mark.resource, principal, bridge.mark.privilege)
         elif can_login and (administered or bridge is not None):
             privilege = canonical({"member_of": name, "unmanaged": True})
-            for resource in self.resources.get(name, ("",)):
+            for resource in self._resources.get(name, ("",)):
                 yield Entitlement(self.name, resource, member, privilege)
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
