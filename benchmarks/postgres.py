@@ -55,8 +55,8 @@ print(seconds)
 _OBSERVER = """
 import os, sys, time
 from daypass.core.catalogue import TargetSettings
-from daypass.edges.targets.postgres.target import from_environment
-target = from_environment(TargetSettings("orders", "postgres", {"url_env": sys.argv[1]}), os.environ)
+from daypass.edges.targets.postgres.target import open_postgres
+target = open_postgres(TargetSettings("orders", "postgres", {"url_env": sys.argv[1]}), os.environ)
 target.health()
 began = time.perf_counter()
 assert len(target.observe()) == int(sys.argv[2])

@@ -14,7 +14,7 @@ from conformance.suite import NAME, TargetContract
 from daypass.core.catalogue import TargetSettings
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.github.target import GitHubTarget, open_with
+from daypass.edges.targets.github.target import GitHubTarget, open_github
 from daypass.edges.targets.registry import Known
 from daypass.ports import Dated, Inviting, Numbering, Observing, Target, Timed
 from github_double import App, Double
@@ -80,7 +80,7 @@ class TestGitHub(TargetContract):
         environ = {"ID": str(app.id), "KEY": app.private_key} if app is not None else {"TOKEN": token}
         options = {"organisation": "acme", "api_url": place.hub.url, **credential}
         named = frozenset(("orders-db", canonical(dict(privilege))) for privilege in self.privileges)
-        return open_with(TargetSettings(NAME, "github", options), Known(named), environ, place.waits.append)
+        return open_github(TargetSettings(NAME, "github", options), environ, Known(named), place.waits.append)
 
     def forget(self, folder: Path) -> None:
         if folder in self.places:

@@ -18,7 +18,7 @@ from daypass.core.errors import ExitCode
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Reason
 from daypass.edges.targets.postgres.policy import LONGEST, bridge_of, login_of, read_privilege
-from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
+from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.ports import Numbering, Observing, Target, Timed, Traits
 from servers.postgres import Postgres, server, versions
 from servers.proxy import Proxy
@@ -82,7 +82,7 @@ class TestPostgres(TargetContract):
         # Without TLS, so that the proxy can tell one message from another.
         url = self.cluster.url(user, password, port=self.proxy.port, query="sslmode=disable")
         options = {"url_env": "ORDERS_DB_URL", "tls": "off-on-loopback"}
-        return from_environment(TargetSettings(NAME, "postgres", MappingProxyType(options)), {"ORDERS_DB_URL": url})
+        return open_postgres(TargetSettings(NAME, "postgres", MappingProxyType(options)), {"ORDERS_DB_URL": url})
 
     def spoil(self, target: Target) -> None:
         self.cluster.boss(

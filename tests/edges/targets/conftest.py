@@ -16,7 +16,7 @@ import pytest
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.plan import Action, Entitlement
-from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
+from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.ports import Done, Order
 from servers.postgres import Postgres, server
@@ -76,7 +76,7 @@ class World:
         """Open the target; ``url`` in place of the right one."""
         found = {"url_env": "ORDERS_DB_URL", **options}
         address = url or self.cluster.url(user, password)
-        return from_environment(
+        return open_postgres(
             TargetSettings("orders", "postgres", MappingProxyType(found)), {"ORDERS_DB_URL": address}, known
         )
 

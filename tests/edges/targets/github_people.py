@@ -9,7 +9,7 @@ from typing import Any
 from daypass.core.catalogue import TargetSettings
 from daypass.core.grant import canonical
 from daypass.core.plan import Action, Entitlement
-from daypass.edges.targets.github.target import GitHubTarget, open_with
+from daypass.edges.targets.github.target import GitHubTarget, open_github
 from daypass.edges.targets.registry import Known
 from daypass.ports import Done, Order
 from github_double import Double, Team, User
@@ -63,7 +63,7 @@ class People:
     ) -> GitHubTarget:
         """Open the target anew, as a run does."""
         known = Known(_pairs(named), _pairs(held))
-        return open_with(self.settings(**options), known, self.environ, self.waits.append)
+        return open_github(self.settings(**options), self.environ, known, self.waits.append)
 
     def calls(self) -> list[str]:
         """What was asked of GitHub, tokens left out, and forget it."""

@@ -14,7 +14,7 @@ from daypass.core.errors import DaypassError, EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.edges.targets.common import written
 from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_privilege
-from daypass.edges.targets.github.target import GitHubTarget, open_with
+from daypass.edges.targets.github.target import GitHubTarget, open_github
 from daypass.edges.targets.registry import KINDS, Known, asks, open_target
 from edges.targets.github_people import ADMIN, AUDITOR, MEMBER, NAME, PUSH, People, add, remove, right
 from github_double import Double
@@ -29,7 +29,7 @@ def hub(tmp_path: Path) -> Iterator[Double]:
 
 
 def opening(options: Mapping[str, Any], environ: Mapping[str, str]) -> GitHubTarget:
-    return open_with(TargetSettings(NAME, "github", options), Known(), environ, lambda _: None)
+    return open_github(TargetSettings(NAME, "github", options), environ, Known(), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_app_that_is_not_installed_there_is_told(hub: Double) -> None:
     people = People(hub)
     people.app.uninstalled = True
     hub.org("other")
-    target = open_with(people.settings(organisation="other"), Known(), people.environ, people.waits.append)
+    target = open_github(people.settings(organisation="other"), people.environ, Known(), people.waits.append)
     with pytest.raises(EdgeError, match=f"the App {people.app.id} is not installed on other"):
         target.health()
 
@@ -210,7 +210,7 @@ def test_what_is_no_privilege_is_refused_before_anything_is_asked(hub: Double, d
     assert found.endswith(f", got {written(canonical(data))}")
     assert people.calls() == []
     named = Known(frozenset({("dba-team", canonical(data))}))
-    target = open_with(people.settings(), named, people.environ, people.waits.append)
+    target = open_github(people.settings(), people.environ, named, people.waits.append)
     assert target.observe() == frozenset()  # a role that nothing can be given for is no reason to read nothing
 
 

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.edges.targets.postgres.server import hint_for, read_address, said
-from daypass.edges.targets.postgres.target import from_environment
+from daypass.edges.targets.postgres.target import open_postgres
 from daypass.edges.targets.registry import open_target
 from fakes.orders import remove
 from servers.postgres import free_port, server
@@ -21,7 +21,7 @@ GOOD = "postgresql://daypass:geheim@db.example:5432/orders"
 
 
 def opened(options: dict[str, object], environ: dict[str, str]):
-    return from_environment(TargetSettings("orders", "postgres", options), environ)
+    return open_postgres(TargetSettings("orders", "postgres", options), environ)
 
 
 @pytest.mark.parametrize("variable", [None, "", 7, GOOD, "A B", "1A"])

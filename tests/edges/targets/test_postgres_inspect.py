@@ -12,7 +12,7 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
+from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.edges.targets.registry import Known
 from fakes.orders import add
 from servers.postgres import Postgres, server
@@ -48,7 +48,7 @@ def opened(cluster: Postgres, **more: object) -> PostgresTarget:
     url = cluster.url("daypass", "a-password", query="sslmode=disable")
     options = MappingProxyType({"url_env": "URL", "tls": "off-on-loopback", **more})
     known = Known(frozenset({("orders-db", ALICE.privilege), ("orders-db", "{}")}))
-    return from_environment(TargetSettings("orders", "postgres", options), {"URL": url}, known)
+    return open_postgres(TargetSettings("orders", "postgres", options), {"URL": url}, known)
 
 
 def found(target: PostgresTarget) -> list[tuple[str, str]]:

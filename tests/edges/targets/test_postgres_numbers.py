@@ -13,7 +13,7 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.grant import canonical
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.targets.postgres.policy import bridge_of
-from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
+from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.ports import Order
 from fakes.orders import add
 from servers.postgres import Postgres, server
@@ -45,7 +45,7 @@ def world(cluster: Postgres) -> Postgres:
 def opened(cluster: Postgres, databases: str = "") -> PostgresTarget:
     options = {"url_env": "PG", "tls": "off-on-loopback"} | ({"databases": [databases]} if databases else {})
     url = cluster.url("daypass", "secret", query="sslmode=disable")
-    return from_environment(TargetSettings("pg", "postgres", MappingProxyType(options)), {"PG": url})
+    return open_postgres(TargetSettings("pg", "postgres", MappingProxyType(options)), {"PG": url})
 
 
 def looked(target: PostgresTarget, one: Entitlement, numbers: Numbers = ()) -> Found:

@@ -14,7 +14,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.postgres.policy import bridge_of
-from daypass.edges.targets.postgres.target import PostgresTarget, from_environment
+from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.edges.targets.registry import Known
 from fakes.orders import add, remove
 from servers.postgres import Postgres, server, versions
@@ -49,7 +49,7 @@ def opened(cluster: Postgres, user: str, *, exclusive: bool = False) -> Postgres
     url = cluster.url(user, "a-password", query="sslmode=disable")
     options = MappingProxyType({"url_env": "URL", "tls": "off-on-loopback"})
     known = Known(frozenset({("orders-db", ALICE.privilege)}), exclusive=frozenset({"orders-db"} if exclusive else ()))
-    return from_environment(TargetSettings("orders", "postgres", options), {"URL": url}, known)
+    return open_postgres(TargetSettings("orders", "postgres", options), {"URL": url}, known)
 
 
 def login(cluster: Postgres, name: str, *, alone: bool) -> None:

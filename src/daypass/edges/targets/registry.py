@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -36,8 +37,8 @@ NOTHING = Known()
 class TargetKind:
     """One kind: the module and its factory ``(TargetSettings, Path) -> Target``, imported when it is used.
 
-    ``asks``: the factory takes a third argument, `Known`. Such a system holds more than anybody could look through, and
-    does not know itself which of it is whose.
+    ``asks``: the factory is given the environment and `Known` instead of a folder. Such a system is another machine's,
+    holds more than anybody could look through, and does not know itself which of it is whose.
     """
 
     module: str
@@ -114,8 +115,8 @@ def open_target(settings: TargetSettings, base_dir: Path, known: Known = NOTHING
     no at once.
     """
     kind = check_settings(settings)
-    told = (known,) if kind.asks else ()
-    target: Target = getattr(import_module(kind.module), kind.factory)(settings, base_dir, *told)
+    factory = getattr(import_module(kind.module), kind.factory)
+    target: Target = factory(settings, os.environ, known) if kind.asks else factory(settings, base_dir)
     return target
 
 

@@ -12,7 +12,6 @@ An invitation is no access: `observe` leaves it out, `awaited` names it, and rem
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,8 +31,6 @@ from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, re
 from daypass.ports import Dated, Done, Health, Inviting, Numbering, Observing, Order, Timed, Traits
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from daypass.core.catalogue import TargetSettings
     from daypass.edges.targets.registry import Known
 
@@ -232,18 +229,17 @@ def _account(principal: str) -> int:
     return int(principal)
 
 
-def open_github(settings: TargetSettings, base_dir: Path, known: Known) -> GitHubTarget:  # noqa: ARG001  (every factory is given the folder)
+def open_github(
+    settings: TargetSettings,
+    environ: Mapping[str, str],
+    known: Known,
+    wait: Callable[[float], None] = time.sleep,
+) -> GitHubTarget:
     """Open the target with the credential in the variables that the settings name; nothing is sent yet.
 
-    Raises InvalidError for options that make no sense and EdgeError for a variable that is not set.
+    ``wait`` pauses for so many seconds. Raises InvalidError for options that make no sense and EdgeError for a variable
+    that is not set.
     """
-    return open_with(settings, known, os.environ, time.sleep)
-
-
-def open_with(
-    settings: TargetSettings, known: Known, environ: Mapping[str, str], wait: Callable[[float], None]
-) -> GitHubTarget:
-    """Open the target with an environment; ``wait`` pauses for so many seconds."""
     organisation, url, variables, expected = read_options(settings)
     values = {option: _value(settings, option, variable, environ) for option, variable in variables.items()}
     if "token_env" in values:

@@ -6,11 +6,9 @@ administrator needs to know. ``databases`` are those that privileges on schemas 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from daypass.core.catalogue import TargetSettings
@@ -40,20 +38,11 @@ AT_ONCE = 1000
 """Changes in one transaction."""
 
 
-def open_postgres(
-    settings: TargetSettings,
-    base_dir: Path,  # noqa: ARG001  (it keeps no files)
-    known: Known,
-) -> PostgresTarget:
-    """Open the target that the settings describe; nothing is sent yet.
+def open_postgres(settings: TargetSettings, environ: Mapping[str, str], known: Known = NOTHING) -> PostgresTarget:
+    """Open the target with the address that ``url_env`` names in ``environ``; nothing is sent yet.
 
     Raises InvalidError for a bad option and EdgeError when the environment holds no usable address.
     """
-    return from_environment(settings, os.environ, known)
-
-
-def from_environment(settings: TargetSettings, environ: Mapping[str, str], known: Known = NOTHING) -> PostgresTarget:
-    """Open the target with the address that ``url_env`` names in ``environ``."""
     name = settings.name
     variable, databases, tls, expected = read_options(settings)
     url = environ.get(variable, "")
