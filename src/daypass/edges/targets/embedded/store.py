@@ -28,8 +28,8 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError
 
@@ -79,10 +79,7 @@ _HINT = "restore it from a backup, or move it away: of what was given in it `day
 
 def holds(path: Path, entitlement: tuple[str, str, str, str]) -> bool:
     """Say whether an entitlement, given by its fields, exists now. Raises EdgeError when the store cannot tell."""
-    if not exists(path):
-        return False
-    with reading(path, whole=False) as connection:
-        return connection.execute(_HOLDS, entitlement).fetchone() is not None
+    return bool([*rows(path, _HOLDS, *entitlement, whole=False)])
 
 
 def key_of(entitlement: Entitlement) -> tuple[str, str, str, str]:
@@ -108,17 +105,14 @@ def _translated(path: Path) -> Iterator[None]:
         raise EdgeError(f"expected text, got {error.object!r}, which no UTF-8 can write") from error
 
 
-@contextmanager
-def reading(path: Path, *, whole: bool = True) -> Iterator[sqlite3.Connection]:
-    """Read a store that exists, once its pages are known to be ``whole``. Raises EdgeError."""
-    with _translated(path):
-        connection = _connect(path, "ro")
-        try:
-            if whole:
-                _check_whole(path, connection)
-            yield connection
-        finally:
-            connection.close()
+def rows(path: Path, query: str, *values: str, whole: bool = True) -> Iterator[tuple[Any, ...]]:
+    """Yield what a query finds, nothing where there is no store; its pages are known to be ``whole``. Raises EdgeError."""
+    if not exists(path):
+        return
+    with _translated(path), closing(_connect(path, "ro")) as connection:
+        if whole:
+            _check_whole(path, connection)
+        yield from connection.execute(query, values)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

@@ -6,17 +6,17 @@ import hashlib
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.drift import Inspection
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.targets.common import one_by_one, place_below
-from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, reading, write
+from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, rows, write
 from daypass.ports import Dated, Done, Fingerprinting, Health, Numbering, Observing, Order, Traits
 
 if TYPE_CHECKING:
@@ -58,34 +58,28 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
 
     def observe(self) -> frozenset[Entitlement]:
         """Return every entitlement that exists now. Raises EdgeError when the store cannot be read whole."""
-        self._seen = self._observed()
+        # Few texts stand in many rows: one copy of each is smaller, and is hashed once.
+        known: dict[str, str] = {}
+        one = known.setdefault
+        self._seen = frozenset(
+            Entitlement(self.name, one(resource, resource), one(who, who), one(what, what))
+            for resource, who, what in self._rows("resource, principal, privilege")
+        )
         return self._seen
 
-    def _observed(self) -> frozenset[Entitlement]:
-        if not exists(self.path):
-            return frozenset()
-        with reading(self.path) as connection:
-            rows = connection.execute(
-                "SELECT resource, principal, privilege FROM entitlements WHERE target = ?", (self.name,)
-            )
-            # Few texts stand in many rows: one copy of each is smaller, and is hashed once.
-            known: dict[str, str] = {}
-            one = known.setdefault
-            return frozenset(Entitlement(self.name, one(r, r), one(who, who), one(what, what)) for r, who, what in rows)
+    def _rows(self, columns: str) -> Iterator[tuple[Any, ...]]:
+        query = f"SELECT {columns} FROM entitlements WHERE target = ?"  # noqa: S608  (columns are constants of ours)
+        return rows(self.path, query, self.name)
 
     def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
         """Return the ends that are noted; one that somebody noted in another form is nobody's knowledge."""
         wanted = set(entitlements)
         found: dict[Entitlement, datetime | None] = {}
-        if not wanted or not exists(self.path):
-            return found
-        with reading(self.path) as connection:
-            query = "SELECT resource, principal, privilege, until FROM entitlements WHERE target = ?"
-            for resource, who, what, until in connection.execute(query, (self.name,)):
-                one = Entitlement(self.name, resource, who, what)
-                if one in wanted:
-                    with suppress(ValueError):
-                        found[one] = parse_instant(until)
+        for resource, who, what, until in self._rows("resource, principal, privilege, until") if wanted else ():
+            one = Entitlement(self.name, resource, who, what)
+            if one in wanted:
+                with suppress(ValueError):
+                    found[one] = parse_instant(until)
         return found
 
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
@@ -104,24 +98,19 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
 
     def _number(self) -> str:
         """Return the store's number, "" where there is none."""
-        if not exists(self.path):
-            return ""
-        with reading(self.path, whole=False) as connection:
-            there = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'store'").fetchone()
-            row = connection.execute("SELECT number FROM store").fetchone() if there else None
-            return str(row[0]) if row else ""
+        named = [*rows(self.path, "SELECT 1 FROM sqlite_schema WHERE name = 'store'", whole=False)]
+        numbers = [*rows(self.path, "SELECT number FROM store", whole=False)] if named else []
+        return str(numbers[0][0]) if numbers else ""
 
     def fingerprint(self) -> str:
         """Return a digest of the rows that `observe` would return. Raises EdgeError when they cannot be read."""
         if not exists(self.path):
             return "none"
-        with reading(self.path) as connection:
-            rows = connection.execute(
-                "SELECT resource || char(0) || principal || char(0) || privilege FROM entitlements WHERE target = ?"
-                " ORDER BY resource, principal, privilege",
-                (self.name,),
-            )
-            return hashlib.sha256("\n".join(row for (row,) in rows).encode()).hexdigest()
+        query = (
+            "SELECT resource || char(0) || principal || char(0) || privilege FROM entitlements WHERE target = ?"
+            " ORDER BY resource, principal, privilege"
+        )
+        return hashlib.sha256("\n".join(row for (row,) in rows(self.path, query, self.name)).encode()).hexdigest()
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes, each synced to the disk before the next."""
