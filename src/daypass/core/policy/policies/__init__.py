@@ -92,12 +92,12 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
         notes = Notes()
         check_name(name, path, notes)
         file = reading.file(path, notes)
-        found = read_resource(name, file, settings, directory, notes) if file is not None else None
+        found = read_resource(name, file, settings, directory) if file is not None else None
         if found is None or notes.failed:
             faulty[name] = ordered(finding for finding in notes.findings if finding.is_error)
         else:
             resources[name] = found
-        reading.other.extend(notes.findings)
+        reading.other.findings += notes.findings
     tests = reading.tests()
     reading.strays()
     catalogue = Catalogue(
@@ -153,11 +153,7 @@ class _Reading:
     def file(self, path: str, notes: Notes) -> PolicyFile | None:
         """Read one file; None, and findings, when its shape is wrong."""
         schema = "settings" if path == SETTINGS else _FOLDERS[path.removeprefix(FOLDER).partition("/")[0]]
-        found = read_file(path, self._files[path], schema)
-        if isinstance(found, PolicyFile):
-            return found
-        notes.extend(found)
-        return None
+        return read_file(path, self._files[path], schema, notes)
 
     def settings(self, kinds: TargetKinds) -> Settings | None:
         """Read the settings; they must be there."""
@@ -166,7 +162,7 @@ class _Reading:
             self.vital.add("settings-missing", Place(SETTINGS), "there are no settings", hint)
             return None
         self._settings = self.file(SETTINGS, self.vital)
-        return None if self._settings is None else read_settings(self._settings, kinds, self.vital)
+        return None if self._settings is None else read_settings(self._settings, kinds)
 
     def directory(self, settings: Settings | None) -> Directory | None:
         """Read the directory; None when a file of it could not be read, so that nobody is missed for that alone."""
@@ -175,9 +171,9 @@ class _Reading:
         targets = settings.targets.values() if settings is not None else ()
         if len(whole) < len(files):
             return None
-        found = read_directory(whole, self.vital, targets)
+        found = read_directory(whole, targets)
         if self._settings is not None:
-            check_enders(self._settings, found, self.vital)
+            check_enders(self._settings, found)
         return found
 
     def purposes(self, settings: Settings | None) -> dict[str, Any]:
@@ -187,13 +183,13 @@ class _Reading:
             check_name(name, path, self.vital)
             file = self.file(path, self.vital)
             if file is not None:
-                found[name] = read_purpose(name, file, settings, self.vital)
+                found[name] = read_purpose(name, file, settings)
         return found
 
     def rules(self, directory: Directory | None) -> Rules:
         """Read the rules."""
         files = [self.file(path, self.vital) for _, path in self.named("rules")]
-        return read_rules([file for file in files if file is not None], directory, self.vital)
+        return read_rules([file for file in files if file is not None], directory)
 
     def tests(self) -> tuple[PolicyCase, ...]:
         """Read the tests."""
@@ -201,7 +197,7 @@ class _Reading:
         for _, path in self.named("tests"):
             file = self.file(path, self.other)
             if file is not None:
-                found += read_cases(file, self.other)
+                found += read_cases(file)
         return tuple(found)
 
     def keys(self) -> Mapping[str, bytes]:

@@ -7,7 +7,6 @@ are those of their files.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -25,90 +24,81 @@ from daypass.core.catalogue import (
 )
 from daypass.core.finding import near
 from daypass.core.forge_kinds import FORGES
-from daypass.core.policy.policies.file import Notes, PolicyFile
+from daypass.core.policy.policies.file import PolicyFile
 from daypass.core.window import format_duration
 
 
-def read_settings(file: PolicyFile, kinds: TargetKinds, notes: Notes) -> Settings:
+def read_settings(file: PolicyFile, kinds: TargetKinds) -> Settings:
     """Read the settings."""
     data = file.data
-    forge = _forge(file, notes)
+    forge = _forge(file)
     ledger = data.get("ledger", {})
     usual = Settings()
     return Settings(
         forge_kind=forge["kind"],
         forge_options=frozen({key: value for key, value in forge.items() if key != "kind"}),
-        targets=_targets(file, kinds, notes),
+        targets=_targets(file, kinds),
         ledger_branch=ledger.get("branch", usual.ledger_branch),
         ledger_keys=tuple(ledger.get("keys", usual.ledger_keys)),
         ledger_signer=ledger.get("signer", usual.ledger_signer),
-        ledger_heartbeat=_heartbeat(file, ledger, notes),
-        environments=_closed(file, "environments", usual.environments, notes),
-        classifications=_closed(file, "classifications", usual.classifications, notes),
-        limits=_limits(file, data.get("limits", {}), notes),
+        ledger_heartbeat=file.duration("ledger", "heartbeat"),
+        environments=_closed(file, "environments", usual.environments),
+        classifications=_closed(file, "classifications", usual.classifications),
+        limits=_limits(file, data.get("limits", {})),
         simulated_clock=data.get("clock") == "simulated",
     )
 
 
-def _forge(file: PolicyFile, notes: Notes) -> Mapping[str, Any]:
+def _forge(file: PolicyFile) -> Mapping[str, Any]:
     """Return the forge's own settings, as its kind needs and takes them."""
     forge: Mapping[str, Any] = file.data.get("forge", {"kind": "local"})
     name, kind = forge["kind"], FORGES[forge["kind"]]
     for key in kind.needs:
         if key not in forge:
             message = f"a forge of kind {name} needs the {key} that it serves"
-            notes.add("forge-incomplete", file.place("forge"), message, f"add {key}: owner/name")
+            file.fault("forge-incomplete", ("forge",), message, f"add {key}: owner/name")
     for key in forge:
         if key not in ("kind", *kind.takes):
             message = f"a forge of kind {name} has no {key}"
             others = " or ".join(other for other, row in FORGES.items() if key in row.takes)
-            notes.add("forge-incomplete", file.place("forge", key), message, f"remove it, or write kind: {others}")
+            file.fault("forge-incomplete", ("forge", key), message, f"remove it, or write kind: {others}")
     return forge
 
 
-def _heartbeat(file: PolicyFile, ledger: Mapping[str, Any], notes: Notes) -> timedelta | None:
-    return notes.duration(file, ledger["heartbeat"], "ledger", "heartbeat") if "heartbeat" in ledger else None
-
-
-def _targets(file: PolicyFile, kinds: TargetKinds, notes: Notes) -> Mapping[str, TargetSettings]:
+def _targets(file: PolicyFile, kinds: TargetKinds) -> Mapping[str, TargetSettings]:
     found = {}
     for name, options in file.data["targets"].items():
         kind = options["kind"]
         if kind not in kinds:
             message = f"target {name} is of kind {kind!r}, which is not known; known: {', '.join(sorted(kinds))}"
-            notes.add("unknown-target-kind", file.place("targets", name, "kind"), message, near(kind, kinds))
+            file.fault("unknown-target-kind", ("targets", name, "kind"), message, near(kind, kinds))
         lost = options.get("lost", "give")
         if lost not in ("give", "leave"):
             message = f"expected lost of target {name} to be give or leave, got {lost!r}"
             hint = "give: what somebody took away by hand is given again; leave: it is only told"
-            notes.add("lost-unknown", file.place("targets", name, "lost"), message, hint)
+            file.fault("lost-unknown", ("targets", name, "lost"), message, hint)
         own = frozen({key: value for key, value in options.items() if key not in ("kind", "lost")})
         known_by = kinds[kind](own) if kind in kinds else ""
         found[name] = TargetSettings(name, kind, own, leave_lost=lost == "leave", known_by=known_by)
     return frozen(found)
 
 
-def _closed(file: PolicyFile, key: str, usual: tuple[str, ...], notes: Notes) -> tuple[str, ...]:
+def _closed(file: PolicyFile, key: str, usual: tuple[str, ...]) -> tuple[str, ...]:
     names = file.data.get(key, usual)
     for index, name in enumerate(names):
         if name in names[:index]:
-            notes.add("duplicate-name", file.place(key, index), f"{name!r} stands twice in {key}", "remove one")
+            file.fault("duplicate-name", (key, index), f"{name!r} stands twice in {key}", "remove one")
     return tuple(names)
 
 
-def _limits(file: PolicyFile, limits: Mapping[str, Any], notes: Notes) -> Limits:
+def _limits(file: PolicyFile, limits: Mapping[str, Any]) -> Limits:
     usual = Limits()
     brake = limits.get("brake", {})
-    found = {
-        key: notes.duration(file, limits[key], "limits", key)
-        for key in ("max_duration", "open_request")
-        if key in limits
-    }
     return Limits(
-        max_duration=found.get("max_duration") or usual.max_duration,
-        open_request=found.get("open_request") or usual.open_request,
-        brake_removals=_share(file, brake, "removals", usual.brake_removals, notes),
-        brake_additions=_share(file, brake, "additions", usual.brake_additions, notes),
+        max_duration=file.duration("limits", "max_duration") or usual.max_duration,
+        open_request=file.duration("limits", "open_request") or usual.open_request,
+        brake_removals=_share(file, brake, "removals", usual.brake_removals),
+        brake_additions=_share(file, brake, "additions", usual.brake_additions),
         approvers=tuple(limits.get("approvers", {}).get("employment", ())),
         end=tuple(limits.get("end", usual.end)),
         revoke=tuple(limits["revoke"]) if "revoke" in limits else None,
@@ -117,7 +107,7 @@ def _limits(file: PolicyFile, limits: Mapping[str, Any], notes: Notes) -> Limits
     )
 
 
-def check_enders(file: PolicyFile, directory: Directory, notes: Notes) -> None:
+def check_enders(file: PolicyFile, directory: Directory) -> None:
     """Refuse limits that name somebody whom nobody knows: they would be taken for somebody who may end access."""
     limits = file.data.get("limits", {})
     for key in ("end", "revoke"):
@@ -128,23 +118,21 @@ def check_enders(file: PolicyFile, directory: Directory, notes: Notes) -> None:
                 code, what = ("unknown-group", "group") if kind == "group" else ("unknown-member", "person")
                 hint = near(name, known, "policies/directory names people and groups")
                 message = f"there is no {what} {name!r} in the directory"
-                notes.add(code, file.place("limits", key, index), message, hint)
+                file.fault(code, ("limits", key, index), message, hint)
 
 
-def _share(file: PolicyFile, brake: Mapping[str, str], key: str, usual: Share, notes: Notes) -> Share:
+def _share(file: PolicyFile, brake: Mapping[str, str], key: str, usual: Share) -> Share:
     text = brake.get(key)
     if text is None:
         return usual
     number = int(text.removesuffix("%"))
     if text.endswith("%") and number > 100:  # noqa: PLR2004  (percent)
-        notes.add("brake-range", file.place("limits", "brake", key), f"{text} is more than all", "write at most 100%")
+        file.fault("brake-range", ("limits", "brake", key), f"{text} is more than all", "write at most 100%")
         return usual
     return Share(percent=number) if text.endswith("%") else Share(count=number)
 
 
-def read_resource(
-    name: str, file: PolicyFile, settings: Settings | None, directory: Directory | None, notes: Notes
-) -> Resource:
+def read_resource(name: str, file: PolicyFile, settings: Settings | None, directory: Directory | None) -> Resource:
     """Read a resource and check what it refers to; ``settings`` or ``directory`` is None where unreadable."""
     data = file.data
     if settings is not None:
@@ -153,9 +141,9 @@ def read_resource(
             ("environment", settings.environments),
             ("classification", settings.classifications),
         ):
-            _known(file, key, known, notes)
+            _known(file, key, known)
     if directory is not None:
-        _check_owners(file, directory, notes)
+        _check_owners(file, directory)
     return Resource(
         name=name,
         title=data["title"],
@@ -163,29 +151,27 @@ def read_resource(
         environment=data["environment"],
         classification=data["classification"],
         owners=tuple(data["owners"]),
-        roles=_roles(file, settings, notes),
+        roles=_roles(file, settings),
         data=tuple(data.get("data", ())),
-        retention_until=notes.moment(file, data.get("retention_until"), "retention_until"),
+        retention_until=file.moment("retention_until"),
         exclusive=bool(data.get("exclusive", False)),
         file=file.file,
     )
 
 
-def _known(file: PolicyFile, key: str, known: Collection[str], notes: Notes) -> None:
+def _known(file: PolicyFile, key: str, known: Collection[str]) -> None:
     value = file.data[key]
     if value not in known:
         message = f"{key} {value!r} is not one of the settings' {key}s: {', '.join(known) or 'none'}"
         hint = near(value, known, "policies/daypass.yaml lists them")
-        notes.add(f"unknown-{key}", file.place(key), message, hint)
+        file.fault(f"unknown-{key}", (key,), message, hint)
 
 
-def _check_owners(file: PolicyFile, directory: Directory, notes: Notes) -> None:
+def _check_owners(file: PolicyFile, directory: Directory) -> None:
     for index, group in enumerate(file.data["owners"]):
         if group not in directory.groups:
             hint = near(group, directory.groups, "groups are named in policies/directory")
-            notes.add(
-                "unknown-group", file.place("owners", index), f"there is no group {group!r} in the directory", hint
-            )
+            file.fault("unknown-group", ("owners", index), f"there is no group {group!r} in the directory", hint)
     people = {
         handle
         for group in file.data["owners"]
@@ -194,32 +180,32 @@ def _check_owners(file: PolicyFile, directory: Directory, notes: Notes) -> None:
     }
     if not people:
         message = f"nobody could approve: the owners ({', '.join(file.data['owners'])}) have no people"
-        notes.add("empty-approvers", file.place("owners"), message, "add people to the group in policies/directory")
+        file.fault("empty-approvers", ("owners",), message, "add people to the group in policies/directory")
 
 
-def _roles(file: PolicyFile, settings: Settings | None, notes: Notes) -> Mapping[str, Role]:
+def _roles(file: PolicyFile, settings: Settings | None) -> Mapping[str, Role]:
     found = {}
     for name, role in file.data["roles"].items():
-        longest = notes.duration(file, role["max_duration"], "roles", name, "max_duration")
+        longest = file.duration("roles", name, "max_duration")
         if longest is None:
             continue
         if settings is not None and longest > settings.limits.max_duration:
             bound = format_duration(settings.limits.max_duration)
             message = f"{role['max_duration']} is longer than the {bound} that the settings allow"
-            notes.add("too-long", file.place("roles", name, "max_duration"), message, f"write at most {bound}")
+            file.fault("too-long", ("roles", name, "max_duration"), message, f"write at most {bound}")
         privilege = role.get("privilege") or {"role": name}
         found[name] = Role(name, longest, MappingProxyType(dict(privilege)), role.get("title", ""))
     return frozen(found)
 
 
-def read_purpose(name: str, file: PolicyFile, settings: Settings | None, notes: Notes) -> Purpose:
+def read_purpose(name: str, file: PolicyFile, settings: Settings | None) -> Purpose:
     """Read a purpose."""
     data: Mapping[str, Any] = file.data
-    longest = notes.duration(file, data["max_duration"], "max_duration") if "max_duration" in data else None
+    longest = file.duration("max_duration")
     if settings is not None and longest is not None and longest > settings.limits.max_duration:
         bound = format_duration(settings.limits.max_duration)
         message = f"{data['max_duration']} is longer than the {bound} that the settings allow"
-        notes.add("too-long", file.place("max_duration"), message, f"write at most {bound}")
+        file.fault("too-long", ("max_duration",), message, f"write at most {bound}")
     return Purpose(
         name=name,
         title=data.get("title", ""),

@@ -12,10 +12,10 @@ from typing import Any
 from daypass.core.catalogue import Directory, Subject, TargetSettings, Vendor, frozen
 from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
-from daypass.core.policy.policies.file import Notes, PolicyFile
+from daypass.core.policy.policies.file import PolicyFile
 
 
-def read_directory(files: Sequence[PolicyFile], notes: Notes, targets: Iterable[TargetSettings] = ()) -> Directory:
+def read_directory(files: Sequence[PolicyFile], targets: Iterable[TargetSettings] = ()) -> Directory:
     """Join the files of the directory and check that what they name exists.
 
     ``targets`` are those at which nobody may be the same as somebody else.
@@ -33,21 +33,23 @@ def read_directory(files: Sequence[PolicyFile], notes: Notes, targets: Iterable[
             first = seen.setdefault((space, name), place)
             if first != place:
                 message = f"{name!r} is defined twice; the first is at {first}"
-                notes.add("duplicate-name", place, message, "one definition counts: remove or rename this one")
+                file.fault(
+                    "duplicate-name", (section, name), message, "one definition counts: remove or rename this one"
+                )
                 continue
             entry = file.data[section][name]
             if section == "groups":
                 groups[name] = (file, entry)
             elif section == "vendors":
-                until = notes.moment(file, entry.get("until"), section, name, "until")
+                until = file.moment(section, name, "until")
                 vendors[name] = Vendor(name, entry.get("title", ""), until)
             else:
                 read = _person if section == "people" else _workload
-                subjects[name] = read(file, name, entry, notes)
+                subjects[name] = read(file, name, entry)
                 placed[name] = (file, section)
-    _check_references(subjects, placed, vendors, frozenset(groups), notes)
-    _check_distinct(subjects, placed, tuple(targets), notes)
-    return Directory(frozen(subjects), _members(groups, subjects, notes), frozen(vendors))
+    _check_references(subjects, placed, vendors, frozenset(groups))
+    _check_distinct(subjects, placed, tuple(targets))
+    return Directory(frozen(subjects), _members(groups, subjects), frozen(vendors))
 
 
 def _names(file: PolicyFile) -> list[tuple[str, str]]:
@@ -55,7 +57,7 @@ def _names(file: PolicyFile) -> list[tuple[str, str]]:
     return [(section, name) for section in sections for name in file.data.get(section, {})]
 
 
-def _person(file: PolicyFile, handle: str, entry: Mapping[str, Any], notes: Notes) -> Subject:
+def _person(file: PolicyFile, handle: str, entry: Mapping[str, Any]) -> Subject:
     emails = [entry["email"]] if "email" in entry else []
     forge = entry.get("forge", {})
     return Subject(
@@ -67,28 +69,26 @@ def _person(file: PolicyFile, handle: str, entry: Mapping[str, Any], notes: Note
         manager=entry.get("manager", ""),
         employment=entry.get("employment", "employee"),
         vendor=entry.get("vendor", ""),
-        until=notes.moment(file, entry.get("until"), "people", handle, "until"),
-        keys=_keys(file, handle, entry.get("ssh_keys", ()), notes),
+        until=file.moment("people", handle, "until"),
+        keys=_keys(file, handle, entry.get("ssh_keys", ())),
         identities=frozen(entry.get("identities", {})),
     )
 
 
-def _keys(file: PolicyFile, handle: str, texts: Sequence[str], notes: Notes) -> tuple[str, ...]:
+def _keys(file: PolicyFile, handle: str, texts: Sequence[str]) -> tuple[str, ...]:
     found = []
     for index, text in enumerate(texts):
         key = canonical_key(text)
         if not key:
             shown = text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004  (a line of the terminal)
             message = f"{shown!r} is no public SSH key"
-            notes.add(
-                "bad-key", file.place("people", handle, "ssh_keys", index), message, "paste the line of a .pub file"
-            )
+            file.fault("bad-key", ("people", handle, "ssh_keys", index), message, "paste the line of a .pub file")
         else:
             found.append(key)
     return tuple(found)
 
 
-def _workload(_: PolicyFile, handle: str, entry: Mapping[str, Any], __: Notes) -> Subject:
+def _workload(_: PolicyFile, handle: str, entry: Mapping[str, Any]) -> Subject:
     return Subject(
         handle=handle,
         kind="workload",
@@ -104,7 +104,6 @@ def _check_references(
     placed: Mapping[str, tuple[PolicyFile, str]],
     vendors: Mapping[str, Vendor],
     groups: frozenset[str],
-    notes: Notes,
 ) -> None:
     people = [handle for handle, subject in subjects.items() if subject.is_person]
     for handle, subject in subjects.items():
@@ -112,25 +111,24 @@ def _check_references(
         if subject.manager and subject.manager not in people:
             hint = near(subject.manager, people, "managers are people of the directory")
             message = f"the manager of {handle}, {subject.manager!r}, is nobody in the directory"
-            notes.add("unknown-manager", file.place(section, handle, "manager"), message, hint)
+            file.fault("unknown-manager", (section, handle, "manager"), message, hint)
         if subject.manager == handle:
-            notes.add("unknown-manager", file.place(section, handle, "manager"), f"{handle} is their own manager")
+            file.fault("unknown-manager", (section, handle, "manager"), f"{handle} is their own manager")
         if subject.vendor and subject.vendor not in vendors:
             hint = near(subject.vendor, vendors, "vendors are named in policies/directory")
             message = f"the vendor of {handle}, {subject.vendor!r}, is not in the directory"
-            notes.add("unknown-vendor", file.place(section, handle, "vendor"), message, hint)
+            file.fault("unknown-vendor", (section, handle, "vendor"), message, hint)
         for index, group in enumerate(subject.owners):
             if group not in groups:
                 hint = near(group, groups, "groups are named in policies/directory")
                 message = f"there is no group {group!r} in the directory"
-                notes.add("unknown-group", file.place(section, handle, "owners", index), message, hint)
+                file.fault("unknown-group", (section, handle, "owners", index), message, hint)
 
 
 def _check_distinct(
     subjects: Mapping[str, Subject],
     placed: Mapping[str, tuple[PolicyFile, str]],
     targets: Sequence[TargetSettings],
-    notes: Notes,
 ) -> None:
     """Refuse what would let one be taken for another; case does not count.
 
@@ -150,11 +148,11 @@ def _check_distinct(
                 file, section = placed[handle]
                 message = f"{handle} has the same {mark[0]} as {other}: {mark[1]}"
                 hint = "one could be taken for the other; give each their own"
-                notes.add("same-person", file.place(section, handle), message, hint)
+                file.fault("same-person", (section, handle), message, hint)
 
 
 def _members(
-    groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]], subjects: Mapping[str, Subject], notes: Notes
+    groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]], subjects: Mapping[str, Subject]
 ) -> Mapping[str, frozenset[str]]:
     """Follow includes; a circle is a finding, and gives nobody."""
     for name, (file, entry) in groups.items():
@@ -162,17 +160,17 @@ def _members(
             if handle not in subjects:
                 hint = near(handle, subjects, "members are people or workloads of the directory")
                 message = f"group {name} has a member {handle!r} who is not in the directory"
-                notes.add("unknown-member", file.place("groups", name, "members", index), message, hint)
+                file.fault("unknown-member", ("groups", name, "members", index), message, hint)
         for index, other in enumerate(entry.get("include", ())):
             if other not in groups:
                 hint = near(other, groups, "groups are named in policies/directory")
                 message = f"group {name} includes {other!r}, which is no group"
-                notes.add("unknown-group", file.place("groups", name, "include", index), message, hint)
+                file.fault("unknown-group", ("groups", name, "include", index), message, hint)
     found = {}
     for name, (file, _) in groups.items():
         if _in_circle(name, groups):
             message = f"group {name} includes itself by way of other groups"
-            notes.add("group-circle", file.place("groups", name, "include"), message, "break the circle")
+            file.fault("group-circle", ("groups", name, "include"), message, "break the circle")
         found[name] = frozenset(
             handle for one in _reach(name, groups) for handle in groups[one][1].get("members", ()) if handle in subjects
         )

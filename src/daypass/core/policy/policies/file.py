@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from daypass.core.files.conform import conform
 from daypass.core.files.document import POLICY_LIMIT, Document, read_on
@@ -16,20 +16,7 @@ Key = str | int
 """A step on the way into a document: a mapping's key or a list's index."""
 
 _DATE_LENGTH = len("2026-01-31")
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyFile:
-    """A file whose shape is right: ``data`` as its schema types it, ``text`` as it stands in the file."""
-
-    file: str
-    data: dict[str, Any]
-    text: str
-    document: Document
-
-    def place(self, *keys: Key) -> Place:
-        """Return where a value stands."""
-        return self.document.place(keys)
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -42,50 +29,73 @@ class Notes:
         """Note an error."""
         self.findings.append(Finding(code, place, message, hint, Severity.ERROR))
 
-    def extend(self, findings: Iterable[Finding]) -> None:
-        """Note more."""
-        self.findings += findings
-
     @property
     def failed(self) -> bool:
         """Whether there is an error among them."""
         return any(finding.is_error for finding in self.findings)
 
-    def duration(self, file: PolicyFile, text: str, *keys: Key) -> timedelta | None:
-        """Read a duration; None, and a finding, for what is none."""
-        try:
-            return parse_duration(text)
-        except ValueError as error:
-            self.add("bad-duration", file.place(*keys), str(error))
-            return None
 
-    def instant(self, file: PolicyFile, text: str, *keys: Key) -> datetime | None:
-        """Read an instant; None, and a finding, for what is none."""
-        try:
-            return parse_instant(text)
-        except ValueError as error:
-            self.add("bad-instant", file.place(*keys), str(error))
-            return None
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A file whose shape is right: ``data`` as its schema types it, ``text`` as it stands in the file.
 
-    def moment(self, file: PolicyFile, text: str | None, *keys: Key) -> datetime | None:
-        """Read an instant, or a date, which means its first instant in UTC; None where nothing is said."""
-        if text is None:
-            return None
-        if len(text) != _DATE_LENGTH:
-            return self.instant(file, text, *keys)
+    ``notes`` takes what else is wrong with it.
+    """
+
+    file: str
+    data: dict[str, Any]
+    text: str
+    document: Document
+    notes: Notes
+
+    def place(self, *keys: Key) -> Place:
+        """Return where a value stands."""
+        return self.document.place(keys)
+
+    def fault(self, code: str, at: tuple[Key, ...], message: str, hint: str = "") -> None:
+        """Note an error at a value."""
+        self.notes.add(code, self.document.place(at), message, hint)
+
+    def duration(self, *keys: Key) -> timedelta | None:
+        """Read a duration; None where nothing is said, and with a finding for what is none."""
+        return self._read(parse_duration, "bad-duration", keys)
+
+    def instant(self, *keys: Key) -> datetime | None:
+        """Read an instant, as `duration` does."""
+        return self._read(parse_instant, "bad-instant", keys)
+
+    def moment(self, *keys: Key) -> datetime | None:
+        """Read an instant, or a date, which means its first instant in UTC, as `duration` does."""
+        text = self._said(keys)
+        if text is None or len(text) != _DATE_LENGTH:
+            return self.instant(*keys)
         try:
             return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
         except ValueError:
-            self.add("bad-instant", file.place(*keys), f"{text!r} is no possible date", "write for example 2026-12-31")
+            self.fault("bad-instant", keys, f"{text!r} is no possible date", "write for example 2026-12-31")
             return None
 
+    def _read(self, parse: Callable[[str], _T], code: str, keys: tuple[Key, ...]) -> _T | None:
+        text = self._said(keys)
+        try:
+            return None if text is None else parse(text)
+        except ValueError as error:
+            self.fault(code, keys, str(error))
+            return None
 
-def read_file(file: str, raw: bytes, schema: str) -> PolicyFile | tuple[Finding, ...]:
-    """Read a policy file and check its shape; return everything wrong with it instead."""
-    document, faults = read_on(file, raw, limit=POLICY_LIMIT)
-    if document is None:
-        return faults
-    data = conform(document, schema)
-    if faults or isinstance(data, tuple):
-        return ordered((*faults, *data)) if isinstance(data, tuple) else faults
-    return PolicyFile(file, data, raw.decode("utf-8-sig"), document)
+    def _said(self, keys: tuple[Key, ...]) -> str | None:
+        value: Any = self.data
+        for key in keys[:-1]:
+            value = value.get(key, {}) if isinstance(value, dict) else value[key]
+        found: str | None = value.get(keys[-1])
+        return found
+
+
+def read_file(path: str, raw: bytes, schema: str, notes: Notes) -> PolicyFile | None:
+    """Read a policy file and check its shape; None, with everything wrong in ``notes``, where it is not right."""
+    document, faults = read_on(path, raw, limit=POLICY_LIMIT)
+    data = conform(document, schema) if document is not None else ()
+    if document is None or faults or isinstance(data, tuple):
+        notes.findings += ordered((*faults, *data)) if isinstance(data, tuple) else faults
+        return None
+    return PolicyFile(path, data, raw.decode("utf-8-sig"), document, notes)
