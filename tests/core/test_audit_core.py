@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.audit.access import Anchor, GrantStep, Holdings, Trailers, access, ended_by, read_trailers
+from daypass.core.audit.access import GrantStep, Holdings, Trailers, access, ended_by, read_trailers
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.events import EventKind, Material, history
 from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
@@ -189,7 +189,7 @@ class TestHistory:
             receipts=receipts,
             steps=steps,
             trailers={oid(2): Trailers(ledger="sha256:1", pull="x")},
-            anchors={"sha256:1": Anchor(1, t(5))},
+            anchors={"sha256:1": t(5)},
         )
         kinds = [event.kind for event in history(material)]
         assert kinds[-3:] == [EventKind.ADDED, EventKind.FILE_REMOVED, EventKind.FAILED]
@@ -380,7 +380,7 @@ def test_holdings_know_the_admission_in_force():
     holdings = Holdings()
     for receipt in chain((0, admission()), (1, admission(landing=2, blob=12))):
         holdings.add(receipt)
-    assert [found.landing for found in holdings.basis(change())] == [oid(2)]
+    assert [found.landing for found in holdings.basis(change().grants)] == [oid(2)]
 
 
 def test_a_grant_has_been_ended_from_its_retirement_on_until_it_is_admitted_again() -> None:

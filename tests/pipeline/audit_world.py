@@ -80,7 +80,7 @@ class World:
         privilege = {"member_of": self.git.text("cat-file", "blob", f"{commit}:policies/privilege").strip()}
         role = Role("readonly", timedelta(hours=8), privilege)
         resource = Resource("orders-db", "", "embedded", "production", "restricted", ("dba",), {"readonly": role})
-        settings = Settings(targets={"embedded": TargetSettings("embedded", "embedded", {})})
+        settings = Settings(targets={"embedded": TargetSettings("embedded", "embedded", {}, known_by="handle")})
         people = {name: Subject(name) for name in ("alice", "bob", "carol", "dora", "eve", "mallory")}
         catalogue = Catalogue(settings, {"orders-db": resource}, Directory(people, {}), {})
         return FakePolicy(digest(self.git.text("rev-parse", f"{commit}:policies")), catalogue)

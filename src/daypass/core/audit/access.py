@@ -128,14 +128,6 @@ UNWRITTEN = Words()
 """What stands for a file that is gone from git, or that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """Which receipt was the ledger's last when a merge was made, by the digest in its message."""
-
-    sequence: int
-    at: datetime
-
-
 def approvers(admission: Admission) -> tuple[str, ...]:
     """Return who approved, as the trailers write it: ``bob (owners)``."""
     return tuple(dict.fromkeys(f"{record.by} ({record.source})" for record in admission.approvals))
@@ -204,6 +196,8 @@ class Holdings:
     def __init__(self) -> None:
         self.held: dict[Entitlement, HeldAccess] = {}
         self.admitted: dict[GrantId, Admission] = {}
+        self.told: dict[Entitlement, datetime | None] = {}
+        """Until when the target was last told of each entitlement that came about, whatever became of it."""
 
     def add(self, receipt: Receipt) -> None:
         """Take the next receipt."""
@@ -221,6 +215,8 @@ class Holdings:
                     self.held.pop(change.entitlement, None)
             else:
                 self._give(receipt, change, "" if ok else doubt)
+                if ok:
+                    self.told[change.entitlement] = change.until
 
     def _settled(self, body: Settled) -> None:
         """Hold in doubt what was written off: a person said that it is not ours any more, and nobody has seen it gone."""
@@ -244,9 +240,9 @@ class Holdings:
         else:
             self.held[change.entitlement] = HeldAccess(change, receipt.at, receipt.sequence, doubt)
 
-    def basis(self, change: Intended) -> tuple[Admission, ...]:
-        """Return the admissions in force of the grants that a change names."""
-        return tuple(self.admitted[grant] for grant in change.grants if grant in self.admitted)
+    def basis(self, grants: Iterable[GrantId]) -> tuple[Admission, ...]:
+        """Return the last admissions of some grants."""
+        return tuple(self.admitted[grant] for grant in grants if grant in self.admitted)
 
 
 def _effects(body: Body) -> Iterable[tuple[Intended, bool, str]]:
@@ -271,7 +267,7 @@ def access(receipts: Iterable[Receipt], *, resource: str, at: datetime) -> tuple
             until=held.change.until,
             overdue=held.overdue(at),
             receipt=held.receipt,
-            basis=holdings.basis(held.change),
+            basis=holdings.basis(held.change.grants),
             doubt=held.doubt,
         )
         for entitlement, held in holdings.held.items()

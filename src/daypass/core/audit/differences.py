@@ -153,7 +153,7 @@ class Comparison:
             self._given(receipt, change)
 
     def _given(self, receipt: Receipt, change: Intended) -> None:
-        basis = self._holdings.basis(change)
+        basis = self._holdings.basis(change.grants)
         giving = [admission for admission in basis if admission.entitlement == change.entitlement]
         if not giving:
             self._say(

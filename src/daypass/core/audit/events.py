@@ -14,8 +14,8 @@ from enum import Enum
 from daypass.core.audit.access import (
     NO_TRAILERS,
     UNWRITTEN,
-    Anchor,
     GrantStep,
+    Holdings,
     Sources,
     Trailers,
     Words,
@@ -24,7 +24,7 @@ from daypass.core.audit.access import (
 )
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement, Settled
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action
 
 
 class EventKind(Enum):
@@ -75,15 +75,15 @@ class Material:
     """All that a history is told from: receipts in order, steps by position, and what the steps' messages say.
 
     ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps
-    the digest in a ``Daypass-Ledger`` trailer to the receipt that has it; ``words`` maps a blob to what people wrote
-    there, and ``reasons`` a landing to why it ended grants.
+    the digest in a ``Daypass-Ledger`` trailer to the instant of the receipt that has it; ``words`` maps a blob to what
+    people wrote there, and ``reasons`` a landing to why it ended grants.
     """
 
     receipts: Sequence[Receipt] = ()
     steps: Sequence[GrantStep] = ()
     trailers: Mapping[Oid, Trailers] = field(default_factory=dict)
     subjects: Mapping[Oid, str] = field(default_factory=dict)
-    anchors: Mapping[str, Anchor] = field(default_factory=dict)
+    anchors: Mapping[str, datetime] = field(default_factory=dict)
     words: Mapping[Oid, Words] = field(default_factory=dict)
     reasons: Mapping[Oid, str] = field(default_factory=dict)
 
@@ -132,25 +132,18 @@ class _Proofs:
 
     @classmethod
     def of(cls, receipts: Sequence[Receipt]) -> _Proofs:
-        found = cls({}, {}, {}, {})
-        in_force: dict[GrantId, Admission] = {}
-        told: dict[Entitlement, datetime | None] = {}
+        found, holdings = cls({}, {}, {}, {}), Holdings()
         for receipt in receipts:
             body = receipt.body
-            if isinstance(body, Admission):
-                found.settled[body.landing, body.grant] = receipt
-                in_force[body.grant] = body
-            elif isinstance(body, Refusal):
+            if isinstance(body, Admission | Refusal):
                 found.settled[body.landing, body.grant] = receipt
             elif isinstance(body, Retirement):
                 found.retired.setdefault((body.grant, body.blob), receipt)
-                found.basis[receipt.sequence] = tuple(in_force[g] for g in (body.grant,) if g in in_force)
+                found.basis[receipt.sequence] = holdings.basis((body.grant,))
             elif isinstance(body, Outcome):
-                change = body.change
-                found.basis[receipt.sequence] = tuple(in_force[g] for g in change.grants if g in in_force)
-                found.until[receipt.sequence] = told.get(change.entitlement)
-                if body.ok and change.action is Action.ADD:
-                    told[change.entitlement] = change.until
+                found.basis[receipt.sequence] = holdings.basis(body.change.grants)
+                found.until[receipt.sequence] = holdings.told.get(body.change.entitlement)
+            holdings.add(receipt)
         return found
 
 
@@ -165,7 +158,7 @@ def _placed(step: GrantStep, proofs: _Proofs, material: Material) -> tuple[datet
         return (receipt.body.merged_at, _LANDING)
     anchor = material.anchors.get(material.trailers.get(step.commit, NO_TRAILERS).ledger)
     if anchor is not None:
-        return (anchor.at, _AFTER)
+        return (anchor, _AFTER)
     if receipt is None and step.removed:
         receipt = proofs.retired.get((step.grant, step.old))
     return (receipt.at, _LANDING) if receipt is not None else _EARLIEST

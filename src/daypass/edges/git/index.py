@@ -13,10 +13,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from daypass.core.audit.access import Anchor, GrantStep
+from daypass.core.audit.access import GrantStep
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import ABSENT, FOLDER, SUFFIX, GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -245,13 +246,10 @@ class AuditIndex:
             for digest, text in database.execute("select digest, statement from receipts order by sequence"):
                 yield from_statement(json.loads(text), digest)
 
-    def anchors(self, digests: Iterable[str]) -> Mapping[str, Anchor]:
-        """Return which receipts have these envelope digests; those that none has are left out."""
-        found = {}
-        for digest in digests:
-            for sequence, at in self._rows("select sequence, at from receipts where digest = ?", (digest,)):
-                found[digest] = Anchor(sequence, parse_instant(at))
-        return found
+    def anchors(self, digests: Iterable[str]) -> Mapping[str, datetime]:
+        """Return when receipts with these envelope digests were written; those that none has are left out."""
+        asked = "select at from receipts where digest = ?"
+        return {digest: parse_instant(at) for digest in digests for (at,) in self._rows(asked, (digest,))}
 
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages. Raises EdgeError for one that is missing."""

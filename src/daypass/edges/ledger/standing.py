@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import NamedTuple
 
 from daypass.core.errors import EdgeError, LedgerError, LockedError
 from daypass.core.grant import ABSENT, Oid
@@ -45,19 +45,6 @@ _BATCH = 5_000
 Progress = Callable[[int, int, str], None]
 
 
-class KnownKeys(Protocol):
-    """A verifier that can tell whom it believes without checking anything."""
-
-    @property
-    def fingerprints(self) -> frozenset[str]:
-        """What names each key, for comparing."""
-        ...
-
-    def open(self, raw: bytes) -> dict[str, Any]:
-        """Return the statement. Raises LedgerError for anything not signed by a known key."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A verified standing; ``verified`` receipts were new here, ``rebuilt`` says why all were read again, if so."""
@@ -67,11 +54,11 @@ class Loaded:
     rebuilt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _Verified(NamedTuple):
+    """What of the ledger was verified: up to which commit of its branch, and the last receipt there."""
+
     commit: Oid
     head: Head
-    believed: frozenset[str]
 
 
 class StandingCache:
@@ -81,7 +68,7 @@ class StandingCache:
         self.path = path
         self._store = Store(path)
 
-    def load(self, ledger: GitLedger, verifier: KnownKeys, *, progress: Progress | None = None) -> Loaded:
+    def load(self, ledger: GitLedger, verifier: EnvelopeVerifier, *, progress: Progress | None = None) -> Loaded:
         """Verify what is new on the branch and return the standing.
 
         Raises LedgerError when the ledger is missing, broken, or no longer contains what was verified here before;
@@ -106,7 +93,7 @@ class StandingCache:
     def append(
         self,
         ledger: GitLedger,
-        verifier: KnownKeys,
+        verifier: EnvelopeVerifier,
         signer: Signer,
         standing: Standing,
         bodies: Sequence[Body],
@@ -140,7 +127,7 @@ class StandingCache:
         self,
         connection: sqlite3.Connection,
         ledger: GitLedger,
-        verifier: KnownKeys,
+        verifier: EnvelopeVerifier,
         progress: Progress | None,
     ) -> int:
         """Verify what lies between the cached commit and the branch; return how many receipts that were."""
@@ -164,7 +151,7 @@ class StandingCache:
             receipts = verify_chain(envelopes, verifier.open, before)
             return _write(connection, _counted(receipts, progress), before, commit, verifier.fingerprints)
 
-    def _still_there(self, ledger: GitLedger, state: _State, commit: Oid) -> None:
+    def _still_there(self, ledger: GitLedger, state: _Verified, commit: Oid) -> None:
         if ledger.contains(state.commit, commit):
             return
         if ledger.contains(commit, state.commit):
@@ -279,7 +266,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise EdgeError(f"{path} cannot be used: {error.strerror}", hint="it must be writable") from error
 
 
-def _read_state(connection: sqlite3.Connection, verifier: KnownKeys) -> tuple[_State | None, str]:
+def _read_state(connection: sqlite3.Connection, verifier: EnvelopeVerifier) -> tuple[_Verified | None, str]:
     """Return what was verified, or None and why it does not count ("" where nothing was)."""
     there = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'state'").fetchone()
     values = dict(connection.execute("SELECT name, value FROM state")) if there else {}
@@ -291,7 +278,7 @@ def _read_state(connection: sqlite3.Connection, verifier: KnownKeys) -> tuple[_S
     if not believed <= verifier.fingerprints:
         return None, "a key that was believed is no longer named in the settings"
     head = Head(int(values["sequence"]), values["digest"], parse_instant(values["at"]), values["main"])
-    return _State(Oid(values["commit"]), head, believed), ""
+    return _Verified(Oid(values["commit"]), head), ""
 
 
 def _write(
@@ -328,7 +315,7 @@ def _write(
     return count
 
 
-def _same_last(ledger: GitLedger, state: _State) -> None:
+def _same_last(ledger: GitLedger, state: _Verified) -> None:
     raw = ledger.envelope(state.head.sequence, commit=state.commit)
     if raw is None or envelope_digest(raw) != state.head.digest:
         raise LedgerError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.audit.access import AccessAnswer, Anchor, GrantStep, Sources, Trailers, Words, ended_by, read_trailers
+from daypass.core.audit.access import AccessAnswer, GrantStep, Sources, Trailers, Words, ended_by, read_trailers
 from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
@@ -66,8 +66,8 @@ class Index(Protocol):
         """Stream every receipt in order."""
         ...
 
-    def anchors(self, digests: Iterable[str]) -> Mapping[str, Anchor]:
-        """Return which receipts have these digests."""
+    def anchors(self, digests: Iterable[str]) -> Mapping[str, datetime]:
+        """Return when the receipts with these digests were written."""
         ...
 
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
@@ -102,6 +102,10 @@ class AuditLedger(Protocol):
 
     def added(self, old: Oid, new: Oid, *, since: int) -> Iterable[Envelope]:
         """Stream the envelopes that came between two commits."""
+        ...
+
+    def verify_shape(self) -> int:
+        """Raise LedgerError naming the commit of the branch that does anything but add receipts."""
         ...
 
 

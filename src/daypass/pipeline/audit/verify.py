@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
 from daypass.core.audit.differences import Comparison, Difference, Verified, in_order
@@ -26,14 +26,6 @@ _BATCH = 2_000
 _POLICIES = "policies/"
 
 
-class ShapedLedger(AuditLedger, Protocol):
-    """A ledger whose own commits can be checked: each only ever adds receipts."""
-
-    def verify_shape(self) -> int:
-        """Raise LedgerError naming the commit that does anything else."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Witnesses:
     """Where a verification looks.
@@ -44,7 +36,7 @@ class Witnesses:
     """
 
     history: History
-    ledger: ShapedLedger
+    ledger: AuditLedger
     open_: Open
     messages: Callable[[Iterable[Oid]], Mapping[Oid, str]]
     policy_at: Callable[[Oid], Policy]
