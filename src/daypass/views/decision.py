@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.policytest import Results
 from daypass.core.policy.sources import approvers
 from daypass.core.request import Effect, Item
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined
+
+if TYPE_CHECKING:
+    from daypass.core.policy.probe import Results  # tried by checks only, and not loaded by others
 
 _SIGN = {Action.ADD: "+", Action.REMOVE: "-"}
 _NAMED = 8

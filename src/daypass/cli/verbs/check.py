@@ -215,7 +215,7 @@ def _proposed_policies(
     They judge nothing here: whether they may come is for the people who own them.
     """
     from daypass.cli.checking import check_revision
-    from daypass.core.policy.policytest import failures, run_tests
+    from daypass.core.policy.probe import failures, run_tests
 
     if not any(path.startswith("policies/") for path in others):
         return ()
@@ -317,7 +317,7 @@ def policy() -> None:
 @format_option(["text", "json"])
 def policy_test(repo: AccessRepository, revision: str, output: str) -> Codes:
     """Run the cases of policies/tests/ and show where the decision differs from what a case expects."""
-    from daypass.core.policy.policytest import run_tests
+    from daypass.core.policy.probe import run_tests
     from daypass.views.decision import tests_json, tests_text
 
     found = repo.policy_at(repo.history.resolve(revision)) if revision else repo.worktree_policy()
