@@ -102,10 +102,10 @@ def test_a_comment_is_read_with_the_number_it_stands_on() -> None:
         ({"repository_url": "https://api.github.com/repos/acme/other"}, "issue 12 is not acme/access's any more"),
         ({"repository_url": "https://api.github.com/repos/evil-acme/access"}, "issue 12 is not acme/access's any more"),
         ({"labels": None}, "it names no labels"),
-        ({"title": None}, "title is no text"),
-        ({"body": 7}, "body is no text"),
-        ({"node_id": None}, "node_id is no text"),
-        ({"created_at": "yesterday"}, "created_at: 'yesterday' is not an instant"),
+        ({"title": None}, "expected a text in title, got None"),
+        ({"body": 7}, "expected a text in body, got 7"),
+        ({"node_id": None}, "expected a text in node_id, got None"),
+        ({"created_at": "yesterday"}, "expected an instant in created_at, got 'yesterday'"),
         ({"user": "alice"}, "expected an account"),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_comment_that_names_no_issue_is_refused(number: str | None) -> None:
 
 @pytest.mark.parametrize("answer", [None, [], "an issue"])
 def test_what_is_no_object_is_refused(answer: Any) -> None:
-    with pytest.raises(EdgeError, match="expected an object"):
+    with pytest.raises(EdgeError, match=r"GitHub.s answer about issue 12 has no "):
         desk(Answers(answer)).ticket(12)
 
 

@@ -8,13 +8,11 @@ in between is seen.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
-from daypass.core.window import parse_instant
-from daypass.edges.forges.github.answers import Bot, account_of, as_documented
+from daypass.edges.forges.github.answers import Bot, Fields, account_of, as_documented
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.transport import ApiError
 from daypass.ports import Remark, Ticket
@@ -37,32 +35,32 @@ class GitHubDesk:
     def ticket(self, number: int) -> Ticket:
         """Return one issue or pull request (https://docs.github.com/en/rest/issues/issues#get-an-issue). 2 calls."""
         what = f"issue {number}"
-        found = _object(self._api.get(f"/repos/{self._repository}/issues/{number}"), what)
+        found = Fields(what, self._api.get(f"/repos/{self._repository}/issues/{number}"))
         # An issue that was moved to another repository is answered from there.
-        home = str(found.get("repository_url", "")).lower()
-        if found.get("number") != number or not home.endswith(f"/repos/{self._repository}".lower()):
+        home = found.text("repository_url").lower()
+        if found.number("number") != number or not home.endswith(f"/repos/{self._repository}".lower()):
             raise EdgeError(
                 f"{what} is not {self._repository}'s any more", hint="it was moved; ask again with the form"
             )
-        labels = found.get("labels")
+        labels = found.value("labels")
         if not isinstance(labels, list):
             raise EdgeError(f"GitHub's answer about {what} is not understood: it names no labels")
         return Ticket(
             number=number,
-            by=account_of(found.get("user"), self._directory),
-            at=_instant(found, "created_at", what),
-            title=_text(found, "title", what),
-            body=_text(found, "body", what),
+            by=account_of(found.value("user"), self._directory),
+            at=found.instant("created_at"),
+            title=found.text("title"),
+            body=_body(found),
             labels=tuple(str(label.get("name", "")) if isinstance(label, dict) else str(label) for label in labels),
-            is_pull="pull_request" in found,
-            edited=self._edited(found, what),
+            is_pull="pull_request" in found.data,
+            edited=self._edited(found),
         )
 
     def remark(self, comment: int) -> Remark:
         """Return one comment (https://docs.github.com/en/rest/issues/comments#get-an-issue-comment). 2 calls."""
         what = f"comment {comment}"
-        found = _object(self._api.get(f"/repos/{self._repository}/issues/comments/{comment}"), what)
-        place, _, number = str(found.get("issue_url", "")).rpartition("/")
+        found = Fields(what, self._api.get(f"/repos/{self._repository}/issues/comments/{comment}"))
+        place, _, number = found.text("issue_url").rpartition("/")
         if place and not place.lower().endswith(f"/repos/{self._repository}/issues".lower()):
             # An issue that was moved takes its comments along, and its number here may be another issue's.
             raise EdgeError(f"{what} is not on an issue of {self._repository} any more", hint="write it there again")
@@ -71,10 +69,10 @@ class GitHubDesk:
         return Remark(
             id=comment,
             number=int(number),
-            by=account_of(found.get("user"), self._directory),
-            at=_instant(found, "created_at", what),
-            body=_text(found, "body", what),
-            edited=self._edited(found, what),
+            by=account_of(found.value("user"), self._directory),
+            at=found.instant("created_at"),
+            body=_body(found),
+            edited=self._edited(found),
         )
 
     @as_documented("our requests")
@@ -88,20 +86,22 @@ class GitHubDesk:
         owner = self._repository.partition("/")[0]
         path = f"/repos/{self._repository}/pulls"
         found = self._api.pages(path, state="all", head=f"{owner}:{branch}")
-        numbers = [
-            pull["number"]
-            for pull in (_object(one, f"pull requests of {branch}") for one in found)
-            if _from_here(pull, self._repository, branch) and (pull.get("user") or {}).get("id") == self._bot.id
-        ]
-        return max(numbers, default=None)
+        every = [Fields(f"pull requests of {branch}", one) for one in found]
+        ours = [one for one in every if self._from_here(one, branch) and _id(one.value("user")) == self._bot.id]
+        return max((one.number("number") for one in ours), default=None)
 
-    def _edited(self, found: dict[str, Any], what: str) -> bool:
-        answer = _object(self._query({"id": _text(found, "node_id", what)}), what)
-        data = answer.get("data")
-        asked = data.get("node") if isinstance(data, dict) else None
-        if answer.get("errors") or not isinstance(asked, dict) or "lastEditedAt" not in asked:
+    def _from_here(self, pull: Fields, branch: str) -> bool:
+        """Whether a pull request's branch is this repository's: a fork, gone or not, may name its branches as it likes."""
+        here = pull.value("head.repo") is not None and pull.text("head.repo.full_name").lower()
+        return pull.text("head.ref") == branch and here == self._repository.lower()
+
+    def _edited(self, found: Fields) -> bool:
+        answer = Fields(found.what, self._query({"id": found.text("node_id")}))
+        node = answer.data.get("data") if isinstance(answer.data, dict) else None
+        asked = node.get("node") if isinstance(node, dict) else None
+        if not isinstance(asked, dict) or answer.data.get("errors") or "lastEditedAt" not in asked:
             raise EdgeError(
-                f"GitHub does not say whether {what} was edited",
+                f"GitHub does not say whether {found.what} was edited",
                 hint="words that may be somebody else's are not acted on; run it again",
             )
         return asked["lastEditedAt"] is not None
@@ -117,30 +117,9 @@ class GitHubDesk:
             return self._api.send("POST", "/graphql", body)
 
 
-def _from_here(pull: dict[str, Any], repository: str, branch: str) -> bool:
-    """Whether a pull request's branch is this repository's: a fork may name its branches as it likes."""
-    head = pull.get("head") or {}
-    name = (head.get("repo") or {}).get("full_name", "")
-    return bool(head.get("ref") == branch and str(name).lower() == repository.lower())
+def _body(found: Fields) -> str:
+    return "" if found.value("body") is None else found.text("body")  # an issue without a text
 
 
-def _object(answer: Any, what: str) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise EdgeError(f"GitHub's answer about {what} is not understood: expected an object")
-    return answer
-
-
-def _text(found: dict[str, Any], key: str, what: str) -> str:
-    value = found.get(key)
-    if value is None and key == "body":
-        return ""  # an issue without a text
-    if not isinstance(value, str):
-        raise EdgeError(f"GitHub's answer about {what} is not understood: {key} is no text")
-    return value
-
-
-def _instant(found: dict[str, Any], key: str, what: str) -> datetime:
-    try:
-        return parse_instant(_text(found, key, what))
-    except ValueError as error:
-        raise EdgeError(f"GitHub's answer about {what} is not understood: {key}: {error}") from None
+def _id(user: Any) -> object:
+    return user.get("id") if isinstance(user, dict) else None

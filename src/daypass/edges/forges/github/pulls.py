@@ -19,10 +19,10 @@ from daypass.core.forge import Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.api import ApiError
-from daypass.edges.forges.github.reading import ACTIONS, MAIN, Carrier, GitHubReader
+from daypass.edges.forges.github.reading import ACTIONS, MAIN, GitHubReader
 from daypass.edges.shown import shown
 
-__all__ = ["MAIN", "Carrier", "GitHubForge"]
+__all__ = ["MAIN", "GitHubForge"]
 
 _OURS = "daypass/"
 _PIECE = 500

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
@@ -24,6 +24,7 @@ from daypass.edges.forges.github.evidence import Branch, mains_at, needs_events,
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.remote import Remote
 from daypass.edges.shown import shown
 
 MAIN = "main"
@@ -36,31 +37,11 @@ ACTIONS = Bot("github-actions[bot]", 41898282)
 """The account of every workflow's own token: https://docs.github.com/en/actions/concepts/security/github_token"""
 
 
-class Carrier(Protocol):
-    """Git's way to GitHub and back; see `daypass.edges.git.remote.Remote`."""
-
-    def bring(self, branch: str) -> Oid:
-        """Fetch a branch and return its commit."""
-        ...
-
-    def heads(self, *branches: str) -> Mapping[str, Oid]:
-        """Ask where branches stand there; one that is missing is left out."""
-        ...
-
-    def fetch_pull(self, number: int, head: Oid) -> None:
-        """Have a pull request's head commit here."""
-        ...
-
-    def push(self, branch: str, *, old: Oid, new: Oid) -> None:
-        """Move a branch there, forward only; ``old`` ABSENT: it must not exist."""
-        ...
-
-
 class GitHubReader:
     """Implements ports.ForgeReader for one repository. ``bot`` is the account of our own App, where there is one."""
 
     def __init__(
-        self, api: Api, directory: Directory, *, repository: str, bot: Bot | None, remote: Carrier, git: Git
+        self, api: Api, directory: Directory, *, repository: str, bot: Bot | None, remote: Remote, git: Git
     ) -> None:
         self._api = api
         self._directory = directory

@@ -16,13 +16,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from github import Auth
-from github.Requester import (
-    HTTPRequestsConnectionClass,
-    HTTPSRequestsConnectionClass,
-    Requester,
-    RequestsResponse,
-)
+from github import Auth, Github
+from github.Requester import HTTPSRequestsConnectionClass, Requester, RequestsResponse
 from requests.exceptions import (
     ChunkedEncodingError,
     ConnectTimeout,
@@ -37,7 +32,7 @@ from requests.exceptions import (
 
 from daypass.core.errors import EdgeError
 from daypass.core.window import format_instant
-from daypass.edges.forges.github.address import read_base
+from daypass.edges.forges.github.address import Base, read_base
 from daypass.edges.shown import shown
 
 VERSION = "2022-11-28"
@@ -69,23 +64,22 @@ class Transport:
     """The connection to one API. Raises InvalidError for an address that is not https, loopback excepted."""
 
     def __init__(self, base: str, timeout: int = TIMEOUT) -> None:
-        host, port, secure, local = read_base(base)
+        found = read_base(base)
         self.base = base.rstrip("/")
         self.calls = 0
-        self._pause = None if local else _WRITE_PAUSE
+        self._pause = None if found.local else _WRITE_PAUSE
         self._timeout = timeout
-        self._connection = _connection(self, host, port, secure=secure, timeout=timeout)
-        if local:
-            self._connection.session.trust_env = False  # a proxy of the environment is not asked for this machine
-        self._requesters: dict[int, tuple[Auth.Auth, Requester]] = {}
+        self._connection = _Once(found, timeout)
+        self._clients: dict[int, Github] = {}
 
     def send(self, verb: str, url: str, auth: Auth.Auth, body: Any = None) -> Answer:
         """Send one request, once. ``url`` is an absolute path of the API with its query, or a whole address of it.
 
         Raises LostError when no whole answer came.
         """
+        self.calls += 1
         try:
-            status, headers, text = self._requester(auth).requestJson(
+            status, headers, text = self._client(auth).requester.requestJson(
                 verb, url, None, {"Accept": _ACCEPT}, body, self._connection
             )
         except RequestException as error:
@@ -94,54 +88,42 @@ class Transport:
             raise LostError("its answer makes no sense") from error
         return Answer(status, headers, text)
 
-    def _requester(self, auth: Auth.Auth) -> Requester:
-        kept = self._requesters.get(id(auth))
-        if kept is not None:
-            return kept[1]
-        requester = Requester(
-            auth=auth,
-            base_url=self.base,
-            timeout=self._timeout,
-            user_agent="daypass",
-            per_page=PER_PAGE,
-            verify=True,
-            retry=0,
-            pool_size=None,
-            seconds_between_requests=None,
-            seconds_between_writes=self._pause,
-            api_version=VERSION,
-        )
-        self._requesters = {id(auth): (auth, requester)} if len(self._requesters) > 1 else self._requesters
-        self._requesters[id(auth)] = (auth, requester)
-        return requester
-
-
-class _Once:
-    """Counts what is sent and hands redirects to nobody: a renamed repository is to be named anew, not followed."""
-
-    owner: Transport
-
-    def getresponse(self) -> RequestsResponse:
-        self.owner.calls += 1
-        found: RequestsResponse = super().getresponse()  # type: ignore[misc]  # mixed into PyGithub's connections below
-        if found.status == HTTPStatus.ACCEPTED and self.verb == "GET":  # type: ignore[attr-defined]  # likewise; it would ask for ever
-            raise RequestException("it is still making the answer")
-        found.headers.pop("location", None)
+    def _client(self, auth: Auth.Auth) -> Github:
+        """Return the client of an App's key or of a token; of tokens that were renewed, those before are forgotten."""
+        found = self._clients.get(id(auth))
+        if found is None:
+            found = Github(
+                auth=auth,
+                base_url=self.base,
+                timeout=self._timeout,
+                user_agent="daypass",
+                per_page=PER_PAGE,
+                retry=None,
+                seconds_between_requests=None,
+                seconds_between_writes=self._pause,
+                api_version=VERSION,
+            )
+            self._clients = {} if len(self._clients) > 1 else self._clients
+            self._clients[id(auth)] = found  # which holds ``auth``, so that its id is nobody else's
         return found
 
 
-class _Plain(_Once, HTTPRequestsConnectionClass):
-    pass
+class _Once(HTTPSRequestsConnectionClass):
+    """Hands redirects to nobody: a renamed repository is to be named anew, not followed."""
 
+    def __init__(self, base: Base, timeout: int) -> None:
+        host = f"[{base.host}]" if ":" in base.host else base.host
+        super().__init__(host, base.port or (443 if base.secure else 80), timeout=timeout, retry=0)
+        self.protocol = "https" if base.secure else "http"
+        self.session.trust_env = not base.local  # a proxy of the environment is not asked for this machine
 
-class _Secure(_Once, HTTPSRequestsConnectionClass):
-    pass
-
-
-def _connection(owner: Transport, host: str, port: int | None, *, secure: bool, timeout: int) -> _Plain | _Secure:
-    made = (_Secure if secure else _Plain)(f"[{host}]" if ":" in host else host, port, timeout=timeout, retry=0)
-    made.owner = owner
-    return made
+    def getresponse(self) -> RequestsResponse:
+        """Send it."""
+        found = super().getresponse()
+        if found.status == HTTPStatus.ACCEPTED and self.verb == "GET":  # the client would ask for ever
+            raise RequestException("it is still making the answer")
+        found.headers.pop("location", None)
+        return found
 
 
 def _words(error: RequestException, timeout: int) -> str:
