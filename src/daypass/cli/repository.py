@@ -125,9 +125,14 @@ class AccessRepository:
         """Whether pull requests, main and the ledger live at a forge and not in this repository."""
         return self.settings.forge.remote
 
-    def again(self) -> AccessRepository:
-        """Return the same place read afresh, through the same connection to the forge."""
+    def again(self, *, reopen: bool = False) -> AccessRepository:
+        """Return the same place read afresh, through the same connection to the forge.
+
+        ``reopen``: the clone is opened anew as well, as who runs for long has to.
+        """
         repo = AccessRepository(self.folder, self.acting, self._host if self.elsewhere else None)
+        if not reopen and "clone" in self.__dict__:
+            repo.__dict__["clone"] = self.clone
         # A commit's policies never change: reading those of the same main again would make every end of access wait.
         repo._policies = dict(list(self._policies.items())[-1:])
         if self._live:

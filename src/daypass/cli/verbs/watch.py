@@ -98,7 +98,7 @@ class _Watch:
 
         if not self._repo.live:
             self._repo.sync()
-        self._repo = repo = self._repo.again()
+        self._repo = repo = self._repo.again(reopen=True)
         at = now()
         done = run_apply(repo, at, limit=self._limit, enough=self._stopped.is_set)
         self._slow = bool(done.survey.late)
