@@ -34,7 +34,7 @@ def _go_on() -> bool:
     return False
 
 
-class Aside(Generic[_T]):
+class BackgroundCalls(Generic[_T]):
     """Calls by name, each in a thread of its own that nobody has to wait for.
 
     A thread of an executor would be waited for at the end of the process, however long its target hangs.
@@ -118,8 +118,8 @@ class Readings:
         self._targets = targets
         self._holdings = holdings
         self._at = at
-        self._told: frozenset[str] = frozenset()
-        self._asked = Aside(
+        self._reported: frozenset[str] = frozenset()
+        self._asked = BackgroundCalls(
             {
                 name: _reading(target, mine.get(name, {}), clock)
                 for name, target in sorted(targets.items())
@@ -130,7 +130,7 @@ class Readings:
     @property
     def late(self) -> frozenset[str]:
         """Those that have not answered, or of whose answer nobody was told."""
-        return frozenset(self._targets) - self._told
+        return frozenset(self._targets) - self._reported
 
     def look(
         self, patience: float | None = None, *, first: bool = False, enough: Callable[[], bool] = _go_on
@@ -141,7 +141,7 @@ class Readings:
         than until ``enough``. The others are among the unreadable, so that nothing is planned there: who was told of
         before, and who is late. One that fails or is slow stops only itself (invariant 8).
         """
-        self._asked.wait(patience, known=self._told, first=first, enough=enough)
+        self._asked.wait(patience, known=self._reported, first=first, enough=enough)
         waiting = self._asked.waiting
         found: set[Entitlement] = set()
         offered: set[Entitlement] = set()
@@ -150,7 +150,7 @@ class Readings:
         skews: dict[str, timedelta] = {}
         believed: set[str] = set()
         for name, target in self._targets.items():
-            if name in self._told:
+            if name in self._reported:
                 unreadable[name] = "it was read before"
             elif isinstance(target, EdgeError):
                 unreadable[name] = target.message
@@ -169,7 +169,7 @@ class Readings:
                     unreadable[name] = seen.error
                 if seen.skew is not None:
                     skews[name] = seen.skew
-        self._told = frozenset(self._targets) - waiting
+        self._reported = frozenset(self._targets) - waiting
         return Observed(frozenset(found), unreadable, frozenset(offered), by_numbers, skews, frozenset(believed))
 
 

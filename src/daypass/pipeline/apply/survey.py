@@ -33,7 +33,7 @@ from daypass.core.plan import (
 from daypass.core.planning import FOREVER, compute, next_boundary
 from daypass.core.policy.policies import Policy
 from daypass.pipeline.apply.admit import Admitted
-from daypass.pipeline.apply.readings import PATIENCE, Aside, observe
+from daypass.pipeline.apply.readings import PATIENCE, BackgroundCalls, observe
 from daypass.pipeline.apply.recovery import recover, with_recovered
 from daypass.ports import Fingerprinting, History, Inviting, Memory, Observing, TargetReader
 
@@ -228,7 +228,7 @@ def digest_of_inputs(
     if any(isinstance(t, EdgeError | Observing) and not isinstance(t, Fingerprinting) for t in targets.values()):
         return ""
     openly = {name: t.fingerprint for name, t in sorted(targets.items()) if isinstance(t, Fingerprinting)}
-    asked = Aside(openly)
+    asked = BackgroundCalls(openly)
     asked.wait(PATIENCE)
     if asked.waiting:
         return ""
