@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from daypass.cli.repository import AccessRepository
 from daypass.core.forge import Account
 from daypass.pipeline.ask.comments import answer_comment, read_command
-from daypass.pipeline.ask.form import Office, Reply
+from daypass.pipeline.ask.form import AnswerContext, Reply
 from daypass.views.form import Links, reply_line, reply_markdown
 from driver import Access
 from fakes.desk import MemoryDesk, answered
@@ -25,16 +25,16 @@ ROBOT = Account("", "daypass-acme[bot] (id 4242)", person=False)
 LINKS = Links("https://github.com", "acme/access")
 
 
-def office(access: Access) -> Office:
+def context(access: Access) -> AnswerContext:
     site = AccessRepository(access.top)
-    return Office(
+    return AnswerContext(
         history=site.history, forge=site.forge, desk=MemoryDesk(site.forge, AT), policy_at=site.policy_at,
         standing=lambda: AccessRepository(access.top).standing, main=site.main, opens=True,
     )  # fmt: skip
 
 
 @pytest.fixture
-def granted(access: Access) -> Office:
+def granted(access: Access) -> AnswerContext:
     """Alice asked on issue 12 for access of erin's; pull request 1 was merged and applied."""
     access.run("request", "--subject", "erin", "--resource", "orders-db", "--role", "readonly", "--for", "2h",
                "--reason", "reading four orders of a complaint", "--at", T0, acting="alice")  # fmt: skip
@@ -42,26 +42,26 @@ def granted(access: Access) -> Office:
     access.run("approve", "1", "--at", T0, acting="dave")
     access.run("gate", "1", "--at", T1)
     access.run("apply", "--at", T2)
-    made = office(access)
+    made = context(access)
     desk(made).write(12, ALICE, answered(subject="erin"))
     desk(made).write(1, ALICE, "", labels=(), is_pull=True)
     return made
 
 
-def desk(made: Office) -> MemoryDesk:
+def desk(made: AnswerContext) -> MemoryDesk:
     assert isinstance(made.desk, MemoryDesk)
     return made.desk
 
 
-def ask(made: Office, by: Account, body: str, *, on: int = 1, edited: bool = False, at: datetime = AT) -> Reply:
+def ask(made: AnswerContext, by: Account, body: str, *, on: int = 1, edited: bool = False, at: datetime = AT) -> Reply:
     return answer_comment(made, desk(made).comment(on, by, body, edited=edited), at=at)
 
 
-def words(made: Office, reply: Reply) -> str:
+def words(made: AnswerContext, reply: Reply) -> str:
     return reply_markdown(reply, made.policy, LINKS, made.standing().holdings, AT)
 
 
-def test_an_extension_is_a_request_of_who_wrote_the_comment(granted: Office, access: Access) -> None:
+def test_an_extension_is_a_request_of_who_wrote_the_comment(granted: AnswerContext, access: Access) -> None:
     reply = ask(granted, ERIN, "/extend 2h\n\nstill reading")
     assert (reply.kind, reply.what, reply.pull, reply.topic) == ("opened", "extend", 2, "comment-1000")
     pull = granted.forge.pull(2)
@@ -76,12 +76,12 @@ def test_an_extension_is_a_request_of_who_wrote_the_comment(granted: Office, acc
     assert "needs  1 approval from group:security: dave (Dave Kim)" in said
 
 
-def test_the_requester_may_extend_what_they_asked_for(granted: Office) -> None:
+def test_the_requester_may_extend_what_they_asked_for(granted: AnswerContext) -> None:
     assert ask(granted, ALICE, "/EXTEND   1h30m  \r\nthanks").kind == "opened"
 
 
 @pytest.mark.parametrize("who", [BOB, CAROL, DAVE])
-def test_nobody_else_extends(granted: Office, who: Account) -> None:
+def test_nobody_else_extends(granted: AnswerContext, who: Account) -> None:
     reply = ask(granted, who, "/extend 2h")
     assert reply.kind == "refused"
     assert reply.why.startswith("only erin or alice may extend orders-db/erin-")
@@ -97,26 +97,26 @@ def test_nobody_else_extends(granted: Office, who: Account) -> None:
         ("/extend 2h @dave", "'2h @dave' is not a duration", "write for example 8h, 30m, 7d or 1h30m"),
     ],
 )
-def test_an_extension_says_by_how_much(granted: Office, line: str, why: str, hint: str) -> None:
+def test_an_extension_says_by_how_much(granted: AnswerContext, line: str, why: str, hint: str) -> None:
     reply = ask(granted, ERIN, line)
     assert (reply.kind, reply.why, reply.hint) == ("refused", why, hint)
 
 
-def test_an_extension_that_policy_denies_is_explained(granted: Office) -> None:
+def test_an_extension_that_policy_denies_is_explained(granted: AnswerContext) -> None:
     reply = ask(granted, ERIN, "/extend 20h")
     assert reply.kind == "denied"
     assert "denied: " in words(granted, reply)
     assert granted.forge.open_pulls() == ()
 
 
-def test_what_has_ended_is_not_extended(granted: Office) -> None:
+def test_what_has_ended_is_not_extended(granted: AnswerContext) -> None:
     reply = ask(granted, ERIN, "/extend 1h", at=AT.replace(hour=12))
     assert (reply.kind, reply.hint) == ("refused", "make a new request")
     assert reply.why.endswith("has ended")
 
 
 @pytest.mark.parametrize("who", [ERIN, ALICE, BOB, CAROL])
-def test_subject_requester_and_owners_may_end(granted: Office, access: Access, who: Account) -> None:
+def test_subject_requester_and_owners_may_end(granted: AnswerContext, access: Access, who: Account) -> None:
     reply = ask(granted, who, "/end\nno longer needed")
     assert (reply.kind, reply.what, reply.pull) == ("opened", "end", 2)
     (path,) = access.git("diff", "--name-status", "main...daypass/comment-1000").splitlines()
@@ -125,41 +125,41 @@ def test_subject_requester_and_owners_may_end(granted: Office, access: Access, w
     assert granted.forge.pull(2).title == f"End {reply.grants[0]}"
 
 
-def test_others_may_not_end(granted: Office) -> None:
+def test_others_may_not_end(granted: AnswerContext) -> None:
     reply = ask(granted, DAVE, "/end")
     assert reply.kind == "refused"
     assert reply.why.endswith("may be ended by erin or alice or bob or carol")
 
 
-def test_a_second_run_of_a_comment_opens_nothing_twice(granted: Office) -> None:
+def test_a_second_run_of_a_comment_opens_nothing_twice(granted: AnswerContext) -> None:
     comment = desk(granted).comment(1, ERIN, "/end")
     first, again = (answer_comment(granted, comment, at=AT) for _ in range(2))
     assert (first.kind, again.kind, again.pull) == ("opened", "there", 2)
     assert len(granted.forge.open_pulls()) == 1
 
 
-def test_what_is_gone_from_main_is_not_ended_again(granted: Office, access: Access) -> None:
+def test_what_is_gone_from_main_is_not_ended_again(granted: AnswerContext, access: Access) -> None:
     access.git("config", "user.email", "erin@example.com")  # the local forge takes whom git names for who asks
     ask(granted, ERIN, "/end")
     access.run("gate", "2", "--at", "2026-11-20T10:10:00Z")
     access.run("apply", "--at", "2026-11-20T10:11:00Z")
-    fresh = replace(office(access), desk=granted.desk)
+    fresh = replace(context(access), desk=granted.desk)
     reply = ask(fresh, ERIN, "/end")
     assert (reply.kind, reply.why) == ("refused", "nothing that #1 granted is left on main")
     reply = ask(fresh, ERIN, "/extend 1h")
     assert reply.why.endswith("gives no access now: it is gone from main")
 
 
-def test_a_grant_that_reads_no_more_is_not_ended_by_guessing(granted: Office, access: Access) -> None:
+def test_a_grant_that_reads_no_more_is_not_ended_by_guessing(granted: AnswerContext, access: Access) -> None:
     (path,) = access.git("ls-files", "grants").splitlines()
     access.write(path, "subject: [")
     access.commit("Break it")
-    fresh = replace(office(access), desk=granted.desk)
+    fresh = replace(context(access), desk=granted.desk)
     reply = ask(fresh, ERIN, "/end")
     assert (reply.kind, reply.why) == ("refused", f"{path[7:-5]} cannot be read")
 
 
-def test_everybody_in_the_directory_may_ask_how_it_stands(granted: Office) -> None:
+def test_everybody_in_the_directory_may_ask_how_it_stands(granted: AnswerContext) -> None:
     reply = ask(granted, CAROL, "/status")
     said = words(granted, reply)
     assert "1 granted:" in said
@@ -167,7 +167,7 @@ def test_everybody_in_the_directory_may_ask_how_it_stands(granted: Office) -> No
     assert reply_line(reply) == "#1: status status by carol"
 
 
-def test_status_tells_what_an_open_request_waits_for(granted: Office, access: Access) -> None:
+def test_status_tells_what_an_open_request_waits_for(granted: AnswerContext, access: Access) -> None:
     access.ask("2026-11-20T09:40:00Z")
     desk(granted).write(2, ALICE, "", is_pull=True)
     said = words(granted, ask(granted, ERIN, "/status", on=2))
@@ -175,7 +175,7 @@ def test_status_tells_what_an_open_request_waits_for(granted: Office, access: Ac
     assert "missing: 1 of 1 approval" in said or "missing:" in said
 
 
-def test_status_of_what_ended_and_of_what_was_closed_says_so(granted: Office, access: Access) -> None:
+def test_status_of_what_ended_and_of_what_was_closed_says_so(granted: AnswerContext, access: Access) -> None:
     late = ask(granted, ERIN, "/status", at=AT.replace(hour=12))
     assert late.lost[0][1] == "its window is over"
     assert "gives nothing, its window is over" in words(granted, late)
@@ -185,29 +185,29 @@ def test_status_of_what_ended_and_of_what_was_closed_says_so(granted: Office, ac
     assert "#2: not needed" in words(granted, ask(granted, ERIN, "/status", on=2))
 
 
-def test_status_says_what_is_merged_and_not_applied_yet(granted: Office, access: Access) -> None:
+def test_status_says_what_is_merged_and_not_applied_yet(granted: AnswerContext, access: Access) -> None:
     access.grant("2026-11-20T09:40:00Z", "2026-11-20T09:41:00Z")
-    fresh = replace(office(access), desk=granted.desk)
+    fresh = replace(context(access), desk=granted.desk)
     desk(fresh).write(2, ALICE, "", is_pull=True)
     reply = ask(fresh, ERIN, "/status", on=2)
     assert reply.lost[0][1] == "it was not applied yet"
     assert "it was not applied yet" in ask(fresh, ALICE, "/extend 1h", on=2).why
 
 
-def test_what_was_merged_around_the_gate_is_shown_with_its_refusal(granted: Office, access: Access) -> None:
+def test_what_was_merged_around_the_gate_is_shown_with_its_refusal(granted: AnswerContext, access: Access) -> None:
     access.ask("2026-11-20T09:40:00Z")
     site = AccessRepository(access.top)
     head, base = site.forge.pull(2).head, site.tip
     site.forge.merge(2, head=head, base=base, message="by hand", at=AT)
     access.run("apply", "--at", "2026-11-20T10:30:00Z", expect=None)
-    fresh = replace(office(access), desk=granted.desk)
+    fresh = replace(context(access), desk=granted.desk)
     desk(fresh).write(2, ALICE, "", is_pull=True)
     reply = ask(fresh, ERIN, "/status", on=2)
     assert reply.lost[0][1].startswith("it was refused: ")
 
 
 @pytest.mark.parametrize("line", ["/extend 1h", "/end"])
-def test_nothing_is_extended_or_ended_before_it_is_merged(granted: Office, access: Access, line: str) -> None:
+def test_nothing_is_extended_or_ended_before_it_is_merged(granted: AnswerContext, access: Access, line: str) -> None:
     access.ask("2026-11-20T09:40:00Z")
     desk(granted).write(2, ALICE, "", is_pull=True)
     reply = ask(granted, ALICE, line, on=2)
@@ -221,7 +221,7 @@ def test_nothing_is_extended_or_ended_before_it_is_merged(granted: Office, acces
     )
 
 
-def test_a_comment_on_the_issue_means_its_pull_request(granted: Office, access: Access) -> None:
+def test_a_comment_on_the_issue_means_its_pull_request(granted: AnswerContext, access: Access) -> None:
     from daypass.pipeline.ask.form import answer_issue
 
     desk(granted).write(20, ALICE, answered(duration="1h"))
@@ -230,26 +230,26 @@ def test_a_comment_on_the_issue_means_its_pull_request(granted: Office, access: 
     assert (reply.kind, reply.number, reply.pull) == ("status", 20, 2)
 
 
-def test_an_issue_without_a_pull_request_of_ours_sends_people_there(granted: Office) -> None:
+def test_an_issue_without_a_pull_request_of_ours_sends_people_there(granted: AnswerContext) -> None:
     reply = ask(granted, ALICE, "/end", on=12)
     assert (reply.kind, reply.why) == ("refused", "we opened no pull request for this issue")
     assert reply.hint == "write the command on the pull request itself"
 
 
-def test_an_edited_comment_is_refused(granted: Office) -> None:
+def test_an_edited_comment_is_refused(granted: AnswerContext) -> None:
     reply = ask(granted, ERIN, "/end", edited=True)
     assert (reply.kind, reply.hint) == ("refused", "write it again in a new comment")
     assert granted.forge.open_pulls() == ()
 
 
-def test_a_stranger_is_told_once_that_nobody_knows_them(granted: Office) -> None:
+def test_a_stranger_is_told_once_that_nobody_knows_them(granted: AnswerContext) -> None:
     replies = [ask(granted, STRANGER, line) for line in ("/end", "/status", "/extend 1h")]
     assert {(reply.kind, reply.topic) for reply in replies} == {("refused", "stranger")}
     assert "the directory does not know mallory" in words(granted, replies[0])
 
 
 @pytest.mark.parametrize("line", ["/approve", "/status please", "/end now", "/merge 1"])
-def test_an_unknown_command_is_answered_with_help_once(granted: Office, line: str) -> None:
+def test_an_unknown_command_is_answered_with_help_once(granted: AnswerContext, line: str) -> None:
     reply = ask(granted, ERIN, line)
     assert (reply.kind, reply.topic) == ("help", "help")
     said = words(granted, reply)
@@ -271,7 +271,7 @@ def test_an_unknown_command_is_answered_with_help_once(granted: Office, line: st
     ],
 )
 def test_what_is_no_command_of_a_person_on_a_request_is_not_answered(
-    granted: Office, by: Account, body: str, on: int, why: str
+    granted: AnswerContext, by: Account, body: str, on: int, why: str
 ) -> None:
     desk(granted).write(30, ALICE, "a bug", labels=("bug",))
     reply = ask(granted, by, body, on=on)
@@ -280,7 +280,7 @@ def test_what_is_no_command_of_a_person_on_a_request_is_not_answered(
     assert granted.forge.open_pulls() == ()
 
 
-def test_no_answer_of_ours_is_a_command(granted: Office) -> None:
+def test_no_answer_of_ours_is_a_command(granted: AnswerContext) -> None:
     lines = ("/status", "/extend 1h", "/extend 20h", "/extend x", "/end", "/what")
     for reply in [ask(granted, ERIN, line) for line in lines] + [ask(granted, STRANGER, "/end")]:
         said = words(granted, reply)
@@ -288,7 +288,7 @@ def test_no_answer_of_ours_is_a_command(granted: Office) -> None:
         assert read_command(said) is None
 
 
-def test_without_an_app_people_get_links(granted: Office) -> None:
+def test_without_an_app_people_get_links(granted: AnswerContext) -> None:
     alone = replace(granted, opens=False)
     longer = ask(alone, ERIN, "/extend 1h")
     assert longer.kind == "link"
@@ -313,7 +313,7 @@ def test_a_pull_request_of_many_grants_is_ended_whole_and_not_extended(access: A
     access.run("request", "--branch", "both", "--at", T0, acting="alice", expect=None)
     access.run("gate", "1", "--at", T1)
     access.run("apply", "--at", T2)
-    made = office(access)
+    made = context(access)
     desk(made).write(1, ALICE, "", is_pull=True)
     assert ask(made, ALICE, "/extend 1h").why == "#1 changed 2 grants; a comment extends one"
     reply = ask(made, ALICE, "/end")
@@ -331,22 +331,24 @@ def test_any_text_is_a_command_or_none(body: str) -> None:
 
 
 def test_status_tells_of_this_requests_grants_alone_and_that_no_target_was_looked_at(
-    granted: Office, access: Access
+    granted: AnswerContext, access: Access
 ) -> None:
     other = access.grant("2026-11-20T09:40:00Z", "2026-11-20T09:41:00Z")
     access.run("apply", "--at", "2026-11-20T09:42:00Z")
-    fresh = replace(office(access), desk=granted.desk)
+    fresh = replace(context(access), desk=granted.desk)
     said = words(fresh, ask(fresh, CAROL, "/status"))
     assert "by the ledger's word: no target was looked at for this" in said
     assert "should be gone" not in said
     assert other not in said
 
 
-def test_status_says_why_a_grant_gives_nothing_though_its_window_is_open(granted: Office, access: Access) -> None:
+def test_status_says_why_a_grant_gives_nothing_though_its_window_is_open(
+    granted: AnswerContext, access: Access
+) -> None:
     place = access.top / "policies/resources/orders-db.yaml"
     place.write_text(place.read_text().replace("member_of: orders_readonly", "member_of: orders_all"))
     access.commit("the role means something else")
-    fresh = replace(office(access), desk=granted.desk)
+    fresh = replace(context(access), desk=granted.desk)
     said = words(fresh, ask(fresh, CAROL, "/status"))
     assert "gives nothing: role means something else since approval" in said
     assert "h10m left" not in said

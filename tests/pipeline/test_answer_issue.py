@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from daypass.cli.repository import AccessRepository
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import Account
-from daypass.pipeline.ask.form import Event, Office, answer_issue, read_event
+from daypass.pipeline.ask.form import AnswerContext, Event, answer_issue, read_event
 from daypass.views.form import Links, reply_line, reply_markdown
 from driver import Access
 from fakes.desk import MemoryDesk, answered
@@ -27,28 +27,30 @@ LINKS = Links("https://github.com", "acme/access")
 
 
 @pytest.fixture
-def office(access: Access) -> Office:
+def context(access: Access) -> AnswerContext:
     site = AccessRepository(access.top)
-    return Office(
+    return AnswerContext(
         history=site.history, forge=site.forge, desk=MemoryDesk(site.forge, AT), policy_at=site.policy_at,
         standing=lambda: AccessRepository(access.top).standing, main=site.main, opens=True,
     )  # fmt: skip
 
 
-def desk(office: Office) -> MemoryDesk:
-    assert isinstance(office.desk, MemoryDesk)
-    return office.desk
+def desk(context: AnswerContext) -> MemoryDesk:
+    assert isinstance(context.desk, MemoryDesk)
+    return context.desk
 
 
-def said(office: Office, reply: object) -> str:
-    return reply_markdown(reply, office.policy, LINKS, {}, AT)  # type: ignore[arg-type]  # as the verb hands it on
+def said(context: AnswerContext, reply: object) -> str:
+    return reply_markdown(reply, context.policy, LINKS, {}, AT)  # type: ignore[arg-type]  # as the verb hands it on
 
 
-def test_an_answered_form_becomes_a_pull_request_in_the_name_of_its_author(office: Office, access: Access) -> None:
-    desk(office).write(12, ALICE, answered(subject="erin", ticket="INC-7", purpose="incident"))
-    reply = answer_issue(office, 12, at=AT)
+def test_an_answered_form_becomes_a_pull_request_in_the_name_of_its_author(
+    context: AnswerContext, access: Access
+) -> None:
+    desk(context).write(12, ALICE, answered(subject="erin", ticket="INC-7", purpose="incident"))
+    reply = answer_issue(context, 12, at=AT)
     assert (reply.kind, reply.topic, reply.number, reply.pull) == ("opened", "answer", 12, 1)
-    pull = office.forge.pull(1)
+    pull = context.forge.pull(1)
     assert (pull.branch, pull.title) == ("daypass/issue-12", "Grant erin readonly on orders-db for 2h")
     (path,) = access.git("diff", "--name-only", "main...daypass/issue-12").splitlines()
     text = access.git("show", f"daypass/issue-12:{path}")
@@ -56,7 +58,7 @@ def test_an_answered_form_becomes_a_pull_request_in_the_name_of_its_author(offic
     assert "subject: erin\n" in text
     assert "ticket: INC-7\n" in text
     assert "purpose: incident" in text
-    words = said(office, reply)
+    words = said(context, reply)
     assert words.startswith(
         f"Opened #1 for `{path[7:-5]}`. It asks in the name of `alice`, who can therefore not approve"
     )
@@ -64,53 +66,53 @@ def test_an_answered_form_becomes_a_pull_request_in_the_name_of_its_author(offic
     assert reply_line(reply) == "#12: request by alice: #1 opened"
 
 
-def test_an_empty_subject_is_the_author(office: Office) -> None:
-    desk(office).write(12, ALICE, answered())
-    reply = answer_issue(office, 12, at=AT)
+def test_an_empty_subject_is_the_author(context: AnswerContext) -> None:
+    desk(context).write(12, ALICE, answered())
+    reply = answer_issue(context, 12, at=AT)
     assert reply.grant is not None
     assert reply.grant.subject == "alice"
 
 
-def test_a_second_run_finds_the_pull_request(office: Office, access: Access) -> None:
-    desk(office).write(12, ALICE, answered())
-    first = answer_issue(office, 12, at=AT)
-    head = office.forge.pull(1).head
-    again = answer_issue(office, 12, at=AT.replace(hour=11))
+def test_a_second_run_finds_the_pull_request(context: AnswerContext, access: Access) -> None:
+    desk(context).write(12, ALICE, answered())
+    first = answer_issue(context, 12, at=AT)
+    head = context.forge.pull(1).head
+    again = answer_issue(context, 12, at=AT.replace(hour=11))
     assert (first.kind, again.kind, again.pull) == ("opened", "there", 1)
-    assert office.forge.pull(1).head == head
-    assert len(office.forge.open_pulls()) == 1
-    assert said(office, again) == "Pull request #1 was opened for this; it says who has to approve it.\n"
+    assert context.forge.pull(1).head == head
+    assert len(context.forge.open_pulls()) == 1
+    assert said(context, again) == "Pull request #1 was opened for this; it says who has to approve it.\n"
     assert reply_line(again) == "#12: request by alice: #1 was opened before"
 
 
-def test_a_merged_request_is_not_opened_again_by_a_late_run(office: Office, access: Access) -> None:
-    desk(office).write(12, ALICE, answered())
-    answer_issue(office, 12, at=AT)
-    office.forge.close(1, reason="enough", at=AT)
-    assert answer_issue(office, 12, at=AT).kind == "there"
+def test_a_merged_request_is_not_opened_again_by_a_late_run(context: AnswerContext, access: Access) -> None:
+    desk(context).write(12, ALICE, answered())
+    answer_issue(context, 12, at=AT)
+    context.forge.close(1, reason="enough", at=AT)
+    assert answer_issue(context, 12, at=AT).kind == "there"
 
 
-def test_an_edit_after_the_request_was_taken_changes_nothing(office: Office) -> None:
-    written = desk(office)
+def test_an_edit_after_the_request_was_taken_changes_nothing(context: AnswerContext) -> None:
+    written = desk(context)
     written.write(12, ALICE, answered())
-    answer_issue(office, 12, at=AT)
+    answer_issue(context, 12, at=AT)
     written.tickets[12] = replace(written.tickets[12], body=answered(role="orders-db/admin"), edited=True)
-    assert answer_issue(office, 12, at=AT).kind == "there"
+    assert answer_issue(context, 12, at=AT).kind == "there"
 
 
-def test_a_run_that_died_before_the_pull_request_is_made_good(office: Office, access: Access) -> None:
-    desk(office).write(12, ALICE, answered())
-    parent = office.history.resolve(office.main)
-    office.forge.commit(branch="daypass/issue-12", parent=parent, files=[("grants/x", b"half")], message="x", at=AT)
-    assert answer_issue(office, 12, at=AT).kind == "opened"
+def test_a_run_that_died_before_the_pull_request_is_made_good(context: AnswerContext, access: Access) -> None:
+    desk(context).write(12, ALICE, answered())
+    parent = context.history.resolve(context.main)
+    context.forge.commit(branch="daypass/issue-12", parent=parent, files=[("grants/x", b"half")], message="x", at=AT)
+    assert answer_issue(context, 12, at=AT).kind == "opened"
     assert access.git("diff", "--name-only", "main...daypass/issue-12").startswith("grants/orders-db/alice-")
 
 
 class _Racing:
     """A forge where another run opens the pull request in between."""
 
-    def __init__(self, office: Office, *, wins: bool) -> None:
-        self._forge = office.forge
+    def __init__(self, context: AnswerContext, *, wins: bool) -> None:
+        self._forge = context.forge
         self._wins = wins
 
     def __getattr__(self, name: str) -> object:
@@ -122,16 +124,16 @@ class _Racing:
         raise ConflictError("the branch has an open pull request already")
 
 
-def test_of_two_runs_at_once_the_loser_tells_of_the_winners_pull_request(office: Office) -> None:
-    desk(office).write(12, ALICE, answered())
-    racing = replace(office, forge=_Racing(office, wins=True))  # type: ignore[arg-type]  # a forge but for one method
+def test_of_two_runs_at_once_the_loser_tells_of_the_winners_pull_request(context: AnswerContext) -> None:
+    desk(context).write(12, ALICE, answered())
+    racing = replace(context, forge=_Racing(context, wins=True))  # type: ignore[arg-type]  # a forge but for one method
     reply = answer_issue(racing, 12, at=AT)
     assert (reply.kind, reply.pull) == ("there", 1)
 
 
-def test_a_branch_that_somebody_else_uses_is_a_failure_and_no_answer(office: Office) -> None:
-    desk(office).write(12, ALICE, answered())
-    racing = replace(office, forge=_Racing(office, wins=False))  # type: ignore[arg-type]  # a forge but for one method
+def test_a_branch_that_somebody_else_uses_is_a_failure_and_no_answer(context: AnswerContext) -> None:
+    desk(context).write(12, ALICE, answered())
+    racing = replace(context, forge=_Racing(context, wins=False))  # type: ignore[arg-type]  # a forge but for one method
     with pytest.raises(ConflictError, match="has an open pull request already"):
         answer_issue(racing, 12, at=AT)
 
@@ -146,39 +148,39 @@ def test_a_branch_that_somebody_else_uses_is_a_failure_and_no_answer(office: Off
     ],
 )
 def test_what_is_no_request_of_a_person_is_not_answered(
-    office: Office, body: str, labels: tuple[str, ...], is_pull: bool, by: Account, why: str
+    context: AnswerContext, body: str, labels: tuple[str, ...], is_pull: bool, by: Account, why: str
 ) -> None:
-    desk(office).write(12, by, body, labels=labels, is_pull=is_pull)
-    reply = answer_issue(office, 12, at=AT)
+    desk(context).write(12, by, body, labels=labels, is_pull=is_pull)
+    reply = answer_issue(context, 12, at=AT)
     assert (reply.kind, reply.why) == ("silent", why)
-    assert said(office, reply) == ""
+    assert said(context, reply) == ""
     assert reply_line(reply).startswith("#12: nothing to answer")
-    assert office.forge.open_pulls() == ()
+    assert context.forge.open_pulls() == ()
 
 
-def test_a_form_without_its_label_is_answered_as_the_repository_may_not_have_it(office: Office) -> None:
-    desk(office).write(12, ALICE, answered(), labels=())
-    assert answer_issue(office, 12, at=AT).kind == "opened"
+def test_a_form_without_its_label_is_answered_as_the_repository_may_not_have_it(context: AnswerContext) -> None:
+    desk(context).write(12, ALICE, answered(), labels=())
+    assert answer_issue(context, 12, at=AT).kind == "opened"
 
 
-def refused(office: Office, by: Account, body: str, *, edited: bool = False) -> str:
-    desk(office).write(12, by, body, edited=edited)
-    reply = answer_issue(office, 12, at=AT)
+def refused(context: AnswerContext, by: Account, body: str, *, edited: bool = False) -> str:
+    desk(context).write(12, by, body, edited=edited)
+    reply = answer_issue(context, 12, at=AT)
     assert (reply.kind, reply.topic) == ("refused", "answer")
-    assert office.forge.open_pulls() == ()
-    assert office.history.find("refs/heads/daypass/issue-12") is None
-    return said(office, reply)
+    assert context.forge.open_pulls() == ()
+    assert context.history.find("refs/heads/daypass/issue-12") is None
+    return said(context, reply)
 
 
-def test_a_stranger_is_told_that_nobody_knows_them(office: Office) -> None:
-    words = refused(office, STRANGER, answered())
+def test_a_stranger_is_told_that_nobody_knows_them(context: AnswerContext) -> None:
+    words = refused(context, STRANGER, answered())
     assert words.startswith("Nothing was done: the directory does not know mallory ")
     assert "What to do: people who may ask are listed in" in words
     assert "(https://github.com/acme/access/issues/new?template=daypass-request.yml)" in words
 
 
-def test_an_edited_issue_is_refused(office: Office) -> None:
-    words = refused(office, ALICE, answered(), edited=True)
+def test_an_edited_issue_is_refused(context: AnswerContext) -> None:
+    words = refused(context, ALICE, answered(), edited=True)
     assert "this issue was edited after it was opened, and an edit may be" in words
 
 
@@ -196,71 +198,71 @@ def test_an_edited_issue_is_refused(office: Office) -> None:
         (answered(duration="400d"), "400d is longer than the 366d that any access may last [bad-duration]"),
     ],
 )
-def test_what_is_wrong_with_the_answers_is_told(office: Office, body: str, message: str) -> None:
-    words = refused(office, ALICE, body)
+def test_what_is_wrong_with_the_answers_is_told(context: AnswerContext, body: str, message: str) -> None:
+    words = refused(context, ALICE, body)
     assert message in words
 
 
-def test_what_is_granted_already_is_not_asked_for_again(office: Office, access: Access) -> None:
-    written = desk(office)
+def test_what_is_granted_already_is_not_asked_for_again(context: AnswerContext, access: Access) -> None:
+    written = desk(context)
     written.write(12, ALICE, answered())
-    answer_issue(office, 12, at=AT)
+    answer_issue(context, 12, at=AT)
     access.git("merge", "-q", "--no-edit", "daypass/issue-12")
     written.write(13, ALICE, answered())
-    reply = answer_issue(office, 13, at=AT)
+    reply = answer_issue(context, 13, at=AT)
     assert reply.kind == "refused"
-    assert "this is the same grant as grants/orders-db/alice-20261120-" in said(office, reply)
+    assert "this is the same grant as grants/orders-db/alice-20261120-" in said(context, reply)
 
 
-def test_what_policy_denies_is_explained_and_not_opened(office: Office) -> None:
-    desk(office).write(12, ALICE, answered(duration="9h"))
-    reply = answer_issue(office, 12, at=AT)
+def test_what_policy_denies_is_explained_and_not_opened(context: AnswerContext) -> None:
+    desk(context).write(12, ALICE, answered(duration="9h"))
+    reply = answer_issue(context, 12, at=AT)
     assert reply.kind == "denied"
-    words = said(office, reply)
+    words = said(context, reply)
     assert words.startswith("Policy does not allow this, so no pull request was opened.")
     assert "denied: " in words
-    assert office.forge.open_pulls() == ()
+    assert context.forge.open_pulls() == ()
 
 
-def test_a_subject_whom_the_directory_does_not_know_is_denied(office: Office) -> None:
-    desk(office).write(12, ALICE, answered(subject="zoe"))
-    reply = answer_issue(office, 12, at=AT)
+def test_a_subject_whom_the_directory_does_not_know_is_denied(context: AnswerContext) -> None:
+    desk(context).write(12, ALICE, answered(subject="zoe"))
+    reply = answer_issue(context, 12, at=AT)
     assert reply.kind == "denied"
-    assert "zoe" in said(office, reply)
+    assert "zoe" in said(context, reply)
 
 
-def test_without_an_app_the_author_gets_a_link_to_propose_the_file_themselves(office: Office) -> None:
-    alone = replace(office, opens=False)
-    desk(office).write(12, ALICE, answered())
+def test_without_an_app_the_author_gets_a_link_to_propose_the_file_themselves(context: AnswerContext) -> None:
+    alone = replace(context, opens=False)
+    desk(context).write(12, ALICE, answered())
     reply = answer_issue(alone, 12, at=AT)
     assert reply.kind == "link"
-    words = said(office, reply)
+    words = said(context, reply)
     assert "https://github.com/acme/access/new/main/grants/orders-db?filename=alice-20261120-" in words
     assert "&value=%23%20yaml-language-server" in words
     assert "reason%3A%20reading%20four%20orders" in words
     assert "```yaml\n# yaml-language-server" in words
-    assert office.forge.open_pulls() == ()
+    assert context.forge.open_pulls() == ()
     assert reply_line(reply) == "#12: told where to open it request by alice"
     late = answer_issue(alone, 12, at=AT.replace(hour=12))
     assert late.grant == reply.grant  # the link stays the same, so that nobody proposes it twice
 
 
-def test_a_text_that_no_address_holds_is_shown_to_be_copied(office: Office) -> None:
+def test_a_text_that_no_address_holds_is_shown_to_be_copied(context: AnswerContext) -> None:
     reason = "ö" * 1000
-    desk(office).write(12, ALICE, answered(reason=reason))
-    words = said(office, answer_issue(replace(office, opens=False), 12, at=AT))
+    desk(context).write(12, ALICE, answered(reason=reason))
+    words = said(context, answer_issue(replace(context, opens=False), 12, at=AT))
     assert "&value=" not in words
     assert reason in words
 
 
-def test_an_issue_that_the_desk_does_not_have_is_a_failure(office: Office) -> None:
+def test_an_issue_that_the_desk_does_not_have_is_a_failure(context: AnswerContext) -> None:
     with pytest.raises(EdgeError, match="there is no issue 99"):
-        answer_issue(office, 99, at=AT)
+        answer_issue(context, 99, at=AT)
 
 
-def test_what_people_write_cannot_leave_its_place_in_our_answer(office: Office) -> None:
+def test_what_people_write_cannot_leave_its_place_in_our_answer(context: AnswerContext) -> None:
     evil = "@everyone ![x](http://evil.example/a.png) <!-- daypass --> ``` </details>\n/end"
-    words = refused(office, ALICE, answered(ticket=evil))
+    words = refused(context, ALICE, answered(ticket=evil))
     fenced = words.split("```", 1)[1].rsplit("```", 1)[0]
     assert "@everyone" not in words.replace(fenced, "")
     assert "evil.example" not in words.replace(fenced, "")
@@ -319,10 +321,10 @@ def test_no_bytes_make_the_reading_of_an_event_crash(raw: bytes) -> None:
         read_event(raw)
 
 
-def test_a_second_issue_for_the_same_is_noticed_when_its_request_opens(office: Office) -> None:
-    desk(office).write(12, ALICE, answered())
-    assert answer_issue(office, 12, at=AT).twins == ()
-    desk(office).write(13, ALICE, answered())
-    reply = answer_issue(office, 13, at=AT)
+def test_a_second_issue_for_the_same_is_noticed_when_its_request_opens(context: AnswerContext) -> None:
+    desk(context).write(12, ALICE, answered())
+    assert answer_issue(context, 12, at=AT).twins == ()
+    desk(context).write(13, ALICE, answered())
+    reply = answer_issue(context, 13, at=AT)
     assert (reply.kind, reply.twins) == ("opened", (1,))
-    assert "#1 asks for the same: close what is one too many." in reply_markdown(reply, office.policy, LINKS, {}, AT)
+    assert "#1 asks for the same: close what is one too many." in reply_markdown(reply, context.policy, LINKS, {}, AT)

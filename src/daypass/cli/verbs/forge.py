@@ -226,7 +226,7 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
     it; all words are read afresh. Exit 0 when it was answered, a refusal included.
     """
     from daypass.pipeline.ask.comments import answer_comment
-    from daypass.pipeline.ask.form import Office, answer_issue, read_event
+    from daypass.pipeline.ask.form import AnswerContext, answer_issue, read_event
     from daypass.views.findings import printable
     from daypass.views.form import Links, reply_line, reply_markdown
 
@@ -240,7 +240,7 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
     repo.follow()
     instant = repo.instant(at, writes=True)
     host = repo.host
-    office = Office(
+    context = AnswerContext(
         history=repo.history,
         forge=repo.forge,
         desk=repo.given(host.inbox(repo.policy.catalogue.directory)),
@@ -250,9 +250,9 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
         opens=host.opens_for_others,
     )
     if event.comment:
-        reply = answer_comment(office, event.comment, at=instant)
+        reply = answer_comment(context, event.comment, at=instant)
     else:
-        reply = answer_issue(office, event.issue, at=instant)
+        reply = answer_issue(context, event.issue, at=instant)
     holdings = repo.standing.holdings if reply.kind == "status" else {}
     text = reply_markdown(reply, repo.policy, Links(host.server, host.repository), holdings, instant)
     if text:

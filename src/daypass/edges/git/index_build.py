@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import NamedTuple
 
 from daypass.core.grant import FOLDER, Oid, grant_id
 from daypass.edges.git.plumbing import Git
@@ -32,16 +31,6 @@ _WORKERS = _AT_ONCE + 1  # one worker in three is parsing while the others wait 
 _FOLDER = FOLDER.encode()
 _PLAIN = b"100"
 _NOTHING = {40: b"0" * 40, 64: b"0" * 64}
-
-
-class _Change(NamedTuple):
-    """One path that a step changed; ids in hex."""
-
-    commit: bytes
-    old: bytes
-    new: bytes
-    mode: bytes
-    path: bytes
 
 
 def list_steps(git: Git, since: Oid | None, until: Oid) -> Iterator[bytes]:
@@ -87,22 +76,8 @@ def _rows(git: Git, lines: list[bytes], top: int) -> list[Row]:
     position = {line.partition(b" ")[0]: top - n for n, line in enumerate(lines)}
     asked = b"\n".join(lines) + b"\n"
     output = git.run("diff-tree", "--stdin", "-r", "--raw", "-z", "--root", "--no-renames", stdin=asked)
-    return [
-        (
-            position[change.commit],
-            bytes.fromhex(change.commit.decode()),
-            grant_id(change.path.decode("utf-8", "backslashreplace")),
-            _raw(change.old),
-            _raw(change.new),
-            change.mode.startswith(_PLAIN),
-        )
-        for change in _changes(output)
-    ]
-
-
-def _changes(output: bytes) -> Iterator[_Change]:
-    """Cut the output of ``diff-tree --stdin -z``: a commit's id, then ":modes ids status" and a path a change."""
-    fields = iter(output.split(b"\0"))
+    rows: list[Row] = []
+    fields = iter(output.split(b"\0"))  # a commit's id, then ":modes ids status" and a path for each change
     commit = b""
     for field in fields:
         if field[:1] != b":":
@@ -111,7 +86,9 @@ def _changes(output: bytes) -> Iterator[_Change]:
         path = next(fields)
         if path.startswith(_FOLDER):
             _, mode, old, new, _ = field.split(b" ")
-            yield _Change(commit, old, new, mode, path)
+            grant, plain = grant_id(path.decode("utf-8", "backslashreplace")), mode.startswith(_PLAIN)
+            rows.append((position[commit], bytes.fromhex(commit.decode()), grant, _raw(old), _raw(new), plain))
+    return rows
 
 
 def _raw(oid: bytes) -> bytes:

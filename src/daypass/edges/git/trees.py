@@ -41,10 +41,7 @@ def write_files(git: Git, parent: Oid, files: Sequence[tuple[str, bytes | None]]
     to be deleted that is not there.
     """
     pack = _Pack(len(parent))
-    puts: dict[str, _Put] = {
-        path: None if content is None else (FILE_MODE, pack.add(_BLOB, content)) for path, content in files
-    }
-    return _write(git, parent, puts, pack)
+    return _write(git, parent, pack.add_files(files), pack)
 
 
 def write_entries(git: Git, tree_of: Oid, changes: Sequence[tuple[str, str, Oid | None]]) -> Oid:
@@ -79,10 +76,7 @@ def commit_files(
     The rest is as `commit_tree` says.
     """
     pack = _Pack(len(tree_of))
-    puts: dict[str, _Put] = {
-        path: None if content is None else (FILE_MODE, pack.add(_BLOB, content)) for path, content in files
-    }
-    return _write_commit(git, tree_of, puts, pack, parents, message, author, at, sign_with)
+    return _write_commit(git, tree_of, pack.add_files(files), pack, parents, message, author, at, sign_with)
 
 
 def commit_entries(
@@ -309,6 +303,10 @@ class _Pack:
         oid = object_id(_NAMES[kind].decode(), content, self._id_length)
         self._objects[oid] = (kind, content)
         return oid
+
+    def add_files(self, files: Sequence[tuple[str, bytes | None]]) -> dict[str, _Put]:
+        """Gather the contents of files, and return what is to be put where."""
+        return {path: None if raw is None else (FILE_MODE, self.add(_BLOB, raw)) for path, raw in files}
 
     def clear(self) -> None:
         """Forget what was gathered: it is there already."""

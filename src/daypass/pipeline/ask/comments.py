@@ -23,7 +23,7 @@ from daypass.core.window import parse_duration
 from daypass.pipeline.apply.inputs import claims_on
 from daypass.pipeline.ask import propose
 from daypass.pipeline.ask.end import end_title
-from daypass.pipeline.ask.form import COMMENT_BRANCH, ISSUE_BRANCH, Office, open_for, opened_before
+from daypass.pipeline.ask.form import COMMENT_BRANCH, ISSUE_BRANCH, AnswerContext, open_for, opened_before
 from daypass.pipeline.judge.gate import look
 from daypass.ports import Remark
 
@@ -41,16 +41,16 @@ def read_command(body: str) -> tuple[str, str] | None:
     return (match[1].lower(), (match[2] or "").strip()) if match is not None else None
 
 
-def answer_comment(office: Office, comment: int, *, at: datetime) -> Reply:
+def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Reply:
     """Do what a comment asks for, where the right person asks."""
-    remark = office.desk.remark(comment)
+    remark = context.desk.remark(comment)
     command = read_command(remark.body)
     silent = Reply(remark.number, f"{_TOPIC}{comment}", "silent", remark.by)
     if command is None:
         return replace(silent, why="the comment is no command")
     if not remark.by.person:
         return replace(silent, why=f"{remark.by.name} is no person")
-    ticket = office.desk.ticket(remark.number)
+    ticket = context.desk.ticket(remark.number)
     if not ticket.is_pull and LABEL not in ticket.labels and not looks_like_form(ticket.body):
         return replace(silent, why="the comment is on no request")
     name, argument = command
@@ -63,21 +63,21 @@ def answer_comment(office: Office, comment: int, *, at: datetime) -> Reply:
         why = "this comment was edited, and an edit may be somebody else's"
         return replace(silent, kind="refused", what=name, why=why, hint="write it again in a new comment")
     if name != "status":
-        there = opened_before(office, replace(silent, what=name), f"{COMMENT_BRANCH}{comment}")
+        there = opened_before(context, replace(silent, what=name), f"{COMMENT_BRANCH}{comment}")
         if there is not None:
             return there
-    number = remark.number if ticket.is_pull else office.desk.asked(f"{ISSUE_BRANCH}{remark.number}")
+    number = remark.number if ticket.is_pull else context.desk.asked(f"{ISSUE_BRANCH}{remark.number}")
     if number is None:
         why, hint = "we opened no pull request for this issue", "write the command on the pull request itself"
         return replace(silent, kind="refused", what=name, why=why, hint=hint)
-    return _Asked(office, replace(silent, what=name), remark, office.forge.pull(number), at).do(argument)
+    return _Asked(context, replace(silent, what=name), remark, context.forge.pull(number), at).do(argument)
 
 
 class _Asked:
     """One command of a known person about one pull request."""
 
-    def __init__(self, office: Office, reply: Reply, remark: Remark, pull: Pull, at: datetime) -> None:
-        self._office = office
+    def __init__(self, context: AnswerContext, reply: Reply, remark: Remark, pull: Pull, at: datetime) -> None:
+        self._context = context
         self._reply = reply
         self._remark = remark
         self._pull = pull
@@ -101,18 +101,18 @@ class _Asked:
     def _grants(self) -> tuple[GrantId, ...]:
         """Return the grants that the pull request brought or changed, whatever became of them since."""
         merge = self._pull.merge
-        changes = self._office.history.changes(merge.base, merge.commit) if merge is not None else ()
+        changes = self._context.history.changes(merge.base, merge.commit) if merge is not None else ()
         return tuple(grant_id(c.path) for c in changes if c.path.startswith(FOLDER) and not c.deleted)
 
     def _admission(self, grant: GrantId) -> Admission | None:
-        return self._office.standing().admission(grant)
+        return self._context.standing().admission(grant)
 
     def _why_not_proved(self, grant: GrantId) -> str:
-        refusal = self._office.standing().refusals.get(grant)
+        refusal = self._context.standing().refusals.get(grant)
         if refusal is not None:
             return f"it was refused: {refusal.message} [{refusal.code}]"
         there = any(
-            e.path == grant_path(grant) for e in self._office.history.entries(self._office.main, _folder(grant))
+            e.path == grant_path(grant) for e in self._context.history.entries(self._context.main, _folder(grant))
         )
         return "it was not applied yet" if there else "it is gone from main"
 
@@ -139,22 +139,22 @@ class _Asked:
         return self._open_extension(admission, more)
 
     def _open_extension(self, admission: Admission, more: timedelta) -> Reply:
-        office = self._office
+        context = self._context
         try:
             grant, decision = propose.extension(
-                office.history,
-                office.policy,
+                context.history,
+                context.policy,
                 admission,
                 more,
                 requester=self._remark.by.handle,
-                main=office.main,
+                main=context.main,
                 at=self._at,
             )
         except (InvalidError, UsageError) as error:
             return self._refused(error.message, error.hint)
         made = replace(self._reply, kind="opened", grant=grant, decision=decision, grants=(grant.id,))
         return open_for(
-            office,
+            context,
             made,
             branch=f"{COMMENT_BRANCH}{self._remark.id}",
             title=propose.extension_title(grant, more),
@@ -163,10 +163,10 @@ class _Asked:
         )
 
     def _end(self) -> Reply:
-        office, there = self._office, []
+        context, there = self._context, []
         for grant in self._grants():
             try:
-                current = propose.read_current(office.history, office.main, grant)
+                current = propose.read_current(context.history, context.main, grant)
             except UsageError:
                 continue  # it is gone already
             except InvalidError as error:
@@ -179,7 +179,7 @@ class _Asked:
             return self._refused(f"nothing that #{self._pull.number} granted is left on main")
         grants = tuple(there)
         return open_for(
-            office,
+            context,
             replace(self._reply, kind="opened", grants=grants),
             branch=f"{COMMENT_BRANCH}{self._remark.id}",
             title=end_title(grants),
@@ -191,20 +191,28 @@ class _Asked:
         """Return who may end a grant alone, by the settings of main."""
         admission = self._admission(grant)
         requester = admission.requester if admission is not None else self._pull.opened_by.handle
-        return may_end(self._office.policy.catalogue, Ending(resource, subject, requester), self._at)
+        return may_end(self._context.policy.catalogue, Ending(resource, subject, requester), self._at)
 
     def _status(self) -> Reply:
-        office, number = self._office, self._pull.number
+        context, number = self._context, self._pull.number
         said = replace(self._reply, kind="status", pull=number)
         if self._pull.state == "open":
             gated = look(
-                office.history, office.forge, office.policy_at, office.standing(), number, main=office.main, at=self._at
+                context.history,
+                context.forge,
+                context.policy_at,
+                context.standing(),
+                number,
+                main=context.main,
+                at=self._at,
             )
             return replace(said, gated=gated)
         if self._pull.merge is None:
             return replace(said, why=self._pull.closed_reason or "it was closed without being merged")
         proved = [(grant, self._admission(grant)) for grant in self._grants()]
-        claims = claims_on(office.history, office.policy_at, office.standing(), office.history.resolve(office.main))
+        claims = claims_on(
+            context.history, context.policy_at, context.standing(), context.history.resolve(context.main)
+        )
         mine = [(grant, a, claims[grant]) for grant, a in proved if a is not None]
         live = tuple(AdmittedGrant.of(a) for _, a, claim in mine if not claim.ended(self._at))
         ended = [(grant, claim.bound or "its window is over") for grant, _, claim in mine if claim.ended(self._at)]

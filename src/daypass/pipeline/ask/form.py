@@ -44,7 +44,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class AnswerContext:
     """What answering needs. ``opens`` is whether we may open pull requests in somebody's name: only our own bot may."""
 
     history: History
@@ -90,9 +90,9 @@ def _identifier(value: object, what: str) -> int:
     return value
 
 
-def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
+def answer_issue(context: AnswerContext, number: int, *, at: datetime) -> Reply:
     """Turn an issue that the form made into a pull request of its author, once."""
-    ticket = office.desk.ticket(number)
+    ticket = context.desk.ticket(number)
     by = ticket.by
 
     def refused(why: str, hint: str = "", findings: tuple[Finding, ...] = ()) -> Reply:
@@ -108,7 +108,7 @@ def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
             "people who may ask are listed in policies/directory, each with the numeric id of their account",
         )
     branch = f"{ISSUE_BRANCH}{number}"
-    there = opened_before(office, Reply(number, "answer", "there", by, what="request"), branch)
+    there = opened_before(context, Reply(number, "answer", "there", by, what="request"), branch)
     if there is not None:  # what was written was taken then; an edit since changes nothing
         return there
     if ticket.edited:
@@ -118,30 +118,30 @@ def answer_issue(office: Office, number: int, *, at: datetime) -> Reply:
     answers = read_form(f"issue {number}", ticket.body)
     if not isinstance(answers, FormAnswers):
         return refused("the answers cannot be read", findings=answers)
-    unknown = _unknown(office.policy, answers, f"issue {number}")
+    unknown = _unknown(context.policy, answers, f"issue {number}")
     if unknown:
         return refused("the answers are not what the form offers", findings=unknown)
     try:
         grant, decision = propose.draft(
-            office.policy, _wish(answers, by.handle), requester=by.handle, at=at, named_at=ticket.at
+            context.policy, _wish(answers, by.handle), requester=by.handle, at=at, named_at=ticket.at
         )
-        over = partial(has_ended, office.standing().admission, office.policy, at)
-        propose.refuse_duplicate(office.history, grant, over, main=office.main)
+        over = partial(has_ended, context.standing().admission, context.policy, at)
+        propose.refuse_duplicate(context.history, grant, over, main=context.main)
     except InvalidError as error:
         return refused(error.message, findings=tuple(_of_form(finding, number) for finding in error.findings))
     made = Reply(number, "answer", "opened", by, what="request", grant=grant, decision=decision, grants=(grant.id,))
     files = ((grant.path, grant_text(grant).encode()),)
     return _with_twins(
-        office, open_for(office, made, branch=branch, title=propose.request_title(grant), files=files, at=at), grant
+        context, open_for(context, made, branch=branch, title=propose.request_title(grant), files=files, at=at), grant
     )
 
 
-def _with_twins(office: Office, said: Reply, grant: Grant) -> Reply:
+def _with_twins(context: AnswerContext, said: Reply, grant: Grant) -> Reply:
     if said.kind != "opened":
         return said
     try:
         same = propose.same_open(
-            office.history, office.forge, grant, main=office.main, but=said.pull, by=said.by.handle
+            context.history, context.forge, grant, main=context.main, but=said.pull, by=said.by.handle
         )
     except EdgeError:  # this one is open all the same, and whether another is nobody says
         return said
@@ -181,7 +181,13 @@ def _unknown(policy: Policy, answers: FormAnswers, file: str) -> tuple[Finding, 
 
 
 def open_for(
-    office: Office, reply: Reply, *, branch: str, title: str, files: Sequence[tuple[str, bytes | None]], at: datetime
+    context: AnswerContext,
+    reply: Reply,
+    *,
+    branch: str,
+    title: str,
+    files: Sequence[tuple[str, bytes | None]],
+    at: datetime,
 ) -> Reply:
     """Open a pull request in the name of who asked; where we may not, have them open it themselves.
 
@@ -191,22 +197,22 @@ def open_for(
     """
     if reply.decision is not None and reply.decision.denials:
         return replace(reply, kind="denied")
-    if not office.opens:
+    if not context.opens:
         return replace(reply, kind="link")
-    parent = office.history.resolve(office.main)
+    parent = context.history.resolve(context.main)
     body = f"Asked for by {reply.by.handle} in #{reply.number}."
     try:
-        head = office.forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
-        pull = office.forge.open(branch=branch, head=head, title=title, at=at, body=body)
+        head = context.forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
+        pull = context.forge.open(branch=branch, head=head, title=title, at=at, body=body)
     except ConflictError:
-        there = opened_before(office, reply, branch)
+        there = opened_before(context, reply, branch)
         if there is None:
             raise
         return there
     return replace(reply, pull=pull.number)
 
 
-def opened_before(office: Office, reply: Reply, branch: str) -> Reply | None:
+def opened_before(context: AnswerContext, reply: Reply, branch: str) -> Reply | None:
     """Return the reply that tells of the pull request which an earlier run opened for the same words, None for none."""
-    number = office.desk.asked(branch) if office.opens else None
+    number = context.desk.asked(branch) if context.opens else None
     return replace(reply, kind="there", pull=number) if number is not None else None

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from daypass.core.files.grants import read_grant
 from daypass.core.finding import Checked, Finding, Place
 from daypass.core.grant import FOLDER, Grant, GrantId, Oid
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.policies import Policy
+from daypass.core.request import Item
 from daypass.ports import Change, History
 
 DUPLICATE = "duplicate-grant"
@@ -25,20 +26,6 @@ class There(NamedTuple):
 
     grant: Grant
     blob: Oid
-
-
-class Proposed(Protocol):
-    """What is asked of an item here."""
-
-    @property
-    def kind(self) -> str:
-        """How it changes the grant."""
-        ...
-
-    @property
-    def grant(self) -> Grant | None:
-        """The grant as it would be."""
-        ...
 
 
 def has_ended(
@@ -59,7 +46,7 @@ def proposed_duplicates(
     history: History,
     base: Oid,
     changes: Iterable[Change],
-    items: Iterable[Proposed],
+    items: Iterable[Item],
     ended: Ended,
     *,
     neighbours: bool,
