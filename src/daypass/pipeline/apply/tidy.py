@@ -1,11 +1,13 @@
 """Tidying, for which access never waits: what has ended is removed from main, what is made from the catalogue is made anew.
 
-Each is one pull request, kept up to date, and requests that nobody answered are closed.
+Each is one pull request, kept up to date; imports keep theirs by the same function. Requests that nobody answered are closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
@@ -13,7 +15,6 @@ from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Claim, Entitlement
-from daypass.pipeline.ask.propose import Kept, keep
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.ports import Change, Forge, History
 
@@ -22,6 +23,49 @@ REMOVAL = "daypass/removal"
 
 GENERATED = "daypass/generated"
 """The branch of the request that brings generated files up to date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A pull request of our own, the files that it writes or removes, and what was done to it.
+
+    ``what``: opened, updated, unchanged, or nothing, where there is nothing to ask for.
+    """
+
+    pull: Pull | None
+    paths: tuple[str, ...]
+    what: str
+
+
+def keep(
+    history: History,
+    forge: Forge,
+    branch: str,
+    files: Sequence[tuple[str, bytes | None]],
+    *,
+    title: str,
+    body: str = "",
+    main: str,
+    at: datetime,
+    unchanged: Callable[[Pull], bool] | None = None,
+) -> Kept:
+    """Open the pull request of a branch of our own, or bring it to these files; what others put into it is taken out.
+
+    ``unchanged`` says whether the one that is open is to be left as it is; without it an open one always is.
+    """
+    paths = tuple(path for path, _ in files)
+    there = next((pull for pull in forge.open_pulls() if pull.branch == branch), None)
+    if there is not None and unchanged is not None:
+        there = forge.pull(there.number)
+    if there is not None and (unchanged is None or unchanged(there)):
+        return Kept(there, paths, "unchanged")
+    if not files:
+        return Kept(there, (), "nothing")
+    head = forge.commit(branch=branch, parent=history.resolve(main), files=files, message=title, at=at)
+    if there is not None:
+        with suppress(ConflictError):  # closed: its branch could not be moved and was made anew, or somebody closed it
+            return Kept(forge.push(there.number, head=head, at=at), paths, "updated")
+    return Kept(forge.open(branch=branch, head=head, title=title, at=at, body=body), paths, "opened")
 
 
 def ended_grants(

@@ -20,7 +20,8 @@ from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_instant
 from daypass.pipeline.apply.survey import Survey
-from daypass.pipeline.ask.propose import Kept, Wish, draft, keep
+from daypass.pipeline.apply.tidy import Kept, keep
+from daypass.pipeline.ask.propose import Wish, draft
 from daypass.ports import Dated, Forge, History, Observing, TargetReader
 
 _SHOWN_AS = "unmanaged"

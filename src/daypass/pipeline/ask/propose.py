@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -231,46 +230,3 @@ def open_of_mine(forge: Forge, branch: str) -> Pull | None:
 def branch_name(kind: str, name: str) -> str:
     """Return the branch of a request of a kind (``request``, ``extend``, ``end``) for a grant."""
     return f"daypass/{kind}/{name.replace('/', '-')}"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A pull request of our own, the files that it writes or removes, and what was done to it.
-
-    ``what``: opened, updated, unchanged, or nothing, where there is nothing to ask for.
-    """
-
-    pull: Pull | None
-    paths: tuple[str, ...]
-    what: str
-
-
-def keep(
-    history: History,
-    forge: Forge,
-    branch: str,
-    files: Sequence[tuple[str, bytes | None]],
-    *,
-    title: str,
-    body: str = "",
-    main: str,
-    at: datetime,
-    unchanged: Callable[[Pull], bool] | None = None,
-) -> Kept:
-    """Open the pull request of a branch of our own, or bring it to these files; what others put into it is taken out.
-
-    ``unchanged`` says whether the one that is open is to be left as it is; without it an open one always is.
-    """
-    paths = tuple(path for path, _ in files)
-    there = next((pull for pull in forge.open_pulls() if pull.branch == branch), None)
-    if there is not None and unchanged is not None:
-        there = forge.pull(there.number)
-    if there is not None and (unchanged is None or unchanged(there)):
-        return Kept(there, paths, "unchanged")
-    if not files:
-        return Kept(there, (), "nothing")
-    head = forge.commit(branch=branch, parent=history.resolve(main), files=files, message=title, at=at)
-    if there is not None:
-        with suppress(ConflictError):  # closed: its branch could not be moved and was made anew, or somebody closed it
-            return Kept(forge.push(there.number, head=head, at=at), paths, "updated")
-    return Kept(forge.open(branch=branch, head=head, title=title, at=at, body=body), paths, "opened")
