@@ -226,7 +226,7 @@ class Settings:
         return FORGES[self.forge_kind]
 
 
-class Bound(NamedTuple, Generic[_L]):
+class AccessBound(NamedTuple, Generic[_L]):
     """What limits access: how long it may last, or when it ends. ``what`` says so, before a length or an instant."""
 
     limit: _L
@@ -260,37 +260,37 @@ class Catalogue:
 
     def bounds(
         self, handle: str, resource: str, role: str, purpose: str
-    ) -> tuple[Bound[timedelta] | Bound[datetime], ...]:
+    ) -> tuple[AccessBound[timedelta] | AccessBound[datetime], ...]:
         """Return all that limits or ends somebody's access: the lengths, then the ends, the earliest first.
 
         Names that are not known bound nothing; a grant that names them is refused for that.
         """
         return (*self.lengths(resource, role, purpose), *self.ends(handle, resource))
 
-    def lengths(self, resource: str, role: str, purpose: str) -> tuple[Bound[timedelta], ...]:
+    def lengths(self, resource: str, role: str, purpose: str) -> tuple[AccessBound[timedelta], ...]:
         """Return how long access may last at most, whoever has it; the settings always say."""
-        found = [Bound(self.settings.limits.max_duration, "too-long", "the settings allow")]
+        found = [AccessBound(self.settings.limits.max_duration, "too-long", "the settings allow")]
         known = self.resources.get(resource)
         if known is not None and role in known.roles:
-            found.append(Bound(known.roles[role].max_duration, "too-long", f"role {role} of {resource} allows"))
+            found.append(AccessBound(known.roles[role].max_duration, "too-long", f"role {role} of {resource} allows"))
         kind = self.purposes.get(purpose)
         if kind is not None and kind.max_duration is not None:
-            found.append(Bound(kind.max_duration, "too-long", f"purpose {purpose} allows"))
+            found.append(AccessBound(kind.max_duration, "too-long", f"purpose {purpose} allows"))
         return tuple(found)
 
-    def ends(self, handle: str, resource: str) -> tuple[Bound[datetime], ...]:
+    def ends(self, handle: str, resource: str) -> tuple[AccessBound[datetime], ...]:
         """Return the instants after which somebody has no access, the earliest first; "" for the resource: to anything."""
-        found: list[Bound[datetime]] = []
+        found: list[AccessBound[datetime]] = []
         known = self.resources.get(resource)
         if known is not None and known.retention_until is not None:
-            found.append(Bound(known.retention_until, "beyond-retention", f"the data of {known.name} is kept"))
+            found.append(AccessBound(known.retention_until, "beyond-retention", f"the data of {known.name} is kept"))
         subject = self.directory.subjects.get(handle)
         if subject is not None and subject.until is not None:
-            found.append(Bound(subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
+            found.append(AccessBound(subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
         vendor = self.directory.vendors.get(subject.vendor) if subject is not None else None
         if subject is not None and vendor is not None and vendor.until is not None:
             found.append(
-                Bound(vendor.until, "beyond-engagement", f"{subject.handle}'s vendor {vendor.name} is engaged")
+                AccessBound(vendor.until, "beyond-engagement", f"{subject.handle}'s vendor {vendor.name} is engaged")
             )
         return tuple(sorted(found))
 
