@@ -1,0 +1,48 @@
+"""How a request stands, read off what was found of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from policy_samples import policy
+
+from daypass.core.errors import ExitCode
+from daypass.core.finding import Finding, Place
+from daypass.core.forge import Account, Pull
+from daypass.core.grant import GrantId, Oid
+from daypass.core.policy.decision import Decision, Denial
+from daypass.core.request import Gated, Item, ItemVerdict, Proposal
+
+AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
+HEAD = Oid("a" * 40)
+PASSED = Decision((), (), True, "sha256:0", ("short-work",))
+ITEM = Item(GrantId("staging/x"), "new", HEAD, None, None, PASSED)
+WRONG = Finding("moved", Place("grants/staging/x.yaml"), "it is not the same file any more")
+PULL = Pull(1, "Ask", "open", Account("alice", "alice"), AT, "ask", HEAD)
+
+
+def gated(item: Item, *problems: Finding) -> Gated:
+    proposal = Proposal(HEAD, HEAD, (item,), (), (), policy())
+    return Gated(PULL, proposal, (ItemVerdict(item, None, problems),))
+
+
+def test_what_passes_by_a_rule_is_met() -> None:
+    assert gated(ITEM).met
+    assert gated(ITEM).exit_code is ExitCode.OK
+
+
+def test_a_problem_forbids_what_would_pass() -> None:
+    assert not gated(ITEM, WRONG).met
+    assert gated(ITEM, WRONG).exit_code is ExitCode.INVALID
+
+
+def test_what_policy_denies_is_not_met() -> None:
+    denied = replace(PASSED, denials=(Denial("too-long", "8h is longer than 2h"),), automatic=False)
+    found = gated(replace(ITEM, decision=denied))
+    assert found.proposal.denied
+    assert found.exit_code is ExitCode.DENIED
+
+
+def test_a_forge_that_refuses_what_is_there_is_a_failure() -> None:
+    assert replace(gated(ITEM), refused="the branch is protected").exit_code is ExitCode.FAILED
