@@ -96,13 +96,11 @@ def init(
 
     hosting = read_hosting(github, auth, bot)
     if upgrade and not (merge and hosting):
-        raise UsageError(
-            "--upgrade goes with --merge and --github", hint="it is for a repository that is there already"
-        )
+        hint = "it is for a repository that is there already"
+        raise UsageError("--upgrade goes with --merge and --github", hint=hint)
     if bool(signer) != bool(public_key):
-        raise UsageError(
-            "--signer and --public-key go together", hint="the public key tells auditors whose receipts to trust"
-        )
+        hint = "the public key tells auditors whose receipts to trust"
+        raise UsageError("--signer and --public-key go together", hint=hint)
     top = invocation.folder / directory
     if at is not None and not simulated_clock:
         raise UsageError("--at goes with --simulated-clock only")
@@ -116,11 +114,7 @@ def init(
         _upgrade(new, github_setup)
         return
     new.begin()
-    wanted = template_files("example" if example else "plain", new.person(), new.signing_key())
-    if new.committed():  # what its people took out of the templates is not theirs to get back
-        wanted = {path: text for path, text in wanted.items() if not path.startswith("policies/") or path == _SETTINGS}
-    text = _settings(wanted[_SETTINGS], signer, simulated_clock)
-    wanted[_SETTINGS] = _unsigned(text, signed=bool(new.signing_key()))
+    wanted = _first_files(new, example, signer, simulated_clock)
     wanted["policies/ledger.pub"] = new.key(signer, public_key)
     written, kept = new.write(github_setup.files(wanted) if github_setup else wanted)
     changed = github_setup.change(kept) if github_setup else []
@@ -128,24 +122,31 @@ def init(
     written += github_setup.form() if github_setup else []
     new.commit(written)
     begun = " and the ledger" if new.open_ledger() else ""
+    _say_kept(kept, changed)
+    click.echo(f"Made {top}: {len(written)} files{begun}.")
+    if new.key_path:
+        click.echo(f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.")
+    asker = new.person()[0] if new.signing_key() else ""
+    here = _next_steps(directory, example, new.at if simulated_clock else None, asker)
+    click.echo(next_steps(hosting, new.key_path) if hosting else here)
+
+
+def _say_kept(kept: list[str], changed: list[str]) -> None:
     for path in kept:
         known = (
             "changed {}: look at `git diff`, then commit it" if path in changed else "kept    {} (it was there before)"
         )
         click.echo(known.format(path), err=True)
-    click.echo(f"Made {top}: {len(written)} files{begun}.")
-    if new.key_path:
-        click.echo(f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.")
-    click.echo(
-        next_steps(hosting, new.key_path)
-        if hosting
-        else _next_steps(
-            directory,
-            example,
-            new.at if simulated_clock else None,
-            new.person()[0] if new.signing_key() else "",
-        )
-    )
+
+
+def _first_files(new: NewRepository, example: bool, signer: str, simulated_clock: bool) -> dict[str, str]:
+    """Return what the repository begins with, and of one that is there what it needs to have."""
+    wanted = template_files("example" if example else "plain", new.person(), new.signing_key())
+    if new.committed():  # what its people took out of the templates is not theirs to get back
+        wanted = {path: text for path, text in wanted.items() if not path.startswith("policies/") or path == _SETTINGS}
+    text = _settings(wanted[_SETTINGS], signer, simulated_clock)
+    wanted[_SETTINGS] = _unsigned(text, signed=bool(new.signing_key()))
+    return wanted
 
 
 def _upgrade(new: NewRepository, github_setup: GitHubSetup) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from daypass import __version__
 from daypass.cli.verb import BOARD, FORGE, LEDGER, noting, now, say
-from daypass.core.errors import DaypassError, EdgeError, InvalidError, UsageError
+from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.forge_kinds import FORGES
 from daypass.core.grant import Oid
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from daypass.edges.ledger.standing import SignedLedger
     from daypass.edges.store import UnchangedMemory
     from daypass.edges.targets.registry import Known
-    from daypass.ports import Board, Forge, ForgeReader, Target
+    from daypass.ports import Board, Forge, Target
 
 _T = TypeVar("_T")
 _LONGEST = 2 << 20
@@ -62,21 +62,6 @@ def state_folder() -> Path | None:
 
 _WHOLE = (".github", "grants", "policies")
 """What verbs read from the work tree."""
-
-
-class _ClosedForge:
-    """Stands in for a forge that cannot be opened: nothing can be proved with it, and what has ended needs no proof."""
-
-    def __init__(self, error: DaypassError) -> None:
-        self._error = error
-
-    def _untold(self, *_: object, **__: object) -> NoReturn:
-        raise EdgeError(self._error.message, hint=self._error.hint)
-
-    pull = open_pulls = reviews = mains_at = merged_as = acting = _untold
-
-    def clock(self) -> None:
-        """Say no time."""
 
 
 class AccessRepository:
@@ -281,14 +266,6 @@ class AccessRepository:
     def forge(self) -> Forge:
         """The forge that the settings of main name."""
         return noting(self.host.forge(self.ends_by.catalogue.directory), FORGE)
-
-    @property
-    def forge_or_closed(self) -> ForgeReader:
-        """The same to read from, or what stands in for it where it cannot be opened."""
-        try:
-            return self.forge
-        except (EdgeError, InvalidError) as error:
-            return _ClosedForge(error)
 
     @cached_property
     def ledger(self) -> SignedLedger:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from daypass.core.ledger.standing import Standing
     from daypass.pipeline.apply.inputs import Attend, ByReceipts
     from daypass.pipeline.apply.run import Applied
-    from daypass.ports import Target
+    from daypass.ports import ForgeReader, Target
 
 Targets = Mapping[str, "Target | EdgeError"]
 """The targets by name; one that cannot be opened is an error in its place."""
@@ -68,7 +68,7 @@ def _prepare(
     return partial(
         prepare,
         repo.history,
-        repo.forge_or_closed,
+        _forge(repo),
         repo.policy_at,
         standing,
         targets,
@@ -78,6 +78,29 @@ def _prepare(
         clock=clock,
         deny=partial(denied_at, repo),
     )
+
+
+class _ClosedForge:
+    """Stands in for a forge that cannot be opened: nothing can be proved with it, and what has ended needs no proof."""
+
+    def __init__(self, error: DaypassError) -> None:
+        self._error = error
+
+    def _untold(self, *_: object, **__: object) -> NoReturn:
+        raise EdgeError(self._error.message, hint=self._error.hint)
+
+    pull = open_pulls = reviews = mains_at = merged_as = acting = _untold
+
+    def clock(self) -> None:
+        """Say no time."""
+
+
+def _forge(repo: AccessRepository) -> ForgeReader:
+    """Return the forge of the settings, or what stands in for it where it cannot be opened."""
+    try:
+        return repo.forge
+    except (EdgeError, InvalidError) as error:
+        return _ClosedForge(error)
 
 
 def denied_at(repo: AccessRepository, policy: Policy, live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:

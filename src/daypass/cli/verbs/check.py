@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daypass.core.finding import Checked, Finding
     from daypass.core.grant import Grant, GrantId, Oid
     from daypass.core.policy.policies import Policy
+    from daypass.core.request import Proposal
 
 
 @verb(follow=False, at="as given")
@@ -127,6 +128,34 @@ def _check_pull(repo: AccessRepository, number: int, at: datetime, output: str, 
     return _check_proposal(repo, (repo.tip, pull.head), (pull.opened_by.handle, pull.asked_at), at, output, jobs)
 
 
+def _proposed(repo: AccessRepository, between: tuple[Oid, Oid], by: tuple[str, datetime], at: datetime) -> Proposal:
+    """Read what a head brings, as far as this clone can tell."""
+    from daypass.cli.checking import ended_at
+    from daypass.pipeline.judge.proposal import Asked, read_proposal
+
+    # Checking proves nothing: what stands on the base is taken for proved here; gate and apply look.
+    asked = Asked(*by, lambda _: None, lambda *_: True, ended_at(repo, at, repo.policy_at(between[0])))
+    cut = repo.history.is_shallow()
+    if cut:
+        click.echo("This clone's history is cut: what commit messages say is looked at by the gate.", err=True)
+    partial = repo.history.is_partial()
+    if partial:
+        click.echo(
+            "This clone left files at its server: whether the same grant is there is looked at by the gate.", err=True
+        )
+    return read_proposal(
+        repo.history,
+        repo.policy_at,
+        base=between[0],
+        head=between[1],
+        asked=asked,
+        at=at,
+        trace=True,
+        messages=not cut,
+        neighbours=not partial,
+    )
+
+
 def _check_proposal(
     repo: AccessRepository,
     between: tuple[Oid, Oid],
@@ -136,35 +165,13 @@ def _check_proposal(
     jobs: int | None,
 ) -> Codes:
     """Judge what lies between main and a head, asked for by somebody at an instant."""
-    from daypass.cli.checking import ended_at
-    from daypass.core.finding import CAUSED, Finding, Place, causes_first
-    from daypass.pipeline.judge.proposal import Asked, read_proposal
+    from daypass.core.finding import Finding, Place, causes_first
     from daypass.views import findings as views
-    from daypass.views.decision import decision_data, needs_text, taking_words
+    from daypass.views.decision import decision_data
 
-    (base_oid, head_oid), (who, opened) = between, by
+    (base_oid, head_oid), (who, _) = between, by
     policy = repo.policy_at(base_oid)
-    # Checking proves nothing: what stands on the base is taken for proved here; gate and apply look.
-    asked = Asked(who, opened, lambda _: None, lambda *_: True, ended_at(repo, at, policy))
-    cut = repo.history.is_shallow()
-    if cut:
-        click.echo("This clone's history is cut: what commit messages say is looked at by the gate.", err=True)
-    partial = repo.history.is_partial()
-    if partial:
-        click.echo(
-            "This clone left files at its server: whether the same grant is there is looked at by the gate.", err=True
-        )
-    found = read_proposal(
-        repo.history,
-        repo.policy_at,
-        base=base_oid,
-        head=head_oid,
-        asked=asked,
-        at=at,
-        trace=True,
-        messages=not cut,
-        neighbours=not partial,
-    )
+    found = _proposed(repo, between, by, at)
     decided = [
         (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None
     ]
@@ -188,23 +195,31 @@ def _check_proposal(
         click.echo(views.findings_sarif(everything), nl=False)
     else:
         click.echo(views.findings_text(causes_first((*found.findings, *proposed), causes)[0]), nl=False)
-        for item in found.items:
-            click.echo(f"{item.kind} {item.id}")
-            if item.decision is not None and any(denial.code in CAUSED for denial in item.decision.denials):
-                click.echo("  not judged until that is mended")
-            elif item.decision is not None and item.grant is not None:
-                click.echo(needs_text(policy, item.grant, item.decision, requester=who), nl=False)
-            else:
-                who_may = "; the gate looks whether who asks may do so alone" if item.ending is not None else ""
-                click.echo(f"  {taking_words(item)}{who_may}")
-        click.echo(
-            f"Checked {head_oid[:12]} against {base_oid[:12]}: "
-            f"{len(found.items)} grants, {len(found.others)} other paths{_unjudged(unjudged)}."
-        )
+        _print_items(found, who, unjudged)
     codes = [found.exit_code]
     if causes or any(finding.is_error for finding in proposed):
         codes.append(ExitCode.INVALID)
     return codes
+
+
+def _print_items(found: Proposal, who: str, unjudged: int) -> None:
+    """Say of each grant what it needs, or what it takes away."""
+    from daypass.core.finding import CAUSED
+    from daypass.views.decision import needs_text, taking_words
+
+    for item in found.items:
+        click.echo(f"{item.kind} {item.id}")
+        if item.decision is not None and any(denial.code in CAUSED for denial in item.decision.denials):
+            click.echo("  not judged until that is mended")
+        elif item.decision is not None and item.grant is not None:
+            click.echo(needs_text(found.policy, item.grant, item.decision, requester=who), nl=False)
+        else:
+            who_may = "; the gate looks whether who asks may do so alone" if item.ending is not None else ""
+            click.echo(f"  {taking_words(item)}{who_may}")
+    click.echo(
+        f"Checked {found.head[:12]} against {found.base[:12]}: "
+        f"{len(found.items)} grants, {len(found.others)} other paths{_unjudged(unjudged)}."
+    )
 
 
 def _proposed_policies(
