@@ -244,7 +244,7 @@ class Notice:
     ask: tuple[str, ...] = ()
 
 
-class Board(Protocol):
+class Pages(Protocol):
     """Telling people at the forge how things stand. What stands there already is not said again.
 
     Nothing is ever read back from it: it is decoration, and anybody may write beside it.
@@ -292,7 +292,7 @@ class Remark:
     edited: bool = False
 
 
-class Desk(Protocol):
+class Inbox(Protocol):
     """Requests that come in words: issues and comments, always read afresh from the forge."""
 
     def ticket(self, number: int) -> Ticket:

@@ -8,7 +8,7 @@ from pathlib import Path
 from siege import held, waits
 
 from daypass.core.files.form import LABEL
-from fakes.desk import answered
+from fakes.inbox import answered
 from hub import REPOSITORY, Hub
 
 

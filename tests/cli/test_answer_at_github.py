@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from driver import Said
-from fakes.desk import answered
+from fakes.inbox import answered
 from hub import REPOSITORY, Hub
 
 ISSUES = f"/repos/{REPOSITORY}/issues"

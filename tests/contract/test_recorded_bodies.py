@@ -16,9 +16,9 @@ from daypass.core.errors import EdgeError
 from daypass.core.grant import Oid
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api, ApiError
-from daypass.edges.forges.github.inbox import GitHubDesk
+from daypass.edges.forges.github.inbox import GitHubInbox
+from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.reading import GitHubReader
-from daypass.edges.forges.github.status import GitHubBoard
 from daypass.edges.git.plumbing import Git
 from daypass.ports import Notice
 
@@ -87,8 +87,8 @@ def test_each_recorded_issue_is_read_as_a_ticket() -> None:
     exchanges = [recorded_answer("GET", f"/repos/{repository}/issues/{one['number']}", one) for one in issues]
     exchanges.append(recorded_answer("POST", "/graphql", {"data": {"node": {"lastEditedAt": None}}}))
     with Replay(exchanges) as replay:
-        desk = GitHubDesk(api(replay, repository), directory(), repository=repository, bot=None)
-        tickets = [desk.ticket(one["number"]) for one in issues]
+        inbox = GitHubInbox(api(replay, repository), directory(), repository=repository, bot=None)
+        tickets = [inbox.ticket(one["number"]) for one in issues]
     assert {ticket.title for ticket in tickets} == {f"Test issue {number}" for number in range(1, 14)}
     assert {(ticket.by.handle, ticket.by.name, ticket.is_pull) for ticket in tickets} == {
         ("", "octokit-fixture-user-a (id 1000)", False)
@@ -222,7 +222,7 @@ def test_a_documented_comment_is_read_as_a_remark() -> None:
         recorded_answer("POST", "/graphql", {"data": {"node": {"lastEditedAt": "2011-04-15T09:00:00Z"}}}),
     ]
     with Replay(exchanges) as replay:
-        remark = GitHubDesk(api(replay), directory(), repository=OCTOCAT, bot=None).remark(1)
+        remark = GitHubInbox(api(replay), directory(), repository=OCTOCAT, bot=None).remark(1)
         assert replay.unknown == []
     assert (remark.by.handle, remark.body, remark.edited) == ("octo", "Me too", True)
 
@@ -242,8 +242,8 @@ def test_a_documented_check_run_and_comments_are_found_and_brought_up_to_date() 
         recorded_answer("PATCH", f"{root}/issues/comments/{ours['id']}", ours),
     ]  # fmt: skip
     with Replay(exchanges) as replay:
-        board = GitHubBoard(api(replay), directory(), repository=OCTOCAT, bot=None)
-        left = board.show(
+        pages = GitHubPages(api(replay), directory(), repository=OCTOCAT, bot=None)
+        left = pages.show(
             Notice(number=1347, head=Oid(HEAD), state="waiting", conclusion="neutral", title="Waits", summary="for two",
                    comment="new words", annotations=(), ask=())
         )  # fmt: skip

@@ -15,7 +15,7 @@ from daypass.pipeline.ask.comments import answer_comment, read_command
 from daypass.pipeline.ask.form import AnswerContext, Reply
 from daypass.views.form import Links, reply_line, reply_markdown
 from driver import Access
-from fakes.desk import MemoryDesk, answered
+from fakes.inbox import MemoryInbox, answered
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 T0, T1, T2 = "2026-11-20T09:00:00Z", "2026-11-20T09:10:00Z", "2026-11-20T09:20:00Z"
@@ -28,7 +28,7 @@ LINKS = Links("https://github.com", "acme/access")
 def context(access: Access) -> AnswerContext:
     site = AccessRepository(access.top)
     return AnswerContext(
-        history=site.history, forge=site.forge, desk=MemoryDesk(site.forge, AT), policy_at=site.policy_at,
+        history=site.history, forge=site.forge, inbox=MemoryInbox(site.forge, AT), policy_at=site.policy_at,
         standing=lambda: AccessRepository(access.top).standing, main=site.main, opens=True,
     )  # fmt: skip
 
@@ -43,18 +43,18 @@ def granted(access: Access) -> AnswerContext:
     access.run("gate", "1", "--at", T1)
     access.run("apply", "--at", T2)
     made = context(access)
-    desk(made).write(12, ALICE, answered(subject="erin"))
-    desk(made).write(1, ALICE, "", labels=(), is_pull=True)
+    inbox(made).write(12, ALICE, answered(subject="erin"))
+    inbox(made).write(1, ALICE, "", labels=(), is_pull=True)
     return made
 
 
-def desk(made: AnswerContext) -> MemoryDesk:
-    assert isinstance(made.desk, MemoryDesk)
-    return made.desk
+def inbox(made: AnswerContext) -> MemoryInbox:
+    assert isinstance(made.inbox, MemoryInbox)
+    return made.inbox
 
 
 def ask(made: AnswerContext, by: Account, body: str, *, on: int = 1, edited: bool = False, at: datetime = AT) -> Reply:
-    return answer_comment(made, desk(made).comment(on, by, body, edited=edited), at=at)
+    return answer_comment(made, inbox(made).comment(on, by, body, edited=edited), at=at)
 
 
 def words(made: AnswerContext, reply: Reply) -> str:
@@ -132,7 +132,7 @@ def test_others_may_not_end(granted: AnswerContext) -> None:
 
 
 def test_a_second_run_of_a_comment_opens_nothing_twice(granted: AnswerContext) -> None:
-    comment = desk(granted).comment(1, ERIN, "/end")
+    comment = inbox(granted).comment(1, ERIN, "/end")
     first, again = (answer_comment(granted, comment, at=AT) for _ in range(2))
     assert (first.kind, again.kind, again.pull) == ("opened", "there", 2)
     assert len(granted.forge.open_pulls()) == 1
@@ -143,7 +143,7 @@ def test_what_is_gone_from_main_is_not_ended_again(granted: AnswerContext, acces
     ask(granted, ERIN, "/end")
     access.run("gate", "2", "--at", "2026-11-20T10:10:00Z")
     access.run("apply", "--at", "2026-11-20T10:11:00Z")
-    fresh = replace(context(access), desk=granted.desk)
+    fresh = replace(context(access), inbox=granted.inbox)
     reply = ask(fresh, ERIN, "/end")
     assert (reply.kind, reply.why) == ("refused", "nothing that #1 granted is left on main")
     reply = ask(fresh, ERIN, "/extend 1h")
@@ -154,7 +154,7 @@ def test_a_grant_that_reads_no_more_is_not_ended_by_guessing(granted: AnswerCont
     (path,) = access.git("ls-files", "grants").splitlines()
     access.write(path, "subject: [")
     access.commit("Break it")
-    fresh = replace(context(access), desk=granted.desk)
+    fresh = replace(context(access), inbox=granted.inbox)
     reply = ask(fresh, ERIN, "/end")
     assert (reply.kind, reply.why) == ("refused", f"{path[7:-5]} cannot be read")
 
@@ -169,7 +169,7 @@ def test_everybody_in_the_directory_may_ask_how_it_stands(granted: AnswerContext
 
 def test_status_tells_what_an_open_request_waits_for(granted: AnswerContext, access: Access) -> None:
     access.ask("2026-11-20T09:40:00Z")
-    desk(granted).write(2, ALICE, "", is_pull=True)
+    inbox(granted).write(2, ALICE, "", is_pull=True)
     said = words(granted, ask(granted, ERIN, "/status", on=2))
     assert "1 open:" in said
     assert "missing: 1 of 1 approval" in said or "missing:" in said
@@ -181,14 +181,14 @@ def test_status_of_what_ended_and_of_what_was_closed_says_so(granted: AnswerCont
     assert "gives nothing, its window is over" in words(granted, late)
     access.ask("2026-11-20T09:40:00Z")
     granted.forge.close(2, reason="not needed", at=AT)
-    desk(granted).write(2, ALICE, "", is_pull=True)
+    inbox(granted).write(2, ALICE, "", is_pull=True)
     assert "#2: not needed" in words(granted, ask(granted, ERIN, "/status", on=2))
 
 
 def test_status_says_what_is_merged_and_not_applied_yet(granted: AnswerContext, access: Access) -> None:
     access.grant("2026-11-20T09:40:00Z", "2026-11-20T09:41:00Z")
-    fresh = replace(context(access), desk=granted.desk)
-    desk(fresh).write(2, ALICE, "", is_pull=True)
+    fresh = replace(context(access), inbox=granted.inbox)
+    inbox(fresh).write(2, ALICE, "", is_pull=True)
     reply = ask(fresh, ERIN, "/status", on=2)
     assert reply.lost[0][1] == "it was not applied yet"
     assert "it was not applied yet" in ask(fresh, ALICE, "/extend 1h", on=2).why
@@ -200,8 +200,8 @@ def test_what_was_merged_around_the_gate_is_shown_with_its_refusal(granted: Answ
     head, base = site.forge.pull(2).head, site.tip
     site.forge.merge(2, head=head, base=base, message="by hand", at=AT)
     access.run("apply", "--at", "2026-11-20T10:30:00Z", expect=None)
-    fresh = replace(context(access), desk=granted.desk)
-    desk(fresh).write(2, ALICE, "", is_pull=True)
+    fresh = replace(context(access), inbox=granted.inbox)
+    inbox(fresh).write(2, ALICE, "", is_pull=True)
     reply = ask(fresh, ERIN, "/status", on=2)
     assert reply.lost[0][1].startswith("it was refused: ")
 
@@ -209,7 +209,7 @@ def test_what_was_merged_around_the_gate_is_shown_with_its_refusal(granted: Answ
 @pytest.mark.parametrize("line", ["/extend 1h", "/end"])
 def test_nothing_is_extended_or_ended_before_it_is_merged(granted: AnswerContext, access: Access, line: str) -> None:
     access.ask("2026-11-20T09:40:00Z")
-    desk(granted).write(2, ALICE, "", is_pull=True)
+    inbox(granted).write(2, ALICE, "", is_pull=True)
     reply = ask(granted, ALICE, line, on=2)
     assert reply.why == f"#2 is not merged yet, so there is no access to {line.split(maxsplit=1)[0][1:]}"
     assert reply.hint == "close the pull request to take the request back"
@@ -224,7 +224,7 @@ def test_nothing_is_extended_or_ended_before_it_is_merged(granted: AnswerContext
 def test_a_comment_on_the_issue_means_its_pull_request(granted: AnswerContext, access: Access) -> None:
     from daypass.pipeline.ask.form import answer_issue
 
-    desk(granted).write(20, ALICE, answered(duration="1h"))
+    inbox(granted).write(20, ALICE, answered(duration="1h"))
     answer_issue(granted, 20, at=AT)
     reply = ask(granted, ALICE, "/status", on=20)
     assert (reply.kind, reply.number, reply.pull) == ("status", 20, 2)
@@ -273,7 +273,7 @@ def test_an_unknown_command_is_answered_with_help_once(granted: AnswerContext, l
 def test_what_is_no_command_of_a_person_on_a_request_is_not_answered(
     granted: AnswerContext, by: Account, body: str, on: int, why: str
 ) -> None:
-    desk(granted).write(30, ALICE, "a bug", labels=("bug",))
+    inbox(granted).write(30, ALICE, "a bug", labels=("bug",))
     reply = ask(granted, by, body, on=on)
     assert (reply.kind, reply.why) == ("silent", why)
     assert words(granted, reply) == ""
@@ -314,7 +314,7 @@ def test_a_pull_request_of_many_grants_is_ended_whole_and_not_extended(access: A
     access.run("gate", "1", "--at", T1)
     access.run("apply", "--at", T2)
     made = context(access)
-    desk(made).write(1, ALICE, "", is_pull=True)
+    inbox(made).write(1, ALICE, "", is_pull=True)
     assert ask(made, ALICE, "/extend 1h").why == "#1 changed 2 grants; a comment extends one"
     reply = ask(made, ALICE, "/end")
     assert reply.grants == ("staging/one", "staging/two")
@@ -335,7 +335,7 @@ def test_status_tells_of_this_requests_grants_alone_and_that_no_target_was_looke
 ) -> None:
     other = access.grant("2026-11-20T09:40:00Z", "2026-11-20T09:41:00Z")
     access.run("apply", "--at", "2026-11-20T09:42:00Z")
-    fresh = replace(context(access), desk=granted.desk)
+    fresh = replace(context(access), inbox=granted.inbox)
     said = words(fresh, ask(fresh, CAROL, "/status"))
     assert "by the ledger's word: no target was looked at for this" in said
     assert "should be gone" not in said
@@ -348,7 +348,7 @@ def test_status_says_why_a_grant_gives_nothing_though_its_window_is_open(
     place = access.top / "policies/resources/orders-db.yaml"
     place.write_text(place.read_text().replace("member_of: orders_readonly", "member_of: orders_all"))
     access.commit("the role means something else")
-    fresh = replace(context(access), desk=granted.desk)
+    fresh = replace(context(access), inbox=granted.inbox)
     said = words(fresh, ask(fresh, CAROL, "/status"))
     assert "gives nothing: role means something else since approval" in said
     assert "h10m left" not in said

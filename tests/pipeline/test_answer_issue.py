@@ -17,7 +17,7 @@ from daypass.core.forge import Account
 from daypass.pipeline.ask.form import AnswerContext, Event, answer_issue, read_event
 from daypass.views.form import Links, reply_line, reply_markdown
 from driver import Access
-from fakes.desk import MemoryDesk, answered
+from fakes.inbox import MemoryInbox, answered
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)  # a Friday, in office hours
 ALICE = Account("alice", "alice-ngo")
@@ -30,14 +30,14 @@ LINKS = Links("https://github.com", "acme/access")
 def context(access: Access) -> AnswerContext:
     site = AccessRepository(access.top)
     return AnswerContext(
-        history=site.history, forge=site.forge, desk=MemoryDesk(site.forge, AT), policy_at=site.policy_at,
+        history=site.history, forge=site.forge, inbox=MemoryInbox(site.forge, AT), policy_at=site.policy_at,
         standing=lambda: AccessRepository(access.top).standing, main=site.main, opens=True,
     )  # fmt: skip
 
 
-def desk(context: AnswerContext) -> MemoryDesk:
-    assert isinstance(context.desk, MemoryDesk)
-    return context.desk
+def inbox(context: AnswerContext) -> MemoryInbox:
+    assert isinstance(context.inbox, MemoryInbox)
+    return context.inbox
 
 
 def said(context: AnswerContext, reply: object) -> str:
@@ -47,7 +47,7 @@ def said(context: AnswerContext, reply: object) -> str:
 def test_an_answered_form_becomes_a_pull_request_in_the_name_of_its_author(
     context: AnswerContext, access: Access
 ) -> None:
-    desk(context).write(12, ALICE, answered(subject="erin", ticket="INC-7", purpose="incident"))
+    inbox(context).write(12, ALICE, answered(subject="erin", ticket="INC-7", purpose="incident"))
     reply = answer_issue(context, 12, at=AT)
     assert (reply.kind, reply.topic, reply.number, reply.pull) == ("opened", "answer", 12, 1)
     pull = context.forge.pull(1)
@@ -67,14 +67,14 @@ def test_an_answered_form_becomes_a_pull_request_in_the_name_of_its_author(
 
 
 def test_an_empty_subject_is_the_author(context: AnswerContext) -> None:
-    desk(context).write(12, ALICE, answered())
+    inbox(context).write(12, ALICE, answered())
     reply = answer_issue(context, 12, at=AT)
     assert reply.grant is not None
     assert reply.grant.subject == "alice"
 
 
 def test_a_second_run_finds_the_pull_request(context: AnswerContext, access: Access) -> None:
-    desk(context).write(12, ALICE, answered())
+    inbox(context).write(12, ALICE, answered())
     first = answer_issue(context, 12, at=AT)
     head = context.forge.pull(1).head
     again = answer_issue(context, 12, at=AT.replace(hour=11))
@@ -86,14 +86,14 @@ def test_a_second_run_finds_the_pull_request(context: AnswerContext, access: Acc
 
 
 def test_a_merged_request_is_not_opened_again_by_a_late_run(context: AnswerContext, access: Access) -> None:
-    desk(context).write(12, ALICE, answered())
+    inbox(context).write(12, ALICE, answered())
     answer_issue(context, 12, at=AT)
     context.forge.close(1, reason="enough", at=AT)
     assert answer_issue(context, 12, at=AT).kind == "there"
 
 
 def test_an_edit_after_the_request_was_taken_changes_nothing(context: AnswerContext) -> None:
-    written = desk(context)
+    written = inbox(context)
     written.write(12, ALICE, answered())
     answer_issue(context, 12, at=AT)
     written.tickets[12] = replace(written.tickets[12], body=answered(role="orders-db/admin"), edited=True)
@@ -101,7 +101,7 @@ def test_an_edit_after_the_request_was_taken_changes_nothing(context: AnswerCont
 
 
 def test_a_run_that_died_before_the_pull_request_is_made_good(context: AnswerContext, access: Access) -> None:
-    desk(context).write(12, ALICE, answered())
+    inbox(context).write(12, ALICE, answered())
     parent = context.history.resolve(context.main)
     context.forge.commit(branch="daypass/issue-12", parent=parent, files=[("grants/x", b"half")], message="x", at=AT)
     assert answer_issue(context, 12, at=AT).kind == "opened"
@@ -125,14 +125,14 @@ class _Racing:
 
 
 def test_of_two_runs_at_once_the_loser_tells_of_the_winners_pull_request(context: AnswerContext) -> None:
-    desk(context).write(12, ALICE, answered())
+    inbox(context).write(12, ALICE, answered())
     racing = replace(context, forge=_Racing(context, wins=True))  # type: ignore[arg-type]  # a forge but for one method
     reply = answer_issue(racing, 12, at=AT)
     assert (reply.kind, reply.pull) == ("there", 1)
 
 
 def test_a_branch_that_somebody_else_uses_is_a_failure_and_no_answer(context: AnswerContext) -> None:
-    desk(context).write(12, ALICE, answered())
+    inbox(context).write(12, ALICE, answered())
     racing = replace(context, forge=_Racing(context, wins=False))  # type: ignore[arg-type]  # a forge but for one method
     with pytest.raises(ConflictError, match="has an open pull request already"):
         answer_issue(racing, 12, at=AT)
@@ -150,7 +150,7 @@ def test_a_branch_that_somebody_else_uses_is_a_failure_and_no_answer(context: An
 def test_what_is_no_request_of_a_person_is_not_answered(
     context: AnswerContext, body: str, labels: tuple[str, ...], is_pull: bool, by: Account, why: str
 ) -> None:
-    desk(context).write(12, by, body, labels=labels, is_pull=is_pull)
+    inbox(context).write(12, by, body, labels=labels, is_pull=is_pull)
     reply = answer_issue(context, 12, at=AT)
     assert (reply.kind, reply.why) == ("silent", why)
     assert said(context, reply) == ""
@@ -159,12 +159,12 @@ def test_what_is_no_request_of_a_person_is_not_answered(
 
 
 def test_a_form_without_its_label_is_answered_as_the_repository_may_not_have_it(context: AnswerContext) -> None:
-    desk(context).write(12, ALICE, answered(), labels=())
+    inbox(context).write(12, ALICE, answered(), labels=())
     assert answer_issue(context, 12, at=AT).kind == "opened"
 
 
 def refused(context: AnswerContext, by: Account, body: str, *, edited: bool = False) -> str:
-    desk(context).write(12, by, body, edited=edited)
+    inbox(context).write(12, by, body, edited=edited)
     reply = answer_issue(context, 12, at=AT)
     assert (reply.kind, reply.topic) == ("refused", "answer")
     assert context.forge.open_pulls() == ()
@@ -204,7 +204,7 @@ def test_what_is_wrong_with_the_answers_is_told(context: AnswerContext, body: st
 
 
 def test_what_is_granted_already_is_not_asked_for_again(context: AnswerContext, access: Access) -> None:
-    written = desk(context)
+    written = inbox(context)
     written.write(12, ALICE, answered())
     answer_issue(context, 12, at=AT)
     access.git("merge", "-q", "--no-edit", "daypass/issue-12")
@@ -215,7 +215,7 @@ def test_what_is_granted_already_is_not_asked_for_again(context: AnswerContext, 
 
 
 def test_what_policy_denies_is_explained_and_not_opened(context: AnswerContext) -> None:
-    desk(context).write(12, ALICE, answered(duration="9h"))
+    inbox(context).write(12, ALICE, answered(duration="9h"))
     reply = answer_issue(context, 12, at=AT)
     assert reply.kind == "denied"
     words = said(context, reply)
@@ -225,7 +225,7 @@ def test_what_policy_denies_is_explained_and_not_opened(context: AnswerContext) 
 
 
 def test_a_subject_whom_the_directory_does_not_know_is_denied(context: AnswerContext) -> None:
-    desk(context).write(12, ALICE, answered(subject="zoe"))
+    inbox(context).write(12, ALICE, answered(subject="zoe"))
     reply = answer_issue(context, 12, at=AT)
     assert reply.kind == "denied"
     assert "zoe" in said(context, reply)
@@ -233,7 +233,7 @@ def test_a_subject_whom_the_directory_does_not_know_is_denied(context: AnswerCon
 
 def test_without_an_app_the_author_gets_a_link_to_propose_the_file_themselves(context: AnswerContext) -> None:
     alone = replace(context, opens=False)
-    desk(context).write(12, ALICE, answered())
+    inbox(context).write(12, ALICE, answered())
     reply = answer_issue(alone, 12, at=AT)
     assert reply.kind == "link"
     words = said(context, reply)
@@ -249,7 +249,7 @@ def test_without_an_app_the_author_gets_a_link_to_propose_the_file_themselves(co
 
 def test_a_text_that_no_address_holds_is_shown_to_be_copied(context: AnswerContext) -> None:
     reason = "ö" * 1000
-    desk(context).write(12, ALICE, answered(reason=reason))
+    inbox(context).write(12, ALICE, answered(reason=reason))
     words = said(context, answer_issue(replace(context, opens=False), 12, at=AT))
     assert "&value=" not in words
     assert reason in words
@@ -322,9 +322,9 @@ def test_no_bytes_make_the_reading_of_an_event_crash(raw: bytes) -> None:
 
 
 def test_a_second_issue_for_the_same_is_noticed_when_its_request_opens(context: AnswerContext) -> None:
-    desk(context).write(12, ALICE, answered())
+    inbox(context).write(12, ALICE, answered())
     assert answer_issue(context, 12, at=AT).twins == ()
-    desk(context).write(13, ALICE, answered())
+    inbox(context).write(13, ALICE, answered())
     reply = answer_issue(context, 13, at=AT)
     assert (reply.kind, reply.twins) == ("opened", (1,))
     assert "#1 asks for the same: close what is one too many." in reply_markdown(reply, context.policy, LINKS, {}, AT)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from daypass import __version__
-from daypass.cli.verb import BOARD, FORGE, LEDGER, noting, now, say
+from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.forge_kinds import FORGES
 from daypass.core.grant import Oid
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from daypass.edges.ledger.standing import SignedLedger
     from daypass.edges.store import UnchangedMemory
     from daypass.edges.targets.registry import Known
-    from daypass.ports import Board, Forge, Target
+    from daypass.ports import Forge, Pages, Target
 
 _T = TypeVar("_T")
 _LONGEST = 2 << 20
@@ -140,9 +140,9 @@ class AccessRepository:
         return self.given(self.host.remote)
 
     @property
-    def board(self) -> Board:
+    def pages(self) -> Pages:
         """Where people are told how things stand. Raises UsageError where the forge has no pages."""
-        return noting(self.given(self.host.board(self.policy.catalogue.directory)), BOARD)
+        return noting(self.given(self.host.pages(self.policy.catalogue.directory)), PAGES)
 
     def given(self, part: _T | None) -> _T:
         """Return a part of a forge. Raises UsageError where the forge that the settings name has none like it."""

@@ -180,7 +180,7 @@ def tell_refused(repo: AccessRepository, found: Survey) -> None:
 
     text = refused_markdown(found.refusals, found.unproved, found.plan.blocked)
     try:
-        number = repo.board.issue("refused", title="Grants that give no access", text=text)
+        number = repo.pages.issue("refused", title="Grants that give no access", text=text)
     except EdgeError as error:
         say(f"daypass: the issue about what was refused was not written: {error.message}")
         return

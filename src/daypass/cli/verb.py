@@ -217,7 +217,7 @@ LEDGER: _Words = {
 """What writes to the ledger."""
 
 
-BOARD: _Words = {
+PAGES: _Words = {
     name: ("telling people at the forge", lambda _: "people were told at the forge")
     for name in ("show", "say", "issue")
 }

@@ -26,7 +26,7 @@ from daypass.views.decision import effect_line, taking_words
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
 
 COMMENT_LIMIT = 60_000
-"""Bytes. A comment and a check run's summary take 65,536 characters; the rest is for what a board puts around it."""
+"""Bytes. A comment and a check run's summary take 65,536 characters; the rest is for what a pages puts around it."""
 
 SUMMARY_LIMIT = 900_000
 """Bytes. A step's summary takes 1 MiB and is dropped whole when it is longer.

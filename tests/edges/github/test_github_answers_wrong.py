@@ -19,10 +19,10 @@ from daypass.core.doctor.facts import Questions
 from daypass.core.errors import DaypassError
 from daypass.core.grant import Oid
 from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.inbox import GitHubDesk
+from daypass.edges.forges.github.inbox import GitHubInbox
+from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.forges.github.settings import GitHubSettings
-from daypass.edges.forges.github.status import GitHubBoard
 from daypass.edges.forges.github.transport import Answer
 from daypass.ports import Annotation, Notice
 
@@ -156,23 +156,23 @@ def test_no_reader_of_what_people_wrote_falls_over_a_wrong_answer(made: World) -
     made.ask("alice", "POST", "/issues", {"title": "x", "body": "words"})
     comment = made.ask("alice", "POST", "/issues/3/comments", {"body": "/status"})["id"]
     api = made.api()
-    desk = GitHubDesk(api, directory(), repository=REPOSITORY, bot=BOT)
-    for read in (lambda: desk.ticket(3), lambda: desk.remark(comment), lambda: desk.asked("more")):
+    inbox = GitHubInbox(api, directory(), repository=REPOSITORY, bot=BOT)
+    for read in (lambda: inbox.ticket(3), lambda: inbox.remark(comment), lambda: inbox.asked("more")):
         held(api, read)
 
 
 def test_no_notice_falls_over_a_wrong_answer(made: World) -> None:
     api = made.api()
-    board = GitHubBoard(api, directory(), repository=REPOSITORY, bot=BOT)
+    pages = GitHubPages(api, directory(), repository=REPOSITORY, bot=BOT)
     head = made.head("more")
     wrong = (Annotation("grants/more.yaml", 1, "failure", "title", "message"),)
     notice = Notice(2, head, "action_required", "title", "summary", "comment", "waiting", wrong, ("bob", "carol"))
-    board.show(notice)
+    pages.show(notice)
     for read in (
-        lambda: board.show(notice),
-        lambda: board.show(replace(notice, comment="another", summary="other", ask=("carol",))),
-        lambda: board.say(2, topic="a", text="words"),
-        lambda: board.issue("refused", title="t", text="words"),
+        lambda: pages.show(notice),
+        lambda: pages.show(replace(notice, comment="another", summary="other", ask=("carol",))),
+        lambda: pages.say(2, topic="a", text="words"),
+        lambda: pages.issue("refused", title="t", text="words"),
     ):
         held(api, read)
 

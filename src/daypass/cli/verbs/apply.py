@@ -76,7 +76,7 @@ def apply(
     from daypass.cli.running import print_applied, run_apply, tell_refused
 
     if issue:
-        _ = repo.board  # where there is none, nothing is done for that
+        _ = repo.pages  # where there is none, nothing is done for that
     done = run_apply(repo, at, confirm, retry=retry)
     print_applied(done, output, confirm)
     if issue:

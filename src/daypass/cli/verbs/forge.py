@@ -169,12 +169,12 @@ def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str,
     if not repo.settings.forge.pages or not (found.verdicts or found.proposal.findings):
         return ()
     if found.no_request:
-        return repo.board.show(_no_request(found))
+        return repo.pages.show(_no_request(found))
     told = report_of(repo.history, repo.standing, found, at=at)
     write_summary(told)
     text = comment_text(told)
     notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable)
-    return repo.board.show(notice)
+    return repo.pages.show(notice)
 
 
 def _no_request(found: Gated) -> Notice:
@@ -243,7 +243,7 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
     context = AnswerContext(
         history=repo.history,
         forge=repo.forge,
-        desk=repo.given(host.inbox(repo.policy.catalogue.directory)),
+        inbox=repo.given(host.inbox(repo.policy.catalogue.directory)),
         policy_at=repo.policy_at,
         standing=lambda: repo.standing,
         main=repo.main,
@@ -256,5 +256,5 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
     holdings = repo.standing.holdings if reply.kind == "status" else {}
     text = reply_markdown(reply, repo.policy, Links(host.server, host.repository), holdings, instant)
     if text:
-        repo.board.say(reply.number, topic=reply.topic, text=text)
+        repo.pages.say(reply.number, topic=reply.topic, text=text)
     click.echo(printable(reply_line(reply)))

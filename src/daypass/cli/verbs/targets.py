@@ -63,7 +63,7 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     from daypass.views.targets import drift_markdown, drift_text, inspections_data
 
     if issue:
-        _ = repo.board  # where there is none, nothing is looked at for it
+        _ = repo.pages  # where there is none, nothing is looked at for it
     instant = repo.instant(at)
     survey = look(repo, instant, now=at is None)
     if survey.stuck is not None:
@@ -76,7 +76,7 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     found = (*survey.policy.holes, *find(survey.plan, survey.refusals, inspections, survey.unproved))
     if issue:
         text = drift_markdown(found, instant, inspections) if found else ""
-        number = repo.board.issue(TOPIC, title="Access has drifted", text=text)
+        number = repo.pages.issue(TOPIC, title="Access has drifted", text=text)
         click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
     if output == "json":
         click.echo(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daypass.edges.forges.local.sharing import Sharing
     from daypass.edges.git.remote import Remote
     from daypass.edges.git.repository import Repository
-    from daypass.ports import Board, Desk, Forge, ForgeSettings
+    from daypass.ports import Forge, ForgeSettings, Inbox, Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Host(ABC):
         """Git's way there, where main and the ledger live there."""
         return None
 
-    def board(self, directory: Directory) -> Board | None:  # noqa: ARG002  (for those that have one)
+    def pages(self, directory: Directory) -> Pages | None:  # noqa: ARG002  (for those that have one)
         """Return where people are told how things stand."""
         return None
 
-    def inbox(self, directory: Directory) -> Desk | None:  # noqa: ARG002  (likewise)
+    def inbox(self, directory: Directory) -> Inbox | None:  # noqa: ARG002  (likewise)
         """Return where people ask in words."""
         return None
 

@@ -43,14 +43,14 @@ def read_command(body: str) -> tuple[str, str] | None:
 
 def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Reply:
     """Do what a comment asks for, where the right person asks."""
-    remark = context.desk.remark(comment)
+    remark = context.inbox.remark(comment)
     command = read_command(remark.body)
     silent = Reply(remark.number, f"{_TOPIC}{comment}", "silent", remark.by)
     if command is None:
         return replace(silent, why="the comment is no command")
     if not remark.by.person:
         return replace(silent, why=f"{remark.by.name} is no person")
-    ticket = context.desk.ticket(remark.number)
+    ticket = context.inbox.ticket(remark.number)
     if not ticket.is_pull and LABEL not in ticket.labels and not looks_like_form(ticket.body):
         return replace(silent, why="the comment is on no request")
     name, argument = command
@@ -66,7 +66,7 @@ def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Rep
         there = opened_before(context, replace(silent, what=name), f"{COMMENT_BRANCH}{comment}")
         if there is not None:
             return there
-    number = remark.number if ticket.is_pull else context.desk.asked(f"{ISSUE_BRANCH}{remark.number}")
+    number = remark.number if ticket.is_pull else context.inbox.asked(f"{ISSUE_BRANCH}{remark.number}")
     if number is None:
         why, hint = "we opened no pull request for this issue", "write the command on the pull request itself"
         return replace(silent, kind="refused", what=name, why=why, hint=hint)

@@ -26,7 +26,7 @@ from daypass.core.window import Span
 from daypass.pipeline.ask import propose
 from daypass.pipeline.judge.duplicates import has_ended
 from daypass.pipeline.judge.policies import PolicyAt
-from daypass.ports import Desk, Forge, History
+from daypass.ports import Forge, History, Inbox
 
 ISSUE_BRANCH = "daypass/issue-"
 COMMENT_BRANCH = "daypass/comment-"
@@ -49,7 +49,7 @@ class AnswerContext:
 
     history: History
     forge: Forge
-    desk: Desk
+    inbox: Inbox
     policy_at: PolicyAt
     standing: Callable[[], Standing]
     main: str
@@ -92,7 +92,7 @@ def _identifier(value: object, what: str) -> int:
 
 def answer_issue(context: AnswerContext, number: int, *, at: datetime) -> Reply:
     """Turn an issue that the form made into a pull request of its author, once."""
-    ticket = context.desk.ticket(number)
+    ticket = context.inbox.ticket(number)
     by = ticket.by
 
     def refused(why: str, hint: str = "", findings: tuple[Finding, ...] = ()) -> Reply:
@@ -214,5 +214,5 @@ def open_for(
 
 def opened_before(context: AnswerContext, reply: Reply, branch: str) -> Reply | None:
     """Return the reply that tells of the pull request which an earlier run opened for the same words, None for none."""
-    number = context.desk.asked(branch) if context.opens else None
+    number = context.inbox.asked(branch) if context.opens else None
     return replace(reply, kind="there", pull=number) if number is not None else None

@@ -10,10 +10,10 @@ from daypass.core.catalogue import Directory, Settings
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.inbox import GitHubDesk
+from daypass.edges.forges.github.inbox import GitHubInbox
+from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.forges.github.settings import GitHubSettings
-from daypass.edges.forges.github.status import GitHubBoard
 from daypass.edges.forges.host import Host, Run
 from daypass.edges.git.remote import Remote, repository_url
 
@@ -68,13 +68,13 @@ class GitHubHost(Host):
         git = self._run.repository.git
         return GitHubForge(self.api, directory, repository=self.repository, bot=self._bot, remote=self.remote, git=git)
 
-    def board(self, directory: Directory) -> GitHubBoard:
+    def pages(self, directory: Directory) -> GitHubPages:
         """Return where people are told how things stand."""
-        return GitHubBoard(self.api, directory, repository=self.repository, bot=self._bot)
+        return GitHubPages(self.api, directory, repository=self.repository, bot=self._bot)
 
-    def inbox(self, directory: Directory) -> GitHubDesk:
+    def inbox(self, directory: Directory) -> GitHubInbox:
         """Return where people ask in words."""
-        return GitHubDesk(self.api, directory, repository=self.repository, bot=self._bot)
+        return GitHubInbox(self.api, directory, repository=self.repository, bot=self._bot)
 
     def settings(self, clock: Callable[[], datetime]) -> GitHubSettings:
         """Return how the repository is set up there."""

@@ -23,8 +23,8 @@ EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"
 _SERVER_FAULT = 500
 
 
-class GitHubDesk:
-    """Implements ports.Desk. Raises EdgeError for what is not there and for an answer that is not understood."""
+class GitHubInbox:
+    """Implements ports.Inbox. Raises EdgeError for what is not there and for an answer that is not understood."""
 
     def __init__(self, api: Api, directory: Directory, *, repository: str, bot: Bot | None) -> None:
         self._api = api

@@ -10,7 +10,7 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.status import GitHubBoard
+from daypass.edges.forges.github.pages import GitHubPages
 from daypass.ports import Annotation, Notice
 from github_double import gitio
 from github_double.double import Double
@@ -78,10 +78,10 @@ class World:
             environ |= {"GITHUB_TOKEN": self.hub.token(self.people[who])}
         return Watched.from_environment(environ, NAME, wait=self.waits.append)
 
-    def board(
+    def pages(
         self, who: str = "actions", *, bot: Bot | None = None, api: Api | None = None, **rights: str
-    ) -> GitHubBoard:
-        return GitHubBoard(api or self.api(who, **rights), self.directory, repository=NAME, bot=bot)
+    ) -> GitHubPages:
+        return GitHubPages(api or self.api(who, **rights), self.directory, repository=NAME, bot=bot)
 
     @property
     def directory(self) -> Directory:

@@ -69,8 +69,8 @@ class _CrowdedError(EdgeError):
     """So many comments by others stand before ours, if there is one, that it is not looked for."""
 
 
-class GitHubBoard:
-    """The board of one repository. Implements `daypass.ports.Board`."""
+class GitHubPages:
+    """The pages of one repository. Implements `daypass.ports.Pages`."""
 
     def __init__(self, api: Api, directory: Directory, *, repository: str, bot: Bot | None) -> None:
         self._api = api

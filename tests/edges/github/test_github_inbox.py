@@ -11,7 +11,7 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.inbox import EDITED, GitHubDesk
+from daypass.edges.forges.github.inbox import EDITED, GitHubInbox
 from daypass.edges.forges.github.transport import ApiError
 
 REPOSITORY = "acme/access"
@@ -62,15 +62,15 @@ class Answers:
         return answer
 
 
-def desk(answers: Answers, bot: Bot | None = Bot("daypass-acme[bot]", 4242)) -> GitHubDesk:  # noqa: B008  (a constant)
+def inbox(answers: Answers, bot: Bot | None = Bot("daypass-acme[bot]", 4242)) -> GitHubInbox:  # noqa: B008  (a constant)
     alice = Subject("alice", name="Alice Ngo", login="alice-ngo", forge_id=583231)
     directory = Directory(MappingProxyType({"alice": alice}), MappingProxyType({}))
-    return GitHubDesk(cast("Api", answers), directory, repository=REPOSITORY, bot=bot)
+    return GitHubInbox(cast("Api", answers), directory, repository=REPOSITORY, bot=bot)
 
 
 def test_an_issue_is_read_and_its_edits_are_asked_after_its_words() -> None:
     answers = Answers(ISSUE)
-    ticket = desk(answers).ticket(12)
+    ticket = inbox(answers).ticket(12)
     assert (ticket.by.handle, ticket.body, ticket.labels) == ("alice", "words", ("daypass-request", "old"))
     assert (ticket.is_pull, ticket.edited, ticket.title) == (False, False, "Access request")
     assert answers.asked == [
@@ -80,18 +80,18 @@ def test_an_issue_is_read_and_its_edits_are_asked_after_its_words() -> None:
 
 
 def test_a_pull_request_without_a_text_is_one() -> None:
-    ticket = desk(Answers({**ISSUE, "body": None, "pull_request": {}})).ticket(12)
+    ticket = inbox(Answers({**ISSUE, "body": None, "pull_request": {}})).ticket(12)
     assert (ticket.is_pull, ticket.body) == (True, "")
 
 
 def test_an_edit_is_told() -> None:
     edited = {"data": {"node": {"lastEditedAt": "2026-11-20T09:01:00Z"}}}
-    assert desk(Answers(ISSUE, edited)).ticket(12).edited
-    assert desk(Answers(COMMENT, edited)).remark(77).edited
+    assert inbox(Answers(ISSUE, edited)).ticket(12).edited
+    assert inbox(Answers(COMMENT, edited)).remark(77).edited
 
 
 def test_a_comment_is_read_with_the_number_it_stands_on() -> None:
-    remark = desk(Answers(COMMENT)).remark(77)
+    remark = inbox(Answers(COMMENT)).remark(77)
     assert (remark.id, remark.number, remark.by.handle, remark.body, remark.edited) == (77, 12, "alice", "/end", False)
 
 
@@ -111,19 +111,19 @@ def test_a_comment_is_read_with_the_number_it_stands_on() -> None:
 )
 def test_an_issue_that_is_not_understood_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(EdgeError, match=message):
-        desk(Answers({**ISSUE, **changed})).ticket(12)
+        inbox(Answers({**ISSUE, **changed})).ticket(12)
 
 
 @pytest.mark.parametrize("number", ["", "x", "١٢", None])
 def test_a_comment_that_names_no_issue_is_refused(number: str | None) -> None:
     with pytest.raises(EdgeError, match="it names no issue"):
-        desk(Answers({**COMMENT, "issue_url": f"https://api.github.com/repos/acme/access/issues/{number}"})).remark(77)
+        inbox(Answers({**COMMENT, "issue_url": f"https://api.github.com/repos/acme/access/issues/{number}"})).remark(77)
 
 
 @pytest.mark.parametrize("answer", [None, [], "an issue"])
 def test_what_is_no_object_is_refused(answer: Any) -> None:
     with pytest.raises(EdgeError, match=r"GitHub.s answer about issue 12 has no "):
-        desk(Answers(answer)).ticket(12)
+        inbox(Answers(answer)).ticket(12)
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,17 @@ def test_what_is_no_object_is_refused(answer: Any) -> None:
 )
 def test_where_github_does_not_say_whether_it_was_edited_nothing_is_taken(answer: Any) -> None:
     with pytest.raises(EdgeError, match="GitHub does not say whether issue 12 was edited"):
-        desk(Answers(ISSUE, answer)).ticket(12)
+        inbox(Answers(ISSUE, answer)).ticket(12)
 
 
 def test_a_question_whose_answer_was_lost_is_asked_once_more() -> None:
-    assert not desk(Answers(ISSUE, [ApiError("lost"), NEVER])).ticket(12).edited
-    assert not desk(Answers(ISSUE, [ApiError("broken", status=502), NEVER])).ticket(12).edited
+    assert not inbox(Answers(ISSUE, [ApiError("lost"), NEVER])).ticket(12).edited
+    assert not inbox(Answers(ISSUE, [ApiError("broken", status=502), NEVER])).ticket(12).edited
     with pytest.raises(ApiError, match="lost"):
-        desk(Answers(ISSUE, ApiError("lost"))).ticket(12)
+        inbox(Answers(ISSUE, ApiError("lost"))).ticket(12)
     answers = Answers(ISSUE, [ApiError("no", status=403), NEVER])
     with pytest.raises(ApiError, match="no"):
-        desk(answers).ticket(12)
+        inbox(answers).ticket(12)
     assert len(answers.asked) == 2
 
 
@@ -170,14 +170,14 @@ def test_only_what_our_own_bot_opened_from_this_repository_counts() -> None:
             pull(3, BOT),
         ]
     )
-    assert desk(answers).asked("daypass/issue-12") == 4
+    assert inbox(answers).asked("daypass/issue-12") == 4
     assert answers.asked == [
         ("GET", "/repos/acme/access/pulls", {"state": "all", "head": "acme:daypass/issue-12"}),
     ]
-    assert desk(Answers([pull(9, ALICE)])).asked("daypass/issue-12") is None
+    assert inbox(Answers([pull(9, ALICE)])).asked("daypass/issue-12") is None
 
 
 def test_without_a_bot_of_ours_nothing_was_opened_and_nobody_is_asked() -> None:
     answers = Answers([pull(4, BOT)])
-    assert desk(answers, bot=None).asked("daypass/issue-12") is None
+    assert inbox(answers, bot=None).asked("daypass/issue-12") is None
     assert answers.asked == []

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from board_world import NAME, World
 from daypass.core.errors import EdgeError
 from daypass.edges.forges.github.answers import Bot
 from github_double.double import Double
+from pages_world import NAME, World
 
 ISSUES = f"/repos/{NAME}/issues"
 
@@ -22,27 +22,27 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_a_topic_has_one_comment_which_follows_its_text(world: World) -> None:
-    board = world.board()
-    board.say(world.number, topic="answer", text="one")
-    board.say(world.number, topic="answer", text="two")
-    board.say(world.number, topic="other", text="three")
+    pages = world.pages()
+    pages.say(world.number, topic="answer", text="one")
+    pages.say(world.number, topic="answer", text="two")
+    pages.say(world.number, topic="other", text="three")
     assert world.comments() == ["<!-- daypass:topic:answer -->\ntwo", "<!-- daypass:topic:other -->\nthree"]
-    reads, writes = world.spent(lambda: board.say(world.number, topic="answer", text="two"))
+    reads, writes = world.spent(lambda: pages.say(world.number, topic="answer", text="two"))
     assert (len(reads), writes) == (1, [])
-    board.say(world.number, topic="answer", text="")
+    pages.say(world.number, topic="answer", text="")
     assert world.comments() == ["<!-- daypass:topic:other -->\nthree"]
-    board.say(world.number, topic="answer", text="")
+    pages.say(world.number, topic="answer", text="")
 
 
 @pytest.mark.parametrize("topic", ["", "A", "a b", "-->", "a--b", "a\n"])
 def test_a_topic_is_a_short_name(world: World, topic: str) -> None:
     with pytest.raises(RuntimeError, match="a topic is a short name"):
-        world.board().say(world.number, topic=topic, text="x")
+        world.pages().say(world.number, topic=topic, text="x")
 
 
 def test_a_topic_has_one_issue_which_is_closed_when_nothing_is_left_to_say(world: World) -> None:
-    board = world.board()
-    number = board.issue("drift", title="Drift", text="one")
+    pages = world.pages()
+    number = pages.issue("drift", title="Drift", text="one")
     assert number is not None
     issue = world.repo.issues[number]
     assert (issue.title, issue.body, world.labels(number)) == (
@@ -50,14 +50,14 @@ def test_a_topic_has_one_issue_which_is_closed_when_nothing_is_left_to_say(world
         "<!-- daypass:topic:drift -->\none",
         ["daypass"],
     )
-    reads, writes = world.spent(lambda: board.issue("drift", title="Drift", text="one"))
+    reads, writes = world.spent(lambda: pages.issue("drift", title="Drift", text="one"))
     assert (len(reads), writes) == (1, [])
-    assert board.issue("drift", title="Drift of two", text="two") == number
+    assert pages.issue("drift", title="Drift of two", text="two") == number
     assert (issue.title, issue.body) == ("Drift of two", "<!-- daypass:topic:drift -->\ntwo")
-    assert board.issue("drift", title="Drift", text="") is None
+    assert pages.issue("drift", title="Drift", text="") is None
     assert issue.state == "closed"
-    assert board.issue("drift", title="Drift", text="") is None
-    again = board.issue("drift", title="Drift", text="three")
+    assert pages.issue("drift", title="Drift", text="") is None
+    again = pages.issue("drift", title="Drift", text="three")
     assert again is not None
     assert again > number
 
@@ -65,9 +65,9 @@ def test_a_topic_has_one_issue_which_is_closed_when_nothing_is_left_to_say(world
 def test_somebody_elses_issue_with_our_mark_and_label_is_not_ours(world: World) -> None:
     forged = {"title": "x", "body": "<!-- daypass:topic:drift -->\nall is well", "labels": ["daypass"]}
     theirs = world.api("bob").send("POST", ISSUES, forged)["number"]
-    number = world.board().issue("drift", title="Drift", text="one")
+    number = world.pages().issue("drift", title="Drift", text="one")
     assert number != theirs
-    assert world.board().issue("drift", title="Drift", text="") is None
+    assert world.pages().issue("drift", title="Drift", text="") is None
     assert world.repo.issues[theirs].state == "open"
 
 
@@ -77,10 +77,10 @@ def test_two_runs_that_meet_leave_one_issue_open(world: World) -> None:
 
     def other_run(verb: str, path: str) -> None:
         if verb == "POST" and path == ISSUES and not met:
-            met.append(world.board().issue("drift", title="Drift", text="one"))
+            met.append(world.pages().issue("drift", title="Drift", text="one"))
 
     api.before_write = other_run
-    number = world.board(api=api).issue("drift", title="Drift", text="one")
+    number = world.pages(api=api).issue("drift", title="Drift", text="one")
     assert met == [number]
     ours = [i for i in world.repo.issues.values() if not i.is_pull]
     assert sorted(i.state for i in ours) == ["closed", "open"]
@@ -88,25 +88,25 @@ def test_two_runs_that_meet_leave_one_issue_open(world: World) -> None:
 
 def test_a_lost_answer_is_looked_up_and_not_repeated(world: World) -> None:
     world.hub.faults.no_answer("POST", f"{ISSUES}$")
-    number = world.board().issue("drift", title="Drift", text="one")
+    number = world.pages().issue("drift", title="Drift", text="one")
     assert [i.number for i in world.repo.issues.values() if not i.is_pull] == [number]
 
 
 def test_an_answer_that_never_comes_is_an_error(world: World) -> None:
     world.hub.faults.server_error("POST", f"{ISSUES}$")
     with pytest.raises(EdgeError, match="did not answer whether an issue was opened"):
-        world.board().issue("drift", title="Drift", text="one")
+        world.pages().issue("drift", title="Drift", text="one")
 
 
 def test_an_issue_that_cannot_be_labelled_is_closed_and_refused(world: World) -> None:
     world.repo.collaborate(world.people["erin"], "read")
     with pytest.raises(EdgeError, match="could not be labelled 'daypass'") as error:
-        world.board("erin").issue("drift", title="Drift", text="one")
+        world.pages("erin").issue("drift", title="Drift", text="one")
     assert "Triage" in error.value.hint
     assert [i.state for i in world.repo.issues.values() if not i.is_pull] == ["closed"]
 
 
 def test_settings_that_name_another_bot_leave_no_open_issue(world: World) -> None:
     with pytest.raises(EdgeError, match="and 77 was expected"):
-        world.board("app", bot=Bot("daypass-acme[bot]", 77)).issue("drift", title="Drift", text="one")
+        world.pages("app", bot=Bot("daypass-acme[bot]", 77)).issue("drift", title="Drift", text="one")
     assert [i.state for i in world.repo.issues.values() if not i.is_pull] == ["closed"]

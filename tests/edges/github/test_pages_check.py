@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from board_world import NAME, World, annotations
 from daypass.core.errors import EdgeError
 from github_double.double import Double
+from pages_world import NAME, World, annotations
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_it_says_what_the_notice_says(world: World) -> None:
-    world.board().show(world.notice(annotations=annotations(2)))
+    world.pages().show(world.notice(annotations=annotations(2)))
     (check,) = world.checks()
     assert (check.name, check.head_sha, check.status, check.conclusion) == (
         "daypass", world.head, "completed", "action_required",
@@ -34,38 +34,38 @@ def test_it_says_what_the_notice_says(world: World) -> None:
 
 @pytest.mark.parametrize(("count", "requests"), [(0, 1), (50, 1), (51, 2), (100, 2), (150, 3)])
 def test_fifty_annotations_go_into_one_request(world: World, count: int, requests: int) -> None:
-    _, writes = world.spent(lambda: world.board().show(world.notice(annotations=annotations(count))))
+    _, writes = world.spent(lambda: world.pages().show(world.notice(annotations=annotations(count))))
     (check,) = world.checks()
     assert [w for w in writes if "check-runs" in w] == [
         "POST /check-runs", *[f"PATCH /check-runs/{check.id}"] * (requests - 1)
     ]  # fmt: skip
     assert [a["message"] for a in check.annotations] == [f"wrong {n}" for n in range(count)]
     assert (check.status, check.conclusion) == ("completed", "action_required")
-    _, writes = world.spent(lambda: world.board().show(world.notice(annotations=annotations(count))))
+    _, writes = world.spent(lambda: world.pages().show(world.notice(annotations=annotations(count))))
     assert writes == []
 
 
 def test_another_verdict_with_the_same_annotations_goes_into_the_same_run(world: World) -> None:
-    world.board().show(world.notice(annotations=annotations(3)))
-    world.board().show(world.notice(annotations=annotations(3), conclusion="success", title="everything is there"))
+    world.pages().show(world.notice(annotations=annotations(3)))
+    world.pages().show(world.notice(annotations=annotations(3), conclusion="success", title="everything is there"))
     (check,) = world.checks()
     assert (check.conclusion, check.output["title"], len(check.annotations)) == ("success", "everything is there", 3)
 
 
 def test_other_annotations_take_another_run_since_they_cannot_be_taken_back(world: World) -> None:
-    world.board().show(world.notice(annotations=annotations(3)))
-    world.board().show(world.notice(annotations=annotations(3, "worse")))
+    world.pages().show(world.notice(annotations=annotations(3)))
+    world.pages().show(world.notice(annotations=annotations(3, "worse")))
     assert [next(a["message"] for a in check.annotations) for check in world.checks()] == ["wrong 0", "worse 0"]
-    _, writes = world.spent(lambda: world.board().show(world.notice(annotations=annotations(3, "worse"))))
+    _, writes = world.spent(lambda: world.pages().show(world.notice(annotations=annotations(3, "worse"))))
     assert writes == []
 
 
 def test_a_run_that_died_between_two_batches_is_not_taken_for_done(world: World) -> None:
     world.hub.faults.server_error("PATCH", r".*/check-runs/[0-9]+$")
     with pytest.raises(EdgeError):
-        world.board().show(world.notice(annotations=annotations(60)))
+        world.pages().show(world.notice(annotations=annotations(60)))
     assert [(c.status, c.conclusion) for c in world.checks()] == [("in_progress", None)]
-    world.board().show(world.notice(annotations=annotations(60)))
+    world.pages().show(world.notice(annotations=annotations(60)))
     assert len(world.checks()[-1].annotations) == 60
     assert world.checks()[-1].status == "completed"
 
@@ -74,14 +74,14 @@ def test_another_apps_check_of_that_name_is_not_ours(world: World) -> None:
     other = {"name": "daypass", "head_sha": world.head, "status": "completed", "conclusion": "success"}
     app = world.api("app")
     app.send("POST", f"/repos/{NAME}/check-runs", other)
-    world.board().show(world.notice())
+    world.pages().show(world.notice())
     assert [(c.app.slug, c.conclusion) for c in world.checks()] == [
         ("daypass-acme", "success"), ("github-actions", "action_required"),
     ]  # fmt: skip
 
 
 def test_a_person_may_write_none_and_the_rest_is_written(world: World) -> None:
-    assert world.board("bob").show(world.notice()) == ("check run",)
+    assert world.pages("bob").show(world.notice()) == ("check run",)
     assert world.checks() == []
     assert len(world.comments()) == 1
     assert world.labels() == ["daypass: waiting"]

@@ -1,4 +1,4 @@
-"""A desk in memory: issues and comments as a test writes them. Pull requests are those of the local forge."""
+"""A inbox in memory: issues and comments as a test writes them. Pull requests are those of the local forge."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def answered(**said: str) -> str:
 
 
 @dataclass
-class MemoryDesk:
-    """Implements ports.Desk."""
+class MemoryInbox:
+    """Implements ports.Inbox."""
 
     forge: ForgeReader
     at: datetime
