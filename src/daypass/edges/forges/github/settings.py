@@ -245,9 +245,7 @@ def read_rules(api: Api, root: str, ledger: str) -> tuple[BranchRules | Untold, 
         if error.status not in _REFUSED:
             raise
         return Untold(error.message), {}
-    names = {
-        one.text("name"): one.number("id") for one in listed if one.data.get("source_type") == "RepositorySettings"
-    }
+    names = {one.text("name"): one.number("id") for one in listed if one.data.get("source_type") == "Repository"}
     sets: dict[int, Ruleset] = {}
     unread: dict[int, Untold] = {}
     for number in sorted({rule.ruleset for rule in (*main, *books)}):
@@ -285,7 +283,7 @@ def _ruleset(api: Api, root: str, number: int) -> Ruleset | Untold:
     return Ruleset(
         number=number,
         name=shown(found.text("name")),
-        own=found.data.get("source_type") == "RepositorySettings",
+        own=found.data.get("source_type") == "Repository",
         covers=covers,
         rules=tuple(_mapping(rule) for rule in _rows(found.data.get("rules"))),
         bypass=bypass,
