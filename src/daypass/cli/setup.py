@@ -1,4 +1,4 @@
-"""NewRepository an access repository: git, files, key, ledger, and what `init --github` writes and changes beside these.
+"""Setting up an access repository: git, files, key, ledger, and what `init --github` writes and changes beside these.
 
 Each step leaves something that the next run can stand on.
 """
