@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def held(access: Access) -> set[str]:
 
 
 def put_back(access: Access, raw: bytes) -> None:
-    """Restore the server from a copy."""
+    """Restore the server from a copy, while no run of daypass has it open."""
+    gc.collect()  # runs of this very process are over, and so are their connections
     for end in ("-wal", "-shm"):
         Path(f"{store(access)}{end}").unlink(missing_ok=True)
     store(access).write_bytes(raw)
