@@ -16,8 +16,8 @@ from servers.sshd import keygen, make_key
 from ssh_access import RESOURCE
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
+def first_files(tmp_path: Path) -> dict[str, str]:
+    """Main's first commit: a target that hands certificates over, and its key and alice's below ``tmp_path``."""
     keys = tmp_path / "keys"
     keys.mkdir()
     make_key(keys / "ca")
@@ -33,18 +33,26 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     )
     forge = Hosting(REPOSITORY, "app", ("daypass-acme[bot]", BOT_ID)).forge_line
     settings = settings.replace("forge: {kind: local}", forge)
-    files = {
+    return {
         "policies/directory/people.yaml": people,
         "policies/daypass.yaml": settings,
         "policies/resources/bastion.yaml": RESOURCE,
     }
-    with Hub(tmp_path, files=files) as made:
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with Hub(tmp_path, files=first_files(tmp_path)) as made:
         yield made
 
 
 @pytest.fixture
 def given(hub: Hub) -> str:
     """A grant of alice's, merged by the gate and applied by the App."""
+    return given_in(hub)
+
+
+def given_in(hub: Hub) -> str:
     number = hub.request_pull("alice", hub.grant(resource="bastion"), path="grants/bastion/alice.yaml")
     hub.approve(number, "bob")
     hub.approve(number, "dave")
@@ -93,3 +101,10 @@ def test_runners_that_keep_nothing_make_the_list_anew_each_time(hub: Hub, given:
     hub.run("krl", "bastion", "--output", str(served), who="")
     assert f"serial: {serial}" in keygen("-Q", "-l", "-f", str(served))
     assert hub.run("fetch", given, who="alice", expect=20).out == ""
+
+
+def test_an_approval_and_the_merge_within_one_second_give_access(tmp_path: Path) -> None:
+    files = first_files(tmp_path)
+    files["policies/daypass.yaml"] += "clock: simulated\n"
+    with Hub(tmp_path, simulated=True, files=files) as hub:
+        given_in(hub)

@@ -206,12 +206,12 @@ def test_another_format_is_built_anew(repo):
     assert repo.index().refresh() == "the index has the format '0', and this daypass writes '2'"
 
 
-def _unreadable(output):
+def _unreadable(*_):
     raise EdgeError("no reading today")
 
 
 def test_a_build_that_fails_leaves_nothing_behind(repo, monkeypatch):
-    monkeypatch.setattr(index_build, "_changes", _unreadable)
+    monkeypatch.setattr(index_build, "_rows", _unreadable)
     repo.commit([("grants/db/one.yaml", grant("alice"))])
     index = repo.index()
     with pytest.raises(EdgeError, match="no reading today"):
@@ -225,7 +225,7 @@ def test_an_addition_that_fails_leaves_the_index_as_it_was(repo, monkeypatch):
     before = repo.index().path.read_bytes()
     repo.commit([("grants/db/two.yaml", grant("bob"))])
     with monkeypatch.context() as patch:
-        patch.setattr(index_build, "_changes", _unreadable)
+        patch.setattr(index_build, "_rows", _unreadable)
         with pytest.raises(EdgeError, match="no reading today"):
             repo.index().refresh()
     assert repo.index().path.read_bytes() == before

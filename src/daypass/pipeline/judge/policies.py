@@ -199,7 +199,8 @@ class PastMains:
     def of(self, told: Sequence[Oid], at: datetime) -> Iterator[tuple[Oid, Policy | None]]:
         """Yield the mains that there can have been at an instant and whose policies are others than the base's.
 
-        Where none of them is told that leads to the base, it can have been any since the ledger saw main, or ever.
+        Where one of them is told that does not lie on main's way to the base and on from there (the merge itself may have
+        come within the same second), it can have been any since the ledger saw main, or ever.
         """
         mains = told if told and all(map(self._leads, told)) else self._since(self._floor(at))
         for main in dict.fromkeys(mains):
@@ -235,7 +236,8 @@ class PastMains:
     def _leads(self, main: Oid) -> bool:
         if main not in self._leading:
             there = self._history.find(main) is not None
-            self._leading[main] = there and self._history.is_ancestor(main, self._base)
+            one_way = there and self._history.is_ancestor(main, self._base)
+            self._leading[main] = one_way or (there and self._history.is_ancestor(self._base, main))
         return self._leading[main]
 
     def _of(self, main: Oid) -> tuple[Entry, ...]:
