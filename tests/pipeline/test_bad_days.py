@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,8 +21,7 @@ def held(access: Access) -> set[str]:
 
 
 def put_back(access: Access, raw: bytes) -> None:
-    """Restore the server from a copy, while no run of daypass has it open."""
-    gc.collect()  # runs of this very process are over, and so are their connections
+    """Restore the server from a copy."""
     for end in ("-wal", "-shm"):
         Path(f"{store(access)}{end}").unlink(missing_ok=True)
     store(access).write_bytes(raw)

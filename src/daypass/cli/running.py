@@ -155,17 +155,20 @@ def run_apply(
             return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 
         run = repo.run_name(at)
-        done = carry_out(
-            take,
-            repo.ledger,
-            targets,
-            run=run,
-            confirmed=confirm,
-            progress=progress,
-            clock=clock,
-            limit=limit,
-            enough=enough,
-        )
+        try:
+            done = carry_out(
+                take,
+                repo.ledger,
+                targets,
+                run=run,
+                confirmed=confirm,
+                progress=progress,
+                clock=clock,
+                limit=limit,
+                enough=enough,
+            )
+        finally:
+            opened.clear()  # a target keeps its connection for as long as anybody holds it
         every = done.survey.policy.catalogue.settings.ledger_heartbeat
         try:
             beat(repo.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
