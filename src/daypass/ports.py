@@ -5,7 +5,7 @@ Reading and writing are separate halves: checking and planning hold only the fir
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
@@ -21,8 +21,7 @@ if TYPE_CHECKING:  # what doctor looks at is needed by doctor alone, and costs e
     from daypass.core.doctor.facts import Call, Facts, Questions
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One leaf of a tree. ``mode`` is git's: 100644 file, 100755 executable, 120000 symlink, 160000 submodule."""
 
     path: str
@@ -76,6 +75,10 @@ class History(Protocol):
 
     def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
         """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
+        ...
+
+    def files(self, revision: str, under: str, wanted: Callable[[Entry], bool]) -> list[tuple[Entry, bytes]]:
+        """Return the leaves below a folder that are ``wanted``, in git's order, each with what it holds."""
         ...
 
     def blobs(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:

@@ -98,7 +98,7 @@ def answer(scene) -> str:
     """Read everything in every way, write a little, and return a digest of all of it."""
     history, git = GitHistory(Git(scene.folder)), Git(scene.folder)
     tip = history.resolve("refs/heads/main")
-    leaves = list(history.leaves(tip))
+    leaves = list(history.entries(tip))
     files = [oid for _, mode, oid in leaves if mode != "160000"]
     said = [leaves, list(history.blobs(files)), list(history.landings(None, tip)), history.commits(f"{tip}~3", tip)]
     said += [history.changes(f"{tip}~2", tip), history.merge_bases("refs/heads/main", "refs/heads/side")]
@@ -171,7 +171,7 @@ def test_other_bytes_in_an_alternate_store_are_not_read_under_an_id(target, tmp_
         mine.unlink()
         (target.folder / ".git/objects/info/alternates").write_text(f"{tmp_path / 'more'}\n")
         with pytest.raises(DaypassError, match=f"object {name} was changed on the disk"):
-            list(objects.blobs(target.git, [oid for _, _, oid in objects.leaves(target.git, tip, "grants")]))
+            list(objects.blobs(target.git, [oid for _, _, oid in objects.Reader(target.git).leaves(tip, "grants")]))
         mine.write_bytes(kept)
 
 

@@ -43,7 +43,7 @@ def test_ten_thousand_blobs_of_any_bytes_arrive_whole(scene):
         b"M 100644 :%d %05d\n" % (n + 1, n) for n in range(10_000)
     )
     scene.run("fast-import", "--quiet", stdin=records + listing)
-    leaves = list(objects.leaves(scene.git, scene.head("main")))
+    leaves = list(objects.Reader(scene.git).leaves(scene.head("main")))
     assert [path for path, _, _ in leaves] == [f"{n:05d}" for n in range(10_000)]
     assert [content for _, content in objects.blobs(scene.git, (oid for _, _, oid in leaves))] == contents
 
@@ -147,29 +147,29 @@ def test_leaves_of_one_folder_leave_its_namesakes_out(scene):
     for path in ("grants/db/a.yaml", "grants-old/b.yaml", "grants.yaml", "other/grants/c.yaml"):
         scene.write(path)
     commit = scene.commit()
-    assert [path for path, _, _ in objects.leaves(scene.git, commit, "grants")] == ["grants/db/a.yaml"]
-    assert [path for path, _, _ in objects.leaves(scene.git, commit, "grants/db")] == ["grants/db/a.yaml"]
-    assert list(objects.leaves(scene.git, commit, "nowhere")) == []
-    assert len(list(objects.leaves(scene.git, commit))) == 4
+    assert [path for path, _, _ in objects.Reader(scene.git).leaves(commit, "grants")] == ["grants/db/a.yaml"]
+    assert [path for path, _, _ in objects.Reader(scene.git).leaves(commit, "grants/db")] == ["grants/db/a.yaml"]
+    assert list(objects.Reader(scene.git).leaves(commit, "nowhere")) == []
+    assert len(list(objects.Reader(scene.git).leaves(commit))) == 4
 
 
 def test_leaves_are_the_whole_trees_from_any_folder_inside(scene):
     commit = scene.commit_file("grants/db/a.yaml")
     (scene.folder / "docs").mkdir()
     inside = Git(scene.folder / "docs")
-    assert [path for path, _, _ in objects.leaves(inside, commit, "grants")] == ["grants/db/a.yaml"]
+    assert [path for path, _, _ in objects.Reader(inside).leaves(commit, "grants")] == ["grants/db/a.yaml"]
 
 
 def test_a_folder_that_is_a_link_is_given_as_one(scene):
     (scene.folder / "grants").symlink_to("/etc")
     commit = scene.commit()
-    assert list(objects.entries(scene.git, commit, "grants")) == [Entry("grants", "120000", scene.blob(b"/etc"))]
+    assert list(objects.Reader(scene.git).leaves(commit, "grants")) == [Entry("grants", "120000", scene.blob(b"/etc"))]
 
 
 def test_modes_of_executables_links_and_submodules_are_kept(scene):
     oid = scene.blob(b"x")
     tree = scene.tree(("100644", oid, b"a"), ("100755", oid, b"b"), ("120000", oid, b"c"), ("160000", NOWHERE, b"d"))
-    assert list(objects.entries(scene.git, tree)) == [
+    assert list(objects.Reader(scene.git).leaves(tree)) == [
         Entry("a", "100644", oid),
         Entry("b", "100755", oid),
         Entry("c", "120000", oid),
@@ -181,17 +181,17 @@ def test_hostile_names_arrive_whole(scene):
     oid = scene.blob(b"x")
     names = [b'"quoted".yaml', b"..", b"a\nb.yaml", b"a\tb", b"caf\xc3\xa9", b"not-utf8-\xff", b"\xe2\x80\xae.yaml"]
     tree = scene.tree(*[("100644", oid, name) for name in sorted(names)])
-    found = [path for path, _, _ in objects.leaves(scene.git, tree)]
+    found = [path for path, _, _ in objects.Reader(scene.git).leaves(tree)]
     assert [path.encode("utf-8", "surrogateescape") for path in found] == sorted(names)
 
 
 def test_an_empty_tree_has_no_leaves(scene):
-    assert list(objects.leaves(scene.git, scene.tree())) == []
+    assert list(objects.Reader(scene.git).leaves(scene.tree())) == []
 
 
 def test_a_tree_that_does_not_exist_is_an_error(scene):
     with pytest.raises(EdgeError, match=r"^expected a tree or commit, got "):
-        list(objects.leaves(scene.git, NOWHERE))
+        list(objects.Reader(scene.git).leaves(NOWHERE))
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts processes as Linux lists them")
@@ -213,6 +213,6 @@ def test_a_reader_that_gives_up_leaves_no_process_and_no_thread(scene):
 def test_blobs_are_read_from_a_repository_with_long_ids(make_scene):
     long = make_scene("long", "--object-format=sha256")
     commit = long.commit_file("grants/db/a.yaml", b"hello\n")
-    ((path, _, oid),) = objects.leaves(long.git, commit)
+    ((path, _, oid),) = objects.Reader(long.git).leaves(commit)
     assert (path, len(oid)) == ("grants/db/a.yaml", 64)
     assert list(objects.blobs(long.git, [oid])) == [(oid, b"hello\n")]

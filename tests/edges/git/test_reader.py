@@ -50,15 +50,15 @@ def test_a_folder_and_a_commit_overwritten_on_the_disk_are_not_read(scene):
     tree, old = scene.head("HEAD:grants/db"), scene.head("HEAD~1:grants/db")
     overwrite(scene, tree, old)
     for read in (
-        lambda: list(objects.leaves(scene.git, second, "grants")),
-        lambda: list(objects.leaves(scene.git, second)),
+        lambda: list(objects.Reader(scene.git).leaves(second, "grants")),
+        lambda: list(objects.Reader(scene.git).leaves(second)),
         lambda: GitHistory(scene.git).changes(first, second),
     ):
         with pytest.raises(EdgeError, match=f"^object {tree} was changed on the disk"):
             read()
     overwrite(scene, second, first)
     with pytest.raises(EdgeError, match=f"^object {second} was changed on the disk"):
-        list(objects.leaves(scene.git, second))
+        list(objects.Reader(scene.git).leaves(second))
     with pytest.raises(EdgeError):  # git itself notices this one
         list(GitHistory(scene.git).landings(None, second))
 
@@ -181,10 +181,10 @@ def test_a_tree_that_could_be_read_in_two_ways_is_refused(scene, entries, said):
     oids = [scene.blob(b"one"), scene.blob(b"two"), scene.tree()]
     tree = raw_tree(scene, *[(mode, name, oids[which]) for mode, name, which in entries])
     with pytest.raises(RefusedError, match=said):
-        list(objects.leaves(scene.git, tree))
+        list(objects.Reader(scene.git).leaves(tree))
     commit = scene.commit_of(raw_tree(scene, (b"40000", b"grants", tree)))
     with pytest.raises(RefusedError, match=said):
-        list(objects.leaves(scene.git, commit, "grants"))
+        list(objects.Reader(scene.git).leaves(commit, "grants"))
     with pytest.raises(RefusedError, match=said):
         GitHistory(scene.git).changes(scene.commit(), commit)
 
@@ -200,7 +200,7 @@ def test_folders_without_end_are_refused(scene):
     for _ in range(70):
         tree = scene.tree(("40000", tree, b"d"))
     with pytest.raises(RefusedError, match="folders deep"):
-        list(objects.leaves(scene.git, tree))
+        list(objects.Reader(scene.git).leaves(tree))
     with pytest.raises(RefusedError, match="inside each other"):
         GitHistory(scene.git).changes(scene.commit(), scene.commit_of(tree))
 
@@ -211,7 +211,7 @@ def test_many_folders_are_read_in_gits_order(scene):
         scene.write(f"grants/r{n}-y.yaml", str(n))
     commit = scene.commit()
     listed = scene.run("ls-tree", "-r", commit, "grants").splitlines()
-    found = [f"{mode} blob {oid}\t{path}" for path, mode, oid in objects.leaves(scene.git, commit, "grants")]
+    found = [f"{mode} blob {oid}\t{path}" for path, mode, oid in objects.Reader(scene.git).leaves(commit, "grants")]
     assert found == listed
 
 

@@ -97,7 +97,7 @@ def test_writing_files_is_replacing_keys_of_a_mapping(scene, rounds, data):
                 changes[path] = content
         tree = write_files(scene.git, tree, list(changes.items()))
         held = kept | {path: content for path, content in changes.items() if content is not None}
-        leaves = list(objects.leaves(scene.git, tree))
+        leaves = list(objects.Reader(scene.git).leaves(tree))
         contents = [content for _, content in objects.blobs(scene.git, (oid for _, _, oid in leaves))]
         assert dict(zip((path for path, _, _ in leaves), contents, strict=True)) == held
 

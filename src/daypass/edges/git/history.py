@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
@@ -20,7 +20,7 @@ from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.forge import Commit
 from daypass.core.grant import Oid
 from daypass.edges.git import objects, steps
-from daypass.edges.git.objects import Bound, Leaf, Reader, beyond
+from daypass.edges.git.objects import Bound, Reader, beyond
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import Promised
 from daypass.ports import Change, Entry, Landing
@@ -72,12 +72,13 @@ class GitHistory:
     def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
         """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
         self._promised.bring_folder(self.resolve(revision), under)
-        return objects.entries(self._git, self.resolve(revision), under)
+        return map(Entry._make, Reader(self._git).leaves(self.resolve(revision), under))
 
-    def leaves(self, revision: str, under: str = "") -> Iterator[Leaf]:
-        """Stream the same as (path, mode, oid), which is quicker."""
-        self._promised.bring_folder(self.resolve(revision), under)
-        return objects.leaves(self._git, self.resolve(revision), under)
+    def files(self, revision: str, under: str, wanted: Callable[[Entry], bool]) -> list[tuple[Entry, bytes]]:
+        """Return the leaves below a folder that are ``wanted``, in git's order, each with what it holds."""
+        found = [entry for entry in self.entries(revision, under) if wanted(entry)]
+        contents = dict(self.blobs(dict.fromkeys(entry.oid for entry in found)))
+        return [(entry, contents[entry.oid]) for entry in found]
 
     def blobs(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
         """Stream contents in the order asked. Raises EdgeError for an object that is missing or no blob."""

@@ -24,13 +24,13 @@ from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.plumbing import Git, Header, header
-from daypass.ports import Change, Entry
+from daypass.ports import Change
 
 FOLDER_MODE = "040000"
 HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
 
 Leaf = tuple[str, str, str]
-"""Path, mode, object id: an Entry without the cost of making one."""
+"""Path, mode, object id: what an Entry is made of."""
 
 Held = dict[bytes, tuple[str, bytes]]
 """A tree by name, in git's order: mode in six digits, raw object id."""
@@ -118,7 +118,12 @@ class Reader:
         return found[0], found[2]
 
     def leaves(self, tree: str, under: str = "") -> Iterator[Leaf]:
-        """Stream the leaves below a folder of a commit or tree, as `leaves` says."""
+        """Stream the leaves below a folder of a commit or tree, in git's order.
+
+        ``under`` has no slash at its end. Where the folder is itself a leaf (a symlink, a file, a submodule) that leaf is
+        given, so that it can be refused; a folder that does not exist has no leaves. Raises EdgeError for bytes that are
+        not those of their id, RefusedError for a tree that could be read in two ways.
+        """
         oid, raw = self.tree(tree)
         path, steps = "", under.encode("utf-8", "surrogateescape").split(b"/") if under else []
         for place, step in enumerate(steps):
@@ -242,22 +247,6 @@ def _check_bytes(told: Header, content: bytes) -> None:
             f"object {told.oid} was changed on the disk: its bytes are not those of its id",
             hint="somebody wrote into this clone's .git/objects; run `git fsck`, and clone again from a place you trust",
         )
-
-
-def leaves(git: Git, tree: Oid, under: str = "") -> Iterator[Leaf]:
-    """Stream (path, mode, oid) of the leaves of a commit's or tree's files in git's order.
-
-    ``under`` is a folder, without a slash at its end. Where the folder is itself a leaf (a symlink, a file, a
-    submodule) that leaf is given, so that it can be refused; a folder that does not exist has no leaves.
-    Raises EdgeError for bytes that are not those of their id, RefusedError for a tree that could be read in two ways.
-    """
-    yield from Reader(git).leaves(tree, under)
-
-
-def entries(git: Git, tree: Oid, under: str = "") -> Iterator[Entry]:
-    """Stream the same as `leaves`, as entries."""
-    for path, mode, oid in leaves(git, tree, under):
-        yield Entry(path, mode, Oid(oid))
 
 
 def blobs(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Iterator[tuple[Oid, bytes]]:

@@ -15,7 +15,7 @@ from datetime import datetime
 from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope
-from daypass.edges.git.objects import Leaf, Reader, blobs, leaves
+from daypass.edges.git.objects import Leaf, Reader, blobs
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.steps import landings, write_pairs
@@ -68,7 +68,7 @@ class GitLedger:
         the branch that is no receipt.
         """
         tree = commit if commit is not None else self.head()
-        oids = [oid for n, oid in enumerate(_in_order(leaves(self._git, tree), 0)) if n >= since]
+        oids = [oid for n, oid in enumerate(_in_order(Reader(self._git).leaves(tree), 0)) if n >= since]
         yield from self._read(since, oids)
 
     def added(self, old: Oid, new: Oid, *, since: int) -> Iterator[Envelope]:

@@ -140,13 +140,11 @@ def _differing(history: History, commit: Oid, wanted: Mapping[str, bytes]) -> tu
     """Return the paths whose contents at a commit are not what they should be, in order."""
     folders = sorted({path.rpartition("/")[0] for path in wanted})
     there = {
-        entry.path: entry.oid
+        entry.path: raw
         for folder in folders
-        for entry in history.entries(commit, folder)
-        if entry.path in wanted and entry.mode == "100644"
+        for entry, raw in history.files(commit, folder, lambda entry: entry.path in wanted and entry.mode == "100644")
     }
-    contents = dict(history.blobs(dict.fromkeys(there.values())))
-    return tuple(path for path in sorted(wanted) if path not in there or contents[there[path]] != wanted[path])
+    return tuple(path for path in sorted(wanted) if there.get(path) != wanted[path])
 
 
 def _asks(history: History, pull: Pull, main: str) -> bool:

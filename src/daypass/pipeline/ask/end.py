@@ -101,11 +101,9 @@ def left_over(standing: Standing, subject: str, resource: str) -> bool:
 def _endings(history: History, standing: Standing, main: str, resource: str) -> Iterator[tuple[Entry, Ending]]:
     """Yield each file of main with what its removal takes from whom; whose a broken one is says the ledger."""
     folder = f"{FOLDER}{resource}" if resource else FOLDER.rstrip("/")
-    files = [entry for entry in history.entries(main, folder) if entry.mode.startswith("100")]
-    contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in files)))
-    for entry in files:
+    for entry, raw in history.files(main, folder, lambda entry: entry.mode.startswith("100")):
         name = grant_id(entry.path)
-        read = read_grant(entry.path, contents[entry.oid])
+        read = read_grant(entry.path, raw)
         proof = standing.admission(name)
         asked = proof.requester if proof is not None else ""
         subject = read.subject if isinstance(read, Grant) else proof.subject if proof is not None else ""

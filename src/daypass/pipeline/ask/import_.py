@@ -123,11 +123,9 @@ def _ends(target: TargetReader | EdgeError | None, strays: list[Entitlement]) ->
 
 def _imported(history: History, main: str, resource: str, at: datetime) -> frozenset[tuple[str, str]]:
     """Return subject and role of the import grants that main has and that are not over: they wait to be applied."""
-    entries = [e for e in history.entries(main, f"{FOLDER}{resource}") if e.mode == "100644"]
-    contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in entries)))
     found = set()
-    for entry in entries:
-        grant = read_grant(entry.path, contents[entry.oid])
+    for entry, raw in history.files(main, f"{FOLDER}{resource}", lambda entry: entry.mode == "100644"):
+        grant = read_grant(entry.path, raw)
         if isinstance(grant, Grant) and grant.purpose == IMPORT:
             window = grant.span.window
             if window is None or not window.ended(at):

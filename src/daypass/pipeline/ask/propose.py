@@ -173,11 +173,11 @@ _TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement"})
 
 def read_current(history: History, main: str, grant: GrantId) -> Grant:
     """Return a grant of main. Raises UsageError where there is none and InvalidError where it cannot be read."""
-    entries = [e for e in history.entries(main, f"{FOLDER}{grant.rpartition('/')[0]}") if e.path == grant_path(grant)]
-    if not entries:
+    path = grant_path(grant)
+    files = history.files(main, path.rpartition("/")[0], lambda entry: entry.path == path)
+    if not files:
         raise UsageError(f"there is no grant {grant} on {main}", hint="`daypass status` lists the live ones")
-    ((_, raw),) = history.blobs([entries[0].oid])
-    found = read_grant(entries[0].path, raw)
+    found = read_grant(path, files[0][1])
     if not isinstance(found, Grant):
         raise InvalidError(f"{grant} cannot be read", found)
     return found

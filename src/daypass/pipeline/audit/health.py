@@ -67,13 +67,9 @@ def examine(
 
 def _files(history: History, main: str) -> dict[str, bytes]:
     """Read what is looked at of main's .github."""
-    wanted = [
-        entry
-        for entry in history.entries(main, ".github")
-        if entry.path in {CODEOWNERS_FILE, _GATE} and entry.mode in _PLAIN
-    ]
-    raw = dict(history.blobs([entry.oid for entry in wanted]))
-    return {entry.path: raw[entry.oid] for entry in wanted}
+    wanted = {CODEOWNERS_FILE, _GATE}
+    found = history.files(main, ".github", lambda entry: entry.path in wanted and entry.mode in _PLAIN)
+    return {entry.path: raw for entry, raw in found}
 
 
 def mend(

@@ -127,8 +127,8 @@ def _says_kind(finding: Finding, settings: TargetSettings) -> bool:
 
 def _contents(history: History, revision: Oid, file: str) -> bytes:
     """Return a file of a commit, which is there."""
-    (oid,) = (entry.oid for entry in history.entries(revision, file.rpartition("/")[0]) if entry.path == file)
-    return dict(history.blobs([oid]))[oid]
+    ((_, raw),) = history.files(revision, file.rpartition("/")[0], lambda entry: entry.path == file)
+    return raw
 
 
 def check_tree(

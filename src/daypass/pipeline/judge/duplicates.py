@@ -87,10 +87,10 @@ def standing_on(
     history: History, base: Oid, resource: str, without: frozenset[str] = frozenset()
 ) -> list[tuple[str, Oid, bytes]]:
     """Return the files of a resource's folder: path, blob, bytes."""
-    folder = history.entries(base, f"{FOLDER}{resource}")
-    entries = [entry for entry in folder if entry.mode == "100644" and entry.path not in without]
-    contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in entries)))
-    return [(entry.path, entry.oid, contents[entry.oid]) for entry in entries]
+    found = history.files(
+        base, f"{FOLDER}{resource}", lambda entry: entry.mode == "100644" and entry.path not in without
+    )
+    return [(entry.path, entry.oid, raw) for entry, raw in found]
 
 
 def meanings(files: Iterable[tuple[str, Oid, bytes]]) -> Mapping[str, list[There]]:
