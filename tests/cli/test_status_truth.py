@@ -71,7 +71,8 @@ def test_a_grant_that_apply_will_never_give_is_not_said_to_wait_for_it(access: A
     assert "not provisioned yet" not in told
     (row,) = json.loads(access.run("status", "--at", T("10:07"), "--format", "json").out)["grants"]
     assert row["role"] == "readonly"
-    assert row["state"].startswith("gives nothing: ")
+    assert (row["state"], row["code"]) == ("blocked", "meaning-moved")
+    assert row["why"] == "role means something else since approval"
 
 
 def test_what_main_no_longer_has_is_neither_without_proof_nor_still_to_be_applied(access: Access) -> None:

@@ -5,18 +5,16 @@ Nothing is decided or read here: the pipeline fills these in, and every view tel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from daypass.core.approval import Judgement
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding
 from daypass.core.forge import Account, Merge, Pull
 from daypass.core.grant import Grant, GrantId, Oid
-from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import AdmittedGrant
-from daypass.core.plan import Action, Claim, Denied, Entitlement, Holding
+from daypass.core.plan import Action, Claim, Entitlement
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
@@ -238,24 +236,3 @@ class Reply:
     lost: tuple[tuple[GrantId, str], ...] = ()
     twins: tuple[int, ...] = ()
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """All that is going on at an instant: open requests, live grants, and what gives nothing (yet).
-
-    ``unread`` says of open requests that cannot be read why. ``landed`` is what main changed and no run has applied.
-    ``notes`` say what the targets told of access, ``claims`` what each grant gives by main's policies, and ``denied``
-    what these deny of it today.
-    """
-
-    at: datetime
-    waiting: Sequence[Gated]
-    live: Sequence[AdmittedGrant]
-    holdings: Mapping[Entitlement, Holding]
-    unread: Mapping[int, str] = field(default_factory=dict)
-    landed: Mapping[GrantId, str] = field(default_factory=dict)
-    refused: Sequence[Refusal] = ()
-    notes: Mapping[Entitlement, str] = field(default_factory=dict)
-    claims: Mapping[GrantId, Claim] = field(default_factory=dict)
-    denied: Sequence[Denied] = ()

@@ -20,7 +20,8 @@ from daypass.core.files.grants import grant_text
 from daypass.core.grant import Grant, grant_path
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.policy.policies import Policy
-from daypass.core.request import Overview, Reply
+from daypass.core.request import Reply
+from daypass.core.state import Overview
 from daypass.core.window import format_duration
 from daypass.views.decision import needs_text
 from daypass.views.findings import findings_text

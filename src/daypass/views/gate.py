@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from difflib import unified_diff
-from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant, GrantId
-from daypass.core.ledger.standing import AdmittedGrant
-from daypass.core.plan import Holding
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION
-from daypass.core.request import Gated, ItemVerdict, Overview, Report
+from daypass.core.request import Gated, ItemVerdict, Report
+from daypass.core.state import GrantState, Overview
 from daypass.core.window import format_duration, format_instant
+from daypass.views.data import grant_data, plain, pull_data
 from daypass.views.decision import effect_line, taking_words
 from daypass.views.findings import as_document, finding_text, joined
-from daypass.views.plan import denied_json, denied_line, entitlement_text, refused_json
+from daypass.views.plan import denied_line, entitlement_text
 
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 
@@ -94,42 +93,9 @@ def _decision_lines(decision: Decision | None) -> list[str]:
     return lines
 
 
-def gated_data(found: Gated) -> dict[str, Any]:
-    """Return one pull request's state as plain data."""
-    pull = found.pull
-    return {
-        "number": pull.number,
-        "title": pull.title,
-        "state": pull.state,
-        "head": pull.head,
-        "requester": pull.opened_by.handle,
-        "opened_at": format_instant(pull.opened_at),
-        "met": found.met,
-        "draft": pull.draft,
-        "merge": found.merge.commit if found.merge is not None else None,
-        "closed": found.closed,
-        "refused": found.refused,
-        "findings": [
-            {"code": f.code, "place": str(f.place), "message": f.message, "hint": f.hint}
-            for f in found.proposal.findings
-        ],
-        "grants": [
-            {
-                "grant": v.item.id,
-                "kind": v.item.kind,
-                "met": v.met,
-                "denials": [d.message for d in v.item.decision.denials] if v.item.decision else [],
-                "missing": v.judgement.missing() if v.judgement is not None else [],
-                "approved_by": [[c.handle, c.source] for c in v.judgement.counted] if v.judgement is not None else [],
-            }
-            for v in found.verdicts
-        ],
-    }
-
-
 def gated_json(results: Iterable[Gated]) -> str:
     """Write the gate's results as JSON, version 1."""
-    return as_document({"version": 1, "pulls": [gated_data(found) for found in results]})
+    return as_document({"version": 1, "pulls": [pull_data(found) for found in results]})
 
 
 def status_text(now: Overview) -> str:
@@ -142,9 +108,10 @@ def status_text(now: Overview) -> str:
     for found in now.waiting:
         lines += [f"  {line}" for line in gated_text(found).rstrip("\n").split("\n")]
     lines.append(f"{len(now.live)} granted{':' if now.live else ''}")
-    for grant in now.live:
-        who = f"{grant.entitlement.principal}  {grant.role} on {grant.resource}"
-        lines.append(f"  {grant.grant:44} {who}  until {format_instant(_end(grant, now))}  {_state(grant, now)}")
+    for grant in now.granted:
+        who = f"{grant.entitlement.principal if grant.entitlement else ''}  {grant.role} on {grant.resource}"
+        end = f"until {format_instant(grant.until)}" if grant.until is not None else ""
+        lines.append(f"  {grant.grant:44} {who}  {end}  {state_words(grant, now.at)}")
     if now.landed:
         lines.append(f"{len(now.landed)} merged and not applied yet: `daypass apply`")
         lines += [f"  {grant:44} {what}" for grant, what in sorted(now.landed.items())]
@@ -152,7 +119,7 @@ def status_text(now: Overview) -> str:
         lines.append(f"{len(now.refused)} without proof, which give nothing:")
         lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in now.refused]
     lines += [denied_line(one) for one in now.denied]
-    late = _late(now)
+    late = now.overdue
     if late:
         lines.append(f"{len(late)} that should be gone:")
     for gone in late:
@@ -164,82 +131,45 @@ def status_text(now: Overview) -> str:
     return joined(lines)
 
 
-def _end(grant: AdmittedGrant, now: Overview) -> datetime:
-    """Return when a grant ends, whatever ends it."""
-    claim = now.claims.get(grant.grant)
-    return claim.window.end if claim is not None else grant.window.end
-
-
-def _state(grant: AdmittedGrant, now: Overview) -> str:
-    """Say how a grant stands whose time is not over: what it gives, or why not, and what will."""
-    claim, note = now.claims.get(grant.grant), now.notes.get(grant.entitlement, "")
-    held = grant.entitlement in now.holdings
-    bound = f"; ended early: {claim.bound}" if claim is not None and claim.bound else ""
-    rest = "; what it gave is taken away by the next run" if held else ""
-    if now.landed.get(grant.grant) == "removed":
-        return f"ended on main{rest}"
-    if claim is not None and claim.blocked is not None:
-        return f"gives nothing: {claim.blocked.value}{rest}"
-    if now.at < grant.window.start:
-        return f"opens in {format_duration(grant.window.start - now.at)}{bound}"
-    left = f"{format_duration(_end(grant, now) - now.at)} left"
-    if note:
-        return f"{left}, {note}{bound}"
-    return f"{left}{bound}" if held else f"{left}, not provisioned yet: `daypass apply`{bound}"
-
-
-def _late(now: Overview) -> list[Holding]:
-    """Return what is held although its time is over, or although no grant that gave it is live any more; longest first."""
-    giving = {grant.grant for grant in now.live}
-    over = [
-        held
-        for held in now.holdings.values()
-        if (held.until is not None and held.until <= now.at) or giving.isdisjoint(held.grants)
-    ]
-    return sorted(over, key=lambda held: (held.until is None, held.until or now.at, held.entitlement))
+def state_words(grant: GrantState, at: datetime) -> str:
+    """Say how a proved grant stands: what it gives, or why not, and what will."""
+    rest = "; what it gave is taken away by the next run" if grant.provisioned else ""
+    bound = f"; ended early: {grant.bound}" if grant.bound else ""
+    if grant.state == "ended":
+        return f"{grant.why}{rest}"
+    if grant.state == "blocked":
+        return f"gives nothing: {grant.why}{rest}"
+    if grant.state == "scheduled" and grant.start is not None:
+        return f"opens in {format_duration(grant.start - at)}{bound}"
+    left = f"{format_duration(grant.until - at)} left" if grant.until is not None else grant.state
+    if grant.note:
+        return f"{left}, {grant.note}{bound}"
+    return f"{left}{bound}" if grant.provisioned else f"{left}, not provisioned yet: `daypass apply`{bound}"
 
 
 def status_json(now: Overview) -> str:
     """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
-    grants = [
-        {
-            "grant": g.grant,
-            "principal": g.entitlement.principal,
-            "resource": g.entitlement.resource,
-            "from": format_instant(g.window.start),
-            "role": g.role,
-            "until": format_instant(_end(g, now)),
-            "provisioned": g.entitlement in now.holdings,
-            "note": now.notes.get(g.entitlement, ""),
-            "state": _state(g, now),
-            "seconds_left": int((_end(g, now) - now.at).total_seconds()),
-        }
-        for g in now.live
-    ]
     late = [
-        {
-            "principal": held.entitlement.principal,
-            "privilege": held.entitlement.privilege,
-            "resource": held.entitlement.resource,
-            "target": held.entitlement.target,
-            "until": None if held.until is None else format_instant(held.until),
+        plain(held.entitlement)
+        | {
+            "until": plain(held.until),
             # Of what was ended early nobody wrote down since when it should be gone.
             "seconds_late": int((now.at - held.until).total_seconds()) if held.until and held.until <= now.at else None,
             "grants": list(held.grants),
             "note": now.notes.get(held.entitlement, ""),
         }
-        for held in _late(now)
+        for held in now.overdue
     ]
     data = {
         "version": 1,
         "at": format_instant(now.at),
-        "open": [gated_data(found) for found in now.waiting],
+        "open": [pull_data(found) for found in now.waiting],
         "unread": [{"number": number, "message": message} for number, message in sorted(now.unread.items())],
-        "grants": grants,
+        "grants": [grant_data(grant, now.at) for grant in now.granted],
         "merged": [{"grant": grant, "what": what} for grant, what in sorted(now.landed.items())],
-        "refused": [refused_json(one) for one in now.refused],
+        "refused": plain(now.refused),
         "overdue": late,
-        "denied": [denied_json(one) for one in now.denied],
+        "denied": plain(now.denied),
     }
     return as_document(data)
 

@@ -10,6 +10,7 @@ from daypass.core.holdback import Braked
 from daypass.core.ledger.receipt import Outcome, Receipt, Refusal
 from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
 from daypass.core.window import format_duration, format_instant
+from daypass.views.data import plain
 from daypass.views.findings import as_document, joined
 
 _SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
@@ -93,21 +94,6 @@ def denied_line(one: Denied) -> str:
     return f"denied   {one.grant}: live, and policy denies it today: {one.said}; it goes on until its window ends"
 
 
-def denied_json(one: Denied) -> dict[str, str]:
-    """Return the same as plain data."""
-    return {"grant": one.grant, "rule": one.rule, "code": one.code, "message": one.message}
-
-
-def refused_json(one: Refusal) -> dict[str, str]:
-    """Return what stands on main without proof as plain data."""
-    return {"grant": one.grant, "code": one.code, "message": one.message}
-
-
-def _failing_json(one: Failing) -> dict[str, Any]:
-    told = {"error": one.error, "since": format_instant(one.since), "again": format_instant(one.again)}
-    return one.change.to_dict() | told
-
-
 def entitlement_text(entitlement: Entitlement) -> str:
     """Write who has what, on which resource, at which target."""
     return f"{entitlement.principal}  {entitlement.privilege}  on {entitlement.resource} ({entitlement.target})"
@@ -115,10 +101,6 @@ def entitlement_text(entitlement: Entitlement) -> str:
 
 def _givers(doubt: Doubt) -> str:
     return f"  [{', '.join(doubt.grants)}]" if doubt.grants else ""
-
-
-def _doubt_json(doubt: Doubt) -> dict[str, Any]:
-    return doubt.entitlement._asdict() | {"grants": list(doubt.grants), "why": doubt.why}
 
 
 def _claim_json(claim: Claim) -> dict[str, Any]:
@@ -134,19 +116,19 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "digest": plan.digest,
         "live": plan.live,
         "by_ledger": plan.by_ledger,
-        "changes": [change.to_dict() for change in plan.changes],
+        "changes": plain(plan.changes),
         "waiting": [_claim_json(claim) for claim in plan.waiting],
         "blocked": [_claim_json(c) | {"reason": c.blocked.value if c.blocked else ""} for c in plan.blocked],
-        "refused": [refused_json(one) for one in refusals],
+        "refused": plain(refusals),
         "invalid": list(invalid),
         "unreadable": dict(plan.unreadable),
-        "lost": [change.to_dict() for change in plan.lost],
-        "denied": [denied_json(one) for one in plan.denied],
-        "failing": [_failing_json(one) for one in plan.failing],
-        "unknown": [_doubt_json(doubt) for doubt in plan.unknown],
-        "renamed": [_doubt_json(doubt) for doubt in plan.renamed],
-        "offered": [entitlement._asdict() for entitlement in plan.offered],
-        "unmanaged": [entitlement._asdict() for entitlement in plan.unmanaged],
+        "lost": plain(plan.lost),
+        "denied": plain(plan.denied),
+        "failing": plain(plan.failing),
+        "unknown": plain(plan.unknown),
+        "renamed": plain(plan.renamed),
+        "offered": plain(plan.offered),
+        "unmanaged": plain(plan.unmanaged),
     }
 
 
@@ -154,10 +136,8 @@ def plan_json(
     plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = (), braked: Braked | None = None
 ) -> str:
     """Write a plan as JSON; ``brake`` says what apply would keep back, and why."""
-    held = [change.to_dict() for change in braked.held] if braked is not None else []
-    return as_document(
-        plan_data(plan, refusals, invalid) | {"brake": {"message": braked.message if braked else "", "held": held}}
-    )
+    brake = {"message": braked.message if braked else "", "held": plain(braked.held if braked else ())}
+    return as_document(plan_data(plan, refusals, invalid) | {"brake": brake})
 
 
 def outcome_line(outcome: Outcome) -> str:
@@ -196,8 +176,8 @@ def applied_json(
 ) -> str:
     """Write what a run did as JSON, version 1: the plan, plus ``outcomes`` and ``held``."""
     data = plan_data(plan, refusals, invalid)
-    data["outcomes"] = [o.change.to_dict() | {"ok": o.ok, "error": o.error, "recovered": o.recovered} for o in outcomes]
-    data["held"] = [change.to_dict() for change in held]
+    data["outcomes"] = [plain(o.change) | {"ok": o.ok, "error": o.error, "recovered": o.recovered} for o in outcomes]
+    data["held"] = plain(held)
     return as_document(data)
 
 

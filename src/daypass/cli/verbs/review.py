@@ -232,7 +232,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     """
     from daypass.cli.running import denied_at, say_paused
     from daypass.core.holdback import doubt as doubt_of
-    from daypass.core.request import Overview
+    from daypass.core.state import Overview
     from daypass.pipeline.apply.inputs import claims_on, live_claims
     from daypass.pipeline.judge.gate import landed, look, refused_there
     from daypass.views.gate import status_json, status_text

@@ -15,10 +15,11 @@ from urllib.parse import quote
 
 from daypass.core.files.document import Document, read_on
 from daypass.core.finding import Finding, Place, Severity, ordered
-from daypass.core.grant import FOLDER, GrantId, Oid, canonical, grant_id, grant_path
+from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
 from daypass.core.request import Effect, Gated, Item, ItemVerdict, Report
+from daypass.core.state import entitlement_of
 from daypass.core.window import format_duration
 from daypass.ports import Annotation, History, Notice
 
@@ -151,7 +152,7 @@ def _effects(verdict: ItemVerdict, found: Gated, standing: Standing, at: datetim
     if item.settled:
         return
     now = admission if admission is not None and not admission.window.ended(at) else None
-    then = _entitlement(item, found)
+    then = entitlement_of(item.grant, found.proposal.policy) if item.grant is not None else None
     before = now.window if now is not None else None
     if now is not None and then != now.entitlement:
         others = _others(standing, now.entitlement, item.id, at)
@@ -159,18 +160,6 @@ def _effects(verdict: ItemVerdict, found: Gated, standing: Standing, at: datetim
         before = None
     if then is not None and item.grant is not None:
         yield Effect(item.id, Action.ADD, then, item.grant.span, before, _others(standing, then, item.id, at))
-
-
-def _entitlement(item: Item, found: Gated) -> Entitlement | None:
-    """Return what a proposed grant would give; None where it names something that nobody knows."""
-    catalogue = found.proposal.policy.catalogue
-    grant = item.grant
-    resource = catalogue.resources.get(grant.resource) if grant is not None else None
-    role = resource.roles.get(grant.role) if resource is not None and grant is not None else None
-    principal = catalogue.principal(grant.subject, resource) if resource is not None and grant is not None else ""
-    if resource is None or role is None or not principal:
-        return None
-    return Entitlement(resource.target, resource.name, principal, canonical(dict(role.privilege)))
 
 
 def _others(standing: Standing, entitlement: Entitlement, grant: GrantId, at: datetime) -> tuple[GrantId, ...]:

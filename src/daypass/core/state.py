@@ -1,0 +1,245 @@
+"""One account of how a grant stands, which every verb renders: what one of them knows, each of them says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from daypass.core.approval import Counted, Status
+from daypass.core.drift import Unproved
+from daypass.core.grant import Grant, GrantId, canonical
+from daypass.core.ledger.receipt import Refusal
+from daypass.core.ledger.standing import AdmittedGrant
+from daypass.core.plan import Claim, Denied, Entitlement, Holding
+from daypass.core.policy.decision import Decision, Denial
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.sources import approvers
+from daypass.core.request import Gated, ItemVerdict
+
+Stage = Literal[
+    "draft", "asked", "denied", "invalid", "approved", "closed", "merged",
+    "unproved", "scheduled", "pending", "live", "blocked", "ended",
+]  # fmt: skip
+"""Where a grant is in its life, in that order.
+
+``draft``: no request asks for it. ``asked``: an open request does, and ``missing`` says whose approval it waits for.
+``denied``: policy or a reviewer forbids it. ``invalid``: something in the request is wrong. ``approved``: nothing is
+missing, and it is not merged yet. ``closed``: its request ended without a merge. ``merged``: it is on main, and no run
+has looked at it. ``unproved``: it is on main and gives nothing, since it could not be proved. ``scheduled``: its window
+is not open yet. ``pending``: its window is open, and nothing was given yet. ``live``: it was given. ``blocked``: it was
+proved and gives nothing. ``ended``: its time is over.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantState:
+    """How one grant stands. ``code`` and ``why`` say why it gives nothing, or has ended; "" where neither is so.
+
+    ``until`` is when it ends, whatever ends it, and ``bound`` what ends it before its own window does. ``length`` is how
+    long it lasts, also where a duration has not begun. ``provisioned``: the ledger shows its entitlement as given, and
+    ``note`` is what was seen of that at the target. ``policy_denies`` are reasons why today's policies deny what is live.
+
+    Of an open request: its number, what it does with the grant (``kind``), whether the grant may be merged (``met``),
+    why not (``denials``, ``blocks``), whose approvals are ``missing``, and which count (``approved_by``).
+    """
+
+    grant: GrantId
+    state: Stage
+    code: str = ""
+    why: str = ""
+    subject: str = ""
+    resource: str = ""
+    role: str = ""
+    entitlement: Entitlement | None = None
+    start: datetime | None = None
+    until: datetime | None = None
+    length: timedelta | None = None
+    bound: str = ""
+    provisioned: bool = False
+    note: str = ""
+    policy_denies: tuple[Denied, ...] = ()
+    pull: int = 0
+    kind: str = ""
+    met: bool = False
+    denials: tuple[Denial, ...] = ()
+    blocks: tuple[str, ...] = ()
+    missing: tuple[Status, ...] = ()
+    approved_by: tuple[Counted, ...] = ()
+
+
+def entitlement_of(grant: Grant, policy: Policy) -> Entitlement | None:
+    """Return what a proposed grant would give; None where it names something that nobody knows."""
+    resource = policy.catalogue.resources.get(grant.resource)
+    role = resource.roles.get(grant.role) if resource is not None else None
+    principal = policy.catalogue.principal(grant.subject, resource) if resource is not None else ""
+    if resource is None or role is None or not principal:
+        return None
+    return Entitlement(resource.target, resource.name, principal, canonical(dict(role.privilege)))
+
+
+def draft_state(grant: Grant, decision: Decision, policy: Policy, requester: str) -> GrantState:
+    """Return the account of a grant that no request asks for: what it would need, and whose approval."""
+    barred = {requester, grant.subject}
+    missing = (
+        Status(
+            need.source, (), need.at_least, tuple(sorted({*approvers(policy.catalogue, grant, need.source)} - barred))
+        )
+        for need in decision.requirements
+    )
+    return replace(
+        _proposed(grant.id, "denied" if decision.denials else "draft", grant, policy),
+        code=decision.denials[0].code if decision.denials else "",
+        why=decision.denials[0].message if decision.denials else "",
+        kind="new",
+        denials=decision.denials,
+        missing=() if decision.denials else tuple(missing),
+    )
+
+
+def requested(found: Gated) -> tuple[GrantState, ...]:
+    """Return an account of each grant that a request touches."""
+    return tuple(_of_verdict(verdict, found) for verdict in found.verdicts)
+
+
+def _of_verdict(verdict: ItemVerdict, found: Gated) -> GrantState:
+    item, judgement = verdict.item, verdict.judgement
+    denials = item.decision.denials if item.decision is not None else ()
+    statuses = judgement.statuses if judgement is not None else ()
+    blocks = judgement.missing() if judgement is not None and not statuses else ()
+    blocks = judgement.blocks if judgement is not None and statuses else blocks
+    stage, code, why = _stage(verdict, found)
+    return replace(
+        _proposed(item.id, stage, item.grant or item.old, found.proposal.policy),
+        code=code,
+        why=why,
+        pull=found.pull.number,
+        kind=item.kind,
+        met=verdict.met,
+        denials=denials,
+        blocks=blocks,
+        missing=tuple(status for status in statuses if status.missing),
+        approved_by=judgement.counted if judgement is not None else (),
+    )
+
+
+def _stage(verdict: ItemVerdict, found: Gated) -> tuple[Stage, str, str]:
+    """Say where a grant is whose request is looked at, with the first reason why it goes no further."""
+    if found.merge is not None:
+        return "merged", "", ""
+    if found.closed or found.pull.state != "open":
+        return "closed", "", found.closed or found.pull.closed_reason
+    wrong = (*verdict.problems, *(finding for finding in found.proposal.findings if finding.is_error))
+    if wrong:
+        return "invalid", wrong[0].code, wrong[0].message
+    if verdict.item.decision is not None and verdict.item.decision.denials:
+        denial = verdict.item.decision.denials[0]
+        return "denied", denial.code, denial.message
+    if verdict.judgement is not None and verdict.judgement.blocks:
+        return "denied", "blocked-by-review", verdict.judgement.blocks[0]
+    return ("approved" if verdict.met else "asked"), "", ""
+
+
+def _proposed(name: GrantId, stage: Stage, grant: Grant | None, policy: Policy) -> GrantState:
+    if grant is None:
+        return GrantState(grant=name, state=stage)
+    window = grant.span.window
+    return GrantState(
+        grant=name,
+        state=stage,
+        subject=grant.subject,
+        resource=grant.resource,
+        role=grant.role,
+        entitlement=entitlement_of(grant, policy),
+        start=window.start if window is not None else None,
+        until=window.end if window is not None else None,
+        length=grant.span.length,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All that is going on at an instant: open requests, granted access, and what gives nothing (yet).
+
+    ``unread`` says of open requests that cannot be read why. ``landed`` is what main changed and no run has applied.
+    ``refused`` stands on main without proof, and of ``unproved`` nobody could tell. ``notes`` say what the targets told
+    of access, ``claims`` what each grant gives by main's policies, and ``denied`` what these deny of it today.
+    """
+
+    at: datetime
+    waiting: Sequence[Gated]
+    live: Sequence[AdmittedGrant]
+    holdings: Mapping[Entitlement, Holding]
+    unread: Mapping[int, str] = field(default_factory=dict)
+    landed: Mapping[GrantId, str] = field(default_factory=dict)
+    refused: Sequence[Refusal] = ()
+    unproved: Sequence[Unproved] = ()
+    notes: Mapping[Entitlement, str] = field(default_factory=dict)
+    claims: Mapping[GrantId, Claim] = field(default_factory=dict)
+    denied: Sequence[Denied] = ()
+
+    @property
+    def granted(self) -> tuple[GrantState, ...]:
+        """An account of each grant that was proved."""
+        denied: dict[GrantId, list[Denied]] = {}
+        for one in self.denied:
+            denied.setdefault(one.grant, []).append(one)
+        return tuple(self._of_proved(grant, denied.get(grant.grant, ())) for grant in self.live)
+
+    @property
+    def ungranted(self) -> Iterator[GrantState]:
+        """Yield an account of each grant of main that gives nothing, since no run looked at it or it is not proved."""
+        known = {grant.grant for grant in self.live}
+        for grant, what in sorted(self.landed.items()):
+            if grant not in known and what != "removed":
+                yield GrantState(grant=grant, state="merged")
+        for refusal in self.refused:
+            yield GrantState(grant=refusal.grant, state="unproved", code=refusal.code, why=refusal.message)
+        for one in self.unproved:
+            yield GrantState(grant=one.grant, state="unproved", code="untold", why=one.message)
+
+    @property
+    def overdue(self) -> list[Holding]:
+        """What is held although its time is over, or although no live grant gives it any more; longest first."""
+        giving = {grant.grant for grant in self.live}
+        over = [
+            held
+            for held in self.holdings.values()
+            if (held.until is not None and held.until <= self.at) or giving.isdisjoint(held.grants)
+        ]
+        return sorted(over, key=lambda held: (held.until is None, held.until or self.at, held.entitlement))
+
+    def _of_proved(self, grant: AdmittedGrant, denied: Iterable[Denied]) -> GrantState:
+        claim = self.claims.get(grant.grant)
+        window = claim.window if claim is not None else grant.window
+        held = grant.entitlement in self.holdings
+        stage, code, why = self._standing(grant, claim, held=held)
+        return GrantState(
+            grant=grant.grant,
+            state=stage,
+            code=code,
+            why=why,
+            subject=grant.subject,
+            resource=grant.resource,
+            role=grant.role,
+            entitlement=grant.entitlement,
+            start=window.start,
+            until=window.end,
+            length=window.length,
+            bound=claim.bound if claim is not None else "",
+            provisioned=held,
+            note=self.notes.get(grant.entitlement, ""),
+            policy_denies=tuple(denied),
+        )
+
+    def _standing(self, grant: AdmittedGrant, claim: Claim | None, *, held: bool) -> tuple[Stage, str, str]:
+        if self.landed.get(grant.grant) == "removed":
+            return "ended", "removed", "ended on main"
+        if claim is not None and claim.ended(self.at):
+            return "ended", "bound" if claim.bound else "expired", claim.bound or "its window is over"
+        if claim is not None and claim.blocked is not None:
+            return "blocked", claim.blocked.name.lower().replace("_", "-"), claim.blocked.value
+        if self.at < grant.window.start:
+            return "scheduled", "", ""
+        return ("live" if held else "pending"), "", ""

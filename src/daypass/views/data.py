@@ -1,0 +1,123 @@
+"""Records as the plain data that JSON outputs are made of: one way for all of them, and one account of a grant.
+
+What a record's class says is what a reader gets. An entitlement, a change and a window are no objects of their own there:
+their fields stand among those of what has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from daypass.core.approval import Counted, Status
+from daypass.core.finding import Finding
+from daypass.core.plan import Entitlement, Intended
+from daypass.core.request import Gated
+from daypass.core.state import GrantState, requested
+from daypass.core.window import Window, format_duration, format_instant
+from daypass.views.findings import finding_data
+
+
+def plain(value: Any) -> Any:
+    """Return a record, or whatever stands in one, as plain data: instants, durations and words of a set as text."""
+    if (write := _WRITERS.get(type(value))) is not None:
+        return write(value)
+    if isinstance(value, Enum):
+        return value.value
+    if hasattr(value, "_asdict"):
+        return _record(value._asdict())
+    if is_dataclass(value) and not isinstance(value, type):
+        return _record({field.name: getattr(value, field.name) for field in fields(value)})
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return [plain(one) for one in value]
+    return value
+
+
+_WRITERS: Mapping[type, Callable[[Any], Any]] = {
+    datetime: format_instant,
+    timedelta: format_duration,
+    Finding: finding_data,
+    Intended: Intended.to_dict,
+    Window: lambda window: {"from": format_instant(window.start), "until": format_instant(window.end)},
+}
+_INLINE = (Entitlement, Intended, Window)
+
+
+def _record(values: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= plain(value) if isinstance(value, _INLINE) else {name: plain(value)}
+    return found
+
+
+def grant_data(grant: GrantState, at: datetime | None = None) -> dict[str, Any]:
+    """Return the account of one grant: the same object in every output. ``at`` is the instant that time left counts from."""
+    left = int((grant.until - at).total_seconds()) if at is not None and grant.until is not None else None
+    return {
+        "grant": grant.grant,
+        "state": grant.state,
+        "code": grant.code,
+        "why": grant.why,
+        "subject": grant.subject,
+        "resource": grant.resource,
+        "role": grant.role,
+        "target": grant.entitlement.target if grant.entitlement is not None else "",
+        "principal": grant.entitlement.principal if grant.entitlement is not None else "",
+        "privilege": grant.entitlement.privilege if grant.entitlement is not None else "",
+        "from": plain(grant.start),
+        "until": plain(grant.until),
+        "duration": plain(grant.length),
+        "seconds_left": left,
+        "bound": grant.bound,
+        "provisioned": grant.provisioned,
+        "note": grant.note,
+        "policy_denies": [{"rule": d.rule, "code": d.code, "message": d.message} for d in grant.policy_denies],
+        "pull": grant.pull or None,
+        "kind": grant.kind,
+        "met": grant.met,
+        "denials": plain(grant.denials),
+        "blocks": list(grant.blocks),
+        "missing": [_missing(status) for status in grant.missing],
+        "approved_by": [_approval(counted) for counted in grant.approved_by],
+    }
+
+
+def _missing(status: Status) -> dict[str, Any]:
+    return {
+        "from": status.source,
+        "approvals": status.missing,
+        "people": list(status.could),
+        "joining": list(status.joining),
+        "joining_at": plain(status.joining_at),
+    }
+
+
+def _approval(counted: Counted) -> dict[str, Any]:
+    review = counted.review
+    return {"by": counted.handle, "for": counted.source, "commit": review.commit, "at": plain(review.at)}
+
+
+def pull_data(found: Gated) -> dict[str, Any]:
+    """Return how one request stands, with an account of each grant that it touches."""
+    pull = found.pull
+    return {
+        "number": pull.number,
+        "title": pull.title,
+        "state": pull.state,
+        "branch": pull.branch,
+        "head": pull.head,
+        "requester": pull.opened_by.handle,
+        "opened_at": plain(pull.opened_at),
+        "met": found.met,
+        "draft": pull.draft,
+        "merge": found.merge.commit if found.merge is not None else None,
+        "closed": found.closed,
+        "refused": found.refused,
+        "findings": [finding_data(f) | {"place": str(f.place)} for f in found.proposal.findings],
+        "grants": [grant_data(grant) for grant in requested(found)],
+    }
