@@ -511,11 +511,11 @@ class VerdictStore(Protocol):
 class Memory(Protocol):
     """Remembers when nothing was to be done: a cache, safe to lose."""
 
-    def recall(self) -> Unchanged | None:
+    def unchanged(self) -> Unchanged | None:
         """Return what was remembered last; None where nothing was, or where it cannot be read."""
         ...
 
-    def keep(self, unchanged: Unchanged) -> None:
+    def keep_unchanged(self, unchanged: Unchanged) -> None:
         """Remember."""
         ...
 

@@ -45,7 +45,7 @@ from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import parse_tree
 from daypass.edges.git.remote import repository_url
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
-from daypass.edges.store import AnswerCache, UnchangedMemory
+from daypass.edges.store import AnswerCache
 from daypass.edges.targets.github import policy as github_policy
 from daypass.edges.targets.postgres import policy as postgres_policy
 from daypass.edges.targets.postgres.server import read_address
@@ -157,7 +157,7 @@ def statement(raw: bytes) -> object:
 def remembered(raw: bytes, folder: Path) -> object:
     answers = AnswerCache(folder)
     answers.keep("unchanged", text(raw).encode("utf-8", "replace").decode())
-    return UnchangedMemory(answers).recall()
+    return answers.unchanged()
 
 
 def environ(raw: bytes) -> object:

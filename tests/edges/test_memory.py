@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from daypass.core.plan import Unchanged
-from daypass.edges.store import AnswerCache, UnchangedMemory
+from daypass.edges.store import AnswerCache
 
 UNCHANGED = Unchanged("grounds", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), 7, 2)
 
 
 def test_what_was_kept_is_recalled(tmp_path: Path) -> None:
-    memory = UnchangedMemory(AnswerCache(tmp_path / "daypass"))
-    assert memory.recall() is None
-    memory.keep(UNCHANGED)
-    assert memory.recall() == UNCHANGED
+    memory = AnswerCache(tmp_path / "daypass")
+    assert memory.unchanged() is None
+    memory.keep_unchanged(UNCHANGED)
+    assert memory.unchanged() == UNCHANGED
     assert [path.name for path in (tmp_path / "daypass").iterdir()] == ["answers.sqlite"]
     assert (tmp_path / "daypass/answers.sqlite").stat().st_mode & 0o777 == 0o600
 
@@ -58,4 +58,4 @@ def test_a_file_that_cannot_be_read_is_made_anew(tmp_path: Path, broken: bytes) 
 def test_what_cannot_be_read_is_no_memory(tmp_path: Path, text: str) -> None:
     answers = AnswerCache(tmp_path)
     answers.keep("unchanged", text)
-    assert UnchangedMemory(answers).recall() is None
+    assert answers.unchanged() is None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from daypass.edges.git.remote import Remote
     from daypass.edges.git.repository import Repository
     from daypass.edges.ledger.standing import SignedLedger
-    from daypass.edges.store import UnchangedMemory
+    from daypass.edges.store import AnswerCache
     from daypass.edges.targets.registry import Known
     from daypass.ports import Forge, Pages, Target
 
@@ -331,11 +331,11 @@ class AccessRepository:
         return Known(frozenset(named), frozenset(held), exclusive)
 
     @property
-    def memory(self) -> UnchangedMemory:
+    def memory(self) -> AnswerCache:
         """Where it is remembered that nothing was to be done."""
-        from daypass.edges.store import AnswerCache, UnchangedMemory
+        from daypass.edges.store import AnswerCache
 
-        return UnchangedMemory(AnswerCache(self.clone.state_dir))
+        return AnswerCache(self.clone.state_dir)
 
     def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
         """Return the run's instant: ``--at``, else the clock, read once.

@@ -33,7 +33,7 @@ def seal(text: str, keys: Sequence[str]) -> str:
     for key in keys:
         try:
             found.append(_recipient(key))
-        except _UnfitError as error:
+        except ValueError as error:
             unfit.append(str(error))
     if not found:
         raise EdgeError(
@@ -43,12 +43,8 @@ def seal(text: str, keys: Sequence[str]) -> str:
     return sealed.decode("ascii")
 
 
-class _UnfitError(Exception):
-    """A key that nothing is encrypted to, and why."""
-
-
 def _recipient(key: str) -> object:
-    """Return the key as pyrage takes it. Raises _UnfitError."""
+    """Return the key as pyrage takes it. Raises ValueError, saying why nothing is encrypted to it."""
     from pyrage import RecipientError, ssh, x25519  # noqa: PLC0415  (loaded only when a secret is handed over)
 
     kind = key.split(" ", 1)[0]
@@ -58,12 +54,12 @@ def _recipient(key: str) -> object:
             recipient: object = x25519.Recipient.from_str(key.strip())
             return recipient
         if kind not in ("ssh-ed25519", "ssh-rsa"):
-            raise _UnfitError(f"{shown!r} is of another kind")
+            raise ValueError(f"{shown!r} is of another kind")
         if kind == "ssh-rsa":
             _check_rsa(key)
         recipient = ssh.Recipient.from_str(key.strip())
     except RecipientError as error:
-        raise _UnfitError(f"{shown!r} does not read: {error}") from error
+        raise ValueError(f"{shown!r} does not read: {error}") from error
     else:
         return recipient
 
@@ -76,7 +72,7 @@ def _check_rsa(key: str) -> None:
     try:
         read = load_ssh_public_key(key.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise _UnfitError("'ssh-rsa' does not read") from error
+        raise ValueError("'ssh-rsa' does not read") from error
     if not isinstance(read, RSAPublicKey) or read.key_size < WEAKEST_RSA:
         bits = getattr(read, "key_size", 0)
-        raise _UnfitError(f"'ssh-rsa' of {bits} bits is too weak")
+        raise ValueError(f"'ssh-rsa' of {bits} bits is too weak")

@@ -162,7 +162,10 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 class AnswerCache:
-    """What was worked out before, by kind and key: what cannot be read is not known, what cannot be written not kept."""
+    """What was worked out before, by kind and key: what cannot be read is not known, what cannot be written not kept.
+
+    Implements ports.Memory.
+    """
 
     def __init__(self, folder: Path) -> None:
         table = "answer(id INTEGER PRIMARY KEY, kind TEXT, key TEXT, value TEXT, UNIQUE(kind, key)) STRICT"
@@ -189,25 +192,18 @@ class AnswerCache:
                 connection.execute(put, (kind, key, value))
                 connection.execute(f"DELETE FROM answer WHERE kind = ? AND id <= ({old})", (kind, kind, most))  # noqa: S608  (a constant)
 
-
-class UnchangedMemory:
-    """When nothing was to be done, among other answers. Implements ports.Memory."""
-
-    def __init__(self, answers: AnswerCache) -> None:
-        self._answers = answers
-
-    def recall(self) -> Unchanged | None:
-        """Return what was remembered last; None where nothing was, or where it cannot be read."""
-        text = self._answers.recall("unchanged")
+    def unchanged(self) -> Unchanged | None:
+        """Return when nothing was to be done, as kept last; None where nothing was, or where it cannot be read."""
+        text = self.recall("unchanged")
         try:
             data = json.loads(text) if text is not None else None
             return _codec().read(data) if isinstance(data, dict) else None
         except (ValueError, RecursionError, LedgerError):
             return None  # a cache that cannot be read is none
 
-    def keep(self, unchanged: Unchanged) -> None:
-        """Remember."""
-        self._answers.keep("unchanged", json.dumps(_codec().write(unchanged)))
+    def keep_unchanged(self, unchanged: Unchanged) -> None:
+        """Remember that nothing is to be done."""
+        self.keep("unchanged", json.dumps(_codec().write(unchanged)))
 
 
 def _codec() -> Record[Unchanged]:

@@ -77,7 +77,7 @@ def prepare(
     policy = policy_at(tip)
     targets = open_readers(tip)
     grounds = digest_of_inputs(program, standing, tip, targets) if memory is not None else ""
-    last = memory.recall() if memory is not None and grounds else None
+    last = memory.unchanged() if memory is not None and grounds else None
     if last is not None and last.holds(grounds, at) and not apart:
         plan = Plan(at, tip, (), live=last.live, by_ledger=last.by_ledger)
         answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=last.until)

@@ -141,7 +141,7 @@ class Inputs:
         # Targets are asked once more: what was planned by must be what the grounds name.
         if self.grounds == digest_of_inputs(self.program, self.standing, self.tip, self.targets):
             plan = found.plan
-            self.memory.keep(Unchanged(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
+            self.memory.keep_unchanged(Unchanged(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
 
 
 def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, ClockDoubt]:

@@ -37,10 +37,6 @@ _KEPT_ELSEWHERE = re.compile(
 )
 
 
-class GoneError(EdgeError):
-    """There is no such account, or it is suspended, which GitHub shows alike."""
-
-
 @dataclass(frozen=True, slots=True)
 class Offer:
     """An invitation that is not accepted yet. ``alone``: it was made by us, and for nothing but this place."""
@@ -75,28 +71,24 @@ class Organisation:
         self.seen: dict[GitHubPlace, Seen] = {}
         self._root = f"/orgs/{name}"
 
-    def login(self, number: int) -> str:
-        """Return the login that an account has now. Raises EdgeError where there is no such person.
+    def login(self, number: int, before: str = "") -> str:
+        """Return the login that an account has now; where GitHub shows none, the one that it was seen with ``before``.
 
+        It shows an account that is no more and one that is suspended alike. Raises EdgeError where there is no such person.
         https://docs.github.com/en/rest/users/users#get-a-user-using-their-id
         """
         try:
             data = self._api.get(f"/user/{number}")
         except ApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise GoneError(f"GitHub has no account {number}", hint="was it deleted?") from error
-            raise
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            if before:
+                return before
+            raise EdgeError(f"GitHub has no account {number}", hint="was it deleted?") from error
         login = _text(data, "login")
         if _number(data) != number or data.get("type") != "User":
             raise EdgeError(f"expected the account {number} to be a person's, got {shown(login)!r}, which is not")
         return login
-
-    def last_login(self, number: int, seen: Seen) -> str:
-        """Return the login of somebody who has a part; of an account that GitHub hides now, as it was listed."""
-        try:
-            return self.login(number)
-        except GoneError:
-            return seen.logins[number]
 
     def look(self, place: GitHubPlace) -> Seen:
         """Return who has a part in what has a name now; nobody where there is no such place, which proves nothing."""
@@ -166,7 +158,7 @@ class Organisation:
         elif offer.alone:
             self._delete(f"{self._root}/invitations/{offer.number}")
         else:
-            self.take(place, self.last_login(number, seen))
+            self.take(place, self.login(number, seen.logins.get(number, "")))
 
     def _delete(self, path: str) -> None:
         try:

@@ -202,7 +202,7 @@ def _take(organisation: Organisation, what: GitHubPrivilege, principal: str) -> 
         return  # nobody of that name was ever added
     number, seen = int(principal), organisation.look(what.place)
     if seen.holders.get(number) == what.level:
-        organisation.take(what.place, organisation.last_login(number, seen))
+        organisation.take(what.place, organisation.login(number, seen.logins.get(number, "")))
         del seen.holders[number]
     offer = seen.offers.get(number)
     if offer is not None and offer.level == what.level:
