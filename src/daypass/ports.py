@@ -6,7 +6,6 @@ Reading and writing are separate halves: checking and planning hold only the fir
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
@@ -16,6 +15,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.plan import Action, Entitlement, Found, Numbers, Unchanged
+from daypass.core.record import dataclass
 
 if TYPE_CHECKING:  # what doctor looks at is needed by doctor alone, and costs every start 20 ms
     from daypass.core.doctor.facts import Call, Facts, Questions

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daypass.cli.repository import keys_folder
 from daypass.core.errors import InvalidError, UsageError
+from daypass.core.record import dataclass
 from daypass.edges.git.plumbing import Git
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ Upholds invariant 3: nobody approves access for themselves, by any name, and onl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from daypass.core.forge import Account, Review
 from daypass.core.grant import Oid
 from daypass.core.policy.sources import Requirement, assign
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})

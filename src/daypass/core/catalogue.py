@@ -8,13 +8,14 @@ digest moves.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from daypass.core.forge_kinds import FORGES, ForgeKind
 from daypass.core.grant import canonical, digest
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 _V = TypeVar("_V")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
+from daypass.core.record import dataclass
 from daypass.core.window import format_duration, format_instant
 
 _RESOURCES = "policies/resources/"

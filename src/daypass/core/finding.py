@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
 from heapq import nsmallest
 
 from daypass.core.errors import ExitCode, worst
+from daypass.core.record import dataclass
 
 _FEW = 50
 """So many names are all compared in full; of more, only as many as `_CLOSEST` that share most with the one."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daypass.core.errors import DeniedError
 from daypass.core.grant import Oid
+from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.ledger.receipt import ActRecord

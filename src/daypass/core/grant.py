@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NewType
 
+from daypass.core.record import dataclass
 from daypass.core.window import Span, Window, format_duration, format_instant
 
 GrantId = NewType("GrantId", str)

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from daypass.core.ledger.standing import FailedChange, Opened
 from daypass.core.plan import BOUND_TO_TIME, THERE_BEFORE, Action, Entitlement, Failing, Holding, Intended, Plan, Reason
+from daypass.core.record import dataclass
 from daypass.core.window import TOLERANCE, apart, format_instant
 
 SHORTEST = timedelta(minutes=1)

@@ -6,12 +6,13 @@ A plan is a value: computing it needs no way to write, and applying it needs not
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
 from daypass.core.grant import GrantId, digest
+from daypass.core.record import dataclass
 from daypass.core.window import Window, format_instant
 
 

@@ -13,13 +13,13 @@ without changes stays one until the next boundary, and a run that finds all as i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import GrantId, canonical
 from daypass.core.plan import Action, Claim, Doubt, Entitlement, Holding, Intended, Observed, Plan, Reason, unknown_of
 from daypass.core.policy.policies import Policy
+from daypass.core.record import dataclass
 from daypass.core.window import Window, format_instant
 
 FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)

@@ -8,9 +8,10 @@ longer at its end.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+
+from daypass.core.record import dataclass
 
 LONGEST = timedelta(days=366)
 """No duration may be longer, whatever the settings say."""

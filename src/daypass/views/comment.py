@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from daypass.core.approval import Ignored, Judgement, Status
 from daypass.core.catalogue import Catalogue, Subject
@@ -20,6 +19,7 @@ from daypass.core.forge import Account
 from daypass.core.grant import Grant
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION, Requirement
+from daypass.core.record import dataclass
 from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.window import Span, Window, format_duration, format_instant
 from daypass.views.decision import effect_line, taking_words

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -22,6 +22,7 @@ from urllib.parse import unquote
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.record import dataclass
 
 _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
 

@@ -8,7 +8,6 @@ reading, which the message gives. Each code stands in docs/findings.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from daypass.core.audit.access import GrantStep, Holdings, Sources
@@ -16,6 +15,7 @@ from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
 from daypass.core.plan import Action, Intended
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 

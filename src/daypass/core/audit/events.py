@@ -7,7 +7,7 @@ authors choose; what receipts say lies between them by the times that the receip
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 
@@ -25,6 +25,7 @@ from daypass.core.audit.access import (
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action
+from daypass.core.record import dataclass
 
 
 class EventKind(Enum):

@@ -8,7 +8,6 @@ merged, that nobody approved for themselves, and that the merge message told the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from daypass.core.audit.access import Trailers, approvers
 from daypass.core.audit.differences import Difference
@@ -16,6 +15,7 @@ from daypass.core.finding import Severity
 from daypass.core.grant import Grant, Oid, canonical
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
+from daypass.core.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

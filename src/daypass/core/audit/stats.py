@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from daypass.core.audit.access import Holdings, Sources, lateness
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt
 from daypass.core.plan import Action, Entitlement, Intended
+from daypass.core.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

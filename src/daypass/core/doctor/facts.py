@@ -6,11 +6,12 @@ What could not be read is `Untold`, which never looks like fine.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any
 
 from daypass.core.catalogue import Catalogue
+from daypass.core.record import dataclass
 
 ACTIONS_APP = 15368
 """GitHub Actions itself, as rules name who a check has to come from."""

@@ -9,11 +9,11 @@ that does not have exactly the form's questions, each once and in order, is no a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 
 from daypass.core.files.text import quoted, unseen
 from daypass.core.finding import Finding, Place
+from daypass.core.record import dataclass
 from daypass.core.window import parse_duration
 
 LABEL = "daypass-request"

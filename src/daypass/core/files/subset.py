@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -29,6 +28,7 @@ from yaml.events import (
 from daypass.core.errors import RefusedError
 from daypass.core.files.ambiguity import doubts
 from daypass.core.files.text import quoted, unseen
+from daypass.core.record import dataclass
 
 if not yaml.__with_libyaml__:
     raise RefusedError(

@@ -16,13 +16,14 @@ trailer of a merge message) compares it with the chain; see `daypass.core.ledger
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from daypass.core.errors import LedgerError
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
 from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 _HINT = "compare the ledger branch with another clone; `daypass audit verify` reads all of it"

@@ -18,11 +18,12 @@ names the SHA-256 of the envelope before it, so that none can be changed, droppe
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from daypass.core.grant import GrantId, Oid
 from daypass.core.plan import Entitlement, Holding, Intended, Numbers
+from daypass.core.record import dataclass
 from daypass.core.window import Window
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

@@ -17,7 +17,6 @@ Everything wrong is said at once. How it is decided:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.finding import Finding, Place, near
@@ -26,6 +25,7 @@ from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import Verdict
 from daypass.core.policy.sources import OWNERS, Requirement, shortage
+from daypass.core.record import dataclass
 from daypass.core.window import Window, format_duration, format_instant
 
 RULE_DENIES = "rule-denies"

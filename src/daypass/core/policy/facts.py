@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from daypass.core.catalogue import Catalogue, Resource, Role, Subject
 from daypass.core.grant import Grant
+from daypass.core.record import dataclass
 from daypass.core.window import format_duration, format_instant
 
 

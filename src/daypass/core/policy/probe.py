@@ -7,7 +7,7 @@ and names that do not exist. Used by checks only: a decision needs none of it, a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
@@ -21,6 +21,7 @@ from daypass.core.policy.policies import SETTINGS, Expected, Policy, PolicyCase
 from daypass.core.policy.rules import Rule
 from daypass.core.policy.samples import samples_of
 from daypass.core.policy.sources import OWNERS, Requirement, outsiders, possible, shortage
+from daypass.core.record import dataclass
 from daypass.core.window import Span
 
 _NAMED = 8

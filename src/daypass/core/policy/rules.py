@@ -7,13 +7,14 @@ merged grants can be judged in bulk without one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure, Facts, combine, evaluate_all
 from daypass.core.policy.facts import KINDS, VariableKind
 from daypass.core.policy.sources import Requirement
+from daypass.core.record import dataclass
 
 _FREE = "free"
 """The axis of variables that are different for each grant, so that remembering answers by them would help nobody."""

@@ -8,7 +8,6 @@ group), so that a rule made for tomorrow's resource is no fault today.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from math import prod
@@ -19,6 +18,7 @@ from daypass.core.policy.cel.hours import DAYS, parse_hours, parse_zone
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import FactBook
 from daypass.core.policy.rules import Rule
+from daypass.core.record import dataclass
 
 MOST = 5_000
 """Samples that one rule is tried in at most."""

@@ -7,12 +7,13 @@ function says whether different people meet different requirements: before anybo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.grant import Grant
+from daypass.core.record import dataclass
 
 OWNERS = "owners"
 """The source that means: anyone in a group that owns the resource."""

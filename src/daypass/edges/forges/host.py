@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from daypass.core.errors import InvalidError
 from daypass.core.forge_kinds import FORGES
+from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Settings

@@ -17,7 +17,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +28,7 @@ from daypass.core.ledger.chain import Head, seal, verify_chain
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
 from daypass.core.ledger.statement import kind_of
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.repository import Repository

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daypass.core.errors import InvalidError
 from daypass.core.finding import near
+from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetKinds, TargetSettings

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.errors import ConflictError
 from daypass.core.ledger.receipt import Pulse
 from daypass.core.ledger.standing import Standing
+from daypass.core.record import dataclass
 from daypass.core.window import format_duration, format_instant
 from daypass.pipeline.apply.survey import Survey
 from daypass.ports import Ledger

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Re
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
+from daypass.core.record import dataclass
 from daypass.core.request import ItemVerdict, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.judge.evidence import Evidence, gather, weigh

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from threading import Semaphore, Thread
 from typing import Generic, TypeVar
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Found, Holding, Numbers, Observed, by_number, unknown_of
+from daypass.core.record import dataclass
 from daypass.core.window import skew
 from daypass.ports import Inviting, Numbering, Observing, TargetReader, Timed
 

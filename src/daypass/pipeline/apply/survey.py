@@ -6,7 +6,7 @@ Holds no way to write (invariant 11).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -32,6 +32,7 @@ from daypass.core.plan import (
 )
 from daypass.core.planning import FOREVER, compute, next_boundary
 from daypass.core.policy.policies import Policy
+from daypass.core.record import dataclass
 from daypass.pipeline.apply.admit import Admitted
 from daypass.pipeline.apply.readings import PATIENCE, BackgroundCalls, observe
 from daypass.pipeline.apply.recovery import recover, with_recovered

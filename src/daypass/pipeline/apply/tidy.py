@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
@@ -15,6 +14,7 @@ from daypass.core.forge import Pull
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Claim, Entitlement
+from daypass.core.record import dataclass
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.ports import Change, Forge, History
 

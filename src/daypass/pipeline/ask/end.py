@@ -6,7 +6,6 @@ The emergency stop takes every grant of somebody, or on a resource, from main at
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from daypass.core.files.grants import read_grant
@@ -15,6 +14,7 @@ from daypass.core.grant import FOLDER, Grant, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
+from daypass.core.record import dataclass
 from daypass.pipeline.ask.propose import Opened, branch_name, open_of_mine, open_request, read_current
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.pipeline.judge.report import ending_message, plain_name

@@ -8,7 +8,6 @@ taking what is not theirs by mistake, and is no lock.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from daypass.core.errors import DeniedError
@@ -16,6 +15,7 @@ from daypass.core.forge import Account
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt
 from daypass.core.ledger.standing import Handed, Standing
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 

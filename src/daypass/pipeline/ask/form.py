@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -21,6 +21,7 @@ from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
+from daypass.core.record import dataclass
 from daypass.core.request import Reply
 from daypass.core.window import Span
 from daypass.pipeline.ask import propose

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from daypass.core.catalogue import Catalogue, Resource, Role
@@ -18,6 +17,7 @@ from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
+from daypass.core.record import dataclass
 from daypass.core.window import Span, Window, format_instant
 from daypass.pipeline.apply.survey import Survey
 from daypass.pipeline.apply.tidy import Kept, keep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
@@ -13,6 +13,7 @@ from daypass.core.grant import FOLDER, Grant, GrantId, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
+from daypass.core.record import dataclass
 from daypass.core.window import Span, Window, format_duration
 from daypass.pipeline.judge.duplicates import Ended, duplicate_finding, first_duplicate
 from daypass.pipeline.judge.report import ending_message

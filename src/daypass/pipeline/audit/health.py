@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.core.catalogue import Catalogue
@@ -20,6 +19,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.ledger.standing import Standing
 from daypass.core.owners import CODEOWNERS_FILE, team_of
 from daypass.core.plan import Entitlement, Holding
+from daypass.core.record import dataclass
 from daypass.core.window import apart, skew
 from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unforeseen
 from daypass.ports import History, Observing, SettingsReader, SettingsWriter, TargetReader

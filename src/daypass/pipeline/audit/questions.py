@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +19,7 @@ from daypass.core.errors import LedgerError, UsageError
 from daypass.core.grant import ABSENT, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Envelope, Head, Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Receipt
+from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.audit.stats import StatsAnswer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, canonical, grant_id, 
 from daypass.core.ledger.chain import Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
+from daypass.core.record import dataclass
 from daypass.pipeline.audit.questions import AuditLedger, Progress
 from daypass.ports import History
 

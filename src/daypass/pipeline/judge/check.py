@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from daypass.core.catalogue import TargetSettings
@@ -25,6 +24,7 @@ from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.probe import probe
+from daypass.core.record import dataclass
 from daypass.pipeline.judge.duplicates import duplicate_finding
 from daypass.ports import Entry, History, VerdictStore
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from daypass.core.approval import NOTHING, Excluded, Judgement, Then, judge
@@ -18,6 +18,7 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, Requirement, may_end, may_revoke, owners, resolve
+from daypass.core.record import dataclass
 from daypass.core.request import Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.judge.policies import Mains, PastMains, PolicyAt

@@ -7,7 +7,7 @@ Only data is read from the head, as git objects; code and policy are the base's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -20,6 +20,7 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
+from daypass.core.record import dataclass
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates

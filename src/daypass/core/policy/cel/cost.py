@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from daypass.core.policy.facts import KINDS, VariableKind
+from daypass.core.record import dataclass
 
 MOST_CELLS = 1_000_000
 """Characters and elements that one value may have, those inside of it included."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +19,7 @@ from daypass.core.policy.cel.cost import UnboundedError, check_cost
 from daypass.core.policy.cel.hours import parse_hours, parse_zone, within_hours
 from daypass.core.policy.cel.source import Places, Token, mentions, tokens
 from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VariableKind
+from daypass.core.record import dataclass
 
 LONGEST_EXPRESSION = 4000
 """Characters that one condition may have."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from daypass.core.record import dataclass
 
 _TOKEN = re.compile(
     r"""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from daypass.core.catalogue import Catalogue, Directory, Settings, TargetKinds, frozen
@@ -22,6 +22,7 @@ from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import Notes, PolicyFile, read_file
 from daypass.core.policy.policies.rules import Expected, PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
+from daypass.core.record import dataclass
 
 __all__ = ["SETTINGS", "Expected", "Policy", "PolicyCase", "policy_of", "read_policies"]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from daypass.core.files.conform import conform
 from daypass.core.files.document import POLICY_LIMIT, Document, read_on
 from daypass.core.finding import Finding, Place, Severity, ordered
+from daypass.core.record import dataclass
 from daypass.core.window import parse_duration, parse_instant
 
 Key = str | int

@@ -6,7 +6,6 @@ Conditions are compiled here, and groups that rules name must exist.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.rules import Rule, Rules
 from daypass.core.policy.sources import GROUP, Requirement
+from daypass.core.record import dataclass
 from daypass.core.window import Span, Window
 
 _ALONE = ("deny", "approve")

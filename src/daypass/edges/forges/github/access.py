@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from github import Auth
 
 from daypass.core.errors import EdgeError
+from daypass.core.record import dataclass
 
 _PERSONAL = ("github_pat_", "ghp_")
 """How the tokens of people begin; a workflow's own does not, and only its beginning may be relied upon."""

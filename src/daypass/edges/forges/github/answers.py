@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.forge import Account
 from daypass.core.grant import ABSENT, Oid
+from daypass.core.record import dataclass
 from daypass.core.window import parse_instant
 from daypass.edges.shown import shown
 

@@ -13,7 +13,6 @@ https://docs.github.com/en/rest/repos/repos#list-repository-activities
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.forge import MADE, PUSHED, Account, Act, Review
 from daypass.core.grant import Oid
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import Fields, account_of
 from daypass.edges.forges.github.api import Api, ApiError

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -31,6 +30,7 @@ from requests.exceptions import (
 )
 
 from daypass.core.errors import EdgeError
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.address import Base, read_base
 from daypass.edges.shown import shown

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from daypass.core.errors import DaypassError, EdgeError, MissingError
 from daypass.core.forge import OPENED, PUSHED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import Oid
+from daypass.core.record import dataclass
 from daypass.edges.forges.local import records
 from daypass.edges.forges.local.records import Event, corrupt
 from daypass.edges.git.objects import Reader

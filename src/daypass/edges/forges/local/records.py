@@ -11,12 +11,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
 from daypass.core.errors import EdgeError, UsageError
 from daypass.core.grant import Oid, canonical
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.shown import LONGEST_TEXT, UNSEEN, shown
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
+from daypass.core.record import dataclass
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.shown import shown
 from daypass.edges.targets.github.policy import REPOSITORY, ROLE, TEAM, GitHubPlace

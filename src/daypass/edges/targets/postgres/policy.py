@@ -20,12 +20,12 @@ import hashlib
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
+from daypass.core.record import dataclass
 from daypass.edges.targets.common import first_near, written
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ given it is said why: looked for, and nothing changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, Self
 
 from psycopg import sql
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Numbers
+from daypass.core.record import dataclass
 from daypass.edges.targets.common import NumberTrace, trace, written
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.policy import UNMANAGED, Mark, PostgresPrivilege, read_mark, read_privilege

@@ -14,11 +14,11 @@ import socket
 import stat
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.record import dataclass
 from daypass.edges.targets.common import place_below
 from daypass.edges.targets.ssh.certificate import public_line
 

@@ -11,7 +11,6 @@ import hashlib
 import ipaddress
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from urllib.parse import quote
 from daypass.core.errors import EdgeError
 from daypass.core.finding import near
 from daypass.core.grant import canonical
+from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
