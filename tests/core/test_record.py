@@ -93,6 +93,19 @@ def test_a_record_that_is_compared_by_identity(decorate: Decorator) -> None:
     assert len({one, one, Same("a")}) == 2
 
 
+def test_a_record_whose_fields_are_named(decorate: Decorator) -> None:
+    @decorate(frozen=True, slots=True, kw_only=True)
+    class Named:
+        """A record that nobody makes by the places of its fields."""
+
+        name: str = ""
+        number: int
+
+    assert Named(number=1).name == ""
+    with pytest.raises(TypeError):
+        Named("a", 1)
+
+
 def test_what_a_class_says_itself_stays(decorate: Decorator) -> None:
     @decorate(frozen=True, slots=True)
     class Quiet:
@@ -144,5 +157,5 @@ def test_records_are_replaced_copied_and_sent_to_another_process() -> None:
 def test_every_frozen_record_of_the_program_is_made_so() -> None:
     for path in Path(daypass.__file__).parent.rglob("*.py"):
         text = path.read_text()
-        if path.name != "record.py" and "@dataclass(frozen=True, slots=True)" in text:
+        if path.name != "record.py" and "@dataclass(frozen=True, slots=True" in text:
             assert "from daypass.core.record import dataclass" in text, path

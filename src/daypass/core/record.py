@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(
-        *, frozen: bool = False, slots: bool = False, eq: bool = True, order: bool = False
+        *, frozen: bool = False, slots: bool = False, eq: bool = True, order: bool = False, kw_only: bool = False
     ) -> Callable[[type[_T]], type[_T]]:
         """Return the decorator of a record, as that of the standard library is called."""
         if frozen and slots and not order:
-            return lambda cls: _record(cls, eq=eq)
-        return dataclasses.dataclass(frozen=frozen, slots=slots, eq=eq, order=order)
+            return lambda cls: _record(cls, eq=eq, kw_only=kw_only)
+        return dataclasses.dataclass(frozen=frozen, slots=slots, eq=eq, order=order, kw_only=kw_only)
 
 
 _T = TypeVar("_T")
 
 
-def _record(cls: type[_T], *, eq: bool) -> type[_T]:
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+def _record(cls: type[_T], *, eq: bool, kw_only: bool) -> type[_T]:
+    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
     shared = {
         "__repr__": _repr,
         "__setattr__": _refuse_to_set,
@@ -58,6 +58,8 @@ def _compiled(cls: Any, *, eq: bool) -> dict[str, Callable[..., Any]]:
         elif field.default_factory is not MISSING:
             names[f"new_{name}"] = field.default_factory
             parameter, value = f"{name}=missing", f"new_{name}() if {name} is missing else {name}"
+        if field.kw_only and "*" not in parameters:
+            parameters.append("*")
         if field.init:
             parameters.append(parameter)
             names[f"set_{name}"] = getattr(cls, name).__set__

@@ -6,7 +6,7 @@ Nothing is decided or read here: the pipeline fills these in, and every view tel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from daypass.core.approval import Judgement
 from daypass.core.errors import ExitCode, worst
@@ -18,6 +18,7 @@ from daypass.core.plan import Action, Claim, Entitlement
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
+from daypass.core.record import dataclass
 from daypass.core.window import Span, Window
 
 NO_GRANTS = "no-grants"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -16,6 +16,7 @@ from daypass.core.plan import Claim, Denied, Entitlement, Holding
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import approvers
+from daypass.core.record import dataclass
 from daypass.core.request import Gated, ItemVerdict
 
 Stage = Literal[

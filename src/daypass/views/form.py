@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ from daypass.core.files.grants import grant_text
 from daypass.core.grant import Grant, grant_path
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.policy.policies import Policy
+from daypass.core.record import dataclass
 from daypass.core.request import Reply
 from daypass.core.state import Overview
 from daypass.core.window import format_duration
