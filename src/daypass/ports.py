@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from daypass.core.catalogue import Catalogue
 from daypass.core.drift import Inspection
-from daypass.core.forge import Account, Commit, Merge, Pull, Review
+from daypass.core.forge import Account, Call, Commit, Complaint, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import BATCH, Body
 from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.plan import Action, Entitlement, Found, Numbers, Unchanged
 from daypass.core.record import dataclass
-
-if TYPE_CHECKING:  # what doctor looks at is needed by doctor alone, and costs every start 20 ms
-    from daypass.core.doctor.facts import Call, Facts, Questions
 
 
 class Entry(NamedTuple):
@@ -520,26 +518,21 @@ class Memory(Protocol):
         ...
 
 
-class SettingsReader(Protocol):
-    """Reading how a repository is set up at its forge. What the forge does not show is told as such."""
+class ForgeSettings(Protocol):
+    """How a repository is set up at its forge. What the forge does not show is told as such."""
 
     @property
-    def by_app(self) -> bool:
-        """Whether it is the pipeline's own App that asks."""
+    def files(self) -> Collection[str]:
+        """The paths of main's files that are looked at as well."""
         ...
 
-    def read(self, questions: Questions) -> Facts:
-        """Read everything once. Raises EdgeError for what fails, and for half answers."""
+    def examine(self, catalogue: Catalogue, files: Mapping[str, bytes]) -> tuple[Complaint, ...]:
+        """Read everything once, and return what is unsafe by main's catalogue and those of its files that are there.
+
+        Raises EdgeError for what fails, and for half answers.
+        """
         ...
-
-
-class SettingsWriter(Protocol):
-    """Changing how a repository is set up."""
 
     def send(self, step: Call) -> None:
         """Make one change. Raises EdgeError."""
         ...
-
-
-class ForgeSettings(SettingsReader, SettingsWriter, Protocol):
-    """Both halves."""

@@ -18,10 +18,10 @@ import pytest
 
 from conformance.forge_suite import ForgeContract, opened
 from conformance.suite import page_block
-from daypass.core import forge_kinds
+from daypass.core import forge
 from daypass.core.catalogue import Directory, Settings, Subject, frozen
 from daypass.core.errors import EdgeError
-from daypass.core.forge_kinds import ForgeKind
+from daypass.core.forge import ForgeKind
 from daypass.core.grant import Oid
 from daypass.edges.forges import host
 from daypass.edges.forges.host import Run, open_host
@@ -99,7 +99,7 @@ TestFolderForge = _NAMES["TestFolderForge"]
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     row = eval(f"{{{ROW}}}", {"ForgeKind": ForgeKind})  # noqa: S307  (likewise)
-    known = MappingProxyType({**forge_kinds.FORGES, **row})
+    known = MappingProxyType({**forge.FORGES, **row})
     monkeypatch.setitem(sys.modules, MODULE, FOLDER)
     monkeypatch.setattr(host, "FORGES", known)
 
@@ -126,7 +126,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder.mkdir()
     (folder / "__init__.py").touch()
     (folder / "host.py").write_text(FILE)
-    _put(top / "daypass/core/forge_kinds.py", '        "github": ForgeKind(\n', ROW + '        "github": ForgeKind(\n')
+    _put(top / "daypass/core/forge.py", '        "github": ForgeKind(\n', ROW + '        "github": ForgeKind(\n')
     _put(top / "daypass/schema/policy_models.py", '    kind: Literal["local", "github"]\n', FORM)
     made = [sys.executable, "-m", "daypass.schema.generate"]
     subprocess.run(made, cwd=top, env={**os.environ, "PYTHONPATH": str(top)}, check=True)

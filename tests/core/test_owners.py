@@ -14,8 +14,16 @@ from hypothesis import strategies as st
 
 from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject
 from daypass.core.errors import InvalidError, UsageError
-from daypass.core.owners import LARGEST, asked_path, folder_pattern, read_codeowners, team_of, wanted_lines
-from daypass.views.settings import codeowners_text, owners_json, owners_text
+from daypass.core.owners import (
+    LARGEST,
+    asked_path,
+    codeowners_text,
+    folder_pattern,
+    read_codeowners,
+    team_of,
+    wanted_lines,
+)
+from daypass.views.settings import owners_json, owners_text
 
 EXAMPLE = """\
 # This is a comment.

@@ -77,7 +77,7 @@ def _codes() -> Iterator[tuple[str, str]]:
     for path in sorted(SOURCE.rglob("*.py")):
         name = path.relative_to(SOURCE).as_posix()
         if (
-            name.startswith(("cli/", "core/doctor/", "edges/forges/", "edges/targets/", "edges/handover.py"))
+            name.startswith(("cli/", "edges/forges/", "edges/targets/", "edges/handover.py"))
             or name == _ROWS_OF_FIGURES
         ):  # targets speak words of their systems
             continue

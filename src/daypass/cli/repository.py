@@ -15,7 +15,7 @@ import click
 from daypass import __version__
 from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say
 from daypass.core.errors import EdgeError, InvalidError, UsageError
-from daypass.core.forge_kinds import FORGES
+from daypass.core.forge import FORGES
 from daypass.core.grant import Oid
 
 if TYPE_CHECKING:

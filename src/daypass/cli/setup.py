@@ -145,10 +145,10 @@ class NewRepository:
                 )
 
     def _codeowners(self) -> str:
+        from daypass.core.owners import codeowners_text
         from daypass.core.policy.policies import read_policies
         from daypass.edges.git.repository import worktree_files
         from daypass.edges.targets.registry import KINDS
-        from daypass.views.settings import codeowners_text
 
         path = self.top / ".github" / "CODEOWNERS"
         if path.exists() or path.is_symlink():

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from daypass.core.forge_kinds import FORGES, ForgeKind
+from daypass.core.forge import FORGES, ForgeKind
 from daypass.core.grant import canonical, digest
 from daypass.core.record import dataclass
 from daypass.core.window import format_instant

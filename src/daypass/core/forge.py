@@ -1,10 +1,11 @@
-"""What the forge knows: accounts, what they did to a request, and the commits of it."""
+"""The forge: which kinds there are, what it knows of accounts and of requests, and what is unsafe in its settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daypass.core.errors import DeniedError
 from daypass.core.grant import Oid
@@ -12,6 +13,42 @@ from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.ledger.receipt import ActRecord
+
+
+class ForgeKind(NamedTuple):
+    """What is so of every forge of a kind; a kind that says nothing is one of this repository's own files and refs."""
+
+    remote: bool = False
+    """Main, the ledger and pull requests live there: verbs bring them before they look."""
+    pages: bool = False
+    """It shows people comments, labels and issues, and takes requests as issues."""
+    vouches: bool = False
+    """It says itself who did something and when; elsewhere a signature must (``limits.unsigned``), and clocks may differ."""
+    teams: bool = False
+    """Groups are teams there, ``organisation/team``, whom CODEOWNERS names."""
+    merges_all: bool = False
+    """It merges any change that its owners approve, and not grants alone."""
+    needs: tuple[str, ...] = ()
+    """Settings of ``forge`` that must be there."""
+    takes: tuple[str, ...] = ()
+    """Settings of ``forge`` that may be there, those above included."""
+
+
+FORGES: Mapping[str, ForgeKind] = MappingProxyType(
+    {
+        "github": ForgeKind(
+            remote=True,
+            pages=True,
+            vouches=True,
+            teams=True,
+            merges_all=True,
+            needs=("repository",),
+            takes=("repository", "bot", "teams"),
+        ),
+        "local": ForgeKind(),
+    }
+)
+"""A row here and a folder of that name below ``edges/forges`` are a kind: docs/forges/writing-one.md."""
 
 OPENED, MADE, PUSHED = "opened", "made", "pushed"
 """They open it, make its branch, move its head."""
@@ -141,3 +178,34 @@ class Pull:
     def asked_at(self) -> datetime:
         """Since when it asks for what it asks for now: a request that was opened early may have become another."""
         return max(self.opened_at, self.pushed_at or self.opened_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to the forge's API."""
+
+    verb: str
+    path: str
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What ``--fix`` would do, in words and as requests in order. Several complaints may have the same one."""
+
+    words: str
+    steps: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing that is unsafe in how a repository is set up at its forge, or (``told`` false) that could not be told.
+
+    ``advice`` is where or how a person mends it: a link, or a command. ``remedy``: None where only a person can.
+    """
+
+    code: str
+    message: str
+    advice: str
+    remedy: Remedy | None = None
+    told: bool = True

@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 from github_world import AT, BOT, REPOSITORY, World, directory
 
-from daypass.core.doctor.facts import Questions
+from daypass.core.catalogue import Catalogue, Resource, Settings
 from daypass.core.errors import DaypassError
 from daypass.core.grant import Oid
+from daypass.core.owners import CODEOWNERS_FILE
 from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.doctor.settings import GitHubSettings
 from daypass.edges.forges.github.inbox import GitHubInbox
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
-from daypass.edges.forges.github.settings import GitHubSettings
 from daypass.edges.forges.github.transport import Answer
 from daypass.ports import Annotation, Notice
 
@@ -244,5 +245,14 @@ def test_moves_of_a_branch_by_the_thousand_are_no_request_that_is_judged(made: W
 
 def test_no_reader_of_the_settings_falls_over_a_wrong_answer(made: World) -> None:
     api = made.api()
-    settings = GitHubSettings(api, repository=REPOSITORY, clock=lambda: AT)
-    assert held(api, lambda: settings.read(Questions("daypass-ledger", ("dba",), "daypass-acme")), 40) > 0
+    settings = GitHubSettings(
+        api, repository=REPOSITORY, page="https://github.com/acme/access", bot=BOT, clock=lambda: AT
+    )
+    resource = Resource("orders-db", "Orders", "pg", "production", "internal", ("dba",), {})
+    made_by = Catalogue(
+        Settings(forge_kind="github", forge_options={"repository": REPOSITORY}),
+        {"orders-db": resource},
+        directory(),
+        {},
+    )
+    assert held(api, lambda: settings.examine(made_by, {CODEOWNERS_FILE: b"* @alice\n"}), 40) > 0

@@ -18,7 +18,7 @@ from daypass.core.errors import ExitCode, InvalidError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from daypass.core.doctor.facts import Complaint, Remedy
+    from daypass.core.forge import Complaint, Remedy
     from daypass.core.request import Gated, Report
     from daypass.ports import Notice
 
@@ -51,7 +51,7 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
     it; whatever your token or App is not shown is a complaint of its own.
     """
     from daypass.pipeline.audit.health import examine, mend
-    from daypass.views.settings import codeowners_text, doctor_json, doctor_text, remedy_text
+    from daypass.views.settings import doctor_json, doctor_text, remedy_text
 
     if yes and not mending:
         raise UsageError("--yes goes with --fix")
@@ -61,11 +61,9 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
         raise InvalidError("the policies of main do not read, so nothing can be held against them", repo.policy.broken)
     catalogue = repo.policy.catalogue
     settings = noting(repo.given(host.settings(clock)), SETTINGS_WORDS)
-    page = f"{host.server.rstrip('/')}/{host.repository}"
-    wanted = codeowners_text(catalogue)
 
     def look() -> tuple[Complaint, ...]:
-        return examine(repo.history, repo.main, catalogue, settings, page=page, codeowners=wanted)
+        return examine(repo.history, repo.main, catalogue, settings)
 
     def agreed(remedy: Remedy, about: Iterable[Complaint]) -> bool:
         click.echo(remedy_text(remedy, about), nl=False, err=True)

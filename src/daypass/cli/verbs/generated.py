@@ -89,8 +89,7 @@ def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
 
 
 def _codeowners(repo: AccessRepository, checking: bool) -> Codes:
-    from daypass.core.owners import CODEOWNERS_FILE
-    from daypass.views.settings import codeowners_text
+    from daypass.core.owners import CODEOWNERS_FILE, codeowners_text
 
     policy = repo.worktree_policy()
     if policy.holes:  # a group or resource that is not read would leave its files to somebody else
@@ -125,9 +124,9 @@ def refresh(repo: AccessRepository, at: datetime) -> None:
     `daypass codeowners` and `daypass form` write them here.
     """
     from daypass.core.files.form import FORM_FILE
+    from daypass.core.owners import codeowners_text
     from daypass.pipeline.apply.tidy import refresh as bring
     from daypass.views.form import form_text
-    from daypass.views.settings import codeowners_text
 
     if not repo.settings.forge.merges_all:  # one that merges grants alone never merges it
         raise UsageError(

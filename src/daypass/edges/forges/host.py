@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daypass.core.errors import InvalidError
-from daypass.core.forge_kinds import FORGES
+from daypass.core.forge import FORGES
 from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Run:
 class Host(ABC):
     """Opens the parts of a forge for one run. What a forge has not stays as it is here: None, nothing, "".
 
-    `daypass.core.forge_kinds.ForgeKind` says the same of the kind, without opening it.
+    `daypass.core.forge.ForgeKind` says the same of the kind, without opening it.
     """
 
     calls = 0

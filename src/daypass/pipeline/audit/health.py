@@ -11,21 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.doctor import judge
-from daypass.core.doctor.facts import Complaint, Questions, Remedy, Setup
-from daypass.core.doctor.people import groups_wanted
 from daypass.core.drift import Inspection, TargetState
 from daypass.core.errors import EdgeError
+from daypass.core.forge import Complaint, Remedy
 from daypass.core.ledger.standing import Standing
-from daypass.core.owners import CODEOWNERS_FILE, team_of
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.record import dataclass
 from daypass.core.window import apart, skew
 from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unforeseen
-from daypass.ports import History, Observing, SettingsReader, SettingsWriter, TargetReader
+from daypass.ports import ForgeSettings, History, Observing, TargetReader
 
-_GATE = ".github/workflows/gate.yml"
-_KEY = b"DAYPASS_APP_KEY"
 _PLAIN = {"100644", "100755"}
 
 
@@ -38,42 +33,14 @@ class Mended:
     error: str = ""
 
 
-def examine(
-    history: History, main: str, catalogue: Catalogue, reader: SettingsReader, *, page: str, codeowners: str
-) -> tuple[Complaint, ...]:
-    """Return every complaint about the repository that the settings name.
-
-    ``page`` is its address for people, ``codeowners`` the file that the catalogue makes. Raises EdgeError.
-    """
-    files = _files(history, main)
-    options = catalogue.settings.forge_options
-    bot = options.get("bot")
-    owner = str(options["repository"]).partition("/")[0]
-    teams = [team_of(catalogue, group).partition("/") for group in groups_wanted(catalogue)]
-    slugs = dict.fromkeys(slug.lower() for org, _, slug in teams if org.lower() == owner.lower())
-    app = str(bot["login"]).removesuffix("[bot]") if bot else ""
-    # Which way it is set up shows in what main's gate takes, whoever asks and whatever the settings leave out.
-    by_app = bool(bot) or reader.by_app or _KEY in files.get(_GATE, b"")
-    case = Setup(
-        repository=str(options["repository"]),
-        page=page,
-        catalogue=catalogue,
-        codeowners=files.get(CODEOWNERS_FILE),
-        by_app=by_app,
-        facts=reader.read(Questions(catalogue.settings.ledger_branch, tuple(slugs), app)),
-    )
-    return judge(case, codeowners.encode())
-
-
-def _files(history: History, main: str) -> dict[str, bytes]:
-    """Read what is looked at of main's .github."""
-    wanted = {CODEOWNERS_FILE, _GATE}
-    found = history.files(main, ".github", lambda entry: entry.path in wanted and entry.mode in _PLAIN)
-    return {entry.path: raw for entry, raw in found}
+def examine(history: History, main: str, catalogue: Catalogue, settings: ForgeSettings) -> tuple[Complaint, ...]:
+    """Return every complaint about how the repository is set up at its forge. Raises EdgeError."""
+    found = history.files(main, ".github", lambda entry: entry.path in settings.files and entry.mode in _PLAIN)
+    return settings.examine(catalogue, {entry.path: raw for entry, raw in found})
 
 
 def mend(
-    complaints: Iterable[Complaint], writer: SettingsWriter, agreed: Callable[[Remedy, tuple[Complaint, ...]], bool]
+    complaints: Iterable[Complaint], settings: ForgeSettings, agreed: Callable[[Remedy, tuple[Complaint, ...]], bool]
 ) -> tuple[Mended, ...]:
     """Carry out the remedies that somebody agrees to, each once however many complaints it is for.
 
@@ -95,7 +62,7 @@ def mend(
             continue
         try:
             for step in remedy.steps:
-                writer.send(step)
+                settings.send(step)
         except EdgeError as error:
             found.append(Mended(remedy, done=False, error=error.message))
         else:

@@ -23,7 +23,7 @@ from daypass.core.catalogue import (
     frozen,
 )
 from daypass.core.finding import near
-from daypass.core.forge_kinds import FORGES
+from daypass.core.forge import FORGES
 from daypass.core.policy.policies.file import PolicyFile
 from daypass.core.window import format_duration
 

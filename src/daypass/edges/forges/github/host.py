@@ -10,10 +10,10 @@ from daypass.core.catalogue import Directory, Settings
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.doctor.settings import GitHubSettings
 from daypass.edges.forges.github.inbox import GitHubInbox
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
-from daypass.edges.forges.github.settings import GitHubSettings
 from daypass.edges.forges.host import Host, Run
 from daypass.edges.git.remote import Remote, repository_url
 
@@ -78,7 +78,8 @@ class GitHubHost(Host):
 
     def settings(self, clock: Callable[[], datetime]) -> GitHubSettings:
         """Return how the repository is set up there."""
-        return GitHubSettings(self.api, repository=self.repository, clock=clock)
+        page = f"{self.server.rstrip('/')}/{self.repository}"
+        return GitHubSettings(self.api, repository=self.repository, page=page, bot=self._bot, clock=clock)
 
     def run_name(self) -> str:
         """Name the workflow's run and its attempt, "" outside of one."""

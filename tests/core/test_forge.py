@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daypass.core.catalogue import Settings
-from daypass.core.forge_kinds import FORGES
+from daypass.core.forge import FORGES
 from daypass.schema.policy_models import ForgeForm
 
 

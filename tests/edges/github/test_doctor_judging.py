@@ -8,30 +8,22 @@ from datetime import timedelta
 import pytest
 
 from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject, TargetSettings
-from daypass.core.doctor import judge
-from daypass.core.doctor.branches import asks_code_owners
-from daypass.core.doctor.facts import (
-    Actions,
+from daypass.core.owners import LARGEST, codeowners_text
+from daypass.edges.forges.github.answers import Fields
+from daypass.edges.forges.github.doctor.branches import asks_code_owners
+from daypass.edges.forges.github.doctor.checks import judge
+from daypass.edges.forges.github.doctor.facts import (
     Actor,
     App,
     BranchRule,
     BranchRules,
-    Environment,
     Facts,
-    Jobs,
-    Merging,
-    OwnersFault,
-    RepositorySettings,
     Ruleset,
     Setup,
-    Team,
-    Teams,
     Untold,
     listed,
 )
-from daypass.core.doctor.repository import WORKFLOWS
-from daypass.core.owners import LARGEST
-from daypass.views.settings import codeowners_text
+from daypass.edges.forges.github.doctor.repository import WORKFLOWS
 
 OURS = Actor("Integration", 7, "pull_request")
 LEDGER_OURS = Actor("Integration", 7, "always")
@@ -60,21 +52,40 @@ LEVELS = {
     "pull_requests": "write",
 }  # fmt: skip
 PEOPLE = {101: "bosei", 102: "carol-d"}
+REPOSITORY = {
+    "archived": False, "default_branch": "main", "visibility": "private", "allow_forking": False,
+    "owner": {"type": "Organization"},
+    "allow_squash_merge": True, "allow_merge_commit": False, "allow_rebase_merge": False,
+    "squash_merge_commit_title": "PR_TITLE", "squash_merge_commit_message": "BLANK",
+}  # fmt: skip
+
+
+def repository(**changes: object) -> Fields:
+    return Fields("the repository", {**REPOSITORY, **changes})
+
+
+def team(privacy: str | None = "closed") -> Fields:
+    return Fields("a team", {"privacy": privacy, "permissions": {"push": True}})
+
+
+def fault(line: int, kind: str, source: str, column: int) -> Fields:
+    return Fields("a fault", {"line": line, "kind": kind, "source": source, "column": column})
+
+
 FACTS = Facts(
-    repository=RepositorySettings(
-        False, "main", "private", False, True, Merging(frozenset({"squash"}), "PR_TITLE", "BLANK")
-    ),
+    repository=repository(),
     rules=RULES,
-    actions=Actions(True, True, "all"),
-    jobs=Jobs("read", False),
+    actions=Fields("Actions", {"enabled": True, "sha_pinning_required": True, "allowed_actions": "all"}),
+    jobs=Fields("jobs", {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}),
     workflows={f".github/workflows/{name}.yml": "active" for name in WORKFLOWS},
-    environment=Environment(((5, "branch", "main"),), frozenset({"DAYPASS_LEDGER_KEY", "DAYPASS_APP_KEY"})),
+    environment=Fields("the environment", {}),
+    branches=((5, "branch", "main"),),
+    environment_secrets=frozenset({"DAYPASS_LEDGER_KEY", "DAYPASS_APP_KEY"}),
     secrets=frozenset(),
     owners_faults=(),
-    teams=Teams(
-        {slug: Team(slug, False, True) for slug in ("dba", "security")},
-        dict.fromkeys(("dba", "security"), PEOPLE),
-    ),
+    teams={slug: team() for slug in ("dba", "security")},
+    members=dict.fromkeys(("dba", "security"), PEOPLE),
+    teams_seen=frozenset(),
     app=App(7, "daypass-acme", LEVELS, False),
     skew=timedelta(seconds=-3),
 )
@@ -100,7 +111,7 @@ def case(facts: Facts = FACTS, *, codeowners: bytes | None = b"", by_app: bool =
 
 
 def judged(one: Setup) -> list[tuple[str, str]]:
-    return [(each.code, each.message) for each in judge(one, codeowners_text(one.catalogue).encode())]
+    return [(each.code, each.message) for each in judge(one)]
 
 
 def codes(one: Setup) -> list[str]:
@@ -112,23 +123,26 @@ def test_sound_facts_give_no_complaint():
 
 
 def test_a_default_branch_other_than_main_is_unsafe():
-    found = replace(FACTS, repository=replace(FACTS.repository, default_branch="trunk"))
+    found = replace(FACTS, repository=repository(default_branch="trunk"))
     assert judged(case(found)) == [
         ("default-branch", "the default branch is 'trunk': schedules and issues run its workflows, not main's")
     ]
 
 
 def test_merge_settings_that_are_not_shown_are_not_sound():
-    found = replace(FACTS, repository=replace(FACTS.repository, merging=Untold("not to you")))
-    assert judged(case(found)) == [("merge-methods", "cannot tell how pull requests are merged: not to you")]
+    told = {name: value for name, value in REPOSITORY.items() if name != "allow_squash_merge"}
+    why = "GitHub shows it only to those who may write"
+    assert judged(case(replace(FACTS, repository=Fields("the repository", told)))) == [
+        ("merge-methods", f"cannot tell how pull requests are merged: {why}")
+    ]
 
 
 def test_a_person_s_account_has_no_teams_and_needs_no_members_permission():
     levels = {name: level for name, level in LEVELS.items() if name != "members"}
     found = replace(
         FACTS,
-        repository=replace(FACTS.repository, organisation=False),
-        teams=Teams({}, {}),
+        repository=repository(owner={"type": "User"}),
+        teams={},
         app=App(7, "daypass-acme", levels, False),
     )
     assert judged(case(found)) == [
@@ -144,21 +158,21 @@ def test_teams_of_another_organisation_are_no_owners():
 
 
 def test_a_team_whose_privacy_or_people_github_does_not_say_is_not_sound():
-    teams = Teams({"dba": Team("dba", None, True), "security": Team("security", False, True)}, {"dba": PEOPLE})
-    found = judge(case(replace(FACTS, teams=teams)), codeowners_text(catalogue()).encode())
+    teams = {"dba": team(None), "security": team()}
+    found = judge(case(replace(FACTS, teams=teams, members={"dba": PEOPLE})))
     assert [(one.code, one.told) for one in found] == [("team-secret", False), ("team-differs", False)]
 
 
 def test_a_team_that_is_there_but_not_here_may_not_write():
-    teams = Teams({"dba": Team("dba", False, True)}, {"dba": PEOPLE}, frozenset({"dba", "security"}))
-    assert codes(case(replace(FACTS, teams=teams))) == ["team-cannot-write"]
+    found = replace(FACTS, teams={"dba": team()}, teams_seen=frozenset({"dba", "security"}))
+    assert codes(case(found)) == ["team-cannot-write"]
 
 
 def test_unknown_people_of_a_group_are_told_once_and_known_by_login_till_then():
     made = case()
     people = {**made.catalogue.directory.subjects, "carol": Subject("carol", login="Carol-D")}
     held = replace(made.catalogue, directory=replace(made.catalogue.directory, subjects=people))
-    found = judge(replace(made, catalogue=held), codeowners_text(held).encode())
+    found = judge(replace(made, catalogue=held))
     assert [one.code for one in found] == ["person-without-id"]
 
 
@@ -194,16 +208,14 @@ def test_whose_it_should_be_is_nobody_where_the_catalogue_names_none():
 
 def test_faults_of_the_file_are_told_unless_a_team_explains_them():
     line = "/grants/x/ @acme/dba @mallory"
-    faults = (OwnersFault(5, "Unknown owner", line, 12), OwnersFault(5, "Unknown owner", line, 22))
+    faults = (fault(5, "Unknown owner", line, 12), fault(5, "Unknown owner", line, 22))
     found = judged(case(replace(FACTS, owners_faults=faults)))
     assert found == [
         ("codeowners-errors", f"GitHub skips a part of line 5 of .github/CODEOWNERS: Unknown owner: {line}")
     ]
-    beyond = (OwnersFault(1, "Unknown owner", "", 9),)
+    beyond = (fault(1, "Unknown owner", "", 9),)
     assert codes(case(replace(FACTS, owners_faults=beyond))) == ["codeowners-errors"]
-    unseen = judge(
-        case(replace(FACTS, owners_faults=faults[:1], teams=Untold("no"))), codeowners_text(catalogue()).encode()
-    )
+    unseen = judge(case(replace(FACTS, owners_faults=faults[:1], teams=Untold("no"))))
     assert [(one.code, one.told) for one in unseen] == [("codeowners-errors", True), ("teams", False)]
 
 
@@ -211,11 +223,11 @@ def test_faults_of_the_file_are_told_unless_a_team_explains_them():
 
 
 def test_an_app_that_is_not_named_leaves_it_open_and_is_given_nothing():
-    found = judge(case(replace(FACTS, app=None)), codeowners_text(catalogue()).encode())
+    found = judge(case(replace(FACTS, app=None)))
     assert [(one.code, one.told) for one in found] == [("main-bypass", False), ("ledger-bypass", False), ("app", False)]
     assert found[-1].message == "cannot tell which App is ours: the settings do not name its bot"
     lacking = replace(RULES, main=MAIN[:2], ledger=LEDGER[:1])
-    broken = judge(case(replace(FACTS, app=None, rules=lacking)), codeowners_text(catalogue()).encode())
+    broken = judge(case(replace(FACTS, app=None, rules=lacking)))
     assert {one.code: one.remedy for one in broken if one.told} == dict.fromkeys(
         ("main-force-push", "main-deletion", "ledger-open")
     )
@@ -290,7 +302,7 @@ def test_what_another_ruleset_asks_of_everybody_is_not_lost_to_a_bypass():
 def test_an_organisation_s_ruleset_is_never_changed():
     sets = {**SETS, 1: replace(SETS[1], own=False, name="org")}
     one = case(replace(FACTS, rules=replace(RULES, main=MAIN[:3], rulesets=sets, names={})))
-    (found,) = judge(one, codeowners_text(one.catalogue).encode())
+    (found,) = judge(one)
     assert found.remedy is not None
     assert (found.code, [step.verb for step in found.remedy.steps]) == ("main-force-push", ["POST"])
 
@@ -317,7 +329,7 @@ def test_secrets_of_targets_belong_into_the_environment_too():
 
 
 def test_a_signer_elsewhere_needs_no_ledger_key():
-    one = case(replace(FACTS, environment=replace(FACTS.environment, secrets=frozenset({"DAYPASS_APP_KEY"}))))
+    one = case(replace(FACTS, environment_secrets=frozenset({"DAYPASS_APP_KEY"})))
     assert codes(one) == ["secret-missing"]
     settings = replace(one.catalogue.settings, ledger_signer="awskms:1")
     assert codes(replace(one, catalogue=replace(one.catalogue, settings=settings))) == []

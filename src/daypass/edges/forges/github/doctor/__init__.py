@@ -1,0 +1,1 @@
+"""What is unsafe in how a repository is set up at GitHub."""

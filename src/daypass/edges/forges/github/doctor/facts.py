@@ -1,0 +1,195 @@
+"""What is known of how a repository is set up at GitHub, and the catalogue that it is held against.
+
+Answers are kept as GitHub gave them; only what it says in more than one way has a record of its own. What could not be
+read is `Untold`, which never looks like fine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.record import dataclass
+from daypass.edges.forges.github.answers import Fields
+
+_T = TypeVar("_T")
+
+BRANCH = "main"
+CHECK = "daypass"
+ENVIRONMENT = "daypass"
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """GitHub did not show it to who asks; ``why`` in its words. ``what`` that leaves open, "" for what it usually does."""
+
+    why: str
+    what: str = ""
+
+
+HIDDEN = Untold("GitHub shows bypass lists only to those who may change them")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who a ruleset does not bind: https://docs.github.com/en/rest/repos/rules#get-a-repository-ruleset."""
+
+    kind: str
+    number: int | None
+    mode: str
+
+    def __str__(self) -> str:
+        """Name the actor as a reader would look for it."""
+        number = "" if self.number is None else f" {self.number}"
+        return f"{self.kind}{number} ({self.mode})"
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRule:
+    """One rule that stands for a branch, and the number of its ruleset."""
+
+    kind: str
+    parameters: Mapping[str, Any]
+    ruleset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """One ruleset. ``own``: it is the repository's, not its organisation's. ``covers``: the names that it includes.
+
+    ``rules`` are as the API has them. Classic branch protection is told as a ruleset with the number 0.
+    """
+
+    number: int
+    name: str
+    own: bool
+    covers: tuple[str, ...]
+    rules: tuple[Mapping[str, Any], ...]
+    bypass: tuple[Actor, ...] | Untold
+
+
+CLASSIC = 0
+"""The number under which classic branch protection is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRules:
+    """The rules of main and of the ledger's branch, and every ruleset that one of them is of.
+
+    ``classic``: the classic protection of main as rules, none where there is none. ``names`` are the numbers of the
+    repository's own rulesets by name, of those that are switched off too.
+    """
+
+    main: tuple[BranchRule, ...]
+    ledger: tuple[BranchRule, ...]
+    classic: tuple[BranchRule, ...] | Untold
+    rulesets: Mapping[int, Ruleset]
+    names: Mapping[str, int]
+
+    @property
+    def of_main(self) -> tuple[BranchRule, ...]:
+        """All that is known to stand for main."""
+        return self.main if isinstance(self.classic, Untold) else (*self.main, *self.classic)
+
+    @property
+    def pulls(self) -> list[Mapping[str, Any]]:
+        """What main asks of pull requests, as each of its rules has it."""
+        return [rule.parameters for rule in self.of_main if rule.kind == "pull_request"]
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Our GitHub App. ``everywhere``: it is installed on all repositories of its account, None where it is not told."""
+
+    number: int
+    slug: str
+    permissions: Mapping[str, str]
+    everywhere: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that was read, at one time.
+
+    ``workflows``: path to state. ``environment``: None where there is none; its ``branches`` are the rules for who
+    deploys, as (number, kind, name), 0 for one that GitHub keeps itself, and None where any branch may. Secrets are
+    names; ``environment_secrets`` is None where nothing is known of the environment. ``teams`` are those of the
+    repository by slug; ``members``: account numbers to logins, of those asked about; ``teams_seen`` are all the
+    organisation's teams that can be seen, asked for only where one was missing. ``app`` is None where none is known of.
+    ``skew``: how far this machine's clock is ahead of GitHub's, None where GitHub did not say the time.
+    """
+
+    repository: Fields
+    rules: BranchRules | Untold
+    actions: Fields | Untold
+    jobs: Fields | Untold
+    workflows: Mapping[str, str] | Untold
+    environment: Fields | Untold | None
+    branches: tuple[tuple[int, str, str], ...] | Untold | None
+    environment_secrets: frozenset[str] | Untold | None
+    secrets: frozenset[str] | Untold
+    owners_faults: tuple[Fields, ...] | Untold
+    teams: Mapping[str, Fields] | Untold
+    members: Mapping[str, Mapping[int, str] | Untold]
+    teams_seen: frozenset[str] | Untold
+    app: App | Untold | None
+    skew: timedelta | None
+
+    @property
+    def organisation(self) -> bool:
+        """Whether an organisation owns the repository."""
+        return self.repository.text("owner.type") == "Organization"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is judged: the facts, held against main's catalogue and main's CODEOWNERS.
+
+    ``page`` is the repository's address for people. ``by_app``: a GitHub App acts, else workflows' own tokens.
+    """
+
+    repository: str
+    page: str
+    catalogue: Catalogue
+    codeowners: bytes | None
+    by_app: bool
+    facts: Facts
+
+    @property
+    def root(self) -> str:
+        """The path of the repository in the API."""
+        return f"/repos/{self.repository}"
+
+    @property
+    def owner(self) -> str:
+        """Who owns the repository."""
+        return self.repository.partition("/")[0]
+
+    @property
+    def server(self) -> str:
+        """GitHub's address for people."""
+        return self.page.rsplit("/", 2)[0]
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's branch."""
+        return self.catalogue.settings.ledger_branch
+
+    @property
+    def app(self) -> App | None:
+        """Our App, where it is one that acts and is known."""
+        found = self.facts.app
+        return found if self.by_app and isinstance(found, App) else None
+
+
+def listed(names: Iterable[str]) -> str:
+    """Join names for a sentence."""
+    *most, last = sorted(names)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def one(found: _T | Untold) -> tuple[_T] | Untold:
+    """Return something as all that a topic reads, unless it was not told."""
+    return found if isinstance(found, Untold) else (found,)

@@ -1,0 +1,253 @@
+"""Who owns files, who is in the teams, whom accounts are known for, what our App may do, and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+
+from daypass.core.catalogue import Catalogue, Directory
+from daypass.core.errors import InvalidError
+from daypass.core.owners import CODEOWNERS_FILE, codeowners_text, read_codeowners, strictest, team_of, wanted_lines
+from daypass.core.record import dataclass
+from daypass.core.window import format_duration
+from daypass.edges.forges.github.answers import Fields
+from daypass.edges.forges.github.doctor.facts import App, Setup, Untold, listed
+from daypass.edges.shown import shown
+
+GUARDED = (CODEOWNERS_FILE, ".github/workflows/apply.yml", ".github/daypass/run", "policies/daypass.yaml")
+"""Files that decide who gets what: one of each folder that only the strictest may change."""
+
+_COUPLE = 2
+"""Nobody approves their own request, so a team of one cannot ask."""
+
+_WRITES = {"push", "maintain", "admin"}
+
+# CODEOWNERS
+
+
+def unowned(case: Setup, raw: bytes | None) -> str:
+    """Return which file that decides over access belongs to others than the strictest, or why nobody can tell."""
+    if raw in {None, codeowners_text(case.catalogue).encode()}:
+        return ""
+    strict = wanted_lines(case.catalogue)[:1]
+    allowed = set(strict[0].owners) if strict and strict[0].pattern == "*" else set()
+    try:
+        read = read_codeowners({CODEOWNERS_FILE: raw})
+    except InvalidError as error:
+        return error.message
+    for path in GUARDED:
+        answer = read.who(path) if read is not None else None
+        loose = answer is None or answer.doubt or not answer.owners or set(answer.owners) - allowed
+        if answer is not None and loose:
+            who = f"cannot be told: {answer.doubt}" if answer.doubt else f"is {' '.join(answer.owners) or 'nobody'}"
+            names = listed(allowed) if allowed else "nobody"
+            return f"who owns {path} on main {who}; it decides who gets access, and belongs to {names}"
+    return ""
+
+
+def stale(case: Setup, raw: bytes | None) -> bool:
+    """Say whether CODEOWNERS is another than the catalogue makes, and no worse than that."""
+    return raw not in {None, codeowners_text(case.catalogue).encode()} and not unowned(case, raw)
+
+
+def owners_faults(case: Setup) -> tuple[Fields, ...] | Untold:
+    """Return what GitHub finds wrong with lines of main's CODEOWNERS.
+
+    Why it does not know a team that is to own files is said by the team's own complaint.
+    """
+    faults = case.facts.owners_faults
+    if case.codeowners is None:
+        return ()
+    if isinstance(faults, Untold):
+        return faults
+    judged: set[str] = set()
+    if not isinstance(case.facts.teams, Untold):
+        judged = {f"@{team_of(case.catalogue, group)}".lower() for group in groups_wanted(case.catalogue)}
+    return tuple(
+        fault for fault in faults if fault.text("kind") != "Unknown owner" or _owner_at(fault).lower() not in judged
+    )
+
+
+def fault_text(_: Setup, fault: Fields) -> str:
+    """Return where a fault is, of which kind, and the whole line."""
+    return f"{fault.number('line')} of {CODEOWNERS_FILE}: {shown(fault.text('kind'))}: {_source(fault)}"
+
+
+def _source(fault: Fields) -> str:
+    return shown(fault.text("source")) if fault.data.get("source") is not None else ""
+
+
+def _owner_at(fault: Fields) -> str:
+    """Return the owner that a fault is about, of which GitHub says only where it begins."""
+    return (_source(fault)[max(fault.number("column") - 1, 0) :].split() or [""])[0]
+
+
+# Teams
+
+
+@dataclass(frozen=True, slots=True)
+class OwningTeam:
+    """The team that stands for a group: ``name`` is ``organisation/slug``, ``page`` its address for people.
+
+    ``foreign``: the organisation is not the repository's. ``found``: GitHub's answer, None where the repository has no
+    such team.
+    """
+
+    group: str
+    name: str
+    slug: str
+    page: str
+    foreign: bool
+    found: Fields | None
+
+
+def groups_wanted(catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the groups that CODEOWNERS names."""
+    owners = {owner for resource in catalogue.resources.values() for owner in resource.owners}
+    return tuple(sorted(owners | set(strictest(catalogue))))
+
+
+def own_teams(catalogue: Catalogue, owner: str) -> tuple[str, ...]:
+    """Return the slugs of those teams that are of the repository's own organisation."""
+    teams = [team_of(catalogue, group).lower().partition("/") for group in groups_wanted(catalogue)]
+    return tuple(dict.fromkeys(slug for organisation, _, slug in teams if organisation == owner.lower()))
+
+
+def teams(case: Setup) -> tuple[OwningTeam, ...] | Untold:
+    """Return the teams that are to own files; none where the repository is a person's."""
+    here = case.facts.teams
+    if not case.facts.organisation:
+        return ()
+    if isinstance(here, Untold):
+        return here
+    found = []
+    for group in groups_wanted(case.catalogue):
+        name = team_of(case.catalogue, group)
+        organisation, _, slug = name.lower().partition("/")
+        page = f"{case.server}/orgs/{case.owner}/teams/{slug}"
+        ours = organisation == case.owner.lower()
+        found.append(OwningTeam(group, name, slug, page, not ours, here.get(slug) if ours else None))
+    return tuple(found)
+
+
+def missing(case: Setup, team: OwningTeam) -> bool | Untold:
+    """Say whether there is no such team in the repository's organisation."""
+    seen = case.facts.teams_seen
+    if team.found is not None or team.foreign:
+        return False
+    return (
+        Untold(seen.why, f"whether there is a team {team.name}") if isinstance(seen, Untold) else team.slug not in seen
+    )
+
+
+def secret(_: Setup, team: OwningTeam) -> bool | Untold:
+    """Say whether a team is secret."""
+    if team.found is None:
+        return False
+    if (privacy := team.found.data.get("privacy")) is None:
+        return Untold("GitHub does not say", f"whether the team {team.name} is secret")
+    return bool(privacy == "secret")
+
+
+def cannot_write(case: Setup, team: OwningTeam) -> bool:
+    """Say whether a team is there but may not write here."""
+    if team.found is None:
+        seen = case.facts.teams_seen
+        return not team.foreign and not isinstance(seen, Untold) and team.slug in seen
+    flags = team.found.data.get("permissions")
+    if isinstance(flags, dict):
+        return flags.get("push") is not True
+    return team.found.text("permission") not in _WRITES
+
+
+def differs(case: Setup, team: OwningTeam) -> str | Untold:
+    """Return whom a team and its group have that the other has not."""
+    if team.found is None:
+        return ""
+    members = _members(case, team)
+    if isinstance(members, Untold):
+        return Untold(members.why, f"who is in the team {team.name}")
+    directory = case.catalogue.directory
+    people = [directory.subjects[handle] for handle in sorted(directory.groups.get(team.group, frozenset()))]
+    wanted = {person.forge_id: person.handle for person in people if person.forge_id is not None}
+    lacks = [handle for number, handle in wanted.items() if number not in members]
+    # Whose id the directory does not have is a complaint of its own; here their login has to do.
+    logins = {person.login.lower() for person in people if person.forge_id is None}
+    others = [(number, login) for number, login in sorted(members.items()) if number not in wanted]
+    extra = [f"{login} (id {number})" for number, login in others if login.lower() not in logins]
+    said = [f"the team lacks {listed(lacks)}"] if lacks else []
+    return "; ".join([*said, f"the group lacks {listed(extra)}"] if extra else said)
+
+
+def small(case: Setup, team: OwningTeam) -> bool:
+    """Say whether a team that is its group has nobody who could approve for another."""
+    members = _members(case, team)
+    return not isinstance(members, Untold) and len(members) < _COUPLE and not differs(case, team)
+
+
+def _members(case: Setup, team: OwningTeam) -> Mapping[int, str] | Untold:
+    return case.facts.members.get(team.slug, Untold("it was not asked for"))
+
+
+def without_id(_: Setup, directory: Directory) -> str:
+    """Return who of the directory is nobody at GitHub."""
+    unknown = [person.handle for person in directory.subjects.values() if person.is_person and person.forge_id is None]
+    return f"{listed(unknown)} {'has' if len(unknown) == 1 else 'have'}" if unknown else ""
+
+
+# The App
+
+NEEDED: Mapping[str, str] = MappingProxyType(
+    {
+        "checks": "write",
+        "contents": "write",
+        "issues": "write",
+        "members": "read",
+        "metadata": "read",
+        "pull_requests": "write",
+    }
+)
+"""What the App cannot do without: https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps."""
+
+ALLOWED: Mapping[str, str] = MappingProxyType({"actions": "read", "administration": "read"})
+"""What it may have beside, to look at settings with."""
+
+_LEVELS = ("none", "read", "write", "admin")
+
+
+def lacks_permissions(case: Setup, app: App) -> str:
+    """Return what the App may not do and has to."""
+    held = app.permissions
+    lacks = [f"{name}: {level}" for name, level in NEEDED.items() if _level(held.get(name, "none")) < _level(level)]
+    if not case.facts.organisation:
+        lacks = [each for each in lacks if not each.startswith("members:")]
+    return listed(lacks) if lacks else ""
+
+
+def needless_permissions(_: Setup, app: App) -> str:
+    """Return what the App may do and does not have to."""
+    most = {**ALLOWED, **NEEDED}
+    wide = [n for n, level in app.permissions.items() if _level(level) > _level(most.get(n, "none"))]
+    return listed(f"{name}: {app.permissions[name]}" for name in wide) if wide else ""
+
+
+def _level(name: str) -> int:
+    """How much a level allows; one that is not known is more than any."""
+    return _LEVELS.index(name) if name in _LEVELS else len(_LEVELS)
+
+
+# The clock
+
+LARGEST_SKEW = timedelta(seconds=120)
+"""A clock further off than this gives and ends access at wrong times."""
+
+
+def clock_skew(_: Setup, skew: timedelta | None) -> str | Untold:
+    """Return how far this machine's clock is off, where that is too far."""
+    if skew is None:
+        return Untold("GitHub did not say the time")
+    if abs(skew) <= LARGEST_SKEW:
+        return ""
+    amount = format_duration(timedelta(seconds=round(abs(skew).total_seconds())))
+    return f"{amount} {'ahead of' if skew > timedelta() else 'behind'}"

@@ -1,0 +1,306 @@
+"""The settings of a repository at GitHub, read whole and judged: what GitHub does not show is told as such, never left out.
+
+A refusal (403, 404) is something that this reader may not see; whatever else fails is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.forge import Call, Complaint
+from daypass.core.owners import CODEOWNERS_FILE
+from daypass.edges.forges.github.answers import Bot, Fields, as_documented
+from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.doctor.checks import judge
+from daypass.edges.forges.github.doctor.facts import (
+    BRANCH,
+    CLASSIC,
+    ENVIRONMENT,
+    HIDDEN,
+    Actor,
+    App,
+    BranchRule,
+    BranchRules,
+    Facts,
+    Ruleset,
+    Setup,
+    Untold,
+)
+from daypass.edges.forges.github.doctor.people import own_teams
+from daypass.edges.shown import shown
+
+_T = TypeVar("_T")
+_REFUSED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+_GATE = ".github/workflows/gate.yml"
+_KEY = b"DAYPASS_APP_KEY"
+_ADMINISTRATOR = 5
+"""The number of the role: https://docs.github.com/en/rest/repos/rules#create-a-repository-ruleset."""
+
+
+def told(read: Callable[[], _T]) -> _T | Untold:
+    """Read something that may be refused. Raises ApiError for any other failure."""
+    try:
+        return read()
+    except ApiError as error:
+        if error.status not in _REFUSED:
+            raise
+        return Untold(error.message)
+
+
+class GitHubSettings:
+    """Implements ports.ForgeSettings. ``page`` is the repository's address for people, ``clock`` this machine's."""
+
+    files = frozenset({CODEOWNERS_FILE, _GATE})
+
+    def __init__(self, api: Api, *, repository: str, page: str, bot: Bot | None, clock: Callable[[], datetime]) -> None:
+        self._api = api
+        self._repository = repository
+        self._page = page
+        self._bot = bot
+        self._clock = clock
+        self._root = f"/repos/{repository}"
+        self._organisation = f"/orgs/{repository.partition('/')[0]}"
+
+    @as_documented("the repository's settings")
+    def examine(self, catalogue: Catalogue, files: Mapping[str, bytes]) -> tuple[Complaint, ...]:
+        """Read everything and return what is unsafe. Raises EdgeError for what fails, and for half answers."""
+        facts = self._read(catalogue.settings.ledger_branch, own_teams(catalogue, self._repository.partition("/")[0]))
+        # Which way it is set up shows in what main's gate takes, whoever asks and whatever the settings leave out.
+        by_app = bool(self._bot) or self._api.kind == "app" or _KEY in files.get(_GATE, b"")
+        return judge(Setup(self._repository, self._page, catalogue, files.get(CODEOWNERS_FILE), by_app, facts))
+
+    def send(self, step: Call) -> None:
+        """Change something, once. Raises ApiError.
+
+        303 says that a branch rule is there already:
+        https://docs.github.com/en/rest/deployments/branch-policies#create-a-deployment-branch-policy
+        """
+        try:
+            self._api.send(step.verb, step.path, dict(step.body) if step.body is not None else None)
+        except ApiError as error:
+            if error.status != HTTPStatus.SEE_OTHER:
+                raise
+
+    def _read(self, ledger: str, teams: Iterable[str]) -> Facts:
+        """Read everything. ``ledger`` is the ledger's branch, ``teams`` are slugs of teams to look at."""
+        # https://docs.github.com/en/rest/repos/repos#get-a-repository
+        repository = self._one("the repository", self._root)
+        skew = self._clock() - self._api.clock if self._api.clock is not None else None  # of the answer just now
+        rules = told(lambda: self._rules(ledger))
+        # https://docs.github.com/en/rest/actions/permissions
+        permissions = f"{self._root}/actions/permissions"
+        actions = told(lambda: self._one("Actions", permissions))
+        jobs = told(lambda: self._one("workflows' permissions", f"{permissions}/workflow"))
+        workflows = told(self._workflows)
+        environment = self._environment()
+        branches, inner = self._inside(environment) if isinstance(environment, Fields) else (None, None)
+        secrets = told(lambda: self._secrets(f"{self._root}/actions/secrets"))
+        faults = told(self._owners_faults)
+        organisation = repository.text("owner.type") == "Organization"
+        here = told(self._teams) if organisation else {}
+        known = {} if isinstance(here, Untold) else here
+        members = {slug: told(lambda slug=slug: self._members(slug)) for slug in teams if slug in known}  # type: ignore[misc]  # mypy cannot type a default of a lambda
+        ask = not isinstance(here, Untold) and organisation and any(slug not in here for slug in teams)
+        return Facts(
+            repository=repository,
+            rules=rules,
+            actions=actions,
+            jobs=jobs,
+            workflows=workflows,
+            environment=environment,
+            branches=branches,
+            environment_secrets=inner,
+            secrets=secrets,
+            owners_faults=faults,
+            teams=here,
+            members=members,
+            teams_seen=told(self._every_team) if ask else frozenset(),
+            app=told(self._app),
+            skew=skew,
+        )
+
+    def _one(self, what: str, path: str) -> Fields:
+        return Fields(what, self._api.get(path))
+
+    def _every(self, what: str, path: str, key: str = "") -> list[Fields]:
+        return [Fields(what, row) for row in self._api.pages(path, key=key)]
+
+    # https://docs.github.com/en/rest/actions/workflows, https://docs.github.com/en/rest/actions/secrets
+
+    def _workflows(self) -> Mapping[str, str]:
+        rows = self._every("a workflow", f"{self._root}/actions/workflows", "workflows")
+        return {row.text("path"): row.text("state") for row in rows}
+
+    def _secrets(self, path: str) -> frozenset[str]:
+        return frozenset(row.text("name") for row in self._every("a secret", path, "secrets"))
+
+    # https://docs.github.com/en/rest/deployments/environments
+
+    def _environment(self) -> Fields | Untold | None:
+        try:
+            return self._one(f"the environment {ENVIRONMENT}", f"{self._root}/environments/{ENVIRONMENT}")
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            if error.status == HTTPStatus.FORBIDDEN:
+                return Untold(error.message)
+            raise
+
+    def _inside(
+        self, environment: Fields
+    ) -> tuple[tuple[tuple[int, str, str], ...] | Untold | None, frozenset[str] | Untold]:
+        """Return which branches may use the environment, and its secrets."""
+        path = f"{self._root}/environments/{ENVIRONMENT}"
+        return told(lambda: self._branches(environment, path)), told(lambda: self._secrets(f"{path}/secrets"))
+
+    def _branches(self, environment: Fields, path: str) -> tuple[tuple[int, str, str], ...] | None:
+        if environment.value("deployment_branch_policy") is None:
+            return None
+        if environment.truth("deployment_branch_policy.protected_branches"):
+            return ((0, "set of all", "protected branches"),)
+        rows = self._every("a deployment branch policy", f"{path}/deployment-branch-policies", "branch_policies")
+        return tuple((row.number("id"), str(row.data.get("type", "branch")), shown(row.text("name"))) for row in rows)
+
+    # https://docs.github.com/en/rest/repos/repos#list-codeowners-errors
+
+    def _owners_faults(self) -> tuple[Fields, ...]:
+        answer = Fields("CODEOWNERS", self._api.get(f"{self._root}/codeowners/errors", ref="main"))
+        rows = answer.value("errors")
+        return tuple(Fields("a fault of CODEOWNERS", row) for row in (rows if isinstance(rows, list) else [None]))
+
+    # https://docs.github.com/en/rest/repos/repos#list-repository-teams, https://docs.github.com/en/rest/teams
+
+    def _teams(self) -> Mapping[str, Fields]:
+        return {row.text("slug"): row for row in self._every("a team", f"{self._root}/teams")}
+
+    def _members(self, slug: str) -> Mapping[int, str]:
+        rows = self._every("a member of a team", f"{self._organisation}/teams/{quote(slug)}/members")
+        return {row.number("id"): shown(row.text("login")) for row in rows}
+
+    def _every_team(self) -> frozenset[str]:
+        return frozenset(row.text("slug") for row in self._every("a team", f"{self._organisation}/teams"))
+
+    # https://docs.github.com/en/rest/apps/apps
+
+    def _app(self) -> App | None:
+        if self._api.kind == "app":
+            found = Fields("the App's installation", self._api.own_installation())
+            everywhere = found.text("repository_selection") == "all"
+            return App(found.number("app_id"), shown(found.text("app_slug")), _levels(found), everywhere)
+        if self._bot is None:
+            return None
+        found = self._one("the App", f"/apps/{quote(self._bot.login.removesuffix('[bot]'))}")
+        return App(found.number("id"), shown(found.text("slug")), _levels(found), None)
+
+    # https://docs.github.com/en/rest/repos/rules
+
+    def _rules(self, ledger: str) -> BranchRules:
+        """Return the rules of main and of the ledger's branch, with every ruleset that one of them is of."""
+        main, of_ledger = self._of_branch(BRANCH), self._of_branch(ledger)
+        rows = self._every("a ruleset", f"{self._root}/rulesets")
+        names = {row.text("name"): row.number("id") for row in rows if row.data.get("source_type") == "Repository"}
+        sets = {number: self._ruleset(number) for number in sorted({rule.ruleset for rule in (*main, *of_ledger)})}
+        protection = self._protection()
+        if not isinstance(protection, Fields):
+            return BranchRules(main, of_ledger, protection, sets, names)
+        classic = tuple(BranchRule(kind, asked, CLASSIC) for kind, asked in _classic_rules(protection))
+        sets[CLASSIC] = Ruleset(CLASSIC, "branch protection", False, (), (), _classic_bypass(protection))
+        return BranchRules(main, of_ledger, classic, sets, names)
+
+    def _of_branch(self, branch: str) -> tuple[BranchRule, ...]:
+        """Active rules only: https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch."""
+        rows = self._every("a rule", f"{self._root}/rules/branches/{quote(branch)}")
+        return tuple(
+            BranchRule(row.text("type"), _mapping(row.data.get("parameters")), row.number("ruleset_id")) for row in rows
+        )
+
+    def _ruleset(self, number: int) -> Ruleset:
+        """Return a ruleset; of one that is not shown, nobody knows whom it does not bind."""
+        found = told(lambda: self._one("a ruleset", f"{self._root}/rulesets/{number}"))
+        if isinstance(found, Untold):
+            return Ruleset(number, f"ruleset {number}", False, (), (), found)
+        names = _mapping(_mapping(found.data.get("conditions")).get("ref_name"))
+        bypass = found.data.get("bypass_actors")
+        return Ruleset(
+            number=number,
+            name=shown(found.text("name")),
+            own=found.data.get("source_type") == "Repository",
+            covers=() if names.get("exclude") else tuple(str(name) for name in _rows(names.get("include"))),
+            rules=tuple(_mapping(rule) for rule in _rows(found.data.get("rules"))),
+            bypass=tuple(_actor(Fields("a bypass list", row)) for row in bypass)
+            if isinstance(bypass, list)
+            else HIDDEN,
+        )
+
+    # https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
+
+    def _protection(self) -> Fields | Untold | tuple[()]:
+        """Return the classic protection of main, () where there is none."""
+        try:
+            return self._one("main's protection", f"{self._root}/branches/{BRANCH}/protection")
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND and "not protected" in error.said:
+                return ()
+            if error.status not in _REFUSED:
+                raise
+            return Untold(error.message)
+
+
+def _levels(found: Fields) -> Mapping[str, str]:
+    return {str(name): str(level) for name, level in _mapping(found.value("permissions")).items()}
+
+
+def _actor(row: Fields) -> Actor:
+    number = row.data.get("actor_id")
+    mode = row.data.get("bypass_mode", "always")
+    return Actor(shown(row.text("actor_type")), number if type(number) is int else None, shown(str(mode)))
+
+
+def _classic_rules(found: Fields) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Classic protection says the same in other words."""
+    for name, kind, wanted in (
+        ("allow_force_pushes", "non_fast_forward", False),
+        ("allow_deletions", "deletion", False),
+        ("required_linear_history", "required_linear_history", True),
+    ):
+        if _mapping(found.data.get(name)).get("enabled") is wanted:
+            yield kind, {}
+    if "required_pull_request_reviews" in found.data:
+        asked = _mapping(found.data["required_pull_request_reviews"])
+        yield (
+            "pull_request",
+            {
+                "required_approving_review_count": asked.get("required_approving_review_count", 0),
+                "require_code_owner_review": asked.get("require_code_owner_reviews"),
+                "dismiss_stale_reviews_on_push": asked.get("dismiss_stale_reviews"),
+                "require_last_push_approval": asked.get("require_last_push_approval"),
+            },
+        )
+    if "required_status_checks" in found.data:
+        checks = [_mapping(row) for row in _rows(_mapping(found.data["required_status_checks"]).get("checks"))]
+        named = [{"context": row.get("context"), "integration_id": row.get("app_id")} for row in checks]
+        yield "required_status_checks", {"required_status_checks": named}
+
+
+def _classic_bypass(found: Fields) -> tuple[Actor, ...]:
+    """Administrators pass unless it says otherwise; whoever may pass the reviews may push as well."""
+    bound = _mapping(found.data.get("enforce_admins")).get("enabled") is True
+    actors = [] if bound else [Actor("RepositoryRole", _ADMINISTRATOR, "always")]
+    allowed = _mapping(_mapping(found.data.get("required_pull_request_reviews")).get("bypass_pull_request_allowances"))
+    for name, kind in (("users", "User"), ("teams", "Team"), ("apps", "Integration")):
+        rows = [_mapping(row) for row in _rows(allowed.get(name))]
+        actors += [Actor(kind, row["id"] if type(row.get("id")) is int else None, "always") for row in rows]
+    return tuple(actors)
+
+
+def _mapping(data: Any) -> Mapping[str, Any]:
+    return data if isinstance(data, dict) else {}
+
+
+def _rows(data: Any) -> list[Any]:
+    return data if isinstance(data, list) else []
