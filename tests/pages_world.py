@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import ABSENT, Oid
+from daypass.core.request import Annotation, Notice
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.pages import GitHubPages
-from daypass.ports import Annotation, Notice
 from github_double import gitio
 from github_double.double import Double
 from github_double.state import App, Repo, User

@@ -7,57 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.drift import Inspection
-from daypass.core.forge import Account, Call, Commit, Complaint, Merge, Pull, Review
-from daypass.core.grant import ABSENT, Oid
-from daypass.core.ledger.receipt import BATCH, Body
+from daypass.core.drift import Health, Inspection, Traits
+from daypass.core.forge import (
+    Account,
+    Call,
+    Change,
+    Commit,
+    Complaint,
+    Entry,
+    Landing,
+    Merge,
+    Pull,
+    Remark,
+    Review,
+    Ticket,
+)
+from daypass.core.grant import Oid
+from daypass.core.ledger.receipt import Body
 from daypass.core.ledger.standing import Handed, Standing
-from daypass.core.plan import Action, Entitlement, Found, Numbers, Unchanged
-from daypass.core.record import dataclass
+from daypass.core.plan import Action, Entitlement, Found, Numbers
 
-
-class Entry(NamedTuple):
-    """One leaf of a tree. ``mode`` is git's: 100644 file, 100755 executable, 120000 symlink, 160000 submodule."""
-
-    path: str
-    mode: str
-    oid: Oid
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One path that differs between two trees; a rename is a deletion and an addition.
-
-    An absent side is ABSENT with mode 000000.
-    """
-
-    path: str
-    old_mode: str
-    old: Oid
-    new_mode: str
-    new: Oid
-
-    @property
-    def added(self) -> bool:
-        """Whether the path is new."""
-        return self.old == ABSENT
-
-    @property
-    def deleted(self) -> bool:
-        """Whether the path is gone."""
-        return self.new == ABSENT
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """One step of main's first-parent history with the paths it changed against its first parent."""
-
-    oid: Oid
-    parents: tuple[Oid, ...]
-    changes: tuple[Change, ...]
+if TYPE_CHECKING:  # what few verbs need, and what costs every start 20 ms
+    from daypass.core.request import Notice
 
 
 class History(Protocol):
@@ -161,8 +135,8 @@ class ForgeReader(Protocol):
         ...
 
 
-class ForgeWriter(Protocol):
-    """Changing pull requests. A lost race raises ConflictError and changes nothing."""
+class Forge(ForgeReader, Protocol):
+    """Changing pull requests, too. A lost race raises ConflictError and changes nothing."""
 
     def open(self, *, branch: str, head: Oid, title: str, at: datetime, body: str = "", reason: str = "") -> Pull:
         """Open a pull request of a branch that stands at ``head``. ``body`` is Markdown for people, never read back.
@@ -209,42 +183,6 @@ class ForgeWriter(Protocol):
         ...
 
 
-class Forge(ForgeReader, ForgeWriter, Protocol):
-    """Both halves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """Something to say at a line of a proposed file. ``level``: notice, warning or failure; ``line`` counts from 1."""
-
-    path: str
-    line: int
-    level: str
-    title: str
-    message: str
-    column: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What people see of one pull request, for the head that was judged.
-
-    ``conclusion``: success, failure, neutral or action_required. ``summary`` and ``comment`` are Markdown. ``state`` is
-    the label that the request carries (``waiting``, ``approved``, ``refused``, ``invalid``), and ``ask`` the handles of
-    those who could give a missing approval.
-    """
-
-    number: int
-    head: Oid
-    conclusion: str
-    title: str
-    summary: str
-    comment: str
-    state: str
-    annotations: tuple[Annotation, ...] = ()
-    ask: tuple[str, ...] = ()
-
-
 class Pages(Protocol):
     """Telling people at the forge how things stand. What stands there already is not said again.
 
@@ -267,32 +205,6 @@ class Pages(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """An issue or pull request as its opener wrote it. ``edited`` is whether the text was changed since it was opened."""
-
-    number: int
-    by: Account
-    at: datetime
-    title: str
-    body: str
-    labels: tuple[str, ...] = ()
-    is_pull: bool = False
-    edited: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """A comment on an issue or pull request. An ``edited`` one may hold words that its author never wrote."""
-
-    id: int
-    number: int
-    by: Account
-    at: datetime
-    body: str
-    edited: bool = False
-
-
 class Inbox(Protocol):
     """Requests that come in words: issues and comments, always read afresh from the forge."""
 
@@ -310,35 +222,6 @@ class Inbox(Protocol):
         None where it opened none; what others opened from a branch of that name does not count.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """Plain facts about a target. What it can do beside making changes is said by its types, `Observing` and after it.
-
-    ``native_expiry``: access ends at its end even when nothing of ours runs. Where it ``hands_over`` something, access
-    that is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in
-    one step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
-    taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
-    """
-
-    native_expiry: bool = False
-    hands_over: bool = False
-    at_once: int = BATCH
-    marks: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How a target is found: ``facts`` are what is so (who we are there, what that may do), ``concerns`` what is not well.
-
-    A credential that may do too much is a concern as much as one that may do too little. ``clock`` is what the target
-    takes the time to be, None where it says none.
-    """
-
-    facts: tuple[str, ...] = ()
-    concerns: tuple[str, ...] = ()
-    clock: datetime | None = None
 
 
 class TargetReader(Protocol):
@@ -472,16 +355,6 @@ class Inviting(Protocol):
         ...
 
 
-class Signer(Protocol):
-    """Signs a statement into the exact bytes of a DSSE envelope."""
-
-    key_id: str
-
-    def sign(self, statement: dict[str, Any]) -> bytes:
-        """Return the envelope's JSON, canonical."""
-        ...
-
-
 class Ledger(Protocol):
     """The ledger as the applier uses it: the verified state it adds up to, and signed appends."""
 
@@ -503,18 +376,6 @@ class VerdictStore(Protocol):
 
     def store(self, context: str, rows: Iterable[tuple[bytes, str, bytes]]) -> None:
         """Remember clean blobs."""
-        ...
-
-
-class Memory(Protocol):
-    """Remembers when nothing was to be done: a cache, safe to lose."""
-
-    def unchanged(self) -> Unchanged | None:
-        """Return what was remembered last; None where nothing was, or where it cannot be read."""
-        ...
-
-    def keep_unchanged(self, unchanged: Unchanged) -> None:
-        """Remember."""
         ...
 
 

@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.core.drift import TargetState
+from daypass.core.drift import Health, TargetState
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.embedded.target import EmbeddedTarget
-from daypass.ports import Health
 from daypass.views.targets import targets_json, targets_text
 from driver import Access
 from fakes.orders import add

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
+from daypass.core.drift import Traits
 from daypass.core.grant import canonical
 from daypass.core.plan import Action, Entitlement
-from daypass.ports import Done, Observing, Order, Target, Traits
+from daypass.ports import Done, Observing, Order, Target
 
 NAME = "under-test"
 UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -14,12 +14,13 @@ from psycopg.conninfo import conninfo_to_dict
 from conformance.suite import NAME, TargetContract
 from conformance.world import Around, Killed, World
 from daypass.core.catalogue import TargetSettings
+from daypass.core.drift import Traits
 from daypass.core.errors import ExitCode
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Reason
 from daypass.edges.targets.postgres.policy import LONGEST, bridge_of, login_of, read_privilege
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
-from daypass.ports import Numbering, Observing, Target, Timed, Traits
+from daypass.ports import Numbering, Observing, Target, Timed
 from servers.postgres import Postgres, server, versions
 from servers.proxy import Proxy
 

@@ -14,13 +14,13 @@ from contract.replay import Replay, recorded_answer
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
 from daypass.core.grant import Oid
+from daypass.core.request import Notice
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.forges.github.inbox import GitHubInbox
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.reading import GitHubReader
 from daypass.edges.git.plumbing import Git
-from daypass.ports import Notice
 
 OCTOCAT = "octocat/Hello-World"
 HEAD = "6dcb09b5b57875f334f61aebed695e2e4193db5e"

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from daypass.core.errors import EdgeError
 from daypass.core.files.form import LABEL, QUESTIONS
-from daypass.core.forge import Account
-from daypass.ports import ForgeReader, Remark, Ticket
+from daypass.core.forge import Account, Remark, Ticket
+from daypass.ports import ForgeReader
 
 
 def answered(**said: str) -> str:

@@ -3,51 +3,35 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from daypass.core.audit.differences import Verified
 from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
+from daypass.core.files.grants import read_grant
 from daypass.core.grant import ABSENT, Grant, GrantId, Oid, canonical, digest, grant_path
 from daypass.core.ledger.chain import Envelope, Head, seal
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.window import Span, Window
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.rules import Rules
+from daypass.core.window import Window
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.index import AuditIndex, messages
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree, write_files
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
-from daypass.pipeline.audit.questions import Archive
-from daypass.pipeline.audit.verify import Witnesses
+from daypass.pipeline.audit.verify import verify
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
 AUTHOR = ("Alice", "alice@example.com")
 POLICIES = {"policies/daypass.yaml": b"version: 1\n", "policies/privilege": b"ro\n"}
 
 
-@dataclass(frozen=True)
-class FakePolicy:
-    """What verification asks of a policy: the digest of its files, and a catalogue that follows one of them."""
-
-    digest: str
-    catalogue: Catalogue
-
-
 def minutes(count: int) -> datetime:
     return T0 + timedelta(minutes=count)
-
-
-def read_grant(path: str, raw: bytes) -> Grant | None:
-    """Reads what `World.file` writes, and nothing else; strict reading has its own tests."""
-    fields = dict(line.split(": ", 1) for line in raw.decode().splitlines() if ": " in line and line[0] != " ")
-    window = raw.decode().partition("duration: ")[2].strip()
-    if not window or "subject" not in fields:
-        return None
-    span = Span(duration=timedelta(hours=int(window.removesuffix("h"))))
-    name = GrantId(path.removeprefix("grants/").removesuffix(".yaml"))
-    return Grant(name, fields["subject"], fields["resource"], fields["role"], fields["reason"], span)
 
 
 class World:
@@ -72,18 +56,18 @@ class World:
         self.write([Genesis(self.verifier.key_ids)], T0)
 
     @property
-    def policy(self) -> FakePolicy:
+    def policy(self) -> Policy:
         return self.policy_at(self.main)
 
-    def policy_at(self, commit: Oid) -> FakePolicy:
+    def policy_at(self, commit: Oid) -> Policy:
         self.policies_read += 1
         privilege = {"member_of": self.git.text("cat-file", "blob", f"{commit}:policies/privilege").strip()}
         role = Role("readonly", timedelta(hours=8), privilege)
         resource = Resource("orders-db", "", "embedded", "production", "restricted", ("dba",), {"readonly": role})
         settings = Settings(targets={"embedded": TargetSettings("embedded", "embedded", {}, known_by="handle")})
         people = {name: Subject(name) for name in ("alice", "bob", "carol", "dora", "eve", "mallory")}
-        catalogue = Catalogue(settings, {"orders-db": resource}, Directory(people, {}), {})
-        return FakePolicy(digest(self.git.text("rev-parse", f"{commit}:policies")), catalogue)
+        catalogue = Catalogue(settings, {"orders-db": resource}, Directory(people, {"dba": frozenset({"bob"})}), {})
+        return Policy(catalogue, Rules(()), (), {}, digest(self.git.text("rev-parse", f"{commit}:policies")))
 
     def commit(self, base: Oid, files: list[tuple[str, bytes | None]], message: str, *others: Oid) -> Oid:
         tree = write_files(self.git, self.empty if base == ABSENT else base, files)
@@ -97,7 +81,7 @@ class World:
         return made
 
     @staticmethod
-    def file(subject: str = "alice", hours: int = 1, reason: str = "why") -> bytes:
+    def file(subject: str = "alice", hours: int = 1, reason: str = "why it is needed") -> bytes:
         return (
             f"version: 1\nsubject: {subject}\nresource: orders-db\nrole: readonly\nreason: {reason}\n"
             f"window:\n  duration: {hours}h\n"
@@ -142,7 +126,7 @@ class World:
     def admission(self, name: str, content: bytes, landed: tuple[Oid, Oid, Oid], at: datetime) -> Admission:
         base, head, landing = landed
         grant = read_grant(grant_path(GrantId(name)), content)
-        assert grant is not None
+        assert isinstance(grant, Grant)
         policy = self.policy
         resource = policy.catalogue.resources["orders-db"]
         window = Window(at, at + grant.span.length)
@@ -195,29 +179,27 @@ class World:
         self.give(admission, minutes(start + 1))
         return admission
 
-    def archive(self) -> Archive:
+    def index(self) -> AuditIndex:
         self.opened = 0
-        index = AuditIndex(self.git, main="refs/heads/main", read_subject=self._subject)
 
         def open_ledger() -> tuple[GitLedger, object]:
             self.opened += 1
             return self.ledger, self.verifier.open
 
-        return Archive(index, open_ledger)  # type: ignore[arg-type]
+        return AuditIndex(self.git, main="refs/heads/main", read_subject=self._subject, open_ledger=open_ledger)  # type: ignore[arg-type]
 
     @staticmethod
     def _subject(path: str, raw: bytes) -> str | None:
         found = read_grant(path, raw)
-        return found.subject if found is not None else None
+        return found.subject if isinstance(found, Grant) else None
 
-    def witnesses(self) -> Witnesses:
-        history = GitHistory(self.git)
-        return Witnesses(
-            history=history,
-            ledger=self.ledger,
-            open_=self.verifier.open,
+    def verified(self, at: datetime, **more: object) -> Verified:
+        return verify(
+            GitHistory(self.git),
+            partial(self.ledger.proved, self.verifier.open),
             messages=lambda commits: messages(self.git, commits),
-            policy_at=self.policy_at,  # type: ignore[arg-type]  # only digest and catalogue are asked for
-            read_grant=read_grant,
-            judge_again=lambda *_: "",  # this world has no rules; tests/cli shows it with real ones
+            policy_at=self.policy_at,
+            main="refs/heads/main",
+            at=at,
+            **more,  # type: ignore[arg-type]
         )

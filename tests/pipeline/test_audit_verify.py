@@ -15,7 +15,6 @@ from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree, write_files
 from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
-from daypass.pipeline.audit.verify import verify
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def world(tmp_path):
 
 
 def check(world, at=T0):
-    return verify(world.witnesses(), main="refs/heads/main", at=at)
+    return world.verified(at)
 
 
 def codes(world, at=T0):
@@ -254,20 +253,19 @@ DIGEST = "sha256:" + "1" * 64
         ({"base": Oid("1" * 40)}, {"base", "policy-unreadable"}),
         ({"pull": 7}, {"trailer-pull"}),
         ({"requester": "carol"}, {"trailer-requester"}),
-        ({"requester": "bob"}, {"trailer-requester", "approved-own"}),
-        ({"head": Oid("1" * 40)}, {"trailer-head", "approval-commit"}),
+        ({"requester": "bob"}, {"trailer-requester", "approved-own", "approvals-insufficient"}),
+        ({"head": Oid("1" * 40)}, {"trailer-head", "approval-commit", "approvals-insufficient"}),
         ({"rules": ("two",)}, {"trailer-rules"}),
         (
             {"approvals": (ApprovalRecord("dora", "owners", Oid("1" * 40), T0, "r"),)},
-            {"trailer-approvers", "approval-commit"},
+            {"trailer-approvers", "approval-commit", "approvals-insufficient"},
         ),
         ({"narrowed_from": "2" * 40}, {"narrowed-nothing"}),
     ],
 )
 def test_each_fact_of_an_admission_is_held_against_git(world, changes, expected):
     admitted(world, **changes)
-    witnesses = world.witnesses()
-    found = verify(witnesses, main="refs/heads/main", at=T0)
+    found = world.verified(T0)
     assert {item.code for item in found.differences} == expected
     assert all(item.receipt == 1 for item in found.differences)
 
@@ -294,7 +292,7 @@ def test_a_merge_at_the_forge_without_trailers_is_a_note(world):
 
 def test_a_narrowing_needs_no_proof_of_its_own_and_may_not_widen(world):
     first = world.life("orders-db/one", 30)
-    content = world.file(hours=1, reason="shorter")
+    content = world.file(hours=1, reason="for a shorter time")
     landed = world.merge("orders-db/one", content, trailers={"Daypass-Approved-By": ""})
     fresh = world.admission("orders-db/one", content, landed, minutes(30))
     narrow = replace(
@@ -336,7 +334,7 @@ def test_a_run_on_an_older_main_is_named(world):
 def test_progress_is_told(world):
     told = []
     world.life("orders-db/one", 30)
-    verify(world.witnesses(), main="refs/heads/main", at=T0, progress=lambda *said: told.append(said))
+    world.verified(T0, progress=lambda *said: told.append(said))
     assert told[0] == (0, 0, "receipts")
 
 

@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
-from daypass.core.drift import TargetState
+from daypass.core.drift import Health, TargetState
 from daypass.core.errors import EdgeError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.pipeline.audit.health import look_at
-from daypass.ports import Health
 from fakes.target import BlindFake, FakeTarget
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from daypass.cli.repository import AccessRepository
+from daypass.core.drift import Traits
 from daypass.core.errors import ConflictError, EdgeError, LedgerError
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Body, Intent, Outcome
@@ -20,7 +21,7 @@ from daypass.core.window import parse_instant
 from daypass.pipeline.apply.executor import Executor
 from daypass.pipeline.apply.inputs import prepare
 from daypass.pipeline.apply.survey import survey
-from daypass.ports import Done, Order, Traits
+from daypass.ports import Done, Order
 from driver import Access
 from fakes.target import BlindFake, FakeTarget
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
-from daypass.core.ledger.receipt import Refusal
+from daypass.core.ledger.receipt import BATCH, Refusal
 from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
 from daypass.core.record import dataclass
 from daypass.core.window import format_duration, format_instant
@@ -37,6 +37,35 @@ class Inspection(NamedTuple):
     looked: tuple[str, ...]
     unseen: tuple[str, ...]
     others: tuple[OtherAccess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Plain facts about a target. What it can do beside making changes is said by its types, in `daypass.ports`.
+
+    ``native_expiry``: access ends at its end even when nothing of ours runs. Where it ``hands_over`` something, access
+    that is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in
+    one step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
+    taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
+    """
+
+    native_expiry: bool = False
+    hands_over: bool = False
+    at_once: int = BATCH
+    marks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a target is found: ``facts`` are what is so (who we are there, what that may do), ``concerns`` what is not well.
+
+    A credential that may do too much is a concern as much as one that may do too little. ``clock`` is what the target
+    takes the time to be, None where it says none.
+    """
+
+    facts: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
+    clock: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The forge: which kinds there are, what it knows of accounts and of requests, and what is unsafe in its settings."""
+"""The forge: which kinds there are, what git and it know of accounts and requests, and what is unsafe in its settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daypass.core.errors import DeniedError
-from daypass.core.grant import Oid
+from daypass.core.grant import ABSENT, Oid
 from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
@@ -68,6 +68,73 @@ class Account:
     person: bool = True
     proved: bool = True
     signed: bool = True
+
+
+class Entry(NamedTuple):
+    """One leaf of a tree. ``mode`` is git's: 100644 file, 100755 executable, 120000 symlink, 160000 submodule."""
+
+    path: str
+    mode: str
+    oid: Oid
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path that differs between two trees; a rename is a deletion and an addition.
+
+    An absent side is ABSENT with mode 000000.
+    """
+
+    path: str
+    old_mode: str
+    old: Oid
+    new_mode: str
+    new: Oid
+
+    @property
+    def added(self) -> bool:
+        """Whether the path is new."""
+        return self.old == ABSENT
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the path is gone."""
+        return self.new == ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """One step of main's first-parent history with the paths it changed against its first parent."""
+
+    oid: Oid
+    parents: tuple[Oid, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An issue or pull request as its opener wrote it. ``edited`` is whether the text was changed since it was opened."""
+
+    number: int
+    by: Account
+    at: datetime
+    title: str
+    body: str
+    labels: tuple[str, ...] = ()
+    is_pull: bool = False
+    edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A comment on an issue or pull request. An ``edited`` one may hold words that its author never wrote."""
+
+    id: int
+    number: int
+    by: Account
+    at: datetime
+    body: str
+    edited: bool = False
 
 
 def unsigned_denial(handle: str) -> DeniedError:

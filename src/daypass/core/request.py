@@ -237,3 +237,35 @@ class Reply:
     lost: tuple[tuple[GrantId, str], ...] = ()
     twins: tuple[int, ...] = ()
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """Something to say at a line of a proposed file. ``level``: notice, warning or failure; ``line`` counts from 1."""
+
+    path: str
+    line: int
+    level: str
+    title: str
+    message: str
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What people see of one pull request, for the head that was judged.
+
+    ``conclusion``: success, failure, neutral or action_required. ``summary`` and ``comment`` are Markdown. ``state`` is
+    the label that the request carries (``waiting``, ``approved``, ``refused``, ``invalid``), and ``ask`` the handles of
+    those who could give a missing approval.
+    """
+
+    number: int
+    head: Oid
+    conclusion: str
+    title: str
+    summary: str
+    comment: str
+    state: str
+    annotations: tuple[Annotation, ...] = ()
+    ask: tuple[str, ...] = ()

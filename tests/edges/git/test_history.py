@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import pytest
 
 from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.forge import Change
 from daypass.core.grant import ABSENT
 from daypass.edges.git.history import GitHistory, parse_commit
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.steps import _joined
-from daypass.ports import Change
 
 NOWHERE = "1" * 40
 CUT = "this clone is shallow: its history is cut, so answers over it would be wrong"

@@ -20,6 +20,10 @@ from daypass.edges.git.trees import commit_tree, write_entries, write_files
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
+def _no_ledger():
+    raise AssertionError("the ledger is opened for what follows it alone")
+
+
 class Repo:
     def __init__(self, folder, kind="sha1"):
         subprocess.run(
@@ -41,7 +45,7 @@ class Repo:
         return made
 
     def index(self, reader=_read_subject):
-        return AuditIndex(self.git, main="refs/heads/main", read_subject=reader)
+        return AuditIndex(self.git, main="refs/heads/main", read_subject=reader, open_ledger=_no_ledger)
 
     def built(self, **options):
         index = self.index(**options)
@@ -266,7 +270,7 @@ def test_a_missing_object_is_an_error_of_the_questions_that_need_it(repo):
 def test_a_revision_that_names_nothing_is_refused(repo):
     for name in ("refs/heads/nope", "--all"):
         with pytest.raises(EdgeError) as caught:
-            AuditIndex(repo.git, main=name, read_subject=lambda path, raw: None)
+            AuditIndex(repo.git, main=name, read_subject=lambda path, raw: None, open_ledger=_no_ledger)
         assert caught.value.message == f"{name!r} names no commit"
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from daypass.core.errors import EdgeError
+from daypass.core.forge import Entry
 from daypass.edges.git import objects
 from daypass.edges.git.plumbing import Git
-from daypass.ports import Entry
 
 NOWHERE = "1" * 40
 MANY = 65

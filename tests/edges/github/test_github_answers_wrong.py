@@ -19,13 +19,13 @@ from daypass.core.catalogue import Catalogue, Resource, Settings
 from daypass.core.errors import DaypassError
 from daypass.core.grant import Oid
 from daypass.core.owners import CODEOWNERS_FILE
+from daypass.core.request import Annotation, Notice
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.settings import GitHubSettings
 from daypass.edges.forges.github.inbox import GitHubInbox
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.forges.github.transport import Answer
-from daypass.ports import Annotation, Notice
 
 GONE = object()
 WRONG = (GONE, None, 7, -1, 10**30, True, "", "x", "\ud800", [], [None], {}, {"id": "x"}, 1e300)

@@ -14,7 +14,7 @@ from daypass.cli.verb import Codes, GrantName, Named, at_option, format_option, 
 from daypass.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from daypass.pipeline.audit.questions import Archive
+    from daypass.edges.git.index import AuditIndex
     from daypass.views.audit import Answer
 
 _table = format_option(["text", "json", "csv"])
@@ -25,15 +25,20 @@ def audit() -> None:
     """Answer who could reach what, how it came to be and what ended it, from git and the ledger alone."""
 
 
-def archive_of(repo: AccessRepository) -> Archive:
-    """Return what questions about the past are asked of: the index beside the clone, and the ledger where it is behind."""
+def index_of(repo: AccessRepository) -> AuditIndex:
+    """Return what questions about the past are asked of: the index beside the clone."""
     from daypass.edges.git.index import AuditIndex
     from daypass.edges.git.plumbing import Git
-    from daypass.pipeline.audit.questions import Archive
 
     # A question on an index that is up to date needs neither the settings nor the keys: nothing is opened for it.
-    index = AuditIndex(Git(repo.folder), main=repo.main, read_subject=_read_subject, state=repo.clone.state_dir)
-    return Archive(index, lambda: (repo.ledger.receipts, repo.ledger.verifier.open), progress)
+    return AuditIndex(
+        Git(repo.folder),
+        main=repo.main,
+        read_subject=_read_subject,
+        open_ledger=lambda: (repo.ledger.receipts, repo.ledger.verifier.open),
+        state=repo.clone.state_dir,
+        progress=progress,
+    )
 
 
 def _read_subject(path: str, raw: bytes) -> str | None:
@@ -73,7 +78,7 @@ def access(repo: AccessRepository, resource: str, at: datetime, output: str) -> 
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.pipeline.audit import questions as pipeline
 
-    _print(pipeline.access(archive_of(repo), resource, known=partial(_known, repo, "resource"), at=at), output)
+    _print(pipeline.access(index_of(repo), resource, known=partial(_known, repo, "resource"), at=at), output)
 
 
 @verb(group=audit, follow=False)
@@ -91,7 +96,7 @@ def history(repo: AccessRepository, subject: str, resource: str, grant: str, at:
 
     about = "subject" if subject else "resource" if resource else "grant"
     answer = pipeline.history(
-        archive_of(repo),
+        index_of(repo),
         subject=subject,
         resource=resource,
         grant=grant,
@@ -112,7 +117,7 @@ def stats(repo: AccessRepository, at: datetime, output: str) -> None:
     """
     from daypass.pipeline.audit import questions as pipeline
 
-    _print(pipeline.stats(archive_of(repo), at=at), output)
+    _print(pipeline.stats(index_of(repo), at=at), output)
 
 
 @verb(group=audit, follow=False)
@@ -121,12 +126,11 @@ def stats(repo: AccessRepository, at: datetime, output: str) -> None:
 def serial(repo: AccessRepository, number: int, at: datetime) -> Codes:
     """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
     from daypass.pipeline.ask.fetch import find_serial
-    from daypass.pipeline.audit.questions import refresh
     from daypass.views.plan import serial_text
 
-    archive = archive_of(repo)
-    refresh(archive, at=at)
-    found = find_serial(archive.index.all_receipts(), number)
+    index = index_of(repo)
+    index.follow(at)
+    found = find_serial(index.all_receipts(), number)
     if found is None:
         click.echo(f"daypass: the ledger knows of no certificate {number}", err=True)
         return ExitCode.NO
@@ -142,29 +146,18 @@ def verify(repo: AccessRepository, at: datetime, output: str) -> Codes:
 
     Exit 13 when there is a difference that is an error.
     """
-    from daypass.core.files.grants import read_grant
-    from daypass.core.grant import Grant
     from daypass.edges.git.index import messages
-    from daypass.pipeline.audit.verify import Witnesses
     from daypass.pipeline.audit.verify import verify as prove
-    from daypass.pipeline.judge.evidence import judge_again
 
-    def read(path: str, raw: bytes) -> Grant | None:
-        found = read_grant(path, raw)
-        return found if isinstance(found, Grant) else None
-
-    witnesses = Witnesses(
-        history=repo.history,
-        ledger=repo.ledger.receipts,
-        open_=repo.ledger.verifier.open,
+    answer = prove(
+        repo.history,
+        partial(repo.ledger.receipts.proved, repo.ledger.verifier.open),
         messages=partial(messages, repo.clone.git),
         policy_at=repo.policy_at,
-        read_grant=read,
-        judge_again=lambda policy, admission, grant, widened, then: judge_again(
-            policy, admission, grant, widened=widened, then=then
-        ),
+        main=repo.main,
+        at=at,
+        progress=progress,
     )
-    answer = prove(witnesses, main=repo.main, at=at, progress=progress)
     _print(answer, output)
     wrong = any(found.severity.value == "error" for found in answer.differences)
     return ExitCode.CHANGES if wrong else ExitCode.OK

@@ -302,12 +302,12 @@ def _asker(repo: AccessRepository, grant: Grant) -> str:
 
 def _tidied(repo: AccessRepository, grant: GrantId, missing: UsageError) -> Grant:
     """Return a grant that main had once, as its file was last. Raises the error that it is missing where there was none."""
-    from daypass.cli.verbs.audit import archive_of
+    from daypass.cli.verbs.audit import index_of
     from daypass.core.files.grants import read_grant
     from daypass.core.grant import ABSENT, Grant, grant_path
     from daypass.pipeline.audit.questions import end_reasons, read_messages
 
-    index = archive_of(repo).index
+    index = index_of(repo)
     index.refresh()
     steps = [step for step, _ in index.steps(grants=[grant])]
     last = next((step for step in reversed(steps) if step.new != ABSENT), None)

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daypass.core.forge import Complaint, Remedy
-    from daypass.core.request import Gated, Report
-    from daypass.ports import Notice
+    from daypass.core.request import Gated, Notice, Report
 
 EVENT_VARIABLE = "GITHUB_EVENT_PATH"
 _LONGEST = 32 << 20  # an event's payload is at most 25 MB
@@ -177,7 +176,7 @@ def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str,
 
 def _no_request(found: Gated) -> Notice:
     """Let a change of policy or code pass the check that grants need: its owners judge it, and `check` reads it."""
-    from daypass.ports import Notice
+    from daypass.core.request import Notice
 
     words = (
         "This asks for no access, so there is nothing to decide here. The people who own what it changes approve it; "

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import IO
 
 from daypass.core.errors import EdgeError, MissingError, RefusedError
-from daypass.core.forge import Commit
+from daypass.core.forge import Change, Commit, Entry, Landing
 from daypass.core.grant import Oid
 from daypass.edges.git import objects, steps
 from daypass.edges.git.objects import Bound, Reader, beyond
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import Promised
-from daypass.ports import Change, Entry, Landing
 
 # Strict on purpose: a line that could be read in two ways could hide from the gate who wrote a commit.
 _PERSON = re.compile(rb"(?P<name>[^<>\n\0]*?) ?<(?P<email>[^<>\n\0]*)> (?P<seconds>-?[0-9]{1,12}) [+-][0-9]{4,5}")

@@ -15,12 +15,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from daypass.core.audit.access import GrantStep
-from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.audit.access import GrantStep, Sources
+from daypass.core.errors import EdgeError, LedgerError, RefusedError
 from daypass.core.grant import ABSENT, FOLDER, SUFFIX, GrantId, Oid
-from daypass.core.ledger.chain import Head
+from daypass.core.ledger.chain import Head, Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
@@ -29,11 +29,16 @@ from daypass.edges.git.objects import headers, objects
 from daypass.edges.git.plumbing import Git
 from daypass.edges.store import discard, make_folder, others_may_write, usable, writing
 
+if TYPE_CHECKING:  # a question on an index that is up to date opens no ledger
+    from daypass.edges.ledger.ledger import GitLedger
+
 FILE = "audit.sqlite"
 """The index, in the folder of this machine's state."""
 
 Progress = Callable[[int, int, str], None]
 SubjectReader = Callable[[str, bytes], str | None]
+OpenLedger = Callable[[], "tuple[GitLedger, Open]"]
+"""Opens the ledger's branch, with what checks the signatures of its envelopes."""
 
 _VERSION = "2"
 _WAIT = 60.0
@@ -57,12 +62,22 @@ _LONGEST = 1 << 20
 
 
 class AuditIndex:
-    """One clone's index. Questions may be asked once `refresh` has run."""
+    """One clone's index. Questions may be asked once `follow` has run. Implements `daypass.pipeline.audit.questions.Index`."""
 
-    def __init__(self, git: Git, *, main: str, read_subject: SubjectReader, state: Path | None = None) -> None:
+    def __init__(
+        self,
+        git: Git,
+        *,
+        main: str,
+        read_subject: SubjectReader,
+        open_ledger: OpenLedger,
+        state: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """Find the clone and where ``main`` (a revision) stands; nothing is read or built yet.
 
-        ``state`` is the folder of this machine's state, within the clone by default. ``read_subject`` reads the subject
+        ``open_ledger`` is called only when the index is behind, ``progress`` while it is brought up. ``state`` is the
+        folder of this machine's state, within the clone by default. ``read_subject`` reads the subject
         of a grant file (path, contents), None where it has none; it is asked once for each content, when a question is
         about it: reading a file takes longer than finding it. Raises RefusedError for a shallow clone: its oldest
         commit seems to bring every file at once, so each answer would be wrong. Raises EdgeError where ``main`` names
@@ -70,10 +85,42 @@ class AuditIndex:
         """
         self._git = git
         self._read_subject = read_subject
+        self._open_ledger = open_ledger
+        self._progress = progress
         common, self.main = _locate(git, main)
         self.path = (state or common / "daypass") / FILE
 
-    def current(self) -> bool:
+    def follow(self, at: datetime) -> Sources:
+        """Bring the index up to main and the ledger, and say what answers at an instant rest on.
+
+        Receipts enter it only after their chain and signatures were proved. Raises LedgerError when the ledger is
+        missing, does not continue what this clone read before, or does not verify.
+        """
+        rebuilt = ""
+        if not self._current():
+            rebuilt = self.refresh(self._progress)
+            self._read_ledger(*self._open_ledger())
+        commit, head = self.told()
+        if commit is None or head is None:
+            raise LedgerError("the ledger has no receipt, not even the one that begins it", hint="restore its branch")
+        return Sources(self.main, commit, head.sequence + 1, head.at, at, rebuilt)
+
+    def _read_ledger(self, ledger: GitLedger, open_: Open) -> None:
+        known, head = self.told()
+        now = ledger.head()
+        if known is None or head is None:
+            stored = ledger.envelopes(0, commit=now)
+        elif not ledger.contains(known, now):
+            raise LedgerError(
+                f"the ledger at {now[:12]} does not contain {known[:12]}, which this clone read before",
+                hint="`daypass audit verify` names what differs; restore the branch from another clone",
+            )
+        else:
+            stored = ledger.added(known, now, since=head.sequence + 1) if known != now else iter(())
+        proved = verify_chain(stored, open_, head)
+        self.add_receipts(_counted(proved, self._progress), after=head, branch=ledger.branch, commit=now)
+
+    def _current(self) -> bool:
         """Say whether the index stands at main's commit and at the ledger's, so that a question needs nothing else.
 
         Where main has not moved, neither has the name of the ledger's branch, which main's settings give.
@@ -316,6 +363,13 @@ def messages(git: Git, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         # What stands before the first empty line are the commit's own fields.
         found[oid] = content.partition(b"\n\n")[2].decode("utf-8", "replace")
     return found
+
+
+def _counted(receipts: Iterable[Receipt], progress: Progress | None) -> Iterator[Receipt]:
+    for n, receipt in enumerate(receipts, 1):
+        yield receipt
+        if progress is not None and n % 1000 == 0:
+            progress(n, n, "receipts")
 
 
 def _about(receipt: Receipt) -> set[tuple[str, str]]:

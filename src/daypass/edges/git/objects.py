@@ -22,9 +22,9 @@ from typing import IO
 
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.finding import Finding, Place
+from daypass.core.forge import Change
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.plumbing import Git, Header, header
-from daypass.ports import Change
 
 FOLDER_MODE = "040000"
 HASHES = {40: hashlib.sha1, 64: hashlib.sha256}

@@ -12,11 +12,11 @@ from itertools import islice
 from typing import IO
 
 from daypass.core.errors import EdgeError
+from daypass.core.forge import Change, Landing
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import objects
 from daypass.edges.git.objects import FOLDER_MODE
 from daypass.edges.git.plumbing import Git
-from daypass.ports import Change, Landing
 
 EMPTY = {size: hashlib.new(name, b"tree 0\0").hexdigest() for size, name in ((40, "sha1"), (64, "sha256"))}
 """The tree without files, by how long ids are."""

@@ -13,14 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from daypass.core.errors import ConflictError, LedgerError
+from daypass.core.forge import Change
 from daypass.core.grant import ABSENT, Oid
-from daypass.core.ledger.chain import Envelope
+from daypass.core.ledger.chain import Envelope, Open, verify_chain
+from daypass.core.ledger.receipt import Receipt
 from daypass.edges.git.objects import Leaf, Reader, blobs
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.steps import landings, write_pairs
 from daypass.edges.git.trees import FILE_MODE, commit_files
-from daypass.ports import Change
 
 LARGEST = 16 << 20
 """No receipt is larger than this, in bytes; a larger file is refused before it is read whole."""
@@ -79,6 +80,16 @@ class GitLedger:
         """
         oids = list(_in_order(_added(Reader(self._git).changes(old, new), new), since))
         yield from self._read(since, oids)
+
+    def proved(self, open_: Open) -> tuple[Oid, Iterator[Receipt]]:
+        """Return the branch's commit, and its receipts as all of the branch is proved. Raises LedgerError, as do they."""
+        commit = self.head()
+
+        def receipts() -> Iterator[Receipt]:
+            self.verify_shape()
+            yield from verify_chain(self.envelopes(0, commit=commit), open_)
+
+        return commit, receipts()
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
         """Return one envelope's bytes as of a commit, None where there is none."""

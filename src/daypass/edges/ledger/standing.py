@@ -36,7 +36,6 @@ from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
 from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, Writer, begin_anew
 from daypass.edges.store import BUSY, Store, usable, writing
-from daypass.ports import Signer
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
 
@@ -94,7 +93,7 @@ class StandingCache:
         self,
         ledger: GitLedger,
         verifier: EnvelopeVerifier,
-        signer: Signer,
+        signer: EnvelopeSigner,
         standing: Standing,
         bodies: Sequence[Body],
         *,

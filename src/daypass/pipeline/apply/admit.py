@@ -14,13 +14,14 @@ from datetime import datetime
 
 from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.forge import Change, Landing
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
 from daypass.core.ledger.standing import Standing
 from daypass.pipeline.apply.proof import Flaw, Prover
 from daypass.pipeline.judge.evidence import ended_by
 from daypass.pipeline.judge.policies import PolicyAt
-from daypass.ports import Change, ForgeReader, History, Landing
+from daypass.ports import ForgeReader, History
 
 _NOT_YET = "it could not be proved yet"
 UNPROVED = "unproved"

@@ -14,7 +14,7 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
 from daypass.core.holdback import doubt
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Claim, Plan, Reason
+from daypass.core.plan import Claim, Plan, Reason, Unchanged
 from daypass.core.planning import ClaimMaker
 from daypass.core.policy.policies import Policy
 from daypass.core.window import catch_up, skew
@@ -22,7 +22,7 @@ from daypass.pipeline.apply.admit import Admitted, admit
 from daypass.pipeline.apply.survey import Inputs, Survey, digest_of_inputs
 from daypass.pipeline.judge.check import Deny, deny_nothing
 from daypass.pipeline.judge.policies import PolicyAt, last_read
-from daypass.ports import ForgeReader, History, Memory, TargetReader
+from daypass.ports import ForgeReader, History, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 """Opens the targets of a commit's settings for reading; one that cannot be opened is an error in its place."""
@@ -49,7 +49,8 @@ def prepare(
     *,
     tip: Oid,
     at: datetime,
-    memory: Memory | None = None,
+    recalled: Unchanged | None = None,
+    remember: Callable[[Unchanged], None] | None = None,
     program: str = "",
     attend: Attend = _attend_to_nothing,
     clock: Callable[[], datetime] | None = None,
@@ -58,8 +59,8 @@ def prepare(
 ) -> Inputs:
     """Read everything but the targets. Holds no way to write (invariant 11), but for what ``attend`` does meanwhile.
 
-    Where ``memory`` knows that nothing was to be done and nothing has moved since, that is the answer; ``program``
-    names the program that reckons, so that another version reckons anew.
+    Where ``recalled`` says that nothing was to be done and nothing has moved since, that is the answer, and ``remember``
+    keeps the next one; ``program`` names the program that reckons, so that another version reckons anew.
 
     When main cannot be followed (it went backwards, or was not reached step by step), the plan stands on the main
     that the ledger recorded last instead: what has ended there by its own window can be taken away all the same, since
@@ -76,11 +77,10 @@ def prepare(
     apart = doubt(ours, standing.at, skews) is not None
     policy = policy_at(tip)
     targets = open_readers(tip)
-    grounds = digest_of_inputs(program, standing, tip, targets) if memory is not None else ""
-    last = memory.unchanged() if memory is not None and grounds else None
-    if last is not None and last.holds(grounds, at) and not apart:
-        plan = Plan(at, tip, (), live=last.live, by_ledger=last.by_ledger)
-        answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=last.until)
+    grounds = digest_of_inputs(program, standing, tip, targets) if remember is not None else ""
+    if recalled is not None and grounds and recalled.holds(grounds, at) and not apart:
+        plan = Plan(at, tip, (), live=recalled.live, by_ledger=recalled.by_ledger)
+        answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=recalled.until)
         return Inputs(history, standing, policy, Admitted(), tip, at, targets, unchanged=answer)
     stuck: RefusedError | None = None
     latest = standing
@@ -115,7 +115,7 @@ def prepare(
         tuple(claims),
         invalid,
         stuck,
-        memory=memory,
+        keep=remember,
         program=program,
         grounds=grounds,
         clock=clock,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
-from daypass.core.forge import Merge, Pull
+from daypass.core.forge import Change, Entry, Landing, Merge, Pull
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Refusal
 from daypass.core.ledger.standing import Standing
@@ -23,7 +23,7 @@ from daypass.pipeline.judge.evidence import Evidence, gather, weigh
 from daypass.pipeline.judge.policies import FOLDER as POLICIES
 from daypass.pipeline.judge.policies import Mains, PolicyAt
 from daypass.pipeline.judge.proposal import Asked, read_proposal
-from daypass.ports import Change, Entry, ForgeReader, History, Landing
+from daypass.ports import ForgeReader, History
 
 _MANY_FOLDERS = 20
 """When a landing touches more, the whole of grants/ is listed rather than folder by folder."""

@@ -36,7 +36,7 @@ from daypass.core.record import dataclass
 from daypass.pipeline.apply.admit import Admitted
 from daypass.pipeline.apply.readings import PATIENCE, BackgroundCalls, observe
 from daypass.pipeline.apply.recovery import recover, with_recovered
-from daypass.ports import Fingerprinting, History, Inviting, Memory, Observing, TargetReader
+from daypass.ports import Fingerprinting, History, Inviting, Observing, TargetReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,10 @@ class Inputs:
     """What a plan stands on beside the targets, all of it read before any of them.
 
     ``targets`` are the open ones and those that cannot be. ``unchanged`` is the answer where nothing has moved since
-    nothing was to be done: then no target need be read. ``grounds`` names all this for that memory, "" where it
-    cannot. ``clock`` is ours, None where the instant is not the clock's; ``skews`` say how far others' are ahead of
-    it, and ``off`` how far the instant is: the earliest is reckoned with. ``retry``: what has failed is tried again
-    at once.
+    nothing was to be done: then no target need be read. ``grounds`` names all this for ``keep``, which remembers that
+    nothing is to be done; it is "" where it cannot. ``clock`` is ours, None where the instant is not the clock's;
+    ``skews`` say how far others' are ahead of it, and ``off`` how far the instant is: the earliest is reckoned with.
+    ``retry``: what has failed is tried again at once.
     """
 
     history: History
@@ -120,7 +120,7 @@ class Inputs:
     invalid: Mapping[GrantId, Reason] = field(default_factory=dict)
     stuck: RefusedError | None = None
     unchanged: Survey | None = None
-    memory: Memory | None = None
+    keep: Callable[[Unchanged], None] | None = None
     program: str = ""
     grounds: str = ""
     unsettled: frozenset[GrantId] | None = None
@@ -137,12 +137,12 @@ class Inputs:
 
     def remember(self, found: Survey) -> None:
         """Keep that nothing is to be done, where that is so and nothing moved while it was found out."""
-        if self.memory is None or not self.grounds or self.stuck is not None or not _nothing_to_say(found):
+        if self.keep is None or not self.grounds or self.stuck is not None or not _nothing_to_say(found):
             return
         # Targets are asked once more: what was planned by must be what the grounds name.
         if self.grounds == digest_of_inputs(self.program, self.standing, self.tip, self.targets):
             plan = found.plan
-            self.memory.keep_unchanged(Unchanged(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
+            self.keep(Unchanged(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
 
 
 def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, ClockDoubt]:

@@ -10,13 +10,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
-from daypass.core.forge import Pull
+from daypass.core.forge import Change, Pull
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Claim, Entitlement
 from daypass.core.record import dataclass
 from daypass.pipeline.judge.proposal import MOST_CHANGES
-from daypass.ports import Change, Forge, History
+from daypass.ports import Forge, History
 
 REMOVAL = "daypass/removal"
 """The branch of the request that removes what has ended."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from daypass.core.errors import InvalidError, UsageError
 from daypass.core.files.form import LABEL, looks_like_form
 from daypass.core.files.grants import grant_text
-from daypass.core.forge import Pull
+from daypass.core.forge import Pull, Remark
 from daypass.core.grant import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import AdmittedGrant
@@ -25,7 +25,6 @@ from daypass.pipeline.ask import propose
 from daypass.pipeline.ask.end import end_title
 from daypass.pipeline.ask.form import COMMENT_BRANCH, ISSUE_BRANCH, AnswerContext, open_for, opened_before
 from daypass.pipeline.judge.gate import look
-from daypass.ports import Remark
 
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z-]{0,30})(?:[ \t]+(.*))?")
 _TOPIC = "comment-"

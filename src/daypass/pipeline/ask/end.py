@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from daypass.core.files.grants import read_grant
-from daypass.core.forge import Pull
+from daypass.core.forge import Entry, Pull
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
@@ -18,7 +18,7 @@ from daypass.core.record import dataclass
 from daypass.pipeline.ask.propose import Opened, branch_name, open_of_mine, open_request, read_current
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.pipeline.judge.report import ending_message, plain_name
-from daypass.ports import Entry, Forge, History
+from daypass.ports import Forge, History
 
 
 def end(

@@ -1,7 +1,7 @@
 """The audit: answers from git and the ledger alone.
 
 Questions (`access`, `history`, `stats`) read an index that is a cache; receipts enter it only after their chain and
-signatures were proved. `verify` trusts no cache: it walks main's history and the whole ledger.
+signatures were proved. `daypass.pipeline.audit.verify` trusts no cache: it walks main's history and the whole ledger.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from daypass.core.audit.access import AccessAnswer, GrantStep, Sources, Trailers
 from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
-from daypass.core.errors import LedgerError, UsageError
+from daypass.core.errors import UsageError
 from daypass.core.grant import ABSENT, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.chain import Envelope, Head, Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Receipt
-from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.audit.stats import StatsAnswer
 
-Progress = Callable[[int, int, str], None]
 Known = Callable[[], Collection[str]]
 """Names that main's policies or files know; asked only where the index knows nothing of a name."""
 
@@ -32,22 +29,8 @@ Known = Callable[[], Collection[str]]
 class Index(Protocol):
     """Main's steps and the ledger's receipts, kept beside the clone."""
 
-    main: Oid
-
-    def current(self) -> bool:
-        """Say whether it stands at main's commit and at the ledger's."""
-        ...
-
-    def refresh(self, progress: Progress | None = None) -> str:
-        """Bring the steps up to main. Return why all were read anew, "" where they were not."""
-        ...
-
-    def told(self) -> tuple[Oid | None, Head | None]:
-        """Return the ledger commit and the last receipt that were read, None where nothing was."""
-        ...
-
-    def add_receipts(self, receipts: Iterable[Receipt], *, after: Head | None, branch: str, commit: Oid) -> None:
-        """Add verified receipts in order."""
+    def follow(self, at: datetime) -> Sources:
+        """Bring it up to main and the ledger, and say what answers at an instant rest on. Raises LedgerError."""
         ...
 
     def grants_of(self, subject: str) -> tuple[GrantId, ...]:
@@ -83,98 +66,22 @@ class Index(Protocol):
         ...
 
 
-class AuditLedger(Protocol):
-    """The ledger's branch, read at a commit and from there on."""
-
-    branch: str
-
-    def head(self) -> Oid:
-        """Return the branch's commit. Raises LedgerError where there is none."""
-        ...
-
-    def contains(self, old: Oid, new: Oid) -> bool:
-        """Say whether ``new`` is ``old`` or came after it."""
-        ...
-
-    def envelopes(self, since: int = 0, *, commit: Oid | None = None) -> Iterable[Envelope]:
-        """Stream envelopes, as stored and unverified."""
-        ...
-
-    def added(self, old: Oid, new: Oid, *, since: int) -> Iterable[Envelope]:
-        """Stream the envelopes that came between two commits."""
-        ...
-
-    def verify_shape(self) -> int:
-        """Raise LedgerError naming the commit of the branch that does anything but add receipts."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """What questions are asked of.
-
-    ``open_ledger`` is called only when the index is behind; its Open checks signatures.
-    """
-
-    index: Index
-    open_ledger: Callable[[], tuple[AuditLedger, Open]]
-    progress: Progress | None = None
-
-
-def refresh(archive: Archive, *, at: datetime) -> Sources:
-    """Bring the index up to main and the ledger, and say what answers rest on.
-
-    Raises LedgerError when the ledger is missing, does not continue what this clone read before, or does not verify.
-    """
-    index, rebuilt = archive.index, ""
-    if not index.current():
-        rebuilt = index.refresh(archive.progress)
-        _read_ledger(index, *archive.open_ledger(), archive.progress)
-    commit, head = index.told()
-    if commit is None or head is None:
-        raise LedgerError("the ledger has no receipt, not even the one that begins it", hint="restore its branch")
-    return Sources(index.main, commit, head.sequence + 1, head.at, at, rebuilt)
-
-
-def _read_ledger(index: Index, ledger: AuditLedger, open_: Open, progress: Progress | None) -> None:
-    known, head = index.told()
-    now = ledger.head()
-    if known is None or head is None:
-        stored = ledger.envelopes(0, commit=now)
-    elif not ledger.contains(known, now):
-        raise LedgerError(
-            f"the ledger at {now[:12]} does not contain {known[:12]}, which this clone read before",
-            hint="`daypass audit verify` names what differs; restore the branch from another clone",
-        )
-    else:
-        stored = ledger.added(known, now, since=head.sequence + 1) if known != now else ()
-    proved = verify_chain(stored, open_, head)
-    index.add_receipts(_counted(proved, progress), after=head, branch=ledger.branch, commit=now)
-
-
-def _counted(receipts: Iterable[Receipt], progress: Progress | None) -> Iterator[Receipt]:
-    for n, receipt in enumerate(receipts, 1):
-        yield receipt
-        if progress is not None and n % 1000 == 0:
-            progress(n, n, "receipts")
-
-
-def access(archive: Archive, resource: str, *, known: Known, at: datetime) -> AccessAnswer:
+def access(index: Index, resource: str, *, known: Known, at: datetime) -> AccessAnswer:
     """Say who could reach a resource at an instant.
 
     Raises UsageError for a resource that neither policies, history nor ledger know: no answer is not "nobody".
     """
-    sources = refresh(archive, at=at)
-    receipts = archive.index.receipts(resource=resource)
-    if not receipts and not archive.index.steps(resource=resource):
+    sources = index.follow(at)
+    receipts = index.receipts(resource=resource)
+    if not receipts and not index.steps(resource=resource):
         _require("resource", resource, known)
     found = accesses(receipts, resource=resource, at=at)
     files = {admission.blob: admission.grant for access in found for admission in access.basis}
     given = {grant for access in found for grant in access.grants}
     ended = {grant: landing for grant, landing in ended_by(receipts, at=at).items() if grant in given}
-    why = end_reasons(archive.index, read_messages(archive.index, ended.values()))
+    why = end_reasons(index, read_messages(index, ended.values()))
     reasons = {grant: why.get(landing, "") for grant, landing in ended.items()}
-    return AccessAnswer(sources, resource, found, _words(archive.index, files), reasons)
+    return AccessAnswer(sources, resource, found, _words(index, files), reasons)
 
 
 def read_messages(index: Index, landings: Iterable[Oid]) -> Mapping[Oid, Trailers]:
@@ -207,7 +114,7 @@ def _words(index: Index, files: Mapping[Oid, GrantId]) -> Mapping[Oid, Words]:
 
 
 def history(
-    archive: Archive, *, subject: str = "", resource: str = "", grant: str = "", known: Known, at: datetime
+    index: Index, *, subject: str = "", resource: str = "", grant: str = "", known: Known, at: datetime
 ) -> HistoryAnswer:
     """Tell how access came to be and ended: of a subject, on a resource or by a grant. Name exactly one of them.
 
@@ -217,8 +124,7 @@ def history(
     if len(asked) != 1:
         raise UsageError("name one of --subject, --resource and --grant", hint="for example --grant orders-db/a1b2")
     about, name = asked[0]
-    sources = refresh(archive, at=at)
-    index = archive.index
+    sources = index.follow(at)
     if about == "resource":
         steps, receipts = index.steps(resource=name), index.receipts(resource=name)
     else:
@@ -258,13 +164,13 @@ def _require(about: str, name: str, known: Known) -> None:
         )
 
 
-def stats(archive: Archive, *, at: datetime) -> StatsAnswer:
+def stats(index: Index, *, at: datetime) -> StatsAnswer:
     """Measure from receipts how quick access comes and goes; those written after ``at`` do not count."""
     from daypass.core.audit.stats import Counter, StatsAnswer  # noqa: PLC0415  (questions start at once without it)
 
-    sources = refresh(archive, at=at)
+    sources = index.follow(at)
     counter = Counter()
-    for receipt in archive.index.all_receipts():
+    for receipt in index.all_receipts():
         if receipt.at <= at:
             counter.add(receipt)
     return StatsAnswer(sources, counter.result(at))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,40 +11,38 @@ from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trai
 from daypass.core.audit.differences import Comparison, Difference, Verified, in_order
 from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
 from daypass.core.errors import EdgeError, LedgerError
+from daypass.core.files.grants import read_grant
 from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, canonical, grant_id, grant_path
-from daypass.core.ledger.chain import Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
 from daypass.core.record import dataclass
-from daypass.pipeline.audit.questions import AuditLedger, Progress
+from daypass.pipeline.judge.evidence import judge_again
+from daypass.pipeline.judge.policies import PolicyAt
 from daypass.ports import History
 
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
 
+Proved = Callable[[], tuple[Oid, Iterator[Receipt]]]
+"""Returns the ledger's commit and its receipts as they are proved. Raises LedgerError, as do they."""
+
+Messages = Callable[[Iterable[Oid]], Mapping[Oid, str]]
+"""Returns commits' messages."""
+
 _BATCH = 2_000
 _POLICIES = "policies/"
 
 
-@dataclass(frozen=True, slots=True)
-class Witnesses:
-    """Where a verification looks.
-
-    ``messages`` returns commits' messages; ``read_grant`` reads a file (path, contents), None where it is no grant;
-    ``judge_again`` says what recorded approvals lack by a base's policies (the flag: the grant was there before and was
-    widened; the mapping: the policies of the mains that it names), "" for nothing.
-    """
-
-    history: History
-    ledger: AuditLedger
-    open_: Open
-    messages: Callable[[Iterable[Oid]], Mapping[Oid, str]]
-    policy_at: Callable[[Oid], Policy]
-    read_grant: Callable[[str, bytes], Grant | None]
-    judge_again: Callable[[Policy, Admission, Grant, bool, Mapping[str, Policy]], str]
-
-
-def verify(witnesses: Witnesses, *, main: str, at: datetime, progress: Progress | None = None) -> Verified:
+def verify(
+    history: History,
+    proved: Proved,
+    *,
+    messages: Messages,
+    policy_at: PolicyAt,
+    main: str,
+    at: datetime,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Verified:
     """Prove every receipt and name every difference.
 
     Each receipt's signature, place and link are proved; each admission is held against the file, the policies of its
@@ -53,15 +51,13 @@ def verify(witnesses: Witnesses, *, main: str, at: datetime, progress: Progress 
     What cannot be proved is a difference, and so is everything after it. Raises RefusedError for a shallow clone and
     LedgerError for a ledger that is missing.
     """
-    tip = witnesses.history.resolve(main)
-    commit = witnesses.ledger.head()
-    past = _Past.read(witnesses, tip)
+    tip = history.resolve(main)
+    commit, receipts = proved()
+    past = _Past.read(history, messages, tip)
     comparison = Comparison(past.steps, past.positions, past.anchors)
-    run = _Run(witnesses, past, comparison)
+    run = _Run(history, messages, policy_at, past, comparison)
     try:
-        witnesses.ledger.verify_shape()
-        envelopes = witnesses.ledger.envelopes(0, commit=commit)
-        for receipt in verify_chain(envelopes, witnesses.open_):
+        for receipt in receipts:
             run.add(receipt)
             if progress is not None and receipt.sequence % 1000 == 0:
                 progress(receipt.sequence, receipt.sequence, "receipts")
@@ -84,10 +80,10 @@ class _Past:
     policies: list[int]
 
     @classmethod
-    def read(cls, witnesses: Witnesses, tip: Oid) -> _Past:
+    def read(cls, history: History, messages: Messages, tip: Oid) -> _Past:
         past = cls([], {}, [], {}, [])
         batch: list[Oid] = []
-        for landing in witnesses.history.landings(None, tip):
+        for landing in history.landings(None, tip):
             position = len(past.commits)
             past.commits.append(landing.oid)
             past.positions[landing.oid] = position
@@ -98,9 +94,9 @@ class _Past:
             if grants:
                 batch.append(landing.oid)
             if len(batch) >= _BATCH:
-                past._anchor(witnesses.messages(batch))
+                past._anchor(messages(batch))
                 batch = []
-        past._anchor(witnesses.messages(batch))
+        past._anchor(messages(batch))
         return past
 
     def _anchor(self, messages: Mapping[Oid, str]) -> None:
@@ -126,12 +122,16 @@ class _Past:
 class _Run:
     """Takes receipts as they are proved, and holds admissions against git in batches."""
 
-    def __init__(self, witnesses: Witnesses, past: _Past, comparison: Comparison) -> None:
+    def __init__(
+        self, history: History, messages: Messages, policy_at: PolicyAt, past: _Past, comparison: Comparison
+    ) -> None:
         self.found: list[Difference] = []
         self.proved = 0
         self.checked = 0
         self.told: datetime | None = None
-        self._witnesses = witnesses
+        self._history = history
+        self._messages = messages
+        self._policy_at = policy_at
         self._past = past
         self._comparison = comparison
         self._brought = {(step.commit, step.grant, step.new): step.old != ABSENT for step in past.steps}
@@ -153,13 +153,14 @@ class _Run:
         """Hold the admissions that wait against git. What no landing brought was named already, and is not read."""
         if not self._waiting:
             return
-        blobs = self._witnesses.history.blobs(dict.fromkeys(body.blob for _, body, _ in self._waiting))
+        blobs = self._history.blobs(dict.fromkeys(body.blob for _, body, _ in self._waiting))
         contents = dict(blobs)
-        messages = self._witnesses.messages(body.landing for _, body, _ in self._waiting)
+        messages = self._messages(body.landing for _, body, _ in self._waiting)
         trailers = {oid: read_trailers(text) for oid, text in messages.items()}
         for receipt, body, before in self._waiting:
+            grant = read_grant(grant_path(body.grant), contents[body.blob])
             traces = Traces(
-                grant=self._witnesses.read_grant(grant_path(body.grant), contents[body.blob]),
+                grant=grant if isinstance(grant, Grant) else None,
                 parents=self._past.parents(body.landing),
                 trailers=trailers.get(body.landing, NO_TRAILERS),
                 policy=self._policy(body),
@@ -177,7 +178,7 @@ class _Run:
         policy = self._policies[self._past.policies_of(body.base)]
         widened = self._brought[body.landing, body.grant, body.blob]
         then = self._then(body)
-        lack = then if isinstance(then, str) else self._witnesses.judge_again(policy, body, grant, widened, then)
+        lack = then if isinstance(then, str) else judge_again(policy, body, grant, widened=widened, then=then)
         message = f"receipt {receipt.sequence}, {body.grant}: {lack}"
         found = Difference(
             "approvals-insufficient", message, grant=body.grant, commit=body.landing, receipt=receipt.sequence
@@ -194,7 +195,7 @@ class _Run:
                 return f"{what} under {main[:12]}, which main did not have before the merge"
             policies = self._past.policies_of(main)
             try:
-                found[main] = self._policies.get(policies) or self._witnesses.policy_at(policies)
+                found[main] = self._policies.get(policies) or self._policy_at(policies)
             except EdgeError as error:
                 return f"the policies that {what} under cannot be read: {error.message}"
             self._policies[policies] = found[main]
@@ -210,7 +211,7 @@ class _Run:
     def _read_policy(self, base: Oid, body: Admission) -> PolicyFacts | None:
         try:
             if base not in self._policies:
-                self._policies[base] = self._witnesses.policy_at(base)
+                self._policies[base] = self._policy_at(base)
         except EdgeError:
             return None
         policy = self._policies[base]

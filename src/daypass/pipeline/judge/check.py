@@ -19,6 +19,7 @@ from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Checked, Finding, Place, causes_first
+from daypass.core.forge import Entry
 from daypass.core.grant import FOLDER, Grant, Oid, canonical, grant_path
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
@@ -26,7 +27,7 @@ from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.probe import probe
 from daypass.core.record import dataclass
 from daypass.pipeline.judge.duplicates import duplicate_finding
-from daypass.ports import Entry, History, VerdictStore
+from daypass.ports import History, VerdictStore
 
 
 class Clean(NamedTuple):

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from daypass.core.files.grants import read_grant
 from daypass.core.finding import Checked, Finding, Place
+from daypass.core.forge import Change
 from daypass.core.grant import FOLDER, Grant, GrantId, Oid
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Item
-from daypass.ports import Change, History
+from daypass.ports import History
 
 DUPLICATE = "duplicate-grant"
 

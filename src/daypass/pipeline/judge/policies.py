@@ -11,10 +11,11 @@ from daypass.core.catalogue import Resource, TargetKinds, TargetSettings
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.files.publickey import is_pem
 from daypass.core.finding import Finding, Place, ordered
+from daypass.core.forge import Entry
 from daypass.core.grant import ABSENT, Oid, canonical
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
-from daypass.ports import Entry, History
+from daypass.ports import History
 
 FOLDER = "policies"
 

@@ -15,6 +15,7 @@ from daypass.core.errors import InvalidError
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.files.text import directive_findings
 from daypass.core.finding import Finding, Place, ordered
+from daypass.core.forge import Change
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, grant_path, narrows
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Request, decide
@@ -25,7 +26,7 @@ from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates
 from daypass.pipeline.judge.policies import PolicyAt, last_read
-from daypass.ports import Change, History
+from daypass.ports import History
 
 MOST_CHANGES = 10_000
 """Paths that a request may change; most of them can only be removals."""

@@ -18,10 +18,10 @@ from daypass.core.finding import Finding, Place, Severity, ordered
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
-from daypass.core.request import Effect, Gated, Item, ItemVerdict, Report
+from daypass.core.request import Annotation, Effect, Gated, Item, ItemVerdict, Notice, Report
 from daypass.core.state import entitlement_of
 from daypass.core.window import format_duration
-from daypass.ports import Annotation, History, Notice
+from daypass.ports import History
 
 if TYPE_CHECKING:
     from daypass.core.request import Gated

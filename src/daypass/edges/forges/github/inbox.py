@@ -12,10 +12,10 @@ from typing import Any
 
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
+from daypass.core.forge import Remark, Ticket
 from daypass.edges.forges.github.answers import Bot, Fields, account_of, as_documented
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.transport import ApiError
-from daypass.ports import Remark, Ticket
 
 EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"
 """When the text of an issue, pull request or comment was changed last; null where it never was."""

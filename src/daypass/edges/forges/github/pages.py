@@ -28,9 +28,9 @@ from daypass.edges.forges.github.transport import ApiError
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Subject
+    from daypass.core.request import Annotation, Notice
     from daypass.edges.forges.github.answers import Bot
     from daypass.edges.forges.github.api import Api
-    from daypass.ports import Annotation, Notice
 
 CHECK = "daypass"
 LABEL = "daypass"

@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daypass.core.drift import Inspection
+from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.targets.common import one_by_one, place_below
 from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, rows, write
-from daypass.ports import Dated, Done, Fingerprinting, Health, Numbering, Observing, Order, Traits
+from daypass.ports import Dated, Done, Fingerprinting, Numbering, Observing, Order
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings

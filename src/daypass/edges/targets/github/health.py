@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from daypass.core.drift import Inspection, OtherAccess
+from daypass.core.drift import Health, Inspection, OtherAccess
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.shown import shown
 from daypass.edges.targets.github.policy import REPOSITORY, ROLE, TEAM, GitHubPlace
-from daypass.ports import Health
 
 LEVELS = {"": 0, "read": 1, "write": 2, "admin": 3}
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daypass.core.drift import Inspection
+from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.forges.github.access import access_from
@@ -28,7 +28,7 @@ from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace, u
 from daypass.edges.targets.github.health import health, inspect
 from daypass.edges.targets.github.organisation import INVITED, Organisation
 from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_options, read_privilege
-from daypass.ports import Dated, Done, Health, Inviting, Numbering, Observing, Order, Timed, Traits
+from daypass.ports import Dated, Done, Inviting, Numbering, Observing, Order, Timed
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings

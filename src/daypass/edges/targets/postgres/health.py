@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-from daypass.core.drift import Inspection, OtherAccess
+from daypass.core.drift import Health, Inspection, OtherAccess
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.roles import GRANTED_BY, not_revoked
 from daypass.edges.targets.postgres.server import Server, Session
-from daypass.ports import Health
 
 _WHO: Final = b"""
 SELECT current_user::text, r.rolsuper, r.rolcreaterole, r.rolcreatedb, r.rolreplication, r.rolbypassrls,

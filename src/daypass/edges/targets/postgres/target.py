@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from daypass.core.catalogue import TargetSettings
-from daypass.core.drift import Inspection
+from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Found, Numbers
@@ -32,7 +32,7 @@ from daypass.edges.targets.postgres.policy import (
 from daypass.edges.targets.postgres.roles import Names, database_of, not_given
 from daypass.edges.targets.postgres.server import Server, read_address
 from daypass.edges.targets.registry import NOTHING, Known
-from daypass.ports import Done, Health, Numbering, Observing, Order, Timed, Traits
+from daypass.ports import Done, Numbering, Observing, Order, Timed
 
 AT_ONCE = 1000
 """Changes in one transaction."""

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daypass.core.drift import Inspection
+from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
 from daypass.core.window import format_instant
 from daypass.edges.targets.common import check_target
 from daypass.edges.targets.ssh import certificate, revoked
 from daypass.edges.targets.ssh.authority import Source, open_authority, read_options
-from daypass.ports import Done, Health, Recalling, Traits
+from daypass.ports import Done, Recalling
 
 if TYPE_CHECKING:
     from datetime import datetime
