@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -143,6 +144,7 @@ class World:
             lambda main: {NAME: opened},
             run=f"run-{int(minutes * 60)}",
             progress=lambda *_: None,
+            timer=time.monotonic,
             clock=clock,
         )
 

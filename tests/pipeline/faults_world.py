@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +71,7 @@ class FaultyWorld:
             run="run",
             confirmed=confirmed,
             progress=lambda *_: None,
+            timer=time.monotonic,
             **more,
         )
 

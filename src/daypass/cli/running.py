@@ -164,6 +164,7 @@ def run_apply(
                 run=run,
                 confirmed=confirm,
                 progress=progress,
+                timer=time.monotonic,
                 clock=clock,
                 limit=limit,
                 enough=enough,

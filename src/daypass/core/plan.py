@@ -5,7 +5,7 @@ A plan is a value: computing it needs no way to write, and applying it needs not
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -260,6 +260,18 @@ class Observed:
     skews: Mapping[str, timedelta] = field(default_factory=dict)
     by_ledger: frozenset[str] = frozenset()
 
+    @classmethod
+    def joined(cls, parts: Collection[Observed]) -> Observed:
+        """Return what was seen at several targets."""
+        return cls(
+            frozenset().union(*(part.entitlements for part in parts)),
+            {name: why for part in parts for name, why in part.unreadable.items()},
+            frozenset().union(*(part.offered for part in parts)),
+            {entitlement: one for part in parts for entitlement, one in part.found.items()},
+            {name: skew for part in parts for name, skew in part.skews.items()},
+            frozenset().union(*(part.by_ledger for part in parts)),
+        )
+
 
 def by_number(seen: frozenset[Entitlement], found: Mapping[Entitlement, Found]) -> frozenset[Entitlement]:
     """Return what was seen under names of today, with what is ours under its recorded name.
@@ -283,3 +295,8 @@ def unknown_of(observed: Observed, live: Container[Entitlement]) -> dict[Entitle
         for entitlement, one in observed.found.items()
         if one.there is None or (not one.there and one.why and entitlement in live)
     }
+
+
+def renamed_of(observed: Observed) -> dict[Entitlement, str]:
+    """Return what is ours and has another name now at its target, and why it has."""
+    return {entitlement: one.why for entitlement, one in observed.found.items() if one.there and one.why}

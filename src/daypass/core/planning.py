@@ -12,12 +12,24 @@ without changes stays one until the next boundary, and a run that finds all as i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import GrantId, canonical
-from daypass.core.plan import Action, Claim, Doubt, Entitlement, Holding, Intended, Observed, Plan, Reason, unknown_of
+from daypass.core.plan import (
+    Action,
+    Claim,
+    Doubt,
+    Entitlement,
+    Holding,
+    Intended,
+    Observed,
+    Plan,
+    Reason,
+    renamed_of,
+    unknown_of,
+)
 from daypass.core.policy.policies import Policy
 from daypass.core.record import dataclass
 from daypass.core.window import Window, format_instant
@@ -102,75 +114,49 @@ def compute(
 ) -> Plan:
     """Compute the plan.
 
-    ``begun`` is what we set about to give and what did not come about: where that is offered now, the offer is ours, and
-    is withdrawn when no grant gives it any more. What is offered is not asked for again. ``importing`` are the grants
-    that take over access which was there before.
-
-    ``taken`` is what we took away before, at targets where nobody else's access can be mistaken for it; ``leave_lost``
-    names the targets where access that somebody took away by hand is not given again.
-
     ``claims`` are all proved grants of main; ``invalid`` says why a grant that once gave a holding no longer claims
     anything (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access
-    is removed.
+    is removed. ``begun`` is what we set about to give and what did not come about: where that is offered now, the offer
+    is ours, and is withdrawn when no grant gives it any more. ``importing`` are the grants that take over access which
+    was there before. ``taken`` is what we took away before, at targets where nobody else's access can be mistaken for
+    it; ``leave_lost`` names the targets where access that somebody took away by hand is not given again.
     """
-    sorted_claims = _Sorted.of(claims, at)
-    unreadable = observed.unreadable
-    unknown = unknown_of(observed, sorted_claims.live)
-    removals = [
-        _removal(holding, sorted_claims, invalid or {}, at)
-        for entitlement, holding in holdings.items()
-        if entitlement not in sorted_claims.live and entitlement.target not in unreadable and entitlement not in unknown
-    ]
-    removals += [
-        _removal(offer, sorted_claims, invalid or {}, at)
-        for entitlement, offer in (begun or {}).items()
-        if entitlement in observed.offered and entitlement not in sorted_claims.live and entitlement not in holdings
-    ]
-    additions = [
-        addition
-        for entitlement, giving in sorted_claims.live.items()
-        if entitlement.target not in unreadable
-        and entitlement not in observed.offered
-        and entitlement not in unknown
-        and (
-            addition := _addition(
-                entitlement, giving, holdings.get(entitlement), observed.entitlements, at, importing=importing
-            )
-        )
-    ]
-    stray = [e for e in observed.entitlements if e not in holdings and e not in sorted_claims.live]
-    removals += [Intended(Action.REMOVE, e, (), Reason.UNMANAGED, at) for e in stray if e.resource in exclusive]
-    returned = frozenset(e for e in stray if e in taken and e.resource not in exclusive)
-    removals += [Intended(Action.REMOVE, e, (), Reason.RETURNED, at) for e in returned]
+    known = _Sorted.of(claims, at, invalid or {})
+    live, begun = known.live, begun or {}
+    unknown = unknown_of(observed, live)
+    additions = _additions(known, holdings, observed, unknown, importing)
     lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
     additions = [a for a in additions if a not in lost]
-    apart = {*observed.offered, *unknown, *(change.entitlement for change in lost)}
+    removals = _removals(known, holdings, begun, observed, unknown)
+    stray = {e for e in observed.entitlements if e not in holdings and e not in live}
+    left = {e for e in stray if e.resource not in exclusive and e not in taken}
+    removals += [_removal_of_stray(e, exclusive, at) for e in stray - left]
     over = {a.entitlement for a in additions if a.reason is Reason.TAKEN_OVER}
-    adopted = [e for e in sorted_claims.live if e in observed.entitlements and e not in holdings and e not in over]
+    adopted = {e for e in live if e in observed.entitlements and e not in holdings and e not in over}
+    apart = {*observed.offered, *unknown, *(change.entitlement for change in lost)}
     return Plan(
         at=at,
         main=main,
         changes=(*sorted(removals, key=_order), *sorted(additions, key=_order)),
-        waiting=tuple(sorted(sorted_claims.waiting, key=lambda c: c.grant)),
-        blocked=tuple(sorted(sorted_claims.blocked, key=lambda c: c.grant)),
-        unmanaged=tuple(sorted([e for e in stray if e.resource not in exclusive and e not in returned] + adopted)),
-        unreadable=dict(sorted(unreadable.items())),
-        live=sum(1 for e in sorted_claims.live if e not in apart),
-        gone=frozenset(
-            change.entitlement
-            for change in removals
-            if change.entitlement not in observed.entitlements
-            and change.entitlement not in observed.offered
-            and change.entitlement.target not in observed.by_ledger
-        ),
-        by_ledger=sum(1 for e in observed.entitlements if e in sorted_claims.live and e.target in observed.by_ledger),
+        waiting=tuple(sorted(known.waiting, key=lambda c: c.grant)),
+        blocked=tuple(sorted(known.blocked, key=lambda c: c.grant)),
+        unmanaged=tuple(sorted(left | adopted)),
+        unreadable=dict(sorted(observed.unreadable.items())),
+        live=sum(1 for e in live if e not in apart),
+        gone=_gone(removals, observed),
+        by_ledger=sum(1 for e in observed.entitlements if e in live and e.target in observed.by_ledger),
         lost=tuple(sorted(lost, key=_order)),
-        offered=tuple(sorted(entitlement for entitlement in sorted_claims.live if entitlement in observed.offered)),
-        unknown=_doubts(unknown, holdings, begun or {}),
-        renamed=_doubts(
-            {e: one.why for e, one in observed.found.items() if one.there and one.why}, holdings, begun or {}
-        ),
+        offered=tuple(sorted(e for e in live if e in observed.offered)),
+        unknown=_doubts(unknown, holdings, begun),
+        renamed=_doubts(renamed_of(observed), holdings, begun),
     )
+
+
+def _gone(removals: Iterable[Intended], observed: Observed) -> frozenset[Entitlement]:
+    """Return what is to be taken away and was not seen, where somebody could look."""
+    going = (change.entitlement for change in removals)
+    seen = observed.entitlements | observed.offered
+    return frozenset(e for e in going if e not in seen and e.target not in observed.by_ledger)
 
 
 def _doubts(
@@ -184,14 +170,18 @@ def _doubts(
 
 @dataclass(frozen=True, slots=True)
 class _Sorted:
+    """The claims by what they come to at an instant; ``invalid`` has why other grants claim nothing any more."""
+
+    at: datetime
+    invalid: Mapping[GrantId, Reason]
     live: dict[Entitlement, list[Claim]]
     waiting: list[Claim]
     blocked: list[Claim]
     ended: dict[GrantId, Claim]
 
     @classmethod
-    def of(cls, claims: Iterable[Claim], at: datetime) -> _Sorted:
-        found = cls({}, [], [], {})
+    def of(cls, claims: Iterable[Claim], at: datetime, invalid: Mapping[GrantId, Reason]) -> _Sorted:
+        found = cls(at, invalid, {}, [], [], {})
         for claim in claims:
             if claim.ended(at):
                 found.ended[claim.grant] = claim
@@ -203,31 +193,73 @@ class _Sorted:
                 found.live.setdefault(claim.entitlement, []).append(claim)
         return found
 
+    def removal(self, holding: Holding) -> Intended:
+        """Return the removal of what no claim gives any more, with the reason that says most.
 
-def _removal(holding: Holding, claims: _Sorted, invalid: Mapping[GrantId, Reason], at: datetime) -> Intended:
-    """Name the reason that says most.
+        It is an expiry, which no brake holds back, only where time itself ended it: the end of one grant does not
+        excuse the disappearance of another that was still to run, and ends that somebody moved into the past are no
+        better than files that somebody deleted.
+        """
+        at, ended = self.at, [self.ended[grant] for grant in holding.grants if grant in self.ended]
+        if ended and len(ended) == len(holding.grants):
+            # What a bound ended before its window began was over when that began, as far as anybody can tell.
+            due = min(at, max(claim.window.end if claim.blocked is None else claim.window.start for claim in ended))
+            moved = Reason.BOUND if any(claim.bound for claim in ended) else Reason.WINDOW_MOVED
+            reason = Reason.EXPIRED if holding.until is None or holding.until <= at else moved
+            return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, due)
+        if holding.until is not None and holding.until <= at:
+            # The grant's file may be gone or broken by now; that its time is over stands in our own receipt.
+            return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, holding.until)
+        blocked = {claim.grant: claim.blocked for claim in self.blocked if claim.blocked is not None}
+        waiting = {claim.grant: Reason.NOT_YET for claim in self.waiting}
+        known = blocked | waiting | dict(self.invalid)
+        reasons = [known.get(grant, Reason.GRANT_REMOVED) for grant in holding.grants if grant not in self.ended]
+        # The emergency stop of one grant lifts no brake for another that gave the same and is gone for another reason.
+        reason = next((r for r in reasons if r is not Reason.REVOKED), reasons[0] if reasons else Reason.GRANT_REMOVED)
+        return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, at)
 
-    It is an expiry, which no brake holds back, only where time itself ended it: the end of one grant does not excuse
-    the disappearance of another that was still to run, and ends that somebody moved into the past are no better than
-    files that somebody deleted.
-    """
-    ended = [claims.ended[grant] for grant in holding.grants if grant in claims.ended]
-    if ended and len(ended) == len(holding.grants):
-        # What a bound ended before its window began was over when that began, as far as anybody can tell.
-        due = min(at, max(claim.window.end if claim.blocked is None else claim.window.start for claim in ended))
-        moved = Reason.BOUND if any(claim.bound for claim in ended) else Reason.WINDOW_MOVED
-        reason = Reason.EXPIRED if holding.until is None or holding.until <= at else moved
-        return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, due)
-    if holding.until is not None and holding.until <= at:
-        # The grant's file may be gone or broken by now; that its time is over stands in our own receipt.
-        return Intended(Action.REMOVE, holding.entitlement, holding.grants, Reason.EXPIRED, holding.until)
-    blocked = {claim.grant: claim.blocked for claim in claims.blocked if claim.blocked is not None}
-    waiting = {claim.grant: Reason.NOT_YET for claim in claims.waiting}
-    known = blocked | waiting | dict(invalid)
-    reasons = [known.get(grant, Reason.GRANT_REMOVED) for grant in holding.grants if grant not in claims.ended]
-    # The emergency stop of one grant lifts no brake for another that gave the same and is gone for another reason.
-    reason = next((r for r in reasons if r is not Reason.REVOKED), reasons[0] if reasons else Reason.GRANT_REMOVED)
-    return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, at)
+
+def _removals(
+    known: _Sorted,
+    holdings: Mapping[Entitlement, Holding],
+    begun: Mapping[Entitlement, Holding],
+    observed: Observed,
+    unknown: Container[Entitlement],
+) -> list[Intended]:
+    """Return the removals of what is ours, or offered by us, and given by no claim."""
+    return [
+        *(
+            known.removal(holding)
+            for e, holding in holdings.items()
+            if e not in known.live and e.target not in observed.unreadable and e not in unknown
+        ),
+        *(
+            known.removal(offer)
+            for e, offer in begun.items()
+            if e in observed.offered and e not in known.live and e not in holdings
+        ),
+    ]
+
+
+def _removal_of_stray(entitlement: Entitlement, exclusive: Container[str], at: datetime) -> Intended:
+    reason = Reason.UNMANAGED if entitlement.resource in exclusive else Reason.RETURNED
+    return Intended(Action.REMOVE, entitlement, (), reason, at)
+
+
+def _additions(
+    known: _Sorted,
+    holdings: Mapping[Entitlement, Holding],
+    observed: Observed,
+    unknown: Container[Entitlement],
+    importing: frozenset[GrantId],
+) -> list[Intended]:
+    """Return the additions of what claims give; what is offered is not asked for again."""
+    asked = (
+        _addition(e, giving, holdings.get(e), observed.entitlements, known.at, importing=importing)
+        for e, giving in known.live.items()
+        if e.target not in observed.unreadable and e not in observed.offered and e not in unknown
+    )
+    return [addition for addition in asked if addition is not None]
 
 
 def _addition(
@@ -259,9 +291,6 @@ def _addition(
 
 def _order(change: Intended) -> tuple[Entitlement, str]:
     return (change.entitlement, change.reason.value)
-
-
-FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def next_boundary(claims: Iterable[Claim], at: datetime) -> datetime:

@@ -62,7 +62,7 @@ _LONGEST = 1 << 20
 
 
 class AuditIndex:
-    """One clone's index. Questions may be asked once `follow` has run. Implements `daypass.pipeline.audit.questions.Index`."""
+    """One clone's index. Questions may be asked once `follow` has run."""
 
     def __init__(
         self,
@@ -93,8 +93,8 @@ class AuditIndex:
     def follow(self, at: datetime) -> Sources:
         """Bring the index up to main and the ledger, and say what answers at an instant rest on.
 
-        Receipts enter it only after their chain and signatures were proved. Raises LedgerError when the ledger is
-        missing, does not continue what this clone read before, or does not verify.
+        Receipts enter it once proved. Raises LedgerError when the ledger is missing, does not continue what this clone
+        read before, or does not verify.
         """
         rebuilt = ""
         if not self._current():
@@ -117,8 +117,7 @@ class AuditIndex:
             )
         else:
             stored = ledger.added(known, now, since=head.sequence + 1) if known != now else iter(())
-        proved = verify_chain(stored, open_, head)
-        self.add_receipts(_counted(proved, self._progress), after=head, branch=ledger.branch, commit=now)
+        self.add_receipts(verify_chain(stored, open_, head), after=head, branch=ledger.branch, commit=now)
 
     def _current(self) -> bool:
         """Say whether the index stands at main's commit and at the ledger's, so that a question needs nothing else.
@@ -236,7 +235,9 @@ class AuditIndex:
             if known != (_head(after) if after is not None else ""):
                 return
             head = after
-            for receipt in receipts:
+            for n, receipt in enumerate(receipts, 1):
+                if self._progress is not None and n % 1000 == 0:
+                    self._progress(n, n, "receipts")
                 text = json.dumps(to_statement(receipt), separators=(",", ":"), ensure_ascii=False)
                 row = (receipt.sequence, receipt.digest, format_instant(receipt.at), text)
                 database.execute("insert into receipts values (?, ?, ?, ?)", row)
@@ -363,13 +364,6 @@ def messages(git: Git, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         # What stands before the first empty line are the commit's own fields.
         found[oid] = content.partition(b"\n\n")[2].decode("utf-8", "replace")
     return found
-
-
-def _counted(receipts: Iterable[Receipt], progress: Progress | None) -> Iterator[Receipt]:
-    for n, receipt in enumerate(receipts, 1):
-        yield receipt
-        if progress is not None and n % 1000 == 0:
-            progress(n, n, "receipts")
 
 
 def _about(receipt: Receipt) -> set[tuple[str, str]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
-from dataclasses import field
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from threading import Semaphore, Thread
 from typing import Generic, TypeVar
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Entitlement, Found, Holding, Numbers, Observed, by_number, unknown_of
-from daypass.core.record import dataclass
+from daypass.core.plan import Entitlement, Holding, Numbers, Observed, by_number, renamed_of, unknown_of
 from daypass.core.window import skew
 from daypass.ports import Inviting, Numbering, Observing, TargetReader, Timed
 
@@ -68,14 +66,15 @@ class BackgroundCalls(Generic[_T]):
 
         ``enough`` ends the waiting at any time.
         """
-        end = None if patience is None else time.monotonic() + patience
         while not enough():
             mine = {answer for name, answer in self._answers.items() if name not in known}
             pending = {answer for answer in mine if not answer.done()}
-            left = _SLICE if end is None else min(_SLICE, end - time.monotonic())
-            if not pending or left <= 0 or (first and pending != mine):
+            turn = _SLICE if patience is None else min(_SLICE, patience)
+            if not pending or turn <= 0 or (first and pending != mine):
                 return
-            wait(pending, timeout=left, return_when=FIRST_COMPLETED if first else ALL_COMPLETED)
+            # It takes its whole turn, but where it is the last one.
+            wait(pending, timeout=turn, return_when=FIRST_COMPLETED if first else ALL_COMPLETED)
+            patience = None if patience is None else patience - turn
 
     def _run(self, call: Callable[[], _T], answer: Future[_T]) -> None:
         with self._room:
@@ -83,17 +82,6 @@ class BackgroundCalls(Generic[_T]):
                 answer.set_result(call())
             except BaseException as error:  # noqa: BLE001  (raised again for whoever asks for the answer)
                 answer.set_exception(error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one target holds and offers, or why it could not be read."""
-
-    entitlements: frozenset[Entitlement] = frozenset()
-    offered: frozenset[Entitlement] = frozenset()
-    found: Mapping[Entitlement, Found] = field(default_factory=dict)
-    error: str = ""
-    skew: timedelta | None = None
 
 
 class Readings:
@@ -122,7 +110,7 @@ class Readings:
         self._reported: frozenset[str] = frozenset()
         self._asked = BackgroundCalls(
             {
-                name: _reading(target, mine.get(name, {}), clock)
+                name: _reading(name, target, mine.get(name, {}), clock)
                 for name, target in sorted(targets.items())
                 if isinstance(target, Observing)
             }
@@ -144,34 +132,23 @@ class Readings:
         """
         self._asked.wait(patience, known=self._reported, first=first, enough=enough)
         waiting = self._asked.waiting
-        found: set[Entitlement] = set()
-        offered: set[Entitlement] = set()
         unreadable: dict[str, str] = {}
-        by_numbers: dict[Entitlement, Found] = {}
-        skews: dict[str, timedelta] = {}
-        believed: set[str] = set()
+        seen: list[Observed] = []
         for name, target in self._targets.items():
             if name in self._reported:
                 unreadable[name] = "it was read before"
             elif isinstance(target, EdgeError):
                 unreadable[name] = target.message
             elif not isinstance(target, Observing):
-                believed.add(name)
                 mine = (held for held in self._holdings.values() if held.entitlement.target == name)
-                found |= {held.entitlement for held in mine if held.until is None or held.until > self._at}
+                good = frozenset(h.entitlement for h in mine if h.until is None or h.until > self._at)
+                seen.append(Observed(good, by_ledger=frozenset({name})))
             elif name in waiting:
                 unreadable[name] = "it has not answered in time"
             else:
-                seen = self._asked.answer(name)
-                found |= seen.entitlements
-                offered |= seen.offered
-                by_numbers |= seen.found
-                if seen.error:
-                    unreadable[name] = seen.error
-                if seen.skew is not None:
-                    skews[name] = seen.skew
+                seen.append(self._asked.answer(name))
         self._reported = frozenset(self._targets) - waiting
-        return Observed(frozenset(found), unreadable, frozenset(offered), by_numbers, skews, frozenset(believed))
+        return Observed.joined([Observed(frozenset(), unreadable), *seen])
 
 
 _MISSING = ("its target was seen without it already", "missing at its target: `daypass apply` gives it again")
@@ -183,7 +160,7 @@ def notes_of(seen: Observed, live: Container[Entitlement], held: Iterable[Entitl
 
     ``held`` are those that the ledger has as given: one that its target was seen without is missing there.
     """
-    renamed = {e: one.why for e, one in seen.found.items() if one.there and one.why}
+    renamed = renamed_of(seen)
     unknown = {e: f"nobody can tell whether it is there: {why}" for e, why in unknown_of(seen, live).items()}
     looked = (e for e in held if e.target not in seen.unreadable and e.target not in seen.by_ledger)
     gone = {e: _MISSING[e in live] for e in looked if e not in seen.entitlements}
@@ -198,21 +175,20 @@ def numbers_of(
 
 
 def _reading(
-    target: Observing, ours: Mapping[Entitlement, Numbers], clock: Callable[[], datetime] | None
-) -> Callable[[], _Seen]:
-    def read() -> _Seen:
-        off: timedelta | None = None
+    name: str, target: Observing, ours: Mapping[Entitlement, Numbers], clock: Callable[[], datetime] | None
+) -> Callable[[], Observed]:
+    def read() -> Observed:
         try:
             before = clock() if clock is not None else None
             seen = seen_at(target, ours)
             theirs = target.clock() if isinstance(target, Timed) else None
-            if clock is not None and before is not None and theirs is not None:
-                off = skew(before, theirs, clock())
+            if clock is None or before is None or theirs is None:
+                return seen
+            return replace(seen, skews={name: skew(before, theirs, clock())})
         except EdgeError as error:
-            return _Seen(error=error.message)
+            return Observed(frozenset(), {name: error.message})
         except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
-            return _Seen(error=unforeseen(error))
-        return _Seen(seen.entitlements, seen.offered, seen.found, skew=off)
+            return Observed(frozenset(), {name: unforeseen(error)})
 
     return read
 

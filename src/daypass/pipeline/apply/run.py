@@ -7,7 +7,6 @@ looking. Running twice changes nothing.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -73,6 +72,7 @@ def apply(
     run: str,
     confirmed: str = "",
     progress: Progress,
+    timer: Callable[[], float],
     clock: Callable[[], datetime] | None = None,
     limit: Callable[[Survey], float | None] = lambda _: None,
     enough: Callable[[], bool] = lambda: False,
@@ -81,43 +81,58 @@ def apply(
     """Carry out what follows from main, the ledger and what is at the targets.
 
     What receipts show as ended is taken away first, and whenever more ends while proofs are gathered: it waits for no
-    request. ``take`` is called again when another run was first at the ledger. Raises ConflictError when that happens
-    ``attempts`` times, and lets no target be touched before the intents are in the ledger. The targets are those of
-    the commit that the plan stands on.
+    request. No target is touched before the intents are in the ledger; the targets are those of the commit that the plan
+    stands on. ``take`` is called again when another run was first at the ledger, ConflictError raised after ``attempts``.
 
     A target that is slow to answer delays nothing elsewhere: after PATIENCE those that have answered are served, and
     each of the others as soon as it answers, at the instant that ``clock`` says then (the first one by default).
-    ``limit`` says for how many seconds they are waited for, given the first plan (None: as long as it takes), and
-    ``enough`` ends the waiting at any time; where a person ``confirmed`` a plan, all are waited for first.
+    ``limit`` says for how many seconds of ``timer`` they are waited for, given the first plan (None: as long as it
+    takes), and ``enough`` ends the waiting at any time; where a person ``confirmed`` a plan, all are waited for first.
     """
-    early = _Early(ledger, open_targets, run, progress, clock, enough)
+    ends = partial(
+        apply,
+        ledger=ledger,
+        open_targets=open_targets,
+        run=run,
+        progress=progress,
+        timer=timer,
+        clock=clock,
+        enough=enough,
+    )
+    early = _Early(ledger, ends, clock)
     for attempt in range(attempts):
         inputs = take(early.attend)
         if inputs.unchanged is not None:
             _recalled(open_targets(inputs.tip), inputs.standing, inputs.at)
             return early.joined(Applied(inputs.unchanged))
-        readings = Readings(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clock)
-        seen = readings.look(None if confirmed else PATIENCE, enough=enough)
-        first = plan_on(inputs, inputs.standing, seen, inputs.at)
-        if not readings.late:
-            inputs.remember(first)
-        work = _Work(confirmed, first)
-        changes = work.allow(first)
+        readings, first = _read(inputs, None if confirmed else PATIENCE, enough)
+        plans = _Plans(confirmed, first)
+        allowed = plans.allow(first)
         try:
-            standing = _write_intents(first, ledger, changes, run)
+            standing = _write_intents(first, ledger, allowed.changes, run)
         except ConflictError:
             if attempt == attempts - 1:
                 raise
             continue
         targets = _recalled(open_targets(Oid(first.plan.main)), standing, first.plan.at)
         executor = Executor(ledger, targets, first, standing, run, progress)
-        executor.start(changes, inputs.at)
+        executor.start(allowed.changes, inputs.at)
+        plans.add(first, allowed)
         try:
-            _serve_late(inputs, readings, executor, work, clock, _deadline(limit(first)), enough)
+            _serve_late(inputs, readings, executor, plans, clock, _over(limit(first), timer, enough))
         finally:
             outcomes = executor.finish()
-        return early.joined(work.done(outcomes, readings.late))
+        return early.joined(plans.done(outcomes, readings.late))
     raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
+
+
+def _read(inputs: Inputs, patience: float | None, enough: Callable[[], bool]) -> tuple[Readings, Survey]:
+    """Begin to read every target, and plan by those that have answered after so many seconds."""
+    readings = Readings(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clock)
+    first = plan_on(inputs, inputs.standing, readings.look(patience, enough=enough), inputs.at)
+    if not readings.late:
+        inputs.remember(first)
+    return readings, first
 
 
 class _Early:
@@ -126,21 +141,10 @@ class _Early:
     What could not be taken away is left to the run itself; it is tried here once.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        open_targets: OpenTargets,
-        run: str,
-        progress: Progress,
-        clock: Callable[[], datetime] | None,
-        enough: Callable[[], bool],
-    ) -> None:
+    def __init__(self, ledger: Ledger, carry_out: Callable[..., Applied], clock: Callable[[], datetime] | None) -> None:
         self._ledger = ledger
-        self._open_targets = open_targets
-        self._run = run
-        self._progress = progress
+        self._carry_out = carry_out
         self._clock = clock
-        self._enough = enough
         self._tried: set[Entitlement] = set()
         self._done: list[Applied] = []
         self._next: tuple[Oid | None, datetime | None] = (None, None)
@@ -157,16 +161,7 @@ class _Early:
         self._tried |= ends
         self._next = (None, None)
         names = frozenset(entitlement.target for entitlement in ends)
-        done = apply(
-            lambda _: by_receipts(self._ledger.load(), at, names),
-            self._ledger,
-            self._open_targets,
-            run=self._run,
-            progress=self._progress,
-            clock=self._clock,
-            limit=lambda _: ENDS_PATIENCE,
-            enough=self._enough,
-        )
+        done = self._carry_out(lambda _: by_receipts(self._ledger.load(), at, names), limit=lambda _: ENDS_PATIENCE)
         self._done.append(done)
         return self._ledger.load()
 
@@ -189,49 +184,51 @@ class _Early:
 _OVERTAKEN = "another run wrote to the ledger after this was read; the next run looks again"
 
 
-def _deadline(limit: float | None) -> float | None:
-    return None if limit is None else time.monotonic() + limit
+def _over(most: float | None, timer: Callable[[], float], enough: Callable[[], bool]) -> Callable[[], bool]:
+    """Return what says whether waiting is over: after so many seconds from now on (None: never), or once it is enough."""
+    began = timer()
+    return lambda: enough() or (most is not None and timer() - began >= most)
 
 
-class _Part(NamedTuple):
-    """One plan of a run: what of it is done, what the brake or broken policies hold back, and why."""
+class _Allowed(NamedTuple):
+    """What of a plan is to be done, what the brake or broken policies hold back, and why."""
 
-    found: Survey
     changes: tuple[Intended, ...]
     held: tuple[Intended, ...]
     why: str
     braked: bool
 
 
-class _Work:
+class _Plans:
     """The plans of one run, joined: what each may do, and what is told of them at the end."""
 
     def __init__(self, confirmed: str, first: Survey) -> None:
         self._confirmed = confirmed
         self._first = first
-        self._parts: list[_Part] = []
+        self._surveys: list[Survey] = []
+        self._allowed: list[_Allowed] = []
         self.unreadable = dict(first.plan.unreadable)
 
-    def allow(self, found: Survey) -> tuple[Intended, ...]:
+    def allow(self, found: Survey) -> _Allowed:
         """Return what of a plan is to be done. What the run did before counts at the brake, and once it held it holds."""
-        taken, given = weight(change for part in self._parts for change in part.changes)
+        taken, given = weight(change for before in self._allowed for change in before.changes)
         left = (self._first.removals_allowed - taken, self._first.additions_allowed - given)
-        if any(part.braked for part in self._parts):
+        if any(before.braked for before in self._allowed):
             left = (0, 0)
-        confirmed = self._confirmed if not self._parts else ""  # of targets that answered late nobody was shown a plan
-        braked = brake(found.plan, removals=left[0], additions=left[1], confirmed=confirmed)
-        changes, held, why = _allowed(found, braked)
-        self._parts.append(_Part(found, changes, held, why, braked=bool(braked.held)))
-        return changes
+        confirmed = (
+            self._confirmed if not self._allowed else ""
+        )  # of targets that answered late nobody was shown a plan
+        return _allowed(found, brake(found.plan, removals=left[0], additions=left[1], confirmed=confirmed))
 
-    def drop(self) -> None:
-        """Forget the last plan: nothing of it was begun."""
-        self._parts.pop()
+    def add(self, found: Survey, allowed: _Allowed) -> None:
+        """Take in a plan whose changes were begun."""
+        self._surveys.append(found)
+        self._allowed.append(allowed)
 
     def done(self, outcomes: list[Outcome], late: frozenset[str]) -> Applied:
         """Join everything that was planned and done; ``late`` were not waited for any longer."""
-        plans = [part.found.plan for part in self._parts]
-        recovered = tuple(outcome for part in self._parts for outcome in part.found.recovered)
+        plans = [found.plan for found in self._surveys]
+        recovered = tuple(outcome for found in self._surveys for outcome in found.recovered)
         plan = replace(
             plans[0],
             changes=tuple(change for plan in plans for change in plan.changes),
@@ -244,8 +241,8 @@ class _Work:
             renamed=tuple(sorted(doubt for plan in plans for doubt in plan.renamed)),
         )
         whole = replace(self._first, plan=plan, recovered=recovered, late=late)
-        held = tuple(change for part in self._parts for change in part.held)
-        why = next((part.why for part in self._parts if part.why), "")
+        held = tuple(change for allowed in self._allowed for change in allowed.held)
+        why = next((allowed.why for allowed in self._allowed if allowed.why), "")
         return Applied(whole, [*recovered, *outcomes], held, why)
 
 
@@ -253,41 +250,37 @@ def _serve_late(
     inputs: Inputs,
     readings: Readings,
     executor: Executor,
-    work: _Work,
+    plans: _Plans,
     clock: Callable[[], datetime] | None,
-    deadline: float | None,
-    enough: Callable[[], bool],
+    over: Callable[[], bool],
 ) -> None:
-    """Serve each target that answers after the others, as soon as it does.
+    """Serve each target that answers after the others, as soon as it does, until waiting is ``over``.
 
     What was seen there was seen after the ledger was read, and nobody but this run has written since: else another run
     may have changed the target after it was seen, and the next run looks again.
     """
-    while readings.late and not enough():
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            return
+    while readings.late and not over():
         before = readings.late
-        seen = readings.look(left, first=True, enough=enough)
+        seen = readings.look(first=True, enough=over)
         came = before - readings.late
         if not came:
             return
         at = inputs.at if clock is None else max(inputs.at, clock() + inputs.off)
         found = executor.planned(partial(plan_on, inputs, observed=seen, at=at))
-        changes = work.allow(found)
+        allowed = plans.allow(found)
         try:
-            executor.append([*found.recovered, *_intents(found, changes)], at)
+            executor.append([*found.recovered, *_intents(found, allowed.changes)], at)
         except ConflictError:
-            work.drop()
-            work.unreadable |= dict.fromkeys(came, _OVERTAKEN)
+            plans.unreadable |= dict.fromkeys(came, _OVERTAKEN)
             return
+        plans.add(found, allowed)
         for name in came:
-            del work.unreadable[name]
-        work.unreadable |= {name: seen.unreadable[name] for name in came & set(seen.unreadable)}
-        executor.start(changes, at)
+            del plans.unreadable[name]
+        plans.unreadable |= {name: seen.unreadable[name] for name in came & set(seen.unreadable)}
+        executor.start(allowed.changes, at)
 
 
-def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple[Intended, ...], str]:
+def _allowed(found: Survey, braked: Braked) -> _Allowed:
     """Part the changes to make from those held back, and say why these are.
 
     While the policies of main cannot be read nothing is given, and what is to be taken is taken (invariants 7 and 8).
@@ -304,7 +297,8 @@ def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple
             c for c in found.plan.changes if c.action is Action.REMOVE and c.reason in over and not found.waits(c)
         )
         held = tuple(change for change in found.plan.changes if change not in allowed)
-        return allowed, held, "; ".join(filter(None, (found.stuck.message, found.clocks)))
+        why = "; ".join(filter(None, (found.stuck.message, found.clocks)))
+        return _Allowed(allowed, held, why, braked=bool(braked.held))
     reasons = [part for part in (braked.message, found.clocks) if part]
     kept = {change for change in braked.allowed if found.waits(change)}
     paused = found.policy.catalogue.settings.limits.pause
@@ -315,7 +309,8 @@ def _allowed(found: Survey, braked: Braked) -> tuple[tuple[Intended, ...], tuple
         reasons += [why] if additions else []
         kept |= additions
     allowed = tuple(change for change in braked.allowed if change not in kept)
-    return allowed, braked.held + tuple(c for c in braked.allowed if c in kept), "; ".join(reasons)
+    held = braked.held + tuple(c for c in braked.allowed if c in kept)
+    return _Allowed(allowed, held, "; ".join(reasons), braked=bool(braked.held))
 
 
 def _recalled(
