@@ -347,7 +347,7 @@ def test_a_batch_is_one_transaction(pg) -> None:
     statements = [line.split(":", 2)[-1].strip() for line in said if "statement:" in line or "execute" in line]
     assert sum(statement.startswith("BEGIN") for statement in statements) == 1
     assert sum("COMMIT" in statement for statement in statements) == 1
-    assert len(statements) == 6
+    assert len(statements) == 4
     assert len(target.observe()) == 50
 
 

@@ -204,19 +204,19 @@ class PostgresBatch:
         """Say whether a bridge must be made, mended, or shown tables that are new. Raises EdgeError if it is not ours."""
         if self._bridge(job) is None or job.privilege.in_schema:
             return True
-        here = self._seen.leads[name]
-        if elsewhere := sorted(here.roles - {job.privilege.member_of}):
+        here = self._seen.roles[name]
+        if elsewhere := sorted(set(here.above.values()) - {job.privilege.member_of}):
             # It was renamed, and another role has its name: whoever is on the bridge would be given both.
             raise EdgeError(f"our role {name!r} leads to {elsewhere[0]!r}, and is for {job.privilege.member_of!r}")
-        return not job.privilege.leads(here.roles, here.databases, self._database)
+        return not here.leads(job.privilege, self._database)
 
     def _build(self, session: Session, name: str, job: Job) -> None:
         """Build one bridge, or mend it. Raises EdgeError."""
         privilege = job.privilege
-        here = self._seen.leads.get(name)
+        here = self._seen.roles.get(name)
         if here is None:
             self._make(session, name, bridge_of(job.entitlement))
-        elif here.members and not privilege.leads(here.roles, here.databases, self._database):
+        elif here.members and not here.leads(privilege, self._database):
             # Whoever is still on a bridge that leads nowhere lost access long ago: it must not come back with another's.
             for member in here.members:
                 for statement in self._seen.leave(session, name, member):
@@ -268,7 +268,7 @@ class PostgresBatch:
             job.statements = self._seen.leave(session, job.bridge, job.member)
         what = role or bridge
         if what is not None:
-            job.lost = (member.oid, what.oid)
+            job.lost = (int(member.number), int(what.number))
 
     def _prepare_login(self, session: Session, job: Job) -> None:
         mark = login_of(job.entitlement)
@@ -286,7 +286,7 @@ class PostgresBatch:
         elif job.login in self._logins:
             job.statements = [say.drop_login(job.login)]
             self._logins.discard(job.login)
-            job.lost = (there.oid, 0) if there is not None else None
+            job.lost = (int(there.number), 0) if there is not None else None
 
     def _secret(self, session: Session, user: str, database: str) -> tuple[str, str]:
         """Make a password. Returns what its owner needs to come in, and what the server needs to know it again.
@@ -327,7 +327,7 @@ class PostgresBatch:
     def _close(self, session: Session, job: Job) -> None:
         job.closes = True
         try:
-            left = self._seen.leave(session, job.bridge, job.login) if job.bridge in self._seen.leads else []
+            left = self._seen.leave(session, job.bridge, job.login) if job.bridge in self._seen.roles else []
         except EdgeError as error:
             job.done = Done(error.message)
         else:

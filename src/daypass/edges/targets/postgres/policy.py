@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daypass.core.errors import EdgeError, InvalidError
@@ -65,13 +64,6 @@ class PostgresPrivilege:
     def in_schema(self) -> bool:
         """Whether it is about a schema's objects, which one database alone has."""
         return bool(self.schema)
-
-    def leads(self, roles: Collection[str], databases: Collection[str], home: str) -> bool:
-        """Say whether a bridge that is a member of these roles, and has privileges in these databases, gives this.
-
-        ``home`` is the database that is meant where none is named.
-        """
-        return (self.database or home) in databases if self.in_schema else self.member_of in roles
 
 
 def read_privilege(text: str) -> PostgresPrivilege:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple, Self
 
 from psycopg import sql
@@ -27,24 +28,51 @@ GRANTED_BY = 16
 """The version from which on a membership is there once for each grantor, and is revoked as granted by them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PostgresRole:
-    """A role. ``ours_to_give``: the credential has ADMIN OPTION on it; ``ourselves``: it is the credential."""
+    """A role; it leads to the roles that it is in (``above``) and to the ``databases`` that it has privileges in.
 
-    oid: int
+    Both are by number. Only a look for a change says who is on a bridge (``members``), whether the credential has ADMIN
+    OPTION on a role (``ours_to_give``), and whether it is the credential (``ourselves``).
+    """
+
+    name: str
+    number: str
     can_login: bool
     comment: str | None
-    ours_to_give: bool
-    ourselves: bool
+    above: Mapping[str, str]
+    databases: Mapping[str, str]
+    members: Sequence[str] = ()
+    ours_to_give: bool = False
+    ourselves: bool = False
 
+    @cached_property
+    def mark(self) -> Mark | None:
+        """What it is for, None where it is not ours."""
+        return read_mark(self.name, self.comment)
 
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """Where a bridge leads, and who is on it."""
+    @cached_property
+    def means(self) -> PostgresPrivilege:
+        """What it is to give; nothing where it is not ours."""
+        return read_privilege(self.mark.privilege) if self.mark is not None else PostgresPrivilege()
 
-    roles: frozenset[str]
-    databases: frozenset[str]
-    members: tuple[str, ...]
+    def leads(self, privilege: PostgresPrivilege, home: str) -> bool:
+        """Say whether who is on it has a privilege. ``home`` is the database that is meant where none is named."""
+        if privilege.in_schema:
+            return (privilege.database or home) in self.databases.values()
+        return privilege.member_of in self.above.values()
+
+    def live(self, home: str) -> bool:
+        """Say whether a role of ours gives anything: a bridge that leads somewhere, or a login that may log in."""
+        return self.can_login if self.mark is not None and self.mark.principal else self.leads(self.means, home)
+
+    def carries(self, login: Mark | None) -> bool:
+        """Say whether a member belongs here: a login on the bridge it was made for, anybody else on a plain one."""
+        if self.mark is None or self.mark.principal:
+            return False
+        if not self.means.login:
+            return login is None
+        return login is not None and replace(login, principal="") == self.mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +80,6 @@ class ServerRoles:
     """One look. ``may_end``: the credential may end other people's connections."""
 
     roles: Mapping[str, PostgresRole]
-    leads: Mapping[str, Lead]
     may_end: bool
     version: int
     user: str
@@ -62,23 +89,16 @@ class ServerRoles:
     @classmethod
     def take(cls, session: Session, names: Iterable[str], bridges: Iterable[str]) -> Self:
         """Read the roles of these names, and the bridges among them."""
-        rows = session.execute(say.LOOK, [sorted({*names, *bridges})]).fetchall()
-        leads = session.execute(say.LEADS, [sorted({*bridges})]).fetchall()
-        row = session.execute(say.MAY_END).fetchone()
+        wanted = sorted({*names, *bridges})
+        rows = session.execute(say.LOOK, {"names": wanted, "bridges": sorted({*bridges})}).fetchall()
+        roles = [PostgresRole(*row[:-1]) for row in rows]
         version = session.info.server_version // 10_000
-        asked = [sorted({*names, *bridges})]
-        known = session.execute(say.GRANTORS, asked).fetchall() if version >= GRANTED_BY else []
+        known = session.execute(say.GRANTORS, [wanted]).fetchall() if version >= GRANTED_BY else []
         grantors: dict[tuple[str, str], tuple[tuple[str, bool], ...]] = {}
         for role, member, grantor, ours in known:
             grantors[role, member] = (*grantors.get((role, member), ()), (grantor, ours))
-        return cls(
-            {name: PostgresRole(*rest) for name, *rest in rows},
-            {name: Lead(frozenset(to), frozenset(there), tuple(on)) for name, to, there, on in leads},
-            row is not None and bool(row[0]),
-            version,
-            row[1] if row is not None else session.info.user,
-            grantors,
-        )
+        user = next(role.name for role in roles if role.ourselves)
+        return cls({role.name: role for role in roles}, rows[0][-1], version, user, grantors)
 
     def leave(self, session: Session, role: str, member: str, *, passed_on: bool = True) -> list[sql.Composed]:
         """Return what takes somebody out of a role, and with ``passed_on`` whomever they let in.
@@ -102,9 +122,9 @@ class ServerRoles:
         One that was given another name is known by the ``number`` that the ledger has, and by its mark.
         """
         role = self.roles.get(name)
-        if role is not None and str(role.oid) == number and role.comment == mark.text:
+        if role is not None and role.number == number and role.comment == mark.text:
             return role
-        if role is not None and read_mark(name, role.comment) != mark:
+        if role is not None and role.mark != mark:
             raise EdgeError(f"the server has a role {name!r} that is not daypass's own")
         return role
 

@@ -22,29 +22,30 @@ administered AS MATERIALIZED (
 """
 """Ourselves, the roles that bear a mark of ours, and those that we may give."""
 
+_LEADS: Final = b"""
+    (SELECT COALESCE(jsonb_object_agg(u.oid::text, u.rolname::text), '{}')
+     FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid WHERE a.member = r.oid),
+    (SELECT COALESCE(jsonb_object_agg(d.oid::text, d.datname::text), '{}') FROM pg_database d
+     WHERE d.oid IN (SELECT s.dbid FROM pg_shdepend s
+                     WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a'))
+"""
+"""Where a role ``r`` leads: the roles that it is in and the databases that it has privileges in, number to name."""
+
 OBSERVE: Final = (
     _OURS
-    + b"""
-SELECT 'role', r.rolname::text, k.description, r.rolcanlogin, false,
-    ARRAY(SELECT u.rolname::text FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid
-          WHERE a.member = r.oid ORDER BY 1),
-    ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
-          WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a' ORDER BY 1),
-    r.oid::text, NULL::text,
-    ARRAY(SELECT a.roleid::text FROM pg_auth_members a WHERE a.member = r.oid),
-    ARRAY(SELECT DISTINCT s.dbid::text FROM pg_shdepend s
-          WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a')
+    + b"SELECT 'role', r.rolname::text, r.oid::text, r.rolcanlogin, k.description, "
+    + _LEADS
+    + b""", false, NULL::text
 FROM marked k JOIN pg_roles r ON r.oid = k.oid
 UNION ALL
-SELECT DISTINCT 'member', u.rolname::text, m.rolname::text, m.rolcanlogin,
-    a.roleid IN (SELECT oid FROM administered), NULL::text[], NULL::text[],
-    a.roleid::text, a.member::text, NULL::text[], NULL::text[]
+SELECT DISTINCT 'member', u.rolname::text, a.roleid::text, m.rolcanlogin, m.rolname::text, NULL::jsonb, NULL::jsonb,
+    a.roleid IN (SELECT oid FROM administered), a.member::text
 FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
 WHERE a.member <> (SELECT oid FROM me)
     AND (a.roleid IN (SELECT oid FROM marked) OR a.roleid IN (SELECT oid FROM administered))
 UNION ALL
-SELECT 'clock', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), NULL, false, false,
-    NULL::text[], NULL::text[], NULL, NULL, NULL::text[], NULL::text[]
+SELECT 'clock', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), NULL, false, NULL,
+    NULL::jsonb, NULL::jsonb, false, NULL
 """
 )
 """Everything: our own roles with what they lead to, then who is a member of those and of what we administer, and the time.
@@ -65,25 +66,23 @@ The number of a role (its oid) outlives renaming and is given to no other role w
 identifier says that it is the same server that counts.
 """
 
-LOOK: Final = b"""
-SELECT r.rolname::text, r.oid::bigint, r.rolcanlogin, shobj_description(r.oid, 'pg_authid'),
-    EXISTS (SELECT FROM pg_auth_members a WHERE a.roleid = r.oid AND a.member = me.oid AND a.admin_option),
-    r.oid = me.oid
-FROM pg_roles r, (SELECT oid FROM pg_roles WHERE rolname = current_user) me
-WHERE r.rolname = ANY(%s::text[])
-"""
-"""What stands at the server under some names. (Compared as text: a name's own type would cut what is too long.)"""
-
-LEADS: Final = b"""
-SELECT r.rolname::text,
-    ARRAY(SELECT u.rolname::text FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid WHERE a.member = r.oid),
-    ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
-          WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'a'),
+LOOK: Final = (
+    b"SELECT r.rolname::text, r.oid::text, r.rolcanlogin, shobj_description(r.oid, 'pg_authid'), "
+    + _LEADS
+    + b""",
     ARRAY(SELECT m.rolname::text FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member
-          WHERE a.roleid = r.oid AND m.rolname <> current_user)
-FROM pg_roles r WHERE r.rolname = ANY(%s::text[])
+          WHERE a.roleid = r.oid AND a.member <> me.oid AND r.rolname = ANY(%(bridges)s::text[])),
+    EXISTS (SELECT FROM pg_auth_members a WHERE a.roleid = r.oid AND a.member = me.oid AND a.admin_option),
+    r.oid = me.oid, pg_has_role(me.oid, 'pg_signal_backend', 'USAGE')
+FROM pg_roles r, (SELECT oid FROM pg_roles WHERE rolname = current_user) me
+WHERE r.rolname = ANY(%(names)s::text[]) OR r.oid = me.oid
 """
-"""Where bridges lead, and who is on them."""
+)
+"""What stands at the server under some names, and as whom we act: not always who logged in (SET ROLE).
+
+Of bridges it is read who is on them, and of every role at last whether we may end other people's connections. (Compared as
+text: a name's own type would cut what is too long.)
+"""
 
 LACKING: Final = b"""
 SELECT c.oid::regclass::text || ': ' || p.privilege
@@ -135,9 +134,6 @@ WHERE s.pid <> pg_backend_pid() AND r.rolsuper IS NOT TRUE
 
 A connection that did SET ROLE before stays that role until it ends, whatever was revoked meanwhile.
 """
-
-MAY_END: Final = b"SELECT pg_has_role(current_user, 'pg_signal_backend', 'USAGE'), current_user::text"
-"""Whether we may end other people's connections, and as whom we act: not always who logged in (SET ROLE)."""
 
 GRANTORS: Final = b"""
 SELECT u.rolname::text, m.rolname::text, g.rolname::text, pg_has_role(current_user, g.oid, 'USAGE')

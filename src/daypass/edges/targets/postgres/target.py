@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.drift import Health, Inspection, Traits
@@ -25,11 +24,10 @@ from daypass.edges.targets.postgres.policy import (
     PostgresPrivilege,
     bridge_of,
     login_of,
-    read_mark,
     read_options,
     read_privilege,
 )
-from daypass.edges.targets.postgres.roles import Names, database_of, not_given
+from daypass.edges.targets.postgres.roles import Names, PostgresRole, database_of, not_given
 from daypass.edges.targets.postgres.server import Server, read_address
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.ports import Done, Numbering, Observing, Order, Timed
@@ -81,7 +79,12 @@ class PostgresTarget(Observing, Numbering, Timed):
                 self._resources.setdefault(means.member_of, set()).add(resource)
         self._exclusive = {role for role, given in self._resources.items() if given & known.exclusive}
         self._clock: datetime | None = None
-        self._seen = _Seen({}, {}, {})
+        self._marked: Mapping[str, PostgresRole] = {}
+        """By number, the roles that bore a mark at the last `observe`."""
+        self._ours: Mapping[str, PostgresRole] = {}
+        """By name, those of them that are ours."""
+        self._members: Mapping[tuple[str, str], tuple[str, str, bool, bool]] = {}
+        """By both numbers, who was a member of what: role, member, whether it can log in, whether the role is ours to give."""
 
     def health(self) -> Health:
         """Say who we are there and what that may do, too much included, and which roles of the catalogue it cannot give.
@@ -106,12 +109,10 @@ class PostgresTarget(Observing, Numbering, Timed):
         """
         rows = self.server.twice(lambda session: session.execute(say.OBSERVE).fetchall())
         self._clock = next((datetime.fromisoformat(row[1]) for row in rows if row[0] == "clock"), None)
-        self._seen = _Seen(
-            {row[1]: found for row in rows if row[0] == "role" and (found := _Ours.of(row, self.server.home))},
-            {row[7]: row for row in rows if row[0] == "role"},
-            {(row[7], row[8]): row for row in rows if row[0] == "member"},
-        )
-        return frozenset(one for row in self._seen.members.values() for one in self._held(row))
+        self._marked = {row[2]: PostgresRole(*row[1:7]) for row in rows if row[0] == "role"}
+        self._ours = {role.name: role for role in self._marked.values() if role.mark is not None}
+        self._members = {(row[2], row[8]): (row[1], row[4], row[3], row[7]) for row in rows if row[0] == "member"}
+        return frozenset(one for member in self._members.values() for one in self._held(*member))
 
     def clock(self) -> datetime | None:
         """Return what the server's clock said at the last `observe`."""
@@ -128,34 +129,57 @@ class PostgresTarget(Observing, Numbering, Timed):
         except EdgeError as error:
             return Found(None, error.message)  # written by another version, or for another kind of target
         if privilege.unmanaged:
-            return Found(any(entitlement in self._held(row) for row in self._seen.members.values()))
+            return Found(any(entitlement in self._held(*member) for member in self._members.values()))
         traces = names.traces(entitlement, known)
-        ours = {"bridge": self._seen.own(bridge_of(entitlement), known.get("bridge", ""))}
+        ours = {"bridge": self._own(bridge_of(entitlement), known.get("bridge", ""))}
         if privilege.login:
-            ours["login"] = self._seen.own(login_of(entitlement), known.get("login", ""))
-        member = ours["login"] if privilege.login else traces["member"]
-        row = self._seen.members.get((ours["bridge"].number, member.number))
-        there = row is not None and (row[3] or not privilege.login)
-        there = there and self._seen.leads(ours["bridge"].number, privilege, traces, self.server.home)
+            ours["login"] = self._own(login_of(entitlement), known.get("login", ""))
+        who = ours["login"] if privilege.login else traces["member"]
+        member = self._members.get((ours["bridge"].number, who.number))
+        there = member is not None and (member[2] or not privilege.login)
+        there = there and self._leads(self._marked[ours["bridge"].number], privilege, traces)
         every = {**traces, **ours, "system": NumberTrace(number=names.system)}
         return join(
             every.values(),
             there=there,
-            called=self._held(row) if row is not None else (),
+            called=self._held(*member) if member is not None else (),
             numbers=tuple(sorted((what, one.number) for what, one in every.items() if one.number)),
         )
 
-    def _held(self, row: tuple[Any, ...]) -> Iterator[Entitlement]:
+    def _own(self, mark: Mark, number: str) -> NumberTrace:
+        """Say what became of a role of ours: one with its number and its mark, else the one with its name and its mark.
+
+        Where it is no more, nobody else can have it: its name is made of the mark, and we make it again.
+        """
+        role = self._marked.get(number)
+        if role is not None and role.comment == mark.text:
+            said = "" if role.name == mark.name else f"our {mark.name!r} is called {role.name!r} now"
+            return NumberTrace(role.name, number, said=said)
+        found = self._ours.get(mark.name)
+        return NumberTrace(mark.name, found.number) if found is not None and found.mark == mark else NumberTrace()
+
+    def _leads(self, bridge: PostgresRole, privilege: PostgresPrivilege, traces: Mapping[str, NumberTrace]) -> bool:
+        """Say whether a bridge leads to what an entitlement is for, by its number where one is known."""
+        if privilege.member_of:
+            return traces["role"].number in bridge.above
+        return (
+            traces["database"].number in bridge.databases
+            if privilege.database
+            else bridge.leads(privilege, self.server.home)
+        )
+
+    def _held(self, role: str, member: str, can_login: bool, administered: bool) -> Iterator[Entitlement]:
         """Turn one membership into what it is access to; a bridge that leads nowhere gives nobody anything."""
-        _, name, member, can_login, administered, *_ = row
-        bridge, own = self._seen.ours.get(name), self._seen.ours.get(member)
-        if bridge is not None and bridge.carries(own):
-            if bridge.mark.target == self.name and bridge.live and (own is None or own.live):
-                principal = own.mark.principal if own is not None else member
-                yield Entitlement(self.name, bridge.mark.resource, principal, bridge.mark.privilege)
+        bridge, own = self._ours.get(role), self._ours.get(member)
+        mark, login = bridge.mark if bridge is not None else None, own.mark if own is not None else None
+        home = self.server.home
+        if bridge is not None and mark is not None and bridge.carries(login):
+            if mark.target == self.name and bridge.live(home) and (own is None or own.live(home)):
+                principal = login.principal if login is not None else member
+                yield Entitlement(self.name, mark.resource, principal, mark.privilege)
         elif can_login and (administered or bridge is not None):
-            privilege = canonical({"member_of": name, "unmanaged": True})
-            for resource in self._resources.get(name, ("",)):
+            privilege = canonical({"member_of": role, "unmanaged": True})
+            for resource in self._resources.get(role, ("",)):
                 yield Entitlement(self.name, resource, member, privilege)
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
@@ -187,57 +211,3 @@ class PostgresTarget(Observing, Numbering, Timed):
         if job.numbers and not job.adds and job.privilege.database not in self.databases:
             return self.server.home
         return database_of(job.privilege, self.server, self.databases, self.name)
-
-
-class _Seen(NamedTuple):
-    """The last look: roles of ours by name; all that bear a mark by number, and memberships by both numbers, as rows."""
-
-    ours: Mapping[str, _Ours]
-    marked: Mapping[str, tuple[Any, ...]]
-    members: Mapping[tuple[str, str], tuple[Any, ...]]
-
-    def own(self, mark: Mark, number: str) -> NumberTrace:
-        """Say what became of a role of ours: one with its number and its mark, else the one with its name and its mark.
-
-        Where it is no more, nobody else can have it: its name is made of the mark, and we make it again.
-        """
-        row = self.marked.get(number)
-        if row is not None and row[2] == mark.text:
-            return NumberTrace(
-                row[1], number, said="" if row[1] == mark.name else f"our {mark.name!r} is called {row[1]!r} now"
-            )
-        found = self.ours.get(mark.name)
-        return NumberTrace(mark.name, found.number) if found is not None and found.mark == mark else NumberTrace()
-
-    def leads(self, bridge: str, privilege: PostgresPrivilege, traces: Mapping[str, NumberTrace], home: str) -> bool:
-        """Say whether a bridge, by its number, leads to what an entitlement is for."""
-        *_, databases, _, _, roles, numbers = self.marked[bridge]
-        if privilege.member_of:
-            return traces["role"].number in roles
-        return traces["database"].number in numbers if privilege.database else home in databases
-
-
-class _Ours(NamedTuple):
-    """A role of ours. ``live``: a bridge that leads somewhere, or a login that may log in."""
-
-    mark: Mark
-    privilege: PostgresPrivilege
-    live: bool
-    number: str
-
-    @classmethod
-    def of(cls, row: tuple[Any, ...], home: str) -> _Ours | None:
-        _, name, comment, can_login, _, roles, databases, *_ = row
-        mark = read_mark(name, comment)
-        if mark is None:
-            return None
-        means = read_privilege(mark.privilege)
-        return cls(mark, means, can_login if mark.principal else means.leads(roles, databases, home), row[7])
-
-    def carries(self, member: _Ours | None) -> bool:
-        """Say whether a member belongs here: a login on the bridge it was made for, anybody else on a plain one."""
-        if self.mark.principal:
-            return False
-        if not self.privilege.login:
-            return member is None
-        return member is not None and replace(member.mark, principal="") == self.mark
