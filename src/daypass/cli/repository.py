@@ -270,18 +270,21 @@ class AccessRepository:
     @cached_property
     def ledger(self) -> SignedLedger:
         """The ledger, with the keys that main names."""
+        from daypass.edges.ledger.ledger import GitLedger
+        from daypass.edges.ledger.signing import find_signer
         from daypass.edges.ledger.standing import SignedLedger
         from daypass.pipeline.judge.policies import ledger_keys
 
         settings = self.settings
+        branch = GitLedger(self.clone.git, settings.ledger_branch, self.remote if self._live else None)
+        keys = ledger_keys(self.history, self.policy_at, self.tip, settings.ledger_keys)
+        uri = os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer
+        private = os.environ.get(KEY_VARIABLE, "")
         ledger = SignedLedger(
-            self.clone,
-            branch=settings.ledger_branch,
-            keys=ledger_keys(self.history, self.policy_at, self.tip, settings.ledger_keys),
-            signer_uri=os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer,
-            keys_folder=keys_folder(),
-            private_key=os.environ.get(KEY_VARIABLE, ""),
-            remote=self.remote if self._live else None,
+            branch,
+            self.clone.state_dir / "standing.sqlite",
+            keys,
+            lambda: find_signer(keys, keys_folder(), uri, private),
         )
         return noting(ledger, LEDGER)
 

@@ -196,7 +196,7 @@ class NewRepository:
                 repo.policy.broken,
                 hint="mend them and run init --merge",
             )
-        if repo.ledger.exists():
+        if repo.ledger.receipts.exists():
             return False
         repo.ledger.begin(at=self.at, main=repo.tip)
         return True

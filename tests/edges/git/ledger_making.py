@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
@@ -13,7 +14,7 @@ from daypass.core.window import Window
 from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.ledger import GitLedger, receipt_path
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
-from daypass.edges.ledger.standing import StandingCache
+from daypass.edges.ledger.standing import SignedLedger
 
 BEGIN = datetime(2026, 11, 21, 9, tzinfo=UTC)
 LATER = BEGIN + timedelta(hours=1)
@@ -86,13 +87,20 @@ class Made:
 
     @property
     def cache(self):
-        return StandingCache(self.folder / ".git" / "daypass" / "standing.sqlite")
+        return self.signed()
 
-    def load(self):
-        return self.cache.load(self.ledger, self.verifier)
+    def signed(self, keys=None, signer=None, path=None):
+        """Join the branch and this machine's file as a run does; ``keys`` are those of the settings."""
+        path = path or self.folder / ".git" / "daypass" / "standing.sqlite"
+        return SignedLedger(self.ledger, path, keys or {"ledger.pub": self.public}, lambda: signer or self.signer)
+
+    def load(self, keys=None):
+        ledger = self.signed(keys)
+        standing = ledger.load()
+        return SimpleNamespace(standing=standing, verified=ledger.verified, rebuilt=ledger.rebuilt)
 
     def append(self, standing, bodies, at=LATER, run="run"):
-        return self.cache.append(self.ledger, self.verifier, self.signer, standing, bodies, at=at, main=MAIN, run=run)
+        return self.signed().append(standing, bodies, at=at, main=MAIN, run=run)
 
     def write(self, bodies, at=LATER):
         """Append to the branch as another machine would: this one's cache learns nothing of it."""

@@ -36,8 +36,8 @@ from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.edges import store
 from daypass.edges.ledger import standing as module
-from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
-from daypass.edges.ledger.standing import StandingCache
+from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
+from daypass.edges.ledger.standing import SignedLedger
 from standings import same_state
 
 
@@ -169,9 +169,7 @@ def test_what_nobody_could_verify_is_never_written(made, tmp_path):
     signer = EnvelopeSigner(stranger, generate_key(stranger))
     head = made.ledger.head()
     with pytest.raises(LedgerError) as caught:
-        made.cache.append(
-            made.ledger, made.verifier, signer, made.load().standing, [retirement(0)], at=LATER, main=MAIN, run="r"
-        )
+        made.signed(signer=signer).append(made.load().standing, [retirement(0)], at=LATER, main=MAIN, run="r")
     assert caught.value.message.startswith("receipt 7: it is signed by another key (")
     assert made.ledger.head() == head
 
@@ -350,20 +348,20 @@ def test_the_cache_is_its_owners_alone(made):
 def test_a_key_that_is_no_longer_named_makes_the_cache_anew(made, tmp_path):
     path = tmp_path / "second.pem"
     public = generate_key(path)
-    both = EnvelopeVerifier({"ledger.pub": made.public, "second.pub": public})
+    both = {"ledger.pub": made.public, "second.pub": public}
     made.load()
-    assert made.cache.load(made.ledger, both).rebuilt == ""
+    assert made.load(both).rebuilt == ""
     made.write([retirement(0)])
-    assert made.cache.load(made.ledger, both).verified == 1
+    assert made.load(both).verified == 1
     loaded = made.load()
     assert (loaded.verified, loaded.rebuilt) == (8, "a key that was believed is no longer named in the settings")
 
 
 def test_another_key_alone_believes_nothing(made, tmp_path):
     path = tmp_path / "second.pem"
-    other = EnvelopeVerifier({"second.pub": generate_key(path)})
+    other = {"second.pub": generate_key(path)}
     made.load()
-    assert refusal(lambda: made.cache.load(made.ledger, other)).startswith("receipt 0: it is signed by another key")
+    assert refusal(lambda: made.load(other)).startswith("receipt 0: it is signed by another key")
     assert made.load().verified == 0
 
 
@@ -381,9 +379,9 @@ def test_a_cache_that_another_run_is_writing_is_named(made, monkeypatch):
 
 def test_a_cache_that_cannot_be_made_says_why(made):
     (made.folder / "file").write_text("")
-    cache = StandingCache(made.folder / "file" / "standing.sqlite")
-    message = refusal(lambda: cache.load(made.ledger, made.verifier), EdgeError)
-    assert message == f"{cache.path} cannot be used: File exists"
+    path = made.folder / "file" / "standing.sqlite"
+    message = refusal(lambda: made.signed(path=path).load(), EdgeError)
+    assert message == f"{path} cannot be used: File exists"
 
 
 def test_a_cache_with_a_table_missing_says_what_to_do(made):
@@ -401,14 +399,11 @@ def test_a_cache_with_a_table_missing_says_what_to_do(made):
     assert refusal(made.load, EdgeError) == f"{made.cache.path} cannot be used: no such table: holding"
 
 
-def test_a_long_load_says_how_far_it_is(tmp_path, monkeypatch):
+def test_a_long_load_is_written_in_parts(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_BATCH", 300)
     made = make(tmp_path / "repo", lives=0)
     made.write([body for n in range(700) for body in (admission(n), retirement(n))])
-    heard = []
-    loaded = made.cache.load(made.ledger, made.verifier, progress=lambda *said: heard.append(said))
-    assert heard == [(0, 0, "receipts"), (1000, 0, "receipts")]
-    same_as_whole(made, loaded)
+    same_as_whole(made, made.load())
 
 
 def test_nothing_new_needs_no_signature_library(made):
@@ -418,11 +413,11 @@ def test_nothing_new_needs_no_signature_library(made):
         from pathlib import Path
         from daypass.edges.ledger.ledger import GitLedger
         from daypass.edges.git.plumbing import Git
-        from daypass.edges.ledger.standing import StandingCache
-        from daypass.edges.ledger.signing import EnvelopeVerifier
-        ledger = GitLedger(Git(Path({str(made.folder)!r})), {BRANCH!r})
-        loaded = StandingCache(Path({str(made.cache.path)!r})).load(ledger, EnvelopeVerifier({{"ledger.pub": {made.public!r}}}))
-        assert loaded.verified == 0 and len(loaded.standing.holdings) == 2
+        from daypass.edges.ledger.standing import SignedLedger
+        branch = GitLedger(Git(Path({str(made.folder)!r})), {BRANCH!r})
+        ledger = SignedLedger(branch, Path({str(made.cache.path)!r}), {{"ledger.pub": {made.public!r}}}, None)
+        standing = ledger.load()
+        assert ledger.verified == 0 and len(standing.holdings) == 2
         assert not any(m.split(".")[0] in ("securesystemslib", "cryptography") for m in sys.modules)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
@@ -526,14 +521,14 @@ def test_an_append_whose_cache_moved_on_meanwhile_leaves_it_to_the_next_load(mad
 
 
 def test_a_load_that_another_run_overtakes_verifies_nothing_twice(made, monkeypatch):
-    catch_up = StandingCache._catch_up
+    catch_up = SignedLedger._catch_up
 
     def late(self, *arguments):
         monkeypatch.undo()
         made.load()
         return catch_up(self, *arguments)
 
-    monkeypatch.setattr(StandingCache, "_catch_up", late)
+    monkeypatch.setattr(SignedLedger, "_catch_up", late)
     loaded = made.load()
     assert loaded.verified == 0
     same_as_whole(made, loaded)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from securesystemslib.signer import Signer
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
@@ -225,6 +226,16 @@ class TestUri:
         public = make_key(tmp_path / "ca")
         key, _ = opened({}, ca=public, ca_uri="nokms:alias/ca")
         assert refused(lambda: signs(key)).startswith("the CA key behind nokms: does not sign: ")
+
+    def test_what_a_service_says_is_not_told_where_it_repeats_its_address(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(uri: str, *_: object) -> None:
+            raise ValueError(f"403 for {uri}")
+
+        monkeypatch.setattr(Signer, "from_priv_key_uri", refuse)
+        key, _ = opened({}, ca=make_key(tmp_path / "ca"), ca_uri="hv:ca?token=s3cr3t")
+        assert refused(lambda: signs(key)) == "the CA key behind hv: does not sign: ValueError"
 
     def test_another_key_than_hosts_trust_signs_nothing(self, tmp_path: Path) -> None:
         public = make_key(tmp_path / "ca")

@@ -51,6 +51,10 @@ class GitLedger:
         self._remote = remote
         self._ref = f"refs/heads/{branch}"
 
+    def exists(self) -> bool:
+        """Say whether the branch is there."""
+        return self._git.find(self._ref) is not None
+
     def head(self) -> Oid:
         """Return the branch's commit. Raises LedgerError where there is no such branch."""
         found = self._git.find(self._ref)

@@ -16,9 +16,9 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from daypass.core.errors import EdgeError, LedgerError, UsageError
@@ -76,9 +76,14 @@ def check_private(path: Path) -> None:
         raise EdgeError(f"the signing key {path} cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(found.st_mode):
         raise EdgeError(f"the signing key {path} is no file")
-    if found.st_mode & _OTHERS:
+    check_closed(f"the signing key {path}", path, found.st_mode)
+
+
+def check_closed(what: str, path: Path, mode: int) -> None:
+    """Refuse the file of a private key, of such a mode, that others can reach. Raises EdgeError."""
+    if mode & _OTHERS:
         raise EdgeError(
-            f"the signing key {path} can be reached by others (mode {stat.S_IMODE(found.st_mode):04o}, expected 0600)",
+            f"{what} can be reached by others (mode {stat.S_IMODE(mode):04o}, expected 0600)",
             hint=f"chmod 600 {path}, and think of whether somebody copied it",
         )
 
@@ -105,6 +110,21 @@ def read_public_key(pem: bytes | str, name: str = "the public key") -> SSlibKey:
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,15}:(?!.*-----)")
 _SHORT = 3
 
+T = TypeVar("T")
+
+
+def translated(call: Callable[[], T], what: str, uri: str = "") -> T:
+    """Call into a signer of whatever kind and turn its failure into ours, without its address: that may hold a secret.
+
+    Everything is caught, since each cloud's client raises its own kinds, as securesystemslib documents.
+    """
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001  (each client raises its own kinds)
+        parts = [part for part in re.split(r"[:/?#@&=\s]+", _SCHEME.sub("", uri)) if len(part) > _SHORT]
+        said = type(error).__name__ if any(part in str(error) for part in parts) else str(error)
+        raise EdgeError(f"{what}: {said}", hint="see the signer's own documentation for its URI") from None
+
 
 class EnvelopeSigner:
     """Signs statements with a private key that is named by a file path or a securesystemslib signer URI.
@@ -122,37 +142,19 @@ class EnvelopeSigner:
             return
         uri = f"{FILE_SCHEME}{private.absolute()}" if isinstance(private, Path) else private
         if uri.startswith(FILE_SCHEME):
-            check_private(
-                Path(self._translated(lambda: urlsplit(uri), "the signing key's address cannot be read").path)
-            )
+            check_private(Path(translated(lambda: urlsplit(uri), "the signing key's address cannot be read").path))
         key = read_public_key(public)
         self.key_id = key.keyid
-        self._signer = self._translated(
-            lambda: Signer.from_priv_key_uri(uri, key),
-            f"the signing key {_named(uri)} cannot be used",
-            hidden=_SCHEME.sub("", uri),
-        )
+        what = f"the signing key {_named(uri)} cannot be used"
+        self._signer = translated(lambda: Signer.from_priv_key_uri(uri, key), what, uri)
 
     def sign(self, statement: dict[str, Any]) -> bytes:
         """Return the envelope's JSON, canonical. Raises EdgeError when the key does not sign."""
         from securesystemslib.dsse import Envelope  # noqa: PLC0415  (slow)
 
         envelope: Envelope = Envelope(canonical(statement).encode(), PAYLOAD_TYPE, {})
-        self._translated(lambda: envelope.sign(self._signer), "a receipt cannot be signed")
+        translated(lambda: envelope.sign(self._signer), "a receipt cannot be signed")
         return canonical(envelope.to_dict()).encode()
-
-    @staticmethod
-    def _translated(call: Any, what: str, hidden: str = "") -> Any:
-        """Call into a signer of whatever kind and turn its failure into ours, without an address: it may hold a secret.
-
-        Everything is caught, since each cloud's client raises its own kinds, as securesystemslib documents.
-        """
-        try:
-            return call()
-        except Exception as error:  # noqa: BLE001  (each client raises its own kinds)
-            parts = [part for part in re.split(r"[:/?#@&=\s]+", hidden) if len(part) > _SHORT]
-            said = type(error).__name__ if any(part in str(error) for part in parts) else str(error)
-            raise EdgeError(f"{what}: {said}", hint="see the signer's own documentation for its URI") from None
 
 
 def _named(uri: str) -> str:
@@ -181,6 +183,32 @@ def _from_pem(pem: bytes, public: SSlibKey) -> Signer:
             hint="ledger.keys in policies/daypass.yaml must name its public half",
         )
     return CryptoSigner(key, public)
+
+
+def find_signer(keys: Mapping[str, bytes], folder: Path, uri: str, private: str) -> EnvelopeSigner:
+    """Return the signer of one of the public ``keys``, PEM by name: the first that it belongs to, where several are in use.
+
+    It is ``private`` (PEM) or behind ``uri``; where neither is named, ``<key id>.pem`` in ``folder``. Raises EdgeError,
+    LedgerError where there is none.
+    """
+    if not uri and not private:
+        looked = []
+        for name, pem in keys.items():
+            path = folder / f"{read_public_key(pem, name).keyid}.pem"
+            if path.exists():
+                return EnvelopeSigner(path, pem)
+            looked.append(str(path))
+        raise EdgeError(
+            f"there is no signing key at {' or '.join(looked) or folder}",
+            hint="only the applier has it; DAYPASS_KEYS names another folder, DAYPASS_SIGNER a signer URI",
+        )
+    problem: EdgeError | None = None
+    for pem in keys.values():
+        try:
+            return EnvelopeSigner(private.encode("utf-8", "surrogateescape") or uri, pem)
+        except EdgeError as error:
+            problem = error
+    raise problem or LedgerError("the settings name no ledger key", hint="ledger.keys in policies/daypass.yaml")
 
 
 class EnvelopeVerifier:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import os
 import socket
-import stat
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
@@ -19,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.record import dataclass
+from daypass.edges.ledger.signing import FILE_SCHEME, check_closed, translated
 from daypass.edges.targets.common import place_below
 from daypass.edges.targets.ssh.certificate import public_line
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LEAST_RSA = 2048
 _WAIT = 10.0
 _LARGEST = 1 << 20
@@ -160,12 +159,7 @@ def _from_environment(source: Source, environ: Mapping[str, str]) -> tuple[Any, 
 def _read(name: str, path: Path) -> bytes:
     try:
         found = path.stat()
-        if found.st_mode & _OTHERS:
-            raise EdgeError(
-                f"the CA key of target {name}, {path}, can be reached by others"
-                f" (mode {stat.S_IMODE(found.st_mode):04o}, expected 0600)",
-                hint=f"chmod 600 {path}, and think of whether somebody copied it",
-            )
+        check_closed(f"the CA key of target {name}, {path},", path, found.st_mode)
         with path.open("rb") as file:
             return file.read(_LARGEST)
     except OSError as error:
@@ -209,14 +203,12 @@ def _by_uri(uri: str, public: str) -> Callable[[bytes], bytes]:
     from securesystemslib.signer import Signer, SSlibKey  # noqa: PLC0415  (slow)
 
     key: Any = load_ssh_public_identity(public.encode())
+    what = f"the CA key behind {uri.partition(':')[0]}: does not sign"
+    hidden = "" if uri.startswith(FILE_SCHEME) else uri  # a file's path is no secret
 
     def sign(data: bytes) -> bytes:
-        # Every cloud's client raises its own kinds of error, as securesystemslib documents.
-        try:
-            signature = Signer.from_priv_key_uri(uri, SSlibKey.from_crypto(key)).sign(data)
-        except Exception as error:
-            raise EdgeError(f"the CA key behind {uri.partition(':')[0]}: does not sign: {error}") from error
-        return bytes.fromhex(signature.signature)
+        signer = translated(lambda: Signer.from_priv_key_uri(uri, SSlibKey.from_crypto(key)), what, hidden)
+        return bytes.fromhex(translated(lambda: signer.sign(data), what, hidden).signature)
 
     return sign
 
