@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import gc
 import json
-import multiprocessing
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daypass.cli.repository import AccessRepository, program_digest
 from daypass.cli.verb import progress
 from daypass.core.errors import DaypassError, UsageError
 from daypass.core.finding import Checked, Finding, Place, Severity
-from daypass.core.grant import GrantId, Oid
-from daypass.core.ledger.receipt import Admission
-from daypass.core.policy.policies import Policy
-from daypass.edges.git.history import GitHistory
 from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import worktree_files
 from daypass.edges.store import AnswerCache, Verdicts
 from daypass.edges.targets.registry import check_privilege, check_settings
-from daypass.pipeline.judge.check import Fits, Piece, Portion, check_files, check_tree, judge_files
-from daypass.pipeline.judge.duplicates import Ended, has_ended, standing_on, without_ended
+from daypass.pipeline.judge.check import Fits, check_files, check_tree, judge_files
+from daypass.pipeline.judge.duplicates import has_ended, standing_on, without_ended
+
+if TYPE_CHECKING:  # only types: what is checked here is in no ledger, and most of it in one process
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+    from daypass.core.grant import GrantId, Oid
+    from daypass.core.ledger.receipt import Admission
+    from daypass.core.policy.policies import Policy
+    from daypass.edges.git.history import GitHistory
+    from daypass.pipeline.judge.check import Piece, Portion
+    from daypass.pipeline.judge.duplicates import Ended
 
 _WHOLE_CHECKS = 32
 """How many answers of whole checks are remembered."""
@@ -178,13 +183,16 @@ def _in_processes(
 
 
 def _pool(workers: int, folder: Path, commit: Oid) -> ProcessPoolExecutor:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # Forking is quick and safe here, where no thread runs; macOS forbids it to programs that use its frameworks.
     context = multiprocessing.get_context("spawn" if sys.platform == "darwin" else "fork")
     return ProcessPoolExecutor(workers, context, _start, (folder, commit))
 
 
 def _result(piece: Future[Piece] | Piece) -> Piece:
-    return piece.result() if isinstance(piece, Future) else piece
+    return piece if isinstance(piece, tuple) else piece.result()
 
 
 def _contents(history: GitHistory, portion: Portion) -> Iterator[tuple[str, Oid, bytes]]:

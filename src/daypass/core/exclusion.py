@@ -32,8 +32,8 @@ _LABEL = (
     rf"|(?:{_CO}{_GAP})?{_DONE}{_GAP}{_BY}(?=[^a-z?:=]{{0,8}}[:=])"
     rf"|(?:{_CO}{_GAP})?{_ALONE}(?:{_GAP}{_BY})?(?=[^a-z?:=]{{0,8}}[:=]))[^a-z?:=]{{0,8}}[:=]?"
 )
-_NAMES = re.compile(rf"[^a-z?]*+(?:(?:original|based{_GAP}on){_GAP})?{_LABEL}")
-_LATER = re.compile(rf"[.;,!)\]] {{1,8}}{_LABEL}")
+_NAMES = rf"[^a-z?]*+(?:(?:original|based{_GAP}on){_GAP})?{_LABEL}"
+_LATER = rf"[.;,!)\]] {{1,8}}{_LABEL}"
 """What begins a line, or a sentence in it, by which somebody's name stands on a change, after quotes or bullets.
 
 Co-author and the like in every form; who signed off passed the change on as theirs to give (https://developercertificate.org).
@@ -153,7 +153,7 @@ def _named(message: str) -> Iterator[tuple[str, str]]:
     for raw in message.splitlines():
         line = raw if raw.isascii() else _plain(raw)
         shape = _skeleton(line)
-        match = _NAMES.match(shape) or _LATER.search(shape)
+        match = re.match(_NAMES, shape) or re.search(_LATER, shape)
         if match is not None and 2 * match["label"].count("?") <= len(match["label"]):
             yield from ((verb, email) for email in _addresses(trailer))
             verb = "signed off" if match["label"].startswith("s") else "co-authored"

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 SUFFIX = ".schema.json"
+_FOLDER = Path(__file__).parent
 
 
 @cache
 def load(name: str) -> dict[str, Any]:
     """Return the schema of one kind of file (``grant``). The result is shared: do not change it. Raises KeyError."""
-    file = resources.files(__name__) / f"{name}{SUFFIX}"
-    if not file.is_file():
+    if name not in names():
         raise KeyError(name)
-    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    schema: dict[str, Any] = json.loads((_FOLDER / f"{name}{SUFFIX}").read_text(encoding="utf-8"))
     return schema
 
 
 def names() -> tuple[str, ...]:
     """Return the names that `load` knows, sorted."""
-    files = (file.name for file in resources.files(__name__).iterdir())
-    return tuple(sorted(name.removesuffix(SUFFIX) for name in files if name.endswith(SUFFIX)))
+    return tuple(sorted(file.name.removesuffix(SUFFIX) for file in _FOLDER.glob(f"*{SUFFIX}")))

@@ -35,20 +35,21 @@ _INVISIBLE = (
     "\u3164\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     "\U0001d173-\U0001d17a\U000e0000-\U0010ffff"
 )
-_REFUSED = re.compile(f"[{_CONTROL}{_LINE_BREAKS}{_BIDIRECTIONAL}{_INVISIBLE}]|\\r(?!\\n)")
-_IN_VALUE = re.compile(f"[{_CONTROL}{_LINE_BREAKS}{_BIDIRECTIONAL}{_INVISIBLE}\\r]")
+# Left for `re` to compile when a file first asks for them: they are large, and files in ASCII never do.
+_REFUSED = f"[{_CONTROL}{_LINE_BREAKS}{_BIDIRECTIONAL}{_INVISIBLE}]|\\r(?!\\n)"
+_IN_VALUE = f"[{_CONTROL}{_LINE_BREAKS}{_BIDIRECTIONAL}{_INVISIBLE}\\r]"
 _KINDS = (
-    (re.compile(r"\r"), "carriage-return", "a carriage return without a line feed", "end lines with LF or CR LF"),
-    (re.compile(f"[{_CONTROL}]"), "control-character", "the control character", "remove it"),
-    (re.compile(f"[{_LINE_BREAKS}]"), "line-separator", "the line break", "end lines with LF or CR LF"),
+    ("\r", "carriage-return", "a carriage return without a line feed", "end lines with LF or CR LF"),
+    (f"[{_CONTROL}]", "control-character", "the control character", "remove it"),
+    (f"[{_LINE_BREAKS}]", "line-separator", "the line break", "end lines with LF or CR LF"),
     (
-        re.compile(f"[{_BIDIRECTIONAL}]"),
+        f"[{_BIDIRECTIONAL}]",
         "bidirectional-character",
         "the bidirectional control",
         "remove it; it makes text read in another order than it is stored",
     ),
     (
-        re.compile(f"[{_INVISIBLE}]"),
+        f"[{_INVISIBLE}]",
         "invisible-character",
         "the invisible character",
         "remove it, or type a plain space",
@@ -66,14 +67,14 @@ def decode(file: str, raw: bytes) -> str | tuple[Finding, ...]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         return (_not_utf8(file, raw, error.start),)
-    if _REFUSED.search(text):
+    if re.search(_REFUSED, text):
         return _refused(file, text)
     return text if unicodedata.is_normalized("NFC", text) else (_not_composed(file, text),)
 
 
 def unseen(text: str) -> tuple[str, str, str] | None:
     """Say what is wrong with text that was written with escapes: code, message, hint; None when nothing is."""
-    match = _IN_VALUE.search(text)
+    match = re.search(_IN_VALUE, text)
     if match is not None:
         return _describe(match.group())
     if not unicodedata.is_normalized("NFC", text):
@@ -96,7 +97,9 @@ def position(text: str, offset: int) -> tuple[int, int]:
 
 
 def _refused(file: str, text: str) -> tuple[Finding, ...]:
-    return tuple(_finding(file, text, match) for match, _ in zip(_REFUSED.finditer(text), range(MOST), strict=False))
+    return tuple(
+        _finding(file, text, match) for match, _ in zip(re.finditer(_REFUSED, text), range(MOST), strict=False)
+    )
 
 
 def _finding(file: str, text: str, match: re.Match[str]) -> Finding:
@@ -106,7 +109,7 @@ def _finding(file: str, text: str, match: re.Match[str]) -> Finding:
 
 
 def _describe(character: str) -> tuple[str, str, str]:
-    code, what, hint = next((code, what, hint) for kind, code, what, hint in _KINDS if kind.match(character))
+    code, what, hint = next((code, what, hint) for kind, code, what, hint in _KINDS if re.match(kind, character))
     if character == "\r":
         return code, what, hint
     name = unicodedata.name(character, "")

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.files.grants import read_grant
-from daypass.core.finding import Checked, Finding, Place
-from daypass.core.forge import Change
-from daypass.core.grant import FOLDER, Grant, GrantId, Oid
-from daypass.core.ledger.receipt import Admission
-from daypass.core.policy.policies import Policy
-from daypass.core.request import Item
-from daypass.ports import History
+from daypass.core.finding import Finding, Place
+from daypass.core.grant import FOLDER, Grant, Oid
+
+if TYPE_CHECKING:
+    from daypass.core.finding import Checked
+    from daypass.core.forge import Change
+    from daypass.core.grant import GrantId
+    from daypass.core.ledger.receipt import Admission
+    from daypass.core.policy.policies import Policy
+    from daypass.core.request import Item
+    from daypass.ports import History
 
 DUPLICATE = "duplicate-grant"
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from daypass.core.catalogue import Resource, TargetKinds, TargetSettings
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
@@ -13,9 +14,11 @@ from daypass.core.files.publickey import is_pem
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.forge import Entry
 from daypass.core.grant import ABSENT, Oid, canonical
-from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
 from daypass.ports import History
+
+if TYPE_CHECKING:
+    from daypass.core.ledger.standing import Standing
 
 FOLDER = "policies"
 
