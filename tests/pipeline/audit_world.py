@@ -20,10 +20,11 @@ from daypass.core.window import Window
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.index import AuditIndex, messages
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.trees import commit_tree, write_files
+from daypass.edges.git.trees import commit_tree
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
 from daypass.pipeline.audit.verify import verify
+from git_trees import write_tree
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
 AUTHOR = ("Alice", "alice@example.com")
@@ -70,7 +71,7 @@ class World:
         return Policy(catalogue, Rules(()), (), {}, digest(self.git.text("rev-parse", f"{commit}:policies")))
 
     def commit(self, base: Oid, files: list[tuple[str, bytes | None]], message: str, *others: Oid) -> Oid:
-        tree = write_files(self.git, self.empty if base == ABSENT else base, files)
+        tree = write_tree(self.git, self.empty if base == ABSENT else base, files)
         parents = [oid for oid in (base, *others) if oid != ABSENT]
         return commit_tree(self.git, tree, parents, message, author=AUTHOR, at=T0)
 

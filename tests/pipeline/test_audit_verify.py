@@ -13,8 +13,9 @@ from daypass.core.ledger.chain import Envelope, seal
 from daypass.core.ledger.receipt import ApprovalRecord, Genesis, Intent, Outcome, Refusal, Retirement
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import Window
-from daypass.edges.git.trees import commit_tree, write_files
+from daypass.edges.git.trees import commit_tree
 from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
+from git_trees import write_tree
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def broken(world, sequence, change):
     files = [
         (f"receipts/000/000/{n:03d}.json", change(e.raw) if n == sequence else e.raw) for n, e in enumerate(envelopes)
     ]
-    made = commit_tree(world.git, write_files(world.git, world.empty, files), (), "x", author=("a", "a@b"), at=T0)
+    made = commit_tree(world.git, write_tree(world.git, world.empty, files), (), "x", author=("a", "a@b"), at=T0)
     world.git.update_refs({"refs/heads/daypass-ledger": (world.ledger_at, made)}, reason="test")
 
 
@@ -170,7 +171,7 @@ def test_a_ledger_rewritten_with_another_key_is_named(world, tmp_path):
 
 def test_a_receipt_removed_from_the_branch_is_named(world):
     world.life("orders-db/one", 30)
-    tree = write_files(world.git, world.ledger_at, [("receipts/000/000/002.json", None)])
+    tree = write_tree(world.git, world.ledger_at, [("receipts/000/000/002.json", None)])
     made = commit_tree(world.git, tree, (world.ledger_at,), "x", author=("a", "a@b"), at=T0)
     world.git.update_refs({"refs/heads/daypass-ledger": (world.ledger_at, made)}, reason="test")
     assert "ledger-broken" in codes(world)

@@ -18,7 +18,7 @@ from daypass.core.exclusion import excluded_people
 from daypass.core.forge import Review
 from daypass.core.grant import ABSENT, Oid, canonical
 from daypass.core.policy.sources import Requirement
-from daypass.edges.git import ssh
+from daypass.edges.forges.local import ssh
 
 RawEvent = Callable[..., Oid]
 

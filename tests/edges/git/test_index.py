@@ -12,10 +12,11 @@ from daypass.cli.verbs.audit import _read_subject
 from daypass.core.errors import EdgeError
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git import index as index_module
-from daypass.edges.git import index_build
+from daypass.edges.git import steps
 from daypass.edges.git.index import AuditIndex, messages
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.trees import commit_tree, write_entries, write_files
+from daypass.edges.git.trees import commit_tree
+from git_trees import write_tree
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -35,17 +36,19 @@ class Repo:
         self.started = False
 
     def commit(self, files, *others, message="x", links=()):
-        tree = write_files(self.git, self.main, [(path, raw) for path, raw in files])
+        tree = write_tree(self.git, self.main, [(path, raw) for path, raw in files])
         if links:
-            tree = write_entries(self.git, tree, links)
+            tree = write_tree(self.git, tree, links)
         parents = ([self.main] if self.started else []) + list(others)
         made = commit_tree(self.git, tree, parents, message, author=("a", "a@b"), at=AT)
         self.git.run("update-ref", "refs/heads/main", made)
         self.main, self.started = made, True
         return made
 
-    def index(self, reader=_read_subject):
-        return AuditIndex(self.git, main="refs/heads/main", read_subject=reader, open_ledger=_no_ledger)
+    def index(self, reader=_read_subject, progress=None):
+        return AuditIndex(
+            self.git, main="refs/heads/main", read_subject=reader, open_ledger=_no_ledger, progress=progress
+        )
 
     def built(self, **options):
         index = self.index(**options)
@@ -90,7 +93,7 @@ def test_names_are_found_exactly(repo):
 def test_an_evil_merge_is_seen(repo):
     base = repo.commit([("grants/db/one.yaml", grant("alice"))])
     side = commit_tree(
-        repo.git, write_files(repo.git, base, [("docs/a", b"a")]), [base], "side", author=("a", "a@b"), at=AT
+        repo.git, write_tree(repo.git, base, [("docs/a", b"a")]), [base], "side", author=("a", "a@b"), at=AT
     )
     merge = repo.commit([("docs/a", b"a"), ("grants/db/evil.yaml", grant("mallory"))], side)
     ((step, _),) = repo.built().steps(grants=("db/evil",))
@@ -100,7 +103,7 @@ def test_an_evil_merge_is_seen(repo):
 def test_what_is_no_plain_file_is_a_step_without_a_subject(repo):
     start = repo.commit([("README", b"x")])
     blob = Oid(repo.git.text("hash-object", "-w", "--stdin", stdin=grant("alice")))
-    repo.commit([], links=[("grants/db/link.yaml", "120000", blob), ("grants/db/module.yaml", "160000", start)])
+    repo.commit([], links=[("grants/db/link.yaml", ("120000", blob)), ("grants/db/module.yaml", ("160000", start))])
     assert told(repo.built(), resource="db") == [("db/link", "", True, False), ("db/module", "", True, False)]
 
 
@@ -159,8 +162,8 @@ def test_the_subject_of_a_file_is_what_the_one_reader_of_documents_reads(raw, ex
 
 
 def test_built_in_steps_equals_built_at_once(repo, monkeypatch):
-    monkeypatch.setattr(index_build, "_CHUNK", 3)
-    monkeypatch.setattr(index_build, "_SMALLEST", 1)
+    monkeypatch.setattr(steps, "_CHUNK", 3)
+    monkeypatch.setattr(steps, "_SMALLEST", 1)
     for n in range(20):
         repo.commit([(f"grants/db/g{n % 7}.yaml", grant(f"s{n}") if n % 5 else None if n >= 7 else grant("x"))])
         if n % 6 == 0:
@@ -215,7 +218,7 @@ def _unreadable(*_):
 
 
 def test_a_build_that_fails_leaves_nothing_behind(repo, monkeypatch):
-    monkeypatch.setattr(index_build, "_rows", _unreadable)
+    monkeypatch.setattr(steps, "_rows", _unreadable)
     repo.commit([("grants/db/one.yaml", grant("alice"))])
     index = repo.index()
     with pytest.raises(EdgeError, match="no reading today"):
@@ -229,7 +232,7 @@ def test_an_addition_that_fails_leaves_the_index_as_it_was(repo, monkeypatch):
     before = repo.index().path.read_bytes()
     repo.commit([("grants/db/two.yaml", grant("bob"))])
     with monkeypatch.context() as patch:
-        patch.setattr(index_build, "_rows", _unreadable)
+        patch.setattr(steps, "_rows", _unreadable)
         with pytest.raises(EdgeError, match="no reading today"):
             repo.index().refresh()
     assert repo.index().path.read_bytes() == before
@@ -295,5 +298,5 @@ def test_progress_counts_commits(repo):
     said = []
     repo.commit([("grants/db/one.yaml", grant("alice"))])
     repo.commit([("b", b"b")])
-    repo.index().refresh(lambda *told: said.append(told))
+    repo.built(progress=lambda *told: said.append(told))
     assert said == [(2, 2, "commits")]

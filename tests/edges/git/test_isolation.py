@@ -16,7 +16,8 @@ from daypass.edges.git import objects
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.isolation import clean_environment
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.trees import commit_tree, sync_worktree, write_files
+from daypass.edges.git.trees import commit_tree, sync_worktree
+from git_trees import write_tree
 
 AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
 EVIL = "{folder}/evil"
@@ -103,7 +104,7 @@ def answer(scene) -> str:
     said = [leaves, list(history.blobs(files)), list(history.landings(None, tip)), history.commits(f"{tip}~3", tip)]
     said += [history.changes(f"{tip}~2", tip), history.merge_bases("refs/heads/main", "refs/heads/side")]
     said += [objects.object_id("blob", b"")] if hasattr(objects, "object_id") else []
-    tree = write_files(git, tip, [("grants/db/new.yaml", b"new\r\n")])
+    tree = write_tree(git, tip, [("grants/db/new.yaml", b"new\r\n")])
     made = commit_tree(git, tree, [tip], "made", author=("A", "a@example.com"), at=AT)
     git.update_refs({"refs/heads/main": (tip, made)}, reason="test")
     sync_worktree(git, tip, made)

@@ -13,7 +13,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import Repository
-from daypass.edges.git.trees import commit_files
+from daypass.edges.git.trees import Content, commit_files
 from daypass.edges.shown import shown
 
 OURS = "daypass/"
@@ -136,8 +136,8 @@ def fork_point(git: Git, main: Oid, head: Oid, branch: str) -> Oid:
     return found[0]
 
 
-def merged_changes(git: Git, main: Oid, head: Oid, branch: str) -> list[tuple[str, str, Oid | None]]:
-    """Return what the merge changes of main: (path, mode, blob), None for what it deletes.
+def merged_changes(git: Git, main: Oid, head: Oid, branch: str) -> list[tuple[str, Content]]:
+    """Return what the merge changes of main.
 
     Raises ConflictError when main has changed one of the paths to something else.
     """
@@ -145,11 +145,11 @@ def merged_changes(git: Git, main: Oid, head: Oid, branch: str) -> list[tuple[st
     root = fork_point(git, main, head, branch)
     changes = history.changes(root, head)
     meanwhile = {change.path: change for change in history.changes(root, main)}
-    puts: list[tuple[str, str, Oid | None]] = []
+    puts: list[tuple[str, Content]] = []
     for change in changes:
         other = meanwhile.get(change.path)
         if other is None:
-            puts.append((change.path, change.new_mode, None if change.deleted else change.new))
+            puts.append((change.path, None if change.deleted else (change.new_mode, change.new)))
         elif _result(other) != _result(change):
             raise ConflictError(
                 f"main has changed {change.path!r} since branch {branch!r} left it",

@@ -27,6 +27,7 @@ from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.objects import blobs as read_blobs
 from daypass.edges.git.objects import headers, objects
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.steps import continues, list_steps, read_rows
 from daypass.edges.store import discard, make_folder, others_may_write, usable, writing
 
 if TYPE_CHECKING:  # a question on an index that is up to date opens no ledger
@@ -98,7 +99,7 @@ class AuditIndex:
         """
         rebuilt = ""
         if not self._current():
-            rebuilt = self.refresh(self._progress)
+            rebuilt = self.refresh()
             self._read_ledger(*self._open_ledger())
         commit, head = self.told()
         if commit is None or head is None:
@@ -131,16 +132,16 @@ class AuditIndex:
             return False
         return self._git.find(meta["branch"]) == meta["ledger"]
 
-    def refresh(self, progress: Progress | None = None) -> str:
+    def refresh(self) -> str:
         """Bring the steps up to main's commit. Return why all were read anew, "" where they were not."""
         why = self._unusable()
         if why:
-            self._build(progress, keep=False)
+            self._build(keep=False)
             return "" if why == _NEW else why
         last = Oid(self._meta()["main"])
-        if last == self.main or self._extend(last, progress):
+        if last == self.main or self._extend(last):
             return ""
-        self._build(progress, keep=True)
+        self._build(keep=True)
         return f"main's history was rewritten: {last[:12]}, indexed before, is no longer a step of it"
 
     def _unusable(self) -> str:
@@ -156,9 +157,7 @@ class AuditIndex:
             "" if version == _VERSION else f"the index has the format {version!r}, and this daypass writes {_VERSION!r}"
         )
 
-    def _build(self, progress: Progress | None, *, keep: bool) -> None:
-        from daypass.edges.git.index_build import list_steps  # noqa: PLC0415  (see _read)
-
+    def _build(self, *, keep: bool) -> None:
         make_folder(self.path.parent)
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         fresh.unlink(missing_ok=True)
@@ -167,7 +166,7 @@ class AuditIndex:
                 # The file is nobody's yet, and thrown away after any failure: no journal is needed to undo anything.
                 database.executescript("pragma journal_mode = off; pragma synchronous = off;" + _TABLES)
                 database.execute("begin")
-                self._read(database, list_steps(self._git, None, self.main), 0, progress)
+                self._read(database, list_steps(self._git, None, self.main), 0)
                 database.execute("commit")
                 database.executescript(_INDEXES)
                 if keep:
@@ -188,10 +187,8 @@ class AuditIndex:
         database.execute("insert into meta select * from old.meta where key in ('ledger', 'branch', 'head')")
         database.execute("detach old")
 
-    def _extend(self, last: Oid, progress: Progress | None) -> bool:
+    def _extend(self, last: Oid) -> bool:
         """Add the steps after ``last``; False where main did not come from there step by step."""
-        from daypass.edges.git.index_build import continues, list_steps  # noqa: PLC0415  (see _read)
-
         try:
             listed = list(list_steps(self._git, last, self.main))
         except EdgeError:  # the commit is gone altogether; whatever else is wrong stops the building anew as well
@@ -201,19 +198,13 @@ class AuditIndex:
         with self._transaction() as database:
             meta = _meta(database)
             if meta["main"] == last:  # else another process was first, and what it wrote is as good
-                top = int(meta["top"]) + len(listed)
-                self._read(database, listed, top, progress)
+                self._read(database, listed, int(meta["top"]) + len(listed))
         return True
 
-    def _read(self, database: sqlite3.Connection, listed: Iterable[bytes], top: int, progress: Progress | None) -> None:
-        # Imported here: it loads threads, and a question on an index that is up to date needs none.
-        from daypass.edges.git.index_build import read_rows  # noqa: PLC0415
-
-        def tell(done: int, total: int) -> None:
-            if progress is not None:
-                progress(done, total, "commits")
-
-        for _, rows in read_rows(self._git, listed, top=top, progress=tell):
+    def _read(self, database: sqlite3.Connection, listed: Iterable[bytes], top: int) -> None:
+        for done, total, rows in read_rows(self._git, listed, top=top):
+            if self._progress is not None:
+                self._progress(done, total, "commits")
             database.executemany("insert into steps values (?, ?, ?, ?, ?, ?)", rows)
         _put(database, version=_VERSION, main=self.main, top=str(top))
 

@@ -1,19 +1,22 @@
-"""Main's steps, each compared with its first parent: git compares, and the folders that it looked into are hashed here.
+"""Main's steps, each compared with its first parent, so that a grant slipped into a merge is seen.
 
-git is given the trees that the commits' own bytes name, and says which folders differ. Each of them is read once more and
-held against its id, so that what was overwritten on the disk is noticed. Comparing in Python would take many times longer.
+`landings` proves what it says: git is given the trees that the commits' own bytes name, and says which folders differ. Each
+of them is read once more and held against its id, so that what was overwritten on the disk is noticed. Comparing in Python
+would take many times longer. `read_rows` believes git, for the audit's index, which proves nothing: which grant files each
+step added, changed or removed, of all steps in bulk. The user's settings for diff count for nothing in either.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import IO
 
 from daypass.core.errors import EdgeError
 from daypass.core.forge import Change, Landing
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.grant import ABSENT, FOLDER, Oid, grant_id
 from daypass.edges.git import objects
 from daypass.edges.git.objects import FOLDER_MODE
 from daypass.edges.git.plumbing import Git
@@ -25,6 +28,19 @@ _COMPARE = ("diff-tree", "-r", "-t", "--raw", "-z", "--no-renames", "--ignore-su
 _PIECE = 1 << 20
 _BATCH = 256
 _NOTHING = frozenset({"0" * 40, "0" * 64})
+
+Row = tuple[int, bytes, str, bytes, bytes, bool]
+"""Position, commit, grant, old blob, new blob (ids as bytes, empty for none), whether the new one is a plain file.
+
+Only plain files are read: what a submodule names is in another repository, and a symlink is no grant.
+"""
+
+_CHUNK = 4_096
+_SMALLEST = 100
+_AT_ONCE = 2
+_WORKERS = _AT_ONCE + 1  # one worker in three is parsing while the others wait for git
+_FOLDER = FOLDER.encode()
+_PLAIN = b"100"
 
 
 def links(raw: bytes) -> tuple[str, list[str]]:
@@ -135,3 +151,68 @@ def _changes(output: IO[bytes]) -> Iterator[Change | list[str]]:
 
 def _side(oid: str) -> Oid:
     return ABSENT if oid in _NOTHING else Oid(oid)
+
+
+def list_steps(git: Git, since: Oid | None, until: Oid) -> Iterator[bytes]:
+    """Stream ``commit`` or ``commit first-parent`` for main's steps after ``since`` up to ``until``, newest first."""
+    span = [until] if since is None else [until, f"^{since}"]
+    with git.stream("rev-list", "--first-parent", "--parents", *span, "--") as output:
+        for line in output:
+            yield b" ".join(line.split()[:2])
+
+
+def continues(listed: Sequence[bytes], since: Oid) -> bool:
+    """Say whether steps lead back to ``since`` one by one. Main may contain it and yet have come another way."""
+    return bool(listed) and listed[-1].partition(b" ")[2] == since.encode()
+
+
+def read_rows(git: Git, listed: Iterable[bytes], *, top: int) -> Iterator[tuple[int, int, list[Row]]]:
+    """Yield (steps done, steps in all, rows) for listed steps, the newest of which has the position ``top``.
+
+    Workers compare the steps' trees, chunk by chunk; plain threads, since git does the work in processes of its own while
+    they wait for it. Work begins while git is still listing. No pathspec is given: git would compare every tree twice.
+    """
+    from concurrent.futures import Future, ThreadPoolExecutor  # noqa: PLC0415  (most runs need no threads)
+
+    size = _CHUNK
+    if isinstance(listed, list):  # few steps: each worker takes its share
+        size = max(_SMALLEST, min(_CHUNK, -(-len(listed) // _AT_ONCE)))
+    lines = iter(listed)
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        jobs: deque[tuple[int, Future[list[Row]]]] = deque()
+        while chunk := list(islice(lines, size)):
+            jobs.append((len(chunk), pool.submit(_rows, git, chunk, top)))
+            top -= len(chunk)
+        total, done = sum(count for count, _ in jobs), 0
+        try:
+            while jobs:
+                count, job = jobs.popleft()  # its rows are let go once they are taken
+                done += count
+                yield done, total, job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _rows(git: Git, lines: list[bytes], top: int) -> list[Row]:
+    """Compare the trees of a chunk of steps, whose newest has the position ``top``."""
+    position = {line.partition(b" ")[0]: top - n for n, line in enumerate(lines)}
+    asked = b"\n".join(lines) + b"\n"
+    output = git.run("diff-tree", "--stdin", "-r", "--raw", "-z", "--root", "--no-renames", stdin=asked)
+    rows: list[Row] = []
+    fields = iter(output.split(b"\0"))  # a commit's id, then ":modes ids status" and a path for each change
+    commit = b""
+    for field in fields:
+        if field[:1] != b":":
+            commit = field
+            continue
+        path = next(fields)
+        if path.startswith(_FOLDER):
+            _, mode, old, new, _ = field.split(b" ")
+            grant, plain = grant_id(path.decode("utf-8", "backslashreplace")), mode.startswith(_PLAIN)
+            rows.append((position[commit], bytes.fromhex(commit.decode()), grant, _raw(old), _raw(new), plain))
+    return rows
+
+
+def _raw(oid: bytes) -> bytes:
+    text = oid.decode()
+    return b"" if text in _NOTHING else bytes.fromhex(text)

@@ -33,37 +33,14 @@ _IN_THE_WAY = re.compile(rb"not uptodate|would be overwritten|would be removed|w
 _Put = tuple[str, Oid] | None
 """Mode and object of a leaf, None to delete it."""
 
-
-def write_files(git: Git, parent: Oid, files: Sequence[tuple[str, bytes | None]]) -> Oid:
-    """Return a tree: that of ``parent`` (a commit or tree) with files added, replaced, or deleted (None).
-
-    A replaced file becomes a plain one. Raises EdgeError for a path that git cannot hold, ConflictError where a file is
-    to be deleted that is not there.
-    """
-    pack = _Pack(len(parent))
-    return _write(git, parent, pack.add_files(files), pack)
-
-
-def write_entries(git: Git, tree_of: Oid, changes: Sequence[tuple[str, str, Oid | None]]) -> Oid:
-    """Return a tree: that of ``tree_of`` with leaves (path, mode, oid) put there, or deleted where the oid is None.
-
-    The objects must exist. Raises EdgeError for a path or mode that git cannot hold, ConflictError where a path is to
-    be deleted that is not there.
-    """
-    return _write(git, tree_of, _checked(changes), _Pack(len(tree_of)))
-
-
-def _checked(changes: Sequence[tuple[str, str, Oid | None]]) -> dict[str, _Put]:
-    wrong = next((mode for _, mode, oid in changes if oid is not None and mode not in _MODES), None)
-    if wrong is not None:
-        raise EdgeError(f"expected a mode of a file, symlink or submodule, got {wrong!r}")
-    return {path: None if oid is None else (mode, oid) for path, mode, oid in changes}
+Content = bytes | _Put
+"""What is put at a path: a plain file of these bytes, or a leaf whose object exists; None to delete what is there."""
 
 
 def commit_files(
     git: Git,
     tree_of: Oid,
-    files: Sequence[tuple[str, bytes | None]],
+    files: Sequence[tuple[str, Content]],
     parents: Sequence[Oid],
     message: str,
     *,
@@ -71,41 +48,14 @@ def commit_files(
     at: datetime,
     sign_with: str | None = None,
 ) -> Oid:
-    """Make a commit of files as `write_files` has them, and return it: trees and commit go to git in one step.
+    """Make a commit of the tree of ``tree_of`` (a commit or tree) with files put there or deleted, and return it.
 
-    The rest is as `commit_tree` says.
+    Trees and commit go to git in one pack; what git signs, or would write otherwise or refuse, is left to git itself, as
+    `commit_tree` says. A replaced file becomes a plain one. Raises EdgeError for a path or mode that git cannot hold,
+    ConflictError where a path is to be deleted that is not there.
     """
     pack = _Pack(len(tree_of))
-    return _write_commit(git, tree_of, pack.add_files(files), pack, parents, message, author, at, sign_with)
-
-
-def commit_entries(
-    git: Git,
-    tree_of: Oid,
-    changes: Sequence[tuple[str, str, Oid | None]],
-    parents: Sequence[Oid],
-    message: str,
-    *,
-    author: tuple[str, str],
-    at: datetime,
-) -> Oid:
-    """Do the same with leaves as `write_entries` has them."""
-    return _write_commit(git, tree_of, _checked(changes), _Pack(len(tree_of)), parents, message, author, at)
-
-
-def _write_commit(
-    git: Git,
-    tree_of: Oid,
-    puts: Mapping[str, _Put],
-    pack: _Pack,
-    parents: Sequence[Oid],
-    message: str,
-    author: tuple[str, str],
-    at: datetime,
-    sign_with: str | None = None,
-) -> Oid:
-    """Send trees and a commit in one pack; what git signs, or would write otherwise or refuse, is left to git itself."""
-    tree = _gather(git, tree_of, puts, pack)
+    tree = _gather(git, tree_of, {path: pack.put(content) for path, content in files}, pack)
     if sign_with or "\0" in message or not all(map(_PLAIN.fullmatch, author)):
         pack.send(git)
         return commit_tree(git, tree, parents, message, author=author, at=at, sign_with=sign_with)
@@ -223,12 +173,6 @@ class _Folder:
     folders: dict[bytes, _Folder] = field(default_factory=dict)
 
 
-def _write(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
-    tree = _gather(git, parent, puts, pack)
-    pack.send(git)
-    return tree
-
-
 def _gather(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
     """Gather what a tree needs that is not there, and return its id."""
     root = _Folder()
@@ -304,9 +248,13 @@ class _Pack:
         self._objects[oid] = (kind, content)
         return oid
 
-    def add_files(self, files: Sequence[tuple[str, bytes | None]]) -> dict[str, _Put]:
-        """Gather the contents of files, and return what is to be put where."""
-        return {path: None if raw is None else (FILE_MODE, self.add(_BLOB, raw)) for path, raw in files}
+    def put(self, content: Content) -> _Put:
+        """Gather a file's bytes, and return what is to be put there. Raises EdgeError for a mode of no leaf."""
+        if isinstance(content, bytes):
+            return FILE_MODE, self.add(_BLOB, content)
+        if content is not None and content[0] not in _MODES:
+            raise EdgeError(f"expected a mode of a file, symlink or submodule, got {content[0]!r}")
+        return content
 
     def clear(self) -> None:
         """Forget what was gathered: it is there already."""

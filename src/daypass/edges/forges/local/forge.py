@@ -19,7 +19,7 @@ from daypass.core.forge import Account, Merge, Pull, Review, unsigned_denial
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import format_instant
 from daypass.edges.forges.branches import OURS, Branches, fork_point, merged_changes
-from daypass.edges.forges.local import records
+from daypass.edges.forges.local import records, ssh
 from daypass.edges.forges.local.chain import (
     DONE,
     MERGE_HINT,
@@ -34,10 +34,9 @@ from daypass.edges.forges.local.chain import (
     open_numbers,
     read_each,
 )
-from daypass.edges.git import ssh
 from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import Repository
-from daypass.edges.git.trees import catch_up, commit_entries, commit_files, leaving
+from daypass.edges.git.trees import catch_up, commit_files, leaving
 from daypass.edges.shown import shown
 
 _HINTS = 4
@@ -209,7 +208,7 @@ class LocalForge(Branches):
         changes = merged_changes(self._git, base, head, pull.branch)
         if str(number) not in MERGE_HINT.findall(message)[:_HINTS]:
             message = f"{message.rstrip()}\n\nDaypass-Pull: {number}\n"
-        commit = commit_entries(self._git, base, changes, (base, head), message, author=(name, email), at=at)
+        commit = commit_files(self._git, base, changes, (base, head), message, author=(name, email), at=at)
         fields = {"base": base, "commit": commit, "head": head}
         self.bring_along()
         moves = {self._main: (base, commit), **leaving(self._git, self._main, base), **self._finished_branch(pull)}

@@ -124,20 +124,12 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
 
 
-class GitHubOptions(NamedTuple):
-    """The organisation, the address of the API, and the variables of the credential by option: an App's or a token's.
+def read_options(settings: TargetSettings) -> tuple[str, str, Mapping[str, str], frozenset[str]]:
+    """Read the options. Raises InvalidError for one that makes no sense.
 
-    ``expected`` are the numbers of accounts whose own access there is known, so that it is no drift: owners.
+    Returns the organisation, the address of the API, the variables of the credential by option (an App's or a token's),
+    and the numbers of accounts whose own access there is known, so that it is no drift: owners.
     """
-
-    organisation: str
-    url: str
-    variables: Mapping[str, str]
-    expected: frozenset[str]
-
-
-def read_options(settings: TargetSettings) -> GitHubOptions:
-    """Read the options. Raises InvalidError for one that makes no sense."""
     options = settings.options
     organisation = options.get("organisation")
     if not isinstance(organisation, str) or not _NAME.fullmatch(organisation):
@@ -162,7 +154,7 @@ def read_options(settings: TargetSettings) -> GitHubOptions:
             f"expected expected of target {settings.name} to list accounts' numbers, got {expected!r}",
             hint="`curl https://api.github.com/users/LOGIN` shows it as id",
         )
-    return GitHubOptions(organisation, url, variables, frozenset(map(str, listed)))
+    return organisation, url, variables, frozenset(map(str, listed))
 
 
 def _variable(settings: TargetSettings, option: str) -> str:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
@@ -210,20 +210,12 @@ _TLS = ("verify", OFF_ON_LOOPBACK)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class PostgresOptions(NamedTuple):
-    """The variable that holds the address, the databases that privileges may name besides it, and how TLS is done.
+def read_options(settings: TargetSettings) -> tuple[str, frozenset[str], str, frozenset[str]]:
+    """Read the options. Raises InvalidError for one that makes no sense.
 
-    ``expected`` are roles whose own access at the server is known, so that it is no drift: administrators, programs.
+    Returns the variable that holds the address, the databases that privileges may name besides it, how TLS is done, and
+    the roles whose own access at the server is known, so that it is no drift: administrators, programs.
     """
-
-    variable: str
-    databases: frozenset[str]
-    tls: str
-    expected: frozenset[str]
-
-
-def read_options(settings: TargetSettings) -> PostgresOptions:
-    """Read the options. Raises InvalidError for one that makes no sense."""
     name, options = settings.name, settings.options
     variable = options.get("url_env")
     if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
@@ -240,7 +232,7 @@ def read_options(settings: TargetSettings) -> PostgresOptions:
             f"target {name}: expected tls to be one of {', '.join(_TLS)}, got {tls!r}",
             hint=f"{OFF_ON_LOOPBACK} is for a server on this machine; else leave tls out, and who answers is verified",
         )
-    return PostgresOptions(variable, listed, tls, expected)
+    return variable, listed, tls, expected
 
 
 def _names(settings: TargetSettings, option: str, what: str) -> frozenset[str]:
