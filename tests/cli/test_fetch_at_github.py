@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daypass.cli.init import template_files
-from daypass.cli.setup import Hosting
+from daypass.edges.forges.github.setup.repository import Hosting
 from daypass.edges.targets.ssh.certificate import read
 from hub import BOT_ID, PEOPLE, REPOSITORY, Hub
 from servers.sshd import keygen, make_key

@@ -21,7 +21,8 @@ from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
     from daypass.cli.main import Invocation
-    from daypass.cli.setup import GitHubSetup, NewRepository
+    from daypass.cli.setup import NewRepository
+    from daypass.edges.forges.github.setup.repository import GitHubSetup
 
 
 _IGNORED = (
@@ -92,7 +93,9 @@ def init(
 
     The private key is written outside the repository (mode 0600); its public half goes to policies/ledger.pub.
     """
-    from daypass.cli.setup import GitHubSetup, NewRepository, next_steps, read_hosting
+    from daypass.cli.setup import NewRepository
+    from daypass.edges.forges.github.setup.repository import GitHubSetup, next_steps, read_hosting
+    from daypass.views.form import form_text
 
     hosting = read_hosting(github, auth, bot)
     if upgrade and not (merge and hosting):
@@ -108,8 +111,8 @@ def init(
         raise UsageError(
             f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
         )
-    github_setup = GitHubSetup(top, hosting, upgrade=upgrade) if hosting else None
     new = NewRepository(top, at=at or now())
+    github_setup = GitHubSetup(top, hosting, upgrade=upgrade, policy=new.policy) if hosting else None
     if upgrade and github_setup:
         _upgrade(new, github_setup)
         return
@@ -119,7 +122,7 @@ def init(
     written, kept = new.write(github_setup.files(wanted) if github_setup else wanted)
     changed = github_setup.change(kept) if github_setup else []
     kept += [path for path in changed if path not in kept]
-    written += github_setup.form() if github_setup else []
+    written += github_setup.form(form_text) if github_setup else []
     new.commit(written)
     begun = " and the ledger" if new.open_ledger() else ""
     _say_kept(kept, changed)

@@ -17,9 +17,11 @@ from daypass.edges.forges.github.doctor.facts import (
     App,
     BranchRule,
     BranchRules,
+    Environment,
     Facts,
     Ruleset,
     Setup,
+    Teams,
     Untold,
     listed,
 )
@@ -78,14 +80,10 @@ FACTS = Facts(
     actions=Fields("Actions", {"enabled": True, "sha_pinning_required": True, "allowed_actions": "all"}),
     jobs=Fields("jobs", {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}),
     workflows={f".github/workflows/{name}.yml": "active" for name in WORKFLOWS},
-    environment=Fields("the environment", {}),
-    branches=((5, "branch", "main"),),
-    environment_secrets=frozenset({"DAYPASS_LEDGER_KEY", "DAYPASS_APP_KEY"}),
+    environment=Environment(((5, "branch", "main"),), frozenset({"DAYPASS_LEDGER_KEY", "DAYPASS_APP_KEY"})),
     secrets=frozenset(),
     owners_faults=(),
-    teams={slug: team() for slug in ("dba", "security")},
-    members=dict.fromkeys(("dba", "security"), PEOPLE),
-    teams_seen=frozenset(),
+    teams=Teams({slug: team() for slug in ("dba", "security")}, dict.fromkeys(("dba", "security"), PEOPLE)),
     app=App(7, "daypass-acme", LEVELS, False),
     skew=timedelta(seconds=-3),
 )
@@ -142,7 +140,7 @@ def test_a_person_s_account_has_no_teams_and_needs_no_members_permission():
     found = replace(
         FACTS,
         repository=repository(owner={"type": "User"}),
-        teams={},
+        teams=Teams({}, {}),
         app=App(7, "daypass-acme", levels, False),
     )
     assert judged(case(found)) == [
@@ -158,14 +156,14 @@ def test_teams_of_another_organisation_are_no_owners():
 
 
 def test_a_team_whose_privacy_or_people_github_does_not_say_is_not_sound():
-    teams = {"dba": team(None), "security": team()}
-    found = judge(case(replace(FACTS, teams=teams, members={"dba": PEOPLE})))
+    teams = Teams({"dba": team(None), "security": team()}, {"dba": PEOPLE})
+    found = judge(case(replace(FACTS, teams=teams)))
     assert [(one.code, one.told) for one in found] == [("team-secret", False), ("team-differs", False)]
 
 
 def test_a_team_that_is_there_but_not_here_may_not_write():
-    found = replace(FACTS, teams={"dba": team()}, teams_seen=frozenset({"dba", "security"}))
-    assert codes(case(found)) == ["team-cannot-write"]
+    teams = Teams({"dba": team()}, {"dba": PEOPLE}, frozenset({"dba", "security"}))
+    assert codes(case(replace(FACTS, teams=teams))) == ["team-cannot-write"]
 
 
 def test_unknown_people_of_a_group_are_told_once_and_known_by_login_till_then():
@@ -329,7 +327,7 @@ def test_secrets_of_targets_belong_into_the_environment_too():
 
 
 def test_a_signer_elsewhere_needs_no_ledger_key():
-    one = case(replace(FACTS, environment_secrets=frozenset({"DAYPASS_APP_KEY"})))
+    one = case(replace(FACTS, environment=replace(FACTS.environment, secrets=frozenset({"DAYPASS_APP_KEY"}))))
     assert codes(one) == ["secret-missing"]
     settings = replace(one.catalogue.settings, ledger_signer="awskms:1")
     assert codes(replace(one, catalogue=replace(one.catalogue, settings=settings))) == []

@@ -74,9 +74,9 @@ def test_a_list_whose_newest_suffice_is_not_read_further(world: World) -> None:
     world.repo.activity = [_activity(world, number) for number in range(205)]
     api = world.api("bob")
     wanted = world.repo.activity[150].id
-    assert len(api.newest(f"{ROOT}/activity", until=lambda item: item["id"] == wanted)) == 100
+    assert len(api.pages(f"{ROOT}/activity", until=lambda item: item["id"] == wanted)) == 100
     assert api.calls == 1
-    assert len(api.newest(f"{ROOT}/activity", until=lambda item: False)) == 205
+    assert len(api.pages(f"{ROOT}/activity", until=lambda item: False)) == 205
 
 
 def _activity(world: World, number: int):

@@ -6,7 +6,7 @@ what keeps access safe, and mended one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -40,24 +40,19 @@ def examine(history: History, main: str, catalogue: Catalogue, settings: ForgeSe
 
 
 def mend(
-    complaints: Iterable[Complaint], settings: ForgeSettings, agreed: Callable[[Remedy, tuple[Complaint, ...]], bool]
+    complaints: Sequence[Complaint], settings: ForgeSettings, agreed: Callable[[Remedy, tuple[Complaint, ...]], bool]
 ) -> tuple[Mended, ...]:
     """Carry out the remedies that somebody agrees to, each once however many complaints it is for.
 
     One that fails stops neither the others nor is it tried again.
     """
-    found: list[Mended] = []
-    grouped: list[tuple[Remedy, list[Complaint]]] = []
+    remedies: list[Remedy] = []
     for complaint in complaints:
-        if complaint.remedy is None:
-            continue
-        same = next((group for remedy, group in grouped if remedy == complaint.remedy), None)
-        if same is None:
-            grouped.append((complaint.remedy, [complaint]))
-        else:
-            same.append(complaint)
-    for remedy, group in grouped:
-        if not agreed(remedy, tuple(group)):
+        if complaint.remedy is not None and complaint.remedy not in remedies:
+            remedies.append(complaint.remedy)
+    found: list[Mended] = []
+    for remedy in remedies:
+        if not agreed(remedy, tuple(one for one in complaints if one.remedy == remedy)):
             found.append(Mended(remedy, done=False))
             continue
         try:

@@ -108,29 +108,20 @@ class Api:
         """Read one thing. Raises ApiError when GitHub refuses or keeps failing."""
         return self._read(_url(path, params))[1]
 
-    def pages(self, path: str, *, key: str = "", limit: int = LIMIT, **params: str | int | None) -> list[Any]:
-        """Read a list to its last page. ``key`` names the list inside an object.
-
-        Raises ApiError for a list of more than ``limit``, for a page that is no list of objects, and for pages that
-        lead in a circle or to another server.
-        """
-        return self._walk(path, params, key=key, limit=limit, until=None)
-
-    def newest(
-        self, path: str, *, until: Callable[[Any], bool], limit: int = LIMIT, **params: str | int | None
-    ) -> list[Any]:
-        """Read a list that begins with what is newest up to the page with an item that ``until`` accepts, or whole."""
-        return self._walk(path, params, key="", limit=limit, until=until)
-
-    def _walk(
+    def pages(
         self,
         path: str,
-        params: Mapping[str, str | int | None],
         *,
-        key: str,
-        limit: int,
-        until: Callable[[Any], bool] | None,
+        key: str = "",
+        limit: int = LIMIT,
+        until: Callable[[Any], bool] | None = None,
+        **params: str | int | None,
     ) -> list[Any]:
+        """Read a list to its last page, or up to the first page with an item that ``until`` accepts.
+
+        ``key`` names the list inside an object. Raises ApiError for a list of more than ``limit``, for a page that is
+        no list of objects, and for pages that lead in a circle or to another server.
+        """
         url = _url(path, {**params, "per_page": PER_PAGE})
         found: list[Any] = []
         seen: set[str] = set()

@@ -175,7 +175,7 @@ def pushers_of(api: Api, directory: Directory, branch: Branch) -> tuple[tuple[Ac
     """
     params = {"ref": f"refs/heads/{branch.name}"}
     try:
-        found = api.newest(
+        found = api.pages(
             f"/repos/{branch.repository}/activity",
             limit=_LIMIT,
             until=lambda item: _begins(Fields("activity", item), branch.opened_at),

@@ -20,8 +20,6 @@ from daypass.edges.forges.github.transport import ApiError
 EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"
 """When the text of an issue, pull request or comment was changed last; null where it never was."""
 
-_SERVER_FAULT = 500
-
 
 class GitHubInbox:
     """Implements ports.Inbox. Raises EdgeError for what is not there and for an answer that is not understood."""
@@ -112,7 +110,7 @@ class GitHubInbox:
         try:
             return self._api.send("POST", "/graphql", body)
         except ApiError as error:
-            if 0 < error.status < _SERVER_FAULT:
+            if not error.unsure:
                 raise
             return self._api.send("POST", "/graphql", body)
 

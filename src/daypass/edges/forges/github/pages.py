@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -42,7 +43,7 @@ _BOT = "[bot]"
 _BATCH = 50
 _PER_PAGE = 100
 _PAGES = 10
-_FORBIDDEN, _GONE, _UNFIT, _BROKEN = 403, 404, 422, 500
+_FORBIDDEN, _GONE, _UNFIT = 403, 404, 422
 
 
 class _Own(NamedTuple):
@@ -273,7 +274,7 @@ class GitHubPages:
         try:
             made: dict[str, Any] = self._api.send("POST", path, body)
         except ApiError as error:
-            if 0 < error.status < _BROKEN:
+            if not error.unsure:
                 raise
             return None
         by = made["user"]
@@ -300,8 +301,8 @@ class GitHubPages:
 
     def _issues(self, mark: str) -> list[dict[str, Any]]:
         """Return our open issues with a mark, oldest first."""
-        query = {"state": "open", "labels": LABEL, "sort": "created", "direction": "asc"}
-        listed = self._api.pages(f"{self._repository}/issues", limit=_PER_PAGE * _PAGES, **query)
+        path, limit = f"{self._repository}/issues", _PER_PAGE * _PAGES
+        listed = self._api.pages(path, limit=limit, state="open", labels=LABEL, sort="created", direction="asc")
         ours = [one for one in listed if "pull_request" not in one and self._is_ours(one, mark)]
         return sorted(ours, key=lambda one: int(one["number"]))
 
@@ -320,23 +321,16 @@ class GitHubPages:
         return [found[number] for number in sorted(found)]
 
 
-class _leaving_out:  # noqa: N801  (reads as a word in a with statement, like contextlib's)
-    """Notes what the token may not write, and goes on."""
-
-    def __init__(self, left: list[str], what: str) -> None:
-        self._left = left
-        self._what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, ApiError) or error.status not in (_FORBIDDEN, _GONE):
-            return False
-        if "rate limit" in error.said.lower():  # answered with the same status, and it passes
-            return False
-        self._left.append(self._what)
-        return True
+@contextmanager
+def _leaving_out(left: list[str], what: str) -> Iterator[None]:
+    """Note what the token may not write, and go on."""
+    try:
+        yield
+    except ApiError as error:
+        # A rate limit is answered with the same status, and it passes.
+        if error.status not in (_FORBIDDEN, _GONE) or "rate limit" in error.said.lower():
+            raise
+        left.append(what)
 
 
 def _mark(topic: str) -> str:
@@ -381,9 +375,6 @@ def _annotation(one: Annotation) -> dict[str, Any]:
 
 def _among(subject: Subject, users: Sequence[dict[str, Any] | None]) -> bool:
     """Say whether somebody is among some accounts: by id where the directory has it, else by login."""
-    known: Callable[[dict[str, Any]], bool]
     if subject.forge_id is not None:
-        known = lambda user: user.get("id") == subject.forge_id  # noqa: E731  (one of two short questions)
-    else:
-        known = lambda user: str(user.get("login", "")).lower() == subject.login.lower()  # noqa: E731  (the other)
-    return any(user is not None and known(user) for user in users)
+        return any(user is not None and user.get("id") == subject.forge_id for user in users)
+    return any(user is not None and str(user.get("login", "")).lower() == subject.login.lower() for user in users)

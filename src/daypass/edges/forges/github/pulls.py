@@ -118,7 +118,7 @@ class GitHubForge(GitHubReader):
         except ApiError as error:
             if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise RefusedError(f"GitHub takes no such review of #{number}: {error.said}") from error
-            if not _unsure(error):
+            if not error.unsure:
                 raise
         mine = [r for r in self.reviews(number) if r.by.handle == me.handle and r.id not in known and r.state == state]
         if not mine:
@@ -143,7 +143,7 @@ class GitHubForge(GitHubReader):
                 self._api.send("PUT", f"{self._root}/pulls/{number}/merge", sent)
                 break
             except ApiError as error:
-                if _unsure(error):
+                if error.unsure:
                     lost = error
                     break
                 if not _not_ready(error) or attempt == _MERGES:
@@ -162,7 +162,7 @@ class GitHubForge(GitHubReader):
         try:
             self._api.send("POST", f"{self._root}/issues/{number}/comments", {"body": f"Closed: {reason}."})
         except ApiError as error:
-            if not _unsure(error):
+            if not error.unsure:
                 raise
             # The comment may be there; a second one would be noise, and closing is what matters.
         self._api.send("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, safe=True)
@@ -232,7 +232,7 @@ class GitHubForge(GitHubReader):
     def _opened(self, branch: str, head: Oid, error: ApiError) -> int:
         """Return the pull request that is there after an opening failed; raises what went wrong where there is none."""
         exists = error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "already exists" in error.said
-        if not exists and not _unsure(error):
+        if not exists and not error.unsure:
             if error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "No commits between" in error.said:
                 raise ConflictError(
                     f"branch {branch!r} has nothing that {MAIN} has not", hint="commit the change on the branch first"
@@ -337,7 +337,7 @@ class GitHubForge(GitHubReader):
             )
             if old == ABSENT and error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
                 self._refuse_in_the_way(branch, error)
-            if not race and not _unsure(error):
+            if not race and not error.unsure:
                 said = error.said.lower()
                 if old == ABSENT or not branch.startswith(_OURS) or not any(each in said for each in _NO_WORKFLOWS):
                     raise
@@ -372,11 +372,6 @@ class GitHubForge(GitHubReader):
 def _not_ready(error: ApiError) -> bool:
     """Whether GitHub asks to try a merge again."""
     return error.status == HTTPStatus.METHOD_NOT_ALLOWED and _NOT_READY in error.said.lower()
-
-
-def _unsure(error: ApiError) -> bool:
-    """Whether the request may have had its effect all the same."""
-    return error.status == 0 or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _not_merged(number: int, error: ApiError) -> ConflictError | EdgeError:

@@ -113,7 +113,7 @@ class GitHubReader:
         first, last = min(instants), max(instants)
         moves, read_at = self._main_record
         if read_at is None or last >= read_at or moves[-1].instant("timestamp") >= first:
-            found = self._api.newest(
+            found = self._api.pages(
                 f"{self._root}/activity",
                 until=lambda item: Fields(_MAIN_MOVES, item).instant("timestamp") < first,
                 ref=f"refs/heads/{MAIN}",
@@ -323,7 +323,7 @@ class GitHubReader:
         known = _first_move(self._main_moves, landed)
         if known is not None and known.value("after") == landed[0]:
             return known
-        found = self._api.newest(
+        found = self._api.pages(
             f"{self._root}/activity",
             until=lambda item: bool(item.get("after") == landed[0]),
             ref=f"refs/heads/{MAIN}",

@@ -171,6 +171,11 @@ class ApiError(EdgeError):
         self.said = said
         self.limited = limited
 
+    @property
+    def unsure(self) -> bool:
+        """Whether the request may have had its effect all the same."""
+        return self.status == 0 or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
 
 def place(url: str) -> str:
     """Return what a request was about, without its query, fit to be shown."""

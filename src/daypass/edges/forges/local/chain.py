@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from daypass.core.errors import DaypassError, EdgeError, MissingError
@@ -75,10 +74,10 @@ class Chain:
 
 
 class ChainReader:
-    """Reads chains through one reader of objects; those of another clone lie below its remote-tracking ``root``."""
+    """Reads chains; those of another clone lie below its remote-tracking ``root``."""
 
-    def __init__(self, read: Reader, root: str = HEADS) -> None:
-        self._get = read.get
+    def __init__(self, git: Git, root: str = HEADS) -> None:
+        self._get = Reader(git).get
         self._root = root
 
     def read(self, number: int) -> Chain | None:
@@ -161,26 +160,15 @@ class ChainReader:
         return found[2]
 
 
-@contextmanager
-def chain_reader(git: Git, root: str = HEADS) -> Iterator[ChainReader]:
-    """Give a reader for as long as the block lasts."""
-    yield ChainReader(Reader(git), root)
-
-
 def read_each(git: Git, numbers: Iterable[int], root: str = HEADS) -> Iterator[tuple[int, Chain | EdgeError | None]]:
     """Read records one by one; one that cannot be read is an error in its place, one that is not there None."""
-    left = list(numbers)
-    while left:
-        with chain_reader(git, root) as reader:
-            while left:
-                number = left.pop(0)
-                try:
-                    found: Chain | EdgeError | None = reader.read(number)
-                except EdgeError as error:
-                    found = error
-                yield number, found
-                if isinstance(found, EdgeError):
-                    break  # what the reader was answered may not be read to its end
+    reader = ChainReader(git, root)
+    for number in numbers:
+        try:
+            found: Chain | EdgeError | None = reader.read(number)
+        except EdgeError as error:
+            found = error
+        yield number, found
 
 
 def lost(number: int, names: Collection[str]) -> EdgeError | None:

@@ -25,9 +25,9 @@ from daypass.edges.forges.local.chain import (
     MERGE_HINT,
     OPEN,
     Chain,
+    ChainReader,
     Link,
     absent,
-    chain_reader,
     fold,
     next_number,
     no_pull,
@@ -60,6 +60,7 @@ class LocalForge(Branches):
         self.left_behind: Path | None = None
         self.in_the_way = ""
         super().__init__(repository, directory, main=main, acting=acting, reserved=(OPEN, DONE))
+        self._chains = ChainReader(self._git)
         self._refuses = unsigned == "refuse"
         self._proved: dict[Oid, bool] = {}
 
@@ -92,11 +93,10 @@ class LocalForge(Branches):
 
         The trailer of the commit's message is only a hint where to look: anybody can write it.
         """
-        with chain_reader(self._git) as reader:
-            for hint in list(dict.fromkeys(MERGE_HINT.findall(reader.message(commit))))[:_HINTS]:
-                chain = reader.read(int(hint))
-                if chain is not None and chain.links[-1].event.fields.get("commit") == commit and not chain.is_open:
-                    return fold(chain, self._account)[0]
+        for hint in list(dict.fromkeys(MERGE_HINT.findall(self._chains.message(commit))))[:_HINTS]:
+            chain = self._chains.read(int(hint))
+            if chain is not None and chain.links[-1].event.fields.get("commit") == commit and not chain.is_open:
+                return fold(chain, self._account)[0]
         return None
 
     def acting(self) -> Account:
@@ -246,8 +246,7 @@ class LocalForge(Branches):
     # Records
 
     def _chain(self, number: int) -> Chain:
-        with chain_reader(self._git) as reader:
-            found = reader.read(number)
+        found = self._chains.read(number)
         if found is None:
             raise absent(self._git, number)
         return found

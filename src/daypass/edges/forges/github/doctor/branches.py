@@ -134,8 +134,8 @@ def _lacks_of_ledger(case: Setup, rules: Sequence[BranchRule]) -> set[str]:
 def ledger_locked(case: Setup, rules: BranchRules) -> str:
     """Return the rulesets that keep us from writing to the ledger's branch."""
     shut = sorted({rule.ruleset for rule in rules.ledger if rule.kind in _HINDERS})
-    found = [rules.rulesets[number] for number in shut if not _lets_us(case, rules.rulesets[number])]
-    return listed(repr(one.name) for one in found) if found else ""
+    found = (rules.rulesets[number] for number in shut)
+    return listed(repr(one.name) for one in found if not _lets_us(case, one))
 
 
 def _lets_us(case: Setup, ruleset: Ruleset) -> bool:

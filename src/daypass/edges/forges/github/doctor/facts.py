@@ -100,6 +100,29 @@ class BranchRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Environment:
+    """``branches`` are the rules for who deploys, as (number, kind, name), 0 for one that GitHub keeps itself.
+
+    None: any branch may. ``secrets`` are names.
+    """
+
+    branches: tuple[tuple[int, str, str], ...] | Untold | None
+    secrets: frozenset[str] | Untold
+
+
+@dataclass(frozen=True, slots=True)
+class Teams:
+    """The repository's teams by slug; ``members``: account numbers to logins, of those asked about.
+
+    ``seen`` are all the organisation's teams that can be seen, asked for only where one was missing.
+    """
+
+    here: Mapping[str, Fields]
+    members: Mapping[str, Mapping[int, str] | Untold]
+    seen: frozenset[str] | Untold = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """Our GitHub App. ``everywhere``: it is installed on all repositories of its account, None where it is not told."""
 
@@ -113,29 +136,22 @@ class App:
 class Facts:
     """All that was read, at one time.
 
-    ``workflows``: path to state. ``environment``: None where there is none; its ``branches`` are the rules for who
-    deploys, as (number, kind, name), 0 for one that GitHub keeps itself, and None where any branch may. Secrets are
-    names; ``environment_secrets`` is None where nothing is known of the environment. ``teams`` are those of the
-    repository by slug; ``members``: account numbers to logins, of those asked about; ``teams_seen`` are all the
-    organisation's teams that can be seen, asked for only where one was missing. ``app`` is None where none is known of.
-    ``skew``: how far this machine's clock is ahead of GitHub's, None where GitHub did not say the time.
+    ``workflows``: path to state. ``environment`` and ``app`` are None where there is none, or none is known. ``secrets``
+    are the names of the repository's own. ``skew``: how far this machine's clock is ahead of GitHub's, None where GitHub
+    did not say the time.
     """
 
     repository: Fields
+    skew: timedelta | None
     rules: BranchRules | Untold
     actions: Fields | Untold
     jobs: Fields | Untold
     workflows: Mapping[str, str] | Untold
-    environment: Fields | Untold | None
-    branches: tuple[tuple[int, str, str], ...] | Untold | None
-    environment_secrets: frozenset[str] | Untold | None
+    environment: Environment | Untold | None
     secrets: frozenset[str] | Untold
     owners_faults: tuple[Fields, ...] | Untold
-    teams: Mapping[str, Fields] | Untold
-    members: Mapping[str, Mapping[int, str] | Untold]
-    teams_seen: frozenset[str] | Untold
+    teams: Teams | Untold
     app: App | Untold | None
-    skew: timedelta | None
 
     @property
     def organisation(self) -> bool:
@@ -185,8 +201,8 @@ class Setup:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Join names for a sentence."""
-    *most, last = sorted(names)
+    """Join names for a sentence, "" for none."""
+    *most, last = sorted(names) or [""]
     return f"{', '.join(most)} and {last}" if most else last
 
 

@@ -41,8 +41,7 @@ def unowned(case: Setup, raw: bytes | None) -> str:
         loose = answer is None or answer.doubt or not answer.owners or set(answer.owners) - allowed
         if answer is not None and loose:
             who = f"cannot be told: {answer.doubt}" if answer.doubt else f"is {' '.join(answer.owners) or 'nobody'}"
-            names = listed(allowed) if allowed else "nobody"
-            return f"who owns {path} on main {who}; it decides who gets access, and belongs to {names}"
+            return f"who owns {path} on main {who}; it decides who gets access, and belongs to {listed(allowed) or 'nobody'}"
     return ""
 
 
@@ -91,7 +90,7 @@ class OwningTeam:
     """The team that stands for a group: ``name`` is ``organisation/slug``, ``page`` its address for people.
 
     ``foreign``: the organisation is not the repository's. ``found``: GitHub's answer, None where the repository has no
-    such team.
+    such team; ``seen``: the organisation has one. ``members``: account numbers to logins.
     """
 
     group: str
@@ -100,6 +99,8 @@ class OwningTeam:
     page: str
     foreign: bool
     found: Fields | None
+    seen: bool | Untold
+    members: Mapping[int, str] | Untold
 
 
 def groups_wanted(catalogue: Catalogue) -> tuple[str, ...]:
@@ -116,29 +117,31 @@ def own_teams(catalogue: Catalogue, owner: str) -> tuple[str, ...]:
 
 def teams(case: Setup) -> tuple[OwningTeam, ...] | Untold:
     """Return the teams that are to own files; none where the repository is a person's."""
-    here = case.facts.teams
+    read = case.facts.teams
     if not case.facts.organisation:
         return ()
-    if isinstance(here, Untold):
-        return here
+    if isinstance(read, Untold):
+        return read
     found = []
     for group in groups_wanted(case.catalogue):
         name = team_of(case.catalogue, group)
         organisation, _, slug = name.lower().partition("/")
         page = f"{case.server}/orgs/{case.owner}/teams/{slug}"
-        ours = organisation == case.owner.lower()
-        found.append(OwningTeam(group, name, slug, page, not ours, here.get(slug) if ours else None))
+        foreign = organisation != case.owner.lower()
+        here = None if foreign else read.here.get(slug)
+        seen = read.seen if isinstance(read.seen, Untold) else slug in read.seen
+        members = read.members.get(slug, Untold("it was not asked for"))
+        found.append(OwningTeam(group, name, slug, page, foreign, here, seen, members))
     return tuple(found)
 
 
-def missing(case: Setup, team: OwningTeam) -> bool | Untold:
+def missing(_: Setup, team: OwningTeam) -> bool | Untold:
     """Say whether there is no such team in the repository's organisation."""
-    seen = case.facts.teams_seen
     if team.found is not None or team.foreign:
         return False
-    return (
-        Untold(seen.why, f"whether there is a team {team.name}") if isinstance(seen, Untold) else team.slug not in seen
-    )
+    if isinstance(team.seen, Untold):
+        return Untold(team.seen.why, f"whether there is a team {team.name}")
+    return not team.seen
 
 
 def secret(_: Setup, team: OwningTeam) -> bool | Untold:
@@ -150,11 +153,10 @@ def secret(_: Setup, team: OwningTeam) -> bool | Untold:
     return bool(privacy == "secret")
 
 
-def cannot_write(case: Setup, team: OwningTeam) -> bool:
+def cannot_write(_: Setup, team: OwningTeam) -> bool:
     """Say whether a team is there but may not write here."""
     if team.found is None:
-        seen = case.facts.teams_seen
-        return not team.foreign and not isinstance(seen, Untold) and team.slug in seen
+        return team.seen is True and not team.foreign
     flags = team.found.data.get("permissions")
     if isinstance(flags, dict):
         return flags.get("push") is not True
@@ -165,16 +167,15 @@ def differs(case: Setup, team: OwningTeam) -> str | Untold:
     """Return whom a team and its group have that the other has not."""
     if team.found is None:
         return ""
-    members = _members(case, team)
-    if isinstance(members, Untold):
-        return Untold(members.why, f"who is in the team {team.name}")
+    if isinstance(team.members, Untold):
+        return Untold(team.members.why, f"who is in the team {team.name}")
     directory = case.catalogue.directory
     people = [directory.subjects[handle] for handle in sorted(directory.groups.get(team.group, frozenset()))]
     wanted = {person.forge_id: person.handle for person in people if person.forge_id is not None}
-    lacks = [handle for number, handle in wanted.items() if number not in members]
+    lacks = [handle for number, handle in wanted.items() if number not in team.members]
     # Whose id the directory does not have is a complaint of its own; here their login has to do.
     logins = {person.login.lower() for person in people if person.forge_id is None}
-    others = [(number, login) for number, login in sorted(members.items()) if number not in wanted]
+    others = [(number, login) for number, login in sorted(team.members.items()) if number not in wanted]
     extra = [f"{login} (id {number})" for number, login in others if login.lower() not in logins]
     said = [f"the team lacks {listed(lacks)}"] if lacks else []
     return "; ".join([*said, f"the group lacks {listed(extra)}"] if extra else said)
@@ -182,12 +183,8 @@ def differs(case: Setup, team: OwningTeam) -> str | Untold:
 
 def small(case: Setup, team: OwningTeam) -> bool:
     """Say whether a team that is its group has nobody who could approve for another."""
-    members = _members(case, team)
-    return not isinstance(members, Untold) and len(members) < _COUPLE and not differs(case, team)
-
-
-def _members(case: Setup, team: OwningTeam) -> Mapping[int, str] | Untold:
-    return case.facts.members.get(team.slug, Untold("it was not asked for"))
+    few = team.found is not None and not isinstance(team.members, Untold) and len(team.members) < _COUPLE
+    return few and not differs(case, team)
 
 
 def without_id(_: Setup, directory: Directory) -> str:
@@ -222,14 +219,14 @@ def lacks_permissions(case: Setup, app: App) -> str:
     lacks = [f"{name}: {level}" for name, level in NEEDED.items() if _level(held.get(name, "none")) < _level(level)]
     if not case.facts.organisation:
         lacks = [each for each in lacks if not each.startswith("members:")]
-    return listed(lacks) if lacks else ""
+    return listed(lacks)
 
 
 def needless_permissions(_: Setup, app: App) -> str:
     """Return what the App may do and does not have to."""
     most = {**ALLOWED, **NEEDED}
-    wide = [n for n, level in app.permissions.items() if _level(level) > _level(most.get(n, "none"))]
-    return listed(f"{name}: {app.permissions[name]}" for name in wide) if wide else ""
+    held = app.permissions.items()
+    return listed(f"{name}: {level}" for name, level in held if _level(level) > _level(most.get(name, "none")))
 
 
 def _level(name: str) -> int:

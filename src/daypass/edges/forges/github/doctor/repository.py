@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from daypass.core.forge import Call, Remedy
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.doctor.branches import asks_code_owners
-from daypass.edges.forges.github.doctor.facts import BRANCH, ENVIRONMENT, Setup, Untold, listed
+from daypass.edges.forges.github.doctor.facts import BRANCH, ENVIRONMENT, Environment, Setup, Untold, listed
 
 WORKFLOWS = ("apply", "check", "drift", "expire", "gate", "request", "wake")
 """The pipeline's workflows, by the names of their files; `ci` may be anybody's own."""
@@ -30,7 +30,7 @@ def merging(case: Setup) -> tuple[Fields] | Untold:
 def other_methods(_: Setup, repository: Fields) -> str:
     """Return how pull requests may be merged, where that is not by a squash alone."""
     methods = {method for method, name in _METHODS.items() if repository.truth(name)}
-    return "" if methods == {"squash"} else listed(methods)
+    return "" if methods == {"squash"} else listed(methods) or "nothing"
 
 
 def takes_message(_: Setup, repository: Fields) -> bool:
@@ -91,26 +91,25 @@ def workflow_off(_: Setup, workflow: tuple[str, str | None]) -> str:
 # The environment and its secrets
 
 
-def environment_open(case: Setup, found: Fields | None) -> str | Untold:
+def environment_open(_: Setup, found: Environment | None) -> str | Untold:
     """Return how others than main may use the environment, or that even main may not."""
-    branches = case.facts.branches
     if found is None:
         return ""
-    if isinstance(branches, Untold):
-        return Untold(branches.why, f"which branches may use the environment {ENVIRONMENT}")
-    if branches is None:
+    if isinstance(found.branches, Untold):
+        return Untold(found.branches.why, f"which branches may use the environment {ENVIRONMENT}")
+    if found.branches is None:
         return f"every branch's workflow can read the secrets of the environment {ENVIRONMENT}"
-    rules = {(kind, name) for _, kind, name in branches}
+    rules = {(kind, name) for _, kind, name in found.branches}
     if not rules:
         return f"no branch may use the environment {ENVIRONMENT}, so that nothing runs"
-    others = [f"the {kind} {name}" for kind, name in rules - {_BRANCH_RULE}]
-    return f"the environment {ENVIRONMENT} is open to {listed(others)}" if others else ""
+    others = listed(f"the {kind} {name}" for kind, name in rules - {_BRANCH_RULE})
+    return others and f"the environment {ENVIRONMENT} is open to {others}"
 
 
-def mend_environment(case: Setup, _: Fields | None) -> Remedy:
+def mend_environment(case: Setup, found: Environment | None) -> Remedy:
     """Return what lets main alone use the environment."""
     path = f"{case.root}/environments/{ENVIRONMENT}"
-    rules = case.facts.branches if isinstance(case.facts.branches, tuple) else ()
+    rules = found.branches if found is not None and isinstance(found.branches, tuple) else ()
     policies = f"{path}/deployment-branch-policies"
     body = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
     steps = [Call("PUT", path, body)]
@@ -122,25 +121,21 @@ def mend_environment(case: Setup, _: Fields | None) -> Remedy:
     return Remedy(f"let main alone use the environment {ENVIRONMENT}", tuple(steps))
 
 
-def exposed_secrets(case: Setup) -> tuple[list[str], ...] | Untold:
-    """Return the secrets that are ours and lie in the repository's own, if any."""
+def exposed_secrets(case: Setup) -> tuple[list[str]] | Untold:
+    """Return the secrets that are ours and lie in the repository's own."""
+    if isinstance(case.facts.secrets, Untold):
+        return case.facts.secrets
     options = (target.options.items() for target in case.catalogue.settings.targets.values())
     of_targets = {str(value) for each in options for key, value in each if key.endswith("_env")}
-    return _where_any(case.facts.secrets, lambda secrets: secrets & (_needed(case) | of_targets))
+    return (sorted(case.facts.secrets & (_needed(case) | of_targets)),)
 
 
 def missing_secrets(case: Setup) -> tuple[list[str], ...] | Untold:
-    """Return the secrets that the environment lacks, if any."""
-    return _where_any(case.facts.environment_secrets, lambda secrets: _needed(case) - secrets)
-
-
-def _where_any(
-    secrets: frozenset[str] | Untold | None, wrong: Callable[[frozenset[str]], Iterable[str]]
-) -> tuple[list[str], ...] | Untold:
-    if secrets is None or isinstance(secrets, Untold):
-        return secrets or ()
-    found = sorted(wrong(secrets))
-    return (found,) if found else ()
+    """Return the secrets that the environment lacks; nothing where there is none to look into."""
+    found = case.facts.environment
+    if not isinstance(found, Environment):
+        return ()
+    return found.secrets if isinstance(found.secrets, Untold) else (sorted(_needed(case) - found.secrets),)
 
 
 def _needed(case: Setup) -> set[str]:

@@ -26,9 +26,11 @@ from daypass.edges.forges.github.doctor.facts import (
     App,
     BranchRule,
     BranchRules,
+    Environment,
     Facts,
     Ruleset,
     Setup,
+    Teams,
     Untold,
 )
 from daypass.edges.forges.github.doctor.people import own_teams
@@ -50,6 +52,16 @@ def told(read: Callable[[], _T]) -> _T | Untold:
         if error.status not in _REFUSED:
             raise
         return Untold(error.message)
+
+
+def unless_missing(read: Callable[[], _T], words: str = "") -> _T | None:
+    """Read something that need not be there, None where GitHub says, with these words, that it is not."""
+    try:
+        return read()
+    except ApiError as error:
+        if error.status == HTTPStatus.NOT_FOUND and words in error.said:
+            return None
+        raise
 
 
 class GitHubSettings:
@@ -91,37 +103,20 @@ class GitHubSettings:
         # https://docs.github.com/en/rest/repos/repos#get-a-repository
         repository = self._one("the repository", self._root)
         skew = self._clock() - self._api.clock if self._api.clock is not None else None  # of the answer just now
-        rules = told(lambda: self._rules(ledger))
-        # https://docs.github.com/en/rest/actions/permissions
-        permissions = f"{self._root}/actions/permissions"
-        actions = told(lambda: self._one("Actions", permissions))
-        jobs = told(lambda: self._one("workflows' permissions", f"{permissions}/workflow"))
-        workflows = told(self._workflows)
-        environment = self._environment()
-        branches, inner = self._inside(environment) if isinstance(environment, Fields) else (None, None)
-        secrets = told(lambda: self._secrets(f"{self._root}/actions/secrets"))
-        faults = told(self._owners_faults)
+        permissions = f"{self._root}/actions/permissions"  # https://docs.github.com/en/rest/actions/permissions
         organisation = repository.text("owner.type") == "Organization"
-        here = told(self._teams) if organisation else {}
-        known = {} if isinstance(here, Untold) else here
-        members = {slug: told(lambda slug=slug: self._members(slug)) for slug in teams if slug in known}  # type: ignore[misc]  # mypy cannot type a default of a lambda
-        ask = not isinstance(here, Untold) and organisation and any(slug not in here for slug in teams)
         return Facts(
             repository=repository,
-            rules=rules,
-            actions=actions,
-            jobs=jobs,
-            workflows=workflows,
-            environment=environment,
-            branches=branches,
-            environment_secrets=inner,
-            secrets=secrets,
-            owners_faults=faults,
-            teams=here,
-            members=members,
-            teams_seen=told(self._every_team) if ask else frozenset(),
-            app=told(self._app),
             skew=skew,
+            rules=told(lambda: self._rules(ledger)),
+            actions=told(lambda: self._one("Actions", permissions)),
+            jobs=told(lambda: self._one("workflows' permissions", f"{permissions}/workflow")),
+            workflows=told(self._workflows),
+            environment=told(self._environment),
+            secrets=told(lambda: self._secrets(f"{self._root}/actions")),
+            owners_faults=told(self._owners_faults),
+            teams=told(lambda: self._teams(teams)) if organisation else Teams({}, {}),
+            app=told(self._app),
         )
 
     def _one(self, what: str, path: str) -> Fields:
@@ -137,26 +132,16 @@ class GitHubSettings:
         return {row.text("path"): row.text("state") for row in rows}
 
     def _secrets(self, path: str) -> frozenset[str]:
-        return frozenset(row.text("name") for row in self._every("a secret", path, "secrets"))
+        return frozenset(row.text("name") for row in self._every("a secret", f"{path}/secrets", "secrets"))
 
     # https://docs.github.com/en/rest/deployments/environments
 
-    def _environment(self) -> Fields | Untold | None:
-        try:
-            return self._one(f"the environment {ENVIRONMENT}", f"{self._root}/environments/{ENVIRONMENT}")
-        except ApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                return None
-            if error.status == HTTPStatus.FORBIDDEN:
-                return Untold(error.message)
-            raise
-
-    def _inside(
-        self, environment: Fields
-    ) -> tuple[tuple[tuple[int, str, str], ...] | Untold | None, frozenset[str] | Untold]:
-        """Return which branches may use the environment, and its secrets."""
+    def _environment(self) -> Environment | None:
         path = f"{self._root}/environments/{ENVIRONMENT}"
-        return told(lambda: self._branches(environment, path)), told(lambda: self._secrets(f"{path}/secrets"))
+        found = unless_missing(lambda: self._one(f"the environment {ENVIRONMENT}", path))
+        if found is None:
+            return None
+        return Environment(told(lambda: self._branches(found, path)), told(lambda: self._secrets(path)))
 
     def _branches(self, environment: Fields, path: str) -> tuple[tuple[int, str, str], ...] | None:
         if environment.value("deployment_branch_policy") is None:
@@ -175,8 +160,10 @@ class GitHubSettings:
 
     # https://docs.github.com/en/rest/repos/repos#list-repository-teams, https://docs.github.com/en/rest/teams
 
-    def _teams(self) -> Mapping[str, Fields]:
-        return {row.text("slug"): row for row in self._every("a team", f"{self._root}/teams")}
+    def _teams(self, slugs: Iterable[str]) -> Teams:
+        here = {row.text("slug"): row for row in self._every("a team", f"{self._root}/teams")}
+        members = {slug: told(lambda slug=slug: self._members(slug)) for slug in slugs if slug in here}  # type: ignore[misc]  # mypy cannot type a default of a lambda
+        return Teams(here, members, frozenset() if here.keys() >= set(slugs) else told(self._every_team))
 
     def _members(self, slug: str) -> Mapping[int, str]:
         rows = self._every("a member of a team", f"{self._organisation}/teams/{quote(slug)}/members")
@@ -205,11 +192,13 @@ class GitHubSettings:
         rows = self._every("a ruleset", f"{self._root}/rulesets")
         names = {row.text("name"): row.number("id") for row in rows if row.data.get("source_type") == "Repository"}
         sets = {number: self._ruleset(number) for number in sorted({rule.ruleset for rule in (*main, *of_ledger)})}
-        protection = self._protection()
-        if not isinstance(protection, Fields):
-            return BranchRules(main, of_ledger, protection, sets, names)
-        classic = tuple(BranchRule(kind, asked, CLASSIC) for kind, asked in _classic_rules(protection))
-        sets[CLASSIC] = Ruleset(CLASSIC, "branch protection", False, (), (), _classic_bypass(protection))
+        # https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
+        path = f"{self._root}/branches/{BRANCH}/protection"
+        found = told(lambda: unless_missing(lambda: self._one("main's protection", path), "not protected"))
+        if not isinstance(found, Fields):
+            return BranchRules(main, of_ledger, found or (), sets, names)
+        classic = tuple(BranchRule(kind, asked, CLASSIC) for kind, asked in _classic_rules(found))
+        sets[CLASSIC] = Ruleset(CLASSIC, "branch protection", False, (), (), _classic_bypass(found))
         return BranchRules(main, of_ledger, classic, sets, names)
 
     def _of_branch(self, branch: str) -> tuple[BranchRule, ...]:
@@ -236,19 +225,6 @@ class GitHubSettings:
             if isinstance(bypass, list)
             else HIDDEN,
         )
-
-    # https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
-
-    def _protection(self) -> Fields | Untold | tuple[()]:
-        """Return the classic protection of main, () where there is none."""
-        try:
-            return self._one("main's protection", f"{self._root}/branches/{BRANCH}/protection")
-        except ApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND and "not protected" in error.said:
-                return ()
-            if error.status not in _REFUSED:
-                raise
-            return Untold(error.message)
 
 
 def _levels(found: Fields) -> Mapping[str, str]:

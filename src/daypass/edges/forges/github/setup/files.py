@@ -2,7 +2,7 @@
 
 A template's line that ends in ``@app@`` or ``@token@`` belongs to that way of authenticating, one that ends in
 ``@source@`` to the repository that holds daypass's own source, which installs itself, in ``@pinned@`` to all others.
-``python -m daypass.edges.forges.github.files`` writes the project's own copies; with ``--check`` it writes nothing and
+``python -m daypass.edges.forges.github.setup.files`` writes the project's own copies; with ``--check`` it writes nothing and
 exits 13 when one differs.
 
 Of the wheel, the file that pip installed is taken where it is still there, by the hash that pip recorded (PEP 610). Else

@@ -1,0 +1,1 @@
+"""Taking an access repository to GitHub: its workflows, and what `init --github` changes."""
