@@ -38,8 +38,9 @@ from daypass.core.policy.cel.hours import parse_hours, parse_zone
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies import SETTINGS, read_policies
 from daypass.core.window import parse_duration, parse_instant
-from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.address import read_base
+from daypass.edges.forges.github.credential import credential_from
+from daypass.edges.forges.github.inbox import read_event
 from daypass.edges.forges.local import records
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import parse_tree
@@ -52,7 +53,6 @@ from daypass.edges.targets.postgres.server import read_address
 from daypass.edges.targets.registry import KINDS
 from daypass.edges.targets.ssh import certificate
 from daypass.pipeline.ask.comments import read_command
-from daypass.pipeline.ask.form import read_event
 from driver import Access
 
 DEEP = 200_000
@@ -165,8 +165,8 @@ def environ(raw: bytes) -> object:
     app = {"DAYPASS_APP_ID": said[:50], "DAYPASS_APP_KEY": said, "DAYPASS_APP_INSTALLATION": said[:9]}
     for found in (app, {"GITHUB_TOKEN": said}, {"DAYPASS_APP_ID": "1", "DAYPASS_APP_KEY_FILE": "/proc/self/mem"}):
         with suppress(DaypassError):
-            access_from(found)
-    return access_from({"GH_TOKEN": said, "GITHUB_ACTIONS": said})
+            credential_from(found)
+    return credential_from({"GH_TOKEN": said, "GITHUB_ACTIONS": said})
 
 
 def condition(said: str) -> object:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from daypass.cli.repository import AccessRepository
 from daypass.core.forge import Account
+from daypass.edges.forges.github.inbox import GitHubLinks
 from daypass.pipeline.ask.comments import answer_comment, read_command
 from daypass.pipeline.ask.form import AnswerContext, Reply
-from daypass.views.form import Links, reply_line, reply_markdown
+from daypass.views.form import reply_line, reply_markdown
 from driver import Access
 from fakes.inbox import MemoryInbox, answered
 
@@ -22,7 +23,7 @@ T0, T1, T2 = "2026-11-20T09:00:00Z", "2026-11-20T09:10:00Z", "2026-11-20T09:20:0
 ALICE, BOB, CAROL, DAVE, ERIN = (Account(h, h.title()) for h in ("alice", "bob", "carol", "dave", "erin"))
 STRANGER = Account("", "mallory (id 666)")
 ROBOT = Account("", "daypass-acme[bot] (id 4242)", person=False)
-LINKS = Links("https://github.com", "acme/access")
+LINKS = GitHubLinks("https://github.com/acme/access")
 
 
 def context(access: Access) -> AnswerContext:

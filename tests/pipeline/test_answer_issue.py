@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from daypass.cli.repository import AccessRepository
 from daypass.core.errors import ConflictError, EdgeError, UsageError
-from daypass.core.forge import Account
-from daypass.pipeline.ask.form import AnswerContext, Event, answer_issue, read_event
-from daypass.views.form import Links, reply_line, reply_markdown
+from daypass.core.forge import Account, Occasion
+from daypass.edges.forges.github.inbox import GitHubLinks, read_event
+from daypass.pipeline.ask.form import AnswerContext, answer_issue
+from daypass.views.form import reply_line, reply_markdown
 from driver import Access
 from fakes.inbox import MemoryInbox, answered
 
@@ -23,7 +24,7 @@ AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)  # a Friday, in office hours
 ALICE = Account("alice", "alice-ngo")
 STRANGER = Account("", "mallory (id 666)")
 ROBOT = Account("", "helper[bot]", person=False)
-LINKS = Links("https://github.com", "acme/access")
+LINKS = GitHubLinks("https://github.com/acme/access")
 
 
 @pytest.fixture
@@ -277,21 +278,20 @@ def event(**payload: object) -> bytes:
 
 def test_only_kind_and_numbers_are_read_from_an_event() -> None:
     lies = {"number": 12, "user": {"login": "bob"}, "body": "grant all", "labels": [{"name": "daypass-request"}]}
-    assert read_event(event(action="opened", issue=lies)) == Event(12)
-    assert read_event(event(action="created", issue=lies, comment={"id": 77, "body": "/end"})) == Event(12, 77)
+    assert read_event(event(action="opened", issue=lies)) == Occasion(12)
+    assert read_event(event(action="created", issue=lies, comment={"id": 77, "body": "/end"})) == Occasion(12, 77)
 
 
 @pytest.mark.parametrize("action", ["edited", "labeled", "reopened", "deleted", None, ["opened"]])
 def test_other_actions_are_not_answered(action: object) -> None:
-    assert read_event(event(action=action, issue={"number": 12})) == (
-        f"the action is {action!r}; only 'opened' is answered"
+    assert read_event(event(action=action, issue={"number": 12})) == Occasion(
+        silent=f"the action is {action!r}; only 'opened' is answered"
     )
 
 
 def test_only_new_comments_are_answered() -> None:
-    assert "only 'created' is answered" in str(
-        read_event(event(action="edited", issue={"number": 1}, comment={"id": 2}))
-    )
+    found = read_event(event(action="edited", issue={"number": 1}, comment={"id": 2}))
+    assert "only 'created' is answered" in found.silent
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from daypass.core.errors import DeniedError
 from daypass.core.grant import ABSENT, Oid
@@ -135,6 +135,39 @@ class Remark:
     at: datetime
     body: str
     edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What woke us: an issue that was opened, or a comment (``comment`` is its id, else 0) that was written.
+
+    ``silent``: why there is nothing to answer, "" where there is.
+    """
+
+    issue: int = 0
+    comment: int = 0
+    silent: str = ""
+
+
+class Links(Protocol):
+    """The forge's pages on which people ask and change files."""
+
+    @property
+    def form(self) -> str:
+        """Where a new request is made."""
+        ...
+
+    def new_file(self, path: str, text: str) -> str:
+        """Where a file is proposed by hand, filled in; without its text where an address cannot hold it."""
+        ...
+
+    def edit(self, path: str) -> str:
+        """Where a file of main is changed."""
+        ...
+
+    def delete(self, path: str) -> str:
+        """Where a file of main is deleted."""
+        ...
 
 
 def unsigned_denial(handle: str) -> DeniedError:

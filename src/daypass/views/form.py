@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from urllib.parse import quote
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.files.form import FORM_FILE, LABEL, QUESTIONS, purpose_choice
+from daypass.core.files.form import LABEL, QUESTIONS, purpose_choice
 from daypass.core.files.grants import grant_text
-from daypass.core.grant import Grant, grant_path
+from daypass.core.forge import Links
+from daypass.core.grant import grant_path
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.policy.policies import Policy
-from daypass.core.record import dataclass
 from daypass.core.request import Reply
 from daypass.core.state import Overview
 from daypass.core.window import format_duration
@@ -30,9 +29,6 @@ from daypass.views.markdown import code, fence, prose
 
 MOST_CHOICES = 100
 """A list with more choices than this is answered by typing: nobody documents how many a list may have."""
-
-_MOST_LINK = 6_000
-"""Longer addresses are cut or refused on their way."""
 
 _INTRODUCTION = (
     "What you ask for becomes a pull request in your name. It says who has to approve it; access begins when it is "
@@ -98,37 +94,6 @@ def _introduction(catalogue: Catalogue) -> str:
 def _text(text: str) -> str:
     """Quote as JSON, which is YAML: `no`, `1e3` and `a: b` stay the text that they are."""
     return json.dumps(text, ensure_ascii=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Where the repository's pages are: ``https://github.com`` and ``acme/access``."""
-
-    server: str
-    repository: str
-
-    @property
-    def form(self) -> str:
-        """Where a new request is made."""
-        return f"{self.server}/{self.repository}/issues/new?template={FORM_FILE.rpartition('/')[2]}"
-
-    def new_file(self, grant: Grant) -> str:
-        """Where a grant is proposed by hand, its file filled in; without its text where an address cannot hold it.
-
-        https://docs.github.com/en/repositories/working-with-files/managing-files/creating-new-files
-        """
-        folder, _, name = grant.path.rpartition("/")
-        page = f"{self.server}/{self.repository}/new/main/{quote(folder)}?filename={quote(name)}"
-        filled = f"{page}&value={quote(grant_text(grant), safe='')}"
-        return filled if len(filled) <= _MOST_LINK else page
-
-    def edit(self, path: str) -> str:
-        """Where a file of main is changed."""
-        return f"{self.server}/{self.repository}/edit/main/{quote(path)}"
-
-    def delete(self, path: str) -> str:
-        """Where a file of main is deleted."""
-        return f"{self.server}/{self.repository}/delete/main/{quote(path)}"
 
 
 def reply_markdown(
@@ -199,7 +164,7 @@ def _link(reply: Reply, policy: Policy, links: Links) -> str:
     if reply.what == "extend":
         step = f"[Change this file]({links.edit(reply.grant.path)}) to the text below and propose the change"
     else:
-        step = f"[Propose this file]({links.new_file(reply.grant)})"
+        step = f"[Propose this file]({links.new_file(reply.grant.path, grant_text(reply.grant))})"
     # What a fence writes as an escape stands in quotes there, where YAML reads the escape back.
     shown = fence(text, "yaml")
     return _paragraphs(

@@ -10,9 +10,9 @@ from typing import Any
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import Oid
-from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.credential import credential_from
 from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.forges.github.transport import Transport
 from daypass.edges.git.plumbing import Git
@@ -68,7 +68,7 @@ class World:
         return found | {"GH_TOKEN": self.tokens[who]}
 
     def api(self, who: str = "app", *, timeout: int = 15) -> Api:
-        access = access_from(self.environ(who))
+        access = credential_from(self.environ(who))
         return Api(Transport(self.double.url, timeout), access, REPOSITORY, wait=self.waits.append)
 
     def forge(self, who: str = "app", *, bot: Bot | None = BOT) -> GitHubForge:

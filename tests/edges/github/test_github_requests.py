@@ -11,8 +11,8 @@ import pytest
 from github_world import REPOSITORY, ROOT, World
 
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.api import LIMIT, Api, ApiError
+from daypass.edges.forges.github.credential import credential_from
 from daypass.edges.forges.github.transport import LONGEST_WAIT, VERSION, Transport
 
 README = f"{ROOT}/git/ref/heads/main"
@@ -414,7 +414,7 @@ def test_a_token_is_for_this_repository_alone(world: World) -> None:
 def _without_installation(world: World) -> Api:
     environ = world.environ("app")
     del environ["DAYPASS_APP_INSTALLATION"]
-    return Api(Transport(world.double.url), access_from(environ), REPOSITORY, wait=world.waits.append)
+    return Api(Transport(world.double.url), credential_from(environ), REPOSITORY, wait=world.waits.append)
 
 
 def test_the_installation_is_found_by_the_repository(world: World) -> None:
@@ -512,6 +512,6 @@ def test_nobody_there_is_an_error(world: World) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    api = Api(Transport(address), access_from({"GH_TOKEN": "ghp_x"}), REPOSITORY, wait=world.waits.append)
+    api = Api(Transport(address), credential_from({"GH_TOKEN": "ghp_x"}), REPOSITORY, wait=world.waits.append)
     fails(lambda: api.get("/x"), "GitHub did not answer GET /x: the connection failed", status=0)
     assert isinstance(ApiError("x"), EdgeError)

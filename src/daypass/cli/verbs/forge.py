@@ -222,17 +222,18 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
     EVENT_FILE is what woke the workflow ($GITHUB_EVENT_PATH by default). Only its kind and its numbers are taken from
     it; all words are read afresh. Exit 0 when it was answered, a refusal included.
     """
+    from daypass.edges.forges.github.inbox import read_event  # no other forge has workflows that are woken so
     from daypass.pipeline.ask.comments import answer_comment
-    from daypass.pipeline.ask.form import AnswerContext, answer_issue, read_event
+    from daypass.pipeline.ask.form import AnswerContext, answer_issue
     from daypass.views.findings import printable
-    from daypass.views.form import Links, reply_line, reply_markdown
+    from daypass.views.form import reply_line, reply_markdown
 
     if event_file is None:
         raise UsageError("EVENT_FILE is missing", hint=f"name the file of the event, or set {EVENT_VARIABLE}")
     with event_file.open("rb") as stream:
-        event = read_event(stream.read(_LONGEST))
-    if isinstance(event, str):
-        click.echo(f"Nothing to answer: {printable(event)}.", err=True)
+        occasion = read_event(stream.read(_LONGEST))
+    if occasion.silent:
+        click.echo(f"Nothing to answer: {printable(occasion.silent)}.", err=True)
         return
     repo.follow()
     instant = repo.instant(at, writes=True)
@@ -246,12 +247,12 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
         main=repo.main,
         opens=host.opens_for_others,
     )
-    if event.comment:
-        reply = answer_comment(context, event.comment, at=instant)
+    if occasion.comment:
+        reply = answer_comment(context, occasion.comment, at=instant)
     else:
-        reply = answer_issue(context, event.issue, at=instant)
+        reply = answer_issue(context, occasion.issue, at=instant)
     holdings = repo.standing.holdings if reply.kind == "status" else {}
-    text = reply_markdown(reply, repo.policy, Links(host.server, host.repository), holdings, instant)
+    text = reply_markdown(reply, repo.policy, repo.given(host.links), holdings, instant)
     if text:
         repo.pages.say(reply.number, topic=reply.topic, text=text)
     click.echo(printable(reply_line(reply)))

@@ -15,6 +15,7 @@ from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Settings
+    from daypass.core.forge import Links
     from daypass.edges.forges.local.sharing import Sharing
     from daypass.edges.git.remote import Remote
     from daypass.edges.git.repository import Repository
@@ -42,10 +43,8 @@ class Host(ABC):
     """How many requests were sent."""
     opens_for_others = False
     """Whether we may open pull requests in somebody's name."""
-    server = ""
-    """Where people see it: ``https://github.com``."""
-    repository = ""
-    """Its name there: ``acme/access``."""
+    links: Links | None = None
+    """Where people ask there."""
 
     @abstractmethod
     def forge(self, directory: Directory) -> Forge:

@@ -7,13 +7,12 @@ its requester is who wrote the words, and it passes the same gate.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
+from daypass.core.errors import ConflictError, EdgeError, InvalidError
 from daypass.core.files.form import LABEL, QUESTIONS, FormAnswers, looks_like_form, read_form
 from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
@@ -33,16 +32,6 @@ ISSUE_BRANCH = "daypass/issue-"
 COMMENT_BRANCH = "daypass/comment-"
 """The forge takes whose request it is from the branch, where our own bot opened the pull request."""
 
-_TOO_BIG = 1 << 53  # no id of the forge is longer, and no JSON number keeps more exactly
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What woke us: an issue that was opened, or a comment (``comment`` is its id, else 0) that was written."""
-
-    issue: int
-    comment: int = 0
-
 
 @dataclass(frozen=True, slots=True)
 class AnswerContext:
@@ -60,35 +49,6 @@ class AnswerContext:
     def policy(self) -> Policy:
         """Main's policy: no word of an issue changes what it is judged by."""
         return self.policy_at(self.history.resolve(self.main))
-
-
-def read_event(raw: bytes) -> Event | str:
-    """Read from an event's payload what it is about and nothing else; a text says why there is nothing to answer.
-
-    https://docs.github.com/en/webhooks/webhook-events-and-payloads. Raises UsageError for what is no such payload.
-    """
-    try:
-        payload = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise UsageError("the event file holds no JSON", hint="it is the file that $GITHUB_EVENT_PATH names") from None
-    if not isinstance(payload, dict) or not isinstance(payload.get("issue"), dict):
-        raise UsageError(
-            "the event is about no issue", hint="`daypass answer` is for the events issues and issue_comment"
-        )
-    comment, action = payload.get("comment"), payload.get("action")
-    wanted = "opened" if comment is None else "created"
-    if action != wanted:
-        return f"the action is {action!r}; only {wanted!r} is answered"
-    issue = _identifier(payload["issue"].get("number"), "the issue's number")
-    if comment is None:
-        return Event(issue)
-    return Event(issue, _identifier(comment.get("id") if isinstance(comment, dict) else None, "the comment's id"))
-
-
-def _identifier(value: object, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _TOO_BIG:
-        raise UsageError(f"the event is not understood: expected {what}, got {str(value)[:40]!r}")
-    return value
 
 
 def answer_issue(context: AnswerContext, number: int, *, at: datetime) -> Reply:

@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 from github import Auth
 
-from daypass.edges.forges.github.access import Access, access_from
 from daypass.edges.forges.github.address import API, server_of
+from daypass.edges.forges.github.credential import Credential, credential_from
 from daypass.edges.forges.github.transport import (
     LONGEST_WAIT,
     PER_PAGE,
@@ -54,9 +54,11 @@ class Api:
     people chose in them is to be quoted by the caller.
     """
 
-    def __init__(self, transport: Transport, access: Access, repository: str, *, wait: Callable[[float], None]) -> None:
+    def __init__(
+        self, transport: Transport, credential: Credential, repository: str, *, wait: Callable[[float], None]
+    ) -> None:
         self._transport = transport
-        self._access = access
+        self._credential = credential
         self._repository = repository
         self._wait = wait
         self._installed: Auth.Token | None = None
@@ -69,12 +71,12 @@ class Api:
 
         Raises EdgeError where it holds none, or one that cannot be used; InvalidError for an address without https.
         """
-        return cls(Transport(environ.get("GITHUB_API_URL") or API), access_from(environ), repository, wait=wait)
+        return cls(Transport(environ.get("GITHUB_API_URL") or API), credential_from(environ), repository, wait=wait)
 
     @property
     def kind(self) -> str:
         """Who acts: ``app``, ``actions`` (a workflow's own token) or ``token`` (a person's)."""
-        return self._access.kind
+        return self._credential.kind
 
     @property
     def server(self) -> str:
@@ -84,7 +86,7 @@ class Api:
     @property
     def app_id(self) -> str:
         """The App's id, "" for a token."""
-        return self._access.app_id
+        return self._credential.app_id
 
     @property
     def calls(self) -> int:
@@ -169,7 +171,7 @@ class Api:
             if error.status == HTTPStatus.NOT_FOUND:
                 kind = "repository" if whole else "organisation"
                 raise ApiError(
-                    f"the App {self._access.app_id} is not installed on {self._repository}",
+                    f"the App {self._credential.app_id} is not installed on {self._repository}",
                     status=404,
                     hint=f"install it on the {kind}: the App's page, Install App",
                 ) from error
@@ -241,7 +243,7 @@ class Api:
     # Tokens
 
     def _auth(self) -> Auth.Auth:
-        fixed = self._access.fixed
+        fixed = self._credential.fixed
         if fixed is not None:
             return fixed
         if self._installed is None or time.monotonic() >= self._renew_at:
@@ -255,7 +257,7 @@ class Api:
         https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app. When it ends is
         reckoned from GitHub's own clock, so that a wrong one here does not matter.
         """
-        number = self._access.installation or self._find_installation()
+        number = self._credential.installation or self._find_installation()
         path = f"/app/installations/{number}/access_tokens"
         name = self._repository.partition("/")[2]
         body = {"repositories": [name]} if name else None
@@ -279,7 +281,7 @@ class Api:
         return number
 
     def _signed(self) -> Auth.Auth:
-        app = self._access.app
+        app = self._credential.app
         assert app is not None  # noqa: S101  (asked for only where there is no token)
         return app
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from daypass.core.catalogue import Directory, Settings
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.doctor.settings import GitHubSettings
-from daypass.edges.forges.github.inbox import GitHubInbox
+from daypass.edges.forges.github.inbox import GitHubInbox, GitHubLinks
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.forges.host import Host, Run
 from daypass.edges.git.remote import Remote, repository_url
+
+if TYPE_CHECKING:
+    from daypass.edges.forges.github.doctor.settings import GitHubSettings
 
 SERVER = "https://github.com"
 
@@ -31,14 +34,16 @@ class GitHubHost(Host):
         options = settings.forge_options
         if run.acting:
             raise UsageError("--as is for the local forge; at GitHub you are who your token says")
-        self.repository = str(options.get("repository", ""))
+        repository = self._repository = str(options.get("repository", ""))
         running_in = run.environ.get("GITHUB_REPOSITORY", "")
-        if running_in and running_in.lower() != self.repository.lower():
+        if running_in and running_in.lower() != repository.lower():
             raise InvalidError(
-                f"the settings name the repository {self.repository}, but this runs in {running_in}",
+                f"the settings name the repository {repository}, but this runs in {running_in}",
                 hint="a copy or fork must not act: name its own repository in policies/daypass.yaml, or disable Actions",
             )
-        self.server = run.environ.get("GITHUB_SERVER_URL", SERVER)
+        self._server = run.environ.get("GITHUB_SERVER_URL", SERVER).rstrip("/")
+        self._page = f"{self._server}/{repository}"
+        self.links = GitHubLinks(self._page)
         bot = options.get("bot")
         self._bot = Bot(str(bot["login"]), int(bot["id"])) if bot else None
         self._run = run
@@ -46,7 +51,7 @@ class GitHubHost(Host):
     @cached_property
     def api(self) -> Api:
         """The client, with the App's key or the token that the environment holds."""
-        return Api.from_environment(self._run.environ, self.repository, wait=self._run.wait)
+        return Api.from_environment(self._run.environ, self._repository, wait=self._run.wait)
 
     @property
     def calls(self) -> int:  # type: ignore[override]  # counted, not kept
@@ -61,25 +66,27 @@ class GitHubHost(Host):
     @cached_property
     def remote(self) -> Remote:
         """Git's way there."""
-        return Remote(self._run.repository.git, repository_url(self.server, self.repository), lambda: self.api.token())  # noqa: PLW0108  (asked for when git needs it)
+        address = repository_url(self._server, self._repository)
+        return Remote(self._run.repository.git, address, lambda: self.api.token())  # noqa: PLW0108  (asked for when git needs it)
 
     def forge(self, directory: Directory) -> GitHubForge:
         """Return pull requests there."""
         git = self._run.repository.git
-        return GitHubForge(self.api, directory, repository=self.repository, bot=self._bot, remote=self.remote, git=git)
+        return GitHubForge(self.api, directory, repository=self._repository, bot=self._bot, remote=self.remote, git=git)
 
     def pages(self, directory: Directory) -> GitHubPages:
         """Return where people are told how things stand."""
-        return GitHubPages(self.api, directory, repository=self.repository, bot=self._bot)
+        return GitHubPages(self.api, directory, repository=self._repository, bot=self._bot)
 
     def inbox(self, directory: Directory) -> GitHubInbox:
         """Return where people ask in words."""
-        return GitHubInbox(self.api, directory, repository=self.repository, bot=self._bot)
+        return GitHubInbox(self.api, directory, repository=self._repository, bot=self._bot)
 
     def settings(self, clock: Callable[[], datetime]) -> GitHubSettings:
         """Return how the repository is set up there."""
-        page = f"{self.server.rstrip('/')}/{self.repository}"
-        return GitHubSettings(self.api, repository=self.repository, page=page, bot=self._bot, clock=clock)
+        from daypass.edges.forges.github.doctor.settings import GitHubSettings  # noqa: PLC0415  (doctor alone needs it)
+
+        return GitHubSettings(self.api, repository=self._repository, page=self._page, bot=self._bot, clock=clock)
 
     def run_name(self) -> str:
         """Name the workflow's run and its attempt, "" outside of one."""
@@ -98,7 +105,7 @@ class GitHubHost(Host):
         if self.api.kind != "actions":
             return ""
         try:
-            self.api.send("POST", f"/repos/{self.repository}/actions/workflows/apply.yml/dispatches", {"ref": "main"})
+            self.api.send("POST", f"/repos/{self._repository}/actions/workflows/apply.yml/dispatches", {"ref": "main"})
         except EdgeError as error:
             return error.message
         return ""

@@ -19,18 +19,17 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.answers import as_documented
+from daypass.edges.forges.github.answers import Bot, as_documented
 from daypass.edges.forges.github.reading import ACTIONS
 from daypass.edges.forges.github.transport import ApiError
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Directory, Subject
     from daypass.core.request import Annotation, Notice
-    from daypass.edges.forges.github.answers import Bot
     from daypass.edges.forges.github.api import Api
 
 CHECK = "daypass"
@@ -46,24 +45,17 @@ _PAGES = 10
 _FORBIDDEN, _GONE, _UNFIT = 403, 404, 422
 
 
-class _Own(NamedTuple):
-    """Who we are: the account's id, and the App's slug, "" for a person."""
-
-    id: int
-    slug: str
-
-
 @lru_cache(maxsize=8)
-def _own(api: Api, bot: Bot | None) -> _Own:
-    """Say who writes with this token, asked once a run. An App is known by its slug, which nobody else can take."""
+def _own(api: Api, bot: Bot | None) -> Bot:
+    """Say who writes with this token, asked once a run: a person by the id alone, an App by a login nobody else can take."""
     if api.kind == "actions":
-        return _Own(ACTIONS.id, ACTIONS.login.removesuffix(_BOT))
+        return ACTIONS
     if api.kind == "token":
-        return _Own(int(api.get("/user")["id"]), "")
+        return Bot("", int(api.get("/user")["id"]))
     if bot is not None:
-        return _Own(bot.id, bot.login.removesuffix(_BOT))
-    slug = str(api.own_app()["slug"])
-    return _Own(int(api.get(f"/users/{quote(slug + _BOT)}")["id"]), slug)
+        return bot
+    login = f"{api.own_app()['slug']}{_BOT}"
+    return Bot(login, int(api.get(f"/users/{quote(login)}")["id"]))
 
 
 class _CrowdedError(EdgeError):
@@ -152,7 +144,7 @@ class GitHubPages:
         return int(kept["number"])
 
     @property
-    def _own(self) -> _Own:
+    def _own(self) -> Bot:
         return _own(self._api, self._bot)
 
     # The check run
@@ -191,7 +183,8 @@ class GitHubPages:
         found = self._api.get(
             f"{self._repository}/commits/{head}/check-runs", check_name=CHECK, filter="latest", per_page=_PER_PAGE
         )
-        ours = [run for run in found["check_runs"] if (run["app"] or {}).get("slug") == self._own.slug]
+        slug = self._own.login.removesuffix(_BOT)
+        ours = [run for run in found["check_runs"] if (run["app"] or {}).get("slug") == slug]
         return max(ours, key=lambda run: int(run["id"]), default=None)
 
     # The label and those who are asked

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
-from daypass.edges.forges.github.access import access_from
 from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.credential import credential_from
 from daypass.edges.forges.github.transport import Transport
 from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace, understood
 from daypass.edges.targets.github.health import health, inspect
@@ -243,9 +243,9 @@ def open_github(
     organisation, url, variables, expected = read_options(settings)
     values = {option: _value(settings, option, variable, environ) for option, variable in variables.items()}
     if "token_env" in values:
-        access = access_from({"GITHUB_TOKEN": values["token_env"]})
+        access = credential_from({"GITHUB_TOKEN": values["token_env"]})
     else:
-        access = access_from({"DAYPASS_APP_ID": values["app_id_env"], "DAYPASS_APP_KEY": values["app_key_env"]})
+        access = credential_from({"DAYPASS_APP_ID": values["app_id_env"], "DAYPASS_APP_KEY": values["app_key_env"]})
     api = Api(Transport(url), access, organisation, wait=wait)
     return GitHubTarget(settings.name, organisation, api, known, expected)
 

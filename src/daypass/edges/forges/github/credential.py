@@ -22,7 +22,7 @@ _PERSONAL = ("github_pat_", "ghp_")
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Credential:
     """Either ``fixed``, a token as it is, or ``app``, whose key signs for tokens of its installation (0: to be found)."""
 
     kind: str
@@ -32,7 +32,7 @@ class Access:
     installation: int = 0
 
 
-def access_from(environ: Mapping[str, str]) -> Access:
+def credential_from(environ: Mapping[str, str]) -> Credential:
     """Return what the environment holds: the App first, then GITHUB_TOKEN, then GH_TOKEN; empty counts as not set.
 
     Raises EdgeError, never showing a secret, for none and for half an App.
@@ -46,7 +46,9 @@ def access_from(environ: Mapping[str, str]) -> Access:
         number = environ.get("DAYPASS_APP_INSTALLATION", "")
         if number and not (number.isascii() and number.isdecimal()):
             raise EdgeError(f"expected a number in DAYPASS_APP_INSTALLATION, got {number!r}")
-        return Access("app", app=Auth.AppAuth(app, sign_func=_signer(key)), app_id=app, installation=int(number or 0))
+        return Credential(
+            "app", app=Auth.AppAuth(app, sign_func=_signer(key)), app_id=app, installation=int(number or 0)
+        )
     token = environ.get("GITHUB_TOKEN", "") or environ.get("GH_TOKEN", "")
     if not token:
         raise EdgeError(
@@ -56,7 +58,7 @@ def access_from(environ: Mapping[str, str]) -> Access:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise EdgeError("the token for GitHub holds characters that no token has", hint="was a line end copied along?")
     workflow = environ.get("GITHUB_ACTIONS") == "true" and not token.startswith(_PERSONAL)
-    return Access("actions" if workflow else "token", fixed=Auth.Token(token))
+    return Credential("actions" if workflow else "token", fixed=Auth.Token(token))
 
 
 def _key_file(name: str) -> str:

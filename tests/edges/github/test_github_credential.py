@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.access import access_from
+from daypass.edges.forges.github.credential import credential_from
 
 
 def pem(key) -> str:
@@ -21,7 +21,7 @@ KEY = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 
 def test_the_app_comes_first() -> None:
-    found = access_from(
+    found = credential_from(
         {"DAYPASS_APP_ID": "7", "DAYPASS_APP_KEY": KEY, "GITHUB_TOKEN": "ghs_x", "GITHUB_ACTIONS": "true"}
     )
     assert (found.kind, found.app_id, found.installation, found.fixed) == ("app", "7", 0, None)
@@ -35,7 +35,7 @@ def test_the_apps_key_may_lie_in_a_file(tmp_path: Path) -> None:
         "DAYPASS_APP_KEY_FILE": str(tmp_path / "key.pem"),
         "DAYPASS_APP_INSTALLATION": "12",
     }
-    assert access_from(environ).installation == 12
+    assert credential_from(environ).installation == 12
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_the_apps_key_may_lie_in_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_token_is_a_workflows_or_a_persons(environ: dict[str, str], kind: str) -> None:
-    assert access_from(environ).kind == kind
+    assert credential_from(environ).kind == kind
 
 
 def test_the_workflows_token_comes_before_the_persons() -> None:
-    found = access_from({"GITHUB_TOKEN": "first", "GH_TOKEN": "second"}).fixed
+    found = credential_from({"GITHUB_TOKEN": "first", "GH_TOKEN": "second"}).fixed
     assert found is not None
     assert found.token == "first"
 
@@ -74,5 +74,5 @@ def test_the_workflows_token_comes_before_the_persons() -> None:
 )  # fmt: skip
 def test_what_cannot_be_used_is_told_without_showing_it(environ: dict[str, str], message: str, hint: str) -> None:
     with pytest.raises(EdgeError) as caught:
-        access_from(environ)
+        credential_from(environ)
     assert (caught.value.message, caught.value.hint) == (message, hint)
