@@ -279,8 +279,8 @@ class Target(TargetReader, Protocol):
 class Observing(Protocol):
     """A target that can list every entitlement it holds.
 
-    Of any other nobody can see what exists (a certificate that was handed out): there the ledger's word stands for what
-    was given, until the instant that it was given for.
+    Of any other nobody can see what exists (a certificate that was handed out), and access there ends by itself: the
+    ledger's word stands for what was given, until the instant that it was given for.
     """
 
     def observe(self) -> frozenset[Entitlement]:

@@ -127,6 +127,8 @@ class Bench:
     """The registry's name, "" for what is in no registry."""
     traits: ClassVar[Traits] = Traits()
     """What the target must say of itself."""
+    ends_by_itself: ClassVar[bool] = False
+    """Whether access ends at its end even when nothing of ours runs."""
     abilities: ClassVar[frozenset[type]] = frozenset({Observing})
     """The types of daypass.ports that say what it can do: these, and no others."""
     observing: ClassVar[int]

@@ -251,7 +251,7 @@ class InPipeline(Bench):
         world.apply(opens / 60)
         assert self.enters(world.place, self.one(), world.handover())
         _wait_for(world, ends)
-        if self.traits.native_expiry:
+        if self.ends_by_itself:
             time.sleep(1)  # nothing of ours runs
             assert not self.enters(world.place, self.one(), world.handover())
         world.apply(ends / 60)

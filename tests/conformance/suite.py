@@ -290,7 +290,7 @@ class TargetContract(InPipeline, InTrouble, Bench):
         end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
         self.give(target, self.one(), until=end)
         time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()) + 0.5)
-        assert target.observe() == (frozenset() if target.traits.native_expiry else {self.one()})
+        assert target.observe() == (frozenset() if self.ends_by_itself else {self.one()})
 
     # The proof from the client's side.
 

@@ -21,7 +21,8 @@ class TestSsh(TargetContract):
     """A real sshd stands for the hosts: it trusts the CA, lists the role's principal and fetches the list each time."""
 
     kind = "ssh"
-    traits = Traits(native_expiry=True, hands_over=True)
+    traits = Traits(hands_over=True)
+    ends_by_itself = True
     abilities = frozenset({Recalling})
     privileges = ({"principals": ["orders-ro"]}, {"principals": ["orders-admin"], "extensions": ["permit-pty"]})
     window = timedelta(seconds=8)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daypass.core import errors
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, worst
-from daypass.core.finding import Finding, Place, Severity, near, ordered
+from daypass.core.finding import Finding, Place, Severity, near, ordered, shown
 
 
 def test_the_worst_code_wins_in_the_order_of_the_table() -> None:
@@ -99,3 +99,16 @@ def test_suggesting_is_bounded_whoever_chose_the_names() -> None:
     began = time.process_time()
     assert all(near(f"wroker-{number:04d}", people) for number in range(300))
     assert time.process_time() - began < 5, "comparing each with each took twenty seconds"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain, Zoë", "plain, Zoë"),
+        ("a\x1b[2Jb\nc", "a?[2Jb?c"),
+        ("\u202eevil\u2028", "?evil?"),
+        ("x" * 400, "x" * 300),
+    ],
+)
+def test_text_of_others_can_neither_act_on_a_terminal_nor_pass_for_another_line(text: str, expected: str) -> None:
+    assert shown(text) == expected

@@ -41,7 +41,7 @@ def kinds_text() -> str:
         able = bench.traits
         blind = "reading" in bench.lacks
         shows, calls = ("nothing can be seen", "none") if blind else ("yes", bench.observing)
-        words = (_yes(able.native_expiry), shows, _yes(able.hands_over), able.at_once, calls)
+        words = (_yes(bench.ends_by_itself), shows, _yes(able.hands_over), able.at_once, calls)
         rows.append(f"| [`{kind}`]({kind}.md) | {' | '.join(map(str, words))} |")
     return "\n".join(rows) + "\n"
 

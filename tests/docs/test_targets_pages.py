@@ -38,8 +38,8 @@ def test_a_page_says_what_an_administrator_has_to_know(kind: str) -> None:
 def test_what_ends_by_itself_is_said_as_the_target_says_it(kind: str) -> None:
     text = (FOLDER / f"{kind}.md").read_text(encoding="utf-8")
     ends = text.split("## What ends by itself\n", 1)[1].split("\n## ", 1)[0].strip()
-    able = contract(kind).traits
-    if not able.native_expiry and not able.hands_over:
+    bench = contract(kind)
+    if not bench.ends_by_itself and not bench.traits.hands_over:
         assert ends.startswith("Nothing"), f"{kind} ends nothing by itself, and its page says: {ends}"
     else:
         assert not ends.startswith("Nothing")

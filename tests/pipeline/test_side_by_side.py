@@ -237,7 +237,7 @@ def test_where_nobody_can_look_the_answer_is_believed(access: Access) -> None:
             for o in orders
         ]
 
-    blind = Obedient("blind", traits=Traits(native_expiry=True, hands_over=True), answers=answer)
+    blind = Obedient("blind", traits=Traits(hands_over=True), answers=answer)
     blind.dials.unreadable = True
     scene = Scene(access, blind=BlindFake(blind), up=Obedient("up"))
     outcomes = scene.carry_out(change("blind", "ann"), change("blind", "ben"), change("up", "cid"))

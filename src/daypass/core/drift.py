@@ -43,13 +43,12 @@ class Inspection(NamedTuple):
 class Traits:
     """Plain facts about a target. What it can do beside making changes is said by its types, in `daypass.ports`.
 
-    ``native_expiry``: access ends at its end even when nothing of ours runs. Where it ``hands_over`` something, access
-    that is there without it having arrived is no access: it is given again. ``at_once`` is how many changes it takes in
-    one step; what came of them is written down after each. Where it ``marks`` what we give, nobody else's access is ever
-    taken for ours, so that what we took away and is there again came back by itself (an old backup), and goes again.
+    Where it ``hands_over`` something, access that is there without it having arrived is no access: it is given again.
+    ``at_once`` is how many changes it takes in one step; what came of them is written down after each. Where it ``marks``
+    what we give, nobody else's access is ever taken for ours, so that what we took away and is there again came back by
+    itself (an old backup), and goes again.
     """
 
-    native_expiry: bool = False
     hands_over: bool = False
     at_once: int = BATCH
     marks: bool = False

@@ -1,7 +1,11 @@
-"""One thing wrong in a user's file, in one shape for every kind of output; and what a check of many files adds up to."""
+"""One thing wrong in a user's file, in one shape for every kind of output; and what a check of many files adds up to.
+
+What messages are made of is here as well: names that are near, and text of others that is fit to be shown.
+"""
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -20,6 +24,10 @@ _MANY = 5_000
 """Among more names none is suggested: a request may hold unknown names by the thousand."""
 _LONG = 100
 """Nor for a longer name."""
+
+LONGEST_TEXT = 300
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories of characters that are not seen as themselves: controls, bidirectional marks, line separators."""
 
 
 class Severity(Enum):
@@ -65,6 +73,14 @@ class Finding:
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort by file, line, column, code and message, dropping exact repetitions, so that output is the same each time."""
     return tuple(sorted(set(findings), key=lambda f: (f.place, f.code, f.message)))
+
+
+def shown(text: str) -> str:
+    """Return text that others wrote, fit to be shown: it can neither act on a terminal nor pass for another line.
+
+    What is not seen as itself becomes a question mark.
+    """
+    return "".join("?" if unicodedata.category(c) in UNSEEN else c for c in text[:LONGEST_TEXT])
 
 
 def near(name: str, known: Iterable[str], otherwise: str = "") -> str:

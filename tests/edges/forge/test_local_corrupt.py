@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.core.errors import EdgeError
+from daypass.core.finding import LONGEST_TEXT, UNSEEN, shown
 from daypass.core.grant import ABSENT, Oid, canonical
 from daypass.edges.forges.local import records
-from daypass.edges.shown import LONGEST_TEXT, UNSEEN, shown
 
 RawEvent = Callable[..., Oid]
 HEAD = "1" * 40

@@ -7,14 +7,13 @@ from datetime import datetime
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, UsageError
-from daypass.core.finding import near
+from daypass.core.finding import near, shown
 from daypass.core.forge import Change
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import Repository
 from daypass.edges.git.trees import Content, commit_files
-from daypass.edges.shown import shown
 
 OURS = "daypass/"
 _NO_MODE = "000000"

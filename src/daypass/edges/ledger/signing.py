@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from daypass.core.errors import EdgeError, LedgerError, UsageError
+from daypass.core.finding import shown
 from daypass.core.grant import canonical
 from daypass.core.ledger.receipt import PAYLOAD_TYPE
-from daypass.edges.shown import shown
 
 if TYPE_CHECKING:
     from securesystemslib.dsse import Envelope

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
+from daypass.core.finding import shown
 from daypass.core.forge import Account
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.record import dataclass
 from daypass.core.window import parse_instant
-from daypass.edges.shown import shown
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 

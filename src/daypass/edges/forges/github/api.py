@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from github import Auth
 
+from daypass.core.finding import shown
 from daypass.edges.forges.github.address import API, server_of
 from daypass.edges.forges.github.credential import Credential, credential_from
 from daypass.edges.forges.github.transport import (
@@ -31,7 +32,6 @@ from daypass.edges.forges.github.transport import (
     place,
     refusal,
 )
-from daypass.edges.shown import shown
 
 __all__ = ["LIMIT", "Api", "ApiError"]
 

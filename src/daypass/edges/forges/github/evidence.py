@@ -20,13 +20,13 @@ from typing import Any
 
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
+from daypass.core.finding import shown
 from daypass.core.forge import MADE, PUSHED, Account, Act, Review
 from daypass.core.grant import Oid
 from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import Fields, account_of
 from daypass.edges.forges.github.api import Api, ApiError
-from daypass.edges.shown import shown
 
 _SAID = {"APPROVED": "approved", "CHANGES_REQUESTED": "rejected"}
 _SILENT = ("COMMENTED", "PENDING")

@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import quote
 
 from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedError, UsageError
+from daypass.core.finding import shown
 from daypass.core.forge import Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.api import ApiError
 from daypass.edges.forges.github.reading import ACTIONS, MAIN, GitHubReader
-from daypass.edges.shown import shown
 
 __all__ = ["MAIN", "GitHubForge"]
 

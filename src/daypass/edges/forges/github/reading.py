@@ -16,6 +16,7 @@ from typing import Any
 
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
+from daypass.core.finding import shown
 from daypass.core.forge import OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.github.answers import Bot, Fields, account_of
@@ -25,7 +26,6 @@ from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
-from daypass.edges.shown import shown
 
 MAIN = "main"
 _ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")

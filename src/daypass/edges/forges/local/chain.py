@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from daypass.core.errors import DaypassError, EdgeError, MissingError
+from daypass.core.finding import shown
 from daypass.core.forge import OPENED, PUSHED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import Oid
 from daypass.core.record import dataclass
@@ -19,7 +20,6 @@ from daypass.edges.forges.local import records
 from daypass.edges.forges.local.records import Event, corrupt
 from daypass.edges.git.objects import Reader
 from daypass.edges.git.plumbing import Git
-from daypass.edges.shown import shown
 
 HEADS = "refs/heads/"
 OPEN = "refs/heads/daypass/open/"

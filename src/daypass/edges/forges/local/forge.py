@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
+from daypass.core.finding import shown
 from daypass.core.forge import Account, Merge, Pull, Review, unsigned_denial
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.window import format_instant
@@ -37,7 +38,6 @@ from daypass.edges.forges.local.chain import (
 from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import Repository
 from daypass.edges.git.trees import catch_up, commit_files, leaving
-from daypass.edges.shown import shown
 
 _HINTS = 4
 """So many hints of one message are followed: a message of a million would keep us busy for ever."""

@@ -15,10 +15,10 @@ from datetime import datetime
 from types import MappingProxyType
 
 from daypass.core.errors import EdgeError, UsageError
+from daypass.core.finding import LONGEST_TEXT, UNSEEN, shown
 from daypass.core.grant import Oid, canonical
 from daypass.core.record import dataclass
 from daypass.core.window import format_instant, parse_instant
-from daypass.edges.shown import LONGEST_TEXT, UNSEEN, shown
 
 FILE = "event.json"
 LARGEST = 16_384

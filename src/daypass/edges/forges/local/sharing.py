@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, LockedError, UsageError
+from daypass.core.finding import shown
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.local.chain import HEADS, Chain, lost, numbered, read_each
 from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import catch_up, leaving, sync_worktree
-from daypass.edges.shown import shown
 
 _OURS = "daypass/"
 _KINDS = ("open", "done")

@@ -202,9 +202,9 @@ class PostgresBatch:
 
     def _needs_work(self, name: str, job: Job) -> bool:
         """Say whether a bridge must be made, mended, or shown tables that are new. Raises EdgeError if it is not ours."""
-        if self._bridge(job) is None or job.privilege.in_schema:
+        here = self._bridge(job)
+        if here is None or job.privilege.in_schema:
             return True
-        here = self._seen.roles[name]
         if elsewhere := sorted(set(here.above.values()) - {job.privilege.member_of}):
             # It was renamed, and another role has its name: whoever is on the bridge would be given both.
             raise EdgeError(f"our role {name!r} leads to {elsewhere[0]!r}, and is for {job.privilege.member_of!r}")

@@ -39,7 +39,7 @@ class SshTarget(Recalling):
     It is not `Observing`: an empty answer would look like "no access".
     """
 
-    traits = Traits(native_expiry=True, hands_over=True)
+    traits = Traits(hands_over=True)
 
     def __init__(self, name: str, source: Source, krl: Path, environ: Mapping[str, str]) -> None:
         self.name = name

@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 from daypass.core.catalogue import Catalogue, Directory
 from daypass.core.errors import InvalidError
+from daypass.core.finding import shown
 from daypass.core.owners import CODEOWNERS_FILE, codeowners_text, read_codeowners, strictest, team_of, wanted_lines
 from daypass.core.record import dataclass
 from daypass.core.window import format_duration
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.doctor.facts import App, Setup, Untold, listed
-from daypass.edges.shown import shown
 
 GUARDED = (CODEOWNERS_FILE, ".github/workflows/apply.yml", ".github/daypass/run", "policies/daypass.yaml")
 """Files that decide who gets what: one of each folder that only the strictest may change."""

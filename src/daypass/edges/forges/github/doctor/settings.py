@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from daypass.core.catalogue import Catalogue
+from daypass.core.finding import shown
 from daypass.core.forge import Call, Complaint
 from daypass.core.owners import CODEOWNERS_FILE
 from daypass.edges.forges.github.answers import Bot, Fields, as_documented
@@ -34,7 +35,6 @@ from daypass.edges.forges.github.doctor.facts import (
     Untold,
 )
 from daypass.edges.forges.github.doctor.people import own_teams
-from daypass.edges.shown import shown
 
 _T = TypeVar("_T")
 _REFUSED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
