@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from driver import Said
-from founded import copy, once
-from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User
+from founded import copy, once, pack
+from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User, gitio, pushes
+from github_double.state import ZERO
 
 REPOSITORY = "acme/access"
 PEOPLE: dict[str, tuple[str, int]] = {
@@ -55,6 +56,8 @@ APP_PERMISSIONS = {
     "metadata": "read",
     "pull_requests": "write",
 }
+SHARED = ("refs/heads/main", "refs/heads/daypass-ledger")
+"""The branches that everybody's clone follows."""
 _PEOPLE_FILE = "policies/directory/people.yaml"
 
 
@@ -87,6 +90,8 @@ class Hub:
         self.ledger_key = ""
         self._private, self._protected, self._files, self.auth = private, protected, dict(files or {}), auth
         self._names = 0
+        self._made: Path
+        """What `_make` made: everything of the founded repository."""
 
     def __enter__(self) -> Self:
         self.double.__enter__()
@@ -163,15 +168,18 @@ class Hub:
         wanted += ["--simulated-clock"] if self.simulated else []
 
         def make(place: Path) -> None:
-            _make(place / "platform", place / "keys", wanted, self._files)
+            _make(place, wanted, self._files)
 
-        made = once((*wanted, *sorted(self._files.items())), make)
-        folder = self.top / "platform"
-        copy(made / "platform", folder)
-        (key,) = (made / "keys").glob("*.pem")
+        self._made = once((*wanted, *sorted(self._files.items())), make)
+        (key,) = (self._made / "keys").glob("*.pem")
         self.ledger_key = key.read_text(encoding="ascii")
-        self._connect(folder, "olga")
-        git(folder, "push", "-q", "origin", "main", "daypass-ledger")
+        bare, token = self.repo.path, self.double.tokens[self.tokens["olga"]]
+        (bare / "objects" / "info" / "alternates").write_text(f"{self._made / 'objects'}\n")
+        with self.double.lock:
+            for ref in SHARED:
+                commit = _at(self._made / "clone" / ".git", ref)
+                gitio.set_ref(bare, ref, commit)
+                pushes.moved(self.double, self.repo, token, ref, ZERO, commit)
 
     def protect(self) -> None:
         """Set the rules that the documents recommend: main by reviewed pull requests, the ledger by the App alone.
@@ -240,12 +248,11 @@ class Hub:
         """Return a clone of the repository, as that person (or the App) has it; main and the ledger are up to date."""
         folder = self.top / "clones" / name
         if not folder.exists():
-            shutil.copytree(once("clone", lambda made: git(made, "init", "-q", "--initial-branch=main")), folder)
+            copy(self._made / "clone", folder)
             self._connect(folder, name)
-        shared = ("refs/heads/main", "refs/heads/daypass-ledger")
-        same = all(_at(folder / ".git", ref) == _at(self.repo.path, ref) != "" for ref in shared)
-        if not same or _on(folder) != shared[0]:
-            git(folder, "fetch", "-q", "origin", "main", f"+{shared[1]}:{shared[1]}")
+        same = all(_at(folder / ".git", ref) == _at(self.repo.path, ref) != "" for ref in SHARED)
+        if not same or _on(folder) != SHARED[0]:
+            git(folder, "fetch", "-q", "origin", "main", f"+{SHARED[1]}:{SHARED[1]}")
             if not git(folder, "status", "--porcelain"):
                 git(folder, "checkout", "-q", "-B", "main", "FETCH_HEAD")
         return folder
@@ -427,10 +434,12 @@ class Hub:
         return self.tokens.get(who, who)
 
 
-def _make(folder: Path, keys: Path, wanted: list[str], files: Mapping[str, str]) -> None:
+def _make(made: Path, wanted: list[str], files: Mapping[str, str]) -> None:
+    """Found the repository; ``clone`` will be a clone of it, ``objects`` its objects, ``keys`` what `init` put there."""
     from daypass.cli.init import template_files
     from daypass.cli.main import main
 
+    folder, clone = made / "platform", made / "clone"
     folder.mkdir()
     git(folder, "init", "-q", "--initial-branch=main")
     identify(folder, "olga")
@@ -441,9 +450,19 @@ def _make(folder: Path, keys: Path, wanted: list[str], files: Mapping[str, str])
         place.write_text(text, encoding="utf-8")
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "Write down who is who")
-    with environment({"DAYPASS_KEYS": str(keys)}):
+    with environment({"DAYPASS_KEYS": str(made / "keys")}):
         said = captured(lambda: main(["-C", str(folder), *wanted]))
     assert said.code == 0, said.err
+    clone.mkdir()
+    git(clone, "init", "-q", "--initial-branch=main")
+    settings = (clone / ".git" / "config").read_text(encoding="utf-8")
+    git(clone, "remote", "add", "origin", str(folder))
+    git(clone, "fetch", "-q", "origin", "main", f"+{SHARED[1]}:{SHARED[1]}")
+    git(clone, "checkout", "-q", "-B", "main", "FETCH_HEAD")
+    (clone / ".git" / "config").write_text(settings, encoding="utf-8")
+    (clone / ".git" / "FETCH_HEAD").unlink()
+    pack(clone)
+    shutil.move(folder / ".git" / "objects", made / "objects")
 
 
 def _with_accounts(people: str) -> str:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from github_double import gitio
+from github_double import gitfiles
 from github_double.shapes import simple_user, stamp
 from github_double.state import Repo
 
@@ -18,7 +18,7 @@ _WHO = re.compile(r"(.*?) ?<(.*?)> (-?\d+) [+-]\d{4}")
 
 def read(repo: Repo, sha: str) -> dict[str, Any]:
     """A commit's own words: tree, parents, author, committer, message, and whether GitHub itself signed it."""
-    raw = gitio.run(repo.path, "cat-file", "commit", sha).stdout.decode("utf-8", "replace")
+    raw = gitfiles.read(repo.path, sha)[1].decode("utf-8", "replace")
     head, _, message = raw.partition("\n\n")
     found: dict[str, Any] = {"parents": [], "message": message.removesuffix("\n"), "signature": None}
     for line in head.split("\n"):

@@ -1,4 +1,4 @@
-"""Git over HTTP through git's own `git http-backend`, with tokens as passwords.
+"""Git over HTTP through git's own `upload-pack` and `receive-pack`, with tokens as passwords.
 
 https://docs.github.com/en/get-started/git-basics/about-remote-repositories#cloning-with-https-urls
 """
@@ -6,12 +6,13 @@ https://docs.github.com/en/get-started/git-basics/about-remote-repositories#clon
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from github_double import auth, gitio, pushes
+from github_double import auth, gitio, lsrefs, pushes
 from github_double.registry import Refusal, Reply
 from github_double.state import Call, Repo, Token
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 _PATH = re.compile(r"/([^/]+/[^/]+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack)")
 
+_FRESH = {
+    "Expires": "Fri, 01 Jan 1980 00:00:00 GMT",
+    "Pragma": "no-cache",
+    "Cache-Control": "no-cache, max-age=0, must-revalidate",
+}
 _offers: dict[tuple[Path, str, int], bytes] = {}
 
 
@@ -73,27 +79,34 @@ def _allow(hub: Double, token: Token, repo: Repo | None, *, pushing: bool) -> No
 def _backend(
     repo: Repo, method: str, service: str, query: str, headers: dict[str, str], body: bytes, login: str, rules: str
 ) -> tuple[Reply, bytes]:
+    """Answer as git-http-backend does, which runs the same two programs: https://git-scm.com/docs/http-protocol."""
+    program = query.removeprefix("service=") if service == "info/refs" else service
+    kind = "advertisement" if service == "info/refs" else "result"
+    asked = "" if kind == "advertisement" else f"application/x-{program}-request"
+    if program not in {"git-upload-pack", "git-receive-pack"} or method != ("POST" if asked else "GET"):
+        return Reply(403), b""
+    if asked and headers.get("content-type") != asked:
+        return Reply(415), b""
+    reply = Reply(200, headers={**_FRESH, "Content-Type": f"application/x-{program}-{kind}"})
     env = gitio.environment(
-        GIT_PROJECT_ROOT=str(repo.path), GIT_HTTP_EXPORT_ALL="1", PATH_INFO=f"/{service}", QUERY_STRING=query,
-        REQUEST_METHOD=method, CONTENT_TYPE=headers.get("content-type", ""), CONTENT_LENGTH=str(len(body)),
-        REMOTE_USER=login or "anonymous", REMOTE_ADDR="127.0.0.1", GIT_PROTOCOL=headers.get("git-protocol", ""),
-        DOUBLE_RULES=rules,
+        GIT_PROTOCOL=headers.get("git-protocol", ""), DOUBLE_RULES=rules, GIT_COMMITTER_NAME=login or "anonymous",
+        GIT_COMMITTER_EMAIL=f"{login or 'anonymous'}@http.127.0.0.1",
     )  # fmt: skip
+    second = env["GIT_PROTOCOL"] == "version=2"
+    if second and service == "git-upload-pack" and (listed := lsrefs.answer(repo.path, body)) is not None:
+        return reply, listed
     # What a server offers by the second version of the protocol depends on its settings alone.
-    fixed = service == "info/refs" and "git-upload-pack" in query and env["GIT_PROTOCOL"] == "version=2"
+    fixed = second and service == "info/refs" and program == "git-upload-pack"
     key = (repo.path, query, (repo.path / "config").stat().st_mtime_ns)
     said = _offers.get(key) if fixed else None
     if said is None:
-        command = ["git", "http-backend"]
+        offer = ["--http-backend-info-refs"] if kind == "advertisement" else []
+        # Without rules for the branches that are pushed, the hook has nothing to say.
+        hooks = ["-c", f"core.hooksPath={os.devnull}"] if not rules else []
+        command = ["git", *hooks, program.removeprefix("git-"), "--stateless-rpc", *offer, str(repo.path)]
         said = subprocess.run(command, input=body, capture_output=True, check=False, env=env).stdout
+        if kind == "advertisement" and not second:
+            said = lsrefs.line(f"# service={program}\n") + lsrefs.FLUSH + said
         if fixed:
             _offers[key] = said
-    head, _, raw = said.partition(b"\r\n\r\n")
-    reply = Reply(200 if head else 500)
-    for line in head.decode().split("\r\n"):
-        name, _, value = line.partition(": ")
-        if name.lower() == "status":
-            reply.status = int(value.split()[0])
-        elif name:
-            reply.headers[name] = value
-    return reply, raw
+    return reply, said

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from github_double import gitfiles
 from github_double.state import ZERO
 
 HOOK = r"""#!/bin/sh
@@ -94,6 +95,7 @@ SETTINGS = """
 [http]
 	receivepack = true
 [receive]
+	unpackLimit = 1000
 	hideRefs = refs/pull
 	autogc = false
 	fsckObjects = true
@@ -113,16 +115,18 @@ SETTINGS = """
 [gc]
 	auto = 0
 [core]
+	repositoryformatversion = 0
+	bare = true
 	logAllRefUpdates = false
 """
 
 
 def create(path: Path, branch: str) -> None:
     """Make an empty bare repository as GitHub serves one: any object may be asked for, refs/pull is GitHub's own."""
-    path.mkdir(parents=True)
-    run(path, "init", "-q", "--bare", f"--initial-branch={branch}", ".")
-    with (path / "config").open("a", encoding="utf-8") as settings:
-        settings.write(SETTINGS)
+    for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
+        (path / folder).mkdir(parents=True)
+    (path / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
+    (path / "config").write_text(SETTINGS, encoding="utf-8")
     hook = path / "hooks" / "update"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK)
@@ -131,6 +135,9 @@ def create(path: Path, branch: str) -> None:
 
 def refs(path: Path, under: str = "refs/heads") -> dict[str, str]:
     """Return the refs below a name with what they point at."""
+    found = gitfiles.refs(path, under)
+    if found is not None:
+        return found
     lines = text(path, "for-each-ref", "--format=%(refname) %(objectname)", under).splitlines()
     return {name: oid for name, _, oid in (line.partition(" ") for line in lines)}
 
@@ -147,30 +154,80 @@ def resolve(path: Path, revision: str) -> str | None:
     """Return the commit that a revision names, None where it names none."""
     if revision.startswith("refs/heads/"):
         return at(path, revision)
+    if gitfiles.is_id(revision) and kind(path, revision) in ("commit", None):
+        return revision if kind(path, revision) else None
     done = run(path, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
     return done.stdout.decode().strip() or None
 
 
+def valid_ref(ref: str) -> bool:
+    """Whether git would take a ref's name."""
+    return gitfiles.plain_ref(ref) or run(Path(), "check-ref-format", ref, check=False).returncode == 0
+
+
 def kind(path: Path, oid: str) -> str | None:
     """Return the type of an object, None where there is none."""
-    done = run(path, "cat-file", "-t", oid, check=False)
-    return done.stdout.decode().strip() or None if done.returncode == 0 else None
+    try:
+        return gitfiles.read(path, oid)[0]
+    except KeyError:
+        return None
+
+
+def tree_of(path: Path, revision: str) -> str | None:
+    """Return the tree of a revision, None where it has none."""
+    if gitfiles.is_id(revision):
+        return gitfiles.tree_of(path, revision)
+    done = run(path, "rev-parse", "-q", "--verify", "--end-of-options", f"{revision}^{{tree}}", check=False)
+    return done.stdout.decode().strip() or None
+
+
+def blob(path: Path, raw: bytes) -> str:
+    """Write a file's content and return its id."""
+    return gitfiles.write(path, "blob", raw)
+
+
+def content(path: Path, commit: str, name: str) -> bytes | None:
+    """Return what a file of a commit says, None where there is no such file."""
+    entry = gitfiles.find(path, commit, name)
+    if entry is None or entry.mode == gitfiles.TREE:
+        return None
+    return gitfiles.read(path, entry.oid)[1]
+
+
+def _ids(path: Path, *revisions: str) -> list[str]:
+    return [revision if gitfiles.is_id(revision) else resolve(path, revision) or revision for revision in revisions]
 
 
 def ancestor(path: Path, old: str, new: str) -> bool:
     """Whether ``old`` is ``new`` or lies in its history."""
-    old, new = (resolve(path, each) or each for each in (old, new))
-    return run(path, "merge-base", "--is-ancestor", old, new, check=False).returncode == 0
+    old, new = _ids(path, old, new)
+    return old in (gitfiles.ancestors(path, new) or ())
 
 
 def merge_base(path: Path, one: str, other: str) -> str | None:
     """Return the best common ancestor, None where histories are unrelated."""
-    one, other = (resolve(path, each) or each for each in (one, other))
+    one, other = _ids(path, one, other)
+    for start, end in ((one, other), (other, one)):
+        known = gitfiles.ancestors(path, end)
+        steps = gitfiles.since(path, start, known) if known is not None else None
+        if steps is not None:
+            return steps[1]
     return run(path, "merge-base", one, other, check=False).stdout.decode().strip() or None
+
+
+def commits(path: Path, new: str, old: str = "", *options: str) -> list[str]:
+    """Return the commits in the history of one that are not in another's, oldest first."""
+    known = gitfiles.ancestors(path, old) if old else set()
+    found = gitfiles.since(path, new, known) if known is not None else None
+    if found is not None:
+        return found[0][::-1]
+    return text(path, "rev-list", "--reverse", *options, new, *([f"^{old}"] if old else [])).split()
 
 
 def set_ref(path: Path, ref: str, new: str, old: str = "") -> None:
     """Point a ref at a commit (ZERO deletes it); with ``old``, only if it stands there. Raises GitError."""
+    if gitfiles.move(path, ref, None if new == ZERO else new, old):
+        return
     if new == ZERO:
         run(path, "update-ref", "-d", ref, *([old] if old else []))
     else:
@@ -179,6 +236,8 @@ def set_ref(path: Path, ref: str, new: str, old: str = "") -> None:
 
 def merge_tree(path: Path, base: str, head: str) -> str | None:
     """Return the tree of merging two commits, None where they conflict."""
+    if merge_base(path, base, head) == base:
+        return gitfiles.tree_of(path, head)
     done = run(path, "merge-tree", "--write-tree", base, head, check=False)
     return done.stdout.decode().split()[0] if done.returncode == 0 else None
 
@@ -193,14 +252,10 @@ def commit(path: Path, tree: str, parents: list[str], message: str, author: str,
         "",
         message,
     ]
-    return text(
-        path, "hash-object", "-w", "-t", "commit", "--stdin", stdin="\n".join(lines).encode("utf-8", "surrogateescape")
-    )
+    return gitfiles.write(path, "commit", "\n".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def patch_id(path: Path, base: str, head: str) -> str:
     """Return what a branch changes against its merge base, as one text that is equal when the changes are."""
     start = merge_base(path, base, head)
-    if start is None:
-        return head
-    return text(path, "diff-tree", "-r", "--raw", "--full-index", "--no-renames", start, head)
+    return head if start is None else repr(gitfiles.changed(path, start, head))

@@ -38,9 +38,9 @@ class Line:
 def read(repo: Repo, branch: str) -> tuple[str, str]:
     """Return where a branch's CODEOWNERS lies and its text; two empty texts without one, or with one too big to load."""
     for place in PLACES:
-        done = gitio.run(repo.path, "cat-file", "blob", f"refs/heads/{branch}:{place}", check=False)
-        if done.returncode == 0:
-            return (place, done.stdout.decode(errors="replace")) if len(done.stdout) < LIMIT else ("", "")
+        raw = gitio.content(repo.path, gitio.resolve(repo.path, f"refs/heads/{branch}") or "", place)
+        if raw is not None:
+            return (place, raw.decode(errors="replace")) if len(raw) < LIMIT else ("", "")
     return "", ""
 
 

@@ -89,7 +89,7 @@ def refresh(pull: Pull, hub: Double) -> None:
     pull.mergeable, pull.unread = tree is not None, True
     if base is None or tree is None:
         pull.merge_sha = None
-        gitio.run(path, "update-ref", "-d", f"refs/pull/{number}/merge")
+        gitio.set_ref(path, f"refs/pull/{number}/merge", ZERO)
         return
     who = f"{WEB_FLOW} {int(hub.now().timestamp())} +0000"
     pull.merge_sha = gitio.commit(path, tree, [base, pull.head_sha], f"Merge {pull.head_sha} into {base}", who, who)
@@ -175,7 +175,7 @@ def mark_merged(hub: Double, pull: Pull, token: Token, landed: str, own: list[st
     pull.mergeable = None
     issue = pull.issue
     issue.state, issue.closed_at, issue.closed_by, issue.updated_at = "closed", now, token.user, now
-    gitio.run(pull.repo.path, "update-ref", "-d", f"refs/pull/{pull.number}/merge")
+    gitio.set_ref(pull.repo.path, f"refs/pull/{pull.number}/merge", ZERO)
     note(hub, pull.repo, pull.number, "merged", token.user, commit=landed)
     note(hub, pull.repo, pull.number, "closed", token.user)
     emit(hub, pull, "closed", token)
@@ -199,4 +199,4 @@ def base_moved(hub: Double, token: Token, pull: Pull, before: str, after: str) -
 
 def own_commits(path: Any, base: str, head: str) -> list[str]:
     """The commits that a head has and a base has not, oldest first."""
-    return gitio.text(path, "rev-list", "--reverse", "--topo-order", f"{base}..{head}").split()
+    return gitio.commits(path, head, base, "--topo-order")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from github_double import gitio
+from github_double import gitfiles, gitio
 from github_double.shapes import person, repository, simple_user, stamp
 from github_double.state import Label, Org, Pull, Repo, Review, Team, User
 
@@ -114,7 +115,7 @@ def _commits(pull: Pull) -> list[str]:
     base = gitio.resolve(pull.repo.path, f"refs/heads/{pull.base_ref}")
     if base is None:
         return []
-    return gitio.text(pull.repo.path, "rev-list", "--reverse", "--topo-order", f"{base}..{pull.head_sha}").split()
+    return gitio.commits(pull.repo.path, pull.head_sha, base, "--topo-order")
 
 
 def commits_of(pull: Pull) -> list[str]:
@@ -128,10 +129,33 @@ def files(pull: Pull) -> list[dict[str, Any]]:
     start = gitio.merge_base(path, pull.base_sha, pull.head_sha)
     if start is None:
         return []
+    if (plain := _plain(path, gitfiles.changed(path, start, pull.head_sha))) is not None:
+        return plain
     raw = gitio.text(path, "diff", "--raw", "--numstat", "--full-index", "-M", "-z", start, pull.head_sha)
     return _read_diff(raw.split("\0"))
 
 
+def _plain(path: Path, changes: list[gitfiles.Changed]) -> list[dict[str, Any]] | None:
+    """Read what only adds files or only takes some away: no lines to compare, and nothing was renamed."""
+    if not (all(each.old is None for each in changes) or all(each.new is None for each in changes)):
+        return None
+    if len(changes) > _FEW or any("160000" in {entry.mode for entry in (old, new) if entry} for _, old, new in changes):
+        return None
+    found = []
+    for name, old, new in changes:
+        entry = new or old
+        raw = gitfiles.read(path, entry.oid)[1] if entry is not None else b""
+        lines = 0 if b"\0" in raw[:8000] else raw.count(b"\n") + (raw[-1:] not in (b"", b"\n"))  # as git counts them
+        more, less = (lines, 0) if new else (0, lines)
+        found.append({
+            "sha": entry.oid if entry else "", "filename": name, "status": "added" if new else "removed",
+            "additions": more, "deletions": less, "changes": lines,
+        })  # fmt: skip
+    return found
+
+
+_FEW = 100
+"""Files of which the double looks at each by itself."""
 _STATES = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
 
 

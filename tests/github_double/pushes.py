@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from github_double import gitio, pulling, rules
+from github_double import gitfiles, gitio, pulling, rules
 from github_double.auth import grants
 from github_double.commitshapes import read
 from github_double.state import ZERO, Activity, Repo, Token
@@ -79,8 +79,8 @@ def touches_workflows(repo: Repo, old: str, new: str) -> bool:
     if old == ZERO:
         start = gitio.merge_base(repo.path, f"refs/heads/{repo.default_branch}", new) or ""
 
-    def workflows(commit: str) -> bytes:
-        return gitio.run(repo.path, "rev-parse", "-q", "--verify", f"{commit}:{WORKFLOWS}", check=False).stdout
+    def workflows(commit: str) -> gitfiles.Entry | None:
+        return gitfiles.find(repo.path, commit, WORKFLOWS) if commit else None
 
     return new != ZERO and bool(workflows(new)) and workflows(new) != workflows(start)
 
@@ -117,9 +117,8 @@ def _emit(hub: Double, repo: Repo, token: Token, ref: str, old: str, new: str, *
     """Deliver a push event. https://docs.github.com/en/webhooks/webhook-events-and-payloads#push."""
     commits: list[dict[str, Any]] = []
     if new != ZERO:
-        known = [] if old == ZERO else [f"^{old}"]
-        steps = gitio.text(repo.path, "rev-list", "--reverse", f"--max-count={_TOLD}", new, *known).split()
-        commits = [_told(hub, repo, sha) for sha in steps]
+        steps = gitio.commits(repo.path, new, "" if old == ZERO else old)
+        commits = [_told(hub, repo, sha) for sha in steps[-_TOLD:]]
     who = {"name": token.user.login, "email": token.user.email or None}
     hub.emit("push", "", repo, {
         "ref": ref, "before": old, "after": new, "created": old == ZERO, "deleted": new == ZERO, "forced": forced,

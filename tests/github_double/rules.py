@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from github_double import gitio, owners
+from github_double import gitfiles, gitio, owners
 from github_double.auth import role_in
 from github_double.state import Bypass, Org, Pull, Repo, Review, Rule, Ruleset, Team, Token, User, rank
 
@@ -225,6 +225,4 @@ def changed_paths(pull: Pull) -> list[str]:
     start = gitio.merge_base(path, f"refs/heads/{pull.base_ref}", pull.head_sha)
     if start is None:
         return []
-    return [
-        n for n in gitio.text(path, "diff", "--name-only", "--no-renames", "-z", start, pull.head_sha).split("\0") if n
-    ]
+    return [each.name for each in gitfiles.changed(path, start, pull.head_sha)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from github_double import gitio
+from github_double import gitfiles, gitio
 from github_double.state import ZERO, Repo, User
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def change_tree(path: Path, base: str | None, changes: list[tuple[str, str, str]
 
     A path may be a folder: then everything below it goes, or is replaced by that tree. Raises GitError.
     """
+    if all(gitfiles.is_plain(name) for _, _, name in changes):
+        return _plainly_changed(path, base, changes)
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": f"{folder}/index"}
         if base:
@@ -39,6 +41,22 @@ def change_tree(path: Path, base: str | None, changes: list[tuple[str, str, str]
             if mode == "040000" and oid != ZERO:
                 gitio.run(path, "read-tree", f"--prefix={name}/", oid, env=index)
         return gitio.text(path, "write-tree", env=index)
+
+
+def _plainly_changed(path: Path, base: str | None, changes: list[tuple[str, str, str]]) -> str:
+    """Do so without git; names are such as it takes without a second look."""
+    top = gitfiles.tree_of(path, base) if base else None
+    files = dict(gitfiles.walk(path, top)) if top else {}
+    below = {name for mode, oid, name in changes if oid == ZERO or mode == "040000"}
+    put = {name for mode, oid, name in changes if oid != ZERO and mode != "040000"}
+    above = {"/".join(parts[:n]) for parts in (name.split("/") for name in put) for n in range(1, len(parts))}
+    files = {n: entry for n, entry in files.items() if not _inside(n, below | put) and n not in above}
+    for mode, oid, name in changes:
+        if mode == "040000" and oid != ZERO:
+            files |= dict(gitfiles.walk(path, oid, f"{name}/"))
+        elif oid != ZERO:
+            files[name] = gitfiles.Entry(mode, oid)
+    return gitfiles.make_tree(path, files.items())
 
 
 def _inside(name: str, folders: set[str]) -> bool:
@@ -64,7 +82,7 @@ def write_files(
     changes = []
     for name, content in files.items():
         raw = content.encode() if isinstance(content, str) else content
-        oid = ZERO if raw is None else gitio.text(path, "hash-object", "-w", "--stdin", stdin=raw)
+        oid = ZERO if raw is None else gitio.blob(path, raw)
         changes.append(("0" if raw is None else "100644", oid, name))
     who = identity(hub, author or hub.web_flow)
     made = gitio.commit(path, change_tree(path, parent, changes), [parent] if parent else [], message, who, who)

@@ -56,8 +56,8 @@ def compare(request: Request) -> Reply:
     start = gitio.merge_base(path, base, head) if base and head else None
     if not dots or base is None or head is None or start is None:
         raise not_found()
-    ahead = gitio.text(path, "rev-list", "--reverse", f"{base}..{head}").split()
-    behind = gitio.text(path, "rev-list", f"{head}..{base}").split()
+    ahead = gitio.commits(path, head, base)
+    behind = gitio.commits(path, base, head)
     kinds = {(False, False): "identical", (True, False): "ahead", (False, True): "behind", (True, True): "diverged"}
     api, page = f"{hub.url}{request.path}", f"{hub.server_url}/{repo.full_name}/compare/{base_text}...{head_text}"
     return ok({

@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from github_double import gitio, writing
+from github_double import gitfiles, gitio, writing
 from github_double.commitshapes import git_commit
 from github_double.pulling import WEB_FLOW
 from github_double.registry import Refusal, Reply, Request, created, invalid, not_found, ok, route
@@ -31,7 +31,7 @@ def create_blob(request: Request) -> Reply:
         raw = base64.b64decode(content, validate=False) if encoding == "base64" else content.encode()
     except (binascii.Error, ValueError) as error:
         raise invalid("content is not valid Base64") from error
-    sha = gitio.text(request.repo.path, "hash-object", "-w", "--stdin", stdin=raw)
+    sha = gitio.blob(request.repo.path, raw)
     return created({"sha": sha, "url": f"{_api(request)}/blobs/{sha}"})
 
 
@@ -45,7 +45,7 @@ def _object(request: Request, sha: str, kind: str) -> str:
 def read_blob(request: Request) -> Reply:
     """https://docs.github.com/en/rest/git/blobs#get-a-blob (base64, up to 100 MB)."""
     sha = _object(request, request.params["sha"], "blob")
-    raw = gitio.run(request.repo.path, "cat-file", "blob", sha).stdout
+    raw = gitfiles.read(request.repo.path, sha)[1]
     content = base64.encodebytes(raw).decode()
     return ok({
         "sha": sha, "node_id": f"B_{sha}", "size": len(raw), "url": f"{_api(request)}/blobs/{sha}", "content": content,
@@ -56,27 +56,20 @@ def read_blob(request: Request) -> Reply:
 @route("GET", f"{_GIT}/trees/{{sha*}}", permission="contents:read")
 def read_tree(request: Request) -> Reply:
     """https://docs.github.com/en/rest/git/trees#get-a-tree (any ``recursive`` goes down; at most 100,000 entries)."""
-    name = request.params["sha"]
-    done = gitio.run(
-        request.repo.path, "rev-parse", "-q", "--verify", "--end-of-options", f"{name}^{{tree}}", check=False
-    )
-    if done.returncode != 0:
+    tree = gitio.tree_of(request.repo.path, request.params["sha"])
+    if tree is None:
         raise not_found()
-    return ok(_tree_body(request, done.stdout.decode().strip(), deep="recursive" in request.query))
+    return ok(_tree_body(request, tree, deep="recursive" in request.query))
 
 
 def _tree_body(request: Request, sha: str, *, deep: bool) -> dict[str, Any]:
-    listed = gitio.text(request.repo.path, "ls-tree", "-z", "-l", *(["-r", "-t"] if deep else []), sha)
     entries = []
-    for line in listed.split("\0"):
-        if not line:
-            continue
-        head, _, path = line.partition("\t")
-        mode, kind, oid, size = head.split()
-        entry: dict[str, Any] = {"path": path, "mode": mode, "type": kind, "sha": oid}
+    for path, (mode, oid) in gitfiles.walk(request.repo.path, sha, deep=deep, trees=True):
+        kind = _MODES[mode.zfill(6)]
+        entry: dict[str, Any] = {"path": path, "mode": mode.zfill(6), "type": kind, "sha": oid}
         if kind != "commit":
             entry["url"] = f"{_api(request)}/{kind}s/{oid}"
-        entries.append(entry | ({"size": int(size)} if size != "-" else {}))
+        entries.append(entry | ({"size": len(gitfiles.read(request.repo.path, oid)[1])} if kind == "blob" else {}))
     return {
         "sha": sha, "url": f"{_api(request)}/trees/{sha}", "tree": entries[:_LIMIT], "truncated": len(entries) > _LIMIT,
     }  # fmt: skip
@@ -88,12 +81,11 @@ def create_tree(request: Request) -> Reply:
     path = request.repo.path
     base = request.value("base_tree")
     if base is not None:
-        done = gitio.run(path, "rev-parse", "-q", "--verify", "--end-of-options", f"{base}^{{tree}}", check=False)
-        if done.returncode != 0:
+        base = gitio.tree_of(path, base)
+        if base is None:
             raise invalid("base_tree is not a valid tree")
-        base = done.stdout.decode().strip()
     changes = [_entry(request, each) for each in request.value("tree", list, required=True)]
-    held = set(gitio.text(path, "ls-tree", "-r", "-t", "-z", "--name-only", base).split("\0")) if base else set()
+    held = {name for name, _ in gitfiles.walk(path, base, trees=True)} if base else set()
     if any(oid == ZERO and name not in held for _, oid, name in changes):
         raise invalid("GitRPC::BadObjectState")
     sha = writing.change_tree(path, base, changes)
@@ -111,7 +103,7 @@ def _entry(request: Request, each: Any) -> tuple[str, str, str]:
     if ("sha" in each) == ("content" in each):
         raise invalid("Must supply either tree.sha or tree.content")
     if "content" in each:
-        return mode, gitio.text(request.repo.path, "hash-object", "-w", "--stdin", stdin=each["content"].encode()), name
+        return mode, gitio.blob(request.repo.path, each["content"].encode()), name
     kind = _MODES[mode]
     if kind != "commit" and gitio.kind(request.repo.path, each["sha"]) != kind:
         raise invalid(f"tree.sha {each['sha']} is not a valid {kind}")

@@ -73,9 +73,7 @@ def _move(request: Request, ref: str, old: str, new: str) -> None:
 def create(request: Request) -> Reply:
     """https://docs.github.com/en/rest/git/refs#create-a-reference."""
     ref, sha = request.value("ref", required=True), request.value("sha", required=True)
-    if not ref.startswith("refs/") or ref.count("/") < 2 or gitio.run(
-        request.repo.path, "check-ref-format", ref, check=False
-    ).returncode:  # fmt: skip
+    if not ref.startswith("refs/") or ref.count("/") < 2 or not gitio.valid_ref(ref):
         raise invalid("Reference name must start with 'refs/' and contain at least two slashes.")
     if gitio.kind(request.repo.path, sha) is None or len(sha) != 40:
         raise invalid("Object does not exist")

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from github_double import gitio
+from github_double import gitfiles, gitio
 from github_double.registry import Refusal, Reply, Request, invalid, not_found, nothing, ok, paged, route
 from github_double.shapes import stamp
 from github_double.state import Repo
@@ -22,14 +22,15 @@ _READ, _WRITE = "actions:read", "actions:write"
 
 def files(repo: Repo, revision: str) -> dict[str, Any]:
     """The workflow files of a revision, read as YAML."""
-    if gitio.resolve(repo.path, revision) is None:
+    commit = gitio.resolve(repo.path, revision)
+    folder = gitfiles.find(repo.path, commit, _FOLDER) if commit else None
+    if commit is None or folder is None or folder.mode != gitfiles.TREE:
         return {}
-    names = gitio.text(repo.path, "ls-tree", "-z", "--name-only", revision, f"{_FOLDER}/").split("\0")
+    names = [f"{_FOLDER}/{name}" for name in gitfiles.tree(repo.path, folder.oid)]
     found = {}
     for name in names:
         if name.endswith((".yml", ".yaml")):
-            done = gitio.run(repo.path, "cat-file", "blob", f"{revision}:{name}")
-            found[name] = yaml.safe_load(done.stdout)
+            found[name] = yaml.safe_load(gitio.content(repo.path, commit, name) or b"")
     return found
 
 
