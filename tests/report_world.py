@@ -46,8 +46,8 @@ def told(access: Access, number: str, at: str) -> Report:
     """Judge an open request and gather what there is to show."""
     site = AccessRepository(access.top)
     instant = datetime.fromisoformat(at)
-    found = look(site.history, site.forge, site.policy_at, site.standing, int(number), main=site.main, at=instant)
-    return report_of(site.history, site.standing, found, at=instant)
+    found = look(site, int(number), at=instant)
+    return report_of(site, found, at=instant)
 
 
 def steady(text: str, report: Report) -> str:

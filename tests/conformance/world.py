@@ -112,18 +112,14 @@ class World:
     def end(self, grant: str, minutes: float) -> None:
         """End a grant before its time: its removal is merged, and nothing is applied."""
         site = AccessRepository(self.access.top, "alice")
-        opened = end(site.history, site.forge, (GrantId(grant),), main=site.main, at=self.instant(minutes))
+        opened = end(site, (GrantId(grant),), at=self.instant(minutes))
         self.access.run("gate", str(opened.pull.number), "--at", self.at(minutes))
 
     def inputs(self, minutes: float, target: Any, **more: Any) -> Inputs:
         site = AccessRepository(self.access.top)
         return prepare(
-            site.history,
-            site.forge,
-            site.policy_at,
-            site.standing,
+            site,
             lambda main: {NAME: target},
-            tip=site.tip,
             at=self.instant(minutes),
             **more,
         )

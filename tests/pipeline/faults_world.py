@@ -47,13 +47,10 @@ class FaultyWorld:
 
     def inputs(self, at: str, **more: Any) -> Inputs:
         site = AccessRepository(self.access.top)
+        site.__dict__["forge"] = more.pop("forge", site.forge)
         return prepare(
-            site.history,
-            more.pop("forge", site.forge),
-            site.policy_at,
-            site.standing,
+            site,
             self.open,
-            tip=site.tip,
             at=parse_instant(on(at)),
             **more,
         )

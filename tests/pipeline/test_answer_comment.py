@@ -17,6 +17,7 @@ from daypass.pipeline.ask.form import AnswerContext, Reply
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access
 from fakes.inbox import MemoryInbox, answered
+from fakes.repository import Fresh
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 T0, T1, T2 = "2026-11-20T09:00:00Z", "2026-11-20T09:10:00Z", "2026-11-20T09:20:00Z"
@@ -27,11 +28,8 @@ LINKS = GitHubLinks("https://github.com/acme/access")
 
 
 def context(access: Access) -> AnswerContext:
-    site = AccessRepository(access.top)
-    return AnswerContext(
-        history=site.history, forge=site.forge, inbox=MemoryInbox(site.forge, AT), policy_at=site.policy_at,
-        standing=lambda: AccessRepository(access.top).standing, main=site.main, opens=True,
-    )  # fmt: skip
+    site = Fresh(access.top)
+    return AnswerContext(repo=site, inbox=MemoryInbox(site.forge, AT), opens=True)
 
 
 @pytest.fixture
@@ -59,13 +57,13 @@ def ask(made: AnswerContext, by: Account, body: str, *, on: int = 1, edited: boo
 
 
 def words(made: AnswerContext, reply: Reply) -> str:
-    return reply_markdown(reply, made.policy, LINKS, made.standing().holdings, AT)
+    return reply_markdown(reply, made.policy, LINKS, made.repo.standing.holdings, AT)
 
 
 def test_an_extension_is_a_request_of_who_wrote_the_comment(granted: AnswerContext, access: Access) -> None:
     reply = ask(granted, ERIN, "/extend 2h\n\nstill reading")
     assert (reply.kind, reply.what, reply.pull, reply.topic) == ("opened", "extend", 2, "comment-1000")
-    pull = granted.forge.pull(2)
+    pull = granted.repo.forge.pull(2)
     assert pull.branch == "daypass/comment-1000"
     assert pull.title == "Extend erin readonly on orders-db by 2h"
     (grant,) = reply.grants
@@ -86,7 +84,7 @@ def test_nobody_else_extends(granted: AnswerContext, who: Account) -> None:
     reply = ask(granted, who, "/extend 2h")
     assert reply.kind == "refused"
     assert reply.why.startswith("only erin or alice may extend orders-db/erin-")
-    assert granted.forge.open_pulls() == ()
+    assert granted.repo.forge.open_pulls() == ()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ def test_an_extension_that_policy_denies_is_explained(granted: AnswerContext) ->
     reply = ask(granted, ERIN, "/extend 20h")
     assert reply.kind == "denied"
     assert "denied: " in words(granted, reply)
-    assert granted.forge.open_pulls() == ()
+    assert granted.repo.forge.open_pulls() == ()
 
 
 def test_what_has_ended_is_not_extended(granted: AnswerContext) -> None:
@@ -123,7 +121,7 @@ def test_subject_requester_and_owners_may_end(granted: AnswerContext, access: Ac
     (path,) = access.git("diff", "--name-status", "main...daypass/comment-1000").splitlines()
     assert path == f"D\tgrants/{reply.grants[0]}.yaml"
     assert "Nobody needs to approve less access" in words(granted, reply)
-    assert granted.forge.pull(2).title == f"End {reply.grants[0]}"
+    assert granted.repo.forge.pull(2).title == f"End {reply.grants[0]}"
 
 
 def test_others_may_not_end(granted: AnswerContext) -> None:
@@ -136,7 +134,7 @@ def test_a_second_run_of_a_comment_opens_nothing_twice(granted: AnswerContext) -
     comment = inbox(granted).comment(1, ERIN, "/end")
     first, again = (answer_comment(granted, comment, at=AT) for _ in range(2))
     assert (first.kind, again.kind, again.pull) == ("opened", "there", 2)
-    assert len(granted.forge.open_pulls()) == 1
+    assert len(granted.repo.forge.open_pulls()) == 1
 
 
 def test_what_is_gone_from_main_is_not_ended_again(granted: AnswerContext, access: Access) -> None:
@@ -181,7 +179,7 @@ def test_status_of_what_ended_and_of_what_was_closed_says_so(granted: AnswerCont
     assert late.lost[0][1] == "its window is over"
     assert "gives nothing, its window is over" in words(granted, late)
     access.ask("2026-11-20T09:40:00Z")
-    granted.forge.close(2, reason="not needed", at=AT)
+    granted.repo.forge.close(2, reason="not needed", at=AT)
     inbox(granted).write(2, ALICE, "", is_pull=True)
     assert "#2: not needed" in words(granted, ask(granted, ERIN, "/status", on=2))
 
@@ -214,7 +212,7 @@ def test_nothing_is_extended_or_ended_before_it_is_merged(granted: AnswerContext
     reply = ask(granted, ALICE, line, on=2)
     assert reply.why == f"#2 is not merged yet, so there is no access to {line.split(maxsplit=1)[0][1:]}"
     assert reply.hint == "close the pull request to take the request back"
-    granted.forge.close(2, reason="no", at=AT)
+    granted.repo.forge.close(2, reason="no", at=AT)
     reply = ask(granted, ALICE, line, on=2)
     assert (reply.why, reply.hint) == (
         f"#2 was closed without being merged, so there is no access to {line.split(maxsplit=1)[0][1:]}",
@@ -240,7 +238,7 @@ def test_an_issue_without_a_pull_request_of_ours_sends_people_there(granted: Ans
 def test_an_edited_comment_is_refused(granted: AnswerContext) -> None:
     reply = ask(granted, ERIN, "/end", edited=True)
     assert (reply.kind, reply.hint) == ("refused", "write it again in a new comment")
-    assert granted.forge.open_pulls() == ()
+    assert granted.repo.forge.open_pulls() == ()
 
 
 def test_a_stranger_is_told_once_that_nobody_knows_them(granted: AnswerContext) -> None:
@@ -278,7 +276,7 @@ def test_what_is_no_command_of_a_person_on_a_request_is_not_answered(
     reply = ask(granted, by, body, on=on)
     assert (reply.kind, reply.why) == ("silent", why)
     assert words(granted, reply) == ""
-    assert granted.forge.open_pulls() == ()
+    assert granted.repo.forge.open_pulls() == ()
 
 
 def test_no_answer_of_ours_is_a_command(granted: AnswerContext) -> None:
@@ -298,7 +296,7 @@ def test_without_an_app_people_get_links(granted: AnswerContext) -> None:
     assert "until: 2026-11-20T12:10:00Z" in said
     ended = ask(alone, ERIN, "/end")
     assert f"https://github.com/acme/access/delete/main/grants/{ended.grants[0]}.yaml" in words(granted, ended)
-    assert granted.forge.open_pulls() == ()
+    assert granted.repo.forge.open_pulls() == ()
 
 
 def test_a_pull_request_of_many_grants_is_ended_whole_and_not_extended(access: Access) -> None:
@@ -319,7 +317,7 @@ def test_a_pull_request_of_many_grants_is_ended_whole_and_not_extended(access: A
     assert ask(made, ALICE, "/extend 1h").why == "#1 changed 2 grants; a comment extends one"
     reply = ask(made, ALICE, "/end")
     assert reply.grants == ("staging/one", "staging/two")
-    assert made.forge.pull(2).title == "End 2 grants"
+    assert made.repo.forge.pull(2).title == "End 2 grants"
 
 
 @given(st.text(max_size=60))

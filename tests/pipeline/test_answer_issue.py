@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import Account, Occasion
 from daypass.edges.forges.github.inbox import GitHubLinks, read_event
@@ -19,6 +18,7 @@ from daypass.pipeline.ask.form import AnswerContext, answer_issue
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access
 from fakes.inbox import MemoryInbox, answered
+from fakes.repository import Fresh
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)  # a Friday, in office hours
 ALICE = Account("alice", "alice-ngo")
@@ -29,11 +29,8 @@ LINKS = GitHubLinks("https://github.com/acme/access")
 
 @pytest.fixture
 def context(access: Access) -> AnswerContext:
-    site = AccessRepository(access.top)
-    return AnswerContext(
-        history=site.history, forge=site.forge, inbox=MemoryInbox(site.forge, AT), policy_at=site.policy_at,
-        standing=lambda: AccessRepository(access.top).standing, main=site.main, opens=True,
-    )  # fmt: skip
+    site = Fresh(access.top)
+    return AnswerContext(repo=site, inbox=MemoryInbox(site.forge, AT), opens=True)
 
 
 def inbox(context: AnswerContext) -> MemoryInbox:
@@ -51,7 +48,7 @@ def test_an_answered_form_becomes_a_pull_request_in_the_name_of_its_author(
     inbox(context).write(12, ALICE, answered(subject="erin", ticket="INC-7", purpose="incident"))
     reply = answer_issue(context, 12, at=AT)
     assert (reply.kind, reply.topic, reply.number, reply.pull) == ("opened", "answer", 12, 1)
-    pull = context.forge.pull(1)
+    pull = context.repo.forge.pull(1)
     assert (pull.branch, pull.title) == ("daypass/issue-12", "Grant erin readonly on orders-db for 2h")
     (path,) = access.git("diff", "--name-only", "main...daypass/issue-12").splitlines()
     text = access.git("show", f"daypass/issue-12:{path}")
@@ -77,11 +74,11 @@ def test_an_empty_subject_is_the_author(context: AnswerContext) -> None:
 def test_a_second_run_finds_the_pull_request(context: AnswerContext, access: Access) -> None:
     inbox(context).write(12, ALICE, answered())
     first = answer_issue(context, 12, at=AT)
-    head = context.forge.pull(1).head
+    head = context.repo.forge.pull(1).head
     again = answer_issue(context, 12, at=AT.replace(hour=11))
     assert (first.kind, again.kind, again.pull) == ("opened", "there", 1)
-    assert context.forge.pull(1).head == head
-    assert len(context.forge.open_pulls()) == 1
+    assert context.repo.forge.pull(1).head == head
+    assert len(context.repo.forge.open_pulls()) == 1
     assert said(context, again) == "Pull request #1 was opened for this; it says who has to approve it.\n"
     assert reply_line(again) == "#12: request by alice: #1 was opened before"
 
@@ -89,7 +86,7 @@ def test_a_second_run_finds_the_pull_request(context: AnswerContext, access: Acc
 def test_a_merged_request_is_not_opened_again_by_a_late_run(context: AnswerContext, access: Access) -> None:
     inbox(context).write(12, ALICE, answered())
     answer_issue(context, 12, at=AT)
-    context.forge.close(1, reason="enough", at=AT)
+    context.repo.forge.close(1, reason="enough", at=AT)
     assert answer_issue(context, 12, at=AT).kind == "there"
 
 
@@ -103,17 +100,25 @@ def test_an_edit_after_the_request_was_taken_changes_nothing(context: AnswerCont
 
 def test_a_run_that_died_before_the_pull_request_is_made_good(context: AnswerContext, access: Access) -> None:
     inbox(context).write(12, ALICE, answered())
-    parent = context.history.resolve(context.main)
-    context.forge.commit(branch="daypass/issue-12", parent=parent, files=[("grants/x", b"half")], message="x", at=AT)
+    parent = context.repo.history.resolve(context.repo.main)
+    context.repo.forge.commit(
+        branch="daypass/issue-12", parent=parent, files=[("grants/x", b"half")], message="x", at=AT
+    )
     assert answer_issue(context, 12, at=AT).kind == "opened"
     assert access.git("diff", "--name-only", "main...daypass/issue-12").startswith("grants/orders-db/alice-")
+
+
+def racing_in(context: AnswerContext, *, wins: bool) -> AnswerContext:
+    repo = Fresh(context.repo.folder)  # type: ignore[attr-defined]
+    repo.__dict__["forge"] = _Racing(context, wins=wins)
+    return replace(context, repo=repo)
 
 
 class _Racing:
     """A forge where another run opens the pull request in between."""
 
     def __init__(self, context: AnswerContext, *, wins: bool) -> None:
-        self._forge = context.forge
+        self._forge = context.repo.forge
         self._wins = wins
 
     def __getattr__(self, name: str) -> object:
@@ -127,14 +132,14 @@ class _Racing:
 
 def test_of_two_runs_at_once_the_loser_tells_of_the_winners_pull_request(context: AnswerContext) -> None:
     inbox(context).write(12, ALICE, answered())
-    racing = replace(context, forge=_Racing(context, wins=True))  # type: ignore[arg-type]  # a forge but for one method
+    racing = racing_in(context, wins=True)
     reply = answer_issue(racing, 12, at=AT)
     assert (reply.kind, reply.pull) == ("there", 1)
 
 
 def test_a_branch_that_somebody_else_uses_is_a_failure_and_no_answer(context: AnswerContext) -> None:
     inbox(context).write(12, ALICE, answered())
-    racing = replace(context, forge=_Racing(context, wins=False))  # type: ignore[arg-type]  # a forge but for one method
+    racing = racing_in(context, wins=False)
     with pytest.raises(ConflictError, match="has an open pull request already"):
         answer_issue(racing, 12, at=AT)
 
@@ -156,7 +161,7 @@ def test_what_is_no_request_of_a_person_is_not_answered(
     assert (reply.kind, reply.why) == ("silent", why)
     assert said(context, reply) == ""
     assert reply_line(reply).startswith("#12: nothing to answer")
-    assert context.forge.open_pulls() == ()
+    assert context.repo.forge.open_pulls() == ()
 
 
 def test_a_form_without_its_label_is_answered_as_the_repository_may_not_have_it(context: AnswerContext) -> None:
@@ -168,8 +173,8 @@ def refused(context: AnswerContext, by: Account, body: str, *, edited: bool = Fa
     inbox(context).write(12, by, body, edited=edited)
     reply = answer_issue(context, 12, at=AT)
     assert (reply.kind, reply.topic) == ("refused", "answer")
-    assert context.forge.open_pulls() == ()
-    assert context.history.find("refs/heads/daypass/issue-12") is None
+    assert context.repo.forge.open_pulls() == ()
+    assert context.repo.history.find("refs/heads/daypass/issue-12") is None
     return said(context, reply)
 
 
@@ -222,7 +227,7 @@ def test_what_policy_denies_is_explained_and_not_opened(context: AnswerContext) 
     words = said(context, reply)
     assert words.startswith("Policy does not allow this, so no pull request was opened.")
     assert "denied: " in words
-    assert context.forge.open_pulls() == ()
+    assert context.repo.forge.open_pulls() == ()
 
 
 def test_a_subject_whom_the_directory_does_not_know_is_denied(context: AnswerContext) -> None:
@@ -242,7 +247,7 @@ def test_without_an_app_the_author_gets_a_link_to_propose_the_file_themselves(co
     assert "&value=%23%20yaml-language-server" in words
     assert "reason%3A%20reading%20four%20orders" in words
     assert "```yaml\n# yaml-language-server" in words
-    assert context.forge.open_pulls() == ()
+    assert context.repo.forge.open_pulls() == ()
     assert reply_line(reply) == "#12: told where to open it request by alice"
     late = answer_issue(alone, 12, at=AT.replace(hour=12))
     assert late.grant == reply.grant  # the link stays the same, so that nobody proposes it twice

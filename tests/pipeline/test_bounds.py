@@ -41,7 +41,7 @@ def pulled(access: Access) -> Gated:
     at = parse_instant(AT)
     head = site.history.resolve("refs/heads/big")
     pull = site.forge.open(branch="big", head=head, title="Very much", at=at)
-    return look(site.history, site.forge, site.policy_at, site.standing, pull.number, main=site.main, at=at)
+    return look(site, pull.number, at=at)
 
 
 def codes(found: Gated) -> list[str]:
@@ -91,11 +91,7 @@ def test_trees_that_name_each_other_until_there_are_millions_of_files_are_refuse
     assert time.monotonic() - began < 30
     site = AccessRepository(access.top, "bob")
     later = parse_instant("2026-12-20T10:00:00Z")
-    closed = list(
-        close_stale(
-            site.history, site.forge, main=site.main, limit=timedelta(days=7), at=later, why=lambda _: "no answer"
-        )
-    )
+    closed = list(close_stale(site, limit=timedelta(days=7), at=later, why=lambda _: "no answer"))
     assert [pull.branch for pull in closed] == ["big"], "it ends like any request that nobody answers"
 
 

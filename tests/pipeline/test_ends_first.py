@@ -149,9 +149,7 @@ def test_tidying_stops_between_two_requests_when_something_ends_and_goes_on_in_t
     def closed(enough: Callable[[], bool]) -> list[int]:
         site = AccessRepository(access.top, "bob")
         limit = timedelta(days=7)
-        found = close_stale(
-            site.history, site.forge, main=site.main, limit=limit, at=later, why=lambda _: "no answer", enough=enough
-        )
+        found = close_stale(site, limit=limit, at=later, why=lambda _: "no answer", enough=enough)
         return [pull.number for pull in found]
 
     assert closed(lambda: next(turns)) == [1]

@@ -174,15 +174,8 @@ class Interrupting:
 def test_a_rejection_that_arrives_while_the_gate_merges_is_heeded_by_the_applier(access: Access) -> None:
     ready(access)
     site = AccessRepository(access.top)
-    found = gate(
-        site.history,
-        Interrupting(access),  # type: ignore[arg-type]
-        site.policy_at,
-        site.standing,
-        1,
-        main=site.main,
-        at=parse_instant(T("10:05")),
-    )
+    site.__dict__["forge"] = Interrupting(access)
+    found = gate(site, 1, at=parse_instant(T("10:05")))
     assert found.merge is not None
     said = access.run("apply", "--at", T("10:06"), expect=14)
     assert "refused  orders-db/a: carol rejected it at " in said.out
@@ -215,14 +208,7 @@ def test_the_gate_merges_only_what_it_looked_at(access: Access, what: str) -> No
     site = AccessRepository(access.top)
     forge = Moving(access)
     forge.what = what
+    site.__dict__["forge"] = forge
     with pytest.raises(ConflictError, match=r"stands at|the head of #1 is"):
-        gate(
-            site.history,
-            forge,  # type: ignore[arg-type]
-            site.policy_at,
-            site.standing,
-            1,
-            main=site.main,
-            at=parse_instant(T("10:05")),
-        )
+        gate(site, 1, at=parse_instant(T("10:05")))
     assert access.git("rev-list", "--count", "--merges", "main") == "0"

@@ -151,7 +151,7 @@ def test_an_approval_that_tells_no_main_counts_only_if_every_main_there_was_woul
     site = AccessRepository(access.top)
     bobs, daves = site.forge.reviews(int(number))
 
-    def mains(*reviews: Review, known: Standing | None) -> set[tuple[Oid, ...]]:
+    def mains(*reviews: Review, known: Standing) -> set[tuple[Oid, ...]]:
         class Old:
             def mains_at(self, _: Any) -> Any:
                 return {}
@@ -161,12 +161,14 @@ def test_an_approval_that_tells_no_main_counts_only_if_every_main_there_was_woul
 
         pull = site.forge.pull(int(number))
         at = {"base": site.tip, "head": pull.head}
-        found = gather(site.history, Old(), site.policy_at, pull, known=known, **at)  # type: ignore[arg-type]
+        place = AccessRepository(access.top)
+        place.__dict__ |= {"forge": Old(), "standing": known}
+        found = gather(place, pull, **at)
         return {tuple(main for main, _ in each) for each in found.then.values()}
 
     old, lost = replace(bobs, mains=()), replace(daves, mains=(bobs.commit,))
     assert mains(old, lost, known=site.standing) == {(root, other)}
-    ((*every,),) = mains(old, lost, known=None)
+    ((*every,),) = mains(old, lost, known=Standing())
     assert every[-2:] == [root, other]
     gone = Standing(seen={bobs.commit: bobs.at - timedelta(hours=1)})
     assert mains(old, known=gone) == {(ABSENT,)}

@@ -66,7 +66,7 @@ class Scene:
 
     def carry_out(self, *changes: Intended, at: datetime = AT) -> list[Outcome]:
         site = AccessRepository(self.access.top)
-        inputs = prepare(site.history, site.forge, site.policy_at, site.standing, lambda main: {}, tip=site.tip, at=at)
+        inputs = prepare(site, lambda main: {}, at=at)
         found = survey(inputs)
         standing = self.ledger.append(
             found.standing, [Intent(changes, found.plan.digest)], at=at, main=found.plan.main, run="run"

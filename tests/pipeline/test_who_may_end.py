@@ -252,13 +252,13 @@ def test_a_draft_waits_and_everything_says_so(access: Access) -> None:
     number = access.ask(T("10:00"), resource="staging", role="deploy")
     site = AccessRepository(access.top)
     at = parse_instant(T("10:01"))
-    found = look(site.history, site.forge, site.policy_at, site.standing, int(number), main=site.main, at=at)
+    found = look(site, int(number), at=at)
     assert found.met
     draft = replace(found, pull=replace(found.pull, draft=True))
     assert not draft.met
     assert draft.exit_code == ExitCode.MISSING
     assert "it is a draft: the gate waits" in gated_text(draft)
-    told = report_of(site.history, site.standing, draft, at=at)
+    told = report_of(site, draft, at=at)
     assert (told.state, told.ask) == ("waiting", ())
     assert title_text(told) == "a draft, which is merged once it is marked as ready for review"
     assert "but it is a draft: mark it as ready for review" in comment_text(told)
@@ -368,6 +368,6 @@ def test_a_request_that_gives_a_grant_to_somebody_else_says_whose_access_it_take
     assert f"Opened #2: Replace {grant}" in said
     assert "takes away access of alice that this file gives now" in said
     site, at = AccessRepository(access.top), parse_instant(T("10:31"))
-    found = look(site.history, site.forge, site.policy_at, site.standing, 2, main=site.main, at=at)
-    told = comment_text(report_of(site.history, site.standing, found, at=at))
+    found = look(site, 2, at=at)
+    told = comment_text(report_of(site, found, at=at))
     assert "It takes away access of `alice` that this file gives now." in told

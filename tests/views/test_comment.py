@@ -139,8 +139,8 @@ def test_a_merge_and_a_close_end_the_story(asked: Access) -> None:
     site = AccessRepository(asked.top)
 
     def gated(number: int, at: datetime):
-        found = gate(site.history, site.forge, site.policy_at, site.standing, number, main=site.main, at=at)
-        return report_of(site.history, site.standing, found, at=at)
+        found = gate(site, number, at=at)
+        return report_of(site, found, at=at)
 
     merged = gated(1, datetime.fromisoformat(T("10:07")))
     assert (title_text(merged), merged.state) == ("merged", "approved")

@@ -20,6 +20,7 @@ from daypass.core.grant import Oid
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Settings
+    from daypass.core.forge import Entry
     from daypass.core.ledger.standing import Standing
     from daypass.core.policy.policies import Policy
     from daypass.edges.forges.host import Host
@@ -74,6 +75,7 @@ class AccessRepository:
         self.folder = folder
         self.acting = acting
         self._policies: dict[str, Policy] = {}
+        self._by_files: dict[tuple[Entry, ...], Policy] = {}
         self._host = host
         self._live = False
 
@@ -120,6 +122,7 @@ class AccessRepository:
             repo.__dict__["clone"] = self.clone
         # A commit's policies never change: reading those of the same main again would make every end of access wait.
         repo._policies = dict(list(self._policies.items())[-1:])
+        repo._by_files = dict(list(self._by_files.items())[-1:])
         if self._live:
             repo.sync()
         return repo
@@ -185,12 +188,15 @@ class AccessRepository:
         return found
 
     def policy_at(self, revision: Oid) -> Policy:
-        """Read the policies of a commit, once."""
+        """Read the policies of a commit, those with the same files once: main moves far more often than they do."""
         from daypass.edges.targets.registry import KINDS, check_privilege
-        from daypass.pipeline.judge.policies import load_policy
+        from daypass.pipeline.judge.policies import FOLDER, load_policy
 
         if revision not in self._policies:
-            self._policies[revision] = load_policy(self.history, revision, KINDS, check_privilege)
+            files = tuple(self.history.entries(revision, FOLDER))
+            if files not in self._by_files:
+                self._by_files[files] = load_policy(self.history, revision, KINDS, check_privilege)
+            self._policies[revision] = self._by_files[files]
         return self._policies[revision]
 
     @property
@@ -203,7 +209,7 @@ class AccessRepository:
         """The last policies of main that read: they say who people are, and who may take access away."""
         from daypass.pipeline.judge.policies import last_read
 
-        return last_read(self.history, self.policy_at, self.tip)
+        return last_read(self, self.tip)
 
     @cached_property
     def settings(self) -> Settings:
@@ -277,7 +283,7 @@ class AccessRepository:
 
         settings = self.settings
         branch = GitLedger(self.clone.git, settings.ledger_branch, self.remote if self._live else None)
-        keys = ledger_keys(self.history, self.policy_at, self.tip, settings.ledger_keys)
+        keys = ledger_keys(self, self.tip, settings.ledger_keys)
         uri = os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer
         private = os.environ.get(KEY_VARIABLE, "")
         ledger = SignedLedger(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from daypass.core.ledger.standing import Standing
     from daypass.pipeline.apply.inputs import Attend, ByReceipts
     from daypass.pipeline.apply.run import Applied
-    from daypass.ports import ForgeReader, Target
+    from daypass.ports import Target
 
 Targets = Mapping[str, "Target | EdgeError"]
 """The targets by name; one that cannot be opened is an error in its place."""
@@ -42,7 +43,7 @@ def say_paused(policy: Policy) -> None:
 
 def look(repo: AccessRepository, at: datetime, *, now: bool = False) -> Survey:
     """Read everything and plan; holds no way to write. ``now``: the instant is the clock's."""
-    prepared = _prepare(repo, repo.standing, repo.targets, clock=_going(repo, at) if now else None)
+    prepared = _prepare(repo, repo.targets, clock=_going(repo, at) if now else None)
     return survey(prepared(at=at))
 
 
@@ -58,21 +59,13 @@ def _going(repo: AccessRepository, at: datetime) -> Callable[[], datetime] | Non
 
 
 def _prepare(
-    repo: AccessRepository,
-    standing: Standing,
-    targets: Callable[[Oid], Targets],
-    *,
-    clock: Callable[[], datetime] | None,
+    repo: AccessRepository, targets: Callable[[Oid], Targets], *, clock: Callable[[], datetime] | None
 ) -> Callable[..., Inputs]:
     """Return what reads everything but the targets."""
     return partial(
         prepare,
-        repo.history,
-        _forge(repo),
-        repo.policy_at,
-        standing,
+        _provable(repo),
         targets,
-        tip=repo.tip,
         recalled=repo.memory.unchanged(),
         remember=repo.memory.keep_unchanged,
         program=program_digest(),
@@ -96,12 +89,14 @@ class _ClosedForge:
         """Say no time."""
 
 
-def _forge(repo: AccessRepository) -> ForgeReader:
-    """Return the forge of the settings, or what stands in for it where it cannot be opened."""
+def _provable(repo: AccessRepository) -> AccessRepository:
+    """Return a repository with what stands in for its forge where that cannot be opened."""
     try:
-        return repo.forge
+        _ = repo.forge
     except (EdgeError, InvalidError) as error:
-        return _ClosedForge(error)
+        repo = copy(repo)
+        repo.__dict__["forge"] = _ClosedForge(error)
+    return repo
 
 
 def denied_at(repo: AccessRepository, policy: Policy, live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:
@@ -152,7 +147,7 @@ def run_apply(
                     opened.clear()  # likewise
                 return after
 
-            prepared = _prepare(fresh, fresh.ledger.load(), targets, clock=clock)
+            prepared = _prepare(fresh, targets, clock=clock)
             return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 
         run = repo.run_name(at)
@@ -249,12 +244,12 @@ def _close_stale(repo: AccessRepository, at: datetime, *, enough: Callable[[], b
 
     def why(pull: Pull) -> str:
         try:
-            found = judge(repo.history, repo.forge, repo.policy_at, repo.standing, pull.number, main=repo.main, at=at)
+            found = judge(repo, pull.number, at=at)
         except (EdgeError, RefusedError):  # then nobody looked at what people said of it
             return f"it was open for longer than {format_duration(limit)}"
         return stale_reason(found, limit)
 
-    closed = close_stale(repo.history, repo.forge, main=repo.main, limit=limit, at=at, why=why, enough=enough)
+    closed = close_stale(repo, limit=limit, at=at, why=why, enough=enough)
     for pull in closed:
         yield f"Closed #{pull.number} {pull.title}: {pull.closed_reason}"
 
@@ -263,8 +258,8 @@ def _tidy(repo: AccessRepository, at: datetime) -> Iterator[str]:
     from daypass.pipeline.apply.inputs import claims_on
     from daypass.pipeline.apply.tidy import tidy
 
-    claims = claims_on(repo.history, repo.policy_at, repo.standing, repo.tip)
-    tidied = tidy(repo.history, repo.forge, repo.standing, claims, main=repo.main, at=at)
+    claims = claims_on(repo)
+    tidied = tidy(repo, claims, at=at)
     if tidied.pull is not None and tidied.paths:
         yield (
             f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.paths)} ended; "

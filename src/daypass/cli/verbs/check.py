@@ -144,8 +144,7 @@ def _proposed(repo: AccessRepository, between: tuple[Oid, Oid], by: tuple[str, d
             "This clone left files at its server: whether the same grant is there is looked at by the gate.", err=True
         )
     return read_proposal(
-        repo.history,
-        repo.policy_at,
+        repo,
         base=between[0],
         head=between[1],
         asked=asked,
@@ -278,7 +277,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
             raise InvalidError(f"{grant} is not valid", read)
     else:
         try:
-            read = read_current(repo.history, repo.main, GrantId(grant))
+            read = read_current(repo, GrantId(grant))
         except UsageError as error:
             read = _tidied(repo, GrantId(grant), error)
     _refuse_unknown(repo.policy, requester)

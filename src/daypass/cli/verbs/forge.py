@@ -142,11 +142,11 @@ def report(repo: AccessRepository, number: int, printed: bool, at: datetime | No
 
     printed = printed or not repo.settings.forge.pages
     instant = repo.instant(at, writes=not printed)
-    found = look(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=instant)
+    found = look(repo, number, at=instant)
     if found.pull.state != "open":
         click.echo(f"#{number} is {found.pull.state}; only open requests are reported on", err=True)
         return
-    told = report_of(repo.history, repo.standing, found, at=instant)
+    told = report_of(repo, found, at=instant)
     if printed:
         click.echo(comment_text(told), nl=False)
         write_summary(told)
@@ -167,7 +167,7 @@ def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str,
         return ()
     if found.no_request:
         return repo.pages.show(_no_request(found))
-    told = report_of(repo.history, repo.standing, found, at=at)
+    told = report_of(repo, found, at=at)
     write_summary(told)
     text = comment_text(told)
     notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable)
@@ -239,12 +239,8 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
     instant = repo.instant(at, writes=True)
     host = repo.host
     context = AnswerContext(
-        history=repo.history,
-        forge=repo.forge,
+        repo=repo,
         inbox=repo.given(host.inbox(repo.policy.catalogue.directory)),
-        policy_at=repo.policy_at,
-        standing=lambda: repo.standing,
-        main=repo.main,
         opens=host.opens_for_others,
     )
     if occasion.comment:

@@ -136,7 +136,7 @@ def refresh(repo: AccessRepository, at: datetime) -> None:
         raise InvalidError("the policies of main do not read, so nothing can be made from them", repo.policy.holes)
     catalogue = repo.policy.catalogue
     wanted = {".github/CODEOWNERS": codeowners_text(catalogue).encode(), FORM_FILE: form_text(catalogue).encode()}
-    found = bring(repo.history, repo.forge, wanted, main=repo.main, at=at)
+    found = bring(repo, wanted, at=at)
     if found.pull is None:
         click.echo("The generated files on main are up to date.")
     else:

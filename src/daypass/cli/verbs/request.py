@@ -86,9 +86,7 @@ def request(
         click.echo(needs_text(repo.policy, grant, decision, requester=me), nl=False)
         _say_had(repo, grant, at)
         return ExitCode.DENIED if decision.denials else ExitCode.OK
-    opened = propose.request(
-        repo.history, repo.forge, repo.policy, wish, main=repo.main, at=at, ended=ended_at(repo, at)
-    )
+    opened = propose.request(repo, wish, at=at, ended=ended_at(repo, at))
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
         click.echo(f"  grant  {opened.grant.id}")
@@ -143,7 +141,7 @@ def _say_twins(repo: AccessRepository, asked: Grant, pull: Pull) -> None:
     from daypass.pipeline.ask.propose import same_open
 
     try:
-        twins = same_open(repo.history, repo.forge, asked, main=repo.main, but=pull.number, by=pull.opened_by.handle)
+        twins = same_open(repo, asked, but=pull.number, by=pull.opened_by.handle)
     except EdgeError as error:  # this one is open all the same
         say(f"note: whether another request asks for the same was not seen: {error.message}")
         return
@@ -170,7 +168,7 @@ def _title(repo: AccessRepository, branch: str, head: Oid, at: datetime) -> str:
 
     by = (repo.acting_handle(), at)
     try:
-        asks = proposed(repo.history, repo.policy_at, repo.standing, base=repo.tip, head=head, by=by, at=at)
+        asks = proposed(repo, base=repo.tip, head=head, by=by, at=at)
     except (EdgeError, RefusedError):
         return f"Request from branch {branch}"
     return title_of(asks.items) or f"Request from branch {branch}"
@@ -194,7 +192,7 @@ def _open_branch(repo: AccessRepository, branch: str, at: datetime) -> ExitCode:
     else:
         pull = repo.forge.push(there.number, head=head, at=at)
         click.echo(f"Updated #{pull.number}: {pull.title}; approvals of the earlier head no longer count")
-    found = look(repo.history, repo.forge, repo.policy_at, repo.standing, pull.number, main=repo.main, at=at)
+    found = look(repo, pull.number, at=at)
     click.echo(gated_text(found), nl=False)
     for item in found.proposal.items[:_FEW]:
         if item.kind == "new" and item.grant is not None:
@@ -217,7 +215,7 @@ def extend(repo: AccessRepository, grant: str, more: timedelta, at: datetime) ->
     admission = repo.standing.admission(GrantId(grant))
     if admission is None:
         raise UsageError(f"the ledger knows no live grant {grant}", hint="`daypass status` lists them; was it applied?")
-    opened = propose.extend(repo.history, repo.forge, repo.policy, admission, more, main=repo.main, at=at)
+    opened = propose.extend(repo, admission, more, at=at)
     click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
     if opened.grant is not None and opened.decision is not None:
         click.echo(needs_text(repo.policy, opened.grant, opened.decision, requester=me), nl=False)

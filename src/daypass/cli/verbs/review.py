@@ -44,7 +44,7 @@ def _review(
     review = repo.forge.review(number, commit=pull.head, state=state, at=at, reason=reason)
     click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
     then = max(at, review.at)  # the forge's clock goes on, and a review from later than the run does not count yet
-    found = look(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=then)
+    found = look(repo, number, at=then)
     click.echo(gated_text(found), nl=False)
 
 
@@ -53,9 +53,7 @@ def _refuse_idle(repo: AccessRepository, number: int, state: str, at: datetime) 
     from daypass.pipeline.judge.gate import why_idle
 
     me = repo.forge.acting()
-    why = why_idle(
-        repo.history, repo.forge, repo.policy_at, repo.standing, number, by=me, state=state, main=repo.main, at=at
-    )
+    why = why_idle(repo, number, by=me, state=state, at=at)
     if why:
         what = "approval" if state == "approved" else "rejection"
         hint = f"`daypass show {number}` tells who is asked; `daypass close {number}` closes it"
@@ -67,8 +65,8 @@ def _shown(repo: AccessRepository, number: int, at: datetime) -> str:
     from daypass.pipeline.judge.report import report_of, texts_of
     from daypass.views.gate import show_text
 
-    found = pipeline.show(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=at)
-    return show_text(report_of(repo.history, repo.standing, found, at=at), texts_of(repo.history, found))
+    found = pipeline.show(repo, number, at=at)
+    return show_text(report_of(repo, found, at=at), texts_of(repo.history, found))
 
 
 @verb()
@@ -199,7 +197,7 @@ def _judged(
     left = _AGAIN
     while True:
         try:
-            found = verb(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=at)
+            found = verb(repo, number, at=at)
         except ConflictError:
             then = repo.again()
             if not left or then.tip == repo.tip:
@@ -242,9 +240,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     unread: dict[int, str] = {}
     for pull in repo.forge.open_pulls():
         try:
-            waiting.append(
-                look(repo.history, repo.forge, repo.policy_at, repo.standing, pull.number, main=repo.main, at=at)
-            )
+            waiting.append(look(repo, pull.number, at=at))
         except (EdgeError, RefusedError) as error:
             unread[pull.number] = error.message
             say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
@@ -253,12 +249,12 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
         say(f"daypass: {doubt.why}")  # as `plan` does; at a forge that tells the time, `apply` compares it first
     say_paused(repo.policy)
     codes += _say_broken(repo.policy)
-    claims = claims_on(repo.history, repo.policy_at, repo.standing, repo.tip)
+    claims = claims_on(repo)
     live = sorted(
         (a for a in repo.standing.admitted() if not claims[a.grant].ended(at)),
         key=lambda a: (claims[a.grant].window.end, a.grant),
     )
-    merged = landed(repo.history, repo.standing, repo.tip)
+    merged = landed(repo)
     if merged is None:
         say(
             "daypass: main does not continue what the ledger knows of it, so nothing new is given; `daypass plan` says more"
@@ -275,7 +271,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
         repo.standing.holdings,
         unread=unread,
         landed=merged or {},
-        refused=refused_there(repo.history, repo.standing, repo.tip),
+        refused=refused_there(repo),
         notes=notes,
         claims=claims,
         denied=denied_at(repo, repo.policy, live_claims(repo.standing, claims.values(), at)),

@@ -35,7 +35,7 @@ def end(repo: AccessRepository, grant: str, reason: str, at: datetime) -> Codes:
     from daypass.pipeline.ask.end import end as propose_end
 
     repo.acting_handle()
-    opened = propose_end(repo.history, repo.forge, (GrantId(grant),), main=repo.main, reason=reason, at=at)
+    opened = propose_end(repo, (GrantId(grant),), reason=reason, at=at)
     did = "Opened" if opened.pull.opened_at == at or repo.settings.forge.vouches else "Going on with"
     click.echo(f"{did} #{opened.pull.number}: {opened.pull.title}")
     return _carry_through(repo, opened.pull.number, at)
@@ -73,9 +73,7 @@ def revoke(repo: AccessRepository, subject: str, resource: str, now_: bool, reas
     repo.follow()
     instant = repo.instant(at, writes=True)
     me = repo.acting_handle()
-    found = pipeline.find(
-        repo.history, repo.ends_by, repo.standing, main=repo.main, subject=subject, resource=resource, by=me, at=instant
-    )
+    found = pipeline.find(repo, repo.ends_by, subject=subject, resource=resource, by=me, at=instant)
     if not found.paths and not found.beyond and pipeline.left_over(repo.standing, subject, resource):
         click.echo(
             "main has no such grant any more, and what it gave is still there"
@@ -85,14 +83,12 @@ def revoke(repo: AccessRepository, subject: str, resource: str, now_: bool, reas
     codes = [ExitCode.PARTIAL if found.beyond else ExitCode.OK]
     for n, paths in enumerate(found.parts, 1):
         pull = pipeline.stop(
-            repo.history,
-            repo.forge,
+            repo,
             paths,
             part=f"{n} of {len(found.parts)}" if len(found.parts) > 1 else "",
             subject=subject,
             resource=resource,
             reason=reason,
-            main=repo.main,
             at=instant,
         )
         click.echo(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
@@ -160,7 +156,7 @@ def _merged(repo: AccessRepository, number: int, at: datetime) -> Gated:
 
     for attempt in range(_ATTEMPTS):
         try:
-            return gate(repo.history, repo.forge, repo.policy_at, repo.standing, number, main=repo.main, at=at)
+            return gate(repo, number, at=at)
         except ConflictError:
             if attempt == _ATTEMPTS - 1:
                 raise

@@ -120,7 +120,7 @@ def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, a
     survey = look(repo, at)
     if survey.stuck is not None:
         raise survey.stuck
-    found = find(repo.history, survey, repo.targets(), resource, requester=me, main=repo.main, at=at, ticket=ticket)
+    found = find(repo, survey, repo.targets(), resource, requester=me, at=at, ticket=ticket)
     taken = [(one.entitlement, one.grant, one.why, one.dated, one.beside) for one in found.taken]
     left = [(one.entitlement, one.why) for one in found.left]
     if dry_run:
@@ -128,7 +128,7 @@ def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, a
         click.echo(import_text(taken, left, found.granted), nl=False)
         return
     body = import_body(resource, taken, left)
-    done = propose(repo.history, repo.forge, found, main=repo.main, body=body, at=at)
+    done = propose(repo, found, body=body, at=at)
     if done.pull is not None and done.what == "unchanged":
         click.echo(f"#{done.pull.number} is open: {done.pull.title}; it is left as its readers made it")
         click.echo("Merge or close it before importing again.", err=True)

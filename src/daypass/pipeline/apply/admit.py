@@ -19,9 +19,9 @@ from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
 from daypass.core.ledger.standing import Standing
 from daypass.pipeline.apply.proof import Flaw, Prover
+from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import ended_by
-from daypass.pipeline.judge.policies import PolicyAt
-from daypass.ports import ForgeReader, History
+from daypass.ports import History
 
 _NOT_YET = "it could not be proved yet"
 UNPROVED = "unproved"
@@ -47,26 +47,18 @@ class Admitted:
         return frozenset(body.grant for body in self.bodies if isinstance(body, Retirement) and body.revoked)
 
 
-def admit(
-    history: History,
-    forge: ForgeReader,
-    policy_at: PolicyAt,
-    standing: Standing,
-    *,
-    tip: Oid,
-    at: datetime,
-    before: Callable[[], None] = lambda: None,
-) -> Admitted:
+def admit(context: Context, *, at: datetime, before: Callable[[], None] = lambda: None) -> Admitted:
     """Prove every grant of main that the ledger has not settled; ``before`` is called before each landing is looked at.
 
     Raises RefusedError when main is not a descendant of the main that the ledger last recorded (invariant 13).
     """
+    history, standing, tip = context.history, context.standing, context.tip
     if standing.main and (history.find(standing.main) is None or not history.is_ancestor(Oid(standing.main), tip)):
         raise RefusedError(
             f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, which the ledger recorded",
             hint="fetch main; if its history was rewritten, restore it: access is never taken back to an older state",
         )
-    settled = _Landings(history, forge, policy_at, standing, at, before)
+    settled = _Landings(context, at, before)
     blobs = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"))}
     landings = history.landings(Oid(standing.main) if standing.main else None, tip) if standing.main != tip else ()
     touched: set[GrantId] = set()
@@ -117,21 +109,13 @@ def _settle_rest(
 class _Landings:
     """Settles one landing after the other, remembering what the ones before gave."""
 
-    def __init__(
-        self,
-        history: History,
-        forge: ForgeReader,
-        policy_at: PolicyAt,
-        standing: Standing,
-        at: datetime,
-        before: Callable[[], None],
-    ) -> None:
+    def __init__(self, context: Context, at: datetime, before: Callable[[], None]) -> None:
         self.found = Admitted()
         self._before = before
-        self._standing = standing
+        self._standing = context.standing
         self._at = at
         self._forge_silent = False
-        self._prover = Prover(history, forge, policy_at, standing, at, self._current)
+        self._prover = Prover(context, at, self._current)
 
     def settle(self, landing: Landing, changes: Iterable[Change]) -> None:
         """Admit, refuse or retire what one landing did to grant files."""

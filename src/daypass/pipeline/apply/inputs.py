@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
@@ -20,9 +21,10 @@ from daypass.core.policy.policies import Policy
 from daypass.core.window import catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
 from daypass.pipeline.apply.survey import Inputs, Survey, digest_of_inputs
+from daypass.pipeline.context import Context
 from daypass.pipeline.judge.check import Deny, deny_nothing
-from daypass.pipeline.judge.policies import PolicyAt, last_read
-from daypass.ports import ForgeReader, History, TargetReader
+from daypass.pipeline.judge.policies import last_read
+from daypass.ports import ForgeReader, TargetReader
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 """Opens the targets of a commit's settings for reading; one that cannot be opened is an error in its place."""
@@ -41,13 +43,9 @@ def _attend_to_nothing(standing: Standing, *_: object) -> Standing:
 
 
 def prepare(
-    history: History,
-    forge: ForgeReader,
-    policy_at: PolicyAt,
-    standing: Standing,
+    context: Context,
     open_readers: OpenReaders,
     *,
-    tip: Oid,
     at: datetime,
     recalled: Unchanged | None = None,
     remember: Callable[[Unchanged], None] | None = None,
@@ -60,84 +58,100 @@ def prepare(
     """Read everything but the targets. Holds no way to write (invariant 11), but for what ``attend`` does meanwhile.
 
     Where ``recalled`` says that nothing was to be done and nothing has moved since, that is the answer, and ``remember``
-    keeps the next one; ``program`` names the program that reckons, so that another version reckons anew.
-
-    When main cannot be followed (it went backwards, or was not reached step by step), the plan stands on the main
-    that the ledger recorded last instead: what has ended there by its own window can be taken away all the same, since
-    windows and entitlements are in signed receipts and the targets in that commit's settings. Nothing of the new main
-    is believed, nothing else is changed, and the run fails with ``stuck``. Without that commit the targets are not
-    known, and RefusedError is raised.
-
-    ``clock`` is the one that ``at`` was read from, and is compared with others': see core.holdback. ``retry``: what has
-    failed is tried again at once. ``deny`` says what of the live policies deny.
+    keeps the next one; ``program`` names the program that reckons, so that another version reckons anew. ``clock`` is the
+    one that ``at`` was read from, and is compared with others': see core.holdback. ``retry``: what has failed is tried
+    again at once. ``deny`` says what of the live policies deny. Raises RefusedError where main cannot be followed and
+    nothing else is there to stand on: see `_follow`.
     """
-    skews = _forge_skew(forge, clock)
-    ours = catch_up(at, standing.at)
-    at = min(ours, *(ours + skew for skew in skews.values()), ours)
-    apart = doubt(ours, standing.at, skews) is not None
-    policy = policy_at(tip)
+    standing, tip = context.standing, context.tip
+    clocks = _Clocks.of(context.forge, clock)
+    at = catch_up(at, standing.at) + clocks.off
     targets = open_readers(tip)
     grounds = digest_of_inputs(program, standing, tip, targets) if remember is not None else ""
+    apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
     if recalled is not None and grounds and recalled.holds(grounds, at) and not apart:
-        plan = Plan(at, tip, (), live=recalled.live, by_ledger=recalled.by_ledger)
-        answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=recalled.until)
-        return Inputs(history, standing, policy, Admitted(), tip, at, targets, unchanged=answer)
-    stuck: RefusedError | None = None
+        return _as_recalled(context, recalled, at, targets)
     latest = standing
 
     def before() -> None:
         nonlocal latest
-        ends = partial(by_receipts, history, policy_at, open_readers, tip, clock=clock, skews=skews, off=at - ours)
-        latest = attend(latest, ends, at, at - ours)
+        latest = attend(latest, partial(by_receipts, context, open_readers, clocks=clocks), at, clocks.off)
 
-    try:
-        admitted = admit(history, forge, policy_at, standing, tip=tip, at=at, before=before)
-    except RefusedError as error:
-        if not standing.main or history.find(standing.main) is None:
-            raise
-        admitted, stuck, tip = Admitted(), error, Oid(standing.main)
-        policy = policy_at(tip)
+    admitted, tip, stuck = _follow(context, at, before)
+    if latest is not standing or stuck is not None:
+        # Where ends were carried out meanwhile a target may still be read from.
         targets = open_readers(tip)
-    if latest is not standing:
-        # Ends were carried out meanwhile. Targets are opened anew: one of them may still be read from.
-        standing, targets = latest, open_readers(tip)
-        ours, at = (ours, at) if clock is None else (max(ours, clock()), max(at, clock() + (at - ours)))
-    claims, invalid = _claims(standing, admitted, policy, _last_read(history, policy_at, standing, tip))
-    every = {**targets, **_unnamed(standing, targets)}
+    if latest is not standing and clock is not None:
+        at = max(at, clock() + clocks.off)
+    found = _inputs(context, latest, admitted, tip, at, targets, clocks)
+    denied = deny(found.policy, live_claims(latest, found.claims, at, admitted))
+    return replace(found, stuck=stuck, keep=remember, program=program, grounds=grounds, retry=retry, denied=denied)
+
+
+def _follow(context: Context, at: datetime, before: Callable[[], None]) -> tuple[Admitted, Oid, RefusedError | None]:
+    """Prove what landed on main; return it with the commit that the plan stands on.
+
+    When main cannot be followed (it went backwards, or was not reached step by step), the plan stands on the main
+    that the ledger recorded last instead: what has ended there by its own window can be taken away all the same, since
+    windows and entitlements are in signed receipts and the targets in that commit's settings. Nothing of the new main
+    is believed, nothing else is changed, and the run fails with what is returned last. Without that commit the targets
+    are not known, and RefusedError is raised.
+    """
+    try:
+        return admit(context, at=at, before=before), context.tip, None
+    except RefusedError as error:
+        last = context.standing.main
+        if not last or context.history.find(last) is None:
+            raise
+        return Admitted(), Oid(last), error
+
+
+def _as_recalled(
+    context: Context, recalled: Unchanged, at: datetime, targets: Mapping[str, TargetReader | EdgeError]
+) -> Inputs:
+    """Return the inputs of a run in which nothing has moved since nothing was to be done."""
+    tip, standing, policy = context.tip, context.standing, context.policy_at(context.tip)
+    plan = Plan(at, tip, (), live=recalled.live, by_ledger=recalled.by_ledger)
+    answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=recalled.until)
+    return Inputs(context.history, standing, policy, Admitted(), tip, at, targets, unchanged=answer)
+
+
+def _inputs(
+    context: Context,
+    standing: Standing,
+    admitted: Admitted,
+    main: Oid,
+    at: datetime,
+    targets: Mapping[str, TargetReader | EdgeError],
+    clocks: _Clocks,
+) -> Inputs:
+    """Join what was read; the claims are those of a commit of main."""
+    policy = context.policy_at(main)
+    claims, invalid = _claims(standing, admitted, policy, _last_read(context, standing, main))
     return Inputs(
-        history,
+        context.history,
         standing,
         policy,
         admitted,
-        tip,
+        main,
         at,
-        every,
+        {**targets, **_unnamed(standing, targets)},
         tuple(claims),
         invalid,
-        stuck,
-        keep=remember,
-        program=program,
-        grounds=grounds,
-        clock=clock,
-        skews=skews,
-        off=at - ours,
-        retry=retry,
-        denied=deny(policy, live_claims(standing, claims, at, admitted)),
+        clock=clocks.clock,
+        skews=clocks.skews,
+        off=clocks.off,
     )
 
 
 def by_receipts(
-    history: History,
-    policy_at: PolicyAt,
+    context: Context,
     open_readers: OpenReaders,
-    tip: Oid,
     standing: Standing,
     at: datetime,
     names: frozenset[str],
     *,
-    clock: Callable[[], datetime] | None,
-    skews: Mapping[str, timedelta],
-    off: timedelta,
+    clocks: _Clocks,
 ) -> Inputs:
     """Return what follows from the ledger and the main that it recorded last, for the targets with these names.
 
@@ -145,28 +159,25 @@ def by_receipts(
     still to be settled. A grant whose file was changed since is left alone: it may have been extended.
     """
     main = Oid(standing.main)
-    policy = policy_at(main)
-    opened = open_readers(main)
     unasked = EdgeError("it is not looked at yet")
-    targets = {name: target if name in names else unasked for name, target in opened.items()}
-    there = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"))}
+    targets = {name: target if name in names else unasked for name, target in open_readers(main).items()}
+    there = {grant_id(entry.path): entry.oid for entry in context.history.entries(context.tip, FOLDER.rstrip("/"))}
     unsettled = frozenset(name for name, blob in standing.blobs() if there.get(name, blob) != blob)
-    claims, _ = _claims(standing, Admitted(), policy, _last_read(history, policy_at, standing, main))
-    every = {**targets, **_unnamed(standing, targets)}
-    return Inputs(
-        history,
-        standing,
-        policy,
-        Admitted(),
-        main,
-        at,
-        every,
-        tuple(claims),
-        unsettled=unsettled,
-        clock=clock,
-        skews=skews,
-        off=off,
-    )
+    return replace(_inputs(context, standing, Admitted(), main, at, targets, clocks), invalid={}, unsettled=unsettled)
+
+
+class _Clocks(NamedTuple):
+    """Our clock (None where the instant is not its), how far others' are ahead, and by how much to reckon earlier."""
+
+    clock: Callable[[], datetime] | None
+    skews: Mapping[str, timedelta]
+    off: timedelta
+
+    @classmethod
+    def of(cls, forge: ForgeReader, clock: Callable[[], datetime] | None) -> _Clocks:
+        """Compare our clock with the forge's."""
+        skews = _forge_skew(forge, clock)
+        return cls(clock, skews, min([timedelta(0), *skews.values()]))
 
 
 def _forge_skew(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Mapping[str, timedelta]:
@@ -191,16 +202,17 @@ def live_claims(
     return {c: blobs[c.grant] for c in claims if c.blocked is None and c.window.holds(at)}
 
 
-def claims_on(history: History, policy_at: PolicyAt, standing: Standing, tip: Oid) -> Mapping[GrantId, Claim]:
-    """Return what each grant that the ledger has as proved gives by the policies of a commit of main."""
-    claims, invalid = _claims(standing, Admitted(), policy_at(tip), _last_read(history, policy_at, standing, tip))
+def claims_on(context: Context) -> Mapping[GrantId, Claim]:
+    """Return what each grant that the ledger has as proved gives by the policies of main."""
+    standing, tip = context.standing, context.tip
+    claims, invalid = _claims(standing, Admitted(), context.policy_at(tip), _last_read(context, standing, tip))
     return {c.grant: replace(c, blocked=invalid.get(c.grant, c.blocked)) for c in claims}
 
 
-def _last_read(history: History, policy_at: PolicyAt, standing: Standing, tip: Oid) -> Policy:
+def _last_read(context: Context, standing: Standing, tip: Oid) -> Policy:
     """Return main's policies; while they do not read, the last ones before that did: access ends by them."""
-    since = Oid(standing.main) if standing.main and history.find(standing.main) is not None else None
-    return last_read(history, policy_at, tip, since)
+    since = Oid(standing.main) if standing.main and context.history.find(standing.main) is not None else None
+    return last_read(context, tip, since)
 
 
 def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]) -> Mapping[str, EdgeError]:

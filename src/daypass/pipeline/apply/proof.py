@@ -10,20 +10,17 @@ from typing import NamedTuple
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
-from daypass.core.forge import Change, Entry, Landing, Merge, Pull
+from daypass.core.forge import Change, Landing, Merge, Pull
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Refusal
-from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
-from daypass.core.policy.policies import Policy
 from daypass.core.record import dataclass
 from daypass.core.request import ItemVerdict, Proposal
 from daypass.core.window import Window, format_instant
+from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import Evidence, gather, weigh
-from daypass.pipeline.judge.policies import FOLDER as POLICIES
-from daypass.pipeline.judge.policies import Mains, PolicyAt
+from daypass.pipeline.judge.policies import Mains
 from daypass.pipeline.judge.proposal import Asked, read_proposal
-from daypass.ports import ForgeReader, History
 
 _MANY_FOLDERS = 20
 """When a landing touches more, the whole of grants/ is listed rather than folder by folder."""
@@ -65,17 +62,12 @@ class Prover:
 
     def __init__(
         self,
-        history: History,
-        forge: ForgeReader,
-        policy_at: PolicyAt,
-        standing: Standing,
+        context: Context,
         at: datetime,
         current: Callable[[GrantId], Admission | None],
     ) -> None:
-        self._history = history
-        self._forge = forge
-        self._policy_at = _by_files(history, policy_at)
-        self._standing = standing
+        self._context = context
+        self._history = context.history
         self._at = at
         self._current = current
         self._landing: Oid | None = None
@@ -144,7 +136,7 @@ class Prover:
         return self._case
 
     def _open_case(self, landing: Landing) -> Case | Flaw:
-        pull = self._forge.merged_as(landing.oid)
+        pull = self._context.forge.merged_as(landing.oid)
         if pull is None or pull.merge is None:
             return Flaw(
                 "around-the-gate",
@@ -167,21 +159,11 @@ class Prover:
         listed = sorted(folders) if len(folders) <= _MANY_FOLDERS else [FOLDER.rstrip("/")]
         reviewed = {entry.path: entry.oid for under in listed for entry in self._history.entries(merge.head, under)}
         asked = Asked(pull.opened_by.handle, pull.asked_at, self._current, self._is_current)
-        proposal = read_proposal(
-            self._history, self._policy_at, base=merge.base, head=merge.head, asked=asked, at=merge.at
-        )
+        proposal = read_proposal(self._context, base=merge.base, head=merge.head, asked=asked, at=merge.at)
         verdicts: tuple[ItemVerdict, ...] = ()
         evidence = None
         if proposal.items:  # what is too much to be judged has none, and its findings refuse it
-            evidence = gather(
-                self._history,
-                self._forge,
-                self._policy_at,
-                pull,
-                base=merge.base,
-                head=merge.head,
-                known=self._standing,
-            )
+            evidence = gather(self._context, pull, base=merge.base, head=merge.head)
             verdicts = weigh(proposal, evidence, at=merge.at)
         return Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts}, evidence)
 
@@ -272,19 +254,6 @@ def _acts(evidence: Evidence) -> tuple[ActRecord, ...]:
     last = {(act.by.handle, act.did, main): act.at for act, main in acts}
     found = (ActRecord(by, did, at, main) for (by, did, main), at in last.items())
     return tuple(sorted(found, key=lambda record: record.at))
-
-
-def _by_files(history: History, policy_at: PolicyAt) -> PolicyAt:
-    """Read policies once for all commits that have the same files: each landing has a base of its own."""
-    known: dict[tuple[Entry, ...], Policy] = {}
-
-    def read(commit: Oid) -> Policy:
-        files = tuple(history.entries(commit, POLICIES))
-        if files not in known:
-            known[files] = policy_at(commit)
-        return known[files]
-
-    return read
 
 
 def _kept(code: str, place: Place | None = None) -> str:

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.forge import Change, Pull
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Claim, Entitlement
 from daypass.core.record import dataclass
+from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.proposal import MOST_CHANGES
-from daypass.ports import Forge, History
+from daypass.ports import History
 
 REMOVAL = "daypass/removal"
 """The branch of the request that removes what has ended."""
@@ -38,14 +38,12 @@ class Kept:
 
 
 def keep(
-    history: History,
-    forge: Forge,
+    context: WritingContext,
     branch: str,
     files: Sequence[tuple[str, bytes | None]],
     *,
     title: str,
     body: str = "",
-    main: str,
     at: datetime,
     unchanged: Callable[[Pull], bool] | None = None,
 ) -> Kept:
@@ -53,7 +51,7 @@ def keep(
 
     ``unchanged`` says whether the one that is open is to be left as it is; without it an open one always is.
     """
-    paths = tuple(path for path, _ in files)
+    forge, paths = context.forge, tuple(path for path, _ in files)
     there = next((pull for pull in forge.open_pulls() if pull.branch == branch), None)
     if there is not None and unchanged is not None:
         there = forge.pull(there.number)
@@ -61,20 +59,19 @@ def keep(
         return Kept(there, paths, "unchanged")
     if not files:
         return Kept(there, (), "nothing")
-    head = forge.commit(branch=branch, parent=history.resolve(main), files=files, message=title, at=at)
+    head = forge.commit(branch=branch, parent=context.history.resolve(context.main), files=files, message=title, at=at)
     if there is not None:
         with suppress(ConflictError):  # closed: its branch could not be moved and was made anew, or somebody closed it
             return Kept(forge.push(there.number, head=head, at=at), paths, "updated")
     return Kept(forge.open(branch=branch, head=head, title=title, at=at, body=body), paths, "opened")
 
 
-def ended_grants(
-    history: History, standing: Standing, claims: Mapping[GrantId, Claim], *, main: str, at: datetime
-) -> tuple[GrantId, ...]:
+def ended_grants(context: Context, claims: Mapping[GrantId, Claim], *, at: datetime) -> tuple[GrantId, ...]:
     """Return the grants of main whose time is over, whatever ended it, and whose access the ledger shows as gone."""
+    standing = context.standing
     held: set[Entitlement] = {holding.entitlement for holding in standing.holdings.values()}
     held_by = {grant for holding in standing.holdings.values() for grant in holding.grants}
-    there = {grant_id(entry.path) for entry in history.entries(main, FOLDER.rstrip("/"))}
+    there = {grant_id(entry.path) for entry in context.history.entries(context.main, FOLDER.rstrip("/"))}
     found = []
     for admission in standing.admitted():
         gone = admission.grant not in held_by or admission.entitlement not in held
@@ -83,15 +80,13 @@ def ended_grants(
     return tuple(sorted(found))
 
 
-def tidy(
-    history: History, forge: Forge, standing: Standing, claims: Mapping[GrantId, Claim], *, main: str, at: datetime
-) -> Kept:
+def tidy(context: WritingContext, claims: Mapping[GrantId, Claim], *, at: datetime) -> Kept:
     """Open the removal pull request or bring it up to date. What somebody else put into it is taken out again.
 
     ``claims`` are what the grants of the ledger give on main. Reads nothing of the forge while nothing has ended.
     """
-    base = history.resolve(main)
-    grants = ended_grants(history, standing, claims, main=base, at=at)[:MOST_CHANGES]  # the next one has the rest
+    history, base = context.history, context.history.resolve(context.main)
+    grants = ended_grants(context, claims, at=at)[:MOST_CHANGES]  # the next one has the rest
     if not grants:
         return Kept(None, (), "nothing")
     paths = sorted(grant_path(grant) for grant in grants)
@@ -102,16 +97,16 @@ def tidy(
 
     files = [(path, None) for path in paths]
     title = "Remove grants that have ended"
-    return keep(history, forge, REMOVAL, files, title=title, main=base, at=at, unchanged=unchanged)
+    return keep(context, REMOVAL, files, title=title, at=at, unchanged=unchanged)
 
 
-def refresh(history: History, forge: Forge, wanted: Mapping[str, bytes], *, main: str, at: datetime) -> Kept:
+def refresh(context: WritingContext, wanted: Mapping[str, bytes], *, at: datetime) -> Kept:
     """Open the pull request that makes main's files what the catalogue makes them, or bring it up to date.
 
     People who own these files merge it like any change of theirs. Reads nothing of the forge while main is as it should
     be.
     """
-    base = history.resolve(main)
+    history, base = context.history, context.history.resolve(context.main)
     stale = _differing(history, base, wanted)
     if not stale:
         return Kept(None, (), "nothing")
@@ -124,7 +119,7 @@ def refresh(history: History, forge: Forge, wanted: Mapping[str, bytes], *, main
     files = [(path, wanted[path]) for path in stale]
     title = "Bring generated files up to date with the catalogue"
     body = "The catalogue on main has changed, and these files are made from it. They give nobody access.\n"
-    return keep(history, forge, GENERATED, files, title=title, body=body, main=base, at=at, unchanged=unchanged)
+    return keep(context, GENERATED, files, title=title, body=body, at=at, unchanged=unchanged)
 
 
 def _changes(history: History, main: str, pull: Pull) -> tuple[Change, ...] | None:
@@ -154,10 +149,8 @@ def _asks(history: History, pull: Pull, main: str) -> bool:
 
 
 def close_stale(
-    history: History,
-    forge: Forge,
+    context: WritingContext,
     *,
-    main: str,
     limit: timedelta,
     at: datetime,
     why: Callable[[Pull], str],
@@ -171,6 +164,7 @@ def close_stale(
     stay open for ever without a word. ``enough`` leaves the rest to the next run: there may be many, and access ends
     before any of them.
     """
+    history, forge = context.history, context.forge
     stuck: list[str] = []
     for pull in forge.open_pulls():
         if pull.branch == REMOVAL or pull.opened_at > at - limit:
@@ -178,7 +172,7 @@ def close_stale(
         if enough():
             break
         try:
-            if not _asks(history, forge.pull(pull.number), main):
+            if not _asks(history, forge.pull(pull.number), context.main):
                 continue
             forge.close(pull.number, reason=why(pull), at=at)
         except (EdgeError, RefusedError) as error:

@@ -69,7 +69,7 @@ def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Rep
     if number is None:
         why, hint = "we opened no pull request for this issue", "write the command on the pull request itself"
         return replace(silent, kind="refused", what=name, why=why, hint=hint)
-    return _Asked(context, replace(silent, what=name), remark, context.forge.pull(number), at).do(argument)
+    return _Asked(context, replace(silent, what=name), remark, context.repo.forge.pull(number), at).do(argument)
 
 
 class _Asked:
@@ -77,6 +77,7 @@ class _Asked:
 
     def __init__(self, context: AnswerContext, reply: Reply, remark: Remark, pull: Pull, at: datetime) -> None:
         self._context = context
+        self._repo = context.repo
         self._reply = reply
         self._remark = remark
         self._pull = pull
@@ -100,19 +101,17 @@ class _Asked:
     def _grants(self) -> tuple[GrantId, ...]:
         """Return the grants that the pull request brought or changed, whatever became of them since."""
         merge = self._pull.merge
-        changes = self._context.history.changes(merge.base, merge.commit) if merge is not None else ()
+        changes = self._repo.history.changes(merge.base, merge.commit) if merge is not None else ()
         return tuple(grant_id(c.path) for c in changes if c.path.startswith(FOLDER) and not c.deleted)
 
     def _admission(self, grant: GrantId) -> Admission | None:
-        return self._context.standing().admission(grant)
+        return self._repo.standing.admission(grant)
 
     def _why_not_proved(self, grant: GrantId) -> str:
-        refusal = self._context.standing().refusals.get(grant)
+        refusal = self._repo.standing.refusals.get(grant)
         if refusal is not None:
             return f"it was refused: {refusal.message} [{refusal.code}]"
-        there = any(
-            e.path == grant_path(grant) for e in self._context.history.entries(self._context.main, _folder(grant))
-        )
+        there = any(e.path == grant_path(grant) for e in self._repo.history.entries(self._repo.main, _folder(grant)))
         return "it was not applied yet" if there else "it is gone from main"
 
     def _extend(self, argument: str) -> Reply:
@@ -141,13 +140,7 @@ class _Asked:
         context = self._context
         try:
             grant, decision = propose.extension(
-                context.history,
-                context.policy,
-                admission,
-                more,
-                requester=self._remark.by.handle,
-                main=context.main,
-                at=self._at,
+                self._repo, admission, more, requester=self._remark.by.handle, at=self._at
             )
         except (InvalidError, UsageError) as error:
             return self._refused(error.message, error.hint)
@@ -165,7 +158,7 @@ class _Asked:
         context, there = self._context, []
         for grant in self._grants():
             try:
-                current = propose.read_current(context.history, context.main, grant)
+                current = propose.read_current(self._repo, grant)
             except UsageError:
                 continue  # it is gone already
             except InvalidError as error:
@@ -193,25 +186,14 @@ class _Asked:
         return may_end(self._context.policy.catalogue, Ending(resource, subject, requester), self._at)
 
     def _status(self) -> Reply:
-        context, number = self._context, self._pull.number
+        number = self._pull.number
         said = replace(self._reply, kind="status", pull=number)
         if self._pull.state == "open":
-            gated = look(
-                context.history,
-                context.forge,
-                context.policy_at,
-                context.standing(),
-                number,
-                main=context.main,
-                at=self._at,
-            )
-            return replace(said, gated=gated)
+            return replace(said, gated=look(self._repo, number, at=self._at))
         if self._pull.merge is None:
             return replace(said, why=self._pull.closed_reason or "it was closed without being merged")
         proved = [(grant, self._admission(grant)) for grant in self._grants()]
-        claims = claims_on(
-            context.history, context.policy_at, context.standing(), context.history.resolve(context.main)
-        )
+        claims = claims_on(self._repo)
         mine = [(grant, a, claims[grant]) for grant, a in proved if a is not None]
         live = tuple(AdmittedGrant.of(a) for _, a, claim in mine if not claim.ended(self._at))
         ended = [(grant, claim.bound or "its window is over") for grant, _, claim in mine if claim.ended(self._at)]

@@ -16,31 +16,30 @@ from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import dataclass
 from daypass.pipeline.ask.propose import Opened, branch_name, open_of_mine, open_request, read_current
+from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.pipeline.judge.report import ending_message, plain_name
-from daypass.ports import Forge, History
 
 
-def end(
-    history: History, forge: Forge, grants: tuple[GrantId, ...], *, main: str, at: datetime, reason: str = ""
-) -> Opened:
+def end(context: WritingContext, grants: tuple[GrantId, ...], *, at: datetime, reason: str = "") -> Opened:
     """Open a pull request that removes grants; the gate says whether anybody needs to approve it.
 
     Its branch names who asks: nobody's end waits for somebody else's request to end the same. Who has asked before goes
     on with that request, and where another took the branch's name, a name of this moment does.
     """
+    forge = context.forge
     for grant in grants:
-        read_current(history, main, grant)
+        read_current(context, grant)
     files: dict[str, bytes | None] = {grant_path(grant): None for grant in grants}
     title, me = end_title(grants), forge.acting().handle
     name = GrantId(f"{grants[0]}-{me}")
     there = open_of_mine(forge, branch_name("end", name))
     if there is not None and {account.handle for account in forge.pull(there.number).pushers} == {me}:
-        parent = history.resolve(main)
+        parent = context.history.resolve(context.main)
         words, changes = ending_message(title, reason), tuple(files.items())
         head = forge.commit(branch=there.branch, parent=parent, files=changes, message=words, at=at)
         return Opened(forge.push(there.number, head=head, at=at), None, None)
-    return Opened(open_request(forge, history, main, name, files, title, "end", at, reason), None, None)
+    return Opened(open_request(context, name, files, title, "end", at, reason), None, None)
 
 
 def end_title(grants: tuple[GrantId, ...]) -> str:
@@ -66,20 +65,10 @@ class Stop:
         return tuple(self.paths[n : n + MOST_CHANGES] for n in range(0, len(self.paths), MOST_CHANGES))
 
 
-def find(
-    history: History,
-    policy: Policy,
-    standing: Standing,
-    *,
-    main: str,
-    subject: str,
-    resource: str,
-    by: str,
-    at: datetime,
-) -> Stop:
+def find(context: Context, policy: Policy, *, subject: str, resource: str, by: str, at: datetime) -> Stop:
     """Find the grants of a subject ("": of everybody) on a resource ("": on all), broken files included."""
     paths, beyond, unread = [], [], []
-    for entry, ending in _endings(history, standing, main, resource):
+    for entry, ending in _endings(context, resource):
         name = grant_id(entry.path)
         if subject and not ending.subject:
             unread.append(name)
@@ -98,28 +87,26 @@ def left_over(standing: Standing, subject: str, resource: str) -> bool:
     return any(p is not None and subject in ("", p.subject) and resource in ("", p.resource) for p in proofs)
 
 
-def _endings(history: History, standing: Standing, main: str, resource: str) -> Iterator[tuple[Entry, Ending]]:
+def _endings(context: Context, resource: str) -> Iterator[tuple[Entry, Ending]]:
     """Yield each file of main with what its removal takes from whom; whose a broken one is says the ledger."""
     folder = f"{FOLDER}{resource}" if resource else FOLDER.rstrip("/")
-    for entry, raw in history.files(main, folder, lambda entry: entry.mode.startswith("100")):
+    for entry, raw in context.history.files(context.main, folder, lambda entry: entry.mode.startswith("100")):
         name = grant_id(entry.path)
         read = read_grant(entry.path, raw)
-        proof = standing.admission(name)
+        proof = context.standing.admission(name)
         asked = proof.requester if proof is not None else ""
         subject = read.subject if isinstance(read, Grant) else proof.subject if proof is not None else ""
         yield entry, Ending(entry.path.removeprefix(FOLDER).partition("/")[0], subject, asked)
 
 
 def stop(
-    history: History,
-    forge: Forge,
+    context: WritingContext,
     paths: tuple[str, ...],
     *,
     part: str = "",
     subject: str,
     resource: str,
     reason: str,
-    main: str,
     at: datetime,
 ) -> Pull:
     """Open the pull request that removes the files; the gate merges it without a second person.
@@ -131,7 +118,12 @@ def stop(
     title = f"Revoke {len(paths)} grant{'s' * (len(paths) != 1)}{whose}{where}" + (f" ({part})" if part else "")
     branch = f"{REVOCATION}{subject or resource}-{at:%Y%m%dT%H%M%SZ}" + (f"-{part.partition(' ')[0]}" if part else "")
     files = tuple((path, None) for path in paths)
+    forge = context.forge
     head = forge.commit(
-        branch=branch, parent=history.resolve(main), files=files, message=ending_message(title, reason), at=at
+        branch=branch,
+        parent=context.history.resolve(context.main),
+        files=files,
+        message=ending_message(title, reason),
+        at=at,
     )
     return forge.open(branch=branch, head=head, title=title, at=at, reason=reason)

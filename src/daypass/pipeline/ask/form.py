@@ -7,7 +7,7 @@ its requester is who wrote the words, and it passes the same gate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -18,15 +18,14 @@ from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import Grant
-from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
 from daypass.core.record import dataclass
 from daypass.core.request import Reply
 from daypass.core.window import Span
 from daypass.pipeline.ask import propose
+from daypass.pipeline.context import WritingContext
 from daypass.pipeline.judge.duplicates import has_ended
-from daypass.pipeline.judge.policies import PolicyAt
-from daypass.ports import Forge, History, Inbox
+from daypass.ports import Inbox
 
 ISSUE_BRANCH = "daypass/issue-"
 COMMENT_BRANCH = "daypass/comment-"
@@ -37,18 +36,14 @@ COMMENT_BRANCH = "daypass/comment-"
 class AnswerContext:
     """What answering needs. ``opens`` is whether we may open pull requests in somebody's name: only our own bot may."""
 
-    history: History
-    forge: Forge
+    repo: WritingContext
     inbox: Inbox
-    policy_at: PolicyAt
-    standing: Callable[[], Standing]
-    main: str
     opens: bool
 
     @property
     def policy(self) -> Policy:
         """Main's policy: no word of an issue changes what it is judged by."""
-        return self.policy_at(self.history.resolve(self.main))
+        return self.repo.policy_at(self.repo.tip)
 
 
 def answer_issue(context: AnswerContext, number: int, *, at: datetime) -> Reply:
@@ -86,8 +81,8 @@ def answer_issue(context: AnswerContext, number: int, *, at: datetime) -> Reply:
         grant, decision = propose.draft(
             context.policy, _wish(answers, by.handle), requester=by.handle, at=at, named_at=ticket.at
         )
-        over = partial(has_ended, context.standing().admission, context.policy, at)
-        propose.refuse_duplicate(context.history, grant, over, main=context.main)
+        over = partial(has_ended, context.repo.standing.admission, context.policy, at)
+        propose.refuse_duplicate(context.repo, grant, over)
     except InvalidError as error:
         return refused(error.message, findings=tuple(_of_form(finding, number) for finding in error.findings))
     made = Reply(number, "answer", "opened", by, what="request", grant=grant, decision=decision, grants=(grant.id,))
@@ -101,9 +96,7 @@ def _with_twins(context: AnswerContext, said: Reply, grant: Grant) -> Reply:
     if said.kind != "opened":
         return said
     try:
-        same = propose.same_open(
-            context.history, context.forge, grant, main=context.main, but=said.pull, by=said.by.handle
-        )
+        same = propose.same_open(context.repo, grant, but=said.pull, by=said.by.handle)
     except EdgeError:  # this one is open all the same, and whether another is nobody says
         return said
     return replace(said, twins=tuple(twin for twin, read in same if read))
@@ -160,11 +153,12 @@ def open_for(
         return replace(reply, kind="denied")
     if not context.opens:
         return replace(reply, kind="link")
-    parent = context.history.resolve(context.main)
+    history, forge = context.repo.history, context.repo.forge
+    parent = history.resolve(context.repo.main)
     body = f"Asked for by {reply.by.handle} in #{reply.number}."
     try:
-        head = context.forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
-        pull = context.forge.open(branch=branch, head=head, title=title, at=at, body=body)
+        head = forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
+        pull = forge.open(branch=branch, head=head, title=title, at=at, body=body)
     except ConflictError:
         there = opened_before(context, reply, branch)
         if there is None:

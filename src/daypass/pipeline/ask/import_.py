@@ -22,7 +22,8 @@ from daypass.core.window import Span, Window, format_instant
 from daypass.pipeline.apply.survey import Survey
 from daypass.pipeline.apply.tidy import Kept, keep
 from daypass.pipeline.ask.propose import Wish, draft
-from daypass.ports import Dated, Forge, History, Observing, TargetReader
+from daypass.pipeline.context import Context, WritingContext
+from daypass.ports import Dated, Observing, TargetReader
 
 _SHOWN_AS = "unmanaged"
 """Marks a privilege that a target shows of others' access and gives under another name itself."""
@@ -61,13 +62,12 @@ class Found:
 
 
 def find(
-    history: History,
+    context: Context,
     survey: Survey,
     targets: Mapping[str, TargetReader | EdgeError],
     resource: str,
     *,
     requester: str,
-    main: str,
     at: datetime,
     ticket: str = "",
 ) -> Found:
@@ -94,7 +94,7 @@ def find(
         )
     strays = [e for e in survey.plan.unmanaged if (e.target, e.resource) == (known.target, resource)]
     work = _Work(policy, known, _ends(target, strays), requester, at, ticket)
-    there = _imported(history, main, resource, at)
+    there = _imported(context, resource, at)
     taken: list[Taken] = []
     left: list[Left] = []
     granted = 0
@@ -109,22 +109,22 @@ def find(
     return Found(resource, tuple(taken), tuple(left), granted)
 
 
-def propose(history: History, forge: Forge, found: Found, *, main: str, body: str, at: datetime) -> Kept:
+def propose(context: WritingContext, found: Found, *, body: str, at: datetime) -> Kept:
     """Open one pull request with all the grants; an open one is left to those who read and prune it."""
     files = [(taken.grant.path, grant_text(taken.grant).encode()) for taken in found.taken]
     title = f"Import {len(files)} grants of existing access to {found.resource}"
     branch = f"daypass/import/{found.resource}"
-    return keep(history, forge, branch, files, title=title, body=body, main=main, at=at)
+    return keep(context, branch, files, title=title, body=body, at=at)
 
 
 def _ends(target: TargetReader | EdgeError | None, strays: list[Entitlement]) -> Mapping[Entitlement, datetime | None]:
     return target.ends(strays) if target is not None and isinstance(target, Dated) else {}
 
 
-def _imported(history: History, main: str, resource: str, at: datetime) -> frozenset[tuple[str, str]]:
+def _imported(context: Context, resource: str, at: datetime) -> frozenset[tuple[str, str]]:
     """Return subject and role of the import grants that main has and that are not over: they wait to be applied."""
     found = set()
-    for entry, raw in history.files(main, f"{FOLDER}{resource}", lambda entry: entry.mode == "100644"):
+    for entry, raw in context.history.files(context.main, f"{FOLDER}{resource}", lambda entry: entry.mode == "100644"):
         grant = read_grant(entry.path, raw)
         if isinstance(grant, Grant) and grant.purpose == IMPORT:
             window = grant.span.window

@@ -15,9 +15,10 @@ from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
 from daypass.core.record import dataclass
 from daypass.core.window import Span, Window, format_duration
+from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.duplicates import Ended, duplicate_finding, first_duplicate
 from daypass.pipeline.judge.report import ending_message
-from daypass.ports import Forge, ForgeReader, History
+from daypass.ports import Forge
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +68,14 @@ def refuse_unsigned(policy: Policy, requester: Account) -> None:
         raise unsigned_denial(requester.handle)
 
 
-def request(
-    history: History, forge: Forge, policy: Policy, wish: Wish, *, main: str, at: datetime, ended: Ended
-) -> Opened:
+def request(context: WritingContext, wish: Wish, *, at: datetime, ended: Ended) -> Opened:
     """Check a wish and open it as a pull request. Raises InvalidError or DeniedError, and then nothing was written."""
-    requester = forge.acting().handle
-    grant, decision = draft(policy, wish, requester=requester, at=at)
+    requester = context.forge.acting().handle
+    grant, decision = draft(context.policy_at(context.tip), wish, requester=requester, at=at)
     _refuse_denied(grant, decision)
-    refuse_duplicate(history, grant, ended, main=main)
+    refuse_duplicate(context, grant, ended)
     files = {grant.path: grant_text(grant).encode()}
-    pull = open_request(forge, history, main, grant.id, files, request_title(grant), "request", at)
+    pull = open_request(context, grant.id, files, request_title(grant), "request", at)
     return Opened(pull, grant, decision)
 
 
@@ -85,16 +84,15 @@ def request_title(grant: Grant) -> str:
     return f"Grant {grant.subject} {grant.role} on {grant.resource} for {format_duration(grant.span.length)}"
 
 
-def same_open(
-    history: History, forge: ForgeReader, grant: Grant, *, main: str, but: int, by: str
-) -> tuple[tuple[int, bool], ...]:
+def same_open(context: Context, grant: Grant, *, but: int, by: str) -> tuple[tuple[int, bool], ...]:
     """Return the other open requests that ask for just what a grant says, whatever its name: (number, was it read).
 
     Only requests are read whose title says the same, or which ``by`` opened too, so that what others have open costs
     nothing; where this clone does not have one's head, its title is all that is known.
     """
-    title, base, found = request_title(grant), history.resolve(main), []
-    same = [p for p in forge.open_pulls() if p.number != but and (p.title == title or p.opened_by.handle == by)]
+    history, title, found = context.history, request_title(grant), []
+    base = history.resolve(context.main)
+    same = [p for p in context.forge.open_pulls() if p.number != but and (p.title == title or p.opened_by.handle == by)]
     for pull in same[:_MANY]:
         if history.find(pull.head) is None:
             found += [(pull.number, False)] if pull.title == title else []
@@ -115,22 +113,20 @@ _FEW = 10
 """How many files of another's request are compared: whoever asks twice asks for little."""
 
 
-def refuse_duplicate(history: History, grant: Grant, ended: Ended, *, main: str) -> None:
+def refuse_duplicate(context: Context, grant: Grant, ended: Ended) -> None:
     """Raise InvalidError where main has the same grant under another name, and it has not ended."""
-    same = first_duplicate(history, history.resolve(main), grant, ended)
+    same = first_duplicate(context.history, context.history.resolve(context.main), grant, ended)
     if same:
         raise InvalidError("the request is not valid", (duplicate_finding(grant.path, same),))
 
 
-def extend(
-    history: History, forge: Forge, policy: Policy, admission: Admission, more: timedelta, *, main: str, at: datetime
-) -> Opened:
+def extend(context: WritingContext, admission: Admission, more: timedelta, *, at: datetime) -> Opened:
     """Open a request that moves the end of a proved grant by ``more``; it needs approval like any other."""
-    requester = forge.acting().handle
-    new, decision = extension(history, policy, admission, more, requester=requester, main=main, at=at)
+    requester = context.forge.acting().handle
+    new, decision = extension(context, admission, more, requester=requester, at=at)
     _refuse_denied(new, decision)
     files = {new.path: grant_text(new).encode()}
-    pull = open_request(forge, history, main, new.id, files, extension_title(new, more), "extend", at)
+    pull = open_request(context, new.id, files, extension_title(new, more), "extend", at)
     return Opened(pull, new, decision)
 
 
@@ -140,14 +136,7 @@ def extension_title(grant: Grant, more: timedelta) -> str:
 
 
 def extension(
-    history: History,
-    policy: Policy,
-    admission: Admission,
-    more: timedelta,
-    *,
-    requester: str,
-    main: str,
-    at: datetime,
+    context: Context, admission: Admission, more: timedelta, *, requester: str, at: datetime
 ) -> tuple[Grant, Decision]:
     """Return a proved grant with its end moved by ``more``, and the decision on it. Raises UsageError after its end.
 
@@ -155,7 +144,7 @@ def extension(
     """
     if admission.window.ended(at):
         raise UsageError(f"{admission.grant} has ended", hint="make a new request")
-    old = read_current(history, main, admission.grant)
+    policy, old = context.policy_at(context.tip), read_current(context, admission.grant)
     try:
         window = Window(admission.window.start, admission.window.end + more)
     except OverflowError:
@@ -172,12 +161,12 @@ _TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement"})
 """The codes of denials that a shorter extension would not meet."""
 
 
-def read_current(history: History, main: str, grant: GrantId) -> Grant:
+def read_current(context: Context, grant: GrantId) -> Grant:
     """Return a grant of main. Raises UsageError where there is none and InvalidError where it cannot be read."""
     path = grant_path(grant)
-    files = history.files(main, path.rpartition("/")[0], lambda entry: entry.path == path)
+    files = context.history.files(context.main, path.rpartition("/")[0], lambda entry: entry.path == path)
     if not files:
-        raise UsageError(f"there is no grant {grant} on {main}", hint="`daypass status` lists the live ones")
+        raise UsageError(f"there is no grant {grant} on {context.main}", hint="`daypass status` lists the live ones")
     found = read_grant(path, files[0][1])
     if not isinstance(found, Grant):
         raise InvalidError(f"{grant} cannot be read", found)
@@ -192,9 +181,7 @@ def _refuse_denied(grant: Grant, decision: Decision) -> None:
 
 
 def open_request(
-    forge: Forge,
-    history: History,
-    main: str,
+    context: WritingContext,
     grant: GrantId,
     files: Mapping[str, bytes | None],
     title: str,
@@ -206,7 +193,7 @@ def open_request(
 
     Raises ConflictError where who acts has it open already.
     """
-    parent, branch = history.resolve(main), branch_name(kind, grant)
+    forge, parent, branch = context.forge, context.history.resolve(context.main), branch_name(kind, grant)
     words, changes = ending_message(title, reason), tuple(files.items())
     for name in (branch, f"{branch}-{at:%Y%m%dT%H%M%SZ}"):
         try:

@@ -16,8 +16,8 @@ from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, canonical, grant_id, 
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
 from daypass.core.record import dataclass
+from daypass.pipeline.context import PolicyAt
 from daypass.pipeline.judge.evidence import judge_again
-from daypass.pipeline.judge.policies import PolicyAt
 from daypass.ports import History
 
 if TYPE_CHECKING:

@@ -14,16 +14,15 @@ from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Act, Commit, Pull, Review, last_push
 from daypass.core.grant import Grant, Oid
 from daypass.core.ledger.receipt import Admission, Retirement
-from daypass.core.ledger.standing import Standing
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, Requirement, may_end, may_revoke, owners, resolve
 from daypass.core.record import dataclass
 from daypass.core.request import Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
-from daypass.pipeline.judge.policies import Mains, PastMains, PolicyAt
+from daypass.pipeline.context import Context
+from daypass.pipeline.judge.policies import Mains, PastMains
 from daypass.pipeline.judge.proposal import meaning_of
-from daypass.ports import ForgeReader, History
 
 _NOT_TOLD = "nobody can tell what main's policies were when it was"
 _UNSIGNED = "has no SSH key in the directory, and limits.unsigned refuses what nobody signed"
@@ -46,27 +45,19 @@ class Evidence:
     acts: tuple[tuple[Act, Mains], ...] = ()
 
 
-def gather(
-    history: History,
-    forge: ForgeReader,
-    policy_at: PolicyAt,
-    pull: Pull,
-    *,
-    base: Oid,
-    head: Oid,
-    known: Standing | None = None,
-) -> Evidence:
+def gather(context: Context, pull: Pull, *, base: Oid, head: Oid) -> Evidence:
     """Read the reviews and the commits of a pull request, and what main said when people did what they did.
 
-    ``known`` is what the ledger holds: it saves asking the forge where main's policies have not moved since.
+    What the ledger holds saves asking the forge where main's policies have not moved since.
     """
+    history, forge = context.history, context.forge
     root = history.merge_base(base, head)
     if root is None:
         raise EdgeError(f"pull request {pull.number} shares no history with main")
     reviews = forge.reviews(pull.number)
     given = [review for review in reviews if review.state == "approved" and review.commit == head]
     acts = [act for act in pull.acts if act.by.person and act.by.handle]
-    mains = PastMains(history, policy_at, base, known)
+    mains = PastMains(context, base)
     untold = {one.at for one in given if not one.mains} | {act.at for act in acts if not act.mains}
     told = forge.mains_at(untold) if untold and mains.differ(min(untold)) else {}
     found = {one.id: tuple(mains.of(one.mains or told.get(one.at, ()), one.at)) for one in given}

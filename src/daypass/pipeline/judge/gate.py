@@ -14,56 +14,27 @@ from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.request import NO_GRANTS, Gated, Proposal
 from daypass.core.window import format_instant
+from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.evidence import gather, weigh
-from daypass.pipeline.judge.policies import PolicyAt
 from daypass.pipeline.judge.proposal import Asked, read_proposal
 from daypass.pipeline.judge.report import plain_name, stale_reason, title_of
-from daypass.ports import Forge, ForgeReader, History
 
 
-def look(
-    history: History,
-    forge: ForgeReader,
-    policy_at: PolicyAt,
-    standing: Standing,
-    number: int,
-    *,
-    main: str,
-    at: datetime,
-) -> Gated:
+def look(context: Context, number: int, *, at: datetime) -> Gated:
     """Judge an open pull request against main as it is now. Changes nothing."""
-    return _look(history, forge, policy_at, standing, forge.pull(number), base=history.resolve(main), at=at)
+    return _look(context, context.forge.pull(number), base=context.history.resolve(context.main), at=at)
 
 
-def show(
-    history: History,
-    forge: ForgeReader,
-    policy_at: PolicyAt,
-    standing: Standing,
-    number: int,
-    *,
-    main: str,
-    at: datetime,
-) -> Gated:
+def show(context: Context, number: int, *, at: datetime) -> Gated:
     """Judge a pull request whatever became of it; one that was merged, as of its merge."""
-    pull = forge.pull(number)
+    pull = context.forge.pull(number)
     merge = pull.merge
-    base = merge.base if merge is not None else history.resolve(main)
-    found = _look(history, forge, policy_at, standing, pull, base=base, at=merge.at if merge is not None else at)
+    base = merge.base if merge is not None else context.history.resolve(context.main)
+    found = _look(context, pull, base=base, at=merge.at if merge is not None else at)
     return replace(found, merge=merge, closed=pull.closed_reason)
 
 
-def _look(
-    history: History,
-    forge: ForgeReader,
-    policy_at: PolicyAt,
-    standing: Standing,
-    pull: Pull,
-    *,
-    base: Oid,
-    at: datetime,
-    more: tuple[Review, ...] = (),
-) -> Gated:
+def _look(context: Context, pull: Pull, *, base: Oid, at: datetime, more: tuple[Review, ...] = ()) -> Gated:
     if pull.asked_at > at:
         # Its own word says that it does not exist yet; a time like that must not be reckoned with.
         finding = Finding(
@@ -72,15 +43,13 @@ def _look(
             f"the request says it was opened at {format_instant(pull.asked_at)}, which is still to come",
             "set the clock right; or close the request, not before that instant, and open it again",
         )
-        return Gated(pull, Proposal(base, pull.head, (), (), (finding,), policy_at(base)), ())
+        return Gated(pull, Proposal(base, pull.head, (), (), (finding,), context.policy_at(base)), ())
 
-    proposal = proposed(
-        history, policy_at, standing, base=base, head=pull.head, by=(pull.opened_by.handle, pull.asked_at), at=at
-    )
-    proposal = _grants_only(proposal)
+    by = (pull.opened_by.handle, pull.asked_at)
+    proposal = _grants_only(proposed(context, base=base, head=pull.head, by=by, at=at))
     if not proposal.items:
         return Gated(pull, proposal, ())
-    evidence = gather(history, forge, policy_at, pull, base=base, head=pull.head, known=standing)
+    evidence = gather(context, pull, base=base, head=pull.head)
     evidence = replace(evidence, reviews=(*evidence.reviews, *more))
     return Gated(pull, proposal, weigh(proposal, evidence, at=at))
 
@@ -89,25 +58,14 @@ _HELD = "held"
 """The id of a review that nobody has given."""
 
 
-def why_idle(
-    history: History,
-    forge: ForgeReader,
-    policy_at: PolicyAt,
-    standing: Standing,
-    number: int,
-    *,
-    by: Account,
-    state: str,
-    main: str,
-    at: datetime,
-) -> str:
+def why_idle(context: Context, number: int, *, by: Account, state: str, at: datetime) -> str:
     """Say why a review by somebody would count for nothing, "" where it would count or nothing here tells."""
-    pull = forge.pull(number)
-    base = history.resolve(main)
+    pull = context.forge.pull(number)
+    base = context.history.resolve(context.main)
     # A forge's clock may be ahead of ours: a review that is given now comes after the last push all the same.
     given = at if at >= pull.asked_at else pull.asked_at + timedelta(seconds=1)
     review = Review(by, state, pull.head, given, _HELD)
-    found = _look(history, forge, policy_at, standing, pull, base=base, at=given, more=(review,))
+    found = _look(context, pull, base=base, at=given, more=(review,))
     if not found.verdicts:
         return ""  # it asks for no access, or cannot be judged as it is
     judgements = [verdict.judgement for verdict in found.verdicts if verdict.judgement is not None]
@@ -117,42 +75,34 @@ def why_idle(
     return whys[0] if all(whys) else ""
 
 
-def proposed(
-    history: History,
-    policy_at: PolicyAt,
-    standing: Standing,
-    *,
-    base: Oid,
-    head: Oid,
-    by: tuple[str, datetime],
-    at: datetime,
-) -> Proposal:
+def proposed(context: Context, *, base: Oid, head: Oid, by: tuple[str, datetime], at: datetime) -> Proposal:
     """Judge what a head brings to main, asked for by somebody at an instant; what is live is what the ledger shows."""
 
     def proved(grant: GrantId, blob: Oid) -> bool:
-        admission = standing.admission(grant)
+        admission = context.standing.admission(grant)
         return admission is not None and admission.blob == blob
 
-    asked = Asked(*by, standing.admission, proved)
-    return read_proposal(history, policy_at, base=base, head=head, asked=asked, at=at, trace=True)
+    asked = Asked(*by, context.standing.admission, proved)
+    return read_proposal(context, base=base, head=head, asked=asked, at=at, trace=True)
 
 
-def gate(
-    history: History, forge: Forge, policy_at: PolicyAt, standing: Standing, number: int, *, main: str, at: datetime
-) -> Gated:
+def gate(context: WritingContext, number: int, *, at: datetime) -> Gated:
     """Merge a pull request that has everything it needs; close one that nobody answered in time.
 
     The merge is bound to the head that was judged and to the main it was judged against: if either moves, the forge
     refuses with ConflictError and nothing has happened.
     """
+    history, forge = context.history, context.forge
     pull = forge.pull(number)
     if pull.state != "open":
-        base = pull.merge.base if pull.merge is not None else history.resolve(main)
-        return Gated(pull, Proposal(base, pull.head, (), (), (), policy_at(base)), (), pull.merge, pull.closed_reason)
-    base = history.resolve(main)
-    found = _look(history, forge, policy_at, standing, pull, base=base, at=at)
+        base = pull.merge.base if pull.merge is not None else history.resolve(context.main)
+        return Gated(
+            pull, Proposal(base, pull.head, (), (), (), context.policy_at(base)), (), pull.merge, pull.closed_reason
+        )
+    base = history.resolve(context.main)
+    found = _look(context, pull, base=base, at=at)
     if found.met:
-        message = merge_message(found, standing)
+        message = merge_message(found, context.standing)
         try:
             merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
         except NoMergeError as error:
@@ -216,11 +166,12 @@ def in_turn(pulls: Iterable[Pull]) -> list[int]:
     return [pull.number for pull in ordered]
 
 
-def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str] | None:
+def landed(context: Context) -> dict[GrantId, str] | None:
     """Return the grants that main changed after the last receipt, each with what became of its file: added, changed, removed.
 
     None where main does not come after what the ledger knows; `apply` says what that means.
     """
+    history, standing, tip = context.history, context.standing, context.tip
     if not standing.main or standing.main == tip:
         return {}
     if history.find(standing.main) is None or history.merge_bases(standing.main, tip) != (Oid(standing.main),):
@@ -234,8 +185,9 @@ def landed(history: History, standing: Standing, tip: Oid) -> dict[GrantId, str]
     return {name: what for name, what in found.items() if what != "removed" or standing.admission(name) is not None}
 
 
-def refused_there(history: History, standing: Standing, tip: Oid) -> list[Refusal]:
+def refused_there(context: Context) -> list[Refusal]:
     """Return what stands on main without proof, by grant: of files that main no longer has there is nothing to say."""
+    history, standing = context.history, context.standing
     folders = sorted({f"{FOLDER}{name.rpartition('/')[0]}" for name in standing.refusals})
-    there = {grant_id(entry.path): entry.oid for folder in folders for entry in history.entries(tip, folder)}
+    there = {grant_id(entry.path): entry.oid for folder in folders for entry in history.entries(context.tip, folder)}
     return [refusal for name, refusal in sorted(standing.refusals.items()) if there.get(name) == refusal.blob]

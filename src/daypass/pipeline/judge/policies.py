@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from daypass.core.catalogue import Resource, TargetKinds, TargetSettings
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
@@ -15,15 +14,10 @@ from daypass.core.finding import Finding, Place, ordered
 from daypass.core.forge import Entry
 from daypass.core.grant import ABSENT, Oid, canonical
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
+from daypass.pipeline.context import Context
 from daypass.ports import History
 
-if TYPE_CHECKING:
-    from daypass.core.ledger.standing import Standing
-
 FOLDER = "policies"
-
-PolicyAt = Callable[[Oid], Policy]
-"""Reads the policy of a commit, remembering what it read."""
 
 MOST_FILES = 10_000
 """Files that may lie below ``policies/``."""
@@ -122,21 +116,22 @@ _LOOK_BACK = 100
 """So many steps of main that changed policies are gone back over for the last ones that read."""
 
 
-def last_read(history: History, policy_at: PolicyAt, tip: Oid, since: Oid | None = None) -> Policy:
+def last_read(context: Context, tip: Oid, since: Oid | None = None) -> Policy:
     """Return the policies of a commit of main; while they do not read, the last ones before that did.
 
     A resource whose own file does not read is taken from where it did last, in the same way. Access ends by them, and
     they say who may end it. ``since`` is where to look first. Where none are found, what came last is returned, by which
     nothing ends but windows.
     """
-    policy = policy_at(tip)
+    policy = context.policy_at(tip)
     found = None if policy.broken else policy
     old: dict[str, Resource] = {}
     for start in dict.fromkeys((since, None)) if policy.broken or policy.faulty else ():
         try:
-            steps = (s for s in history.landings(start, tip) if any(c.path.startswith(f"{FOLDER}/") for c in s.changes))
+            landings = context.history.landings(start, tip)
+            steps = (s for s in landings if any(c.path.startswith(f"{FOLDER}/") for c in s.changes))
             for step in reversed(deque(steps, _LOOK_BACK)):
-                earlier = policy_at(step.parents[0]) if step.parents else policy
+                earlier = context.policy_at(step.parents[0]) if step.parents else policy
                 if not earlier.broken:
                     found = found or earlier
                     there = earlier.catalogue.resources
@@ -154,18 +149,18 @@ def _with(policy: Policy, resources: Mapping[str, Resource]) -> Policy:
     return replace(policy, catalogue=replace(policy.catalogue, resources={**policy.catalogue.resources, **resources}))
 
 
-def ledger_keys(history: History, policy_at: PolicyAt, tip: Oid, named: tuple[str, ...]) -> dict[str, bytes]:
+def ledger_keys(context: Context, tip: Oid, named: tuple[str, ...]) -> dict[str, bytes]:
     """Return the keys of the ledger by name; one whose file is damaged as main had it last.
 
     So is one that is gone where no other is named: without any, nothing that has ended could be taken away.
     """
-    there = policy_at(tip).keys
+    there = context.policy_at(tip).keys
     found = {name: there[name] for name in named if is_pem(there.get(name, b""))}
     lost = {name for name in named if name not in found and (name in there or not found)}
-    for step in reversed([*history.landings(None, tip)] if lost else []):
+    for step in reversed([*context.history.landings(None, tip)] if lost else []):
         moved = {change.path for change in step.changes}
         for name in [name for name in lost if f"{FOLDER}/{name}" in moved and step.parents]:
-            earlier = policy_at(step.parents[0]).keys.get(name, b"")
+            earlier = context.policy_at(step.parents[0]).keys.get(name, b"")
             if is_pem(earlier):
                 found[name] = earlier
                 lost.remove(name)
@@ -186,11 +181,10 @@ class PastMains:
     request left main tells nothing of what main was then. What the ledger saw of main before does, and the forge's record.
     """
 
-    def __init__(self, history: History, policy_at: PolicyAt, base: Oid, known: Standing | None) -> None:
-        self._history = history
-        self._policy_at = policy_at
+    def __init__(self, context: Context, base: Oid) -> None:
+        self._context = context
+        self._history = context.history
         self._base = base
-        self._known = known
         self._files: dict[Oid, tuple[Entry, ...]] = {}
         self._leading: dict[Oid, bool] = {}
         self._moves: dict[Oid | None, tuple[Oid, ...]] = {}
@@ -211,11 +205,11 @@ class PastMains:
             if main == ABSENT:
                 yield main, None
             elif self._of(main) != self._of(self._base):
-                yield main, self._policy_at(main)
+                yield main, self._context.policy_at(main)
 
     def _floor(self, at: datetime) -> Oid | None:
         """Return where the ledger saw main before an instant by every clock: main only ever goes on from there."""
-        seen = self._known.main_before(at) if self._known is not None else ""
+        seen = self._context.standing.main_before(at)
         return self._history.find(seen) if seen else None
 
     def _since(self, floor: Oid | None) -> tuple[Oid, ...]:

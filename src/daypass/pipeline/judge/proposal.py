@@ -24,8 +24,9 @@ from daypass.core.policy.sources import Ending
 from daypass.core.record import dataclass
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
+from daypass.pipeline.context import Context
 from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates
-from daypass.pipeline.judge.policies import PolicyAt, last_read
+from daypass.pipeline.judge.policies import last_read
 from daypass.ports import History
 
 MOST_CHANGES = 10_000
@@ -58,8 +59,7 @@ class Asked:
 
 
 def read_proposal(
-    history: History,
-    policy_at: PolicyAt,
+    context: Context,
     *,
     base: Oid,
     head: Oid,
@@ -78,7 +78,7 @@ def read_proposal(
     The changes are those since the merge base, so that a request that lags behind main proposes only what its author
     wrote.
     """
-    policy = policy_at(base)
+    history, policy = context.history, context.policy_at(base)
     roots = history.merge_bases(base, head)
     if len(roots) != 1:
         return Proposal(base, head, (), (), (_no_root(roots),), policy)
@@ -95,12 +95,12 @@ def read_proposal(
         return Proposal(base, head, (), others, (excess,), policy)
     findings = [*_mixed(grants, others), *worded]
     takes = any(not change.added for change in grants)
-    read = last_read(history, policy_at, base) if takes else policy
+    read = last_read(context, base) if takes else policy
     items, more = _items(history, (policy, read), grants, asked, at, trace=trace)
     findings += more
     over = asked.ended or partial(has_ended, asked.admission, policy, at)
     findings += proposed_duplicates(history, base, grants, items, over, neighbours=neighbours)
-    findings += _moved(policy_at(root), policy, items)
+    findings += _moved(context.policy_at(root), policy, items)
     meanwhile = {c.path: c for c in history.changes(root, base)} if neighbours and root != base else {}
     findings += _conflicts(meanwhile, grants)
     items = tuple(_settled(item, meanwhile) for item in items)

@@ -21,6 +21,7 @@ from daypass.core.plan import Action, Entitlement
 from daypass.core.request import Annotation, Effect, Gated, Item, ItemVerdict, Notice, Report
 from daypass.core.state import entitlement_of
 from daypass.core.window import format_duration
+from daypass.pipeline.context import Context
 from daypass.ports import History
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ _FIELD = {
 """The field of the grant that a denial speaks of; the others speak of the grant as a whole."""
 
 
-def report_of(history: History, standing: Standing, found: Gated, *, at: datetime) -> Report:
+def report_of(context: Context, found: Gated, *, at: datetime) -> Report:
     """Gather what there is to show of a pull request. The same request gives the same report until something happens.
 
     The instant only tells which other grants are live; nothing that counts time down is in it, so that a run on a
     schedule has nothing new to say.
     """
-    findings = _placed(history, found)
-    effects = [effect for verdict in found.verdicts for effect in _effects(verdict, found, standing, at)]
+    findings = _placed(context.history, found)
+    effects = [effect for verdict in found.verdicts for effect in _effects(verdict, found, context.standing, at)]
     return Report(found, findings, tuple(effects))
 
 
