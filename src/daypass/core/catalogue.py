@@ -226,6 +226,12 @@ class Settings:
         """What is so of the kind of forge."""
         return FORGES[self.forge_kind]
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment's variables that targets are reached by: the values of options that end in _env."""
+        options = [item for target in self.targets.values() for item in target.options.items()]
+        return frozenset(str(value) for key, value in options if key.endswith("_env"))
+
 
 class AccessBound(NamedTuple, Generic[_L]):
     """What limits access: how long it may last, or when it ends. ``what`` says so, before a length or an instant."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -249,10 +249,7 @@ class GitHubPages:
         comments = f"{self._repository}/issues/comments"
         if there is None:
             made = self._create(f"{self._repository}/issues/{number}/comments", {"body": body})
-            found = {int(one["id"]): one for one in (*self._mine(number, mark), *([made] if made else []))}
-            if not found:
-                raise EdgeError(f"GitHub did not answer whether a comment on #{number} was written")
-            there, *extra = (found[key] for key in sorted(found))
+            there, *extra = _settled(made, self._mine(number, mark), "id", f"a comment on #{number} was written")
             for one in extra:
                 self._drop(f"{comments}/{one['id']}")
         if not _same(there["body"], body):
@@ -308,10 +305,15 @@ class GitHubPages:
                 f"an issue could not be labelled {LABEL!r}, so that it would not be found again",
                 hint="give the account whose token is used the role Triage, or let an App or a workflow do it",
             )
-        found = {int(one["number"]): one for one in (*self._issues(mark), *([made] if made else []))}
-        if not found:
-            raise EdgeError("GitHub did not answer whether an issue was opened")
-        return [found[number] for number in sorted(found)]
+        return _settled(made, self._issues(mark), "number", "an issue was opened")
+
+
+def _settled(made: dict[str, Any] | None, mine: Iterable[dict[str, Any]], key: str, what: str) -> list[dict[str, Any]]:
+    """Return what we wrote now and what stands there of ours, oldest first. Raises EdgeError where nothing does."""
+    found = {int(one[key]): one for one in (*mine, *([made] if made else []))}
+    if not found:
+        raise EdgeError(f"GitHub did not answer whether {what}")
+    return [found[number] for number in sorted(found)]
 
 
 @contextmanager

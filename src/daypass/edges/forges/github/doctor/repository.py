@@ -125,9 +125,7 @@ def exposed_secrets(case: Setup) -> tuple[list[str]] | Untold:
     """Return the secrets that are ours and lie in the repository's own."""
     if isinstance(case.facts.secrets, Untold):
         return case.facts.secrets
-    options = (target.options.items() for target in case.catalogue.settings.targets.values())
-    of_targets = {str(value) for each in options for key, value in each if key.endswith("_env")}
-    return (sorted(case.facts.secrets & (_needed(case) | of_targets)),)
+    return (sorted(case.facts.secrets & (_needed(case) | case.catalogue.settings.variables)),)
 
 
 def missing_secrets(case: Setup) -> tuple[list[str], ...] | Untold:

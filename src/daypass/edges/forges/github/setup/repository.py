@@ -89,7 +89,7 @@ class GitHubSetup:
         self._policy = policy
         self._source = (top / "src" / "daypass" / "__init__.py").is_file()
         self.generated: dict[str, str | bytes] = {}
-        self._settings = top / "policies" / "daypass.yaml"
+        self._settings = top / SETTINGS
         if self._settings.is_symlink():
             raise UsageError(f"{self._settings} is a symbolic link", hint="put the file itself in its place")
         there = self._settings.is_file()
@@ -105,22 +105,18 @@ class GitHubSetup:
         wheel = {} if self._source or kept else wheel_file()
         schemas = {path: text for path, text in common.items() if path.startswith(".schemas/")}
         self.generated = {**schemas, **pipeline, **wheel}
-        settings = settings_for(wanted["policies/daypass.yaml"], self.hosting)
-        return {**common, **pipeline, **wheel, "policies/daypass.yaml": settings}
+        return {**common, **pipeline, **wheel, SETTINGS: settings_for(wanted[SETTINGS], self.hosting)}
 
     def _variables(self) -> set[str]:
-        """Return the environment's variables that targets are reached by: the values of options that end in _env."""
-        if not self._settings.is_file():
-            return set()
-        options = [found.options for found in self._policy().catalogue.settings.targets.values()]
-        named = {value for each in options for key, value in each.items() if key.endswith("_env")}
-        return {name for name in named if isinstance(name, str) and _VARIABLE.fullmatch(name)}
+        """Return the environment's variables that targets are reached by, where the settings are there already."""
+        known = self._policy().catalogue.settings.variables if self._settings.is_file() else ()
+        return {name for name in known if _VARIABLE.fullmatch(name)}
 
     def change(self, kept: list[str]) -> list[str]:
         """Change what init kept, where it was asked to; return the paths, which are for a person to commit."""
         wanted = dict(self.generated) if self._upgrade else {}
         if self._changed:
-            wanted["policies/daypass.yaml"] = self._changed
+            wanted[SETTINGS] = self._changed
         changed = self._outgrown() if self._upgrade else []
         for path in kept:
             place = self.top / path
@@ -135,14 +131,11 @@ class GitHubSetup:
 
     def _outgrown(self) -> list[str]:
         """Delete the wheels of other versions of daypass, which nothing names any more; return their paths."""
-        others = [
-            place
-            for place in sorted((self.top / FOLDER).glob("daypass-*.whl"))
-            if f"{FOLDER}/{place.name}" not in self.generated
-        ]
-        for place in others:
-            place.unlink()
-        return [f"{FOLDER}/{place.name}" for place in others]
+        there = [f"{FOLDER}/{place.name}" for place in sorted((self.top / FOLDER).glob("daypass-*.whl"))]
+        others = [path for path in there if path not in self.generated]
+        for path in others:
+            (self.top / path).unlink()
+        return others
 
     def form(self, text_of: Callable[[Catalogue], str]) -> list[str]:
         """Write the issue form of the catalogue, unless there is one; return the path that was written."""
