@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.verb import Named
+from daypass.cli.verb import Named, state_folder
 from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
     """
     from daypass.edges.store import AnswerCache
 
-    folder = invocation.folder
+    folder = Path(invocation.folder)
     policies, state = _place(folder)
     answers, key = AnswerCache(state), f"{policies}\0{subject}\0{resource}\0{role}"
     found = (answers.recall("can", key) or "").split("\0")
@@ -60,7 +60,6 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
 
 def _place(folder: Path) -> tuple[str, Path]:
     """Return the tree of main's policies and the folder of this machine's state, with one run of git."""
-    from daypass.cli.repository import state_folder
     from daypass.edges.git.plumbing import Git
 
     # The same clean environment as everywhere: a replaced object must not make old policies out of new ones.

@@ -7,7 +7,6 @@ and what cannot be read offers nothing: an error would stand in the middle of wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -39,6 +38,8 @@ def completion(shell: str) -> None:
 
 def offers(kind: str, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """Return what of a kind (handle, resource, role, request, grant) begins with what is typed, with a word on each."""
+    from pathlib import Path
+
     from daypass.cli.repository import AccessRepository
     from daypass.views.findings import printable
 

@@ -104,7 +104,7 @@ def init(
     if bool(signer) != bool(public_key):
         hint = "the public key tells auditors whose receipts to trust"
         raise UsageError("--signer and --public-key go together", hint=hint)
-    top = invocation.folder / directory
+    top = Path(invocation.folder, directory)
     if at is not None and not simulated_clock:
         raise UsageError("--at goes with --simulated-clock only")
     if top.exists() and any(child.name != ".git" for child in top.iterdir()) and not merge:

@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -127,15 +126,17 @@ class Invocation:
     """One run of the command line: where, as whom, and what it has written at the forge and in the ledger so far."""
 
     def __init__(self) -> None:
-        self.folder = Path()
+        self.folder = "."
         self.acting = ""
         self.written: dict[object, str] = {}
 
     def repo(self) -> AccessRepository:
         """Return the repository around the folder, as this clone has it."""
+        from pathlib import Path
+
         from daypass.cli.repository import AccessRepository
 
-        return AccessRepository(self.folder, self.acting)
+        return AccessRepository(Path(self.folder), self.acting)
 
 
 class Verbs(click.Group):
@@ -192,8 +193,8 @@ def _handles(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Co
 @click.option(
     "-C",
     "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
+    type=click.Path(exists=True, file_okay=False),
+    default=".",
     help="Run as if started in this folder.",
 )
 @click.option(
@@ -206,7 +207,7 @@ def _handles(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Co
 )
 @click.version_option(__version__, prog_name="daypass")
 @click.pass_context
-def cli(ctx: click.Context, folder: Path, acting: str) -> None:
+def cli(ctx: click.Context, folder: str, acting: str) -> None:
     """Just-in-time access as pull requests, policy as code.
 
     \b

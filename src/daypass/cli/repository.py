@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from daypass import __version__
-from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say
+from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say, state_folder
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.forge import FORGES
 from daypass.core.grant import Oid
@@ -37,7 +37,6 @@ _LONGEST = 2 << 20
 KEYS_VARIABLE = "DAYPASS_KEYS"
 SIGNER_VARIABLE = "DAYPASS_SIGNER"
 KEY_VARIABLE = "DAYPASS_LEDGER_KEY"
-STATE_VARIABLE = "DAYPASS_STATE"
 
 
 def keys_folder() -> Path:
@@ -53,12 +52,6 @@ def keys_folder() -> Path:
     if not base.is_absolute():
         raise UsageError("nobody knows your home folder, so keys cannot be found", hint=f"set HOME or {KEYS_VARIABLE}")
     return base / "daypass" / "keys"
-
-
-def state_folder() -> Path | None:
-    """Return where this machine keeps its own state when told so by $DAYPASS_STATE: runners throw a clone away."""
-    named = os.environ.get(STATE_VARIABLE)
-    return Path(named).absolute() if named else None
 
 
 _WHOLE = (".github", "grants", "policies")
