@@ -25,13 +25,13 @@ from hypothesis import strategies as st
 from daypass.cli.verb import Duration, Instant
 from daypass.core.audit.access import read_trailers
 from daypass.core.errors import DaypassError
+from daypass.core.files.codeowners import LARGEST, read_codeowners
 from daypass.core.files.document import POLICY_LIMIT, read_on
 from daypass.core.files.form import read_form
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import grant_id
 from daypass.core.ledger.statement import from_statement
-from daypass.core.owners import LARGEST, read_codeowners
 from daypass.core.plan import Entitlement
 from daypass.core.policy.cel.expression import compile_condition
 from daypass.core.policy.cel.hours import parse_hours, parse_zone

@@ -58,8 +58,8 @@ _NO_CODES = frozenset(
         "daypass-request",
         # headers of HTTP, and a cell of a table
         *("retry-after", "x-accepted-github-permissions", "x-ratelimit-remaining", "x-ratelimit-reset", "grant"),
-        # why an approver does not count: not a finding's code
-        "co-authored",
+        # why an approver does not count, and how a request stands that somebody rejected: no finding's code
+        *("co-authored", "blocked-by-review"),
         # critical options of an SSH certificate
         *("source-address", "force-command"),
     }

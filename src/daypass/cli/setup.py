@@ -152,7 +152,7 @@ class NewRepository:
         return read_policies(files, kinds=KINDS)
 
     def _codeowners(self) -> str:
-        from daypass.core.owners import CODEOWNERS_FILE, codeowners_text
+        from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
 
         path = self.top / CODEOWNERS_FILE
         if path.exists() or path.is_symlink():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from daypass.core.files.codeowners import Codeowners, Ownership
 from daypass.core.forge import Complaint, Remedy
-from daypass.core.owners import Codeowners, Ownership
 from daypass.views.findings import as_document, joined, printable
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject, TargetSettings
-from daypass.core.owners import LARGEST, codeowners_text
+from daypass.core.files.codeowners import LARGEST, codeowners_text
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.doctor.branches import asks_code_owners
 from daypass.edges.forges.github.doctor.checks import judge
@@ -164,6 +164,13 @@ def test_a_team_whose_privacy_or_people_github_does_not_say_is_not_sound():
 def test_a_team_that_is_there_but_not_here_may_not_write():
     teams = Teams({"dba": team()}, {"dba": PEOPLE}, frozenset({"dba", "security"}))
     assert codes(case(replace(FACTS, teams=teams))) == ["team-cannot-write"]
+
+
+@pytest.mark.parametrize(("permission", "found"), [("push", []), ("admin", []), ("pull", ["team-cannot-write"])])
+def test_a_team_told_by_its_one_permission_is_judged_by_that(permission, found):
+    told = Fields("a team", {"privacy": "closed", "permission": permission})
+    teams = Teams({"dba": told, "security": team()}, dict.fromkeys(("dba", "security"), PEOPLE))
+    assert codes(case(replace(FACTS, teams=teams))) == found
 
 
 def test_unknown_people_of_a_group_are_told_once_and_known_by_login_till_then():

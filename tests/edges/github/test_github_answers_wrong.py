@@ -17,8 +17,8 @@ from github_world import AT, BOT, REPOSITORY, World, directory
 
 from daypass.core.catalogue import Catalogue, Resource, Settings
 from daypass.core.errors import DaypassError
+from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.grant import Oid
-from daypass.core.owners import CODEOWNERS_FILE
 from daypass.core.request import Annotation, Notice
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.settings import GitHubSettings

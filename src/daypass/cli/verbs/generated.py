@@ -73,7 +73,7 @@ def codeowners(
 
 
 def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
-    from daypass.core.owners import LARGEST, PLACES, Ownership, asked_path, read_codeowners
+    from daypass.core.files.codeowners import LARGEST, PLACES, Ownership, asked_path, read_codeowners
     from daypass.edges.git.repository import worktree_files
     from daypass.views.settings import owners_json, owners_text
 
@@ -89,7 +89,7 @@ def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
 
 
 def _codeowners(repo: AccessRepository, checking: bool) -> Codes:
-    from daypass.core.owners import CODEOWNERS_FILE, codeowners_text
+    from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
 
     policy = repo.worktree_policy()
     if policy.holes:  # a group or resource that is not read would leave its files to somebody else
@@ -123,8 +123,8 @@ def refresh(repo: AccessRepository, at: datetime) -> None:
     These are .github/CODEOWNERS and the issue form. Whoever owns them merges it. For a forge at GitHub; elsewhere
     `daypass codeowners` and `daypass form` write them here.
     """
+    from daypass.core.files.codeowners import codeowners_text
     from daypass.core.files.form import FORM_FILE
-    from daypass.core.owners import codeowners_text
     from daypass.pipeline.apply.tidy import refresh as bring
     from daypass.views.form import form_text
 

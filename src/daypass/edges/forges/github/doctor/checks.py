@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.forge import Call, Complaint, Remedy
-from daypass.core.owners import CODEOWNERS_FILE
 from daypass.core.record import dataclass
 from daypass.edges.forges.github.doctor import branches, people, repository
 from daypass.edges.forges.github.doctor.facts import (

@@ -8,8 +8,15 @@ from types import MappingProxyType
 
 from daypass.core.catalogue import Catalogue, Directory
 from daypass.core.errors import InvalidError
+from daypass.core.files.codeowners import (
+    CODEOWNERS_FILE,
+    codeowners_text,
+    read_codeowners,
+    strictest,
+    team_of,
+    wanted_lines,
+)
 from daypass.core.finding import shown
-from daypass.core.owners import CODEOWNERS_FILE, codeowners_text, read_codeowners, strictest, team_of, wanted_lines
 from daypass.core.record import dataclass
 from daypass.core.window import format_duration
 from daypass.edges.forges.github.answers import Fields

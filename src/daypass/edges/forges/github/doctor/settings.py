@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from daypass.core.catalogue import Catalogue
+from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.finding import shown
 from daypass.core.forge import Call, Complaint
-from daypass.core.owners import CODEOWNERS_FILE
 from daypass.edges.forges.github.answers import Bot, Fields, as_documented
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.forges.github.doctor.checks import judge

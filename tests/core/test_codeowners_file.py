@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject
 from daypass.core.errors import InvalidError, UsageError
-from daypass.core.owners import (
+from daypass.core.files.codeowners import (
     LARGEST,
     asked_path,
     codeowners_text,
