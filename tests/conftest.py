@@ -25,7 +25,7 @@ def own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("TZ", "Pacific/Auckland")  # nothing may depend on the machine's zone
     # A workflow that runs these tests sets GitHub's own variables, which would name another repository and token.
     ours = [name for name in os.environ if name.startswith(("DAYPASS_", "GITHUB_", "GH_"))]
-    for name in (*ours, "SSH_AUTH_SOCK", "GIT_DIR", "GIT_WORK_TREE"):
+    for name in (*ours, "SSH_AUTH_SOCK", "GIT_DIR", "GIT_WORK_TREE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
 
 

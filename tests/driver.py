@@ -8,6 +8,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+from outputs import check_output
+
 
 @dataclass(frozen=True)
 class Said:
@@ -33,6 +35,7 @@ class Access:
             code = main(["-C", str(self.top), *who, *arguments])
         said = Said(code, out.getvalue(), err.getvalue())
         assert expect is None or code == expect, f"exit {code}, expected {expect}\n{said.out}\n{said.err}"
+        check_output(arguments, said.out)
         return said
 
     def approve_elsewhere(self, number: str, *, at: str, acting: str) -> None:

@@ -79,7 +79,7 @@ def test_what_is_wrong_comes_before_what_is_denied_and_that_before_a_rejection()
     told = state(replace(ALONE, denials=(NO,)), rejected)
     assert (told.state, told.code, told.why) == ("denied", "too-long", NO.message)
     told = state(replace(ALONE, automatic=False), rejected)
-    assert (told.state, told.code, told.why) == ("denied", "blocked-by-review", "bob rejected it")
+    assert (told.state, told.code, told.why) == ("denied", "blocked", "bob rejected it")
 
 
 def test_a_finished_request_is_merged_or_closed() -> None:
@@ -165,11 +165,14 @@ def test_what_stands_on_main_and_gives_nothing_has_an_account() -> None:
         landed={NAME: "changed", GrantId("a/new"): "added", GrantId("a/gone"): "removed"},
         refused=(Refusal(GrantId("a/planted"), HEAD, HEAD, "no-pull", "no request brought it"),),
         unproved=(Unproved(GrantId("a/late"), "the forge could not be read"),),
+        gone={GrantId("a/over"): ENTITLEMENT},
     )
-    assert [(one.grant, one.state, one.code) for one in view.ungranted] == [
-        ("a/new", "merged", ""),
-        ("a/planted", "unproved", "no-pull"),
+    assert [(one.grant, one.state, one.code) for one in view.grants] == [
         ("a/late", "unproved", "untold"),
+        ("a/new", "merged", ""),
+        ("a/over", "ended", "removed"),
+        ("a/planted", "unproved", "no-pull"),
+        (NAME, "pending", ""),
     ]
 
 

@@ -37,7 +37,6 @@ class Shell:
             **os.environ,
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(TOP / "src"),
-            "COLUMNS": "100",
         }
 
     def type(self, command: str) -> str:
@@ -80,7 +79,6 @@ def test_every_command_of_a_page_prints_what_is_written(page: Path, tmp_path: Pa
         ("init.defaultBranch", "main"),
     ):
         subprocess.run(["git", "config", "--global", key, value], check=True)
-    monkeypatch.setenv("COLUMNS", "100")
     folder = tmp_path / "here"
     folder.mkdir()
     shell = Shell(folder, tmp_path / "tools")

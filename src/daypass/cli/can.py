@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.verb import Named, state_folder
+from daypass.cli.verb import Named, format_option, state_folder
 from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ _PARTS = 5
 @click.argument("resource", type=Named("resource"))
 @click.argument("role", type=Named("role"))
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code says it.")
+@format_option(["text", "json"])
 @click.pass_obj
-def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: bool) -> int:
+def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: bool, output: str) -> int:
     """Exit 0 when SUBJECT holds ROLE on RESOURCE at this instant, 20 when not.
 
     Asks the target, not the plan: what it says is what is so.
@@ -53,7 +54,15 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
         yes = holds(state / store, (target, resource, principal, privilege))
     else:
         yes = _ask_target(folder, (target, resource, principal, privilege))
-    if not quiet:
+    if output == "json" and not quiet:
+        from daypass.views.findings import as_document
+
+        asked = {"version": 1, "subject": subject, "resource": resource, "role": role}
+        click.echo(
+            as_document(asked | {"target": target, "principal": principal, "privilege": privilege, "holds": yes}),
+            nl=False,
+        )
+    elif not quiet:
         click.echo("yes" if yes else "no")
     return int(ExitCode.OK if yes else ExitCode.NO)
 

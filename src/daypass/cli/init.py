@@ -229,14 +229,15 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 @click.command()
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
-    """Print the JSON Schema NAME for editors, or the names there are."""
-    from daypass.schema import load, names
+    """Print the JSON Schema NAME of a file, for editors, or of a verb's JSON output; or the names there are."""
+    from daypass.schema import load, names, output_names
 
+    every = (*names(), *output_names())
     if name is None:
-        click.echo("\n".join(names()))
+        click.echo("\n".join(every))
         return
-    if name not in names():
-        raise UsageError(f"there is no schema {name!r}", hint="one of " + ", ".join(names()))
+    if name not in every:
+        raise UsageError(f"there is no schema {name!r}", hint="one of " + ", ".join(every))
     import json
 
     click.echo(json.dumps(load(name), indent=2))

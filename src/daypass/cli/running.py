@@ -8,18 +8,19 @@ from contextlib import closing
 from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from daypass.cli.repository import AccessRepository, program_digest
-from daypass.cli.verb import progress, say
+from daypass.cli.verb import progress, say, show
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
 from daypass.core.grant import Oid
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import PAUSED
 from daypass.core.policy.policies import Policy
 from daypass.pipeline.apply.inputs import prepare
+from daypass.pipeline.apply.overview import overview_of
 from daypass.pipeline.apply.survey import Inputs, Survey, survey
 from daypass.pipeline.judge.check import denied_live
 from daypass.views.findings import finding_line
@@ -190,13 +191,30 @@ def tell_refused(repo: AccessRepository, found: Survey) -> None:
 
 def print_applied(done: Applied, output: str, confirm: str = "") -> None:
     """Print what a run did. ``confirm`` is the digest that was to let it pass the brake."""
+    from daypass.views.findings import as_document
+    from daypass.views.plan import applied_text
+
+    if output == "json":
+        click.echo(as_document(data_of(done)), nl=False)
+    else:
+        told = (overview_of(done.survey, done.outcomes), gives_nothing(done.survey))
+        show(applied_text(done.survey.plan, done.outcomes, done.held, *told))
+    say_held(done, confirm)
+
+
+def data_of(done: Applied) -> dict[str, Any]:
+    """Return what a run did as plain data."""
+    from daypass.views.plan import applied_data
+
+    told = (overview_of(done.survey, done.outcomes), gives_nothing(done.survey))
+    return applied_data(done.survey.plan, done.outcomes, done.held, *told)
+
+
+def say_held(done: Applied, confirm: str = "") -> None:
+    """Say what a run kept back and why, and what lets it pass."""
     from daypass.core.plan import changes_digest
-    from daypass.views.plan import applied_json, applied_text
 
     found = done.survey
-    bad = gives_nothing(found)
-    view = applied_json if output == "json" else applied_text
-    click.echo(view(found.plan, done.outcomes, done.held, found.refusals, bad), nl=False)
     if not done.held:
         say_paused(found.policy)
     if done.silent:

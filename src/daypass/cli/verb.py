@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -185,6 +186,20 @@ def format_option(formats: Sequence[str]) -> Callable[[_F], _F]:
         show_default=True,
         help="How to print.",
     )
+
+
+def line_width() -> int:
+    """Return how wide stdout is read: COLUMNS, or the terminal's width; 0 where neither says."""
+    known = "COLUMNS" in os.environ or sys.stdout.isatty()
+    return shutil.get_terminal_size((0, 0)).columns if known else 0
+
+
+def show(text: str, output: str = "text") -> None:
+    """Write a view to stdout. Lines of text that are too long for its width go on below, and no word is cut."""
+    from daypass.views.findings import fold
+
+    width = line_width() if output == "text" else 0
+    click.echo(fold(text, width) if width else text, nl=False)
 
 
 def say(*lines: str) -> None:

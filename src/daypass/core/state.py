@@ -138,7 +138,7 @@ def _stage(verdict: ItemVerdict, found: Gated) -> tuple[Stage, str, str]:
         denial = verdict.item.decision.denials[0]
         return "denied", denial.code, denial.message
     if verdict.judgement is not None and verdict.judgement.blocks:
-        return "denied", "blocked-by-review", verdict.judgement.blocks[0]
+        return "denied", "blocked", verdict.judgement.blocks[0]
     return ("approved" if verdict.met else "asked"), "", ""
 
 
@@ -165,7 +165,8 @@ class Overview:
 
     ``unread`` says of open requests that cannot be read why. ``landed`` is what main changed and no run has applied.
     ``refused`` stands on main without proof, and of ``unproved`` nobody could tell. ``notes`` say what the targets told
-    of access, ``claims`` what each grant gives by main's policies, and ``denied`` what these deny of it today.
+    of access, ``claims`` what each grant gives by main's policies, and ``denied`` what these deny of it today. ``gone`` are
+    grants that neither main nor the ledger has any more, and what was given by them.
     """
 
     at: datetime
@@ -179,6 +180,12 @@ class Overview:
     notes: Mapping[Entitlement, str] = field(default_factory=dict)
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
     denied: Sequence[Denied] = ()
+    gone: Mapping[GrantId, Entitlement] = field(default_factory=dict)
+
+    @property
+    def grants(self) -> tuple[GrantState, ...]:
+        """An account of each grant, by name."""
+        return tuple(sorted((*self.granted, *self.ungranted), key=lambda state: state.grant))
 
     @property
     def granted(self) -> tuple[GrantState, ...]:
@@ -199,6 +206,16 @@ class Overview:
             yield GrantState(grant=refusal.grant, state="unproved", code=refusal.code, why=refusal.message)
         for one in self.unproved:
             yield GrantState(grant=one.grant, state="unproved", code="untold", why=one.message)
+        for name, entitlement in self.gone.items():
+            yield GrantState(
+                grant=name,
+                state="ended",
+                code="removed",
+                why="ended on main",
+                resource=entitlement.resource,
+                entitlement=entitlement,
+                provisioned=entitlement in self.holdings,
+            )
 
     @property
     def overdue(self) -> list[Holding]:

@@ -1,4 +1,4 @@
-"""The JSON Schemas of every file that users write: generated from the models, committed, read as data.
+"""The JSON Schemas of every file that users write and of every output: generated from models, committed, read as data.
 
 Pydantic is needed to generate them and nowhere else, so that no run pays for importing it.
 """
@@ -11,18 +11,39 @@ from pathlib import Path
 from typing import Any
 
 SUFFIX = ".schema.json"
+OUTPUTS = "outputs.json"
+"""The file with the schemas of all outputs."""
+_OUTPUT = "output/"
+"""How their names begin: ``output/status``."""
 _FOLDER = Path(__file__).parent
 
 
 @cache
 def load(name: str) -> dict[str, Any]:
-    """Return the schema of one kind of file (``grant``). The result is shared: do not change it. Raises KeyError."""
+    """Return the schema of one kind of file (``grant``) or of one verb's output (``output/status``).
+
+    The result is shared: do not change it. Raises KeyError.
+    """
+    if name.startswith(_OUTPUT):
+        verb, whole = name.removeprefix(_OUTPUT), _read(OUTPUTS)
+        _ = whole["$defs"][verb]
+        return {**whole, "title": f"daypass {verb} --format json", "$ref": f"#/$defs/{verb}"}
     if name not in names():
         raise KeyError(name)
-    schema: dict[str, Any] = json.loads((_FOLDER / f"{name}{SUFFIX}").read_text(encoding="utf-8"))
-    return schema
+    return _read(f"{name}{SUFFIX}")
+
+
+@cache
+def _read(file: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((_FOLDER / file).read_text(encoding="utf-8"))
+    return found
+
+
+def output_names() -> tuple[str, ...]:
+    """Return the names of the schemas of outputs, sorted. Verbs are in lower case, what they have in common is not."""
+    return tuple(sorted(f"{_OUTPUT}{name}" for name in _read(OUTPUTS)["$defs"] if name.islower()))
 
 
 def names() -> tuple[str, ...]:
-    """Return the names that `load` knows, sorted."""
+    """Return the names of the schemas of files, sorted."""
     return tuple(sorted(file.name.removesuffix(SUFFIX) for file in _FOLDER.glob(f"*{SUFFIX}")))

@@ -1,8 +1,10 @@
 """Write the JSON Schemas from the models: ``python -m daypass.schema.generate``; with ``--check`` only compare.
 
+Each kind of file has a schema of its own; those of all outputs are one file, which says once what they have in common.
+
 What pydantic writes is changed in three ways. ``$`` at the end of a pattern becomes "and nothing follows", since in
 some engines (Python's is one) ``$`` lets a newline follow and in others it does not. A mapping whose keys have a pattern is
-closed to other keys. Defaults and nulls go: a default is the reader's business, and no file can say null.
+closed to other keys. Defaults and nulls go: a default is the reader's business, and no file can say null. (An output can.)
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
-from daypass.schema import SUFFIX, models, policy_models
+from daypass.schema import OUTPUTS, SUFFIX, models, outputs, policy_models
 
 MODELS: dict[str, type[BaseModel]] = {"grant": models.GrantForm, **policy_models.MODELS}
 """Every kind of file that users write, by the name of its schema."""
@@ -30,23 +33,31 @@ def schema_text(name: str) -> str:
     return json.dumps(stated, indent=2, ensure_ascii=False) + "\n"
 
 
-def _plain(node: Any) -> Any:
+def outputs_text() -> str:
+    """Return the schemas of all outputs as they are committed."""
+    wanted = [(model, "validation") for model in outputs.OUTPUTS.values()]
+    schema = models_json_schema(wanted, by_alias=True)[1]  # type: ignore[arg-type]
+    stated = {"$schema": _DIALECT, "title": "daypass outputs"} | _plain(schema, nulls=True)
+    return json.dumps(stated, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(node: Any, *, nulls: bool = False) -> Any:
     if isinstance(node, list):
-        return [_plain(item) for item in node]
+        return [_plain(item, nulls=nulls) for item in node]
     if not isinstance(node, dict):
         return node
     kept: dict[str, Any] = {}
     for key, value in node.items():
         if key in _BY_NAME:
-            kept[key] = {name: _plain(field) for name, field in value.items()}
+            kept[key] = {name: _plain(field, nulls=nulls) for name, field in value.items()}
         elif key == "patternProperties":
-            kept[key] = {_closed(pattern): _plain(field) for pattern, field in value.items()}
+            kept[key] = {_closed(pattern): _plain(field, nulls=nulls) for pattern, field in value.items()}
             kept["additionalProperties"] = False
         elif key == "pattern":
             kept[key] = _closed(value)
         elif key not in ("default", "title"):
-            kept[key] = _plain(value)
-    branches = [branch for branch in kept.pop("anyOf", []) if branch != {"type": "null"}]
+            kept[key] = _plain(value, nulls=nulls)
+    branches = [branch for branch in kept.pop("anyOf", []) if nulls or branch != {"type": "null"}]
     if len(branches) == 1:
         return branches[0] | kept
     return kept | {"anyOf": branches} if branches else kept
@@ -61,9 +72,9 @@ def main(arguments: list[str]) -> int:
     """Write every schema beside this module; with ``--check`` return 1 when one on disk differs."""
     checking = "--check" in arguments
     stale = 0
-    for name in MODELS:
-        file = Path(__file__).parent / f"{name}{SUFFIX}"
-        text = schema_text(name)
+    texts = {f"{name}{SUFFIX}": schema_text(name) for name in MODELS} | {OUTPUTS: outputs_text()}
+    for name, text in texts.items():
+        file = Path(__file__).parent / name
         if file.is_file() and file.read_text(encoding="utf-8") == text:
             continue
         stale += 1

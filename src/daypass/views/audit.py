@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     Answer = AccessAnswer | HistoryAnswer | Verified | StatsAnswer
 
 
-def audit_text(answer: Answer) -> str:
-    """Write an answer for people."""
+def audit_text(answer: Answer, width: int = 0) -> str:
+    """Write an answer for people, at most so wide; 0: as wide as it is."""
     if isinstance(answer, AccessAnswer):
-        return _access_text(answer)
+        return _access_text(answer, width)
     if isinstance(answer, HistoryAnswer):
-        return _history_text(answer)
+        return _history_text(answer, width)
     from daypass.views.audit_proof import proof_text  # noqa: PLC0415  (see above)
 
-    return proof_text(answer)
+    return proof_text(answer, width)
 
 
 def audit_json(answer: Answer) -> str:
@@ -131,12 +131,12 @@ _EVENT_COLUMNS = (
 )
 
 
-def _access_text(answer: AccessAnswer) -> str:
+def _access_text(answer: AccessAnswer, width: int) -> str:
     lines = header(f"Who could reach {answer.resource}", answer.sources)
     if not answer.found:
         lines.append(f"Nobody, as far as daypass gave access to {answer.resource}.")
     head = ("SUBJECT", "PRIVILEGE", "SINCE", "UNTIL", "GRANTS", "APPROVED BY", "PULL", "RECEIPT", "TICKET", "REASON")
-    lines += table(head, answer.found, lambda access: _access_cells(access, _said(answer, access)))
+    lines += table(head, answer.found, lambda access: _access_cells(access, _said(answer, access)), width)
     lines += _remarks(answer)
     return joined(lines)
 
@@ -174,12 +174,12 @@ def _remarks(answer: AccessAnswer) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _history_text(answer: HistoryAnswer) -> str:
+def _history_text(answer: HistoryAnswer, width: int) -> str:
     lines = header(f"History of {answer.about} {answer.name}", answer.sources)
     if not answer.events:
         lines.append("No events.")
     head = ("WHEN", "EVENT", "GRANT", "WHO", "COMMIT", "PULL", "APPROVED BY", "POLICY", "RECEIPT", "")
-    return joined(lines + table(head, answer.events, _event_cells))
+    return joined(lines + table(head, answer.events, _event_cells, width))
 
 
 def _event_cells(event: HistoryEvent) -> tuple[str, ...]:
@@ -202,8 +202,8 @@ NONE = "-"
 """What stands where there is nothing."""
 SHORT = 12
 """How much of an id people see."""
-_FORMULA = ("=", "+", "-", "@")
 _Row = TypeVar("_Row")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def as_json(sources: Sources, content: Mapping[str, Any]) -> str:
@@ -262,11 +262,19 @@ def header(title: str, sources: Sources) -> list[str]:
     return [*lines, ""]
 
 
-def table(head: tuple[str, ...], items: Iterable[_Row], cells: Callable[[_Row], tuple[str, ...]]) -> list[str]:
-    """Align items below a head; nothing where there is none."""
-    rows = [cells(item) for item in items]
+def table(
+    head: tuple[str, ...], items: Iterable[_Row], cells: Callable[[_Row], tuple[str, ...]], width: int = 0
+) -> list[str]:
+    """Align items below a head; nothing where there is none.
+
+    Where that is wider than ``width`` (0: any width will do), each item is a record: a line for each of its cells.
+    """
+    rows = [[printable(cell) for cell in cells(item)] for item in items]
     if not rows:
         return []
-    clean = [[printable(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[n]) for row in clean) for n in range(len(head))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in clean]
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    if not width or sum(widths) + 2 * (len(head) - 1) <= width:
+        return ["  ".join(c.ljust(n) for c, n in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+    label = max(len(name) for name in head) + 2
+    records = ([f"{name:{label}}{c}" for name, c in zip(head, row, strict=True) if c] for row in rows)
+    return [line for record in records for line in (*record, "")][:-1]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from daypass.core.audit.differences import Difference, Verified
+from daypass.core.audit.differences import Verified
 from daypass.core.audit.stats import BOUNDS, Durations, Stats, StatsAnswer
 from daypass.core.window import format_duration
 from daypass.views.audit import NONE, as_csv, as_json, header, table
+from daypass.views.data import plain
 from daypass.views.findings import joined
 
 Answer = Verified | StatsAnswer
@@ -16,9 +17,9 @@ Answer = Verified | StatsAnswer
 _DIFFERENCE_COLUMNS = ("severity", "code", "grant", "commit", "receipt", "message")
 
 
-def proof_text(answer: Answer) -> str:
-    """Write an answer for people."""
-    return _verified_text(answer) if isinstance(answer, Verified) else _stats_text(answer)
+def proof_text(answer: Answer, width: int = 0) -> str:
+    """Write an answer for people, at most so wide; 0: as wide as it is."""
+    return _verified_text(answer) if isinstance(answer, Verified) else _stats_text(answer, width)
 
 
 def proof_json(answer: Answer) -> str:
@@ -26,26 +27,15 @@ def proof_json(answer: Answer) -> str:
     if isinstance(answer, StatsAnswer):
         return as_json(answer.sources, {"stats": _stats_data(answer)})
     counts = {"receipts": answer.proved, "admissions": answer.checked, "landings": answer.landings}
-    rows = [_difference_row(found) for found in answer.differences]
-    return as_json(answer.sources, {"clean": answer.clean, "checked": counts, "differences": rows})
+    rest = {"clean": answer.clean, "checked": counts, "differences": plain(answer.differences)}
+    return as_json(answer.sources, rest)
 
 
 def proof_csv(answer: Answer) -> str:
     """Write an answer's rows as CSV with a header line."""
     if isinstance(answer, Verified):
-        return as_csv(_DIFFERENCE_COLUMNS, [_difference_row(found) for found in answer.differences])
+        return as_csv(_DIFFERENCE_COLUMNS, plain(answer.differences))
     return as_csv(("figure", "value"), _figures(answer))
-
-
-def _difference_row(found: Difference) -> dict[str, Any]:
-    return {
-        "severity": found.severity.value,
-        "code": found.code,
-        "grant": found.grant,
-        "commit": found.commit,
-        "receipt": found.receipt,
-        "message": found.message,
-    }
 
 
 _SPREADS: tuple[tuple[str, str], ...] = (
@@ -64,13 +54,9 @@ _COUNTS: tuple[tuple[str, str], ...] = (
 )
 
 
-def _spread_data(spread: Durations) -> dict[str, Any]:
-    return {"count": spread.count, "median": spread.median, "p95": spread.p95, "worst": spread.worst}
-
-
 def _stats_data(answer: StatsAnswer) -> dict[str, Any]:
     stats = answer.stats
-    spreads = {f"{name}_seconds": _spread_data(getattr(stats, name)) for name, _ in _SPREADS}
+    spreads = {f"{name}_seconds": plain(getattr(stats, name)) for name, _ in _SPREADS}
     counts: dict[str, Any] = {name: getattr(stats, name) for name, _ in _COUNTS}
     late = {"oldest_missed_seconds": stats.oldest_missed, "lateness_histogram": _histogram(stats)}
     return spreads | counts | late
@@ -102,10 +88,10 @@ def _verified_text(answer: Verified) -> str:
     return joined(lines)
 
 
-def _stats_text(answer: StatsAnswer) -> str:
+def _stats_text(answer: StatsAnswer, width: int) -> str:
     lines = header("How quick access comes and goes", answer.sources)
     spreads = [(title, getattr(answer.stats, name)) for name, title in _SPREADS]
-    lines += table(("", "COUNT", "MEDIAN", "95 %", "WORST"), spreads, _spread_cells)
+    lines += table(("", "COUNT", "MEDIAN", "95 %", "WORST"), spreads, _spread_cells, width)
     lines.append("")
     lines += [f"{getattr(answer.stats, name):>8}  {title}" for name, title in _COUNTS]
     if answer.stats.oldest_missed is not None:

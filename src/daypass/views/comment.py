@@ -16,13 +16,12 @@ from daypass.core.approval import Ignored, Judgement, Status
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
 from daypass.core.forge import Account
-from daypass.core.grant import Grant
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION, Requirement
 from daypass.core.record import dataclass
 from daypass.core.request import Gated, ItemVerdict, Report
-from daypass.core.window import Span, Window, format_duration, format_instant
-from daypass.views.decision import effect_line, taking_words
+from daypass.core.window import format_instant
+from daypass.views.decision import effect_line, grant_rows, taking_words
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
 
 COMMENT_LIMIT = 60_000
@@ -205,7 +204,9 @@ def _sentence(text: str) -> str:
 def _section(report: Report, verdict: ItemVerdict) -> str:
     catalogue = report.found.proposal.policy.catalogue
     item, judgement = verdict.item, verdict.judgement
-    parts = [_grant_table(catalogue, item.grant)] if item.grant is not None else []
+    parts = []
+    if item.grant is not None:
+        parts.append(table(("grant", "as daypass reads it"), grant_rows(catalogue, item.grant, code, _after_dots)))
     if item.decision is not None and item.ending is not None:
         parts.append(f"It takes away access of {code(item.ending.subject)} that this file gives now.")
     if item.decision is None:
@@ -225,39 +226,8 @@ def _section(report: Report, verdict: ItemVerdict) -> str:
     return "\n\n".join(parts)
 
 
-def _grant_table(catalogue: Catalogue, grant: Grant) -> str:
-    resource = catalogue.resources.get(grant.resource)
-    role = resource.roles.get(grant.role) if resource is not None else None
-    subject = catalogue.directory.subjects.get(grant.subject)
-    about = [resource.title, f"{resource.environment}, {resource.classification}"] if resource is not None else []
-    if resource is not None and resource.data:
-        about.append(f"data: {', '.join(resource.data)}")
-    rows = [
-        ("subject", code(grant.subject) + _about(subject.name if subject is not None else "")),
-        ("resource", code(grant.resource) + _about(*about)),
-        ("role", code(grant.role) + _about(role.title if role is not None else "")),
-        ("window", _window(grant.span)),
-        ("reason", code(grant.reason)),
-        ("ticket", code(grant.ticket) if grant.ticket else ""),
-        ("purpose", code(grant.purpose) if grant.purpose else ""),
-        ("ends when", ", ".join(code(f"{key}: {value}") for key, value in grant.ends_when)),
-    ]
-    return table(("grant", "as daypass reads it"), [row for row in rows if row[1]])
-
-
-def _about(*parts: str) -> str:
-    told = [prose(part) for part in parts if part]
-    return f" · {' · '.join(told)}" if told else ""
-
-
-def _window(span: Span) -> str:
-    if span.window is None:
-        return f"{format_duration(span.length)}, from the merge on"
-    return f"{_instants(span.window)} ({format_duration(span.length)})"
-
-
-def _instants(window: Window) -> str:
-    return f"{code(format_instant(window.start))} until {code(format_instant(window.end))}"
+def _after_dots(parts: Iterable[str]) -> str:
+    return "".join(f" · {prose(part)}" for part in parts)
 
 
 def _approvals(catalogue: Catalogue, judgement: Judgement, decision: Decision | None) -> list[str]:

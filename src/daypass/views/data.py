@@ -1,4 +1,4 @@
-"""Records as the plain data that JSON outputs are made of: one way for all of them, and one account of a grant.
+"""The plain data that JSON outputs are made of: one way for all records, and one account of a grant.
 
 What a record's class says is what a reader gets. An entitlement, a change and a window are no objects of their own there:
 their fields stand among those of what has them.

@@ -1,7 +1,12 @@
-"""A decision in words: what policy asks for, who can give it, what made each rule speak, and what policy tests found."""
+"""How a grant stands and the decision on it in words: what policy asks for, who can give it, what made each rule speak.
+
+What policy tests found is told here as well.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.catalogue import Catalogue
@@ -11,7 +16,9 @@ from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import approvers
 from daypass.core.request import Effect, Item
+from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
+from daypass.views.data import plain
 from daypass.views.findings import as_document, joined
 
 if TYPE_CHECKING:
@@ -36,6 +43,33 @@ def people(
     return (", ".join(names[:_NAMED]) + more) or "nobody"
 
 
+def grant_rows(
+    catalogue: Catalogue, grant: Grant, mark: Callable[[str], str], about: Callable[[Iterable[str]], str]
+) -> list[tuple[str, str]]:
+    """Return what a grant says, name by name: ``mark`` writes its own words, ``about`` what the catalogue adds to one."""
+    resource = catalogue.resources.get(grant.resource)
+    role = resource.roles.get(grant.role) if resource is not None else None
+    subject = catalogue.directory.subjects.get(grant.subject)
+    where = (resource.title, f"{resource.environment}, {resource.classification}") if resource is not None else ()
+    data = f"data: {', '.join(resource.data)}" if resource is not None and resource.data else ""
+    window, length = grant.span.window, format_duration(grant.span.length)
+    when = f"{length}, from the merge on"
+    if window is not None:
+        when = f"{mark(format_instant(window.start))} until {mark(format_instant(window.end))} ({length})"
+    rows: list[tuple[str, str, tuple[str, ...]]] = [
+        ("subject", mark(grant.subject), (subject.name if subject is not None else "",)),
+        ("resource", mark(grant.resource), (*where, data)),
+        ("role", mark(grant.role), (role.title if role is not None else "",)),
+        ("window", when, ()),
+        ("reason", mark(grant.reason), ()),
+        ("ticket", mark(grant.ticket) if grant.ticket else "", ()),
+        ("purpose", mark(grant.purpose) if grant.purpose else "", ()),
+        ("ends when", ", ".join(mark(f"{key}: {value}") for key, value in grant.ends_when), ()),
+    ]
+    told = ((name, value, [part for part in parts if part]) for name, value, parts in rows if value)
+    return [(name, value + (about(parts) if parts else "")) for name, value, parts in told]
+
+
 def taking_words(item: Item) -> str:
     """Say what an item that only narrows or removes a grant takes away: nothing, where that is so."""
     if item.settled:
@@ -43,6 +77,24 @@ def taking_words(item: Item) -> str:
     if item.ending is None:
         return "takes no access away: none of it is still to run"
     return f"takes away access of {item.ending.subject}" if item.ending.subject else "takes access away"
+
+
+def state_words(grant: GrantState, at: datetime) -> str:
+    """Say how a grant of main stands: what it gives, or why not, and what will."""
+    rest = "; what it gave is taken away by the next run" if grant.provisioned else ""
+    bound = f"; ended early: {grant.bound}" if grant.bound else ""
+    if grant.state == "ended":
+        return f"{grant.why}{rest}"
+    if grant.state == "merged":
+        return "not applied yet: `daypass apply`"
+    if grant.state in ("blocked", "unproved"):
+        return f"gives nothing: {grant.why}{rest}"
+    if grant.state == "scheduled" and grant.start is not None:
+        return f"opens in {format_duration(grant.start - at)}{bound}"
+    left = f"{format_duration(grant.until - at)} left" if grant.until is not None else grant.state
+    if grant.note:
+        return f"{left}, {grant.note}{bound}"
+    return f"{left}{bound}" if grant.provisioned else f"{left}, not provisioned yet: `daypass apply`{bound}"
 
 
 def effect_line(effect: Effect) -> str:
@@ -91,8 +143,13 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
     return joined(lines)
 
 
-def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str, at: str) -> str:
-    """Tell the whole decision: the grant as read, each rule with the values that made it speak, then the outcome."""
+def explain_text(
+    policy: Policy, grant: Grant, decision: Decision, *, requester: str, at: datetime, state: GrantState
+) -> str:
+    """Tell the whole decision: the grant as read, each rule with the values that made it speak, then the outcome.
+
+    ``state`` is how the grant stands, which is said of one that is on main.
+    """
     span = grant.span
     window = str(span.window) if span.window is not None else f"{format_duration(span.length)} from the merge on"
     whose = f" for {grant.subject}" if grant.subject != requester else ""
@@ -100,7 +157,8 @@ def explain_text(policy: Policy, grant: Grant, decision: Decision, *, requester:
         f"{grant.id}",
         f"  {requester} asks for {grant.role} on {grant.resource}{whose}, {window}",
         f"  reason: {grant.reason}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
-        f"  judged at {at} as asked by {requester}, policy {decision.policy[:19]}…",
+        *([] if state.state in ("draft", "denied") else [f"  state: {state.state}; {state_words(state, at)}"]),
+        f"  judged at {format_instant(at)} as asked by {requester}, policy {decision.policy[:19]}…",
         "Rules:",
     ]
     for trace in decision.traces:
@@ -123,7 +181,7 @@ def decision_data(policy: Policy, grant: Grant, decision: Decision) -> dict[str,
         "policy": decision.policy,
         "automatic": decision.automatic,
         "rules": list(decision.rules),
-        "denials": [{"code": d.code, "rule": d.rule, "message": d.message, "hint": d.hint} for d in decision.denials],
+        "denials": plain(decision.denials),
         "approvals": [
             {
                 "at_least": r.at_least,
@@ -133,10 +191,7 @@ def decision_data(policy: Policy, grant: Grant, decision: Decision) -> dict[str,
             }
             for r in decision.requirements
         ],
-        "traces": [
-            {"rule": t.rule, "applied": t.applied, "effect": t.effect, "values": dict(t.values), "error": t.error}
-            for t in decision.traces
-        ],
+        "traces": [plain(trace) | {"values": dict(trace.values)} for trace in decision.traces],
         "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),
         "until": format_instant(grant.span.window.end) if grant.span.window is not None else None,
     }

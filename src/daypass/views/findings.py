@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -42,6 +43,21 @@ def printable(text: str) -> str:
 def joined(lines: Iterable[str]) -> str:
     """Join lines to a text. None of them can break, move a cursor, hide or command: what is in one stays in one."""
     return "".join(_COMMANDS.sub(r"\1\\x3a", printable(line)) + "\n" for line in lines)
+
+
+def fold(text: str, width: int) -> str:
+    """Go on with lines that are longer than ``width`` on the next, further in; a word that is longer stays whole.
+
+    So does a command that takes a digest: it is there to be copied.
+    """
+    return joined(part for line in text.splitlines() for part in _folded(line, width))
+
+
+def _folded(line: str, width: int) -> list[str]:
+    if len(line) <= width or " --confirm " in line:
+        return [line]
+    below = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(line, width, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 
 def as_document(data: Any) -> str:

@@ -6,18 +6,18 @@ Every word of people goes through `joined`: nothing that they wrote acts on a te
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from difflib import unified_diff
+from typing import Any
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import GrantId
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, ItemVerdict, Report
-from daypass.core.state import GrantState, Overview
+from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
-from daypass.views.decision import effect_line, taking_words
+from daypass.views.decision import effect_line, grant_rows, state_words, taking_words
 from daypass.views.findings import as_document, finding_text, joined
 from daypass.views.plan import denied_line, entitlement_text
 
@@ -93,9 +93,24 @@ def _decision_lines(decision: Decision | None) -> list[str]:
     return lines
 
 
-def gated_json(results: Iterable[Gated]) -> str:
-    """Write the gate's results as JSON, version 1."""
-    return as_document({"version": 1, "pulls": [pull_data(found) for found in results]})
+def gated_json(results: Iterable[Gated], **more: Any) -> str:
+    """Write requests as they stand as JSON, version 1, with a verb's own facts beside them."""
+    return as_document({"version": 1, "pulls": [pull_data(found) for found in results], **more})
+
+
+def report_json(report: Report) -> str:
+    """Write a request whole as JSON, version 1: as the gate does, with what its merge would do and whom to ask."""
+    effects = [
+        {"grant": effect.grant, "action": effect.action.value}
+        | plain(effect.entitlement)
+        | {"from": None, "until": None}
+        | (plain(effect.span.window) if effect.span is not None and effect.span.window is not None else {})
+        | {"duration": plain(effect.span.length) if effect.span is not None else None}
+        | {"before": plain(effect.before), "others": list(effect.others)}
+        for effect in report.effects
+    ]
+    told = {"state": report.state, "ask": list(report.ask), "effects": effects, "findings": plain(report.findings)}
+    return gated_json([report.found], **told)
 
 
 def status_text(now: Overview) -> str:
@@ -129,22 +144,6 @@ def status_text(now: Overview) -> str:
         note = f"; {now.notes[gone.entitlement]}" if gone.entitlement in now.notes else ""
         lines.append(f"  {entitlement_text(gone.entitlement)}  {since}  [{', '.join(gone.grants)}]{note}")
     return joined(lines)
-
-
-def state_words(grant: GrantState, at: datetime) -> str:
-    """Say how a proved grant stands: what it gives, or why not, and what will."""
-    rest = "; what it gave is taken away by the next run" if grant.provisioned else ""
-    bound = f"; ended early: {grant.bound}" if grant.bound else ""
-    if grant.state == "ended":
-        return f"{grant.why}{rest}"
-    if grant.state == "blocked":
-        return f"gives nothing: {grant.why}{rest}"
-    if grant.state == "scheduled" and grant.start is not None:
-        return f"opens in {format_duration(grant.start - at)}{bound}"
-    left = f"{format_duration(grant.until - at)} left" if grant.until is not None else grant.state
-    if grant.note:
-        return f"{left}, {grant.note}{bound}"
-    return f"{left}{bound}" if grant.provisioned else f"{left}, not provisioned yet: `daypass apply`{bound}"
 
 
 def status_json(now: Overview) -> str:
@@ -208,7 +207,8 @@ def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) ->
     grant = item.grant or item.old
     yield f"{item.kind}  {item.id}"
     if grant is not None:
-        yield from (f"  {name:8}  {value}" for name, value in _rows(report, grant) if value)
+        rows = grant_rows(report.found.proposal.policy.catalogue, grant, str, _in_brackets)
+        yield from (f"  {name:9} {value}" for name, value in rows)
     effects = [effect for effect in report.effects if effect.grant == item.id]
     if effects and report.found.pull.state == "open":
         yield "  once it is merged:"
@@ -222,23 +222,8 @@ def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) ->
         yield f"    … and {len(diff) - _LINES - 2} more lines: git diff main...{report.found.pull.head[:12]}"
 
 
-def _rows(report: Report, grant: Grant) -> Iterator[tuple[str, str]]:
-    catalogue = report.found.proposal.policy.catalogue
-    resource = catalogue.resources.get(grant.resource)
-    role = resource.roles.get(grant.role) if resource is not None else None
-    yield "subject", _who(catalogue, grant.subject)
-    about = [resource.title, resource.environment, resource.classification, *resource.data] if resource else []
-    yield "resource", grant.resource + (f" ({', '.join(about)})" if about else "")
-    yield "role", grant.role + (f" ({role.title})" if role is not None and role.title else "")
-    window = grant.span.window
-    length = format_duration(grant.span.length)
-    if window is None:
-        yield "window", f"{length}, from the merge on"
-    else:
-        yield "window", f"{format_instant(window.start)} until {format_instant(window.end)} ({length})"
-    yield "reason", grant.reason
-    yield "ticket", grant.ticket
-    yield "purpose", grant.purpose
+def _in_brackets(parts: Iterable[str]) -> str:
+    return f" ({', '.join(parts)})"
 
 
 def _who(catalogue: Catalogue, handle: str) -> str:

@@ -4,37 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from daypass.core.holdback import Braked
-from daypass.core.ledger.receipt import Outcome, Receipt, Refusal
+from daypass.core.ledger.receipt import Outcome, Receipt
 from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
+from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
-from daypass.views.data import plain
+from daypass.views.data import grant_data, plain
 from daypass.views.findings import as_document, joined
 
 _SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
 
 
-def plan_text(
-    plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = (), braked: Braked | None = None
-) -> str:
-    """Write a plan for people: header, removals, additions, what the brake would hold, what gives nothing and why."""
+def plan_text(plan: Plan, told: Overview, invalid: Iterable[str] = (), braked: Braked | None = None) -> str:
+    """Write a plan for people: header, removals, additions, what the brake would hold, what gives nothing and why.
+
+    ``told`` is how the grants stand that it speaks of.
+    """
     lines = [f"Plan at {format_instant(plan.at)}, main {plan.main[:12]}"]
-    lines += [f"  {change_line(change, plan)}" for change in plan.changes]
+    bounds = _bounds(told)
+    lines += [f"  {change_line(change, plan, bounds)}" for change in plan.changes]
     removals = sum(1 for change in plan.changes if change.action is Action.REMOVE)
     if plan.changes:
-        told = sum(1 for change in plan.changes if change.reason in THERE_BEFORE)
-        there = f", {told} there already to be told anew" if told else ""
-        opened = len(plan.changes) - removals - told
+        there_before = sum(1 for change in plan.changes if change.reason in THERE_BEFORE)
+        there = f", {there_before} there already to be told anew" if there_before else ""
+        opened = len(plan.changes) - removals - there_before
         lines.append(f"{removals} to remove, {opened} to add{there}; digest {plan.digest[:19]}…")
     else:
         lines.append(_calm(plan))
     if braked is not None and braked.held:
         lines.append(f"{braked.message}: `daypass apply` would keep {len(braked.held)} of these back")
         lines.append(f"  if they are meant: daypass apply --confirm {plan.digest}")
-    lines += _notes(plan, refusals, invalid)
+    lines += _notes(plan, told, invalid)
     return joined(lines)
+
+
+def _bounds(told: Overview) -> dict[str, str]:
+    """Return of each grant what ends it before its own window does; those that nothing does are not there."""
+    return {claim.grant: claim.bound for claim in told.claims.values() if claim.bound}
 
 
 def _calm(plan: Plan) -> str:
@@ -57,18 +66,19 @@ def live_words(plan: Plan) -> str:
     return f"{seen} live as they should be" + (f", {told}" if plan.by_ledger else "")
 
 
-def change_line(change: Intended, plan: Plan | None = None) -> str:
-    """Write one change: sign, who, what, where, which grants, why."""
+def change_line(change: Intended, plan: Plan | None = None, bounds: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Write one change: sign, who, what, where, which grants, why. ``bounds`` say of a grant what ends it early."""
     text = f"{_SIGN[change.action]} {entitlement_text(change.entitlement)}  {change.reason.value}"
     if change.action is Action.ADD and change.until is not None:
-        text += f", until {format_instant(change.until)}"
+        bound = next((bounds[grant] for grant in change.grants if grant in bounds), "")
+        text += f", until {format_instant(change.until)}" + (f" ({bound})" if bound else "")
     if change.action is Action.REMOVE and plan is not None and change.due < plan.at:
         text += f" at {format_instant(change.due)}, {format_duration(plan.at - change.due)} ago"
     return text + (f"  [{', '.join(change.grants)}]" if change.grants else "")
 
 
-def _notes(plan: Plan, refusals: Iterable[Refusal], invalid: Iterable[str]) -> list[str]:
-    lines = [f"refused  {refusal.grant}: {refusal.message} [{refusal.code}]" for refusal in refusals]
+def _notes(plan: Plan, told: Overview, invalid: Iterable[str]) -> list[str]:
+    lines = [f"refused  {refusal.grant}: {refusal.message} [{refusal.code}]" for refusal in told.refused]
     lines += [f"invalid  {line}" for line in invalid]
     lines += [f"blocked  {claim.grant}: {claim.blocked.value}" for claim in plan.blocked if claim.blocked]
     lines += [f"waiting  {claim.grant}: opens {format_instant(claim.window.start)}" for claim in plan.waiting]
@@ -107,8 +117,8 @@ def _claim_json(claim: Claim) -> dict[str, Any]:
     return {"grant": claim.grant, "from": format_instant(claim.window.start), "until": format_instant(claim.window.end)}
 
 
-def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = ()) -> dict[str, Any]:
-    """Return a plan as plain data, version 1."""
+def plan_data(plan: Plan, told: Overview, invalid: Iterable[str] = ()) -> dict[str, Any]:
+    """Return a plan as plain data, version 1, with an account of each grant that it speaks of."""
     return {
         "version": 1,
         "at": format_instant(plan.at),
@@ -117,9 +127,10 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
         "live": plan.live,
         "by_ledger": plan.by_ledger,
         "changes": plain(plan.changes),
+        "grants": [grant_data(grant, plan.at) for grant in told.grants],
         "waiting": [_claim_json(claim) for claim in plan.waiting],
         "blocked": [_claim_json(c) | {"reason": c.blocked.value if c.blocked else ""} for c in plan.blocked],
-        "refused": plain(refusals),
+        "refused": plain(told.refused),
         "invalid": list(invalid),
         "unreadable": dict(plan.unreadable),
         "lost": plain(plan.lost),
@@ -132,12 +143,10 @@ def plan_data(plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[st
     }
 
 
-def plan_json(
-    plan: Plan, refusals: Iterable[Refusal] = (), invalid: Iterable[str] = (), braked: Braked | None = None
-) -> str:
+def plan_json(plan: Plan, told: Overview, invalid: Iterable[str] = (), braked: Braked | None = None) -> str:
     """Write a plan as JSON; ``brake`` says what apply would keep back, and why."""
     brake = {"message": braked.message if braked else "", "held": plain(braked.held if braked else ())}
-    return as_document(plan_data(plan, refusals, invalid) | {"brake": brake})
+    return as_document(plan_data(plan, told, invalid) | {"brake": brake})
 
 
 def outcome_line(outcome: Outcome) -> str:
@@ -153,7 +162,7 @@ def applied_text(
     plan: Plan,
     outcomes: Iterable[Outcome],
     held: Iterable[Intended],
-    refusals: Iterable[Refusal] = (),
+    told: Overview,
     invalid: Iterable[str] = (),
 ) -> str:
     """Write what a run did for people."""
@@ -163,22 +172,22 @@ def applied_text(
     lines += [f"  HELD {change_line(change)}" for change in held]
     if not done and not list(held):
         lines.append(_calm(plan))
-    lines += _notes(plan, refusals, invalid)
+    lines += _notes(plan, told, invalid)
     return joined(lines)
 
 
-def applied_json(
+def applied_data(
     plan: Plan,
     outcomes: Iterable[Outcome],
     held: Iterable[Intended],
-    refusals: Iterable[Refusal] = (),
+    told: Overview,
     invalid: Iterable[str] = (),
-) -> str:
-    """Write what a run did as JSON, version 1: the plan, plus ``outcomes`` and ``held``."""
-    data = plan_data(plan, refusals, invalid)
+) -> dict[str, Any]:
+    """Return what a run did as plain data, version 1: the plan, plus ``outcomes`` and ``held``."""
+    data = plan_data(plan, told, invalid)
     data["outcomes"] = [plain(o.change) | {"ok": o.ok, "error": o.error, "recovered": o.recovered} for o in outcomes]
     data["held"] = plain(held)
-    return as_document(data)
+    return data
 
 
 def certificate_text(
@@ -211,6 +220,12 @@ def sealed_text(*, resource: str, until: datetime, file: str = "") -> str:
             f"  hint: age -d -i ~/.ssh/id_ed25519 {file or 'FILE'}",
         ]
     )
+
+
+def serial_json(serial: int, receipt: Receipt, outcome: Outcome) -> str:
+    """Write the same as JSON, version 1."""
+    told = {"version": 1, "serial": serial, "receipt": receipt.sequence, "at": format_instant(receipt.at)}
+    return as_document(told | {"change": plain(outcome.change)})
 
 
 def serial_text(serial: int, receipt: Receipt, outcome: Outcome) -> str:

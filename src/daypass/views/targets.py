@@ -13,6 +13,7 @@ from daypass.core.grant import Grant
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Claim, Entitlement, Plan
 from daypass.core.window import format_duration, format_instant
+from daypass.views.data import plain
 from daypass.views.findings import as_document, findings_text, joined
 from daypass.views.markdown import code, prose, table
 from daypass.views.plan import live_words
@@ -59,20 +60,10 @@ def targets_json(looks: Sequence[TargetState]) -> str:
 
 
 def _data(look: TargetState) -> dict[str, Any]:
-    return {
-        "name": look.name,
-        "kind": look.kind,
-        "reachable": not look.error or bool(look.facts),
-        "facts": list(look.facts),
-        "concerns": list(look.concerns),
-        "clock_skew_seconds": None if look.skew is None else look.skew.total_seconds(),
-        "ours": look.ours,
-        "unmanaged": look.unmanaged,
-        "awaited": look.awaited,
-        "unknown": list(look.unknown),
-        "error": look.error,
-        "hint": look.hint,
-    }
+    found: dict[str, Any] = plain(look)
+    del found["skew"]
+    skew = None if look.skew is None else look.skew.total_seconds()
+    return found | {"reachable": not look.error or bool(look.facts), "clock_skew_seconds": skew}
 
 
 _NOTHING: Mapping[str, Inspection | str] = MappingProxyType({})
@@ -169,6 +160,21 @@ def import_text(taken: Iterable[Row], left: Iterable[tuple[Entitlement, str]], g
     if granted:
         lines.append(f"  {granted} are granted on main already; `daypass apply` takes them over")
     return joined(lines)
+
+
+def import_json(
+    resource: str, taken: Iterable[Row], left: Iterable[tuple[Entitlement, str]], granted: int, pull: int | None
+) -> str:
+    """Write the same as JSON, version 1, with the pull request that proposes it, None where none does."""
+    rows = [
+        {"grant": grant.id, "subject": grant.subject, "role": grant.role, **plain(entitlement)}
+        | {"until": plain(grant.span.window.end if grant.span.window is not None else None)}
+        | {"why": why, "dated": dated, "beside": beside}
+        for entitlement, grant, why, dated, beside in taken
+    ]
+    rest = [plain(entitlement) | {"why": why} for entitlement, why in left]
+    told = {"version": 1, "resource": resource, "pull": pull, "taken": rows, "left": rest, "granted": granted}
+    return as_document(told)
 
 
 def import_body(resource: str, taken: Iterable[Row], left: Iterable[tuple[Entitlement, str]]) -> str:

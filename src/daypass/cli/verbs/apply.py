@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, at_option, format_option, say, verb
+from daypass.cli.verb import Codes, at_option, format_option, say, show, verb
 from daypass.core.errors import ExitCode
 
 _detailed = click.option(
@@ -35,12 +35,13 @@ def plan(repo: AccessRepository, at: datetime | None, output: str, detailed_exit
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.running import gives_nothing, look, say_paused
     from daypass.core.holdback import brake
+    from daypass.pipeline.apply.overview import overview_of
     from daypass.views.plan import plan_json, plan_text
 
     found = look(repo, repo.instant(at), now=at is None)
     braked = brake(found.plan, removals=found.removals_allowed, additions=found.additions_allowed)
     view = plan_json if output == "json" else plan_text
-    click.echo(view(found.plan, found.refusals, gives_nothing(found), braked), nl=False)
+    show(view(found.plan, overview_of(found), gives_nothing(found), braked), output)
     if found.clocks:
         say(f"daypass: {found.clocks}")
     say_paused(found.policy)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, Named, at_option, format_option, progress, say, verb
+from daypass.cli.verb import Codes, GrantName, Named, at_option, format_option, line_width, progress, say, show, verb
 from daypass.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,10 @@ def _known(repo: AccessRepository, about: str) -> Collection[str]:
 def _print(answer: Answer, output: str) -> None:
     from daypass.views.audit import audit_csv, audit_json, audit_text
 
-    click.echo({"text": audit_text, "json": audit_json, "csv": audit_csv}[output](answer), nl=False)
+    if output == "text":
+        show(audit_text(answer, line_width()))
+    else:
+        show((audit_csv if output == "csv" else audit_json)(answer), output)
 
 
 @verb(group=audit, follow=False)
@@ -123,10 +126,11 @@ def stats(repo: AccessRepository, at: datetime, output: str) -> None:
 @verb(group=audit, follow=False)
 @click.argument("number", type=click.IntRange(min=1))
 @at_option
-def serial(repo: AccessRepository, number: int, at: datetime) -> Codes:
+@format_option(["text", "json"])
+def serial(repo: AccessRepository, number: int, at: datetime, output: str) -> Codes:
     """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
     from daypass.pipeline.ask.fetch import find_serial
-    from daypass.views.plan import serial_text
+    from daypass.views.plan import serial_json, serial_text
 
     index = index_of(repo)
     index.follow(at)
@@ -134,7 +138,7 @@ def serial(repo: AccessRepository, number: int, at: datetime) -> Codes:
     if found is None:
         click.echo(f"daypass: the ledger knows of no certificate {number}", err=True)
         return ExitCode.NO
-    click.echo(serial_text(number, *found), nl=False)
+    show((serial_json if output == "json" else serial_text)(number, *found), output)
     return ExitCode.OK
 
 
@@ -174,8 +178,15 @@ def ledger() -> None:
 @click.option("--write-off", is_flag=True, help="It is not ours any more, and its grants give nothing any more.")
 @click.option("--reason", required=True, help="Why. The ledger keeps its digest, not the words.")
 @at_option
+@format_option(["text", "json"])
 def settle(
-    repo: AccessRepository, grants: tuple[str, ...], adopt: bool, write_off: bool, reason: str, at: datetime | None
+    repo: AccessRepository,
+    grants: tuple[str, ...],
+    adopt: bool,
+    write_off: bool,
+    reason: str,
+    at: datetime | None,
+    output: str,
 ) -> None:
     """End the doubt about what grants gave, where their target cannot tell: look there first.
 
@@ -190,6 +201,8 @@ def settle(
     from daypass.core.grant import GrantId
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.recovery import settle as decide
+    from daypass.views.data import plain
+    from daypass.views.findings import as_document
 
     if adopt == write_off:
         raise UsageError(
@@ -209,6 +222,9 @@ def settle(
         by = account.handle or account.name
         bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, reason=reason)
         repo.ledger.append(found.standing, bodies, at=instant, main=found.plan.main, run=repo.run_name(instant))
+    if output == "json":
+        settled = [plain(body.holding.entitlement) | {"grants": list(body.holding.grants)} for body in bodies]
+        click.echo(as_document({"version": 1, "adopted": adopt, "settled": settled}), nl=False)
     for body in bodies:
         what = "adopted under the names of today" if adopt else "written off"
         say(f"Settled: {body.holding.entitlement.principal} on {body.holding.entitlement.resource} is {what}")

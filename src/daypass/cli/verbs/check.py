@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, PullNumber, at_option, format_option, say, verb
+from daypass.cli.verb import Codes, Named, PullNumber, at_option, format_option, say, show, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from daypass.core.grant import Grant, GrantId, Oid
     from daypass.core.policy.policies import Policy
     from daypass.core.request import Proposal
+    from daypass.core.state import GrantState
 
 
 @verb(follow=False, at="as given")
@@ -211,7 +213,7 @@ def _print_items(found: Proposal, who: str, unjudged: int) -> None:
         if item.decision is not None and any(denial.code in CAUSED for denial in item.decision.denials):
             click.echo("  not judged until that is mended")
         elif item.decision is not None and item.grant is not None:
-            click.echo(needs_text(found.policy, item.grant, item.decision, requester=who), nl=False)
+            show(needs_text(found.policy, item.grant, item.decision, requester=who))
         else:
             who_may = "; the gate looks whether who asks may do so alone" if item.ending is not None else ""
             click.echo(f"  {taking_words(item)}{who_may}")
@@ -260,8 +262,9 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     from daypass.core.files.grants import read_grant
     from daypass.core.grant import SUFFIX, Grant, GrantId
     from daypass.core.policy.decision import Request, decide
-    from daypass.core.window import format_instant
+    from daypass.core.state import draft_state
     from daypass.pipeline.ask.propose import read_current
+    from daypass.views.data import grant_data
     from daypass.views.decision import decision_data, explain_text
     from daypass.views.findings import as_document
 
@@ -283,11 +286,28 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     _refuse_unknown(repo.policy, requester)
     who = requester or _asker(repo, read) or repo.forge.acting().handle or read.subject
     decision = decide(repo.policy, Request(read, who, at, "new"), trace=True)
+    state = _state(repo, read, at, draft_state(read, decision, repo.policy, who))
     if output == "json":
-        click.echo(as_document(decision_data(repo.policy, read, decision)), nl=False)
+        told = {"grants": [grant_data(state, at)]}
+        click.echo(as_document(decision_data(repo.policy, read, decision) | told), nl=False)
     else:
-        click.echo(explain_text(repo.policy, read, decision, requester=who, at=format_instant(at)), nl=False)
+        show(explain_text(repo.policy, read, decision, requester=who, at=at, state=state))
     return ExitCode.DENIED if decision.denials else ExitCode.OK
+
+
+def _state(repo: AccessRepository, grant: Grant, at: datetime, draft: GrantState) -> GrantState:
+    """Return how a grant stands by the ledger: as a draft where that has no word on these bytes, or cannot be read."""
+    from daypass.pipeline.apply.overview import overview_of_grant
+
+    try:
+        proof = repo.standing.admission(grant.id)
+        if proof is not None and proof.grant_digest != grant.digest:
+            return draft
+        told = overview_of_grant(repo, grant.id, at)
+    except DaypassError:
+        return draft
+    found = next(iter(told.grants), draft)
+    return found if found.subject else replace(draft, state=found.state, code=found.code, why=found.why)
 
 
 def _asker(repo: AccessRepository, grant: Grant) -> str:
@@ -339,5 +359,5 @@ def policy_test(repo: AccessRepository, revision: str, output: str) -> Codes:
     if errors:
         raise InvalidError("the policies are not valid, so no case means anything", errors)
     results = run_tests(found)
-    click.echo((tests_json if output == "json" else tests_text)(results), nl=False)
+    show((tests_json if output == "json" else tests_text)(results), output)
     return ExitCode.OK if results.passed else ExitCode.INVALID

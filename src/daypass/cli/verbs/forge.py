@@ -12,7 +12,7 @@ import click
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import SETTINGS as SETTINGS_WORDS
-from daypass.cli.verb import SHARING, Codes, PullNumber, at_option, clock, format_option, noting, say, verb
+from daypass.cli.verb import SHARING, Codes, PullNumber, at_option, clock, format_option, noting, say, show, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
             click.echo(f"{said}: {one.remedy.words}", err=True)
         codes += [ExitCode.PARTIAL] if any(one.error for one in done) else []
         complaints = look()
-    click.echo((doctor_json if output == "json" else doctor_text)(complaints, host.calls), nl=False)
+    show((doctor_json if output == "json" else doctor_text)(complaints, host.calls), output)
     codes += [ExitCode.CHANGES] if any(one.told for one in complaints) else []
     codes += [ExitCode.PARTIAL] if any(not one.told for one in complaints) else []
     return codes
@@ -91,7 +91,8 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
     multiple=True,
     help="Give up this clone's record of an open request for the one at REMOTE, where the two do not continue one another.",
 )
-def sync(repo: AccessRepository, remote: str, take: tuple[int, ...]) -> Codes:
+@format_option(["text", "json"])
+def sync(repo: AccessRepository, remote: str, take: tuple[int, ...], output: str) -> Codes:
     """Bring what others did from REMOTE (origin by default) and push what this clone has, for the local forge.
 
     These are main, the ledger's branch and everything below daypass/: requests, reviews, merges. All moves forward only,
@@ -102,8 +103,15 @@ def sync(repo: AccessRepository, remote: str, take: tuple[int, ...]) -> Codes:
     if sharing is None:
         raise UsageError("sync is for the local forge", hint="at GitHub every verb looks there by itself")
     joined = noting(sharing, SHARING).run(take)
-    for what, moves in (("Brought", joined.here), ("Pushed", joined.there)):
-        click.echo(f"{what}: {_named(moves)}")
+    if output == "json":
+        from daypass.views.findings import as_document
+
+        brought, pushed = ({name: new for name, (_, new) in moves.items()} for moves in (joined.here, joined.there))
+        aside = [{"message": error.message, "hint": error.hint} for error in joined.aside]
+        click.echo(as_document({"version": 1, "brought": brought, "pushed": pushed, "aside": aside}), nl=False)
+    else:
+        for what, moves in (("Brought", joined.here), ("Pushed", joined.there)):
+            click.echo(f"{what}: {_named(moves)}")
     for branch, where, why in joined.left_behind:
         say(
             f"daypass: {where} has {why} in the way and still shows {branch} as it was before",
@@ -129,25 +137,30 @@ def _named(moves: Mapping[str, tuple[str, str]]) -> str:
 @click.argument("number", type=PullNumber())
 @click.option("--print", "printed", is_flag=True, help="Print the comment's Markdown and write nothing.")
 @at_option
-def report(repo: AccessRepository, number: int, printed: bool, at: datetime | None) -> None:
+@format_option(["text", "json"])
+def report(repo: AccessRepository, number: int, printed: bool, at: datetime | None, output: str) -> None:
     """Judge pull request NUMBER as `gate --dry-run` does and show its reviewers what was found.
 
     At GitHub that is a check run with annotations, one comment, a label, and requests for review; what this token may
     not write is said and left out. The local forge has no pages: there the comment is printed. Exit 0 once it is told,
-    whatever it says: `gate` has exit codes for how a request stands.
+    whatever it says: `gate` has exit codes for how a request stands. With `--format json` the same is printed for
+    programs, and nothing is written.
     """
     from daypass.pipeline.judge.gate import look
     from daypass.pipeline.judge.report import report_of
     from daypass.views.comment import comment_text
+    from daypass.views.gate import report_json
 
-    printed = printed or not repo.settings.forge.pages
+    printed = printed or output == "json" or not repo.settings.forge.pages
     instant = repo.instant(at, writes=not printed)
     found = look(repo, number, at=instant)
     if found.pull.state != "open":
         click.echo(f"#{number} is {found.pull.state}; only open requests are reported on", err=True)
         return
     told = report_of(repo, found, at=instant)
-    if printed:
+    if output == "json":
+        click.echo(report_json(told), nl=False)
+    elif printed:
         click.echo(comment_text(told), nl=False)
         write_summary(told)
     else:

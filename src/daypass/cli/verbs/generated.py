@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, at_option, verb
+from daypass.cli.verb import Codes, at_option, show, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 
@@ -84,7 +84,7 @@ def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
         raise InvalidError(f"{link} is no plain file", hint="GitHub does not say what it makes of one: write the file")
     read = read_codeowners({path: raw for path, (_, raw) in found.items()})
     answers = [read.who(path) if read else Ownership(path) for path in paths]
-    click.echo((owners_json if output == "json" else owners_text)(read, answers), nl=False)
+    show((owners_json if output == "json" else owners_text)(read, answers), output)
     return ExitCode.PARTIAL if any(answer.doubt for answer in answers) else ExitCode.OK
 
 

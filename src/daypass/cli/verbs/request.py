@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Duration, GrantName, Instant, Named, at_option, say, verb
+from daypass.cli.verb import Codes, Duration, GrantName, Instant, Named, at_option, format_option, say, show, verb
 from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, UsageError
 from daypass.core.window import Span, Window, format_duration, format_instant
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Check and say what would be needed; open nothing.")
 @at_option
+@format_option(["text", "json"])
 def request(
     repo: AccessRepository,
     subject: str,
@@ -53,10 +54,11 @@ def request(
     branch: str,
     dry_run: bool,
     at: datetime,
+    output: str,
 ) -> Codes:
     """Ask for access: write a grant and open a pull request.
 
-    On a terminal, what is missing is asked for. The request is checked before it is opened.
+    On a terminal, what is missing is asked for, but for `--format json`. The request is checked before it is opened.
 
     \b
     daypass request --resource orders-db --role readonly --for 8h --reason "Duplicate charges, INC-1234"
@@ -64,11 +66,10 @@ def request(
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.checking import ended_at
     from daypass.pipeline.ask import propose
-    from daypass.views.decision import needs_text
 
     me = repo.acting_handle()
     if branch:
-        return _open_branch(repo, branch, at)
+        return _open_branch(repo, branch, at, output)
     propose.refuse_unsigned(repo.policy, repo.forge.acting())
     given = {
         "subject": subject,
@@ -79,22 +80,53 @@ def request(
         "purpose": purpose,
     }
     answers = Answers(repo.policy, me, at, given, asked_span(duration, start, until, at))
+    answers.talks = answers.talks and output != "json"
     wish, grant, decision = _settled(answers)
     if not repo.policy.broken:  # else what looks like a slip may be what the broken file would have said
         _refuse_unknown(decision)
     if dry_run:
-        click.echo(needs_text(repo.policy, grant, decision, requester=me), nl=False)
+        _print_draft(repo.policy, grant, decision, me, output)
         _say_had(repo, grant, at)
         return ExitCode.DENIED if decision.denials else ExitCode.OK
     opened = propose.request(repo, wish, at=at, ended=ended_at(repo, at))
-    click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
-    if opened.grant is not None and opened.decision is not None:
-        click.echo(f"  grant  {opened.grant.id}")
-        click.echo(needs_text(repo.policy, opened.grant, opened.decision, requester=me), nl=False)
+    _print_opened(repo, opened, at, output)
+    if opened.grant is not None:
         _say_had(repo, opened.grant, at)
         _say_twins(repo, opened.grant, opened.pull)
     _say_next(opened)
     return ExitCode.OK
+
+
+def _print_draft(policy: Policy, grant: Grant, decision: Decision, me: str, output: str) -> None:
+    """Print what a grant would need that is not asked for yet."""
+    from daypass.core.state import draft_state
+    from daypass.views.data import grant_data
+    from daypass.views.decision import needs_text
+    from daypass.views.gate import gated_json
+
+    if output == "json":
+        click.echo(gated_json([], grants=[grant_data(draft_state(grant, decision, policy, me))]), nl=False)
+    else:
+        show(needs_text(policy, grant, decision, requester=me))
+
+
+def _print_opened(repo: AccessRepository, opened: Opened, at: datetime, output: str) -> None:
+    """Print what was opened: in words, or as the gate sees it."""
+    from daypass.pipeline.judge.gate import look
+    from daypass.views.decision import needs_text
+    from daypass.views.gate import gated_json
+
+    number = opened.pull.number
+    if output == "json":
+        then = max(at, opened.pull.opened_at)  # the forge's clock goes on, and nothing is judged before it is there
+        found = look(repo, number, at=then)
+        click.echo(gated_json([found]), nl=False)
+        return
+    click.echo(f"Opened #{number}: {opened.pull.title}")
+    if opened.grant is not None and opened.decision is not None:
+        me = repo.acting_handle()
+        click.echo(f"  grant  {opened.grant.id}")
+        show(needs_text(repo.policy, opened.grant, opened.decision, requester=me))
 
 
 def _settled(answers: Answers) -> tuple[Wish, Grant, Decision]:
@@ -174,9 +206,9 @@ def _title(repo: AccessRepository, branch: str, head: Oid, at: datetime) -> str:
     return title_of(asks.items) or f"Request from branch {branch}"
 
 
-def _open_branch(repo: AccessRepository, branch: str, at: datetime) -> ExitCode:
+def _open_branch(repo: AccessRepository, branch: str, at: datetime, output: str) -> ExitCode:
     from daypass.pipeline.judge.gate import look
-    from daypass.views.gate import gated_text
+    from daypass.views.gate import gated_json, gated_text
 
     head = repo.history.find(f"refs/heads/{branch}")
     if head is None:
@@ -185,15 +217,17 @@ def _open_branch(repo: AccessRepository, branch: str, at: datetime) -> ExitCode:
     if there is None:
         title = _title(repo, branch, head, at)
         pull = repo.forge.open(branch=branch, head=head, title=title, at=at)
-        click.echo(f"Opened #{pull.number}: {pull.title}")
+        did = f"Opened #{pull.number}: {pull.title}"
     elif there.head == head:
         pull = there
-        click.echo(f"#{pull.number} is open at this commit already: {pull.title}")
+        did = f"#{pull.number} is open at this commit already: {pull.title}"
     else:
         pull = repo.forge.push(there.number, head=head, at=at)
-        click.echo(f"Updated #{pull.number}: {pull.title}; approvals of the earlier head no longer count")
+        did = f"Updated #{pull.number}: {pull.title}; approvals of the earlier head no longer count"
+    if output == "text":
+        click.echo(did)
     found = look(repo, pull.number, at=at)
-    click.echo(gated_text(found), nl=False)
+    show(gated_json([found]) if output == "json" else gated_text(found), output)
     for item in found.proposal.items[:_FEW]:
         if item.kind == "new" and item.grant is not None:
             _say_twins(repo, item.grant, pull)
@@ -204,21 +238,19 @@ def _open_branch(repo: AccessRepository, branch: str, at: datetime) -> ExitCode:
 @click.argument("grant", type=GrantName())
 @click.option("--for", "more", type=Duration(), required=True, help="How much longer.")
 @at_option
-def extend(repo: AccessRepository, grant: str, more: timedelta, at: datetime) -> None:
+@format_option(["text", "json"])
+def extend(repo: AccessRepository, grant: str, more: timedelta, at: datetime, output: str) -> None:
     """Ask for more time on GRANT (its id, as `daypass status` shows it). Needs approval like any request."""
     from daypass.core.grant import GrantId
     from daypass.pipeline.ask import propose
-    from daypass.views.decision import needs_text
 
-    me = repo.acting_handle()
+    repo.acting_handle()
     propose.refuse_unsigned(repo.policy, repo.forge.acting())
     admission = repo.standing.admission(GrantId(grant))
     if admission is None:
         raise UsageError(f"the ledger knows no live grant {grant}", hint="`daypass status` lists them; was it applied?")
     opened = propose.extend(repo, admission, more, at=at)
-    click.echo(f"Opened #{opened.pull.number}: {opened.pull.title}")
-    if opened.grant is not None and opened.decision is not None:
-        click.echo(needs_text(repo.policy, opened.grant, opened.decision, requester=me), nl=False)
+    _print_opened(repo, opened, at, output)
     _say_next(opened)
 
 

@@ -11,6 +11,7 @@ import click
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, PullNumber, at_option, format_option, say, verb
+from daypass.cli.verb import show as show_view
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ _number = click.argument("number", type=PullNumber())
 
 
 def _review(
-    repo: AccessRepository, number: int, state: str, at: datetime, *, reason: str = "", yes: bool = True
+    repo: AccessRepository, number: int, state: str, at: datetime, output: str, *, reason: str = "", yes: bool = True
 ) -> None:
     from daypass.pipeline.judge.gate import look
-    from daypass.views.gate import gated_text
+    from daypass.views.gate import gated_json, gated_text
 
     me = repo.acting_handle()
     pull = repo.forge.pull(number)
@@ -37,15 +38,18 @@ def _review(
     if state != "withdrawn":
         _refuse_idle(repo, number, state, at)
     if not yes and sys.stdin.isatty():
-        click.echo(_shown(repo, number, at), nl=False)
-        if not click.confirm(f"Approve #{number} at {pull.head[:12]}?"):
+        click.echo(_shown(repo, number, at, "text"), nl=False, err=output == "json")
+        if not click.confirm(f"Approve #{number} at {pull.head[:12]}?", err=output == "json"):
             click.echo("Nothing was recorded.", err=True)
             return
     review = repo.forge.review(number, commit=pull.head, state=state, at=at, reason=reason)
-    click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
     then = max(at, review.at)  # the forge's clock goes on, and a review from later than the run does not count yet
     found = look(repo, number, at=then)
-    click.echo(gated_text(found), nl=False)
+    if output == "json":
+        click.echo(gated_json([found]), nl=False)
+        return
+    click.echo(f"#{number} {state} by {me} at {review.commit[:12]}")
+    show_view(gated_text(found))
 
 
 def _refuse_idle(repo: AccessRepository, number: int, state: str, at: datetime) -> None:
@@ -60,72 +64,85 @@ def _refuse_idle(repo: AccessRepository, number: int, state: str, at: datetime) 
         raise DeniedError(f"your {what} of #{number} would not count, so it is not recorded: {why}", hint=hint)
 
 
-def _shown(repo: AccessRepository, number: int, at: datetime) -> str:
+def _shown(repo: AccessRepository, number: int, at: datetime, output: str) -> str:
     from daypass.pipeline.judge import gate as pipeline
     from daypass.pipeline.judge.report import report_of, texts_of
-    from daypass.views.gate import show_text
+    from daypass.views.gate import report_json, show_text
 
     found = pipeline.show(repo, number, at=at)
-    return show_text(report_of(repo, found, at=at), texts_of(repo.history, found))
+    report = report_of(repo, found, at=at)
+    return report_json(report) if output == "json" else show_text(report, texts_of(repo.history, found))
 
 
 @verb()
 @_number
 @at_option
-def show(repo: AccessRepository, number: int, at: datetime) -> None:
+@format_option(["text", "json"])
+def show(repo: AccessRepository, number: int, at: datetime, output: str) -> None:
     """Show pull request NUMBER whole: what it asks for and why, its file's lines, what it would do, what is missing.
 
     \b
     daypass show 1     # before `daypass approve 1`
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    click.echo(_shown(repo, number, at), nl=False)
+    show_view(_shown(repo, number, at, output), output)
 
 
 @verb(at="writes")
 @_number
 @click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked anyway.")
 @at_option
-def approve(repo: AccessRepository, number: int, yes: bool, at: datetime) -> None:
+@format_option(["text", "json"])
+def approve(repo: AccessRepository, number: int, yes: bool, at: datetime, output: str) -> None:
     """Approve the head commit of pull request NUMBER as the acting person.
 
     On a terminal it is shown first, as `daypass show` does, and you are asked.
 
     An approval that would count for nothing (your own request, no standing) is refused with the reason, exit 11.
     """
-    _review(repo, number, "approved", at, yes=yes)
+    _review(repo, number, "approved", at, output, yes=yes)
 
 
 @verb(at="writes")
 @_number
 @click.option("--reason", default="", help="Why, for the record and for who asked.")
 @at_option
-def reject(repo: AccessRepository, number: int, reason: str, at: datetime) -> None:
+@format_option(["text", "json"])
+def reject(repo: AccessRepository, number: int, reason: str, at: datetime, output: str) -> None:
     """Reject the head commit of pull request NUMBER as the acting person; it blocks until you change it.
 
     A rejection that would count for nothing is refused with the reason, exit 11.
     """
-    _review(repo, number, "rejected", at, reason=reason)
+    _review(repo, number, "rejected", at, output, reason=reason)
 
 
 @verb(at="writes")
 @_number
 @at_option
-def withdraw(repo: AccessRepository, number: int, at: datetime) -> None:
+@format_option(["text", "json"])
+def withdraw(repo: AccessRepository, number: int, at: datetime, output: str) -> None:
     """Take your own review of pull request NUMBER back."""
-    _review(repo, number, "withdrawn", at)
+    _review(repo, number, "withdrawn", at, output)
 
 
 @verb(at="writes")
 @_number
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-def close(repo: AccessRepository, number: int, reason: str, at: datetime) -> None:
+@format_option(["text", "json"])
+def close(repo: AccessRepository, number: int, reason: str, at: datetime, output: str) -> None:
     """Close pull request NUMBER without merging it."""
+    from daypass.pipeline.judge import gate as pipeline
+    from daypass.views.gate import gated_json
+
     me = repo.acting_handle()
     pull = repo.forge.pull(number)
     if pull.state != "open":
         raise UsageError(f"#{number} is {pull.state} already", hint="`daypass status` lists the open ones")
     repo.forge.close(number, reason=reason or f"closed by {me}", at=at)
+    if output == "json":
+        found = pipeline.show(repo, number, at=at)
+        click.echo(gated_json([found]), nl=False)
+        return
     click.echo(f"Closed #{number}: {reason or f'closed by {me}'}")
 
 
@@ -182,7 +199,7 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
         click.echo(gated_json(results), nl=False)
     else:
         for found in results:
-            click.echo(gated_text(found), nl=False)
+            show_view(gated_text(found))
         if not numbers:
             click.echo("No open requests.")
     if merged and not repo.elsewhere:
@@ -232,6 +249,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     from daypass.core.holdback import doubt as doubt_of
     from daypass.core.state import Overview
     from daypass.pipeline.apply.inputs import claims_on, live_claims
+    from daypass.pipeline.apply.overview import entitlements_given
     from daypass.pipeline.judge.gate import landed, look, refused_there
     from daypass.views.gate import status_json, status_text
 
@@ -260,7 +278,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
             "daypass: main does not continue what the ledger knows of it, so nothing new is given; `daypass plan` says more"
         )
         codes.append(ExitCode.PARTIAL)
-    giving = {a.entitlement for a in live if claims[a.grant].blocked is None and a.window.holds(at)}
+    giving = entitlements_given(live, claims, at)
     notes, doubtful = _at_targets(repo, giving, at)
     if doubtful:
         codes.append(ExitCode.PARTIAL)
@@ -276,7 +294,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
         claims=claims,
         denied=denied_at(repo, repo.policy, live_claims(repo.standing, claims.values(), at)),
     )
-    click.echo((status_json if output == "json" else status_text)(overview), nl=False)
+    show_view((status_json if output == "json" else status_text)(overview), output)
     return codes
 
 
@@ -298,8 +316,8 @@ _STATUS_PATIENCE = 5.0
 
 def _at_targets(repo: AccessRepository, live: set[Entitlement], at: datetime) -> tuple[dict[Entitlement, str], bool]:
     """Return what is to be said of access beside that it is given, and whether they cannot tell of some, or it fails."""
-    from daypass.core.holdback import notes_on
     from daypass.core.plan import unknown_of
+    from daypass.pipeline.apply.overview import failing_notes
     from daypass.pipeline.apply.readings import Readings, notes_of
 
     begun = {change.entitlement for change in repo.standing.pending.values()}
@@ -310,6 +328,5 @@ def _at_targets(repo: AccessRepository, live: set[Entitlement], at: datetime) ->
         say(f"daypass: target {name} was not looked at: {why}")
     for name in sorted(seen.by_ledger):
         say(f"daypass: target {name} was not looked at: nobody can, and what is said of it is the ledger's word")
-    fails = notes_on(repo.standing.failures, live, repo.standing.holdings, at)
-    failing = {entitlement: note for entitlement, note in fails.items() if entitlement not in seen.offered}
+    failing = failing_notes(repo.standing, seen, live, at)
     return failing | notes_of(seen, live, repo.standing.holdings), bool(failing or unknown_of(seen, live))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, Named, at_option, say, verb
+from daypass.cli.verb import Codes, GrantName, Named, at_option, format_option, say, show, verb
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from daypass.core.request import Gated
+    from daypass.pipeline.apply.run import Applied
     from daypass.pipeline.ask.end import Stop
 
 _ATTEMPTS = 5
@@ -22,7 +23,8 @@ _ATTEMPTS = 5
 @click.argument("grant", type=GrantName())
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-def end(repo: AccessRepository, grant: str, reason: str, at: datetime) -> Codes:
+@format_option(["text", "json"])
+def end(repo: AccessRepository, grant: str, reason: str, at: datetime, output: str) -> Codes:
     """End GRANT early: open its removal, pass the gate and take the access away now.
 
     The people of `limits.end` (subject, requester and owners, unless the settings say otherwise) need nobody's
@@ -37,8 +39,11 @@ def end(repo: AccessRepository, grant: str, reason: str, at: datetime) -> Codes:
     repo.acting_handle()
     opened = propose_end(repo, (GrantId(grant),), reason=reason, at=at)
     did = "Opened" if opened.pull.opened_at == at or repo.settings.forge.vouches else "Going on with"
-    click.echo(f"{did} #{opened.pull.number}: {opened.pull.title}")
-    return _carry_through(repo, opened.pull.number, at)
+    told = _Output(output)
+    told.say(f"{did} #{opened.pull.number}: {opened.pull.title}")
+    code = _carry_through(repo, opened.pull.number, at, told)
+    told.print()
+    return code
 
 
 @verb(follow=False, at="as given")
@@ -52,7 +57,10 @@ def end(repo: AccessRepository, grant: str, reason: str, at: datetime) -> Codes:
 @click.option("--now", "now_", is_flag=True, help="Say that it is meant: access ends at once.")
 @click.option("--reason", default="", help="Why, for the record.")
 @at_option
-def revoke(repo: AccessRepository, subject: str, resource: str, now_: bool, reason: str, at: datetime | None) -> Codes:
+@format_option(["text", "json"])
+def revoke(
+    repo: AccessRepository, subject: str, resource: str, now_: bool, reason: str, at: datetime | None, output: str
+) -> Codes:
     """Emergency stop: end every grant of a subject or on a resource at once, without a second person.
 
     For the people of `limits.revoke`: the resource's owners, and group security where there is one, unless the settings
@@ -74,11 +82,12 @@ def revoke(repo: AccessRepository, subject: str, resource: str, now_: bool, reas
     instant = repo.instant(at, writes=True)
     me = repo.acting_handle()
     found = pipeline.find(repo, repo.ends_by, subject=subject, resource=resource, by=me, at=instant)
+    told = _Output(output)
     if not found.paths and not found.beyond and pipeline.left_over(repo.standing, subject, resource):
-        click.echo(
-            "main has no such grant any more, and what it gave is still there"
-        )  # a run before this was cut short
-        return _take_away(repo, instant)
+        told.say("main has no such grant any more, and what it gave is still there")  # a run before this was cut short
+        code = _take_away(repo, instant, told)
+        told.print()
+        return code
     _refuse_nothing(found, subject, resource)
     codes = [ExitCode.PARTIAL if found.beyond else ExitCode.OK]
     for n, paths in enumerate(found.parts, 1):
@@ -91,12 +100,55 @@ def revoke(repo: AccessRepository, subject: str, resource: str, now_: bool, reas
             reason=reason,
             at=instant,
         )
-        click.echo(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
-        codes.append(_carry_through(repo, pull.number, instant))
+        told.say(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
+        codes.append(_carry_through(repo, pull.number, instant, told))
         repo = repo.again()
     say(*(f"NOT REVOKED: {grant}; {' or '.join(may) or 'nobody'} may" for grant, may in found.beyond))
     say(*(f"NOT READ, and gives no access: {grant}" for grant in found.unread))
+    left = [{"grant": grant, "may": list(may)} for grant, may in found.beyond]
+    told.print(not_revoked=left, unread=list(found.unread))
     return codes
+
+
+class _Output:
+    """What is said on stdout while a removal is carried through: line by line, or as one JSON object at the end."""
+
+    def __init__(self, output: str) -> None:
+        self.json = output == "json"
+        self._pulls: list[Gated] = []
+        self._applied: list[dict[str, Any]] = []
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        if not self.json:
+            click.echo(line)
+
+    def pull(self, found: Gated) -> None:
+        """Tell how a removal request stands; one that was merged in a line."""
+        from daypass.views.gate import gated_text
+
+        self._pulls.append(found)
+        if not self.json and found.merge is None:
+            show(gated_text(found))
+        elif found.merge is not None:
+            self.say(f"Merged #{found.pull.number} as {found.merge.commit[:12]}")
+
+    def applied(self, done: Applied) -> None:
+        """Tell what a run did."""
+        from daypass.cli.running import data_of, print_applied, say_held
+
+        if self.json:
+            self._applied.append(data_of(done))
+            say_held(done)
+        else:
+            print_applied(done, "text")
+
+    def print(self, **more: object) -> None:
+        """Write the object, where it is JSON that is asked for."""
+        from daypass.views.gate import gated_json
+
+        if self.json:
+            click.echo(gated_json(self._pulls, applied=self._applied, **more), nl=False)
 
 
 def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:
@@ -112,10 +164,10 @@ def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:
     raise UsageError(f"main has no grant {what}", hint="`daypass status` lists what is live")
 
 
-def _carry_through(repo: AccessRepository, number: int, at: datetime) -> ExitCode:
+def _carry_through(repo: AccessRepository, number: int, at: datetime, told: _Output) -> ExitCode:
     """Merge a removal where that is this machine's to do, and take the access away where it can sign for it."""
     from daypass.cli.verbs.review import warn_left_behind
-    from daypass.views.gate import gated_text
+    from daypass.pipeline.judge.gate import look
 
     if repo.elsewhere and not repo.signs:
         click.echo(
@@ -123,19 +175,20 @@ def _carry_through(repo: AccessRepository, number: int, at: datetime) -> ExitCod
             f"away; `daypass show {number}` tells what is missing.",
             err=True,
         )
+        if told.json:
+            told.pull(look(repo, number, at=at))
         return ExitCode.OK
     gated = _merged(repo, number, at)
+    told.pull(gated)
     if gated.merge is None:
-        click.echo(gated_text(gated), nl=False)
         return gated.exit_code
-    click.echo(f"Merged #{number} as {gated.merge.commit[:12]}")
     warn_left_behind(repo)
-    return _take_away(repo.again(), at)
+    return _take_away(repo.again(), at, told)
 
 
-def _take_away(repo: AccessRepository, at: datetime) -> ExitCode:
+def _take_away(repo: AccessRepository, at: datetime, told: _Output) -> ExitCode:
     """Make the targets as main says, where this machine can sign for it."""
-    from daypass.cli.running import print_applied, run_apply
+    from daypass.cli.running import run_apply
 
     try:
         repo.ledger.ready()
@@ -146,7 +199,7 @@ def _take_away(repo: AccessRepository, at: datetime) -> ExitCode:
         say(f"Next: the applier's next run takes the access away; this machine cannot sign for it: {error.message}")
         return ExitCode.OK
     done = run_apply(repo, at)
-    print_applied(done, "text")
+    told.applied(done)
     return done.exit_code
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, at_option, clock, format_option, say, verb
+from daypass.cli.verb import Codes, Named, at_option, clock, format_option, say, show, verb
 from daypass.core.errors import ExitCode, UsageError
 
 
@@ -32,7 +32,7 @@ def targets(repo: AccessRepository, names: tuple[str, ...], output: str) -> Code
         raise UsageError(
             f"the settings name no target {unknown[0]!r}", hint=f"they name: {', '.join(sorted(kinds)) or 'none'}"
         )
-    click.echo((targets_json if output == "json" else targets_text)(looks), nl=False)
+    show((targets_json if output == "json" else targets_text)(looks), output)
     codes = [ExitCode.PARTIAL for look in looks if look.error]
     if repo.policy.broken:
         say("daypass: the policies of main do not read, so these are the targets of the last commit whose settings did")
@@ -58,8 +58,10 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     """
     from daypass.cli.running import look
     from daypass.core.drift import drift as find
+    from daypass.pipeline.apply.overview import overview_of
     from daypass.pipeline.audit.health import inspect
     from daypass.views import findings as views
+    from daypass.views.data import grant_data
     from daypass.views.targets import drift_markdown, drift_text, inspections_data
 
     if issue:
@@ -81,7 +83,11 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     if output == "json":
         click.echo(
             views.findings_json(
-                found, live=survey.plan.live, by_ledger=survey.plan.by_ledger, targets=inspections_data(inspections)
+                found,
+                live=survey.plan.live,
+                by_ledger=survey.plan.by_ledger,
+                targets=inspections_data(inspections),
+                grants=[grant_data(grant, survey.plan.at) for grant in overview_of(survey).grants],
             ),
             nl=False,
         )
@@ -90,7 +96,7 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     elif output == "markdown":
         click.echo(drift_markdown(found, instant, inspections), nl=False)
     else:
-        click.echo(drift_text(found, survey.plan, inspections), nl=False)
+        show(drift_text(found, survey.plan, inspections))
     codes = [ExitCode.CHANGES] if found else []
     if survey.clocks:
         say(f"daypass: {survey.clocks}")
@@ -105,7 +111,8 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
 @click.option("--ticket", default="", help="A ticket, such as INC-1234, for every grant.")
 @click.option("--dry-run", is_flag=True, help="Say what would be taken and what not; open nothing.")
 @at_option
-def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, at: datetime) -> None:
+@format_option(["text", "json"])
+def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, at: datetime, output: str) -> None:
     """Propose existing access to RESOURCE as grants with an end: one pull request for its owner to read and prune.
 
     What the target holds and no grant gave becomes a grant each, ending as policy suggests and never later than the
@@ -114,7 +121,7 @@ def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, a
     """
     from daypass.cli.running import look
     from daypass.pipeline.ask.import_ import find, propose
-    from daypass.views.targets import import_body, import_text
+    from daypass.views.targets import import_body, import_json, import_text
 
     me = repo.acting_handle()
     survey = look(repo, at)
@@ -123,23 +130,24 @@ def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, a
     found = find(repo, survey, repo.targets(), resource, requester=me, at=at, ticket=ticket)
     taken = [(one.entitlement, one.grant, one.why, one.dated, one.beside) for one in found.taken]
     left = [(one.entitlement, one.why) for one in found.left]
-    if dry_run:
-        click.echo(f"Would import {len(taken)} grants of existing access to {resource}:")
-        click.echo(import_text(taken, left, found.granted), nl=False)
-        return
     body = import_body(resource, taken, left)
-    done = propose(repo, found, body=body, at=at)
-    if done.pull is not None and done.what == "unchanged":
-        click.echo(f"#{done.pull.number} is open: {done.pull.title}; it is left as its readers made it")
-        click.echo("Merge or close it before importing again.", err=True)
-        return
-    if done.pull is None:
+    done = None if dry_run else propose(repo, found, body=body, at=at)
+    pull = done.pull if done is not None else None
+    if output == "json":
+        number = pull.number if pull is not None else None
+        click.echo(import_json(resource, taken, left, found.granted, number), nl=False)
+    elif done is None:
+        show(f"Would import {len(taken)} grants of existing access to {resource}:\n")
+        show(import_text(taken, left, found.granted))
+    elif pull is None:
         click.echo(f"Nothing of {resource} can become a grant.")
-        click.echo(import_text(taken, left, found.granted), nl=False)
-        return
-    click.echo(f"Opened #{done.pull.number}: {done.pull.title}")
-    click.echo(import_text(taken, left, found.granted), nl=False)
-    click.echo(
-        "Next: the owner prunes it, it is approved like any request, and the next apply takes over what is left.",
-        err=True,
-    )
+        show(import_text(taken, left, found.granted))
+    elif done.what == "unchanged":
+        click.echo(f"#{pull.number} is open: {pull.title}; it is left as its readers made it")
+    else:
+        click.echo(f"Opened #{pull.number}: {pull.title}")
+        show(import_text(taken, left, found.granted))
+    if done is not None and pull is not None:
+        step = "the owner prunes it, it is approved like any request, and the next apply takes over what is left."
+        waits = done.what == "unchanged"
+        click.echo("Merge or close it before importing again." if waits else f"Next: {step}", err=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Duration, at_option, clock, now, verb
+from daypass.cli.verb import Codes, Duration, at_option, clock, format_option, now, verb
 from daypass.core.errors import DaypassError, ExitCode
 
 if TYPE_CHECKING:
@@ -162,14 +162,20 @@ def _stoppable() -> Iterator[Event]:
 @verb()
 @click.option("--max-age", type=Duration(), required=True, help="How old the last run may be.")
 @at_option
-def heartbeat(repo: AccessRepository, max_age: timedelta, at: datetime) -> Codes:
+@format_option(["text", "json"])
+def heartbeat(repo: AccessRepository, max_age: timedelta, at: datetime, output: str) -> Codes:
     """Fail (exit 13) when no run was recorded in the ledger in time: a dead man's check for any scheduler outside.
 
     A run without changes leaves a sign only where `ledger.heartbeat` in the settings says how often; keep it well below
     --max-age.
     """
     from daypass.pipeline.apply.heartbeat import heartbeat as look
+    from daypass.views.data import plain
+    from daypass.views.findings import as_document
 
     found = look(repo.standing, limit=max_age, at=at)
-    click.echo(found.words())
+    if output == "json":
+        click.echo(as_document({"version": 1, "alive": found.alive, **plain(found)}), nl=False)
+    else:
+        click.echo(found.words())
     return ExitCode.OK if found.alive else ExitCode.CHANGES

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
 from daypass.core.holdback import doubt
-from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.standing import AdmittedGrant, Standing
 from daypass.core.plan import Claim, Plan, Reason, Unchanged
 from daypass.core.planning import ClaimMaker
 from daypass.core.policy.policies import Policy
@@ -202,10 +202,11 @@ def live_claims(
     return {c: blobs[c.grant] for c in claims if c.blocked is None and c.window.holds(at)}
 
 
-def claims_on(context: Context) -> Mapping[GrantId, Claim]:
-    """Return what each grant that the ledger has as proved gives by the policies of main."""
+def claims_on(context: Context, grants: Iterable[AdmittedGrant] | None = None) -> Mapping[GrantId, Claim]:
+    """Return what grants that the ledger has as proved (None: each) give by the policies of main."""
     standing, tip = context.standing, context.tip
-    claims, invalid = _claims(standing, Admitted(), context.policy_at(tip), _last_read(context, standing, tip))
+    read = _last_read(context, standing, tip)
+    claims, invalid = _claims(standing, Admitted(), context.policy_at(tip), read, grants)
     return {c.grant: replace(c, blocked=invalid.get(c.grant, c.blocked)) for c in claims}
 
 
@@ -226,13 +227,17 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
 
 
 def _claims(
-    standing: Standing, admitted: Admitted, policy: Policy, read: Policy
+    standing: Standing,
+    admitted: Admitted,
+    policy: Policy,
+    read: Policy,
+    grants: Iterable[AdmittedGrant] | None = None,
 ) -> tuple[list[Claim], dict[GrantId, Reason]]:
     """Turn proved grants into claims; ``read`` are the policies that ends are taken from."""
     maker = ClaimMaker(policy, read, standing.holdings)
     claims = [
         maker.claim(a.grant, a.subject, a.resource, a.role, a.entitlement, a.window, a.meaning)
-        for a in (*standing.admitted(), *admitted.changed.values())
+        for a in (*(standing.admitted() if grants is None else grants), *admitted.changed.values())
         if a is not None and (a is admitted.changed.get(a.grant, a))
     ]
     stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)

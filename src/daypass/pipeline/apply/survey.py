@@ -45,7 +45,8 @@ class Survey:
 
     ``stuck`` is why main is not followed, None when it is. ``boundary`` is the first instant at which a window opens or
     ends: nothing changes before it unless something else moves. ``late`` names the targets that were not waited for.
-    ``doubts`` say at which targets nothing is given since clocks disagree.
+    ``doubts`` say at which targets nothing is given since clocks disagree. ``claims``, ``invalid`` and ``observed`` are
+    what the plan follows from.
     """
 
     plan: Plan
@@ -59,6 +60,9 @@ class Survey:
     boundary: datetime = FOREVER
     late: frozenset[str] = frozenset()
     doubts: Mapping[str, ClockDoubt] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    invalid: Mapping[GrantId, Reason] = field(default_factory=dict)
+    observed: Observed | None = None
 
     def waits(self, change: Intended) -> bool:
         """Whether a change is kept back until clocks agree."""
@@ -198,6 +202,9 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         inputs.stuck,
         min([next_boundary(inputs.claims, at), *(one.again for one in plan.failing)]),
         doubts=_doubts(inputs, observed, at),
+        claims=inputs.claims,
+        invalid=inputs.invalid,
+        observed=observed,
     )
 
 

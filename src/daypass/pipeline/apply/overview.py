@@ -1,0 +1,110 @@
+"""How the grants stand that a plan, a run or an explanation speaks of, by what was read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from daypass.core.grant import GrantId
+from daypass.core.holdback import notes_on
+from daypass.core.ledger.receipt import Outcome
+from daypass.core.ledger.standing import AdmittedGrant, Standing
+from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Plan
+from daypass.core.state import Overview
+from daypass.pipeline.apply.inputs import claims_on
+from daypass.pipeline.apply.readings import notes_of
+from daypass.pipeline.apply.survey import Survey
+from daypass.pipeline.context import Context
+from daypass.pipeline.judge.gate import landed, refused_there
+
+
+def overview_of(found: Survey, outcomes: Iterable[Outcome] = ()) -> Overview:
+    """Return how the grants stand that a plan speaks of; ``outcomes`` are what came of its changes since."""
+    plan, changed = found.plan, found.admitted.changed
+    told = _spoken_of(plan)
+    unproved = {*found.admitted.refusals, *(one.grant for one in found.unproved)}
+    rows: dict[GrantId, AdmittedGrant] = {}
+    for name in (told.keys() | changed.keys()) - unproved:
+        proof = changed.get(name)
+        row = AdmittedGrant.of(proof) if proof is not None else found.standing.rows.get(name)
+        rows |= {name: row} if row is not None else {}
+    claims = {
+        claim.grant: replace(claim, blocked=found.invalid.get(claim.grant, claim.blocked))
+        for claim in found.claims
+        if claim.grant in rows
+    }
+    given = {*told.values(), *(row.entitlement for row in rows.values())}
+    holdings = {e: found.standing.holdings[e] for e in given if e in found.standing.holdings}
+    notes: dict[Entitlement, str] = {}
+    if found.observed is not None:
+        giving = entitlements_given(rows.values(), claims, plan.at)
+        notes = failing_notes(found.standing, found.observed, giving, plan.at)
+        notes |= notes_of(found.observed, giving, holdings)
+    for change in (outcome.change for outcome in outcomes if outcome.ok):
+        notes.pop(change.entitlement, None)  # what was seen of it was seen before
+        holdings.pop(change.entitlement, None)
+        if change.action is Action.ADD:
+            holdings[change.entitlement] = Holding(change.entitlement, change.grants, change.until)
+    return Overview(
+        plan.at,
+        (),
+        [rows[name] for name in sorted(rows)],
+        holdings,
+        landed={name: "removed" for name, proof in changed.items() if proof is None and name in rows},
+        refused=found.refusals,
+        unproved=found.unproved,
+        notes=notes,
+        claims=claims,
+        denied=plan.denied,
+        gone={name: told[name] for name in told.keys() - rows.keys() - unproved},
+    )
+
+
+def overview_of_grant(context: Context, grant: GrantId, at: datetime) -> Overview:
+    """Return how one grant stands by the ledger and main; nobody looks at targets for it."""
+    standing = context.standing
+    proof = standing.admission(grant)
+    rows = [AdmittedGrant.of(proof)] if proof is not None else []
+    changed = landed(context) or {}
+    refusal = next((one for one in refused_there(context) if one.grant == grant), None)
+    return Overview(
+        at,
+        (),
+        rows,
+        {row.entitlement: standing.holdings[row.entitlement] for row in rows if row.entitlement in standing.holdings},
+        landed={grant: changed[grant]} if grant in changed else {},
+        refused=(refusal,) if refusal is not None else (),
+        claims=claims_on(context, rows),
+    )
+
+
+def entitlements_given(
+    rows: Iterable[AdmittedGrant], claims: Mapping[GrantId, Claim], at: datetime
+) -> set[Entitlement]:
+    """Return what proved grants give at an instant."""
+    return {
+        row.entitlement
+        for row in rows
+        if row.window.holds(at) and (claim := claims.get(row.grant)) is not None and claim.blocked is None
+    }
+
+
+def failing_notes(
+    standing: Standing, seen: Observed, giving: Container[Entitlement], at: datetime
+) -> dict[Entitlement, str]:
+    """Return how what should be given, or be gone, fails; what waits for its subject to accept it does not fail."""
+    fails = notes_on(standing.failures, giving, standing.holdings, at)
+    return {entitlement: note for entitlement, note in fails.items() if entitlement not in seen.offered}
+
+
+def _spoken_of(plan: Plan) -> dict[GrantId, Entitlement]:
+    """Return each grant that a plan names, with an entitlement that it is named for."""
+    found: dict[GrantId, Entitlement] = {}
+    for change in (*plan.changes, *plan.lost, *(failing.change for failing in plan.failing)):
+        found |= dict.fromkeys(change.grants, change.entitlement)
+    for doubt in (*plan.unknown, *plan.renamed):
+        found |= dict.fromkeys(doubt.grants, doubt.entitlement)
+    for claim in (*plan.waiting, *plan.blocked):
+        found[claim.grant] = claim.entitlement
+    return found | {one.grant: one.entitlement for one in plan.denied}

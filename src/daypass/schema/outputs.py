@@ -1,0 +1,299 @@
+"""What ``--format json`` prints, verb by verb: the source of the schemas of outputs.
+
+Each shape says its keys and their types. Shapes are open: a later release may add keys, and takes none away under the
+same version. Verbs import nothing from here; tests hold what they print to it.
+"""
+
+from __future__ import annotations
+
+from types import GenericAlias
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, create_model
+
+from daypass.core.plan import Action, Reason
+from daypass.core.state import Stage
+from daypass.schema.models import DURATION, INSTANT
+
+Instant = Annotated[str, Field(pattern=f"^(?:{INSTANT})$")]
+Duration = Annotated[str, Field(pattern=f"^-?(?:{DURATION})$")]
+Texts = list[str]
+Level = Literal["error", "warning", "note"]
+
+Keys = dict[str, Any]
+"""The type of each key; a type in a tuple is that of a key which some objects are without."""
+
+
+def shape(name: str, keys: Keys) -> Any:
+    """Return the model of an object."""
+    fields: Keys = {key: (kind[0], None) if isinstance(kind, tuple) else (kind, ...) for key, kind in keys.items()}
+    return create_model(name, **fields)
+
+
+def many(kind: Any) -> Any:
+    """Return the type of a list."""
+    return GenericAlias(list, kind)
+
+
+def output(name: str, keys: Keys) -> Any:
+    """Return the model of a whole output."""
+    return shape(name, {"version": Literal[1], **keys})
+
+
+def of(kind: Any, *names: str) -> Keys:
+    """Return keys of one type."""
+    return dict.fromkeys(names, kind)
+
+
+_ENTITLEMENT = of(str, "target", "resource", "principal", "privilege")
+_DENIES = of(str, "rule", "code", "message")
+Entitlement = shape("Entitlement", _ENTITLEMENT)
+_FINDING = {**of(str, "code", "file", "path", "message", "hint"), "severity": Level, **of(int, "line", "column")}
+Finding = shape("Finding", _FINDING)
+Denial = shape("Denial", {**_DENIES, "hint": str})
+Missing = shape(
+    "Missing",
+    {"from": str, "approvals": int, **of(Texts, "people", "joining"), "joining_at": Instant | None},
+)
+Approval = shape("Approval", {**of(str, "by", "for", "commit"), "at": Instant})
+Grant = shape(
+    "Grant",
+    {
+        **of(str, "grant", "code", "why", "subject", "role", "bound", "note"),
+        **_ENTITLEMENT,
+        "state": Stage,
+        **of(Instant | None, "from", "until"),
+        "duration": Duration | None,
+        **of(int | None, "seconds_left", "pull"),
+        **of(bool, "provisioned", "met"),
+        "policy_denies": many(shape("PolicyDenies", _DENIES)),
+        "kind": Literal["", "new", "widen", "narrow", "remove"],
+        "denials": many(Denial),
+        "blocks": Texts,
+        "missing": many(Missing),
+        "approved_by": many(Approval),
+    },
+)
+"""The account of one grant: the same wherever an output speaks of one."""
+
+Pull = shape(
+    "Pull",
+    {
+        "number": int,
+        "state": Literal["open", "merged", "closed"],
+        **of(str, "title", "branch", "head", "requester", "closed", "refused"),
+        "opened_at": Instant,
+        **of(bool, "met", "draft"),
+        "merge": str | None,
+        "findings": many(shape("PlacedFinding", {**_FINDING, "place": str})),
+        "grants": many(Grant),
+    },
+)
+_CHANGE: Keys = {
+    "action": Action,
+    **_ENTITLEMENT,
+    "grants": Texts,
+    "reason": Reason,
+    "due": Instant,
+    "until": (Instant,),
+}
+Change = shape("Change", _CHANGE)
+Doubt = shape("Doubt", {**_ENTITLEMENT, "grants": Texts, "why": str})
+Refused = shape("Refused", of(str, "grant", "blob", "landing", "code", "message"))
+Denied = shape("Denied", {"grant": str, **_ENTITLEMENT, **_DENIES})
+_WINDOW = {"grant": str, **of(Instant, "from", "until")}
+_PLAN: Keys = {
+    "at": Instant,
+    **of(str, "main", "digest"),
+    **of(int, "live", "by_ledger"),
+    **of(many(Change), "changes", "lost"),
+    "grants": many(Grant),
+    "waiting": many(shape("Waiting", _WINDOW)),
+    "blocked": many(shape("Blocked", {**_WINDOW, "reason": str})),
+    "refused": many(Refused),
+    "invalid": Texts,
+    "unreadable": dict[str, str],
+    "denied": many(Denied),
+    "failing": many(shape("Failing", {**_CHANGE, "error": str, **of(Instant, "since", "again")})),
+    **of(many(Doubt), "unknown", "renamed"),
+    **of(many(Entitlement), "offered", "unmanaged"),
+}
+Plan = output("plan", {**_PLAN, "brake": shape("Brake", {"message": str, "held": many(Change)})})
+Apply = output(
+    "apply",
+    {
+        **_PLAN,
+        "outcomes": many(shape("Outcome", {**_CHANGE, "error": str, **of(bool, "ok", "recovered")})),
+        "held": many(Change),
+    },
+)
+_APPROVALS = shape("Requirement", {"at_least": int, "from": str, **of(Texts, "rules", "people")})
+_TRACE = shape("Trace", {**of(str, "rule", "effect", "error"), "applied": bool, "values": dict[str, str]})
+_DECISION: Keys = {
+    **of(str, "grant", "policy", "window"),
+    "automatic": bool,
+    "rules": Texts,
+    "denials": many(Denial),
+    "approvals": many(_APPROVALS),
+    "traces": many(_TRACE),
+    "until": Instant | None,
+}
+Check = output(
+    "check",
+    {
+        **of((str,), "where", "base", "head"),
+        **of((int,), "files", "cached"),
+        "decisions": (many(output("Decision", _DECISION)),),
+        "unjudged": int,
+        "findings": many(Finding),
+    },
+)
+_CASE = shape("Case", {**of(str, "name", "place"), "passed": bool, **of(Texts, "expected", "got")})
+_OVERDUE = {**_ENTITLEMENT, "until": Instant | None, "seconds_late": int | None, "grants": Texts, "note": str}
+Status = output(
+    "status",
+    {
+        "at": Instant,
+        "open": many(Pull),
+        "unread": many(shape("Unread", {"number": int, "message": str})),
+        "grants": many(Grant),
+        "merged": many(shape("Landed", {"grant": str, "what": Literal["added", "changed", "removed"]})),
+        "refused": many(Refused),
+        "overdue": many(shape("Overdue", _OVERDUE)),
+        "denied": many(Denied),
+    },
+)
+_TARGET: Keys = {
+    **of(str, "name", "kind", "error", "hint"),
+    "reachable": bool,
+    **of(Texts, "facts", "concerns", "unknown"),
+    "clock_skew_seconds": float | None,
+    **of(int | None, "ours", "unmanaged"),
+    "awaited": int,
+}
+_LOOKED = shape("Looked", {"error": (str,), **of((Texts,), "looked", "unseen")})
+_REMEDY = shape("Remedy", {"words": str, "requests": many(shape("Call", {**of(str, "method", "path"), "body": Any}))})
+_COMPLAINT = {**of(str, "code", "message", "fix"), "told": bool, "remedy": _REMEDY | None}
+_OWNED = {**of(str, "path", "pattern", "doubt"), "certain": bool, "owners": Texts, "line": int}
+
+_SOURCES: Keys = {
+    "sources": shape(
+        "Sources",
+        {
+            "at": Instant,
+            **of(str, "main", "ledger", "index_rebuilt"),
+            "receipts": int,
+            "last_receipt_at": Instant | None,
+        },
+    )
+}
+_ACCESS: Keys = {
+    **of(str, "subject", "doubt"),
+    **_ENTITLEMENT,
+    **of(Texts, "roles", "grants", "commits", "approvers", "policies", "reasons", "tickets", "ended", "end_reasons"),
+    "since": Instant,
+    "until": Instant | None,
+    **of(bool, "overdue", "certain"),
+    "receipt": int,
+    "pulls": list[int],
+}
+_EVENT: Keys = {
+    **of(str, "event", "subject", "resource", "role", "by", "commit", "policy", "detail", "reason", "ticket"),
+    "at": Instant | None,
+    **of(Texts, "grants", "approvers"),
+    **of(int | None, "pull", "receipt", "late_seconds"),
+}
+_SPREAD = shape("Spread", {"count": int, **of(float | None, "median", "p95", "worst")})
+_STATS: Keys = {
+    **of(_SPREAD, "request_to_usable_seconds", "approval_to_usable_seconds", "lateness_seconds"),
+    **of(int, "live", "scheduled", "ended_early", "missed", "retried", "failing", "doubtful"),
+    "oldest_missed_seconds": int | None,
+    "lateness_histogram": dict[str, int],
+}
+_DIFFERENCE = {**of(str, "code", "grant", "commit", "message"), "severity": Level, "receipt": int | None}
+_CHECKED = shape("Checked", of(int, "receipts", "admissions", "landings"))
+
+_PULLS: Keys = {"pulls": many(Pull)}
+_EFFECT: Keys = {
+    "grant": str,
+    "action": Action,
+    **_ENTITLEMENT,
+    **of(Instant | None, "from", "until"),
+    "duration": Duration | None,
+    "before": shape("Before", of(Instant, "from", "until")) | None,
+    "others": Texts,
+}
+_REPORT: Keys = {
+    "state": Literal["approved", "invalid", "refused", "waiting"],
+    "ask": Texts,
+    "effects": many(shape("Effect", _EFFECT)),
+    "findings": many(Finding),
+}
+_REVOKED: Keys = {
+    "applied": many(Apply),
+    "not_revoked": (many(shape("NotRevoked", {"grant": str, "may": Texts})),),
+    "unread": (Texts,),
+}
+_TAKEN = {**of(str, "grant", "subject", "role", "why"), **_ENTITLEMENT, "until": Instant, **of(bool, "dated", "beside")}
+_IMPORT: Keys = {
+    "resource": str,
+    "pull": int | None,
+    "taken": many(shape("Taken", _TAKEN)),
+    "left": many(shape("Left", {**_ENTITLEMENT, "why": str})),
+    "granted": int,
+}
+_REFS = GenericAlias(dict, (str, str))
+_SETTLED = shape("Settled", {**_ENTITLEMENT, "grants": Texts})
+
+OUTPUTS: dict[str, type[BaseModel]] = {
+    "request": output("request", {**_PULLS, "grants": (many(Grant),)}),
+    "end": output("end", {**_PULLS, **_REVOKED}),
+    "show": output("show", {**_PULLS, **_REPORT}),
+    "sync": output(
+        "sync", {**of(_REFS, "brought", "pushed"), "aside": many(shape("Aside", of(str, "message", "hint")))}
+    ),
+    "import": output("import", _IMPORT),
+    "can": output("can", {**of(str, "subject", "resource", "role", "target", "principal", "privilege"), "holds": bool}),
+    "heartbeat": output(
+        "heartbeat", {"alive": bool, "last": Instant | None, **of(Duration | None, "age"), "limit": Duration}
+    ),
+    "audit-serial": output("audit-serial", {**of(int, "serial", "receipt"), "at": Instant, "change": Change}),
+    "ledger-settle": output("ledger-settle", {"adopted": bool, "settled": many(_SETTLED)}),
+    "check": Check,
+    "explain": output("explain", {**_DECISION, "grants": many(Grant)}),
+    "policy-test": output("policy-test", {"passed": bool, "untried": Texts, "cases": many(_CASE)}),
+    "gate": output("gate", _PULLS),
+    "status": Status,
+    "plan": Plan,
+    "apply": Apply,
+    "drift": output(
+        "drift",
+        {
+            **of(int, "live", "by_ledger"),
+            "grants": many(Grant),
+            "targets": GenericAlias(dict, (str, _LOOKED)),
+            "findings": many(Finding),
+        },
+    ),
+    "targets": output("targets", {"targets": many(shape("Target", _TARGET))}),
+    "doctor": output("doctor", {"calls": int, "complaints": many(shape("Complaint", _COMPLAINT))}),
+    "codeowners": output("codeowners", {"file": str, "paths": many(shape("Owned", _OWNED))}),
+    "audit-access": output("audit-access", {**_SOURCES, "resource": str, "access": many(shape("Access", _ACCESS))}),
+    "audit-history": output(
+        "audit-history",
+        {**_SOURCES, **of((str,), "subject", "resource", "grant"), "events": many(shape("Event", _EVENT))},
+    ),
+    "audit-stats": output("audit-stats", {**_SOURCES, "stats": shape("Stats", _STATS)}),
+    "audit-verify": output(
+        "audit-verify",
+        {**_SOURCES, "clean": bool, "checked": _CHECKED, "differences": many(shape("Difference", _DIFFERENCE))},
+    ),
+}
+"""Every output by its verb; `SAME` names the verbs that print what another does."""
+
+SAME = {
+    "expire": "apply",
+    "report": "show",
+    "revoke": "end",
+    **dict.fromkeys(("extend", "approve", "reject", "withdraw", "close"), "gate"),
+}
