@@ -27,6 +27,7 @@ from driver import Said
 from founded import copy, once, pack
 from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User, gitio, pushes
 from github_double.state import ZERO
+from outputs import check_output
 
 REPOSITORY = "acme/access"
 PEOPLE: dict[str, tuple[str, int]] = {
@@ -240,6 +241,7 @@ class Hub:
             with environment(wanted):
                 said = captured(lambda: main(argv))
         assert expect is None or said.code == expect, f"exit {said.code}, expected {expect}\n{said.out}\n{said.err}"
+        check_output(arguments, said.out)
         return said
 
     # -- clones and pull requests ---------------------------------------------------------------------------------

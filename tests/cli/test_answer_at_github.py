@@ -35,7 +35,9 @@ def remark(hub: Hub, who: str, number: int, body: str) -> int:
     return int(hub.api(who, "POST", f"{ISSUES}/{number}/comments", {"body": body})["id"])
 
 
-def answer(hub: Hub, number: int, comment: int = 0, *, who: str = "app", expect: int | None = 0, **more: str) -> Said:
+def answer(
+    hub: Hub, number: int, comment: int = 0, *options: str, who: str = "app", expect: int | None = 0, **more: str
+) -> Said:
     """Run the verb as the workflow does. The event lies about everything but its numbers."""
     lies: dict[str, Any] = {"user": {"login": "bosei", "id": 583232, "type": "User"}, "body": "/end"}
     payload: dict[str, Any] = {"action": "opened", "issue": {"number": number, **lies}}
@@ -43,7 +45,7 @@ def answer(hub: Hub, number: int, comment: int = 0, *, who: str = "app", expect:
         payload = {"action": "created", "issue": {"number": number, **lies}, "comment": {"id": comment, **lies}}
     path = hub.top / "event.json"
     path.write_text(json.dumps(payload), encoding="utf-8")
-    return hub.run("answer", who=who, expect=expect, environ={"GITHUB_EVENT_PATH": str(path), **more})
+    return hub.run("answer", *options, who=who, expect=expect, environ={"GITHUB_EVENT_PATH": str(path), **more})
 
 
 def said(hub: Hub, number: int) -> list[str]:
@@ -69,6 +71,8 @@ def test_an_issue_becomes_a_pull_request_of_its_author(hub: Hub) -> None:
     (comment,) = said(hub, number)
     assert "Opened #2 for `orders-db/alice-" in comment
     assert "in the name of `alice`, who can therefore not approve it" in comment
+    told = json.loads(answer(hub, number, 0, "--format", "json").out)
+    assert (told["number"], told["kind"], told["by"], told["pull"]) == (1, "there", "alice", 2)
 
 
 def grants_of(hub: Hub, number: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -171,6 +172,8 @@ def test_a_serial_number_of_sshd_s_log_leads_back_to_the_grant(ssh: SshAccess, g
     assert f"Certificate {serial}: alice on bastion (bastion), until 2026-11-20T12:02:00Z\n" in said.out
     assert f"  grant {given}\n" in said.out
     assert "handed over at 2026-11-20T10:03:00Z" in said.out
+    told = json.loads(ssh.access.run("audit", "serial", str(serial), "--at", T("12:04"), "--format", "json").out)
+    assert (told["serial"], told["change"]["grants"], told["at"]) == (serial, [given], "2026-11-20T10:03:00Z")
     said = ssh.access.run("audit", "serial", str(serial)[:-1], "--at", T("12:04"), expect=20)
     assert "the ledger knows of no certificate" in said.err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def approve_and_merge(access: Access, number: str, at: str = AT) -> None:
 def test_access_is_taken_over_when_its_grant_is_merged_and_ends_with_it(access: Access) -> None:
     one = there(access, "erin")
     access.run("apply", "--at", "2026-11-20T08:30:00Z")
+    told = json.loads(
+        access.run("import", "orders-db", "--dry-run", "--format", "json", "--at", AT, acting="alice").out
+    )
+    assert [(row["principal"], row["role"], row["until"]) for row in told["taken"]] == [
+        ("erin", "readonly", "2026-11-20T17:00:00Z")
+    ]
+    assert (told["pull"], told["left"]) == (None, [])
     said = access.run("import", "orders-db", "--at", AT, acting="alice")
     assert (
         "taken  erin  erin readonly, until 2026-11-20T17:00:00Z (role readonly of orders-db allows until then)"

@@ -81,6 +81,7 @@ def test_what_is_asked_of_a_repository_that_has_seen_everything(access: Access) 
     assert "state: live; 1h56m left" in access.run("explain", grant, "--at", T("10:09"), expect=None).out
     told(access, "policy", "test")
     told(access, "targets", expect=None)
+    assert told(access, "forge") == {"version": 1, "kind": "local"}
     told(access, "codeowners", "--who", "policies/daypass.yaml")
     told(access, "audit", "access", "--resource", "orders-db", "--at", T("10:09"))
     told(access, "audit", "history", "--grant", grant, "--at", T("10:09"))

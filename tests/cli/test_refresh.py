@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from driver import Access
@@ -19,6 +20,8 @@ def test_files_that_the_catalogue_has_outgrown_are_proposed_once_and_kept_up_to_
         said = hub.run("refresh").out
         assert said == "Pull request #1 opened: .github/CODEOWNERS\n"
         assert hub.run("refresh").out == "Pull request #1 unchanged: .github/CODEOWNERS\n"
+        told = json.loads(hub.run("refresh", "--format", "json").out)
+        assert told == {"version": 1, "pull": 1, "what": "unchanged", "paths": [".github/CODEOWNERS"]}
         hub.push_branch("olga", "main", {PATH: text.replace(OWNERS, "owners: [payroll]")})
         assert hub.run("refresh").out == "Pull request #1 updated: .github/CODEOWNERS\n"
         assert "[no-grants]" in hub.run("gate", "1", expect=10).out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -63,7 +64,9 @@ def test_a_bare_clone_made_after_a_request_was_merged_numbers_the_next_one_after
 def test_a_request_lives_across_two_clones(first: Access) -> None:
     second = _clone(first)
     assert _ask(first, 0) == "1"
-    first.run("sync")
+    told = json.loads(first.run("sync", "--format", "json").out)
+    assert any(ref.endswith("daypass/open/1") for ref in told["pushed"])
+    assert (told["brought"], told["aside"]) == ({}, [])
     second.git("fetch", "-q")
     said = second.run("gate", "--at", _at(1))
     assert "note: this clone is behind origin; `daypass sync origin` brings what others did" in said.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,7 +72,9 @@ def test_a_server_rebuilt_empty_is_given_what_is_live_once_somebody_says_so(acce
     said = access.run("apply", "--at", T("10:08"), expect=14)
     assert "unknown  alice" in said.out
     assert held(access) == set()
-    access.run("ledger", "settle", grant, "--adopt", "--reason", "the disk was lost", "--at", T("10:09"))
+    settle = ("ledger", "settle", grant, "--adopt", "--reason", "the disk was lost", "--at", T("10:09"))
+    told = json.loads(access.run(*settle, "--format", "json").out)
+    assert [(one["principal"], one["grants"]) for one in told["settled"]] == [("alice", [grant])]
     said = access.run("apply", "--at", T("10:10"))
     assert "missing at the target" in said.out
     assert held(access) == {"alice"}

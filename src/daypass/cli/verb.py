@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -190,8 +189,10 @@ def format_option(formats: Sequence[str]) -> Callable[[_F], _F]:
 
 def line_width() -> int:
     """Return how wide stdout is read: COLUMNS, or the terminal's width; 0 where neither says."""
-    known = "COLUMNS" in os.environ or sys.stdout.isatty()
-    return shutil.get_terminal_size((0, 0)).columns if known else 0
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal():
+        return int(told)
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
 
 
 def show(text: str, output: str = "text") -> None:

@@ -254,6 +254,18 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     ),
     "import": output("import", _IMPORT),
     "can": output("can", {**of(str, "subject", "resource", "role", "target", "principal", "privilege"), "holds": bool}),
+    "forge": output("forge", {"kind": str}),
+    "refresh": output("refresh", {"pull": int | None, "what": str, "paths": Texts}),
+    "answer": output(
+        "answer",
+        {
+            "number": int,
+            **of(str, "kind", "what", "by", "why"),
+            "pull": int | None,
+            "opened": Texts,
+            "findings": many(Finding),
+        },
+    ),
     "heartbeat": output(
         "heartbeat", {"alive": bool, "last": Instant | None, **of(Duration | None, "age"), "limit": Duration}
     ),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
-from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import approvers
@@ -20,25 +19,26 @@ from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
 from daypass.views.findings import as_document, joined
+from daypass.views.plan import SIGN, entitlement_text
 
 if TYPE_CHECKING:
     from daypass.core.policy.probe import Results  # tried by checks only, and not loaded by others
 
-_SIGN = {Action.ADD: "+", Action.REMOVE: "-"}
 _NAMED = 8
 """How many people of a group are named one by one."""
+
+
+def person(catalogue: Catalogue, handle: str) -> str:
+    """Name somebody: handle and full name."""
+    subject = catalogue.directory.subjects.get(handle)
+    return f"{handle} ({subject.name})" if subject is not None and subject.name else handle
 
 
 def people(
     catalogue: Catalogue, handles: tuple[str, ...] | frozenset[str], without: frozenset[str] = frozenset()
 ) -> str:
     """Name people: handle and full name."""
-    names = []
-    for handle in sorted(handles):
-        if handle in without:
-            continue
-        subject = catalogue.directory.subjects.get(handle)
-        names.append(f"{handle} ({subject.name})" if subject is not None and subject.name else handle)
+    names = [person(catalogue, handle) for handle in sorted(handles) if handle not in without]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return (", ".join(names[:_NAMED]) + more) or "nobody"
 
@@ -99,9 +99,7 @@ def state_words(grant: GrantState, at: datetime) -> str:
 
 def effect_line(effect: Effect) -> str:
     """Say in a line what is added or removed at a target."""
-    entitlement = effect.entitlement
-    text = f"{_SIGN[effect.action]} {entitlement.principal}  {entitlement.privilege}"
-    text += f"  on {entitlement.resource} ({entitlement.target})"
+    text = f"{SIGN[effect.action]} {entitlement_text(effect.entitlement)}"
     if effect.span is None:
         ends = format_instant(effect.before.end) if effect.before is not None else ""
         text += f"  at the next run, in place of {ends}" if ends else "  at the next run"

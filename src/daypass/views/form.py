@@ -22,8 +22,9 @@ from daypass.core.policy.policies import Policy
 from daypass.core.request import Reply
 from daypass.core.state import Overview
 from daypass.core.window import format_duration
+from daypass.views.data import plain
 from daypass.views.decision import needs_text
-from daypass.views.findings import findings_text
+from daypass.views.findings import as_document, findings_text
 from daypass.views.gate import status_text
 from daypass.views.markdown import code, fence, prose
 
@@ -126,6 +127,13 @@ def reply_line(reply: Reply) -> str:
     why = f": {reply.why}" if reply.why else ""
     words = {"silent": "nothing to answer", "link": "told where to open it", "help": "told what can be asked"}
     return f"{where}: {words.get(reply.kind, reply.kind)}{f' {reply.what}' if reply.what else ''} by {who}{why}"
+
+
+def reply_json(reply: Reply) -> str:
+    """Write what was answered as JSON, version 1."""
+    told = {"number": reply.number, "kind": reply.kind, "what": reply.what, "by": reply.by.handle, "why": reply.why}
+    opened = {"pull": reply.pull or None, "opened": list(reply.grants)}
+    return as_document({"version": 1, **told, **opened, "findings": plain(reply.findings)})
 
 
 def _paragraphs(*parts: str) -> str:

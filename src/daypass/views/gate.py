@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import unified_diff
 from typing import Any
 
-from daypass.core.catalogue import Catalogue
 from daypass.core.grant import GrantId
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION
@@ -17,7 +16,7 @@ from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
-from daypass.views.decision import effect_line, grant_rows, state_words, taking_words
+from daypass.views.decision import effect_line, grant_rows, person, state_words, taking_words
 from daypass.views.findings import as_document, finding_text, joined
 from daypass.views.plan import denied_line, entitlement_text
 
@@ -191,7 +190,7 @@ def show_text(report: Report, texts: Texts) -> str:
     proof = "" if by.proved else ", whose signature is missing"
     lines = [
         f"#{pull.number} {pull.title}",
-        f"  asked by  {_who(catalogue, by.handle) or by.name}{proof}, at {format_instant(pull.opened_at)}"
+        f"  asked by  {person(catalogue, by.handle) or by.name}{proof}, at {format_instant(pull.opened_at)}"
         + (f", in {pull.origin}" if pull.origin else ""),
         f"  branch    {pull.branch} at {pull.head}",
     ]
@@ -224,8 +223,3 @@ def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) ->
 
 def _in_brackets(parts: Iterable[str]) -> str:
     return f" ({', '.join(parts)})"
-
-
-def _who(catalogue: Catalogue, handle: str) -> str:
-    subject = catalogue.directory.subjects.get(handle)
-    return f"{handle} ({subject.name})" if subject is not None and subject.name else handle

@@ -15,7 +15,8 @@ from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain
 from daypass.views.findings import as_document, joined
 
-_SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
+SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
+"""What a change's line begins with."""
 
 
 def plan_text(plan: Plan, told: Overview, invalid: Iterable[str] = (), braked: Braked | None = None) -> str:
@@ -68,7 +69,7 @@ def live_words(plan: Plan) -> str:
 
 def change_line(change: Intended, plan: Plan | None = None, bounds: Mapping[str, str] = MappingProxyType({})) -> str:
     """Write one change: sign, who, what, where, which grants, why. ``bounds`` say of a grant what ends it early."""
-    text = f"{_SIGN[change.action]} {entitlement_text(change.entitlement)}  {change.reason.value}"
+    text = f"{SIGN[change.action]} {entitlement_text(change.entitlement)}  {change.reason.value}"
     if change.action is Action.ADD and change.until is not None:
         bound = next((bounds[grant] for grant in change.grants if grant in bounds), "")
         text += f", until {format_instant(change.until)}" + (f" ({bound})" if bound else "")

@@ -29,14 +29,17 @@ _LEAST = 4_096
 
 
 @verb(follow=False)
-def forge(repo: AccessRepository) -> None:
+@format_option(["text", "json"])
+def forge(repo: AccessRepository, output: str) -> None:
     """Print the kind of forge that main's settings name: github or local. Exit 10 where they cannot be read."""
     from daypass.core.policy.policies import SETTINGS
+    from daypass.views.findings import as_document
 
     wrong = tuple(finding for finding in repo.policy.broken if finding.place.file == SETTINGS)
     if wrong:
         raise InvalidError("the settings of main do not read", wrong)
-    click.echo(repo.settings.forge_kind)
+    kind = repo.settings.forge_kind
+    click.echo(as_document({"version": 1, "kind": kind}) if output == "json" else f"{kind}\n", nl=False)
 
 
 @verb(follow=False)
@@ -229,7 +232,8 @@ def say_left_out(number: int, left: tuple[str, ...]) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @at_option
-def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None) -> None:
+@format_option(["text", "json"])
+def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None, output: str) -> None:
     """Answer an issue made with the form, or a comment: /extend 2h, /end, /status.
 
     EVENT_FILE is what woke the workflow ($GITHUB_EVENT_PATH by default). Only its kind and its numbers are taken from
@@ -239,7 +243,7 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
     from daypass.pipeline.ask.comments import answer_comment
     from daypass.pipeline.ask.form import AnswerContext, answer_issue
     from daypass.views.findings import printable
-    from daypass.views.form import reply_line, reply_markdown
+    from daypass.views.form import reply_json, reply_line, reply_markdown
 
     if event_file is None:
         raise UsageError("EVENT_FILE is missing", hint=f"name the file of the event, or set {EVENT_VARIABLE}")
@@ -264,4 +268,4 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None)
     text = reply_markdown(reply, repo.policy, repo.given(host.links), holdings, instant)
     if text:
         repo.pages.say(reply.number, topic=reply.topic, text=text)
-    click.echo(printable(reply_line(reply)))
+    click.echo(reply_json(reply) if output == "json" else f"{printable(reply_line(reply))}\n", nl=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, at_option, show, verb
+from daypass.cli.verb import Codes, at_option, format_option, show, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 
@@ -117,7 +117,8 @@ def _write(top: Path, name: str, wanted: str, checking: bool, *, hint: str) -> C
 
 @verb(at="writes")
 @at_option
-def refresh(repo: AccessRepository, at: datetime) -> None:
+@format_option(["text", "json"])
+def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
     """Open a pull request with the files that main's catalogue makes, where main has others; keep it up to date.
 
     These are .github/CODEOWNERS and the issue form. Whoever owns them merges it. For a forge at GitHub; elsewhere
@@ -126,6 +127,7 @@ def refresh(repo: AccessRepository, at: datetime) -> None:
     from daypass.core.files.codeowners import codeowners_text
     from daypass.core.files.form import FORM_FILE
     from daypass.pipeline.apply.tidy import refresh as bring
+    from daypass.views.findings import as_document
     from daypass.views.form import form_text
 
     if not repo.settings.forge.merges_all:  # one that merges grants alone never merges it
@@ -137,7 +139,10 @@ def refresh(repo: AccessRepository, at: datetime) -> None:
     catalogue = repo.policy.catalogue
     wanted = {".github/CODEOWNERS": codeowners_text(catalogue).encode(), FORM_FILE: form_text(catalogue).encode()}
     found = bring(repo, wanted, at=at)
-    if found.pull is None:
+    if output == "json":
+        told = {"pull": found.pull.number if found.pull is not None else None, "what": found.what}
+        click.echo(as_document({"version": 1, **told, "paths": list(found.paths)}), nl=False)
+    elif found.pull is None:
         click.echo("The generated files on main are up to date.")
     else:
         click.echo(f"Pull request #{found.pull.number} {found.what}: {', '.join(found.paths)}")
