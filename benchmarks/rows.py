@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.example import Example
 from benchmarks.measure import Command, Row, run
 from benchmarks.place import Place
 from benchmarks.policies import NOW
@@ -41,18 +42,31 @@ class Scale:
         return Place(self.folder, self.merges // 2, self.merges // 4, receipts=False)
 
 
+def _start(tool: Command, bar: float) -> Row:
+    return Row(tool, _PASS, _PYTHON, bar, rounds=11, of_processor=True)
+
+
 def _help(_: Scale) -> Row:
-    return Row(Command([sys.executable, "-m", "daypass", "--help"]), _PASS, _PYTHON, 6, rounds=11)
+    return _start(Command([sys.executable, "-m", "daypass", "--help"]), 5)
 
 
 def _completion(_: Scale) -> Row:
     words = {"_DAYPASS_COMPLETE": "bash_complete", "COMP_WORDS": "daypass ", "COMP_CWORD": "1"}
-    return Row(Command([sys.executable, "-m", "daypass"], words), _PASS, _PYTHON, 6, rounds=11)
+    return _start(Command([sys.executable, "-m", "daypass"], words), 5)
 
 
 def _can(scale: Scale) -> Row:
     place = scale.grants(scale.many)
-    return Row(place.daypass("can", "p0000", "archive-db-009", "readonly"), _PASS, _PYTHON, 6, rounds=11)
+    return _start(place.daypass("can", "p0000", "archive-db-009", "readonly"), 7)
+
+
+def _on_example(bar: float, *arguments: str) -> Callable[[Scale], Row]:
+    return lambda scale: _start(Example(scale.folder).daypass(*arguments), bar)
+
+
+def _explain(scale: Scale) -> Row:
+    example = Example(scale.folder)
+    return _start(example.daypass("explain", example.grant, "--requester", "alice"), 20)
 
 
 _CHECKED = ("verdicts.sqlite", "answers.sqlite")
@@ -173,6 +187,11 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "help": _help,
     "completion": _completion,
     "can": _can,
+    "example, can": _on_example(7, "can", "alice", "orders-db", "readonly"),
+    "example, status": _on_example(22, "status"),
+    "example, plan": _on_example(22, "plan"),
+    "example, check": _on_example(20, "check"),
+    "example, explain": _explain,
     "check, cold": _check_cold,
     "check, memory": _check_memory,
     "check, warm": _check_warm,

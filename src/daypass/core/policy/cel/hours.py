@@ -11,11 +11,14 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import tzdata
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY_MINUTES = 24 * 60
+_TZDATA = Path(tzdata.__file__).parent
 _RANGE = re.compile(
     r"(?P<first>[A-Z][a-z]{2})(?:-(?P<last>[A-Z][a-z]{2}))? (?P<start>[0-9]{2}:[0-9]{2})-(?P<end>[0-9]{2}:[0-9]{2})"
 )
@@ -57,8 +60,7 @@ def _zones() -> frozenset[str]:
 
     A machine's own files may have others (``localtime``, ``right/UTC``), which mean something else on each.
     """
-    listed = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
-    return frozenset(listed.split()) - {"Factory"}
+    return frozenset((_TZDATA / "zones").read_text(encoding="utf-8").split()) - {"Factory"}
 
 
 @lru_cache(maxsize=64)
@@ -69,7 +71,7 @@ def parse_zone(name: str) -> ZoneInfo:
     """
     if name not in _zones():
         raise ValueError(f'{name!r} is no time zone; write for example "Europe/Berlin" or "UTC"')
-    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+    with (_TZDATA / "zoneinfo" / name).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
 
 
