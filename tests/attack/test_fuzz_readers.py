@@ -52,7 +52,7 @@ from daypass.edges.targets.postgres import policy as postgres_policy
 from daypass.edges.targets.postgres.server import read_address
 from daypass.edges.targets.registry import KINDS
 from daypass.edges.targets.ssh import certificate
-from daypass.pipeline.ask.comments import read_command
+from daypass.pipeline.ask.answer import read_command
 from driver import Access
 
 DEEP = 200_000

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.audit.access import GrantStep, Holdings, Trailers, access, ended_by, read_trailers
+from daypass.core.audit.access import GrantStep, Holdings, Sources, Trailers, access, read_trailers
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.events import EventKind, Material, history
-from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
+from daypass.core.audit.proof import PolicyFacts, check_admission
 from daypass.core.audit.stats import Counter, Durations
 from daypass.core.grant import ABSENT, Grant, GrantId, Oid
 from daypass.core.ledger.receipt import (
@@ -96,39 +96,39 @@ class TestTrailers:
 
 class TestAccess:
     def test_other_resources_are_left_out(self):
-        found = access(chain((0, Outcome(change(), ok=True))), resource="other", at=t(1))
+        found = access(Holdings.at(t(1), chain((0, Outcome(change(), ok=True)))), resource="other", at=t(1))
         assert found == ()
 
     def test_two_grants_of_one_entitlement_are_one_access_with_both_named(self):
         second = admission("db/two", landing=2)
         both = change(grants=(G, GrantId("db/two")), until=90)
         receipts = chain((0, admission()), (0, second), (1, Outcome(change(), ok=True)), (5, Outcome(both, ok=True)))
-        (found,) = access(receipts, resource="db", at=t(70))
+        (found,) = access(Holdings.at(t(70), receipts), resource="db", at=t(70))
         assert (found.since, found.until, found.overdue) == (t(1), t(90), False)
         assert [item.grant for item in found.basis] == ["db/one", "db/two"]
 
     def test_an_intent_alone_leaves_a_doubt_that_its_outcome_settles(self):
         receipts = chain((0, admission()), (1, Intent((change(),), "p")), (2, Outcome(change(), ok=True)))
-        (doubtful,) = access(receipts, resource="db", at=t(1))
+        (doubtful,) = access(Holdings.at(t(1), receipts), resource="db", at=t(1))
         assert doubtful.doubt == "it was begun, and no receipt says how it ended"
-        (certain,) = access(receipts, resource="db", at=t(2))
+        (certain,) = access(Holdings.at(t(2), receipts), resource="db", at=t(2))
         assert (certain.doubt, certain.since) == ("", t(2))
 
     def test_a_removal_in_doubt_is_access_still(self):
         taken = change(Action.REMOVE)
         receipts = chain((0, Outcome(change(), ok=True)), (60, Intent((taken,), "p")), (60, Outcome(taken, ok=False)))
-        (found,) = access(receipts, resource="db", at=t(61))
+        (found,) = access(Holdings.at(t(61), receipts), resource="db", at=t(61))
         assert (found.doubt, found.overdue) == ("", True)
 
     def test_telling_the_target_again_is_no_doubt(self):
         again = replace(change(until=90), reason=Reason.WINDOW_MOVED)
         receipts = chain((0, Outcome(change(), ok=True)), (5, Intent((again,), "p")), (6, Outcome(again, ok=False)))
-        (found,) = access(receipts, resource="db", at=t(7))
+        (found,) = access(Holdings.at(t(7), receipts), resource="db", at=t(7))
         assert (found.doubt, found.until) == ("", t(60))
 
     def test_an_end_that_nobody_wrote_is_no_end(self):
         endless = replace(change(), until=None)
-        (found,) = access(chain((0, Outcome(endless, ok=True))), resource="db", at=t(9999))
+        (found,) = access(Holdings.at(t(9999), chain((0, Outcome(endless, ok=True)))), resource="db", at=t(9999))
         assert (found.until, found.overdue, found.subjects) == (None, False, ())
 
     @given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.booleans(), st.integers(0, 2)), max_size=12))
@@ -140,7 +140,7 @@ class TestAccess:
             bodies.append((n, Outcome(made, ok=ok)))
             if ok:
                 held[entitlement] = action == "add"
-        found = access(chain(*bodies), resource="db", at=t(len(steps)))
+        found = access(Holdings.at(t(len(steps)), chain(*bodies)), resource="db", at=t(len(steps)))
         assert {item.entitlement for item in found if not item.doubt} == {e for e, there in held.items() if there}
 
 
@@ -242,7 +242,7 @@ class TestStats:
         counter = Counter()
         for receipt in chain(*bodies):
             counter.add(receipt)
-        return counter.result(t(at))
+        return counter.result(Sources(oid(1), oid(2), 0, None, t(at)))
 
     def test_a_grant_asked_for_later_is_not_called_slow(self):
         later = admission(window=Window(t(100), t(160)))
@@ -344,7 +344,7 @@ class TestProof:
             "policy": PolicyFacts("sha256:p", "sha256:m", E),
         }
         (receipt,) = chain((1, body))
-        return [found.code for found in check_admission(receipt, body, Traces(**(fields | traces)))]
+        return [found.code for found in check_admission(receipt, body, **(fields | traces))]
 
     def true(self, **changes):
         return admission(grant_digest=self.grant().digest, **changes)
@@ -385,10 +385,10 @@ def test_holdings_know_the_admission_in_force():
 
 def test_a_grant_has_been_ended_from_its_retirement_on_until_it_is_admitted_again() -> None:
     receipts = chain((1, admission()), (5, Retirement(G, oid(11), oid(2))), (9, admission()))
-    assert ended_by(receipts, at=t(4)) == {}
-    assert ended_by(receipts, at=t(5)) == {G: oid(2)}
-    assert ended_by(receipts, at=t(8)) == {G: oid(2)}
-    assert ended_by(receipts, at=t(9)) == {}
+    assert Holdings.at(t(4), receipts).ended == {}
+    assert Holdings.at(t(5), receipts).ended == {G: oid(2)}
+    assert Holdings.at(t(8), receipts).ended == {G: oid(2)}
+    assert Holdings.at(t(9), receipts).ended == {}
 
 
 def test_why_a_grant_was_ended_is_read_as_it_was_written_and_nothing_else_is() -> None:

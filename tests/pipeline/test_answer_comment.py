@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from daypass.cli.repository import AccessRepository
 from daypass.core.forge import Account
 from daypass.edges.forges.github.inbox import GitHubLinks
-from daypass.pipeline.ask.comments import answer_comment, read_command
-from daypass.pipeline.ask.form import AnswerContext, Reply
+from daypass.pipeline.ask.answer import AnswerContext, Reply, answer_comment, read_command
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access
 from fakes.inbox import MemoryInbox, answered
@@ -221,7 +220,7 @@ def test_nothing_is_extended_or_ended_before_it_is_merged(granted: AnswerContext
 
 
 def test_a_comment_on_the_issue_means_its_pull_request(granted: AnswerContext, access: Access) -> None:
-    from daypass.pipeline.ask.form import answer_issue
+    from daypass.pipeline.ask.answer import answer_issue
 
     inbox(granted).write(20, ALICE, answered(duration="1h"))
     answer_issue(granted, 20, at=AT)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import Account, Occasion
 from daypass.edges.forges.github.inbox import GitHubLinks, read_event
-from daypass.pipeline.ask.form import AnswerContext, answer_issue
+from daypass.pipeline.ask.answer import AnswerContext, answer_issue
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access
 from fakes.inbox import MemoryInbox, answered

@@ -135,7 +135,7 @@ def test_stats_measure_from_receipts(world):
     world.take(first, minutes(95))
     second = world.life("orders-db/two", 100)
     world.take(second, minutes(110), reason=Reason.GRANT_REMOVED)
-    found = stats(world.index(), at=minutes(120)).stats
+    found = stats(world.index(), at=minutes(120))
     assert (found.request_to_usable.count, found.request_to_usable.median) == (2, 21 * 60)
     assert found.approval_to_usable.worst == 6 * 60
     assert (found.lateness.count, found.lateness.worst, found.ended_early) == (1, 300, 1)
@@ -145,7 +145,7 @@ def test_stats_measure_from_receipts(world):
 
 
 def test_stats_of_an_empty_ledger_invent_nothing(world):
-    found = stats(world.index(), at=T0).stats
+    found = stats(world.index(), at=T0)
     assert (found.lateness.count, found.lateness.median, found.lateness.p95, found.lateness.worst) == (
         0,
         None,

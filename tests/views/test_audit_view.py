@@ -7,10 +7,10 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 
-from daypass.core.audit.access import Access, AccessAnswer, Sources
+from daypass.core.audit.access import AccessAnswer, AccessAt, Sources
 from daypass.core.audit.differences import Difference, Verified
 from daypass.core.audit.events import EventKind, HistoryAnswer, HistoryEvent
-from daypass.core.audit.stats import Durations, Stats, StatsAnswer
+from daypass.core.audit.stats import Durations, Stats
 from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, ApprovalRecord
@@ -72,7 +72,7 @@ def held(**changes):
         "receipt": 3,
         "basis": (admission(),),
     }
-    return Access(**(fields | changes))
+    return AccessAt(**(fields | changes))
 
 
 def test_access_reads_as_a_table_with_what_it_rests_on():
@@ -184,7 +184,7 @@ def test_verification_names_each_difference():
 
 def stats_answer():
     none = Durations(0)
-    return StatsAnswer(sources(), Stats(Durations(2, 90.0, 120, 120), none, none, 0, 0, 1, 0, 0, 0, 0))
+    return Stats(sources(), Durations(2, 90.0, 120, 120), none, none, 0, 0, 1, 0, 0, 0, 0)
 
 
 def test_figures_show_a_dash_where_nothing_was_measured():

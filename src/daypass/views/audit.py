@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from daypass.core.audit.access import UNWRITTEN, Access, AccessAnswer, Sources, Words, approvers
+from daypass.core.audit.access import UNWRITTEN, AccessAnswer, AccessAt, Sources, Words, approvers
 from daypass.core.audit.events import HistoryAnswer, HistoryEvent
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_document, joined, printable
 
 if TYPE_CHECKING:
     from daypass.core.audit.differences import Verified
-    from daypass.core.audit.stats import StatsAnswer
+    from daypass.core.audit.stats import Stats
 
-    Answer = AccessAnswer | HistoryAnswer | Verified | StatsAnswer
+    Answer = AccessAnswer | HistoryAnswer | Verified | Stats
 
 
 def audit_text(answer: Answer, width: int = 0) -> str:
@@ -58,7 +58,7 @@ def audit_csv(answer: Answer) -> str:
     return proof_csv(answer)
 
 
-def _access_row(access: Access, answer: AccessAnswer) -> dict[str, Any]:
+def _access_row(access: AccessAt, answer: AccessAnswer) -> dict[str, Any]:
     words = _said(answer, access)
     ended = [grant for grant in access.grants if grant in answer.ended]
     return {
@@ -86,7 +86,7 @@ def _access_row(access: Access, answer: AccessAnswer) -> dict[str, Any]:
     }
 
 
-def _said(answer: AccessAnswer, access: Access) -> list[Words]:
+def _said(answer: AccessAnswer, access: AccessAt) -> list[Words]:
     """Return what people wrote into the grants that gave an access."""
     return [answer.words.get(admission.blob, UNWRITTEN) for admission in access.basis]
 
@@ -141,7 +141,7 @@ def _access_text(answer: AccessAnswer, width: int) -> str:
     return joined(lines)
 
 
-def _access_cells(access: Access, words: Sequence[Words]) -> tuple[str, ...]:
+def _access_cells(access: AccessAt, words: Sequence[Words]) -> tuple[str, ...]:
     names = dict.fromkeys(name for admission in access.basis for name in approvers(admission))
     whose = ", ".join(access.subjects) or access.entitlement.principal
     return (

@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from daypass.core.audit.differences import Verified
-from daypass.core.audit.stats import BOUNDS, Durations, Stats, StatsAnswer
+from daypass.core.audit.stats import BOUNDS, Durations, Stats
 from daypass.core.window import format_duration
 from daypass.views.audit import NONE, as_csv, as_json, header, table
 from daypass.views.data import plain
 from daypass.views.findings import joined
 
-Answer = Verified | StatsAnswer
+Answer = Verified | Stats
 
 _DIFFERENCE_COLUMNS = ("severity", "code", "grant", "commit", "receipt", "message")
 
@@ -24,7 +24,7 @@ def proof_text(answer: Answer, width: int = 0) -> str:
 
 def proof_json(answer: Answer) -> str:
     """Write an answer as JSON, version 1."""
-    if isinstance(answer, StatsAnswer):
+    if isinstance(answer, Stats):
         return as_json(answer.sources, {"stats": _stats_data(answer)})
     counts = {"receipts": answer.proved, "admissions": answer.checked, "landings": answer.landings}
     rest = {"clean": answer.clean, "checked": counts, "differences": plain(answer.differences)}
@@ -54,8 +54,7 @@ _COUNTS: tuple[tuple[str, str], ...] = (
 )
 
 
-def _stats_data(answer: StatsAnswer) -> dict[str, Any]:
-    stats = answer.stats
+def _stats_data(stats: Stats) -> dict[str, Any]:
     spreads = {f"{name}_seconds": plain(getattr(stats, name)) for name, _ in _SPREADS}
     counts: dict[str, Any] = {name: getattr(stats, name) for name, _ in _COUNTS}
     late = {"oldest_missed_seconds": stats.oldest_missed, "lateness_histogram": _histogram(stats)}
@@ -68,7 +67,7 @@ def _histogram(stats: Stats) -> dict[str, int]:
     return dict(zip(names, stats.late_within, strict=False))
 
 
-def _figures(answer: StatsAnswer) -> list[dict[str, Any]]:
+def _figures(answer: Stats) -> list[dict[str, Any]]:
     rows = []
     for key, value in _stats_data(answer).items():
         if isinstance(value, dict):
@@ -88,15 +87,15 @@ def _verified_text(answer: Verified) -> str:
     return joined(lines)
 
 
-def _stats_text(answer: StatsAnswer, width: int) -> str:
+def _stats_text(answer: Stats, width: int) -> str:
     lines = header("How quick access comes and goes", answer.sources)
-    spreads = [(title, getattr(answer.stats, name)) for name, title in _SPREADS]
+    spreads = [(title, getattr(answer, name)) for name, title in _SPREADS]
     lines += table(("", "COUNT", "MEDIAN", "95 %", "WORST"), spreads, _spread_cells, width)
     lines.append("")
-    lines += [f"{getattr(answer.stats, name):>8}  {title}" for name, title in _COUNTS]
-    if answer.stats.oldest_missed is not None:
-        lines.append(f"{'':8}  the oldest of what is still held should be gone for {_age(answer.stats.oldest_missed)}")
-    steps = {name: count for name, count in _histogram(answer.stats).items() if count}
+    lines += [f"{getattr(answer, name):>8}  {title}" for name, title in _COUNTS]
+    if answer.oldest_missed is not None:
+        lines.append(f"{'':8}  the oldest of what is still held should be gone for {_age(answer.oldest_missed)}")
+    steps = {name: count for name, count in _histogram(answer).items() if count}
     if steps:
         lines += ["", "Removals by how late they came:"]
         most = max(steps.values())

@@ -136,7 +136,7 @@ def _proposed(repo: AccessRepository, between: tuple[Oid, Oid], by: tuple[str, d
     from daypass.pipeline.judge.proposal import Asked, read_proposal
 
     # Checking proves nothing: what stands on the base is taken for proved here; gate and apply look.
-    asked = Asked(*by, lambda _: None, lambda *_: True, ended_at(repo, at, repo.policy_at(between[0])))
+    asked = Asked(*by, lambda _: None, ended_at(repo, at, repo.policy_at(between[0])), trusting=True)
     cut = repo.history.is_shallow()
     if cut:
         click.echo("This clone's history is cut: what commit messages say is looked at by the gate.", err=True)

@@ -240,8 +240,7 @@ def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None,
     it; all words are read afresh. Exit 0 when it was answered, a refusal included.
     """
     from daypass.edges.forges.github.inbox import read_event  # no other forge has workflows that are woken so
-    from daypass.pipeline.ask.comments import answer_comment
-    from daypass.pipeline.ask.form import AnswerContext, answer_issue
+    from daypass.pipeline.ask.answer import AnswerContext, answer_comment, answer_issue
     from daypass.views.findings import printable
     from daypass.views.form import reply_json, reply_line, reply_markdown
 

@@ -147,7 +147,7 @@ def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int 
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessAt:
     """An entitlement that existed, or may have existed, at the instant asked about.
 
     ``until`` is when the window that the target was told ends; ``overdue`` says that it had ended already. ``doubt``
@@ -197,14 +197,28 @@ class Holdings:
     def __init__(self) -> None:
         self.held: dict[Entitlement, HeldAccess] = {}
         self.admitted: dict[GrantId, Admission] = {}
+        self.ended: dict[GrantId, Oid] = {}
+        """The grants that are ended, each with main's commit that did it."""
         self.told: dict[Entitlement, datetime | None] = {}
         """Until when the target was last told of each entitlement that came about, whatever became of it."""
+
+    @classmethod
+    def at(cls, at: datetime, receipts: Iterable[Receipt]) -> Holdings:
+        """Add up what was written until an instant."""
+        found = cls()
+        for receipt in receipts:
+            if receipt.at <= at:
+                found.add(receipt)
+        return found
 
     def add(self, receipt: Receipt) -> None:
         """Take the next receipt."""
         body = receipt.body
         if isinstance(body, Admission):
             self.admitted[body.grant] = body
+            self.ended.pop(body.grant, None)
+        elif isinstance(body, Retirement):
+            self.ended[body.grant] = body.commit
         if isinstance(body, Outcome) and body.recovered and not body.ok:
             self._seen_absent(body.change)
             return
@@ -254,14 +268,10 @@ def _effects(body: Body) -> Iterable[tuple[Intended, bool, str]]:
     return ()
 
 
-def access(receipts: Iterable[Receipt], *, resource: str, at: datetime) -> tuple[Access, ...]:
-    """Say who could reach a resource at an instant. ``receipts`` are in order; those of other resources are skipped."""
-    holdings = Holdings()
-    for receipt in receipts:
-        if receipt.at <= at:
-            holdings.add(receipt)
+def access(holdings: Holdings, *, resource: str, at: datetime) -> tuple[AccessAt, ...]:
+    """Say who could reach a resource at an instant, by the receipts until then."""
     found = [
-        Access(
+        AccessAt(
             entitlement=entitlement,
             grants=held.change.grants,
             since=held.since,
@@ -286,18 +296,6 @@ class AccessAnswer:
 
     sources: Sources
     resource: str
-    found: tuple[Access, ...]
+    found: tuple[AccessAt, ...]
     words: Mapping[Oid, Words] = field(default_factory=dict)
     ended: Mapping[GrantId, str] = field(default_factory=dict)
-
-
-def ended_by(receipts: Iterable[Receipt], *, at: datetime) -> Mapping[GrantId, Oid]:
-    """Return the grants that had been ended at an instant, each with main's commit that did it."""
-    found: dict[GrantId, Oid] = {}
-    for receipt in receipts:
-        body = receipt.body
-        if isinstance(body, Retirement) and receipt.at <= at:
-            found[body.grant] = body.commit
-        elif isinstance(body, Admission) and receipt.at <= at:
-            found.pop(body.grant, None)
-    return found

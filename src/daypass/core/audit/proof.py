@@ -27,28 +27,26 @@ class PolicyFacts:
     entitlement: Entitlement | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Traces:
-    """What git holds of one admission.
+def check_admission(
+    receipt: Receipt,
+    admission: Admission,
+    *,
+    grant: Grant | None,
+    parents: tuple[Oid, ...],
+    trailers: Trailers,
+    policy: PolicyFacts | None,
+    before: Admission | None = None,
+) -> tuple[Difference, ...]:
+    """Return what does not agree between an admission and what git holds of it.
 
-    ``grant`` is the file as read, None where it cannot be read as one; ``parents`` are the landing's; ``before`` is the
-    admission of the grant that stood before, for one that narrows.
+    ``grant`` is the file as read, None where it cannot be read as one; ``parents`` and ``trailers`` are the landing's;
+    ``before`` is the admission of the grant that stood before, for one that narrows.
     """
-
-    grant: Grant | None
-    parents: tuple[Oid, ...]
-    trailers: Trailers
-    policy: PolicyFacts | None
-    before: Admission | None = None
-
-
-def check_admission(receipt: Receipt, admission: Admission, traces: Traces) -> tuple[Difference, ...]:
-    """Return what does not agree between an admission and what git holds of it."""
-    pairs = [*_file(admission, traces.grant)]
+    pairs = [*_file(admission, grant)]
     if admission.narrowed_from:
-        pairs += _narrowing(admission, traces.before)
+        pairs += _narrowing(admission, before)
     else:
-        pairs += [*_base(admission, traces), *_people(admission), *_told(admission, traces.trailers)]
+        pairs += [*_base(admission, parents, policy), *_people(admission), *_told(admission, trailers)]
     found = [
         Difference(
             code,
@@ -59,7 +57,7 @@ def check_admission(receipt: Receipt, admission: Admission, traces: Traces) -> t
         )
         for code, message in pairs
     ]
-    if traces.trailers.empty and not admission.narrowed_from:
+    if trailers.empty and not admission.narrowed_from:
         found.append(
             Difference(
                 "no-trailers",
@@ -103,11 +101,10 @@ def _narrowing(admission: Admission, before: Admission | None) -> Iterator[_Pair
         yield "widened", f"it is called a narrowing and changes {', '.join(moved) or 'the window to a longer one'}"
 
 
-def _base(admission: Admission, traces: Traces) -> Iterator[_Pair]:
-    if not traces.parents or traces.parents[0] != admission.base:
-        was = traces.parents[0][:12] if traces.parents else "none"
+def _base(admission: Admission, parents: tuple[Oid, ...], facts: PolicyFacts | None) -> Iterator[_Pair]:
+    if not parents or parents[0] != admission.base:
+        was = parents[0][:12] if parents else "none"
         yield "base", f"the landing's first parent is {was}, the receipt's base is {admission.base[:12]}"
-    facts = traces.policy
     if facts is None:
         yield "policy-unreadable", f"the policies of base {admission.base[:12]} cannot be read"
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from daypass.core.audit.access import Holdings, Sources, lateness
 from daypass.core.grant import GrantId
@@ -39,7 +39,7 @@ BOUNDS = (1, 5, 15, 60, 300, 900, 3600, 14400)
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What `Counter` found.
+    """What `Counter` found, at ``sources.at``.
 
     ``request_to_usable`` and ``approval_to_usable`` (from the last approval that was needed) leave out ``scheduled``
     grants, whose window was asked to open later, and those that a person did not approve from the second.
@@ -50,6 +50,7 @@ class Stats:
     still held should be gone, None where none is; ``late_within`` counts removals by how late they came, in `BOUNDS`.
     """
 
+    sources: Sources
     request_to_usable: Durations
     approval_to_usable: Durations
     lateness: Durations
@@ -115,11 +116,13 @@ class Counter:
         elif held is not None and not held.doubt:
             self._early += 1
 
-    def result(self, at: datetime) -> Stats:
-        """Say what the receipts add up to at an instant."""
+    def result(self, sources: Sources) -> Stats:
+        """Say what the receipts add up to at the instant of an answer."""
+        at = sources.at
         held = self._holdings.held.values()
         certain = [item for item in held if not item.doubt]
         return Stats(
+            sources=sources,
             request_to_usable=Durations.of(self._request),
             approval_to_usable=Durations.of(self._approval),
             lateness=Durations.of(self._late),
@@ -143,11 +146,3 @@ class Counter:
 
 def _seconds(span: timedelta) -> int:
     return int(span.total_seconds())
-
-
-@dataclass(frozen=True, slots=True)
-class StatsAnswer:
-    """The figures at ``sources.at``."""
-
-    sources: Sources
-    stats: Stats

@@ -143,9 +143,10 @@ class _Landings:
                 self.found.changed[name] = proved
                 self.found.refusals.pop(name, None)
             else:
-                self.found.bodies.append(proved.kept)
+                refusal = Refusal(name, change.new, landing.oid, proved.code, proved.message)
+                self.found.bodies.append(replace(refusal, message=proved.kept) if proved.kept else refusal)
                 self.found.changed[name] = None
-                self.found.refusals[name] = proved.shown
+                self.found.refusals[name] = refusal
 
     def retire(self, name: GrantId, blob: Oid, commit: Oid, landing: Landing | None = None) -> None:
         """Record that an admitted grant is gone; what was never admitted needs no word.

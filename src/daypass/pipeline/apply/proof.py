@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
 from daypass.core.forge import Change, Landing, Merge, Pull
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
-from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Refusal
+from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord
 from daypass.core.plan import Entitlement
 from daypass.core.record import dataclass
 from daypass.core.request import ItemVerdict, Proposal
@@ -24,13 +23,6 @@ from daypass.pipeline.judge.proposal import Asked, read_proposal
 
 _MANY_FOLDERS = 20
 """When a landing touches more, the whole of grants/ is listed rather than folder by folder."""
-
-
-class Refused(NamedTuple):
-    """A refusal in the words that are shown, and in those that a receipt keeps: none of people's stand in these."""
-
-    shown: Refusal
-    kept: Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why nothing that a merge brought can be proved, ever."""
+    """Why something that a merge brought cannot be proved, ever.
+
+    ``message`` is shown, and ``kept`` is what a receipt says in its place, "" for the same: none of people's words stand
+    there.
+    """
 
     code: str
     message: str
@@ -85,38 +81,34 @@ class Prover:
         except EdgeError as error:
             return error
 
-    def prove(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | Refused:
+    def prove(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | Flaw:
         """Say what a landing's change of a grant file comes to. Raises EdgeError for what may pass.
 
         ``texts`` are both sides of what may have been narrowed, as `texts` read them.
         """
         name = grant_id(change.path)
 
-        def refuse(code: str, message: str, kept: str = "") -> Refused:
-            refusal = Refusal(name, change.new, landing.oid, code, message)
-            return Refused(refusal, replace(refusal, message=kept) if kept else refusal)
-
         wrong = check_path(change.path, change.new_mode)
         if wrong:
-            return refuse(wrong[0].code, wrong[0].message, _kept(wrong[0].code))
+            return Flaw(wrong[0].code, wrong[0].message, _kept(wrong[0].code))
         narrowed = self._narrowed(landing, change, texts)
         if narrowed is not None:
             return narrowed
         case = self.case_of(landing)
         if isinstance(case, Flaw):
-            return refuse(case.code, case.message, case.kept)
+            return case
         number = case.pull.number
         if case.reviewed.get(change.path) != change.new:
-            return refuse("bytes-differ", f"the file on main is not the one that was reviewed in pull request {number}")
+            return Flaw("bytes-differ", f"the file on main is not the one that was reviewed in pull request {number}")
         errors = [finding for finding in case.proposal.findings if finding.is_error]
         if errors:
-            return refuse(errors[0].code, errors[0].message, _kept(errors[0].code, errors[0].place))
+            return Flaw(errors[0].code, errors[0].message, _kept(errors[0].code, errors[0].place))
         verdict = case.verdicts.get(name)
         if verdict is None or verdict.item.grant is None or verdict.item.blob != change.new:
-            return refuse("not-in-request", f"pull request {number} did not propose these bytes")
+            return Flaw("not-in-request", f"pull request {number} did not propose these bytes")
         if not verdict.met or verdict.item.decision is None:
             # What only takes away needs no approval, but was settled above, or takes away from nothing proved.
-            return refuse(*_why_not(verdict))
+            return Flaw(*_why_not(verdict))
         return self._admission(landing, case, verdict)
 
     def case_of(self, landing: Landing) -> Case | Flaw:
@@ -158,7 +150,7 @@ class Prover:
         folders = {change.path.rpartition("/")[0] for change in landing.changes if change.path.startswith(FOLDER)}
         listed = sorted(folders) if len(folders) <= _MANY_FOLDERS else [FOLDER.rstrip("/")]
         reviewed = {entry.path: entry.oid for under in listed for entry in self._history.entries(merge.head, under)}
-        asked = Asked(pull.opened_by.handle, pull.asked_at, self._current, self._is_current)
+        asked = Asked(pull.opened_by.handle, pull.asked_at, self._current)
         proposal = read_proposal(self._context, base=merge.base, head=merge.head, asked=asked, at=merge.at)
         verdicts: tuple[ItemVerdict, ...] = ()
         evidence = None

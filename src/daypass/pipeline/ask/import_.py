@@ -52,7 +52,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ExistingAccess:
     """What the target holds of a resource that nobody granted. ``granted`` counts what a grant for it awaits an apply."""
 
     resource: str
@@ -70,7 +70,7 @@ def find(
     requester: str,
     at: datetime,
     ticket: str = "",
-) -> Found:
+) -> ExistingAccess:
     """Say what of a resource's existing access can become grants. Reads alone.
 
     Raises UsageError for an unknown resource, InvalidError where policies do not read, RefusedError where nobody can see
@@ -93,23 +93,23 @@ def find(
             hint="what daypass gives there is in the ledger; what others gave has to be ended where they gave it",
         )
     strays = [e for e in survey.plan.unmanaged if (e.target, e.resource) == (known.target, resource)]
-    work = _Work(policy, known, _ends(target, strays), requester, at, ticket)
+    importer = _Importer(policy, known, _ends(target, strays), requester, at, ticket)
     there = _imported(context, resource, at)
     taken: list[Taken] = []
     left: list[Left] = []
     granted = 0
     for stray in strays:
-        answer = work.judge(stray)
+        answer = importer.judge(stray)
         if isinstance(answer, Taken) and (answer.grant.subject, answer.grant.role) in there:
             granted += 1
         elif isinstance(answer, Taken):
             taken.append(answer)
         else:
             left.append(answer)
-    return Found(resource, tuple(taken), tuple(left), granted)
+    return ExistingAccess(resource, tuple(taken), tuple(left), granted)
 
 
-def propose(context: WritingContext, found: Found, *, body: str, at: datetime) -> Kept:
+def propose(context: WritingContext, found: ExistingAccess, *, body: str, at: datetime) -> Kept:
     """Open one pull request with all the grants; an open one is left to those who read and prune it."""
     files = [(taken.grant.path, grant_text(taken.grant).encode()) for taken in found.taken]
     title = f"Import {len(files)} grants of existing access to {found.resource}"
@@ -133,7 +133,7 @@ def _imported(context: Context, resource: str, at: datetime) -> frozenset[tuple[
     return frozenset(found)
 
 
-class _Work:
+class _Importer:
     """Judges each piece of existing access of one resource."""
 
     def __init__(

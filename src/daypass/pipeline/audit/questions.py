@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.audit.access import AccessAnswer, GrantStep, Sources, Trailers, Words, ended_by, read_trailers
+from daypass.core.audit.access import AccessAnswer, GrantStep, Holdings, Sources, Trailers, Words, read_trailers
 from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
@@ -20,7 +20,7 @@ from daypass.core.grant import ABSENT, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Receipt
 
 if TYPE_CHECKING:
-    from daypass.core.audit.stats import StatsAnswer
+    from daypass.core.audit.stats import Stats
 
 Known = Callable[[], Collection[str]]
 """Names that main's policies or files know; asked only where the index knows nothing of a name."""
@@ -75,10 +75,11 @@ def access(index: Index, resource: str, *, known: Known, at: datetime) -> Access
     receipts = index.receipts(resource=resource)
     if not receipts and not index.steps(resource=resource):
         _require("resource", resource, known)
-    found = accesses(receipts, resource=resource, at=at)
+    holdings = Holdings.at(at, receipts)
+    found = accesses(holdings, resource=resource, at=at)
     files = {admission.blob: admission.grant for access in found for admission in access.basis}
     given = {grant for access in found for grant in access.grants}
-    ended = {grant: landing for grant, landing in ended_by(receipts, at=at).items() if grant in given}
+    ended = {grant: landing for grant, landing in holdings.ended.items() if grant in given}
     why = end_reasons(index, read_messages(index, ended.values()))
     reasons = {grant: why.get(landing, "") for grant, landing in ended.items()}
     return AccessAnswer(sources, resource, found, _words(index, files), reasons)
@@ -164,13 +165,13 @@ def _require(about: str, name: str, known: Known) -> None:
         )
 
 
-def stats(index: Index, *, at: datetime) -> StatsAnswer:
+def stats(index: Index, *, at: datetime) -> Stats:
     """Measure from receipts how quick access comes and goes; those written after ``at`` do not count."""
-    from daypass.core.audit.stats import Counter, StatsAnswer  # noqa: PLC0415  (questions start at once without it)
+    from daypass.core.audit.stats import Counter  # noqa: PLC0415  (questions start at once without it)
 
     sources = index.follow(at)
     counter = Counter()
     for receipt in index.all_receipts():
         if receipt.at <= at:
             counter.add(receipt)
-    return StatsAnswer(sources, counter.result(at))
+    return counter.result(sources)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
 from daypass.core.audit.differences import Comparison, Difference, Verified, in_order
-from daypass.core.audit.proof import PolicyFacts, Traces, check_admission
+from daypass.core.audit.proof import PolicyFacts, check_admission
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, canonical, grant_id, grant_path
@@ -158,16 +158,18 @@ class _Run:
         messages = self._messages(body.landing for _, body, _ in self._waiting)
         trailers = {oid: read_trailers(text) for oid, text in messages.items()}
         for receipt, body, before in self._waiting:
-            grant = read_grant(grant_path(body.grant), contents[body.blob])
-            traces = Traces(
-                grant=grant if isinstance(grant, Grant) else None,
+            read = read_grant(grant_path(body.grant), contents[body.blob])
+            grant = read if isinstance(read, Grant) else None
+            self.found += check_admission(
+                receipt,
+                body,
+                grant=grant,
                 parents=self._past.parents(body.landing),
                 trailers=trailers.get(body.landing, NO_TRAILERS),
                 policy=self._policy(body),
                 before=before,
             )
-            self.found += check_admission(receipt, body, traces)
-            self.found += self._judge_again(receipt, body, traces.grant)
+            self.found += self._judge_again(receipt, body, grant)
         self.checked += len(self._waiting)
         self._waiting = []
 

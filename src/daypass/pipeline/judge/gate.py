@@ -77,12 +77,7 @@ def why_idle(context: Context, number: int, *, by: Account, state: str, at: date
 
 def proposed(context: Context, *, base: Oid, head: Oid, by: tuple[str, datetime], at: datetime) -> Proposal:
     """Judge what a head brings to main, asked for by somebody at an instant; what is live is what the ledger shows."""
-
-    def proved(grant: GrantId, blob: Oid) -> bool:
-        admission = context.standing.admission(grant)
-        return admission is not None and admission.blob == blob
-
-    asked = Asked(*by, context.standing.admission, proved)
+    asked = Asked(*by, context.standing.admission)
     return read_proposal(context, base=base, head=head, asked=asked, at=at, trace=True)
 
 

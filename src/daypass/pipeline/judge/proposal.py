@@ -46,16 +46,21 @@ _FEW = 20
 class Asked:
     """Who asked, when, and what is known of the grants that exist.
 
-    ``admission`` is a grant's proof, where somebody knows it; ``proved`` says whether a grant's file with this blob was
-    proved. Only what was proved can be narrowed: less of what nobody approved is still what nobody approved. ``ended`` says
-    whether a grant has, None where the proofs do.
+    ``admission`` is a grant's proof, where somebody knows it. Only what was proved can be narrowed: less of what nobody
+    approved is still what nobody approved; with ``trusting`` all that stands on the base is taken for proved. ``ended``
+    says whether a grant has, None where the proofs do.
     """
 
     requester: str
     opened_at: datetime
     admission: Callable[[GrantId], Admission | None]
-    proved: Callable[[GrantId, Oid], bool]
     ended: Ended | None = None
+    trusting: bool = False
+
+    def proved(self, grant: GrantId, blob: Oid) -> bool:
+        """Say whether a grant's file with this blob was proved."""
+        proof = self.admission(grant)
+        return self.trusting or (proof is not None and proof.blob == blob)
 
 
 def read_proposal(
