@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from daypass.core.catalogue import TargetKinds
+from daypass.core.policy.policies import Policy
 from driver import Access
 from founded import example
 
@@ -36,6 +39,35 @@ def _held_to_github() -> None:
     from github_double import Double
 
     Double.inspectors.append(inspect)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _policies_read_once() -> Iterator[None]:
+    """Read policies once a process for the same bytes, from which alone they are made: most runs have the example's.
+
+    It takes a third of the time of a run. Tests of the reading itself call it past this.
+    """
+    from daypass.core.policy import policies as core
+    from daypass.edges.targets.registry import KINDS
+    from daypass.pipeline.judge import policies as pipeline
+
+    read = core.read_policies
+    known: dict[object, Policy] = {}
+
+    def remembered(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iterable[str] = ()) -> Policy:
+        if kinds is not KINDS:
+            return read(files, kinds=kinds, links=links)
+        key = (frozenset(files.items()), links := tuple(links))
+        if key not in known:
+            if len(known) > 100:
+                known.clear()
+            known[key] = read(files, kinds=kinds, links=links)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core, "read_policies", remembered)
+        patch.setattr(pipeline, "read_policies", remembered)
+        yield
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from github_double import Bypass, Rule, Ruleset
+from github_double import Bypass, Rule, Ruleset, gitio
 from github_double.rest.environments import Environment, of
 from hub import ADMIN, Hub
 
@@ -59,7 +59,7 @@ def restored(hub: Hub) -> Iterator[Hub]:
         for slug, team in teams.items():
             team.privacy, team.members = inside[slug]
         app.permissions, hub.double.clock = permissions, clock
-        hub.bare("update-ref", "refs/heads/main", head)
+        gitio.set_ref(repo.path, "refs/heads/main", head)
 
 
 def main(hub: Hub) -> Ruleset:

@@ -142,7 +142,7 @@ class Hub:
 
     def head(self, branch: str = "main") -> str:
         """The commit that a branch stands at."""
-        return self.bare("rev-parse", f"refs/heads/{branch}")
+        return gitio.at(self.repo.path, f"refs/heads/{branch}") or self.bare("rev-parse", f"refs/heads/{branch}")
 
     # -- founding -------------------------------------------------------------------------------------------------
 

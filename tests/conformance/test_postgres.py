@@ -45,7 +45,50 @@ BEFORE = (
 )
 
 
-@pytest.fixture(scope="module", params=versions(), ids=lambda version: version or "system")
+ON_EACH_VERSION = {
+    "test_its_health_has_facts_and_no_concerns",
+    "test_it_says_what_it_looked_at_and_what_it_cannot_see",
+    "test_adding_twice_is_adding_once",
+    "test_removing_what_is_absent_is_nothing",
+    "test_entitlements_that_differ_in_one_part_are_apart",
+    "test_a_removal_is_seen_by_whoever_reads_next",
+    "test_complete_observation_shows_what_another_handle_added",
+    "test_orders_about_one_entitlement_are_carried_out_in_their_order",
+    "test_a_privilege_that_does_not_exist_is_refused_and_stops_only_that_order",
+    "test_a_thousand_are_all_observed_in_the_calls_it_states",
+    "test_the_subject_gets_in_exactly_while_the_target_holds_it",
+    "test_what_was_added_twice_is_ended_once_and_taking_what_is_absent_is_nothing_to_a_client",
+    "test_any_order_of_calls_gives_what_a_set_gives",
+    "test_who_was_renamed_keeps_access_until_its_end_and_no_longer",
+    "test_what_was_renamed_is_followed_and_the_access_in_it_ends",
+    "test_somebody_else_of_the_same_name_is_given_nothing",
+    "test_something_else_of_the_same_name_is_given_to_nobody",
+    "test_access_that_is_not_ours_is_seen_reported_and_untouched",
+    "test_a_credential_that_does_not_do_is_said_and_never_shown",
+    "test_a_credential_that_may_do_too_much_is_a_concern",
+    "test_access_that_somebody_took_away_by_hand_is_given_again_and_said",
+    "test_the_subject_really_can_from_the_start_of_the_window_and_not_after_its_end",
+}
+"""What depends on the server's version: who may give a role and take it away, what a membership is, and how it is read.
+
+The rest is run on the system's own server alone: quoting, transactions and connections are the same in all of these
+versions, and networks that fail, runs that are killed and what receipts say are not the server's.
+"""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "cluster" not in metafunc.fixturenames:
+        return
+    known = versions() if metafunc.function.__name__ in ON_EACH_VERSION else versions()[:1]
+    ids = [version or "system" for version in known]
+    metafunc.parametrize("cluster", known, indirect=True, ids=ids, scope="module")
+
+
+def test_what_is_run_on_each_version_is_there() -> None:
+    assert {name for name in ON_EACH_VERSION if not callable(getattr(TestPostgres, name, None))} == set()
+
+
+@pytest.fixture(scope="module")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     with server(version=request.param) as made:
         assert made.boss("SHOW server_version")[0][0].startswith(request.param)

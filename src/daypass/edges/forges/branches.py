@@ -99,7 +99,7 @@ class Branches:
 
     def _branch_ref(self, branch: str) -> str:
         ref = f"refs/heads/{branch}"
-        if shown(branch) != branch or self._git.attempt("check-ref-format", ref).returncode != 0:
+        if shown(branch) != branch or not self._git.takes_ref(ref):
             raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
         if ref == self._main or f"{ref}/".startswith(self._reserved):
             raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")

@@ -49,6 +49,7 @@ _IN_THE_WAY = re.compile(rb"'(refs/heads/[^']+)' exists; cannot create 'refs/")
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
+_ref_names: dict[str, bool] = {}
 _running: set[subprocess.Popen[bytes]] = set()
 """Streams that are open. Held here, so that a stream which is dropped half-read in a cycle of references (an error's
 traceback makes one) is ended by its own generator before its process can be collected."""
@@ -149,16 +150,22 @@ class Git:
         return self._batches[kind]
 
     def check(self, name: str) -> Header:
-        """Return what ``git cat-file --batch-check`` says of a name; of no kind where git fails."""
-        batch = self.batch("--batch-check")
+        """Return what ``git cat-file`` says of a name; of no kind where git fails."""
+        # A commit is short, and the process that gives objects runs in any case: a second one takes longer to start.
+        whole = name.endswith("^{commit}")
+        batch = self.batch("--batch" if whole else "--batch-check")
         with batch.lock:
             try:
-                line = batch.ask([name]).readline()
+                answers = batch.ask([name])
+                found = header(answers.readline())
+                left = found.size + 1 if whole and _OID.fullmatch(found.oid) else 0  # its bytes and a line end
+                while left and (part := answers.read(min(left, _PIPE))):
+                    left -= len(part)
             except EdgeError:  # it ended at once: who needs an answer asks git again, and hears why
-                line = b""
-            if not line:
+                found, left = header(b""), 0
+            if not found.oid or left:
                 batch.close()
-            return header(line)
+            return found
 
     def run(self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
         """Run git and return its standard output. Raises EdgeError, with git's own last line, when it fails."""
@@ -291,6 +298,12 @@ class Git:
             raise EdgeError(
                 f"{name!r} names several things here: {', '.join(found)}", hint="write in full the one that is meant"
             )
+
+    def takes_ref(self, name: str) -> bool:
+        """Say whether git takes a text for a ref's name. The text alone decides that, so git is asked once."""
+        if name not in _ref_names:
+            _ref_names[name] = self.attempt("check-ref-format", name).returncode == 0
+        return _ref_names[name]
 
     def update_refs(self, moves: Mapping[str, tuple[Oid, Oid]], *, reason: str) -> None:
         """Move refs from old to new values, all or none; ABSENT as old means "must not exist", as new "delete".

@@ -10,6 +10,7 @@ import base64
 import re
 import subprocess
 from collections.abc import Callable
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
@@ -131,9 +132,10 @@ class Remote:
         rest = [argument for argument in arguments if not argument.startswith("-")]
         loopback = ("-c", "protocol.http.allow=always") if self.url.startswith("http:") else ()
         return self._git.unlocked(
-            *_SAFE, *self._this_address(), *loopback, verb, *options, "--", self.url, *rest, environment=self._access()
+            *_SAFE, *self._this_address, *loopback, verb, *options, "--", self.url, *rest, environment=self._access()
         )
 
+    @cached_property
     def _this_address(self) -> tuple[str, ...]:
         """Return the options that keep git at this very address, checked: users have others put in its place.
 

@@ -196,8 +196,7 @@ class GitHubForge(GitHubReader):
     # Steps
 
     def _check_branch(self, branch: str) -> None:
-        done = self._git.attempt("check-ref-format", f"refs/heads/{branch}")
-        if shown(branch) != branch or ":" in branch or done.returncode != 0:
+        if shown(branch) != branch or ":" in branch or not self._git.takes_ref(f"refs/heads/{branch}"):
             raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
         if branch == MAIN:
             raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
