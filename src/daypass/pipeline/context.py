@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from daypass.core.grant import Oid
-from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
-from daypass.ports import Forge, ForgeReader, History
+
+if TYPE_CHECKING:  # not every verb that is given this asks the ledger
+    from daypass.core.ledger.standing import Standing
+    from daypass.ports import Forge, ForgeReader, History
 
 PolicyAt = Callable[[Oid], Policy]
 """Reads the policy of a commit, remembering what it read."""
