@@ -88,7 +88,7 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> list[str]
     from daypass.cli.repository import AccessRepository
     from daypass.core.finding import near
     from daypass.core.grant import canonical
-    from daypass.edges.targets.embedded.target import store_path
+    from daypass.edges.targets.embedded.target import read_options
 
     repo = AccessRepository(folder)
     catalogue = repo.policy.catalogue
@@ -109,8 +109,8 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> list[str]
         hint = near(subject, catalogue.directory.subjects, "people are in policies/directory")
         raise UsageError(f"the directory has no {subject!r}", hint=hint)
     target = catalogue.settings.targets[place.target]
-    state = repo.clone.state_dir  # kept relative to it: a repository that is moved or copied asks its own store
-    store = str(store_path(target, state).relative_to(state)) if target.kind == "embedded" else ""
+    # Relative to the state folder: a repository that is moved or copied asks its own store.
+    store = str(read_options(target)) if target.kind == "embedded" else ""
     return [target.kind, store, target.name, principal, canonical(dict(level.privilege))]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import InvalidError
-from daypass.edges.targets.embedded.target import EmbeddedTarget, store_path
+from daypass.edges.targets.embedded.target import EmbeddedTarget, read_options
 from daypass.edges.targets.registry import TARGETS, open_target
 
 
@@ -32,7 +32,7 @@ def test_the_embedded_target_lies_below_the_folder_given(tmp_path: Path) -> None
     target = open_target(of(), tmp_path)
     assert isinstance(target, EmbeddedTarget)
     assert (target.path, target.name) == (tmp_path / "embedded.sqlite", "main")
-    assert store_path(of(path="stores/a.sqlite"), tmp_path) == tmp_path / "stores" / "a.sqlite"
+    assert tmp_path / read_options(of(path="stores/a.sqlite")) == tmp_path / "stores" / "a.sqlite"
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest_one(tmp_path: Path) -> None:

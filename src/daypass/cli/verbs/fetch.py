@@ -197,6 +197,6 @@ def krl(repo: AccessRepository, target: str, output: Path | None, at: datetime) 
         raise UsageError(f"the settings name no ssh target {target!r}", hint=f"they name: {', '.join(known) or 'none'}")
     ended = [handed for handed in repo.standing.handed(target, at) if handed.ended]
     lines = [line for handed in ended if is_certificate(handed.text) for line in handed.text.splitlines()]
-    path = output or place_below(settings, "krl", f"{target}.krl", repo.clone.state_dir)
+    path = output or repo.clone.state_dir / place_below(settings, "krl", f"{target}.krl")
     write_list(path.absolute(), [entry_of(line) for line in lines])
     click.echo(f"{path} revokes {len(lines)} certificates.", err=True)

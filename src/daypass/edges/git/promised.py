@@ -103,13 +103,8 @@ class Promised:
             return
         done = self._git.attempt(
             *("-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"),
-            *(
-                "--recurse-submodules=no",
-                f"--filter={'blob:none' if below else 'tree:0'}",
-                "--stdin",
-                "--",
-                self._source(),
-            ),
+            *("--recurse-submodules=no", f"--filter={'blob:none' if below else 'tree:0'}", "--stdin", "--"),
+            self._source(),
             stdin="".join(f"{oid}\n" for oid in missing).encode(),
         )
         if done.returncode != 0:

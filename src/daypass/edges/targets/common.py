@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from daypass.core.errors import EdgeError, InvalidError
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
 
 T = TypeVar("T")
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""How a variable of the environment is named."""
 
 
 def check_target(name: str, entitlement: Entitlement) -> None:
@@ -133,8 +136,12 @@ def _flow(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def place_below(settings: TargetSettings, option: str, usual: str, base_dir: Path) -> Path:
-    """Return the path that an option gives below ``base_dir``, else ``usual`` there. Raises InvalidError, see above."""
+def place_below(settings: TargetSettings, option: str, usual: str) -> PurePath:
+    """Return the path that an option gives below daypass's own folder, ``usual`` where it is not given.
+
+    Raises InvalidError for one that would leave that folder: who edits the settings may not name any file of the machine
+    that runs the applier.
+    """
     given = settings.options.get(option, usual)
     hint = f"write a file name, for example {usual}"
     if not isinstance(given, str) or "\0" in given:
@@ -144,7 +151,7 @@ def place_below(settings: TargetSettings, option: str, usual: str, base_dir: Pat
         raise InvalidError(
             f"{option} of target {settings.name} is not below daypass's own folder: {given!r}", hint=hint
         )
-    return base_dir / place
+    return place
 
 
 def sync_folder(folder: Path) -> None:

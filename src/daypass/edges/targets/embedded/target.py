@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.drift import Health, Inspection, Traits
@@ -21,8 +21,6 @@ from daypass.ports import Dated, Done, Fingerprinting, Numbering, Observing, Ord
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
-
-DEFAULT_STORE = "embedded.sqlite"
 
 
 class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
@@ -131,20 +129,11 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
         write(self.path, self._writer, statement, values)
 
 
-def store_path(settings: TargetSettings, base_dir: Path) -> Path:
-    """Return where a target's store lies: the option ``path`` below ``base_dir``, else embedded.sqlite there.
-
-    Raises InvalidError for a path that would leave ``base_dir``: who edits the settings may not name any file of the
-    machine that runs the applier.
-    """
-    return place_below(settings, "path", DEFAULT_STORE, base_dir)
-
-
-def read_options(settings: TargetSettings) -> Path:
+def read_options(settings: TargetSettings) -> PurePath:
     """Read the options: where the store lies below daypass's own folder. Raises InvalidError."""
-    return store_path(settings, Path())
+    return place_below(settings, "path", "embedded.sqlite")
 
 
 def open_embedded(settings: TargetSettings, base_dir: Path) -> EmbeddedTarget:
     """Open the target; its store need not exist yet."""
-    return EmbeddedTarget(store_path(settings, base_dir), settings.name)
+    return EmbeddedTarget(base_dir / read_options(settings), settings.name)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.edges.forges.github.address import API, read_base
-from daypass.edges.targets.common import first_near, written
+from daypass.edges.targets.common import VARIABLE, first_near, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,8 +119,9 @@ def _wrong(message: str, text: str, hint: str = _HINT) -> EdgeError:
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+ACCOUNT = re.compile(r"[1-9][0-9]{0,15}")
+"""The number of an account."""
+
 _CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
 
 
@@ -149,7 +150,7 @@ def read_options(settings: TargetSettings) -> tuple[str, str, Mapping[str, str],
         )
     expected = options.get("expected", [])
     listed = expected if isinstance(expected, list | tuple) else [""]
-    if not all(_NUMBER.fullmatch(str(one)) for one in listed):
+    if not all(ACCOUNT.fullmatch(str(one)) for one in listed):
         raise InvalidError(
             f"expected expected of target {settings.name} to list accounts' numbers, got {expected!r}",
             hint="`curl https://api.github.com/users/LOGIN` shows it as id",
@@ -159,7 +160,7 @@ def read_options(settings: TargetSettings) -> tuple[str, str, Mapping[str, str],
 
 def _variable(settings: TargetSettings, option: str) -> str:
     variable = settings.options[option]
-    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+    if not isinstance(variable, str) or not VARIABLE.fullmatch(variable):
         raise InvalidError(
             f"expected {option} of target {settings.name} to be the name of a variable, got something else",
             hint=f"write for example `{option}: ACME_{option.removesuffix('_env').upper()}`, and the secret nowhere",

@@ -12,7 +12,6 @@ An invitation is no access: `observe` leaves it out, `awaited` names it, and rem
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -27,14 +26,12 @@ from daypass.edges.forges.github.transport import Transport
 from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace, understood
 from daypass.edges.targets.github.health import health, inspect
 from daypass.edges.targets.github.organisation import INVITED, Organisation
-from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_options, read_privilege
+from daypass.edges.targets.github.policy import ACCOUNT, GitHubPlace, GitHubPrivilege, read_options, read_privilege
 from daypass.ports import Dated, Done, Inviting, Numbering, Observing, Order, Timed
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
     from daypass.edges.targets.registry import Known
-
-_NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 
 
 class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
@@ -198,7 +195,7 @@ def _give(organisation: Organisation, what: GitHubPrivilege, principal: str) -> 
 
 def _take(organisation: Organisation, what: GitHubPrivilege, principal: str) -> None:
     """Remove somebody, or take an invitation back; what is held of another level is not what this is about."""
-    if not _NUMBER.fullmatch(principal):
+    if not ACCOUNT.fullmatch(principal):
         return  # nobody of that name was ever added
     number, seen = int(principal), organisation.look(what.place)
     if seen.holders.get(number) == what.level:
@@ -221,7 +218,7 @@ def _trace(organisation: Organisation, place: GitHubPlace, known: Mapping[str, s
 
 
 def _account(principal: str) -> int:
-    if not _NUMBER.fullmatch(principal):
+    if not ACCOUNT.fullmatch(principal):
         raise EdgeError(
             f"expected the number of a GitHub account, got {principal[:100]!r}",
             hint="`curl https://api.github.com/users/LOGIN` shows it as id; write that in policies/directory",

@@ -216,9 +216,9 @@ class PostgresBatch:
         here = self._seen.roles.get(name)
         if here is None:
             self._make(session, name, bridge_of(job.entitlement))
-        elif here.members and not here.leads(privilege, self._database):
+        elif not here.leads(privilege, self._database):
             # Whoever is still on a bridge that leads nowhere lost access long ago: it must not come back with another's.
-            for member in here.members:
+            for member in sorted({member for member, *_ in here.members} - {self._seen.user}):
                 for statement in self._seen.leave(session, name, member):
                     session.execute(statement)
         for statement in say.lead(name, privilege):

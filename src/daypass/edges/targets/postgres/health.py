@@ -13,22 +13,23 @@ from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.roles import GRANTED_BY, not_revoked
 from daypass.edges.targets.postgres.server import Server, Session
 
-_WHO: Final = b"""
+_WHO: Final = (
+    say.OURS
+    + b"""
 SELECT current_user::text, r.rolsuper, r.rolcreaterole, r.rolcreatedb, r.rolreplication, r.rolbypassrls,
     r.rolvaliduntil, clock_timestamp(), current_database()::text, pg_encoding_to_char(d.encoding),
     COALESCE((SELECT s.ssl FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid()), false),
-    ARRAY(SELECT u.rolname::text FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid
-          WHERE a.member = r.oid AND a.admin_option
-            AND COALESCE(left(shobj_description(u.oid, 'pg_authid'), 13) <> '{"daypass":1,', true) ORDER BY 1),
+    ARRAY(SELECT rolname::text FROM pg_roles
+          WHERE oid IN (SELECT oid FROM administered) AND oid NOT IN (SELECT oid FROM marked) ORDER BY 1),
     ARRAY(SELECT u.rolname::text FROM pg_roles u WHERE u.rolname = ANY(%s::text[])
           AND pg_has_role(r.oid, u.oid, 'MEMBER') ORDER BY 1),
     pg_has_role(r.oid, 'pg_signal_backend', 'USAGE'),
-    (SELECT count(*) FROM pg_roles u WHERE NOT u.rolcanlogin AND u.oid <> r.oid AND EXISTS (
-        SELECT FROM pg_auth_members a JOIN pg_auth_members mine ON mine.roleid = a.roleid
-        WHERE a.member = u.oid AND mine.member = r.oid AND mine.admin_option)
-        AND COALESCE(left(shobj_description(u.oid, 'pg_authid'), 13) <> '{"daypass":1,', true))
+    (SELECT count(*) FROM pg_roles u
+     WHERE NOT u.rolcanlogin AND u.oid <> r.oid AND u.oid NOT IN (SELECT oid FROM marked)
+        AND EXISTS (SELECT FROM pg_auth_members a WHERE a.member = u.oid AND a.roleid IN (SELECT oid FROM administered)))
 FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()
 """
+)
 
 _DANGEROUS: Final = (
     *("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "pg_read_all_data"),
@@ -119,12 +120,10 @@ def _names(roles: list[str], most: int = 5) -> str:
 MOST = 200
 """Of more grantees and kinds of object a database's rest is counted."""
 
-_THEM: Final = """
-WITH me AS (SELECT oid FROM pg_roles WHERE rolname IN (current_user, session_user)),
-marked AS (
-    SELECT d.objoid AS oid FROM pg_shdescription d
-    WHERE d.classoid = 'pg_authid'::regclass AND left(d.description, 13) = '{"daypass":1,'
-),
+_THEM: Final = (
+    b"WITH me AS (SELECT oid FROM pg_roles WHERE rolname IN (current_user, session_user)),"
+    + say.MARKED
+    + b""",
 given AS (
     SELECT a.roleid AS oid FROM pg_auth_members a, me WHERE a.member = me.oid AND a.admin_option
     UNION SELECT oid FROM pg_roles WHERE rolname = ANY (%(named)s::text[])
@@ -135,12 +134,13 @@ them AS (
         AND r.rolname <> ALL (%(expected)s::text[])
 )
 """
+)
 """Everybody but those who belong to the server itself, our own login and roles, and whom the settings expect; and the roles
 that daypass may give, which `observe` looks at."""
 
 _ATTRIBUTES: Final = (
     _THEM
-    + """
+    + b"""
 SELECT rolname::text, array_to_string(array_remove(ARRAY[
     CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
     CASE WHEN rolbypassrls THEN 'BYPASSRLS' END, CASE WHEN rolreplication THEN 'REPLICATION' END], NULL), ', ')
@@ -150,8 +150,8 @@ ORDER BY 1
 )
 
 _MEMBERS: Final = (
-    _THEM  # noqa: S608  (a constant)
-    + """
+    _THEM
+    + b"""
 SELECT them.rolname::text, string_agg(DISTINCT u.rolname::text, ', ' ORDER BY u.rolname::text)
 FROM them JOIN pg_auth_members a ON a.member = them.oid JOIN pg_roles u ON u.oid = a.roleid
 WHERE (u.rolname = ANY (%(predefined)s::text[]) OR u.rolsuper OR u.rolname = ANY (%(named)s::text[])
@@ -163,7 +163,7 @@ GROUP BY 1 ORDER BY 1
 
 _THROUGH: Final = (
     _THEM
-    + """
+    + b"""
 SELECT r.rolname::text, string_agg(them.rolname::text, ', ' ORDER BY them.rolname::text)
 FROM them, pg_roles r
 WHERE r.rolname = ANY (%(roles)s::text[]) AND them.oid <> r.oid AND them.rolcanlogin AND NOT them.rolsuper
@@ -179,8 +179,8 @@ _PREDEFINED: Final = (
 )
 
 _DIRECT: Final = (
-    _THEM  # noqa: S608  (a constant)
-    + """,
+    _THEM
+    + b""",
 objects AS (
     SELECT 'database ' || quote_ident(datname) AS place, 'd' AS kind, datname::text AS name, datdba AS owner, datacl AS acl
     FROM pg_database WHERE datname = current_database()
@@ -221,7 +221,7 @@ GROUP BY 1, 2 ORDER BY 1, 2 LIMIT %(most)s
 )
 """What roles hold directly, or own. What every database gives everybody (CONNECT, EXECUTE, USAGE of a schema) is left out."""
 
-_OTHERS: Final = """
+_OTHERS: Final = b"""
 SELECT datname::text FROM pg_database WHERE datallowconn AND datname <> ALL (%(databases)s::text[]) ORDER BY 1
 """
 
@@ -234,19 +234,19 @@ def inspect(server: Server, databases: frozenset[str], named: Collection[str], e
     asked = {"named": sorted(named), "expected": sorted(expected), "predefined": list(_PREDEFINED), "most": MOST + 1}
 
     def roles(session: Session) -> tuple[list[OtherAccess], list[str]]:
-        attributes = session.execute(_ATTRIBUTES.encode(), asked).fetchall()
-        members = session.execute(_MEMBERS.encode(), asked).fetchall()
-        others = session.execute(_OTHERS.encode(), {"databases": sorted(databases)}).fetchall()
+        attributes = session.execute(_ATTRIBUTES, asked).fetchall()
+        members = session.execute(_MEMBERS, asked).fetchall()
+        others = session.execute(_OTHERS, {"databases": sorted(databases)}).fetchall()
         found = [OtherAccess(name, f"is {held}") for name, held in attributes]
         found += [OtherAccess(name, f"is a member of {held}") for name, held in members]
         return found, [name for (name,) in others]
 
     others, elsewhere = server.twice(roles)
     for database in sorted(databases):
-        rows = server.twice(lambda session: session.execute(_DIRECT.encode(), asked).fetchall(), database)
+        rows = server.twice(lambda session: session.execute(_DIRECT, asked).fetchall(), database)
         others += list(_direct(database, rows))
     through = asked | {"roles": sorted({way.who for way in others})}
-    rows = server.twice(lambda session: session.execute(_THROUGH.encode(), through).fetchall())
+    rows = server.twice(lambda session: session.execute(_THROUGH, through).fetchall())
     inside = {role: f", and through it {people}" for role, people in rows}
     others = [way._replace(what=f"{way.what}{inside.get(way.who, '')}") for way in others]
     looked = [

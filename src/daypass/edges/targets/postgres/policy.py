@@ -25,7 +25,7 @@ from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
 from daypass.core.record import dataclass
-from daypass.edges.targets.common import first_near, written
+from daypass.edges.targets.common import VARIABLE, first_near, written
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings
@@ -207,7 +207,6 @@ def _slug(text: str) -> str:
 
 OFF_ON_LOOPBACK = "off-on-loopback"
 _TLS = ("verify", OFF_ON_LOOPBACK)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_options(settings: TargetSettings) -> tuple[str, frozenset[str], str, frozenset[str]]:
@@ -218,7 +217,7 @@ def read_options(settings: TargetSettings) -> tuple[str, frozenset[str], str, fr
     """
     name, options = settings.name, settings.options
     variable = options.get("url_env")
-    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+    if not isinstance(variable, str) or not VARIABLE.fullmatch(variable):
         # Whoever writes the address itself into the settings has put a password into git: it is not repeated.
         raise InvalidError(
             f"target {name}: expected url_env to name an environment variable",

@@ -32,8 +32,8 @@ GRANTED_BY = 16
 class PostgresRole:
     """A role; it leads to the roles that it is in (``above``) and to the ``databases`` that it has privileges in.
 
-    Both are by number. Only a look for a change says who is on a bridge (``members``), whether the credential has ADMIN
-    OPTION on a role (``ours_to_give``), and whether it is the credential (``ourselves``).
+    Both are by number. Only a look for a change says who is on it (``members``: name, who granted that, whether we may
+    revoke it), whether the credential has ADMIN OPTION on it (``ours_to_give``), and whether it is the credential itself.
     """
 
     name: str
@@ -42,7 +42,7 @@ class PostgresRole:
     comment: str | None
     above: Mapping[str, str]
     databases: Mapping[str, str]
-    members: Sequence[str] = ()
+    members: Sequence[tuple[str, str, bool]] = ()
     ours_to_give: bool = False
     ourselves: bool = False
 
@@ -83,22 +83,15 @@ class ServerRoles:
     may_end: bool
     version: int
     user: str
-    grantors: Mapping[tuple[str, str], tuple[tuple[str, bool], ...]]
-    """(Role, member) to who granted that, and whether we may revoke it; only from GRANTED_BY on."""
 
     @classmethod
     def take(cls, session: Session, names: Iterable[str], bridges: Iterable[str]) -> Self:
         """Read the roles of these names, and the bridges among them."""
-        wanted = sorted({*names, *bridges})
-        rows = session.execute(say.LOOK, {"names": wanted, "bridges": sorted({*bridges})}).fetchall()
-        roles = [PostgresRole(*row[:-1]) for row in rows]
-        version = session.info.server_version // 10_000
-        known = session.execute(say.GRANTORS, [wanted]).fetchall() if version >= GRANTED_BY else []
-        grantors: dict[tuple[str, str], tuple[tuple[str, bool], ...]] = {}
-        for role, member, grantor, ours in known:
-            grantors[role, member] = (*grantors.get((role, member), ()), (grantor, ours))
-        user = next(role.name for role in roles if role.ourselves)
-        return cls({role.name: role for role in roles}, rows[0][-1], version, user, grantors)
+        asked = {"names": sorted({*names, *bridges}), "bridges": sorted({*bridges})}
+        rows = session.execute(say.LOOK, asked).fetchall()
+        roles = {row[0]: PostgresRole(*row[:-1]) for row in rows}
+        user = next(name for name, role in roles.items() if role.ourselves)
+        return cls(roles, rows[0][-1], session.info.server_version // 10_000, user)
 
     def leave(self, session: Session, role: str, member: str, *, passed_on: bool = True) -> list[sql.Composed]:
         """Return what takes somebody out of a role, and with ``passed_on`` whomever they let in.
@@ -109,7 +102,8 @@ class ServerRoles:
         how = say.leave if passed_on else say.revoke
         if self.version < GRANTED_BY:
             return [how(role, member)]
-        found = self.grantors.get((role, member), ())
+        there = self.roles.get(role)
+        found = [(grantor, ours) for name, grantor, ours in (there.members if there else ()) if name == member]
         others = [grantor for grantor, ours in found if not ours]
         if others:
             raise EdgeError(not_revoked(session, self.user, role, member, others))

@@ -8,18 +8,24 @@ from typing import Final
 
 from psycopg import sql
 
-from daypass.edges.targets.postgres.policy import PostgresPrivilege
+from daypass.edges.targets.postgres.policy import MARK, PostgresPrivilege
 
-_OURS: Final = b"""
-WITH me AS (SELECT oid FROM pg_roles WHERE rolname = current_user),
+MARKED: Final = f"""
 marked AS (
     SELECT d.objoid AS oid, d.description FROM pg_shdescription d
-    WHERE d.classoid = 'pg_authid'::regclass AND left(d.description, 13) = '{"daypass":1,'
-),
+    WHERE d.classoid = 'pg_authid'::regclass AND left(d.description, {len(MARK)}) = '{MARK}'
+)""".encode()  # noqa: S608  (a constant)
+"""The roles that bear a mark of ours, for a WITH."""
+
+OURS: Final = (
+    b"WITH me AS (SELECT oid FROM pg_roles WHERE rolname = current_user),"
+    + MARKED
+    + b""",
 administered AS MATERIALIZED (
     SELECT DISTINCT a.roleid AS oid FROM pg_auth_members a, me WHERE a.member = me.oid AND a.admin_option
 )
 """
+)
 """Ourselves, the roles that bear a mark of ours, and those that we may give."""
 
 _LEADS: Final = b"""
@@ -32,7 +38,7 @@ _LEADS: Final = b"""
 """Where a role ``r`` leads: the roles that it is in and the databases that it has privileges in, number to name."""
 
 OBSERVE: Final = (
-    _OURS
+    OURS
     + b"SELECT 'role', r.rolname::text, r.oid::text, r.rolcanlogin, k.description, "
     + _LEADS
     + b""", false, NULL::text
@@ -70,8 +76,10 @@ LOOK: Final = (
     b"SELECT r.rolname::text, r.oid::text, r.rolcanlogin, shobj_description(r.oid, 'pg_authid'), "
     + _LEADS
     + b""",
-    ARRAY(SELECT m.rolname::text FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member
-          WHERE a.roleid = r.oid AND a.member <> me.oid AND r.rolname = ANY(%(bridges)s::text[])),
+    (SELECT COALESCE(jsonb_agg(jsonb_build_array(m.rolname::text, g.rolname::text, pg_has_role(me.oid, g.oid, 'USAGE'))
+                               ORDER BY m.rolname, g.rolname), '[]')
+     FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member LEFT JOIN pg_roles g ON g.oid = a.grantor
+     WHERE a.roleid = r.oid AND (m.rolname = ANY(%(names)s::text[]) OR r.rolname = ANY(%(bridges)s::text[]))),
     EXISTS (SELECT FROM pg_auth_members a WHERE a.roleid = r.oid AND a.member = me.oid AND a.admin_option),
     r.oid = me.oid, pg_has_role(me.oid, 'pg_signal_backend', 'USAGE')
 FROM pg_roles r, (SELECT oid FROM pg_roles WHERE rolname = current_user) me
@@ -80,25 +88,24 @@ WHERE r.rolname = ANY(%(names)s::text[]) OR r.oid = me.oid
 )
 """What stands at the server under some names, and as whom we act: not always who logged in (SET ROLE).
 
-Of bridges it is read who is on them, and of every role at last whether we may end other people's connections. (Compared as
-text: a name's own type would cut what is too long.)
+Members are told with who granted that and whether we may revoke it; of bridges all are read, and of others those that were
+asked for. From version 16 on a membership is there once for each grantor, and is revoked by them, by who has their
+privileges, or by a superuser (https://www.postgresql.org/docs/16/sql-revoke.html). At last each row says whether we may end
+other people's connections. (Compared as text: a name's own type would cut what is too long.)
 """
 
-LACKING: Final = b"""
+_WANTED: Final = b"""
 SELECT c.oid::regclass::text || ': ' || p.privilege
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN unnest(%(privileges)s::text[], %(tables)s::text[]) p(privilege, wanted) ON COALESCE(p.wanted = c.relname, true)
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
-    AND NOT has_table_privilege(%(bridge)s, c.oid, p.privilege)
-ORDER BY 1
 """
+LACKING: Final = _WANTED + b"AND NOT has_table_privilege(%(bridge)s, c.oid, p.privilege) ORDER BY 1"
 """What a bridge lacks of a privilege on a schema; see `wanted` for the parameters."""
 
-NOT_PASSED_ON: Final = b"""
-SELECT c.oid::regclass::text || ': ' || p.privilege
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN unnest(%(privileges)s::text[], %(tables)s::text[]) p(privilege, wanted) ON COALESCE(p.wanted = c.relname, true)
-WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+NOT_PASSED_ON: Final = (
+    _WANTED
+    + b"""
     AND NOT has_table_privilege(c.oid, p.privilege || ' WITH GRANT OPTION')
     AND NOT has_table_privilege('public', c.oid, p.privilege)
     AND NOT COALESCE(
@@ -112,6 +119,7 @@ SELECT r.oid::regprocedure::text FROM pg_proc r JOIN pg_namespace n ON n.oid = r
 WHERE n.nspname = %(schema)s AND %(routines)s AND NOT has_function_privilege(r.oid, 'EXECUTE')
 ORDER BY 1
 """
+)
 """What a bridge would lack of a privilege on a schema, or the server would refuse to let us give; likewise."""
 
 SCHEMA: Final = b"""
@@ -135,20 +143,8 @@ WHERE s.pid <> pg_backend_pid() AND r.rolsuper IS NOT TRUE
 A connection that did SET ROLE before stays that role until it ends, whatever was revoked meanwhile.
 """
 
-GRANTORS: Final = b"""
-SELECT u.rolname::text, m.rolname::text, g.rolname::text, pg_has_role(current_user, g.oid, 'USAGE')
-FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
-JOIN pg_roles g ON g.oid = a.grantor
-WHERE u.rolname = ANY(%s::text[]) ORDER BY 1, 2, 3
-"""
-"""Who granted the memberships in some roles, and whether we may revoke what they granted.
-
-From version 16 on a membership is there once for each grantor, and is revoked by them, by who has their privileges, or
-by a superuser (https://www.postgresql.org/docs/16/sql-revoke.html).
-"""
-
 FORESEEN: Final = (
-    _OURS
+    OURS
     + b"""
 SELECT u.rolname::text, m.rolname::text, g.rolname::text, a.roleid IN (SELECT oid FROM marked)
 FROM pg_auth_members a JOIN pg_roles u ON u.oid = a.roleid JOIN pg_roles m ON m.oid = a.member

@@ -57,7 +57,7 @@ def read_options(settings: TargetSettings) -> tuple[Source, PurePath]:
 
     Raises InvalidError where they make no sense.
     """
-    return read_source(settings), place_below(settings, "krl", f"{settings.name}.krl", Path())
+    return read_source(settings), place_below(settings, "krl", f"{settings.name}.krl")
 
 
 def open_authority(source: Source, environ: Mapping[str, str]) -> tuple[Any, str]:
