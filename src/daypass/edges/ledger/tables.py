@@ -39,6 +39,8 @@ from daypass.core.window import Window, format_instant, parse_instant
 TABLES_VERSION = 7
 """Counts up when the tables below change."""
 
+_WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
+_KEY = "resource, principal, privilege, target"
 _TABLES = {
     "state": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
     "word": "id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE",
@@ -46,16 +48,13 @@ _TABLES = {
     "proof": "grant_id TEXT PRIMARY KEY, body BLOB NOT NULL",
     "refused": "grant_id TEXT PRIMARY KEY, blob TEXT NOT NULL, landing TEXT NOT NULL, code TEXT NOT NULL,"
     " message TEXT NOT NULL",
-    "holding": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER, grants TEXT NOT NULL,"
-    " until INTEGER, numbers TEXT NOT NULL, PRIMARY KEY(resource, principal, privilege, target)",
-    "taken": "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
-    " PRIMARY KEY(resource, principal, privilege, target)",
+    "holding": f"{_WORDS}, grants TEXT NOT NULL, until INTEGER, numbers TEXT NOT NULL, PRIMARY KEY({_KEY})",
+    "taken": f"{_WORDS}, PRIMARY KEY({_KEY})",
     "revoked": "grant_id TEXT PRIMARY KEY",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
-    "pending": "action TEXT, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
-    " change TEXT NOT NULL, PRIMARY KEY(action, resource, principal, privilege, target)",
-    "handed": "sequence INTEGER PRIMARY KEY, target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER,"
-    " grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL, ended INTEGER NOT NULL",
+    "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
+    "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
+    " ended INTEGER NOT NULL",
 }
 _PARTS = frozenset(field.name for field in fields(Standing)) - {"head", "commit"}
 _CLUSTERED = frozenset({"admitted", "refused", "holding", "pending", "revoked", "taken"})
@@ -106,7 +105,7 @@ class StoredStanding(Standing):
         vars(self).update(head=head, commit=commit)
         self._connection = connection
         self._words: list[str] = []
-        self._known: dict[_Number4, Entitlement] = {}
+        self._known: dict[tuple[int, ...], Entitlement] = {}
 
     def __del__(self) -> None:
         self._connection.close()
@@ -131,8 +130,8 @@ class StoredStanding(Standing):
             self._words = ["", *(text for (text,) in self._query("SELECT text FROM word ORDER BY id"))]
         return self._words
 
-    def _entitlement(self, which: _Number4) -> Entitlement:
-        """Return one entitlement, always the same object, so that comparing costs nothing."""
+    def _entitlement(self, *which: int) -> Entitlement:
+        """Return one entitlement by its words' numbers, always the same object, so that comparing costs nothing."""
         found = self._known.get(which)
         if found is None:
             words = self._words
@@ -148,7 +147,7 @@ class StoredStanding(Standing):
             target, asset, principal, privilege, subject, resource, role, meaning, start, until, cut = unpack(packed)
             ids = packed[_PACKED.size :].hex()
             window = Window(instant(start, UTC), instant(until, UTC))
-            entitlement = known((target, asset, principal, privilege))
+            entitlement = known(target, asset, principal, privilege)
             found[grant] = make(
                 AdmittedGrant,
                 (
@@ -186,13 +185,13 @@ class StoredStanding(Standing):
             givers = tuple(grants.split("\n")) if grants else ()
             end = utc(until) if until is not None else None
             known = tuple(sorted(json.loads(numbers).items())) if numbers else ()
-            found.append(Holding(self._entitlement((which[0], which[1], which[2], which[3])), givers, end, known))
+            found.append(Holding(self._entitlement(*which), givers, end, known))
         return {holding.entitlement: holding for holding in found}
 
     def _taken(self) -> frozenset[Entitlement]:
         self._word_list()
         rows = self._query("SELECT target, resource, principal, privilege FROM taken")
-        return frozenset(self._entitlement((row[0], row[1], row[2], row[3])) for row in rows)
+        return frozenset(self._entitlement(*row) for row in rows)
 
     def _revoked(self) -> frozenset[GrantId]:
         return frozenset(GrantId(grant) for (grant,) in self._query("SELECT grant_id FROM revoked"))
@@ -210,7 +209,7 @@ class StoredStanding(Standing):
         found: dict[int, Handed] = {}
         for row in self._query("SELECT * FROM handed ORDER BY sequence"):
             sequence, *which, grants, until, text, ended = row
-            entitlement = self._entitlement((which[0], which[1], which[2], which[3]))
+            entitlement = self._entitlement(*which)
             givers = tuple(GrantId(grant) for grant in grants.split("\n")) if grants else ()
             found[sequence] = Handed(sequence, entitlement, givers, utc(until), text, bool(ended))
         return found

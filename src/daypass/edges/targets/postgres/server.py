@@ -121,6 +121,7 @@ class Server:
         self._address = {"application_name": "daypass", **address}
         self._open: dict[str, Session] = {}
         self._died: set[str] = set()
+        """The databases to which a connection that had stood before died last."""
         weakref.finalize(self, _close, self._open)
 
     def handed(self, user: str, password: str, database: str) -> str:
@@ -135,25 +136,20 @@ class Server:
 
     def twice(self, work: Callable[[Session], T], database: str = "") -> T:
         """Do work that may be done twice; once more on a new connection where the first one died. Raises EdgeError."""
+        database = database or self.home
+        self._died.discard(database)
         try:
-            with self.session(database) as session:
+            with self._session(database) as session:
                 return work(session)
         except EdgeError:
-            if not self.died(database):
+            if database not in self._died:
                 raise
-        with self.session(database) as session:
+        with self._session(database) as session:
             return work(session)
 
-    def died(self, database: str = "") -> bool:
-        """Say whether what failed last there was a connection that had stood before, and forget that it was."""
-        before = (database or self.home) in self._died
-        self._died.discard(database or self.home)
-        return before
-
     @contextmanager
-    def session(self, database: str = "") -> Iterator[Session]:
+    def _session(self, database: str) -> Iterator[Session]:
         """Hold the connection to a database; failures become EdgeError, and a dead connection is let go of."""
-        database = database or self.home
         try:
             held = self._open.get(database)
             if held is None or held.closed:
