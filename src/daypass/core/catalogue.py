@@ -93,21 +93,16 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Vendor:
-    """A sub-processor whose people may receive access; ``until`` is when the contract with it ends."""
-
-    name: str
-    title: str = ""
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Directory:
-    """People, workloads and groups. ``groups`` maps a group's name to the handles in it, includes followed."""
+    """People, workloads, groups and vendors.
+
+    ``groups`` maps a group's name to the handles in it, includes followed. ``vendors`` are the sub-processors whose
+    people may receive access, each with the instant at which the contract with it ends.
+    """
 
     subjects: Mapping[str, Subject]
     groups: Mapping[str, frozenset[str]]
-    vendors: Mapping[str, Vendor] = field(default_factory=lambda: MappingProxyType({}))
+    vendors: Mapping[str, datetime | None] = field(default_factory=lambda: MappingProxyType({}))
     # Made once: a request may name people a hundred thousand times.
     _by_email: Mapping[str, Subject] = field(init=False, repr=False, compare=False)
     _by_login: Mapping[str, Subject] = field(init=False, repr=False, compare=False)
@@ -294,11 +289,10 @@ class Catalogue:
         subject = self.directory.subjects.get(handle)
         if subject is not None and subject.until is not None:
             found.append(AccessBound(subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
-        vendor = self.directory.vendors.get(subject.vendor) if subject is not None else None
-        if subject is not None and vendor is not None and vendor.until is not None:
-            found.append(
-                AccessBound(vendor.until, "beyond-engagement", f"{subject.handle}'s vendor {vendor.name} is engaged")
-            )
+        contract = self.directory.vendors.get(subject.vendor) if subject is not None else None
+        if subject is not None and contract is not None:
+            what = f"{subject.handle}'s vendor {subject.vendor} is engaged"
+            found.append(AccessBound(contract, "beyond-engagement", what))
         return tuple(sorted(found))
 
     def absence(self, handle: str, at: datetime) -> str:

@@ -19,7 +19,7 @@ from daypass.core.grant import digest
 from daypass.core.policy.facts import FactBook
 from daypass.core.policy.policies.catalogue import check_enders, read_purpose, read_resource, read_settings
 from daypass.core.policy.policies.directory import read_directory
-from daypass.core.policy.policies.file import Notes, PolicyFile, read_file
+from daypass.core.policy.policies.file import PolicyFile, read_file
 from daypass.core.policy.policies.rules import Expected, PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
 from daypass.core.record import dataclass
@@ -90,15 +90,16 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     resources = {}
     faulty = {}
     for name, path in reading.named("resources"):
-        notes = Notes()
-        check_name(name, path, notes)
-        file = reading.file(path, notes)
+        findings: list[Finding] = []
+        check_name(name, path, findings)
+        file = reading.file(path, findings)
         found = read_resource(name, file, settings, directory) if file is not None else None
-        if found is None or notes.failed:
-            faulty[name] = ordered(finding for finding in notes.findings if finding.is_error)
+        wrong = ordered(finding for finding in findings if finding.is_error)
+        if found is None or wrong:
+            faulty[name] = wrong
         else:
             resources[name] = found
-        reading.other.findings += notes.findings
+        reading.other += findings
     tests = reading.tests()
     reading.strays()
     catalogue = Catalogue(
@@ -110,8 +111,8 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
         tests=tests,
         keys=reading.keys(),
         digest=policy_digest(files),
-        findings=ordered([*reading.vital.findings, *reading.other.findings]),
-        broken=ordered(finding for finding in reading.vital.findings if finding.is_error),
+        findings=ordered([*reading.vital, *reading.other]),
+        broken=ordered(finding for finding in reading.vital if finding.is_error),
         faulty=frozen(faulty),
     )
 
@@ -139,8 +140,8 @@ class _Reading:
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
         self._settings: PolicyFile | None = None
-        self.vital = Notes()
-        self.other = Notes()
+        self.vital: list[Finding] = []
+        self.other: list[Finding] = []
 
     def named(self, folder: str) -> list[tuple[str, str]]:
         """Return (name, path) of the files directly in a folder, by path."""
@@ -151,16 +152,16 @@ class _Reading:
             if path.startswith(start) and path.endswith(_SUFFIX) and "/" not in path.removeprefix(start)
         ]
 
-    def file(self, path: str, notes: Notes) -> PolicyFile | None:
+    def file(self, path: str, findings: list[Finding]) -> PolicyFile | None:
         """Read one file; None, and findings, when its shape is wrong."""
         schema = "settings" if path == SETTINGS else _FOLDERS[path.removeprefix(FOLDER).partition("/")[0]]
-        return read_file(path, self._files[path], schema, notes)
+        return read_file(path, self._files[path], schema, findings)
 
     def settings(self, kinds: TargetKinds) -> Settings | None:
         """Read the settings; they must be there."""
         if SETTINGS not in self._files:
             hint = "daypass init writes one; deleting the settings lifts no limit"
-            self.vital.add("settings-missing", Place(SETTINGS), "there are no settings", hint)
+            self.vital.append(Finding("settings-missing", Place(SETTINGS), "there are no settings", hint))
             return None
         self._settings = self.file(SETTINGS, self.vital)
         return None if self._settings is None else read_settings(self._settings, kinds)
@@ -209,21 +210,14 @@ class _Reading:
         """Refuse what is no plain file."""
         for path in sorted(links):
             hint = "put the file itself here"
-            self.vital.add(
-                "stray-policy-file", Place(_written(path)), "this is no plain file, and nothing reads it", hint
-            )
+            self.vital.append(_stray(_written(path), "this is no plain file, and nothing reads it", hint))
 
     def unnamed(self, paths: Iterable[str]) -> None:
         """Refuse files whose names are no text: nothing can refer to them, whatever they say."""
         for path in sorted(paths):
             if _written(path) != path:
-                notes = self.other if path.startswith(TESTS) else self.vital
-                notes.add(
-                    "stray-policy-file",
-                    Place(_written(path)),
-                    "its name is no UTF-8, and nothing reads it",
-                    "rename it",
-                )
+                findings = self.other if path.startswith(TESTS) else self.vital
+                findings.append(_stray(_written(path), "its name is no UTF-8, and nothing reads it", "rename it"))
 
     def strays(self) -> None:
         """Refuse YAML that nobody reads: a rule in the wrong folder would otherwise look like one that holds."""
@@ -231,14 +225,18 @@ class _Reading:
         for path in sorted(self._files):
             if path not in known and path.lower().endswith((_SUFFIX, ".yml", ".json")):
                 hint = f"policies are {SETTINGS} and the {_SUFFIX} files directly in {', '.join(sorted(_FOLDERS))}"
-                self.vital.add("stray-policy-file", Place(path), "nothing reads this file", hint)
+                self.vital.append(_stray(path, "nothing reads this file", hint))
 
 
-def check_name(name: str, path: str, notes: Notes) -> None:
+def _stray(path: str, message: str, hint: str) -> Finding:
+    return Finding("stray-policy-file", Place(path), message, hint)
+
+
+def check_name(name: str, path: str, findings: list[Finding]) -> None:
     """Check the name that a file gives to what it describes; grants and rules must be able to write it."""
     if not _NAME.fullmatch(name):
         hint = "use lower-case letters, digits and hyphens, at most 63"
-        notes.add("bad-name", Place(path), f"{name!r} is no name that can be referred to", hint)
+        findings.append(Finding("bad-name", Place(path), f"{name!r} is no name that can be referred to", hint))
 
 
 def _is_key(path: str) -> bool:

@@ -6,10 +6,11 @@ target, for then one could be taken for the other; and a handle or a group has o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from daypass.core.catalogue import Directory, Subject, TargetSettings, Vendor, frozen
+from daypass.core.catalogue import Directory, Subject, TargetSettings, frozen
 from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
 from daypass.core.policy.policies.file import PolicyFile
@@ -22,7 +23,7 @@ def read_directory(files: Sequence[PolicyFile], targets: Iterable[TargetSettings
     """
     subjects: dict[str, Subject] = {}
     placed: dict[str, tuple[PolicyFile, str]] = {}
-    vendors: dict[str, Vendor] = {}
+    vendors: dict[str, datetime | None] = {}
     groups: dict[str, tuple[PolicyFile, Mapping[str, Any]]] = {}
     seen: dict[tuple[str, str], Place] = {}
     for file in files:
@@ -41,8 +42,7 @@ def read_directory(files: Sequence[PolicyFile], targets: Iterable[TargetSettings
             if section == "groups":
                 groups[name] = (file, entry)
             elif section == "vendors":
-                until = file.moment(section, name, "until")
-                vendors[name] = Vendor(name, entry.get("title", ""), until)
+                vendors[name] = file.moment(section, name, "until")
             else:
                 read = _person if section == "people" else _workload
                 subjects[name] = read(file, name, entry)
@@ -102,7 +102,7 @@ def _workload(_: PolicyFile, handle: str, entry: Mapping[str, Any]) -> Subject:
 def _check_references(
     subjects: Mapping[str, Subject],
     placed: Mapping[str, tuple[PolicyFile, str]],
-    vendors: Mapping[str, Vendor],
+    vendors: Collection[str],
     groups: frozenset[str],
 ) -> None:
     people = [handle for handle, subject in subjects.items() if subject.is_person]

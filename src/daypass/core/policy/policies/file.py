@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from daypass.core.files.conform import conform
 from daypass.core.files.document import POLICY_LIMIT, Document, read_on
-from daypass.core.finding import Finding, Place, Severity, ordered
+from daypass.core.finding import Finding, Place, ordered
 from daypass.core.record import dataclass
 from daypass.core.window import parse_duration, parse_instant
 
@@ -20,34 +19,18 @@ _DATE_LENGTH = len("2026-01-31")
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
-class Notes:
-    """Findings so far."""
-
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, code: str, place: Place, message: str, hint: str = "") -> None:
-        """Note an error."""
-        self.findings.append(Finding(code, place, message, hint, Severity.ERROR))
-
-    @property
-    def failed(self) -> bool:
-        """Whether there is an error among them."""
-        return any(finding.is_error for finding in self.findings)
-
-
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
     """A file whose shape is right: ``data`` as its schema types it, ``text`` as it stands in the file.
 
-    ``notes`` takes what else is wrong with it.
+    ``findings`` takes what else is wrong with it.
     """
 
     file: str
     data: dict[str, Any]
     text: str
     document: Document
-    notes: Notes
+    findings: list[Finding]
 
     def place(self, *keys: Key) -> Place:
         """Return where a value stands."""
@@ -55,7 +38,7 @@ class PolicyFile:
 
     def fault(self, code: str, at: tuple[Key, ...], message: str, hint: str = "") -> None:
         """Note an error at a value."""
-        self.notes.add(code, self.document.place(at), message, hint)
+        self.findings.append(Finding(code, self.document.place(at), message, hint))
 
     def duration(self, *keys: Key) -> timedelta | None:
         """Read a duration; None where nothing is said, and with a finding for what is none."""
@@ -92,11 +75,11 @@ class PolicyFile:
         return found
 
 
-def read_file(path: str, raw: bytes, schema: str, notes: Notes) -> PolicyFile | None:
-    """Read a policy file and check its shape; None, with everything wrong in ``notes``, where it is not right."""
+def read_file(path: str, raw: bytes, schema: str, findings: list[Finding]) -> PolicyFile | None:
+    """Read a policy file and check its shape; None, with everything wrong in ``findings``, where it is not right."""
     document, faults = read_on(path, raw, limit=POLICY_LIMIT)
     data = conform(document, schema) if document is not None else ()
     if document is None or faults or isinstance(data, tuple):
-        notes.findings += ordered((*faults, *data)) if isinstance(data, tuple) else faults
+        findings += ordered((*faults, *data)) if isinstance(data, tuple) else faults
         return None
-    return PolicyFile(path, data, raw.decode("utf-8-sig"), document, notes)
+    return PolicyFile(path, data, raw.decode("utf-8-sig"), document, findings)

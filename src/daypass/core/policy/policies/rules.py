@@ -86,7 +86,7 @@ def condition(file: PolicyFile, text: str, *keys: Key) -> Condition | None:
     found = compile_condition(text, place, spread(file.text, place.line, place.column, text))
     if isinstance(found, Condition):
         return found
-    file.notes.findings += found
+    file.findings.extend(found)
     return None
 
 
