@@ -196,19 +196,16 @@ class Names(NamedTuple):
         """
         same = known.get("system", self.system) == self.system
 
-        def name_of(kind: str, number: str) -> str | None:
-            return self.names.get((kind, number), "") if same else None
-
-        return {
-            what: trace(
+        def traced(what: str, kind: str, name: str) -> NumberTrace:
+            return trace(
                 what,
                 name,
                 known.get(what, ""),
-                lambda name, kind=kind: self.numbers.get((kind, name), ""),  # type: ignore[misc]
-                lambda number, kind=kind: name_of(kind, number),  # type: ignore[misc]
+                lambda name: self.numbers.get((kind, name), ""),
+                lambda number: self.names.get((kind, number), "") if same else None,
             )
-            for what, kind, name in parts_of(entitlement)
-        }
+
+        return {what: traced(what, kind, name) for what, kind, name in parts_of(entitlement)}
 
     def role(self, number: str) -> str:
         """Return the name that a role of this number has, "" where there is none."""
