@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -109,6 +109,18 @@ class Api:
     def get(self, path: str, **params: str | int | None) -> Any:
         """Read one thing. Raises ApiError when GitHub refuses or keeps failing."""
         return self._read(_url(path, params))[1]
+
+    def find(self, path: str, *, gone: Collection[int] = (HTTPStatus.NOT_FOUND,), words: str = "") -> Any:
+        """Read one thing, None where GitHub says by one of these statuses, and with these words, that there is none."""
+        try:
+            found = self.get(path)
+        except ApiError as error:
+            if error.status in gone and words in error.said:
+                return None
+            raise
+        if found is None:
+            raise ApiError(f"expected something at {shown(path)} from GitHub, got nothing")
+        return found
 
     def pages(
         self,

@@ -210,12 +210,10 @@ class GitHubForge(GitHubReader):
 
     def _stands_at(self, branch: str) -> Oid:
         """Return where a branch stands at GitHub, ABSENT where there is none."""
-        try:
-            found = self._api.get(f"{self._root}/git/ref/heads/{quote(branch)}")
-        except ApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND and branch != MAIN:
-                return ABSENT
-            raise
+        gone = () if branch == MAIN else (HTTPStatus.NOT_FOUND,)
+        found = self._api.find(f"{self._root}/git/ref/heads/{quote(branch)}", gone=gone)
+        if found is None:
+            return ABSENT
         fields = Fields(f"branch {branch}", found)
         if fields.text("ref") != f"refs/heads/{branch}":
             raise EdgeError(f"GitHub's answer about branch {branch} is about {shown(fields.text('ref'))!r}")

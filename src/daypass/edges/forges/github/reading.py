@@ -20,7 +20,7 @@ from daypass.core.finding import shown
 from daypass.core.forge import OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.github.answers import Bot, Fields, account_of
-from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.evidence import Branch, mains_at, needs_events, pushers_of, reviews_of
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
@@ -160,15 +160,12 @@ class GitHubReader:
     # One pull request
 
     def _pull_fields(self, number: int) -> Fields:
-        try:
-            found = self._api.get(f"{self._root}/pulls/{number}")
-        except ApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise MissingError(
-                    f"there is no pull request {number} in {self._repository}, or this token cannot see it",
-                    hint="`daypass status` lists the open ones",
-                ) from error
-            raise
+        found = self._api.find(f"{self._root}/pulls/{number}")
+        if found is None:
+            raise MissingError(
+                f"there is no pull request {number} in {self._repository}, or this token cannot see it",
+                hint="`daypass status` lists the open ones",
+            )
         return Fields(f"pull request {number}", found)
 
     def _noted(self, fields: Fields) -> Pull:
@@ -224,13 +221,11 @@ class GitHubReader:
             return pull
         place = f"issues/{match['number']}" if match["kind"] == "issue" else f"issues/comments/{match['number']}"
         origin = f"{match['kind']} {match['number']}"
-        try:
-            user = Fields(origin, self._api.get(f"{self._root}/{place}")).value("user")
-        except ApiError as error:
-            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.MOVED_PERMANENTLY):
-                raise
+        gone = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.MOVED_PERMANENTLY)
+        found = self._api.find(f"{self._root}/{place}", gone=gone)
+        if found is None:
             return replace(pull, opened_by=Account("", f"somebody by {origin}, which is gone"), origin=origin)
-        return replace(pull, opened_by=account_of(user, self._directory), origin=origin)
+        return replace(pull, opened_by=account_of(Fields(origin, found).value("user"), self._directory), origin=origin)
 
     def _with_pushers(self, fields: Fields, pull: Pull) -> Pull:
         pull = replace(pull, acts=(Act(pull.opened_by, OPENED, pull.opened_at),))
@@ -261,13 +256,9 @@ class GitHubReader:
             return account
         number = Fields("a review", user).number("id")
         if number not in self._standing:
-            try:
-                whole = self._api.get(f"/user/{number}")
-                self._standing[number] = account_of(whole, self._directory)
-            except ApiError as error:
-                if error.status != HTTPStatus.NOT_FOUND:
-                    raise
-                self._standing[number] = Account("", f"an account that GitHub shows no more (id {number})")
+            whole = self._api.find(f"/user/{number}")
+            gone = Account("", f"an account that GitHub shows no more (id {number})")
+            self._standing[number] = gone if whole is None else account_of(whole, self._directory)
         return self._standing[number]
 
     # Merges

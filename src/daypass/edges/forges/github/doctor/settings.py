@@ -54,16 +54,6 @@ def told(read: Callable[[], _T]) -> _T | Untold:
         return Untold(error.message)
 
 
-def unless_missing(read: Callable[[], _T], words: str = "") -> _T | None:
-    """Read something that need not be there, None where GitHub says, with these words, that it is not."""
-    try:
-        return read()
-    except ApiError as error:
-        if error.status == HTTPStatus.NOT_FOUND and words in error.said:
-            return None
-        raise
-
-
 class GitHubSettings:
     """Implements ports.ForgeSettings. ``page`` is the repository's address for people, ``clock`` this machine's."""
 
@@ -138,9 +128,10 @@ class GitHubSettings:
 
     def _environment(self) -> Environment | None:
         path = f"{self._root}/environments/{ENVIRONMENT}"
-        found = unless_missing(lambda: self._one(f"the environment {ENVIRONMENT}", path))
-        if found is None:
+        answer = self._api.find(path)
+        if answer is None:
             return None
+        found = Fields(f"the environment {ENVIRONMENT}", answer)
         return Environment(told(lambda: self._branches(found, path)), told(lambda: self._secrets(path)))
 
     def _branches(self, environment: Fields, path: str) -> tuple[tuple[int, str, str], ...] | None:
@@ -194,11 +185,12 @@ class GitHubSettings:
         sets = {number: self._ruleset(number) for number in sorted({rule.ruleset for rule in (*main, *of_ledger)})}
         # https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
         path = f"{self._root}/branches/{BRANCH}/protection"
-        found = told(lambda: unless_missing(lambda: self._one("main's protection", path), "not protected"))
-        if not isinstance(found, Fields):
-            return BranchRules(main, of_ledger, found or (), sets, names)
-        classic = tuple(BranchRule(kind, asked, CLASSIC) for kind, asked in _classic_rules(found))
-        sets[CLASSIC] = Ruleset(CLASSIC, "branch protection", False, (), (), _classic_bypass(found))
+        answer = told(lambda: self._api.find(path, words="not protected"))
+        if answer is None or isinstance(answer, Untold):
+            return BranchRules(main, of_ledger, answer or (), sets, names)
+        protection = _mapping(answer)
+        classic = tuple(BranchRule(kind, asked, CLASSIC) for kind, asked in _classic_rules(protection))
+        sets[CLASSIC] = Ruleset(CLASSIC, "branch protection", False, (), (), _classic_bypass(protection))
         return BranchRules(main, of_ledger, classic, sets, names)
 
     def _of_branch(self, branch: str) -> tuple[BranchRule, ...]:
@@ -237,17 +229,17 @@ def _actor(row: Fields) -> Actor:
     return Actor(shown(row.text("actor_type")), number if type(number) is int else None, shown(str(mode)))
 
 
-def _classic_rules(found: Fields) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _classic_rules(found: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """Classic protection says the same in other words."""
     for name, kind, wanted in (
         ("allow_force_pushes", "non_fast_forward", False),
         ("allow_deletions", "deletion", False),
         ("required_linear_history", "required_linear_history", True),
     ):
-        if _mapping(found.data.get(name)).get("enabled") is wanted:
+        if _mapping(found.get(name)).get("enabled") is wanted:
             yield kind, {}
-    if "required_pull_request_reviews" in found.data:
-        asked = _mapping(found.data["required_pull_request_reviews"])
+    if "required_pull_request_reviews" in found:
+        asked = _mapping(found["required_pull_request_reviews"])
         yield (
             "pull_request",
             {
@@ -257,17 +249,17 @@ def _classic_rules(found: Fields) -> Iterable[tuple[str, Mapping[str, Any]]]:
                 "require_last_push_approval": asked.get("require_last_push_approval"),
             },
         )
-    if "required_status_checks" in found.data:
-        checks = [_mapping(row) for row in _rows(_mapping(found.data["required_status_checks"]).get("checks"))]
+    if "required_status_checks" in found:
+        checks = [_mapping(row) for row in _rows(_mapping(found["required_status_checks"]).get("checks"))]
         named = [{"context": row.get("context"), "integration_id": row.get("app_id")} for row in checks]
         yield "required_status_checks", {"required_status_checks": named}
 
 
-def _classic_bypass(found: Fields) -> tuple[Actor, ...]:
+def _classic_bypass(found: Mapping[str, Any]) -> tuple[Actor, ...]:
     """Administrators pass unless it says otherwise; whoever may pass the reviews may push as well."""
-    bound = _mapping(found.data.get("enforce_admins")).get("enabled") is True
+    bound = _mapping(found.get("enforce_admins")).get("enabled") is True
     actors = [] if bound else [Actor("RepositoryRole", _ADMINISTRATOR, "always")]
-    allowed = _mapping(_mapping(found.data.get("required_pull_request_reviews")).get("bypass_pull_request_allowances"))
+    allowed = _mapping(_mapping(found.get("required_pull_request_reviews")).get("bypass_pull_request_allowances"))
     for name, kind in (("users", "User"), ("teams", "Team"), ("apps", "Integration")):
         rows = [_mapping(row) for row in _rows(allowed.get(name))]
         actors += [Actor(kind, row["id"] if type(row.get("id")) is int else None, "always") for row in rows]
