@@ -20,6 +20,10 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.core.record import dataclass
 from daypass.core.window import parse_instant
 
+MAIN = "main"
+CHECK = "daypass"
+"""The branch that everything is merged into, and the check that it asks for."""
+
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -104,6 +108,10 @@ class Bot(NamedTuple):
 
     login: str
     id: int
+
+
+ACTIONS = Bot("github-actions[bot]", 41898282)
+"""The account of every workflow's own token: https://docs.github.com/en/actions/concepts/security/github_token"""
 
 
 def account_of(user: Any, directory: Directory) -> Account:

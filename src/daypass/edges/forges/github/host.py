@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from daypass.core.catalogue import Directory, Settings
 from daypass.core.errors import EdgeError, InvalidError, UsageError
-from daypass.edges.forges.github.answers import Bot
+from daypass.edges.forges.github.answers import MAIN, Bot
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.inbox import GitHubInbox, GitHubLinks
 from daypass.edges.forges.github.pages import GitHubPages
@@ -105,7 +105,7 @@ class GitHubHost(Host):
         if self.api.kind != "actions":
             return ""
         try:
-            self.api.send("POST", f"/repos/{self._repository}/actions/workflows/apply.yml/dispatches", {"ref": "main"})
+            self.api.send("POST", f"/repos/{self._repository}/actions/workflows/apply.yml/dispatches", {"ref": MAIN})
         except EdgeError as error:
             return error.message
         return ""

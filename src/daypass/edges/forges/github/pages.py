@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.answers import Bot, as_documented
-from daypass.edges.forges.github.reading import ACTIONS
+from daypass.edges.forges.github.answers import ACTIONS, CHECK, Bot, as_documented
 from daypass.edges.forges.github.transport import ApiError
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from daypass.core.request import Annotation, Notice
     from daypass.edges.forges.github.api import Api
 
-CHECK = "daypass"
 LABEL = "daypass"
 STATES = ("waiting", "approved", "refused", "invalid")
 

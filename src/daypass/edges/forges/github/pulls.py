@@ -18,11 +18,9 @@ from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedE
 from daypass.core.finding import shown
 from daypass.core.forge import Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forges.github.answers import Fields
+from daypass.edges.forges.github.answers import ACTIONS, MAIN, Fields
 from daypass.edges.forges.github.api import ApiError
-from daypass.edges.forges.github.reading import ACTIONS, MAIN, GitHubReader
-
-__all__ = ["MAIN", "GitHubForge"]
+from daypass.edges.forges.github.reading import GitHubReader
 
 _OURS = "daypass/"
 _PIECE = 500

@@ -19,7 +19,7 @@ from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.finding import shown
 from daypass.core.forge import OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forges.github.answers import Bot, Fields, account_of
+from daypass.edges.forges.github.answers import ACTIONS, MAIN, Bot, Fields, account_of
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.evidence import Branch, mains_at, needs_events, pushers_of, reviews_of
 from daypass.edges.git.history import parse_commit
@@ -27,14 +27,11 @@ from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
 
-MAIN = "main"
 _ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
 _MAIN_MOVES = f"activity of {MAIN}"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_RECORDS = 1000
 """Reviews, or events, that are read of one request: whoever adds more by the thousand keeps nobody else waiting."""
-ACTIONS = Bot("github-actions[bot]", 41898282)
-"""The account of every workflow's own token: https://docs.github.com/en/actions/concepts/security/github_token"""
 
 
 class GitHubReader:

@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from daypass.core.forge import Call, Remedy
+from daypass.edges.forges.github.answers import CHECK, MAIN
 from daypass.edges.forges.github.doctor.facts import (
-    BRANCH,
-    CHECK,
     HIDDEN,
     Actor,
     BranchRule,
@@ -204,7 +203,7 @@ def mend_main(case: Setup, rules: BranchRules) -> Remedy | None:
     source = _source(case)
     if source is None:
         return None
-    covers = {"~DEFAULT_BRANCH", f"refs/heads/{BRANCH}"}
+    covers = {"~DEFAULT_BRANCH", f"refs/heads/{MAIN}"}
     name, number, there = _to_change(rules, "daypass: main", covers, "pull_request")
     kept = {str(rule["type"]): rule for rule in there}
     reviews = dict(kept.get("pull_request", {}).get("parameters", {}))

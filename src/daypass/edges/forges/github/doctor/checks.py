@@ -13,10 +13,9 @@ from typing import Any
 from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.forge import Call, Complaint, Remedy
 from daypass.core.record import dataclass
+from daypass.edges.forges.github.answers import CHECK, MAIN
 from daypass.edges.forges.github.doctor import branches, people, repository
 from daypass.edges.forges.github.doctor.facts import (
-    BRANCH,
-    CHECK,
     ENVIRONMENT,
     BranchRule,
     BranchRules,
@@ -77,7 +76,7 @@ COMMIT_OWNERS = "daypass codeowners, then commit it on main by a pull request"
 UNNAMED = Untold("the settings do not name its bot", "which App is ours")
 
 # fmt: off
-MAIN = (
+OF_MAIN = (
     Check("main-pull-request", "main takes changes without a pull request", lambda _, rules: not rules.pulls),
     Check("main-approvals", "main takes pull requests without any approval", branches.takes_unapproved),
     Check("main-code-owners", "main does not ask its code owners to review",
@@ -99,7 +98,7 @@ MAIN = (
 
 def _lacks(case: Setup, rules: BranchRules) -> dict[str, str]:
     """Return what rules of main do not ask for: code to message."""
-    found = [(check, check.judge(case, rules)) for check in MAIN]
+    found = [(check, check.judge(case, rules)) for check in OF_MAIN]
     return {check.code: check.message.format(found=said) for check, said in found if said}
 
 
@@ -121,15 +120,15 @@ def _main_bypassed(case: Setup, rules: BranchRules) -> str | Untold:
     def lost(kept: tuple[BranchRule, ...]) -> set[str]:
         return _lacks(case, replace(rules, main=kept, classic=())).keys() - _lacks(case, rules).keys()
 
-    return branches.not_bound(case, rules.rulesets, rules.of_main, "pull_request", lost, BRANCH)
+    return branches.not_bound(case, rules.rulesets, rules.of_main, "pull_request", lost, MAIN)
 
 
 # fmt: off
 TOPICS = (
     Topic(_main, "main-protection", "how main and the ledger are protected", RULES,
-          tuple(replace(check, fix=branches.mend_main) for check in MAIN)),
+          tuple(replace(check, fix=branches.mend_main) for check in OF_MAIN)),
     Topic(branches.known_rules, "", "", RULES, (
-        Check("main-bypass", f"the rules of {BRANCH} do not bind {{found}}",
+        Check("main-bypass", f"the rules of {MAIN} do not bind {{found}}",
               _main_bypassed, fix=branches.mend_main),
         Check("ledger-open", "{found} of {case.ledger}, the ledger's branch",
               branches.ledger_open, fix=branches.mend_ledger),
@@ -143,8 +142,8 @@ TOPICS = (
               lambda _, found: found.truth("archived")),
         Check("default-branch",
               "the default branch is {item.data[default_branch]!r}: schedules and issues run its workflows, not main's",
-              lambda _, found: found.text("default_branch") != BRANCH,
-              fix=change("make main the default branch", "PATCH", "{case.root}", default_branch=BRANCH)),
+              lambda _, found: found.text("default_branch") != MAIN,
+              fix=change("make main the default branch", "PATCH", "{case.root}", default_branch=MAIN)),
     )),
     Topic(repository.merging, "merge-methods", "how pull requests are merged", GENERAL, (
         Check("merge-methods",

@@ -16,8 +16,6 @@ from daypass.edges.forges.github.answers import Fields
 
 _T = TypeVar("_T")
 
-BRANCH = "main"
-CHECK = "daypass"
 ENVIRONMENT = "daypass"
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from daypass.core.forge import Call, Remedy
-from daypass.edges.forges.github.answers import Fields
+from daypass.edges.forges.github.answers import MAIN, Fields
 from daypass.edges.forges.github.doctor.branches import asks_code_owners
-from daypass.edges.forges.github.doctor.facts import BRANCH, ENVIRONMENT, Environment, Setup, Untold, listed
+from daypass.edges.forges.github.doctor.facts import ENVIRONMENT, Environment, Setup, Untold, listed
 
 WORKFLOWS = ("apply", "check", "drift", "expire", "gate", "request", "wake")
 """The pipeline's workflows, by the names of their files; `ci` may be anybody's own."""
 
 _METHODS = {"squash": "allow_squash_merge", "merge": "allow_merge_commit", "rebase": "allow_rebase_merge"}
-_BRANCH_RULE = ("branch", BRANCH)
+_MAIN_RULE = ("branch", MAIN)
 
 
 # How it merges
@@ -102,7 +102,7 @@ def environment_open(_: Setup, found: Environment | None) -> str | Untold:
     rules = {(kind, name) for _, kind, name in found.branches}
     if not rules:
         return f"no branch may use the environment {ENVIRONMENT}, so that nothing runs"
-    others = listed(f"the {kind} {name}" for kind, name in rules - {_BRANCH_RULE})
+    others = listed(f"the {kind} {name}" for kind, name in rules - {_MAIN_RULE})
     return others and f"the environment {ENVIRONMENT} is open to {others}"
 
 
@@ -113,11 +113,9 @@ def mend_environment(case: Setup, found: Environment | None) -> Remedy:
     policies = f"{path}/deployment-branch-policies"
     body = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
     steps = [Call("PUT", path, body)]
-    if not any((kind, name) == _BRANCH_RULE for _, kind, name in rules):
-        steps.append(Call("POST", policies, {"name": BRANCH, "type": "branch"}))
-    steps += [
-        Call("DELETE", f"{policies}/{number}") for number, *rule in rules if number and tuple(rule) != _BRANCH_RULE
-    ]
+    if not any((kind, name) == _MAIN_RULE for _, kind, name in rules):
+        steps.append(Call("POST", policies, {"name": MAIN, "type": "branch"}))
+    steps += [Call("DELETE", f"{policies}/{number}") for number, *rule in rules if number and tuple(rule) != _MAIN_RULE]
     return Remedy(f"let main alone use the environment {ENVIRONMENT}", tuple(steps))
 
 

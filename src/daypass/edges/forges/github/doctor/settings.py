@@ -15,11 +15,10 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.finding import shown
 from daypass.core.forge import Call, Complaint
-from daypass.edges.forges.github.answers import Bot, Fields, as_documented
+from daypass.edges.forges.github.answers import MAIN, Bot, Fields, as_documented
 from daypass.edges.forges.github.api import Api, ApiError
 from daypass.edges.forges.github.doctor.checks import judge
 from daypass.edges.forges.github.doctor.facts import (
-    BRANCH,
     CLASSIC,
     ENVIRONMENT,
     HIDDEN,
@@ -145,7 +144,7 @@ class GitHubSettings:
     # https://docs.github.com/en/rest/repos/repos#list-codeowners-errors
 
     def _owners_faults(self) -> tuple[Fields, ...]:
-        answer = Fields("CODEOWNERS", self._api.get(f"{self._root}/codeowners/errors", ref="main"))
+        answer = Fields("CODEOWNERS", self._api.get(f"{self._root}/codeowners/errors", ref=MAIN))
         rows = answer.value("errors")
         return tuple(Fields("a fault of CODEOWNERS", row) for row in (rows if isinstance(rows, list) else [None]))
 
@@ -179,12 +178,12 @@ class GitHubSettings:
 
     def _rules(self, ledger: str) -> BranchRules:
         """Return the rules of main and of the ledger's branch, with every ruleset that one of them is of."""
-        main, of_ledger = self._of_branch(BRANCH), self._of_branch(ledger)
+        main, of_ledger = self._of_branch(MAIN), self._of_branch(ledger)
         rows = self._every("a ruleset", f"{self._root}/rulesets")
         names = {row.text("name"): row.number("id") for row in rows if row.data.get("source_type") == "Repository"}
         sets = {number: self._ruleset(number) for number in sorted({rule.ruleset for rule in (*main, *of_ledger)})}
         # https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
-        path = f"{self._root}/branches/{BRANCH}/protection"
+        path = f"{self._root}/branches/{MAIN}/protection"
         answer = told(lambda: self._api.find(path, words="not protected"))
         if answer is None or isinstance(answer, Untold):
             return BranchRules(main, of_ledger, answer or (), sets, names)
