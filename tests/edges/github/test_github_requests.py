@@ -473,8 +473,8 @@ def test_nothing_secret_is_logged_or_told(world: World, caplog: pytest.LogCaptur
     api.get(README)
     with pytest.raises(ApiError) as caught:
         api.get(f"{ROOT}/labels/nothing")
-    assert token not in caplog.text + repr(caught.value) + repr(api._access)
-    assert world.app.private_key[:40] not in caplog.text + repr(api._access)
+    assert token not in caplog.text + repr(caught.value) + repr(api._credential)
+    assert world.app.private_key[:40] not in caplog.text + repr(api._credential)
 
 
 # The address
