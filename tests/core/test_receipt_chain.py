@@ -74,9 +74,9 @@ def test_after_a_receipt_from_the_future_receipts_are_dated_as_it_is_and_say_wha
     late = seal([BODY, BODY], head, sign, at=BEGIN - timedelta(hours=7), main=MAIN, run="run")
     assert [(one.receipt.at, one.receipt.clock) for one in late] == [(BEGIN, BEGIN - timedelta(hours=7))] * 2
     assert list(verify_chain(late, open_, head)) == [one.receipt for one in late]
-    assert {one.receipt.told for one in late} == {BEGIN - timedelta(hours=7)}
+    assert {one.receipt.run_at for one in late} == {BEGIN - timedelta(hours=7)}
     (after,) = seal([BODY], head, sign, at=BEGIN, main=MAIN, run="run")
-    assert (after.receipt.clock, after.receipt.told) == (None, BEGIN)
+    assert (after.receipt.clock, after.receipt.run_at) == (None, BEGIN)
 
 
 @pytest.mark.parametrize(("body", "head"), [(BODY, None), (Genesis(("key",)), Head(0, "sha256:" + "0" * 64, BEGIN))])

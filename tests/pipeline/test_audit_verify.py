@@ -48,7 +48,7 @@ def test_a_whole_life_is_clean(world):
     assert found.differences == ()
     assert found.clean
     assert (found.proved, found.checked, found.landings) == (7, 1, 3)
-    assert found.sources.told == minutes(100)
+    assert found.sources.last_at == minutes(100)
 
 
 def test_policies_are_read_once_for_all_bases_that_share_them(world):

@@ -31,7 +31,7 @@ HEADER = (
 
 
 def sources(**changes):
-    fields = {"main": MAIN, "ledger": LEDGER, "receipts": 7, "told": T0, "at": T0 + timedelta(hours=2)}
+    fields = {"main": MAIN, "ledger": LEDGER, "receipts": 7, "last_at": T0, "at": T0 + timedelta(hours=2)}
     return Sources(**(fields | changes))
 
 
@@ -203,7 +203,7 @@ def test_figures_as_json_are_seconds_and_null():
 
 
 def test_an_index_built_anew_is_said():
-    text = audit_text(AccessAnswer(sources(rebuilt="main was rewritten", told=None), "r", ()))
+    text = audit_text(AccessAnswer(sources(rebuilt="main was rewritten", last_at=None), "r", ()))
     assert text.splitlines()[1:3] == [
         "main aaaaaaaaaaaa, ledger bbbbbbbbbbbb with 7 receipts",
         "the index was built anew: main was rewritten",

@@ -317,12 +317,11 @@ class AccessRepository:
 
     def _known(self, target: str, revision: Oid) -> Known:
         """Return what the catalogue and the ledger know of a target."""
-        from daypass.core.grant import canonical
         from daypass.edges.targets.registry import Known
 
         resources = self.policy_at(revision).catalogue.resources.values()
         named = {
-            (resource.name, canonical(dict(role.privilege)))
+            (resource.name, role.privilege_text)
             for resource in resources
             if resource.target == target
             for role in resource.roles.values()

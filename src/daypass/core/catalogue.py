@@ -36,6 +36,11 @@ class Role:
     privilege: Mapping[str, Any]
     title: str = ""
 
+    @property
+    def privilege_text(self) -> str:
+        """The privilege as entitlements have it: canonical JSON."""
+        return canonical(dict(self.privilege))
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -317,6 +322,6 @@ class Catalogue:
             {
                 "resource": resource.name,
                 "target": {"name": target.name, "kind": target.kind, "options": dict(target.options)},
-                "privilege": canonical(dict(role.privilege)),
+                "privilege": role.privilege_text,
             }
         )

@@ -16,7 +16,7 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.grant import GrantId, canonical
+from daypass.core.grant import GrantId
 from daypass.core.plan import (
     Action,
     Claim,
@@ -95,7 +95,7 @@ class ClaimMaker:
         level = found.roles.get(role) if found is not None else None
         if found is None or level is None:
             return None
-        return (self._catalogue.meaning(found, level), found.target, canonical(dict(level.privilege)))
+        return (self._catalogue.meaning(found, level), found.target, level.privilege_text)
 
 
 def compute(

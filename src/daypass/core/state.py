@@ -9,7 +9,7 @@ from typing import Literal
 
 from daypass.core.approval import Counted, Status
 from daypass.core.drift import Unproved
-from daypass.core.grant import Grant, GrantId, canonical
+from daypass.core.grant import Grant, GrantId
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Claim, Denied, Entitlement, Holding
@@ -77,7 +77,7 @@ def entitlement_of(grant: Grant, policy: Policy) -> Entitlement | None:
     principal = policy.catalogue.principal(grant.subject, resource) if resource is not None else ""
     if resource is None or role is None or not principal:
         return None
-    return Entitlement(resource.target, resource.name, principal, canonical(dict(role.privilege)))
+    return Entitlement(resource.target, resource.name, principal, role.privilege_text)
 
 
 def draft_state(grant: Grant, decision: Decision, policy: Policy, requester: str) -> GrantState:

@@ -229,7 +229,7 @@ def _sources_data(sources: Sources) -> dict[str, Any]:
         "main": sources.main,
         "ledger": sources.ledger,
         "receipts": sources.receipts,
-        "last_receipt_at": when(sources.told),
+        "last_receipt_at": when(sources.last_at),
         "index_rebuilt": sources.rebuilt,
     }
 
@@ -250,13 +250,13 @@ def _cell(value: object) -> str:
 
 def header(title: str, sources: Sources) -> list[str]:
     """Say what was asked, at which instant, and what the answer rests on."""
-    told = f", the last at {format_instant(sources.told)}" if sources.told is not None else ""
+    told = f", the last at {format_instant(sources.last_at)}" if sources.last_at is not None else ""
     lines = [
         f"{title}, at {format_instant(sources.at)}",
         f"main {sources.main[:SHORT]}, ledger {sources.ledger[:SHORT]} with {sources.receipts} receipts{told}",
     ]
-    if sources.told is not None and sources.told < sources.at:
-        lines.append(f"what happened at the targets after {format_instant(sources.told)} is not in the ledger")
+    if sources.last_at is not None and sources.last_at < sources.at:
+        lines.append(f"what happened at the targets after {format_instant(sources.last_at)} is not in the ledger")
     if sources.rebuilt:
         lines.append(f"the index was built anew: {sources.rebuilt}")
     return [*lines, ""]

@@ -50,15 +50,15 @@ class GrantStep:
 class Sources:
     """What an answer rests on, for its header.
 
-    ``main`` and ``ledger`` are the commits that were read, ``receipts`` how many receipts the ledger has and ``told``
-    the instant of the last: what happened after it is not known. ``rebuilt`` says why the index was built anew, ""
+    ``main`` and ``ledger`` are the commits that were read, ``receipts`` how many receipts the ledger has and
+    ``last_at`` the instant of the last: what happened after it is not known. ``rebuilt`` says why the index was built anew, ""
     where not.
     """
 
     main: Oid
     ledger: Oid
     receipts: int
-    told: datetime | None
+    last_at: datetime | None
     at: datetime
     rebuilt: str = ""
 
@@ -141,9 +141,9 @@ def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int 
     since.
     """
     end = change.due if change.reason is Reason.EXPIRED else until
-    if end is None or end > receipt.told:
+    if end is None or end > receipt.run_at:
         return None
-    return int((receipt.told - end).total_seconds())
+    return int((receipt.run_at - end).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class Holdings:
         self.admitted: dict[GrantId, Admission] = {}
         self.ended: dict[GrantId, Oid] = {}
         """The grants that are ended, each with main's commit that did it."""
-        self.told: dict[Entitlement, datetime | None] = {}
+        self.until: dict[Entitlement, datetime | None] = {}
         """Until when the target was last told of each entitlement that came about, whatever became of it."""
 
     @classmethod
@@ -231,7 +231,7 @@ class Holdings:
             else:
                 self._give(receipt, change, "" if ok else doubt)
                 if ok:
-                    self.told[change.entitlement] = change.until
+                    self.until[change.entitlement] = change.until
 
     def _settled(self, body: Settled) -> None:
         """Hold in doubt what was written off: a person said that it is not ours any more, and nobody has seen it gone."""

@@ -143,7 +143,7 @@ class _Proofs:
                 found.basis[receipt.sequence] = holdings.basis((body.grant,))
             elif isinstance(body, Outcome):
                 found.basis[receipt.sequence] = holdings.basis(body.change.grants)
-                found.until[receipt.sequence] = holdings.told.get(body.change.entitlement)
+                found.until[receipt.sequence] = holdings.until.get(body.change.entitlement)
             holdings.add(receipt)
         return found
 

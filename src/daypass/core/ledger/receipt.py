@@ -210,7 +210,7 @@ class Receipt:
     clock: datetime | None = None
 
     @property
-    def told(self) -> datetime:
+    def run_at(self) -> datetime:
         """The instant that the run itself took it to be."""
         return self.clock or self.at
 

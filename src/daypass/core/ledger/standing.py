@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from daypass.core.grant import ABSENT, GrantId, Oid
@@ -58,17 +59,10 @@ class AdmittedGrant(NamedTuple):
     @classmethod
     def of(cls, admission: Admission) -> AdmittedGrant:
         """Return an admission's slim row."""
-        return cls(
-            admission.grant,
-            admission.blob,
-            admission.landing,
-            admission.subject,
-            admission.resource,
-            admission.role,
-            admission.window,
-            admission.entitlement,
-            admission.meaning,
-        )
+        return cls._make(_slim(admission))
+
+
+_slim = attrgetter(*AdmittedGrant._fields)
 
 
 class FailedChange(NamedTuple):
@@ -261,7 +255,7 @@ class Delta:
         if outcome.ok or outcome.recovered:
             self.begun[opened] = None
         else:
-            at = receipt.told
+            at = receipt.run_at
             self.begun[opened] = FailedChange(change, outcome.error, outcome.since or at, at, receipt.main)
         if outcome.ok:
             holding = Holding(change.entitlement, change.grants, change.until, outcome.numbers) if added else None

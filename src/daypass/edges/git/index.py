@@ -101,13 +101,13 @@ class AuditIndex:
         if not self._current():
             rebuilt = self.refresh()
             self._read_ledger(*self._open_ledger())
-        commit, head = self.told()
+        commit, head = self.read_so_far()
         if commit is None or head is None:
             raise LedgerError("the ledger has no receipt, not even the one that begins it", hint="restore its branch")
         return Sources(self.main, commit, head.sequence + 1, head.at, at, rebuilt)
 
     def _read_ledger(self, ledger: GitLedger, open_: Open) -> None:
-        known, head = self.told()
+        known, head = self.read_so_far()
         now = ledger.head()
         if known is None or head is None:
             stored = ledger.envelopes(0, commit=now)
@@ -208,7 +208,7 @@ class AuditIndex:
             database.executemany("insert into steps values (?, ?, ?, ?, ?, ?)", rows)
         _put(database, version=_VERSION, main=self.main, top=str(top))
 
-    def told(self) -> tuple[Oid | None, Head | None]:
+    def read_so_far(self) -> tuple[Oid | None, Head | None]:
         """Return how far the ledger was read: its commit, and the last receipt; None where nothing was."""
         meta = self._meta()
         if not meta.get("ledger"):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
@@ -20,7 +19,7 @@ from daypass.core.planning import ClaimMaker
 from daypass.core.policy.policies import Policy
 from daypass.core.window import catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
-from daypass.pipeline.apply.survey import Inputs, Survey, digest_of_inputs
+from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.check import Deny, deny_nothing
 from daypass.pipeline.judge.policies import last_read
@@ -64,7 +63,7 @@ def prepare(
     nothing else is there to stand on: see `_follow`.
     """
     standing, tip = context.standing, context.tip
-    clocks = _Clocks.of(context.forge, clock)
+    clocks = _clocks(context.forge, clock)
     at = catch_up(at, standing.at) + clocks.off
     targets = open_readers(tip)
     grounds = digest_of_inputs(program, standing, tip, targets) if remember is not None else ""
@@ -123,7 +122,7 @@ def _inputs(
     main: Oid,
     at: datetime,
     targets: Mapping[str, TargetReader | EdgeError],
-    clocks: _Clocks,
+    clocks: Clocks,
 ) -> Inputs:
     """Join what was read; the claims are those of a commit of main."""
     policy = context.policy_at(main)
@@ -138,9 +137,7 @@ def _inputs(
         {**targets, **_unnamed(standing, targets)},
         tuple(claims),
         invalid,
-        clock=clocks.clock,
-        skews=clocks.skews,
-        off=clocks.off,
+        clocks=clocks,
     )
 
 
@@ -151,7 +148,7 @@ def by_receipts(
     at: datetime,
     names: frozenset[str],
     *,
-    clocks: _Clocks,
+    clocks: Clocks,
 ) -> Inputs:
     """Return what follows from the ledger and the main that it recorded last, for the targets with these names.
 
@@ -166,30 +163,17 @@ def by_receipts(
     return replace(_inputs(context, standing, Admitted(), main, at, targets, clocks), invalid={}, unsettled=unsettled)
 
 
-class _Clocks(NamedTuple):
-    """Our clock (None where the instant is not its), how far others' are ahead, and by how much to reckon earlier."""
-
-    clock: Callable[[], datetime] | None
-    skews: Mapping[str, timedelta]
-    off: timedelta
-
-    @classmethod
-    def of(cls, forge: ForgeReader, clock: Callable[[], datetime] | None) -> _Clocks:
-        """Compare our clock with the forge's."""
-        skews = _forge_skew(forge, clock)
-        return cls(clock, skews, min([timedelta(0), *skews.values()]))
-
-
-def _forge_skew(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Mapping[str, timedelta]:
-    """Return how far the forge's clock is ahead of ours; nothing where it has none, or cannot be asked."""
+def _clocks(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Clocks:
+    """Compare our clock with the forge's, where it has one and can be asked."""
     if clock is None:
-        return {}
+        return Clocks()
     before = clock()
     try:
         theirs = forge.clock()
     except EdgeError:
-        return {}
-    return {"the forge": skew(before, theirs, clock())} if theirs is not None else {}
+        theirs = None
+    skews = {"the forge": skew(before, theirs, clock())} if theirs is not None else {}
+    return Clocks(clock, skews, min([timedelta(0), *skews.values()]))
 
 
 def live_claims(

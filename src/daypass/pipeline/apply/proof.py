@@ -10,7 +10,7 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
 from daypass.core.forge import Change, Landing, Merge, Pull
-from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, canonical, grant_id, narrows
+from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, narrows
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord
 from daypass.core.plan import Entitlement
 from daypass.core.record import dataclass
@@ -211,7 +211,7 @@ class Prover:
                 resource.target,
                 resource.name,
                 catalogue.principal(grant.subject, resource),
-                canonical(dict(role.privilege)),
+                role.privilege_text,
             ),
             grant_digest=grant.digest,
             policy=case.proposal.policy.digest,

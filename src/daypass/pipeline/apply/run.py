@@ -119,7 +119,7 @@ def apply(
         executor.start(allowed.changes, inputs.at)
         plans.add(first, allowed)
         try:
-            _serve_late(inputs, readings, executor, plans, clock, _over(limit(first), timer, enough))
+            _serve_late(inputs, readings, executor, plans, _over(limit(first), timer, enough))
         finally:
             outcomes = executor.finish()
         return early.joined(plans.done(outcomes, readings.late))
@@ -128,7 +128,7 @@ def apply(
 
 def _read(inputs: Inputs, patience: float | None, enough: Callable[[], bool]) -> tuple[Readings, Survey]:
     """Begin to read every target, and plan by those that have answered after so many seconds."""
-    readings = Readings(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clock)
+    readings = Readings(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clocks.clock)
     first = plan_on(inputs, inputs.standing, readings.look(patience, enough=enough), inputs.at)
     if not readings.late:
         inputs.remember(first)
@@ -251,7 +251,6 @@ def _serve_late(
     readings: Readings,
     executor: Executor,
     plans: _Plans,
-    clock: Callable[[], datetime] | None,
     over: Callable[[], bool],
 ) -> None:
     """Serve each target that answers after the others, as soon as it does, until waiting is ``over``.
@@ -265,7 +264,8 @@ def _serve_late(
         came = before - readings.late
         if not came:
             return
-        at = inputs.at if clock is None else max(inputs.at, clock() + inputs.off)
+        clock, at = inputs.clocks.clock, inputs.at
+        at = at if clock is None else max(at, clock() + inputs.clocks.off)
         found = executor.planned(partial(plan_on, inputs, observed=seen, at=at))
         allowed = plans.allow(found)
         try:

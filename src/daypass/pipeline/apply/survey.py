@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple
 
 from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
@@ -102,15 +104,25 @@ class Survey:
         return ExitCode.PARTIAL if any(broken) or bad else ExitCode.OK
 
 
+class Clocks(NamedTuple):
+    """Our clock, None where the run's instant is not its; ``skews`` say how far others' are ahead of it.
+
+    ``off`` is how far the instant is: the earliest of all is reckoned with.
+    """
+
+    clock: Callable[[], datetime] | None = None
+    skews: Mapping[str, timedelta] = MappingProxyType({})
+    off: timedelta = timedelta(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What a plan stands on beside the targets, all of it read before any of them.
 
     ``targets`` are the open ones and those that cannot be. ``unchanged`` is the answer where nothing has moved since
     nothing was to be done: then no target need be read. ``grounds`` names all this for ``keep``, which remembers that
-    nothing is to be done; it is "" where it cannot. ``clock`` is ours, None where the instant is not the clock's;
-    ``skews`` say how far others' are ahead of it, and ``off`` how far the instant is: the earliest is reckoned with.
-    ``retry``: what has failed is tried again at once.
+    nothing is to be done; it is "" where it cannot. ``retry``: what has failed is tried again
+    at once.
     """
 
     history: History
@@ -128,9 +140,7 @@ class Inputs:
     program: str = ""
     grounds: str = ""
     unsettled: frozenset[GrantId] | None = None
-    clock: Callable[[], datetime] | None = None
-    skews: Mapping[str, timedelta] = field(default_factory=dict)
-    off: timedelta = timedelta(0)
+    clocks: Clocks = Clocks()
     retry: bool = False
     denied: tuple[Denied, ...] = ()
 
@@ -154,7 +164,7 @@ def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, Cl
     found: dict[str, ClockDoubt] = {}
     for name in inputs.targets:
         mine = {f"target {name}": observed.skews[name]} if name in observed.skews else {}
-        if (known := doubt(at - inputs.off, inputs.standing.at, {**inputs.skews, **mine})) is not None:
+        if (known := doubt(at - inputs.clocks.off, inputs.standing.at, {**inputs.clocks.skews, **mine})) is not None:
             found[name] = known
     return found
 
@@ -222,7 +232,7 @@ def survey(inputs: Inputs) -> Survey:
     found = plan_on(
         inputs,
         inputs.standing,
-        observe(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clock),
+        observe(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clocks.clock),
         inputs.at,
     )
     inputs.remember(found)

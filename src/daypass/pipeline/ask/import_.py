@@ -191,11 +191,11 @@ class _Importer:
 
     def _role(self, privilege: str) -> tuple[Role | None, bool]:
         """Return the role that gives a privilege, of several the one for the shortest time."""
-        fitting = [role for role in self._resource.roles.values() if canonical(dict(role.privilege)) == privilege]
+        fitting = [role for role in self._resource.roles.values() if role.privilege_text == privilege]
         beside = False
         if not fitting:
             plain = _plain(privilege)
-            fitting = [role for role in self._resource.roles.values() if canonical(dict(role.privilege)) == plain]
+            fitting = [role for role in self._resource.roles.values() if role.privilege_text == plain]
             beside = True
         return min(fitting, key=lambda role: (role.max_duration, role.name), default=None), beside
 

@@ -12,7 +12,7 @@ from daypass.core.audit.differences import Comparison, Difference, Verified, in_
 from daypass.core.audit.proof import PolicyFacts, check_admission
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
-from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, canonical, grant_id, grant_path
+from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
 from daypass.core.record import dataclass
@@ -65,7 +65,7 @@ def verify(
         run.found.append(Difference("ledger-broken", error.message, receipt=run.proved))
     run.check()
     found = in_order([*run.found, *comparison.finish(at)])
-    sources = Sources(tip, commit, run.proved, run.told, at)
+    sources = Sources(tip, commit, run.proved, run.last_at, at)
     return Verified(sources, run.proved, run.checked, len(past.positions), found)
 
 
@@ -128,7 +128,7 @@ class _Run:
         self.found: list[Difference] = []
         self.proved = 0
         self.checked = 0
-        self.told: datetime | None = None
+        self.last_at: datetime | None = None
         self._history = history
         self._messages = messages
         self._policy_at = policy_at
@@ -147,7 +147,7 @@ class _Run:
                 self.check()
         self._comparison.add(receipt)
         self.proved += 1
-        self.told = receipt.at
+        self.last_at = receipt.at
 
     def check(self) -> None:
         """Hold the admissions that wait against git. What no landing brought was named already, and is not read."""
@@ -223,5 +223,5 @@ class _Run:
         if resource is None or role is None:
             return PolicyFacts(policy.digest)
         principal = catalogue.principal(body.subject, resource)
-        entitlement = Entitlement(resource.target, resource.name, principal, canonical(dict(role.privilege)))
+        entitlement = Entitlement(resource.target, resource.name, principal, role.privilege_text)
         return PolicyFacts(policy.digest, catalogue.meaning(resource, role), entitlement)

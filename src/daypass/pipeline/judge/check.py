@@ -20,7 +20,7 @@ from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Checked, Finding, Place, causes_first
 from daypass.core.forge import Entry
-from daypass.core.grant import FOLDER, Grant, Oid, canonical, grant_path
+from daypass.core.grant import FOLDER, Grant, Oid, grant_path
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
@@ -109,7 +109,7 @@ def unfit(policy: Policy, fits: Fits, read: Callable[[str], bytes]) -> Iterator[
             continue
         for role in resource.roles.values():
             try:
-                fits.privilege(catalogue.settings.targets[resource.target], canonical(dict(role.privilege)))
+                fits.privilege(catalogue.settings.targets[resource.target], role.privilege_text)
             except (EdgeError, InvalidError) as error:
                 place = _place(resource.file, read, "roles", role.name, "privilege")
                 message = f"role {role.name} of {resource.name} can be given to nobody: {error.message}"

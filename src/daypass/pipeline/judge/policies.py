@@ -12,7 +12,7 @@ from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.files.publickey import is_pem
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.forge import Entry
-from daypass.core.grant import ABSENT, Oid, canonical
+from daypass.core.grant import ABSENT, Oid
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
 from daypass.pipeline.context import Context
 from daypass.ports import History
@@ -82,7 +82,7 @@ def fitted(policy: Policy, fits: Fits) -> Policy:
             continue
         for role in resource.roles.values():
             try:
-                fits(settings, canonical(dict(role.privilege)))
+                fits(settings, role.privilege_text)
             except (EdgeError, InvalidError) as error:
                 unfit[resource.name, role.name] = error.message
     return replace(policy, unfit=unfit) if unfit else policy
