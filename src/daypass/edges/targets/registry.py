@@ -35,23 +35,23 @@ NOTHING = Known()
 
 @dataclass(frozen=True, slots=True)
 class TargetKind:
-    """One kind: the module and its factory ``(TargetSettings, Path) -> Target``, imported when it is used.
+    """One kind, each function of it named by its module and name, joined by a colon, and imported when it is used.
 
-    ``asks``: the factory is given the environment and `Known` instead of a folder. Such a system is another machine's,
-    holds more than anybody could look through, and does not know itself which of it is whose.
+    ``opens`` is its factory ``(TargetSettings, Path) -> Target``. ``asks``: the factory is given the environment and `Known`
+    instead of a folder. Such a system is another machine's, holds more than anybody could look through, and does not know
+    itself which of it is whose.
     """
 
-    module: str
-    factory: str
+    opens: str
     options: frozenset[str]
     """The keys that the settings may give beside ``kind``."""
     asks: bool = False
     reads: str = ""
-    """Reads the options, asking neither environment nor target: a module and its function ``(TargetSettings)``, joined by
-    a colon, which raises InvalidError for what opening would refuse for its text alone. "": any value is fine."""
+    """Reads the options, asking neither environment nor target: ``(TargetSettings)``, which raises InvalidError for what
+    opening would refuse for its text alone. "": any value is fine."""
     privilege: str = ""
-    """Reads a role's privilege, likewise: a function ``(TargetSettings, canonical JSON)``, which raises EdgeError for one
-    that this kind cannot mean. "": whatever it says is left to the target."""
+    """Reads a role's privilege, likewise: ``(TargetSettings, canonical JSON)``, which raises EdgeError for one that this
+    kind cannot mean. "": whatever it says is left to the target."""
     known_by: Callable[[Mapping[str, Any]], str] = lambda _: ""
     """Says by what a target with some options knows people of whom the directory names no identity there, as
     ``TargetSettings.known_by`` has it."""
@@ -64,15 +64,13 @@ def _account(options: Mapping[str, Any]) -> str:
 TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     {
         "embedded": TargetKind(
-            "daypass.edges.targets.embedded.target",
-            "open_embedded",
+            "daypass.edges.targets.embedded.target:open_embedded",
             frozenset({"path"}),
             reads="daypass.edges.targets.embedded.target:read_options",
             known_by=lambda _: "handle",
         ),
         "github": TargetKind(
-            "daypass.edges.targets.github.target",
-            "open_github",
+            "daypass.edges.targets.github.target:open_github",
             frozenset({"organisation", "api_url", "app_id_env", "app_key_env", "token_env", "expected"}),
             asks=True,
             reads="daypass.edges.targets.github.policy:read_options",
@@ -80,16 +78,14 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             known_by=_account,
         ),
         "postgres": TargetKind(
-            "daypass.edges.targets.postgres.target",
-            "open_postgres",
+            "daypass.edges.targets.postgres.target:open_postgres",
             frozenset({"url_env", "databases", "tls", "expected"}),
             asks=True,
             reads="daypass.edges.targets.postgres.policy:read_options",
             privilege="daypass.edges.targets.postgres.policy:check_privilege",
         ),
         "ssh": TargetKind(
-            "daypass.edges.targets.ssh.target",
-            "open_ssh",
+            "daypass.edges.targets.ssh.target:open_ssh",
             frozenset({"ca", "ca_key_env", "ca_uri", "krl"}),
             reads="daypass.edges.targets.ssh.authority:read_options",
             privilege="daypass.edges.targets.ssh.certificate:check_privilege",
@@ -115,7 +111,7 @@ def open_target(settings: TargetSettings, base_dir: Path, known: Known = NOTHING
     no at once.
     """
     kind = check_settings(settings)
-    factory = getattr(import_module(kind.module), kind.factory)
+    factory = _function(kind.opens)
     target: Target = factory(settings, os.environ, known) if kind.asks else factory(settings, base_dir)
     return target
 
@@ -155,7 +151,7 @@ def _kind_of(settings: TargetSettings) -> TargetKind:
     return kind
 
 
-def _function(place: str) -> Callable[..., object]:
+def _function(place: str) -> Callable[..., Any]:
     module, _, name = place.partition(":")
-    found: Callable[..., object] = getattr(import_module(module), name)
+    found: Callable[..., Any] = getattr(import_module(module), name)
     return found
