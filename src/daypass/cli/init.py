@@ -243,58 +243,6 @@ def schema(name: str | None) -> None:
     click.echo(json.dumps(load(name), indent=2))
 
 
-_STORY: tuple[tuple[str, str, int], ...] = (
-    ("# A new access repository: a catalogue, five people, three rules, a ledger.", "", 0),
-    ("", "init . --example --simulated-clock --at 2026-11-20T21:00:00Z", 0),
-    ("", "check", 0),
-    ("", "policy test", 0),
-    ("# 1. Alice needs production data. Policy asks for two people; she is not one of them.", "", 0),
-    (
-        "",
-        "--as alice request --resource orders-db --role readonly --for 2h --ticket INC-1234"
-        ' --reason "Duplicate charges reported by support" --at 2026-11-20T21:01:00Z',
-        0,
-    ),
-    ("", "--as alice approve 1 --at 2026-11-20T21:02:00Z", 11),
-    ("", "--as bob approve 1 --at 2026-11-20T21:03:00Z", 0),
-    ("", "gate 1 --at 2026-11-20T21:04:00Z", 12),
-    ("", "--as dave approve 1 --at 2026-11-20T21:05:00Z", 0),
-    ("", "gate 1 --at 2026-11-20T21:06:00Z", 0),
-    ("", "plan --at 2026-11-20T21:07:00Z", 0),
-    ("", "apply --at 2026-11-20T21:07:00Z", 0),
-    ("", "can alice orders-db readonly", 0),
-    ("# 2. Payroll at night is refused, with the reason and with what would help.", "", 0),
-    (
-        "",
-        '--as alice request --resource payroll --role readonly --for 8h --reason "Curious about last month"'
-        " --at 2026-11-20T21:10:00Z",
-        11,
-    ),
-    ("# 3. Short work on staging passes by itself.", "", 0),
-    (
-        "",
-        '--as alice request --resource staging --role deploy --for 30m --reason "Trying the fix for INC-1234"'
-        " --at 2026-11-20T21:11:00Z",
-        0,
-    ),
-    ("", "gate 2 --at 2026-11-20T21:11:30Z", 0),
-    ("", "apply --at 2026-11-20T21:12:00Z", 0),
-    ("", "status --at 2026-11-20T21:15:00Z", 0),
-    ("# Half an hour later staging is over; two hours later so is production. Nobody has to remember.", "", 0),
-    ("", "expire --at 2026-11-20T21:42:00Z", 0),
-    ("", "can alice staging deploy", 20),
-    ("", "expire --at 2026-11-20T23:07:00Z", 0),
-    ("", "can alice orders-db readonly", 20),
-    ("", "gate 3 --at 2026-11-20T23:08:00Z", 0),
-    ("", "apply --at 2026-11-20T23:09:00Z", 0),
-    ("# What an auditor asks, from git and the ledger alone.", "", 0),
-    ("", "audit access --resource orders-db --at 2026-11-20T22:00:00Z", 0),
-    ("", "audit history --subject alice", 0),
-    ("", "audit stats --at 2026-11-20T23:10:00Z", 0),
-    ("", "audit verify --at 2026-11-20T23:10:00Z", 0),
-)
-
-
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
 def demo(directory: Path | None) -> int:
@@ -317,7 +265,7 @@ def demo(directory: Path | None) -> int:
 
 
 def _play(top: Path, keys: Path) -> None:
-    """Run the story; a step that ends otherwise than told is an error of the program."""
+    """Run the story: comments, and commands after the exit code that each ends with; another is an error of the program."""
     from daypass.cli.main import main
 
     os.environ["DAYPASS_KEYS"] = str(keys)
@@ -328,13 +276,14 @@ def _play(top: Path, keys: Path) -> None:
         ("config", "commit.gpgsign", "false"),
     ):
         subprocess.run(["git", "-C", str(top), *arguments], check=True, capture_output=True)
-    for comment, line, wanted in _STORY:
-        if comment:
-            click.secho(f"\n{comment}", bold=True)
+    for step in (resources.files("daypass") / "templates" / "demo.txt").read_text(encoding="utf-8").splitlines():
+        if step.startswith("#"):
+            click.secho(f"\n{step}", bold=True)
             continue
+        wanted, line = step.split(maxsplit=1)
         click.secho(f"\n$ daypass {line}", fg="cyan")
         code = main(["-C", str(top), *shlex.split(line)])
-        if code != wanted:
+        if code != int(wanted):
             raise DaypassError(f"the step ended with exit code {code}, where {wanted} was to come: daypass {line}")
         if code:
             click.echo(f"(exit code {code})")
