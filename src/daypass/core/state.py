@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from daypass.core.approval import Counted, Status
 from daypass.core.drift import Unproved
@@ -34,9 +34,10 @@ proved and gives nothing. ``ended``: its time is over.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantState:
-    """How one grant stands. ``code`` and ``why`` say why it gives nothing, or has ended; "" where neither is so.
+class GrantState(NamedTuple):
+    """How one grant stands; a named tuple, since a status makes very many.
+
+    ``code`` and ``why`` say why it gives nothing, or has ended; "" where neither is so.
 
     ``until`` is when it ends, whatever ends it, and ``bound`` what ends it before its own window does. ``length`` is how
     long it lasts, also where a duration has not begun. ``provisioned``: the ledger shows its entitlement as given, and
@@ -89,8 +90,7 @@ def draft_state(grant: Grant, decision: Decision, policy: Policy, requester: str
         )
         for need in decision.requirements
     )
-    return replace(
-        _proposed(grant.id, "denied" if decision.denials else "draft", grant, policy),
+    return _proposed(grant.id, "denied" if decision.denials else "draft", grant, policy)._replace(
         code=decision.denials[0].code if decision.denials else "",
         why=decision.denials[0].message if decision.denials else "",
         kind="new",
@@ -111,8 +111,7 @@ def _of_verdict(verdict: ItemVerdict, found: Gated) -> GrantState:
     blocks = judgement.missing() if judgement is not None and not statuses else ()
     blocks = judgement.blocks if judgement is not None and statuses else blocks
     stage, code, why = _stage(verdict, found)
-    return replace(
-        _proposed(item.id, stage, item.grant or item.old, found.proposal.policy),
+    return _proposed(item.id, stage, item.grant or item.old, found.proposal.policy)._replace(
         code=code,
         why=why,
         pull=found.pull.number,

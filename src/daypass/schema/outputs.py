@@ -101,15 +101,16 @@ Change = shape("Change", _CHANGE)
 Doubt = shape("Doubt", {**_ENTITLEMENT, "grants": Texts, "why": str})
 Refused = shape("Refused", of(str, "grant", "blob", "landing", "code", "message"))
 Denied = shape("Denied", {"grant": str, **_ENTITLEMENT, **_DENIES})
-_WINDOW = {"grant": str, **of(Instant, "from", "until")}
+_SPAN = of(Instant, "from", "until")
+_CLAIM: Keys = {"grant": str, **_ENTITLEMENT, **_SPAN, "blocked": str | None, "bound": str}
 _PLAN: Keys = {
     "at": Instant,
     **of(str, "main", "digest"),
     **of(int, "live", "by_ledger"),
     **of(many(Change), "changes", "lost"),
     "grants": many(Grant),
-    "waiting": many(shape("Waiting", _WINDOW)),
-    "blocked": many(shape("Blocked", {**_WINDOW, "reason": str})),
+    "waiting": many(shape("Claim", _CLAIM)),
+    "blocked": many(shape("Blocked", {**_CLAIM, "reason": str})),
     "refused": many(Refused),
     "invalid": Texts,
     "unreadable": dict[str, str],
@@ -150,6 +151,7 @@ Check = output(
 )
 _CASE = shape("Case", {**of(str, "name", "place"), "passed": bool, **of(Texts, "expected", "got")})
 _OVERDUE = {**_ENTITLEMENT, "until": Instant | None, "seconds_late": int | None, "grants": Texts, "note": str}
+_OVERDUE |= {"numbers": many(Texts)}
 Status = output(
     "status",
     {
@@ -218,9 +220,8 @@ _EFFECT: Keys = {
     "grant": str,
     "action": Action,
     **_ENTITLEMENT,
-    **of(Instant | None, "from", "until"),
-    "duration": Duration | None,
-    "before": shape("Before", of(Instant, "from", "until")) | None,
+    "span": shape("Span", {"duration": Duration | None, **of(Instant | None, "from", "until")}) | None,
+    "before": shape("Before", _SPAN) | None,
     "others": Texts,
 }
 _REPORT: Keys = {

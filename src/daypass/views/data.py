@@ -45,13 +45,15 @@ _WRITERS: Mapping[type, Callable[[Any], Any]] = {
     Intended: Intended.to_dict,
     Window: lambda window: {"from": format_instant(window.start), "until": format_instant(window.end)},
 }
-_INLINE = (Entitlement, Intended, Window)
 
 
 def _record(values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in values.items():
-        found |= plain(value) if isinstance(value, _INLINE) else {name: plain(value)}
+        if name == "window":
+            found |= plain(value) if value is not None else {"from": None, "until": None}
+        else:
+            found |= plain(value) if isinstance(value, Entitlement | Intended) else {name: plain(value)}
     return found
 
 

@@ -99,17 +99,8 @@ def gated_json(results: Iterable[Gated], **more: Any) -> str:
 
 def report_json(report: Report) -> str:
     """Write a request whole as JSON, version 1: as the gate does, with what its merge would do and whom to ask."""
-    effects = [
-        {"grant": effect.grant, "action": effect.action.value}
-        | plain(effect.entitlement)
-        | {"from": None, "until": None}
-        | (plain(effect.span.window) if effect.span is not None and effect.span.window is not None else {})
-        | {"duration": plain(effect.span.length) if effect.span is not None else None}
-        | {"before": plain(effect.before), "others": list(effect.others)}
-        for effect in report.effects
-    ]
-    told = {"state": report.state, "ask": list(report.ask), "effects": effects, "findings": plain(report.findings)}
-    return gated_json([report.found], **told)
+    told = {"effects": plain(report.effects), "findings": plain(report.findings)}
+    return gated_json([report.found], state=report.state, ask=list(report.ask), **told)
 
 
 def status_text(now: Overview) -> str:
@@ -148,12 +139,10 @@ def status_text(now: Overview) -> str:
 def status_json(now: Overview) -> str:
     """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
     late = [
-        plain(held.entitlement)
+        plain(held)
         | {
-            "until": plain(held.until),
             # Of what was ended early nobody wrote down since when it should be gone.
             "seconds_late": int((now.at - held.until).total_seconds()) if held.until and held.until <= now.at else None,
-            "grants": list(held.grants),
             "note": now.notes.get(held.entitlement, ""),
         }
         for held in now.overdue

@@ -9,7 +9,7 @@ from typing import Any
 
 from daypass.core.holdback import Braked
 from daypass.core.ledger.receipt import Outcome, Receipt
-from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
+from daypass.core.plan import THERE_BEFORE, Action, Denied, Doubt, Entitlement, Failing, Intended, Plan
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain
@@ -114,33 +114,18 @@ def _givers(doubt: Doubt) -> str:
     return f"  [{', '.join(doubt.grants)}]" if doubt.grants else ""
 
 
-def _claim_json(claim: Claim) -> dict[str, Any]:
-    return {"grant": claim.grant, "from": format_instant(claim.window.start), "until": format_instant(claim.window.end)}
-
-
 def plan_data(plan: Plan, told: Overview, invalid: Iterable[str] = ()) -> dict[str, Any]:
     """Return a plan as plain data, version 1, with an account of each grant that it speaks of."""
+    found: dict[str, Any] = plain(plan)
+    del found["gone"]  # what is left to do about it is among the changes
     return {
         "version": 1,
-        "at": format_instant(plan.at),
-        "main": plan.main,
+        **found,
         "digest": plan.digest,
-        "live": plan.live,
-        "by_ledger": plan.by_ledger,
-        "changes": plain(plan.changes),
         "grants": [grant_data(grant, plan.at) for grant in told.grants],
-        "waiting": [_claim_json(claim) for claim in plan.waiting],
-        "blocked": [_claim_json(c) | {"reason": c.blocked.value if c.blocked else ""} for c in plan.blocked],
+        "blocked": [plain(claim) | {"reason": claim.blocked.value if claim.blocked else ""} for claim in plan.blocked],
         "refused": plain(told.refused),
         "invalid": list(invalid),
-        "unreadable": dict(plan.unreadable),
-        "lost": plain(plan.lost),
-        "denied": plain(plan.denied),
-        "failing": plain(plan.failing),
-        "unknown": plain(plan.unknown),
-        "renamed": plain(plan.renamed),
-        "offered": plain(plan.offered),
-        "unmanaged": plain(plan.unmanaged),
     }
 
 

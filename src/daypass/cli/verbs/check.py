@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -307,7 +306,7 @@ def _state(repo: AccessRepository, grant: Grant, at: datetime, draft: GrantState
     except DaypassError:
         return draft
     found = next(iter(told.grants), draft)
-    return found if found.subject else replace(draft, state=found.state, code=found.code, why=found.why)
+    return found if found.subject else draft._replace(state=found.state, code=found.code, why=found.why)
 
 
 def _asker(repo: AccessRepository, grant: Grant) -> str:

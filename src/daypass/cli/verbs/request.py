@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -366,18 +366,23 @@ class Answers:
         return min(bound.limit for bound in self.policy.catalogue.lengths(resource, role, purpose))
 
     def _roles(self, catalogue: Catalogue) -> None:
-        for name, role in catalogue.resources[self._resource].roles.items():
-            click.echo(f"  {name:24} at most {format_duration(role.max_duration)}  {role.title}")
+        roles = catalogue.resources[self._resource].roles
+        _list({n: f"at most {format_duration(role.max_duration)}  {role.title}" for n, role in roles.items()})
 
 
 def _resources(catalogue: Catalogue) -> None:
-    for name, found in catalogue.resources.items():
-        click.echo(f"  {name:24} {found.title} ({found.environment}, {found.classification})")
+    _list({n: f"{one.title} ({one.environment}, {one.classification})" for n, one in catalogue.resources.items()})
 
 
 def _purposes(catalogue: Catalogue) -> None:
-    for name, found in catalogue.purposes.items():
-        click.echo(f"  {name:24} {found.title}{', demands a ticket' if found.ticket_required else ''}")
+    _list({n: one.title + ", demands a ticket" * one.ticket_required for n, one in catalogue.purposes.items()})
+
+
+def _list(choices: Mapping[str, str]) -> None:
+    """Write what there is to choose from, each with what it is."""
+    from daypass.views.findings import joined
+
+    show(joined(f"  {name:24} {what}".rstrip() for name, what in choices.items()))
 
 
 def asked_span(duration: timedelta | None, start: datetime | None, until: datetime | None, at: datetime) -> Span | None:

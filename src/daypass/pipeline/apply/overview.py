@@ -29,15 +29,16 @@ def overview_of(found: Survey, outcomes: Iterable[Outcome] = ()) -> Overview:
         proof = changed.get(name)
         row = AdmittedGrant.of(proof) if proof is not None else found.standing.rows.get(name)
         rows |= {name: row} if row is not None else {}
+    known = found.claims if rows else ()
     claims = {
         claim.grant: replace(claim, blocked=found.invalid.get(claim.grant, claim.blocked))
-        for claim in found.claims
+        for claim in known
         if claim.grant in rows
     }
     given = {*told.values(), *(row.entitlement for row in rows.values())}
     holdings = {e: found.standing.holdings[e] for e in given if e in found.standing.holdings}
     notes: dict[Entitlement, str] = {}
-    if found.observed is not None:
+    if found.observed is not None and rows:
         giving = entitlements_given(rows.values(), claims, plan.at)
         notes = failing_notes(found.standing, found.observed, giving, plan.at)
         notes |= notes_of(found.observed, giving, holdings)
