@@ -113,7 +113,7 @@ class World:
         """End a grant before its time: its removal is merged, and nothing is applied."""
         site = AccessRepository(self.access.top, "alice")
         opened = end(site, (GrantId(grant),), at=self.instant(minutes))
-        self.access.run("gate", str(opened.pull.number), "--at", self.at(minutes))
+        self.access.run("gate", str(opened.number), "--at", self.at(minutes))
 
     def inputs(self, minutes: float, target: Any, **more: Any) -> Inputs:
         site = AccessRepository(self.access.top)

@@ -120,6 +120,6 @@ class NoMergeError(EdgeError):
 
 
 class MissingError(EdgeError):
-    """The pull request or commit that somebody named is not there: most likely a slip of theirs."""
+    """What somebody named, or what it would give, is not there: most likely a slip of theirs."""
 
     exit_code = ExitCode.USAGE

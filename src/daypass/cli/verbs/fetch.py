@@ -14,7 +14,7 @@ import click
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, GrantName, at_option, verb
-from daypass.core.errors import EdgeError, ExitCode, UsageError
+from daypass.core.errors import EdgeError, ExitCode, MissingError, UsageError
 
 if TYPE_CHECKING:
     from daypass.core.ledger.standing import Handed
@@ -48,12 +48,13 @@ def fetch(repo: AccessRepository, grant: str, output: Path | None, key: Path | N
     from daypass.cli.main import show_error
     from daypass.core.grant import GrantId
     from daypass.edges.targets.ssh.certificate import is_certificate
-    from daypass.pipeline.ask.fetch import Nothing
     from daypass.pipeline.ask.fetch import fetch as find
 
-    found = find(repo.standing, GrantId(grant), repo.forge.acting(), at=at)
-    if isinstance(found, Nothing):
-        show_error(EdgeError(found.message, hint=found.hint))
+    standing, me = repo.standing, repo.forge.acting()
+    try:
+        found = find(standing, GrantId(grant), me, at=at)
+    except MissingError as error:
+        show_error(error)
         return ExitCode.NO
     if is_certificate(found.text):
         _hand_certificate(found, output, key)

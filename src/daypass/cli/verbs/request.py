@@ -90,9 +90,8 @@ def request(
         return ExitCode.DENIED if decision.denials else ExitCode.OK
     opened = propose.request(repo, wish, at=at, ended=ended_at(repo, at))
     _print_opened(repo, opened, at, output)
-    if opened.grant is not None:
-        _say_had(repo, opened.grant, at)
-        _say_twins(repo, opened.grant, opened.pull)
+    _say_had(repo, opened.grant, at)
+    _say_twins(repo, opened.grant, opened.pull)
     _say_next(opened)
     return ExitCode.OK
 
@@ -123,10 +122,9 @@ def _print_opened(repo: AccessRepository, opened: Opened, at: datetime, output: 
         click.echo(gated_json([found]), nl=False)
         return
     click.echo(f"Opened #{number}: {opened.pull.title}")
-    if opened.grant is not None and opened.decision is not None:
-        me = repo.acting_handle()
-        click.echo(f"  grant  {opened.grant.id}")
-        show(needs_text(repo.policy, opened.grant, opened.decision, requester=me))
+    me = repo.acting_handle()
+    click.echo(f"  grant  {opened.grant.id}")
+    show(needs_text(repo.policy, opened.grant, opened.decision, requester=me))
 
 
 def _settled(answers: Answers) -> tuple[Wish, Grant, Decision]:
@@ -184,8 +182,7 @@ def _say_twins(repo: AccessRepository, asked: Grant, pull: Pull) -> None:
 
 def _say_next(opened: Opened) -> None:
     number = opened.pull.number
-    alone = opened.decision is not None and not opened.decision.requirements
-    first = "" if alone else f"`daypass approve {number}` by them, then "
+    first = "" if not opened.decision.requirements else f"`daypass approve {number}` by them, then "
     click.echo(f"Next: {first}`daypass gate {number}`", err=True)
 
 

@@ -37,11 +37,11 @@ def end(repo: AccessRepository, grant: str, reason: str, at: datetime, output: s
     from daypass.pipeline.ask.end import end as propose_end
 
     repo.acting_handle()
-    opened = propose_end(repo, (GrantId(grant),), reason=reason, at=at)
-    did = "Opened" if opened.pull.opened_at == at or repo.settings.forge.vouches else "Going on with"
+    pull = propose_end(repo, (GrantId(grant),), reason=reason, at=at)
+    did = "Opened" if pull.opened_at == at or repo.settings.forge.vouches else "Going on with"
     told = _Output(output)
-    told.say(f"{did} #{opened.pull.number}: {opened.pull.title}")
-    code = _carry_through(repo, opened.pull.number, at, told)
+    told.say(f"{did} #{pull.number}: {pull.title}")
+    code = _carry_through(repo, pull.number, at, told)
     told.print()
     return code
 

@@ -15,13 +15,13 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import dataclass
-from daypass.pipeline.ask.propose import Opened, branch_name, open_of_mine, open_request, read_current
+from daypass.pipeline.ask.propose import branch_name, open_of_mine, open_request, read_current
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.pipeline.judge.report import ending_message, plain_name
 
 
-def end(context: WritingContext, grants: tuple[GrantId, ...], *, at: datetime, reason: str = "") -> Opened:
+def end(context: WritingContext, grants: tuple[GrantId, ...], *, at: datetime, reason: str = "") -> Pull:
     """Open a pull request that removes grants; the gate says whether anybody needs to approve it.
 
     Its branch names who asks: nobody's end waits for somebody else's request to end the same. Who has asked before goes
@@ -38,8 +38,8 @@ def end(context: WritingContext, grants: tuple[GrantId, ...], *, at: datetime, r
         parent = context.history.resolve(context.main)
         words, changes = ending_message(title, reason), tuple(files.items())
         head = forge.commit(branch=there.branch, parent=parent, files=changes, message=words, at=at)
-        return Opened(forge.push(there.number, head=head, at=at), None, None)
-    return Opened(open_request(context, name, files, title, "end", at, reason), None, None)
+        return forge.push(there.number, head=head, at=at)
+    return open_request(context, name, files, title, "end", at, reason)
 
 
 def end_title(grants: tuple[GrantId, ...]) -> str:

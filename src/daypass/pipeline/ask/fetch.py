@@ -10,37 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from daypass.core.errors import DeniedError
+from daypass.core.errors import DeniedError, MissingError
 from daypass.core.forge import Account
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt
 from daypass.core.ledger.standing import Handed, Standing
-from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """There is nothing to fetch now, and why."""
-
-    message: str
-    hint: str = ""
-
-
-def fetch(standing: Standing, grant: GrantId, who: Account, *, at: datetime) -> Handed | Nothing:
+def fetch(standing: Standing, grant: GrantId, who: Account, *, at: datetime) -> Handed:
     """Return what was handed over last for a grant's entitlement and is good at an instant.
 
     Several grants may give one entitlement, and what one of them handed over serves the others. Raises DeniedError
-    when it is not for ``who``, or when the grant was refused.
+    when it is not for ``who``, or when the grant was refused, and MissingError when there is nothing to fetch now.
     """
     admission = standing.admission(grant)
     if admission is None:
         refusal = standing.refusals.get(grant)
         if refusal is not None:
             raise DeniedError(f"{grant} was refused: {refusal.message}", hint="it gives no access")
-        return Nothing(
+        raise MissingError(
             f"the ledger knows of no live grant {grant}",
-            "it is not merged, not applied yet, or has ended and was tidied away; `daypass status` lists what is live",
+            hint="it is not merged, not applied yet, or has ended and was tidied away; `daypass status` lists what is live",
         )
     if not who.person or who.handle != admission.subject:
         stranger = ", whom the directory does not know" if who.person else ""
@@ -52,26 +43,28 @@ def fetch(standing: Standing, grant: GrantId, who: Account, *, at: datetime) -> 
     return _of(standing, admission, at)
 
 
-def _of(standing: Standing, admission: Admission, at: datetime) -> Handed | Nothing:
+def _of(standing: Standing, admission: Admission, at: datetime) -> Handed:
     grant, entitlement = admission.grant, admission.entitlement
     known = [h for h in standing.handed(entitlement.target, at) if h.entitlement == entitlement]
     good = [one for one in known if not one.ended]
     if good:
         return good[-1]
     if at >= admission.window.end:
-        return Nothing(
-            f"{grant} ended at {format_instant(admission.window.end)}", "`daypass request` asks for access anew"
+        raise MissingError(
+            f"{grant} ended at {format_instant(admission.window.end)}", hint="`daypass request` asks for access anew"
         )
     if at < admission.window.start:
-        return Nothing(f"{grant} opens at {format_instant(admission.window.start)}", "come back then")
+        raise MissingError(f"{grant} opens at {format_instant(admission.window.start)}", hint="come back then")
     if known:
-        return Nothing(f"{grant} was ended early", "`daypass audit history --grant` says by whom")
+        raise MissingError(f"{grant} was ended early", hint="`daypass audit history --grant` says by whom")
     if entitlement in standing.holdings:
-        return Nothing(
+        raise MissingError(
             f"{grant} hands nothing over: access at {entitlement.target} needs nothing of the kind",
-            "use it as you always do",
+            hint="use it as you always do",
         )
-    return Nothing(f"{grant} has not been given yet", "the next `daypass apply` gives it, or says why it does not")
+    raise MissingError(
+        f"{grant} has not been given yet", hint="the next `daypass apply` gives it, or says why it does not"
+    )
 
 
 def find_serial(receipts: Iterable[Receipt], serial: int) -> tuple[Receipt, Outcome] | None:

@@ -36,11 +36,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A pull request that was opened. ``decision`` is None where nobody needs to decide."""
+    """A pull request that was opened, the grant that it asks for, and what policy says of it."""
 
     pull: Pull
-    grant: Grant | None
-    decision: Decision | None
+    grant: Grant
+    decision: Decision
 
 
 def draft(
