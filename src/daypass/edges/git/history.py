@@ -70,8 +70,9 @@ class GitHistory:
 
     def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
         """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
-        self._promised.bring_folder(self.resolve(revision), under)
-        return map(Entry._make, Reader(self._git).leaves(self.resolve(revision), under))
+        commit = self.resolve(revision)
+        self._promised.bring_folder(commit, under)
+        return map(Entry._make, Reader(self._git).leaves(commit, under))
 
     def files(self, revision: str, under: str, wanted: Callable[[Entry], bool]) -> list[tuple[Entry, bytes]]:
         """Return the leaves below a folder that are ``wanted``, in git's order, each with what it holds."""
@@ -96,9 +97,9 @@ class GitHistory:
 
         Raises InvalidError where they are more than ``most``, before the others are read.
         """
-        self._promised.bring_differing(self.resolve(base), self.resolve(head))
-        bound = Bound(most) if most is not None else None
-        found = Reader(self._git).changes(self.resolve(base), self.resolve(head), bound)
+        before, after = self.resolve(base), self.resolve(head)
+        self._promised.bring_differing(before, after)
+        found = Reader(self._git).changes(before, after, Bound(most) if most is not None else None)
         return tuple(sorted(found, key=lambda change: change.path))
 
     def merge_base(self, one: str, other: str) -> Oid | None:
