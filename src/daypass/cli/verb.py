@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,11 +35,13 @@ def verb(
     group: click.Group | None = None,
     follow: bool = True,
     at: Literal["reads", "writes", "as given"] = "reads",
+    formats: Sequence[str] = ("text", "json"),
 ) -> Callable[[Callable[Concatenate[AccessRepository, _P], Codes]], click.Command]:
     """Make a verb of a function that takes the repository and the options, and returns its exit codes.
 
-    ``follow``: the repository is brought up to where it stands at its forge first. ``at`` says what becomes of ``--at``:
-    the instant of a verb that reads, of one that writes, or what was typed.
+    ``follow``: the repository is brought up to where it stands at its forge first. A parameter ``at`` comes by ``--at``,
+    and ``output`` by ``--format`` and one of ``formats``, where the function has no options of these names itself. ``at``
+    here says what the parameter is: the instant of a verb that reads, of one that writes, or what was typed.
     """
 
     def decorate(function: Callable[Concatenate[AccessRepository, _P], Codes]) -> click.Command:
@@ -54,7 +57,11 @@ def verb(
             codes = function(repo, *arguments, **options)
             return int(worst([codes] if isinstance(codes, ExitCode) else codes or ()))
 
-        return group.command(name)(run) if group is not None else click.command(name)(run)
+        command = group.command(name)(run) if group is not None else click.command(name)(run)
+        wanted = inspect.signature(function).parameters.keys() - {option.name for option in command.params}
+        command.params += [click.Option(["--at"], **_AT)] if "at" in wanted else []
+        command.params += [click.Option(_FORMAT, **_format(formats))] if "output" in wanted else []
+        return command
 
     return decorate
 
@@ -166,25 +173,29 @@ def now() -> datetime:
     return clock().replace(microsecond=0)
 
 
-at_option = click.option(
-    "--at",
-    type=Instant(),
-    default=None,
-    help="The instant to reckon at, as 2026-11-21T09:00:00Z; now by default. "
+_AT: Mapping[str, Any] = {
+    "type": Instant(),
+    "help": "The instant to reckon at, as 2026-11-21T09:00:00Z; now by default. "
     "Verbs that write take it only where the settings say `clock: simulated`.",
-)
+}
+_FORMAT = ("--format", "output")
+
+
+def _format(formats: Sequence[str]) -> Mapping[str, Any]:
+    return {
+        "type": click.Choice(list(formats)),
+        "default": formats[0],
+        "show_default": True,
+        "help": "How to print.",
+    }
+
+
+at_option = click.option("--at", **_AT)
 
 
 def format_option(formats: Sequence[str]) -> Callable[[_F], _F]:
-    """Return the ``--format`` option with these choices, the first being the default."""
-    return click.option(
-        "--format",
-        "output",
-        type=click.Choice(list(formats)),
-        default=formats[0],
-        show_default=True,
-        help="How to print.",
-    )
+    """Return the ``--format`` option with these choices, the first being the default, for what is no `verb`."""
+    return click.option(*_FORMAT, **_format(formats))
 
 
 def line_width() -> int:

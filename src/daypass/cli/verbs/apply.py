@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, at_option, format_option, say, show, verb
+from daypass.cli.verb import Codes, say, show, verb
 from daypass.core.errors import ExitCode
 
 _detailed = click.option(
@@ -22,8 +22,6 @@ _confirm = click.option(
 
 
 @verb(at="as given")
-@at_option
-@format_option(["text", "json"])
 @_detailed
 def plan(repo: AccessRepository, at: datetime | None, output: str, detailed_exitcode: bool) -> Codes:
     """Show the changes that would be made at an instant, removals first, each with its grant and its reason.
@@ -54,8 +52,6 @@ def plan(repo: AccessRepository, at: datetime | None, output: str, detailed_exit
 
 
 @verb(at="writes")
-@at_option
-@format_option(["text", "json"])
 @_detailed
 @_confirm
 @click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with what was refused.")
@@ -91,8 +87,6 @@ def apply(
 
 
 @verb(at="writes")
-@at_option
-@format_option(["text", "json"])
 @_confirm
 def expire(repo: AccessRepository, at: datetime, output: str, confirm: str) -> Codes:
     """Revoke what has ended, then open the removal pull request or bring it up to date.

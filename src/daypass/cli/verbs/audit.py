@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, Named, at_option, format_option, line_width, progress, say, show, verb
+from daypass.cli.verb import Codes, GrantName, Named, line_width, progress, say, show, verb
 from daypass.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from daypass.edges.git.index import AuditIndex
     from daypass.views.audit import Answer
 
-_table = format_option(["text", "json", "csv"])
+_TABLE = ("text", "json", "csv")
 
 
 @click.group()
@@ -69,10 +69,8 @@ def _print(answer: Answer, output: str) -> None:
         show((audit_csv if output == "csv" else audit_json)(answer), output)
 
 
-@verb(group=audit, follow=False)
+@verb(group=audit, follow=False, formats=_TABLE)
 @click.option("--resource", type=Named("resource"), required=True, help="The resource.")
-@at_option
-@_table
 def access(repo: AccessRepository, resource: str, at: datetime, output: str) -> None:
     """Say who could reach a resource at an instant.
 
@@ -84,12 +82,10 @@ def access(repo: AccessRepository, resource: str, at: datetime, output: str) -> 
     _print(pipeline.access(index_of(repo), resource, known=partial(_known, repo, "resource"), at=at), output)
 
 
-@verb(group=audit, follow=False)
+@verb(group=audit, follow=False, formats=_TABLE)
 @click.option("--subject", type=Named("handle"), default="", help="Everything about one person.")
 @click.option("--resource", type=Named("resource"), default="", help="Everything about one resource.")
 @click.option("--grant", type=GrantName(), default="", help="Everything about one grant.")
-@at_option
-@_table
 def history(repo: AccessRepository, subject: str, resource: str, grant: str, at: datetime, output: str) -> None:
     """Tell each event with its commit, pull request, approvers, policy digest and receipt.
 
@@ -110,8 +106,6 @@ def history(repo: AccessRepository, subject: str, resource: str, grant: str, at:
 
 
 @verb(group=audit, follow=False)
-@at_option
-@format_option(["text", "json"])
 def stats(repo: AccessRepository, at: datetime, output: str) -> None:
     """Tell, from receipts alone, how quick access came and how late it went.
 
@@ -125,8 +119,6 @@ def stats(repo: AccessRepository, at: datetime, output: str) -> None:
 
 @verb(group=audit, follow=False)
 @click.argument("number", type=click.IntRange(min=1))
-@at_option
-@format_option(["text", "json"])
 def serial(repo: AccessRepository, number: int, at: datetime, output: str) -> Codes:
     """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
     from daypass.pipeline.ask.fetch import find_serial
@@ -142,9 +134,7 @@ def serial(repo: AccessRepository, number: int, at: datetime, output: str) -> Co
     return ExitCode.OK
 
 
-@verb(group=audit, follow=False)
-@at_option
-@_table
+@verb(group=audit, follow=False, formats=_TABLE)
 def verify(repo: AccessRepository, at: datetime, output: str) -> Codes:
     """Prove every receipt (signature, chain, evidence) and name every difference between ledger and history.
 
@@ -177,8 +167,6 @@ def ledger() -> None:
 @click.option("--adopt", is_flag=True, help="Whoever and whatever bears the names at the target now is meant.")
 @click.option("--write-off", is_flag=True, help="It is not ours any more, and its grants give nothing any more.")
 @click.option("--reason", required=True, help="Why. The ledger keeps its digest, not the words.")
-@at_option
-@format_option(["text", "json"])
 def settle(
     repo: AccessRepository,
     grants: tuple[str, ...],

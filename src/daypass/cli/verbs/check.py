@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, PullNumber, at_option, format_option, say, show, verb
+from daypass.cli.verb import Codes, Named, PullNumber, say, show, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from daypass.core.state import GrantState
 
 
-@verb(follow=False, at="as given")
+@verb(follow=False, at="as given", formats=("text", "json", "github", "sarif"))
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--base", metavar="REV", default="", help="Judge only what a pull request changes: the branch it goes to."
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=None, help="Processes to use; as many as there are processors."
 )
-@at_option
-@format_option(["text", "json", "github", "sarif"])
 def check(
     repo: AccessRepository,
     paths: tuple[Path, ...],
@@ -249,8 +247,6 @@ def _proposed_policies(
     default="",
     help="Who asks; by default who did, else you.",
 )
-@at_option
-@format_option(["text", "json"])
 def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, output: str) -> Codes:
     """Tell the decision on GRANT in words: a file, or the id of a grant that main has or had.
 
@@ -347,7 +343,6 @@ def policy() -> None:
 
 @verb("test", group=policy, follow=False)
 @click.option("--revision", metavar="REV", default="", help="Test the policies at a commit in place of the work tree.")
-@format_option(["text", "json"])
 def policy_test(repo: AccessRepository, revision: str, output: str) -> Codes:
     """Run the cases of policies/tests/ and show where the decision differs from what a case expects."""
     from daypass.core.policy.probe import run_tests

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, at_option, verb
+from daypass.cli.verb import Codes, GrantName, verb
 from daypass.core.errors import EdgeError, ExitCode, MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ _LARGEST = 1 << 20
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Your public key (FILE.pub), where you have several: its certificate alone.",
 )
-@at_option
 def fetch(repo: AccessRepository, grant: str, output: Path | None, key: Path | None, at: datetime) -> Codes:
     """Get what GRANT (its id, or its file) hands over: an SSH certificate, or a secret that your own key opens.
 
@@ -177,7 +176,6 @@ def _save(path: Path, text: str, *, replaces: Callable[[str], bool]) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to this file; by default the target's own list below daypass's folder.",
 )
-@at_option
 def krl(repo: AccessRepository, target: str, output: Path | None, at: datetime) -> None:
     """Write the key revocation list of the ssh target TARGET, from the ledger of this clone.
 

@@ -12,7 +12,7 @@ import click
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import SETTINGS as SETTINGS_WORDS
-from daypass.cli.verb import SHARING, Codes, PullNumber, at_option, clock, format_option, noting, say, show, verb
+from daypass.cli.verb import SHARING, Codes, PullNumber, clock, noting, say, show, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _LEAST = 4_096
 
 
 @verb(follow=False)
-@format_option(["text", "json"])
 def forge(repo: AccessRepository, output: str) -> None:
     """Print the kind of forge that main's settings name: github or local. Exit 10 where they cannot be read."""
     from daypass.core.policy.policies import SETTINGS
@@ -45,7 +44,6 @@ def forge(repo: AccessRepository, output: str) -> None:
 @verb(follow=False)
 @click.option("--fix", "mending", is_flag=True, help="Change what can be changed through the API, asking before each.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
-@format_option(["text", "json"])
 def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Codes:
     """Read the repository's real settings at GitHub, and say what is unsafe in them and what mends it.
 
@@ -94,7 +92,6 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
     multiple=True,
     help="Give up this clone's record of an open request for the one at REMOTE, where the two do not continue one another.",
 )
-@format_option(["text", "json"])
 def sync(repo: AccessRepository, remote: str, take: tuple[int, ...], output: str) -> Codes:
     """Bring what others did from REMOTE (origin by default) and push what this clone has, for the local forge.
 
@@ -139,8 +136,6 @@ def _named(moves: Mapping[str, tuple[str, str]]) -> str:
 @verb(at="as given")
 @click.argument("number", type=PullNumber())
 @click.option("--print", "printed", is_flag=True, help="Print the comment's Markdown and write nothing.")
-@at_option
-@format_option(["text", "json"])
 def report(repo: AccessRepository, number: int, printed: bool, at: datetime | None, output: str) -> None:
     """Judge pull request NUMBER as `gate --dry-run` does and show its reviewers what was found.
 
@@ -231,8 +226,6 @@ def say_left_out(number: int, left: tuple[str, ...]) -> None:
     envvar=EVENT_VARIABLE,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-@at_option
-@format_option(["text", "json"])
 def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None, output: str) -> None:
     """Answer an issue made with the form, or a comment: /extend 2h, /end, /status.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, at_option, format_option, show, verb
+from daypass.cli.verb import Codes, show, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 
@@ -116,8 +116,6 @@ def _write(top: Path, name: str, wanted: str, checking: bool, *, hint: str) -> C
 
 
 @verb(at="writes")
-@at_option
-@format_option(["text", "json"])
 def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
     """Open a pull request with the files that main's catalogue makes, where main has others; keep it up to date.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Duration, GrantName, Instant, Named, at_option, format_option, say, show, verb
+from daypass.cli.verb import Codes, Duration, GrantName, Instant, Named, say, show, verb
 from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, UsageError
 from daypass.core.window import Span, Window, format_duration, format_instant
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     "--branch", default="", help="Open a pull request of a branch that you made yourself, in place of writing one."
 )
 @click.option("--dry-run", is_flag=True, help="Check and say what would be needed; open nothing.")
-@at_option
-@format_option(["text", "json"])
 def request(
     repo: AccessRepository,
     subject: str,
@@ -234,8 +232,6 @@ def _open_branch(repo: AccessRepository, branch: str, at: datetime, output: str)
 @verb(at="writes")
 @click.argument("grant", type=GrantName())
 @click.option("--for", "more", type=Duration(), required=True, help="How much longer.")
-@at_option
-@format_option(["text", "json"])
 def extend(repo: AccessRepository, grant: str, more: timedelta, at: datetime, output: str) -> None:
     """Ask for more time on GRANT (its id, as `daypass status` shows it). Needs approval like any request."""
     from daypass.core.grant import GrantId

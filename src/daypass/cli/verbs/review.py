@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, PullNumber, at_option, format_option, say, verb
+from daypass.cli.verb import Codes, PullNumber, say, verb
 from daypass.cli.verb import show as show_view
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError
 
@@ -76,8 +76,6 @@ def _shown(repo: AccessRepository, number: int, at: datetime, output: str) -> st
 
 @verb()
 @_number
-@at_option
-@format_option(["text", "json"])
 def show(repo: AccessRepository, number: int, at: datetime, output: str) -> None:
     """Show pull request NUMBER whole: what it asks for and why, its file's lines, what it would do, what is missing.
 
@@ -90,8 +88,6 @@ def show(repo: AccessRepository, number: int, at: datetime, output: str) -> None
 @verb(at="writes")
 @_number
 @click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked anyway.")
-@at_option
-@format_option(["text", "json"])
 def approve(repo: AccessRepository, number: int, yes: bool, at: datetime, output: str) -> None:
     """Approve the head commit of pull request NUMBER as the acting person.
 
@@ -105,8 +101,6 @@ def approve(repo: AccessRepository, number: int, yes: bool, at: datetime, output
 @verb(at="writes")
 @_number
 @click.option("--reason", default="", help="Why, for the record and for who asked.")
-@at_option
-@format_option(["text", "json"])
 def reject(repo: AccessRepository, number: int, reason: str, at: datetime, output: str) -> None:
     """Reject the head commit of pull request NUMBER as the acting person; it blocks until you change it.
 
@@ -117,8 +111,6 @@ def reject(repo: AccessRepository, number: int, reason: str, at: datetime, outpu
 
 @verb(at="writes")
 @_number
-@at_option
-@format_option(["text", "json"])
 def withdraw(repo: AccessRepository, number: int, at: datetime, output: str) -> None:
     """Take your own review of pull request NUMBER back."""
     _review(repo, number, "withdrawn", at, output)
@@ -127,8 +119,6 @@ def withdraw(repo: AccessRepository, number: int, at: datetime, output: str) -> 
 @verb(at="writes")
 @_number
 @click.option("--reason", default="", help="Why, for the record.")
-@at_option
-@format_option(["text", "json"])
 def close(repo: AccessRepository, number: int, reason: str, at: datetime, output: str) -> None:
     """Close pull request NUMBER without merging it."""
     from daypass.pipeline.judge import gate as pipeline
@@ -160,8 +150,6 @@ def warn_left_behind(repo: AccessRepository) -> None:
 @verb(at="as given")
 @click.argument("number", type=PullNumber(), required=False)
 @click.option("--dry-run", is_flag=True, help="Say what is missing; merge nothing.")
-@at_option
-@format_option(["text", "json"])
 def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime | None, output: str) -> Codes:
     """Merge pull request NUMBER (or every open one) when all that policy asks for is there; say what is missing if not.
 
@@ -237,8 +225,6 @@ def _show(repo: AccessRepository, found: Gated, at: datetime) -> list[ExitCode]:
 
 
 @verb()
-@at_option
-@format_option(["text", "json"])
 def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     """List open requests and what each waits for, live grants and the time that each has left, and what gives nothing.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, Named, at_option, format_option, say, show, verb
+from daypass.cli.verb import Codes, GrantName, Named, say, show, verb
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ _ATTEMPTS = 5
 @verb(at="writes")
 @click.argument("grant", type=GrantName())
 @click.option("--reason", default="", help="Why, for the record.")
-@at_option
-@format_option(["text", "json"])
 def end(repo: AccessRepository, grant: str, reason: str, at: datetime, output: str) -> Codes:
     """End GRANT early: open its removal, pass the gate and take the access away now.
 
@@ -56,8 +54,6 @@ def end(repo: AccessRepository, grant: str, reason: str, at: datetime, output: s
 )
 @click.option("--now", "now_", is_flag=True, help="Say that it is meant: access ends at once.")
 @click.option("--reason", default="", help="Why, for the record.")
-@at_option
-@format_option(["text", "json"])
 def revoke(
     repo: AccessRepository, subject: str, resource: str, now_: bool, reason: str, at: datetime | None, output: str
 ) -> Codes:

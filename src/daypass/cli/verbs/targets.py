@@ -7,13 +7,12 @@ from datetime import datetime
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, at_option, clock, format_option, say, show, verb
+from daypass.cli.verb import Codes, Named, clock, say, show, verb
 from daypass.core.errors import ExitCode, UsageError
 
 
 @verb()
 @click.argument("names", nargs=-1, metavar="[TARGET]...")
-@format_option(["text", "json"])
 def targets(repo: AccessRepository, names: tuple[str, ...], output: str) -> Codes:
     """Look at each target: whether it answers, what our credential may do there, and what is there beside our own.
 
@@ -45,10 +44,8 @@ def targets(repo: AccessRepository, names: tuple[str, ...], output: str) -> Code
 TOPIC = "drift"
 
 
-@verb(at="as given")
+@verb(at="as given", formats=("text", "json", "markdown", "sarif"))
 @click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with it; closed when there is none.")
-@at_option
-@format_option(["text", "json", "markdown", "sarif"])
 def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str) -> Codes:
     """Say where the targets are not as main says: access that nobody granted, that should be gone, that is missing.
 
@@ -110,8 +107,6 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
 @click.argument("resource", type=Named("resource"))
 @click.option("--ticket", default="", help="A ticket, such as INC-1234, for every grant.")
 @click.option("--dry-run", is_flag=True, help="Say what would be taken and what not; open nothing.")
-@at_option
-@format_option(["text", "json"])
 def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, at: datetime, output: str) -> None:
     """Propose existing access to RESOURCE as grants with an end: one pull request for its owner to read and prune.
 

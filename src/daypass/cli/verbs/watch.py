@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Duration, at_option, clock, format_option, now, verb
+from daypass.cli.verb import Codes, Duration, clock, now, verb
 from daypass.core.errors import DaypassError, ExitCode
 
 if TYPE_CHECKING:
@@ -161,8 +161,6 @@ def _stoppable() -> Iterator[Event]:
 
 @verb()
 @click.option("--max-age", type=Duration(), required=True, help="How old the last run may be.")
-@at_option
-@format_option(["text", "json"])
 def heartbeat(repo: AccessRepository, max_age: timedelta, at: datetime, output: str) -> Codes:
     """Fail (exit 13) when no run was recorded in the ledger in time: a dead man's check for any scheduler outside.
 
