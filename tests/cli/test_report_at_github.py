@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def asked(hub: Hub, number: int) -> set[str]:
 def actions(hub: Hub, permissions: dict[str, str]) -> dict[str, str]:
     token = hub.double.actions_token(hub.repo, permissions)
     return {"GITHUB_TOKEN": token, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": REPOSITORY}
+
+
+def test_a_request_is_told_to_programs_as_it_is_opened_reviewed_and_closed(hub: Hub) -> None:
+    wanted = ("--resource", "orders-db", "--role", "readonly", "--for", "2h", "--reason", "Duplicate charges again")
+    opened = json.loads(hub.run("request", *wanted, "--format", "json", who="alice").out)["pulls"][0]
+    (account,) = opened["grants"]
+    assert (account["state"], account["pull"], account["principal"]) == ("asked", opened["number"], "alice")
+    number = str(opened["number"])
+    shown = json.loads(hub.run("report", number, "--format", "json").out)
+    assert (shown["state"], shown["pulls"][0]["grants"]) == ("waiting", [account])
+    assert comments(hub, opened["number"]) == []
+    told = json.loads(hub.run("approve", number, "--format", "json", who="bob").out)["pulls"][0]["grants"][0]
+    assert [one["by"] for one in told["approved_by"]] == ["bob"]
+    assert json.loads(hub.run("close", number, "--format", "json", who="alice").out)["pulls"][0]["state"] == "closed"
 
 
 def test_the_app_shows_a_request_that_waits(hub: Hub) -> None:
