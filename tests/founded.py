@@ -27,7 +27,7 @@ def _room() -> Path:
     return Path(room)
 
 
-def once(name: object, make: Callable[[Path], None]) -> Path:
+def once(name: object, make: Callable[[Path], object]) -> Path:
     """Return a folder that ``make`` filled; made once a process for each name."""
     if name not in _MADE:
         folder = Path(tempfile.mkdtemp(dir=_room()))
@@ -68,18 +68,29 @@ def pack(top: Path) -> None:
 def example(top: Path, at: str) -> Access:
     """Found the worked example at an instant, on a simulated clock; its ledger's key lies where `init` puts it."""
 
-    def make(folder: Path) -> None:
+    def found(access: Access) -> None:
+        access.top.mkdir()
+        access.git("init", "-q", "--initial-branch=main")
+        access.git("config", "user.name", "Olga Platform")
+        access.git("config", "user.email", "olga@example.com")
+        access.run("init", ".", "--example", "--simulated-clock", "--at", at)
+        pack(access.top)
+
+    return _placed(("example", at), found, top)
+
+
+def begun(name: object, at: str, begin: Callable[[Access], None], top: Path) -> Access:
+    """Found the worked example and go on from there: ``begin`` does so once a process for each name."""
+    return _placed(("begun", name), lambda access: begin(example(access.top, at)), top)
+
+
+def _placed(name: object, make: Callable[[Access], None], top: Path) -> Access:
+    def filled(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(_CONFIG, str(folder / "config"))
-            made = Access(folder / "access")
-            made.top.mkdir()
-            made.git("init", "-q", "--initial-branch=main")
-            made.git("config", "user.name", "Olga Platform")
-            made.git("config", "user.email", "olga@example.com")
-            made.run("init", ".", "--example", "--simulated-clock", "--at", at)
-            pack(made.top)
+            make(Access(folder / "access"))
 
-    found = once(("example", at), make)
+    found = once(name, filled)
     shutil.copytree(found / "config", os.environ[_CONFIG], dirs_exist_ok=True)
     copy(found / "access", top)
     return Access(top)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import MappingProxyType
@@ -21,8 +20,10 @@ from daypass.core.plan import Entitlement, Reason
 from daypass.edges.targets.postgres.policy import LONGEST, bridge_of, login_of, read_privilege
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.ports import Numbering, Observing, Target, Timed
+from founded import once
 from servers.postgres import Postgres, server, versions
 from servers.proxy import Proxy
+from servers.sshd import make_key
 
 LEAST = """\
 CREATE ROLE daypass NOLOGIN CREATEROLE;
@@ -307,9 +308,8 @@ class TestPostgresLogin(TestPostgres):
     anew_principal = TargetContract.anew_principal
 
     @pytest.fixture(autouse=True)
-    def _keys(self, tmp_path_factory: pytest.TempPathFactory) -> None:
-        self.private_key = tmp_path_factory.mktemp("keys") / "id_ed25519"
-        subprocess.run(["ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", self.private_key], check=True)
+    def _keys(self) -> None:
+        self.private_key = once("alice's key", lambda folder: make_key(folder / "id_ed25519")) / "id_ed25519"
         kind, public, *_ = self.private_key.with_suffix(".pub").read_text().split()
         self.keys = (f"{kind} {public}",)
 

@@ -14,6 +14,7 @@ from daypass.core.plan import Entitlement
 from daypass.edges.targets.registry import open_target
 from daypass.edges.targets.ssh.target import SshTarget
 from daypass.ports import Recalling, Target
+from founded import once
 from servers.sshd import Sshd, make_key
 
 
@@ -40,12 +41,11 @@ class TestSsh(TargetContract):
     }
 
     @pytest.fixture(autouse=True)
-    def _keys(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        keys = tmp_path / "keys"
-        keys.mkdir()
-        self.ca = make_key(keys / "ca")
-        self.keys = (make_key(keys / "alice"),)
-        make_key(keys / "somebody-else")
+    def _keys(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        names = ("ca", "alice", "somebody-else")
+        keys = once("keys of a host's users", lambda folder: [make_key(folder / name) for name in names])
+        self.ca, alice, _ = (" ".join((keys / f"{name}.pub").read_text().split()[:2]) for name in names)
+        self.keys = (alice,)
         self.private_key = keys / "alice"
         self.hosts: dict[Path, Sshd] = {}
         monkeypatch.setenv("TEST_CA_KEY", str(keys / "ca"))

@@ -23,7 +23,8 @@ from daypass.pipeline.apply.run import apply as carry_out
 from daypass.pipeline.apply.survey import Inputs, survey
 from daypass.pipeline.ask.end import end
 from daypass.ports import Done, Observing, Order, Target
-from founded import example
+from driver import Access
+from founded import begun
 
 Wrap = Callable[[Target], Any]
 
@@ -54,25 +55,24 @@ class World:
         self.start = datetime.now(UTC).replace(microsecond=0)
         self.place = folder / "world"
         self.place.mkdir(parents=True)
-        self.access = example(folder / "access", _EARLIER)
-        self._write(dict(zip(("alice", "bob", "carol"), bench.principals, strict=True)) | dict(identities or {}))
-        if bench.private_key is not None:  # who has a key in the directory counts only with its signature
-            self.access.git("config", "gpg.format", "ssh")
-            self.access.git("config", "user.signingkey", str(bench.private_key))
+        people = dict(zip(("alice", "bob", "carol"), bench.principals, strict=True)) | dict(identities or {})
+        name = (json.dumps([people, bench.keys, *map(dict, bench.privileges)]), str(bench.private_key))
+        self.access = begun(name, _EARLIER, lambda access: self._begin(access, people), folder / "access")
         bench.welcome(self.place, [bench.one(who, privilege=p) for who in range(3) for p in range(2)])
 
-    def _write(self, identities: Mapping[str, str]) -> None:
+    def _begin(self, access: Access, identities: Mapping[str, str]) -> None:
+        """Leave one target and one resource in the example; what is written here depends on the bench alone."""
         for gone in (
             "policies/resources/payroll.yaml",
             "policies/resources/staging.yaml",
             "policies/tests/access.yaml",
         ):
-            (self.access.top / gone).unlink()
-        (self.access.top / "policies/resources/orders-db.yaml").write_text(
+            (access.top / gone).unlink()
+        (access.top / "policies/resources/orders-db.yaml").write_text(
             _RESOURCE % (NAME, *(json.dumps(dict(privilege)) for privilege in self.bench.privileges)), encoding="utf-8"
         )
-        self.access.write("policies/rules/access.yaml", _RULES)
-        settings = self.access.top / "policies/daypass.yaml"
+        access.write("policies/rules/access.yaml", _RULES)
+        settings = access.top / "policies/daypass.yaml"
         text = settings.read_text(encoding="utf-8")
         settings.write_text(text.replace("embedded: {kind: embedded}", f"{NAME}: {{kind: embedded}}"), encoding="utf-8")
         people = {
@@ -85,12 +85,15 @@ class World:
             for name, principal in identities.items()
         }
         directory = {"version": 1, "people": people, "groups": {"dba": {"members": ["carol"]}}}
-        self.access.write("policies/directory/people.yaml", json.dumps(directory, ensure_ascii=False, indent=1))
-        for purpose in (self.access.top / "policies/purposes").glob("*.yaml"):
+        access.write("policies/directory/people.yaml", json.dumps(directory, ensure_ascii=False, indent=1))
+        for purpose in (access.top / "policies/purposes").glob("*.yaml"):
             purpose.unlink()
-        self.access.run("codeowners")
-        self.access.commit("A world for one target")
-        self.access.run("check", "--at", self.at(-240))
+        access.run("codeowners")
+        access.commit("A world for one target")
+        access.run("check", "--at", self.at(-240))
+        if self.bench.private_key is not None:  # who has a key in the directory counts only with its signature
+            access.git("config", "gpg.format", "ssh")
+            access.git("config", "user.signingkey", str(self.bench.private_key))
 
     def at(self, minutes: float) -> str:
         """Return an instant as the command line takes it."""

@@ -14,9 +14,11 @@ from hub import REPOSITORY, Hub
 class Life:
     """The hub and its runner, and what one looks at."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, *only: str) -> None:
+        """``only``: the workflows that are enabled, where a test is about these; none named: all."""
         self.hub = hub
         self.runner = Runner(hub)
+        self.runner.only = set(only) or None
 
     def held(self) -> set[tuple[str, str]]:
         """Who has what at the target now: (principal, resource)."""

@@ -26,7 +26,7 @@ def test_a_killed_run_leaves_what_the_next_one_converges_from(
     tmp_path: Path, moment: list[str], given: bool, recorded: bool
 ) -> None:
     with Hub(tmp_path) as hub:
-        life = Life(hub)
+        life = Life(hub, "wake", "gate", "apply")
         number = hub.request_pull("alice", hub.grant())
         hub.approve(number, "bob")
         hub.approve(number, "dave")

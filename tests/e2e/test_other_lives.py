@@ -17,7 +17,7 @@ def _next_sunday() -> datetime:
 
 def test_what_policy_denies_gives_nothing_whoever_approves_it(tmp_path: Path) -> None:
     with Hub(tmp_path, simulated=True) as hub:
-        life = Life(hub)
+        life = Life(hub, "check", "wake", "gate", "apply")
         life.runner.set_clock(_next_sunday())  # outside of office hours
         number = hub.request_pull("alice", hub.grant(resource="payroll", duration="1h"))
         runs = life.runner.settle()
@@ -41,7 +41,7 @@ def test_what_policy_denies_gives_nothing_whoever_approves_it(tmp_path: Path) ->
 
 def test_what_passes_by_itself_is_given_without_a_person(tmp_path: Path) -> None:
     with Hub(tmp_path) as hub:
-        life = Life(hub)
+        life = Life(hub, "check", "gate", "apply")
         number = hub.request_pull("alice", hub.grant(resource="staging", role="deploy"))
         runs = life.runner.settle()
         assert [name for name in names(runs) if "ci" not in name] == [
@@ -74,7 +74,7 @@ def test_a_fork_is_checked_without_rights_and_merged_like_any_other(tmp_path: Pa
 
 def test_a_merge_queue_has_main_checked_as_it_would_be(tmp_path: Path) -> None:
     with Hub(tmp_path) as hub:
-        life = Life(hub)
+        life = Life(hub, "check")
         good = hub.request_pull("alice", hub.grant())
         bad = hub.request_pull("carol", hub.grant(subject="carol", role="root"))
         life.runner.settle()
@@ -87,7 +87,7 @@ def test_a_merge_queue_has_main_checked_as_it_would_be(tmp_path: Path) -> None:
 
 def test_the_pipeline_works_with_the_workflows_own_token(tmp_path: Path) -> None:
     with Hub(tmp_path, auth="token", simulated=True) as hub:
-        life = Life(hub)
+        life = Life(hub, "check", "wake", "gate", "apply", "expire")
         number = hub.request_pull("alice", hub.grant())
         runs = life.runner.settle()
         assert "gate success" in names(runs), failed(runs)
@@ -136,7 +136,7 @@ Duplicate charges, seen by support."""
 
 def test_an_issue_form_becomes_a_pull_request_for_who_wrote_it(tmp_path: Path) -> None:
     with Hub(tmp_path) as hub:
-        life = Life(hub)
+        life = Life(hub, "request", "check", "wake", "gate", "apply")
         asked = {"title": "Access to orders-db", "body": FORM, "labels": ["daypass-request"]}
         issue = hub.api("alice", "POST", f"/repos/{REPOSITORY}/issues", asked)["number"]
         runs = life.runner.settle()

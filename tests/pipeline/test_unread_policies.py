@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+import founded
 from daypass.cli.repository import AccessRepository
 from driver import Access
-from founded import copy, example, once
 
 T = "2026-11-20T{}:00Z".format
 BEGUN = T("08:00")
@@ -30,30 +28,22 @@ FILES = (
 )
 
 
-def begin(folder: Path) -> None:
+def begin(access: Access) -> None:
     """Erin has access until 10:31; Vera, whose vendor's end was then brought forward to 10:40; and Alice until 12:03."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
-        access = example(folder / "access", BEGUN)
     access.write("policies/directory/vera.yaml", PEOPLE)
     access.write("policies/directory/vendors.yaml", VENDORS.format("2027-01-01T00:00:00Z"))
     access.commit("A vendor")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
-        access.grant(T("10:00"), T("10:01"), "--for", "30m", "--subject", "erin")
-        access.grant(T("10:01"), T("10:02"), "--subject", "vera")
-        access.grant(T("10:02"), T("10:03"))
-        access.run("apply", "--at", T("10:04"))
+    access.grant(T("10:00"), T("10:01"), "--for", "30m", "--subject", "erin")
+    access.grant(T("10:01"), T("10:02"), "--subject", "vera")
+    access.grant(T("10:02"), T("10:03"))
+    access.run("apply", "--at", T("10:04"))
     access.write("policies/directory/vendors.yaml", VENDORS.format(T("10:40")))
     access.commit("Vendor leaves earlier")
 
 
 @pytest.fixture
 def begun(tmp_path: Path) -> Access:
-    found = once("unread policies", begin)
-    shutil.copytree(found / "config", os.environ["XDG_CONFIG_HOME"], dirs_exist_ok=True)
-    copy(found / "access", tmp_path / "access")
-    return Access(tmp_path / "access")
+    return founded.begun("unread policies", BEGUN, begin, tmp_path / "access")
 
 
 def held(access: Access) -> set[str]:
