@@ -169,10 +169,9 @@ class GitHistory:
         self._refuse_shallow()
         last = self.resolve(until)
         first = None if since is None else self.resolve(since)
-        with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as pairs:
+        with tempfile.TemporaryFile() as listed:
             self._list_steps(first, last, listed)
-            steps.write_pairs(self._git, first, listed, pairs)
-            yield from steps.landings(self._git, listed, pairs, self._no_index)
+            yield from steps.landings(self._git, first, listed, self._no_index)
 
     def is_shallow(self) -> bool:
         """Say whether history is cut, so that audits would answer wrongly."""

@@ -9,6 +9,7 @@ step added, changed or removed, of all steps in bulk. The user's settings for di
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -58,7 +59,7 @@ def check_links(oid: str, told: list[str], raw: bytes) -> None:
         )
 
 
-def write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes]) -> None:
+def _write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes]) -> None:
     """Write ``tree tree`` for each step that is ``listed`` (``commit parents...``), oldest first, as their bytes say."""
     asked = [line.split(maxsplit=1)[0].decode() for line in listed]
     listed.seek(0)
@@ -78,16 +79,21 @@ def write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes]
 
 
 def landings(
-    git: Git, listed: IO[bytes], pairs: IO[bytes], environment: Mapping[str, str] | None = None
+    git: Git, since: Oid | None, listed: IO[bytes], environment: Mapping[str, str] | None = None
 ) -> Iterator[Landing]:
-    """Stream the listed steps with what each changed. Raises EdgeError for a folder whose bytes are not those of its id."""
+    """Stream steps with what each changed; ``listed`` names those after ``since``, oldest first: ``commit parents...``.
+
+    Raises EdgeError for a folder whose bytes are not those of its id, and for a step that does not follow the one before.
+    """
     known: dict[str, str] = {}
     read = objects.Reader(git)
-    with git.stream(*_COMPARE, stdin=pairs, environment=environment) as output:
-        steps = _joined(listed, output)
-        while batch := list(islice(steps, _BATCH)):
-            read.check_trees(oid for _, folders in batch for oid in _unread(folders, known))
-            yield from (landing for landing, _ in batch)
+    with tempfile.TemporaryFile() as pairs:
+        _write_pairs(git, since, listed, pairs)
+        with git.stream(*_COMPARE, stdin=pairs, environment=environment) as output:
+            steps = _joined(listed, output)
+            while batch := list(islice(steps, _BATCH)):
+                read.check_trees(oid for _, folders in batch for oid in _unread(folders, known))
+                yield from (landing for landing, _ in batch)
 
 
 def _unread(folders: list[Change], known: dict[str, str]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from daypass.core.ledger.receipt import Receipt
 from daypass.edges.git.objects import Leaf, Reader, blobs
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
-from daypass.edges.git.steps import landings, write_pairs
+from daypass.edges.git.steps import landings
 from daypass.edges.git.trees import FILE_MODE, commit_files
 
 LARGEST = 16 << 20
@@ -158,7 +158,7 @@ class GitLedger:
         if self._git.text("rev-parse", "--is-shallow-repository") == "true":
             raise LedgerError("the ledger's history is cut off in this clone", hint="git fetch --unshallow")
         span = [until or self.head()] + ([f"^{since}"] if since is not None else [])
-        with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as pairs:
+        with tempfile.TemporaryFile() as listed:
             listed.write(self._git.run("rev-list", "--parents", "--topo-order", "--reverse", *span))
             listed.seek(0)
             count = 0
@@ -173,8 +173,7 @@ class GitLedger:
                     )
                 count += 1
             listed.seek(0)
-            write_pairs(self._git, since, listed, pairs)
-            for step in landings(self._git, listed, pairs):
+            for step in landings(self._git, since, listed):
                 for _ in _added(step.changes, step.oid):
                     pass
         return count
