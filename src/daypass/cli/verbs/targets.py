@@ -124,7 +124,7 @@ def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, a
         raise survey.stuck
     found = find(repo, survey, repo.targets(), resource, requester=me, at=at, ticket=ticket)
     taken = [(one.entitlement, one.grant, one.why, one.dated, one.beside) for one in found.taken]
-    left = [(one.entitlement, one.why) for one in found.left]
+    left = found.left
     body = import_body(resource, taken, left)
     done = None if dry_run else propose(repo, found, body=body, at=at)
     pull = done.pull if done is not None else None

@@ -44,20 +44,15 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """Access that becomes none, and why."""
-
-    entitlement: Entitlement
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class ExistingAccess:
-    """What the target holds of a resource that nobody granted. ``granted`` counts what a grant for it awaits an apply."""
+    """What the target holds of a resource that nobody granted.
+
+    ``left`` becomes no grant, each with why; ``granted`` counts what a grant for it awaits an apply.
+    """
 
     resource: str
     taken: tuple[Taken, ...]
-    left: tuple[Left, ...]
+    left: tuple[tuple[Entitlement, str], ...]
     granted: int = 0
 
 
@@ -96,7 +91,7 @@ def find(
     importer = _Importer(policy, known, _ends(target, strays), requester, at, ticket)
     there = _imported(context, resource, at)
     taken: list[Taken] = []
-    left: list[Left] = []
+    left: list[tuple[Entitlement, str]] = []
     granted = 0
     for stray in strays:
         answer = importer.judge(stray)
@@ -105,7 +100,7 @@ def find(
         elif isinstance(answer, Taken):
             taken.append(answer)
         else:
-            left.append(answer)
+            left.append((stray, answer))
     return ExistingAccess(resource, tuple(taken), tuple(left), granted)
 
 
@@ -158,23 +153,23 @@ class _Importer:
             if principal:
                 self._people.setdefault(principal, []).append(handle)
 
-    def judge(self, stray: Entitlement) -> Taken | Left:
+    def judge(self, stray: Entitlement) -> Taken | str:
         """Return the grant that existing access becomes, or why it becomes none."""
         people = self._people.get(stray.principal, [])
         if len(people) != 1:
             who = " and ".join(people) + " are both" if people else "nobody in the directory is"
-            return Left(stray, f"{who} {stray.principal!r} at target {stray.target}")
+            return f"{who} {stray.principal!r} at target {stray.target}"
         role, beside = self._role(stray.privilege)
         if role is None:
-            return Left(stray, f"no role of {stray.resource} gives {stray.privilege}")
+            return f"no role of {stray.resource} gives {stray.privilege}"
         end, why = self._end(people[0], role, stray)
         if end <= self._at:
-            return Left(stray, f"it would end at once: {why} {format_instant(end)}")
+            return f"it would end at once: {why} {format_instant(end)}"
         return self._draft(stray, people[0], role, end, why, beside=beside)
 
     def _draft(
         self, stray: Entitlement, subject: str, role: Role, end: datetime, why: str, *, beside: bool
-    ) -> Taken | Left:
+    ) -> Taken | str:
         wish = Wish(
             subject=subject,
             resource=stray.resource,
@@ -186,7 +181,7 @@ class _Importer:
         )
         grant, decision = draft(self._policy, wish, requester=self._requester, at=self._at)
         if decision.denials:
-            return Left(stray, "policy denies it: " + "; ".join(denial.message for denial in decision.denials))
+            return "policy denies it: " + "; ".join(denial.message for denial in decision.denials)
         return Taken(stray, grant, why, stray in self._ends, beside)
 
     def _role(self, privilege: str) -> tuple[Role | None, bool]:
