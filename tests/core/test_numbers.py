@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_audit_core import admission
 
-from daypass.core.audit.access import access
+from daypass.core.audit.access import Holdings, access
 from daypass.core.audit.events import EventKind, Material, history
 from daypass.core.drift import drift
 from daypass.core.errors import LedgerError
@@ -180,8 +180,8 @@ def test_what_was_handed_over_counts_no_longer_once_it_is_written_off() -> None:
 @pytest.mark.parametrize("adopted", [True, False])
 def test_the_audit_tells_a_settlement_and_keeps_what_nobody_saw_gone_in_doubt(adopted: bool) -> None:
     receipts = chain(GIVEN, settled(adopted))
-    (found,) = access(receipts, resource="orders-db", at=AT)
+    (found,) = access(Holdings.at(AT, receipts), resource="orders-db", at=AT)
     assert found.doubt == ("" if adopted else "carol wrote it off, and nobody has seen it gone")
     (event,) = [event for event in history(Material(receipts)) if event.kind is EventKind.SETTLED]
     assert (event.by, event.grants, event.receipt) == ("carol", (GRANT,), 1)
-    assert access(chain(settled(adopted)), resource="orders-db", at=AT) == ()
+    assert access(Holdings.at(AT, chain(settled(adopted))), resource="orders-db", at=AT) == ()
