@@ -114,14 +114,18 @@ def effect_line(effect: Effect) -> str:
     return text
 
 
-def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str) -> str:
-    """Say what a request needs: denials with what would help, approvals with the people who can give them."""
+def denial_lines(decision: Decision) -> list[str]:
+    """Say why policy denies, each reason with its rule or code and what would help."""
     lines = []
     for denial in decision.denials:
-        rule = f" [{denial.rule}]" if denial.rule else f" [{denial.code}]"
-        lines.append(f"  denied: {denial.message}{rule}")
-        if denial.hint:
-            lines.append(f"    hint: {denial.hint}")
+        lines.append(f"denied: {denial.message} [{denial.rule or denial.code}]")
+        lines += [f"  hint: {denial.hint}"] if denial.hint else []
+    return lines
+
+
+def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: str) -> str:
+    """Say what a request needs: denials with what would help, approvals with the people who can give them."""
+    lines = [f"  {line}" for line in denial_lines(decision)]
     if decision.denials:
         return joined(lines)
     out = frozenset({requester, grant.subject})

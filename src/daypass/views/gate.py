@@ -10,13 +10,12 @@ from difflib import unified_diff
 from typing import Any
 
 from daypass.core.grant import GrantId
-from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
-from daypass.views.decision import effect_line, grant_rows, person, state_words, taking_words
+from daypass.views.decision import denial_lines, effect_line, grant_rows, person, state_words, taking_words
 from daypass.views.findings import as_document, finding_text, joined
 from daypass.views.plan import denied_line, entitlement_text
 
@@ -61,7 +60,10 @@ def _verdict_lines(verdict: ItemVerdict) -> list[str]:
         return [*lines, f"  {taking_words(item)}; nobody needs to approve it"]
     if item.decision is not None and item.ending is not None:
         lines.append(f"  takes away access of {item.ending.subject} that this file gives now")
-    lines += [f"  {line}" for line in _decision_lines(item.decision)]
+    if item.decision is None:
+        lines.append("  takes away access that who asks may not end alone (limits.end)")
+    else:
+        lines += [f"  {line}" for line in denial_lines(item.decision)]
     if verdict.judgement is None:
         if item.decision is not None and item.decision.automatic and not item.decision.denials:
             lines.append(f"  passes automatically ({', '.join(item.decision.rules)})")
@@ -79,16 +81,6 @@ def _verdict_lines(verdict: ItemVerdict) -> list[str]:
         lines.append(f"  does not count: {ignored.review.state} by {who}: {ignored.why}")
     if item.decision is None or not item.decision.denials:
         lines += [f"  missing: {line}" for line in verdict.judgement.missing()]
-    return lines
-
-
-def _decision_lines(decision: Decision | None) -> list[str]:
-    if decision is None:
-        return ["takes away access that who asks may not end alone (limits.end)"]
-    lines = []
-    for denial in decision.denials:
-        lines.append(f"denied: {denial.message} [{denial.rule or denial.code}]")
-        lines += [f"  hint: {denial.hint}"] if denial.hint else []
     return lines
 
 
