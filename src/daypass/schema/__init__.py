@@ -44,6 +44,7 @@ def output_names() -> tuple[str, ...]:
     return tuple(sorted(f"{_OUTPUT}{name}" for name in _read(OUTPUTS)["$defs"] if name.islower()))
 
 
+@cache
 def names() -> tuple[str, ...]:
     """Return the names of the schemas of files, sorted."""
     return tuple(sorted(file.name.removesuffix(SUFFIX) for file in _FOLDER.glob(f"*{SUFFIX}")))

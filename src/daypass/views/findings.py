@@ -18,7 +18,7 @@ _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE:
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # Halves of characters that stand for no byte of a file's name: JSON can hold them, UTF-8 cannot.
-_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_HALVES = "[\ud800-\udc7f\udd00-\udfff]"
 
 
 _COMMANDS = re.compile(r"^(\s*):(?=:)")
@@ -35,7 +35,7 @@ def printable(text: str) -> str:
     text = text.replace("##[", r"##\x5b")
     if text.isprintable():
         return text
-    text = _HALVES.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    text = re.sub(_HALVES, lambda found: f"\\u{ord(found.group()):04x}", text)
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 

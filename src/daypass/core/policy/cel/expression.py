@@ -69,14 +69,18 @@ class EvaluationFailure:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition that compiled. ``names`` are the variables it mentions; ``asks`` says that it needs a request."""
+    """A condition that compiled. ``names`` are the variables it mentions."""
 
     text: str
     names: tuple[str, ...]
-    asks: bool
     program: Any
     place: Place
     spread: Places
+
+    @property
+    def asks(self) -> bool:
+        """Whether it needs a request."""
+        return any(name.startswith(ASKED) for name in self.names)
 
     def at(self, offset: int) -> Place:
         """Return the file's place of a character of the condition, counted from 0."""
@@ -109,7 +113,7 @@ def compile_condition(text: str, place: Place, spread: Places) -> Condition | tu
         for offset, message, hint in _bad_literals(text)
     )
     try:
-        program = _environment(asked=True).compile(text)
+        program = _environment().compile(text)
     except RuntimeError as error:
         return (*_explain(str(error), text, place, spread), *constants)
     if program.return_type() != cel.Type.BOOL:
@@ -120,7 +124,7 @@ def compile_condition(text: str, place: Place, spread: Places) -> Condition | tu
     except UnboundedError as error:
         hint = "compare plain values; nest fewer loops, and join fewer lists and texts"
         return (Finding("condition-too-costly", place, f"the condition is refused: {error}", hint), *constants)
-    return constants or Condition(text, mentions(text, _KNOWN), _asks(text), program, place, spread)
+    return constants or Condition(text, mentions(text, _KNOWN), program, place, spread)
 
 
 def combine(expressions: Sequence[str]) -> Any | None:
@@ -129,7 +133,7 @@ def combine(expressions: Sequence[str]) -> Any | None:
     A line break after each ends a comment that would otherwise swallow the next.
     """
     try:
-        return _environment(asked=True).compile("[" + ",\n".join(f"({text}\n)" for text in expressions) + "]")
+        return _environment().compile("[" + ",\n".join(f"({text}\n)" for text in expressions) + "]")
     except RuntimeError:
         return None
 
@@ -152,18 +156,8 @@ def evaluate_all(program: Any, facts: Facts, count: int) -> tuple[bool, ...] | N
     return tuple(values)
 
 
-def _asks(text: str) -> bool:
-    """Whether a condition needs a request: it does not compile where there is none."""
-    try:
-        _environment(asked=False).compile(text)
-    except RuntimeError:
-        return True
-    return False
-
-
 @cache
-def _environment(*, asked: bool) -> Any:
-    names = {name: _TYPES[kind] for name, kind in KINDS.items() if asked or not name.startswith(ASKED)}
+def _environment() -> Any:
     overload = cel.Overload(
         "within_hours_timestamp_string_string",
         return_type=cel.Type.BOOL,
@@ -172,7 +166,7 @@ def _environment(*, asked: bool) -> Any:
     )
     return cel.NewEnv(
         config=cel.NewEnvConfigFromYaml(_WITHOUT_ZONES),
-        variables=names,
+        variables={name: _TYPES[kind] for name, kind in KINDS.items()},
         functions=[cel.FunctionDecl("within_hours", [overload])],
     )
 
@@ -264,7 +258,7 @@ def _bad_constant(function: str, argument: Token) -> list[tuple[int, str, str]]:
         else f"{function}({argument.text}) == {function}({argument.text})"
     )
     try:
-        answer = _environment(asked=False).compile(call).eval(data={})
+        answer = _environment().compile(call).eval(data={})
     except RuntimeError:
         return []  # the compiler says what is wrong with the text itself
     if answer.type() == cel.Type.BOOL:
