@@ -43,12 +43,11 @@ def unowned(case: Setup, raw: bytes | None) -> str:
         read = read_codeowners({CODEOWNERS_FILE: raw})
     except InvalidError as error:
         return error.message
-    for path in GUARDED:
-        answer = read.who(path) if read is not None else None
-        loose = answer is None or answer.doubt or not answer.owners or set(answer.owners) - allowed
-        if answer is not None and loose:
+    for answer in (read.who(path) for path in GUARDED) if read is not None else ():
+        if answer.doubt or not answer.owners or set(answer.owners) - allowed:
             who = f"cannot be told: {answer.doubt}" if answer.doubt else f"is {' '.join(answer.owners) or 'nobody'}"
-            return f"who owns {path} on main {who}; it decides who gets access, and belongs to {listed(allowed) or 'nobody'}"
+            whose = listed(allowed) or "nobody"
+            return f"who owns {answer.path} on main {who}; it decides who gets access, and belongs to {whose}"
     return ""
 
 
