@@ -355,10 +355,10 @@ class Hub:
     ) -> str:
         """Commit files on a branch (begun at main, or ``start``) in that person's clone and push it; return the commit."""
         folder = self.clone(who)
-        there = git(folder, "ls-remote", "origin", f"refs/heads/{branch}").split()
+        there = gitio.at(self.repo.path, f"refs/heads/{branch}")
         if there and not start:
             git(folder, "fetch", "-q", "origin", branch)
-        git(folder, "checkout", "-q", "-B", branch, start or (there[0] if there else "main"))
+        git(folder, "checkout", "-q", "-B", branch, start or there or "main")
         for path, text in files.items():
             place = folder / path
             if text is None:
@@ -369,7 +369,7 @@ class Hub:
         git(folder, "add", "-A")
         git(folder, "commit", "-q", "--allow-empty", "-m", message)
         git(folder, "push", "-q", *(["--force"] if force else []), "origin", f"HEAD:refs/heads/{branch}")
-        head = git(folder, "rev-parse", "HEAD")
+        head = _at(folder / ".git", f"refs/heads/{branch}")
         git(folder, "checkout", "-q", "main")
         return head
 
