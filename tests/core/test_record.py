@@ -159,3 +159,18 @@ def test_every_frozen_record_of_the_program_is_made_so() -> None:
         text = path.read_text()
         if path.name != "record.py" and "@dataclass(frozen=True, slots=True" in text:
             assert "from daypass.core.record import dataclass" in text, path
+
+
+def test_a_record_keeps_the_comparison_that_its_class_writes(decorate: Decorator) -> None:
+    @decorate(frozen=True, slots=True)
+    class Loose:
+        name: str
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Loose) and self.name.lower() == other.name.lower()
+
+        def __hash__(self) -> int:
+            return hash(self.name.lower())
+
+    assert Loose("A") == Loose("a") != Loose("b")
+    assert len({Loose("A"), Loose("a")}) == 1
