@@ -10,15 +10,13 @@ from typing import Any
 import jsonschema_rs
 
 from daypass.schema import load
-from daypass.schema.outputs import SAME
 
 GROUPS = ("audit", "ledger", "policy")
 
 
 def verb_of(arguments: Sequence[str]) -> str:
     """Return the name of the output of a command line that begins with its verb."""
-    name = "-".join(arguments[: 2 if arguments[0] in GROUPS else 1])
-    return SAME.get(name, name)
+    return "-".join(arguments[: 2 if arguments[0] in GROUPS else 1])
 
 
 def check_output(arguments: Sequence[str], out: str) -> None:

@@ -37,6 +37,7 @@ def outputs_text() -> str:
     """Return the schemas of all outputs as they are committed."""
     wanted = [(model, "validation") for model in outputs.OUTPUTS.values()]
     schema = models_json_schema(wanted, by_alias=True)[1]  # type: ignore[arg-type]
+    schema["$defs"] |= {verb: {"$ref": f"#/$defs/{other}"} for verb, other in outputs.SAME.items()}
     stated = {"$schema": _DIALECT, "title": "daypass outputs"} | _plain(schema, nulls=True)
     return json.dumps(stated, indent=2, ensure_ascii=False) + "\n"
 
