@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.measure import Command
-from daypass.edges.forges.github.setup.files import github_files
+from daypass.edges.forges.github.setup import github_files
 
 ROOT = Path(__file__).parents[1]
 _FINE = frozenset({0})

@@ -27,7 +27,6 @@ from daypass.core.audit.access import read_trailers
 from daypass.core.errors import DaypassError
 from daypass.core.files.codeowners import LARGEST, read_codeowners
 from daypass.core.files.document import POLICY_LIMIT, read_on
-from daypass.core.files.form import read_form
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import grant_id
@@ -38,9 +37,9 @@ from daypass.core.policy.cel.hours import parse_hours, parse_zone
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies import SETTINGS, read_policies
 from daypass.core.window import parse_duration, parse_instant
-from daypass.edges.forges.github.address import read_base
 from daypass.edges.forges.github.credential import credential_from
-from daypass.edges.forges.github.inbox import read_event
+from daypass.edges.forges.github.environment import read_base, read_event
+from daypass.edges.forges.github.form import read_form
 from daypass.edges.forges.local import records
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import parse_tree

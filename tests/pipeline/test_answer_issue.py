@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import Account, Occasion
-from daypass.edges.forges.github.inbox import GitHubLinks, read_event
+from daypass.edges.forges.github.environment import read_event
+from daypass.edges.forges.github.form import asked_in
+from daypass.edges.forges.github.inbox import GitHubLinks
 from daypass.pipeline.ask.answer import AnswerContext, answer_issue
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access
@@ -94,7 +96,9 @@ def test_an_edit_after_the_request_was_taken_changes_nothing(context: AnswerCont
     written = inbox(context)
     written.write(12, ALICE, answered())
     answer_issue(context, 12, at=AT)
-    written.tickets[12] = replace(written.tickets[12], body=answered(role="orders-db/admin"), edited=True)
+    written.tickets[12] = replace(
+        written.tickets[12], asked=asked_in(12, (), answered(role="orders-db/admin")), edited=True
+    )
     assert answer_issue(context, 12, at=AT).kind == "there"
 
 

@@ -20,11 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.core.catalogue import Catalogue, Directory, Purpose, Resource, Role, Settings
-from daypass.core.files.form import QUESTIONS, FormAnswers, read_form
+from daypass.core.files.form import QUESTIONS, FormAnswers
 from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import Grant, GrantId
 from daypass.core.window import Span
-from daypass.views.form import MOST_CHOICES, form_text
+from daypass.edges.forges.github.form import MOST_CHOICES, read_form
+from daypass.edges.forges.host import request_form
+from daypass.views.form import form_introduction
 from daypass.views.markdown import fence
 
 _KEYS = {
@@ -48,6 +50,10 @@ def catalogue(
     }  # fmt: skip
     nobody = Directory(MappingProxyType({}), MappingProxyType({}))
     return Catalogue(Settings(), made, nobody, {name: Purpose(name) for name in purposes})
+
+
+def form_text(made: Catalogue) -> str:
+    return request_form(made, form_introduction(made))[1]
 
 
 def fields(text: str) -> dict[str, Any]:

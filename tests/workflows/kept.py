@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from daypass.edges.forges.github.setup.files import github_files
+from daypass.edges.forges.github.setup import github_files
 
 TOP = Path(__file__).parents[2]
 FOLDER = ".github/workflows/"

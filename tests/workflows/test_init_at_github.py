@@ -12,7 +12,7 @@ import yaml
 from kept import TOP
 
 from daypass import __version__
-from daypass.edges.forges.github.setup import files as github_files
+from daypass.edges.forges.github import setup as github_files
 from driver import Access
 
 BOT = "daypass-acme[bot]:4242"
@@ -55,9 +55,7 @@ def test_this_project_keeps_what_it_writes_for_others() -> None:
     ours = github_files.github_files("app", source=True)
     theirs = github_files.github_files("app")
     for path, text in ours.items():
-        assert (TOP / path).read_text(encoding="utf-8") == text, (
-            "run: python -m daypass.edges.forges.github.setup.files"
-        )
+        assert (TOP / path).read_text(encoding="utf-8") == text, "run: python -m daypass.edges.forges.github.setup"
     # What differs is how the project, being the source of the package, installs itself and tests itself.
     differing = {path for path in theirs if ours.get(path) != theirs[path]}
     assert differing == {

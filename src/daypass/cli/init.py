@@ -22,7 +22,7 @@ from daypass.core.window import format_instant
 if TYPE_CHECKING:
     from daypass.cli.main import Invocation
     from daypass.cli.setup import NewRepository
-    from daypass.edges.forges.github.setup.repository import GitHubSetup
+    from daypass.edges.forges.host import ForgeSetup
 
 
 _IGNORED = (
@@ -94,11 +94,12 @@ def init(
     The private key is written outside the repository (mode 0600); its public half goes to policies/ledger.pub.
     """
     from daypass.cli.setup import NewRepository
-    from daypass.edges.forges.github.setup.repository import GitHubSetup, next_steps, read_hosting
-    from daypass.views.form import form_text
+    from daypass.edges.forges.host import open_setup
+    from daypass.views.form import form_introduction
 
-    hosting = read_hosting(github, auth, bot)
-    if upgrade and not (merge and hosting):
+    if not github and (bot or auth != "app"):
+        raise UsageError("--auth and --bot go with --github")
+    if upgrade and not (merge and github):
         hint = "it is for a repository that is there already"
         raise UsageError("--upgrade goes with --merge and --github", hint=hint)
     if bool(signer) != bool(public_key):
@@ -112,17 +113,18 @@ def init(
             f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
         )
     new = NewRepository(top, at=at or now())
-    github_setup = GitHubSetup(top, hosting, upgrade=upgrade, policy=new.policy) if hosting else None
-    if upgrade and github_setup:
-        _upgrade(new, github_setup)
+    options: dict[str, str | bool] = {"repository": github, "auth": auth, "bot": bot, "upgrade": upgrade}
+    forge = open_setup("github", top, new.policy, **options) if github else None
+    if upgrade and forge:
+        _upgrade(new, forge)
         return
     new.begin()
     wanted = _first_files(new, example, signer, simulated_clock)
     wanted["policies/ledger.pub"] = new.key(signer, public_key)
-    written, kept = new.write(github_setup.files(wanted) if github_setup else wanted)
-    changed = github_setup.change(kept) if github_setup else []
+    written, kept = new.write(forge.files(wanted) if forge else wanted)
+    changed = forge.change(kept) if forge else []
     kept += [path for path in changed if path not in kept]
-    written += github_setup.form(form_text) if github_setup else []
+    written += forge.form(form_introduction) if forge else []
     new.commit(written)
     begun = " and the ledger" if new.open_ledger() else ""
     _say_kept(kept, changed)
@@ -131,7 +133,7 @@ def init(
         click.echo(f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.")
     asker = new.person()[0] if new.signing_key() else ""
     here = _next_steps(directory, example, new.at if simulated_clock else None, asker)
-    click.echo(next_steps(hosting, new.key_path) if hosting else here)
+    click.echo(forge.next_steps(new.key_path) if forge else here)
 
 
 def _say_kept(kept: list[str], changed: list[str]) -> None:
@@ -152,15 +154,15 @@ def _first_files(new: NewRepository, example: bool, signer: str, simulated_clock
     return wanted
 
 
-def _upgrade(new: NewRepository, github_setup: GitHubSetup) -> None:
+def _upgrade(new: NewRepository, forge: ForgeSetup) -> None:
     """Write anew what daypass generates, on whatever branch is checked out, for a person to review and commit."""
     if not new.committed():
         raise UsageError(
             f"there is no access repository in {new.top}", hint="`daypass init` without --upgrade makes one"
         )
-    github_setup.files(template_files("plain", ("", "", "")))
-    written, kept = new.write(github_setup.generated)
-    changed = github_setup.change([*kept, _SETTINGS])
+    forge.files(template_files("plain", ("", "", "")))
+    written, kept = new.write(forge.generated)
+    changed = forge.change([*kept, _SETTINGS])
     new.show(written)
     for path in sorted([*written, *changed]):
         click.echo(f"{'new    ' if path in written else 'changed'} {path}", err=True)

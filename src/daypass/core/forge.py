@@ -12,6 +12,8 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
+    from daypass.core.files.form import FormAnswers
+    from daypass.core.finding import Finding
     from daypass.core.ledger.receipt import ActRecord
 
 
@@ -113,14 +115,16 @@ class Landing:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An issue or pull request as its opener wrote it. ``edited`` is whether the text was changed since it was opened."""
+    """An issue or pull request as its opener wrote it. ``edited`` is whether the text was changed since it was opened.
+
+    ``asked`` is what it asks for with the form, or all that is wrong with that; None where it was not made with it.
+    """
 
     number: int
     by: Account
     at: datetime
     title: str
-    body: str
-    labels: tuple[str, ...] = ()
+    asked: FormAnswers | tuple[Finding, ...] | None = None
     is_pull: bool = False
     edited: bool = False
 

@@ -11,6 +11,7 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.form import read_form
 from daypass.edges.forges.github.inbox import EDITED, GitHubInbox
 from daypass.edges.forges.github.transport import ApiError
 
@@ -71,7 +72,8 @@ def inbox(answers: Answers, bot: Bot | None = Bot("daypass-acme[bot]", 4242)) ->
 def test_an_issue_is_read_and_its_edits_are_asked_after_its_words() -> None:
     answers = Answers(ISSUE)
     ticket = inbox(answers).ticket(12)
-    assert (ticket.by.handle, ticket.body, ticket.labels) == ("alice", "words", ("daypass-request", "old"))
+    assert ticket.by.handle == "alice"
+    assert ticket.asked == read_form("issue 12", "words")  # it bears the form's label
     assert (ticket.is_pull, ticket.edited, ticket.title) == (False, False, "Access request")
     assert answers.asked == [
         ("GET", "/repos/acme/access/issues/12"),
@@ -81,7 +83,11 @@ def test_an_issue_is_read_and_its_edits_are_asked_after_its_words() -> None:
 
 def test_a_pull_request_without_a_text_is_one() -> None:
     ticket = inbox(Answers({**ISSUE, "body": None, "pull_request": {}})).ticket(12)
-    assert (ticket.is_pull, ticket.body) == (True, "")
+    assert (ticket.is_pull, ticket.asked) == (True, read_form("issue 12", ""))
+
+
+def test_an_issue_about_something_else_asks_for_nothing() -> None:
+    assert inbox(Answers({**ISSUE, "labels": []})).ticket(12).asked is None
 
 
 def test_an_edit_is_told() -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from daypass.core.errors import EdgeError
-from daypass.core.files.form import LABEL, QUESTIONS
+from daypass.core.files.form import QUESTIONS
 from daypass.core.forge import Account, Remark, Ticket
+from daypass.edges.forges.github.form import LABEL, asked_in
 from daypass.ports import ForgeReader
 
 
@@ -51,7 +52,8 @@ class MemoryInbox:
         edited: bool = False,
     ) -> int:  # fmt: skip
         """Open an issue, or say that a pull request is there."""
-        self.tickets[number] = Ticket(number, by, self.at, "Access request", body, labels, is_pull, edited)
+        asked = asked_in(number, labels, body)
+        self.tickets[number] = Ticket(number, by, self.at, "Access request", asked, is_pull, edited)
         return number
 
     def comment(self, number: int, by: Account, body: str, *, edited: bool = False) -> int:

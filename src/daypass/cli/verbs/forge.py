@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from daypass.core.forge import Complaint, Remedy
     from daypass.core.request import Gated, Notice, Report
 
-EVENT_VARIABLE = "GITHUB_EVENT_PATH"
-_LONGEST = 32 << 20  # an event's payload is at most 25 MB
-SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 _LEAST = 4_096
 """Bytes. With less room left, a step's summary has had its share."""
 
@@ -199,12 +196,12 @@ def _no_request(found: Gated) -> Notice:
 
 def write_summary(told: Report) -> None:
     """Add to the summary of the workflow's step, where one runs and there is room left."""
+    from daypass.edges.forges.host import summary_file
     from daypass.views.comment import SUMMARY_LIMIT, comment_text
 
-    named = os.environ.get(SUMMARY_VARIABLE)
-    if not named:
+    place = summary_file(os.environ)
+    if place is None:
         return
-    place = Path(named)
     room = SUMMARY_LIMIT - (place.stat().st_size if place.exists() else 0)
     if room >= _LEAST:
         with place.open("a", encoding="utf-8") as file:
@@ -220,27 +217,19 @@ def say_left_out(number: int, left: tuple[str, ...]) -> None:
 
 
 @verb(follow=False, at="as given")
-@click.argument(
-    "event_file",
-    required=False,
-    envvar=EVENT_VARIABLE,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
+@click.argument("event_file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def answer(repo: AccessRepository, event_file: Path | None, at: datetime | None, output: str) -> None:
     """Answer an issue made with the form, or a comment: /extend 2h, /end, /status.
 
     EVENT_FILE is what woke the workflow ($GITHUB_EVENT_PATH by default). Only its kind and its numbers are taken from
     it; all words are read afresh. Exit 0 when it was answered, a refusal included.
     """
-    from daypass.edges.forges.github.inbox import read_event  # no other forge has workflows that are woken so
+    from daypass.edges.forges.host import read_occasion
     from daypass.pipeline.ask.answer import AnswerContext, answer_comment, answer_issue
     from daypass.views.findings import printable
     from daypass.views.form import reply_json, reply_line, reply_markdown
 
-    if event_file is None:
-        raise UsageError("EVENT_FILE is missing", hint=f"name the file of the event, or set {EVENT_VARIABLE}")
-    with event_file.open("rb") as stream:
-        occasion = read_event(stream.read(_LONGEST))
+    occasion = read_occasion(os.environ, event_file)
     if occasion.silent:
         click.echo(f"Nothing to answer: {printable(occasion.silent)}.", err=True)
         return

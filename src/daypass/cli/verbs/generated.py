@@ -25,13 +25,14 @@ def form(repo: AccessRepository, checking: bool) -> Codes:
 
     The file is .github/ISSUE_TEMPLATE/daypass-request.yml; GitHub offers the one on main.
     """
-    from daypass.core.files.form import FORM_FILE
-    from daypass.views.form import form_text
+    from daypass.edges.forges.host import request_form
+    from daypass.views.form import form_introduction
 
     policy = repo.worktree_policy()
     if policy.holes:
         raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
-    return _write(repo.top(), FORM_FILE, form_text(policy.catalogue), checking, hint="run `daypass form` and commit it")
+    path, text = request_form(policy.catalogue, form_introduction(policy.catalogue))
+    return _write(repo.top(), path, text, checking, hint="run `daypass form` and commit it")
 
 
 @verb(follow=False)
@@ -122,11 +123,11 @@ def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
     These are .github/CODEOWNERS and the issue form. Whoever owns them merges it. For a forge at GitHub; elsewhere
     `daypass codeowners` and `daypass form` write them here.
     """
-    from daypass.core.files.codeowners import codeowners_text
-    from daypass.core.files.form import FORM_FILE
+    from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
+    from daypass.edges.forges.host import request_form
     from daypass.pipeline.apply.tidy import refresh as bring
     from daypass.views.findings import as_document
-    from daypass.views.form import form_text
+    from daypass.views.form import form_introduction
 
     if not repo.settings.forge.merges_all:  # one that merges grants alone never merges it
         raise UsageError(
@@ -135,7 +136,8 @@ def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
     if repo.policy.holes:  # the lines of a resource that is not read would be proposed to be taken out
         raise InvalidError("the policies of main do not read, so nothing can be made from them", repo.policy.holes)
     catalogue = repo.policy.catalogue
-    wanted = {".github/CODEOWNERS": codeowners_text(catalogue).encode(), FORM_FILE: form_text(catalogue).encode()}
+    form_file, text = request_form(catalogue, form_introduction(catalogue))
+    wanted = {CODEOWNERS_FILE: codeowners_text(catalogue).encode(), form_file: text.encode()}
     found = bring(repo, wanted, at=at)
     if output == "json":
         told = {"pull": found.pull.number if found.pull is not None else None, "what": found.what}

@@ -1,4 +1,8 @@
-"""One repository at its forge, as one run reaches it: what a kind of forge gives beside pull requests."""
+"""One repository at its forge, as one run reaches it: what a kind of forge gives beside pull requests.
+
+What does not depend on the kind that the settings name is GitHub's: its workflows may run daypass for any repository,
+and a repository whose forge lets nobody ask keeps the form that GitHub would offer.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,9 @@ from daypass.core.forge import FORGES
 from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import Directory, Settings
-    from daypass.core.forge import Links
+    from daypass.core.catalogue import Catalogue, Directory, Settings
+    from daypass.core.forge import Links, Occasion
+    from daypass.core.policy.policies import Policy
     from daypass.edges.forges.local.sharing import Sharing
     from daypass.edges.git.remote import Remote
     from daypass.edges.git.repository import Repository
@@ -101,4 +106,57 @@ def open_host(settings: Settings, run: Run) -> Host:
             hint=f"kinds known here: {', '.join(sorted(FORGES))}",
         )
     found: Host = import_module(f"daypass.edges.forges.{settings.forge_kind}.host").open_host(settings, run)
+    return found
+
+
+def request_form(catalogue: Catalogue, introduction: str) -> tuple[str, str]:
+    """Return path and text of the form that people ask with, made from a catalogue, below an introduction in Markdown."""
+    from daypass.edges.forges.github.form import FORM_FILE, form_text  # noqa: PLC0415  (few verbs need it)
+
+    return FORM_FILE, form_text(catalogue, introduction)
+
+
+def read_occasion(environ: Mapping[str, str], given: Path | None) -> Occasion:
+    """Return what woke the workflow that runs this, by the file that is given, else by the environment's.
+
+    Raises UsageError where there is none, and for a file that is no event.
+    """
+    from daypass.edges.forges.github import environment  # noqa: PLC0415  (likewise)
+
+    return environment.read_occasion(environ, given)
+
+
+def summary_file(environ: Mapping[str, str]) -> Path | None:
+    """Return the page of the workflow's step that runs this, to which Markdown is added; None where none runs."""
+    from daypass.edges.forges.github import environment  # noqa: PLC0415  (likewise)
+
+    return environment.summary_file(environ)
+
+
+class ForgeSetup(ABC):
+    """Takes a repository to a forge. What was in its folder before is changed in the work tree and never committed."""
+
+    generated: dict[str, str | bytes]
+    """What daypass makes and an upgrade makes anew, once `files` was asked."""
+
+    @abstractmethod
+    def files(self, wanted: dict[str, str]) -> dict[str, str | bytes]:
+        """Return the files to write where there are none: those of every repository, and the forge's."""
+
+    @abstractmethod
+    def change(self, kept: list[str]) -> list[str]:
+        """Change what init kept, where it was asked to; return the paths, which are for a person to commit."""
+
+    @abstractmethod
+    def form(self, introduction: Callable[[Catalogue], str]) -> list[str]:
+        """Write the form that people ask with, unless there is one; return the path that was written."""
+
+    @abstractmethod
+    def next_steps(self, key: Path | None) -> str:
+        """Tell what is left to do at the forge. ``key`` is the new signing key's file."""
+
+
+def open_setup(kind: str, top: Path, policy: Callable[[], Policy], **options: str | bool) -> ForgeSetup:
+    """Return what takes the repository in a folder to a kind of forge, by its options of ``init``. Raises UsageError."""
+    found: ForgeSetup = import_module(f"daypass.edges.forges.{kind}.setup").open_setup(top, policy, **options)
     return found

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
-from daypass.core.files.form import LABEL, QUESTIONS, FormAnswers, looks_like_form, read_form
+from daypass.core.files.form import QUESTIONS, FormAnswers
 from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
@@ -70,7 +70,7 @@ def answer_issue(context: AnswerContext, number: int, *, at: datetime) -> Reply:
     def refused(why: str, hint: str = "", findings: tuple[Finding, ...] = ()) -> Reply:
         return Reply(number, "answer", "refused", by, why, hint, what="request", findings=findings)
 
-    if ticket.is_pull or not (LABEL in ticket.labels or looks_like_form(ticket.body)):
+    if ticket.is_pull or ticket.asked is None:
         return Reply(number, "answer", "silent", by, "it is no request made with the form")
     if not by.person:
         return Reply(number, "answer", "silent", by, f"{by.name} is no person")
@@ -87,7 +87,7 @@ def answer_issue(context: AnswerContext, number: int, *, at: datetime) -> Reply:
         return refused(
             "this issue was edited after it was opened, and an edit may be somebody else's", "ask again in a new issue"
         )
-    answers = read_form(f"issue {number}", ticket.body)
+    answers = ticket.asked
     if not isinstance(answers, FormAnswers):
         return refused("the answers cannot be read", findings=answers)
     unknown = _unknown(context.policy, answers, f"issue {number}")
@@ -208,7 +208,7 @@ def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Rep
     if not remark.by.person:
         return replace(silent, why=f"{remark.by.name} is no person")
     ticket = context.inbox.ticket(remark.number)
-    if not ticket.is_pull and LABEL not in ticket.labels and not looks_like_form(ticket.body):
+    if not ticket.is_pull and ticket.asked is None:
         return replace(silent, why="the comment is on no request")
     name, argument = command
     if name not in _KNOWN or (name != "extend" and argument):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from daypass.core.catalogue import Catalogue
 from daypass.core.drift import Inspection, TargetState
 from daypass.core.errors import EdgeError
-from daypass.core.forge import Complaint, Remedy
+from daypass.core.forge import Complaint, Entry, Remedy
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.record import dataclass
@@ -35,8 +35,14 @@ class Mended:
 
 def examine(history: History, main: str, catalogue: Catalogue, settings: ForgeSettings) -> tuple[Complaint, ...]:
     """Return every complaint about how the repository is set up at its forge. Raises EdgeError."""
-    found = history.files(main, ".github", lambda entry: entry.path in settings.files and entry.mode in _PLAIN)
-    return settings.examine(catalogue, {entry.path: raw for entry, raw in found})
+
+    def wanted(entry: Entry) -> bool:
+        return entry.path in settings.files and entry.mode in _PLAIN
+
+    found: dict[str, bytes] = {}
+    for folder in sorted({path.rpartition("/")[0] for path in settings.files}):
+        found |= {entry.path: raw for entry, raw in history.files(main, folder, wanted)}
+    return settings.examine(catalogue, found)
 
 
 def mend(

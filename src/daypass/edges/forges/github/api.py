@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 from github import Auth
 
 from daypass.core.finding import shown
-from daypass.edges.forges.github.address import API, server_of
 from daypass.edges.forges.github.credential import Credential, credential_from
+from daypass.edges.forges.github.environment import API, server_of
 from daypass.edges.forges.github.transport import (
     LONGEST_WAIT,
     PER_PAGE,

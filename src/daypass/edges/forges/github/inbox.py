@@ -1,4 +1,4 @@
-"""Requests in words at GitHub: what woke us, issues and comments, each read afresh, and pages where people ask.
+"""Requests in words at GitHub: issues and comments, each read afresh, and pages where people ask.
 
 Whether somebody changed the words since they were written decides whether they count, and REST does not tell it: an
 issue's ``updated_at`` moves with every comment and label. GraphQL does
@@ -8,16 +8,15 @@ in between is seen.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import quote
 
 from daypass.core.catalogue import Directory
-from daypass.core.errors import EdgeError, UsageError
-from daypass.core.files.form import FORM_FILE
-from daypass.core.forge import Occasion, Remark, Ticket
+from daypass.core.errors import EdgeError
+from daypass.core.forge import Remark, Ticket
 from daypass.edges.forges.github.answers import Bot, Fields, account_of, as_documented
 from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.form import FORM_FILE, asked_in
 from daypass.edges.forges.github.transport import ApiError
 
 EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"
@@ -46,13 +45,13 @@ class GitHubInbox:
         labels = found.value("labels")
         if not isinstance(labels, list):
             raise EdgeError(f"GitHub's answer about {what} is not understood: it names no labels")
+        named = [str(label.get("name", "")) if isinstance(label, dict) else str(label) for label in labels]
         return Ticket(
             number=number,
             by=account_of(found.value("user"), self._directory),
             at=found.instant("created_at"),
             title=found.text("title"),
-            body=_body(found),
-            labels=tuple(str(label.get("name", "")) if isinstance(label, dict) else str(label) for label in labels),
+            asked=asked_in(number, named, _body(found)),
             is_pull="pull_request" in found.data,
             edited=self._edited(found),
         )
@@ -124,38 +123,6 @@ def _body(found: Fields) -> str:
 
 def _id(user: Any) -> object:
     return user.get("id") if isinstance(user, dict) else None
-
-
-_TOO_BIG = 1 << 53  # no id of the forge is longer, and no JSON number keeps more exactly
-
-
-def read_event(raw: bytes) -> Occasion:
-    """Read from an event's payload what it is about and nothing else.
-
-    https://docs.github.com/en/webhooks/webhook-events-and-payloads. Raises UsageError for what is no such payload.
-    """
-    try:
-        payload = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise UsageError("the event file holds no JSON", hint="it is the file that $GITHUB_EVENT_PATH names") from None
-    if not isinstance(payload, dict) or not isinstance(payload.get("issue"), dict):
-        raise UsageError(
-            "the event is about no issue", hint="`daypass answer` is for the events issues and issue_comment"
-        )
-    comment, action = payload.get("comment"), payload.get("action")
-    wanted = "opened" if comment is None else "created"
-    if action != wanted:
-        return Occasion(silent=f"the action is {action!r}; only {wanted!r} is answered")
-    issue = _identifier(payload["issue"].get("number"), "the issue's number")
-    if comment is None:
-        return Occasion(issue)
-    return Occasion(issue, _identifier(comment.get("id") if isinstance(comment, dict) else None, "the comment's id"))
-
-
-def _identifier(value: object, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _TOO_BIG:
-        raise UsageError(f"the event is not understood: expected {what}, got {str(value)[:40]!r}")
-    return value
 
 
 _MOST_LINK = 6_000

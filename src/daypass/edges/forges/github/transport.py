@@ -33,7 +33,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.record import dataclass
 from daypass.core.window import format_instant
-from daypass.edges.forges.github.address import Base, read_base
+from daypass.edges.forges.github.environment import Base, read_base
 
 VERSION = "2022-11-28"
 """The version of the API that the answers are read by: https://docs.github.com/en/rest/about-the-rest-api/api-versions"""

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.files.form import QUESTIONS, FormAnswers, looks_like_form, purpose_choice, read_form
+from daypass.core.files.form import QUESTIONS, FormAnswers
 from daypass.core.finding import Finding
+from daypass.edges.forges.github.form import looks_like_form, purpose_choice, read_form
 
 GOOD = {
     "role": "orders-db/readonly",

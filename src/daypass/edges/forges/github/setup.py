@@ -1,0 +1,251 @@
+"""Taking an access repository to GitHub: what `init --github` writes below .github/, and what it changes.
+
+The pipeline's files are made from templates. A template's line that ends in ``@app@`` or ``@token@`` belongs to that way
+of authenticating, one that ends in ``@source@`` to the repository that holds daypass's own source, which installs itself,
+in ``@pinned@`` to all others. ``python -m daypass.edges.forges.github.setup`` writes the project's own copies; with
+``--check`` it writes nothing and exits 13 when one differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.errors import ExitCode, UsageError
+from daypass.core.files.document import POLICY_LIMIT, read
+from daypass.core.policy.policies import SETTINGS, Policy
+from daypass.edges.forges.github.form import FORM_FILE, form_text
+from daypass.edges.forges.github.wheel import own_wheel
+from daypass.edges.forges.host import ForgeSetup
+
+FOLDER = ".github/daypass"
+REQUIREMENTS = f"{FOLDER}/requirements.txt"
+
+_MARK = re.compile(r"[ ]*@(app|token|source|pinned)@$")
+_TARGETS = re.compile(r"( *)@targets@\n")
+_NO_TARGETS = (
+    "# NAME: ${{ secrets.NAME }} for each variable that the settings of a target name (url_env and its like)\n"
+)
+
+_PINNED = """\
+# What the workflows install: the wheel of daypass that lies beside this file, and everything that it needs, at exactly the
+# versions that it was tested with, each file by its hash. `daypass init --merge --upgrade --github …` of another version
+# writes this anew. Names of files are read from the repository's top.
+--only-binary :all:
+"""
+_SOURCE = """\
+# What the workflows install: this repository is daypass's own source, so what it runs with and is built by, each file by
+# its hash; then main itself is built.
+-r ../../.ci/locked/run.txt
+"""
+_LOCAL = re.compile(r"^forge: \{kind: local\}(?=[ \t]*(?:#.*)?$)", re.MULTILINE)
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
+_BOT = re.compile(r"(?P<login>[A-Za-z0-9][A-Za-z0-9-]*\[bot\]):(?P<id>[1-9][0-9]{0,14})")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+def forge_line(repository: str, auth: str, bot: str) -> str:
+    """Return the line of the settings that keeps a repository at GitHub, by the options of ``init``. Raises UsageError."""
+    if not _REPOSITORY.fullmatch(repository):
+        raise UsageError(f"expected --github OWNER/NAME, got {repository!r}")
+    found = _BOT.fullmatch(bot)
+    if bot and found is None:
+        raise UsageError(
+            f"expected --bot LOGIN:ID, the login ending in [bot], got {bot!r}",
+            hint="https://api.github.com/users/NAME%5Bbot%5D has both, NAME being your App's",
+        )
+    if bot and auth != "app":
+        raise UsageError("--bot goes with --auth app", hint="what acts by GITHUB_TOKEN is an account of every branch")
+    named = f', bot: {{login: "{found["login"]}", id: {found["id"]}}}' if found else ""
+    return f"forge: {{kind: github, repository: {repository}{named}}}"
+
+
+def settings_for(text: str, line: str) -> str:
+    """Return settings with that line. Raises UsageError where the one to change is not the usual one."""
+    wanted, now = _forge_of(f"{line}\n"), _forge_of(text)
+    if {**now, **wanted} == now:
+        return text
+    changed, times = _LOCAL.subn(lambda _: line, text)
+    if times != 1 or _forge_of(changed) != wanted:  # what the line says is read by the one reader of settings
+        raise UsageError(
+            "policies/daypass.yaml names its forge in a way that init does not change", hint=f"write there: {line}"
+        )
+    return changed
+
+
+def _forge_of(text: str) -> Mapping[str, Any]:
+    """Return what settings say of the forge, every value as text; nothing where they do not read."""
+    document = read(SETTINGS, text.encode(), limit=POLICY_LIMIT)
+    found = {} if isinstance(document, tuple) else document.value.get("forge", {})
+    return found if isinstance(found, dict) else {}
+
+
+class GitHubSetup(ForgeSetup):
+    """Takes a repository to GitHub. ``policy`` reads what lies in the work tree; the others are options of ``init``."""
+
+    def __init__(
+        self, top: Path, policy: Callable[[], Policy], *, repository: str, auth: str, bot: str, upgrade: bool
+    ) -> None:
+        self.top = top
+        self._line = forge_line(repository, auth, bot)
+        self._repository = repository
+        self._auth = auth
+        self._upgrade = upgrade
+        self._policy = policy
+        self._source = (top / "src" / "daypass" / "__init__.py").is_file()
+        self.generated = {}
+        self._settings = top / SETTINGS
+        if self._settings.is_symlink():
+            raise UsageError(f"{self._settings} is a symbolic link", hint="put the file itself in its place")
+        there = self._settings.is_file()
+        self._changed = settings_for(self._settings.read_text(encoding="utf-8"), self._line) if there else ""
+
+    def files(self, wanted: dict[str, str]) -> dict[str, str | bytes]:
+        """Return the files to write where there are none: those of every repository, and the pipeline's."""
+        # Where daypass's own source lies, editors are led to its schemas by a link.
+        common = {path: text for path, text in wanted.items() if not (self._source and path.startswith(".schemas/"))}
+        pipeline = github_files(self._auth, variables=self._variables(), source=self._source)
+        # Requirements that stay name the wheel that is there.
+        kept = not self._upgrade and (self.top / REQUIREMENTS).exists()
+        name, raw = ("", b"") if self._source or kept else own_wheel()
+        wheel = {f"{FOLDER}/{name}": raw} if name else {}
+        schemas = {path: text for path, text in common.items() if path.startswith(".schemas/")}
+        self.generated = {**schemas, **pipeline, **wheel}
+        return {**common, **pipeline, **wheel, SETTINGS: settings_for(wanted[SETTINGS], self._line)}
+
+    def _variables(self) -> set[str]:
+        """Return the environment's variables that targets are reached by, where the settings are there already."""
+        known = self._policy().catalogue.settings.variables if self._settings.is_file() else ()
+        return {name for name in known if _VARIABLE.fullmatch(name)}
+
+    def change(self, kept: list[str]) -> list[str]:
+        """Change what init kept, where it was asked to; return the paths, which are for a person to commit."""
+        wanted = dict(self.generated) if self._upgrade else {}
+        if self._changed:
+            wanted[SETTINGS] = self._changed
+        changed = self._outgrown() if self._upgrade else []
+        for path in kept:
+            place = self.top / path
+            if path not in wanted or place.is_symlink():
+                continue
+            content = wanted[path]
+            raw = content if isinstance(content, bytes) else content.encode("utf-8")
+            if place.read_bytes() != raw:
+                place.write_bytes(raw)
+                changed.append(path)
+        return changed
+
+    def _outgrown(self) -> list[str]:
+        """Delete the wheels of other versions of daypass, which nothing names any more; return their paths."""
+        there = [f"{FOLDER}/{place.name}" for place in sorted((self.top / FOLDER).glob("daypass-*.whl"))]
+        others = [path for path in there if path not in self.generated]
+        for path in others:
+            (self.top / path).unlink()
+        return others
+
+    def form(self, introduction: Callable[[Catalogue], str]) -> list[str]:
+        """Write the issue form of the catalogue, unless there is one; return the path that was written."""
+        place = self.top / FORM_FILE
+        if place.exists() or place.is_symlink() or place.parent.is_symlink():
+            return []
+        place.parent.mkdir(parents=True, exist_ok=True)
+        catalogue = self._policy().catalogue
+        place.write_text(form_text(catalogue, introduction(catalogue)), encoding="utf-8")
+        return [FORM_FILE]
+
+    def next_steps(self, key: Path | None) -> str:
+        """Tell what is left to do at GitHub; docs/github.md has each step."""
+        there = f"--repo {self._repository}"
+        lines = [
+            "Next, once the environment `daypass` is there for main alone (docs/github.md has each step):",
+            f"  git remote add origin https://github.com/{self._repository}.git",
+            "  git push origin main daypass-ledger",
+        ]
+        if self._auth == "app":
+            lines += [
+                f"  gh variable set DAYPASS_APP_ID {there}",
+                f"  gh secret set DAYPASS_APP_KEY {there} --env daypass < the-app.pem",
+            ]
+        if key is not None:
+            lines.append(f"  gh secret set DAYPASS_LEDGER_KEY {there} --env daypass < {key}")
+        return "\n".join(lines)
+
+
+open_setup = GitHubSetup
+
+
+def github_files(auth: str, *, variables: Iterable[str] = (), source: bool = False) -> dict[str, str]:
+    """Return the pipeline's files by path.
+
+    ``variables`` are those that the targets need, each a secret of the environment ``daypass``; ``source`` says that the
+    repository is daypass's own.
+    """
+    keep = {auth, "source" if source else "pinned"}
+    found = {
+        f".github/{path}": _rendered(text, keep, sorted(set(variables)))
+        for path, text in _walk(resources.files("daypass") / "templates" / "github", "")
+        # This project's own tests take the place of a user's.
+        if not (source and path == "workflows/ci.yml")
+    }
+    found[REQUIREMENTS] = _SOURCE if source else requirements_text()
+    return found
+
+
+def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
+    for child in sorted(folder.iterdir(), key=lambda item: item.name):
+        if child.is_dir():
+            yield from _walk(child, f"{prefix}{child.name}/")
+        else:
+            yield f"{prefix}{child.name}", child.read_text(encoding="utf-8")
+
+
+def _rendered(text: str, keep: set[str], variables: list[str]) -> str:
+    lines = []
+    for line in text.split("\n"):
+        mark = _MARK.search(line)
+        if mark is None:
+            lines.append(line)
+        elif mark[1] in keep:
+            lines.append(line[: mark.start()])
+    return _TARGETS.sub(lambda match: _target_lines(match[1], variables), "\n".join(lines))
+
+
+def _target_lines(indent: str, variables: list[str]) -> str:
+    if not variables:
+        return indent + _NO_TARGETS
+    return "".join(f"{indent}{name}: ${{{{ secrets.{name} }}}}\n" for name in variables)
+
+
+def requirements_text() -> str:
+    """Name daypass's wheel and all that it needs, with their hashes. Raises EdgeError where the wheel cannot be made."""
+    locked = (resources.files("daypass") / "templates" / "locked.txt").read_text(encoding="utf-8")
+    name, raw = own_wheel()
+    pin = f"./{FOLDER}/{name} \\\n    --hash=sha256:{hashlib.sha256(raw).hexdigest()}"
+    return f"{_PINNED}{pin}\n{''.join(locked.splitlines(keepends=True)[1:])}"
+
+
+def main(arguments: list[str], top: Path) -> int:
+    """Write this project's own copies below ``top``, or with ``--check`` say which differ; return the exit code."""
+    stale = []
+    for path, text in github_files("app", source=True).items():
+        place = top / path
+        if place.is_file() and place.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(path)
+        if arguments != ["--check"]:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+    for path in stale:
+        sys.stderr.write(f"{path} {'is out of date' if arguments == ['--check'] else 'written'}\n")
+    return int(ExitCode.CHANGES) if stale and arguments == ["--check"] else int(ExitCode.OK)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path.cwd()))

@@ -1,1 +1,0 @@
-"""Taking an access repository to GitHub: its workflows, and what `init --github` changes."""
