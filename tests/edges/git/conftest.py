@@ -55,6 +55,11 @@ class Scene:
         lines = [f"{mode} {kinds.get(mode, 'blob')} {oid}\t".encode() + name + b"\0" for mode, oid, name in entries]
         return Oid(self.run("mktree", "-z", "--missing", stdin=b"".join(lines)))
 
+    def raw_tree(self, *entries: tuple[bytes, bytes, str]) -> Oid:
+        """Make a tree of (mode, name, oid), whatever git thinks of it."""
+        body = b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid) for mode, name, oid in entries)
+        return Oid(self.run("hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=body))
+
     def commit_of(self, tree: Oid, *parents: Oid) -> Oid:
         given = [part for parent in parents for part in ("-p", parent)]
         return Oid(self.run("commit-tree", tree, *given, "-m", "made"))
@@ -85,3 +90,10 @@ def make_scene(tmp_path: Path) -> Callable[..., Scene]:
 @pytest.fixture
 def scene(make_scene: Callable[..., Scene]) -> Scene:
     return make_scene()
+
+
+@pytest.fixture(params=[32, 0], ids=["near", "far"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Have few commits read without git's walking, or none."""
+    monkeypatch.setattr("daypass.edges.git.steps._FEW", request.param)
+    return request.param

@@ -92,6 +92,7 @@ def test_changes_are_additions_deletions_and_new_modes_without_renames(scene, hi
         history.changes(base, "nope")
 
 
+@pytest.mark.usefixtures("few")
 def test_a_grant_slipped_into_a_merge_is_seen(scene, history):
     tip = merged(scene, evil=True)
     *_, last = history.landings(None, tip)
@@ -100,6 +101,7 @@ def test_a_grant_slipped_into_a_merge_is_seen(scene, history):
     assert [change.path for change in last.changes] == ["grants/db/b.yaml", "grants/db/evil.yaml"]
 
 
+@pytest.mark.usefixtures("few")
 def test_landings_are_mains_first_parent_steps_oldest_first(scene, history):
     tip = merged(scene, evil=False)
     scene.run("commit", "-q", "--allow-empty", "-m", "nothing")
@@ -120,6 +122,7 @@ def test_landings_are_mains_first_parent_steps_oldest_first(scene, history):
 def test_a_record_may_end_anywhere_in_a_piece(scene, history, size, monkeypatch):
     tip = merged(scene, evil=True)
     before = (list(history.landings(None, tip)), list(history.entries(tip)))
+    monkeypatch.setattr("daypass.edges.git.steps._FEW", 0)
     monkeypatch.setattr("daypass.edges.git.steps._PIECE", size)
     monkeypatch.setattr("daypass.edges.git.objects._PIECE", size)
     assert (list(history.landings(None, tip)), list(history.entries(tip))) == before
@@ -141,6 +144,7 @@ def test_an_answer_that_does_not_fit_the_question_is_an_error(answer, message):
     assert caught.value.message == message
 
 
+@pytest.mark.usefixtures("few")
 def test_a_damaged_object_is_an_error_not_an_answer(scene, history):
     one = scene.commit_file("a")
     two = scene.commit_file("b")
@@ -160,6 +164,7 @@ def test_a_damaged_object_is_an_error_not_an_answer(scene, history):
             ask()
 
 
+@pytest.mark.usefixtures("few")
 def test_a_start_that_main_never_stepped_on_is_refused(scene, history):
     # A merge made the wrong way round: main's old tip becomes the second parent, and what a removal took away on main
     # is back without any step that brings it.
@@ -181,11 +186,35 @@ def test_a_start_that_main_never_stepped_on_is_refused(scene, history):
     assert caught.value.hint == "restore main, and land the work by a merge whose first parent is main"
 
 
+@pytest.mark.usefixtures("few")
 def test_a_main_that_went_back_is_refused(scene, history):
     old = scene.commit_file("a")
     new = scene.commit_file("b")
     with pytest.raises(RefusedError, match=r"step by step"):
         list(history.landings(new, old))
+
+
+def test_steps_are_the_same_whoever_compares_them(scene, history, monkeypatch):
+    first = scene.commit(
+        **{"grants.yaml": "a", "grants/db/a.yaml": "a", "grants-old/b": "b", "swap/x": "x", "mode": "m"}
+    )
+    scene.run("rm", "-q", "swap/x")
+    (scene.folder / "mode").chmod(0o755)
+    (scene.folder / "link").symlink_to("mode")
+    scene.commit(**{"swap": "file", "grants/db/ä": "ä"})
+    scene.run("commit", "-q", "--allow-empty", "-m", "nothing")
+    second = scene.head()
+    odd = scene.commit_of(scene.raw_tree((b"100664", b"odd", scene.blob(b"o"))), second)
+    twice = scene.raw_tree(*[(b"100644", b"a", scene.blob(b"o"))] * 2)
+    twice = scene.commit_of(twice, odd)
+    tree = scene.head(f"{second}^{{tree}}")
+    for _ in range(70):
+        tree = scene.raw_tree((b"40000", b"d", tree))
+    deep = scene.commit_of(tree, second)
+    asked = [(None, first), (None, second), (first, second), (second, odd), (odd, twice), (second, deep)]
+    few = [list(history.landings(*span)) for span in asked]
+    monkeypatch.setattr("daypass.edges.git.steps._FEW", 0)
+    assert [list(history.landings(*span)) for span in asked] == few
 
 
 def test_landings_of_a_thousand_commits_stream(scene, history):

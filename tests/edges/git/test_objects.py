@@ -124,7 +124,7 @@ def test_an_answer_that_breaks_off_is_an_error(answer):
 
 def test_a_git_that_ends_while_it_is_asked_is_an_error_and_the_next_question_goes_to_another(scene):
     oid = scene.blob(b"there")
-    running = scene.git.batch("--batch")
+    running = scene.git.batch
     running.ask([oid])
     running.close()
     assert list(objects.blobs(scene.git, [oid])) == [(oid, b"there")]
@@ -138,6 +138,10 @@ def test_sizes_are_told_without_contents(scene):
     one, two = scene.blob(b"one\n"), scene.blob(b"")
     assert list(objects.sizes(scene.git, [one, two])) == [(one, 4), (two, 0)]
     assert list(objects.sizes(scene.git, [one, two] * MANY)) == [(one, 4), (two, 0)] * MANY
+    long = scene.blob(
+        b"x" * 3_000_000
+    )  # its contents are not waited for, and the next question goes to another process
+    assert list(objects.sizes(scene.git, [long, one])) == [(long, 3_000_000), (one, 4)]
     for times in (1, MANY):
         with pytest.raises(EdgeError, match=rf"^object {NOWHERE} is missing$"):
             list(objects.sizes(scene.git, [NOWHERE] * times))

@@ -9,7 +9,6 @@ import zlib
 import pytest
 
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.grant import Oid
 from daypass.edges.git import objects
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.objects import Reader, parse_tree
@@ -23,11 +22,6 @@ def overwrite(scene, oid, other):
     """Lay another object's bytes under an id, as somebody who may write to the disk can."""
     place(scene, oid).chmod(0o644)
     shutil.copyfile(place(scene, other), place(scene, oid))
-
-
-def raw_tree(scene, *entries):
-    body = b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid) for mode, name, oid in entries)
-    return Oid(scene.run("hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=body))
 
 
 def test_a_file_overwritten_on_the_disk_is_not_read_under_its_old_id(scene):
@@ -44,6 +38,7 @@ def test_a_long_file_overwritten_on_the_disk_is_not_read_either(scene):
         list(objects.blobs(scene.git, [one]))
 
 
+@pytest.mark.usefixtures("few")
 def test_a_folder_and_a_commit_overwritten_on_the_disk_are_not_read(scene):
     first = scene.commit(**{"grants/db/a.yaml": "a"})
     second = scene.commit(**{"grants/db/b.yaml": "b"})
@@ -63,6 +58,7 @@ def test_a_folder_and_a_commit_overwritten_on_the_disk_are_not_read(scene):
         list(GitHistory(scene.git).landings(None, second))
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("which", ["HEAD^{tree}", "HEAD:grants", "HEAD:grants/db", "HEAD~1:grants/db", "HEAD~1^{tree}"])
 def test_a_folder_overwritten_on_the_disk_is_noticed_where_steps_of_main_are_compared(scene, which):
     first = scene.commit(**{"grants/db/a.yaml": "a", "grants/old.yaml": "a"})
@@ -78,6 +74,7 @@ def test_a_folder_overwritten_on_the_disk_is_noticed_where_steps_of_main_are_com
             list(GitHistory(scene.git).landings(since, third))
 
 
+@pytest.mark.usefixtures("few")
 def test_a_commit_overwritten_in_the_middle_of_main_is_noticed(scene):
     first, second, third = (scene.commit(a=str(n)) for n in range(3))
     overwrite(scene, second, scene.commit_of(scene.head("HEAD~1^{tree}"), first))
@@ -108,12 +105,15 @@ def lies(scene):
     return base, hidden, head
 
 
-def test_a_graph_that_hides_a_commit_of_a_request_is_noticed(scene):
+def test_a_graph_that_hides_a_commit_of_a_request_is_noticed(scene, few):
     base, hidden, head = lies(scene)
     graph_with(scene, [*base, hidden, head], base[1])
     assert scene.run("rev-list", head, f"^{base[1]}").split() == [head]
     history = GitHistory(scene.git)
     assert history.merge_bases(base[1], head) == (base[1],)
+    if few:
+        assert [commit.oid for commit in history.commits(base[1], head)] == [hidden, head]
+        return
     with pytest.raises(EdgeError, match=f"^git tells other parents of commit {head} than the commit does"):
         history.commits(base[1], head)
 
@@ -159,10 +159,13 @@ def test_a_request_on_top_of_others_and_a_merge_of_main_has_the_bases_that_git_t
     assert not history.is_ancestor(merged, main)
 
 
-def test_a_commit_graph_that_tells_other_parents_is_noticed(scene):
+def test_a_commit_graph_that_tells_other_parents_is_noticed(scene, few):
     commits = [scene.commit(a=str(n)) for n in range(3)]
     graph_with(scene, commits, commits[0])
     assert scene.run("rev-list", "--first-parent", "--count", "HEAD") == "2"
+    if few:
+        assert [step.oid for step in GitHistory(scene.git).landings(None, commits[2])] == commits
+        return
     with pytest.raises(EdgeError, match="git tells other parents of commit"):
         list(GitHistory(scene.git).landings(None, commits[2]))
 
@@ -179,10 +182,10 @@ def test_a_commit_graph_that_tells_other_parents_is_noticed(scene):
 )
 def test_a_tree_that_could_be_read_in_two_ways_is_refused(scene, entries, said):
     oids = [scene.blob(b"one"), scene.blob(b"two"), scene.tree()]
-    tree = raw_tree(scene, *[(mode, name, oids[which]) for mode, name, which in entries])
+    tree = scene.raw_tree(*[(mode, name, oids[which]) for mode, name, which in entries])
     with pytest.raises(RefusedError, match=said):
         list(objects.Reader(scene.git).leaves(tree))
-    commit = scene.commit_of(raw_tree(scene, (b"40000", b"grants", tree)))
+    commit = scene.commit_of(scene.raw_tree((b"40000", b"grants", tree)))
     with pytest.raises(RefusedError, match=said):
         list(objects.Reader(scene.git).leaves(commit, "grants"))
     with pytest.raises(RefusedError, match=said):

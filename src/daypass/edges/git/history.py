@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import IO
 
 from daypass.core.errors import EdgeError, MissingError, RefusedError
@@ -34,8 +33,8 @@ MOST_COMMITS = 1000
 MOST_STEPS = 10_000
 """Commits between two of which git says that one is an ancestor of the other: beyond them git is believed."""
 
-_NEAR, _SHORT = 32, 1 << 16
-"""So many commits, of so many bytes each, are read before git is asked to walk."""
+_NEAR = 32
+"""So many commits are read before git is asked to walk."""
 
 MOST_WORDS = 4 << 20
 """Bytes that all of them may have."""
@@ -155,7 +154,7 @@ class GitHistory:
             raise beyond("too-many-commits", f"it has more than {MOST_COMMITS} commits", hint)
         if sum(size for _, size in objects.sizes(self._git, told)) > MOST_WORDS:
             raise beyond("too-many-commits", f"its commits have more than {MOST_WORDS >> 20} MiB of words", hint)
-        if self.is_shallow() and set(told) & set((self._common_dir / "shallow").read_text("ascii").split()):
+        if self.is_shallow() and set(told) & set((self._git.common_dir() / "shallow").read_text("ascii").split()):
             self._refuse_shallow()
         return tuple(parse_commit(Oid(oid), raw) for oid, raw in self._hashed(told))
 
@@ -169,13 +168,17 @@ class GitHistory:
         self._refuse_shallow()
         last = self.resolve(until)
         first = None if since is None else self.resolve(since)
+        found = steps.near(self._git, first, last)
+        if found is not None:
+            yield from found
+            return
         with tempfile.TemporaryFile() as listed:
             self._list_steps(first, last, listed)
             yield from steps.landings(self._git, first, listed, self._no_index)
 
     def is_shallow(self) -> bool:
         """Say whether history is cut, so that audits would answer wrongly."""
-        return (self._common_dir / "shallow").exists()
+        return self._git.is_shallow()
 
     def is_partial(self) -> bool:
         """Say whether this clone left contents at a server, so that each file that is read must be fetched."""
@@ -184,15 +187,14 @@ class GitHistory:
     @cached_property
     def _no_index(self) -> dict[str, str]:
         """Have trees compared without the index, which git would read first: one of folders only it would fill up."""
-        return {"GIT_INDEX_FILE": str(self._common_dir / "daypass.no_index")}
-
-    @cached_property
-    def _common_dir(self) -> Path:
-        return self._git.common_dir()
+        return {"GIT_INDEX_FILE": str(self._git.common_dir() / "daypass.no_index")}
 
     def _told(self, head: Oid, base: Oid) -> dict[str, list[str]]:
         """Return the same of the commits that head has and base has not, oldest first, one more than MOST_COMMITS."""
         if (head, base) not in self._between:
+            line = steps.first_parents(Reader(self._git), base, head)
+            if line is not None and all(len(parents) == 1 for parents in line.values()):
+                return self._between.setdefault((head, base), line)
             options = ("--topo-order", "--reverse", f"--max-count={MOST_COMMITS + 1}")
             self._between[head, base] = self._parents(*options, head, f"^{base}")
         return self._between[head, base]
@@ -232,10 +234,10 @@ class GitHistory:
             if old in reached:
                 return True
             commit = next(islice(reached, place, None), None)
-            found = read.first(commit, _SHORT) if commit is not None else None
-            if found is None or found[1] != b"commit" or len(found[2]) > _SHORT:
+            parents = steps.parents_of(read, commit) if commit is not None else None
+            if parents is None:
                 return False
-            reached.update(dict.fromkeys(map(Oid, steps.links(found[2])[1])))
+            reached.update(dict.fromkeys(map(Oid, parents)))
         return False
 
     def _hold_ancestor(self, old: Oid, new: Oid) -> None:

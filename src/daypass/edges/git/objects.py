@@ -13,6 +13,7 @@ refused by name.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -64,13 +65,14 @@ def beyond(code: str, what: str, hint: str) -> InvalidError:
 
 
 class Bound:
-    """How much a comparison may come to: ``most`` files, and twice as many folders.
+    """How much a comparison may come to: ``most`` files, twice as many folders, and these of ``most_bytes`` in all.
 
     A few small trees can name each other until there are millions. Raises InvalidError.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_bytes: float = math.inf) -> None:
         self._most = most
+        self._left = most_bytes
         self._files = self._folders = 0
 
     def file(self) -> None:
@@ -81,8 +83,9 @@ class Bound:
     def folder(self, before: Held, size: int) -> None:
         """Count one folder that differs, of so many bytes where it was ``before``."""
         self._folders += 1
+        self._left -= size
         known = sum(map(len, before)) + 40 * len(before)
-        self._hold(self._folders <= 2 * self._most and size <= known + self._most * _NAME)
+        self._hold(self._folders <= 2 * self._most and size <= known + self._most * _NAME and self._left >= 0)
 
     def _hold(self, within: bool) -> None:
         if not within:
@@ -94,7 +97,7 @@ class Reader:
 
     def __init__(self, git: Git) -> None:
         self._git = git
-        self._batch = git.batch("--batch")
+        self._batch = git.batch
 
     def get(self, name: str, limit: int | None = None) -> Found | None:
         """Return id, kind and bytes of what a name names, None where there is nothing.

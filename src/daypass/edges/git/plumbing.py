@@ -141,30 +141,23 @@ class Git:
     def __init__(self, folder: Path, common_dir: Path | None = None) -> None:
         self.folder = folder
         self._common_dir = common_dir
-        self._batches: dict[str, Batch] = {}
-
-    def batch(self, kind: str) -> Batch:
-        """Return the running ``git cat-file`` of a kind: ``--batch`` gives objects, ``--batch-check`` what they are."""
-        if kind not in self._batches:
-            self._batches[kind] = Batch(self.command("cat-file", kind))
-        return self._batches[kind]
+        self.batch = Batch(self.command("cat-file", "--batch"))
+        """The process that gives objects: one for all that is read here."""
 
     def check(self, name: str) -> Header:
-        """Return what ``git cat-file`` says of a name; of no kind where git fails."""
-        # A commit is short, and the process that gives objects runs in any case: a second one takes longer to start.
-        whole = name.endswith("^{commit}")
-        batch = self.batch("--batch" if whole else "--batch-check")
-        with batch.lock:
+        """Return what ``git cat-file`` says of a name, not what is there; of no kind where git fails."""
+        # A second process, which gives no contents, would take longer to start than most objects take to be passed by.
+        with self.batch.lock:
             try:
-                answers = batch.ask([name])
+                answers = self.batch.ask([name])
                 found = header(answers.readline())
-                left = found.size + 1 if whole and _OID.fullmatch(found.oid) else 0  # its bytes and a line end
-                while left and (part := answers.read(min(left, _PIPE))):
-                    left -= len(part)
+                left = found.size + 1 if found.kind not in (b"", b"missing") else 0  # its bytes and a line end
+                if left <= _PIPE:
+                    left -= len(answers.read(left))
             except EdgeError:  # it ended at once: who needs an answer asks git again, and hears why
                 found, left = header(b""), 0
-            if not found.oid or left:
-                batch.close()
+            if not found.oid or left:  # it failed, or has more to give than anybody waits for
+                self.batch.close()
             return found
 
     def run(self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
@@ -259,6 +252,10 @@ class Git:
         if self._common_dir is None:
             self._common_dir = (self.folder / self.text("rev-parse", "--git-common-dir")).resolve()
         return self._common_dir
+
+    def is_shallow(self) -> bool:
+        """Say whether history is cut here, so that what is told over it would be wrong."""
+        return (self.common_dir() / "shallow").exists()
 
     def work_tree(self) -> Path | None:
         """Return the top of the work tree, None in a bare repository."""

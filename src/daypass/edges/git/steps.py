@@ -2,8 +2,10 @@
 
 `landings` proves what it says: git is given the trees that the commits' own bytes name, and says which folders differ. Each
 of them is read once more and held against its id, so that what was overwritten on the disk is noticed. Comparing in Python
-would take many times longer. `read_rows` believes git, for the audit's index, which proves nothing: which grant files each
-step added, changed or removed, of all steps in bulk. The user's settings for diff count for nothing in either.
+would take many times longer, but for a few steps, which `near` reads sooner than a process starts.
+
+`read_rows` believes git, for the audit's index, which proves nothing: which grant files each step added, changed or
+removed, of all steps in bulk. The user's settings for diff count for nothing in either.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import IO
 
-from daypass.core.errors import EdgeError
+from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.forge import Change, Landing
 from daypass.core.grant import ABSENT, FOLDER, Oid, grant_id
 from daypass.edges.git import objects
-from daypass.edges.git.objects import FOLDER_MODE
+from daypass.edges.git.objects import FOLDER_MODE, Bound, Reader
 from daypass.edges.git.plumbing import Git
 
 EMPTY = {size: hashlib.new(name, b"tree 0\0").hexdigest() for size, name in ((40, "sha1"), (64, "sha256"))}
@@ -36,6 +38,13 @@ Row = tuple[int, bytes, str, bytes, bytes, bool]
 Only plain files are read: what a submodule names is in another repository, and a symlink is no grant.
 """
 
+_FEW = 32
+"""So many commits, of so many bytes each and with so many changed files, are read before git is asked to walk."""
+_SHORT = 1 << 16
+_LITTLE = 1 << 18
+"""Bytes of folders that are compared here: git is faster with more."""
+_USUAL = frozenset({"000000", "100644", "100755", "120000", "160000"})
+
 _CHUNK = 4_096
 _SMALLEST = 100
 _AT_ONCE = 2
@@ -48,6 +57,50 @@ def links(raw: bytes) -> tuple[str, list[str]]:
     """Return the tree and the parents that a commit's bytes name."""
     header = raw.partition(b"\n\n")[0].decode("ascii", "replace").split("\n")
     return header[0].removeprefix("tree "), [line[7:] for line in header if line.startswith("parent ")]
+
+
+def parents_of(read: Reader, commit: str) -> list[str] | None:
+    """Return the parents that a commit's bytes name, held against its id; None for one that is long or not here."""
+    found = read.first(commit, _SHORT)
+    return links(found[2])[1] if found is not None and found[1] == b"commit" and len(found[2]) <= _SHORT else None
+
+
+def first_parents(read: Reader, since: str | None, until: str) -> dict[str, list[str]] | None:
+    """Return the commits after ``since`` (None: from the root) up to ``until`` along first parents, oldest first.
+
+    Each comes with all of its parents, as the commits' own bytes tell. None where they are more than a few, or where
+    ``since`` is not among them.
+    """
+    found: dict[str, list[str]] = {}
+    at: str | None = until
+    while at != since:
+        parents = parents_of(read, at) if at is not None and len(found) < _FEW else None
+        if at is None or parents is None:
+            return None
+        found[at] = parents
+        at = parents[0] if parents else None
+    return dict(reversed(found.items()))
+
+
+def near(git: Git, since: Oid | None, until: Oid) -> list[Landing] | None:
+    """Return main's steps after ``since`` up to ``until`` as `landings` does, without asking git to walk or to compare.
+
+    None where there is more to read than a little, and for trees that git may read and we do not.
+    """
+    read = Reader(git)
+    found = first_parents(read, since, until)
+    steps: list[Landing] = []
+    bound = Bound(_FEW, _LITTLE)
+    for commit, parents in (found or {}).items():
+        try:
+            compared = list(read.changes(parents[0] if parents else EMPTY[len(commit)], commit, bound))
+        except (InvalidError, RefusedError):
+            return None
+        if any({change.old_mode, change.new_mode} - _USUAL for change in compared):
+            return None
+        compared.sort(key=lambda change: change.path.encode("utf-8", "surrogateescape"))  # as git has them
+        steps.append(Landing(Oid(commit), tuple(map(Oid, parents)), tuple(compared)))
+    return steps if found is not None else None
 
 
 def check_links(oid: str, told: list[str], raw: bytes) -> None:
@@ -86,7 +139,7 @@ def landings(
     Raises EdgeError for a folder whose bytes are not those of its id, and for a step that does not follow the one before.
     """
     known: dict[str, str] = {}
-    read = objects.Reader(git)
+    read = Reader(git)
     with tempfile.TemporaryFile() as pairs:
         _write_pairs(git, since, listed, pairs)
         with git.stream(*_COMPARE, stdin=pairs, environment=environment) as output:

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from daypass.core.errors import ConflictError, LedgerError
-from daypass.core.forge import Change
+from daypass.core.forge import Change, Landing
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Open, verify_chain
 from daypass.core.ledger.receipt import Receipt
 from daypass.edges.git.objects import Leaf, Reader, blobs
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
-from daypass.edges.git.steps import landings
+from daypass.edges.git.steps import landings, near
 from daypass.edges.git.trees import FILE_MODE, commit_files
 
 LARGEST = 16 << 20
@@ -155,34 +155,44 @@ class GitLedger:
 
         Raises LedgerError naming the commit that does anything else, and for a clone whose history is cut.
         """
-        if self._git.text("rev-parse", "--is-shallow-repository") == "true":
+        if self._git.is_shallow():
             raise LedgerError("the ledger's history is cut off in this clone", hint="git fetch --unshallow")
-        span = [until or self.head()] + ([f"^{since}"] if since is not None else [])
+        tip = until or self.head()
+        found = near(self._git, since, tip)
+        if found is not None:
+            return _check_shape(found, since)
+        span = [tip] + ([f"^{since}"] if since is not None else [])
         with tempfile.TemporaryFile() as listed:
             listed.write(self._git.run("rev-list", "--parents", "--topo-order", "--reverse", *span))
             listed.seek(0)
-            count = 0
-            for line in listed:
+            for count, line in enumerate(listed):
                 commit, *parents = line.decode().split()
-                first = count == 0 and since is None
-                if len(parents) != (0 if first else 1):
-                    wanted = "none" if first else "one"
-                    raise LedgerError(
-                        f"commit {commit[:12]} of the ledger has {len(parents)} parents, expected {wanted}",
-                        hint=_FORGED,
-                    )
-                count += 1
+                _check_parents(commit, parents, first=count == 0 and since is None)
             listed.seek(0)
-            for step in landings(self._git, since, listed):
-                for _ in _added(step.changes, step.oid):
-                    pass
-        return count
+            return _check_shape(landings(self._git, since, listed), since)
 
     def _read(self, first: int, oids: list[str]) -> Iterator[Envelope]:
         for sequence, (_, raw) in enumerate(blobs(self._git, oids, limit=LARGEST), first):
             if len(raw) > LARGEST:
                 raise LedgerError(f"receipt {sequence} is larger than {LARGEST} bytes", hint=_FORGED)
             yield Envelope(sequence, raw)
+
+
+def _check_shape(steps: Iterable[Landing], since: Oid | None) -> int:
+    count = 0
+    for count, step in enumerate(steps, 1):
+        _check_parents(step.oid, step.parents, first=count == 1 and since is None)
+        for _ in _added(step.changes, step.oid):
+            pass
+    return count
+
+
+def _check_parents(commit: str, parents: Sequence[str], *, first: bool) -> None:
+    if len(parents) != (0 if first else 1):
+        wanted = "none" if first else "one"
+        raise LedgerError(
+            f"commit {commit[:12]} of the ledger has {len(parents)} parents, expected {wanted}", hint=_FORGED
+        )
 
 
 def _in_order(found: Iterable[Leaf], first: int) -> Iterator[str]:
