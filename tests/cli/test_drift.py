@@ -16,6 +16,7 @@ from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
+from daypass.core.state import GrantState
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from daypass.pipeline.audit.health import inspect
 from daypass.views.targets import MOST_DRIFTED, drift_markdown, drift_text, inspections_data
@@ -124,10 +125,15 @@ def test_access_that_nobody_granted_is_told_in_every_format(access: Access) -> N
 
 
 def test_access_that_outlives_its_grant_and_access_taken_by_hand_are_told(access: Access) -> None:
-    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    grant = access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
     access.run("apply", "--at", "2026-11-20T10:06:00Z")
     late = access.run("drift", "--at", "2026-11-20T13:05:00Z", expect=13)
     assert "which should be gone for 1h (expired) [access-overdue]" in late.out
+    assert "1 grant that this is of:" in late.out
+    account = f"{grant:44} ended; its window is over; what it gave is taken away by the next run"
+    assert f"  {account}\n" in late.out
+    issue = access.run("drift", "--at", "2026-11-20T13:05:00Z", "--format", "markdown", expect=13).out
+    assert f"- `{grant}` ended; its window is over; what it gave is taken away by the next run\n" in issue
     with sqlite3.connect(_store(access).path) as connection:
         connection.execute("DELETE FROM entitlements")
     connection.close()
@@ -182,6 +188,13 @@ def test_an_issue_stays_short_however_much_has_drifted() -> None:
     text = drift_markdown(drift(_plan(unmanaged=many)), T0)
     assert "- and 5 more; `daypass drift` lists them all" in text
     assert len(text) < 60_000
+
+
+def test_of_very_many_grants_an_issue_counts_the_rest() -> None:
+    many = [GrantState(GrantId(f"orders-db/g{n:05}"), "ended", why="ended on main") for n in range(MOST_DRIFTED + 5)]
+    text = drift_markdown(drift(_plan(unmanaged=(MALLORY,))), T0, grants=many)
+    assert text.count("ended on main") == MOST_DRIFTED
+    assert "- and 5 more; `daypass drift` lists them all" in text
 
 
 def test_a_name_at_a_target_is_only_text_in_an_issue() -> None:

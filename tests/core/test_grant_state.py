@@ -9,7 +9,7 @@ import pytest
 from policy_samples import grant as asked_grant
 from policy_samples import policy
 
-from daypass.core.approval import Counted, Judgement, Status
+from daypass.core.approval import Counted, Ignored, Judgement, Status
 from daypass.core.drift import Unproved
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Merge, Pull, Review
@@ -76,10 +76,27 @@ def test_what_is_wrong_comes_before_what_is_denied_and_that_before_a_rejection()
     rejected = replace(LACKS, blocks=("bob rejected it",))
     told = state(replace(ALONE, denials=(NO,)), rejected, (WRONG,))
     assert (told.state, told.code, told.why) == ("invalid", "moved", WRONG.message)
+    told = state(replace(ALONE, denials=(NO,)), Judgement((), (), ()))
+    assert (told.state, told.blocks) == ("denied", ()), "that nobody was asked is no reason there"
     told = state(replace(ALONE, denials=(NO,)), rejected)
     assert (told.state, told.code, told.why) == ("denied", "too-long", NO.message)
     told = state(replace(ALONE, automatic=False), rejected)
     assert (told.state, told.code, told.why) == ("denied", "blocked", "bob rejected it")
+
+
+def test_reviews_that_do_not_count_and_those_that_reject_are_told() -> None:
+    review = Review(Account("bob", "bob"), "approved", HEAD, AT, "1")
+    no = replace(review, state="rejected", reason="The staging copy will do")
+    told = state(
+        replace(ALONE, automatic=False), replace(LACKS, ignored=(Ignored(review, "too old"),), rejections=(no,))
+    )
+    assert told.ignored == (Ignored(review, "too old"),)
+    assert told.rejected_by == (no,)
+
+
+def test_a_privilege_has_fields_where_the_catalogue_could_have_written_it() -> None:
+    assert ENTITLEMENT.fields == {"member_of": "orders_readonly"}
+    assert [ENTITLEMENT._replace(privilege=text).fields for text in ("SUPERUSER", "[1]")] == [None, None]
 
 
 def test_a_finished_request_is_merged_or_closed() -> None:

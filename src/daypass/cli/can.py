@@ -55,13 +55,13 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
     else:
         yes = _ask_target(folder, (target, resource, principal, privilege))
     if output == "json" and not quiet:
+        import json
+
         from daypass.views.findings import as_document
 
         asked = {"version": 1, "subject": subject, "resource": resource, "role": role}
-        click.echo(
-            as_document(asked | {"target": target, "principal": principal, "privilege": privilege, "holds": yes}),
-            nl=False,
-        )
+        fields = {"privilege": privilege, "privilege_fields": json.loads(privilege)}
+        click.echo(as_document(asked | {"target": target, "principal": principal, **fields, "holds": yes}), nl=False)
     elif not quiet:
         click.echo("yes" if yes else "no")
     return int(ExitCode.OK if yes else ExitCode.NO)

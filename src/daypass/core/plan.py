@@ -5,11 +5,12 @@ A plan is a value: computing it needs no way to write, and applying it needs not
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daypass.core.grant import GrantId, digest
 from daypass.core.record import dataclass
@@ -27,6 +28,15 @@ class Entitlement(NamedTuple):
     resource: str
     principal: str
     privilege: str
+
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """The privilege as the catalogue writes it; None for other text, such as what a target holds that no role gives."""
+        try:
+            found = json.loads(self.privilege)
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
 
 
 Numbers = tuple[tuple[str, str], ...]

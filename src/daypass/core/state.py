@@ -7,8 +7,9 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from daypass.core.approval import Counted, Status
+from daypass.core.approval import Counted, Ignored, Status
 from daypass.core.drift import Unproved
+from daypass.core.forge import Review
 from daypass.core.grant import Grant, GrantId
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import AdmittedGrant
@@ -44,7 +45,8 @@ class GrantState(NamedTuple):
     ``note`` is what was seen of that at the target. ``policy_denies`` are reasons why today's policies deny what is live.
 
     Of an open request: its number, what it does with the grant (``kind``), whether the grant may be merged (``met``),
-    why not (``denials``, ``blocks``), whose approvals are ``missing``, and which count (``approved_by``).
+    why not (``denials``, ``blocks``), whose ``approvals`` policy asks for, which reviews count (``approved_by``), which
+    do not (``ignored``), and which reject it (``rejected_by``).
     """
 
     grant: GrantId
@@ -67,8 +69,15 @@ class GrantState(NamedTuple):
     met: bool = False
     denials: tuple[Denial, ...] = ()
     blocks: tuple[str, ...] = ()
-    missing: tuple[Status, ...] = ()
+    approvals: tuple[Status, ...] = ()
     approved_by: tuple[Counted, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    rejected_by: tuple[Review, ...] = ()
+
+    @property
+    def missing(self) -> tuple[Status, ...]:
+        """The approvals that it waits for."""
+        return tuple(status for status in self.approvals if status.missing)
 
 
 def entitlement_of(grant: Grant, policy: Policy) -> Entitlement | None:
@@ -84,7 +93,7 @@ def entitlement_of(grant: Grant, policy: Policy) -> Entitlement | None:
 def draft_state(grant: Grant, decision: Decision, policy: Policy, requester: str) -> GrantState:
     """Return the account of a grant that no request asks for: what it would need, and whose approval."""
     barred = {requester, grant.subject}
-    missing = (
+    approvals = (
         Status(
             need.source, (), need.at_least, tuple(sorted({*approvers(policy.catalogue, grant, need.source)} - barred))
         )
@@ -95,7 +104,7 @@ def draft_state(grant: Grant, decision: Decision, policy: Policy, requester: str
         why=decision.denials[0].message if decision.denials else "",
         kind="new",
         denials=decision.denials,
-        missing=() if decision.denials else tuple(missing),
+        approvals=() if decision.denials else tuple(approvals),
     )
 
 
@@ -108,8 +117,9 @@ def _of_verdict(verdict: ItemVerdict, found: Gated) -> GrantState:
     item, judgement = verdict.item, verdict.judgement
     denials = item.decision.denials if item.decision is not None else ()
     statuses = judgement.statuses if judgement is not None else ()
-    blocks = judgement.missing() if judgement is not None and not statuses else ()
-    blocks = judgement.blocks if judgement is not None and statuses else blocks
+    blocks: tuple[str, ...] = ()
+    if judgement is not None:  # where policy denies, that nobody was asked is no reason
+        blocks = judgement.blocks if statuses or denials else judgement.missing()
     stage, code, why = _stage(verdict, found)
     return _proposed(item.id, stage, item.grant or item.old, found.proposal.policy)._replace(
         code=code,
@@ -119,8 +129,10 @@ def _of_verdict(verdict: ItemVerdict, found: Gated) -> GrantState:
         met=verdict.met,
         denials=denials,
         blocks=blocks,
-        missing=tuple(status for status in statuses if status.missing),
+        approvals=statuses,
         approved_by=judgement.counted if judgement is not None else (),
+        ignored=judgement.ignored if judgement is not None else (),
+        rejected_by=judgement.rejections if judgement is not None else (),
     )
 
 

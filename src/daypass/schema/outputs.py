@@ -45,7 +45,7 @@ def of(kind: Any, *names: str) -> Keys:
     return dict.fromkeys(names, kind)
 
 
-_ENTITLEMENT = of(str, "target", "resource", "principal", "privilege")
+_ENTITLEMENT = {**of(str, "target", "resource", "principal", "privilege"), "privilege_fields": dict[str, Any] | None}
 _DENIES = of(str, "rule", "code", "message")
 Entitlement = shape("Entitlement", _ENTITLEMENT)
 _FINDING = {**of(str, "code", "file", "path", "message", "hint"), "severity": Level, **of(int, "line", "column")}
@@ -72,6 +72,8 @@ Grant = shape(
         "blocks": Texts,
         "missing": many(Missing),
         "approved_by": many(Approval),
+        "rejected_by": many(shape("Rejection", {**of(str, "by", "reason", "commit"), "at": Instant})),
+        "ignored": many(shape("IgnoredReview", {**of(str, "by", "state", "why", "commit"), "at": Instant})),
     },
 )
 """The account of one grant: the same wherever an output speaks of one."""
@@ -254,7 +256,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         "sync", {**of(_REFS, "brought", "pushed"), "aside": many(shape("Aside", of(str, "message", "hint")))}
     ),
     "import": output("import", _IMPORT),
-    "can": output("can", {**of(str, "subject", "resource", "role", "target", "principal", "privilege"), "holds": bool}),
+    "can": output("can", {**of(str, "subject", "role"), **_ENTITLEMENT, "holds": bool}),
     "forge": output("forge", {"kind": str}),
     "refresh": output("refresh", {"pull": int | None, "what": str, "paths": Texts}),
     "answer": output(

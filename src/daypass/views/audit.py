@@ -67,6 +67,7 @@ def _access_row(access: AccessAt, answer: AccessAnswer) -> dict[str, Any]:
         "resource": access.entitlement.resource,
         "target": access.entitlement.target,
         "privilege": access.entitlement.privilege,
+        "privilege_fields": access.entitlement.fields,
         "roles": list(dict.fromkeys(admission.role for admission in access.basis)),
         "grants": list(access.grants),
         "since": format_instant(access.since),

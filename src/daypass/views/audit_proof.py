@@ -10,7 +10,7 @@ from daypass.core.audit.stats import BOUNDS, Durations, Stats
 from daypass.core.window import format_duration
 from daypass.views.audit import NONE, as_csv, as_json, header, table
 from daypass.views.data import plain
-from daypass.views.findings import joined
+from daypass.views.findings import count, joined
 
 Answer = Verified | Stats
 
@@ -83,7 +83,7 @@ def _verified_text(answer: Verified) -> str:
     lines += [""] if answer.differences else []
     errors = sum(1 for found in answer.differences if found.severity.value == "error")
     counted = f"{answer.proved} receipts and {answer.checked} admissions proved over {answer.landings} landings"
-    lines.append(f"OK: {counted}." if answer.clean else f"{errors} difference{'s' if errors > 1 else ''}; {counted}.")
+    lines.append(f"OK: {counted}." if answer.clean else f"{count(errors, 'difference')}; {counted}.")
     return joined(lines)
 
 

@@ -12,16 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from daypass.core.approval import Ignored, Judgement, Status
+from daypass.core.approval import Ignored, Status
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
 from daypass.core.forge import Account
-from daypass.core.policy.decision import Decision
 from daypass.core.policy.sources import REVOCATION, Requirement
 from daypass.core.record import dataclass
-from daypass.core.request import Gated, ItemVerdict, Report
+from daypass.core.request import Gated, Item, Report
+from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
-from daypass.views.decision import effect_line, grant_rows, taking_words
+from daypass.views.decision import effect_line, grant_rows, request_words, taking_words
+from daypass.views.findings import count
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
 
 COMMENT_LIMIT = 60_000
@@ -70,21 +71,21 @@ def title_text(report: Report) -> str:
         return "closed without a merge"
     if found.refused:
         return "everything is there, but GitHub does not let it be merged"
-    missing = _missing(report.judgements)
+    missing = _missing(requested(found))
     if report.state == "waiting" and found.judged:
         return "a draft, which is merged once it is marked as ready for review"
     return {
         "approved": "everything is there, daypass merges it",
-        "waiting": f"waiting for {_count(missing, 'approval')}" if missing else "waiting for a rule that lets it pass",
+        "waiting": f"waiting for {count(missing, 'approval')}" if missing else "waiting for a rule that lets it pass",
         "refused": "denied by policy" if found.proposal.denied else "blocked, whoever else approves",
-        "invalid": f"{_count(_errors(report), 'thing')} to put right",
+        "invalid": f"{count(_errors(report), 'thing')} to put right",
     }[report.state]
 
 
-def _missing(judgements: Iterable[Judgement]) -> int:
+def _missing(grants: Iterable[GrantState]) -> int:
     """Count the approvals that are missing; one review is of all grants of the request."""
     most: dict[str, int] = {}
-    for status in (status for judgement in judgements for status in judgement.statuses):
+    for status in (status for grant in grants for status in grant.missing):
         most[status.source] = max(most.get(status.source, 0), status.missing)
     return sum(most.values())
 
@@ -121,7 +122,8 @@ def _fit(part: _Part, room: int, pointer: str) -> str:
 
 
 def _parts(report: Report) -> Iterator[_Part]:
-    blocks = tuple(dict.fromkeys(line for judgement in report.judgements for line in judgement.blocks))
+    grants = requested(report.found)
+    blocks = tuple(dict.fromkeys(line for grant in grants for line in grant.blocks))
     if blocks:
         yield _Part(
             "**What forbids the merge, whoever else approves:**", tuple(f"- {prose(b)}" for b in blocks), "reasons"
@@ -129,21 +131,22 @@ def _parts(report: Report) -> Iterator[_Part]:
     if report.findings:
         units = tuple(_finding(finding) for finding in report.findings)
         yield _Part("**To put right:**", units, "findings")
-    verdicts = report.found.verdicts
-    few = len(verdicts) <= _OPEN
-    sections = (_section(report, verdict) for verdict in verdicts)
-    if verdicts:
-        heading = "" if few else f"**{len(verdicts)} grants:**"
-        titles = (_section_title(verdict) for verdict in verdicts)
+    if grants:
+        few = len(grants) <= _OPEN
+        told = zip(grants, report.found.verdicts, strict=True)
+        sections = ((grant, _section(report, grant, verdict.item)) for grant, verdict in told)
         units = tuple(
-            f"#### {code(v.item.id)}: {_KIND[v.item.kind]}\n\n{body}" if few else folded(title, body)
-            for v, title, body in zip(verdicts, titles, sections, strict=True)
+            f"#### {code(grant.grant)}: {_title(grant, len(grants))}\n\n{body}"
+            if few
+            else folded(f"{html_code(grant.grant)}: {_title(grant, len(grants))}", body)
+            for grant, body in sections
         )
-        yield _Part(heading, units, "grants", "\n\n")
+        yield _Part("" if few else f"**{len(grants)} grants:**", units, "grants", "\n\n")
 
 
-def _section_title(verdict: ItemVerdict) -> str:
-    return f"{html_code(verdict.item.id)}: {_KIND[verdict.item.kind]}"
+def _title(grant: GrantState, beside: int) -> str:
+    """Say what becomes of a grant, and how it stands where that is not what the whole request is said to be."""
+    return _KIND[grant.kind] + (f", which {request_words(grant)}" if beside > 1 else "")
 
 
 def _lead(report: Report) -> str:
@@ -201,24 +204,22 @@ def _sentence(text: str) -> str:
     return prose(text) if text.endswith((".", "!", "?")) else f"{prose(text)}."
 
 
-def _section(report: Report, verdict: ItemVerdict) -> str:
+def _section(report: Report, grant: GrantState, item: Item) -> str:
     catalogue = report.found.proposal.policy.catalogue
-    item, judgement = verdict.item, verdict.judgement
     parts = []
     if item.grant is not None:
         parts.append(table(("grant", "as daypass reads it"), grant_rows(catalogue, item.grant, code, _after_dots)))
     if item.decision is not None and item.ending is not None:
         parts.append(f"It takes away access of {code(item.ending.subject)} that this file gives now.")
-    if item.decision is None:
-        if judgement is None:
-            what = taking_words(item)
-            parts.append(f"{what[:1].upper()}{what[1:]}. Nobody needs to approve it.")
-        else:
-            parts.append("It takes away access that who asks may not end alone, so it waits for an owner.")
-            parts += _approvals(catalogue, judgement, None)
-    elif judgement is not None:
-        parts += _approvals(catalogue, judgement, item.decision)
-    elif item.decision.automatic:
+    judged = bool(grant.approvals or grant.blocks)
+    if item.decision is None and not judged:
+        what = taking_words(item)
+        parts.append(f"{what[:1].upper()}{what[1:]}. Nobody needs to approve it.")
+    elif item.decision is None:
+        parts.append("It takes away access that who asks may not end alone, so it waits for an owner.")
+    if judged:
+        parts += _approvals(catalogue, grant, item.decision.requirements if item.decision is not None else ())
+    elif item.decision is not None and item.decision.automatic:
         parts.append(f"It passes without a person, by rule {_list(code(rule) for rule in item.decision.rules)}.")
     effects = [effect for effect in report.effects if effect.grant == item.id]
     if effects:
@@ -230,12 +231,11 @@ def _after_dots(parts: Iterable[str]) -> str:
     return "".join(f" · {prose(part)}" for part in parts)
 
 
-def _approvals(catalogue: Catalogue, judgement: Judgement, decision: Decision | None) -> list[str]:
-    asked = decision.requirements if decision is not None else ()
+def _approvals(catalogue: Catalogue, grant: GrantState, asked: Sequence[Requirement]) -> list[str]:
     rules = {requirement.source: requirement for requirement in asked}
-    rows = [_approval_row(catalogue, status, rules.get(status.source)) for status in judgement.statuses]
+    rows = [_approval_row(catalogue, status, rules.get(status.source)) for status in grant.approvals]
     parts = [table(("approvals from", "asked", "given by", "missing", "who could give it"), rows)] if rows else []
-    ignored = [line for one in judgement.ignored if (line := _ignored(catalogue, one))]
+    ignored = [line for one in grant.ignored if (line := _ignored(catalogue, one))]
     return [*parts, "\n".join(ignored)] if ignored else parts
 
 
@@ -304,7 +304,3 @@ def _list(parts: Iterable[str]) -> str:
 
 def _errors(report: Report) -> int:
     return sum(1 for finding in report.findings if finding.is_error)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

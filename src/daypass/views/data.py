@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from daypass.core.approval import Counted, Status
+from daypass.core.approval import Status
 from daypass.core.finding import Finding
+from daypass.core.forge import Review
 from daypass.core.plan import Entitlement, Intended
 from daypass.core.request import Gated
 from daypass.core.state import GrantState, requested
@@ -38,11 +39,22 @@ def plain(value: Any) -> Any:
     return value
 
 
+def entitlement_data(entitlement: Entitlement) -> dict[str, Any]:
+    """Return an entitlement, its privilege as the text that is compared and as the fields that the catalogue writes."""
+    return entitlement._asdict() | {"privilege_fields": entitlement.fields}
+
+
+def change_data(change: Intended) -> dict[str, Any]:
+    """Return a change as its receipts have it, with the fields of its privilege beside."""
+    return change.to_dict() | {"privilege_fields": change.entitlement.fields}
+
+
 _WRITERS: Mapping[type, Callable[[Any], Any]] = {
     datetime: format_instant,
     timedelta: format_duration,
     Finding: finding_data,
-    Intended: Intended.to_dict,
+    Entitlement: entitlement_data,
+    Intended: change_data,
     Window: lambda window: {"from": format_instant(window.start), "until": format_instant(window.end)},
 }
 
@@ -71,6 +83,7 @@ def grant_data(grant: GrantState, at: datetime | None = None) -> dict[str, Any]:
         "target": grant.entitlement.target if grant.entitlement is not None else "",
         "principal": grant.entitlement.principal if grant.entitlement is not None else "",
         "privilege": grant.entitlement.privilege if grant.entitlement is not None else "",
+        "privilege_fields": grant.entitlement.fields if grant.entitlement is not None else None,
         "from": plain(grant.start),
         "until": plain(grant.until),
         "duration": plain(grant.length),
@@ -85,7 +98,13 @@ def grant_data(grant: GrantState, at: datetime | None = None) -> dict[str, Any]:
         "denials": plain(grant.denials),
         "blocks": list(grant.blocks),
         "missing": [_missing(status) for status in grant.missing],
-        "approved_by": [_approval(counted) for counted in grant.approved_by],
+        "approved_by": [{"by": c.handle, "for": c.source, **_review(c.review)} for c in grant.approved_by],
+        "rejected_by": [{"by": r.by.handle, "reason": r.reason, **_review(r)} for r in grant.rejected_by],
+        "ignored": [
+            {"by": one.review.by.handle or one.review.by.name, "state": one.review.state, "why": one.why}
+            | _review(one.review)
+            for one in grant.ignored
+        ],
     }
 
 
@@ -99,9 +118,8 @@ def _missing(status: Status) -> dict[str, Any]:
     }
 
 
-def _approval(counted: Counted) -> dict[str, Any]:
-    review = counted.review
-    return {"by": counted.handle, "for": counted.source, "commit": review.commit, "at": plain(review.at)}
+def _review(review: Review) -> dict[str, Any]:
+    return {"commit": review.commit, "at": plain(review.at)}
 
 
 def pull_data(found: Gated) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from daypass.core.request import Effect, Item
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
-from daypass.views.findings import as_document, joined
+from daypass.views.findings import as_document, count, joined
 from daypass.views.plan import SIGN, entitlement_text
 
 if TYPE_CHECKING:
@@ -79,6 +79,24 @@ def taking_words(item: Item) -> str:
     return f"takes away access of {item.ending.subject}" if item.ending.subject else "takes access away"
 
 
+def request_words(grant: GrantState) -> str:
+    """Say how a grant stands that a request asks for, in no word of people."""
+    missing = sum(status.missing for status in grant.missing)
+    return {
+        "asked": f"waits for {count(missing, 'approval')}" if missing else "waits for a rule that lets it pass",
+        "approved": "has all that it needs",
+        "denied": "is denied",
+        "invalid": "has things to put right",
+        "merged": "is merged",
+        "closed": "was closed without a merge",
+    }.get(grant.state, grant.state)
+
+
+def grant_words(grant: GrantState, at: datetime) -> str:
+    """Say how a grant of main stands: its state as the word that every output has for it, then what that means."""
+    return f"{grant.state}; {state_words(grant, at)}"
+
+
 def state_words(grant: GrantState, at: datetime) -> str:
     """Say how a grant of main stands: what it gives, or why not, and what will."""
     rest = "; what it gave is taken away by the next run" if grant.provisioned else ""
@@ -132,8 +150,8 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
     for requirement in decision.requirements:
         who = people(policy.catalogue, approvers(policy.catalogue, grant, requirement.source), out)
         rules = f"  ({', '.join(requirement.rules)})" if requirement.rules else ""
-        plural = "" if requirement.at_least == 1 else "s"
-        lines.append(f"  needs  {requirement.at_least} approval{plural} from {requirement.source}: {who}{rules}")
+        asked = count(requirement.at_least, "approval")
+        lines.append(f"  needs  {asked} from {requirement.source}: {who}{rules}")
         if requirement.escalate_to and requirement.escalate_after is not None:
             more = people(policy.catalogue, approvers(policy.catalogue, grant, requirement.escalate_to), out)
             lines.append(
@@ -159,7 +177,7 @@ def explain_text(
         f"{grant.id}",
         f"  {requester} asks for {grant.role} on {grant.resource}{whose}, {window}",
         f"  reason: {grant.reason}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
-        *([] if state.state in ("draft", "denied") else [f"  state: {state.state}; {state_words(state, at)}"]),
+        *([] if state.state in ("draft", "denied") else [f"  state: {grant_words(state, at)}"]),
         f"  judged at {format_instant(at)} as asked by {requester}, policy {decision.policy[:19]}…",
         "Rules:",
     ]

@@ -66,6 +66,11 @@ def as_document(data: Any) -> str:
     return (text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)) + "\n"
 
 
+def count(number: int, noun: str) -> str:
+    """Say how many there are of something."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def finding_text(finding: Finding, indent: str = "") -> str:
     """Write one finding: place, severity, message, code, and the hint below it."""
     place = printable(str(finding.place))

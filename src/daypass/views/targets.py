@@ -12,9 +12,11 @@ from daypass.core.finding import Finding
 from daypass.core.grant import Grant
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Claim, Entitlement, Plan
+from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
-from daypass.views.findings import as_document, findings_text, joined
+from daypass.views.decision import grant_words
+from daypass.views.findings import as_document, count, findings_text, joined
 from daypass.views.markdown import code, prose, table
 from daypass.views.plan import live_words
 
@@ -51,7 +53,7 @@ def _state(look: TargetState) -> str:
         return "cannot be read" if look.facts else "not reachable"
     if not look.concerns:
         return "well" if look.ours is not None else "well, and what it holds nobody can see"
-    return f"reachable, {len(look.concerns)} concern{'s' if len(look.concerns) > 1 else ''}"
+    return f"reachable, {count(len(look.concerns), 'concern')}"
 
 
 def targets_json(looks: Sequence[TargetState]) -> str:
@@ -72,12 +74,22 @@ MOST_DRIFTED = 200
 """How many are told one by one in an issue; the rest is counted."""
 
 
-def drift_text(found: Sequence[Finding], plan: Plan, inspections: Mapping[str, Inspection | str] = _NOTHING) -> str:
-    """Write drift for people on a terminal: what differs, then what was looked at, and what nobody can see."""
-    seen = joined(line for line in _seen(inspections))
+def drift_text(
+    found: Sequence[Finding],
+    plan: Plan,
+    inspections: Mapping[str, Inspection | str] = _NOTHING,
+    grants: Sequence[GrantState] = (),
+) -> str:
+    """Write drift for people on a terminal: what differs, how the grants stand that it is of, what was looked at.
+
+    What nobody can see is said as well.
+    """
+    stand = [f"{count(len(grants), 'grant')} that this is of:"] if grants else []
+    stand += [f"  {grant.grant:44} {grant_words(grant, plan.at)}" for grant in grants]
+    rest = joined([*stand, *_seen(inspections)])
     if not found:
-        return f"No drift: {live_words(plan)}, and nothing else was found where daypass looks.\n" + seen
-    return findings_text(found) + f"{len(found)} differences.\n" + seen
+        return f"No drift: {live_words(plan)}, and nothing else was found where daypass looks.\n" + rest
+    return findings_text(found) + f"{len(found)} differences.\n" + rest
 
 
 def _seen(inspections: Mapping[str, Inspection | str]) -> Iterator[str]:
@@ -97,9 +109,15 @@ def inspections_data(inspections: Mapping[str, Inspection | str]) -> dict[str, A
 
 
 def drift_markdown(
-    found: Sequence[Finding], at: datetime, inspections: Mapping[str, Inspection | str] = _NOTHING
+    found: Sequence[Finding],
+    at: datetime,
+    inspections: Mapping[str, Inspection | str] = _NOTHING,
+    grants: Sequence[GrantState] = (),
 ) -> str:
-    """Write drift as Markdown: what differs and what to do, in the order of the findings, then what was looked at."""
+    """Write drift as Markdown: what differs and what to do, in the order of the findings, then how grants stand.
+
+    What was looked at comes last.
+    """
     seen = "".join(f"- {prose(line)}\n" for line in _seen(inspections))
     if not found:
         return f"No drift at {format_instant(at)}.\n" + (f"\n{seen}" if seen else "")
@@ -110,6 +128,10 @@ def drift_markdown(
             lines.append(f"  → {prose(finding.hint)}")
     if len(found) > MOST_DRIFTED:
         lines.append(f"- and {len(found) - MOST_DRIFTED} more; `daypass drift` lists them all")
+    lines += ["", "How the grants stand that this is of:", ""] if grants else []
+    lines += [f"- {code(grant.grant)} {prose(grant_words(grant, at))}" for grant in grants[:MOST_DRIFTED]]
+    if len(grants) > MOST_DRIFTED:
+        lines.append(f"- and {len(grants) - MOST_DRIFTED} more; `daypass drift` lists them all")
     return "\n".join(lines) + "\n" + (f"\nWhat was looked at:\n\n{seen}" if seen else "")
 
 

@@ -73,8 +73,9 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
         for name, one in inspect(repo.targets()).items()
     }
     found = (*survey.policy.holes, *find(survey.plan, survey.refusals, inspections, survey.unproved))
+    grants = overview_of(survey).grants
     if issue:
-        text = drift_markdown(found, instant, inspections) if found else ""
+        text = drift_markdown(found, instant, inspections, grants) if found else ""
         number = repo.pages.issue(TOPIC, title="Access has drifted", text=text)
         click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
     if output == "json":
@@ -84,16 +85,16 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
                 live=survey.plan.live,
                 by_ledger=survey.plan.by_ledger,
                 targets=inspections_data(inspections),
-                grants=[grant_data(grant, survey.plan.at) for grant in overview_of(survey).grants],
+                grants=[grant_data(grant, survey.plan.at) for grant in grants],
             ),
             nl=False,
         )
     elif output == "sarif":
         click.echo(views.findings_sarif(found), nl=False)
     elif output == "markdown":
-        click.echo(drift_markdown(found, instant, inspections), nl=False)
+        click.echo(drift_markdown(found, instant, inspections, grants), nl=False)
     else:
-        show(drift_text(found, survey.plan, inspections))
+        show(drift_text(found, survey.plan, inspections, grants))
     codes = [ExitCode.CHANGES] if found else []
     if survey.clocks:
         say(f"daypass: {survey.clocks}")
