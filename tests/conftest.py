@@ -12,7 +12,8 @@ import pytest
 from daypass.core.catalogue import TargetKinds
 from daypass.core.policy.policies import Policy
 from driver import Access
-from founded import example
+from founded import example, in_memory
+from in_memory.access import MemoryAccess
 
 hypothesis.settings.register_profile("shared", deadline=None)  # machines are shared: a slow example is no fault
 hypothesis.settings.load_profile("shared")
@@ -79,3 +80,9 @@ def _policies_read_once() -> Iterator[None]:
 def access(tmp_path: Path) -> Access:
     """The worked example, founded at 2026-11-20T08:00:00Z on a simulated clock."""
     return example(tmp_path / "access", "2026-11-20T08:00:00Z")
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> MemoryAccess:
+    """The same in memory: verbs run as they do on disk, and no git is started."""
+    return in_memory(tmp_path / "access", "2026-11-20T08:00:00Z")

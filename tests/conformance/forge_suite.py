@@ -16,8 +16,7 @@ import pytest
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import MADE, OPENED, PUSHED
 from daypass.core.grant import Oid
-from daypass.edges.git.history import GitHistory
-from daypass.ports import Forge
+from daypass.ports import Forge, History
 
 FILE = "grants/orders-db/alice.yaml"
 MESSAGE = "Grant orders-db/alice\n\nDaypass-Grant: orders-db/alice\n"
@@ -31,7 +30,7 @@ def minute(count: int) -> datetime:
 class Place(Protocol):
     """A forge with a main that has one file ``grants/old.yaml``, and people alice, bob and carol."""
 
-    history: GitHistory
+    history: History
 
     def forge(self, who: str) -> Forge:
         """The forge in a person's hands."""

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from driver import Access
+from in_memory.access import MemoryAccess, World, begin
 
 _CONFIG = "XDG_CONFIG_HOME"
 """Below it `init` keeps the ledger's key."""
 _MADE: dict[object, Path] = {}
+_WORLDS: dict[str, MemoryAccess] = {}
 
 
 @cache
@@ -94,3 +96,21 @@ def _placed(name: object, make: Callable[[Access], None], top: Path) -> Access:
     shutil.copytree(found / "config", os.environ[_CONFIG], dirs_exist_ok=True)
     copy(found / "access", top)
     return Access(top)
+
+
+def in_memory(top: Path, at: str) -> MemoryAccess:
+    """Found the worked example as `example` does, in memory: for what is shown without git."""
+
+    def filled(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(_CONFIG, str(folder / "config"))
+            on_disk = example(folder / "access", at)
+            names = on_disk.git("ls-files").splitlines()
+            _WORLDS[at] = begin(folder / "memory", {name: (on_disk.top / name).read_bytes() for name in names}, at)
+
+    folder = once(("in memory", at), filled)
+    shutil.copytree(folder / "config", os.environ[_CONFIG], dirs_exist_ok=True)
+    world = _WORLDS[at].world
+    state = Path(shutil.copytree(world.state, f"{top}-state"))
+    top.mkdir()
+    return MemoryAccess(top, world=World(state, world.objects.copy(), dict(world.pulls)))

@@ -1,0 +1,72 @@
+"""The ledger's branch in memory, as `daypass.edges.ledger.standing.SignedLedger` uses a branch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from daypass.core.errors import ConflictError, LedgerError
+from daypass.core.grant import ABSENT, Oid
+from daypass.core.ledger.chain import Envelope, Open, verify_chain
+from daypass.core.ledger.receipt import Receipt
+from daypass.edges.ledger.ledger import receipt_path
+from in_memory.objects import Objects
+
+_AUTHOR = ("daypass", "daypass@localhost")
+
+
+class MemoryReceipts:
+    """One commit an append, one file a receipt, as on a branch of git."""
+
+    def __init__(self, objects: Objects, branch: str) -> None:
+        self.branch = branch
+        self._objects = objects
+        self._ref = f"refs/heads/{branch}"
+
+    def exists(self) -> bool:
+        return self._ref in self._objects.refs
+
+    def head(self) -> Oid:
+        if not self.exists():
+            raise LedgerError(f"the ledger is missing: there is no branch {self.branch!r}")
+        return self._objects.refs[self._ref]
+
+    def refresh(self) -> None:
+        return
+
+    def envelopes(self, since: int = 0, *, commit: Oid | None = None) -> Iterator[Envelope]:
+        tree = self._objects.stored(commit or self.head()).tree
+        for sequence in range(since, len(tree)):
+            yield Envelope(sequence, self._objects.contents[tree[receipt_path(sequence)][1]])
+
+    def added(self, old: Oid, new: Oid, *, since: int) -> Iterator[Envelope]:
+        assert len(self._objects.stored(old).tree) == since
+        return self.envelopes(since, commit=new)
+
+    def proved(self, open_: Open) -> tuple[Oid, Iterator[Receipt]]:
+        commit = self.head()
+        return commit, verify_chain(self.envelopes(0, commit=commit), open_)
+
+    def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
+        leaf = self._objects.stored(commit).tree.get(receipt_path(sequence))
+        return self._objects.contents[leaf[1]] if leaf is not None else None
+
+    def append(self, parent: Oid, envelopes: Sequence[Envelope], *, message: str, at: datetime) -> Oid:
+        found = self._objects.refs.get(self._ref, ABSENT)
+        if found != parent:
+            raise ConflictError(
+                f"another run was first: the ledger stands at {found[:12]}, expected {parent[:12]}",
+                hint="run the command again",
+            )
+        parents = () if parent == ABSENT else (parent,)
+        files = [(receipt_path(envelope.sequence), envelope.raw) for envelope in envelopes]
+        made = self._objects.commit_files(parent, files, parents, message, author=_AUTHOR, at=at)
+        self._objects.move({self._ref: (parent, made)})
+        return made
+
+    def contains(self, old: Oid, new: Oid) -> bool:
+        return old in self._objects.commits and old in self._objects.ancestors(new)
+
+    def verify_shape(self, since: Oid | None = None, until: Oid | None = None) -> int:
+        before = self._objects.ancestors(since) if since is not None else frozenset[Oid]()
+        return len(self._objects.ancestors(until or self.head()) - before)
