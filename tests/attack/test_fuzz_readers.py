@@ -37,9 +37,9 @@ from daypass.core.policy.cel.hours import parse_hours, parse_zone
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies import SETTINGS, read_policies
 from daypass.core.window import parse_duration, parse_instant
-from daypass.edges.forges.github.credential import credential_from
 from daypass.edges.forges.github.environment import read_base, read_event
-from daypass.edges.forges.github.form import read_form
+from daypass.edges.forges.github.inbox import read_form
+from daypass.edges.forges.github.transport import credential_from
 from daypass.edges.forges.local import records
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import parse_tree

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from siege import held, waits
 
-from daypass.edges.forges.github.form import LABEL
+from daypass.edges.forges.github.inbox import LABEL
 from fakes.inbox import answered
 from hub import REPOSITORY, Hub
 

@@ -15,8 +15,8 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
 from daypass.core.grant import Oid
 from daypass.core.request import Notice
-from daypass.edges.forges.github.answers import Bot
-from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.answers import ApiError, Bot
+from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.inbox import GitHubInbox
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.reading import GitHubReader
@@ -62,10 +62,9 @@ def reader(replay: Replay, tmp_path: Any, remote: Nowhere) -> GitHubReader:
     return GitHubReader(
         api(replay),
         directory(),
-        repository=OCTOCAT,
-        bot=Bot("daypass-acme[bot]", 4242),
-        remote=remote,
-        git=Git(tmp_path),
+        Bot("daypass-acme[bot]", 4242),
+        remote,
+        Git(tmp_path),
     )
 
 
@@ -87,7 +86,7 @@ def test_each_recorded_issue_is_read_as_a_ticket() -> None:
     exchanges = [recorded_answer("GET", f"/repos/{repository}/issues/{one['number']}", one) for one in issues]
     exchanges.append(recorded_answer("POST", "/graphql", {"data": {"node": {"lastEditedAt": None}}}))
     with Replay(exchanges) as replay:
-        inbox = GitHubInbox(api(replay, repository), directory(), repository=repository, bot=None)
+        inbox = GitHubInbox(api(replay, repository), directory(), None)
         tickets = [inbox.ticket(one["number"]) for one in issues]
     assert {ticket.title for ticket in tickets} == {f"Test issue {number}" for number in range(1, 14)}
     assert {(ticket.by.handle, ticket.by.name, ticket.is_pull) for ticket in tickets} == {
@@ -222,7 +221,7 @@ def test_a_documented_comment_is_read_as_a_remark() -> None:
         recorded_answer("POST", "/graphql", {"data": {"node": {"lastEditedAt": "2011-04-15T09:00:00Z"}}}),
     ]
     with Replay(exchanges) as replay:
-        remark = GitHubInbox(api(replay), directory(), repository=OCTOCAT, bot=None).remark(1)
+        remark = GitHubInbox(api(replay), directory(), None).remark(1)
         assert replay.unknown == []
     assert (remark.by.handle, remark.body, remark.edited) == ("octo", "Me too", True)
 
@@ -242,7 +241,7 @@ def test_a_documented_check_run_and_comments_are_found_and_brought_up_to_date() 
         recorded_answer("PATCH", f"{root}/issues/comments/{ours['id']}", ours),
     ]  # fmt: skip
     with Replay(exchanges) as replay:
-        pages = GitHubPages(api(replay), directory(), repository=OCTOCAT, bot=None)
+        pages = GitHubPages(api(replay), directory(), None)
         left = pages.show(
             Notice(number=1347, head=Oid(HEAD), state="waiting", conclusion="neutral", title="Waits", summary="for two",
                    comment="new words", annotations=(), ask=())

@@ -81,7 +81,7 @@ class World:
     def pages(
         self, who: str = "actions", *, bot: Bot | None = None, api: Api | None = None, **rights: str
     ) -> GitHubPages:
-        return GitHubPages(api or self.api(who, **rights), self.directory, repository=NAME, bot=bot)
+        return GitHubPages(api or self.api(who, **rights), self.directory, bot)
 
     @property
     def directory(self) -> Directory:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import Account, Occasion
 from daypass.edges.forges.github.environment import read_event
-from daypass.edges.forges.github.form import asked_in
-from daypass.edges.forges.github.inbox import GitHubLinks
+from daypass.edges.forges.github.inbox import GitHubLinks, asked_in
 from daypass.pipeline.ask.answer import AnswerContext, answer_issue
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access

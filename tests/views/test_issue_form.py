@@ -24,7 +24,7 @@ from daypass.core.files.form import QUESTIONS, FormAnswers
 from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import Grant, GrantId
 from daypass.core.window import Span
-from daypass.edges.forges.github.form import MOST_CHOICES, read_form
+from daypass.edges.forges.github.inbox import MOST_CHOICES, read_form
 from daypass.edges.forges.host import request_form
 from daypass.views.form import form_introduction
 from daypass.views.markdown import fence

@@ -12,9 +12,8 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.grant import Oid
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.credential import credential_from
 from daypass.edges.forges.github.pulls import GitHubForge
-from daypass.edges.forges.github.transport import Transport
+from daypass.edges.forges.github.transport import Transport, credential_from
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote, repository_url
 from github_double import App, Double, Repo, User
@@ -74,7 +73,7 @@ class World:
     def forge(self, who: str = "app", *, bot: Bot | None = BOT) -> GitHubForge:
         api = self.api(who)
         remote = Remote(self.git, repository_url(self.double.server_url, REPOSITORY), api.token)
-        return GitHubForge(api, directory(), repository=REPOSITORY, bot=bot, remote=remote, git=self.git)
+        return GitHubForge(api, directory(), bot, remote, self.git)
 
     # What people do
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from daypass.core.files.form import QUESTIONS, FormAnswers
 from daypass.core.finding import Finding
-from daypass.edges.forges.github.form import looks_like_form, purpose_choice, read_form
+from daypass.edges.forges.github.inbox import looks_like_form, purpose_choice, read_form
 
 GOOD = {
     "role": "orders-db/readonly",

@@ -20,12 +20,12 @@ from daypass.core.errors import DaypassError
 from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.grant import Oid
 from daypass.core.request import Annotation, Notice
+from daypass.edges.forges.github.answers import Answer
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.settings import GitHubSettings
 from daypass.edges.forges.github.inbox import GitHubInbox
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
-from daypass.edges.forges.github.transport import Answer
 
 GONE = object()
 WRONG = (GONE, None, 7, -1, 10**30, True, "", "x", "\ud800", [], [None], {}, {"id": "x"}, 1e300)
@@ -127,9 +127,7 @@ def made(world: World) -> World:
 
 
 def forge(world: World) -> GitHubForge:
-    return GitHubForge(
-        world.api(), directory(), repository=REPOSITORY, bot=BOT, remote=Offline(world.main()), git=world.git
-    )
+    return GitHubForge(world.api(), directory(), BOT, Offline(world.main()), world.git)
 
 
 def test_no_reader_of_requests_falls_over_a_wrong_answer(made: World) -> None:
@@ -157,14 +155,14 @@ def test_no_reader_of_what_people_wrote_falls_over_a_wrong_answer(made: World) -
     made.ask("alice", "POST", "/issues", {"title": "x", "body": "words"})
     comment = made.ask("alice", "POST", "/issues/3/comments", {"body": "/status"})["id"]
     api = made.api()
-    inbox = GitHubInbox(api, directory(), repository=REPOSITORY, bot=BOT)
+    inbox = GitHubInbox(api, directory(), BOT)
     for read in (lambda: inbox.ticket(3), lambda: inbox.remark(comment), lambda: inbox.asked("more")):
         held(api, read)
 
 
 def test_no_notice_falls_over_a_wrong_answer(made: World) -> None:
     api = made.api()
-    pages = GitHubPages(api, directory(), repository=REPOSITORY, bot=BOT)
+    pages = GitHubPages(api, directory(), BOT)
     head = made.head("more")
     wrong = (Annotation("grants/more.yaml", 1, "failure", "title", "message"),)
     notice = Notice(2, head, "action_required", "title", "summary", "comment", "waiting", wrong, ("bob", "carol"))
@@ -245,9 +243,7 @@ def test_moves_of_a_branch_by_the_thousand_are_no_request_that_is_judged(made: W
 
 def test_no_reader_of_the_settings_falls_over_a_wrong_answer(made: World) -> None:
     api = made.api()
-    settings = GitHubSettings(
-        api, repository=REPOSITORY, page="https://github.com/acme/access", bot=BOT, clock=lambda: AT
-    )
+    settings = GitHubSettings(api, page="https://github.com/acme/access", bot=BOT, clock=lambda: AT)
     resource = Resource("orders-db", "Orders", "pg", "production", "internal", ("dba",), {})
     made_by = Catalogue(
         Settings(forge_kind="github", forge_options={"repository": REPOSITORY}),

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.credential import credential_from
+from daypass.edges.forges.github.transport import credential_from
 
 
 def pem(key) -> str:

@@ -9,11 +9,9 @@ import pytest
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.answers import Bot
+from daypass.edges.forges.github.answers import ApiError, Bot
 from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.form import read_form
-from daypass.edges.forges.github.inbox import EDITED, GitHubInbox
-from daypass.edges.forges.github.transport import ApiError
+from daypass.edges.forges.github.inbox import EDITED, GitHubInbox, read_form
 
 REPOSITORY = "acme/access"
 ALICE = {"id": 583231, "login": "whatever-she-is-called-now", "type": "User"}
@@ -42,6 +40,8 @@ NEVER = {"data": {"node": {"lastEditedAt": None}}}
 class Answers:
     """GitHub's answers, as a test has them: the API's surface, without the wire."""
 
+    repository = REPOSITORY
+
     def __init__(self, found: Any, edited: Any = NEVER) -> None:
         self.found = found
         self.edited = list(edited) if isinstance(edited, list) else [edited]
@@ -66,7 +66,7 @@ class Answers:
 def inbox(answers: Answers, bot: Bot | None = Bot("daypass-acme[bot]", 4242)) -> GitHubInbox:  # noqa: B008  (a constant)
     alice = Subject("alice", name="Alice Ngo", login="alice-ngo", forge_id=583231)
     directory = Directory(MappingProxyType({"alice": alice}), MappingProxyType({}))
-    return GitHubInbox(cast("Api", answers), directory, repository=REPOSITORY, bot=bot)
+    return GitHubInbox(cast("Api", answers), directory, bot)
 
 
 def test_an_issue_is_read_and_its_edits_are_asked_after_its_words() -> None:
@@ -161,7 +161,8 @@ def test_a_question_whose_answer_was_lost_is_asked_once_more() -> None:
 def pull(
     number: int, user: dict[str, Any] | None, *, ref: str = "daypass/issue-12", repo: str | None = "Acme/access"
 ) -> Any:
-    return {"number": number, "user": user, "head": {"ref": ref, "repo": {"full_name": repo} if repo else None}}
+    here = {"id": 1 if repo and repo.lower() == REPOSITORY else 2, "full_name": repo} if repo else None
+    return {"number": number, "user": user, "head": {"ref": ref, "repo": here}, "base": {"repo": {"id": 1}}}
 
 
 def test_only_what_our_own_bot_opened_from_this_repository_counts() -> None:
@@ -178,7 +179,7 @@ def test_only_what_our_own_bot_opened_from_this_repository_counts() -> None:
     )
     assert inbox(answers).asked("daypass/issue-12") == 4
     assert answers.asked == [
-        ("GET", "/repos/acme/access/pulls", {"state": "all", "head": "acme:daypass/issue-12"}),
+        ("GET", "/repos/acme/access/pulls", {"state": "all", "head": "acme:daypass/issue-12", "base": None}),
     ]
     assert inbox(Answers([pull(9, ALICE)])).asked("daypass/issue-12") is None
 

@@ -11,9 +11,9 @@ import pytest
 from github_world import REPOSITORY, ROOT, World
 
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.edges.forges.github.api import LIMIT, Api, ApiError
-from daypass.edges.forges.github.credential import credential_from
-from daypass.edges.forges.github.transport import LONGEST_WAIT, VERSION, Transport
+from daypass.edges.forges.github.answers import LONGEST_WAIT, ApiError
+from daypass.edges.forges.github.api import LIMIT, Api
+from daypass.edges.forges.github.transport import VERSION, Transport, credential_from
 
 README = f"{ROOT}/git/ref/heads/main"
 

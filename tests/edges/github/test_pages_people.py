@@ -108,6 +108,6 @@ def test_a_notice_without_a_comment_is_a_check_run_alone(world: World) -> None:
 
 def test_people_whom_the_directory_knows_by_login_alone_are_told_apart_by_it(world: World) -> None:
     directory = Directory({n: Subject(n, login=u.login.upper()) for n, u in world.people.items()}, {})
-    pages = GitHubPages(world.api("actions"), directory, repository=NAME, bot=None)
+    pages = GitHubPages(world.api("actions"), directory, None)
     pages.show(world.notice(ask=("alice", "bob")))
     assert world.asked() == ["bob-gh"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from daypass.core.errors import EdgeError
 from daypass.core.files.form import QUESTIONS
 from daypass.core.forge import Account, Remark, Ticket
-from daypass.edges.forges.github.form import LABEL, asked_in
+from daypass.edges.forges.github.inbox import LABEL, asked_in
 from daypass.ports import ForgeReader
 
 

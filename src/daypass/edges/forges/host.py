@@ -111,7 +111,7 @@ def open_host(settings: Settings, run: Run) -> Host:
 
 def request_form(catalogue: Catalogue, introduction: str) -> tuple[str, str]:
     """Return path and text of the form that people ask with, made from a catalogue, below an introduction in Markdown."""
-    from daypass.edges.forges.github.form import FORM_FILE, form_text  # noqa: PLC0415  (few verbs need it)
+    from daypass.edges.forges.github.inbox import FORM_FILE, form_text  # noqa: PLC0415  (few verbs need it)
 
     return FORM_FILE, form_text(catalogue, introduction)
 

@@ -17,23 +17,19 @@ from urllib.parse import urlencode
 from github import Auth
 
 from daypass.core.finding import shown
-from daypass.edges.forges.github.credential import Credential, credential_from
-from daypass.edges.forges.github.environment import API, server_of
-from daypass.edges.forges.github.transport import (
+from daypass.edges.forges.github.answers import (
     LONGEST_WAIT,
-    PER_PAGE,
     Answer,
     ApiError,
     LostError,
-    Transport,
     date_of,
     limit_error,
     limited_for,
     place,
     refusal,
 )
-
-__all__ = ["LIMIT", "Api", "ApiError"]
+from daypass.edges.forges.github.environment import API, server_of
+from daypass.edges.forges.github.transport import PER_PAGE, Credential, Transport, credential_from
 
 LIMIT = 5000
 """A list longer than this is refused where the caller names no limit of its own."""
@@ -59,7 +55,7 @@ class Api:
     ) -> None:
         self._transport = transport
         self._credential = credential
-        self._repository = repository
+        self.repository = repository
         self._wait = wait
         self._installed: Auth.Token | None = None
         self._renew_at = 0.0
@@ -175,15 +171,15 @@ class Api:
 
         https://docs.github.com/en/rest/apps/apps#get-an-organization-installation-for-the-authenticated-app
         """
-        whole = "/" in self._repository
-        path = f"/{'repos' if whole else 'orgs'}/{self._repository}/installation"
+        whole = "/" in self.repository
+        path = f"/{'repos' if whole else 'orgs'}/{self.repository}/installation"
         try:
             return _parsed("GET", path, self._exchange("GET", path, None, self._signed, safe=True))
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 kind = "repository" if whole else "organisation"
                 raise ApiError(
-                    f"the App {self._credential.app_id} is not installed on {self._repository}",
+                    f"the App {self._credential.app_id} is not installed on {self.repository}",
                     status=404,
                     hint=f"install it on the {kind}: the App's page, Install App",
                 ) from error
@@ -271,7 +267,7 @@ class Api:
         """
         number = self._credential.installation or self._find_installation()
         path = f"/app/installations/{number}/access_tokens"
-        name = self._repository.partition("/")[2]
+        name = self.repository.partition("/")[2]
         body = {"repositories": [name]} if name else None
         answer = self._exchange("POST", path, body, self._signed, safe=True)
         data = _parsed("POST", path, answer)

@@ -16,17 +16,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
-from daypass.core.forge import MADE, PUSHED, Account, Act, Review
+from daypass.core.forge import MADE, PUSHED, Account, Act, Pull, Review
 from daypass.core.grant import Oid
 from daypass.core.record import dataclass
 from daypass.core.window import format_instant
-from daypass.edges.forges.github.answers import Fields, account_of
-from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.answers import ApiError, Fields, account_of
+
+if TYPE_CHECKING:
+    from daypass.edges.forges.github.api import Api
 
 _SAID = {"APPROVED": "approved", "CHANGES_REQUESTED": "rejected"}
 _SILENT = ("COMMENTED", "PENDING")
@@ -155,39 +157,28 @@ _LIMIT = 1000
 _MOVES = ("push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge")
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """The branch of a pull request: in which repository, from when, and until when its moves count."""
+def pushers_of(api: Api, directory: Directory, repository: str, pull: Pull) -> tuple[tuple[Act, int], ...]:
+    """Return every move of a request's branch since it was made, oldest first, with its maker's account id (0: none).
 
-    repository: str
-    name: str
-    head: Oid
-    opened_at: datetime
-    merged_at: datetime | None
-    own: bool
-
-
-def pushers_of(api: Api, directory: Directory, branch: Branch) -> tuple[tuple[Act, int], ...]:
-    """Return every move of a branch since it was made, oldest first, with its maker's account id (0: none).
-
-    The branch's beginning is the last one before the pull request was opened: one that was made anew since, at the same
-    commit, does not hide who pushed before. Moves after the merge do not count.
+    ``repository`` is where the branch is: the client's own, or a fork. The branch's beginning is the last one before the
+    pull request was opened: one that was made anew since, at the same commit, does not hide who pushed before. Moves
+    after the merge do not count.
     """
-    params = {"ref": f"refs/heads/{branch.name}"}
+    name = pull.branch.rpartition(":")[2]
     try:
         found = api.pages(
-            f"/repos/{branch.repository}/activity",
+            f"/repos/{repository}/activity",
             limit=_LIMIT,
-            until=lambda item: _begins(Fields("activity", item), branch.opened_at),
-            **params,
+            until=lambda item: _begins(Fields("activity", item), pull.opened_at),
+            ref=f"refs/heads/{name}",
         )
     except ApiError as error:
-        if not branch.own and error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-            return (_unknown(f"somebody with access to {branch.repository}, which cannot be read", branch),)
+        if repository != api.repository and error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            return (_unknown(f"somebody with access to {repository}, which cannot be read", pull),)
         raise
-    moves = _life([Fields(f"activity of {branch.name}", item) for item in found], branch)
+    moves = _life([Fields(f"activity of {name}", item) for item in found], pull)
     if moves is None:
-        return (_unknown("somebody whom GitHub's record of the branch does not tell", branch),)
+        return (_unknown("somebody whom GitHub's record of the branch does not tell", pull),)
     found = []
     for place, move in enumerate(reversed(moves)):
         actor = move.value("actor")
@@ -220,25 +211,25 @@ def _mains_at(moves: Sequence[tuple[datetime, Fields]], at: datetime) -> tuple[O
     return tuple(reversed(found)) if whole else ()
 
 
-def _unknown(words: str, branch: Branch) -> tuple[Act, int]:
-    return Act(Account("", words), MADE, branch.opened_at), 0
+def _unknown(words: str, pull: Pull) -> tuple[Act, int]:
+    return Act(Account("", words), MADE, pull.opened_at), 0
 
 
 def _begins(move: Fields, opened_at: datetime) -> bool:
     return move.text("activity_type") == "branch_creation" and move.instant("timestamp") <= opened_at
 
 
-def _life(moves: Sequence[Fields], branch: Branch) -> list[Fields] | None:
+def _life(moves: Sequence[Fields], pull: Pull) -> list[Fields] | None:
     """Return the moves that made the head, newest first; None where the record is not whole."""
-    born = [place for place, move in enumerate(moves) if _begins(move, branch.opened_at)]
+    born = [place for place, move in enumerate(moves) if _begins(move, pull.opened_at)]
     if not born:
-        late = branch.opened_at + _LATE
+        late = pull.opened_at + _LATE
         born = [place for place, move in enumerate(moves) if _begins(move, late)][-1:]
     if not born:
         return None
     life = []
     for move in moves[: born[0] + 1]:
-        if branch.merged_at is not None and move.instant("timestamp") > branch.merged_at:
+        if pull.merge is not None and move.instant("timestamp") > pull.merge.at:
             continue
         kind = move.text("activity_type")
         if kind == "branch_deletion":
@@ -246,4 +237,4 @@ def _life(moves: Sequence[Fields], branch: Branch) -> list[Fields] | None:
         if kind not in _MOVES:
             return None  # a way of moving a branch that nobody here knows
         life.append(move)
-    return life if any(move.value("after") == branch.head for move in life) else None
+    return life if any(move.value("after") == pull.head for move in life) else None

@@ -72,21 +72,21 @@ class GitHubHost(Host):
     def forge(self, directory: Directory) -> GitHubForge:
         """Return pull requests there."""
         git = self._run.repository.git
-        return GitHubForge(self.api, directory, repository=self._repository, bot=self._bot, remote=self.remote, git=git)
+        return GitHubForge(self.api, directory, self._bot, self.remote, git)
 
     def pages(self, directory: Directory) -> GitHubPages:
         """Return where people are told how things stand."""
-        return GitHubPages(self.api, directory, repository=self._repository, bot=self._bot)
+        return GitHubPages(self.api, directory, self._bot)
 
     def inbox(self, directory: Directory) -> GitHubInbox:
         """Return where people ask in words."""
-        return GitHubInbox(self.api, directory, repository=self._repository, bot=self._bot)
+        return GitHubInbox(self.api, directory, self._bot)
 
     def settings(self, clock: Callable[[], datetime]) -> GitHubSettings:
         """Return how the repository is set up there."""
         from daypass.edges.forges.github.doctor.settings import GitHubSettings  # noqa: PLC0415  (doctor alone needs it)
 
-        return GitHubSettings(self.api, repository=self._repository, page=self._page, bot=self._bot, clock=clock)
+        return GitHubSettings(self.api, page=self._page, bot=self._bot, clock=clock)
 
     def run_name(self) -> str:
         """Name the workflow's run and its attempt, "" outside of one."""

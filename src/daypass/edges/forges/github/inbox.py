@@ -1,4 +1,13 @@
-"""Requests in words at GitHub: issues and comments, each read afresh, and pages where people ask.
+"""Requests in words at GitHub: the issue form, made from the catalogue, and issues and comments, each read afresh.
+
+https://docs.github.com/en/communities/using-templates-to-encourage-useful-issues-and-pull-requests/syntax-for-issue-forms
+and .../syntax-for-githubs-form-schema and .../common-validation-errors-when-creating-issue-forms say what a form may
+hold: ids and labels once each, choices once each and all text, none of them the word "none". A form with one fault is
+left out of the list of forms without a word, so every text here is quoted.
+
+An answered form is an issue whose text is, question by question, ``### <label>``, an empty line and the answer. Anybody
+can write such a text by hand, and an answer can hold what looks like the next question. So nothing is guessed: a text
+that does not have exactly the form's questions, each once and in order, is no answer to it.
 
 Whether somebody changed the words since they were written decides whether they count, and REST does not tell it: an
 issue's ``updated_at`` moves with every comment and label. GraphQL does
@@ -8,37 +17,35 @@ in between is seen.
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from daypass.core.catalogue import Directory
+from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
+from daypass.core.files.form import QUESTIONS, FormAnswers, read_answers
+from daypass.core.files.text import quoted
+from daypass.core.finding import Finding, Place
 from daypass.core.forge import Remark, Ticket
-from daypass.edges.forges.github.answers import Bot, Fields, account_of, as_documented
-from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.form import FORM_FILE, asked_in
-from daypass.edges.forges.github.transport import ApiError
+from daypass.edges.forges.github.answers import ApiError, Fields, as_documented
+from daypass.edges.forges.github.reading import RepositoryPart
 
 EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"
 """When the text of an issue, pull request or comment was changed last; null where it never was."""
 
 
-class GitHubInbox:
+class GitHubInbox(RepositoryPart):
     """Implements ports.Inbox. Raises EdgeError for what is not there and for an answer that is not understood."""
-
-    def __init__(self, api: Api, directory: Directory, *, repository: str, bot: Bot | None) -> None:
-        self._api = api
-        self._directory = directory
-        self._repository = repository
-        self._bot = bot
 
     def ticket(self, number: int) -> Ticket:
         """Return one issue or pull request (https://docs.github.com/en/rest/issues/issues#get-an-issue). 2 calls."""
         what = f"issue {number}"
-        found = Fields(what, self._api.get(f"/repos/{self._repository}/issues/{number}"))
+        found = Fields(what, self._api.get(f"{self._root}/issues/{number}"))
         # An issue that was moved to another repository is answered from there.
         home = found.text("repository_url").lower()
-        if found.number("number") != number or not home.endswith(f"/repos/{self._repository}".lower()):
+        if found.number("number") != number or not home.endswith(self._root.lower()):
             raise EdgeError(
                 f"{what} is not {self._repository}'s any more", hint="it was moved; ask again with the form"
             )
@@ -48,7 +55,7 @@ class GitHubInbox:
         named = [str(label.get("name", "")) if isinstance(label, dict) else str(label) for label in labels]
         return Ticket(
             number=number,
-            by=account_of(found.value("user"), self._directory),
+            by=self._account(found.value("user")),
             at=found.instant("created_at"),
             title=found.text("title"),
             asked=asked_in(number, named, _body(found)),
@@ -59,9 +66,9 @@ class GitHubInbox:
     def remark(self, comment: int) -> Remark:
         """Return one comment (https://docs.github.com/en/rest/issues/comments#get-an-issue-comment). 2 calls."""
         what = f"comment {comment}"
-        found = Fields(what, self._api.get(f"/repos/{self._repository}/issues/comments/{comment}"))
+        found = Fields(what, self._api.get(f"{self._root}/issues/comments/{comment}"))
         place, _, number = found.text("issue_url").rpartition("/")
-        if place and not place.lower().endswith(f"/repos/{self._repository}/issues".lower()):
+        if place and not place.lower().endswith(f"{self._root}/issues".lower()):
             # An issue that was moved takes its comments along, and its number here may be another issue's.
             raise EdgeError(f"{what} is not on an issue of {self._repository} any more", hint="write it there again")
         if not number.isascii() or not number.isdecimal():
@@ -69,7 +76,7 @@ class GitHubInbox:
         return Remark(
             id=comment,
             number=int(number),
-            by=account_of(found.value("user"), self._directory),
+            by=self._account(found.value("user")),
             at=found.instant("created_at"),
             body=_body(found),
             edited=self._edited(found),
@@ -77,23 +84,11 @@ class GitHubInbox:
 
     @as_documented("our requests")
     def asked(self, branch: str) -> int | None:
-        """Return the newest pull request that our own bot opened from a branch of this repository, open or not. 1 call.
-
-        https://docs.github.com/en/rest/pulls/pulls#list-pull-requests
-        """
+        """Return the newest pull request that our own bot opened from a branch of this repository, open or not. 1 call."""
         if self._bot is None:
             return None
-        owner = self._repository.partition("/")[0]
-        path = f"/repos/{self._repository}/pulls"
-        found = self._api.pages(path, state="all", head=f"{owner}:{branch}")
-        every = [Fields(f"pull requests of {branch}", one) for one in found]
-        ours = [one for one in every if self._from_here(one, branch) and _id(one.value("user")) == self._bot.id]
+        ours = [one for one in self._pulls_of(branch, state="all") if self._is_bots(one.value("user"))]
         return max((one.number("number") for one in ours), default=None)
-
-    def _from_here(self, pull: Fields, branch: str) -> bool:
-        """Whether a pull request's branch is this repository's: a fork, gone or not, may name its branches as it likes."""
-        here = pull.value("head.repo") is not None and pull.text("head.repo.full_name").lower()
-        return pull.text("head.ref") == branch and here == self._repository.lower()
 
     def _edited(self, found: Fields) -> bool:
         answer = Fields(found.what, self._query({"id": found.text("node_id")}))
@@ -119,10 +114,6 @@ class GitHubInbox:
 
 def _body(found: Fields) -> str:
     return "" if found.value("body") is None else found.text("body")  # an issue without a text
-
-
-def _id(user: Any) -> object:
-    return user.get("id") if isinstance(user, dict) else None
 
 
 _MOST_LINK = 6_000
@@ -157,3 +148,126 @@ class GitHubLinks:
     def delete(self, path: str) -> str:
         """Where a file of main is deleted."""
         return f"{self._page}/delete/main/{quote(path)}"
+
+
+LABEL = "daypass-request"
+"""The label that the form puts on its issues. It says that somebody means us, and nothing else."""
+
+FORM_FILE = f".github/ISSUE_TEMPLATE/{LABEL}.yml"
+MOST_CHOICES = 100
+"""A list with more choices than this is answered by typing: nobody documents how many a list may have."""
+
+_HELP = {
+    "role": "What you need access to, and the role on it.",
+    "subject": "A handle of the directory, such as alice. Leave it empty to ask for yourself.",
+    "duration": "From the merge on, such as 8h, 30m or 2d.",
+    "purpose": "A ready-made kind of request, where one fits.",
+    "ticket": "The ticket of the task, such as INC-1234.",
+    "reason": "Why, in words that a reviewer and an auditor understand. Write no line that begins with ###.",
+}
+
+
+_LONGEST = 20_000
+_HEADING = re.compile(r"[ \t]*###(?!#)")
+_NOTHING = "_No response_"  # what GitHub writes for a text that was left empty
+_NO_CHOICE = "none"  # ... and for a list of which nothing was chosen; hence a reserved word there
+_NAMED_NONE = "purpose none"
+_AGAIN = "open a new issue with the form, and leave its headings as they are"
+
+
+def form_text(catalogue: Catalogue, introduction: str) -> str:
+    """Write the issue form for a catalogue, below an introduction in Markdown. The same catalogue gives the same bytes."""
+    pairs = [f"{resource.name}/{role}" for resource in catalogue.resources.values() for role in resource.roles]
+    choices: dict[str, Sequence[str]] = {
+        "role": sorted(pairs),
+        "purpose": [purpose_choice(name) for name in catalogue.purposes],
+    }
+    lines = [
+        "# Generated by `daypass form` from policies/; do not edit.",
+        f"name: {_text('Access request')}",
+        f"description: {_text('Ask for access to a system, for a while and for a reason.')}",
+        f"title: {_text('Access request')}",
+        f"labels: [{_text(LABEL)}]",
+        "body:",
+        "  - type: markdown",
+        "    attributes:",
+        f"      value: {_text(introduction)}",
+    ]
+    for question in QUESTIONS:
+        offered = choices.get(question.key, ())
+        kind = "dropdown" if 0 < len(offered) <= MOST_CHOICES else "textarea" if question.lines else "input"
+        lines += [
+            f"  - type: {kind}",
+            f"    id: {question.key}",
+            "    attributes:",
+            f"      label: {_text(question.label)}",
+            f"      description: {_text(_HELP[question.key])}",
+        ]
+        if kind == "dropdown":
+            lines += ["      options:", *(f"        - {_text(choice)}" for choice in offered)]
+        lines += ["    validations:", f"      required: {'true' if question.required else 'false'}"]
+    return "\n".join(lines) + "\n"
+
+
+def _text(text: str) -> str:
+    """Quote as JSON, which is YAML: `no`, `1e3` and `a: b` stay the text that they are."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def purpose_choice(name: str) -> str:
+    """Return how a purpose is written in the form, where the word ``none`` means that none was chosen."""
+    return _NAMED_NONE if name == _NO_CHOICE else name
+
+
+def asked_in(number: int, labels: Collection[str], body: str) -> FormAnswers | tuple[Finding, ...] | None:
+    """Return what an issue asks for with the form, or all that is wrong with it; None where it is not about the form."""
+    return read_form(f"issue {number}", body) if LABEL in labels or looks_like_form(body) else None
+
+
+def looks_like_form(body: str) -> bool:
+    """Say whether a text begins as an answered form does; whether it is one, `read_form` says."""
+    return body.lstrip().startswith(f"### {QUESTIONS[0].label}")
+
+
+def read_form(file: str, body: str) -> FormAnswers | tuple[Finding, ...]:
+    """Read the text of an issue (``file`` names it in findings), or say everything that is wrong with it."""
+    if len(body) > _LONGEST:
+        message = f"the text has {len(body)} characters, more than the {_LONGEST} that are read"
+        return (Finding("form-broken", Place(file), message, "shorten the reason, and open a new issue"),)
+    lines = body.replace("\r\n", "\n").split("\n")
+    places = [number for number, line in enumerate(lines) if _HEADING.match(line)]
+    headings = [lines[number] for number in places]
+    if headings != [f"### {question.label}" for question in QUESTIONS] or "".join(lines[: places[0]]).strip():
+        return (Finding("form-broken", Place(file), _what_is_wrong(headings), _AGAIN),)
+    ends = (*places[1:], len(lines))
+    return read_answers(
+        file,
+        {
+            question.key: _said(question.key, "\n".join(lines[start + 1 : end]).strip(" \t\n"))
+            for question, start, end in zip(QUESTIONS, places, ends, strict=True)
+        },
+    )
+
+
+def _said(key: str, text: str) -> str:
+    """Return an answer, "" where GitHub says in its words that there is none."""
+    if text == _NOTHING or (key == "purpose" and text.casefold() == _NO_CHOICE):
+        return ""
+    return _NO_CHOICE if key == "purpose" and text == _NAMED_NONE else text
+
+
+def _what_is_wrong(headings: list[str]) -> str:
+    """Say how the headings differ from the form's, the first difference only."""
+    wanted = [f"### {question.label}" for question in QUESTIONS]
+    for heading in wanted:
+        if headings.count(heading) != 1:
+            times = "is missing" if heading not in headings else f"stands {headings.count(heading)} times"
+            return f"the heading {quoted(heading)} {times}; the form has it once"
+    for heading in headings:
+        if heading not in wanted:
+            return (
+                f"the line {quoted(heading)} is no heading of the form; an answer may hold no line that begins with ###"
+            )
+    if headings != wanted:
+        return "the headings are not in the form's order"
+    return "there is text above the form's first heading"

@@ -18,56 +18,34 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.answers import ACTIONS, CHECK, Bot, as_documented
-from daypass.edges.forges.github.transport import ApiError
+from daypass.edges.forges.github.answers import BOT, CHECK, ApiError, Bot, as_documented
+from daypass.edges.forges.github.reading import RepositoryPart, me
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import Directory, Subject
+    from daypass.core.catalogue import Subject
     from daypass.core.request import Annotation, Notice
-    from daypass.edges.forges.github.api import Api
 
 LABEL = "daypass"
 STATES = ("waiting", "approved", "refused", "invalid")
 
 _NOTICE = "<!-- daypass:notice -->"
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,99}")
-_BOT = "[bot]"
 _BATCH = 50
 _PER_PAGE = 100
 _PAGES = 10
 _FORBIDDEN, _GONE, _UNFIT = 403, 404, 422
 
 
-@lru_cache(maxsize=8)
-def _own(api: Api, bot: Bot | None) -> Bot:
-    """Say who writes with this token, asked once a run: a person by the id alone, an App by a login nobody else can take."""
-    if api.kind == "actions":
-        return ACTIONS
-    if api.kind == "token":
-        return Bot("", int(api.get("/user")["id"]))
-    if bot is not None:
-        return bot
-    login = f"{api.own_app()['slug']}{_BOT}"
-    return Bot(login, int(api.get(f"/users/{quote(login)}")["id"]))
-
-
 class _CrowdedError(EdgeError):
     """So many comments by others stand before ours, if there is one, that it is not looked for."""
 
 
-class GitHubPages:
+class GitHubPages(RepositoryPart):
     """The pages of one repository. Implements `daypass.ports.Pages`."""
-
-    def __init__(self, api: Api, directory: Directory, *, repository: str, bot: Bot | None) -> None:
-        self._api = api
-        self._directory = directory
-        self._repository = f"/repos/{repository}"
-        self._bot = bot
 
     @as_documented("what was told of a request")
     def show(self, notice: Notice) -> tuple[str, ...]:
@@ -82,7 +60,7 @@ class GitHubPages:
         People are asked when there is something new, so that nobody who answered or was taken off is asked again by
         every run. Nothing is written for a head that is not the head any more: another run speaks for that.
         """
-        pull = self._api.get(f"{self._repository}/pulls/{notice.number}")
+        pull = self._api.get(f"{self._root}/pulls/{notice.number}")
         if pull["head"]["sha"] != notice.head:
             return ()
         _ = self._own  # that this cannot be told is no right that the token lacks
@@ -115,7 +93,7 @@ class GitHubPages:
         there = next(self._mine(number, mark), None)
         body = f"{mark}\n{text}"
         if not text and there is not None:
-            self._drop(f"{self._repository}/issues/comments/{there['id']}")
+            self._drop(f"{self._root}/issues/comments/{there['id']}")
         elif text and (there is None or not _same(there["body"], body)):
             self._write(number, mark, body, there)
 
@@ -132,18 +110,18 @@ class GitHubPages:
         if text and not mine:
             mine = self._open_issue(mark, title, body)
         for extra in mine[1:] if text else mine:
-            self._api.send("PATCH", f"{self._repository}/issues/{extra['number']}", {"state": "closed"})
+            self._api.send("PATCH", f"{self._root}/issues/{extra['number']}", {"state": "closed"})
         if not text:
             return None
         kept = mine[0]
         if kept["title"] != title or not _same(kept["body"], body):
             changed = {"title": title, "body": body}
-            self._api.send("PATCH", f"{self._repository}/issues/{kept['number']}", changed)
+            self._api.send("PATCH", f"{self._root}/issues/{kept['number']}", changed)
         return int(kept["number"])
 
     @property
     def _own(self) -> Bot:
-        return _own(self._api, self._bot)
+        return me(self._api, self._bot)
 
     # The check run
 
@@ -159,7 +137,7 @@ class GitHubPages:
         there = self._last_check(notice.head)
         output = {"title": notice.title, "summary": notice.summary}
         ended = {"status": "completed", "conclusion": notice.conclusion, "external_id": known}
-        path = f"{self._repository}/check-runs"
+        path = f"{self._root}/check-runs"
         if there is not None and there["external_id"] == known:
             if not _says(there, notice):
                 self._api.send("PATCH", f"{path}/{there['id']}", {**ended, "output": output})
@@ -179,9 +157,9 @@ class GitHubPages:
     def _last_check(self, head: str) -> dict[str, Any] | None:
         """Return our newest check run of a commit. Another App's may have the same name."""
         found = self._api.get(
-            f"{self._repository}/commits/{head}/check-runs", check_name=CHECK, filter="latest", per_page=_PER_PAGE
+            f"{self._root}/commits/{head}/check-runs", check_name=CHECK, filter="latest", per_page=_PER_PAGE
         )
-        slug = self._own.login.removesuffix(_BOT)
+        slug = self._own.login.removesuffix(BOT)
         ours = [run for run in found["check_runs"] if (run["app"] or {}).get("slug") == slug]
         return max(ours, key=lambda run: int(run["id"]), default=None)
 
@@ -189,7 +167,7 @@ class GitHubPages:
 
     def _label(self, pull: dict[str, Any], notice: Notice) -> None:
         """Leave exactly one label of ours; the others on the request are none of our business."""
-        path = f"{self._repository}/issues/{notice.number}/labels"
+        path = f"{self._root}/issues/{notice.number}/labels"
         wanted = f"{LABEL}: {notice.state}"
         family = {f"{LABEL}: {state}" for state in STATES} - {wanted}
         names = [str(label["name"]) for label in pull["labels"]]
@@ -207,7 +185,7 @@ class GitHubPages:
         there = [pull["user"], *pull["requested_reviewers"]]
         subjects = (self._directory.subjects.get(handle) for handle in notice.ask)
         wanted = [s.login for s in subjects if s is not None and s.login and not _among(s, there)]
-        path = f"{self._repository}/pulls/{notice.number}/requested_reviewers"
+        path = f"{self._root}/pulls/{notice.number}/requested_reviewers"
         if not wanted or self._accepted(path, wanted):
             return []
         alone = wanted if len(wanted) > 1 else []
@@ -230,7 +208,7 @@ class GitHubPages:
 
         https://docs.github.com/en/rest/issues/comments: comments are listed by ascending id.
         """
-        path = f"{self._repository}/issues/{number}/comments"
+        path = f"{self._root}/issues/{number}/comments"
         for page in range(1, _PAGES + 1):
             comments = self._api.get(path, per_page=_PER_PAGE, page=page)
             yield from (comment for comment in comments if self._is_ours(comment, mark))
@@ -244,9 +222,9 @@ class GitHubPages:
 
     def _write(self, number: int, mark: str, body: str, there: dict[str, Any] | None) -> None:
         """Write a comment, over the one that is there; where none was, only the oldest of ours stays."""
-        comments = f"{self._repository}/issues/comments"
+        comments = f"{self._root}/issues/comments"
         if there is None:
-            made = self._create(f"{self._repository}/issues/{number}/comments", {"body": body})
+            made = self._create(f"{self._root}/issues/{number}/comments", {"body": body})
             there, *extra = _settled(made, self._mine(number, mark), "id", f"a comment on #{number} was written")
             for one in extra:
                 self._drop(f"{comments}/{one['id']}")
@@ -269,7 +247,7 @@ class GitHubPages:
         if by["id"] == self._own.id:
             return made
         if "number" not in made:
-            self._drop(f"{self._repository}/issues/comments/{made['id']}")
+            self._drop(f"{self._root}/issues/comments/{made['id']}")
         else:
             self._api.send("PATCH", f"{path}/{made['number']}", {"state": "closed"})
         raise EdgeError(
@@ -289,13 +267,13 @@ class GitHubPages:
 
     def _issues(self, mark: str) -> list[dict[str, Any]]:
         """Return our open issues with a mark, oldest first."""
-        path, limit = f"{self._repository}/issues", _PER_PAGE * _PAGES
+        path, limit = f"{self._root}/issues", _PER_PAGE * _PAGES
         listed = self._api.pages(path, limit=limit, state="open", labels=LABEL, sort="created", direction="asc")
         ours = [one for one in listed if "pull_request" not in one and self._is_ours(one, mark)]
         return sorted(ours, key=lambda one: int(one["number"]))
 
     def _open_issue(self, mark: str, title: str, body: str) -> list[dict[str, Any]]:
-        path = f"{self._repository}/issues"
+        path = f"{self._root}/issues"
         made = self._create(path, {"title": title, "body": body, "labels": [LABEL]})
         if made is not None and LABEL not in (label["name"].lower() for label in made["labels"]):
             self._api.send("PATCH", f"{path}/{made['number']}", {"state": "closed"})

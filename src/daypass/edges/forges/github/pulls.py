@@ -18,9 +18,8 @@ from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedE
 from daypass.core.finding import shown
 from daypass.core.forge import Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forges.github.answers import ACTIONS, MAIN, Fields
-from daypass.edges.forges.github.api import ApiError
-from daypass.edges.forges.github.reading import GitHubReader
+from daypass.edges.forges.github.answers import MAIN, ApiError, Fields
+from daypass.edges.forges.github.reading import GitHubReader, me
 
 _OURS = "daypass/"
 _PIECE = 500
@@ -233,10 +232,7 @@ class GitHubForge(GitHubReader):
                     f"branch {branch!r} has nothing that {MAIN} has not", hint="commit the change on the branch first"
                 ) from error
             raise error
-        owner = self._repository.partition("/")[0]
-        listed = self._api.pages(f"{self._root}/pulls", state="open", head=f"{owner}:{branch}", base=MAIN)
-        found = [Fields("a pull request", one) for one in listed]
-        here = [one for one in found if self._at_home(one) and one.text("head.ref") == branch]
+        here = self._pulls_of(branch, state="open", base=MAIN)
         if not here:
             raise error
         one = here[0]
@@ -251,11 +247,7 @@ class GitHubForge(GitHubReader):
 
     def _my_id(self) -> int:
         """Return the id of who is acting, 0 for an App whose account the settings do not name."""
-        if self._api.kind == "token":
-            return Fields("who acts", self._api.get("/user")).number("id")
-        if self._api.kind == "actions":
-            return ACTIONS.id
-        return self._bot.id if self._bot is not None else 0
+        return 0 if self._api.kind == "app" and self._bot is None else me(self._api, self._bot).id
 
     def _showing(self, number: int, head: Oid) -> Pull:
         """Return a pull request once it shows the head that its branch has: GitHub takes a moment."""

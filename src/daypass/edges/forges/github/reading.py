@@ -11,21 +11,25 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.finding import shown
 from daypass.core.forge import OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
-from daypass.edges.forges.github.answers import ACTIONS, MAIN, Bot, Fields, account_of
-from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.evidence import Branch, mains_at, needs_events, pushers_of, reviews_of
+from daypass.edges.forges.github.answers import ACTIONS, BOT, MAIN, Bot, Fields, account_of
+from daypass.edges.forges.github.evidence import mains_at, needs_events, pushers_of, reviews_of
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
+
+if TYPE_CHECKING:
+    from daypass.edges.forges.github.api import Api
 
 _ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
 _MAIN_MOVES = f"activity of {MAIN}"
@@ -34,19 +38,57 @@ MOST_RECORDS = 1000
 """Reviews, or events, that are read of one request: whoever adds more by the thousand keeps nobody else waiting."""
 
 
-class GitHubReader:
-    """Implements ports.ForgeReader for one repository. ``bot`` is the account of our own App, where there is one."""
+@lru_cache(maxsize=8)
+def me(api: Api, bot: Bot | None) -> Bot:
+    """Say who writes with this token, asked once a run: a person by the id alone, an App by a login nobody else can take."""
+    if api.kind == "actions":
+        return ACTIONS
+    if api.kind == "token":
+        return Bot("", int(api.get("/user")["id"]))
+    if bot is not None:
+        return bot
+    login = f"{api.own_app()['slug']}{BOT}"
+    return Bot(login, int(api.get(f"/users/{quote(login)}")["id"]))
 
-    def __init__(
-        self, api: Api, directory: Directory, *, repository: str, bot: Bot | None, remote: Remote, git: Git
-    ) -> None:
+
+class RepositoryPart:
+    """What every part of one repository at GitHub is made of. ``bot`` is the account of our own App, where there is one."""
+
+    def __init__(self, api: Api, directory: Directory, bot: Bot | None) -> None:
         self._api = api
         self._directory = directory
-        self._repository = repository
         self._bot = bot
+        self._repository = api.repository
+        self._root = f"/repos/{api.repository}"
+
+    def _account(self, user: Any) -> Account:
+        return account_of(user, self._directory)
+
+    def _is_bots(self, user: Any) -> bool:
+        return self._bot is not None and isinstance(user, dict) and user.get("id") == self._bot.id
+
+    def _at_home(self, pull: Fields) -> bool:
+        """Whether the head is a branch of this very repository: a fork may name its branches as it likes."""
+        return pull.value("head.repo") is not None and pull.number("head.repo.id") == pull.number("base.repo.id")
+
+    def _pulls_of(self, branch: str, *, state: str, base: str | None = None) -> list[Fields]:
+        """Return the pull requests of a branch of this repository.
+
+        https://docs.github.com/en/rest/pulls/pulls#list-pull-requests
+        """
+        owner = self._repository.partition("/")[0]
+        listed = self._api.pages(f"{self._root}/pulls", head=f"{owner}:{branch}", state=state, base=base)
+        found = [Fields(f"pull requests of {branch}", one) for one in listed]
+        return [one for one in found if self._at_home(one) and one.text("head.ref") == branch]
+
+
+class GitHubReader(RepositoryPart):
+    """Implements ports.ForgeReader for one repository."""
+
+    def __init__(self, api: Api, directory: Directory, bot: Bot | None, remote: Remote, git: Git) -> None:
+        super().__init__(api, directory, bot)
         self._remote = remote
         self._git = git
-        self._root = f"/repos/{repository}"
         self._main_moves: list[Fields] = []
         self._main_record: tuple[list[Fields], datetime | None] = [], None
         self._standing: dict[int, Account] = {}
@@ -148,7 +190,7 @@ class GitHubReader:
     def acting(self) -> Account:
         """Return who is acting: an App's bot and a workflow are no persons."""
         if self._api.kind == "token":
-            return account_of(self._api.get("/user"), self._directory)
+            return self._account(self._api.get("/user"))
         name = f"{self._bot.login} (id {self._bot.id})" if self._bot else f"the App {self._api.app_id}"
         if self._api.kind == "actions":
             name = f"{ACTIONS.login} (id {ACTIONS.id})"
@@ -187,7 +229,7 @@ class GitHubReader:
             number=fields.number("number"),
             title=shown(fields.text("title")),
             state="merged" if merged else state,
-            opened_by=account_of(fields.value("user"), self._directory),
+            opened_by=self._account(fields.value("user")),
             opened_at=fields.instant("created_at"),
             # A fork may name its branches as ours are named; its owner's name tells them apart.
             branch=ref if self._at_home(fields) else f"{self._owner_of(fields)}:{ref}",
@@ -197,16 +239,8 @@ class GitHubReader:
             draft=fields.value("draft") is True,
         )
 
-    def _at_home(self, fields: Fields) -> bool:
-        """Whether the head is a branch of this very repository."""
-        repo = fields.value("head.repo")
-        return repo is not None and fields.number("head.repo.id") == fields.number("base.repo.id")
-
     def _owner_of(self, fields: Fields) -> str:
         return "unknown" if fields.value("head.user") is None else fields.text("head.user.login")
-
-    def _is_bots(self, user: Any) -> bool:
-        return self._bot is not None and isinstance(user, dict) and user.get("id") == self._bot.id
 
     def _for_somebody(self, pull: Pull) -> Pull:
         """Return the pull request as its asker's, where our bot opened it for an issue or a comment.
@@ -222,7 +256,7 @@ class GitHubReader:
         found = self._api.find(f"{self._root}/{place}", gone=gone)
         if found is None:
             return replace(pull, opened_by=Account("", f"somebody by {origin}, which is gone"), origin=origin)
-        return replace(pull, opened_by=account_of(Fields(origin, found).value("user"), self._directory), origin=origin)
+        return replace(pull, opened_by=self._account(Fields(origin, found).value("user")), origin=origin)
 
     def _with_pushers(self, fields: Fields, pull: Pull) -> Pull:
         pull = replace(pull, acts=(Act(pull.opened_by, OPENED, pull.opened_at),))
@@ -231,15 +265,7 @@ class GitHubReader:
         home = self._at_home(fields)
         if not home and fields.value("head.repo") is None:
             return replace(pull, pushers=(Account("", "somebody with access to a fork that is gone"),))
-        branch = Branch(
-            repository=self._repository if home else _repository_name(fields),
-            name=fields.text("head.ref"),
-            head=pull.head,
-            opened_at=pull.opened_at,
-            merged_at=pull.merge.at if pull.merge is not None else None,
-            own=home,
-        )
-        found = pushers_of(self._api, self._directory, branch)
+        found = pushers_of(self._api, self._directory, self._repository if home else _repository_name(fields), pull)
         # What our bot pushed for somebody, they pushed.
         ours = self._bot.id if self._bot is not None and pull.origin else 0
         acts = [replace(act, by=pull.opened_by) if number and number == ours else act for act, number in found]
@@ -248,14 +274,14 @@ class GitHubReader:
 
     def _reviewer(self, user: Any, said: str) -> Account:
         """Resolve who reviewed, and for an approval that counts whether they still are somebody at GitHub."""
-        account = account_of(user, self._directory)
+        account = self._account(user)
         if said != "approved" or not account.handle:
             return account
         number = Fields("a review", user).number("id")
         if number not in self._standing:
             whole = self._api.find(f"/user/{number}")
             gone = Account("", f"an account that GitHub shows no more (id {number})")
-            self._standing[number] = gone if whole is None else account_of(whole, self._directory)
+            self._standing[number] = gone if whole is None else self._account(whole)
         return self._standing[number]
 
     # Merges
@@ -267,7 +293,7 @@ class GitHubReader:
             base=self._first_parent(commit),
             head=fields.oid("head.sha"),
             at=fields.instant("merged_at"),
-            by=account_of(fields.value("merged_by"), self._directory),
+            by=self._account(fields.value("merged_by")),
         )
 
     def _first_parent(self, commit: Oid) -> Oid:

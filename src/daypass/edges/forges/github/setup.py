@@ -21,7 +21,7 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ExitCode, UsageError
 from daypass.core.files.document import POLICY_LIMIT, read
 from daypass.core.policy.policies import SETTINGS, Policy
-from daypass.edges.forges.github.form import FORM_FILE, form_text
+from daypass.edges.forges.github.inbox import FORM_FILE, form_text
 from daypass.edges.forges.github.wheel import own_wheel
 from daypass.edges.forges.host import ForgeSetup
 

@@ -1,20 +1,23 @@
-"""One request to GitHub and its answer, counted: the client library with everything automatic switched off.
+"""One request to GitHub, and what we are known by there: an App's key, a workflow's own token, or a person's.
 
 PyGithub would follow a redirect without the query, repeat what is not safe to repeat, and wait without an end; here
-each request is sent once, and what came of it is said: what GitHub refuses, and why, and how long its rate limits ask
-to wait.
+each request is sent once and counted, and its answer is returned as it came.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from functools import lru_cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from github import Auth, Github
 from github.Requester import HTTPSRequestsConnectionClass, Requester, RequestsResponse
 from requests.exceptions import (
@@ -30,9 +33,8 @@ from requests.exceptions import (
 )
 
 from daypass.core.errors import EdgeError
-from daypass.core.finding import shown
 from daypass.core.record import dataclass
-from daypass.core.window import format_instant
+from daypass.edges.forges.github.answers import Answer, LostError
 from daypass.edges.forges.github.environment import Base, read_base
 
 VERSION = "2022-11-28"
@@ -45,19 +47,6 @@ PER_PAGE = 100
 _ACCEPT = "application/vnd.github+json"
 _WRITE_PAUSE = 1.0
 """Seconds between writes, as GitHub asks: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api"""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What GitHub answered. ``headers`` have names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-
-class LostError(Exception):
-    """No whole answer came: whether the request had its effect is unknown."""
 
 
 class Transport:
@@ -145,113 +134,71 @@ _SILENT = logging.Logger("daypass.github", logging.CRITICAL + 1)  # noqa: LOG001
 Requester.injectLogger(_SILENT)  # its log would hold whole answers, among them the tokens of installations
 
 
-LONGEST_WAIT = 120.0
-"""Seconds that one request waits at most, all its pauses together."""
-
-_UNSTATED = 60.0
-"""GitHub asks for at least a minute where a secondary limit states no time."""
-
-_HINTS: Mapping[int, str] = {
-    0: "is GitHub up (https://www.githubstatus.com) and can this machine reach it?",
-    401: "the token is wrong, ended or revoked; make a new one",
-    403: "give the App or token the permission that this needs; docs/github.md lists them",
-    404: "it is not there, or the token cannot see it",
-}
+_PERSONAL = ("github_pat_", "ghp_")
+"""How the tokens of people begin; a workflow's own does not, and only its beginning may be relied upon."""
 
 
-class ApiError(EdgeError):
-    """GitHub did not do what was asked. ``status`` is 0 where no whole answer came; ``said`` is GitHub's reason.
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Either ``fixed``, a token as it is, or ``app``, whose key signs for tokens of its installation (0: to be found)."""
 
-    ``limited``: a rate limit turned it away, whatever was asked.
+    kind: str
+    fixed: Auth.Token | None = field(default=None, repr=False)
+    app: Auth.AppAuth | None = field(default=None, repr=False)
+    app_id: str = ""
+    installation: int = 0
+
+
+def credential_from(environ: Mapping[str, str]) -> Credential:
+    """Return what the environment holds: the App first, then GITHUB_TOKEN, then GH_TOKEN; empty counts as not set.
+
+    Raises EdgeError, never showing a secret, for none and for half an App.
     """
-
-    def __init__(self, message: str, *, status: int = 0, said: str = "", hint: str = "", limited: bool = False) -> None:
-        super().__init__(message, hint=hint or _HINTS.get(status, ""))
-        self.status = status
-        self.said = said
-        self.limited = limited
-
-    @property
-    def unsure(self) -> bool:
-        """Whether the request may have had its effect all the same."""
-        return self.status == 0 or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def place(url: str) -> str:
-    """Return what a request was about, without its query, fit to be shown."""
-    return shown(url.partition("?")[0])
-
-
-def _said(answer: Answer) -> str:
-    """Return GitHub's own words for a refusal, fit to be shown."""
-    try:
-        data = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        return "no reason given"
-    if not isinstance(data, dict) or not isinstance(data.get("message"), str):
-        return "no reason given"
-    errors = data.get("errors")
-    more = (
-        [e.get("message") or e.get("code") if isinstance(e, dict) else e for e in errors]
-        if isinstance(errors, list)
-        else []
-    )
-    words = [data["message"], *(str(m) for m in more if m)]
-    return shown("; ".join(" ".join(each.split()) for each in words))  # reasons of rules come in paragraphs
-
-
-def refusal(verb: str, url: str, answer: Answer) -> ApiError:
-    """Return the error for an answer that is no success and no rate limit."""
-    said, status = _said(answer), answer.status
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return ApiError(
-            f"GitHub has moved {place(url)} elsewhere",
-            status=status,
-            hint="the repository was renamed or moved: name it anew in policies/daypass.yaml",
+    app = environ.get("DAYPASS_APP_ID", "")
+    key = environ.get("DAYPASS_APP_KEY", "") or _key_file(environ.get("DAYPASS_APP_KEY_FILE", ""))
+    if bool(app) != bool(key):
+        missing = "DAYPASS_APP_KEY or DAYPASS_APP_KEY_FILE" if app else "DAYPASS_APP_ID"
+        raise EdgeError(f"half of the App's access is set: {missing} is missing", hint="set both, or neither")
+    if app:
+        number = environ.get("DAYPASS_APP_INSTALLATION", "")
+        if number and not (number.isascii() and number.isdecimal()):
+            raise EdgeError(f"expected a number in DAYPASS_APP_INSTALLATION, got {number!r}")
+        return Credential(
+            "app", app=Auth.AppAuth(app, sign_func=_signer(key)), app_id=app, installation=int(number or 0)
         )
-    needs = shown(answer.headers.get("x-accepted-github-permissions", "")) if status == HTTPStatus.FORBIDDEN else ""
-    hint = f"it needs the permission {needs}; docs/github.md says how to give it" if needs else ""
-    return ApiError(f"GitHub answered {status} to {verb} {place(url)}: {said}", status=status, said=said, hint=hint)
+    token = environ.get("GITHUB_TOKEN", "") or environ.get("GH_TOKEN", "")
+    if not token:
+        raise EdgeError(
+            "there is neither an App nor a token here to act by at GitHub",
+            hint="set DAYPASS_APP_ID and DAYPASS_APP_KEY, or GITHUB_TOKEN; docs/github.md says which is for what",
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise EdgeError("the token for GitHub holds characters that no token has", hint="was a line end copied along?")
+    workflow = environ.get("GITHUB_ACTIONS") == "true" and not token.startswith(_PERSONAL)
+    return Credential("actions" if workflow else "token", fixed=Auth.Token(token))
 
 
-def limited_for(answer: Answer) -> float | None:
-    """Return the seconds that a rate limit asks to wait, None where the answer is no rate limit.
-
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
-    """
-    if answer.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
-        return None
-    stated = answer.headers.get("retry-after", "")
-    if stated.isascii() and stated.isdecimal():
-        return float(stated)
-    if answer.headers.get("x-ratelimit-remaining") == "0":
-        reset, now = answer.headers.get("x-ratelimit-reset", ""), date_of(answer)
-        if reset.isascii() and reset.isdecimal() and now is not None:
-            return max(float(reset) - now.timestamp(), 0.0) + 1
-        return LONGEST_WAIT + 1  # nobody says when it lifts
-    told = answer.status == HTTPStatus.TOO_MANY_REQUESTS or "rate limit" in _said(answer).lower()
-    return _UNSTATED if told else None
-
-
-def limit_error(verb: str, url: str, answer: Answer, pause: float) -> ApiError:
-    """Return the error for a rate limit that lifts too late to wait for."""
-    now = date_of(answer)
-    reset = answer.headers.get("x-ratelimit-reset", "")
-    primary = answer.headers.get("x-ratelimit-remaining") == "0" and reset.isascii() and reset.isdecimal()
-    lifts = int(reset) if primary else int(now.timestamp() + pause) if now is not None else 0
-    when = f"until {format_instant(datetime.fromtimestamp(lifts, UTC))}" if lifts else "for an unknown time"
-    return ApiError(
-        f"GitHub's rate limit turns away {verb} {place(url)} {when}",
-        status=answer.status,
-        said=_said(answer),
-        hint=f"run it again then; no request waits longer than {LONGEST_WAIT:.0f} s",
-        limited=True,
-    )
-
-
-def date_of(answer: Answer) -> datetime | None:
-    """Return the instant on GitHub's clock, None where it does not say."""
+def _key_file(name: str) -> str:
+    if not name:
+        return ""
     try:
-        return parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, TypeError):
-        return None
+        return Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EdgeError(f"the App's key cannot be read from {name!r}", hint="correct DAYPASS_APP_KEY_FILE") from error
+
+
+def _signer(text: str) -> Callable[[dict[str, Any]], str]:
+    key = _read_key(text)
+    return lambda claims: jwt.encode(claims, key, "RS256")
+
+
+@lru_cache(maxsize=8)
+def _read_key(text: str) -> RSAPrivateKey:
+    """Read the App's key once a process: proving that it is one takes longer than all signatures of a run."""
+    try:
+        key = load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise EdgeError("the App's key is no private key in PEM", hint="download it from the App's page") from error
+    if not isinstance(key, RSAPrivateKey):
+        raise EdgeError("the App's key is no RSA key", hint="GitHub makes the key; download it from the App's page")
+    return key

@@ -10,7 +10,8 @@ from typing import Any
 
 from daypass.core.drift import Health, Inspection, OtherAccess
 from daypass.core.finding import shown
-from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.answers import ApiError
+from daypass.edges.forges.github.api import Api
 from daypass.edges.targets.github.policy import REPOSITORY, ROLE, TEAM, GitHubPlace
 
 LEVELS = {"": 0, "read": 1, "write": 2, "admin": 3}

@@ -17,7 +17,8 @@ from urllib.parse import quote
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.record import dataclass
-from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.answers import ApiError
+from daypass.edges.forges.github.api import Api
 from daypass.edges.targets.github.policy import REPOSITORY, ROLE, TEAM, GitHubPlace
 
 MOST = 50_000

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
-from daypass.edges.forges.github.api import Api, ApiError
-from daypass.edges.forges.github.credential import credential_from
-from daypass.edges.forges.github.transport import Transport
+from daypass.edges.forges.github.answers import ApiError
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.transport import Transport, credential_from
 from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace, understood
 from daypass.edges.targets.github.health import health, inspect
 from daypass.edges.targets.github.organisation import INVITED, Organisation

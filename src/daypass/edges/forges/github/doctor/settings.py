@@ -15,8 +15,8 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.finding import shown
 from daypass.core.forge import Call, Complaint
-from daypass.edges.forges.github.answers import MAIN, Bot, Fields, as_documented
-from daypass.edges.forges.github.api import Api, ApiError
+from daypass.edges.forges.github.answers import MAIN, ApiError, Bot, Fields, as_documented
+from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.checks import judge
 from daypass.edges.forges.github.doctor.facts import (
     CLASSIC,
@@ -58,9 +58,9 @@ class GitHubSettings:
 
     files = frozenset({CODEOWNERS_FILE, _GATE})
 
-    def __init__(self, api: Api, *, repository: str, page: str, bot: Bot | None, clock: Callable[[], datetime]) -> None:
+    def __init__(self, api: Api, *, page: str, bot: Bot | None, clock: Callable[[], datetime]) -> None:
         self._api = api
-        self._repository = repository
+        self._repository = repository = api.repository
         self._page = page
         self._bot = bot
         self._clock = clock
