@@ -45,6 +45,21 @@ def test_the_subject_gets_the_certificate(ssh: SshAccess, given: str) -> None:
     assert said.out.count("\n") == 1
 
 
+def test_programs_get_it_with_what_it_says(ssh: SshAccess, given: str, tmp_path: Path) -> None:
+    text = ssh.access.run("fetch", given, "--at", T("10:04"), acting="alice").out
+    place = tmp_path / "c-cert.pub"
+    wanted = ("fetch", given, "--output", str(place), "--at", T("10:04"), "--format", "json")
+    found = json.loads(ssh.access.run(*wanted, acting="alice").out)
+    assert (found["kind"], found["grants"], found["until"]) == ("certificate", [given], T("12:02"))
+    assert (found["file"], f"{found['text']}\n") == (str(place), text) == (str(place), place.read_text())
+    (one,) = found["certificates"]
+    assert (one["principals"], one["from"], one["until"]) == (["orders-ro"], T("10:02"), T("12:02"))
+    assert one["serial"] == read(text).serial
+    listed = json.loads(ssh.access.run("krl", "bastion", "--at", T("10:04"), "--format", "json").out)
+    assert (listed["target"], listed["revoked"]) == ("bastion", 0)
+    assert Path(listed["file"]).exists()
+
+
 @pytest.mark.parametrize(
     ("folder", "place"),
     [

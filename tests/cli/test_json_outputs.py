@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -151,3 +152,27 @@ def test_a_branch_of_ones_own_is_told_as_a_request(access: Access) -> None:
     access.git("switch", "-q", "main")
     found = told(access, "request", "--branch", "mine", "--at", T("10:07"), acting="alice")
     assert [one["kind"] for one in found["pulls"][0]["grants"]] == ["remove"]
+
+
+def test_generated_files_are_told_as_written_unchanged_or_stale(access: Access) -> None:
+    for verb in ("codeowners", "form"):
+        told(access, verb)
+        found = told(access, verb)
+        assert found["what"] == "unchanged"
+        (access.top / found["file"]).write_text("# mine\n")
+        assert told(access, verb, "--check", expect=13) == found | {"what": "stale"}
+        assert told(access, verb) == found | {"what": "written"}
+
+
+def test_a_new_repository_is_told_with_its_files_and_its_key(
+    access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gitconfig").write_text("[user]\nname = Olga\nemail = olga@example.com\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    made = told(access, "init", str(tmp_path / "new"), "--example")
+    assert made["ledger"]
+    assert Path(made["key"]).stat().st_mode & 0o777 == 0o600
+    assert {"policies/daypass.yaml", "policies/ledger.pub"} <= set(made["written"])
+    again = told(access, "init", str(tmp_path / "new"), "--example", "--merge")
+    assert (again["written"], again["ledger"], again["key"]) == ([], False, "")
+    assert "policies/daypass.yaml" in again["kept"]

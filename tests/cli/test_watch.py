@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from daypass.cli.running import run_apply
 from daypass.cli.verbs import watch
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access
+from outputs import check_output
 
 T = "2026-11-20T{}:00Z".format
 SOURCE = Path(__file__).parents[2] / "src"
@@ -76,6 +78,19 @@ def ask(access: Access, end: datetime) -> None:
     )  # fmt: skip
     number = said.out.split("#", 1)[1].split(":", 1)[0]
     access.run("gate", number)
+
+
+def test_each_thing_that_happens_is_a_line_of_json(here: Access) -> None:
+    with watching(here, "--format", "json") as process:
+        assert process.stdout is not None
+        ask(here, datetime.now(UTC) + timedelta(minutes=9))
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.send_signal(signal.SIGTERM)
+    check_output(("watch", "--format", "json"), "".join(lines))
+    began, applied = (json.loads(line) for line in lines)
+    assert (began["event"], began["messages"]) == ("watching", ["watching; main is looked at every 1s"])
+    assert (applied["event"], [one["state"] for one in applied["applied"]["grants"]]) == ("applied", ["live"])
+    assert applied["messages"][0].startswith("ok   + alice")
 
 
 def test_a_merge_is_seen_and_access_ends_within_the_second(here: Access) -> None:
@@ -157,11 +172,11 @@ def test_a_run_with_nothing_to_do_leaves_a_sign_only_where_it_is_asked_for(acces
     access.run("audit", "verify", "--at", T("14:00"))
 
 
-def test_a_watch_names_what_nobody_can_tell_of(access: Access, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_watch_names_what_nobody_can_tell_of(access: Access) -> None:
     access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
     access.run("apply", "--at", "2026-11-20T10:06:00Z")
     for file in (access.top / ".git/daypass").glob("embedded.sqlite*"):
         file.unlink()
     at = datetime(2026, 11, 20, 10, 7, tzinfo=UTC)
-    watch._tell(run_apply(AccessRepository(access.top), at), at)
-    assert "nobody can tell of alice on orders-db: " in capsys.readouterr().out
+    told = watch._happened(run_apply(AccessRepository(access.top), at))
+    assert any(line.startswith("nobody can tell of alice on orders-db: ") for line in told)

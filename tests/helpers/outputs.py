@@ -23,9 +23,10 @@ def check_output(arguments: Sequence[str], out: str) -> None:
     """Fail where a command line asked for JSON, and got anything but what the schema of its verb describes."""
     if not out or "json" not in arguments[1:] or arguments[arguments.index("json") - 1] != "--format":
         return
-    data = json.loads(out)
+    verb = verb_of(arguments)
+    told = [json.loads(line) for line in out.splitlines()] if verb == "watch" else [json.loads(out)]
     errors = [
-        f"{list(error.instance_path)}: {error.message}" for error in _validator(verb_of(arguments)).iter_errors(data)
+        f"{list(error.instance_path)}: {error.message}" for data in told for error in _validator(verb).iter_errors(data)
     ]
     assert not errors, "\n".join([f"{arguments}", *errors, out])
 

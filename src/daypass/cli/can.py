@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.verb import Named, format_option, state_folder
+from daypass.cli.verb import Named, format_option, show_data, state_folder
 from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -57,11 +57,9 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
     if output == "json" and not quiet:
         import json
 
-        from daypass.views.findings import as_document
-
-        asked = {"version": 1, "subject": subject, "resource": resource, "role": role}
+        asked = {"subject": subject, "resource": resource, "role": role}
         fields = {"privilege": privilege, "privilege_fields": json.loads(privilege)}
-        click.echo(as_document(asked | {"target": target, "principal": principal, **fields, "holds": yes}), nl=False)
+        show_data(asked | {"target": target, "principal": principal, **fields, "holds": yes})
     elif not quiet:
         click.echo("yes" if yes else "no")
     return int(ExitCode.OK if yes else ExitCode.NO)

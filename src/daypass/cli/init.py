@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.verb import at_option, now
+from daypass.cli.verb import at_option, format_option, now, show_data
 from daypass.core.errors import DaypassError, UsageError
 from daypass.core.window import format_instant
 
@@ -74,6 +74,7 @@ _SETTINGS = "policies/daypass.yaml"
     help="With --github and --merge: write workflows, wheel and schemas anew, and nothing else, for you to commit.",
 )
 @at_option
+@format_option(("text", "json"))
 @click.pass_obj
 def init(
     invocation: Invocation,
@@ -88,6 +89,7 @@ def init(
     bot: str,
     upgrade: bool,
     at: datetime | None,
+    output: str,
 ) -> None:
     """Make a new access repository in DIRECTORY, with a first commit, a ledger and a signing key.
 
@@ -116,7 +118,7 @@ def init(
     options: dict[str, str | bool] = {"repository": github, "auth": auth, "bot": bot, "upgrade": upgrade}
     forge = open_setup("github", top, new.policy, **options) if github else None
     if upgrade and forge:
-        _upgrade(new, forge)
+        _upgrade(new, forge, output)
         return
     new.begin()
     wanted = _first_files(new, example, signer, simulated_clock)
@@ -126,14 +128,24 @@ def init(
     kept += [path for path in changed if path not in kept]
     written += forge.form(form_introduction) if forge else []
     new.commit(written)
-    begun = " and the ledger" if new.open_ledger() else ""
+    begun = new.open_ledger()
     _say_kept(kept, changed)
-    click.echo(f"Made {top}: {len(written)} files{begun}.")
+    if output == "json":
+        _show_made(new, written, kept, changed, begun=begun)
+        return
+    click.echo(f"Made {top}: {len(written)} files{' and the ledger' * begun}.")
     if new.key_path:
         click.echo(f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.")
     asker = new.person()[0] if new.signing_key() else ""
     here = _next_steps(directory, example, new.at if simulated_clock else None, asker)
     click.echo(forge.next_steps(new.key_path) if forge else here)
+
+
+def _show_made(new: NewRepository, written: list[str], kept: list[str], changed: list[str], *, begun: bool) -> None:
+    """Write what was made as JSON: which files were written, changed, or left as they were."""
+    left = sorted(set(kept) - set(changed))
+    files = {"written": sorted(written), "changed": sorted(changed), "kept": left}
+    show_data({"directory": str(new.top), **files, "ledger": begun, "key": str(new.key_path or "")})
 
 
 def _say_kept(kept: list[str], changed: list[str]) -> None:
@@ -154,7 +166,7 @@ def _first_files(new: NewRepository, example: bool, signer: str, simulated_clock
     return wanted
 
 
-def _upgrade(new: NewRepository, forge: ForgeSetup) -> None:
+def _upgrade(new: NewRepository, forge: ForgeSetup, output: str) -> None:
     """Write anew what daypass generates, on whatever branch is checked out, for a person to review and commit."""
     if not new.committed():
         raise UsageError(
@@ -164,6 +176,9 @@ def _upgrade(new: NewRepository, forge: ForgeSetup) -> None:
     written, kept = new.write(forge.generated)
     changed = forge.change([*kept, _SETTINGS])
     new.show(written)
+    if output == "json":
+        _show_made(new, written, kept, changed, begun=False)
+        return
     for path in sorted([*written, *changed]):
         click.echo(f"{'new    ' if path in written else 'changed'} {path}", err=True)
     click.echo(

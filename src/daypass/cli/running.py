@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from daypass.cli.repository import AccessRepository, program_digest
-from daypass.cli.verb import progress, say, show
+from daypass.cli.verb import progress, say, show, show_data
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
 from daypass.core.grant import Oid
 from daypass.core.plan import Claim, Denied
@@ -191,11 +191,10 @@ def tell_refused(repo: AccessRepository, found: Survey) -> None:
 
 def print_applied(done: Applied, output: str, confirm: str = "") -> None:
     """Print what a run did. ``confirm`` is the digest that was to let it pass the brake."""
-    from daypass.views.findings import as_document
     from daypass.views.plan import applied_text
 
     if output == "json":
-        click.echo(as_document(data_of(done)), nl=False)
+        show_data(data_of(done))
     else:
         told = (overview_of(done.survey, done.outcomes), gives_nothing(done.survey))
         show(applied_text(done.survey.plan, done.outcomes, done.held, *told))

@@ -214,6 +214,13 @@ def show(text: str, output: str = "text") -> None:
     click.echo(fold(text, width) if width else text, nl=False)
 
 
+def show_data(told: Mapping[str, Any], indent: int | None = 2) -> None:
+    """Write an answer to stdout as JSON, version 1."""
+    from daypass.views.findings import as_output
+
+    click.echo(as_output(told, indent), nl=False)
+
+
 def say(*lines: str) -> None:
     """Write lines to stderr; what others wrote stands in them and acts on nothing."""
     from daypass.views.findings import joined

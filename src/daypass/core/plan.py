@@ -34,7 +34,7 @@ class Entitlement(NamedTuple):
         """The privilege as the catalogue writes it; None for other text, such as what a target holds that no role gives."""
         try:
             found = json.loads(self.privilege)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
 

@@ -178,6 +178,14 @@ _TARGET: Keys = {
 _LOOKED = shape("Looked", {"error": (str,), **of((Texts,), "looked", "unseen")})
 _REMEDY = shape("Remedy", {"words": str, "requests": many(shape("Call", {**of(str, "method", "path"), "body": Any}))})
 _COMPLAINT = {**of(str, "code", "message", "fix"), "told": bool, "remedy": _REMEDY | None}
+_WRITTEN = Literal["written", "unchanged", "stale"]
+_CERTIFICATE: Keys = {
+    "serial": int,
+    **of(str, "key_id", "key", "fingerprint", "authority"),
+    **of(Texts, "principals", "extensions"),
+    "critical": dict[str, str],
+    **of(Instant, "from", "until"),
+}
 _OWNED = {**of(str, "path", "pattern", "doubt"), "certain": bool, "owners": Texts, "line": int}
 
 _SOURCES: Keys = {
@@ -292,7 +300,30 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     ),
     "targets": output("targets", {"targets": many(shape("Target", _TARGET))}),
     "doctor": output("doctor", {"calls": int, "complaints": many(shape("Complaint", _COMPLAINT))}),
-    "codeowners": output("codeowners", {"file": str, "paths": many(shape("Owned", _OWNED))}),
+    "codeowners": output("codeowners", {"file": str, "what": (_WRITTEN,), "paths": (many(shape("Owned", _OWNED)),)}),
+    "form": output("form", {"file": str, "what": _WRITTEN}),
+    "init": output("init", {**of(str, "directory", "key"), **of(Texts, "written", "changed", "kept"), "ledger": bool}),
+    "fetch": output(
+        "fetch",
+        {
+            "kind": Literal["certificate", "secret"],
+            **_ENTITLEMENT,
+            "grants": Texts,
+            "until": Instant,
+            **of(str, "file", "text"),
+            "certificates": many(shape("Certificate", _CERTIFICATE)),
+        },
+    ),
+    "krl": output("krl", {**of(str, "target", "file"), "revoked": int}),
+    "watch": output(
+        "watch",
+        {
+            "at": Instant,
+            "event": Literal["watching", "applied", "tidied", "failed"],
+            "messages": Texts,
+            "applied": (Apply,),
+        },
+    ),
     "audit-access": output("audit-access", {**_SOURCES, "resource": str, "access": many(shape("Access", _ACCESS))}),
     "audit-history": output(
         "audit-history",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from daypass.core.audit.access import UNWRITTEN, AccessAnswer, AccessAt, Sources, Words, approvers
 from daypass.core.audit.events import HistoryAnswer, HistoryEvent
 from daypass.core.window import format_duration, format_instant
-from daypass.views.findings import as_document, joined, printable
+from daypass.views.findings import as_output, joined, printable
 
 if TYPE_CHECKING:
     from daypass.core.audit.differences import Verified
@@ -209,8 +209,7 @@ _FORMULA = ("=", "+", "-", "@")
 
 def as_json(sources: Sources, content: Mapping[str, Any]) -> str:
     """Write content as JSON, version 1, with what it rests on."""
-    found = {"version": 1, "sources": _sources_data(sources), **content}
-    return as_document(found)
+    return as_output({"sources": _sources_data(sources), **content})
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from daypass.core.request import Effect, Item
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
-from daypass.views.findings import as_document, count, joined
+from daypass.views.findings import as_output, count, joined
 from daypass.views.plan import SIGN, entitlement_text
 
 if TYPE_CHECKING:
@@ -237,7 +237,6 @@ def tests_text(results: Results) -> str:
 def tests_json(results: Results) -> str:
     """Write the results as JSON, version 1."""
     data = {
-        "version": 1,
         "passed": results.passed,
         "untried": list(results.untried),
         "cases": [
@@ -251,4 +250,4 @@ def tests_json(results: Results) -> str:
             for outcome in results.outcomes
         ],
     }
-    return as_document(data)
+    return as_output(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from daypass import __version__
@@ -60,9 +60,14 @@ def _folded(line: str, width: int) -> list[str]:
     return textwrap.wrap(line, width, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 
-def as_document(data: Any) -> str:
+def as_output(told: Mapping[str, Any], indent: int | None = 2) -> str:
+    """Write what a verb answers as JSON, version 1; in one line where nothing is to be indented."""
+    return as_document({"version": 1, **told}, indent)
+
+
+def as_document(data: Any, indent: int | None = 2) -> str:
     """Write plain data as JSON. What JSON allows and a terminal or runner obeys, and what UTF-8 cannot write, is escaped."""
-    text = json.dumps(data, indent=2, ensure_ascii=False).replace("##[", r"##\u005b")
+    text = json.dumps(data, indent=indent, ensure_ascii=False).replace("##[", r"##\u005b")
     return (text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)) + "\n"
 
 
@@ -105,8 +110,7 @@ def finding_data(finding: Finding) -> dict[str, Any]:
 
 def findings_json(findings: Sequence[Finding], **more: Any) -> str:
     """Write findings as JSON, version 1, with the check's own facts beside them."""
-    data = {"version": 1, **more, "findings": [finding_data(finding) for finding in findings]}
-    return as_document(data)
+    return as_output({**more, "findings": [finding_data(finding) for finding in findings]})
 
 
 def findings_github(findings: Sequence[Finding]) -> str:

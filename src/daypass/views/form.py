@@ -16,7 +16,7 @@ from daypass.core.state import Overview
 from daypass.core.window import format_duration
 from daypass.views.data import plain
 from daypass.views.decision import needs_text
-from daypass.views.findings import as_document, findings_text
+from daypass.views.findings import as_output, findings_text
 from daypass.views.gate import status_text
 from daypass.views.markdown import code, fence, prose
 
@@ -77,7 +77,7 @@ def reply_json(reply: Reply) -> str:
     """Write what was answered as JSON, version 1."""
     told = {"number": reply.number, "kind": reply.kind, "what": reply.what, "by": reply.by.handle, "why": reply.why}
     opened = {"pull": reply.pull or None, "opened": list(reply.grants)}
-    return as_document({"version": 1, **told, **opened, "findings": plain(reply.findings)})
+    return as_output({**told, **opened, "findings": plain(reply.findings)})
 
 
 def _paragraphs(*parts: str) -> str:

@@ -16,7 +16,7 @@ from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
 from daypass.views.decision import denial_lines, effect_line, grant_rows, person, state_words, taking_words
-from daypass.views.findings import as_document, finding_text, joined
+from daypass.views.findings import as_output, finding_text, joined
 from daypass.views.plan import denied_line, entitlement_text
 
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
@@ -86,7 +86,7 @@ def _verdict_lines(verdict: ItemVerdict) -> list[str]:
 
 def gated_json(results: Iterable[Gated], **more: Any) -> str:
     """Write requests as they stand as JSON, version 1, with a verb's own facts beside them."""
-    return as_document({"version": 1, "pulls": [pull_data(found) for found in results], **more})
+    return as_output({"pulls": [pull_data(found) for found in results], **more})
 
 
 def report_json(report: Report) -> str:
@@ -140,7 +140,6 @@ def status_json(now: Overview) -> str:
         for held in now.overdue
     ]
     data = {
-        "version": 1,
         "at": format_instant(now.at),
         "open": [pull_data(found) for found in now.waiting],
         "unread": [{"number": number, "message": message} for number, message in sorted(now.unread.items())],
@@ -150,7 +149,7 @@ def status_json(now: Overview) -> str:
         "overdue": late,
         "denied": plain(now.denied),
     }
-    return as_document(data)
+    return as_output(data)
 
 
 _WHOLE = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,7 @@ from daypass.core.plan import THERE_BEFORE, Action, Denied, Doubt, Entitlement, 
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain
-from daypass.views.findings import as_document, joined
+from daypass.views.findings import as_output, joined
 
 SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
 """What a change's line begins with."""
@@ -132,7 +132,7 @@ def plan_data(plan: Plan, told: Overview, invalid: Iterable[str] = ()) -> dict[s
 def plan_json(plan: Plan, told: Overview, invalid: Iterable[str] = (), braked: Braked | None = None) -> str:
     """Write a plan as JSON; ``brake`` says what apply would keep back, and why."""
     brake = {"message": braked.message if braked else "", "held": plain(braked.held if braked else ())}
-    return as_document(plan_data(plan, told, invalid) | {"brake": brake})
+    return as_output(plan_data(plan, told, invalid) | {"brake": brake})
 
 
 def outcome_line(outcome: Outcome) -> str:
@@ -176,6 +176,17 @@ def applied_data(
     return data
 
 
+def heartbeat_text(last: datetime | None, age: timedelta | None, limit: timedelta, *, alive: bool) -> str:
+    """Say in a line when the last run left its mark in the ledger, and whether that is too long ago."""
+    if last is None or age is None:
+        return "No run is in the ledger."
+    if age < timedelta(0):
+        return f"The last run is dated {format_instant(last)}, which is still to come: a clock is wrong."
+    ago = f"{format_duration(age)} ago" if age else "this instant"
+    late = "" if alive else f", more than the {format_duration(limit)} that it may be"
+    return f"The last run in the ledger was at {format_instant(last)}, {ago}{late}."
+
+
 def certificate_text(
     *,
     serial: int,
@@ -210,8 +221,8 @@ def sealed_text(*, resource: str, until: datetime, file: str = "") -> str:
 
 def serial_json(serial: int, receipt: Receipt, outcome: Outcome) -> str:
     """Write the same as JSON, version 1."""
-    told = {"version": 1, "serial": serial, "receipt": receipt.sequence, "at": format_instant(receipt.at)}
-    return as_document(told | {"change": plain(outcome.change)})
+    told = {"serial": serial, "receipt": receipt.sequence, "at": format_instant(receipt.at)}
+    return as_output(told | {"change": plain(outcome.change)})
 
 
 def serial_text(serial: int, receipt: Receipt, outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from daypass.core.files.codeowners import Codeowners, Ownership
 from daypass.core.forge import Complaint, Remedy
-from daypass.views.findings import as_document, joined, printable
+from daypass.views.findings import as_output, joined, printable
 
 
 def owners_text(read: Codeowners | None, answers: Sequence[Ownership]) -> str:
@@ -28,9 +28,8 @@ def _said(read: Codeowners | None, answer: Ownership) -> str:
 
 def owners_json(read: Codeowners | None, answers: Sequence[Ownership]) -> str:
     """Write the same as JSON, version 1. ``certain`` is false where it cannot be told, and ``doubt`` says why."""
-    return as_document(
+    return as_output(
         {
-            "version": 1,
             "file": read.file if read else "",
             "paths": [
                 {
@@ -68,7 +67,7 @@ def _sentence(one: Complaint) -> str:
 
 def doctor_json(complaints: Sequence[Complaint], calls: int) -> str:
     """Write the same as JSON, version 1, with the requests of each remedy."""
-    return as_document({"version": 1, "calls": calls, "complaints": [_data(one) for one in complaints]})
+    return as_output({"calls": calls, "complaints": [_data(one) for one in complaints]})
 
 
 def _data(one: Complaint) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
 from daypass.views.decision import grant_words
-from daypass.views.findings import as_document, count, findings_text, joined
+from daypass.views.findings import as_output, count, findings_text, joined
 from daypass.views.markdown import code, prose, table
 from daypass.views.plan import live_words
 
@@ -58,7 +58,7 @@ def _state(look: TargetState) -> str:
 
 def targets_json(looks: Sequence[TargetState]) -> str:
     """Write how targets were found, as JSON (version 1)."""
-    return as_document({"version": 1, "targets": [_data(look) for look in looks]})
+    return as_output({"targets": [_data(look) for look in looks]})
 
 
 def _data(look: TargetState) -> dict[str, Any]:
@@ -195,8 +195,8 @@ def import_json(
         for entitlement, grant, why, dated, beside in taken
     ]
     rest = [plain(entitlement) | {"why": why} for entitlement, why in left]
-    told = {"version": 1, "resource": resource, "pull": pull, "taken": rows, "left": rest, "granted": granted}
-    return as_document(told)
+    told = {"resource": resource, "pull": pull, "taken": rows, "left": rest, "granted": granted}
+    return as_output(told)
 
 
 def import_body(resource: str, taken: Iterable[Row], left: Iterable[tuple[Entitlement, str]]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, Named, line_width, progress, say, show, verb
+from daypass.cli.verb import Codes, GrantName, Named, line_width, progress, say, show, show_data, verb
 from daypass.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -190,7 +190,6 @@ def settle(
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.recovery import settle as decide
     from daypass.views.data import plain
-    from daypass.views.findings import as_document
 
     if adopt == write_off:
         raise UsageError(
@@ -212,7 +211,7 @@ def settle(
         repo.ledger.append(found.standing, bodies, at=instant, main=found.plan.main, run=repo.run_name(instant))
     if output == "json":
         settled = [plain(body.holding.entitlement) | {"grants": list(body.holding.grants)} for body in bodies]
-        click.echo(as_document({"version": 1, "adopted": adopt, "settled": settled}), nl=False)
+        show_data({"adopted": adopt, "settled": settled})
     for body in bodies:
         what = "adopted under the names of today" if adopt else "written off"
         say(f"Settled: {body.holding.entitlement.principal} on {body.holding.entitlement.resource} is {what}")

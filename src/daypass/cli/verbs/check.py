@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, PullNumber, say, show, verb
+from daypass.cli.verb import Codes, Named, PullNumber, say, show, show_data, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -261,7 +261,6 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     from daypass.pipeline.ask.propose import read_current
     from daypass.views.data import grant_data
     from daypass.views.decision import decision_data, explain_text
-    from daypass.views.findings import as_document
 
     if grant.endswith(SUFFIX):
         place = repo.folder / grant
@@ -284,7 +283,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     state = _state(repo, read, at, draft_state(read, decision, repo.policy, who))
     if output == "json":
         told = {"grants": [grant_data(state, at)]}
-        click.echo(as_document(decision_data(repo.policy, read, decision) | told), nl=False)
+        show_data(decision_data(repo.policy, read, decision) | told)
     else:
         show(explain_text(repo.policy, read, decision, requester=who, at=at, state=state))
     return ExitCode.DENIED if decision.denials else ExitCode.OK

@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, verb
+from daypass.cli.verb import Codes, GrantName, show_data, verb
 from daypass.core.errors import EdgeError, ExitCode, MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _LARGEST = 1 << 20
 @click.option(
     "-o",
     "--output",
+    "file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to this file, mode 0600, and not to stdout. Only an earlier certificate of this access is replaced.",
 )
@@ -36,7 +37,7 @@ _LARGEST = 1 << 20
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Your public key (FILE.pub), where you have several: its certificate alone.",
 )
-def fetch(repo: AccessRepository, grant: str, output: Path | None, key: Path | None, at: datetime) -> Codes:
+def fetch(repo: AccessRepository, grant: str, file: Path | None, key: Path | None, at: datetime, output: str) -> Codes:
     """Get what GRANT (its id, or its file) hands over: an SSH certificate, or a secret that your own key opens.
 
     \b
@@ -48,21 +49,29 @@ def fetch(repo: AccessRepository, grant: str, output: Path | None, key: Path | N
     from daypass.core.grant import GrantId
     from daypass.edges.targets.ssh.certificate import is_certificate
     from daypass.pipeline.ask.fetch import fetch as find
+    from daypass.views.data import plain
 
-    standing, me = repo.standing, repo.forge.acting()
     try:
-        found = find(standing, GrantId(grant), me, at=at)
+        found = find(repo.standing, GrantId(grant), repo.forge.acting(), at=at)
     except MissingError as error:
         show_error(error)
         return ExitCode.NO
     if is_certificate(found.text):
-        _hand_certificate(found, output, key)
+        text, told, data = _certificates(found, file, key)
     else:
-        _hand_sealed(found, output)
+        text, told, data = _sealed(found, file)
+    if output == "json":
+        handed = plain(found.entitlement) | {"grants": list(found.grants), "until": plain(found.until)}
+        show_data(handed | {"file": str(file or ""), "text": text, **data})
+        return ExitCode.OK
+    if file is None:
+        click.echo(text)
+    click.echo(told, nl=False, err=True)
     return ExitCode.OK
 
 
-def _hand_certificate(found: Handed, output: Path | None, key: Path | None) -> None:
+def _certificates(found: Handed, file: Path | None, key: Path | None) -> tuple[str, str, dict[str, Any]]:
+    """Return the certificates that were handed over, after writing one to a file, a word on them, and what each says."""
     from daypass.edges.targets.ssh.certificate import fingerprint, read
     from daypass.views.plan import certificate_text
 
@@ -75,14 +84,12 @@ def _hand_certificate(found: Handed, output: Path | None, key: Path | None) -> N
                 f"there is no certificate for the key in {key}",
                 hint="the directory listed another key of yours when access was given",
             )
-    if output is not None and len(certificates) > 1:
+    if file is not None and len(certificates) > 1:
         listed = ", ".join(fingerprint(one.key) for one in certificates.values())
         raise UsageError(f"there are certificates for {len(certificates)} keys: {listed}", hint="choose one with --key")
-    if output is None:
-        click.echo("\n".join(certificates))
-    else:
+    if file is not None:
         (line,) = certificates
-        _save(output, line, replaces=lambda text: _same_access(text, certificates[line]))
+        _save(file, line, replaces=lambda text: _same_access(text, certificates[line]))
     one = next(iter(certificates.values()))
     told = certificate_text(
         serial=one.serial,
@@ -90,9 +97,18 @@ def _hand_certificate(found: Handed, output: Path | None, key: Path | None) -> N
         until=one.valid[1],
         principals=one.principals,
         critical=one.critical,
-        file=str(output or ""),
+        file=str(file or ""),
     )
-    click.echo(told, nl=False, err=True)
+    data = [_data(one) | {"fingerprint": fingerprint(one.key)} for one in certificates.values()]
+    return "\n".join(certificates), told, {"kind": "certificate", "certificates": data}
+
+
+def _data(one: Certificate) -> dict[str, Any]:
+    from daypass.views.data import plain
+
+    found: dict[str, Any] = plain(one)
+    start, end = found.pop("valid")
+    return found | {"from": start, "until": end}
 
 
 def _same_access(text: str, one: Certificate) -> bool:
@@ -106,15 +122,15 @@ def _same_access(text: str, one: Certificate) -> bool:
     return old.key == one.key and old.key_id.rpartition(" ")[0] == one.key_id.rpartition(" ")[0]
 
 
-def _hand_sealed(found: Handed, output: Path | None) -> None:
+def _sealed(found: Handed, file: Path | None) -> tuple[str, str, dict[str, Any]]:
+    """Return a secret that only its subject's key opens, after writing it to a file, and a word on it."""
     from daypass.views.plan import sealed_text
 
-    if output is None:
-        click.echo(found.text.rstrip("\n"))
-    else:
-        _save(output, found.text.rstrip("\n"), replaces=lambda _: False)
-    told = sealed_text(resource=found.entitlement.resource, until=found.until, file=str(output or ""))
-    click.echo(told, nl=False, err=True)
+    text = found.text.rstrip("\n")
+    if file is not None:
+        _save(file, text, replaces=lambda _: False)
+    told = sealed_text(resource=found.entitlement.resource, until=found.until, file=str(file or ""))
+    return text, told, {"kind": "secret", "certificates": []}
 
 
 def _public(path: Path) -> str:
@@ -173,10 +189,11 @@ def _save(path: Path, text: str, *, replaces: Callable[[str], bool]) -> None:
 @click.option(
     "-o",
     "--output",
+    "file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to this file; by default the target's own list below daypass's folder.",
 )
-def krl(repo: AccessRepository, target: str, output: Path | None, at: datetime) -> None:
+def krl(repo: AccessRepository, target: str, file: Path | None, at: datetime, output: str) -> None:
     """Write the key revocation list of the ssh target TARGET, from the ledger of this clone.
 
     It holds the certificates that were ended early and are not yet over by themselves. It needs no key, so that any
@@ -196,6 +213,9 @@ def krl(repo: AccessRepository, target: str, output: Path | None, at: datetime) 
         raise UsageError(f"the settings name no ssh target {target!r}", hint=f"they name: {', '.join(known) or 'none'}")
     ended = [handed for handed in repo.standing.handed(target, at) if handed.ended]
     lines = [line for handed in ended if is_certificate(handed.text) for line in handed.text.splitlines()]
-    path = output or repo.clone.state_dir / place_below(settings, "krl", f"{target}.krl")
+    path = file or repo.clone.state_dir / place_below(settings, "krl", f"{target}.krl")
     write_list(path.absolute(), [entry_of(line) for line in lines])
-    click.echo(f"{path} revokes {len(lines)} certificates.", err=True)
+    if output == "json":
+        show_data({"target": target, "file": str(path), "revoked": len(lines)})
+    else:
+        click.echo(f"{path} revokes {len(lines)} certificates.", err=True)

@@ -12,7 +12,7 @@ import click
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import SETTINGS as SETTINGS_WORDS
-from daypass.cli.verb import SHARING, Codes, PullNumber, clock, noting, say, show, verb
+from daypass.cli.verb import SHARING, Codes, PullNumber, clock, noting, say, show, show_data, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -29,13 +29,15 @@ _LEAST = 4_096
 def forge(repo: AccessRepository, output: str) -> None:
     """Print the kind of forge that main's settings name: github or local. Exit 10 where they cannot be read."""
     from daypass.core.policy.policies import SETTINGS
-    from daypass.views.findings import as_document
 
     wrong = tuple(finding for finding in repo.policy.broken if finding.place.file == SETTINGS)
     if wrong:
         raise InvalidError("the settings of main do not read", wrong)
     kind = repo.settings.forge_kind
-    click.echo(as_document({"version": 1, "kind": kind}) if output == "json" else f"{kind}\n", nl=False)
+    if output == "json":
+        show_data({"kind": kind})
+    else:
+        click.echo(kind)
 
 
 @verb(follow=False)
@@ -101,11 +103,9 @@ def sync(repo: AccessRepository, remote: str, take: tuple[int, ...], output: str
         raise UsageError("sync is for the local forge", hint="at GitHub every verb looks there by itself")
     joined = noting(sharing, SHARING).run(take)
     if output == "json":
-        from daypass.views.findings import as_document
-
         brought, pushed = ({name: new for name, (_, new) in moves.items()} for moves in (joined.here, joined.there))
         aside = [{"message": error.message, "hint": error.hint} for error in joined.aside]
-        click.echo(as_document({"version": 1, "brought": brought, "pushed": pushed, "aside": aside}), nl=False)
+        show_data({"brought": brought, "pushed": pushed, "aside": aside})
     else:
         for what, moves in (("Brought", joined.here), ("Pushed", joined.there)):
             click.echo(f"{what}: {_named(moves)}")

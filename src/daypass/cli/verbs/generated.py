@@ -8,19 +8,15 @@ from pathlib import Path
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, show, verb
-from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
+from daypass.cli.verb import Codes, say, show, show_data, verb
+from daypass.core.errors import ExitCode, InvalidError, UsageError
 
-
-class _DriftError(DaypassError):
-    """A generated file is out of date."""
-
-    exit_code = ExitCode.CHANGES
+_checking = click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
 
 
 @verb(follow=False)
-@click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
-def form(repo: AccessRepository, checking: bool) -> Codes:
+@_checking
+def form(repo: AccessRepository, checking: bool, output: str) -> Codes:
     """Write the issue form from the catalogue of the working tree: real resources, roles and purposes to choose from.
 
     The file is .github/ISSUE_TEMPLATE/daypass-request.yml; GitHub offers the one on main.
@@ -32,25 +28,17 @@ def form(repo: AccessRepository, checking: bool) -> Codes:
     if policy.holes:
         raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
     path, text = request_form(policy.catalogue, form_introduction(policy.catalogue))
-    return _write(repo.top(), path, text, checking, hint="run `daypass form` and commit it")
+    return _write(repo.top(), path, text, checking, output, hint="run `daypass form` and commit it")
 
 
 @verb(follow=False)
-@click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
+@_checking
 @click.option(
     "--who",
     "paths",
     metavar="PATH",
     multiple=True,
     help="Write nothing; say who owns this file by the CODEOWNERS of the working tree, as GitHub would. May be repeated.",
-)
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print what --who asks.",
 )
 @click.argument("more", metavar="[PATH]...", nargs=-1)
 def codeowners(
@@ -68,9 +56,7 @@ def codeowners(
         raise UsageError("--check and --who are two questions", hint="ask one of them")
     if paths:
         return _who(repo.top(), (*paths, *more), output)
-    if output != "text":
-        raise UsageError("--format goes with --who")
-    return _codeowners(repo, checking)
+    return _codeowners(repo, checking, output)
 
 
 def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
@@ -89,7 +75,7 @@ def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
     return ExitCode.PARTIAL if any(answer.doubt for answer in answers) else ExitCode.OK
 
 
-def _codeowners(repo: AccessRepository, checking: bool) -> Codes:
+def _codeowners(repo: AccessRepository, checking: bool, output: str) -> Codes:
     from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
 
     policy = repo.worktree_policy()
@@ -99,21 +85,26 @@ def _codeowners(repo: AccessRepository, checking: bool) -> Codes:
     path = repo.top() / CODEOWNERS_FILE
     if path.is_symlink() or path.parent.is_symlink():
         raise InvalidError(f"{CODEOWNERS_FILE} is or lies behind a symbolic link", hint="put the file in its place")
-    return _write(repo.top(), CODEOWNERS_FILE, wanted, checking, hint="run `daypass codeowners`")
+    return _write(repo.top(), CODEOWNERS_FILE, wanted, checking, output, hint="run `daypass codeowners`")
 
 
-def _write(top: Path, name: str, wanted: str, checking: bool, *, hint: str) -> Codes:
+def _write(top: Path, name: str, wanted: str, checking: bool, output: str, *, hint: str) -> Codes:
     """Write a generated file where it is not as it should be, whatever ends its lines; with ``checking``, say so alone."""
     path = top / name
-    if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == wanted:
+    same = path.is_file() and path.read_text(encoding="utf-8", errors="replace") == wanted
+    if not same and not checking:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted, encoding="utf-8")
+    if output == "json":
+        show_data({"file": name, "what": "unchanged" if same else "stale" if checking else "written"})
+    elif same:
         click.echo(f"{name} is up to date.")
-        return None
-    if checking:
-        raise _DriftError(f"{name} does not match the catalogue", hint=hint)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(wanted, encoding="utf-8")
-    click.echo(f"Wrote {name}.")
-    return None
+    elif not checking:
+        click.echo(f"Wrote {name}.")
+    if same or not checking:
+        return ExitCode.OK
+    say(f"daypass: {name} does not match the catalogue", f"  hint: {hint}")
+    return ExitCode.CHANGES
 
 
 @verb(at="writes")
@@ -126,7 +117,6 @@ def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
     from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
     from daypass.edges.forges.host import request_form
     from daypass.pipeline.apply.tidy import refresh as bring
-    from daypass.views.findings import as_document
     from daypass.views.form import form_introduction
 
     if not repo.settings.forge.merges_all:  # one that merges grants alone never merges it
@@ -141,7 +131,7 @@ def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
     found = bring(repo, wanted, at=at)
     if output == "json":
         told = {"pull": found.pull.number if found.pull is not None else None, "what": found.what}
-        click.echo(as_document({"version": 1, **told, "paths": list(found.paths)}), nl=False)
+        show_data(told | {"paths": list(found.paths)})
     elif found.pull is None:
         click.echo("The generated files on main are up to date.")
     else:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Duration, clock, now, verb
+from daypass.cli.verb import Codes, Duration, clock, now, show_data, verb
 from daypass.core.errors import DaypassError, ExitCode
 
 if TYPE_CHECKING:
+    from daypass.core.plan import Entitlement
     from daypass.pipeline.apply.run import Applied
     from daypass.pipeline.apply.survey import Survey
 
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
 @click.option(
     "--refresh", type=Duration(), default="5m", show_default=True, help="Look at the targets at least this often."
 )
-def watch(repo: AccessRepository, poll: timedelta | None, refresh: timedelta) -> None:
+def watch(repo: AccessRepository, poll: timedelta | None, refresh: timedelta, output: str) -> None:
     """Apply without end: whenever a window opens or ends, whenever main moves, and every so often to see.
 
     For those who want seconds and not a schedule. What cannot be reached is tried again, sooner first and then every
     minute, for as long as it takes; what has ended meanwhile is taken away first. Ends at SIGTERM or SIGINT, after the
-    run at hand. Each thing that happens is a line on stdout.
+    run at hand. Each thing that happens is a line on stdout, in JSON each run.
     """
     step = poll or timedelta(seconds=15 if repo.elsewhere else 2)
     with _stoppable() as stopped:
-        _Watch(repo, step, refresh, stopped).run()
+        _Watch(repo, step, refresh, stopped, as_json=output == "json").run()
 
 
 _LONGEST = 60.0
@@ -47,7 +48,10 @@ _AGAIN = 300.0
 class _Watch:
     """One watch: what it saw last, when it looks again, and how often in a row it failed."""
 
-    def __init__(self, repo: AccessRepository, poll: timedelta, refresh: timedelta, stopped: Event) -> None:
+    def __init__(
+        self, repo: AccessRepository, poll: timedelta, refresh: timedelta, stopped: Event, *, as_json: bool
+    ) -> None:
+        self._json = as_json
         self._repo = repo
         self._poll = poll
         self._refresh = refresh
@@ -61,7 +65,7 @@ class _Watch:
         from daypass.pipeline.apply.heartbeat import pause
 
         wake = now()
-        _line(wake, f"watching; main is looked at every {self._poll.total_seconds():g}s")
+        self._tell(wake, "watching", [f"watching; main is looked at every {self._poll.total_seconds():g}s"])
         while not self._stopped.is_set():
             try:
                 at = now()
@@ -74,7 +78,7 @@ class _Watch:
             except DaypassError as error:
                 self._failures += 1
                 wake = now()
-                _line(now(), f"failed ({self._failures} in a row): {error.message}")
+                self._tell(now(), "failed", [f"failed ({self._failures} in a row): {error.message}"])
             self._stopped.wait(pause(wake, clock(), poll=self._poll, failures=self._failures).total_seconds())
 
     def _limit(self, found: Survey) -> float:
@@ -94,7 +98,7 @@ class _Watch:
 
     def _turn(self) -> datetime:
         """Apply once, tidy when something ended, and return the next boundary."""
-        from daypass.cli.running import run_apply, tidy_up
+        from daypass.cli.running import data_of, run_apply, tidy_up
 
         if not self._repo.live:
             self._repo.sync()
@@ -102,49 +106,52 @@ class _Watch:
         at = now()
         done = run_apply(repo, at, limit=self._limit, enough=self._stopped.is_set)
         self._slow = bool(done.survey.late)
-        _tell(done, at)
+        self._tell(at, "applied", _happened(done), lambda: {"applied": data_of(done)})
         if done.survey.stuck is not None:
             raise done.survey.stuck
         boundary: datetime = done.survey.boundary
         if done.changed:
-            for line in tidy_up(repo, done.survey.plan.at, enough=lambda: now() >= boundary)[0]:
-                _line(at, line)
+            self._tell(at, "tidied", tidy_up(repo, done.survey.plan.at, enough=lambda: now() >= boundary)[0])
         if done.exit_code is not ExitCode.OK:
             return min(boundary, at + timedelta(minutes=1))
         return boundary
 
+    def _tell(
+        self, at: datetime, event: str, lines: list[str], more: Callable[[], dict[str, Any]] = dict[str, Any]
+    ) -> None:
+        """Say what happened, a line each; in JSON one object, with what there is ``more`` to say of it."""
+        from daypass.core.window import format_instant
+        from daypass.views.findings import printable
 
-def _tell(done: Applied, at: datetime) -> None:
+        if self._json and lines:
+            show_data({"at": format_instant(at), "event": event, "messages": lines, **more()}, indent=None)
+        elif not self._json:
+            for line in lines:
+                click.echo(f"{format_instant(at)} {printable(line)}")
+        sys.stdout.flush()
+
+
+def _happened(done: Applied) -> list[str]:
+    """Say what a run did, a line each, and what gives nothing."""
     from daypass.views.findings import finding_line
     from daypass.views.plan import outcome_line
 
-    for outcome in done.outcomes:
-        _line(at, outcome_line(outcome))
-    for change in done.held:
-        _line(at, f"held  {change.entitlement.principal} on {change.entitlement.resource}: {done.held_message}")
-    for name, why in done.survey.plan.unreadable.items():
-        _line(at, f"target {name} cannot be read: {why}")
-    for doubt in done.survey.plan.unknown:
-        what = f"{doubt.entitlement.principal} on {doubt.entitlement.resource}"
-        _line(at, f"nobody can tell of {what}: {doubt.why}")
-    for one in done.survey.unproved:
-        _line(at, f"{one.grant} gives nothing yet: {one.message}")
-    for finding in done.survey.policy.broken:
-        _line(at, f"main's policies do not read: {finding_line(finding)}")
-    if done.survey.clocks:
-        _line(at, done.survey.clocks)
-    for refusal in done.survey.refusals:
-        _line(at, f"refused {refusal.grant}: {refusal.message} [{refusal.code}]")
-    if done.silent:
-        _line(at, done.silent)
+    found = done.survey
+    return [
+        *(outcome_line(outcome) for outcome in done.outcomes),
+        *(f"held  {_who(change.entitlement)}: {done.held_message}" for change in done.held),
+        *(f"target {name} cannot be read: {why}" for name, why in found.plan.unreadable.items()),
+        *(f"nobody can tell of {_who(doubt.entitlement)}: {doubt.why}" for doubt in found.plan.unknown),
+        *(f"{one.grant} gives nothing yet: {one.message}" for one in found.unproved),
+        *(f"main's policies do not read: {finding_line(finding)}" for finding in found.policy.broken),
+        *([found.clocks] if found.clocks else []),
+        *(f"refused {refusal.grant}: {refusal.message} [{refusal.code}]" for refusal in found.refusals),
+        *([done.silent] if done.silent else []),
+    ]
 
 
-def _line(at: datetime, text: str) -> None:
-    from daypass.core.window import format_instant
-    from daypass.views.findings import printable
-
-    click.echo(f"{format_instant(at)} {printable(text)}")
-    sys.stdout.flush()
+def _who(entitlement: Entitlement) -> str:
+    return f"{entitlement.principal} on {entitlement.resource}"
 
 
 @contextmanager
@@ -169,11 +176,11 @@ def heartbeat(repo: AccessRepository, max_age: timedelta, at: datetime, output: 
     """
     from daypass.pipeline.apply.heartbeat import heartbeat as look
     from daypass.views.data import plain
-    from daypass.views.findings import as_document
+    from daypass.views.plan import heartbeat_text
 
     found = look(repo.standing, limit=max_age, at=at)
     if output == "json":
-        click.echo(as_document({"version": 1, "alive": found.alive, **plain(found)}), nl=False)
+        show_data({"alive": found.alive, **plain(found)})
     else:
-        click.echo(found.words())
+        click.echo(heartbeat_text(found.last, found.age, found.limit, alive=found.alive))
     return ExitCode.OK if found.alive else ExitCode.CHANGES

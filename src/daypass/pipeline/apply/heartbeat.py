@@ -8,7 +8,6 @@ from daypass.core.errors import ConflictError
 from daypass.core.ledger.receipt import Pulse
 from daypass.core.ledger.standing import Standing
 from daypass.core.record import dataclass
-from daypass.core.window import format_duration, format_instant
 from daypass.pipeline.apply.survey import Survey
 from daypass.ports import Ledger
 
@@ -44,18 +43,6 @@ class Heartbeat:
     def alive(self) -> bool:
         """Whether the last mark is young enough. One from the future counts for nothing: a clock is wrong somewhere."""
         return self.age is not None and timedelta(0) <= self.age <= self.limit
-
-    def words(self) -> str:
-        """Say it in a line."""
-        if self.last is None or self.age is None:
-            return "No run is in the ledger."
-        if self.age < timedelta(0):
-            return f"The last run is dated {format_instant(self.last)}, which is still to come: a clock is wrong."
-        ago = format_duration(self.age) if self.age else "this instant"
-        late = "" if self.alive else f", more than the {format_duration(self.limit)} that it may be"
-        return (
-            f"The last run in the ledger was at {format_instant(self.last)}, {ago}{' ago' if self.age else ''}{late}."
-        )
 
 
 def heartbeat(standing: Standing, *, limit: timedelta, at: datetime) -> Heartbeat:
