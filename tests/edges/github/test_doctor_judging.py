@@ -18,11 +18,10 @@ from daypass.edges.forges.github.doctor.facts import (
     BranchRule,
     BranchRules,
     Environment,
-    Facts,
     Ruleset,
     Setup,
     Teams,
-    Untold,
+    UntoldError,
     listed,
 )
 from daypass.edges.forges.github.doctor.repository import WORKFLOWS
@@ -74,8 +73,13 @@ def fault(line: int, kind: str, source: str, column: int) -> Fields:
     return Fields("a fault", {"line": line, "kind": kind, "source": source, "column": column})
 
 
-FACTS = Facts(
-    repository=repository(),
+FACTS = Setup(
+    "acme/access",
+    "https://github.com/acme/access",
+    Catalogue(Settings(), {}, Directory({}, {}), {}),
+    None,
+    True,
+    general=repository(),
     rules=RULES,
     actions=Fields("Actions", {"enabled": True, "sha_pinning_required": True, "allowed_actions": "all"}),
     jobs=Fields("jobs", {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}),
@@ -84,7 +88,7 @@ FACTS = Facts(
     secrets=frozenset(),
     owners_faults=(),
     teams=Teams({slug: team() for slug in ("dba", "security")}, dict.fromkeys(("dba", "security"), PEOPLE)),
-    app=App(7, "daypass-acme", LEVELS, False),
+    any_app=App(7, "daypass-acme", LEVELS, False),
     skew=timedelta(seconds=-3),
 )
 
@@ -102,10 +106,10 @@ def catalogue(**options: object) -> Catalogue:
     return Catalogue(settings, {"orders-db": resource}, Directory(people, groups), {})
 
 
-def case(facts: Facts = FACTS, *, codeowners: bytes | None = b"", by_app: bool = True, **options: object) -> Setup:
+def case(facts: Setup = FACTS, *, codeowners: bytes | None = b"", by_app: bool = True, **options: object) -> Setup:
     made = catalogue(**options)
     held = codeowners_text(made).encode() if codeowners == b"" else codeowners
-    return Setup("acme/access", "https://github.com/acme/access", made, held, by_app, facts)
+    return replace(facts, catalogue=made, codeowners=held, by_app=by_app)
 
 
 def judged(one: Setup) -> list[tuple[str, str]]:
@@ -121,7 +125,7 @@ def test_sound_facts_give_no_complaint():
 
 
 def test_a_default_branch_other_than_main_is_unsafe():
-    found = replace(FACTS, repository=repository(default_branch="trunk"))
+    found = replace(FACTS, general=repository(default_branch="trunk"))
     assert judged(case(found)) == [
         ("default-branch", "the default branch is 'trunk': schedules and issues run its workflows, not main's")
     ]
@@ -130,7 +134,7 @@ def test_a_default_branch_other_than_main_is_unsafe():
 def test_merge_settings_that_are_not_shown_are_not_sound():
     told = {name: value for name, value in REPOSITORY.items() if name != "allow_squash_merge"}
     why = "GitHub shows it only to those who may write"
-    assert judged(case(replace(FACTS, repository=Fields("the repository", told)))) == [
+    assert judged(case(replace(FACTS, general=Fields("the repository", told)))) == [
         ("merge-methods", f"cannot tell how pull requests are merged: {why}")
     ]
 
@@ -139,9 +143,9 @@ def test_a_person_s_account_has_no_teams_and_needs_no_members_permission():
     levels = {name: level for name, level in LEVELS.items() if name != "members"}
     found = replace(
         FACTS,
-        repository=repository(owner={"type": "User"}),
+        general=repository(owner={"type": "User"}),
         teams=Teams({}, {}),
-        app=App(7, "daypass-acme", levels, False),
+        any_app=App(7, "daypass-acme", levels, False),
     )
     assert judged(case(found)) == [
         ("no-organisation", "acme is a person's account, and has no teams: .github/CODEOWNERS names nobody")
@@ -220,7 +224,7 @@ def test_faults_of_the_file_are_told_unless_a_team_explains_them():
     ]
     beyond = (fault(1, "Unknown owner", "", 9),)
     assert codes(case(replace(FACTS, owners_faults=beyond))) == ["codeowners-errors"]
-    unseen = judge(case(replace(FACTS, owners_faults=faults[:1], teams=Untold("no"))))
+    unseen = judge(case(replace(FACTS, owners_faults=faults[:1], teams=UntoldError("no"))))
     assert [(one.code, one.told) for one in unseen] == [("codeowners-errors", True), ("teams", False)]
 
 
@@ -228,11 +232,11 @@ def test_faults_of_the_file_are_told_unless_a_team_explains_them():
 
 
 def test_an_app_that_is_not_named_leaves_it_open_and_is_given_nothing():
-    found = judge(case(replace(FACTS, app=None)))
+    found = judge(case(replace(FACTS, any_app=None)))
     assert [(one.code, one.told) for one in found] == [("main-bypass", False), ("ledger-bypass", False), ("app", False)]
     assert found[-1].message == "cannot tell which App is ours: the settings do not name its bot"
     lacking = replace(RULES, main=MAIN[:2], ledger=LEDGER[:1])
-    broken = judge(case(replace(FACTS, app=None, rules=lacking)))
+    broken = judge(case(replace(FACTS, any_app=None, rules=lacking)))
     assert {one.code: one.remedy for one in broken if one.told} == dict.fromkeys(
         ("main-force-push", "main-deletion", "ledger-open")
     )
@@ -240,13 +244,13 @@ def test_an_app_that_is_not_named_leaves_it_open_and_is_given_nothing():
 
 def test_somebody_beside_an_unknown_app_passes_for_certain():
     sets = {**SETS, 1: replace(SETS[1], bypass=(OURS, Actor("Team", 9, "always")))}
-    found = codes(case(replace(FACTS, app=None, rules=replace(RULES, rulesets=sets))))
+    found = codes(case(replace(FACTS, any_app=None, rules=replace(RULES, rulesets=sets))))
     assert found[0] == "main-bypass"
 
 
 def test_an_app_that_is_everywhere_or_may_what_is_not_known_is_too_wide():
     app = App(7, "daypass-acme", {**LEVELS, "checks": "omnipotent", "secrets": "read"}, True)
-    assert judged(case(replace(FACTS, app=app))) == [
+    assert judged(case(replace(FACTS, any_app=app))) == [
         ("app-wide", "the App daypass-acme may do more than it needs: checks: omnipotent and secrets: read"),
         ("app-everywhere", "the App daypass-acme is installed on all repositories, so that its key opens them all"),
     ]
@@ -257,7 +261,7 @@ def test_without_an_app_none_is_judged():
     main = (MAIN[0], BranchRule("required_status_checks", checks, 1), *MAIN[2:])
     sets = {number: replace(one, bypass=()) for number, one in SETS.items()}
     rules = replace(RULES, main=main, ledger=LEDGER[2:], rulesets=sets)
-    assert codes(case(replace(FACTS, app=Untold("no"), rules=rules), by_app=False)) == []
+    assert codes(case(replace(FACTS, any_app=UntoldError("no"), rules=rules), by_app=False)) == []
 
 
 @pytest.mark.parametrize(
@@ -317,14 +321,14 @@ def test_a_ledger_that_is_shut_for_us_is_told_where_that_is_known():
     sets = {**SETS, 2: replace(SETS[2], bypass=(main_bypass,))}
     found = codes(case(replace(FACTS, rules=replace(RULES, rulesets=sets))))
     assert found == ["ledger-bypass", "ledger-locked"]
-    hidden = {**SETS, 2: replace(SETS[2], bypass=Untold("no"))}
+    hidden = {**SETS, 2: replace(SETS[2], bypass=UntoldError("no"))}
     assert codes(case(replace(FACTS, rules=replace(RULES, rulesets=hidden)))) == ["ledger-bypass"]
 
 
 def test_whether_code_owners_are_asked_is_certain_or_no():
     assert asks_code_owners(case())
-    assert asks_code_owners(case(replace(FACTS, rules=replace(RULES, classic=Untold("no")))))
-    assert not asks_code_owners(case(replace(FACTS, rules=Untold("no"))))
+    assert asks_code_owners(case(replace(FACTS, rules=replace(RULES, classic=UntoldError("no")))))
+    assert not asks_code_owners(case(replace(FACTS, rules=UntoldError("no"))))
 
 
 def test_secrets_of_targets_belong_into_the_environment_too():

@@ -7,7 +7,6 @@ A rule counts only where nobody but our App stands in its ruleset's bypass list.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from daypass.core.forge import Call, Remedy
@@ -19,7 +18,7 @@ from daypass.edges.forges.github.doctor.facts import (
     BranchRules,
     Ruleset,
     Setup,
-    Untold,
+    UntoldError,
     listed,
 )
 
@@ -42,7 +41,7 @@ _RULE_NAMES = {
 
 def known_rules(case: Setup) -> tuple[BranchRules, ...]:
     """Return the rules where they were told; that they were not is a complaint of its own."""
-    return () if isinstance(case.facts.rules, Untold) else (case.facts.rules,)
+    return () if isinstance(case.rules, UntoldError) else (case.rules,)
 
 
 # What main asks for
@@ -139,7 +138,7 @@ def ledger_locked(case: Setup, rules: BranchRules) -> str:
 
 def _lets_us(case: Setup, ruleset: Ruleset) -> bool:
     """Whether our App passes; where that is not told, another complaint says so."""
-    if isinstance(ruleset.bypass, Untold) or (case.by_app and case.app is None):
+    if isinstance(ruleset.bypass, UntoldError) or (case.by_app and case.app is None):
         return True
     return any(
         case.app is not None
@@ -152,7 +151,7 @@ def _lets_us(case: Setup, ruleset: Ruleset) -> bool:
 # Who is not bound
 
 
-def ledger_bypassed(case: Setup, rules: BranchRules) -> str | Untold:
+def ledger_bypassed(case: Setup, rules: BranchRules) -> str:
     """Return who need not keep the rules of the ledger's branch, where that matters."""
     missing = _lacks_of_ledger(case, rules.ledger)
 
@@ -169,7 +168,7 @@ def not_bound(
     mode: str,
     lost: Callable[[tuple[BranchRule, ...]], Collection[str]],
     branch: str,
-) -> str | Untold:
+) -> str:
     """Return who need not keep rules that stand only for those who are not in their ruleset's bypass list.
 
     ``lost`` says what is lacking in addition when only some rules are left. ``mode`` is how our App has to pass.
@@ -179,13 +178,13 @@ def not_bound(
         named = [(rulesets[number].name, who) for number, who in sorted(strangers.items()) if who]
         return listed(f"{listed(str(actor) for actor in who)} in {name!r}" for name, who in named)
     if lost(tuple(rule for rule in rules if strangers[rule.ruleset] == ())):
-        return replace(HIDDEN, what=f"whom the rules of {branch} do not bind")
+        raise UntoldError(HIDDEN, f"whom the rules of {branch} do not bind")
     return ""
 
 
 def _strangers(case: Setup, ruleset: Ruleset, mode: str) -> tuple[Actor, ...] | None:
     """Return who but our App, in the mode that it needs, is not bound; None where that is not told."""
-    if isinstance(ruleset.bypass, Untold):
+    if isinstance(ruleset.bypass, UntoldError):
         return None
     ours = Actor("Integration", case.app.number, mode) if case.app else None
     found = tuple(actor for actor in ruleset.bypass if actor != ours)

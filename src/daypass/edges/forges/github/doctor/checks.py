@@ -20,9 +20,9 @@ from daypass.edges.forges.github.doctor.facts import (
     BranchRule,
     BranchRules,
     Setup,
-    Untold,
+    UntoldError,
+    known,
     listed,
-    one,
 )
 
 
@@ -31,14 +31,14 @@ class Check:
     """One thing that may be unsafe.
 
     ``judge`` gets what the check's topic reads, one at a time, and returns True, or what fills ``{found}`` in the
-    message, where it is unsafe. ``place`` is where or how a person mends it, and ``look`` where one looks if it cannot
-    be told, as the topic's own unless they say otherwise; ``fix`` returns what `--fix` does, None where only a person
-    can. Texts may name ``{case…}`` and ``{item…}``.
+    message, where it is unsafe; it raises UntoldError where nobody can tell. ``place`` is where or how a person mends
+    it, and ``look`` where one looks if it cannot be told, as the topic's own unless they say otherwise; ``fix`` returns
+    what `--fix` does, None where only a person can. Texts may name ``{case…}`` and ``{item…}``.
     """
 
     code: str
     message: str
-    judge: Callable[[Setup, Any], bool | str | Untold]
+    judge: Callable[[Setup, Any], bool | str]
     place: str = ""
     look: str = ""
     fix: Callable[[Setup, Any], Remedy | None] | None = None
@@ -48,7 +48,7 @@ class Check:
 class Topic:
     """What several checks read: ``code`` and ``what`` complain, once for all of them, where GitHub does not show it."""
 
-    reads: Callable[[Setup], Iterable[Any] | Untold]
+    reads: Callable[[Setup], Iterable[Any]]
     code: str
     what: str
     place: str
@@ -73,7 +73,6 @@ SECRETS = "{case.page}/settings/secrets/actions"
 TEAMS = "{case.server}/orgs/{case.owner}/teams"
 APP = "{case.server}/organizations/{case.owner}/settings"
 COMMIT_OWNERS = "daypass codeowners, then commit it on main by a pull request"
-UNNAMED = Untold("the settings do not name its bot", "which App is ours")
 
 # fmt: off
 OF_MAIN = (
@@ -102,19 +101,16 @@ def _lacks(case: Setup, rules: BranchRules) -> dict[str, str]:
     return {check.code: check.message.format(found=said) for check, said in found if said}
 
 
-def _main(case: Setup) -> tuple[BranchRules] | Untold:
-    """Return the rules, Untold as well where main lacks something that classic protection might ask for."""
-    rules = case.facts.rules
-    if isinstance(rules, Untold):
-        return rules
+def _main(case: Setup) -> tuple[BranchRules]:
+    """Return the rules; nobody can tell where main lacks something that classic protection might ask for."""
+    rules = known(case.rules)
     lacks = _lacks(case, rules)
-    if lacks and isinstance(rules.classic, Untold):
-        what = f"whether classic branch protection makes up for this: {'; '.join(lacks.values())}"
-        return replace(rules.classic, what=what)
+    if lacks:
+        known(rules.classic, f"whether classic branch protection makes up for this: {'; '.join(lacks.values())}")
     return (rules,)
 
 
-def _main_bypassed(case: Setup, rules: BranchRules) -> str | Untold:
+def _main_bypassed(case: Setup, rules: BranchRules) -> str:
     """Return who need not keep the rules of main, where that matters."""
 
     def lost(kept: tuple[BranchRule, ...]) -> set[str]:
@@ -137,7 +133,7 @@ TOPICS = (
         Check("ledger-locked", "daypass cannot write to {case.ledger}: {found} does not let it",
               branches.ledger_locked, fix=branches.mend_ledger),
     )),
-    Topic(lambda case: (case.facts.repository,), "", "", GENERAL, (
+    Topic(lambda case: (case.general,), "", "", GENERAL, (
         Check("archived", "the repository is archived: nothing is merged or recorded there, so no access is given or ends",
               lambda _, found: found.truth("archived")),
         Check("default-branch",
@@ -157,14 +153,14 @@ TOPICS = (
                   "make the message of a squash the pull request's title alone", "PATCH", "{case.root}",
                   squash_merge_commit_title="PR_TITLE", squash_merge_commit_message="BLANK")),
     )),
-    Topic(lambda case: (case.facts.repository,), "", "", GENERAL, (
+    Topic(lambda case: (case.general,), "", "", GENERAL, (
         Check("public", "the repository is public: everybody reads who has access to what",
               lambda _, found: found.text("visibility") == "public"),
         Check("forking", "the repository may be forked: its content then lives where its rules do not",
               lambda _, found: found.text("visibility") != "public" and found.truth("allow_forking"),
               fix=change("switch forking off", "PATCH", "{case.root}", allow_forking=False)),
     )),
-    Topic(lambda case: one(case.facts.actions), "actions", "whether workflows run, and which actions they may use",
+    Topic(lambda case: (known(case.actions),), "actions", "whether workflows run, and which actions they may use",
           ACTIONS, (
         Check("actions-off", "no workflow runs here",
               lambda _, found: not found.truth("enabled"), fix=repository.mend_actions("switch Actions on")),
@@ -172,7 +168,7 @@ TOPICS = (
               lambda _, found: found.truth("enabled") and found.data.get("sha_pinning_required") is not True,
               fix=repository.mend_actions("ask for actions to be pinned to a full commit")),
     )),
-    Topic(lambda case: one(case.facts.jobs), "job-permissions", "what a workflow's own token may do by default",
+    Topic(lambda case: (known(case.jobs),), "job-permissions", "what a workflow's own token may do by default",
           ACTIONS, (
         Check("job-permissions", "a workflow that asks for nothing may write: every branch can change what it likes",
               lambda _, found: found.text("default_workflow_permissions") != "read", fix=repository.mend_jobs),
@@ -186,7 +182,7 @@ TOPICS = (
               repository.workflow_off, "gh workflow enable {item[0]}.yml --repo {case.repository}",
               fix=change("enable the workflow {item[0]}", "PUT", "{case.root}/actions/workflows/{item[0]}.yml/enable")),
     )),
-    Topic(lambda case: one(case.facts.environment), "environment-open", f"who may use the environment {ENVIRONMENT}",
+    Topic(lambda case: (known(case.environment),), "environment-open", f"who may use the environment {ENVIRONMENT}",
           ENVIRONMENTS, (
         Check("environment-missing", f"there is no environment {ENVIRONMENT}: its name alone protects no secret",
               lambda _, found: found is None, fix=repository.mend_environment),
@@ -213,7 +209,7 @@ TOPICS = (
         Check("codeowners-errors", "GitHub skips a part of line {found}",
               people.fault_text, f"{{case.page}}/blob/main/{CODEOWNERS_FILE}"),
     )),
-    Topic(lambda case: () if case.facts.organisation else (case.owner,), "", "", TEAMS, (
+    Topic(lambda case: () if case.organisation else (case.owner,), "", "", TEAMS, (
         Check("no-organisation",
               f"{{item}} is a person's account, and has no teams: {CODEOWNERS_FILE} names nobody", lambda *_: True,
               "move the repository to an organisation: https://github.com/organizations/new"),
@@ -240,9 +236,8 @@ TOPICS = (
               people.without_id, "write forge: {{login: …, id: …}} into policies/directory; "
               "https://api.github.com/users/LOGIN has the id"),
     )),
-    Topic(lambda case: one(case.facts.app) if case.by_app else (), "app", "what our App may do", "docs/github.md", (
-        Check("app", "", lambda _, app: UNNAMED if app is None else "",
-              look="forge: {{bot: {{login: …, id: …}}}} in policies/daypass.yaml"),
+    Topic(lambda case: (known(case.any_app),) if case.by_app else (), "app", "what our App may do", "docs/github.md", (
+        Check("app", "", people.unnamed, look="forge: {{bot: {{login: …, id: …}}}} in policies/daypass.yaml"),
     )),
     Topic(lambda case: (case.app,) if case.app else (), "", "", APP, (
         Check("app-narrow", "the App {item.slug} lacks {found}",
@@ -252,7 +247,7 @@ TOPICS = (
         Check("app-everywhere", "the App {item.slug} is installed on all repositories, so that its key opens them all",
               lambda _, app: app.everywhere, f"{APP}/installations"),
     )),
-    Topic(lambda case: (case.facts.skew,), "clock-skew", "how far this machine's clock is off",
+    Topic(lambda case: (case.skew,), "clock-skew", "how far this machine's clock is off",
           "set this machine's clock by NTP: timedatectl set-ntp true", (
         Check("clock-skew", "this machine's clock is {found} GitHub's", people.clock_skew),
     )),
@@ -267,21 +262,24 @@ def judge(case: Setup) -> tuple[Complaint, ...]:
 
 
 def _of_topic(case: Setup, topic: Topic) -> Iterator[Complaint]:
-    read = topic.reads(case)
-    if isinstance(read, Untold):
-        yield _untold(topic.code, read, topic.what, topic.place.format(case=case))
+    try:
+        read = topic.reads(case)
+    except UntoldError as error:
+        yield _untold(topic.code, error, topic.what, topic.place.format(case=case))
         return
     for item, check in product(read, topic.checks):
-        found = check.judge(case, item)
-        told = {"case": case, "item": item, "found": found}
-        if isinstance(found, Untold):
-            yield _untold(check.code, found, topic.what, (check.look or topic.place).format(**told))
-        elif found:
+        told = {"case": case, "item": item}
+        try:
+            told["found"] = check.judge(case, item)
+        except UntoldError as error:
+            yield _untold(check.code, error, topic.what, (check.look or topic.place).format(**told))
+            continue
+        if told["found"]:
             place = (check.place or topic.place).format(**told)
             fix = check.fix(case, item) if check.fix else None
             yield Complaint(check.code, check.message.format(**told), place, fix)
 
 
-def _untold(code: str, read: Untold, what: str, place: str) -> Complaint:
+def _untold(code: str, read: UntoldError, what: str, place: str) -> Complaint:
     advice = f"run it with the token of somebody who administers the repository (GH_TOKEN), or look there: {place}"
     return Complaint(code, f"cannot tell {read.what or what}: {read.why}", advice, told=False)

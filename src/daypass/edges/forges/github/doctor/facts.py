@@ -1,7 +1,7 @@
 """What is known of how a repository is set up at GitHub, and the catalogue that it is held against.
 
 Answers are kept as GitHub gave them; only what it says in more than one way has a record of its own. What could not be
-read is `Untold`, which never looks like fine.
+read is an `UntoldError`, raised when it is asked for: it never looks like fine.
 """
 
 from __future__ import annotations
@@ -19,15 +19,23 @@ _T = TypeVar("_T")
 ENVIRONMENT = "daypass"
 
 
-@dataclass(frozen=True, slots=True)
-class Untold:
+class UntoldError(Exception):
     """GitHub did not show it to who asks; ``why`` in its words. ``what`` that leaves open, "" for what it usually does."""
 
-    why: str
-    what: str = ""
+    def __init__(self, why: str, what: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+        self.what = what
 
 
-HIDDEN = Untold("GitHub shows bypass lists only to those who may change them")
+def known(found: _T | UntoldError, what: str = "") -> _T:
+    """Return what was read. Raises UntoldError where it was not shown; ``what`` says what that leaves open."""
+    if isinstance(found, UntoldError):
+        raise UntoldError(found.why, what or found.what)
+    return found
+
+
+HIDDEN = "GitHub shows bypass lists only to those who may change them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Ruleset:
     own: bool
     covers: tuple[str, ...]
     rules: tuple[Mapping[str, Any], ...]
-    bypass: tuple[Actor, ...] | Untold
+    bypass: tuple[Actor, ...] | UntoldError
 
 
 CLASSIC = 0
@@ -82,14 +90,14 @@ class BranchRules:
 
     main: tuple[BranchRule, ...]
     ledger: tuple[BranchRule, ...]
-    classic: tuple[BranchRule, ...] | Untold
+    classic: tuple[BranchRule, ...] | UntoldError
     rulesets: Mapping[int, Ruleset]
     names: Mapping[str, int]
 
     @property
     def of_main(self) -> tuple[BranchRule, ...]:
         """All that is known to stand for main."""
-        return self.main if isinstance(self.classic, Untold) else (*self.main, *self.classic)
+        return self.main if isinstance(self.classic, UntoldError) else (*self.main, *self.classic)
 
     @property
     def pulls(self) -> list[Mapping[str, Any]]:
@@ -104,8 +112,8 @@ class Environment:
     None: any branch may. ``secrets`` are names.
     """
 
-    branches: tuple[tuple[int, str, str], ...] | Untold | None
-    secrets: frozenset[str] | Untold
+    branches: tuple[tuple[int, str, str], ...] | UntoldError | None
+    secrets: frozenset[str] | UntoldError
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +124,8 @@ class Teams:
     """
 
     here: Mapping[str, Fields]
-    members: Mapping[str, Mapping[int, str] | Untold]
-    seen: frozenset[str] | Untold = frozenset()
+    members: Mapping[str, Mapping[int, str] | UntoldError]
+    seen: frozenset[str] | UntoldError = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,37 +139,13 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """All that was read, at one time.
-
-    ``workflows``: path to state. ``environment`` and ``app`` are None where there is none, or none is known. ``secrets``
-    are the names of the repository's own. ``skew``: how far this machine's clock is ahead of GitHub's, None where GitHub
-    did not say the time.
-    """
-
-    repository: Fields
-    skew: timedelta | None
-    rules: BranchRules | Untold
-    actions: Fields | Untold
-    jobs: Fields | Untold
-    workflows: Mapping[str, str] | Untold
-    environment: Environment | Untold | None
-    secrets: frozenset[str] | Untold
-    owners_faults: tuple[Fields, ...] | Untold
-    teams: Teams | Untold
-    app: App | Untold | None
-
-    @property
-    def organisation(self) -> bool:
-        """Whether an organisation owns the repository."""
-        return self.repository.text("owner.type") == "Organization"
-
-
-@dataclass(frozen=True, slots=True)
 class Setup:
-    """What is judged: the facts, held against main's catalogue and main's CODEOWNERS.
+    """What is judged: all that was read, at one time, with main's catalogue and CODEOWNERS that it is held against.
 
     ``page`` is the repository's address for people. ``by_app``: a GitHub App acts, else workflows' own tokens.
+    ``general`` is the repository itself. ``workflows``: path to state. ``environment`` and ``app`` are None where there
+    is none, or none is known. ``secrets`` are the names of the repository's own. ``skew``: how far this machine's clock is
+    ahead of GitHub's, None where GitHub did not say the time.
     """
 
     repository: str
@@ -169,7 +153,22 @@ class Setup:
     catalogue: Catalogue
     codeowners: bytes | None
     by_app: bool
-    facts: Facts
+    general: Fields
+    skew: timedelta | None
+    rules: BranchRules | UntoldError
+    actions: Fields | UntoldError
+    jobs: Fields | UntoldError
+    workflows: Mapping[str, str] | UntoldError
+    environment: Environment | UntoldError | None
+    secrets: frozenset[str] | UntoldError
+    owners_faults: tuple[Fields, ...] | UntoldError
+    teams: Teams | UntoldError
+    any_app: App | UntoldError | None
+
+    @property
+    def organisation(self) -> bool:
+        """Whether an organisation owns the repository."""
+        return self.general.text("owner.type") == "Organization"
 
     @property
     def root(self) -> str:
@@ -194,16 +193,10 @@ class Setup:
     @property
     def app(self) -> App | None:
         """Our App, where it is one that acts and is known."""
-        found = self.facts.app
-        return found if self.by_app and isinstance(found, App) else None
+        return self.any_app if self.by_app and isinstance(self.any_app, App) else None
 
 
 def listed(names: Iterable[str]) -> str:
     """Join names for a sentence, "" for none."""
     *most, last = sorted(names) or [""]
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def one(found: _T | Untold) -> tuple[_T] | Untold:
-    """Return something as all that a topic reads, unless it was not told."""
-    return found if isinstance(found, Untold) else (found,)

@@ -20,7 +20,7 @@ from daypass.core.finding import shown
 from daypass.core.record import dataclass
 from daypass.core.window import format_duration
 from daypass.edges.forges.github.answers import Fields
-from daypass.edges.forges.github.doctor.facts import App, Setup, Untold, listed
+from daypass.edges.forges.github.doctor.facts import App, Setup, UntoldError, known, listed
 
 GUARDED = (CODEOWNERS_FILE, ".github/workflows/apply.yml", ".github/daypass/run", "policies/daypass.yaml")
 """Files that decide who gets what: one of each folder that only the strictest may change."""
@@ -56,18 +56,15 @@ def stale(case: Setup, raw: bytes | None) -> bool:
     return raw not in {None, codeowners_text(case.catalogue).encode()} and not unowned(case, raw)
 
 
-def owners_faults(case: Setup) -> tuple[Fields, ...] | Untold:
+def owners_faults(case: Setup) -> tuple[Fields, ...]:
     """Return what GitHub finds wrong with lines of main's CODEOWNERS.
 
     Why it does not know a team that is to own files is said by the team's own complaint.
     """
-    faults = case.facts.owners_faults
     if case.codeowners is None:
         return ()
-    if isinstance(faults, Untold):
-        return faults
-    judged: set[str] = set()
-    if not isinstance(case.facts.teams, Untold):
+    faults, judged = known(case.owners_faults), set[str]()
+    if not isinstance(case.teams, UntoldError):
         judged = {f"@{team_of(case.catalogue, group)}".lower() for group in groups_wanted(case.catalogue)}
     return tuple(
         fault for fault in faults if fault.text("kind") != "Unknown owner" or _owner_at(fault).lower() not in judged
@@ -105,8 +102,8 @@ class OwningTeam:
     page: str
     foreign: bool
     found: Fields | None
-    seen: bool | Untold
-    members: Mapping[int, str] | Untold
+    seen: bool | UntoldError
+    members: Mapping[int, str] | UntoldError
 
 
 def groups_wanted(catalogue: Catalogue) -> tuple[str, ...]:
@@ -121,41 +118,36 @@ def own_teams(catalogue: Catalogue, owner: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(slug for organisation, _, slug in teams if organisation == owner.lower()))
 
 
-def teams(case: Setup) -> tuple[OwningTeam, ...] | Untold:
+def teams(case: Setup) -> tuple[OwningTeam, ...]:
     """Return the teams that are to own files; none where the repository is a person's."""
-    read = case.facts.teams
-    if not case.facts.organisation:
+    if not case.organisation:
         return ()
-    if isinstance(read, Untold):
-        return read
-    found = []
+    read, found = known(case.teams), []
     for group in groups_wanted(case.catalogue):
         name = team_of(case.catalogue, group)
         organisation, _, slug = name.lower().partition("/")
         page = f"{case.server}/orgs/{case.owner}/teams/{slug}"
         foreign = organisation != case.owner.lower()
         here = None if foreign else read.here.get(slug)
-        seen = read.seen if isinstance(read.seen, Untold) else slug in read.seen
-        members = read.members.get(slug, Untold("it was not asked for"))
+        seen = read.seen if isinstance(read.seen, UntoldError) else slug in read.seen
+        members = read.members.get(slug, UntoldError("it was not asked for"))
         found.append(OwningTeam(group, name, slug, page, foreign, here, seen, members))
     return tuple(found)
 
 
-def missing(_: Setup, team: OwningTeam) -> bool | Untold:
+def missing(_: Setup, team: OwningTeam) -> bool:
     """Say whether there is no such team in the repository's organisation."""
     if team.found is not None or team.foreign:
         return False
-    if isinstance(team.seen, Untold):
-        return Untold(team.seen.why, f"whether there is a team {team.name}")
-    return not team.seen
+    return not known(team.seen, f"whether there is a team {team.name}")
 
 
-def secret(_: Setup, team: OwningTeam) -> bool | Untold:
+def secret(_: Setup, team: OwningTeam) -> bool:
     """Say whether a team is secret."""
     if team.found is None:
         return False
     if (privacy := team.found.data.get("privacy")) is None:
-        return Untold("GitHub does not say", f"whether the team {team.name} is secret")
+        raise UntoldError("GitHub does not say", f"whether the team {team.name} is secret")
     return bool(privacy == "secret")
 
 
@@ -169,19 +161,18 @@ def cannot_write(_: Setup, team: OwningTeam) -> bool:
     return team.found.text("permission") not in _WRITES
 
 
-def differs(case: Setup, team: OwningTeam) -> str | Untold:
+def differs(case: Setup, team: OwningTeam) -> str:
     """Return whom a team and its group have that the other has not."""
     if team.found is None:
         return ""
-    if isinstance(team.members, Untold):
-        return Untold(team.members.why, f"who is in the team {team.name}")
+    members: Mapping[int, str] = known(team.members, f"who is in the team {team.name}")
     directory = case.catalogue.directory
     people = [directory.subjects[handle] for handle in sorted(directory.groups.get(team.group, frozenset()))]
     wanted = {person.forge_id: person.handle for person in people if person.forge_id is not None}
-    lacks = [handle for number, handle in wanted.items() if number not in team.members]
+    lacks = [handle for number, handle in wanted.items() if number not in members]
     # Whose id the directory does not have is a complaint of its own; here their login has to do.
     logins = {person.login.lower() for person in people if person.forge_id is None}
-    others = [(number, login) for number, login in sorted(team.members.items()) if number not in wanted]
+    others = [(number, login) for number, login in sorted(members.items()) if number not in wanted]
     extra = [f"{login} (id {number})" for number, login in others if login.lower() not in logins]
     said = [f"the team lacks {listed(lacks)}"] if lacks else []
     return "; ".join([*said, f"the group lacks {listed(extra)}"] if extra else said)
@@ -189,7 +180,7 @@ def differs(case: Setup, team: OwningTeam) -> str | Untold:
 
 def small(case: Setup, team: OwningTeam) -> bool:
     """Say whether a team that is its group has nobody who could approve for another."""
-    few = team.found is not None and not isinstance(team.members, Untold) and len(team.members) < _COUPLE
+    few = team.found is not None and not isinstance(team.members, UntoldError) and len(team.members) < _COUPLE
     return few and not differs(case, team)
 
 
@@ -219,11 +210,18 @@ ALLOWED: Mapping[str, str] = MappingProxyType({"actions": "read", "administratio
 _LEVELS = ("none", "read", "write", "admin")
 
 
+def unnamed(_: Setup, app: App | None) -> bool:
+    """Say nothing of an App that is known. Raises UntoldError where none is."""
+    if app is None:
+        raise UntoldError("the settings do not name its bot", "which App is ours")
+    return False
+
+
 def lacks_permissions(case: Setup, app: App) -> str:
     """Return what the App may not do and has to."""
     held = app.permissions
     lacks = [f"{name}: {level}" for name, level in NEEDED.items() if _level(held.get(name, "none")) < _level(level)]
-    if not case.facts.organisation:
+    if not case.organisation:
         lacks = [each for each in lacks if not each.startswith("members:")]
     return listed(lacks)
 
@@ -246,10 +244,10 @@ LARGEST_SKEW = timedelta(seconds=120)
 """A clock further off than this gives and ends access at wrong times."""
 
 
-def clock_skew(_: Setup, skew: timedelta | None) -> str | Untold:
+def clock_skew(_: Setup, skew: timedelta | None) -> str:
     """Return how far this machine's clock is off, where that is too far."""
     if skew is None:
-        return Untold("GitHub did not say the time")
+        raise UntoldError("GitHub did not say the time")
     if abs(skew) <= LARGEST_SKEW:
         return ""
     amount = format_duration(timedelta(seconds=round(abs(skew).total_seconds())))

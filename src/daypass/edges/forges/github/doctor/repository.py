@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from daypass.core.forge import Call, Remedy
 from daypass.edges.forges.github.answers import MAIN, Fields
 from daypass.edges.forges.github.doctor.branches import asks_code_owners
-from daypass.edges.forges.github.doctor.facts import ENVIRONMENT, Environment, Setup, Untold, listed
+from daypass.edges.forges.github.doctor.facts import ENVIRONMENT, Environment, Setup, UntoldError, known, listed
 
 WORKFLOWS = ("apply", "check", "drift", "expire", "gate", "request", "wake")
 """The pipeline's workflows, by the names of their files; `ci` may be anybody's own."""
@@ -19,12 +19,11 @@ _MAIN_RULE = ("branch", MAIN)
 # How it merges
 
 
-def merging(case: Setup) -> tuple[Fields] | Untold:
+def merging(case: Setup) -> tuple[Fields]:
     """Return the repository where it says how it merges."""
-    found = case.facts.repository
-    if all(name in found.data for name in (*_METHODS.values(), "squash_merge_commit_message")):
-        return (found,)
-    return Untold("GitHub shows it only to those who may write")
+    if all(name in case.general.data for name in (*_METHODS.values(), "squash_merge_commit_message")):
+        return (case.general,)
+    raise UntoldError("GitHub shows it only to those who may write")
 
 
 def other_methods(_: Setup, repository: Fields) -> str:
@@ -72,11 +71,9 @@ def mend_jobs(case: Setup, jobs: Fields) -> Remedy:
     return Remedy(words, (Call("PUT", f"{case.root}/actions/permissions/workflow", body),))
 
 
-def workflows(case: Setup) -> Iterable[tuple[str, str | None]] | Untold:
+def workflows(case: Setup) -> Iterable[tuple[str, str | None]]:
     """Return the pipeline's workflows, as name and state, None for one that is not on main."""
-    found = case.facts.workflows
-    if isinstance(found, Untold):
-        return found
+    found = known(case.workflows)
     return [(name, found.get(f".github/workflows/{name}.yml")) for name in WORKFLOWS]
 
 
@@ -91,15 +88,16 @@ def workflow_off(_: Setup, workflow: tuple[str, str | None]) -> str:
 # The environment and its secrets
 
 
-def environment_open(_: Setup, found: Environment | None) -> str | Untold:
+def environment_open(_: Setup, found: Environment | None) -> str:
     """Return how others than main may use the environment, or that even main may not."""
     if found is None:
         return ""
-    if isinstance(found.branches, Untold):
-        return Untold(found.branches.why, f"which branches may use the environment {ENVIRONMENT}")
-    if found.branches is None:
+    branches: tuple[tuple[int, str, str], ...] | None = known(
+        found.branches, f"which branches may use the environment {ENVIRONMENT}"
+    )
+    if branches is None:
         return f"every branch's workflow can read the secrets of the environment {ENVIRONMENT}"
-    rules = {(kind, name) for _, kind, name in found.branches}
+    rules = {(kind, name) for _, kind, name in branches}
     if not rules:
         return f"no branch may use the environment {ENVIRONMENT}, so that nothing runs"
     others = listed(f"the {kind} {name}" for kind, name in rules - {_MAIN_RULE})
@@ -119,19 +117,15 @@ def mend_environment(case: Setup, found: Environment | None) -> Remedy:
     return Remedy(f"let main alone use the environment {ENVIRONMENT}", tuple(steps))
 
 
-def exposed_secrets(case: Setup) -> tuple[list[str]] | Untold:
+def exposed_secrets(case: Setup) -> tuple[list[str]]:
     """Return the secrets that are ours and lie in the repository's own."""
-    if isinstance(case.facts.secrets, Untold):
-        return case.facts.secrets
-    return (sorted(case.facts.secrets & (_needed(case) | case.catalogue.settings.variables)),)
+    return (sorted(known(case.secrets) & (_needed(case) | case.catalogue.settings.variables)),)
 
 
-def missing_secrets(case: Setup) -> tuple[list[str], ...] | Untold:
+def missing_secrets(case: Setup) -> tuple[list[str], ...]:
     """Return the secrets that the environment lacks; nothing where there is none to look into."""
-    found = case.facts.environment
-    if not isinstance(found, Environment):
-        return ()
-    return found.secrets if isinstance(found.secrets, Untold) else (sorted(_needed(case) - found.secrets),)
+    found = case.environment
+    return (sorted(_needed(case) - known(found.secrets)),) if isinstance(found, Environment) else ()
 
 
 def _needed(case: Setup) -> set[str]:

@@ -27,11 +27,10 @@ from daypass.edges.forges.github.doctor.facts import (
     BranchRule,
     BranchRules,
     Environment,
-    Facts,
     Ruleset,
     Setup,
     Teams,
-    Untold,
+    UntoldError,
 )
 from daypass.edges.forges.github.doctor.people import own_teams
 
@@ -43,14 +42,14 @@ _ADMINISTRATOR = 5
 """The number of the role: https://docs.github.com/en/rest/repos/rules#create-a-repository-ruleset."""
 
 
-def told(read: Callable[[], _T]) -> _T | Untold:
+def told(read: Callable[[], _T]) -> _T | UntoldError:
     """Read something that may be refused. Raises ApiError for any other failure."""
     try:
         return read()
     except ApiError as error:
         if error.status not in _REFUSED:
             raise
-        return Untold(error.message)
+        return UntoldError(error.message)
 
 
 class GitHubSettings:
@@ -60,20 +59,18 @@ class GitHubSettings:
 
     def __init__(self, api: Api, *, page: str, bot: Bot | None, clock: Callable[[], datetime]) -> None:
         self._api = api
-        self._repository = repository = api.repository
         self._page = page
         self._bot = bot
         self._clock = clock
-        self._root = f"/repos/{repository}"
-        self._organisation = f"/orgs/{repository.partition('/')[0]}"
+        self._root = f"/repos/{api.repository}"
+        self._organisation = f"/orgs/{api.repository.partition('/')[0]}"
 
     @as_documented("the repository's settings")
     def examine(self, catalogue: Catalogue, files: Mapping[str, bytes]) -> tuple[Complaint, ...]:
         """Read everything and return what is unsafe. Raises EdgeError for what fails, and for half answers."""
-        facts = self._read(catalogue.settings.ledger_branch, own_teams(catalogue, self._repository.partition("/")[0]))
         # Which way it is set up shows in what main's gate takes, whoever asks and whatever the settings leave out.
         by_app = bool(self._bot) or self._api.kind == "app" or _KEY in files.get(_GATE, b"")
-        return judge(Setup(self._repository, self._page, catalogue, files.get(CODEOWNERS_FILE), by_app, facts))
+        return judge(self._read(catalogue, files.get(CODEOWNERS_FILE), by_app=by_app))
 
     def send(self, step: Call) -> None:
         """Change something, once. Raises ApiError.
@@ -87,15 +84,20 @@ class GitHubSettings:
             if error.status != HTTPStatus.SEE_OTHER:
                 raise
 
-    def _read(self, ledger: str, teams: Iterable[str]) -> Facts:
-        """Read everything. ``ledger`` is the ledger's branch, ``teams`` are slugs of teams to look at."""
+    def _read(self, catalogue: Catalogue, codeowners: bytes | None, *, by_app: bool) -> Setup:
         # https://docs.github.com/en/rest/repos/repos#get-a-repository
-        repository = self._one("the repository", self._root)
+        general = self._one("the repository", self._root)
         skew = self._clock() - self._api.clock if self._api.clock is not None else None  # of the answer just now
         permissions = f"{self._root}/actions/permissions"  # https://docs.github.com/en/rest/actions/permissions
-        organisation = repository.text("owner.type") == "Organization"
-        return Facts(
-            repository=repository,
+        organisation = general.text("owner.type") == "Organization"
+        teams, ledger = own_teams(catalogue, self._api.repository.partition("/")[0]), catalogue.settings.ledger_branch
+        return Setup(
+            self._api.repository,
+            self._page,
+            catalogue,
+            codeowners,
+            by_app,
+            general=general,
             skew=skew,
             rules=told(lambda: self._rules(ledger)),
             actions=told(lambda: self._one("Actions", permissions)),
@@ -105,7 +107,7 @@ class GitHubSettings:
             secrets=told(lambda: self._secrets(f"{self._root}/actions")),
             owners_faults=told(self._owners_faults),
             teams=told(lambda: self._teams(teams)) if organisation else Teams({}, {}),
-            app=told(self._app),
+            any_app=told(self._app),
         )
 
     def _one(self, what: str, path: str) -> Fields:
@@ -185,7 +187,7 @@ class GitHubSettings:
         # https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
         path = f"{self._root}/branches/{MAIN}/protection"
         answer = told(lambda: self._api.find(path, words="not protected"))
-        if answer is None or isinstance(answer, Untold):
+        if answer is None or isinstance(answer, UntoldError):
             return BranchRules(main, of_ledger, answer or (), sets, names)
         protection = _mapping(answer)
         classic = tuple(BranchRule(kind, asked, CLASSIC) for kind, asked in _classic_rules(protection))
@@ -202,7 +204,7 @@ class GitHubSettings:
     def _ruleset(self, number: int) -> Ruleset:
         """Return a ruleset; of one that is not shown, nobody knows whom it does not bind."""
         found = told(lambda: self._one("a ruleset", f"{self._root}/rulesets/{number}"))
-        if isinstance(found, Untold):
+        if isinstance(found, UntoldError):
             return Ruleset(number, f"ruleset {number}", False, (), (), found)
         names = _mapping(_mapping(found.data.get("conditions")).get("ref_name"))
         bypass = found.data.get("bypass_actors")
@@ -214,7 +216,7 @@ class GitHubSettings:
             rules=tuple(_mapping(rule) for rule in _rows(found.data.get("rules"))),
             bypass=tuple(_actor(Fields("a bypass list", row)) for row in bypass)
             if isinstance(bypass, list)
-            else HIDDEN,
+            else UntoldError(HIDDEN),
         )
 
 
