@@ -48,6 +48,10 @@ class History(Protocol):
         """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
         ...
 
+    def folder(self, revision: str, name: str) -> str:
+        """Return the id of all that lies in a folder of a commit, the same for the same; "" where it is not there."""
+        ...
+
     def files(self, revision: str, under: str, wanted: Callable[[Entry], bool]) -> list[tuple[Entry, bytes]]:
         """Return the leaves below a folder that are ``wanted``, in git's order, each with what it holds."""
         ...

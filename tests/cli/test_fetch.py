@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.ledger.receipt import Outcome
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import parse_instant
@@ -202,7 +201,7 @@ class TestSealed:
         grant = access.grant(T("10:00"), T("10:02"))
         access.run("apply", "--at", T("10:03"))
         text = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n"
-        site = AccessRepository(access.top)
+        site = access.repo()
         (held,) = site.standing.holdings.values()
         assert held.until is not None
         change = Intended(Action.ADD, held.entitlement, held.grants, Reason.LOST, held.until, held.until)

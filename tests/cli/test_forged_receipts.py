@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from daypass.cli.repository import AccessRepository
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -13,7 +12,7 @@ def test_verify_judges_the_recorded_approvals_again(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
     access.run("audit", "verify", "--at", T("10:07"))
-    site = AccessRepository(access.top)
+    site = access.repo()
     standing = site.ledger.load()
     admission = standing.admission(next(name for name, _ in standing.blobs()))
     assert admission is not None

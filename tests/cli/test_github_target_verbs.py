@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from daypass.cli.repository import AccessRepository
 from driver import Access
 from github_double import Double, User
 from github_double.rest import people
@@ -86,7 +85,7 @@ def test_a_role_that_left_the_catalogue_is_still_looked_at_while_the_ledger_hold
     access.run("apply", "--at", AT)
     access.write("policies/resources/dba-team.yaml", RESOURCE.replace("team: dba", "team: other"))
     access.commit("Another team")
-    site = AccessRepository(access.top)
+    site = access.repo()
     known = site._known("acme-github", site.tip)
     assert known.held == {("dba-team", '{"team":"dba"}')}
     assert known.named == {("dba-team", '{"team":"other"}')}
@@ -181,7 +180,7 @@ def test_of_a_team_that_was_made_anew_nobody_can_tell_until_somebody_settles_it(
     said = access.run("apply", "--at", "2026-11-20T11:00:00Z", expect=14).out
     assert "unknown  101" in said
     assert "- 101" not in said
-    (grant,) = AccessRepository(access.top).standing.holdings.values()
+    (grant,) = access.repo().standing.holdings.values()
     name = grant.grants[0]
     again = ("--at", "2026-11-20T11:01:00Z")
     said = access.run("ledger", "settle", name, "--reason", "looked", *again, expect=2)
@@ -194,7 +193,7 @@ def test_of_a_team_that_was_made_anew_nobody_can_tell_until_somebody_settles_it(
     assert "Settled: 101 on dba-team is written off" in said.err
     said = access.run("apply", "--at", "2026-11-20T11:02:00Z", expect=14)
     assert "[written-off]" in said.out
-    assert AccessRepository(access.top).standing.holdings == {}
+    assert access.repo().standing.holdings == {}
     assert "written off; nobody has seen it gone" in access.run("audit", "history", "--grant", name, *again).out
     access.run("audit", "verify", "--at", "2026-11-20T11:03:00Z")
     assert "team was rebuilt" not in access.git("log", "-p", "--all")
@@ -206,7 +205,7 @@ def test_a_team_that_was_made_anew_and_adopted_is_given_again(hub: Double, alice
     org = hub.account("acme")
     del org.teams["dba"]
     hub.team(org, "dba")
-    (held,) = AccessRepository(access.top).standing.holdings.values()
+    (held,) = access.repo().standing.holdings.values()
     access.run("ledger", "settle", held.grants[0], "--adopt", "--reason", "the same people", "--at", LATER)
     access.run("apply", "--at", LATER)
     assert team(hub) == {101: "member"}

@@ -134,6 +134,12 @@ def test_history_in_memory_answers_as_git_does(tmp_path_factory: pytest.TempPath
         story.compare(lambda history, ids, one=one: history.entries(ids[one], "grants/b"))
         story.compare(lambda history, ids, one=one: history.files(ids[one], "grants", lambda e: "b" in e.path))
         for other in (0, last):
+            story.compare(
+                lambda history, ids, one=one, other=other: (
+                    history.folder(ids[one], "grants") == history.folder(ids[other], "grants"),
+                    history.folder(ids[one], "policies") == "",
+                )
+            )
             story.compare(lambda history, ids, one=one, other=other: history.changes(ids[one], ids[other]))
             story.compare(lambda history, ids, one=one, other=other: history.changes(ids[one], ids[other], most=3))
             story.compare(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from conformance.bench import NAME, Bench
-from daypass.cli.repository import AccessRepository
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
@@ -114,12 +113,12 @@ class World:
 
     def end(self, grant: str, minutes: float) -> None:
         """End a grant before its time: its removal is merged, and nothing is applied."""
-        site = AccessRepository(self.access.top, "alice")
+        site = self.access.repo("alice")
         opened = end(site, (GrantId(grant),), at=self.instant(minutes))
         self.access.run("gate", str(opened.number), "--at", self.at(minutes))
 
     def inputs(self, minutes: float, target: Any, **more: Any) -> Inputs:
-        site = AccessRepository(self.access.top)
+        site = self.access.repo()
         return prepare(
             site,
             lambda main: {NAME: target},
@@ -139,7 +138,7 @@ class World:
         opened = wrap(target if target is not None else self.bench.make(self.place))
         return carry_out(
             lambda attend: self.inputs(minutes, opened, attend=attend, clock=clock),
-            AccessRepository(self.access.top).ledger,
+            self.access.repo().ledger,
             lambda main: {NAME: opened},
             run=f"run-{int(minutes * 60)}",
             progress=lambda *_: None,
@@ -149,7 +148,7 @@ class World:
 
     def settle(self, grant: str, minutes: float, *, adopt: bool) -> None:
         """Let a person say what became of what a grant gave."""
-        site = AccessRepository(self.access.top)
+        site = self.access.repo()
         inputs = self.inputs(minutes, self.bench.make(self.place))
         plan = survey(inputs).plan
         bodies = settle(plan, inputs.standing, [GrantId(grant)], adopt=adopt, by="carol", reason="I have looked")
@@ -161,11 +160,11 @@ class World:
         return target.observe() if isinstance(target, Observing) else frozenset(self.ours())
 
     def ours(self) -> set[Entitlement]:
-        return set(AccessRepository(self.access.top).standing.holdings)
+        return set(self.access.repo().standing.holdings)
 
     def bodies(self) -> list[Body]:
         """Return every receipt of the ledger, verified."""
-        ledger = AccessRepository(self.access.top).ledger
+        ledger = self.access.repo().ledger
         return [from_statement(ledger.verifier.open(envelope.raw)).body for envelope in ledger.receipts.envelopes()]
 
     def outcomes(self, action: Action | None = None) -> list[Outcome]:
@@ -182,7 +181,7 @@ class World:
 
         What a run could not tell of has another one: that of the run which looked.
         """
-        site = AccessRepository(self.access.top)
+        site = self.access.repo()
         assert site.standing.pending == {}
         assert self.held() == self.ours()
         meant = [change for body in self.bodies() if isinstance(body, Intent) for change in body.changes]

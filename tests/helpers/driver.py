@@ -7,8 +7,12 @@ import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from outputs import check_output
+
+if TYPE_CHECKING:
+    from daypass.cli.repository import AccessRepository
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,17 @@ class Access:
         check_output(arguments, said.out)
         return said
 
+    def repo(self, acting: str = "") -> AccessRepository:
+        """Return the repository as a verb sees it."""
+        from daypass.cli.repository import AccessRepository
+
+        return AccessRepository(self.top, acting)
+
     def approve_elsewhere(self, number: str, *, at: str, acting: str) -> None:
         """Approve as by another program or on the forge's own pages, where nobody refuses a review that does not count."""
-        from daypass.cli.repository import AccessRepository
         from daypass.core.window import parse_instant
 
-        forge = AccessRepository(self.top, acting).forge
+        forge = self.repo(acting).forge
         forge.review(int(number), commit=forge.pull(int(number)).head, state="approved", at=parse_instant(at))
 
     def git(self, *arguments: str, stdin: str = "") -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from driver import Access
-from in_memory.access import MemoryAccess, World, begin
+from in_memory.access import MAIN, MemoryAccess, World, begin
+from in_memory.objects import NOTHING
 
 _CONFIG = "XDG_CONFIG_HOME"
 """Below it `init` keeps the ledger's key."""
@@ -113,4 +114,6 @@ def in_memory(top: Path, at: str) -> MemoryAccess:
     world = _WORLDS[at].world
     state = Path(shutil.copytree(world.state, f"{top}-state"))
     top.mkdir()
-    return MemoryAccess(top, world=World(state, world.objects.copy(), dict(world.pulls)))
+    access = MemoryAccess(top, world=World(state, world.objects.copy(), dict(world.pulls)))
+    access.lay_out(NOTHING, access.world.objects.stored(access.world.objects.refs[MAIN]).tree)
+    return access

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.request import Report
 from daypass.pipeline.judge.gate import look
 from daypass.pipeline.judge.report import report_of
@@ -37,14 +36,14 @@ def propose(
             access.write(path, text)
     access.commit("Ask", email=email)
     access.git("switch", "-q", "main")
-    site = AccessRepository(access.top, acting)
+    site = access.repo(acting)
     head = site.history.resolve(branch)
     return str(site.forge.open(branch=branch, head=head, title="Ask", at=datetime.fromisoformat(at)).number)
 
 
 def told(access: Access, number: str, at: str) -> Report:
     """Judge an open request and gather what there is to show."""
-    site = AccessRepository(access.top)
+    site = access.repo()
     instant = datetime.fromisoformat(at)
     found = look(site, int(number), at=instant)
     return report_of(site, found, at=instant)

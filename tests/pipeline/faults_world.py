@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
@@ -42,11 +41,11 @@ class FaultyWorld:
     targets: dict[str, FakeTarget | EdgeError] = field(default_factory=dict)
 
     def open(self, main: Any) -> dict[str, Any]:
-        names = AccessRepository(self.access.top).settings_at(main).targets
+        names = self.access.repo().settings_at(main).targets
         return {name: self.targets[name] for name in names if name in self.targets}
 
     def inputs(self, at: str, **more: Any) -> Inputs:
-        site = AccessRepository(self.access.top)
+        site = self.access.repo()
         site.__dict__["forge"] = more.pop("forge", site.forge)
         return prepare(
             site,
@@ -63,7 +62,7 @@ class FaultyWorld:
             lambda attend: self.inputs(
                 at, attend=attend, clock=more.get("clock"), **({} if forge is None else {"forge": forge})
             ),
-            ledger if ledger is not None else AccessRepository(self.access.top).ledger,
+            ledger if ledger is not None else self.access.repo().ledger,
             self.open,
             run="run",
             confirmed=confirmed,
@@ -73,7 +72,7 @@ class FaultyWorld:
         )
 
     def standing(self) -> Any:
-        return AccessRepository(self.access.top).standing
+        return self.access.repo().standing
 
     def held(self) -> set[Entitlement]:
         return {e for t in self.targets.values() if isinstance(t, FakeTarget) for e in t.held}

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.forge import Account
 from daypass.edges.forges.github.inbox import GitHubLinks
 from daypass.pipeline.ask.answer import AnswerContext, Reply, answer_comment, read_command
@@ -194,7 +193,7 @@ def test_status_says_what_is_merged_and_not_applied_yet(granted: AnswerContext, 
 
 def test_what_was_merged_around_the_gate_is_shown_with_its_refusal(granted: AnswerContext, access: Access) -> None:
     access.ask("2026-11-20T09:40:00Z")
-    site = AccessRepository(access.top)
+    site = access.repo()
     head, base = site.forge.pull(2).head, site.tip
     site.forge.merge(2, head=head, base=base, message="by hand", at=AT)
     access.run("apply", "--at", "2026-11-20T10:30:00Z", expect=None)

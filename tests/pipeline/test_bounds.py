@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.errors import ExitCode
 from daypass.core.request import Gated
 from daypass.core.window import parse_instant
@@ -37,7 +36,7 @@ def opened(access: Access, raw: bytes) -> Gated:
 
 
 def pulled(access: Access) -> Gated:
-    site = AccessRepository(access.top, "alice")
+    site = access.repo("alice")
     at = parse_instant(AT)
     head = site.history.resolve("refs/heads/big")
     pull = site.forge.open(branch="big", head=head, title="Very much", at=at)
@@ -89,7 +88,7 @@ def test_trees_that_name_each_other_until_there_are_millions_of_files_are_refuse
     found = pulled(access)
     assert codes(found) == ["too-many-files"]
     assert time.monotonic() - began < 30
-    site = AccessRepository(access.top, "bob")
+    site = access.repo("bob")
     later = parse_instant("2026-12-20T10:00:00Z")
     closed = list(close_stale(site, limit=timedelta(days=7), at=later, why=lambda _: "no answer"))
     assert [pull.branch for pull in closed] == ["big"], "it ends like any request that nobody answers"
@@ -125,10 +124,8 @@ def test_policies_of_more_than_anybody_writes_are_not_read_and_deny_everything(
     monkeypatch.setattr(policies, "MOST_BYTES", 10_000)
     access.write("policies/notes.txt", "x" * 10_000)
     access.commit("a large note")
-    policy = AccessRepository(access.top).policy
+    policy = access.repo().policy
     assert [finding.code for finding in policy.broken] == ["policies-too-large"]
     assert "at most 10000 and 10000 are read" in policy.broken[0].message
     assert access.run("plan", "--at", AT, expect=None).code != 0
-    assert list(AccessRepository(access.top).settings.targets) == ["embedded"], (
-        "what has ended is taken away all the same"
-    )
+    assert list(access.repo().settings.targets) == ["embedded"], "what has ended is taken away all the same"

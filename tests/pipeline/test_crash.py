@@ -97,9 +97,8 @@ def rows(place: Access) -> list[tuple[Any, ...]]:
 
 def recorded(place: Access) -> tuple[list[Any], list[Any], list[Any]]:
     """Return what the ledger shows as ours, as proved, and as begun."""
-    from daypass.cli.repository import AccessRepository
 
-    standing = AccessRepository(place.top).standing
+    standing = place.repo().standing
     # A copy that was made before the store was has a store of its own, with another number.
     return (
         [replace(held, numbers=()) for held in standing.holdings.values()],

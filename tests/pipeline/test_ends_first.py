@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from faults_world import FaultyWorld, on, two_targets
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.errors import EdgeError, ExitCode
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply.tidy import close_stale
@@ -45,7 +44,7 @@ def world(access: Access) -> FaultyWorld:
 
 
 def watched(world: FaultyWorld, asked: Callable[[], None]) -> Watched:
-    return Watched(AccessRepository(world.access.top).forge, asked)
+    return Watched(world.access.repo().forge, asked)
 
 
 def readonly(world: FaultyWorld) -> set[str]:
@@ -147,7 +146,7 @@ def test_tidying_stops_between_two_requests_when_something_ends_and_goes_on_in_t
     turns = iter([False, True, True])
 
     def closed(enough: Callable[[], bool]) -> list[int]:
-        site = AccessRepository(access.top, "bob")
+        site = access.repo("bob")
         limit = timedelta(days=7)
         found = close_stale(site, limit=limit, at=later, why=lambda _: "no answer", enough=enough)
         return [pull.number for pull in found]

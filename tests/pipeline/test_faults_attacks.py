@@ -159,11 +159,10 @@ def test_a_recorded_merge_of_such_a_commit_is_refused_for_good_and_stops_nothing
 
 def merge_around_the_gate(access: Access, number: int, head: str, at: str) -> None:
     """Let the forge merge and record what the gate would not."""
-    from daypass.cli.repository import AccessRepository
     from daypass.core.grant import Oid
     from daypass.core.window import parse_instant
 
-    site = AccessRepository(access.top)
+    site = access.repo()
     site.forge.merge(number, head=Oid(head), base=site.tip, message="Grant\n", at=parse_instant(at))
 
 

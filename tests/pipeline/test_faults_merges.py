@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.grant import Oid
 from daypass.core.window import parse_instant
 from daypass.pipeline.judge.gate import gate
@@ -41,7 +40,7 @@ def ready(access: Access, *, reviewers: tuple[str, ...] = ("bob", "dave")) -> st
 
 def record_merge(access: Access, head: str, files: Mapping[str, str | None], *, at: str = T("10:05")) -> None:
     """Merge with these files on top of what the head brings, and record it as the forge records its own merges."""
-    site = AccessRepository(access.top)
+    site = access.repo()
     forge: Any = site.forge
     base = access.git("rev-parse", "main")
     access.git("merge", "-q", "--no-ff", "--no-commit", head)
@@ -108,7 +107,7 @@ def test_a_file_that_the_head_only_still_had_is_not_brought_back_by_its_merge(ac
     access.run("request", "--branch", "mine", "--at", T("10:00"), acting="alice", expect=None)
     for who in ("bob", "dave"):
         access.run("approve", "3", "--at", T("10:01"), acting=who)
-    site = AccessRepository(access.top)
+    site = access.repo()
     forge: Any = site.forge
     base = access.git("rev-parse", "main")
     access.git("merge", "-q", "--no-ff", "--no-commit", head)
@@ -160,7 +159,7 @@ class Interrupting:
     """A forge at which somebody rejects between the gate's look and its merge."""
 
     def __init__(self, access: Access) -> None:
-        self.forge = AccessRepository(access.top).forge
+        self.forge = access.repo().forge
         self.access = access
 
     def __getattr__(self, name: str) -> Any:
@@ -173,7 +172,7 @@ class Interrupting:
 
 def test_a_rejection_that_arrives_while_the_gate_merges_is_heeded_by_the_applier(access: Access) -> None:
     ready(access)
-    site = AccessRepository(access.top)
+    site = access.repo()
     site.__dict__["forge"] = Interrupting(access)
     found = gate(site, 1, at=parse_instant(T("10:05")))
     assert found.merge is not None
@@ -205,7 +204,7 @@ def test_the_gate_merges_only_what_it_looked_at(access: Access, what: str) -> No
     from daypass.core.errors import ConflictError
 
     ready(access)
-    site = AccessRepository(access.top)
+    site = access.repo()
     forge = Moving(access)
     forge.what = what
     site.__dict__["forge"] = forge

@@ -8,7 +8,6 @@ from typing import Any
 
 from faults_steps import FILE, GRANT, T, approved, branch, clean, has_access
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.forge import Review
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.receipt import ActRecord, Admission
@@ -31,7 +30,7 @@ def change(access: Access, path: str, old: str, new: str) -> None:
 
 
 def admission(access: Access) -> Admission:
-    standing = AccessRepository(access.top).standing
+    standing = access.repo().standing
     found = standing.admission(next(name for name, _ in standing.blobs()))
     assert found is not None
     return found
@@ -123,7 +122,7 @@ def test_an_audit_judges_by_the_main_that_a_receipt_names(access: Access) -> Non
     def each(**more: Any) -> Admission:
         return replace(true, approvals=tuple(replace(approval, **more) for approval in true.approvals))
 
-    site, standing = AccessRepository(access.top), AccessRepository(access.top).standing
+    site, standing = access.repo(), access.repo().standing
     at = datetime.fromisoformat(T("10:05"))
     forged = [
         each(main=under),
@@ -148,7 +147,7 @@ def test_an_approval_that_tells_no_main_counts_only_if_every_main_there_was_woul
     change(access, RULES, "rules:\n", OTHER)
     other = Oid(access.git("rev-parse", "main"))
     change(access, RULES, "rules:\n", PAYROLL)
-    site = AccessRepository(access.top)
+    site = access.repo()
     bobs, daves = site.forge.reviews(int(number))
 
     def mains(*reviews: Review, known: Standing) -> set[tuple[Oid, ...]]:
@@ -161,7 +160,7 @@ def test_an_approval_that_tells_no_main_counts_only_if_every_main_there_was_woul
 
         pull = site.forge.pull(int(number))
         at = {"base": site.tip, "head": pull.head}
-        place = AccessRepository(access.top)
+        place = access.repo()
         place.__dict__ |= {"forge": Old(), "standing": known}
         found = gather(place, pull, **at)
         return {tuple(main for main, _ in each) for each in found.then.values()}
@@ -184,7 +183,7 @@ def mallory(access: Access, until: str = "") -> None:
 def denied(access: Access, number: str, code: str, said: str) -> None:
     """The gate refuses; so does the applier where it comes to main all the same."""
     assert said in access.run("gate", number, "--at", T("10:05"), expect=10).out
-    site = AccessRepository(access.top)
+    site = access.repo()
     at = datetime.fromisoformat(T("10:05"))
     pull = site.forge.pull(int(number))
     site.forge.merge(int(number), head=pull.head, base=site.tip, message="by hand", at=at)
@@ -194,7 +193,7 @@ def denied(access: Access, number: str, code: str, said: str) -> None:
 
 def test_who_was_added_after_they_opened_a_request_has_not_asked(access: Access) -> None:
     branch(access, "wish", {FILE: GRANT}, email="mallory@example.com")
-    site = AccessRepository(access.top)
+    site = access.repo()
     access.git("config", "user.email", "mallory@example.com")
     at = datetime.fromisoformat(T("10:00"))
     pull = site.forge.open(branch="wish", head=site.history.resolve("wish"), title="x", at=at)
@@ -208,7 +207,7 @@ def test_who_was_added_after_they_opened_a_request_has_not_asked(access: Access)
 def test_who_was_engaged_anew_only_after_they_pushed_has_not_pushed(access: Access) -> None:
     number = access.ask(T("10:00"))
     change(access, PEOPLE, "carol: {", "carol: {until: 2026-11-20T10:00:30Z, ")
-    site = AccessRepository(access.top, "carol")
+    site = access.repo("carol")
     pull = site.forge.pull(int(number))
     path = access.git("diff", "--name-only", "main..." + pull.head)
     text = access.git("show", f"{pull.head}:{path}") + "\n# seen by carol\n"
@@ -243,7 +242,7 @@ def test_an_audit_judges_who_opened_and_who_pushed(access: Access) -> None:
     approved(access, number, T("10:01"))
     access.run("gate", number, "--at", T("10:02"))
     access.run("apply", "--at", T("10:03"))
-    true, site, standing = admission(access), AccessRepository(access.top), AccessRepository(access.top).standing
+    true, site, standing = admission(access), access.repo(), access.repo().standing
     at = datetime.fromisoformat(T("10:05"))
     pushed = true.approvals[0].at
     forged = [

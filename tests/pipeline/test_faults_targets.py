@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pytest
 from faults_world import SECOND, FaultyWorld, on, two_targets
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.errors import ConflictError, EdgeError, ExitCode
 from daypass.core.ledger.receipt import Intent, Outcome
 from daypass.core.plan import Action, Reason
@@ -269,7 +268,7 @@ def test_a_run_that_died_before_telling_the_new_end_tells_it_again(world: Faulty
     access.write(path, (access.top / path).read_text().replace("duration: 2h", "duration: 1h"))
     access.commit("less", email="alice@example.com")
     found = world.survey("10:10")
-    site = AccessRepository(access.top)
+    site = access.repo()
     bodies = [*found.admitted.bodies, Intent(found.plan.changes, found.plan.digest)]
     site.ledger.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run="dies")
     done = world.apply("10:11")
@@ -303,7 +302,7 @@ def test_a_target_that_the_settings_no_longer_name_keeps_its_access_in_the_books
 
 def test_an_addition_that_a_dead_run_began_at_a_target_no_longer_named_is_not_forgotten(world: FaultyWorld) -> None:
     found = world.survey("10:06")
-    site = AccessRepository(world.access.top)
+    site = world.access.repo()
     other = tuple(change for change in found.plan.changes if change.entitlement.target == "other")
     site.ledger.append(
         found.standing,
@@ -371,7 +370,7 @@ class Moving:
     """A ledger that somebody else moves on just before our outcomes are written, with a later clock and main."""
 
     def __init__(self, world: FaultyWorld, at: str) -> None:
-        self.ledger = AccessRepository(world.access.top).ledger
+        self.ledger = world.access.repo().ledger
         self.world, self.at, self.moved = world, at, False
 
     def load(self) -> object:
@@ -381,7 +380,7 @@ class Moving:
         if not self.moved and all(isinstance(body, Outcome) for body in bodies):
             self.moved = True
             self.world.access.grant(on("10:07"), on("10:08"), "--subject", "carol")
-            site = AccessRepository(self.world.access.top)
+            site = self.world.access.repo()
             found = self.world.survey(self.at)
             admitted = found.admitted.bodies
             site.ledger.append(site.ledger.load(), admitted, at=found.plan.at, main=found.plan.main, run="first")

@@ -133,11 +133,10 @@ def test_reviews_at_once_all_count(access: Access) -> None:
 
 
 def test_a_lock_that_another_run_holds_is_named(access: Access) -> None:
-    from daypass.cli.repository import AccessRepository
     from daypass.edges.store import exclusive
 
     access.grant(T("10:00"), T("10:05"))
-    lock = AccessRepository(access.top).clone.state_dir / "apply.lock"
+    lock = access.repo().clone.state_dir / "apply.lock"
     with exclusive(lock):
         said = access.run("apply", "--at", T("10:06"), expect=1)
         assert said.err == f"daypass: another run is applying right now\n  hint: wait for it to end; it holds {lock}\n"

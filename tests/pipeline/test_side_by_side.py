@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.drift import Traits
 from daypass.core.errors import ConflictError, EdgeError, LedgerError
 from daypass.core.grant import GrantId
@@ -62,10 +61,10 @@ class Scene:
         self.targets = targets
         self.told: list[int] = []
         self.on_progress: Callable[[], None] = lambda: None
-        self.ledger: Any = AccessRepository(access.top).ledger
+        self.ledger: Any = access.repo().ledger
 
     def carry_out(self, *changes: Intended, at: datetime = AT) -> list[Outcome]:
-        site = AccessRepository(self.access.top)
+        site = self.access.repo()
         inputs = prepare(site, lambda main: {}, at=at)
         found = survey(inputs)
         standing = self.ledger.append(
@@ -82,14 +81,14 @@ class Scene:
 
     def recorded(self) -> list[Outcome]:
         """Return the outcomes that stand in the ledger."""
-        ledger = AccessRepository(self.access.top).ledger
+        ledger = self.access.repo().ledger
         bodies = [from_statement(ledger.verifier.open(envelope.raw)).body for envelope in ledger.receipts.envelopes()]
         return [body for body in bodies if isinstance(body, Outcome)]
 
     def verify(self) -> None:
         """Prove every link and signature of the ledger, from its beginning."""
         (self.access.top / ".git" / "daypass" / "standing.sqlite").unlink()
-        assert AccessRepository(self.access.top).ledger.load().head is not None
+        assert self.access.repo().ledger.load().head is not None
 
 
 def said(outcomes: Iterable[Outcome]) -> dict[str, tuple[bool, str]]:
@@ -291,7 +290,7 @@ def test_a_ledger_that_cannot_be_written_is_raised_when_the_others_have_finished
         )
     assert said(scene.recorded()) == {"cid": (True, ""), "dan": (True, "")}
     assert [order.action for batch in one.batches for order in batch] == [Action.REMOVE]  # nothing without a receipt
-    standing = AccessRepository(access.top).standing
+    standing = access.repo().standing
     assert {opened[1].principal for opened in standing.pending} == {"ann", "bob"}  # the next run looks
     scene.verify()
 

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 import pytest
 from faults_world import FaultyWorld, on, two_targets
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.errors import EdgeError, ExitCode
 from daypass.core.ledger.receipt import Outcome, Pulse
 from daypass.core.plan import Entitlement
@@ -162,7 +161,7 @@ def test_what_it_is_given_is_given_at_the_instant_of_its_answer(scene: Scene, mo
 
 def test_a_reading_that_another_run_may_have_outdated_is_not_planned_by(scene: Scene) -> None:
     scene.given()
-    ledger = AccessRepository(scene.world.access.top).ledger
+    ledger = scene.world.access.repo().ledger
 
     def another_run() -> None:
         standing = ledger.load()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import founded
-from daypass.cli.repository import AccessRepository
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -48,7 +47,7 @@ def begun(tmp_path: Path) -> Access:
 
 def held(access: Access) -> set[str]:
     """Who has access at the target itself, whatever the catalogue knows."""
-    return {one.principal for one in AccessRepository(access.top, "").targets()["embedded"].observe()}
+    return {one.principal for one in access.repo().targets()["embedded"].observe()}
 
 
 def damage(access: Access, file: str) -> None:
@@ -104,10 +103,10 @@ def test_a_key_that_was_taken_out_while_another_is_named_is_believed_no_longer(b
     (begun.top / "policies/ledger.pub").rename(begun.top / "policies/next.pub")
     begun.write("policies/ledger.pub", (begun.top / "policies/next.pub").read_text(encoding="utf-8"))
     begun.commit("Two keys")
-    assert set(AccessRepository(begun.top, "").ledger._keys) == {"ledger.pub", "next.pub"}
+    assert set(begun.repo().ledger._keys) == {"ledger.pub", "next.pub"}
     (begun.top / "policies/ledger.pub").unlink()
     begun.commit("One of them is gone")
-    assert set(AccessRepository(begun.top, "").ledger._keys) == {"next.pub"}
+    assert set(begun.repo().ledger._keys) == {"next.pub"}
 
 
 def test_a_resource_that_never_read_is_named_and_stops_nothing_else(begun: Access) -> None:
@@ -120,8 +119,8 @@ def test_a_resource_that_never_read_is_named_and_stops_nothing_else(begun: Acces
 def test_two_resources_that_stopped_reading_at_different_times_are_both_found(begun: Access) -> None:
     damage(begun, ORDERS)
     damage(begun, "policies/resources/payroll.yaml")
-    found = AccessRepository(begun.top, "").ends_by
+    found = begun.repo().ends_by
     assert found.catalogue.resources["orders-db"].owners == ("dba",)
     assert found.catalogue.resources["payroll"].owners == ("payroll",)
     damage(begun, "policies/directory/people.yaml")
-    assert AccessRepository(begun.top, "").ends_by.catalogue.resources["orders-db"].owners == ("dba",)
+    assert begun.repo().ends_by.catalogue.resources["orders-db"].owners == ("dba",)

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from daypass.cli.repository import AccessRepository
 from daypass.core.errors import ExitCode
 from daypass.core.window import parse_instant
 from daypass.pipeline.judge.gate import look
@@ -250,7 +249,7 @@ def test_no_request_is_only_said_where_there_is_none(access: Access) -> None:
 def test_a_draft_waits_and_everything_says_so(access: Access) -> None:
     """A draft that has all it needs would be refused by the forge at every run."""
     number = access.ask(T("10:00"), resource="staging", role="deploy")
-    site = AccessRepository(access.top)
+    site = access.repo()
     at = parse_instant(T("10:01"))
     found = look(site, int(number), at=at)
     assert found.met
@@ -367,7 +366,7 @@ def test_a_request_that_gives_a_grant_to_somebody_else_says_whose_access_it_take
     said = access.run("request", "--branch", "mine", "--at", T("10:30"), acting="erin").out
     assert f"Opened #2: Replace {grant}" in said
     assert "takes away access of alice that this file gives now" in said
-    site, at = AccessRepository(access.top), parse_instant(T("10:31"))
+    site, at = access.repo(), parse_instant(T("10:31"))
     found = look(site, 2, at=at)
     told = comment_text(report_of(site, found, at=at))
     assert "It takes away access of `alice` that this file gives now." in told

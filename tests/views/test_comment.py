@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from daypass.cli.repository import AccessRepository
 from daypass.pipeline.judge.gate import gate
 from daypass.pipeline.judge.report import report_of
 from daypass.views.comment import comment_text, title_text
@@ -63,7 +62,7 @@ def test_reviews_that_do_not_count_are_explained_to_those_who_gave_them(asked: A
     asked.write(FILE, GRANT.replace("8h", "7h"))
     asked.commit("Ask for less", email="alice@example.com")
     asked.git("switch", "-q", "main")
-    site = AccessRepository(asked.top, "alice")
+    site = asked.repo("alice")
     head = site.history.resolve(f"b{T('10:00')}".replace(":", ""))
     old = site.forge.pull(1).head[:12]
     site.forge.push(1, head=head, at=datetime.fromisoformat(T("10:02")))
@@ -119,7 +118,7 @@ def test_more_time_shows_the_end_so_far(access: Access) -> None:
     name = access.grant(T("10:00"), T("10:10"))
     access.run("apply", "--at", T("10:11"))
     access.run("extend", name, "--for", "1h", "--at", T("10:20"), acting="alice")
-    number = str(max(pull.number for pull in AccessRepository(access.top).forge.open_pulls()))
+    number = str(max(pull.number for pull in access.repo().forge.open_pulls()))
     text = comment_text(told(access, number, T("10:21")))
     assert "gives more than before" in text
     assert "from 2026-11-20T10:10:00Z until 2026-11-20T13:10:00Z, so far until 2026-11-20T12:10:00Z" in text
@@ -136,7 +135,7 @@ def test_a_merge_and_a_close_end_the_story(asked: Access) -> None:
     propose(asked, T("10:05"), {FILE.replace("double", "triple"): GRANT.replace("8h", "6h")})
     for who in ("bob", "dave"):
         asked.run("approve", "1", "--at", T("10:06"), acting=who)
-    site = AccessRepository(asked.top)
+    site = asked.repo()
 
     def gated(number: int, at: datetime):
         found = gate(site, number, at=at)

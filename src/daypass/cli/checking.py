@@ -91,9 +91,7 @@ def _check_tree(repo: AccessRepository, commit: Oid, jobs: int | None, verdicts:
 def _trees(repo: AccessRepository, revision: str) -> tuple[Oid, str, str]:
     """Return the commit that a revision names and the ids of its two trees, "" where one is not there."""
     commit = repo.history.resolve(revision)
-    found = (repo.clone.git.check(f"{commit}:{name}") for name in ("grants", "policies"))
-    grants, policies = ("" if told.kind == b"missing" else told.oid for told in found)
-    return commit, grants, policies
+    return commit, repo.history.folder(commit, "grants"), repo.history.folder(commit, "policies")
 
 
 def _to_remember(found: Checked) -> str:

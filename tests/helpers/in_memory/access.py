@@ -21,7 +21,7 @@ from daypass.pipeline.judge.policies import ledger_keys
 from driver import Access, Said
 from in_memory.forge import Event, MemoryForge
 from in_memory.history import MemoryHistory
-from in_memory.objects import Objects
+from in_memory.objects import Objects, Tree
 from in_memory.receipts import MemoryReceipts
 
 MAIN = "refs/heads/main"
@@ -67,13 +67,16 @@ class MemoryHost(Host):
 class MemoryRepository(AccessRepository):
     """The repository of a world as a verb sees it."""
 
-    def __init__(self, world: World, acting: str = "") -> None:
-        super().__init__(world.state, acting)
+    def __init__(self, world: World, top: Path, acting: str = "") -> None:
+        super().__init__(top, acting)
         self._world = world
         self.__dict__["clone"] = _Clone(world.state)
 
     def again(self, *, reopen: bool = False) -> AccessRepository:
-        return MemoryRepository(self._world, self.acting)
+        return MemoryRepository(self._world, self.folder, self.acting)
+
+    def top(self) -> Path:
+        return self.folder
 
     @property
     def host(self) -> Host:
@@ -96,32 +99,73 @@ class MemoryRepository(AccessRepository):
 
 @dataclass
 class MemoryAccess(Access):
-    """Drives a world by the command line."""
+    """Drives a world by the command line. Its work tree is a folder of files; of git's own commands it knows a few."""
 
     world: World = field(kw_only=True)
+    branch: str = "main"
+    """What is checked out."""
+
+    def repo(self, acting: str = "") -> AccessRepository:
+        return MemoryRepository(self.world, self.top, acting)
 
     def run(self, *arguments: str, acting: str = "", expect: int | None = 0) -> Said:
-        def repo(invocation: Invocation) -> AccessRepository:
-            return MemoryRepository(self.world, invocation.acting)
-
-        with patch.object(Invocation, "repo", repo):
-            return super().run(*arguments, acting=acting, expect=expect)
-
-    def approve_elsewhere(self, number: str, *, at: str, acting: str) -> None:
-        forge = MemoryRepository(self.world, acting).forge
-        forge.review(int(number), commit=forge.pull(int(number)).head, state="approved", at=parse_instant(at))
-
-    def git(self, *arguments: str, stdin: str = "") -> NoReturn:
-        raise RuntimeError(f"this is in memory: git {arguments} is shown at a repository on disk, {stdin!r}")
+        before = self._tree(self.branch)
+        with patch.object(Invocation, "repo", lambda invocation: self.repo(invocation.acting)):
+            said = super().run(*arguments, acting=acting, expect=expect)
+        self.lay_out(before, self._tree(self.branch))
+        return said
 
     def commit(self, message: str, *, email: str = WHO[1]) -> str:
-        """Commit what `write` left, on main."""
-        objects, tip = self.world.objects, self.world.objects.refs[MAIN]
-        files = [(str(p.relative_to(self.top)), p.read_bytes()) for p in sorted(self.top.rglob("*")) if p.is_file()]
+        """Commit all that lies in the work tree on the branch that is checked out."""
+        objects, tip = self.world.objects, self._tip(self.branch)
+        here = {str(p.relative_to(self.top)): p.read_bytes() for p in sorted(self.top.rglob("*")) if p.is_file()}
+        gone = [(path, None) for path in objects.stored(tip).tree if path not in here]
         at = objects.stored(tip).commit.committed_at
-        made = objects.commit_files(tip, files, (tip,), message, author=(WHO[0], email), at=at)
-        objects.move({MAIN: (tip, made)})
+        made = objects.commit_files(tip, [*here.items(), *gone], (tip,), message, author=(WHO[0], email), at=at)
+        objects.move({f"refs/heads/{self.branch}": (tip, made)})
         return str(made)
+
+    def git(self, *arguments: str, stdin: str = "") -> str:
+        """Do what a few commands of git do; whatever needs more is shown at a repository on disk."""
+        match arguments:
+            case ["switch", "-q", "-c", name, *start]:
+                start_at = self._tip(start[0] if start else self.branch)
+                self.world.objects.move({f"refs/heads/{name}": (ABSENT, start_at)})
+                self._switch(name)
+            case ["switch", "-q", name]:
+                self._switch(name)
+            case ["rm", "-q", path]:
+                (self.top / path).unlink()
+            case ["rev-parse", name]:
+                return str(self._tip(name))
+            case ["ls-files", *under]:
+                return "\n".join(
+                    path for path in sorted(self._tree(self.branch)) if path.startswith(tuple(under) or "")
+                )
+            case ["for-each-ref", "--format=%(refname:short)", *under]:
+                refs = (ref for ref in sorted(self.world.objects.refs) if ref.startswith(tuple(under) or ""))
+                return "\n".join(ref.removeprefix("refs/heads/") for ref in refs)
+            case _:
+                raise RuntimeError(f"this is in memory, git {arguments} needs a repository on disk: {stdin!r}")
+        return ""
+
+    def _switch(self, name: str) -> None:
+        self.lay_out(self._tree(self.branch), self._tree(name))
+        self.branch = name
+
+    def _tip(self, name: str) -> Oid:
+        return MemoryHistory(self.world.objects).resolve(name)
+
+    def _tree(self, name: str) -> Tree:
+        return self.world.objects.stored(self._tip(name)).tree
+
+    def lay_out(self, before: Tree, after: Tree) -> None:
+        """Bring the work tree from one tree to another."""
+        for path in before.keys() - after.keys():
+            (self.top / path).unlink()
+        for path, leaf in after.items():
+            if before.get(path) != leaf:
+                self.write(path, self.world.objects.contents[leaf[1]].decode())
 
 
 def begin(top: Path, files: dict[str, bytes], at: str) -> MemoryAccess:
@@ -131,6 +175,6 @@ def begin(top: Path, files: dict[str, bytes], at: str) -> MemoryAccess:
     instant = parse_instant(at)
     first = world.objects.commit_files(ABSENT, files.items(), (), "Begin", author=WHO, at=instant)
     world.objects.move({MAIN: (ABSENT, first)})
-    repo = MemoryRepository(world)
-    repo.ledger.begin(at=instant, main=Oid(repo.tip))
+    repo = MemoryRepository(world, top)
+    repo.ledger.begin(at=instant, main=repo.tip)
     return MemoryAccess(top, world=world)

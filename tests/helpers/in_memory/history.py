@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from daypass.core.errors import EdgeError, MissingError, RefusedError
@@ -44,6 +45,10 @@ class MemoryHistory:
         for path in sorted(tree, key=str.encode):
             if not under or path.startswith(f"{under}/"):
                 yield Entry(path, *tree[path])
+
+    def folder(self, revision: str, name: str) -> str:
+        found = repr(list(self.entries(revision, name)))
+        return hashlib.sha1(found.encode(), usedforsecurity=False).hexdigest() if found != "[]" else ""
 
     def files(self, revision: str, under: str, wanted: Callable[[Entry], bool]) -> list[tuple[Entry, bytes]]:
         found = [entry for entry in self.entries(revision, under) if wanted(entry)]

@@ -94,7 +94,7 @@ class _Watch:
         """Return where main stands, as cheaply as it can be told."""
         if self._repo.elsewhere:
             return str(self._repo.remote.heads("main").get("main", ""))
-        return str(self._repo.clone.git.find("refs/heads/main") or "")
+        return str(self._repo.history.find("refs/heads/main") or "")
 
     def _turn(self) -> datetime:
         """Apply once, tidy when something ended, and return the next boundary."""

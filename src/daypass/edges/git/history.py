@@ -73,6 +73,11 @@ class GitHistory:
         self._promised.bring_folder(commit, under)
         return map(Entry._make, Reader(self._git).leaves(commit, under))
 
+    def folder(self, revision: str, name: str) -> str:
+        """Return the id of all that lies in a folder of a commit, the same for the same; "" where it is not there."""
+        found = self._git.check(f"{self.resolve(revision)}:{name}")
+        return "" if found.kind == b"missing" else found.oid
+
     def files(self, revision: str, under: str, wanted: Callable[[Entry], bool]) -> list[tuple[Entry, bytes]]:
         """Return the leaves below a folder that are ``wanted``, in git's order, each with what it holds."""
         found = [entry for entry in self.entries(revision, under) if wanted(entry)]
