@@ -110,7 +110,7 @@ def _remembered(text: str, commit: Oid) -> Checked:
 
 def check_worktree(repo: AccessRepository, paths: list[Path], at: datetime | None) -> Checked:
     """Check what lies in the work tree, or the paths given of it."""
-    top = repo.top().resolve()
+    top = repo.top.resolve()
     wanted = [inside(top, path) for path in paths]
     files = [
         file

@@ -229,8 +229,9 @@ class AccessRepository:
             found = next((settings for settings in earlier if settings is not None), None)
         return found or self.policy_at(revision).catalogue.settings
 
+    @cached_property
     def top(self) -> Path:
-        """Return the top of the work tree. Raises UsageError in a bare repository, and where files are left out of it."""
+        """The top of the work tree. Raises UsageError in a bare repository, and where files are left out of it."""
         found = self.clone.git.work_tree()
         if found is None:
             raise UsageError(
@@ -253,7 +254,7 @@ class AccessRepository:
         from daypass.edges.targets.registry import KINDS, check_privilege
         from daypass.pipeline.judge.policies import fitted
 
-        files = list(worktree_files(self.top(), "policies"))
+        files = list(worktree_files(self.top, "policies"))
         found = read_policies(
             {path: raw for path, mode, raw in files if mode.startswith("100")},
             kinds=KINDS,

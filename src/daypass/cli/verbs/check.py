@@ -269,7 +269,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
                 "a grant is a plain file, no link" if place.is_symlink() else "a grant that was tidied away has its id"
             )
             raise UsageError(f"there is no file {grant}", hint=hint)
-        read = read_grant(inside(repo.top().resolve(), place), place.read_bytes())
+        read = read_grant(inside(repo.top.resolve(), place), place.read_bytes())
         if not isinstance(read, Grant):
             raise InvalidError(f"{grant} is not valid", read)
     else:

@@ -28,7 +28,7 @@ def form(repo: AccessRepository, checking: bool, output: str) -> Codes:
     if policy.holes:
         raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
     path, text = request_form(policy.catalogue, form_introduction(policy.catalogue))
-    return _write(repo.top(), path, text, checking, output, hint="run `daypass form` and commit it")
+    return _write(repo.top, path, text, checking, output, hint="run `daypass form` and commit it")
 
 
 @verb(follow=False)
@@ -55,7 +55,7 @@ def codeowners(
     if paths and checking:
         raise UsageError("--check and --who are two questions", hint="ask one of them")
     if paths:
-        return _who(repo.top(), (*paths, *more), output)
+        return _who(repo.top, (*paths, *more), output)
     return _codeowners(repo, checking, output)
 
 
@@ -82,10 +82,10 @@ def _codeowners(repo: AccessRepository, checking: bool, output: str) -> Codes:
     if policy.holes:  # a group or resource that is not read would leave its files to somebody else
         raise InvalidError("the policies do not read, so nobody can tell who owns what", policy.holes)
     wanted = codeowners_text(policy.catalogue)
-    path = repo.top() / CODEOWNERS_FILE
+    path = repo.top / CODEOWNERS_FILE
     if path.is_symlink() or path.parent.is_symlink():
         raise InvalidError(f"{CODEOWNERS_FILE} is or lies behind a symbolic link", hint="put the file in its place")
-    return _write(repo.top(), CODEOWNERS_FILE, wanted, checking, output, hint="run `daypass codeowners`")
+    return _write(repo.top, CODEOWNERS_FILE, wanted, checking, output, hint="run `daypass codeowners`")
 
 
 def _write(top: Path, name: str, wanted: str, checking: bool, output: str, *, hint: str) -> Codes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, UsageError
@@ -13,7 +14,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import Repository
-from daypass.edges.git.trees import Content, commit_files
+from daypass.edges.git.trees import Content, checked_out, commit_files
 
 OURS = "daypass/"
 _NO_MODE = "000000"
@@ -53,7 +54,8 @@ class Branches:
         must stand at ``parent``. Author and committer are who is acting, so that they cannot approve their own bytes.
         """
         ref = self._branch_ref(branch)
-        if self._checked_out_at(ref):
+        old = self._git.find(ref)
+        if old is not None and checked_out(self._git, ref):
             raise ConflictError(f"branch {branch!r} is checked out", hint="check out another branch, then try again")
         try:
             message.encode()
@@ -61,7 +63,6 @@ class Branches:
             raise UsageError(f"the message {shown(message)!r} is no text: {error.reason}") from error
         name, email, _ = self._identity()
         made = commit_files(self._git, parent, files, (parent,), message, author=(name, email), at=at)
-        old = self._git.find(ref)
         if old == made:  # a run of the same person at the same instant was first: both mean one request
             return made
         if old is not None and (fresh or (old != parent and not branch.startswith(OURS))):
@@ -78,7 +79,7 @@ class Branches:
     def _identity(self) -> tuple[str, str, Subject | None]:
         """Return name and address to write into commits, and who of the directory that is."""
         if not self._acting:
-            name, email = self._repository.identity()
+            name, email = self._configured
             return name, email, self._directory.by_email(email)
         person = self._directory.subjects.get(self._acting)
         if person is None:
@@ -90,6 +91,10 @@ class Branches:
                 hint="add one in policies/directory",
             )
         return person.name or person.handle, person.emails[0], person
+
+    @cached_property
+    def _configured(self) -> tuple[str, str]:
+        return self._repository.identity()
 
     def _tip(self) -> Oid:
         found = self._git.find(self._main)
@@ -110,9 +115,6 @@ class Branches:
         if found != head:
             where = f"stands at {found[:12]}" if found is not None else "is not there"
             raise ConflictError(f"branch {branch!r} {where}, expected {head[:12]}", hint="run the command again")
-
-    def _checked_out_at(self, ref: str) -> str:
-        return self._git.text("for-each-ref", "--format=%(worktreepath)", ref)
 
 
 def fork_point(git: Git, main: Oid, head: Oid, branch: str) -> Oid:

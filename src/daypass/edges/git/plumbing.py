@@ -46,6 +46,7 @@ _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
 _FIRST = re.compile(rb"cannot lock ref|\.lock'")
 _IN_THE_WAY = re.compile(rb"'(refs/heads/[^']+)' exists; cannot create 'refs/")
+_PLAIN_REF = re.compile(r"refs(/[A-Za-z0-9_-]+)+")
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
@@ -297,9 +298,10 @@ class Git:
             )
 
     def takes_ref(self, name: str) -> bool:
-        """Say whether git takes a text for a ref's name. The text alone decides that, so git is asked once."""
+        """Say whether git takes a text for a ref's name. The text alone decides that: it is asked of odd ones, once."""
         if name not in _ref_names:
-            _ref_names[name] = self.attempt("check-ref-format", name).returncode == 0
+            plain = _PLAIN_REF.fullmatch(name) is not None
+            _ref_names[name] = plain or self.attempt("check-ref-format", name).returncode == 0
         return _ref_names[name]
 
     def update_refs(self, moves: Mapping[str, tuple[Oid, Oid]], *, reason: str) -> None:

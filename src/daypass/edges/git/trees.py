@@ -47,14 +47,16 @@ def commit_files(
     author: tuple[str, str],
     at: datetime,
     sign_with: str | None = None,
+    pack: Pack | None = None,
 ) -> Oid:
     """Make a commit of the tree of ``tree_of`` (a commit or tree) with files put there or deleted, and return it.
 
     Trees and commit go to git in one pack; what git signs, or would write otherwise or refuse, is left to git itself, as
-    `commit_tree` says. A replaced file becomes a plain one. Raises EdgeError for a path or mode that git cannot hold,
-    ConflictError where a path is to be deleted that is not there.
+    `commit_tree` says. A replaced file becomes a plain one. With a ``pack`` of the caller's all is gathered there, for
+    the caller to send, with other commits. Raises EdgeError for a path or mode that git cannot hold, ConflictError where
+    a path is to be deleted that is not there.
     """
-    pack = _Pack(len(tree_of))
+    sends, pack = pack is None, pack or Pack(len(tree_of))
     tree = _gather(git, tree_of, {path: pack.put(content) for path, content in files}, pack)
     if sign_with or "\0" in message or not all(map(_PLAIN.fullmatch, author)):
         pack.send(git)
@@ -63,7 +65,8 @@ def commit_files(
     lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
     text = "\n".join(lines) + "\n\n" + (message if message.endswith("\n") else message + "\n")
     made = pack.add(_COMMIT, text.encode())
-    pack.send(git)
+    if sends:
+        pack.send(git)
     return made
 
 
@@ -102,20 +105,23 @@ def commit_tree(
 def sync_worktree(git: Git, old: Oid, new: Oid, *, checked_out: bool = False) -> str:
     """Bring index and work tree from ``old`` to ``new``, once the checked-out branch has moved there.
 
-    ``checked_out``: it is known that the work tree that ``git`` is in has that branch checked out. Returns "" when done,
-    or when nothing was to do (a bare repository, another commit checked out); else what is in the way, local changes or
-    git's lock, and then everything is left as it was.
+    ``checked_out``: it is known that ``git`` is at the top of a work tree that has that branch checked out. Returns ""
+    when done, or when nothing was to do (a bare repository, another commit checked out); else what is in the way, local
+    changes or git's lock, and then everything is left as it was.
     """
     if old == new or not (checked_out or git.find("HEAD") == new):
         return ""
-    top = git.work_tree()
+    top = git.folder if checked_out else git.work_tree()
     if top is None:
         return ""
     here = Git(top)
     plain = _without_filters(here)
+    move = (*plain, "read-tree", "-m", "-u", old, new)
     try:
-        here.unlocked(*plain, "update-index", "-q", "--refresh")  # else a file that was only touched would seem changed
-        done = here.unlocked(*plain, "read-tree", "-m", "-u", old, new)
+        done = here.unlocked(*move)
+        if done.returncode != 0:  # a file that was only touched seems changed until git has looked at it
+            here.unlocked(*plain, "update-index", "-q", "--refresh")
+            done = here.unlocked(*move)
     except LockedError as error:
         return f"{error.path}, a lock of git's,"
     if done.returncode == 0:
@@ -125,13 +131,24 @@ def sync_worktree(git: Git, old: Oid, new: Oid, *, checked_out: bool = False) ->
     raise EdgeError(f"git read-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}")
 
 
+def checked_out(git: Git, *refs: str) -> dict[str, Path]:
+    """Return the work trees that have branches checked out, by ref; of ``refs``, or below them where they end in a slash."""
+    told = git.text("for-each-ref", "--format=%(refname) %(worktreepath)", *refs).splitlines()
+    pairs = (line.split(" ", 1) for line in told)
+    # Of a bare repository git names its own folder, which is no work tree.
+    return {ref: Path(where) for ref, where in pairs if where and Path(where, ".git").exists()}
+
+
 SHOWN = "refs/daypass/shown"
 """What the work tree that has main checked out shows, from the step in which main moves until the files have followed."""
 
 
-def leaving(git: Git, main: str, old: Oid) -> Mapping[str, tuple[Oid, Oid]]:
-    """Return what to move along with main, so that a run which is killed then leaves no work tree behind for good."""
-    return {SHOWN: (ABSENT, old)} if old != ABSENT and git.find(SHOWN) is None and _tree_of(git, main) else {}
+def leaving(git: Git, old: Oid, tree: Path | None) -> Mapping[str, tuple[Oid, Oid]]:
+    """Return what to move along with main from ``old``, which ``tree`` has checked out.
+
+    A run which is killed then leaves no work tree behind for good.
+    """
+    return {SHOWN: (ABSENT, old)} if tree is not None and old != ABSENT and git.find(SHOWN) is None else {}
 
 
 def catch_up(git: Git, main: str) -> tuple[Path | None, str]:
@@ -142,15 +159,15 @@ def catch_up(git: Git, main: str) -> tuple[Path | None, str]:
     shown, tip = git.find(SHOWN), git.find(main)
     if shown is None or tip is None:
         return None, ""
-    where = _tree_of(git, main)
-    if where and (why := sync_worktree(Git(Path(where)), shown, tip, checked_out=True)):
-        return Path(where), why
-    git.update_refs({SHOWN: (shown, ABSENT)}, reason="daypass: shown")
+    where = checked_out(git, main).get(main)
+    if where is not None and (why := sync_worktree(Git(where), shown, tip, checked_out=True)):
+        return where, why
+    try:
+        git.update_refs({SHOWN: (shown, ABSENT)}, reason="daypass: shown")
+    except ConflictError:
+        if git.find(SHOWN) == shown:  # else another run has brought it along meanwhile
+            raise
     return None, ""
-
-
-def _tree_of(git: Git, ref: str) -> str:
-    return git.text("for-each-ref", "--format=%(worktreepath)", ref)
 
 
 def _without_filters(git: Git) -> list[str]:
@@ -173,7 +190,7 @@ class _Folder:
     folders: dict[bytes, _Folder] = field(default_factory=dict)
 
 
-def _gather(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid:
+def _gather(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: Pack) -> Oid:
     """Gather what a tree needs that is not there, and return its id."""
     root = _Folder()
     for path, put in puts.items():
@@ -184,11 +201,8 @@ def _gather(git: Git, parent: Oid, puts: Mapping[str, _Put], pack: _Pack) -> Oid
         at.puts[name] = put
     read = Reader(git)
     oid, start = read.tree(parent)
-    made = _rewrite(root, parse_tree(oid, start), read, pack, "")
-    tree = made if made is not None else pack.add(_TREE, b"")
-    if tree == oid:
-        pack.clear()
-    return tree
+    made = _rewrite(root, oid, parse_tree(oid, start), read, pack, "")
+    return made if made is not None else pack.add(_TREE, b"")
 
 
 def _parts(path: str) -> list[bytes]:
@@ -198,8 +212,8 @@ def _parts(path: str) -> list[bytes]:
     return parts
 
 
-def _rewrite(folder: _Folder, held: Held, read: Reader, pack: _Pack, where: str) -> Oid | None:
-    """Return the folder's new tree, None when nothing is left in it."""
+def _rewrite(folder: _Folder, was: str, held: Held, read: Reader, pack: Pack, where: str) -> Oid | None:
+    """Return the new tree of a folder that ``was`` and ``held`` so much, None when nothing is left in it."""
     for name, put in folder.puts.items():
         shown = where + name.decode("utf-8", "backslashreplace")
         if name in folder.folders:
@@ -219,12 +233,12 @@ def _rewrite(folder: _Folder, held: Held, read: Reader, pack: _Pack, where: str)
         if kind != FOLDER_MODE:
             raise ConflictError(f"{shown} is to be a folder and is a file", hint="choose another path")
         there = parse_tree(*read.tree(held_oid.hex())) if held_oid else {}
-        made = _rewrite(below, there, read, pack, shown + "/")
+        made = _rewrite(below, held_oid.hex(), there, read, pack, shown + "/")
         if made is None:
             held.pop(name, None)
         else:
             held[name] = (FOLDER_MODE, bytes.fromhex(made))
-    return pack.add(_TREE, _format(held)) if held else None
+    return pack.add(_TREE, _format(held), there=was) if held else None
 
 
 def _format(held: Held) -> bytes:
@@ -233,8 +247,8 @@ def _format(held: Held) -> bytes:
     return b"".join(b"%s %s\0%s" % (mode.lstrip("0").encode(), name, oid) for name, (mode, oid) in ordered)
 
 
-class _Pack:
-    """Objects gathered to be handed to git in one go."""
+class Pack:
+    """Objects gathered to be handed to git in one go, in a repository whose ids have so many digits."""
 
     def __init__(self, id_length: int) -> None:
         if id_length not in HASHES:
@@ -242,10 +256,11 @@ class _Pack:
         self._id_length = id_length
         self._objects: dict[Oid, tuple[int, bytes]] = {}
 
-    def add(self, kind: int, content: bytes) -> Oid:
-        """Gather one object and return its id."""
+    def add(self, kind: int, content: bytes, *, there: str = "") -> Oid:
+        """Gather one object, unless it is the one that is ``there`` already, and return its id."""
         oid = object_id(_NAMES[kind].decode(), content, self._id_length)
-        self._objects[oid] = (kind, content)
+        if oid != there:
+            self._objects[oid] = (kind, content)
         return oid
 
     def put(self, content: Content) -> _Put:
@@ -255,10 +270,6 @@ class _Pack:
         if content is not None and content[0] not in _MODES:
             raise EdgeError(f"expected a mode of a file, symlink or submodule, got {content[0]!r}")
         return content
-
-    def clear(self) -> None:
-        """Forget what was gathered: it is there already."""
-        self._objects.clear()
 
     def send(self, git: Git) -> None:
         """Hand everything over. Raises EdgeError when git refuses an object or misses one that is named."""
@@ -273,6 +284,7 @@ class _Pack:
             git.run(*DURABLE, "unpack-objects", "-q", "--strict", stdin=raw)
         else:
             git.run(*DURABLE, "index-pack", "--stdin", "--strict", stdin=raw)
+        self._objects.clear()
 
 
 def _pack_header(kind: int, size: int) -> bytes:

@@ -179,49 +179,48 @@ def lost(number: int, names: Collection[str]) -> EdgeError | None:
 
 def absent(git: Git, number: int) -> DaypassError:
     """Return the error for a pull request of which nothing is found."""
-    names = {f"daypass/open/{n}" for n in open_numbers(git)} | {f"daypass/done/{n}" for n in _numbers(git, DONE)[0]}
+    names = {name.removeprefix(HEADS) for name in _refs(git, OPEN, DONE)}
     missing = MissingError(f"there is no pull request {number}", hint="`daypass status` lists the open ones")
     return lost(number, names) or missing
 
 
 def open_numbers(git: Git) -> tuple[int, ...]:
     """Return the numbers of the open pull requests, in order; 0 among them where a ref there is none."""
-    numbers, wrong = _numbers(git, OPEN)
-    return (*((0,) if wrong else ()), *numbers)
+    return _open_among(_refs(git, OPEN))
+
+
+def _open_among(refs: Iterable[str]) -> tuple[int, ...]:
+    last = [ref.removeprefix(OPEN) for ref in refs if ref.startswith(OPEN)]
+    return tuple(sorted({int(name) if _NUMBER.fullmatch(name) else 0 for name in last}))
 
 
 def no_pull(git: Git) -> EdgeError:
     """Return the error about refs among the open pull requests that are none: each stops only itself."""
-    _, wrong = _numbers(git, OPEN)
-    named = ", ".join(f"{OPEN}{shown(name)}" for name in wrong[:_FEW])
+    wrong = sorted({ref for ref in _refs(git, OPEN) if not _NUMBER.fullmatch(ref.removeprefix(OPEN))})
+    named = ", ".join(shown(ref) for ref in wrong[:_FEW])
     return EdgeError(
         f"{named or 'pull request 0'} is no pull request",
         hint=f"`git branch -m daypass/open/… NAME` moves it out of the way, `git update-ref -d {OPEN}…` deletes it",
     )
 
 
-def next_number(git: Git, main: str) -> int:
-    """Return the number after the highest that this clone has heard of. Raises EdgeError where none is left.
+def next_number(git: Git, main: str) -> tuple[int, tuple[int, ...]]:
+    """Return the number after the highest that this clone has heard of, and those that `open_numbers` returns.
 
-    Others' requests count as soon as anything of them is here: a record, a remote-tracking ref, a merge on main.
+    Others' requests count as soon as anything of them is here: a record, a remote-tracking ref, a merge on main. Raises
+    EdgeError where no number is left.
     """
-    places = {number: f"{under}{number}" for under in (OPEN, DONE) for number in _numbers(git, under)[0]}
-    places |= _tracked(git) | _merged(git, main) | places
+    refs = _refs(git, OPEN, DONE, "refs/remotes/*/daypass/open/*", "refs/remotes/*/daypass/done/*")
+    here = {numbered(ref.removeprefix(HEADS)): ref for ref in refs}
+    tracked = {numbered(ref.split("/", 3)[-1]): ref for ref in refs if not ref.startswith(HEADS)}
+    places = tracked | _merged(git, main) | here
     number = max(places, default=0) + 1
     if number > _MOST:
         raise EdgeError(
             f"there is no number left after {number - 1}",
             hint=f"nobody opened so many: look at {places[number - 1]}, and delete what is forged",
         )
-    return number
-
-
-def _tracked(git: Git) -> dict[int, str]:
-    """Return the numbers that remotes had when they were last looked at, and where each stands."""
-    places = ("refs/remotes/*/daypass/open/*", "refs/remotes/*/daypass/done/*")
-    names = git.text("for-each-ref", "--format=%(refname)", *places).splitlines()
-    found = ((name.rpartition("/")[2], name) for name in names)
-    return {int(last): name for last, name in found if _NUMBER.fullmatch(last)}
+    return number, _open_among(refs)
 
 
 def _merged(git: Git, main: str) -> dict[int, str]:
@@ -238,20 +237,17 @@ def _merged(git: Git, main: str) -> dict[int, str]:
     return found
 
 
-def _numbers(git: Git, under: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Return the numbers below a prefix, those whose ref git cannot read included, and the names that are none."""
-    done = git.attempt("for-each-ref", "--format=%(refname)", under)
+def _refs(git: Git, *places: str) -> list[str]:
+    """Return the refs below some places or of these forms, those that git cannot read included."""
+    done = git.attempt("for-each-ref", "--format=%(refname)", *places)
     told = done.stderr.decode("utf-8", "replace").strip().splitlines()
     passed = [_PASSED_OVER.fullmatch(line) for line in told]  # git passes over a ref that it cannot read, and succeeds
     if done.returncode != 0 or not all(passed):
         raise EdgeError(
-            f"the pull requests below {under} cannot be listed: {shown(told[0]) if told else 'git failed'}",
+            f"the pull requests below {places[0]} cannot be listed: {shown(told[0]) if told else 'git failed'}",
             hint="restore that ref from another clone, or delete it",
         )
-    every = [*done.stdout.decode("utf-8", "replace").splitlines(), *(match[1] for match in passed if match)]
-    names = [name.removeprefix(under) for name in every]
-    numbers = {int(name) for name in names if _NUMBER.fullmatch(name)}
-    return tuple(sorted(numbers)), tuple(sorted({name for name in names if not _NUMBER.fullmatch(name)}))
+    return [*done.stdout.decode("utf-8", "replace").splitlines(), *(match[1] for match in passed if match)]
 
 
 def numbered(name: str) -> int:

@@ -8,7 +8,7 @@ docs/trust.md says what this protects and what it does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,7 @@ from daypass.edges.forges.local.chain import (
 )
 from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import Repository
-from daypass.edges.git.trees import catch_up, commit_files, leaving
+from daypass.edges.git.trees import Pack, catch_up, checked_out, commit_files, leaving
 
 _HINTS = 4
 """So many hints of one message are followed: a message of a million would keep us busy for ever."""
@@ -78,11 +78,14 @@ class LocalForge(Branches):
         One whose record cannot be read is listed with nothing but its number, so that it stops nobody else's and is not
         passed over: `pull` says what is wrong with it. What stands there and is no pull request is number 0.
         """
-        return tuple(
-            fold(chain, self._account)[0] if number and isinstance(chain, Chain) else _unread(number)
-            for number, chain in read_each(self._git, open_numbers(self._git))
-            if not isinstance(chain, Chain) or chain.is_open
-        )
+        return tuple(self._pulls(open_numbers(self._git)))
+
+    def _pulls(self, numbers: Iterable[int]) -> Iterator[Pull]:
+        for number, chain in read_each(self._git, numbers):
+            if not isinstance(chain, Chain) or not number:
+                yield _unread(number)
+            elif chain.is_open:
+                yield fold(chain, self._account)[0]
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         """Return every review of a pull request, oldest first."""
@@ -120,8 +123,8 @@ class LocalForge(Branches):
         fields = {"branch": branch, "head": head, "title": title, "main": self._tip()}
         fields |= {"reason": reason} if reason else {}
         for attempt in range(_ATTEMPTS):
-            number = next_number(self._git, self._main)
-            there = next((pull for pull in self.open_pulls() if pull.branch == branch), None)
+            number, others = next_number(self._git, self._main)
+            there = next((pull for pull in self._pulls(others) if pull.branch == branch), None)
             if there is not None:
                 raise ConflictError(
                     f"branch {branch!r} has an open pull request already: #{there.number}",
@@ -208,11 +211,13 @@ class LocalForge(Branches):
         changes = merged_changes(self._git, base, head, pull.branch)
         if str(number) not in MERGE_HINT.findall(message)[:_HINTS]:
             message = f"{message.rstrip()}\n\nDaypass-Pull: {number}\n"
-        commit = commit_files(self._git, base, changes, (base, head), message, author=(name, email), at=at)
+        pack = Pack(len(base))
+        author = (name, email)
+        commit = commit_files(self._git, base, changes, (base, head), message, author=author, at=at, pack=pack)
         fields = {"base": base, "commit": commit, "head": head}
         self.bring_along()
-        moves = {self._main: (base, commit), **leaving(self._git, self._main, base), **self._finished_branch(pull)}
-        self._append(chain, "merged", fields, at, carried=(commit,), moves=moves)
+        moves = {self._main: (base, commit), **self._moved_along(pull, base)}
+        self._append(chain, "merged", fields, at, carried=(commit,), moves=moves, pack=pack)
         self.bring_along()
         merge = self.pull(number).merge
         assert merge is not None  # noqa: S101  (just written)
@@ -266,8 +271,12 @@ class LocalForge(Branches):
         *,
         carried: tuple[Oid, ...] = (),
         moves: Mapping[str, tuple[Oid, Oid]] = _NOTHING,
+        pack: Pack | None = None,
     ) -> Oid:
-        """Put an event after the last one, with other refs in the same step; return its commit."""
+        """Put an event after the last one, with other refs in the same step; return its commit.
+
+        What was gathered in a ``pack`` before goes to git with it.
+        """
         last = chain.links[-1].event
         if int(at.timestamp()) < int(last.at.timestamp()):
             was = f"#{chain.number} was {last.kind} at {format_instant(last.at)}"
@@ -276,7 +285,7 @@ class LocalForge(Branches):
                 hint="set the clock, or wait until it has caught up",
             )
         event = records.Event(chain.number, kind, at, MappingProxyType(dict(fields)))
-        commit = self._write_event(event, (chain.tip, *carried))
+        commit = self._write_event(event, (chain.tip, *carried), pack)
         ends = kind in ("merged", "closed")
         own = (
             {chain.ref: (chain.tip, ABSENT), f"{DONE}{chain.number}": (ABSENT, commit)}
@@ -286,26 +295,32 @@ class LocalForge(Branches):
         self._git.update_refs({**moves, **own}, reason=f"daypass: {kind} {chain.number}")
         return commit
 
-    def _write_event(self, event: records.Event, parents: tuple[Oid, ...]) -> Oid:
+    def _write_event(self, event: records.Event, parents: tuple[Oid, ...], pack: Pack | None = None) -> Oid:
         """Make the commit of an event, signed where the directory asks for it; no ref moves."""
         name, email, person = self._identity()
         raw = records.encode(event)
         keys = person.keys if person is not None else ()
         key = ssh.find_signing_key(self._repository.signing_key(), person) if person is not None and keys else None
         empty, files = object_id("tree", b"", len(parents[0])), [(records.FILE, raw)]
+        pack = pack or Pack(len(empty))
         made = commit_files(
-            self._git, empty, files, parents, event.message, author=(name, email), at=event.at, sign_with=key
+            self._git, empty, files, parents, event.message, author=(name, email), at=event.at, sign_with=key, pack=pack
         )
+        pack.send(self._git)
         if person is not None and keys and not ssh.is_signed_by(self._git, made, person.handle, keys):
             raise EdgeError(f"git signed with another key than the directory gives {person.handle}")
         return made
 
-    def _finished_branch(self, pull: Pull) -> Mapping[str, tuple[Oid, Oid]]:
-        """Return the move that deletes a branch of ours when it is merged; the record keeps its commits."""
+    def _moved_along(self, pull: Pull, base: Oid) -> Mapping[str, tuple[Oid, Oid]]:
+        """Return what moves with main from ``base``: what its work tree shows, and the request's branch.
+
+        A branch of ours is deleted, as long as nobody has it checked out; the record keeps its commits.
+        """
         ref = f"refs/heads/{pull.branch}"
-        if not pull.branch.startswith(OURS) or self._git.find(ref) != pull.head or self._checked_out_at(ref):
-            return _NOTHING
-        return {ref: (pull.head, ABSENT)}
+        trees = checked_out(self._git, self._main, ref)
+        done = pull.branch.startswith(OURS) and self._git.find(ref) == pull.head and ref not in trees
+        gone = {ref: (pull.head, ABSENT)} if done else {}
+        return {**leaving(self._git, base, trees.get(self._main)), **gone}
 
     def bring_along(self) -> None:
         """Bring the work tree that has main checked out to where main stands; a run that was killed may have left it."""

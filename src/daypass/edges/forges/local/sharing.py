@@ -20,7 +20,7 @@ from daypass.core.grant import ABSENT, Oid
 from daypass.edges.forges.local.chain import HEADS, Chain, lost, numbered, read_each
 from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.trees import catch_up, leaving, sync_worktree
+from daypass.edges.git.trees import catch_up, checked_out, leaving, sync_worktree
 
 _OURS = "daypass/"
 _KINDS = ("open", "done")
@@ -234,24 +234,19 @@ class Sharing:
 
     def _move_here(self, joined: Joined) -> None:
         """Move this clone's refs in one step, and bring along the work trees that have them checked out."""
-        trees = self._checked_out()
+        trees = {ref.removeprefix(HEADS): tree for ref, tree in checked_out(self._git, HEADS).items()}
         for name in [name for name, (_, new) in joined.here.items() if new == ABSENT and name in trees]:
             del joined.here[name]
         main, full = self._trunks[0], f"{HEADS}{self._trunks[0]}"
         catch_up(self._git, full)  # where a run was killed before
         if joined.here:
-            marked = leaving(self._git, full, joined.here[main][0]) if main in joined.here else {}
+            marked = leaving(self._git, joined.here[main][0], trees.get(main)) if main in joined.here else {}
             self._git.update_refs({**_full(joined.here), **marked}, reason=f"daypass: sync {self._remote}")
         for name, (old, new) in joined.here.items():
             if name in trees:
                 which = Git(trees[name])
                 why = catch_up(which, full)[1] if name == main else sync_worktree(which, old, new)
                 joined.left_behind += [(name, trees[name], why)] if why else []
-
-    def _checked_out(self) -> dict[str, Path]:
-        told = self._git.text("for-each-ref", "--format=%(refname) %(worktreepath)", HEADS).splitlines()
-        pairs = (line.removeprefix(HEADS).split(" ", 1) for line in told)
-        return {name: Path(where) for name, where in pairs if where}
 
     def _push(self, moves: Moves) -> None:
         """Push all or nothing, each ref only where it stands as it was fetched."""
