@@ -75,6 +75,7 @@ class MemoryRepository(AccessRepository):
     def again(self, *, reopen: bool = False) -> AccessRepository:
         return MemoryRepository(self._world, self.folder, self.acting)
 
+    @cached_property
     def top(self) -> Path:
         return self.folder
 
