@@ -1,7 +1,8 @@
 """Receipts written by somebody who holds the signing key, but had no approvals."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from driver import Access
 

@@ -1,10 +1,10 @@
 """Receipts of every kind for property tests, and a seal without keys: what signatures do is tested with real keys elsewhere."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from daypass.core.audit.access import GrantStep, Holdings, Sources, Trailers, access, read_trailers
 from daypass.core.audit.differences import Comparison

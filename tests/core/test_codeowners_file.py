@@ -6,11 +6,11 @@ https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-f
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject
 from daypass.core.errors import InvalidError, UsageError

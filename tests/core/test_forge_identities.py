@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import SETTINGS, files, policy, read_policies, shown
 
 from daypass.core.catalogue import Directory, Subject, frozen

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from daypass.core.grant import Grant, GrantId, canonical, digest, grant_id, grant_path, narrows
 from daypass.core.window import Span, Window

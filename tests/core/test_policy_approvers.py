@@ -1,11 +1,11 @@
 """Who can approve, and whether they are enough."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RULES, SETTINGS, grant, policy, rules
 
 from daypass.core.policy.decision import Request, decide

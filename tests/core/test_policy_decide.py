@@ -1,9 +1,9 @@
 """What policy says of requests."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules
 
 from daypass.core.policy.decision import Request, decide, room, static_denials

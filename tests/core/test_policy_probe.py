@@ -1,10 +1,9 @@
 """Rules that can never apply, that fail, and that name what is not there."""
 
-from dataclasses import replace
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules, shown
 
 from daypass.core.policy.decision import Request, decide

@@ -5,11 +5,11 @@ what it meant, and be written as the same bytes, for as long as there are ledger
 """
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from daypass.core.grant import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
@@ -122,6 +122,5 @@ def test_the_bytes_that_are_signed_stay_as_they_are(line: str, receipt: Receipt)
 @pytest.mark.parametrize(("line", "receipt"), PAIRS)
 def test_what_was_signed_reads_as_what_it_meant(line: str, receipt: Receipt) -> None:
     read = from_statement(json.loads(line), "sha256:" + "9" * 64)
-    assert read == receipt
-    assert read.digest == "sha256:" + "9" * 64
+    assert read == replace(receipt, digest="sha256:" + "9" * 64)
     assert canonical(to_statement(read)) == line

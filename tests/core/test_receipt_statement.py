@@ -2,12 +2,12 @@
 
 import copy
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from receipt_strategies import BEGIN, receipts
 
 from daypass.core.errors import LedgerError
@@ -90,7 +90,7 @@ def test_two_receipts_never_share_a_statement(one, other):
 def test_the_digest_of_the_envelope_is_kept_and_is_no_part_of_the_receipt():
     read = from_statement(statement("retired"), "sha256:" + "9" * 64)
     assert read.digest == "sha256:" + "9" * 64
-    assert read == from_statement(statement("retired"))
+    assert replace(read, digest="") == from_statement(statement("retired"))
 
 
 @pytest.mark.parametrize(

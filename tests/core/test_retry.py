@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from daypass.core.grant import GrantId, Oid
 from daypass.core.holdback import LONGEST, again_at, failed_before, notes_on, rest, same_error, shortens

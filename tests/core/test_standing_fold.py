@@ -1,10 +1,10 @@
 """What receipts add up to."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from receipt_strategies import BEGIN, admissions, bodies
 
 from daypass.core.grant import ABSENT, GrantId, Oid

@@ -1,9 +1,9 @@
 """What was handed over, and which of it has ended before its time."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from receipt_strategies import BEGIN
 
 from daypass.core.grant import GrantId, Oid

@@ -108,7 +108,7 @@ def test_receipts_and_events_are_documented_as_they_are_written() -> None:
     ledger = _section("The ledger")
     assert all(f"| `{kind}` |" in ledger for kind in KINDS)
     for body in get_args(Body):
-        assert [name for name in body.__dataclass_fields__ if f"`{name}`" not in ledger] == [], body.__name__
+        assert [name for name in body.__struct_fields__ if f"`{name}`" not in ledger] == [], body.__name__
     forge = _section("The local forge")
     for kind, fields in _FIELDS.items():
         assert all(f"`{word}`" in forge for word in (kind, *fields))

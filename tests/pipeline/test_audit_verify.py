@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from audit_world import T0, World, minutes
+from msgspec.structs import replace
 
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, seal

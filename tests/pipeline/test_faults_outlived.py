@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from faults_steps import FILE, GRANT, T, approved, branch, clean, has_access
+from msgspec.structs import replace
 
 from daypass.core.forge import Review
 from daypass.core.grant import ABSENT, Oid

@@ -10,10 +10,11 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from daypass.core.forge import Account, Review
 from daypass.core.grant import Oid
 from daypass.core.policy.sources import Requirement, assign
-from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -22,8 +23,7 @@ STATES = ("approved", "rejected", "withdrawn")
 """What a review can say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Then:
+class Then(Struct, frozen=True):
     """What main said when a review was given, where that is not what it says now.
 
     ``needs`` are the requirements with who could meet them then; ``moved`` is what else makes an approval from then one
@@ -44,16 +44,14 @@ class Then:
         return "" if able else f"{review.by.handle} could not give the approval from {source} when it was given"
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+class Excluded(Struct, frozen=True):
     """Who may not approve, and why. ``unresolved`` says whom nobody can tell: any approver might be one of them."""
 
     people: Mapping[str, str]
     unresolved: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """An approval that counts, and the requirement it counts for."""
 
     handle: str
@@ -61,8 +59,7 @@ class Counted:
     review: Review
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A review that does not count, and why. ``again``: it would if the same person looked and approved now."""
 
     review: Review
@@ -70,8 +67,7 @@ class Ignored:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """How one requirement stands: who approved, how many are missing, who could approve now, who joins them when."""
 
     source: str
@@ -82,8 +78,7 @@ class Status:
     joining_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """Whether the approvals suffice. ``blocks`` says in words what forbids the merge whoever else approves.
 
     ``rejections`` are the reviews of those who rejected it.

@@ -8,14 +8,15 @@ digest moves.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from datetime import datetime, timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from msgspec import Struct, field
+
 from daypass.core.forge import FORGES, ForgeKind
 from daypass.core.grant import canonical, digest
-from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 _V = TypeVar("_V")
@@ -27,8 +28,7 @@ def frozen(mapping: Mapping[str, _V]) -> Mapping[str, _V]:
     return MappingProxyType({key: mapping[key] for key in sorted(mapping)})
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """A named level of access on a resource. ``privilege`` is what the target understands, as plain data."""
 
     name: str
@@ -42,8 +42,7 @@ class Role:
         return canonical(dict(self.privilege))
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """One system that access is given to. ``target`` names one of the settings' targets."""
 
     name: str
@@ -59,8 +58,7 @@ class Resource:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """A person or a workload of the directory, by handle.
 
     ``emails`` holds every address, lower case; ``login`` and ``forge_id`` are the forge's; ``keys`` are public SSH
@@ -97,8 +95,7 @@ class Subject:
         return found or (self.handle if target.known_by == "handle" else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Struct, frozen=True, dict=True):
     """People, workloads, groups and vendors.
 
     ``groups`` maps a group's name to the handles in it, includes followed. ``vendors`` are the sub-processors whose
@@ -108,20 +105,19 @@ class Directory:
     subjects: Mapping[str, Subject]
     groups: Mapping[str, frozenset[str]]
     vendors: Mapping[str, datetime | None] = field(default_factory=lambda: MappingProxyType({}))
-    # Made once: a request may name people a hundred thousand times.
-    _by_email: Mapping[str, Subject] = field(init=False, repr=False, compare=False)
-    _by_login: Mapping[str, Subject] = field(init=False, repr=False, compare=False)
-    _by_number: Mapping[int, Subject] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        known = list(self.subjects.values())[::-1]  # of two with the same name the first is meant
-        found: tuple[tuple[str, Mapping[Any, Subject]], ...] = (
-            ("_by_email", {email: s for s in known for email in s.emails if email}),
-            ("_by_login", {s.login.lower(): s for s in known if s.login}),
-            ("_by_number", {s.forge_id: s for s in known if s.forge_id is not None}),
-        )
-        for name, index in found:
-            object.__setattr__(self, name, index)
+    # Made once: a request may name people a hundred thousand times. Of two with the same name the first is meant.
+    @cached_property
+    def _by_email(self) -> Mapping[str, Subject]:
+        return {email: s for s in reversed(list(self.subjects.values())) for email in s.emails if email}
+
+    @cached_property
+    def _by_login(self) -> Mapping[str, Subject]:
+        return {s.login.lower(): s for s in reversed(list(self.subjects.values())) if s.login}
+
+    @cached_property
+    def _by_number(self) -> Mapping[int, Subject]:
+        return {s.forge_id: s for s in reversed(list(self.subjects.values())) if s.forge_id is not None}
 
     def groups_of(self, handle: str) -> tuple[str, ...]:
         """Return the names of the groups that hold a handle, sorted."""
@@ -140,8 +136,7 @@ class Directory:
         return self._by_number.get(number)
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(Struct, frozen=True):
     """A ready-made request kind and what it demands."""
 
     name: str
@@ -151,8 +146,7 @@ class Purpose:
     max_duration: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TargetSettings:
+class TargetSettings(Struct, frozen=True):
     """How a target is reached: its kind (a row of the registry) and the kind's own options as plain data.
 
     ``leave_lost``: access of ours that somebody took away there by hand is not given again. ``known_by`` says who somebody
@@ -170,8 +164,7 @@ TargetKinds = Mapping[str, Callable[[Mapping[str, Any]], str]]
 """The kinds of target that this program knows; of each, what a target with some options has for ``known_by``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """A brake's limit: a count, or a percentage of what is live."""
 
     count: int | None = None
@@ -184,8 +177,7 @@ class Share:
         return self.count if self.count is not None else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds that hold whatever rules say; the defaults are the brake when the settings name none.
 
     ``approvers`` are the kinds of employment whose people may approve, empty where the settings do not say: all of them.
@@ -205,8 +197,7 @@ class Limits:
     unsigned: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """policies/daypass.yaml. ``simulated_clock`` lets writing verbs take ``--at``; for demonstrations only."""
 
     forge_kind: str = "local"
@@ -245,8 +236,7 @@ class AccessBound(NamedTuple, Generic[_L]):
         return self.limit if isinstance(self.limit, datetime) else start + self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """Everything but the rules, joined and resolved."""
 
     settings: Settings

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.grant import FOLDER, GrantId, grant_path
 from daypass.core.ledger.receipt import BATCH, Refusal
 from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
-from daypass.core.record import dataclass
 from daypass.core.window import format_duration, format_instant
 
 _RESOURCES = "policies/resources/"
@@ -23,8 +24,7 @@ class OtherAccess(NamedTuple):
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unproved:
+class Unproved(Struct, frozen=True):
     """A grant that could not be proved now, for a reason that may pass (the forge could not be read)."""
 
     grant: GrantId
@@ -39,8 +39,7 @@ class Inspection(NamedTuple):
     others: tuple[OtherAccess, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """Plain facts about a target. What it can do beside making changes is said by its types, in `daypass.ports`.
 
     Where it ``hands_over`` something, access that is there without it having arrived is no access: it is given again.
@@ -54,8 +53,7 @@ class Traits:
     marks: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """How a target is found: ``facts`` are what is so (who we are there, what that may do), ``concerns`` what is not well.
 
     A credential that may do too much is a concern as much as one that may do too little. ``clock`` is what the target
@@ -67,8 +65,7 @@ class Health:
     clock: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TargetState:
+class TargetState(Struct, frozen=True):
     """How one target was found.
 
     ``error`` is why it could not be reached or read ("" when it was), ``hint`` what to do about that. ``skew`` is how far

@@ -8,14 +8,14 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
 from heapq import nsmallest
 
+from msgspec import Struct
+
 from daypass.core.errors import ExitCode, worst
-from daypass.core.record import dataclass
 
 _FEW = 50
 """So many names are all compared in full; of more, only as many as `_CLOSEST` that share most with the one."""
@@ -38,8 +38,7 @@ class Severity(Enum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """Where: a repository path, a 1-based line and column (0 = the file as a whole), and a path into the document.
 
     ``path`` reads ``window.until`` or ``roles.admin.max_duration`` or ``rules[2].when``; empty for the top.
@@ -54,15 +53,14 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing wrong. ``code`` is kebab-case, stable and documented in docs/findings.md."""
 
     code: str
     place: Place
     message: str
     hint: str = ""
-    severity: Severity = field(default=Severity.ERROR)
+    severity: Severity = Severity.ERROR
 
     @property
     def is_error(self) -> bool:
@@ -137,8 +135,7 @@ def causes_first(findings: Iterable[Finding], causes: Iterable[Finding]) -> tupl
     return (*first, *(finding for finding in rest if finding.code not in CAUSED)), len(unjudged)
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What a check of a whole tree found. ``cached`` of the ``files`` were known from earlier.
 
     ``unjudged`` grants could not be judged: the findings say first what must be mended for that.

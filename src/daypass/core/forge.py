@@ -7,9 +7,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from daypass.core.errors import DeniedError
 from daypass.core.grant import ABSENT, Oid
-from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.files.form import FormAnswers
@@ -56,8 +57,7 @@ OPENED, MADE, PUSHED = "opened", "made", "pushed"
 """They open it, make its branch, move its head."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """Who did something at the forge, resolved by its adapter: ``handle`` is the directory's, "" when it knows none.
 
     ``name`` is what people see; ``person`` is False for bots; ``proved`` is False when the forge could not prove who it
@@ -80,8 +80,7 @@ class Entry(NamedTuple):
     oid: Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One path that differs between two trees; a rename is a deletion and an addition.
 
     An absent side is ABSENT with mode 000000.
@@ -104,8 +103,7 @@ class Change:
         return self.new == ABSENT
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(Struct, frozen=True):
     """One step of main's first-parent history with the paths it changed against its first parent."""
 
     oid: Oid
@@ -113,8 +111,7 @@ class Landing:
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """An issue or pull request as its opener wrote it. ``edited`` is whether the text was changed since it was opened.
 
     ``asked`` is what it asks for with the form, or all that is wrong with that; None where it was not made with it.
@@ -129,8 +126,7 @@ class Ticket:
     edited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """A comment on an issue or pull request. An ``edited`` one may hold words that its author never wrote."""
 
     id: int
@@ -141,8 +137,7 @@ class Remark:
     edited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(Struct, frozen=True):
     """What woke us: an issue that was opened, or a comment (``comment`` is its id, else 0) that was written.
 
     ``silent``: why there is nothing to answer, "" where there is.
@@ -182,8 +177,7 @@ def unsigned_denial(handle: str) -> DeniedError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """Somebody ``did`` something to a request before it was reviewed; ``mains`` as in Review.
 
     They must be entitled to it when they do it, and at the merge.
@@ -200,8 +194,7 @@ def last_push(acts: Iterable[Act | ActRecord]) -> datetime | None:
     return max((act.at for act in acts if act.did == PUSHED), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """One review at the forge. ``state``: approved, rejected or withdrawn; the last one of a person counts.
 
     ``commit`` is what the forge shows on it, which it may point at another head later. ``mains`` are where main can have
@@ -220,8 +213,7 @@ class Review:
     void: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One commit. Times in a commit are its author's own choice and are never trusted. Emails are as written."""
 
     oid: Oid
@@ -234,8 +226,7 @@ class Commit:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(Struct, frozen=True):
     """The forge's own record of a merge: main moved from ``base`` to ``commit`` by merging ``head`` at ``at``."""
 
     commit: Oid
@@ -245,8 +236,7 @@ class Merge:
     by: Account
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(Struct, frozen=True):
     """A pull request. ``state``: open, merged or closed. ``pushers`` are all who moved the head, oldest first.
 
     ``opened_by`` is who asks: where a bot of ours opened it for somebody, that person, and ``origin`` says where they
@@ -284,8 +274,7 @@ class Pull:
         return max(self.opened_at, self.pushed_at or self.opened_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request to the forge's API."""
 
     verb: str
@@ -293,16 +282,14 @@ class Call:
     body: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(Struct, frozen=True):
     """What ``--fix`` would do, in words and as requests in order. Several complaints may have the same one."""
 
     words: str
     steps: tuple[Call, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """One thing that is unsafe in how a repository is set up at its forge, or (``told`` false) that could not be told.
 
     ``advice`` is where or how a person mends it: a link, or a command. ``remedy``: None where only a person can.

@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NewType
 
-from daypass.core.record import dataclass
+from msgspec import Struct
+
 from daypass.core.window import Span, Window, format_duration, format_instant
 
 GrantId = NewType("GrantId", str)
@@ -55,8 +56,7 @@ def digest(value: Any) -> str:
     return "sha256:" + hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """A valid grant file. ``ends_when`` maps a condition's name to its value, sorted."""
 
     id: GrantId

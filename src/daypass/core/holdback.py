@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from daypass.core.ledger.standing import FailedChange, Opened
 from daypass.core.plan import BOUND_TO_TIME, THERE_BEFORE, Action, Entitlement, Failing, Holding, Intended, Plan, Reason
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.core.window import TOLERANCE, apart, format_instant
 
 SHORTEST = timedelta(minutes=1)
@@ -108,8 +109,7 @@ def rest(
     return replace(plan, changes=tuple(changes), failing=tuple(failing), live=plan.live - absent)
 
 
-@dataclass(frozen=True, slots=True)
-class Braked:
+class Braked(Struct, frozen=True):
     """A plan cut in two by the brake: what may be done, and what a person must confirm first."""
 
     allowed: tuple[Intended, ...]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Container, Iterable, Mapping
-from dataclasses import field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
+from msgspec import Struct, field
+
 from daypass.core.grant import GrantId, digest
-from daypass.core.record import dataclass
 from daypass.core.window import Window, format_instant
 
 
@@ -127,8 +127,7 @@ BOUND_TO_TIME = frozenset({Reason.EXPIRED, Reason.REVOKED})
 """Removals that the brake never holds back: time asks for them, or an emergency stop does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What one proved grant of main gives: an entitlement during a window. ``blocked``: why it gives nothing now.
 
     ``bound`` says what ends the window before its own end, "" where nothing does. Where that was over before the window
@@ -146,8 +145,7 @@ class Claim:
         return self.blocked is Reason.BOUND or (self.blocked is None and self.window.ended(at))
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """An entitlement that the ledger shows as ours: the grants that gave it, until when the target has it, its numbers."""
 
     entitlement: Entitlement
@@ -156,8 +154,7 @@ class Holding:
     numbers: Numbers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Intended:
+class Intended(Struct, frozen=True):
     """One change. ``due``: when it should happen, the window's start or end, else the run's own instant.
 
     ``grants`` are the grants that give (add) or gave (remove) the entitlement; ``until`` is when an added one ends.
@@ -185,8 +182,7 @@ class Intended:
         return found | ({"until": format_instant(self.until)} if self.until else {})
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The ordered changes at one instant.
 
     ``waiting`` are grants whose window is not open yet; ``blocked`` give nothing, and why; ``unmanaged`` is access that
@@ -225,8 +221,7 @@ class Plan:
         return changes_digest(self.main, self.changes)
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(Struct, frozen=True):
     """Nothing is to be done from ``since`` on and before ``until``, while all of ``grounds`` stays as it is.
 
     ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds. ``live`` counts
@@ -254,8 +249,7 @@ def changes_digest(main: str, changes: Iterable[Intended]) -> str:
     return digest({"main": main, "changes": told})
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted.
 
     ``found`` is what they say by numbers, and ``entitlements`` agree with it: see `by_number`.

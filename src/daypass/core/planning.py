@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import GrantId
 from daypass.core.plan import (
@@ -31,7 +33,6 @@ from daypass.core.plan import (
     unknown_of,
 )
 from daypass.core.policy.policies import Policy
-from daypass.core.record import dataclass
 from daypass.core.window import Window, format_instant
 
 FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -168,8 +169,7 @@ def _doubts(
     return tuple(sorted(Doubt(e, held.grants if held is not None else (), why[e]) for e, held in known.items()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sorted:
+class _Sorted(Struct, frozen=True):
     """The claims by what they come to at an instant; ``invalid`` has why other grants claim nothing any more."""
 
     at: datetime

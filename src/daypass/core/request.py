@@ -6,7 +6,8 @@ Nothing is decided or read here: the pipeline fills these in, and every view tel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from daypass.core.approval import Judgement
 from daypass.core.errors import ExitCode, worst
@@ -18,7 +19,6 @@ from daypass.core.plan import Action, Claim, Entitlement
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
-from daypass.core.record import dataclass
 from daypass.core.window import Span, Window
 
 NO_GRANTS = "no-grants"
@@ -28,8 +28,7 @@ MOST_ASKED = 15
 """A forge takes no more reviewers on one pull request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One grant that a pull request touches.
 
     ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``grant`` is the proposed one, None when it is removed;
@@ -48,8 +47,7 @@ class Item:
     settled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A pull request's head against its base. ``others`` are the changed paths that are no grants.
 
     ``read`` are the last policies of main that read, where the base's do not: they say who may end access.
@@ -84,8 +82,7 @@ class Proposal:
         return worst(codes)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemVerdict:
+class ItemVerdict(Struct, frozen=True):
     """Whether one item may be merged. ``judgement`` is None where no person is needed; ``problems`` forbid it."""
 
     item: Item
@@ -105,8 +102,7 @@ class ItemVerdict:
         return self.judgement.met if self.judgement is not None else decision.automatic
 
 
-@dataclass(frozen=True, slots=True)
-class Gated:
+class Gated(Struct, frozen=True):
     """What the gate says of one pull request.
 
     ``closed`` is the reason it was closed, "" while it is open or merged; ``refused`` is why the forge did not let it be
@@ -149,8 +145,7 @@ class Gated:
         return worst(codes) if worst(codes) is not ExitCode.OK else ExitCode.MISSING
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """What the merge would add or remove at a target.
 
     ``span`` is when access would exist, None where it ends; ``before`` is the window that the grant has now; ``others``
@@ -165,8 +160,7 @@ class Effect:
     others: tuple[GrantId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """One pull request as it is to be shown. ``findings`` come worst first, denials among them, each at its line."""
 
     found: Gated
@@ -209,8 +203,7 @@ class Report:
         return tuple(handle for handle in found if handle not in mine)[:MOST_ASKED]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What there is to say on issue or pull request ``number``, kept in one comment a ``topic``.
 
     ``kind``: ``silent`` (nothing is said there; ``why`` is for the log), ``opened`` (pull request ``pull``), ``there``
@@ -239,8 +232,7 @@ class Reply:
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Struct, frozen=True):
     """Something to say at a line of a proposed file. ``level``: notice, warning or failure; ``line`` counts from 1."""
 
     path: str
@@ -251,8 +243,7 @@ class Annotation:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """What people see of one pull request, for the head that was judged.
 
     ``conclusion``: success, failure, neutral or action_required. ``summary`` and ``comment`` are Markdown. ``state`` is

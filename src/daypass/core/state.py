@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from daypass.core.approval import Counted, Ignored, Status
 from daypass.core.drift import Unproved
@@ -17,7 +18,6 @@ from daypass.core.plan import Claim, Denied, Entitlement, Holding
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import approvers
-from daypass.core.record import dataclass
 from daypass.core.request import Gated, ItemVerdict
 
 Stage = Literal[
@@ -170,8 +170,7 @@ def _proposed(name: GrantId, stage: Stage, grant: Grant | None, policy: Policy) 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Struct, frozen=True):
     """All that is going on at an instant: open requests, granted access, and what gives nothing (yet).
 
     ``unread`` says of open requests that cannot be read why. ``landed`` is what main changed and no run has applied.

@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from daypass.core.record import dataclass
+from msgspec import Struct
 
 LONGEST = timedelta(days=366)
 """No duration may be longer, whatever the settings say."""
@@ -83,8 +83,7 @@ def format_instant(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Window:
+class Window(Struct, frozen=True, order=True):
     """Half-open [start, end), aware UTC, never empty."""
 
     start: datetime
@@ -120,8 +119,7 @@ class Window:
         return f"{format_instant(self.start)}/{format_instant(self.end)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """What a grant asks for: either a duration that starts at the merge, or an absolute window. Exactly one is set."""
 
     duration: timedelta | None = None

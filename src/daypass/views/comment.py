@@ -12,12 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec import Struct
+
 from daypass.core.approval import Ignored, Status
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
 from daypass.core.forge import Account
 from daypass.core.policy.sources import REVOCATION, Requirement
-from daypass.core.record import dataclass
 from daypass.core.request import Gated, Item, Report
 from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
@@ -52,8 +53,7 @@ _KIND = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """A heading and units that stay whole; ``rest`` says what those are that do not fit."""
 
     heading: str

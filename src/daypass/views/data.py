@@ -7,10 +7,11 @@ their fields stand among those of what has them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 from daypass.core.approval import Status
 from daypass.core.finding import Finding
@@ -30,8 +31,8 @@ def plain(value: Any) -> Any:
         return value.value
     if hasattr(value, "_asdict"):
         return _record(value._asdict())
-    if is_dataclass(value) and not isinstance(value, type):
-        return _record({field.name: getattr(value, field.name) for field in fields(value)})
+    if isinstance(value, Struct):
+        return _record({name: getattr(value, name) for name in value.__struct_fields__})
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.grant import Oid

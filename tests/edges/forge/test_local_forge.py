@@ -381,7 +381,7 @@ def test_acting_as_somebody_unknown_is_refused(world: World) -> None:
 
 
 def test_nobody_acts_without_an_address(world: World) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from daypass.core.catalogue import Directory, frozen
 

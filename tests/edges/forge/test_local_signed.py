@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from forge_world import T0, World, minutes
+from msgspec.structs import replace
 
 from daypass.core.approval import judge
 from daypass.core.catalogue import Directory, frozen

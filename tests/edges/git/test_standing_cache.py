@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from ledger_making import (
     receipt_path,
     retirement,
 )
+from msgspec.structs import replace
 
 from daypass.core.errors import ConflictError, EdgeError, LedgerError, LockedError
 from daypass.core.grant import GrantId, Oid

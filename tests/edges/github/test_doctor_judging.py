@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject, TargetSettings
 from daypass.core.files.codeowners import LARGEST, codeowners_text

@@ -9,11 +9,11 @@ import copy
 import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from github_world import AT, BOT, REPOSITORY, World, directory
+from msgspec.structs import replace
 
 from daypass.core.catalogue import Catalogue, Resource, Settings
 from daypass.core.errors import DaypassError

@@ -53,9 +53,11 @@ def test_a_token_is_a_workflows_or_a_persons(environ: dict[str, str], kind: str)
 
 
 def test_the_workflows_token_comes_before_the_persons() -> None:
-    found = credential_from({"GITHUB_TOKEN": "first", "GH_TOKEN": "second"}).fixed
-    assert found is not None
-    assert found.token == "first"
+    found = credential_from({"GITHUB_TOKEN": "first", "GH_TOKEN": "second"})
+    assert found.fixed is not None
+    assert found.fixed.token == "first"
+    assert "first" not in repr(found)
+    assert repr(found) == "Credential(kind='token', app_id='', installation=0)"
 
 
 @pytest.mark.parametrize(

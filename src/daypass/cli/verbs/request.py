@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct, field
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, Duration, GrantName, Instant, Named, say, show, verb
@@ -252,8 +252,7 @@ _ASKED_AS |= {"ticket-missing": "ticket", "unknown-subject": "subject"}
 """What is asked for again where a finding's field or a denial's code has another name."""
 
 
-@dataclass
-class Answers:
+class Answers(Struct):
     """The options that were given, and what was answered in place of the missing ones.
 
     Where nobody can answer (no terminal), UsageError says which option is missing, and what it could be.
@@ -266,6 +265,7 @@ class Answers:
     span: Span | None
     talks: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stdout.isatty())
     _answered: dict[str, str | timedelta] = field(default_factory=dict)
+    _resource: str = ""
 
     def wish(self) -> Wish:
         """Return what is asked for, with a question for each thing that is missing."""

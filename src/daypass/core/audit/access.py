@@ -14,21 +14,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from msgspec import Struct, field
+
 from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.record import dataclass
 
 _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class GrantStep:
+class GrantStep(Struct, frozen=True, order=True):
     """One grant file added, changed or removed by one step of main's first-parent history.
 
     ``position`` orders the steps of one index and means nothing else. ``old`` and ``new`` are blobs, ABSENT for none.
@@ -46,8 +45,7 @@ class GrantStep:
         return self.new == ABSENT
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What an answer rests on, for its header.
 
     ``main`` and ``ledger`` are the commits that were read, ``receipts`` how many receipts the ledger has and
@@ -63,8 +61,7 @@ class Sources:
     rebuilt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Trailers:
+class Trailers(Struct, frozen=True):
     """What a merge message says of itself, or the message of the commit that was merged (``reason``: why access ends).
 
     Everything is text as written; absent ones are empty.
@@ -146,8 +143,7 @@ def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int 
     return int((receipt.run_at - end).total_seconds())
 
 
-@dataclass(frozen=True, slots=True)
-class AccessAt:
+class AccessAt(Struct, frozen=True):
     """An entitlement that existed, or may have existed, at the instant asked about.
 
     ``until`` is when the window that the target was told ends; ``overdue`` says that it had ended already. ``doubt``
@@ -170,8 +166,7 @@ class AccessAt:
         return tuple(dict.fromkeys(admission.subject for admission in self.basis))
 
 
-@dataclass(slots=True)
-class HeldAccess:
+class HeldAccess(Struct):
     """An entitlement of ours as receipts tell it: the change that last gave it, since when, and which receipt says so.
 
     ``doubt`` is "" where it was seen to exist.
@@ -287,8 +282,7 @@ def access(holdings: Holdings, *, resource: str, at: datetime) -> tuple[AccessAt
     return tuple(sorted(found, key=lambda item: item.entitlement))
 
 
-@dataclass(frozen=True, slots=True)
-class AccessAnswer:
+class AccessAnswer(Struct, frozen=True):
     """Who could reach a resource at ``sources.at``. ``words`` are those of the grants' files, by blob.
 
     ``ended`` are the grants of it that had been ended by then, each with why, as far as somebody said so.

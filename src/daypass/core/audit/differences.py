@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from msgspec import Struct
+
 from daypass.core.audit.access import GrantStep, Holdings, Sources
 from daypass.core.finding import Severity
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
 from daypass.core.plan import Action, Intended
-from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One thing that does not agree. ``receipt`` is a sequence, None where no receipt is meant."""
 
     code: str
@@ -31,8 +31,7 @@ class Difference:
     receipt: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """What a whole verification found. ``proved`` receipts were read, with ``checked`` admissions held against git."""
 
     sources: Sources

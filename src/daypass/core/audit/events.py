@@ -7,9 +7,10 @@ authors choose; what receipts say lies between them by the times that the receip
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
+
+from msgspec import Struct, field
 
 from daypass.core.audit.access import (
     NO_TRAILERS,
@@ -25,7 +26,7 @@ from daypass.core.audit.access import (
 from daypass.core.grant import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 
 
 class EventKind(Enum):
@@ -44,8 +45,7 @@ class EventKind(Enum):
     SETTLED = "doubt settled"
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEvent:
+class HistoryEvent(Struct, frozen=True):
     """One event of a history. ``at`` is None where nothing that can be proved dates it.
 
     ``commit``, ``pull``, ``approvers`` and ``policy`` are those of the landing that the event belongs to (for an
@@ -71,8 +71,7 @@ class HistoryEvent:
     words: Words = UNWRITTEN
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
+class Material(Struct, frozen=True):
     """All that a history is told from: receipts in order, steps by position, and what the steps' messages say.
 
     ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps
@@ -122,8 +121,7 @@ _DIGITS = 19
 _EARLIEST = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Proofs:
+class _Proofs(Struct, frozen=True):
     """What receipts say of each landing, and what was in force at each outcome."""
 
     settled: dict[tuple[Oid, GrantId], Receipt]
@@ -308,8 +306,7 @@ def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> HistoryEven
     )
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryAnswer:
+class HistoryAnswer(Struct, frozen=True):
     """The events of what was asked about: ``about`` is subject, resource or grant, ``name`` which."""
 
     sources: Sources

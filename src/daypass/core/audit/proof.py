@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from daypass.core.audit.access import Trailers, approvers
 from daypass.core.audit.differences import Difference
 from daypass.core.finding import Severity
 from daypass.core.grant import Grant, Oid, canonical
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
-from daypass.core.record import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFacts:
+class PolicyFacts(Struct, frozen=True):
     """What a base's policies say of one grant: their digest, and what the role meant ("" and None for nothing)."""
 
     policy: str

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 from datetime import timedelta
+
+from msgspec import Struct, field
 
 from daypass.core.audit.access import Holdings, Sources, lateness
 from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt
 from daypass.core.plan import Action, Entitlement, Intended
-from daypass.core.record import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Durations:
+class Durations(Struct, frozen=True):
     """Durations in seconds. All but ``count`` are None where there are none; the percentile is the nearest rank."""
 
     count: int
@@ -37,8 +36,7 @@ BOUNDS = (1, 5, 15, 60, 300, 900, 3600, 14400)
 """Seconds: the upper ends of the histogram's steps, the last of which is followed by everything later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """What `Counter` found, at ``sources.at``.
 
     ``request_to_usable`` and ``approval_to_usable`` (from the last approval that was needed) leave out ``scheduled``
@@ -65,8 +63,7 @@ class Stats:
     late_within: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class Counter:
+class Counter(Struct):
     """Takes receipts in order; `result` says what they add up to."""
 
     _holdings: Holdings = field(default_factory=Holdings)

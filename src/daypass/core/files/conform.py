@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct, field
 
 from daypass.core.files.document import Document, path_text
 from daypass.core.files.subset import MOST, Parts
@@ -52,8 +53,7 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,14}")
 _BOOLEANS = {"true": True, "false": False}
 
 
-@dataclass(slots=True)
-class Typing:
+class Typing(Struct):
     """Where in a value of some schema integers and booleans stand. Parts that hold none are left out."""
 
     integer: bool = False

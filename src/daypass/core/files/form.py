@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
+from msgspec import Struct
+
 from daypass.core.files.text import quoted, unseen
 from daypass.core.finding import Finding, Place
-from daypass.core.record import dataclass
 from daypass.core.window import parse_duration
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One question of the form. ``key`` is the field's id there, ``label`` the heading above its answer."""
 
     key: str
@@ -36,8 +36,7 @@ _PAIR = re.compile(r"([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9_-]{0,62})")
 _HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
-@dataclass(frozen=True, slots=True)
-class FormAnswers:
+class FormAnswers(Struct, frozen=True):
     """What somebody asks for in the form. ``subject`` is "" where they left it empty: they ask for themselves."""
 
     resource: str

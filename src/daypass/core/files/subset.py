@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import yaml
+from msgspec import Struct
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -28,7 +29,6 @@ from yaml.events import (
 from daypass.core.errors import RefusedError
 from daypass.core.files.ambiguity import doubts
 from daypass.core.files.text import quoted, unseen
-from daypass.core.record import dataclass
 
 if not yaml.__with_libyaml__:
     raise RefusedError(
@@ -54,8 +54,7 @@ _STARTS = (MappingStartEvent, SequenceStartEvent)
 _NODES = (ScalarEvent, *_STARTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One thing wrong: where (0-based line and column; the event, where there is one), and what."""
 
     code: str

@@ -16,21 +16,21 @@ trailer of a merge message) compares it with the chain; see `daypass.core.ledger
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from daypass.core.errors import LedgerError
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
 from daypass.core.ledger.statement import from_statement, to_statement
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.core.window import format_instant
 
 _HINT = "compare the ledger branch with another clone; `daypass audit verify` reads all of it"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The last receipt of a chain: its number, the digest of its envelope, its instant, and the main recorded last."""
 
     sequence: int
@@ -45,16 +45,14 @@ class Head:
         return cls(receipt.sequence, receipt.digest, receipt.at, main)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """The exact bytes of a signed envelope, at their place in the ledger, from 0."""
 
     sequence: int
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed(Envelope):
+class Sealed(Envelope, frozen=True):
     """A new receipt with the signed envelope that carries it."""
 
     receipt: Receipt

@@ -18,12 +18,12 @@ names the SHA-256 of the envelope before it, so that none can be changed, droppe
 from __future__ import annotations
 
 import hashlib
-from dataclasses import field
 from datetime import datetime
+
+from msgspec import Struct
 
 from daypass.core.grant import GrantId, Oid
 from daypass.core.plan import Entitlement, Holding, Intended, Numbers
-from daypass.core.record import dataclass
 from daypass.core.window import Window
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -37,8 +37,7 @@ def envelope_digest(raw: bytes) -> str:
     return "sha256:" + hashlib.sha256(raw).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalRecord:
+class ApprovalRecord(Struct, frozen=True):
     """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``).
 
     ``main`` is where main stood when it was given, "" where the policies there were those of the merge's base.
@@ -52,8 +51,7 @@ class ApprovalRecord:
     main: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ActRecord:
+class ActRecord(Struct, frozen=True):
     """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; ``main`` as in approvals."""
 
     by: str
@@ -62,8 +60,7 @@ class ActRecord:
     main: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """A grant file of main that was proved. ``narrowed_from`` is the blob it narrows, "" where approvals were judged.
 
     ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
@@ -96,8 +93,7 @@ class Admission:
     acts: tuple[ActRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A landed grant file that could not be proved."""
 
     grant: GrantId
@@ -107,8 +103,7 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Retirement:
+class Retirement(Struct, frozen=True):
     """An admitted grant file that main no longer has; ``commit`` is the main it was missing from.
 
     Where its time was not over and the forge's record was read: ``pull`` and ``by`` (a handle) removed it, and ``lack``
@@ -124,16 +119,14 @@ class Retirement:
     revoked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """Changes about to be made, at most BATCH of them."""
 
     changes: tuple[Intended, ...]
     plan: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of one intended change. ``recovered``: an earlier run died before it could say.
 
     ``handover`` is what the subject receives: a certificate, or a secret that only their own key opens. ``numbers`` are
@@ -149,8 +142,7 @@ class Outcome:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """A person ended a doubt about ``holding``, as the ledger had it.
 
     ``adopted``: whoever and whatever bears the names now is meant, and the numbers that were recorded are forgotten. Else
@@ -173,15 +165,13 @@ class Settled:
 WRITTEN_OFF = "what it gave could not be found at the target, and was written off; ask again for access"
 
 
-@dataclass(frozen=True, slots=True)
-class Genesis:
+class Genesis(Struct, frozen=True):
     """The ledger begins, with these keys allowed to sign."""
 
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
+class Pulse(Struct, frozen=True):
     """A run came to its end: ``live`` entitlements should exist, and ``exit`` is the code that it ended with."""
 
     live: int
@@ -191,8 +181,7 @@ class Pulse:
 Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """A body in its place: ``sequence`` from 0, ``previous`` the digest of the envelope before ("" for the first).
 
     ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run. ``digest``
@@ -206,7 +195,7 @@ class Receipt:
     main: str
     run: str
     body: Body
-    digest: str = field(default="", compare=False)
+    digest: str = ""
     clock: datetime | None = None
 
     @property

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from operator import attrgetter
@@ -30,6 +30,7 @@ from daypass.core.grant import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Holding, Intended
+from daypass.core.record import replace
 from daypass.core.window import TOLERANCE, Window
 
 FOLD_VERSION = 7

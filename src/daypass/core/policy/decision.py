@@ -19,13 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import Verdict
 from daypass.core.policy.sources import OWNERS, Requirement, shortage
-from daypass.core.record import dataclass
 from daypass.core.window import Window, format_duration, format_instant
 
 RULE_DENIES = "rule-denies"
@@ -35,8 +36,7 @@ DEFAULT = "default"
 """What stands for a rule's id where no rule asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A grant that somebody asks for. ``kind``: "new", or "widen" where an existing grant is to give more.
 
     ``window`` is the window that a merge gives, where it is known; until then a duration is taken to start at
@@ -50,8 +50,7 @@ class Request:
     window: Window | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(Struct, frozen=True):
     """One reason why not. ``rule`` is the rule's id, "" for what daypass itself upholds."""
 
     code: str
@@ -69,8 +68,7 @@ class Denial:
         return Finding(self.finding_code, Place(file), self.message, self.hint)
 
 
-@dataclass(frozen=True, slots=True)
-class RuleTrace:
+class RuleTrace(Struct, frozen=True):
     """What one rule did, and the values that made it so. ``error`` is why it could not be evaluated."""
 
     rule: str
@@ -80,8 +78,7 @@ class RuleTrace:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What policy says. ``automatic``: it may pass without a person. ``policy`` is the digest of what decided.
 
     ``rules`` are the ids of the rules that made it so, and ``applied`` of all that applied: one may have denied

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Catalogue, Resource, Role, Subject
 from daypass.core.grant import Grant
-from daypass.core.record import dataclass
 from daypass.core.window import format_duration, format_instant
 
 
@@ -27,8 +28,7 @@ class VariableKind(Enum):
     TIMESTAMP = "timestamp"
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One variable: its name, its type and what it says."""
 
     name: str

@@ -7,9 +7,10 @@ and names that do not exist. Used by checks only: a decision needs none of it, a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+
+from msgspec import Struct
 
 from daypass.core.finding import Finding, Place, Severity, near, ordered
 from daypass.core.grant import Grant, GrantId
@@ -21,7 +22,7 @@ from daypass.core.policy.policies import SETTINGS, Expected, Policy, PolicyCase
 from daypass.core.policy.rules import Rule
 from daypass.core.policy.samples import samples_of
 from daypass.core.policy.sources import OWNERS, Requirement, outsiders, possible, shortage
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.core.window import Span
 
 _NAMED = 8
@@ -200,8 +201,7 @@ def _compared(line: list[Token]) -> Iterator[tuple[str, Token]]:
             yield from ((left.text, token) for token in inside if token.kind == "string")
 
 
-@dataclass(frozen=True, slots=True)
-class CaseOutcome:
+class CaseOutcome(Struct, frozen=True):
     """What came of one case. ``missing`` was expected and is not there; ``surplus`` is there and was not expected.
 
     Both are written as in the file: ``1 from owners``, a rule's id or a code, or ``automatic``.
@@ -221,8 +221,7 @@ class CaseOutcome:
         return not self.missing and not self.surplus
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Struct, frozen=True):
     """What came of all cases, and the rules that none of them made apply."""
 
     outcomes: tuple[CaseOutcome, ...]

@@ -7,14 +7,14 @@ merged grants can be judged in bulk without one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
 from typing import Any
+
+from msgspec import Struct
 
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure, Facts, combine, evaluate_all
 from daypass.core.policy.facts import KINDS, VariableKind
 from daypass.core.policy.sources import Requirement
-from daypass.core.record import dataclass
 
 _FREE = "free"
 """The axis of variables that are different for each grant, so that remembering answers by them would help nobody."""
@@ -29,8 +29,7 @@ _AXES = {
 _REMEMBERED = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule. ``when`` says whether it applies; the rest is what it does then."""
 
     id: str
@@ -75,8 +74,7 @@ class Rule:
         return "; ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What one rule says. ``failure`` is why it could not say anything, which denies."""
 
     rule: Rule
@@ -139,13 +137,12 @@ def _judge(rule: Rule, facts: Facts) -> Verdict:
     return Verdict(rule, applies=True, denies=rule.deny or not allowed)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rules:
+class Rules(Struct, frozen=True, eq=False):
     """All rules, by id."""
 
     rules: tuple[Rule, ...] = ()
-    _static: tuple[_Battery, ...] = field(default=(), repr=False)
-    _asking: _Battery | None = field(default=None, repr=False)
+    _static: tuple[_Battery, ...] = ()
+    _asking: _Battery | None = None
 
     @classmethod
     def of(cls, rules: Iterable[Rule]) -> Rules:

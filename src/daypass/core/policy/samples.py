@@ -13,12 +13,13 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Catalogue
 from daypass.core.policy.cel.hours import DAYS, parse_hours, parse_zone
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import FactBook
 from daypass.core.policy.rules import Rule
-from daypass.core.record import dataclass
 
 MOST = 5_000
 """Samples that one rule is tried in at most."""
@@ -30,8 +31,7 @@ _MONDAYS = (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))
 """One week of winter and one of summer; which ones does not matter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(Struct, frozen=True):
     """The samples of one rule. ``complete``: whatever may be asked looks to the rule like one of them."""
 
     axes: tuple[tuple[Mapping[str, Any], ...], ...]

@@ -7,13 +7,14 @@ function says whether different people meet different requirements: before anybo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.grant import Grant
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 
 OWNERS = "owners"
 """The source that means: anyone in a group that owns the resource."""
@@ -25,8 +26,7 @@ REVOCATION = "daypass/revoke/"
 """How the branches of emergency stops begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """Access that is taken away, or asked for: whose to what, and who asked for it ("" where nobody knows)."""
 
     resource: str
@@ -98,8 +98,7 @@ def _enders(catalogue: Catalogue, ending: Ending, sources: Iterable[str], at: da
 # Who can approve
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """Approvals that must be there: how many, from whom, which rules ask ("default" when none did).
 
     After ``escalate_after`` without an answer the people of ``escalate_to`` (a source) may approve as well; "" = never.

@@ -13,9 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from daypass.core.errors import InvalidError
 from daypass.core.forge import FORGES
-from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Catalogue, Directory, Settings
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from daypass.ports import Forge, ForgeSettings, Inbox, Pages
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """What a run gives to a forge: this clone and its main, whom ``--as`` names, the environment, and how to wait."""
 
     repository: Repository

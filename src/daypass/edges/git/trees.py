@@ -11,9 +11,10 @@ import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.grant import ABSENT, Oid
@@ -182,8 +183,7 @@ def _without_filters(git: Git) -> list[str]:
     return [part for setting in off for part in ("-c", setting)]
 
 
-@dataclass(slots=True)
-class _Folder:
+class _Folder(Struct):
     """A folder to be written again: leaves and folders to put, by name."""
 
     puts: dict[bytes, _Put] = field(default_factory=dict)

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct
+
 from daypass.core.errors import InvalidError
 from daypass.core.finding import near
-from daypass.core.record import dataclass
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetKinds, TargetSettings
@@ -33,8 +34,7 @@ class Known(NamedTuple):
 NOTHING = Known()
 
 
-@dataclass(frozen=True, slots=True)
-class TargetKind:
+class TargetKind(Struct, frozen=True):
     """One kind, each function of it named by its module and name, joined by a colon, and imported when it is used.
 
     ``opens`` is its factory ``(TargetSettings, Path) -> Target``. ``asks``: the factory is given the environment and `Known`

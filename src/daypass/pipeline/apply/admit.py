@@ -9,8 +9,9 @@ that hang on it (invariant 8): what may pass is tried again by every later run, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, RefusedError
@@ -18,6 +19,7 @@ from daypass.core.forge import Change, Landing
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
 from daypass.core.ledger.standing import Standing
+from daypass.core.record import replace
 from daypass.pipeline.apply.proof import Flaw, Prover
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import ended_by
@@ -28,8 +30,7 @@ UNPROVED = "unproved"
 """The code of a refusal that later runs try again."""
 
 
-@dataclass(slots=True)
-class Admitted:
+class Admitted(Struct):
     """What became of the grants that landed since the ledger's last word.
 
     ``bodies`` are receipts to write, in order; ``changed`` holds what this run proved by grant (None: it is gone or was

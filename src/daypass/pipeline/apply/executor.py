@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from daypass.core.holdback import failed_before, same_error, shortens
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
 from daypass.core.ledger.standing import FailedChange, Standing
 from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
+from daypass.core.record import replace
 from daypass.pipeline.apply.readings import AT_ONCE, observe, unforeseen
 from daypass.pipeline.apply.survey import Survey
 from daypass.ports import Done, Ledger, Observing, Order, Target

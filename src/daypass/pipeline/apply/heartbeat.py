@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from daypass.core.errors import ConflictError
 from daypass.core.ledger.receipt import Pulse
 from daypass.core.ledger.standing import Standing
-from daypass.core.record import dataclass
 from daypass.pipeline.apply.survey import Survey
 from daypass.ports import Ledger
 
@@ -31,8 +32,7 @@ def beat(ledger: Ledger, found: Survey, *, every: timedelta | None, exit_code: i
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(Struct, frozen=True):
     """When the last run left its mark in the ledger; ``age`` is None where none ever did."""
 
     last: datetime | None

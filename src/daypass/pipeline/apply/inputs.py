@@ -6,7 +6,6 @@ Holds no way to write (invariant 11).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,6 +16,7 @@ from daypass.core.ledger.standing import AdmittedGrant, Standing
 from daypass.core.plan import Claim, Plan, Reason, Unchanged
 from daypass.core.planning import ClaimMaker
 from daypass.core.policy.policies import Policy
+from daypass.core.record import replace
 from daypass.core.window import catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from daypass.core.grant import GrantId
@@ -11,6 +10,7 @@ from daypass.core.holdback import notes_on
 from daypass.core.ledger.receipt import Outcome
 from daypass.core.ledger.standing import AdmittedGrant, Standing
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Plan
+from daypass.core.record import replace
 from daypass.core.state import Overview
 from daypass.pipeline.apply.inputs import claims_on
 from daypass.pipeline.apply.readings import notes_of

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec import Struct
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
@@ -13,7 +14,7 @@ from daypass.core.forge import Change, Landing, Merge, Pull
 from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, narrows
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord
 from daypass.core.plan import Entitlement
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.core.request import ItemVerdict, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.context import Context
@@ -25,8 +26,7 @@ _MANY_FOLDERS = 20
 """When a landing touches more, the whole of grants/ is listed rather than folder by folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """What the record of one merge leads to, read once however many files the merge brought.
 
     ``reviewed`` maps the paths below grants/ in the head that was reviewed to their blobs.
@@ -40,8 +40,7 @@ class Case:
     evidence: Evidence | None
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(Struct, frozen=True):
     """Why something that a merge brought cannot be proved, ever.
 
     ``message`` is shown, and ``kept`` is what a receipt says in its place, "" for the same: none of people's words stand

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
-from dataclasses import replace
 from datetime import datetime
 from threading import Semaphore, Thread
 from typing import Generic, TypeVar
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Holding, Numbers, Observed, by_number, renamed_of, unknown_of
+from daypass.core.record import replace
 from daypass.core.window import skew
 from daypass.ports import Inviting, Numbering, Observing, TargetReader, Timed
 

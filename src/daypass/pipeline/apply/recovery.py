@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from daypass.core.errors import RefusedError, UsageError
@@ -15,6 +14,7 @@ from daypass.core.grant import GrantId
 from daypass.core.ledger.receipt import Outcome, Settled
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import THERE_BEFORE, Action, Doubt, Entitlement, Holding, Observed, Plan
+from daypass.core.record import replace
 
 
 def recover(standing: Standing, observed: Observed, unreadable: set[str], inviting: set[str]) -> Iterable[Outcome]:

@@ -8,10 +8,11 @@ looking. Running twice changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.grant import Oid
@@ -20,6 +21,7 @@ from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.policy.decision import PAUSED
+from daypass.core.record import replace
 from daypass.pipeline.apply.executor import Executor, Progress
 from daypass.pipeline.apply.inputs import Attend, ByReceipts
 from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen
@@ -30,8 +32,7 @@ OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 """Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
 
 
-@dataclass(slots=True)
-class Applied:
+class Applied(Struct):
     """What a run did. ``held`` are changes that were kept back, and ``held_message`` says why.
 
     ``silent`` says why it could leave no sign of life in the ledger, "" where it could or had none to leave.

@@ -6,11 +6,12 @@ Holds no way to write (invariant 11).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
@@ -34,15 +35,14 @@ from daypass.core.plan import (
 )
 from daypass.core.planning import FOREVER, compute, next_boundary
 from daypass.core.policy.policies import Policy
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.pipeline.apply.admit import Admitted
 from daypass.pipeline.apply.readings import PATIENCE, BackgroundCalls, observe
 from daypass.pipeline.apply.recovery import recover, with_recovered
 from daypass.ports import Fingerprinting, History, Inviting, Observing, TargetReader
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """Everything that reading tells: the plan, what could not be proved, and what an earlier run left open.
 
     ``stuck`` is why main is not followed, None when it is. ``boundary`` is the first instant at which a window opens or
@@ -115,8 +115,7 @@ class Clocks(NamedTuple):
     off: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """What a plan stands on beside the targets, all of it read before any of them.
 
     ``targets`` are the open ones and those that cannot be. ``unchanged`` is the answer where nothing has moved since

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.forge import Change, Pull
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.plan import Claim, Entitlement
-from daypass.core.record import dataclass
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.ports import History
@@ -25,8 +26,7 @@ GENERATED = "daypass/generated"
 """The branch of the request that brings generated files up to date."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A pull request of our own, the files that it writes or removes, and what was done to it.
 
     ``what``: opened, updated, unchanged, or nothing, where there is nothing to ask for.

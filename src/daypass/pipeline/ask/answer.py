@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+
+from msgspec import Struct
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
 from daypass.core.files.form import QUESTIONS, FormAnswers
@@ -28,7 +29,7 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending, may_end
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.core.request import Reply
 from daypass.core.window import Span, parse_duration
 from daypass.pipeline.apply.inputs import claims_on
@@ -48,8 +49,7 @@ _TOPIC = "comment-"
 _KNOWN = ("extend", "end", "status")
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerContext:
+class AnswerContext(Struct, frozen=True):
     """What answering needs. ``opens`` is whether we may open pull requests in somebody's name: only our own bot may."""
 
     repo: WritingContext

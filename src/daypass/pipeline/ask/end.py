@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from msgspec import Struct
+
 from daypass.core.files.grants import read_grant
 from daypass.core.forge import Entry, Pull
 from daypass.core.grant import FOLDER, Grant, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
-from daypass.core.record import dataclass
 from daypass.pipeline.ask.propose import branch_name, open_of_mine, open_request, read_current
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.proposal import MOST_CHANGES
@@ -47,8 +48,7 @@ def end_title(grants: tuple[GrantId, ...]) -> str:
     return f"End {grants[0]}" if len(grants) == 1 else f"End {len(grants)} grants"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """What an emergency stop finds on main.
 
     ``paths`` are the files of the grants that who asks may revoke; ``beyond`` are those that they may not, each with who

@@ -11,13 +11,14 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Catalogue, Resource, Role
 from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
 from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
-from daypass.core.record import dataclass
 from daypass.core.window import Span, Window, format_instant
 from daypass.pipeline.apply.survey import Survey
 from daypass.pipeline.apply.tidy import Kept, keep
@@ -29,8 +30,7 @@ _SHOWN_AS = "unmanaged"
 """Marks a privilege that a target shows of others' access and gives under another name itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """Access that becomes a grant. ``why`` says what its end comes from; ``dated``: that it had no earlier end is proved.
 
     ``beside``: the target keeps ours apart from what is there, so that somebody has to take that away themselves.
@@ -43,8 +43,7 @@ class Taken:
     beside: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ExistingAccess:
+class ExistingAccess(Struct, frozen=True):
     """What the target holds of a resource that nobody granted.
 
     ``left`` becomes no grant, each with why; ``granted`` counts what a grant for it awaits an apply.

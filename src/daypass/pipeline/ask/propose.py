@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.grants import grant_text, name_grant, read_grant
@@ -13,7 +14,7 @@ from daypass.core.grant import FOLDER, Grant, GrantId, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.core.window import Span, Window, format_duration
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.duplicates import Ended, duplicate_finding, first_duplicate
@@ -21,8 +22,7 @@ from daypass.pipeline.judge.report import ending_message
 from daypass.ports import Forge
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What somebody asks for, before it has a name."""
 
     subject: str
@@ -34,8 +34,7 @@ class Wish:
     purpose: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A pull request that was opened, the grant that it asks for, and what policy says of it."""
 
     pull: Pull

@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Catalogue
 from daypass.core.drift import Inspection, TargetState
 from daypass.core.errors import EdgeError
 from daypass.core.forge import Complaint, Entry, Remedy
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement, Holding
-from daypass.core.record import dataclass
 from daypass.core.window import apart, skew
 from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unforeseen
 from daypass.ports import ForgeSettings, History, Observing, TargetReader
@@ -24,8 +25,7 @@ from daypass.ports import ForgeSettings, History, Observing, TargetReader
 _PLAIN = {"100644", "100755"}
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
+class Mended(Struct, frozen=True):
     """What became of one remedy: done, declined, or why it failed."""
 
     remedy: Remedy

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
 from daypass.core.audit.differences import Comparison, Difference, Verified, in_order
 from daypass.core.audit.proof import PolicyFacts, check_admission
@@ -15,7 +17,6 @@ from daypass.core.files.grants import read_grant
 from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
-from daypass.core.record import dataclass
 from daypass.pipeline.context import PolicyAt
 from daypass.pipeline.judge.evidence import judge_again
 from daypass.ports import History
@@ -69,8 +70,7 @@ def verify(
     return Verified(sources, run.proved, run.checked, len(past.positions), found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
+class _Past(Struct, frozen=True):
     """Main's first-parent history: its commits in order, the steps of grants, and where policies changed."""
 
     commits: list[Oid]

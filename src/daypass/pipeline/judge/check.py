@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
@@ -25,7 +27,6 @@ from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.core.policy.probe import probe
-from daypass.core.record import dataclass
 from daypass.pipeline.judge.duplicates import duplicate_finding
 from daypass.ports import History, VerdictStore
 
@@ -178,8 +179,7 @@ def check_tree(
     return Checked(revision, files, files - fresh, *causes_first((*findings, *policy.findings), policy.holes))
 
 
-@dataclass(frozen=True, slots=True)
-class _Folders:
+class _Folders(Struct, frozen=True):
     """Some whole folders: what is known of their files, what must be read, and what is wrong with their names."""
 
     seen: dict[str, tuple[str, bytes]]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.files.grants import read_grant
 from daypass.core.finding import Finding, Place
 from daypass.core.grant import FOLDER, Grant, Oid
+from daypass.core.record import replace
 
 if TYPE_CHECKING:
     from daypass.core.finding import Checked

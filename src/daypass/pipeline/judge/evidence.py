@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec import Struct
 
 from daypass.core.approval import NOTHING, Excluded, Judgement, Then, judge
 from daypass.core.catalogue import Catalogue
@@ -17,7 +18,7 @@ from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, Requirement, may_end, may_revoke, owners, resolve
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.core.request import Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.context import Context
@@ -29,8 +30,7 @@ _UNSIGNED = "has no SSH key in the directory, and limits.unsigned refuses what n
 _UNTOLD = Then(moved=f"{_NOT_TOLD} given, and they have changed since")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What the forge knows of one pull request, read once.
 
     ``then`` has, by an approval's id, the commits of main that it can have been given under and whose policies are not

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from daypass.core.errors import NoMergeError
@@ -12,6 +11,7 @@ from daypass.core.forge import Account, Pull, Review
 from daypass.core.grant import FOLDER, SUFFIX, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import Standing
+from daypass.core.record import replace
 from daypass.core.request import NO_GRANTS, Gated, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.context import Context, WritingContext

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from daypass.core.catalogue import Resource, TargetKinds, TargetSettings
@@ -14,6 +13,7 @@ from daypass.core.finding import Finding, Place, ordered
 from daypass.core.forge import Entry
 from daypass.core.grant import ABSENT, Oid
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
+from daypass.core.record import replace
 from daypass.pipeline.context import Context
 from daypass.ports import History
 

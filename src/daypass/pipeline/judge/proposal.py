@@ -7,9 +7,10 @@ Only data is read from the head, as git objects; code and policy are the base's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
+
+from msgspec import Struct
 
 from daypass.core.errors import InvalidError
 from daypass.core.files.grants import check_names, check_path, read_grant
@@ -21,7 +22,7 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.context import Context
@@ -42,8 +43,7 @@ _FEW = 20
 """So many paths are named one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Who asked, when, and what is known of the grants that exist.
 
     ``admission`` is a grant's proof, where somebody knows it. Only what was proved can be narrowed: less of what nobody

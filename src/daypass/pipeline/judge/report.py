@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from daypass.core.finding import Finding, Place, Severity, ordered
 from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
+from daypass.core.record import replace
 from daypass.core.request import Annotation, Effect, Gated, Item, ItemVerdict, Notice, Report
 from daypass.core.state import entitlement_of
 from daypass.core.window import format_duration

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import Any
 
+from msgspec import Struct
+
 from daypass.core.policy.facts import KINDS, VariableKind
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 
 MOST_CELLS = 1_000_000
 """Characters and elements that one value may have, those inside of it included."""
@@ -54,8 +55,7 @@ class UnboundedError(Exception):
     """A condition whose values or work cannot be bounded, or are beyond the bounds; its text is for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """The largest that a value can be: ``length`` elements or characters, each no larger than ``item``."""
 
     length: int = 1

@@ -13,13 +13,13 @@ from types import MappingProxyType
 from typing import Any
 
 from cel_expr_python import cel
+from msgspec import Struct
 
 from daypass.core.finding import Finding, Place, near
 from daypass.core.policy.cel.cost import UnboundedError, check_cost
 from daypass.core.policy.cel.hours import parse_hours, parse_zone, within_hours
 from daypass.core.policy.cel.source import Places, Token, mentions, tokens
 from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VariableKind
-from daypass.core.record import dataclass
 
 LONGEST_EXPRESSION = 4000
 """Characters that one condition may have."""
@@ -60,15 +60,13 @@ Facts = Mapping[str, Any]
 """Variable name to value: text, bool, timedelta, aware datetime, list of text."""
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationFailure:
+class EvaluationFailure(Struct, frozen=True):
     """An evaluation that gave no answer, and why."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A condition that compiled. ``names`` are the variables it mentions."""
 
     text: str

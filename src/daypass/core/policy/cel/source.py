@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from daypass.core.record import dataclass
+from msgspec import Struct
 
 _TOKEN = re.compile(
     r"""
@@ -27,8 +27,7 @@ _Read = Callable[[str, int], tuple[str, int]]
 """How one style writes the character at an offset: the character, and how much of the source it takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A piece of an expression. ``kind``: string, name, number or mark; ``start`` counts characters from 0."""
 
     kind: str
@@ -67,8 +66,7 @@ def mentions(expression: str, known: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """The place in a file of each character of a scalar. Line and column count from 1."""
 
     places: tuple[tuple[int, int], ...]

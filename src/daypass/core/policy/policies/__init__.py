@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, field
 
 from daypass.core.catalogue import Catalogue, Directory, Settings, TargetKinds, frozen
 from daypass.core.finding import Finding, Place, ordered
@@ -22,7 +24,6 @@ from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
 from daypass.core.policy.policies.rules import Expected, PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
-from daypass.core.record import dataclass
 
 __all__ = ["SETTINGS", "Expected", "Policy", "PolicyCase", "policy_of", "read_policies"]
 
@@ -41,8 +42,7 @@ _FOLDERS = {
 """Folder below policies/ to the schema of its files."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Policy:
+class Policy(Struct, frozen=True, eq=False, dict=True):
     """Everything that decisions are made by.
 
     ``findings`` is all that is wrong, by place; ``broken`` the part that denies everything; ``faulty`` the part that
@@ -60,10 +60,11 @@ class Policy:
     broken: tuple[Finding, ...] = ()
     faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     unfit: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    facts: FactBook = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "facts", FactBook(self.catalogue))
+    @cached_property
+    def facts(self) -> FactBook:
+        """What rules may know of the catalogue."""
+        return FactBook(self.catalogue)
 
     @property
     def holes(self) -> tuple[Finding, ...]:

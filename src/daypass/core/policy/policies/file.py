@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from daypass.core.files.conform import conform
 from daypass.core.files.document import POLICY_LIMIT, Document, read_on
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.record import dataclass
 from daypass.core.window import parse_duration, parse_instant
 
 Key = str | int
@@ -19,8 +20,7 @@ _DATE_LENGTH = len("2026-01-31")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFile:
+class PolicyFile(Struct, frozen=True):
     """A file whose shape is right: ``data`` as its schema types it, ``text`` as it stands in the file.
 
     ``findings`` takes what else is wrong with it.

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Directory
 from daypass.core.finding import Place, near
 from daypass.core.grant import Grant, GrantId
@@ -17,7 +19,6 @@ from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.rules import Rule, Rules
 from daypass.core.policy.sources import GROUP, Requirement
-from daypass.core.record import dataclass
 from daypass.core.window import Span, Window
 
 _ALONE = ("deny", "approve")
@@ -117,8 +118,7 @@ def _check_group(file: PolicyFile, source: str, directory: Directory | None, *ke
         file.fault("empty-approvers", (*keys,), message, "add people to it in policies/directory")
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What a case expects: exactly one of approvals (number and source), denied (rule ids or codes), or automatic."""
 
     approvals: tuple[tuple[int, str], ...] | None = None
@@ -126,8 +126,7 @@ class Expected:
     automatic: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyCase:
+class PolicyCase(Struct, frozen=True):
     """One example: this request, opened at this instant, must get this decision."""
 
     name: str

@@ -17,12 +17,13 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.forge import Account
 from daypass.core.grant import ABSENT, Oid
-from daypass.core.record import dataclass
 from daypass.core.window import format_instant, parse_instant
 
 MAIN = "main"
@@ -44,8 +45,7 @@ def as_documented(what: str) -> Iterator[None]:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """An object of an answer. ``what`` says whose it is, for messages. Names are given as ``head.repo.full_name``."""
 
     what: str
@@ -152,8 +152,7 @@ def account_of(user: Any, directory: Directory) -> Account:
     return Account(known.handle, known.name or known.handle, person=known.is_person)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What GitHub answered. ``headers`` have names in lower case."""
 
     status: int

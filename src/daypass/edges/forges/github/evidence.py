@@ -18,12 +18,13 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.forge import MADE, PUSHED, Account, Act, Pull, Review
 from daypass.core.grant import Oid
-from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import ApiError, Fields, account_of
 
@@ -44,8 +45,7 @@ _TURNS: Mapping[str, str] = MappingProxyType(
 _WAS = {"approved": "approved", "changes_requested": "rejected", "commented": ""}
 
 
-@dataclass(frozen=True, slots=True)
-class _Dismissal:
+class _Dismissal(Struct, frozen=True):
     was: str
     at: datetime
     by: int

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.finding import shown
 from daypass.core.forge import OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import ABSENT, Oid
+from daypass.core.record import replace
 from daypass.edges.forges.github.answers import ACTIONS, BOT, MAIN, Bot, Fields, account_of
 from daypass.edges.forges.github.evidence import mains_at, needs_events, pushers_of, reviews_of
 from daypass.edges.git.history import parse_commit

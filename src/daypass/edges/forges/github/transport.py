@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from github import Auth, Github
 from github.Requester import HTTPSRequestsConnectionClass, Requester, RequestsResponse
+from msgspec import Struct
 from requests.exceptions import (
     ChunkedEncodingError,
     ConnectTimeout,
@@ -33,7 +33,6 @@ from requests.exceptions import (
 )
 
 from daypass.core.errors import EdgeError
-from daypass.core.record import dataclass
 from daypass.edges.forges.github.answers import Answer, LostError
 from daypass.edges.forges.github.environment import Base, read_base
 
@@ -138,15 +137,19 @@ _PERSONAL = ("github_pat_", "ghp_")
 """How the tokens of people begin; a workflow's own does not, and only its beginning may be relied upon."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """Either ``fixed``, a token as it is, or ``app``, whose key signs for tokens of its installation (0: to be found)."""
 
     kind: str
-    fixed: Auth.Token | None = field(default=None, repr=False)
-    app: Auth.AppAuth | None = field(default=None, repr=False)
+    fixed: Auth.Token | None = None
+    app: Auth.AppAuth | None = None
     app_id: str = ""
     installation: int = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"Credential(kind={self.kind!r}, app_id={self.app_id!r}, installation={self.installation!r})"  # no secret
+        )
 
 
 def credential_from(environ: Mapping[str, str]) -> Credential:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
+
+from msgspec import Struct
 
 from daypass.core.errors import DaypassError, EdgeError, MissingError
 from daypass.core.finding import shown
 from daypass.core.forge import OPENED, PUSHED, Account, Act, Merge, Pull, Review
 from daypass.core.grant import Oid
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.edges.forges.local import records
 from daypass.edges.forges.local.records import Event, corrupt
 from daypass.edges.git.objects import Reader
@@ -47,8 +48,7 @@ _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # anything else could be re
 _PARENT = re.compile(rb"parent ([0-9a-f]+)\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One event and the commit that carries it. ``signed`` says that it bears an SSH signature, of whomever."""
 
     oid: Oid
@@ -58,8 +58,7 @@ class Link:
     signed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """A pull request's record: the ref that holds it, where that stands, and its events, oldest first."""
 
     number: int

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from daypass.core.errors import EdgeError, UsageError
 from daypass.core.finding import LONGEST_TEXT, UNSEEN, shown
 from daypass.core.grant import Oid, canonical
-from daypass.core.record import dataclass
 from daypass.core.window import format_instant, parse_instant
 
 FILE = "event.json"
@@ -45,8 +46,7 @@ _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _OIDS = frozenset({"head", "commit", "base", "main"})
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One thing that happened to a pull request. ``fields`` are the kind's own, as text."""
 
     pull: int

@@ -11,8 +11,9 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, LockedError, UsageError
 from daypass.core.finding import shown
@@ -31,8 +32,7 @@ _LATE = ("stale info", "fetch first", "non-fast-forward", "[remote rejected]", "
 Moves = dict[str, tuple[Oid, Oid]]
 
 
-@dataclass
-class Joined:
+class Joined(Struct):
     """What is to be done, by short names of refs: moves here, moves there, and what is set aside and why."""
 
     here: Moves = field(default_factory=dict)

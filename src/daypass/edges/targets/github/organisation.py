@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct, field
+
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
-from daypass.core.record import dataclass
 from daypass.edges.forges.github.answers import ApiError
 from daypass.edges.forges.github.api import Api
 from daypass.edges.targets.github.policy import REPOSITORY, ROLE, TEAM, GitHubPlace
@@ -39,8 +39,7 @@ _KEPT_ELSEWHERE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """An invitation that is not accepted yet. ``alone``: it was made by us, and for nothing but this place."""
 
     level: str
@@ -48,8 +47,7 @@ class Offer:
     alone: bool = True
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(Struct):
     """Who has a part in a place: account numbers to levels, and to invitations. ``closed``: why nobody can be added.
 
     ``logins`` are what the accounts were called then.

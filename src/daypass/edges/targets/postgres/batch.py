@@ -11,9 +11,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import psycopg
+from msgspec import Struct, field
 from psycopg import sql
 
 from daypass.core.errors import EdgeError
@@ -34,8 +34,7 @@ from daypass.edges.targets.postgres.server import Server, Session, said
 from daypass.ports import Done, Order
 
 
-@dataclass(slots=True)
-class Job:
+class Job(Struct):
     """One order with what it means here, and its answer once there is one.
 
     ``privilege``, ``bridge``, ``login`` and ``member`` have the names of today; ``numbers`` are those of roles of ours.

@@ -21,10 +21,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement
-from daypass.core.record import dataclass
 from daypass.edges.targets.common import VARIABLE, first_near, written
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ _KEYS = ("member_of", "inherit", "set", "login", "grant", "schema", "database")
 _HINT = "docs/targets/postgres.md lists what a role's privilege may say"
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresPrivilege:
+class PostgresPrivilege(Struct, frozen=True):
     """What a role means. Empty text and None stand for what is not said; ``tables`` is an own set, sorted."""
 
     member_of: str = ""
@@ -148,8 +148,7 @@ def check_text(value: str, what: str) -> None:
         raise EdgeError(f"the {what} {value!r} holds a character that PostgreSQL cannot")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """What one of our roles is for. ``principal`` is empty for a bridge, and whose login it is for a login."""
 
     target: str

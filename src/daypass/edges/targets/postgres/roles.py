@@ -7,15 +7,15 @@ given it is said why: looked for, and nothing changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple, Self
 
+from msgspec import Struct
 from psycopg import sql
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Numbers
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.edges.targets.common import NumberTrace, trace, written
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.policy import UNMANAGED, Mark, PostgresPrivilege, read_mark, read_privilege
@@ -28,8 +28,7 @@ GRANTED_BY = 16
 """The version from which on a membership is there once for each grantor, and is revoked as granted by them."""
 
 
-@dataclass(frozen=True)
-class PostgresRole:
+class PostgresRole(Struct, frozen=True, dict=True):
     """A role; it leads to the roles that it is in (``above``) and to the ``databases`` that it has privileges in.
 
     Both are by number. Only a look for a change says who is on it (``members``: name, who granted that, whether we may
@@ -75,8 +74,7 @@ class PostgresRole:
         return login is not None and replace(login, principal="") == self.mark
 
 
-@dataclass(frozen=True, slots=True)
-class ServerRoles:
+class ServerRoles(Struct, frozen=True):
     """One look. ``may_end``: the credential may end other people's connections."""
 
     roles: Mapping[str, PostgresRole]

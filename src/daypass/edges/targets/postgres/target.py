@@ -7,7 +7,6 @@ administrator needs to know. ``databases`` are those that privileges on schemas 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from daypass.core.catalogue import TargetSettings
@@ -15,6 +14,7 @@ from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.grant import canonical
 from daypass.core.plan import Entitlement, Found, Numbers
+from daypass.core.record import replace
 from daypass.edges.targets.common import NumberTrace, check_target, join, understood
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.batch import Job, PostgresBatch, followed, job_of

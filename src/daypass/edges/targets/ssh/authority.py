@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.core.record import dataclass
 from daypass.edges.ledger.signing import FILE_SCHEME, check_closed, translated
 from daypass.edges.targets.common import place_below
 from daypass.edges.targets.ssh.certificate import public_line
@@ -32,8 +33,7 @@ _SIGN_REQUEST, _SIGN_RESPONSE = 13, 14
 _HINT = "ca_key_env names the variable that holds the CA's private key or its file; else ca is its public key"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a target's CA key is: in the variable or behind the URI, else in an agent. ``public`` is "" when unsaid."""
 
     target: str

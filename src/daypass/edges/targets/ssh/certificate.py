@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from daypass.core.errors import EdgeError
 from daypass.core.finding import near
 from daypass.core.grant import canonical
-from daypass.core.record import dataclass
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ _LEAST_RSA = 2048
 _LAST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
-@dataclass(frozen=True, slots=True)
-class SshPrivilege:
+class SshPrivilege(Struct, frozen=True):
     """What a role gives: logins as these principals, from these networks only, for this command only."""
 
     principals: tuple[str, ...]
@@ -55,8 +55,7 @@ class SshPrivilege:
     extensions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """What a certificate says. ``valid`` is half-open; ``key`` and ``authority`` are public keys, type and base64."""
 
     serial: int

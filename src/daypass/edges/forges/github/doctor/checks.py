@@ -6,13 +6,14 @@ Upholds: what could not be read is a complaint of its own; each complaint says w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
+from msgspec import Struct
+
 from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.forge import Call, Complaint, Remedy
-from daypass.core.record import dataclass
+from daypass.core.record import replace
 from daypass.edges.forges.github.answers import CHECK, MAIN
 from daypass.edges.forges.github.doctor import branches, people, repository
 from daypass.edges.forges.github.doctor.facts import (
@@ -26,8 +27,7 @@ from daypass.edges.forges.github.doctor.facts import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that may be unsafe.
 
     ``judge`` gets what the check's topic reads, one at a time, and returns True, or what fills ``{found}`` in the
@@ -44,8 +44,7 @@ class Check:
     fix: Callable[[Setup, Any], Remedy | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(Struct, frozen=True):
     """What several checks read: ``code`` and ``what`` complain, once for all of them, where GitHub does not show it."""
 
     reads: Callable[[Setup], Iterable[Any]]

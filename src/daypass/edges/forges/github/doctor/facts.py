@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Catalogue
-from daypass.core.record import dataclass
 from daypass.edges.forges.github.answers import Fields
 
 _T = TypeVar("_T")
@@ -38,8 +39,7 @@ def known(found: _T | UntoldError, what: str = "") -> _T:
 HIDDEN = "GitHub shows bypass lists only to those who may change them"
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """Who a ruleset does not bind: https://docs.github.com/en/rest/repos/rules#get-a-repository-ruleset."""
 
     kind: str
@@ -52,8 +52,7 @@ class Actor:
         return f"{self.kind}{number} ({self.mode})"
 
 
-@dataclass(frozen=True, slots=True)
-class BranchRule:
+class BranchRule(Struct, frozen=True):
     """One rule that stands for a branch, and the number of its ruleset."""
 
     kind: str
@@ -61,8 +60,7 @@ class BranchRule:
     ruleset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ruleset:
+class Ruleset(Struct, frozen=True):
     """One ruleset. ``own``: it is the repository's, not its organisation's. ``covers``: the names that it includes.
 
     ``rules`` are as the API has them. Classic branch protection is told as a ruleset with the number 0.
@@ -80,8 +78,7 @@ CLASSIC = 0
 """The number under which classic branch protection is told."""
 
 
-@dataclass(frozen=True, slots=True)
-class BranchRules:
+class BranchRules(Struct, frozen=True):
     """The rules of main and of the ledger's branch, and every ruleset that one of them is of.
 
     ``classic``: the classic protection of main as rules, none where there is none. ``names`` are the numbers of the
@@ -105,8 +102,7 @@ class BranchRules:
         return [rule.parameters for rule in self.of_main if rule.kind == "pull_request"]
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """``branches`` are the rules for who deploys, as (number, kind, name), 0 for one that GitHub keeps itself.
 
     None: any branch may. ``secrets`` are names.
@@ -116,8 +112,7 @@ class Environment:
     secrets: frozenset[str] | UntoldError
 
 
-@dataclass(frozen=True, slots=True)
-class Teams:
+class Teams(Struct, frozen=True):
     """The repository's teams by slug; ``members``: account numbers to logins, of those asked about.
 
     ``seen`` are all the organisation's teams that can be seen, asked for only where one was missing.
@@ -128,8 +123,7 @@ class Teams:
     seen: frozenset[str] | UntoldError = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class App:
+class App(Struct, frozen=True):
     """Our GitHub App. ``everywhere``: it is installed on all repositories of its account, None where it is not told."""
 
     number: int
@@ -138,8 +132,7 @@ class App:
     everywhere: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """What is judged: all that was read, at one time, with main's catalogue and CODEOWNERS that it is held against.
 
     ``page`` is the repository's address for people. ``by_app``: a GitHub App acts, else workflows' own tokens.

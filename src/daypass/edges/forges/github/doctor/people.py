@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from daypass.core.catalogue import Catalogue, Directory
 from daypass.core.errors import InvalidError
 from daypass.core.files.codeowners import (
@@ -17,7 +19,6 @@ from daypass.core.files.codeowners import (
     wanted_lines,
 )
 from daypass.core.finding import shown
-from daypass.core.record import dataclass
 from daypass.core.window import format_duration
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.doctor.facts import App, Setup, UntoldError, known, listed
@@ -88,8 +89,7 @@ def _owner_at(fault: Fields) -> str:
 # Teams
 
 
-@dataclass(frozen=True, slots=True)
-class OwningTeam:
+class OwningTeam(Struct, frozen=True):
     """The team that stands for a group: ``name`` is ``organisation/slug``, ``page`` its address for people.
 
     ``foreign``: the organisation is not the repository's. ``found``: GitHub's answer, None where the repository has no
