@@ -232,7 +232,7 @@ class AccessRepository:
     @cached_property
     def top(self) -> Path:
         """The top of the work tree. Raises UsageError in a bare repository, and where files are left out of it."""
-        found = self.clone.git.work_tree()
+        found = self.clone.top
         if found is None:
             raise UsageError(
                 "this is a bare repository", hint="run the verb in a clone with a work tree, or name a revision"

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,8 +95,14 @@ class NewRepository:
         return " ".join(words[:2]) if len(words) > 1 and _PUBLIC_KEY.fullmatch(" ".join(words[:2])) else ""
 
     def _config(self, key: str) -> str:
-        done = self.git.attempt("config", "--get", key)
-        return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+        return self._settings.get(key, "").strip()
+
+    @cached_property
+    def _settings(self) -> dict[str, str]:
+        """What git's configuration says, by key, of each the last that it says."""
+        listed = self.git.attempt("config", "--null", "--list").stdout.decode("utf-8", "replace")
+        pairs = (setting.partition("\n") for setting in listed.split("\0"))
+        return {key: value for key, _, value in pairs}
 
     def key(self, signer: str, public_key: Path | None) -> str:
         """Make the signing key, or take the public half of one that a signer URI holds; return the public PEM."""

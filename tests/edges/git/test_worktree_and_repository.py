@@ -95,6 +95,16 @@ def test_a_repository_is_found_from_any_folder_inside(scene):
     found = open_repository(scene.folder / "grants")
     assert found.common_dir == (scene.folder / ".git").resolve()
     assert found.state_dir == found.common_dir / "daypass"
+    assert found.top == scene.folder.resolve()
+
+
+def test_a_repository_says_what_it_is_when_it_is_opened(scene, make_scene):
+    assert not open_repository(scene.folder).tracks
+    scene.run("update-ref", "refs/remotes/origin/main", scene.commit_file("a"))
+    assert open_repository(scene.folder).tracks
+    inside = open_repository(scene.folder / ".git")
+    assert (inside.top, inside.common_dir, inside.tracks) == (None, (scene.folder / ".git").resolve(), True)
+    assert open_repository(make_scene("bare", "--bare").folder).top is None
 
 
 def test_a_work_tree_of_its_own_shares_the_repository(scene, tmp_path):

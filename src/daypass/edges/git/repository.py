@@ -32,11 +32,17 @@ _SUBMODULE, _LINK, _EXECUTABLE, _PLAIN, _NONE = "160000", "120000", "100755", "1
 class Repository:
     """One repository. ``git`` runs plumbing in it."""
 
-    def __init__(self, git: Git, common_dir: Path, state: Path | None = None) -> None:
+    def __init__(
+        self, git: Git, common_dir: Path, top: Path | None = None, tracks: bool = True, state: Path | None = None
+    ) -> None:
         self.git = git
         self._state = state
         self.common_dir = common_dir
         """``.git``, or the bare repository; shared by all work trees."""
+        self.top = top
+        """The top of the work tree, None in a bare repository."""
+        self.tracks = tracks
+        """Whether it remembered a branch of a remote's when it was opened."""
 
     @property
     def state_dir(self) -> Path:
@@ -96,7 +102,9 @@ def open_repository(folder: Path, state: Path | None = None) -> Repository:
     Raises EdgeError where there is none or git does not trust its owner.
     """
     git = Git(folder)
-    done = git.attempt("rev-parse", "--git-common-dir")
+    done = git.attempt(
+        *("rev-parse", "--git-common-dir", "--is-inside-work-tree", "--show-cdup", "--symbolic-full-name", "--remotes")
+    )
     if done.returncode != 0:
         reason = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
         if "dubious ownership" in reason:
@@ -106,8 +114,11 @@ def open_repository(folder: Path, state: Path | None = None) -> Repository:
                 hint=f"git config --global --add safe.directory {shlex.quote(str(place))}, if you do",
             )
         raise EdgeError(f"{folder} cannot be opened as a repository: {reason}", hint="`daypass init` makes one")
-    common_dir = (folder / os.fsdecode(done.stdout.rstrip(b"\n"))).resolve()
-    return Repository(Git(folder, common_dir), common_dir, state)
+    common, inside, *more = os.fsdecode(done.stdout).split("\n")
+    common_dir = (folder / common).resolve()
+    top = (folder / more[0]).resolve() if inside == "true" else None
+    tracks = any(line.startswith("refs/remotes/") for line in more)
+    return Repository(Git(folder, common_dir), common_dir, top, tracks, state)
 
 
 def worktree_files(top: Path, folder: str, *, limit: int | None = LIMIT) -> Iterator[WorkFile]:

@@ -31,7 +31,8 @@ class LocalHost(Host):
 
     def behind(self, ledger: str) -> tuple[str, ...]:
         """Return the remotes that had more than this clone when they were last looked at. Reads no network."""
-        return behind(self._run.repository.git, main=self._run.main, ledger=ledger)
+        here = self._run.repository
+        return behind(here.git, main=self._run.main, ledger=ledger) if here.tracks else ()
 
     def bring_along(self) -> None:
         """Bring the work tree that has main checked out to where main stands, if a run was killed before it did."""
