@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from benchmarks.policies import BEGIN, PEOPLE, PURPOSES, ROLES, Place, person, places
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId
 from daypass.core.window import Span, Window, format_duration, format_instant
 
 _DOING = ("Reading", "Comparing", "Repairing", "Exporting", "Checking", "Correcting", "Measuring", "Restoring")

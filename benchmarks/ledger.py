@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.grants import Made
 from benchmarks.policies import BEGIN
 from benchmarks.stream import Stream
-from daypass.core.grant import Oid, canonical
+from daypass.core.ids import Oid, canonical
 from daypass.core.ledger.chain import Head, seal
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Genesis, Intent, Outcome
 from daypass.core.plan import Action, Entitlement, Intended, Reason

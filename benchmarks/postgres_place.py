@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.policies import person
 from benchmarks.stream import Stream, object_id
-from daypass.core.grant import Grant, GrantId, Oid, canonical
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head, seal
 from daypass.core.ledger.receipt import Admission, Body, Genesis
 from daypass.core.plan import Entitlement

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # only named here: their modules would cost every start 30 ms
     from daypass.core.catalogue import Catalogue
-    from daypass.core.drift import Health, Inspection, Traits
     from daypass.core.forge import (
         Account,
         Call,
@@ -26,10 +25,11 @@ if TYPE_CHECKING:  # only named here: their modules would cost every start 30 ms
         Review,
         Ticket,
     )
-    from daypass.core.grant import Oid
+    from daypass.core.ids import Oid
     from daypass.core.ledger.receipt import Body
     from daypass.core.ledger.standing import Handed, Standing
     from daypass.core.plan import Action, Entitlement, Found, Numbers
+    from daypass.core.planning.drift import Health, Inspection, Traits
     from daypass.core.request import Notice
 
 

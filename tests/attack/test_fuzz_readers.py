@@ -29,7 +29,7 @@ from daypass.core.files.codeowners import LARGEST, read_codeowners
 from daypass.core.files.document import POLICY_LIMIT, read_on
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import grant_id
+from daypass.core.ids import grant_id
 from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Entitlement
 from daypass.core.policy.cel.expression import compile_condition

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from daypass.core.drift import Inspection, OtherAccess, Unproved, drift
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Severity
-from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
+from daypass.core.planning.drift import Inspection, OtherAccess, Unproved, drift
 from daypass.core.state import GrantState
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from daypass.pipeline.audit.health import inspect

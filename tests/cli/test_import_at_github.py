@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from fakes.orders import add

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.core.drift import Health, TargetState
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
+from daypass.core.planning.drift import Health, TargetState
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from daypass.views.targets import targets_json, targets_text
 from driver import Access

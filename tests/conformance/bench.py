@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
-from daypass.core.drift import Traits
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Action, Entitlement
+from daypass.core.planning.drift import Traits
 from daypass.ports import Done, Observing, Order, Target
 
 NAME = "under-test"

@@ -15,7 +15,7 @@ import pytest
 
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import MADE, OPENED, PUSHED
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.ports import Forge, History
 
 FILE = "grants/orders-db/alice.yaml"

@@ -9,9 +9,9 @@ import pytest
 
 from conformance.suite import NAME, TargetContract
 from conformance.world import World
-from daypass.core.drift import Traits
 from daypass.core.errors import ExitCode
 from daypass.core.plan import Entitlement
+from daypass.core.planning.drift import Traits
 from daypass.edges.targets.embedded import store
 from daypass.edges.targets.embedded.store import holds
 from daypass.edges.targets.embedded.target import EmbeddedTarget

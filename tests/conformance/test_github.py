@@ -12,7 +12,7 @@ import requests
 
 from conformance.suite import NAME, TargetContract
 from daypass.core.catalogue import TargetSettings
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.github.target import GitHubTarget, open_github
 from daypass.edges.targets.registry import Known

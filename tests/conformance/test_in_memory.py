@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, DaypassError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git

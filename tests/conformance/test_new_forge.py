@@ -22,7 +22,7 @@ from daypass.core import forge
 from daypass.core.catalogue import Directory, Settings, Subject, frozen
 from daypass.core.errors import EdgeError
 from daypass.core.forge import ForgeKind
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.forges import host
 from daypass.edges.forges.host import Run, open_host
 from daypass.edges.git.history import GitHistory

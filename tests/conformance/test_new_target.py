@@ -20,7 +20,7 @@ import pytest
 
 from conformance.suite import NAME, TargetContract, page_block
 from daypass.core.catalogue import TargetSettings
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets import registry
 from daypass.edges.targets.registry import TargetKind, open_target

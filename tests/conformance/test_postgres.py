@@ -17,10 +17,10 @@ from psycopg.conninfo import conninfo_to_dict
 from conformance.suite import NAME, TargetContract
 from conformance.world import Around, Killed, World
 from daypass.core.catalogue import TargetSettings
-from daypass.core.drift import Traits
 from daypass.core.errors import ExitCode
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement, Reason
+from daypass.core.planning.drift import Traits
 from daypass.edges.targets.postgres.policy import LONGEST, bridge_of, login_of, read_privilege
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.ports import Numbering, Observing, Target, Timed

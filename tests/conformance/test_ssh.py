@@ -9,8 +9,8 @@ import pytest
 
 from conformance.suite import NAME, TargetContract
 from daypass.core.catalogue import TargetSettings
-from daypass.core.drift import Traits
 from daypass.core.plan import Entitlement
+from daypass.core.planning.drift import Traits
 from daypass.edges.targets.registry import open_target
 from daypass.edges.targets.ssh.target import SshTarget
 from daypass.ports import Recalling, Target

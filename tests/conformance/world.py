@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.bench import NAME, Bench
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Action, Entitlement

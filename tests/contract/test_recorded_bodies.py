@@ -13,7 +13,7 @@ from contract.description import description, recorded
 from contract.replay import Replay, recorded_answer
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import EdgeError
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.request import Notice
 from daypass.edges.forges.github.answers import ApiError, Bot
 from daypass.edges.forges.github.api import Api

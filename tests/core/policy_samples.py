@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId
 from daypass.core.policy import policies
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window

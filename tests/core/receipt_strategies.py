@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
     ActRecord,
     Admission,

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from daypass.core.approval import Excluded
+from daypass.core.approval.exclusion import excluded_people
+from daypass.core.approval.judgement import Excluded
 from daypass.core.catalogue import Directory, Subject, frozen
-from daypass.core.exclusion import excluded_people
 from daypass.core.forge import Account, Pull
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 
 COMMIT = Oid("c" * 40)
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from daypass.core.approval import Excluded, Judgement, Then, judge
+from daypass.core.approval.judgement import Excluded, Judgement, Then, judge
 from daypass.core.forge import Account, Review
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.policy.sources import Requirement
 
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

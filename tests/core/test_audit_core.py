@@ -14,7 +14,8 @@ from daypass.core.audit.differences import Comparison
 from daypass.core.audit.events import EventKind, Material, history
 from daypass.core.audit.proof import PolicyFacts, check_admission
 from daypass.core.audit.stats import Counter, Durations
-from daypass.core.grant import ABSENT, Grant, GrantId, Oid
+from daypass.core.grant import Grant
+from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import (
     Admission,
     ApprovalRecord,

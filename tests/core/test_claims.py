@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from policy_samples import AT, DIRECTORY, RESOURCE, policy
 
-from daypass.core.grant import GrantId, canonical
+from daypass.core.ids import GrantId, canonical
 from daypass.core.plan import Entitlement, Holding, Reason
-from daypass.core.planning import ClaimMaker
+from daypass.core.planning.compute import ClaimMaker
 from daypass.core.window import Window
 
 HOUR = timedelta(hours=1)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.core.holdback import ClockDoubt, doubt
 from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.planning.holdback import ClockDoubt, doubt
 from daypass.core.window import catch_up, skew
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)

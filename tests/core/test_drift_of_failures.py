@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from daypass.core.drift import drift
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.plan import Action, Entitlement, Failing, Intended, Plan, Reason
+from daypass.core.planning.drift import drift
 
 AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 from policy_samples import SETTINGS, files, policy, read_policies, shown
 
+from daypass.core.approval.exclusion import excluded_people
 from daypass.core.catalogue import Directory, Subject, frozen
-from daypass.core.exclusion import excluded_people
 from daypass.core.forge import Account, Pull
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 
 COMMIT = Oid("c" * 40)
 ALICE = Account("alice", "Alice")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from daypass.core.grant import Grant, GrantId, canonical, digest, grant_id, grant_path, narrows
+from daypass.core.grant import Grant, narrows
+from daypass.core.ids import GrantId, canonical, digest, grant_id, grant_path
 from daypass.core.window import Span, Window
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from policy_samples import grant as asked_grant
 from policy_samples import policy
 
-from daypass.core.approval import Counted, Ignored, Judgement, Status
-from daypass.core.drift import Unproved
+from daypass.core.approval.judgement import Counted, Ignored, Judgement, Status
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Merge, Pull, Review
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Claim, Denied, Entitlement, Holding, Reason
+from daypass.core.planning.drift import Unproved
 from daypass.core.policy.decision import Decision, Denial, Request, decide
 from daypass.core.request import Gated, Item, ItemVerdict, Proposal
 from daypass.core.state import GrantState, Overview, draft_state, requested

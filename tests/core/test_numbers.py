@@ -11,10 +11,9 @@ from test_audit_core import admission
 
 from daypass.core.audit.access import Holdings, access
 from daypass.core.audit.events import EventKind, Material, history
-from daypass.core.drift import drift
 from daypass.core.errors import LedgerError
 from daypass.core.finding import Severity
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Body, Intent, Outcome, Receipt, Settled
 from daypass.core.ledger.standing import fold
 from daypass.core.ledger.statement import body_from_dict, body_to_dict
@@ -31,7 +30,8 @@ from daypass.core.plan import (
     Reason,
     by_number,
 )
-from daypass.core.planning import compute
+from daypass.core.planning.compute import compute
+from daypass.core.planning.drift import drift
 from daypass.core.window import Window
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)

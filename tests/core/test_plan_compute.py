@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.grant import GrantId
-from daypass.core.holdback import brake
+from daypass.core.ids import GrantId
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Intended, Observed, Plan, Reason, changes_digest
-from daypass.core.planning import compute
+from daypass.core.planning.compute import compute
+from daypass.core.planning.holdback import brake
 from daypass.core.window import Window
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from msgspec.structs import replace
 
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Intended, Observed, Reason
-from daypass.core.planning import compute
+from daypass.core.planning.compute import compute
 from daypass.core.window import Window
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)

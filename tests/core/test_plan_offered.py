@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.core.grant import GrantId
-from daypass.core.holdback import brake
+from daypass.core.ids import GrantId
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Reason
-from daypass.core.planning import compute
+from daypass.core.planning.compute import compute
+from daypass.core.planning.holdback import brake
 from daypass.core.window import Window
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)

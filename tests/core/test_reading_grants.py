@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from daypass.core.files.grants import _WORDS, grant_text, read_grant
 from daypass.core.finding import Finding
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId
 from daypass.core.window import Span, Window
 
 PATH = "grants/orders-db/a.yaml"

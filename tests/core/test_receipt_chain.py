@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from receipt_strategies import BEGIN, bodies, open_, sign
 
 from daypass.core.errors import LedgerError
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Head, Sealed, seal, verify_chain
 from daypass.core.ledger.receipt import Genesis, Receipt, Retirement, envelope_digest
 from daypass.core.ledger.statement import to_statement

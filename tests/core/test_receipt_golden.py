@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
     KINDS,
     ActRecord,

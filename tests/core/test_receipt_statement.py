@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from receipt_strategies import BEGIN, receipts
 
 from daypass.core.errors import LedgerError
-from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
     Admission,
     ApprovalRecord,

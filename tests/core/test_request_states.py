@@ -10,7 +10,7 @@ from policy_samples import policy
 from daypass.core.errors import ExitCode
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Pull
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.request import Gated, Item, ItemVerdict, Proposal
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from daypass.core.grant import GrantId, Oid
-from daypass.core.holdback import LONGEST, again_at, failed_before, notes_on, rest, same_error, shortens
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Intent, Outcome, Receipt
 from daypass.core.ledger.standing import FailedChange, Standing, fold
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Plan, Reason
+from daypass.core.planning.holdback import LONGEST, again_at, failed_before, notes_on, rest, same_error, shortens
 
 AT = datetime(2026, 12, 1, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from receipt_strategies import BEGIN, admissions, bodies
 
-from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Receipt, Refusal, Retirement
 from daypass.core.ledger.standing import AdmittedGrant, Delta, Standing, fold

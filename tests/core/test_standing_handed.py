@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from receipt_strategies import BEGIN
 
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Genesis, Outcome, Receipt
 from daypass.core.ledger.standing import Standing, fold, forget_before
 from daypass.core.plan import Action, Entitlement, Intended, Reason

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.core.files.grants import SCHEMA_HINT, grant_text, name_grant, read_grant
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId
 from daypass.core.window import Span, Window
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)

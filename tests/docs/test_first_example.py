@@ -12,7 +12,7 @@ import pytest
 from pages import TOP, Block, blocks, fits
 from picture import PICTURE, digest, made_of
 
-from daypass.core.grant import FOLDER
+from daypass.core.ids import FOLDER
 from driver import Access
 
 README = TOP / "README.md"

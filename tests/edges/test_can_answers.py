@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from fakes.orders import add, remove

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daypass.core.errors import EdgeError, LedgerError, UsageError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.ledger.receipt import PAYLOAD_TYPE
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, check_private, generate_key, read_public_key
 

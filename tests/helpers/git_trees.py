@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import Content, commit_files
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from daypass.core.catalogue import Directory, Subject
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.request import Annotation, Notice
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api

@@ -10,7 +10,8 @@ from pathlib import Path
 from daypass.core.audit.differences import Verified
 from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
 from daypass.core.files.grants import read_grant
-from daypass.core.grant import ABSENT, Grant, GrantId, Oid, canonical, digest, grant_path
+from daypass.core.grant import Grant
+from daypass.core.ids import ABSENT, GrantId, Oid, canonical, digest, grant_path
 from daypass.core.ledger.chain import Envelope, Head, seal
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
 from daypass.core.plan import Action, Entitlement, Intended, Reason

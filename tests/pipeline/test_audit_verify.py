@@ -8,7 +8,7 @@ import pytest
 from audit_world import T0, World, minutes
 from msgspec.structs import replace
 
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, seal
 from daypass.core.ledger.receipt import ApprovalRecord, Genesis, Intent, Outcome, Refusal, Retirement
 from daypass.core.plan import Action, Intended, Reason

@@ -159,7 +159,7 @@ def test_a_recorded_merge_of_such_a_commit_is_refused_for_good_and_stops_nothing
 
 def merge_around_the_gate(access: Access, number: int, head: str, at: str) -> None:
     """Let the forge merge and record what the gate would not."""
-    from daypass.core.grant import Oid
+    from daypass.core.ids import Oid
     from daypass.core.window import parse_instant
 
     site = access.repo()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.window import parse_instant
 from daypass.pipeline.judge.gate import gate
 from driver import Access

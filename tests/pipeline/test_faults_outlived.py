@@ -9,7 +9,7 @@ from faults_steps import FILE, GRANT, T, approved, branch, clean, has_access
 from msgspec.structs import replace
 
 from daypass.core.forge import Review
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.receipt import ActRecord, Admission
 from daypass.core.ledger.standing import Standing
 from daypass.pipeline.judge.evidence import gather

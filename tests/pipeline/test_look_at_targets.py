@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
-from daypass.core.drift import Health, TargetState
 from daypass.core.errors import EdgeError
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
+from daypass.core.planning.drift import Health, TargetState
 from daypass.pipeline.audit.health import look_at
 from fakes.target import BlindFake, FakeTarget
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from daypass.core.drift import Traits
 from daypass.core.errors import ConflictError, EdgeError, LedgerError
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.planning.drift import Traits
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply.executor import Executor
 from daypass.pipeline.apply.inputs import prepare

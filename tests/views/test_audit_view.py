@@ -12,7 +12,7 @@ from daypass.core.audit.differences import Difference, Verified
 from daypass.core.audit.events import EventKind, HistoryAnswer, HistoryEvent
 from daypass.core.audit.stats import Durations, Stats
 from daypass.core.finding import Severity
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, ApprovalRecord
 from daypass.core.plan import Entitlement
 from daypass.core.window import Window

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from daypass.core.catalogue import Catalogue, Directory, Purpose, Resource, Role, Settings
 from daypass.core.files.form import QUESTIONS, FormAnswers
 from daypass.core.files.grants import grant_text, read_grant
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId
 from daypass.core.window import Span
 from daypass.edges.forges.github.inbox import MOST_CHOICES, read_form
 from daypass.edges.forges.host import request_form

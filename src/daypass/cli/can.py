@@ -85,7 +85,7 @@ def _place(folder: Path) -> tuple[str, Path]:
 def _work_out(folder: Path, subject: str, resource: str, role: str) -> list[str]:
     from daypass.cli.repository import AccessRepository
     from daypass.core.finding import near
-    from daypass.core.grant import canonical
+    from daypass.core.ids import canonical
     from daypass.edges.targets.embedded.target import read_options
 
     repo = AccessRepository(folder)

@@ -28,7 +28,7 @@ from daypass.pipeline.judge.duplicates import has_ended, standing_on, without_en
 if TYPE_CHECKING:  # only types: what is checked here is in no ledger, and most of it in one process
     from concurrent.futures import Future, ProcessPoolExecutor
 
-    from daypass.core.grant import GrantId, Oid
+    from daypass.core.ids import GrantId, Oid
     from daypass.core.ledger.receipt import Admission
     from daypass.core.policy.policies import Policy
     from daypass.edges.git.history import GitHistory

@@ -82,7 +82,7 @@ def _requests(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, s
 
 
 def _grants(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, str]]:
-    from daypass.core.grant import FOLDER, SUFFIX, grant_id
+    from daypass.core.ids import FOLDER, SUFFIX, grant_id
 
     for entry in repo.history.entries(repo.tip, FOLDER.rstrip("/")):
         if entry.path.endswith(SUFFIX):

@@ -16,7 +16,7 @@ from daypass import __version__
 from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say, state_folder
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.forge import FORGES
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Settings

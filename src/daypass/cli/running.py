@@ -15,7 +15,7 @@ import click
 from daypass.cli.repository import AccessRepository, program_digest
 from daypass.cli.verb import progress, say, show, show_data
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import PAUSED
 from daypass.core.policy.policies import Policy

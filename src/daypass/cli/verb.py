@@ -116,7 +116,7 @@ class GrantName(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id."""
-        from daypass.core.grant import SUFFIX
+        from daypass.core.ids import SUFFIX
 
         if not str(value).endswith(SUFFIX):
             return str(value)

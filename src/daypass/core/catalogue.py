@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from msgspec import Struct, field
 
 from daypass.core.forge import FORGES, ForgeKind
-from daypass.core.grant import canonical, digest
+from daypass.core.ids import canonical, digest
 from daypass.core.window import format_instant
 
 _V = TypeVar("_V")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from msgspec import Struct
 
 from daypass.core.errors import DeniedError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 
 if TYPE_CHECKING:
     from daypass.core.files.form import FormAnswers

@@ -2,58 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from typing import Any, NewType
+from typing import Any
 
 from msgspec import Struct
 
+from daypass.core.ids import GrantId, digest, grant_path
 from daypass.core.window import Span, Window, format_duration, format_instant
-
-GrantId = NewType("GrantId", str)
-"""``<resource>/<name>``: the file's path below ``grants/`` without its ending. Unique in a repository."""
-
-Oid = NewType("Oid", str)
-"""A git object id in lower-case hex."""
-
-ABSENT = Oid("0" * 40)
-"""What git writes for no object: the old value of a ref that must not exist, the blob of an added or deleted path."""
-
-FOLDER = "grants/"
-SUFFIX = ".yaml"
 
 IMPORT = "import"
 """The purpose of a grant that takes over access which was there before: from then on it is ours, and ends with it."""
-
-
-def grant_path(grant: GrantId) -> str:
-    """Return the repository path of a grant."""
-    return f"{FOLDER}{grant}{SUFFIX}"
-
-
-def grant_id(path: str) -> GrantId:
-    """Return the id of the grant at a repository path.
-
-    A file that can be no grant gets an id that no grant has (its whole path), so that nothing done to it is taken for
-    something done to a grant: `grants/db/a` is not `grants/db/a.yaml`. Bytes that are no text are escaped, since ids
-    are written into receipts.
-    """
-    if not path.isascii():
-        path = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    if path.startswith(FOLDER) and path.endswith(SUFFIX):
-        return GrantId(path[len(FOLDER) : -len(SUFFIX)])
-    return GrantId(path)
-
-
-def canonical(value: Any) -> str:
-    """Write plain data (mappings, lists, text, numbers, booleans, None) as the one JSON text that digests are taken of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest(value: Any) -> str:
-    """Return ``sha256:<hex>`` of plain data in its canonical form."""
-    return "sha256:" + hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 class Grant(Struct, frozen=True):

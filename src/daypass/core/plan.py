@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
-from daypass.core.grant import GrantId, digest
+from daypass.core.ids import GrantId, digest
 from daypass.core.window import Window, format_instant
 
 

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from daypass.core.approval import Judgement
+from daypass.core.approval.judgement import Judgement
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding
 from daypass.core.forge import Account, Merge, Pull
-from daypass.core.grant import Grant, GrantId, Oid
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Action, Claim, Entitlement
 from daypass.core.policy.decision import Decision

@@ -8,13 +8,14 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct, field
 
-from daypass.core.approval import Counted, Ignored, Status
-from daypass.core.drift import Unproved
+from daypass.core.approval.judgement import Counted, Ignored, Status
 from daypass.core.forge import Review
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.plan import Claim, Denied, Entitlement, Holding
+from daypass.core.planning.drift import Unproved
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import approvers

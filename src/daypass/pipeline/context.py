@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.policy.policies import Policy
 
 if TYPE_CHECKING:  # not every verb that is given this asks the ledger

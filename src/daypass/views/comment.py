@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from daypass.core.approval import Ignored, Status
+from daypass.core.approval.judgement import Ignored, Status
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
 from daypass.core.forge import Account

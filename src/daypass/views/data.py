@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from daypass.core.approval import Status
+from daypass.core.approval.judgement import Status
 from daypass.core.finding import Finding
 from daypass.core.forge import Review
 from daypass.core.plan import Entitlement, Intended

@@ -8,7 +8,7 @@ from datetime import datetime
 from daypass.core.catalogue import Catalogue
 from daypass.core.files.grants import grant_text
 from daypass.core.forge import Links
-from daypass.core.grant import grant_path
+from daypass.core.ids import grant_path
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Reply

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import unified_diff
 from typing import Any
 
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.state import Overview

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from daypass.core.holdback import Braked
 from daypass.core.ledger.receipt import Outcome, Receipt
 from daypass.core.plan import THERE_BEFORE, Action, Denied, Doubt, Entitlement, Failing, Intended, Plan
+from daypass.core.planning.holdback import Braked
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from daypass.core.drift import Inspection, TargetState, Unproved
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Claim, Entitlement, Plan
+from daypass.core.planning.drift import Inspection, TargetState, Unproved
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from forge_world import T0, World, world_at
 
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 
 
 @pytest.fixture

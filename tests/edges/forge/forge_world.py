@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from daypass.core.catalogue import Directory, Subject, frozen
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.forges.local.forge import LocalForge
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git

@@ -6,7 +6,7 @@ import pytest
 from forge_world import World, world_at
 
 from conformance.forge_suite import ForgeContract
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.forges.local.forge import LocalForge
 from daypass.edges.git.history import GitHistory
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daypass.core.errors import EdgeError
 from daypass.core.finding import LONGEST_TEXT, UNSEEN, shown
-from daypass.core.grant import ABSENT, Oid, canonical
+from daypass.core.ids import ABSENT, Oid, canonical
 from daypass.edges.forges.local import records
 
 RawEvent = Callable[..., Oid]

@@ -7,7 +7,7 @@ import pytest
 from forge_world import T0, World, minutes, world_at
 
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.history import GitHistory
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from forge_world import World, minutes, world_at
 
 from daypass.core.errors import ConflictError
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 
 
 def open_one(top: Path, branch: str, head: Oid) -> str:

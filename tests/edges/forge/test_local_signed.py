@@ -11,12 +11,12 @@ import pytest
 from forge_world import T0, World, minutes
 from msgspec.structs import replace
 
-from daypass.core.approval import judge
+from daypass.core.approval.exclusion import excluded_people
+from daypass.core.approval.judgement import judge
 from daypass.core.catalogue import Directory, frozen
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.exclusion import excluded_people
 from daypass.core.forge import Review
-from daypass.core.grant import ABSENT, Oid, canonical
+from daypass.core.ids import ABSENT, Oid, canonical
 from daypass.core.policy.sources import Requirement
 from daypass.edges.forges.local import ssh
 

@@ -11,7 +11,7 @@ import pytest
 from forge_world import T0, World, minutes, world_at
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, UsageError
-from daypass.core.grant import ABSENT
+from daypass.core.ids import ABSENT
 from daypass.edges.forges.local.sharing import Joined, Sharing, behind
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.git.plumbing import Git
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Retirement
 from daypass.core.plan import Action, Entitlement, Intended, Reason

@@ -10,7 +10,7 @@ import pytest
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change
-from daypass.core.grant import ABSENT
+from daypass.core.ids import ABSENT
 from daypass.edges.git.history import GitHistory, parse_commit
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.steps import _joined

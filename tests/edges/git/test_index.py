@@ -10,7 +10,7 @@ import pytest
 
 from daypass.cli.verbs.audit import _read_subject
 from daypass.core.errors import EdgeError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git import index as index_module
 from daypass.edges.git import steps
 from daypass.edges.git.index import AuditIndex, messages

@@ -7,7 +7,7 @@ import pytest
 from ledger_making import BEGIN, BRANCH, life, make, retirement
 
 from daypass.core.errors import ConflictError, LedgerError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope
 from daypass.edges.ledger import ledger as module
 from daypass.edges.ledger.ledger import GitLedger, receipt_path

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daypass.core.errors import ConflictError, EdgeError, LockedError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git import isolation, plumbing
 from daypass.edges.git.plumbing import Git
 

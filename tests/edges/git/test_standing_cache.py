@@ -29,7 +29,7 @@ from ledger_making import (
 from msgspec.structs import replace
 
 from daypass.core.errors import ConflictError, EdgeError, LedgerError, LockedError
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Envelope, Head, seal
 from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Refusal
 from daypass.core.ledger.standing import Standing, fold

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daypass.core.errors import ConflictError, EdgeError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git import objects, trees
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.trees import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from daypass.core.catalogue import Directory, Subject
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.pulls import GitHubForge

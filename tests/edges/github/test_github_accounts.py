@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from github_world import BOT, World, directory
 
+from daypass.core.approval.exclusion import excluded_people
 from daypass.core.errors import EdgeError
-from daypass.core.exclusion import excluded_people
 from daypass.core.forge import Account
 from daypass.edges.forges.github.answers import account_of
 

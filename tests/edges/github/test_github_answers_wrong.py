@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from daypass.core.catalogue import Catalogue, Resource, Settings
 from daypass.core.errors import DaypassError
 from daypass.core.files.codeowners import CODEOWNERS_FILE
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.request import Annotation, Notice
 from daypass.edges.forges.github.answers import Answer
 from daypass.edges.forges.github.api import Api

@@ -7,7 +7,7 @@ import pytest
 from github_world import World
 
 from conformance.forge_suite import ForgeContract
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.git.history import GitHistory
 from github_double import Double

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from github_world import BOT, GRANT, ROOT, World
 
+from daypass.core.approval.exclusion import excluded_people
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.exclusion import excluded_people
 from daypass.core.forge import Account
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 
 ALICE, BOB, CAROL = Account("alice", "Alice"), Account("bob", "Bob"), Account("carol", "Carol")
 

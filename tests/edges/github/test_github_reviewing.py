@@ -9,7 +9,7 @@ from github_world import World, directory
 
 from daypass.core.errors import EdgeError
 from daypass.core.forge import Account
-from daypass.core.grant import ABSENT
+from daypass.core.ids import ABSENT
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import account_of
 from daypass.edges.forges.github.evidence import needs_events, reviews_of

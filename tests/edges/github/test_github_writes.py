@@ -7,7 +7,7 @@ from github_world import AT, BOT, GRANT, ROOT, World
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, NoMergeError, RefusedError, UsageError
 from daypass.core.forge import Account
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.forges.github.answers import ApiError
 
 MESSAGE = "Grant orders-db/alice (#1)\n\nDaypass-Grant: orders-db/alice\nDaypass-Pull: 1\n"

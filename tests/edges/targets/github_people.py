@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daypass.core.catalogue import TargetSettings
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Action, Entitlement
 from daypass.edges.targets.github.target import GitHubTarget, open_github
 from daypass.edges.targets.registry import Known

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from daypass.core.catalogue import TargetSettings
-from daypass.core.grant import GrantId, canonical
+from daypass.core.ids import GrantId, canonical
 from daypass.core.ledger.receipt import Genesis, Outcome, Receipt
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason

@@ -11,7 +11,7 @@ import pytest
 
 from daypass.core.catalogue import Subject, TargetSettings
 from daypass.core.errors import DaypassError, EdgeError, InvalidError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.edges.targets.common import written
 from daypass.edges.targets.github.policy import GitHubPlace, GitHubPrivilege, read_privilege
 from daypass.edges.targets.github.target import GitHubTarget, open_github

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daypass.core.errors import EdgeError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.edges.targets.postgres.policy import bridge_of
 from daypass.edges.targets.registry import Known
 

@@ -10,7 +10,7 @@ import pytest
 from conformance.bench import UNTIL
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.edges.targets.registry import Known

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from daypass.core.catalogue import TargetSettings
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Action, Entitlement, Found, Numbers
 from daypass.edges.targets.postgres.policy import bridge_of
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres

@@ -11,7 +11,7 @@ from psycopg import sql
 from conformance.bench import UNTIL
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.postgres.policy import bridge_of
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres

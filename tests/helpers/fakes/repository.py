@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daypass.cli.repository import AccessRepository
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.ledger.standing import Standing
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace
 from daypass.ports import Done, Numbering, Observing, Order, Timed
 

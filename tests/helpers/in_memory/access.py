@@ -12,7 +12,7 @@ from daypass.cli.main import Invocation
 from daypass.cli.repository import AccessRepository, keys_folder
 from daypass.cli.verb import LEDGER, noting
 from daypass.core.catalogue import Directory
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.window import parse_instant
 from daypass.edges.forges.host import Host
 from daypass.edges.ledger.signing import find_signer

@@ -10,7 +10,7 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, MissingError, RefusedError, UsageError
 from daypass.core.finding import near
 from daypass.core.forge import OPENED, PUSHED, Account, Act, Change, Merge, Pull, Review, unsigned_denial
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.window import format_instant
 from in_memory.history import MemoryHistory
 from in_memory.objects import Leaf, Objects

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.forge import Change, Commit, Entry, Landing
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.history import MOST_COMMITS
 from daypass.edges.git.objects import Bound, beyond
 from in_memory.objects import NOTHING, Objects, Tree

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.forge import Commit
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 
 Leaf = tuple[str, Oid]
 """Mode and object."""

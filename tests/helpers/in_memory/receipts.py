@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from daypass.core.errors import ConflictError, LedgerError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Open, verify_chain
 from daypass.core.ledger.receipt import Receipt
 from daypass.edges.ledger.ledger import receipt_path

@@ -32,7 +32,7 @@ def plan(repo: AccessRepository, at: datetime | None, output: str, detailed_exit
     daypass plan --detailed-exitcode           # exit 13 when anything would
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.running import gives_nothing, look, say_paused
-    from daypass.core.holdback import brake
+    from daypass.core.planning.holdback import brake
     from daypass.pipeline.apply.overview import overview_of
     from daypass.views.plan import plan_json, plan_text
 

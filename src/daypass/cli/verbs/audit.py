@@ -51,7 +51,7 @@ def _read_subject(path: str, raw: bytes) -> str | None:
 
 def _known(repo: AccessRepository, about: str) -> Collection[str]:
     """Return the names of main that a question may be about, though nothing was ever granted."""
-    from daypass.core.grant import FOLDER, grant_id
+    from daypass.core.ids import FOLDER, grant_id
 
     if about == "resource":
         return frozenset(repo.policy.catalogue.resources)
@@ -186,7 +186,7 @@ def settle(
     daypass ledger settle orders-db/alice-x7k2 --write-off --reason "alice's account was deleted"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.running import look
-    from daypass.core.grant import GrantId
+    from daypass.core.ids import GrantId
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.recovery import settle as decide
     from daypass.views.data import plain

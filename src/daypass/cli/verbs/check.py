@@ -14,7 +14,8 @@ from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
     from daypass.core.finding import Checked, Finding
-    from daypass.core.grant import Grant, GrantId, Oid
+    from daypass.core.grant import Grant
+    from daypass.core.ids import GrantId, Oid
     from daypass.core.policy.policies import Policy
     from daypass.core.request import Proposal
     from daypass.core.state import GrantState
@@ -255,7 +256,8 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     """
     from daypass.cli.checking import inside
     from daypass.core.files.grants import read_grant
-    from daypass.core.grant import SUFFIX, Grant, GrantId
+    from daypass.core.grant import Grant
+    from daypass.core.ids import SUFFIX, GrantId
     from daypass.core.policy.decision import Request, decide
     from daypass.core.state import draft_state
     from daypass.pipeline.ask.propose import read_current
@@ -317,7 +319,8 @@ def _tidied(repo: AccessRepository, grant: GrantId, missing: UsageError) -> Gran
     """Return a grant that main had once, as its file was last. Raises the error that it is missing where there was none."""
     from daypass.cli.verbs.audit import index_of
     from daypass.core.files.grants import read_grant
-    from daypass.core.grant import ABSENT, Grant, grant_path
+    from daypass.core.grant import Grant
+    from daypass.core.ids import ABSENT, grant_path
     from daypass.pipeline.audit.questions import end_reasons, read_messages
 
     index = index_of(repo)

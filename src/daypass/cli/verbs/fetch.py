@@ -46,7 +46,7 @@ def fetch(repo: AccessRepository, grant: str, file: Path | None, key: Path | Non
     Only the grant's subject gets it. Exit 20 when there is nothing to fetch, not yet or no longer.
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.main import show_error
-    from daypass.core.grant import GrantId
+    from daypass.core.ids import GrantId
     from daypass.edges.targets.ssh.certificate import is_certificate
     from daypass.pipeline.ask.fetch import fetch as find
     from daypass.views.data import plain

@@ -121,7 +121,7 @@ def sync(repo: AccessRepository, remote: str, take: tuple[int, ...], output: str
 
 def _named(moves: Mapping[str, tuple[str, str]]) -> str:
     """Name what was moved, requests by their numbers."""
-    from daypass.core.grant import ABSENT
+    from daypass.core.ids import ABSENT
     from daypass.edges.forges.local.chain import numbered
     from daypass.views.findings import joined
 

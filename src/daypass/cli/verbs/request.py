@@ -18,7 +18,8 @@ from daypass.core.window import Span, Window, format_duration, format_instant
 if TYPE_CHECKING:
     from daypass.core.catalogue import Catalogue
     from daypass.core.forge import Pull
-    from daypass.core.grant import Grant, Oid
+    from daypass.core.grant import Grant
+    from daypass.core.ids import Oid
     from daypass.core.policy.decision import Decision
     from daypass.core.policy.policies import Policy
     from daypass.pipeline.ask.propose import Opened, Wish
@@ -234,7 +235,7 @@ def _open_branch(repo: AccessRepository, branch: str, at: datetime, output: str)
 @click.option("--for", "more", type=Duration(), required=True, help="How much longer.")
 def extend(repo: AccessRepository, grant: str, more: timedelta, at: datetime, output: str) -> None:
     """Ask for more time on GRANT (its id, as `daypass status` shows it). Needs approval like any request."""
-    from daypass.core.grant import GrantId
+    from daypass.core.ids import GrantId
     from daypass.pipeline.ask import propose
 
     repo.acting_handle()

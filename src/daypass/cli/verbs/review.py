@@ -232,7 +232,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     answer within seconds are asked whether what was given is there; those that were not looked at are named.
     """
     from daypass.cli.running import denied_at, say_paused
-    from daypass.core.holdback import doubt as doubt_of
+    from daypass.core.planning.holdback import doubt as doubt_of
     from daypass.core.state import Overview
     from daypass.pipeline.apply.inputs import claims_on, live_claims
     from daypass.pipeline.apply.overview import entitlements_given

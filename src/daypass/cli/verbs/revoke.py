@@ -31,7 +31,7 @@ def end(repo: AccessRepository, grant: str, reason: str, at: datetime, output: s
     \b
     daypass end orders-db/alice-20261120-90546b --reason "Done earlier"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.core.grant import GrantId
+    from daypass.core.ids import GrantId
     from daypass.pipeline.ask.end import end as propose_end
 
     repo.acting_handle()

@@ -54,7 +54,7 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     Changes nothing.
     """
     from daypass.cli.running import look
-    from daypass.core.drift import drift as find
+    from daypass.core.planning.drift import drift as find
     from daypass.pipeline.apply.overview import overview_of
     from daypass.pipeline.audit.health import inspect
     from daypass.views import findings as views

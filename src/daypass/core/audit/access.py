@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct, field
 
-from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 

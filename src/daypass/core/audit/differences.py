@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from daypass.core.audit.access import GrantStep, Holdings, Sources
 from daypass.core.finding import Severity
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
 from daypass.core.plan import Action, Intended
 from daypass.core.window import format_instant

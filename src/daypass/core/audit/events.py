@@ -23,7 +23,7 @@ from daypass.core.audit.access import (
     approvers,
     lateness,
 )
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action
 from daypass.core.record import replace

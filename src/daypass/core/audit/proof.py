@@ -14,7 +14,8 @@ from msgspec import Struct
 from daypass.core.audit.access import Trailers, approvers
 from daypass.core.audit.differences import Difference
 from daypass.core.finding import Severity
-from daypass.core.grant import Grant, Oid, canonical
+from daypass.core.grant import Grant
+from daypass.core.ids import Oid, canonical
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec import Struct, field
 
 from daypass.core.audit.access import Holdings, Sources, lateness
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt
 from daypass.core.plan import Action, Entitlement, Intended
 

@@ -21,7 +21,8 @@ from daypass.core.files.conform import Said, Words, conform
 from daypass.core.files.document import Document, read_on
 from daypass.core.files.text import directive_findings
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.grant import FOLDER, Grant, GrantId, digest, grant_id
+from daypass.core.grant import Grant
+from daypass.core.ids import FOLDER, GrantId, digest, grant_id
 from daypass.core.window import LONGEST, Span, Window, format_duration, format_instant, parse_duration, parse_instant
 
 _SHORTEST_REASON = 10

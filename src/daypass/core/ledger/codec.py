@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 from daypass.core.errors import LedgerError
-from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.plan import Numbers
 from daypass.core.window import format_instant, parse_instant
 

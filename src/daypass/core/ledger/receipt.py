@@ -22,7 +22,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from daypass.core.grant import GrantId, Oid
+from daypass.core.ids import GrantId, Oid
 from daypass.core.plan import Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 

@@ -26,7 +26,7 @@ from itertools import takewhile
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
-from daypass.core.grant import ABSENT, GrantId, Oid
+from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Holding, Intended

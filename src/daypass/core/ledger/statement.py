@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daypass.core.errors import LedgerError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.ledger.codec import (
     BY_NAME,
     COUNT,

@@ -13,7 +13,8 @@ from itertools import takewhile
 from msgspec import Struct
 
 from daypass.core.finding import Finding, Place, Severity, near, ordered
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.decision import Decision, Request, decide

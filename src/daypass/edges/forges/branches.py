@@ -10,7 +10,7 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.finding import near, shown
 from daypass.core.forge import Change
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import Repository

@@ -17,7 +17,7 @@ from typing import IO
 
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.forge import Change, Commit, Entry, Landing
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.git import objects, steps
 from daypass.edges.git.objects import Bound, Reader, beyond
 from daypass.edges.git.plumbing import Git

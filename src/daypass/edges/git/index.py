@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from daypass.core.audit.access import GrantStep, Sources
 from daypass.core.errors import EdgeError, LedgerError, RefusedError
-from daypass.core.grant import ABSENT, FOLDER, SUFFIX, GrantId, Oid
+from daypass.core.ids import ABSENT, FOLDER, SUFFIX, GrantId, Oid
 from daypass.core.ledger.chain import Head, Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.statement import from_statement, to_statement

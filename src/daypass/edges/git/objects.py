@@ -24,7 +24,7 @@ from typing import IO
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Change
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.plumbing import Git, Header, header
 
 FOLDER_MODE = "040000"

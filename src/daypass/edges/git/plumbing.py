@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
 from daypass.core.errors import ConflictError, EdgeError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.isolation import FIXED, clean_environment
 from daypass.edges.git.locks import lock_in, locked, take_over
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from daypass.core.errors import EdgeError
-from daypass.core.grant import FOLDER
+from daypass.core.ids import FOLDER
 from daypass.edges.git.plumbing import Git
 
 _GRANTS = FOLDER.rstrip("/")

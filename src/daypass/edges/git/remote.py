@@ -14,7 +14,7 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.plumbing import Git
 
 NAMESPACE = "refs/remotes/daypass/"

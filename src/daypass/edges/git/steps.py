@@ -19,7 +19,7 @@ from typing import IO
 
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.forge import Change, Landing
-from daypass.core.grant import ABSENT, FOLDER, Oid, grant_id
+from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id
 from daypass.edges.git import objects
 from daypass.edges.git.objects import FOLDER_MODE, Bound, Reader
 from daypass.edges.git.plumbing import Git

@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from daypass.core.errors import ConflictError, EdgeError, LockedError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.objects import FOLDER_MODE, HASHES, Held, Reader, object_id, parse_tree
 from daypass.edges.git.plumbing import DURABLE, Git
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.forge import Change, Landing
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Open, verify_chain
 from daypass.core.ledger.receipt import Receipt
 from daypass.edges.git.objects import Leaf, Reader, blobs

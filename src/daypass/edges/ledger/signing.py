@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from daypass.core.errors import EdgeError, LedgerError, UsageError
 from daypass.core.finding import shown
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.ledger.receipt import PAYLOAD_TYPE
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from daypass.core.errors import EdgeError, LedgerError, LockedError
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Head, seal, verify_chain
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from daypass.core.errors import EdgeError
-from daypass.core.grant import GrantId, Oid, canonical
+from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.standing import (

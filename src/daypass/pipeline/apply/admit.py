@@ -13,12 +13,12 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change, Landing
-from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
+from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
 from daypass.core.ledger.standing import Standing
+from daypass.core.planning.drift import Unproved
 from daypass.core.record import replace
 from daypass.pipeline.apply.proof import Flaw, Prover
 from daypass.pipeline.context import Context

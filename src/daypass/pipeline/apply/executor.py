@@ -12,11 +12,11 @@ from threading import Lock
 from typing import NamedTuple
 
 from daypass.core.errors import ConflictError, EdgeError, LockedError
-from daypass.core.grant import GrantId
-from daypass.core.holdback import failed_before, same_error, shortens
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
 from daypass.core.ledger.standing import FailedChange, Standing
 from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
+from daypass.core.planning.holdback import failed_before, same_error, shortens
 from daypass.core.record import replace
 from daypass.pipeline.apply.readings import AT_ONCE, observe, unforeseen
 from daypass.pipeline.apply.survey import Survey

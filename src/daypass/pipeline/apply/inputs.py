@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.grant import FOLDER, GrantId, Oid, grant_id
-from daypass.core.holdback import doubt
+from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.standing import AdmittedGrant, Standing
 from daypass.core.plan import Claim, Plan, Reason, Unchanged
-from daypass.core.planning import ClaimMaker
+from daypass.core.planning.compute import ClaimMaker
+from daypass.core.planning.holdback import doubt
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.core.window import catch_up, skew
@@ -58,8 +58,8 @@ def prepare(
 
     Where ``recalled`` says that nothing was to be done and nothing has moved since, that is the answer, and ``remember``
     keeps the next one; ``program`` names the program that reckons, so that another version reckons anew. ``clock`` is the
-    one that ``at`` was read from, and is compared with others': see core.holdback. ``retry``: what has failed is tried
-    again at once. ``deny`` says what of the live policies deny. Raises RefusedError where main cannot be followed and
+    one that ``at`` was read from, and is compared with others': see core.planning.holdback. ``retry``: what has failed is
+    tried again at once. ``deny`` says what of the live policies deny. Raises RefusedError where main cannot be followed and
     nothing else is there to stand on: see `_follow`.
     """
     standing, tip = context.standing, context.tip

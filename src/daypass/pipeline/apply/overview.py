@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 
-from daypass.core.grant import GrantId
-from daypass.core.holdback import notes_on
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome
 from daypass.core.ledger.standing import AdmittedGrant, Standing
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Plan
+from daypass.core.planning.holdback import notes_on
 from daypass.core.record import replace
 from daypass.core.state import Overview
 from daypass.pipeline.apply.inputs import claims_on

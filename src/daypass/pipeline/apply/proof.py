@@ -11,7 +11,8 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
 from daypass.core.forge import Change, Landing, Merge, Pull
-from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, narrows
+from daypass.core.grant import Grant, narrows
+from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord
 from daypass.core.plan import Entitlement
 from daypass.core.record import replace

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from daypass.core.errors import RefusedError, UsageError
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome, Settled
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import THERE_BEFORE, Action, Doubt, Entitlement, Holding, Observed, Plan

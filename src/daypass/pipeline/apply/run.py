@@ -15,11 +15,11 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
-from daypass.core.grant import Oid
-from daypass.core.holdback import Braked, brake, failed_before, shortens, weight
+from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
+from daypass.core.planning.holdback import Braked, brake, failed_before, shortens, weight
 from daypass.core.policy.decision import PAUSED
 from daypass.core.record import replace
 from daypass.pipeline.apply.executor import Executor, Progress

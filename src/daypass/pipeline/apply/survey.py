@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from daypass.core.drift import Unproved
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.grants import read_grant
-from daypass.core.grant import IMPORT, Grant, GrantId, Oid, digest, grant_path
-from daypass.core.holdback import ClockDoubt, doubt, failed_before, rest
+from daypass.core.grant import IMPORT, Grant
+from daypass.core.ids import GrantId, Oid, digest, grant_path
 from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import (
@@ -33,7 +32,9 @@ from daypass.core.plan import (
     Reason,
     Unchanged,
 )
-from daypass.core.planning import FOREVER, compute, next_boundary
+from daypass.core.planning.compute import FOREVER, compute, next_boundary
+from daypass.core.planning.drift import Unproved
+from daypass.core.planning.holdback import ClockDoubt, doubt, failed_before, rest
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.pipeline.apply.admit import Admitted

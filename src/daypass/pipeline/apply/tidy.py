@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.forge import Change, Pull
-from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
+from daypass.core.ids import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.plan import Claim, Entitlement
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.proposal import MOST_CHANGES

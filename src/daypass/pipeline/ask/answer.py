@@ -24,7 +24,8 @@ from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Pull, Remark
-from daypass.core.grant import FOLDER, Grant, GrantId, grant_id, grant_path
+from daypass.core.grant import Grant
+from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import AdmittedGrant
 from daypass.core.policy.policies import Policy

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from daypass.core.files.grants import read_grant
 from daypass.core.forge import Entry, Pull
-from daypass.core.grant import FOLDER, Grant, GrantId, grant_id, grant_path
+from daypass.core.grant import Grant
+from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from daypass.core.errors import DeniedError, MissingError
 from daypass.core.forge import Account
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Admission, Outcome, Receipt
 from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.window import format_instant

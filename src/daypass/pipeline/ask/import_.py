@@ -16,7 +16,8 @@ from msgspec import Struct
 from daypass.core.catalogue import Catalogue, Resource, Role
 from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
 from daypass.core.files.grants import grant_text, read_grant
-from daypass.core.grant import FOLDER, IMPORT, Grant, canonical
+from daypass.core.grant import IMPORT, Grant
+from daypass.core.ids import FOLDER, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_instant

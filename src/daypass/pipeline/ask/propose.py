@@ -10,7 +10,8 @@ from msgspec import Struct
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.grants import grant_text, name_grant, read_grant
 from daypass.core.forge import Account, Pull, unsigned_denial
-from daypass.core.grant import FOLDER, Grant, GrantId, grant_path
+from daypass.core.grant import Grant
+from daypass.core.ids import FOLDER, GrantId, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.drift import Inspection, TargetState
 from daypass.core.errors import EdgeError
 from daypass.core.forge import Complaint, Entry, Remedy
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement, Holding
+from daypass.core.planning.drift import Inspection, TargetState
 from daypass.core.window import apart, skew
 from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unforeseen
 from daypass.ports import ForgeSettings, History, Observing, TargetReader

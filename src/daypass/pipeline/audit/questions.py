@@ -16,7 +16,7 @@ from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
 from daypass.core.errors import UsageError
-from daypass.core.grant import ABSENT, GrantId, Oid, grant_id, grant_path
+from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Receipt
 
 if TYPE_CHECKING:

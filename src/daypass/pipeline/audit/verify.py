@@ -14,7 +14,8 @@ from daypass.core.audit.differences import Comparison, Difference, Verified, in_
 from daypass.core.audit.proof import PolicyFacts, check_admission
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
-from daypass.core.grant import ABSENT, FOLDER, Grant, Oid, grant_id, grant_path
+from daypass.core.grant import Grant
+from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
 from daypass.pipeline.context import PolicyAt

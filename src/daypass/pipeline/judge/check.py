@@ -22,7 +22,8 @@ from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Checked, Finding, Place, causes_first
 from daypass.core.forge import Entry
-from daypass.core.grant import FOLDER, Grant, Oid, grant_path
+from daypass.core.grant import Grant
+from daypass.core.ids import FOLDER, Oid, grant_path
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy

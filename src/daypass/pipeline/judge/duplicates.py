@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.files.grants import read_grant
 from daypass.core.finding import Finding, Place
-from daypass.core.grant import FOLDER, Grant, Oid
+from daypass.core.grant import Grant
+from daypass.core.ids import FOLDER, Oid
 from daypass.core.record import replace
 
 if TYPE_CHECKING:
     from daypass.core.finding import Checked
     from daypass.core.forge import Change
-    from daypass.core.grant import GrantId
+    from daypass.core.ids import GrantId
     from daypass.core.ledger.receipt import Admission
     from daypass.core.policy.policies import Policy
     from daypass.core.request import Item

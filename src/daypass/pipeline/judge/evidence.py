@@ -7,13 +7,14 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from daypass.core.approval import NOTHING, Excluded, Judgement, Then, judge
+from daypass.core.approval.exclusion import excluded_people
+from daypass.core.approval.judgement import NOTHING, Excluded, Judgement, Then, judge
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
-from daypass.core.exclusion import excluded_people
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Act, Commit, Pull, Review, last_push
-from daypass.core.grant import Grant, Oid
+from daypass.core.grant import Grant
+from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.policies import Policy

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from daypass.core.errors import NoMergeError
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Pull, Review
-from daypass.core.grant import FOLDER, SUFFIX, GrantId, Oid, grant_id
+from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace

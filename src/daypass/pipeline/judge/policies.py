@@ -11,7 +11,7 @@ from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.files.publickey import is_pem
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.forge import Entry
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
 from daypass.core.record import replace
 from daypass.pipeline.context import Context

@@ -17,7 +17,8 @@ from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.files.text import directive_findings
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.forge import Change
-from daypass.core.grant import ABSENT, FOLDER, Grant, GrantId, Oid, grant_id, grant_path, narrows
+from daypass.core.grant import Grant, narrows
+from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from daypass.core.files.document import Document, read_on
 from daypass.core.finding import Finding, Place, Severity, ordered
-from daypass.core.grant import FOLDER, GrantId, Oid, grant_id, grant_path
+from daypass.core.ids import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
 from daypass.core.record import replace

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 
 from daypass.core.catalogue import Catalogue, Directory, Settings, TargetKinds, frozen
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.grant import digest
+from daypass.core.ids import digest
 from daypass.core.policy.facts import FactBook
 from daypass.core.policy.policies.catalogue import check_enders, read_purpose, read_resource, read_settings
 from daypass.core.policy.policies.directory import read_directory

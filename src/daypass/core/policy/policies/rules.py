@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from daypass.core.catalogue import Directory
 from daypass.core.finding import Place, near
-from daypass.core.grant import Grant, GrantId
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId
 from daypass.core.policy.cel.expression import Condition, compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies.file import Key, PolicyFile

@@ -23,7 +23,7 @@ from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.forge import Account
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.window import format_instant, parse_instant
 
 MAIN = "main"

@@ -24,7 +24,7 @@ from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.forge import MADE, PUSHED, Account, Act, Pull, Review
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import ApiError, Fields, account_of
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedError, UsageError
 from daypass.core.finding import shown
 from daypass.core.forge import Merge, Pull, Review
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.forges.github.answers import MAIN, ApiError, Fields
 from daypass.edges.forges.github.reading import GitHubReader, me
 

@@ -19,7 +19,7 @@ from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.finding import shown
 from daypass.core.forge import OPENED, Account, Act, Merge, Pull, Review
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.record import replace
 from daypass.edges.forges.github.answers import ACTIONS, BOT, MAIN, Bot, Fields, account_of
 from daypass.edges.forges.github.evidence import mains_at, needs_events, pushers_of, reviews_of

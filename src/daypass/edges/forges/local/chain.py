@@ -15,7 +15,7 @@ from msgspec import Struct
 from daypass.core.errors import DaypassError, EdgeError, MissingError
 from daypass.core.finding import shown
 from daypass.core.forge import OPENED, PUSHED, Account, Act, Merge, Pull, Review
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.record import replace
 from daypass.edges.forges.local import records
 from daypass.edges.forges.local.records import Event, corrupt

@@ -17,7 +17,7 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
 from daypass.core.finding import shown
 from daypass.core.forge import Account, Merge, Pull, Review, unsigned_denial
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.core.window import format_instant
 from daypass.edges.forges.branches import OURS, Branches, fork_point, merged_changes
 from daypass.edges.forges.local import records, ssh

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from daypass.core.errors import EdgeError, UsageError
 from daypass.core.finding import LONGEST_TEXT, UNSEEN, shown
-from daypass.core.grant import Oid, canonical
+from daypass.core.ids import Oid, canonical
 from daypass.core.window import format_instant, parse_instant
 
 FILE = "event.json"

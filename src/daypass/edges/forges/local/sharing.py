@@ -17,7 +17,7 @@ from msgspec import Struct, field
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, LockedError, UsageError
 from daypass.core.finding import shown
-from daypass.core.grant import ABSENT, Oid
+from daypass.core.ids import ABSENT, Oid
 from daypass.edges.forges.local.chain import HEADS, Chain, lost, numbered, read_each
 from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import Git

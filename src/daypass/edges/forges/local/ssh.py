@@ -15,7 +15,7 @@ from pathlib import Path
 
 from daypass.core.catalogue import Subject
 from daypass.core.errors import EdgeError, RefusedError
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.edges.git.isolation import clean_environment
 from daypass.edges.git.plumbing import Git
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.targets.common import one_by_one, place_below
 from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, rows, write

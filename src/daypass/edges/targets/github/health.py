@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from daypass.core.drift import Health, Inspection, OtherAccess
 from daypass.core.finding import shown
+from daypass.core.planning.drift import Health, Inspection, OtherAccess
 from daypass.edges.forges.github.answers import ApiError
 from daypass.edges.forges.github.api import Api
 from daypass.edges.targets.github.policy import REPOSITORY, ROLE, TEAM, GitHubPlace

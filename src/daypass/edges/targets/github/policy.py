@@ -16,7 +16,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.edges.forges.github.environment import API, read_base
 from daypass.edges.targets.common import VARIABLE, first_near, written
 

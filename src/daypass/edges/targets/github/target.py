@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.edges.forges.github.answers import ApiError
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.transport import Transport, credential_from

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-from daypass.core.drift import Health, Inspection, OtherAccess
+from daypass.core.planning.drift import Health, Inspection, OtherAccess
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.roles import GRANTED_BY, not_revoked
 from daypass.edges.targets.postgres.server import Server, Session

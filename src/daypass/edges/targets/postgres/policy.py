@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.common import VARIABLE, first_near, written
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from daypass.core.catalogue import TargetSettings
-from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement, Found, Numbers
+from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.record import replace
 from daypass.edges.targets.common import NumberTrace, check_target, join, understood
 from daypass.edges.targets.postgres import sql as say

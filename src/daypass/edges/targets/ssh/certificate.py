@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from daypass.core.errors import EdgeError
 from daypass.core.finding import near
-from daypass.core.grant import canonical
+from daypass.core.ids import canonical
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daypass.core.drift import Health, Inspection, Traits
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action
+from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.window import format_instant
 from daypass.edges.targets.common import check_target
 from daypass.edges.targets.ssh import certificate, revoked

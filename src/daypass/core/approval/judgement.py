@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from daypass.core.forge import Account, Review
-from daypass.core.grant import Oid
+from daypass.core.ids import Oid
 from daypass.core.policy.sources import Requirement, assign
 from daypass.core.window import format_instant
 

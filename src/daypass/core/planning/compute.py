@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.grant import GrantId
+from daypass.core.ids import GrantId
 from daypass.core.plan import (
     Action,
     Claim,

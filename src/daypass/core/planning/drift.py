@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from daypass.core.finding import Finding, Place, Severity
-from daypass.core.grant import FOLDER, GrantId, grant_path
+from daypass.core.ids import FOLDER, GrantId, grant_path
 from daypass.core.ledger.receipt import BATCH, Refusal
 from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
 from daypass.core.window import format_duration, format_instant

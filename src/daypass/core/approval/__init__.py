@@ -1,0 +1,1 @@
+"""Who may approve a request, and whether what they said is enough."""

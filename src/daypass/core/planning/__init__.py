@@ -1,0 +1,1 @@
+"""Plans: computed, held back in part, and told as drift."""
