@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import hmac
-from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from functools import cache
-from hashlib import pbkdf2_hmac, sha256
 from pathlib import Path
 from types import MappingProxyType
 
@@ -25,7 +21,7 @@ from daypass.edges.targets.postgres.policy import LONGEST, bridge_of, login_of, 
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.ports import Numbering, Observing, Target, Timed
 from founded import once
-from servers.postgres import Postgres, server, versions
+from servers.postgres import Postgres, server, verifier, versions
 from servers.proxy import Proxy
 from servers.sshd import make_key
 
@@ -120,7 +116,8 @@ class TestPostgres(TargetContract):
         if folder != self.folder:
             self.folder = folder
             self.cluster.wipe()
-            self.cluster.boss(*BEFORE, LEAST)
+            known = sql.SQL("ALTER ROLE daypass_login PASSWORD {}").format(sql.Literal(verifier(SECRET)))
+            self.cluster.boss(*BEFORE, LEAST, known)
 
     def make(self, folder: Path) -> PostgresTarget:
         self._found(folder)
@@ -151,7 +148,7 @@ class TestPostgres(TargetContract):
         roles = {read_privilege(one.privilege).member_of for one in every} - there - people
         make = "CREATE ROLE {} LOGIN PASSWORD {}"
         self.cluster.boss(
-            *(sql.SQL(make).format(sql.Identifier(who), sql.Literal(_verifier())) for who in sorted(people)),
+            *(sql.SQL(make).format(sql.Identifier(who), sql.Literal(verifier(OWN))) for who in sorted(people)),
             *(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)) for role in sorted(roles)),
             *(sql.SQL("GRANT {} TO daypass WITH ADMIN OPTION").format(sql.Identifier(role)) for role in sorted(roles)),
         )
@@ -369,19 +366,6 @@ class TestPostgresLogin(TestPostgres):
         assert self.private_key is not None
         identity = pyrage.ssh.Identity.from_buffer(self.private_key.read_bytes())
         return pyrage.decrypt(sealed.encode(), [identity]).decode()
-
-
-@cache
-def _verifier() -> str:
-    """What a server keeps of the subject's password: given the password itself, it would work this out for each role.
-
-    https://www.postgresql.org/docs/current/catalog-pg-authid.html has its form.
-    """
-    salt = b"sixteen byte salt"[:16]
-    salted = pbkdf2_hmac("sha256", OWN.encode(), salt, 4096)
-    keys = [hmac.digest(salted, name, "sha256") for name in (b"Client Key", b"Server Key")]
-    stored, server = (b64encode(key).decode() for key in (sha256(keys[0]).digest(), keys[1]))
-    return f"SCRAM-SHA-256$4096:{b64encode(salt).decode()}${stored}:{server}"
 
 
 def _reads(conninfo: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,9 @@ from daypass.core.plan import Action, Entitlement
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.ports import Done, Order
-from servers.postgres import Postgres, server
+from founded import once
+from servers.postgres import Postgres, server, verifier
+from servers.sshd import make_key
 
 UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECRET = "the-applier-knows"
@@ -27,7 +28,7 @@ OWN = "the-subject-knows"
 LEAST = (
     "CREATE ROLE orders_readonly",
     "CREATE ROLE orders_admin",
-    f"CREATE ROLE daypass LOGIN CREATEROLE PASSWORD '{SECRET}'",
+    f"CREATE ROLE daypass LOGIN CREATEROLE PASSWORD '{verifier(SECRET)}'",
     "GRANT pg_signal_backend TO daypass",
     "GRANT orders_readonly, orders_admin TO daypass WITH ADMIN OPTION",
 )
@@ -41,7 +42,7 @@ def postgres_server() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def pg(postgres_server: Postgres, tmp_path: Path) -> World:
+def pg(postgres_server: Postgres) -> World:
     for database in ("postgres", "payroll"):
         postgres_server.boss(
             "DROP SCHEMA IF EXISTS public, other CASCADE",
@@ -54,7 +55,7 @@ def pg(postgres_server: Postgres, tmp_path: Path) -> World:
         )
     postgres_server.wipe(("postgres", "payroll"))
     postgres_server.boss(*LEAST, "GRANT SELECT ON orders TO orders_readonly", "GRANT ALL ON orders TO orders_admin")
-    return World(postgres_server, tmp_path)
+    return World(postgres_server)
 
 
 class World:
@@ -62,13 +63,12 @@ class World:
 
     until = UNTIL
 
-    def __init__(self, cluster: Postgres, folder: Path) -> None:
+    def __init__(self, cluster: Postgres) -> None:
         self.cluster = cluster
-        self._folder = folder
 
     def people(self, *names: str) -> None:
         """Let people exist, with a password and no rights."""
-        self.cluster.boss(*(f"""CREATE ROLE "{name}" LOGIN PASSWORD '{OWN}'""" for name in names))
+        self.cluster.boss(*(f"""CREATE ROLE "{name}" LOGIN PASSWORD '{verifier(OWN)}'""" for name in names))
 
     def target(
         self, *, url: str = "", known: Known = NOTHING, user: str = "daypass", password: str = SECRET, **options: Any
@@ -87,12 +87,12 @@ class World:
         return Entitlement("orders", resource, principal, text)
 
     def key(self) -> str:
-        """Make a key pair for the subject, and return the public half."""
-        private = self._folder / "id_ed25519"
-        if not private.exists():
-            subprocess.run(["ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", private], check=True)
-        kind, public, *_ = private.with_suffix(".pub").read_text().split()
+        """Return the public half of the subject's key pair."""
+        kind, public, *_ = self._private_key().with_suffix(".pub").read_text().split()
         return f"{kind} {public}"
+
+    def _private_key(self) -> Path:
+        return once("alice's key", lambda folder: make_key(folder / "id_ed25519")) / "id_ed25519"
 
     def add(self, target: PostgresTarget, *ones: Entitlement, until: datetime = UNTIL) -> Sequence[Done]:
         return target.carry_out([Order(Action.ADD, one, UNTIL, until, (self.key(),)) for one in ones])
@@ -102,7 +102,7 @@ class World:
 
     def opened(self, sealed: str) -> str:
         """Open what was handed over, as its owner does, and say which authority to trust."""
-        identity = pyrage.ssh.Identity.from_buffer((self._folder / "id_ed25519").read_bytes())
+        identity = pyrage.ssh.Identity.from_buffer(self._private_key().read_bytes())
         text = pyrage.decrypt(sealed.encode(), [identity]).decode()
         return f"{text} sslrootcert={self.cluster.authority}"
 
