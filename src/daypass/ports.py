@@ -87,6 +87,10 @@ class History(Protocol):
         """
         ...
 
+    def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
+        """Return commits' messages by id. Raises EdgeError for one that is missing."""
+        ...
+
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:
         """Stream main's first-parent steps after ``since`` (None: from the root) up to ``until``, oldest first.
 
@@ -100,6 +104,10 @@ class History(Protocol):
 
     def is_shallow(self) -> bool:
         """Say whether history is cut, so that audits would answer wrongly."""
+        ...
+
+    def is_partial(self) -> bool:
+        """Say whether contents were left at a server, so that each file that is read must be fetched."""
         ...
 
 

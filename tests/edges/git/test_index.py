@@ -13,7 +13,8 @@ from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git import index as index_module
 from daypass.edges.git import steps
-from daypass.edges.git.index import AuditIndex, messages
+from daypass.edges.git.history import GitHistory
+from daypass.edges.git.index import AuditIndex
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree
 from git_trees import write_tree
@@ -279,10 +280,10 @@ def test_a_revision_that_names_nothing_is_refused(repo):
 
 def test_messages_are_read_whole_and_a_missing_commit_is_an_error(repo):
     commit = repo.commit([("a", b"a")], message="One\n\nTwo\n\nKey: value\n")
-    assert messages(repo.git, [commit, commit]) == {commit: "One\n\nTwo\n\nKey: value\n"}
-    assert messages(repo.git, []) == {}
+    assert GitHistory(repo.git).messages([commit, commit]) == {commit: "One\n\nTwo\n\nKey: value\n"}
+    assert GitHistory(repo.git).messages([]) == {}
     with pytest.raises(EdgeError) as caught:
-        messages(repo.git, [Oid("1" * 40)])
+        GitHistory(repo.git).messages([Oid("1" * 40)])
     assert caught.value.message == f"object {'1' * 40} is missing"
 
 

@@ -95,6 +95,9 @@ class MemoryHistory:
             done.update(ready)
         return tuple(ordered)
 
+    def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
+        return {oid: self._objects.stored(oid).commit.message for oid in commits}
+
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:
         first = None if since is None else self.resolve(since)
         steps: list[Landing] = []
@@ -117,6 +120,9 @@ class MemoryHistory:
         return self.resolve(old) in self._objects.ancestors(self.resolve(new))
 
     def is_shallow(self) -> bool:
+        return False
+
+    def is_partial(self) -> bool:
         return False
 
     def _tree(self, revision: str) -> Tree:

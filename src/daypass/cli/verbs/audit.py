@@ -140,13 +140,11 @@ def verify(repo: AccessRepository, at: datetime, output: str) -> Codes:
 
     Exit 13 when there is a difference that is an error.
     """
-    from daypass.edges.git.index import messages
     from daypass.pipeline.audit.verify import verify as prove
 
     answer = prove(
         repo.history,
         partial(repo.ledger.receipts.proved, repo.ledger.verifier.open),
-        messages=partial(messages, repo.clone.git),
         policy_at=repo.policy_at,
         main=repo.main,
         at=at,

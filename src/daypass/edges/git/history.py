@@ -163,6 +163,17 @@ class GitHistory:
             self._refuse_shallow()
         return tuple(parse_commit(Oid(oid), raw) for oid, raw in self._hashed(told))
 
+    def messages(self, commits: Iterable[Oid]) -> dict[Oid, str]:
+        """Return commits' messages by id. Raises EdgeError for one that is missing."""
+        wanted = list(dict.fromkeys(commits))
+        found = {}
+        for kind, oid, content in objects.objects(self._git, wanted) if wanted else ():
+            if kind != b"commit":
+                raise EdgeError(f"{oid} is no commit of this clone")
+            # What stands before the first empty line are the commit's own fields.
+            found[oid] = content.partition(b"\n\n")[2].decode("utf-8", "replace")
+        return found
+
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:
         """Stream main's first-parent steps after ``since`` (None: from the root) up to ``until``, oldest first.
 

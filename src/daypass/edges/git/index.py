@@ -24,8 +24,9 @@ from daypass.core.ledger.chain import Head, Open, verify_chain
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
+from daypass.edges.git.history import GitHistory
 from daypass.edges.git.objects import blobs as read_blobs
-from daypass.edges.git.objects import headers, objects
+from daypass.edges.git.objects import headers
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.steps import continues, list_steps, read_rows
 from daypass.edges.store import discard, make_folder, others_may_write, usable, writing
@@ -292,7 +293,7 @@ class AuditIndex:
 
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages. Raises EdgeError for one that is missing."""
-        return messages(self._git, commits)
+        return GitHistory(self._git).messages(commits)
 
     def contents(self, blobs: Collection[Oid]) -> Mapping[Oid, bytes]:
         """Return what files hold, by id; an object that is not there, or is no file, is left out."""
@@ -300,7 +301,7 @@ class AuditIndex:
 
     def heads(self, commits: Collection[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages; of what is no commit of this clone nothing."""
-        return messages(self._git, self._there(commits, b"commit"))
+        return GitHistory(self._git).messages(self._there(commits, b"commit"))
 
     def _there(self, oids: Collection[Oid], kind: bytes) -> list[Oid]:
         return [told.oid for told in headers(self._git, oids) if told.kind == kind]
@@ -341,20 +342,6 @@ def _locate(git: Git, main: str) -> tuple[Path, Oid]:
             hint="run `git fetch --unshallow` first",
         )
     return (git.folder / lines[0]).resolve(), Oid(lines[2])
-
-
-def messages(git: Git, commits: Iterable[Oid]) -> Mapping[Oid, str]:
-    """Return commits' messages by id. Raises EdgeError for one that is missing."""
-    wanted = list(dict.fromkeys(commits))
-    if not wanted:
-        return {}
-    found = {}
-    for kind, oid, content in objects(git, wanted):
-        if kind != b"commit":
-            raise EdgeError(f"{oid} is no commit of this clone")
-        # What stands before the first empty line are the commit's own fields.
-        found[oid] = content.partition(b"\n\n")[2].decode("utf-8", "replace")
-    return found
 
 
 def _about(receipt: Receipt) -> set[tuple[str, str]]:

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 Proved = Callable[[], tuple[Oid, Iterator[Receipt]]]
 """Returns the ledger's commit and its receipts as they are proved. Raises LedgerError, as do they."""
 
-Messages = Callable[[Iterable[Oid]], Mapping[Oid, str]]
-"""Returns commits' messages."""
-
 _BATCH = 2_000
 _POLICIES = "policies/"
 
@@ -39,7 +36,6 @@ def verify(
     history: History,
     proved: Proved,
     *,
-    messages: Messages,
     policy_at: PolicyAt,
     main: str,
     at: datetime,
@@ -55,9 +51,9 @@ def verify(
     """
     tip = history.resolve(main)
     commit, receipts = proved()
-    past = _Past.read(history, messages, tip)
+    past = _Past.read(history, tip)
     comparison = Comparison(past.steps, past.positions, past.anchors)
-    run = _Run(history, messages, policy_at, past, comparison)
+    run = _Run(history, policy_at, past, comparison)
     try:
         for receipt in receipts:
             run.add(receipt)
@@ -81,7 +77,7 @@ class _Past(Struct, frozen=True):
     policies: list[int]
 
     @classmethod
-    def read(cls, history: History, messages: Messages, tip: Oid) -> _Past:
+    def read(cls, history: History, tip: Oid) -> _Past:
         past = cls([], {}, [], {}, [])
         batch: list[Oid] = []
         for landing in history.landings(None, tip):
@@ -95,9 +91,9 @@ class _Past(Struct, frozen=True):
             if grants:
                 batch.append(landing.oid)
             if len(batch) >= _BATCH:
-                past._anchor(messages(batch))
+                past._anchor(history.messages(batch))
                 batch = []
-        past._anchor(messages(batch))
+        past._anchor(history.messages(batch))
         return past
 
     def _anchor(self, messages: Mapping[Oid, str]) -> None:
@@ -123,15 +119,12 @@ class _Past(Struct, frozen=True):
 class _Run:
     """Takes receipts as they are proved, and holds admissions against git in batches."""
 
-    def __init__(
-        self, history: History, messages: Messages, policy_at: PolicyAt, past: _Past, comparison: Comparison
-    ) -> None:
+    def __init__(self, history: History, policy_at: PolicyAt, past: _Past, comparison: Comparison) -> None:
         self.found: list[Difference] = []
         self.proved = 0
         self.checked = 0
         self.last_at: datetime | None = None
         self._history = history
-        self._messages = messages
         self._policy_at = policy_at
         self._past = past
         self._comparison = comparison
@@ -156,7 +149,7 @@ class _Run:
             return
         blobs = self._history.blobs(dict.fromkeys(body.blob for _, body, _ in self._waiting))
         contents = dict(blobs)
-        messages = self._messages(body.landing for _, body, _ in self._waiting)
+        messages = self._history.messages(body.landing for _, body, _ in self._waiting)
         trailers = {oid: read_trailers(text) for oid, text in messages.items()}
         for receipt, body, before in self._waiting:
             read = read_grant(grant_path(body.grant), contents[body.blob])
