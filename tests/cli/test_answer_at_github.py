@@ -133,7 +133,7 @@ def test_a_lost_answer_about_edits_is_asked_again_and_a_refused_one_is_not(hub: 
     number = ask(hub, "alice", answered())
     hub.double.faults.add("POST", "/graphql$", status=502)
     assert answer(hub, number).code == 0
-    hub.double.faults.add("POST", "/graphql$", times=2, status=502)
+    hub.double.faults.add("POST", "/graphql$", status=403)
     assert "GitHub" in answer(hub, ask(hub, "alice", answered(duration="1h")), expect=1).err
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from daypass.core.forge import Account
-from daypass.edges.forges.github.inbox import GitHubLinks
+from daypass.edges.forges.github.inbox import links_of
 from daypass.pipeline.ask.answer import AnswerContext, Reply, answer_comment, read_command
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access
@@ -22,7 +22,7 @@ T0, T1, T2 = "2026-11-20T09:00:00Z", "2026-11-20T09:10:00Z", "2026-11-20T09:20:0
 ALICE, BOB, CAROL, DAVE, ERIN = (Account(h, h.title()) for h in ("alice", "bob", "carol", "dave", "erin"))
 STRANGER = Account("", "mallory (id 666)")
 ROBOT = Account("", "daypass-acme[bot] (id 4242)", person=False)
-LINKS = GitHubLinks("https://github.com/acme/access")
+LINKS = links_of("https://github.com/acme/access")
 
 
 def context(access: Access) -> AnswerContext:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import Account, Occasion
 from daypass.edges.forges.github.environment import read_event
-from daypass.edges.forges.github.inbox import GitHubLinks, asked_in
+from daypass.edges.forges.github.inbox import asked_in, links_of
 from daypass.pipeline.ask.answer import AnswerContext, answer_issue
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access
@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)  # a Friday, in office hours
 ALICE = Account("alice", "alice-ngo")
 STRANGER = Account("", "mallory (id 666)")
 ROBOT = Account("", "helper[bot]", person=False)
-LINKS = GitHubLinks("https://github.com/acme/access")
+LINKS = links_of("https://github.com/acme/access")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from kept import TOP
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.wheel import own_wheel, wheel_of
+from daypass.edges.forges.github.setup import own_wheel, wheel_of
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_folder_that_is_worked_in_gives_the_same_bytes_each_time(tmp_path: Pat
     (tmp_path / name).write_bytes(raw)
     with ZipFile(tmp_path / name) as archive:
         assert archive.testzip() is None
-        for path in ("daypass/edges/forges/github/wheel.py", "daypass/templates/github/daypass/run"):
+        for path in ("daypass/edges/forges/github/setup.py", "daypass/templates/github/daypass/run"):
             assert archive.read(path) == (TOP / "src" / path).read_bytes()
         assert not [each for each in archive.namelist() if each.endswith(".pyc") or "__pycache__" in each]
         (record,) = (each for each in archive.namelist() if each.endswith("/RECORD"))

@@ -99,8 +99,6 @@ def init(
     from daypass.edges.forges.host import open_setup
     from daypass.views.form import form_introduction
 
-    if not github and (bot or auth != "app"):
-        raise UsageError("--auth and --bot go with --github")
     if upgrade and not (merge and github):
         hint = "it is for a repository that is there already"
         raise UsageError("--upgrade goes with --merge and --github", hint=hint)
@@ -116,7 +114,7 @@ def init(
         )
     new = NewRepository(top, at=at or now())
     options: dict[str, str | bool] = {"repository": github, "auth": auth, "bot": bot, "upgrade": upgrade}
-    forge = open_setup("github", top, new.policy, **options) if github else None
+    forge = open_setup("github", top, new.policy, **options)
     if upgrade and forge:
         _upgrade(new, forge, output)
         return

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
@@ -148,25 +148,17 @@ class Occasion(Struct, frozen=True):
     silent: str = ""
 
 
-class Links(Protocol):
-    """The forge's pages on which people ask and change files."""
+class Links(Struct, frozen=True):
+    """The forge's pages on which people ask and change files.
 
-    @property
-    def form(self) -> str:
-        """Where a new request is made."""
-        ...
+    ``form`` is where a new request is made; ``edit`` and ``delete`` where a file of main is changed. ``new_file`` is where
+    a file is proposed by hand, filled in with a text, or without it where an address cannot hold it.
+    """
 
-    def new_file(self, path: str, text: str) -> str:
-        """Where a file is proposed by hand, filled in; without its text where an address cannot hold it."""
-        ...
-
-    def edit(self, path: str) -> str:
-        """Where a file of main is changed."""
-        ...
-
-    def delete(self, path: str) -> str:
-        """Where a file of main is deleted."""
-        ...
+    form: str
+    new_file: Callable[[str, str], str]
+    edit: Callable[[str], str]
+    delete: Callable[[str], str]
 
 
 def unsigned_denial(handle: str) -> DeniedError:

@@ -17,15 +17,19 @@ from msgspec import Struct
 
 from daypass.core.errors import InvalidError
 from daypass.core.forge import FORGES
+from daypass.edges.forges.github.environment import read_occasion, summary_file
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Catalogue, Directory, Settings
-    from daypass.core.forge import Links, Occasion
+    from daypass.core.forge import Links
     from daypass.core.policy.policies import Policy
     from daypass.edges.forges.local.sharing import Sharing
     from daypass.edges.git.remote import Remote
     from daypass.edges.git.repository import Repository
     from daypass.ports import Forge, ForgeSettings, Inbox, Pages
+
+
+__all__ = ["ForgeSetup", "Host", "Run", "open_host", "open_setup", "read_occasion", "request_form", "summary_file"]
 
 
 class Run(Struct, frozen=True):
@@ -116,23 +120,6 @@ def request_form(catalogue: Catalogue, introduction: str) -> tuple[str, str]:
     return FORM_FILE, form_text(catalogue, introduction)
 
 
-def read_occasion(environ: Mapping[str, str], given: Path | None) -> Occasion:
-    """Return what woke the workflow that runs this, by the file that is given, else by the environment's.
-
-    Raises UsageError where there is none, and for a file that is no event.
-    """
-    from daypass.edges.forges.github import environment  # noqa: PLC0415  (likewise)
-
-    return environment.read_occasion(environ, given)
-
-
-def summary_file(environ: Mapping[str, str]) -> Path | None:
-    """Return the page of the workflow's step that runs this, to which Markdown is added; None where none runs."""
-    from daypass.edges.forges.github import environment  # noqa: PLC0415  (likewise)
-
-    return environment.summary_file(environ)
-
-
 class ForgeSetup(ABC):
     """Takes a repository to a forge. What was in its folder before is changed in the work tree and never committed."""
 
@@ -156,7 +143,10 @@ class ForgeSetup(ABC):
         """Tell what is left to do at the forge. ``key`` is the new signing key's file."""
 
 
-def open_setup(kind: str, top: Path, policy: Callable[[], Policy], **options: str | bool) -> ForgeSetup:
-    """Return what takes the repository in a folder to a kind of forge, by its options of ``init``. Raises UsageError."""
-    found: ForgeSetup = import_module(f"daypass.edges.forges.{kind}.setup").open_setup(top, policy, **options)
+def open_setup(kind: str, top: Path, policy: Callable[[], Policy], **options: str | bool) -> ForgeSetup | None:
+    """Return what takes the repository in a folder to a kind of forge, by the options of ``init``; None where it stays.
+
+    Raises UsageError.
+    """
+    found: ForgeSetup | None = import_module(f"daypass.edges.forges.{kind}.setup").open_setup(top, policy, **options)
     return found

@@ -152,12 +152,41 @@ def account_of(user: Any, directory: Directory) -> Account:
     return Account(known.handle, known.name or known.handle, person=known.is_person)
 
 
+_LEVELS = ("none", "read", "write", "admin")
+
+
+def lacking(held: Mapping[str, str], needed: Mapping[str, str]) -> list[str]:
+    """Return the permissions, ``name: level``, that an App needs and does not have."""
+    return [f"{name}: {level}" for name, level in needed.items() if _level(held.get(name, "none")) < _level(level)]
+
+
+def needless(held: Mapping[str, str], allowed: Mapping[str, str]) -> list[str]:
+    """Return the permissions that an App has beyond those that it may have; a level that is not known is beyond any."""
+    return [f"{name}: {level}" for name, level in held.items() if _level(level) > _level(allowed.get(name, "none"))]
+
+
+def _level(name: str) -> int:
+    return _LEVELS.index(name) if name in _LEVELS else len(_LEVELS)
+
+
 class Answer(Struct, frozen=True):
     """What GitHub answered. ``headers`` have names in lower case."""
 
     status: int
     headers: Mapping[str, str]
     text: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it is a success."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    def data(self) -> Any:
+        """Return what it says in JSON, None for nothing. Raises LostError for half an answer."""
+        try:
+            return json.loads(self.text) if self.text else None
+        except (ValueError, RecursionError) as error:
+            raise LostError("its answer is no JSON") from error
 
 
 class LostError(Exception):

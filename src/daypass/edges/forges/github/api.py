@@ -6,7 +6,6 @@ read to its last page or not at all; nothing that fails looks like nothing found
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -137,14 +136,14 @@ class Api:
         seen: set[str] = set()
         while url:
             seen.add(url)
-            headers, data = self._read(url)
+            answer, data = self._read(url)
             items = _items(path, data, key)
             found += items
             if until is not None and any(until(item) for item in items):
                 return found
             if len(found) > limit:
                 raise ApiError(f"GitHub lists more than {limit} at {shown(path)}", hint="such a list is not judged")
-            url = self._next(path, headers.get("link", ""))
+            url = self._next(path, answer.headers.get("link", ""))
             if url in seen:
                 raise ApiError(f"GitHub's pages of {shown(path)} lead in a circle")
         return found
@@ -156,15 +155,14 @@ class Api:
         0 or 5xx says nothing about whether it came about: look before you try again. ``safe``: doing it twice is the
         same as doing it once, so that what was lost on the way is sent again too.
         """
-        answer = self._exchange(verb, path, body, self._auth, safe=safe)
-        return _parsed(verb, path, answer)
+        return self._exchange(verb, path, body, self._auth, safe=safe)[1]
 
     def own_app(self) -> Any:
         """Return the App whose key this is, asked with the key itself; for the kind ``app`` alone.
 
         https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app
         """
-        return _parsed("GET", "/app", self._exchange("GET", "/app", None, self._signed, safe=True))
+        return self._exchange("GET", "/app", None, self._signed, safe=True)[1]
 
     def own_installation(self) -> Any:
         """Return where the App is installed, and what it may do there; for the kind ``app`` alone.
@@ -174,7 +172,7 @@ class Api:
         whole = "/" in self.repository
         path = f"/{'repos' if whole else 'orgs'}/{self.repository}/installation"
         try:
-            return _parsed("GET", path, self._exchange("GET", path, None, self._signed, safe=True))
+            return self._exchange("GET", path, None, self._signed, safe=True)[1]
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 kind = "repository" if whole else "organisation"
@@ -191,17 +189,18 @@ class Api:
 
     # One request and what may be repeated
 
-    def _read(self, url: str) -> tuple[Mapping[str, str], Any]:
-        answer = self._exchange("GET", url, None, self._auth, safe=True)
-        return answer.headers, _parsed("GET", url, answer)
+    def _read(self, url: str) -> tuple[Answer, Any]:
+        return self._exchange("GET", url, None, self._auth, safe=True)
 
-    def _exchange(self, verb: str, url: str, body: Any, auth: Callable[[], Auth.Auth], *, safe: bool) -> Answer:
-        """Send a request until it is answered; raises ApiError for anything but a success."""
+    def _exchange(
+        self, verb: str, url: str, body: Any, auth: Callable[[], Auth.Auth], *, safe: bool
+    ) -> tuple[Answer, Any]:
+        """Send a request until it is answered, and read the answer; raises ApiError for anything but a success."""
         waited, pauses, renewed = 0.0, list(_PAUSES if safe else ()), False
         while True:
-            answer = self._attempt(verb, url, body, auth, safe=safe, last=not pauses)
-            if answer is not None and _succeeded(answer):
-                return answer
+            answer, data = self._attempt(verb, url, body, auth, last=not pauses)
+            if answer is not None and answer.succeeded:
+                return answer, data
             if answer is not None and self._ended(answer, auth) and not renewed:
                 renewed, self._installed = True, None  # it was turned away unread, so that any verb may go again
                 continue
@@ -218,19 +217,18 @@ class Api:
             waited += pause
 
     def _attempt(
-        self, verb: str, url: str, body: Any, auth: Callable[[], Auth.Auth], *, safe: bool, last: bool
-    ) -> Answer | None:
+        self, verb: str, url: str, body: Any, auth: Callable[[], Auth.Auth], *, last: bool
+    ) -> tuple[Answer | None, Any]:
         """Send it once. None where no whole answer came and it may be tried again; raises ApiError where it may not."""
         try:
             answer = self._transport.send(verb, url, auth(), body)
-            if safe and _succeeded(answer):
-                _json(answer)
+            data = answer.data() if answer.succeeded else None
         except LostError as error:
             if not last:
-                return None
+                return None, None
             raise ApiError(f"GitHub did not answer {verb} {place(url)}: {error}") from error
         self.clock = date_of(answer) or self.clock
-        return answer
+        return answer, data
 
     def _ended(self, answer: Answer, auth: Callable[[], Auth.Auth]) -> bool:
         """Whether the installation's token was turned away, as it is when somebody revokes it."""
@@ -269,8 +267,7 @@ class Api:
         path = f"/app/installations/{number}/access_tokens"
         name = self.repository.partition("/")[2]
         body = {"repositories": [name]} if name else None
-        answer = self._exchange("POST", path, body, self._signed, safe=True)
-        data = _parsed("POST", path, answer)
+        answer, data = self._exchange("POST", path, body, self._signed, safe=True)
         token, ends = (data.get("token"), data.get("expires_at")) if isinstance(data, dict) else (None, None)
         if not isinstance(token, str) or not token or not isinstance(ends, str):
             raise ApiError("expected a token with token and expires_at from GitHub, got something else")
@@ -297,24 +294,6 @@ class Api:
 def _url(path: str, params: Mapping[str, str | int | None]) -> str:
     query = urlencode({name: value for name, value in params.items() if value is not None})
     return f"{path}?{query}" if query else path
-
-
-def _succeeded(answer: Answer) -> bool:
-    return answer.status < HTTPStatus.MULTIPLE_CHOICES
-
-
-def _json(answer: Answer) -> Any:
-    try:
-        return json.loads(answer.text) if answer.text else None
-    except (ValueError, RecursionError) as error:
-        raise LostError("its answer is no JSON") from error
-
-
-def _parsed(verb: str, url: str, answer: Answer) -> Any:
-    try:
-        return _json(answer)
-    except LostError as error:
-        raise ApiError(f"GitHub did not answer {verb} {place(url)}: {error}") from error
 
 
 def _items(path: str, data: Any, key: str) -> list[Any]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from daypass.core.errors import InvalidError, UsageError
 from daypass.core.forge import Occasion
@@ -18,31 +17,26 @@ API = "https://api.github.com"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class Base(NamedTuple):
-    """Where an API is. ``local``: on this machine."""
-
-    host: str
-    port: int | None
-    secure: bool
-    local: bool
-
-
-def read_base(base: str) -> Base:
+def read_base(base: str) -> SplitResult:
     """Read the address of an API. Raises InvalidError for one that is not https, loopback excepted, or says more."""
     try:
         parts = urlsplit(base)
-        host, port = parts.hostname, parts.port
+        host, _ = parts.hostname, parts.port  # which fails for one that is no number
     except ValueError as error:
         raise InvalidError(f"expected the address of GitHub's API, got {base!r}: {error}") from error
-    local = host in _LOOPBACK
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_local(parts)):
         raise InvalidError(
             f"expected the address of GitHub's API to begin with https://, got {base!r}",
             hint="correct GITHUB_API_URL; without it https://api.github.com is used",
         )
     if parts.username or parts.password or not host or parts.query or parts.fragment:
         raise InvalidError(f"expected the address of GitHub's API alone, got one of {host!r} with more")
-    return Base(host, port, parts.scheme == "https", local)
+    return parts
+
+
+def is_local(address: SplitResult) -> bool:
+    """Say whether an API is on this machine."""
+    return address.hostname in _LOOPBACK
 
 
 def server_of(base: str) -> str:
@@ -52,7 +46,7 @@ def server_of(base: str) -> str:
     https://docs.github.com/en/enterprise-server@latest/rest/using-the-rest-api/getting-started-with-the-rest-api
     """
     found = read_base(base)
-    return "github.com" if found.local else found.host.removeprefix("api.")
+    return "github.com" if is_local(found) else (found.hostname or "").removeprefix("api.")
 
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"

@@ -11,7 +11,7 @@ from daypass.core.catalogue import Directory, Settings
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.edges.forges.github.answers import MAIN, Bot
 from daypass.edges.forges.github.api import Api
-from daypass.edges.forges.github.inbox import GitHubInbox, GitHubLinks
+from daypass.edges.forges.github.inbox import GitHubInbox, links_of
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.forges.host import Host, Run
@@ -43,7 +43,7 @@ class GitHubHost(Host):
             )
         self._server = run.environ.get("GITHUB_SERVER_URL", SERVER).rstrip("/")
         self._page = f"{self._server}/{repository}"
-        self.links = GitHubLinks(self._page)
+        self.links = links_of(self._page)
         bot = options.get("bot")
         self._bot = Bot(str(bot["login"]), int(bot["id"])) if bot else None
         self._run = run

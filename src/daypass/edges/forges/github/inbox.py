@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Sequence
-from typing import Any
 from urllib.parse import quote
 
 from daypass.core.catalogue import Catalogue
@@ -28,8 +27,8 @@ from daypass.core.errors import EdgeError
 from daypass.core.files.form import QUESTIONS, FormAnswers, read_answers
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
-from daypass.core.forge import Remark, Ticket
-from daypass.edges.forges.github.answers import ApiError, Fields, as_documented
+from daypass.core.forge import Links, Remark, Ticket
+from daypass.edges.forges.github.answers import Fields, as_documented
 from daypass.edges.forges.github.reading import RepositoryPart
 
 EDITED = "query($id: ID!) { node(id: $id) { ... on Comment { lastEditedAt } } }"
@@ -91,7 +90,8 @@ class GitHubInbox(RepositoryPart):
         return max((one.number("number") for one in ours), default=None)
 
     def _edited(self, found: Fields) -> bool:
-        answer = Fields(found.what, self._query({"id": found.text("node_id")}))
+        query = {"query": EDITED, "variables": {"id": found.text("node_id")}}
+        answer = Fields(found.what, self._api.send("POST", "/graphql", query, safe=True))
         node = answer.data.get("data") if isinstance(answer.data, dict) else None
         asked = node.get("node") if isinstance(node, dict) else None
         if not isinstance(asked, dict) or answer.data.get("errors") or "lastEditedAt" not in asked:
@@ -100,16 +100,6 @@ class GitHubInbox(RepositoryPart):
                 hint="words that may be somebody else's are not acted on; run it again",
             )
         return asked["lastEditedAt"] is not None
-
-    def _query(self, variables: dict[str, str]) -> Any:
-        """Ask once more where the answer was lost: a query changes nothing, though it is sent like a change."""
-        body = {"query": EDITED, "variables": variables}
-        try:
-            return self._api.send("POST", "/graphql", body)
-        except ApiError as error:
-            if not error.unsure:
-                raise
-            return self._api.send("POST", "/graphql", body)
 
 
 def _body(found: Fields) -> str:
@@ -120,34 +110,24 @@ _MOST_LINK = 6_000
 """Longer addresses are cut or refused on their way."""
 
 
-class GitHubLinks:
-    """Implements core.forge.Links; ``page`` is the repository's address for people."""
+def links_of(page: str) -> Links:
+    """Return where people ask and change files, by the repository's address for people.
 
-    def __init__(self, page: str) -> None:
-        self._page = page
+    https://docs.github.com/en/repositories/working-with-files/managing-files/creating-new-files
+    """
 
-    @property
-    def form(self) -> str:
-        """Where a new request is made."""
-        return f"{self._page}/issues/new?template={FORM_FILE.rpartition('/')[2]}"
-
-    def new_file(self, path: str, text: str) -> str:
-        """Where a file is proposed by hand, filled in; without its text where an address cannot hold it.
-
-        https://docs.github.com/en/repositories/working-with-files/managing-files/creating-new-files
-        """
+    def new_file(path: str, text: str) -> str:
         folder, _, name = path.rpartition("/")
-        page = f"{self._page}/new/main/{quote(folder)}?filename={quote(name)}"
-        filled = f"{page}&value={quote(text, safe='')}"
-        return filled if len(filled) <= _MOST_LINK else page
+        empty = f"{page}/new/main/{quote(folder)}?filename={quote(name)}"
+        filled = f"{empty}&value={quote(text, safe='')}"
+        return filled if len(filled) <= _MOST_LINK else empty
 
-    def edit(self, path: str) -> str:
-        """Where a file of main is changed."""
-        return f"{self._page}/edit/main/{quote(path)}"
-
-    def delete(self, path: str) -> str:
-        """Where a file of main is deleted."""
-        return f"{self._page}/delete/main/{quote(path)}"
+    return Links(
+        form=f"{page}/issues/new?template={FORM_FILE.rpartition('/')[2]}",
+        new_file=new_file,
+        edit=lambda path: f"{page}/edit/main/{quote(path)}",
+        delete=lambda path: f"{page}/delete/main/{quote(path)}",
+    )
 
 
 LABEL = "daypass-request"

@@ -12,6 +12,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -34,7 +35,7 @@ from requests.exceptions import (
 
 from daypass.core.errors import EdgeError
 from daypass.edges.forges.github.answers import Answer, LostError
-from daypass.edges.forges.github.environment import Base, read_base
+from daypass.edges.forges.github.environment import is_local, read_base
 
 VERSION = "2022-11-28"
 """The version of the API that the answers are read by: https://docs.github.com/en/rest/about-the-rest-api/api-versions"""
@@ -55,7 +56,7 @@ class Transport:
         found = read_base(base)
         self.base = base.rstrip("/")
         self.calls = 0
-        self._pause = None if found.local else _WRITE_PAUSE
+        self._pause = None if is_local(found) else _WRITE_PAUSE
         self._timeout = timeout
         self._connection = _Once(found, timeout)
         self._clients: dict[int, Github] = {}
@@ -99,11 +100,12 @@ class Transport:
 class _Once(HTTPSRequestsConnectionClass):
     """Hands redirects to nobody: a renamed repository is to be named anew, not followed."""
 
-    def __init__(self, base: Base, timeout: int) -> None:
-        host = f"[{base.host}]" if ":" in base.host else base.host
-        super().__init__(host, base.port or (443 if base.secure else 80), timeout=timeout, retry=0)
-        self.protocol = "https" if base.secure else "http"
-        self.session.trust_env = not base.local  # a proxy of the environment is not asked for this machine
+    def __init__(self, base: SplitResult, timeout: int) -> None:
+        host = base.hostname or ""
+        port = base.port or (443 if base.scheme == "https" else 80)
+        super().__init__(f"[{host}]" if ":" in host else host, port, timeout=timeout, retry=0)
+        self.protocol = base.scheme
+        self.session.trust_env = not is_local(base)  # a proxy of the environment is not asked for this machine
 
     def getresponse(self) -> RequestsResponse:
         """Send it."""

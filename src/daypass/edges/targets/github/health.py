@@ -10,11 +10,9 @@ from typing import Any
 
 from daypass.core.finding import shown
 from daypass.core.planning.drift import Health, Inspection, OtherAccess
-from daypass.edges.forges.github.answers import ApiError
+from daypass.edges.forges.github.answers import ApiError, lacking, needless
 from daypass.edges.forges.github.api import Api
 from daypass.edges.targets.github.policy import REPOSITORY, ROLE, TEAM, GitHubPlace
-
-LEVELS = {"": 0, "read": 1, "write": 2, "admin": 3}
 
 NEEDS: Mapping[str, Mapping[str, str]] = {
     TEAM: {"members": "write"},
@@ -40,15 +38,6 @@ def health(api: Api, organisation: str, places: Collection[GitHubPlace]) -> Heal
     return Health((who, *facts), tuple(concerns), api.clock)
 
 
-def needed(places: Collection[GitHubPlace]) -> dict[str, str]:
-    """Return the permissions that an App needs for some places."""
-    found = {"metadata": "read"}
-    for place in places:
-        for name, level in NEEDS[place.kind].items():
-            found[name] = max(level, found.get(name, ""), key=LEVELS.__getitem__)
-    return found
-
-
 def _app(installed: Any, places: Collection[GitHubPlace]) -> tuple[str, list[str]]:
     data = installed if isinstance(installed, dict) else {}
     held, slug = data.get("permissions"), data.get("app_slug")
@@ -58,13 +47,12 @@ def _app(installed: Any, places: Collection[GitHubPlace]) -> tuple[str, list[str
     concerns = []
     if data.get("suspended_at") is not None:
         concerns.append("the installation is suspended: nothing can be changed, and nothing taken away")
-    wanted = needed(places)
-    for name, level in sorted(wanted.items()):
-        if LEVELS.get(str(held.get(name, "")), 0) < LEVELS[level]:
-            concerns.append(f"the App lacks the permission {name}: {level}")
-    for name, level in sorted(held.items()):
-        if LEVELS.get(str(level), LEVELS["admin"]) > LEVELS[wanted.get(name, "")]:
-            concerns.append(f"the App may do more than it needs here: {shown(str(name))}: {shown(str(level))}")
+    wanted = {"metadata": "read"}
+    for place in places:
+        wanted |= NEEDS[place.kind]  # no two kinds ask for one permission at different levels
+    levels = {str(name): str(level) for name, level in held.items()}
+    concerns += [f"the App lacks the permission {one}" for one in sorted(lacking(levels, wanted))]
+    concerns += [f"the App may do more than it needs here: {shown(one)}" for one in sorted(needless(levels, wanted))]
     return f"the App {shown(slug)} may do: {shown(told)}", concerns
 
 

@@ -77,14 +77,11 @@ class Organisation:
         It shows an account that is no more and one that is suspended alike. Raises EdgeError where there is no such person.
         https://docs.github.com/en/rest/users/users#get-a-user-using-their-id
         """
-        try:
-            data = self._api.get(f"/user/{number}")
-        except ApiError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
+        data = self._api.find(f"/user/{number}")
+        if data is None:
             if before:
                 return before
-            raise EdgeError(f"GitHub has no account {number}", hint="was it deleted?") from error
+            raise EdgeError(f"GitHub has no account {number}", hint="was it deleted?")
         login = _text(data, "login")
         if _number(data) != number or data.get("type") != "User":
             raise EdgeError(f"expected the account {number} to be a person's, got {shown(login)!r}, which is not")
@@ -106,7 +103,7 @@ class Organisation:
             return str(_number(row)) if row is not None else ""
         if place.kind == ROLE:
             return str(self._roles.get(place.name, ""))
-        row = self._shown(f"/repos/{self.name}/{quote(place.name)}")
+        row = self._api.find(f"/repos/{self.name}/{quote(place.name)}", gone=_NOT_UNDER_THIS_NAME)
         return str(_number(row)) if row is not None else ""
 
     def place(self, kind: str, number: str) -> str | None:
@@ -119,14 +116,6 @@ class Organisation:
         if kind == ROLE:
             return next((name for name, known in self._roles.items() if str(known) == number), None)
         return next((_text(row, "name").lower() for row in self._repositories if str(_number(row)) == number), None)
-
-    def _shown(self, path: str) -> Any:
-        try:
-            return self._api.get(path)
-        except ApiError as error:
-            if error.status not in _NOT_UNDER_THIS_NAME:
-                raise
-            return None
 
     def give(self, place: GitHubPlace, number: int, login: str, level: str) -> Offer | None:
         """Give somebody a part in a place, who has none; return the invitation where it is one."""

@@ -163,35 +163,21 @@ ORDER BY 1, 2, 3
 _TABLES = {"read": ("SELECT",), "write": ("SELECT", "INSERT", "UPDATE", "DELETE")}
 _ALL = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
-_WORDS: Final = {
-    "delete": sql.SQL("DELETE"),
-    "insert": sql.SQL("INSERT"),
-    "references": sql.SQL("REFERENCES"),
-    "select": sql.SQL("SELECT"),
-    "trigger": sql.SQL("TRIGGER"),
-    "truncate": sql.SQL("TRUNCATE"),
-    "update": sql.SQL("UPDATE"),
-}
-
 _TEMPLATES: Final = {
-    "read": (
-        sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}"),
-        sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}"),
-    ),
+    "read": ("USAGE ON SCHEMA", "SELECT ON ALL TABLES IN SCHEMA"),
     "write": (
-        sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}"),
-        sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
-        sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"),
+        "USAGE ON SCHEMA",
+        "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA",
+        "USAGE ON ALL SEQUENCES IN SCHEMA",
     ),
     "own": (
-        sql.SQL("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"),
-        sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {role}"),
-        sql.SQL("GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"),
-        sql.SQL("GRANT EXECUTE ON ALL ROUTINES IN SCHEMA {schema} TO {role}"),
+        "USAGE, CREATE ON SCHEMA",
+        "ALL ON ALL TABLES IN SCHEMA",
+        "ALL ON ALL SEQUENCES IN SCHEMA",
+        "EXECUTE ON ALL ROUTINES IN SCHEMA",
     ),
 }
 """What a template on a schema comes to."""
-
 
 BACK: Final = b"ROLLBACK TO SAVEPOINT changes"
 """Undoes what `in_one` began."""
@@ -240,23 +226,21 @@ def lead(name: str, privilege: PostgresPrivilege) -> list[sql.Composed]:
         return [sql.SQL("GRANT {} TO {}").format(sql.Identifier(privilege.member_of), role)]
     schema = sql.Identifier(privilege.schema)
     if privilege.template:
-        return [part.format(schema=schema, role=role) for part in _TEMPLATES[privilege.template]]
+        grant = sql.SQL("GRANT {} {} TO {}")
+        return [grant.format(sql.SQL(what), schema, role) for what in _TEMPLATES[privilege.template]]
     found: list[sql.Composed] = [sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role)]
-    for word, tables in privilege.tables:
+    for word, tables in privilege.tables:  # each word is one of TABLE_PRIVILEGES
         places = sql.SQL(", ").join(sql.Identifier(privilege.schema, table) for table in tables)
-        found.append(sql.SQL("GRANT {} ON TABLE {} TO {}").format(_WORDS[word], places, role))
+        found.append(sql.SQL("GRANT {} ON TABLE {} TO {}").format(sql.SQL(word.upper()), places, role))
     return found
 
 
 def join(bridge: str, member: str, privilege: PostgresPrivilege) -> sql.Composed:
     """Make somebody a member of a bridge."""
-    asked = ((sql.SQL("INHERIT"), privilege.inherit), (sql.SQL("SET"), privilege.set_role))
-    options = [sql.SQL("{} {}").format(word, _TRUTH[value]) for word, value in asked if value is not None]
+    asked = (("INHERIT", privilege.inherit), ("SET", privilege.set_role))
+    options = ", ".join(f"{word} {'TRUE' if value else 'FALSE'}" for word, value in asked if value is not None)
     statement = sql.SQL("GRANT {} TO {}").format(sql.Identifier(bridge), sql.Identifier(member))
-    return sql.SQL("{} WITH {}").format(statement, sql.SQL(", ").join(options)) if options else statement
-
-
-_TRUTH: Final = {True: sql.SQL("TRUE"), False: sql.SQL("FALSE")}
+    return sql.SQL("{} WITH {}").format(statement, sql.SQL(options)) if options else statement
 
 
 def leave(bridge: str, member: str, grantor: str = "") -> sql.Composed:

@@ -20,7 +20,7 @@ from daypass.core.files.codeowners import (
 )
 from daypass.core.finding import shown
 from daypass.core.window import format_duration
-from daypass.edges.forges.github.answers import Fields
+from daypass.edges.forges.github.answers import Fields, lacking, needless
 from daypass.edges.forges.github.doctor.facts import App, Setup, UntoldError, known, listed
 
 GUARDED = (CODEOWNERS_FILE, ".github/workflows/apply.yml", ".github/daypass/run", "policies/daypass.yaml")
@@ -207,8 +207,6 @@ NEEDED: Mapping[str, str] = MappingProxyType(
 ALLOWED: Mapping[str, str] = MappingProxyType({"actions": "read", "administration": "read"})
 """What it may have beside, to look at settings with."""
 
-_LEVELS = ("none", "read", "write", "admin")
-
 
 def unnamed(_: Setup, app: App | None) -> bool:
     """Say nothing of an App that is known. Raises UntoldError where none is."""
@@ -219,23 +217,12 @@ def unnamed(_: Setup, app: App | None) -> bool:
 
 def lacks_permissions(case: Setup, app: App) -> str:
     """Return what the App may not do and has to."""
-    held = app.permissions
-    lacks = [f"{name}: {level}" for name, level in NEEDED.items() if _level(held.get(name, "none")) < _level(level)]
-    if not case.organisation:
-        lacks = [each for each in lacks if not each.startswith("members:")]
-    return listed(lacks)
+    return listed(lacking(app.permissions, {**NEEDED, "members": "read" if case.organisation else "none"}))
 
 
 def needless_permissions(_: Setup, app: App) -> str:
     """Return what the App may do and does not have to."""
-    most = {**ALLOWED, **NEEDED}
-    held = app.permissions.items()
-    return listed(f"{name}: {level}" for name, level in held if _level(level) > _level(most.get(name, "none")))
-
-
-def _level(name: str) -> int:
-    """How much a level allows; one that is not known is more than any."""
-    return _LEVELS.index(name) if name in _LEVELS else len(_LEVELS)
+    return listed(needless(app.permissions, {**ALLOWED, **NEEDED}))
 
 
 # The clock
