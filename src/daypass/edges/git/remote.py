@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.steps import leads_to
 
 NAMESPACE = "refs/remotes/daypass/"
 """Where what was fetched is kept; nobody checks these out."""
@@ -104,7 +105,7 @@ class Remote:
         Raises ConflictError when it stands elsewhere. When the answer is lost the branch is looked at: a push that came
         about is no failure.
         """
-        if old != ABSENT and not self._is_ancestor(old, new):
+        if old != ABSENT and not leads_to(self._git, old, new):
             raise RuntimeError("a branch at the forge only moves forward")
         expected = "" if old == ABSENT else old
         lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
@@ -120,9 +121,6 @@ class Remote:
                 hint="run the command again",
             )
         raise self._failed(f"does not take {branch}", done.stdout + b"\n" + done.stderr)
-
-    def _is_ancestor(self, old: Oid, new: Oid) -> bool:
-        return self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0
 
     def _has(self, oid: Oid) -> bool:
         return self._git.check(f"{oid}^{{commit}}").kind == b"commit"

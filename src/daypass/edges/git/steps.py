@@ -82,6 +82,12 @@ def first_parents(read: Reader, since: str | None, until: str) -> dict[str, list
     return dict(reversed(found.items()))
 
 
+def leads_to(git: Git, old: Oid, new: Oid) -> bool:
+    """Say whether ``new`` is ``old`` or comes after it; False for a commit that is not there at all."""
+    found = first_parents(Reader(git), old, new)
+    return found is not None or git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0
+
+
 def near(git: Git, since: Oid | None, until: Oid) -> list[Landing] | None:
     """Return main's steps after ``since`` up to ``until`` as `landings` does, without asking git to walk or to compare.
 

@@ -20,7 +20,7 @@ from daypass.core.ledger.receipt import Receipt
 from daypass.edges.git.objects import Leaf, Reader, blobs
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
-from daypass.edges.git.steps import landings, near
+from daypass.edges.git.steps import landings, leads_to, near
 from daypass.edges.git.trees import FILE_MODE, commit_files
 
 LARGEST = 16 << 20
@@ -148,7 +148,7 @@ class GitLedger:
 
     def contains(self, old: Oid, new: Oid) -> bool:
         """Say whether ``new`` is ``old`` or comes after it; False for a commit that is not there at all."""
-        return self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0
+        return leads_to(self._git, old, new)
 
     def verify_shape(self, since: Oid | None = None, until: Oid | None = None) -> int:
         """Check that each commit after ``since`` (None: all) has one parent and only adds receipts; count them.

@@ -21,6 +21,7 @@ from daypass.core.ids import ABSENT, Oid
 from daypass.edges.forges.local.chain import HEADS, Chain, lost, numbered, read_each
 from daypass.edges.git.locks import lock_in
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.steps import leads_to
 from daypass.edges.git.trees import catch_up, checked_out, leaving, sync_worktree
 
 _OURS = "daypass/"
@@ -83,18 +84,15 @@ class Sharing:
         pairs = (line.split(" ", 1) for line in told)
         return {ref.removeprefix(root): Oid(oid) for oid, ref in pairs}
 
-    def _continues(self, old: Oid, new: Oid) -> bool:
-        return self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0
-
     # Joining
 
     def _join_trunk(self, joined: Joined, name: str, mine: Mapping[str, Oid], theirs: Mapping[str, Oid]) -> None:
         old, new = mine.get(name, ABSENT), theirs.get(name, ABSENT)
         if old == new:
             return
-        if old == ABSENT or (new != ABSENT and self._continues(old, new)):
+        if old == ABSENT or (new != ABSENT and leads_to(self._git, old, new)):
             joined.here[name] = (old, new)
-        elif new == ABSENT or self._continues(new, old):
+        elif new == ABSENT or leads_to(self._git, new, old):
             joined.there[name] = (new, old)
         else:
             raise ConflictError(
@@ -116,13 +114,15 @@ class Sharing:
             if old == new:
                 continue
             if old == ABSENT:
-                side, move = (joined.there, (new, ABSENT)) if self._continues(new, tip) else (joined.here, (old, new))
+                side, move = (
+                    (joined.there, (new, ABSENT)) if leads_to(self._git, new, tip) else (joined.here, (old, new))
+                )
             elif new == ABSENT:
-                gone = before.get(name) == old and self._continues(old, tip)
+                gone = before.get(name) == old and leads_to(self._git, old, tip)
                 side, move = (joined.here, (old, ABSENT)) if gone else (joined.there, (new, old))
-            elif self._continues(old, new):
+            elif leads_to(self._git, old, new):
                 side, move = joined.here, (old, new)
-            elif self._continues(new, old):
+            elif leads_to(self._git, new, old):
                 side, move = joined.there, (new, old)
             else:
                 joined.aside.append(self._forked_branch(name))
