@@ -15,7 +15,7 @@ from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Action, Entitlement, Intended, Plan, Reason
-from daypass.core.planning.drift import Inspection, OtherAccess, Unproved, drift
+from daypass.core.planning.drift import Inspection, OtherAccess, drift
 from daypass.core.state import GrantState
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from daypass.pipeline.audit.health import inspect
@@ -169,7 +169,9 @@ def test_each_difference_has_its_code_and_place() -> None:
             Intended(Action.ADD, held, (grant,), Reason.LOST, T0),
         ),
         [Refusal(grant, Oid("b" * 40), Oid("c" * 40), "around-the-gate", "nobody knows it")],
-        unproved=[Unproved(GrantId("orders-db/b"), "the forge does not answer")],
+        unproved=[
+            Refusal(GrantId("orders-db/b"), Oid("b" * 40), Oid("c" * 40), "unproved", "the forge does not answer")
+        ],
     )
     assert [(f.code, f.place.file, f.severity) for f in found] == [
         ("access-unmanaged", "policies/resources/orders-db.yaml", Severity.ERROR),

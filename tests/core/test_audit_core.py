@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from daypass.core.audit.access import GrantStep, Holdings, Sources, Trailers, access, read_trailers
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.events import EventKind, Material, history
-from daypass.core.audit.proof import PolicyFacts, check_admission
+from daypass.core.audit.proof import check_admission
 from daypass.core.audit.stats import Counter, Durations
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, GrantId, Oid
@@ -97,40 +97,40 @@ class TestTrailers:
 
 class TestAccess:
     def test_other_resources_are_left_out(self):
-        found = access(Holdings.at(t(1), chain((0, Outcome(change(), ok=True)))), resource="other", at=t(1))
+        found = access(Holdings.at(t(1), chain((0, Outcome(change(), ok=True)))), "other")
         assert found == ()
 
     def test_two_grants_of_one_entitlement_are_one_access_with_both_named(self):
         second = admission("db/two", landing=2)
         both = change(grants=(G, GrantId("db/two")), until=90)
         receipts = chain((0, admission()), (0, second), (1, Outcome(change(), ok=True)), (5, Outcome(both, ok=True)))
-        (found,) = access(Holdings.at(t(70), receipts), resource="db", at=t(70))
-        assert (found.since, found.until, found.overdue) == (t(1), t(90), False)
+        (found,) = access(Holdings.at(t(70), receipts), "db")
+        assert (found.since, found.change.until, found.overdue(t(70))) == (t(1), t(90), False)
         assert [item.grant for item in found.basis] == ["db/one", "db/two"]
 
     def test_an_intent_alone_leaves_a_doubt_that_its_outcome_settles(self):
         receipts = chain((0, admission()), (1, Intent((change(),), "p")), (2, Outcome(change(), ok=True)))
-        (doubtful,) = access(Holdings.at(t(1), receipts), resource="db", at=t(1))
+        (doubtful,) = access(Holdings.at(t(1), receipts), "db")
         assert doubtful.doubt == "it was begun, and no receipt says how it ended"
-        (certain,) = access(Holdings.at(t(2), receipts), resource="db", at=t(2))
+        (certain,) = access(Holdings.at(t(2), receipts), "db")
         assert (certain.doubt, certain.since) == ("", t(2))
 
     def test_a_removal_in_doubt_is_access_still(self):
         taken = change(Action.REMOVE)
         receipts = chain((0, Outcome(change(), ok=True)), (60, Intent((taken,), "p")), (60, Outcome(taken, ok=False)))
-        (found,) = access(Holdings.at(t(61), receipts), resource="db", at=t(61))
-        assert (found.doubt, found.overdue) == ("", True)
+        (found,) = access(Holdings.at(t(61), receipts), "db")
+        assert (found.doubt, found.overdue(t(61))) == ("", True)
 
     def test_telling_the_target_again_is_no_doubt(self):
         again = replace(change(until=90), reason=Reason.WINDOW_MOVED)
         receipts = chain((0, Outcome(change(), ok=True)), (5, Intent((again,), "p")), (6, Outcome(again, ok=False)))
-        (found,) = access(Holdings.at(t(7), receipts), resource="db", at=t(7))
-        assert (found.doubt, found.until) == ("", t(60))
+        (found,) = access(Holdings.at(t(7), receipts), "db")
+        assert (found.doubt, found.change.until) == ("", t(60))
 
     def test_an_end_that_nobody_wrote_is_no_end(self):
         endless = replace(change(), until=None)
-        (found,) = access(Holdings.at(t(9999), chain((0, Outcome(endless, ok=True)))), resource="db", at=t(9999))
-        assert (found.until, found.overdue, found.subjects) == (None, False, ())
+        (found,) = access(Holdings.at(t(9999), chain((0, Outcome(endless, ok=True)))), "db")
+        assert (found.change.until, found.overdue(t(9999)), found.subjects) == (None, False, ())
 
     @given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.booleans(), st.integers(0, 2)), max_size=12))
     def test_access_is_what_the_last_true_outcome_left(self, steps):
@@ -141,8 +141,10 @@ class TestAccess:
             bodies.append((n, Outcome(made, ok=ok)))
             if ok:
                 held[entitlement] = action == "add"
-        found = access(Holdings.at(t(len(steps)), chain(*bodies)), resource="db", at=t(len(steps)))
-        assert {item.entitlement for item in found if not item.doubt} == {e for e, there in held.items() if there}
+        found = access(Holdings.at(t(len(steps)), chain(*bodies)), "db")
+        assert {item.change.entitlement for item in found if not item.doubt} == {
+            e for e, there in held.items() if there
+        }
 
 
 class TestHistory:
@@ -342,7 +344,7 @@ class TestProof:
             "grant": self.grant(),
             "parents": (oid(20),),
             "trailers": Trailers(("db/one",), "7", oid(21), "alice", ("bob (owners)",), "sha256:p"),
-            "policy": PolicyFacts("sha256:p", "sha256:m", E),
+            "policy": ("sha256:p", ("sha256:m", E)),
         }
         (receipt,) = chain((1, body))
         return [found.code for found in check_admission(receipt, body, **(fields | traces))]
@@ -374,7 +376,7 @@ class TestProof:
         assert "widened" in self.codes(after, before=before)
 
     def test_a_role_that_the_base_did_not_have_is_named(self):
-        assert self.codes(self.true(), policy=PolicyFacts("sha256:p")) == ["meaning-digest", "entitlement"]
+        assert self.codes(self.true(), policy=("sha256:p", None)) == ["meaning-digest", "entitlement"]
 
 
 def test_holdings_know_the_admission_in_force():

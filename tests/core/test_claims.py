@@ -4,11 +4,12 @@ from datetime import timedelta
 
 from policy_samples import AT, DIRECTORY, RESOURCE, policy
 
-from daypass.core.ids import GrantId, canonical
-from daypass.core.plan import Entitlement, Holding, Reason
+from daypass.core.ids import GrantId, Oid, canonical
+from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Reason
 from daypass.core.planning.compute import ClaimMaker
 from daypass.core.window import Window
 
+BLOB = Oid("1" * 40)
 HOUR = timedelta(hours=1)
 WINDOW = Window(AT, AT + 4 * HOUR)
 GIVEN = Entitlement("embedded", "orders-db", "alice", canonical({"member_of": "orders_readonly"}))
@@ -20,7 +21,8 @@ def claim(now, read=None, holdings=None, *, role="readonly", subject="alice", me
     resource = known.resources["orders-db"]
     means = meaning or known.meaning(resource, resource.roles["readonly"])
     maker = ClaimMaker(now, read or now, holdings or {})
-    return maker.claim(GrantId("orders-db/one"), subject, "orders-db", role, GIVEN, WINDOW, means)
+    row = (GrantId("orders-db/one"), BLOB, BLOB, subject, "orders-db", role, WINDOW, GIVEN, means)
+    return maker.claim(AdmittedGrant(*row))
 
 
 def leaving(at):

@@ -14,9 +14,7 @@ from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Merge, Pull, Review
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Refusal
-from daypass.core.ledger.standing import AdmittedGrant
-from daypass.core.plan import Claim, Denied, Entitlement, Holding, Reason
-from daypass.core.planning.drift import Unproved
+from daypass.core.plan import AdmittedGrant, Claim, Denied, Entitlement, Holding, Reason
 from daypass.core.policy.decision import Decision, Denial, Request, decide
 from daypass.core.request import Gated, Item, ItemVerdict, Proposal
 from daypass.core.state import GrantState, Overview, draft_state, requested
@@ -100,9 +98,8 @@ def test_a_privilege_has_fields_where_the_catalogue_could_have_written_it() -> N
 
 
 def test_a_finished_request_is_merged_or_closed() -> None:
-    assert state(merge=Merge(HEAD, HEAD, HEAD, AT, PULL.opened_by)).state == "merged"
-    told = state(closed="nobody answered within 7d")
-    assert (told.state, told.why) == ("closed", "nobody answered within 7d")
+    merge = Merge(HEAD, HEAD, HEAD, AT, PULL.opened_by)
+    assert state(pull=replace(PULL, state="merged", merge=merge)).state == "merged"
     told = state(pull=replace(PULL, state="closed", closed_reason="closed by alice"))
     assert (told.state, told.why) == ("closed", "closed by alice")
 
@@ -181,7 +178,7 @@ def test_what_stands_on_main_and_gives_nothing_has_an_account() -> None:
         {},
         landed={NAME: "changed", GrantId("a/new"): "added", GrantId("a/gone"): "removed"},
         refused=(Refusal(GrantId("a/planted"), HEAD, HEAD, "no-pull", "no request brought it"),),
-        unproved=(Unproved(GrantId("a/late"), "the forge could not be read"),),
+        unproved=(Refusal(GrantId("a/late"), HEAD, HEAD, "unproved", "the forge could not be read"),),
         gone={GrantId("a/over"): ENTITLEMENT},
     )
     assert [(one.grant, one.state, one.code) for one in view.grants] == [

@@ -167,7 +167,7 @@ def test_what_was_written_off_is_ours_no_more_and_its_files_give_nothing() -> No
     off = replace(settled(adopted=False), files=((GRANT, proof.blob, proof.landing),))
     after = fold(chain(proof, GIVEN, Intent((ADD,), ""), off))
     assert (after.holdings, after.pending, list(after.admitted())) == ({}, {}, [])
-    assert after.refused(GRANT, proof.blob, proof.landing)
+    assert after.refusal(GRANT, proof.blob, proof.landing)
     assert after.refusals[GRANT].code == "written-off"
     assert after.taken == {ONE}
 
@@ -180,8 +180,8 @@ def test_what_was_handed_over_counts_no_longer_once_it_is_written_off() -> None:
 @pytest.mark.parametrize("adopted", [True, False])
 def test_the_audit_tells_a_settlement_and_keeps_what_nobody_saw_gone_in_doubt(adopted: bool) -> None:
     receipts = chain(GIVEN, settled(adopted))
-    (found,) = access(Holdings.at(AT, receipts), resource="orders-db", at=AT)
+    (found,) = access(Holdings.at(AT, receipts), "orders-db")
     assert found.doubt == ("" if adopted else "carol wrote it off, and nobody has seen it gone")
     (event,) = [event for event in history(Material(receipts)) if event.kind is EventKind.SETTLED]
     assert (event.by, event.grants, event.receipt) == ("carol", (GRANT,), 1)
-    assert access(Holdings.at(AT, chain(settled(adopted))), resource="orders-db", at=AT) == ()
+    assert access(Holdings.at(AT, chain(settled(adopted))), "orders-db") == ()

@@ -11,9 +11,9 @@ from receipt_strategies import BEGIN, bodies, open_, sign
 
 from daypass.core.errors import LedgerError
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.chain import Head, Sealed, seal, verify_chain
+from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
 from daypass.core.ledger.receipt import Genesis, Receipt, Retirement, envelope_digest
-from daypass.core.ledger.statement import to_statement
+from daypass.core.ledger.statement import from_statement, to_statement
 
 MAIN = "a" * 40
 BODY = Retirement(GrantId("orders-db/a"), Oid("a" * 40), Oid("b" * 40))
@@ -32,8 +32,12 @@ def chain(count, *, run="run", begin=BEGIN):
         body = Genesis(("key",)) if n == 0 else BODY
         (made,) = seal([body], head, sign, at=begin + timedelta(minutes=n), main=MAIN, run=run)
         sealed.append(made)
-        head = Head.of(made.receipt, head)
+        head = Head.of(opened(made), head)
     return sealed
+
+
+def opened(envelope):
+    return from_statement(open_(envelope.raw), envelope_digest(envelope.raw))
 
 
 def placed(sealed):
@@ -53,7 +57,7 @@ def test_what_is_sealed_verifies_whole_and_in_portions(found, cut):
     receipts = list(verify_chain(placed(sealed), open_))
     assert [r.body for r in receipts] == [Genesis(("key",)), *found]
     assert [r.digest for r in receipts] == [envelope_digest(item.raw) for item in sealed]
-    assert receipts == [item.receipt for item in sealed]
+    assert receipts == [opened(item) for item in sealed]
     head = None
     for receipt in receipts[:cut]:
         head = Head.of(receipt, head)
@@ -62,21 +66,21 @@ def test_what_is_sealed_verifies_whole_and_in_portions(found, cut):
 
 def test_sealing_goes_on_from_a_head():
     first = chain(3)
-    head = Head(2, first[-1].receipt.digest, first[-1].receipt.at, MAIN)
+    head = Head(2, opened(first[-1]).digest, opened(first[-1]).at, MAIN)
     (made,) = seal([BODY], head, sign, at=head.at, main="", run="next")
-    assert (made.sequence, made.receipt.previous) == (3, head.digest)
-    assert Head.of(made.receipt, head).main == MAIN
+    assert (made.sequence, opened(made).previous) == (3, head.digest)
+    assert Head.of(opened(made), head).main == MAIN
 
 
 def test_after_a_receipt_from_the_future_receipts_are_dated_as_it_is_and_say_what_their_clock_said():
     begun = seal([Genesis(("key",))], None, sign, at=BEGIN, main=MAIN, run="run")
-    head = Head(0, begun[0].receipt.digest, BEGIN)
+    head = Head(0, opened(begun[0]).digest, BEGIN)
     late = seal([BODY, BODY], head, sign, at=BEGIN - timedelta(hours=7), main=MAIN, run="run")
-    assert [(one.receipt.at, one.receipt.clock) for one in late] == [(BEGIN, BEGIN - timedelta(hours=7))] * 2
-    assert list(verify_chain(late, open_, head)) == [one.receipt for one in late]
-    assert {one.receipt.run_at for one in late} == {BEGIN - timedelta(hours=7)}
+    assert [(opened(one).at, opened(one).clock) for one in late] == [(BEGIN, BEGIN - timedelta(hours=7))] * 2
+    assert list(verify_chain(late, open_, head)) == [opened(one) for one in late]
+    assert {opened(one).run_at for one in late} == {BEGIN - timedelta(hours=7)}
     (after,) = seal([BODY], head, sign, at=BEGIN, main=MAIN, run="run")
-    assert (after.receipt.clock, after.receipt.run_at) == (None, BEGIN)
+    assert (opened(after).clock, opened(after).run_at) == (None, BEGIN)
 
 
 @pytest.mark.parametrize(("body", "head"), [(BODY, None), (Genesis(("key",)), Head(0, "sha256:" + "0" * 64, BEGIN))])
@@ -119,8 +123,8 @@ def test_a_receipt_of_a_fork_is_named():
     fork = chain(4, run="other")
     message = refusal(placed([*found[:2], *fork[2:]]))
     assert message == (
-        f"receipt 2 follows another receipt 1 than the one that stands there: it names {fork[1].receipt.digest}, "
-        f"expected {found[1].receipt.digest}; one of the two is from a fork or was replaced"
+        f"receipt 2 follows another receipt 1 than the one that stands there: it names {opened(fork[1]).digest}, "
+        f"expected {opened(found[1]).digest}; one of the two is from a fork or was replaced"
     )
 
 
@@ -140,7 +144,7 @@ def test_a_first_receipt_that_names_one_before_it_is_refused():
 
 def test_time_that_goes_back_is_refused():
     first = chain(1)
-    late = Receipt(1, first[0].receipt.digest, BEGIN - timedelta(hours=1), MAIN, "run", BODY)
+    late = Receipt(1, opened(first[0]).digest, BEGIN - timedelta(hours=1), MAIN, "run", BODY)
     assert refusal([*placed(first), Place(1, sign(to_statement(late)))]) == (
         "receipt 1 was written at 2026-11-21T08:00:00Z, before receipt 0 at 2026-11-21T09:00:00Z"
     )
@@ -153,7 +157,7 @@ def test_a_ledger_without_a_genesis_is_refused():
 
 def test_a_second_genesis_is_refused():
     first = chain(1)
-    again = Receipt(1, first[0].receipt.digest, BEGIN, MAIN, "run", Genesis(("mine",)))
+    again = Receipt(1, opened(first[0]).digest, BEGIN, MAIN, "run", Genesis(("mine",)))
     assert refusal([*placed(first), Place(1, sign(to_statement(again)))]) == "receipt 1 is a second genesis"
 
 
@@ -166,7 +170,7 @@ def test_what_cannot_be_read_is_named_by_its_number_and_keeps_its_hint():
 
 def test_an_anchor_shows_that_the_end_was_cut_off():
     found = chain(5)
-    anchor = Head(4, found[4].receipt.digest, found[4].receipt.at)
+    anchor = Head(4, opened(found[4]).digest, opened(found[4]).at)
     last = list(verify_chain(placed(found[:3]), open_))[-1]
     assert last.sequence < anchor.sequence
 
@@ -188,5 +192,5 @@ def test_nothing_after_a_fault_is_given():
 
 def test_a_sealed_receipt_stands_at_its_own_number():
     (made,) = chain(1)
-    assert isinstance(made, Sealed)
-    assert made.sequence == made.receipt.sequence == 0
+    assert isinstance(made, Envelope)
+    assert made.sequence == opened(made).sequence == 0

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import subprocess
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 
 from daypass.core.audit.differences import Verified
 from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, GrantId, Oid, canonical, digest, grant_path
-from daypass.core.ledger.chain import Envelope, Head, seal
+from daypass.core.ledger.chain import Head, seal, verify_chain
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.policy.policies import Policy
@@ -115,12 +116,11 @@ class World:
         """Append receipts to the ledger."""
         main = self.main if self.main != ABSENT else ""
         sealed = seal(bodies, self.head, self.signer.sign, at=at, main=main, run="test")
-        self.ledger_at = self.ledger.append(
-            self.ledger_at, [Envelope(s.sequence, s.raw) for s in sealed], message="Receipts", at=at
-        )
-        for item in sealed:
-            self.head = Head.of(item.receipt, self.head)
-        return [item.receipt for item in sealed]
+        self.ledger_at = self.ledger.append(self.ledger_at, sealed, message="Receipts", at=at)
+        receipts = list(verify_chain(sealed, self.verifier.open, self.head))
+        for receipt in receipts:
+            self.head = Head.of(receipt, self.head)
+        return receipts
 
     def entitlement(self, subject: str = "alice") -> Entitlement:
         return Entitlement("embedded", "orders-db", subject, canonical({"member_of": "ro"}))
@@ -197,11 +197,9 @@ class World:
 
     def verified(self, at: datetime, **more: object) -> Verified:
         return verify(
-            GitHistory(self.git),
+            SimpleNamespace(history=GitHistory(self.git), main="refs/heads/main", policy_at=cache(self.policy_at)),  # type: ignore[arg-type]
             partial(self.ledger.proved, self.verifier.open),
             messages=lambda commits: messages(self.git, commits),
-            policy_at=self.policy_at,
-            main="refs/heads/main",
             at=at,
             **more,  # type: ignore[arg-type]
         )

@@ -30,7 +30,12 @@ def test_access_names_who_held_it_and_who_approved(world):
     world.life("orders-db/one", 30)
     found = access(world.index(), "orders-db", known=nothing, at=minutes(60))
     (item,) = found.found
-    assert (item.subjects, item.since, item.until, item.overdue) == (("alice",), minutes(31), minutes(90), False)
+    assert (item.subjects, item.since, item.change.until, item.overdue(found.sources.at)) == (
+        ("alice",),
+        minutes(31),
+        minutes(90),
+        False,
+    )
     assert item.basis[0].approvals[0].by == "bob"
     assert found.sources.main == world.main
 
@@ -47,7 +52,7 @@ def test_access_before_and_after_is_nobodys(world):
 def test_access_past_its_window_is_named_overdue(world):
     world.life("orders-db/one", 30)
     (item,) = access(world.index(), "orders-db", known=nothing, at=minutes(90)).found
-    assert item.overdue
+    assert item.overdue(minutes(90))
 
 
 def test_an_addition_that_failed_is_listed_with_the_doubt(world):

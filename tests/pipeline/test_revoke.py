@@ -57,7 +57,7 @@ def test_one_person_ends_all_access_of_somebody_at_once(access: Access, who: str
 
 def test_more_than_one_request_may_remove_take_several(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     live(access, 3)
-    for module in ("ask.end", "judge.proposal"):  # the gate holds each to the same bound
+    for module in ("ask.propose", "judge.proposal"):  # the gate holds each to the same bound
         monkeypatch.setattr(f"daypass.pipeline.{module}.MOST_CHANGES", 2)
     said = access.run("revoke", "--subject", "alice", *STOP, "--at", T("11:00"), acting="dave").out
     assert "opened #4: Revoke 2 grants of alice (1 of 2)" in said

@@ -7,14 +7,14 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 
-from daypass.core.audit.access import AccessAnswer, AccessAt, Sources
+from daypass.core.audit.access import AccessAnswer, HeldAccess, Sources
 from daypass.core.audit.differences import Difference, Verified
 from daypass.core.audit.events import EventKind, HistoryAnswer, HistoryEvent
 from daypass.core.audit.stats import Durations, Stats
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, ApprovalRecord
-from daypass.core.plan import Entitlement
+from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Window
 from daypass.views.audit import audit_csv, audit_json, audit_text
 from daypass.views.findings import printable
@@ -62,17 +62,12 @@ def access_answer(*found):
     return AccessAnswer(sources(), "orders-db", found)
 
 
-def held(**changes):
-    fields = {
-        "entitlement": E,
-        "grants": (GrantId("orders-db/one"),),
-        "since": T0,
-        "until": T0 + timedelta(hours=1),
-        "overdue": True,
-        "receipt": 3,
-        "basis": (admission(),),
-    }
-    return AccessAt(**(fields | changes))
+ONE = (GrantId("orders-db/one"),)
+
+
+def held(grants=ONE, until=T0 + timedelta(hours=1), **changes):
+    change = Intended(Action.ADD, E, grants, Reason.WINDOW_OPENED, T0, until)
+    return HeldAccess(**({"change": change, "since": T0, "receipt": 3, "basis": (admission(),)} | changes))
 
 
 def test_access_reads_as_a_table_with_what_it_rests_on():
@@ -85,7 +80,7 @@ def test_access_reads_as_a_table_with_what_it_rests_on():
 
 
 def test_doubt_is_said_in_words():
-    text = audit_text(access_answer(held(overdue=False, until=None, basis=(), grants=(), doubt="it failed: x")))
+    text = audit_text(access_answer(held(until=None, basis=(), grants=(), doubt="it failed: x")))
     assert "alice_db  ro         2026-11-21T09:00:00Z  - ?" in text
     assert text.endswith("alice_db may have had access (?): receipt 3 tried to give it; it failed: x\n")
 

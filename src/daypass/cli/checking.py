@@ -21,8 +21,8 @@ from daypass.core.finding import Checked, Finding, Place, Severity
 from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import worktree_files
 from daypass.edges.store import AnswerCache, Verdicts
-from daypass.edges.targets.registry import check_privilege, check_settings
-from daypass.pipeline.judge.check import Fits, check_files, check_tree, judge_files
+from daypass.edges.targets.registry import check_settings
+from daypass.pipeline.judge.check import check_files, check_tree, judge_files
 from daypass.pipeline.judge.duplicates import has_ended, standing_on, without_ended
 
 if TYPE_CHECKING:  # only types: what is checked here is in no ledger, and most of it in one process
@@ -84,7 +84,7 @@ def _check_tree(repo: AccessRepository, commit: Oid, jobs: int | None, verdicts:
         verdicts=verdicts,
         fan=_in_processes(repo, commit, policy, jobs),
         progress=progress,
-        fits=Fits(check_settings, check_privilege),
+        fits=check_settings,
     )
 
 
@@ -127,7 +127,7 @@ def check_worktree(repo: AccessRepository, paths: list[Path], at: datetime | Non
         files,
         partial(object_id, "blob"),
         "the work tree",
-        Fits(check_settings, check_privilege),
+        check_settings,
         lambda file: (top / file).read_bytes(),
     )
     there = [(path, object_id("blob", raw), raw) for path, mode, raw in files if mode == "100644"]

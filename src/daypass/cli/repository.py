@@ -327,8 +327,8 @@ class AccessRepository:
             if resource.target == target
             for role in resource.roles.values()
         }
-        begun = (change.entitlement for change in self.standing.pending.values())
-        held = {(e.resource, e.privilege) for e in (*self.standing.holdings, *begun) if e.target == target}
+        ours = self.standing.holdings.keys() | self.standing.unfinished
+        held = {(e.resource, e.privilege) for e in ours if e.target == target}
         exclusive = frozenset(found.name for found in resources if found.exclusive and found.target == target)
         return Known(frozenset(named), frozenset(held), exclusive)
 

@@ -124,8 +124,8 @@ def run_apply(
 ) -> Applied:
     """Apply at an instant, alone on this machine; ``limit``, ``enough`` and ``retry`` as the pipeline takes them."""
     from daypass.edges.store import exclusive
-    from daypass.pipeline.apply.heartbeat import beat
     from daypass.pipeline.apply.run import apply as carry_out
+    from daypass.pipeline.apply.run import beat
 
     if repo.elsewhere or repo.signs:  # a run with nothing to do would hide for weeks that it could do nothing
         repo.ledger.ready()

@@ -9,11 +9,12 @@ import json
 from collections.abc import Collection, Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
-from daypass.core.ids import GrantId, digest
+from daypass.core.ids import GrantId, Oid, digest
 from daypass.core.window import Window, format_instant
 
 
@@ -37,6 +38,28 @@ class Entitlement(NamedTuple):
         except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
+
+
+class AdmittedGrant(NamedTuple):
+    """The part of an admission that planning needs; fields as in Admission."""
+
+    grant: GrantId
+    blob: Oid
+    landing: Oid
+    subject: str
+    resource: str
+    role: str
+    window: Window
+    entitlement: Entitlement
+    meaning: str
+
+    @classmethod
+    def of(cls, admission: object) -> AdmittedGrant:
+        """Return the slim row of an Admission."""
+        return cls._make(_slim(admission))
+
+
+_slim = attrgetter(*AdmittedGrant._fields)
 
 
 Numbers = tuple[tuple[str, str], ...]

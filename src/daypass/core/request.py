@@ -12,11 +12,10 @@ from msgspec import Struct, field
 from daypass.core.approval.judgement import Judgement
 from daypass.core.errors import ExitCode, worst
 from daypass.core.finding import Finding
-from daypass.core.forge import Account, Merge, Pull
+from daypass.core.forge import Account, Act, Commit, Merge, Pull, Review
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.standing import AdmittedGrant
-from daypass.core.plan import Action, Claim, Entitlement
+from daypass.core.plan import Action, AdmittedGrant, Claim, Entitlement
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
@@ -103,19 +102,47 @@ class ItemVerdict(Struct, frozen=True):
         return self.judgement.met if self.judgement is not None else decision.automatic
 
 
-class Gated(Struct, frozen=True):
-    """What the gate says of one pull request.
+Mains = tuple[tuple[Oid, Policy | None], ...]
+"""Commits of main with their policies, None where nobody can tell which it was."""
 
-    ``closed`` is the reason it was closed, "" while it is open or merged; ``refused`` is why the forge did not let it be
-    merged though everything is there, "" where it did or was not asked.
+
+class Evidence(Struct, frozen=True):
+    """What the forge knows of one pull request, read once.
+
+    ``then`` has, by an approval's id, the commits of main that it can have been given under and whose policies are not
+    those of the base, with these; None in their place where nobody can tell. ``acts`` are the pull request's, each with
+    the same.
+    """
+
+    pull: Pull
+    reviews: tuple[Review, ...]
+    commits: tuple[Commit, ...]
+    then: Mapping[str, Mains]
+    acts: tuple[tuple[Act, Mains], ...] = ()
+
+
+class Gated(Struct, frozen=True):
+    """What is found of one pull request by main's policies, and by ``evidence`` of what people said to it.
+
+    ``evidence`` is None where nothing was to be judged. ``refused`` is why the forge did not let it be merged though
+    everything is there, "" where it did or was not asked.
     """
 
     pull: Pull
     proposal: Proposal
-    verdicts: tuple[ItemVerdict, ...]
-    merge: Merge | None = None
-    closed: str = ""
+    verdicts: tuple[ItemVerdict, ...] = ()
+    evidence: Evidence | None = None
     refused: str = ""
+
+    @property
+    def merge(self) -> Merge | None:
+        """Its merge, None while it was not merged."""
+        return self.pull.merge
+
+    @property
+    def closed(self) -> str:
+        """The reason it was closed, "" while it is open or merged."""
+        return self.pull.closed_reason
 
     @property
     def met(self) -> bool:

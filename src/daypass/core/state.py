@@ -13,9 +13,8 @@ from daypass.core.forge import Review
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Refusal
-from daypass.core.ledger.standing import AdmittedGrant
-from daypass.core.plan import Claim, Denied, Entitlement, Holding
-from daypass.core.planning.drift import Unproved
+from daypass.core.plan import AdmittedGrant, Claim, Denied, Entitlement, Holding
+from daypass.core.planning.compute import entitlement_in
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import approvers
@@ -83,12 +82,8 @@ class GrantState(NamedTuple):
 
 def entitlement_of(grant: Grant, policy: Policy) -> Entitlement | None:
     """Return what a proposed grant would give; None where it names something that nobody knows."""
-    resource = policy.catalogue.resources.get(grant.resource)
-    role = resource.roles.get(grant.role) if resource is not None else None
-    principal = policy.catalogue.principal(grant.subject, resource) if resource is not None else ""
-    if resource is None or role is None or not principal:
-        return None
-    return Entitlement(resource.target, resource.name, principal, role.privilege_text)
+    found = entitlement_in(policy.catalogue, grant.subject, grant.resource, grant.role)
+    return found if found is not None and found.principal else None
 
 
 def draft_state(grant: Grant, decision: Decision, policy: Policy, requester: str) -> GrantState:
@@ -142,7 +137,7 @@ def _stage(verdict: ItemVerdict, found: Gated) -> tuple[Stage, str, str]:
     if found.merge is not None:
         return "merged", "", ""
     if found.closed or found.pull.state != "open":
-        return "closed", "", found.closed or found.pull.closed_reason
+        return "closed", "", found.closed
     wrong = (*verdict.problems, *(finding for finding in found.proposal.findings if finding.is_error))
     if wrong:
         return "invalid", wrong[0].code, wrong[0].message
@@ -187,7 +182,7 @@ class Overview(Struct, frozen=True):
     unread: Mapping[int, str] = field(default_factory=dict)
     landed: Mapping[GrantId, str] = field(default_factory=dict)
     refused: Sequence[Refusal] = ()
-    unproved: Sequence[Unproved] = ()
+    unproved: Sequence[Refusal] = ()
     notes: Mapping[Entitlement, str] = field(default_factory=dict)
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
     denied: Sequence[Denied] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from daypass.core.ids import Oid
@@ -11,9 +10,6 @@ from daypass.core.policy.policies import Policy
 if TYPE_CHECKING:  # not every verb that is given this asks the ledger
     from daypass.core.ledger.standing import Standing
     from daypass.ports import Forge, ForgeReader, History
-
-PolicyAt = Callable[[Oid], Policy]
-"""Reads the policy of a commit, remembering what it read."""
 
 
 class Context(Protocol):

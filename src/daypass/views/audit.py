@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from daypass.core.audit.access import UNWRITTEN, AccessAnswer, AccessAt, Sources, Words, approvers
+from daypass.core.audit.access import UNWRITTEN, AccessAnswer, HeldAccess, Sources, Words, approvers
 from daypass.core.audit.events import HistoryAnswer, HistoryEvent
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_output, joined, printable
@@ -58,21 +58,21 @@ def audit_csv(answer: Answer) -> str:
     return proof_csv(answer)
 
 
-def _access_row(access: AccessAt, answer: AccessAnswer) -> dict[str, Any]:
+def _access_row(access: HeldAccess, answer: AccessAnswer) -> dict[str, Any]:
     words = _said(answer, access)
-    ended = [grant for grant in access.grants if grant in answer.ended]
+    ended = [grant for grant in access.change.grants if grant in answer.ended]
     return {
         "subject": ", ".join(access.subjects),
-        "principal": access.entitlement.principal,
-        "resource": access.entitlement.resource,
-        "target": access.entitlement.target,
-        "privilege": access.entitlement.privilege,
-        "privilege_fields": access.entitlement.fields,
+        "principal": access.change.entitlement.principal,
+        "resource": access.change.entitlement.resource,
+        "target": access.change.entitlement.target,
+        "privilege": access.change.entitlement.privilege,
+        "privilege_fields": access.change.entitlement.fields,
         "roles": list(dict.fromkeys(admission.role for admission in access.basis)),
-        "grants": list(access.grants),
+        "grants": list(access.change.grants),
         "since": format_instant(access.since),
-        "until": when(access.until),
-        "overdue": access.overdue,
+        "until": when(access.change.until),
+        "overdue": access.overdue(answer.sources.at),
         "certain": not access.doubt,
         "doubt": access.doubt,
         "receipt": access.receipt,
@@ -87,7 +87,7 @@ def _access_row(access: AccessAt, answer: AccessAnswer) -> dict[str, Any]:
     }
 
 
-def _said(answer: AccessAnswer, access: AccessAt) -> list[Words]:
+def _said(answer: AccessAnswer, access: HeldAccess) -> list[Words]:
     """Return what people wrote into the grants that gave an access."""
     return [answer.words.get(admission.blob, UNWRITTEN) for admission in access.basis]
 
@@ -137,20 +137,23 @@ def _access_text(answer: AccessAnswer, width: int) -> str:
     if not answer.found:
         lines.append(f"Nobody, as far as daypass gave access to {answer.resource}.")
     head = ("SUBJECT", "PRIVILEGE", "SINCE", "UNTIL", "GRANTS", "APPROVED BY", "PULL", "RECEIPT", "TICKET", "REASON")
-    lines += table(head, answer.found, lambda access: _access_cells(access, _said(answer, access)), width)
+    lines += table(head, answer.found, lambda access: _access_cells(access, answer), width)
     lines += _remarks(answer)
     return joined(lines)
 
 
-def _access_cells(access: AccessAt, words: Sequence[Words]) -> tuple[str, ...]:
+def _access_cells(access: HeldAccess, answer: AccessAnswer) -> tuple[str, ...]:
+    words = _said(answer, access)
     names = dict.fromkeys(name for admission in access.basis for name in approvers(admission))
-    whose = ", ".join(access.subjects) or access.entitlement.principal
+    whose = ", ".join(access.subjects) or access.change.entitlement.principal
     return (
         whose,
-        access.entitlement.privilege,
+        access.change.entitlement.privilege,
         format_instant(access.since),
-        (when(access.until) or NONE) + (" overdue" if access.overdue else "") + (" ?" if access.doubt else ""),
-        ", ".join(access.grants) or NONE,
+        (when(access.change.until) or NONE)
+        + (" overdue" if access.overdue(answer.sources.at) else "")
+        + (" ?" if access.doubt else ""),
+        ", ".join(access.change.grants) or NONE,
         ", ".join(names) or "a rule, by itself",
         ", ".join(f"#{admission.pull}" for admission in access.basis) or NONE,
         str(access.receipt),
@@ -162,12 +165,12 @@ def _access_cells(access: AccessAt, words: Sequence[Words]) -> tuple[str, ...]:
 def _remarks(answer: AccessAnswer) -> list[str]:
     lines = []
     for found in answer.found:
-        who = found.entitlement.principal
+        who, until = found.change.entitlement.principal, found.change.until
         if found.doubt:
             lines.append(f"{who} may have had access (?): receipt {found.receipt} tried to give it; {found.doubt}")
-        elif found.overdue and found.until is not None:
-            lines.append(f"{who} still had access {format_duration(answer.sources.at - found.until)} after its end")
-        for grant in (grant for grant in found.grants if grant in answer.ended):
+        elif until is not None and found.overdue(answer.sources.at):
+            lines.append(f"{who} still had access {format_duration(answer.sources.at - until)} after its end")
+        for grant in (grant for grant in found.change.grants if grant in answer.ended):
             why = answer.ended[grant]
             lines.append(
                 f"{grant} had been ended early{f' ({why})' if why else ''}, and {who} was not yet seen without access"

@@ -11,7 +11,7 @@ from daypass.core.finding import Finding
 from daypass.core.grant import Grant
 from daypass.core.ledger.receipt import Refusal
 from daypass.core.plan import Claim, Entitlement, Plan
-from daypass.core.planning.drift import Inspection, TargetState, Unproved
+from daypass.core.planning.drift import Inspection, TargetState
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
@@ -139,7 +139,7 @@ MOST_REFUSED = 100
 """How many are told one by one; the rest is counted."""
 
 
-def refused_markdown(refusals: Sequence[Refusal], unproved: Sequence[Unproved], blocked: Sequence[Claim]) -> str:
+def refused_markdown(refusals: Sequence[Refusal], unproved: Sequence[Refusal], blocked: Sequence[Claim]) -> str:
     """Write what was refused, with what was seen; "" where nothing was, so that the issue can be closed.
 
     ``unproved`` are those that later runs try again.

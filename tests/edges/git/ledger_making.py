@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from daypass.core.ids import ABSENT, GrantId, Oid
-from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
+from daypass.core.ledger.chain import Head, seal, verify_chain
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Retirement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Window
@@ -111,7 +111,7 @@ class Made:
             for receipt in verify_chain(ledger.envelopes(), verifier.open):
                 head = Head.of(receipt, head)
         sealed = seal(bodies, head, self.signer.sign, at=at, main=MAIN, run="other")
-        return ledger.append(parent, [Envelope(s.sequence, s.raw) for s in sealed], message="append", at=at)
+        return ledger.append(parent, sealed, message="append", at=at)
 
     def receipts(self):
         return list(verify_chain(self.ledger.envelopes(), self.verifier.open))

@@ -96,11 +96,11 @@ def test_every_part_of_a_standing_comes_back_from_the_cache(made):
     same_as_whole(made, made.load())
     assert standing.admission(GrantId("orders-db/g1")) == admission(1)
     assert standing.admission(GrantId("orders-db/g0")) is None
-    assert standing.window_of(GrantId("orders-db/g8")) == admission(8).window
+    assert standing.admission(GrantId("orders-db/g8")).window == admission(8).window
     assert [grant for grant, _ in standing.blobs()] == ["orders-db/g1", "orders-db/g8"]
     assert set(standing.holdings) == {entitlement(1), entitlement(4)}
     assert set(standing.pending) == {(Action.REMOVE, entitlement(9)), (Action.ADD, entitlement(8))}
-    assert standing.refused(GrantId("orders-db/g7"), Oid("7" * 40), Oid("8" * 64))
+    assert standing.refusal(GrantId("orders-db/g7"), Oid("7" * 40), Oid("8" * 64))
     assert standing.main == MAIN
 
 

@@ -121,7 +121,7 @@ def stats(repo: AccessRepository, at: datetime, output: str) -> None:
 @click.argument("number", type=click.IntRange(min=1))
 def serial(repo: AccessRepository, number: int, at: datetime, output: str) -> Codes:
     """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
-    from daypass.pipeline.ask.fetch import find_serial
+    from daypass.pipeline.audit.questions import find_serial
     from daypass.views.plan import serial_json, serial_text
 
     index = index_of(repo)
@@ -143,10 +143,8 @@ def verify(repo: AccessRepository, at: datetime, output: str) -> Codes:
     from daypass.pipeline.audit.verify import verify as prove
 
     answer = prove(
-        repo.history,
+        repo,
         partial(repo.ledger.receipts.proved, repo.ledger.verifier.open),
-        policy_at=repo.policy_at,
-        main=repo.main,
         at=at,
         progress=progress,
     )
@@ -185,8 +183,8 @@ def settle(
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.running import look
     from daypass.core.ids import GrantId
+    from daypass.core.planning.drift import settle as decide
     from daypass.edges.store import exclusive
-    from daypass.pipeline.apply.recovery import settle as decide
     from daypass.views.data import plain
 
     if adopt == write_off:

@@ -48,7 +48,7 @@ def fetch(repo: AccessRepository, grant: str, file: Path | None, key: Path | Non
     from daypass.cli.main import show_error
     from daypass.core.ids import GrantId
     from daypass.edges.targets.ssh.certificate import is_certificate
-    from daypass.pipeline.ask.fetch import fetch as find
+    from daypass.pipeline.audit.questions import fetch as find
     from daypass.views.data import plain
 
     try:

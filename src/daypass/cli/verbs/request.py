@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from daypass.core.ids import Oid
     from daypass.core.policy.decision import Decision
     from daypass.core.policy.policies import Policy
-    from daypass.pipeline.ask.propose import Opened, Wish
 
 
 @verb(at="writes")
@@ -80,18 +79,18 @@ def request(
     }
     answers = Answers(repo.policy, me, at, given, asked_span(duration, start, until, at))
     answers.talks = answers.talks and output != "json"
-    wish, grant, decision = _settled(answers)
+    grant, decision = _settled(answers)
     if not repo.policy.broken:  # else what looks like a slip may be what the broken file would have said
         _refuse_unknown(decision)
     if dry_run:
         _print_draft(repo.policy, grant, decision, me, output)
         _say_had(repo, grant, at)
         return ExitCode.DENIED if decision.denials else ExitCode.OK
-    opened = propose.request(repo, wish, at=at, ended=ended_at(repo, at))
-    _print_opened(repo, opened, at, output)
-    _say_had(repo, opened.grant, at)
-    _say_twins(repo, opened.grant, opened.pull)
-    _say_next(opened)
+    pull = propose.request(repo, grant, decision, at=at, ended=ended_at(repo, at))
+    _print_opened(repo, pull, grant, decision, at, output)
+    _say_had(repo, grant, at)
+    _say_twins(repo, grant, pull)
+    _say_next(pull, decision)
     return ExitCode.OK
 
 
@@ -108,38 +107,37 @@ def _print_draft(policy: Policy, grant: Grant, decision: Decision, me: str, outp
         show(needs_text(policy, grant, decision, requester=me))
 
 
-def _print_opened(repo: AccessRepository, opened: Opened, at: datetime, output: str) -> None:
+def _print_opened(
+    repo: AccessRepository, pull: Pull, grant: Grant, decision: Decision, at: datetime, output: str
+) -> None:
     """Print what was opened: in words, or as the gate sees it."""
     from daypass.pipeline.judge.gate import look
     from daypass.views.decision import needs_text
     from daypass.views.gate import gated_json
 
-    number = opened.pull.number
     if output == "json":
-        then = max(at, opened.pull.opened_at)  # the forge's clock goes on, and nothing is judged before it is there
-        found = look(repo, number, at=then)
+        then = max(at, pull.opened_at)  # the forge's clock goes on, and nothing is judged before it is there
+        found = look(repo, pull.number, at=then)
         click.echo(gated_json([found]), nl=False)
         return
-    click.echo(f"Opened #{number}: {opened.pull.title}")
-    me = repo.acting_handle()
-    click.echo(f"  grant  {opened.grant.id}")
-    show(needs_text(repo.policy, opened.grant, opened.decision, requester=me))
+    click.echo(f"Opened #{pull.number}: {pull.title}")
+    click.echo(f"  grant  {grant.id}")
+    show(needs_text(repo.policy, grant, decision, requester=repo.acting_handle()))
 
 
-def _settled(answers: Answers) -> tuple[Wish, Grant, Decision]:
-    """Return a wish that makes a grant; on a terminal, what was answered wrongly is asked for again."""
+def _settled(answers: Answers) -> tuple[Grant, Decision]:
+    """Return the grant that a wish makes; on a terminal, what was answered wrongly is asked for again."""
     from daypass.pipeline.ask.propose import draft
 
     while True:
-        wish = answers.wish()
         try:
-            grant, decision = draft(answers.policy, wish, requester=answers.me, at=answers.at)
+            grant, decision = draft(answers.policy, answers.wish(), requester=answers.me, at=answers.at)
         except InvalidError as error:
             if not answers.again(error):
                 raise
             continue
         if not decision.denials or not answers.again(decision):
-            return wish, grant, decision
+            return grant, decision
 
 
 def _refuse_unknown(decision: Decision) -> None:
@@ -179,10 +177,9 @@ def _say_twins(repo: AccessRepository, asked: Grant, pull: Pull) -> None:
         say(f"note: #{twin} {what}. `daypass close {twin}` closes it if it is one too many.")
 
 
-def _say_next(opened: Opened) -> None:
-    number = opened.pull.number
-    first = "" if not opened.decision.requirements else f"`daypass approve {number}` by them, then "
-    click.echo(f"Next: {first}`daypass gate {number}`", err=True)
+def _say_next(pull: Pull, decision: Decision) -> None:
+    first = "" if not decision.requirements else f"`daypass approve {pull.number}` by them, then "
+    click.echo(f"Next: {first}`daypass gate {pull.number}`", err=True)
 
 
 _FEW = 10
@@ -238,14 +235,15 @@ def extend(repo: AccessRepository, grant: str, more: timedelta, at: datetime, ou
     from daypass.core.ids import GrantId
     from daypass.pipeline.ask import propose
 
-    repo.acting_handle()
+    me = repo.acting_handle()
     propose.refuse_unsigned(repo.policy, repo.forge.acting())
     admission = repo.standing.admission(GrantId(grant))
     if admission is None:
         raise UsageError(f"the ledger knows no live grant {grant}", hint="`daypass status` lists them; was it applied?")
-    opened = propose.extend(repo, admission, more, at=at)
-    _print_opened(repo, opened, at, output)
-    _say_next(opened)
+    asked, decision = propose.extension(repo, admission, more, requester=me, at=at)
+    pull = propose.extend(repo, asked, decision, more, at=at)
+    _print_opened(repo, pull, asked, decision, at, output)
+    _say_next(pull, decision)
 
 
 _ASKED_AS = {"duration": "for", "too-long": "for", "beyond-retention": "for", "beyond-engagement": "for"}
@@ -268,9 +266,10 @@ class Answers(Struct):
     _answered: dict[str, str | timedelta] = field(default_factory=dict)
     _resource: str = ""
 
-    def wish(self) -> Wish:
-        """Return what is asked for, with a question for each thing that is missing."""
-        from daypass.pipeline.ask.propose import Wish
+    def wish(self) -> Grant:
+        """Return what is asked for, a grant without a name, with a question for each thing that is missing."""
+        from daypass.core.grant import Grant
+        from daypass.core.ids import GrantId
 
         catalogue = self.policy.catalogue
         subject = self._text("subject", default=self.me, optional=True)
@@ -279,7 +278,8 @@ class Answers(Struct):
         self._resource = resource
         role = self._text("role", roles, show=self._roles)
         purpose = self._purpose()
-        return Wish(
+        return Grant(
+            GrantId(""),
             subject=subject or self.me,
             resource=resource,
             role=role,

@@ -69,7 +69,7 @@ def _shown(repo: AccessRepository, number: int, at: datetime, output: str) -> st
     from daypass.pipeline.judge.report import report_of, texts_of
     from daypass.views.gate import report_json, show_text
 
-    found = pipeline.show(repo, number, at=at)
+    found = pipeline.look(repo, number, at=at)
     report = report_of(repo, found, at=at)
     return report_json(report) if output == "json" else show_text(report, texts_of(repo.history, found))
 
@@ -130,7 +130,7 @@ def close(repo: AccessRepository, number: int, reason: str, at: datetime, output
         raise UsageError(f"#{number} is {pull.state} already", hint="`daypass status` lists the open ones")
     repo.forge.close(number, reason=reason or f"closed by {me}", at=at)
     if output == "json":
-        found = pipeline.show(repo, number, at=at)
+        found = pipeline.look(repo, number, at=at)
         click.echo(gated_json([found]), nl=False)
         return
     click.echo(f"Closed #{number}: {reason or f'closed by {me}'}")
@@ -306,7 +306,7 @@ def _at_targets(repo: AccessRepository, live: set[Entitlement], at: datetime) ->
     from daypass.pipeline.apply.overview import failing_notes
     from daypass.pipeline.apply.readings import Readings, notes_of
 
-    begun = {change.entitlement for change in repo.standing.pending.values()}
+    begun = repo.standing.unfinished
     wanted = {entitlement.target for entitlement in (*repo.standing.holdings, *begun)}
     targets = {name: target for name, target in repo.targets().items() if name in wanted}
     seen = Readings(targets, repo.standing.holdings, at, begun).look(_STATUS_PATIENCE)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -12,9 +13,9 @@ from daypass.cli.verb import Codes, GrantName, Named, say, show, verb
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from daypass.core.ids import GrantId
     from daypass.core.request import Gated
     from daypass.pipeline.apply.run import Applied
-    from daypass.pipeline.ask.end import Stop
 
 _ATTEMPTS = 5
 
@@ -32,10 +33,10 @@ def end(repo: AccessRepository, grant: str, reason: str, at: datetime, output: s
     daypass end orders-db/alice-20261120-90546b --reason "Done earlier"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.core.ids import GrantId
-    from daypass.pipeline.ask.end import end as propose_end
+    from daypass.pipeline.ask import propose
 
     repo.acting_handle()
-    pull = propose_end(repo, (GrantId(grant),), reason=reason, at=at)
+    pull = propose.end(repo, (GrantId(grant),), reason=reason, at=at)
     did = "Opened" if pull.opened_at == at or repo.settings.forge.vouches else "Going on with"
     told = _Output(output)
     told.say(f"{did} #{pull.number}: {pull.title}")
@@ -68,7 +69,7 @@ def revoke(
     daypass revoke --subject alice --now --reason "Her laptop was stolen"
     daypass revoke --resource staging --now --reason "INC-77: dump seen outside"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.pipeline.ask import end as pipeline
+    from daypass.pipeline.ask import propose
 
     if not subject and not resource:
         raise UsageError("nothing says what is to be revoked", hint="--subject names a person, --resource a system")
@@ -77,20 +78,21 @@ def revoke(
     repo.follow()
     instant = repo.instant(at, writes=True)
     me = repo.acting_handle()
-    found = pipeline.find(repo, repo.ends_by, subject=subject, resource=resource, by=me, at=instant)
+    parts, beyond, unread = propose.revocable(repo, repo.ends_by, subject=subject, resource=resource, by=me, at=instant)
     told = _Output(output)
-    if not found.paths and not found.beyond and pipeline.left_over(repo.standing, subject, resource):
+    if not parts and not beyond and propose.left_over(repo.standing, subject, resource):
         told.say("main has no such grant any more, and what it gave is still there")  # a run before this was cut short
         code = _take_away(repo, instant, told)
         told.print()
         return code
-    _refuse_nothing(found, subject, resource)
-    codes = [ExitCode.PARTIAL if found.beyond else ExitCode.OK]
-    for n, paths in enumerate(found.parts, 1):
-        pull = pipeline.stop(
+    if not parts:
+        _refuse_nothing(beyond, subject, resource)
+    codes = [ExitCode.PARTIAL if beyond else ExitCode.OK]
+    for n, paths in enumerate(parts, 1):
+        pull = propose.revoke(
             repo,
             paths,
-            part=f"{n} of {len(found.parts)}" if len(found.parts) > 1 else "",
+            part=f"{n} of {len(parts)}" if len(parts) > 1 else "",
             subject=subject,
             resource=resource,
             reason=reason,
@@ -99,10 +101,10 @@ def revoke(
         told.say(f"EMERGENCY STOP by {me}: opened #{pull.number}: {pull.title}")
         codes.append(_carry_through(repo, pull.number, instant, told))
         repo = repo.again()
-    say(*(f"NOT REVOKED: {grant}; {' or '.join(may) or 'nobody'} may" for grant, may in found.beyond))
-    say(*(f"NOT READ, and gives no access: {grant}" for grant in found.unread))
-    left = [{"grant": grant, "may": list(may)} for grant, may in found.beyond]
-    told.print(not_revoked=left, unread=list(found.unread))
+    say(*(f"NOT REVOKED: {grant}; {' or '.join(may) or 'nobody'} may" for grant, may in beyond))
+    say(*(f"NOT READ, and gives no access: {grant}" for grant in unread))
+    left = [{"grant": grant, "may": list(may)} for grant, may in beyond]
+    told.print(not_revoked=left, unread=unread)
     return codes
 
 
@@ -147,13 +149,12 @@ class _Output:
             click.echo(gated_json(self._pulls, applied=self._applied, **more), nl=False)
 
 
-def _refuse_nothing(found: Stop, subject: str, resource: str) -> None:
-    if found.paths:
-        return
-    if found.beyond:
-        grant, may = found.beyond[0]
+def _refuse_nothing(beyond: Sequence[tuple[GrantId, tuple[str, ...]]], subject: str, resource: str) -> NoReturn:
+    """Refuse to revoke where nothing is there, or none of it theirs to revoke; ``beyond`` has who may."""
+    if beyond:
+        grant, may = beyond[0]
         raise DeniedError(
-            f"you may revoke none of {len(found.beyond)} grants: {grant} may be revoked by {' or '.join(may) or 'nobody'}",
+            f"you may revoke none of {len(beyond)} grants: {grant} may be revoked by {' or '.join(may) or 'nobody'}",
             hint="limits.revoke in policies/daypass.yaml says who may; `daypass end` asks for the end of one",
         )
     what = " ".join(part for part in (f"of {subject}" if subject else "", f"on {resource}" if resource else "") if part)

@@ -62,8 +62,6 @@ class _Watch:
 
     def run(self) -> None:
         """Turn until told to stop."""
-        from daypass.pipeline.apply.heartbeat import pause
-
         wake = now()
         self._tell(wake, "watching", [f"watching; main is looked at every {self._poll.total_seconds():g}s"])
         while not self._stopped.is_set():
@@ -131,6 +129,21 @@ class _Watch:
         sys.stdout.flush()
 
 
+_SHORTEST = timedelta(milliseconds=1)
+LONGEST = timedelta(minutes=1)
+"""However long something has failed, it is tried this often: access that has ended waits for it."""
+
+
+def pause(wake: datetime, at: datetime, *, poll: timedelta, failures: int) -> timedelta:
+    """Return how long to sleep: until ``wake``, no longer than ``poll``, and ever longer while it fails.
+
+    After the first failure a second passes, then twice as much each time, up to LONGEST.
+    """
+    if failures:
+        return min(timedelta(seconds=2 ** min(failures - 1, 10)), LONGEST)
+    return max(_SHORTEST, min(poll, wake - at))
+
+
 def _happened(done: Applied) -> list[str]:
     """Say what a run did, a line each, and what gives nothing."""
     from daypass.views.findings import finding_line
@@ -174,13 +187,19 @@ def heartbeat(repo: AccessRepository, max_age: timedelta, at: datetime, output: 
     A run without changes leaves a sign only where `ledger.heartbeat` in the settings says how often; keep it well below
     --max-age.
     """
-    from daypass.pipeline.apply.heartbeat import heartbeat as look
     from daypass.views.data import plain
     from daypass.views.plan import heartbeat_text
 
-    found = look(repo.standing, limit=max_age, at=at)
+    last = repo.standing.at
+    age = at - last if last is not None else None
+    alive = is_alive(age, max_age)
     if output == "json":
-        show_data({"alive": found.alive, **plain(found)})
+        show_data(plain({"alive": alive, "last": last, "age": age, "limit": max_age}))
     else:
-        click.echo(heartbeat_text(found.last, found.age, found.limit, alive=found.alive))
-    return ExitCode.OK if found.alive else ExitCode.CHANGES
+        click.echo(heartbeat_text(last, age, max_age, alive=alive))
+    return ExitCode.OK if alive else ExitCode.CHANGES
+
+
+def is_alive(age: timedelta | None, limit: timedelta) -> bool:
+    """Whether the last mark is young enough. One from the future counts for nothing: a clock is wrong somewhere."""
+    return age is not None and timedelta(0) <= age <= limit

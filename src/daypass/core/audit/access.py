@@ -23,6 +23,7 @@ from msgspec import Struct, field
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt, Retirement, Settled
 from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.record import replace
 
 _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
 
@@ -143,43 +144,27 @@ def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int 
     return int((receipt.run_at - end).total_seconds())
 
 
-class AccessAt(Struct, frozen=True):
-    """An entitlement that existed, or may have existed, at the instant asked about.
-
-    ``until`` is when the window that the target was told ends; ``overdue`` says that it had ended already. ``doubt``
-    is "" for access that a receipt proves, else why nobody can tell. ``basis`` are the admissions in force of the
-    grants that gave it; ``receipt`` is the sequence of the outcome (or intent) that says so.
-    """
-
-    entitlement: Entitlement
-    grants: tuple[GrantId, ...]
-    since: datetime
-    until: datetime | None
-    overdue: bool
-    receipt: int
-    basis: tuple[Admission, ...] = ()
-    doubt: str = ""
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        """Whose access it was, by the directory's handles; empty when no admission says."""
-        return tuple(dict.fromkeys(admission.subject for admission in self.basis))
-
-
-class HeldAccess(Struct):
+class HeldAccess(Struct, frozen=True):
     """An entitlement of ours as receipts tell it: the change that last gave it, since when, and which receipt says so.
 
-    ``doubt`` is "" where it was seen to exist.
+    ``doubt`` is "" for access that a receipt proves, else why nobody can tell whether it existed. ``basis`` are the
+    admissions in force of the grants that gave it, in the answer to a question.
     """
 
     change: Intended
     since: datetime
     receipt: int
     doubt: str = ""
+    basis: tuple[Admission, ...] = ()
 
     def overdue(self, at: datetime) -> bool:
-        """Whether its window had ended."""
+        """Whether its window, as the target was told it, had ended."""
         return self.change.until is not None and self.change.until <= at
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Whose access it was, by the directory's handles; empty when no admission says."""
+        return tuple(dict.fromkeys(admission.subject for admission in self.basis))
 
 
 class Holdings:
@@ -232,7 +217,8 @@ class Holdings:
         """Hold in doubt what was written off: a person said that it is not ours any more, and nobody has seen it gone."""
         known = self.held.get(body.holding.entitlement)
         if known is not None and not body.adopted:
-            known.doubt = f"{body.by} wrote it off, and nobody has seen it gone"
+            doubt = f"{body.by} wrote it off, and nobody has seen it gone"
+            self.held[body.holding.entitlement] = replace(known, doubt=doubt)
 
     def _seen_absent(self, change: Intended) -> None:
         """Drop an addition in doubt once somebody has looked and not found it."""
@@ -263,23 +249,12 @@ def _effects(body: Body) -> Iterable[tuple[Intended, bool, str]]:
     return ()
 
 
-def access(holdings: Holdings, *, resource: str, at: datetime) -> tuple[AccessAt, ...]:
-    """Say who could reach a resource at an instant, by the receipts until then."""
-    found = [
-        AccessAt(
-            entitlement=entitlement,
-            grants=held.change.grants,
-            since=held.since,
-            until=held.change.until,
-            overdue=held.overdue(at),
-            receipt=held.receipt,
-            basis=holdings.basis(held.change.grants),
-            doubt=held.doubt,
-        )
-        for entitlement, held in holdings.held.items()
-        if entitlement.resource == resource
-    ]
-    return tuple(sorted(found, key=lambda item: item.entitlement))
+def access(holdings: Holdings, resource: str) -> tuple[HeldAccess, ...]:
+    """Say who could reach a resource, by the receipts that were added up."""
+    held = sorted(
+        (entitlement, held) for entitlement, held in holdings.held.items() if entitlement.resource == resource
+    )
+    return tuple(replace(one, basis=holdings.basis(one.change.grants)) for _, one in held)
 
 
 class AccessAnswer(Struct, frozen=True):
@@ -290,6 +265,6 @@ class AccessAnswer(Struct, frozen=True):
 
     sources: Sources
     resource: str
-    found: tuple[AccessAt, ...]
+    found: tuple[HeldAccess, ...]
     words: Mapping[Oid, Words] = field(default_factory=dict)
     ended: Mapping[GrantId, str] = field(default_factory=dict)

@@ -275,18 +275,12 @@ class Comparison:
 def in_order(found: Iterable[Difference]) -> tuple[Difference, ...]:
     """Sort errors first, then by receipt, grant and message."""
     severities = list(Severity)
-    return tuple(
-        sorted(
-            found,
-            key=lambda d: (
-                severities.index(d.severity),
-                -1 if d.receipt is None else d.receipt,
-                d.grant,
-                d.code,
-                d.message,
-            ),
-        )
-    )
+
+    def key(one: Difference) -> tuple[int, int, str, str, str]:
+        receipt = -1 if one.receipt is None else one.receipt
+        return severities.index(one.severity), receipt, one.grant, one.code, one.message
+
+    return tuple(sorted(found, key=key))
 
 
 def _say(change: Intended) -> str:

@@ -171,19 +171,12 @@ def _landing(step: GrantStep, proofs: _Proofs, material: Material) -> HistoryEve
     if admission is not None and not admission.narrowed_from:
         return _of_admission(EventKind.MERGED, admission, at=admission.merged_at, receipt=sequence)
     trailers = material.trailers.get(step.commit, NO_TRAILERS)
-    return HistoryEvent(
-        kind=EventKind.FILE_REMOVED if step.removed else EventKind.MERGED,
-        at=None,
-        grants=(step.grant,),
+    kind = EventKind.FILE_REMOVED if step.removed else EventKind.MERGED
+    return replace(
+        _of_file(kind, None, step.grant, step.commit, sequence, material),
         subject=material.subjects.get(step.old if step.removed else step.new, ""),
-        resource=step.grant.partition("/")[0],
         role=admission.role if admission is not None else "",
         by=trailers.requester,
-        commit=step.commit,
-        pull=_number(trailers.pull),
-        approvers=trailers.approved_by,
-        policy=trailers.policy,
-        receipt=sequence,
         detail="not merged by the gate" if trailers.empty else "as the merge message says",
     )
 
@@ -238,11 +231,11 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Histo
         merged = _of_admission(EventKind.MERGED, body, at=body.merged_at, receipt=sequence)
         return [requested, *approved, merged, _of_admission(EventKind.ADMITTED, body, at=receipt.at, receipt=sequence)]
     if isinstance(body, Refusal):
-        found = _of_file(EventKind.REFUSED, receipt, body.grant, body.landing, material)
+        found = _of_file(EventKind.REFUSED, receipt.at, body.grant, body.landing, sequence, material)
         detail = f"{body.code}: {body.message}"
         return [replace(found, subject=material.subjects.get(body.blob, ""), detail=detail)]
     if isinstance(body, Retirement):
-        found = _of_file(EventKind.RETIRED, receipt, body.grant, body.commit, material)
+        found = _of_file(EventKind.RETIRED, receipt.at, body.grant, body.commit, sequence, material)
         said = ["by the emergency stop"] if body.revoked else []
         said += [f"nobody was entitled to end it [{body.lack}]"] if body.lack else []
         why = _why(body.commit, material)
@@ -267,18 +260,21 @@ def _of_settled(receipt: Receipt, body: Settled) -> HistoryEvent:
     )
 
 
-def _of_file(kind: EventKind, receipt: Receipt, grant: GrantId, commit: Oid, material: Material) -> HistoryEvent:
+def _of_file(
+    kind: EventKind, at: datetime | None, grant: GrantId, commit: Oid, receipt: int | None, material: Material
+) -> HistoryEvent:
+    """Return an event of a grant's file, with what the message of its landing says."""
     trailers = material.trailers.get(commit, NO_TRAILERS)
     return HistoryEvent(
         kind=kind,
-        at=receipt.at,
+        at=at,
         grants=(grant,),
         resource=grant.partition("/")[0],
         commit=commit,
         pull=_number(trailers.pull),
         approvers=trailers.approved_by,
         policy=trailers.policy,
-        receipt=receipt.sequence,
+        receipt=receipt,
     )
 
 

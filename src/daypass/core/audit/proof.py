@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from daypass.core.audit.access import Trailers, approvers
 from daypass.core.audit.differences import Difference
 from daypass.core.finding import Severity
@@ -19,13 +17,8 @@ from daypass.core.ids import Oid, canonical
 from daypass.core.ledger.receipt import Admission, Receipt
 from daypass.core.plan import Entitlement
 
-
-class PolicyFacts(Struct, frozen=True):
-    """What a base's policies say of one grant: their digest, and what the role meant ("" and None for nothing)."""
-
-    policy: str
-    meaning: str = ""
-    entitlement: Entitlement | None = None
+PolicyFacts = tuple[str, tuple[str, Entitlement] | None]
+"""What a base's policies say of one grant: their digest, and what its role meant and gave, as `planning.given` says."""
 
 
 def check_admission(
@@ -109,17 +102,19 @@ def _base(admission: Admission, parents: tuple[Oid, ...], facts: PolicyFacts | N
     if facts is None:
         yield "policy-unreadable", f"the policies of base {admission.base[:12]} cannot be read"
         return
-    if facts.policy != admission.policy:
-        yield "policy-digest", f"the policies of the base are {facts.policy}, the receipt says {admission.policy}"
-    if facts.meaning != admission.meaning:
+    policy, given = facts
+    meaning, entitlement = given or ("", None)
+    if policy != admission.policy:
+        yield "policy-digest", f"the policies of the base are {policy}, the receipt says {admission.policy}"
+    if meaning != admission.meaning:
         yield (
             "meaning-digest",
-            f"the role meant {facts.meaning or 'nothing'} at the base, the receipt says {admission.meaning}",
+            f"the role meant {meaning or 'nothing'} at the base, the receipt says {admission.meaning}",
         )
-    if facts.entitlement != admission.entitlement:
+    if entitlement != admission.entitlement:
         yield (
             "entitlement",
-            f"the role gave {_words(facts.entitlement)} at the base, the receipt {_words(admission.entitlement)}",
+            f"the role gave {_words(entitlement)} at the base, the receipt {_words(admission.entitlement)}",
         )
 
 

@@ -24,7 +24,6 @@ from msgspec import Struct
 from daypass.core.errors import LedgerError
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
 from daypass.core.ledger.statement import from_statement, to_statement
-from daypass.core.record import replace
 from daypass.core.window import format_instant
 
 _HINT = "compare the ledger branch with another clone; `daypass audit verify` reads all of it"
@@ -52,12 +51,6 @@ class Envelope(Struct, frozen=True):
     raw: bytes
 
 
-class Sealed(Envelope, frozen=True):
-    """A new receipt with the signed envelope that carries it."""
-
-    receipt: Receipt
-
-
 Open = Callable[[bytes], dict[str, Any]]
 """Returns the statement in an envelope. Raises LedgerError when it is not signed by a known key."""
 
@@ -70,7 +63,7 @@ def seal(
     at: datetime,
     main: str,
     run: str,
-) -> list[Sealed]:
+) -> list[Envelope]:
     """Give receipts their numbers, links and signatures, after ``head`` (None: they begin a ledger).
 
     ``sign`` turns a statement into an envelope's bytes. Receipts never go back in time: where ``at`` is before the last
@@ -78,7 +71,7 @@ def seal(
     """
     clock = at if head is not None and at < head.at else None
     at = head.at if head is not None and clock is not None else at
-    found: list[Sealed] = []
+    found: list[Envelope] = []
     sequence, previous = (head.sequence + 1, head.digest) if head is not None else (0, "")
     for body in bodies:
         if isinstance(body, Genesis) != (sequence == 0):
@@ -86,7 +79,7 @@ def seal(
         receipt = Receipt(sequence, previous, at, main, run, body, clock=clock)
         raw = sign(to_statement(receipt))
         previous = envelope_digest(raw)
-        found.append(Sealed(sequence, raw, replace(receipt, digest=previous)))
+        found.append(Envelope(sequence, raw))
         sequence += 1
     return found
 

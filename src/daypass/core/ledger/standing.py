@@ -23,15 +23,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
-from daypass.core.plan import Action, Entitlement, Holding, Intended
+from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.record import replace
-from daypass.core.window import TOLERANCE, Window
+from daypass.core.window import TOLERANCE
 
 FOLD_VERSION = 7
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
@@ -42,28 +41,6 @@ _V = TypeVar("_V")
 
 Opened = tuple[Action, Entitlement]
 """What an intent and its outcome have in common."""
-
-
-class AdmittedGrant(NamedTuple):
-    """The part of an admission that planning needs; fields as in Admission."""
-
-    grant: GrantId
-    blob: Oid
-    landing: Oid
-    subject: str
-    resource: str
-    role: str
-    window: Window
-    entitlement: Entitlement
-    meaning: str
-
-    @classmethod
-    def of(cls, admission: Admission) -> AdmittedGrant:
-        """Return an admission's slim row."""
-        return cls._make(_slim(admission))
-
-
-_slim = attrgetter(*AdmittedGrant._fields)
 
 
 class FailedChange(NamedTuple):
@@ -126,6 +103,11 @@ class Standing:
         return {o: b.change if isinstance(b, FailedChange) else b for o, b in self.begun.items()}
 
     @property
+    def unfinished(self) -> frozenset[Entitlement]:
+        """What these changes are about."""
+        return frozenset(entitlement for _, entitlement in self.begun)
+
+    @property
     def failures(self) -> Mapping[Opened, FailedChange]:
         """Those of them that were tried and failed last time."""
         return {opened: begun for opened, begun in self.begun.items() if isinstance(begun, FailedChange)}
@@ -171,21 +153,12 @@ class Standing:
         """Return the proof of a grant, None where it is not proved now."""
         return self.admissions.get(grant)
 
-    def window_of(self, grant: GrantId) -> Window | None:
-        """Return the window that a proved grant was given, None where it is not proved now."""
-        found = self.admission(grant)
-        return found.window if found is not None else None
-
     def refusal(self, grant: GrantId, blob: Oid, landing: Oid | None = None) -> Refusal | None:
         """Return why these bytes, as that commit brought them where one is given, were refused; None where not."""
         found = self.refusals.get(grant)
         if found is None or found.blob != blob or landing not in (None, found.landing):
             return None
         return found
-
-    def refused(self, grant: GrantId, blob: Oid, landing: Oid) -> bool:
-        """Say whether these bytes, as that commit brought them, were refused."""
-        return self.refusal(grant, blob, landing) is not None
 
 
 class Delta:

@@ -21,6 +21,7 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.ids import GrantId
 from daypass.core.plan import (
     Action,
+    AdmittedGrant,
     Claim,
     Doubt,
     Entitlement,
@@ -53,21 +54,13 @@ class ClaimMaker:
         self._catalogue: Catalogue = policy.catalogue
         self._roles: dict[tuple[str, str], tuple[str, str, str] | None] = {}
 
-    def claim(
-        self,
-        grant: GrantId,
-        subject: str,
-        resource: str,
-        role: str,
-        entitlement: Entitlement,
-        window: Window,
-        meaning: str,
-    ) -> Claim:
+    def claim(self, proved: AdmittedGrant) -> Claim:
         """Return what a proved grant gives today."""
+        grant, _, _, subject, resource, role, window, entitlement, meaning = proved
         if self._policy.broken:
             held = self._holdings.get(entitlement)
             told = window.until(held.until) if held is not None and held.until is not None else window
-            return self._cut(grant, subject, resource, entitlement, told or window)
+            return self._cut(proved, told or window)
         key = (resource, role)
         if key not in self._roles:
             self._roles[key] = self._meaning(resource, role)
@@ -76,20 +69,20 @@ class ClaimMaker:
         if now is None or known is None:
             return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
         principal = self._catalogue.principal(subject, self._catalogue.resources[resource])
-        if (now[0], now[1], now[2]) != (meaning, entitlement.target, entitlement.privilege):
+        if now != (meaning, entitlement.target, entitlement.privilege):
             return Claim(grant, entitlement, window, Reason.MEANING_MOVED)
         if principal != entitlement.principal:
             return Claim(grant, entitlement, window, Reason.PRINCIPAL_MOVED)
-        return self._cut(grant, subject, resource, entitlement, window)
+        return self._cut(proved, window)
 
-    def _cut(self, grant: GrantId, subject: str, resource: str, entitlement: Entitlement, window: Window) -> Claim:
+    def _cut(self, proved: AdmittedGrant, window: Window) -> Claim:
         """End access no later than the data's retention and the subject's own engagement."""
-        first = next(iter(self._read.ends(subject, resource)), None)
+        first = next(iter(self._read.ends(proved.subject, proved.resource)), None)
         if first is None or first.limit >= window.end:
-            return Claim(grant, entitlement, window)
+            return Claim(proved.grant, proved.entitlement, window)
         cut = window.until(first.limit)
         bound = f"{first.what} until {format_instant(first.limit)}"
-        return Claim(grant, entitlement, cut or window, None if cut else Reason.BOUND, bound)
+        return Claim(proved.grant, proved.entitlement, cut or window, None if cut else Reason.BOUND, bound)
 
     def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
         found = self._catalogue.resources.get(resource)
@@ -97,6 +90,24 @@ class ClaimMaker:
         if found is None or level is None:
             return None
         return (self._catalogue.meaning(found, level), found.target, level.privilege_text)
+
+
+def entitlement_in(catalogue: Catalogue, subject: str, resource: str, role: str) -> Entitlement | None:
+    """Return what somebody holds by a role, their name at the target may be ""; None where nobody knows such a role."""
+    found = catalogue.resources.get(resource)
+    level = found.roles.get(role) if found is not None else None
+    if found is None or level is None:
+        return None
+    return Entitlement(found.target, resource, catalogue.principal(subject, found), level.privilege_text)
+
+
+def given(policy: Policy, subject: str, resource: str, role: str) -> tuple[str, Entitlement] | None:
+    """Return what a role means, by digest, and what somebody holds by it; None where policies do not say."""
+    catalogue = policy.catalogue
+    gives = entitlement_in(catalogue, subject, resource, role)
+    if policy.broken or gives is None:
+        return None
+    return catalogue.meaning(catalogue.resources[resource], catalogue.resources[resource].roles[role]), gives
 
 
 def compute(

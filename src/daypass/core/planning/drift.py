@@ -1,18 +1,26 @@
-"""Drift: where the targets are not as main says, told as findings."""
+"""Drift: where the targets are not as main says, told as findings.
+
+Where a target cannot tell of access, a person looks and says what it is: that settles the doubt (`settle`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from daypass.core.errors import RefusedError, UsageError
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.ids import FOLDER, GrantId, grant_path
-from daypass.core.ledger.receipt import BATCH, Refusal
-from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
+from daypass.core.ledger.receipt import BATCH, Refusal, Settled
+from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Holding, Intended, Plan, Reason
 from daypass.core.window import format_duration, format_instant
+
+if TYPE_CHECKING:  # whoever only looks at a target need not know how the ledger adds up
+    from daypass.core.ledger.standing import Standing
 
 _RESOURCES = "policies/resources/"
 
@@ -22,13 +30,6 @@ class OtherAccess(NamedTuple):
 
     who: str
     what: str
-
-
-class Unproved(Struct, frozen=True):
-    """A grant that could not be proved now, for a reason that may pass (the forge could not be read)."""
-
-    grant: GrantId
-    message: str
 
 
 class Inspection(NamedTuple):
@@ -92,7 +93,7 @@ def drift(
     plan: Plan,
     refusals: Iterable[Refusal] = (),
     inspections: Mapping[str, Inspection | str] | None = None,
-    unproved: Iterable[Unproved] = (),
+    unproved: Iterable[Refusal] = (),
 ) -> tuple[Finding, ...]:
     """Return what differs, worst first: access that nobody granted, then what outlives its grant, then what is missing.
 
@@ -260,7 +261,7 @@ def _unread(target: str, why: str) -> Finding:
     )
 
 
-def _unproved(one: Unproved) -> Finding:
+def _unproved(one: Refusal) -> Finding:
     return Finding(
         "grant-unproved",
         Place(grant_path(one.grant)),
@@ -276,3 +277,45 @@ def _refused(refusal: Refusal) -> Finding:
         f"it stands on main and gives nothing: {refusal.message} [{refusal.code}]",
         "remove it, or ask again with a pull request of its own",
     )
+
+
+def settle(
+    plan: Plan, standing: Standing, grants: Sequence[GrantId], *, adopt: bool, by: str, reason: str
+) -> tuple[Settled, ...]:
+    """Return the receipts that end the doubts about what some grants gave.
+
+    ``adopt``: whoever and whatever bears the names now is meant. Else what was given is written off, and no grant of the
+    same access gives it any more. Of ``reason`` the receipts have the digest alone, since people write anything into it.
+    Raises UsageError for a grant that gives nothing, RefusedError where there is no doubt about one, and where there is
+    nothing to adopt.
+    """
+    found: dict[Doubt, Settled] = {}
+    for grant in grants:
+        doubts = [doubt for doubt in plan.unknown if grant in doubt.grants]
+        if not doubts:
+            named = sorted({name for doubt in plan.unknown for name in doubt.grants})
+            hint = (
+                f"there is doubt about {', '.join(named)}" if named else "`daypass drift` lists what nobody can tell of"
+            )
+            if not any(grant in row.grants for row in standing.holdings.values()):
+                raise UsageError(f"nothing is given by {grant} that the ledger knows", hint=hint)
+            raise RefusedError(f"there is no doubt about {grant}: the targets tell what became of it", hint=hint)
+        for doubt in doubts:
+            found[doubt] = _settled(doubt, standing, adopt=adopt, by=by, reason=reason)
+    return tuple(found[doubt] for doubt in sorted(found))
+
+
+def _settled(doubt: Doubt, standing: Standing, *, adopt: bool, by: str, reason: str) -> Settled:
+    held = standing.holdings.get(doubt.entitlement)
+    begun = standing.pending.get((Action.ADD, doubt.entitlement))
+    if adopt and held is None:
+        raise RefusedError(
+            f"nothing shows that {doubt.grants[0]} ever gave anything, so that there is nothing to adopt",
+            hint="--write-off ends the doubt",
+        )
+    if held is None:
+        assert begun is not None  # noqa: S101  (a plan has doubts about what is ours or was begun, and nothing else)
+        held = Holding(doubt.entitlement, begun.grants, begun.until)
+    rows = [] if adopt else [row for row in standing.admitted() if row.entitlement == doubt.entitlement]
+    files = tuple((row.grant, row.blob, row.landing) for row in rows)
+    return Settled(held, adopt, by, "sha256:" + hashlib.sha256(reason.encode()).hexdigest(), files)

@@ -211,7 +211,8 @@ def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
         offered = f"it offers {', '.join(sorted(resource.roles))}"
         hint = "; ".join(part for part in (near(grant.role, resource.roles), offered) if part)
         found.append(Denial("unknown-role", f"{resource.name} offers no role {grant.role!r}", hint))
-    elif why := policy.unfit.get((resource.name, grant.role)):
+    elif (resource.name, grant.role) in policy.unfit:
+        why, _ = policy.unfit[resource.name, grant.role]
         message = f"role {grant.role} of {resource.name} can be given to nobody: {why}"
         found.append(Denial("role-unfit", message, "whoever owns the resource mends its role first"))
     if subject is not None and resource is not None and not catalogue.principal(subject.handle, resource):

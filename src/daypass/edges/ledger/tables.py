@@ -23,7 +23,6 @@ from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.standing import (
-    AdmittedGrant,
     Begun,
     Delta,
     FailedChange,
@@ -33,7 +32,7 @@ from daypass.core.ledger.standing import (
     forget_before,
 )
 from daypass.core.ledger.statement import ADMISSION, CHANGE
-from daypass.core.plan import Entitlement, Holding
+from daypass.core.plan import AdmittedGrant, Entitlement, Holding
 from daypass.core.window import Window, format_instant, parse_instant
 
 TABLES_VERSION = 7

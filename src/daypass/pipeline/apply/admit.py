@@ -18,11 +18,9 @@ from daypass.core.forge import Change, Landing
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
 from daypass.core.ledger.standing import Standing
-from daypass.core.planning.drift import Unproved
 from daypass.core.record import replace
-from daypass.pipeline.apply.proof import Flaw, Prover
+from daypass.pipeline.apply.proof import Prover
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.evidence import ended_by
 from daypass.ports import History
 
 _NOT_YET = "it could not be proved yet"
@@ -34,13 +32,14 @@ class Admitted(Struct):
     """What became of the grants that landed since the ledger's last word.
 
     ``bodies`` are receipts to write, in order; ``changed`` holds what this run proved by grant (None: it is gone or was
-    refused); ``refusals`` are all that stand on main without proof, old and new; ``unproved`` are to be tried again.
+    refused); ``refusals`` are all that stand on main without proof, old and new; ``unproved`` are to be tried again,
+    each with why this run could not prove it.
     """
 
     bodies: list[Body] = field(default_factory=list)
     changed: dict[GrantId, Admission | None] = field(default_factory=dict)
     refusals: dict[GrantId, Refusal] = field(default_factory=dict)
-    unproved: list[Unproved] = field(default_factory=list)
+    unproved: list[Refusal] = field(default_factory=list)
 
     @property
     def revoked(self) -> frozenset[GrantId]:
@@ -95,11 +94,12 @@ def _settle_rest(
             settled.found.refusals[name] = refusal
     if not open_ones:
         return
-    last: dict[GrantId, tuple[Landing, Change]] = {}
-    for landing in history.landings(None, tip):
-        for change in landing.changes:
-            if change.path.startswith(FOLDER) and grant_id(change.path) in open_ones:
-                last[grant_id(change.path)] = (landing, change)
+    last = {
+        grant_id(change.path): (landing, change)
+        for landing in history.landings(None, tip)
+        for change in landing.changes
+        if change.path.startswith(FOLDER) and grant_id(change.path) in open_ones
+    }
     again: dict[Oid, tuple[Landing, list[Change]]] = {}
     for landing, change in last.values():
         again.setdefault(landing.oid, (landing, []))[1].append(change)
@@ -169,13 +169,10 @@ class _Landings:
 
     def _with_who_ended(self, body: Retirement, landing: Landing) -> Retirement:
         try:
-            case = self._prover.case_of(landing)
+            return self._prover.with_who_ended(body, landing)
         except EdgeError:
             self._forge_silent = True
             return body
-        if isinstance(case, Flaw):
-            return replace(body, lack=case.code)
-        return ended_by(body, case.proposal, case.pull, case.verdicts.get(body.grant), at=case.merge.at)
 
     def _leave_open(self, name: GrantId, landing: Landing, change: Change, error: EdgeError) -> None:
         """Say in the ledger, once, that a landing waits for its proof.
@@ -183,11 +180,12 @@ class _Landings:
         It also takes back what was proved of the file before: those bytes are no longer on main, and would come to life
         again if a later landing brought them back while nobody could look.
         """
-        self.found.unproved.append(Unproved(name, error.message))
+        refusal = Refusal(name, change.new, landing.oid, UNPROVED, _NOT_YET)
+        self.found.unproved.append(replace(refusal, message=error.message))
         self.found.changed[name] = None
         self.found.refusals.pop(name, None)
-        if not self._standing.refused(name, change.new, landing.oid):
-            self.found.bodies.append(Refusal(name, change.new, landing.oid, UNPROVED, _NOT_YET))
+        if self._standing.refusal(name, change.new, landing.oid) is None:
+            self.found.bodies.append(refusal)
 
     def _current(self, name: GrantId) -> Admission | None:
         return self.found.changed[name] if name in self.found.changed else self._standing.admission(name)

@@ -18,7 +18,7 @@ from daypass.core.ledger.standing import FailedChange, Standing
 from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
 from daypass.core.planning.holdback import failed_before, same_error, shortens
 from daypass.core.record import replace
-from daypass.pipeline.apply.readings import AT_ONCE, observe, unforeseen
+from daypass.pipeline.apply.readings import AT_ONCE, Readings, unforeseen
 from daypass.pipeline.apply.survey import Survey
 from daypass.ports import Done, Ledger, Observing, Order, Target
 
@@ -105,8 +105,8 @@ class Executor:
                 )
 
     def _serve(self, name: str, jobs: list[_Job]) -> list[tuple[int, Outcome]]:
-        target = self._targets.get(name)
-        step = BATCH if target is None or isinstance(target, EdgeError) else target.traits.at_once
+        target = self._target(name)
+        step = BATCH if isinstance(target, EdgeError) else target.traits.at_once
         outcomes: list[tuple[int, Outcome]] = []
         for action in (Action.REMOVE, Action.ADD):
             part = [job for job in jobs if job.change.action is action]
@@ -131,11 +131,12 @@ class Executor:
         held = self._found.standing.holdings.get(outcome.change.entitlement)
         return outcome.since is not None and shortens(outcome.change, held)
 
+    def _target(self, name: str) -> Target | EdgeError:
+        return self._targets.get(name) or EdgeError(f"the settings name no target {name!r}")
+
     def _make(self, name: str, batch: Sequence[_Job]) -> Sequence[Done]:
         """Ask the target for the changes; where it gives no answers at all, each has failed for that reason."""
-        target = self._targets.get(name)
-        if target is None:
-            return [Done(f"the settings name no target {name!r}")] * len(batch)
+        target = self._target(name)
         if isinstance(target, EdgeError):
             return [Done(target.message)] * len(batch)
         try:
@@ -166,13 +167,16 @@ class Executor:
 
     def _verify(self, name: str, batch: Sequence[_Job], answers: Sequence[Done]) -> list[Outcome]:
         """Read the target again and believe only what is seen there (invariant 5)."""
-        target = self._targets.get(name)
-        if target is None or isinstance(target, EdgeError):
+        target = self._target(name)
+        if isinstance(target, EdgeError):
             return [Outcome(job.change, ok=False, error=a.error) for job, a in zip(batch, answers, strict=True)]
         if not isinstance(target, Observing):
-            return [_believed(job.change, answer) for job, answer in zip(batch, answers, strict=True)]
+            return [
+                Outcome(job.change, not a.error, a.error, handover="" if a.error else a.handover)
+                for job, a in zip(batch, answers, strict=True)
+            ]
         known = {j.order.entitlement: Holding(j.order.entitlement, (), j.order.until, j.order.numbers) for j in batch}
-        seen = observe({name: target}, known, self._at)
+        seen = Readings({name: target}, known, self._at).look()
         if name in seen.unreadable:
             why = f"not read back: {seen.unreadable[name]}"
             return [Outcome(job.change, ok=False, error=a.error or why) for job, a in zip(batch, answers, strict=True)]
@@ -207,23 +211,14 @@ def _with_since(outcome: Outcome, before: FailedChange | None) -> Outcome:
     return replace(outcome, since=before.since) if before is not None and again else outcome
 
 
-def _there(change: Intended, seen: Observed) -> bool:
-    """Say whether an entitlement is there; an offer of it is nothing given, and something left to take away."""
-    offered = change.action is Action.REMOVE and change.entitlement in seen.offered
-    return offered or change.entitlement in seen.entitlements
-
-
-def _believed(change: Intended, answer: Done) -> Outcome:
-    return Outcome(change, not answer.error, answer.error, handover="" if answer.error else answer.handover)
-
-
 def _seen(change: Intended, answer: Done, seen: Observed, *, hands_over: bool) -> Outcome:
     """Hold what a target said against what was seen there afterwards."""
     found = seen.found.get(change.entitlement)
     if found is not None and found.there is None:
         return Outcome(change, ok=False, error=answer.error or f"nobody can tell: {found.why}")
-    present = _there(change, seen)
     wanted = change.action is Action.ADD
+    # An offer of it is nothing given, and something left to take away.
+    present = change.entitlement in seen.entitlements or (not wanted and change.entitlement in seen.offered)
     if answer.error and wanted and (change.reason in THERE_BEFORE or hands_over):
         # It was there before, or what belongs to it never arrived: that it is there does not show that all was done.
         return Outcome(change, ok=False, error=answer.error)

@@ -11,8 +11,8 @@ from functools import partial
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
-from daypass.core.ledger.standing import AdmittedGrant, Standing
-from daypass.core.plan import Claim, Plan, Reason, Unchanged
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import AdmittedGrant, Claim, Plan, Reason, Unchanged
 from daypass.core.planning.compute import ClaimMaker
 from daypass.core.planning.holdback import doubt
 from daypass.core.policy.policies import Policy
@@ -21,7 +21,7 @@ from daypass.core.window import catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.check import Deny, deny_nothing
+from daypass.pipeline.judge.check import Deny
 from daypass.pipeline.judge.policies import last_read
 from daypass.ports import ForgeReader, TargetReader
 
@@ -37,10 +37,6 @@ Attend = Callable[[Standing, ByReceipts, datetime, timedelta], Standing]
 The last is how far the instant to reckon with is from this machine's clock."""
 
 
-def _attend_to_nothing(standing: Standing, *_: object) -> Standing:
-    return standing
-
-
 def prepare(
     context: Context,
     open_readers: OpenReaders,
@@ -49,17 +45,17 @@ def prepare(
     recalled: Unchanged | None = None,
     remember: Callable[[Unchanged], None] | None = None,
     program: str = "",
-    attend: Attend = _attend_to_nothing,
+    attend: Attend = lambda standing, *_: standing,
     clock: Callable[[], datetime] | None = None,
     retry: bool = False,
-    deny: Deny = deny_nothing,
+    deny: Deny = lambda *_: (),
 ) -> Inputs:
     """Read everything but the targets. Holds no way to write (invariant 11), but for what ``attend`` does meanwhile.
 
     Where ``recalled`` says that nothing was to be done and nothing has moved since, that is the answer, and ``remember``
     keeps the next one; ``program`` names the program that reckons, so that another version reckons anew. ``clock`` is the
-    one that ``at`` was read from, and is compared with others': see core.planning.holdback. ``retry``: what has failed is
-    tried again at once. ``deny`` says what of the live policies deny. Raises RefusedError where main cannot be followed and
+    one that ``at`` was read from, and is compared with others': see core.holdback. ``retry``: what has failed is tried
+    again at once. ``deny`` says what of the live policies deny. Raises RefusedError where main cannot be followed and
     nothing else is there to stand on: see `_follow`.
     """
     standing, tip = context.standing, context.tip
@@ -205,8 +201,7 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
 
     What was begun and never finished may be access as well, though nothing shows it as ours yet.
     """
-    named = {entitlement.target for entitlement in standing.holdings}
-    named |= {change.entitlement.target for change in standing.pending.values()}
+    named = {entitlement.target for entitlement in standing.holdings.keys() | standing.unfinished}
     return {name: EdgeError(f"the settings name no target {name!r}") for name in named - set(targets)}
 
 
@@ -218,11 +213,10 @@ def _claims(
     grants: Iterable[AdmittedGrant] | None = None,
 ) -> tuple[list[Claim], dict[GrantId, Reason]]:
     """Turn proved grants into claims; ``read`` are the policies that ends are taken from."""
-    maker = ClaimMaker(policy, read, standing.holdings)
+    maker, changed = ClaimMaker(policy, read, standing.holdings), admitted.changed
     claims = [
-        maker.claim(a.grant, a.subject, a.resource, a.role, a.entitlement, a.window, a.meaning)
-        for a in (*(standing.admitted() if grants is None else grants), *admitted.changed.values())
-        if a is not None and (a is admitted.changed.get(a.grant, a))
+        *(maker.claim(row) for row in (standing.admitted() if grants is None else grants) if row.grant not in changed),
+        *(maker.claim(AdmittedGrant.of(proof)) for proof in changed.values() if proof is not None),
     ]
     stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)
     invalid = dict.fromkeys(stopped, Reason.REVOKED)

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome
-from daypass.core.ledger.standing import AdmittedGrant, Standing
-from daypass.core.plan import Action, Claim, Entitlement, Holding, Observed, Plan
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import Action, AdmittedGrant, Claim, Entitlement, Holding, Observed, Plan
 from daypass.core.planning.holdback import notes_on
 from daypass.core.record import replace
 from daypass.core.state import Overview

@@ -10,35 +10,20 @@ from msgspec import Struct
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
-from daypass.core.forge import Change, Landing, Merge, Pull
+from daypass.core.forge import Change, Landing
 from daypass.core.grant import Grant, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
-from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord
-from daypass.core.plan import Entitlement
+from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Retirement
+from daypass.core.planning.compute import given
 from daypass.core.record import replace
-from daypass.core.request import ItemVerdict, Proposal
+from daypass.core.request import Evidence, Gated, ItemVerdict, Mains
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.evidence import Evidence, gather, weigh
-from daypass.pipeline.judge.policies import Mains
+from daypass.pipeline.judge.evidence import ended_by, judge_request
 from daypass.pipeline.judge.proposal import Asked, read_proposal
 
 _MANY_FOLDERS = 20
 """When a landing touches more, the whole of grants/ is listed rather than folder by folder."""
-
-
-class Case(Struct, frozen=True):
-    """What the record of one merge leads to, read once however many files the merge brought.
-
-    ``reviewed`` maps the paths below grants/ in the head that was reviewed to their blobs.
-    """
-
-    pull: Pull
-    merge: Merge
-    reviewed: Mapping[str, Oid]
-    proposal: Proposal
-    verdicts: Mapping[GrantId, ItemVerdict]
-    evidence: Evidence | None
 
 
 class Flaw(Struct, frozen=True):
@@ -66,8 +51,12 @@ class Prover:
         self._history = context.history
         self._at = at
         self._current = current
+        # What the record of one merge leads to, read once however many files the merge brought: what is judged of its
+        # request, by grant too, and the blobs by path below grants/ in the head that was reviewed.
         self._landing: Oid | None = None
-        self._case: Case | Flaw | EdgeError = Flaw("", "")
+        self._case: Gated | Flaw | EdgeError = Flaw("", "")
+        self._verdicts: Mapping[GrantId, ItemVerdict] = {}
+        self._reviewed: Mapping[str, Oid] = {}
 
     def texts(self, changes: Iterable[Change]) -> Mapping[Oid, bytes] | EdgeError:
         """Read both sides of the files that may have been narrowed, at once: a landing may touch thousands."""
@@ -98,12 +87,12 @@ class Prover:
         if isinstance(case, Flaw):
             return case
         number = case.pull.number
-        if case.reviewed.get(change.path) != change.new:
+        if self._reviewed.get(change.path) != change.new:
             return Flaw("bytes-differ", f"the file on main is not the one that was reviewed in pull request {number}")
         errors = [finding for finding in case.proposal.findings if finding.is_error]
         if errors:
             return Flaw(errors[0].code, errors[0].message, _kept(errors[0].code, errors[0].place))
-        verdict = case.verdicts.get(name)
+        verdict = self._verdicts.get(name)
         if verdict is None or verdict.item.grant is None or verdict.item.blob != change.new:
             return Flaw("not-in-request", f"pull request {number} did not propose these bytes")
         if not verdict.met or verdict.item.decision is None:
@@ -111,7 +100,7 @@ class Prover:
             return Flaw(*_why_not(verdict))
         return self._admission(landing, case, verdict)
 
-    def case_of(self, landing: Landing) -> Case | Flaw:
+    def case_of(self, landing: Landing) -> Gated | Flaw:
         """Return what a landing's record leads to. Raises EdgeError for what may pass, the same for each of its files."""
         if self._landing != landing.oid:
             self._landing = landing.oid
@@ -127,7 +116,7 @@ class Prover:
             raise self._case
         return self._case
 
-    def _open_case(self, landing: Landing) -> Case | Flaw:
+    def _open_case(self, landing: Landing) -> Gated | Flaw:
         pull = self._context.forge.merged_as(landing.oid)
         if pull is None or pull.merge is None:
             return Flaw(
@@ -149,15 +138,19 @@ class Prover:
             )
         folders = {change.path.rpartition("/")[0] for change in landing.changes if change.path.startswith(FOLDER)}
         listed = sorted(folders) if len(folders) <= _MANY_FOLDERS else [FOLDER.rstrip("/")]
-        reviewed = {entry.path: entry.oid for under in listed for entry in self._history.entries(merge.head, under)}
+        self._reviewed = {e.path: e.oid for under in listed for e in self._history.entries(merge.head, under)}
         asked = Asked(pull.opened_by.handle, pull.asked_at, self._current)
         proposal = read_proposal(self._context, base=merge.base, head=merge.head, asked=asked, at=merge.at)
-        verdicts: tuple[ItemVerdict, ...] = ()
-        evidence = None
-        if proposal.items:  # what is too much to be judged has none, and its findings refuse it
-            evidence = gather(self._context, pull, base=merge.base, head=merge.head)
-            verdicts = weigh(proposal, evidence, at=merge.at)
-        return Case(pull, merge, reviewed, proposal, {verdict.item.id: verdict for verdict in verdicts}, evidence)
+        case = judge_request(self._context, pull, proposal, at=merge.at)
+        self._verdicts = {verdict.item.id: verdict for verdict in case.verdicts}
+        return case
+
+    def with_who_ended(self, body: Retirement, landing: Landing) -> Retirement:
+        """Return a retirement with who took the grant from main. Raises EdgeError where the forge does not tell."""
+        case = self.case_of(landing)
+        if isinstance(case, Flaw):
+            return replace(body, lack=case.code)
+        return ended_by(body, case, self._verdicts.get(body.grant))
 
     def _narrowed(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | None:
         """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""
@@ -183,15 +176,16 @@ class Prover:
             lack="",
         )
 
-    def _admission(self, landing: Landing, case: Case, verdict: ItemVerdict) -> Admission:
+    def _admission(self, landing: Landing, case: Gated, verdict: ItemVerdict) -> Admission:
         grant, decision, pull, merge = verdict.item.grant, verdict.item.decision, case.pull, case.merge
         evidence = case.evidence
+        assert merge is not None  # noqa: S101  (it has landed)
         assert evidence is not None  # noqa: S101  (there is a verdict)
         assert grant is not None  # noqa: S101  (asked by the caller)
         assert decision is not None  # noqa: S101  (asked by the caller)
-        catalogue = case.proposal.policy.catalogue
-        resource = catalogue.resources[grant.resource]
-        role = resource.roles[grant.role]
+        policy = case.proposal.policy
+        gives = given(policy, grant.subject, grant.resource, grant.role)
+        assert gives is not None  # noqa: S101  (what policy does not know it denies)
         counted = verdict.judgement.counted if verdict.judgement is not None else ()
         return Admission(
             grant=grant.id,
@@ -207,15 +201,10 @@ class Prover:
             resource=grant.resource,
             role=grant.role,
             window=grant.span.starting(merge.at),
-            entitlement=Entitlement(
-                resource.target,
-                resource.name,
-                catalogue.principal(grant.subject, resource),
-                role.privilege_text,
-            ),
+            entitlement=gives[1],
             grant_digest=grant.digest,
-            policy=case.proposal.policy.digest,
-            meaning=catalogue.meaning(resource, role),
+            policy=policy.digest,
+            meaning=gives[0],
             rules=decision.rules,
             approvals=tuple(
                 ApprovalRecord(

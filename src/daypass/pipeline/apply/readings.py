@@ -29,10 +29,6 @@ _SLICE = 0.25
 _T = TypeVar("_T")
 
 
-def _go_on() -> bool:
-    return False
-
-
 class BackgroundCalls(Generic[_T]):
     """Calls by name, each in a thread of its own that nobody has to wait for.
 
@@ -60,7 +56,7 @@ class BackgroundCalls(Generic[_T]):
         *,
         known: frozenset[str] = frozenset(),
         first: bool = False,
-        enough: Callable[[], bool] = _go_on,
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:
         """Wait for all calls but ``known``, or for the ``first`` of them that ends; at most ``patience`` seconds.
 
@@ -122,7 +118,7 @@ class Readings:
         return frozenset(self._targets) - self._reported
 
     def look(
-        self, patience: float | None = None, *, first: bool = False, enough: Callable[[], bool] = _go_on
+        self, patience: float | None = None, *, first: bool = False, enough: Callable[[], bool] = lambda: False
     ) -> Observed:
         """Wait, and return what was not told before.
 
@@ -204,14 +200,3 @@ def seen_at(target: Observing, ours: Mapping[Entitlement, Numbers]) -> Observed:
 def unforeseen(error: Exception) -> str:
     """Say that something failed in a way that nobody thought of; its words may hold anything, and are not repeated."""
     return f"it failed in a way that was not foreseen ({type(error).__name__})"
-
-
-def observe(
-    targets: Mapping[str, TargetReader | EdgeError],
-    holdings: Mapping[Entitlement, Holding],
-    at: datetime,
-    begun: Iterable[Entitlement] = (),
-    clock: Callable[[], datetime] | None = None,
-) -> Observed:
-    """Read every target, side by side, and wait for all of them."""
-    return Readings(targets, holdings, at, begun, clock).look()

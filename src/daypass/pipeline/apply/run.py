@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.ids import Oid
-from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome
+from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome, Pulse
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.planning.holdback import Braked, brake, failed_before, shortens, weight
@@ -108,17 +107,17 @@ def apply(
             return early.joined(Applied(inputs.unchanged))
         readings, first = _read(inputs, None if confirmed else PATIENCE, enough)
         plans = _Plans(confirmed, first)
-        allowed = plans.allow(first)
+        part = plans.allow(first)
         try:
-            standing = _write_intents(first, ledger, allowed.changes, run)
+            standing = _write_intents(first, ledger, part.allowed, run)
         except ConflictError:
             if attempt == attempts - 1:
                 raise
             continue
         targets = _recalled(open_targets(Oid(first.plan.main)), standing, first.plan.at)
         executor = Executor(ledger, targets, first, standing, run, progress)
-        executor.start(allowed.changes, inputs.at)
-        plans.add(first, allowed)
+        executor.start(part.allowed, inputs.at)
+        plans.add(first, part)
         try:
             _serve_late(inputs, readings, executor, plans, _over(limit(first), timer, enough))
         finally:
@@ -129,7 +128,7 @@ def apply(
 
 def _read(inputs: Inputs, patience: float | None, enough: Callable[[], bool]) -> tuple[Readings, Survey]:
     """Begin to read every target, and plan by those that have answered after so many seconds."""
-    readings = Readings(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clocks.clock)
+    readings = inputs.readings()
     first = plan_on(inputs, inputs.standing, readings.look(patience, enough=enough), inputs.at)
     if not readings.late:
         inputs.remember(first)
@@ -191,15 +190,6 @@ def _over(most: float | None, timer: Callable[[], float], enough: Callable[[], b
     return lambda: enough() or (most is not None and timer() - began >= most)
 
 
-class _Allowed(NamedTuple):
-    """What of a plan is to be done, what the brake or broken policies hold back, and why."""
-
-    changes: tuple[Intended, ...]
-    held: tuple[Intended, ...]
-    why: str
-    braked: bool
-
-
 class _Plans:
     """The plans of one run, joined: what each may do, and what is told of them at the end."""
 
@@ -207,24 +197,25 @@ class _Plans:
         self._confirmed = confirmed
         self._first = first
         self._surveys: list[Survey] = []
-        self._allowed: list[_Allowed] = []
+        self._parts: list[Braked] = []
+        self._braked = False
         self.unreadable = dict(first.plan.unreadable)
 
-    def allow(self, found: Survey) -> _Allowed:
+    def allow(self, found: Survey) -> Braked:
         """Return what of a plan is to be done. What the run did before counts at the brake, and once it held it holds."""
-        taken, given = weight(change for before in self._allowed for change in before.changes)
+        taken, given = weight(change for before in self._parts for change in before.allowed)
         left = (self._first.removals_allowed - taken, self._first.additions_allowed - given)
-        if any(before.braked for before in self._allowed):
+        if self._braked:
             left = (0, 0)
-        confirmed = (
-            self._confirmed if not self._allowed else ""
-        )  # of targets that answered late nobody was shown a plan
-        return _allowed(found, brake(found.plan, removals=left[0], additions=left[1], confirmed=confirmed))
+        confirmed = "" if self._parts else self._confirmed  # of targets that answered late nobody was shown a plan
+        braked = brake(found.plan, removals=left[0], additions=left[1], confirmed=confirmed)
+        self._braked = self._braked or bool(braked.held)
+        return _allowed(found, braked)
 
-    def add(self, found: Survey, allowed: _Allowed) -> None:
-        """Take in a plan whose changes were begun."""
+    def add(self, found: Survey, part: Braked) -> None:
+        """Take in a plan, the allowed part of whose changes was begun."""
         self._surveys.append(found)
-        self._allowed.append(allowed)
+        self._parts.append(part)
 
     def done(self, outcomes: list[Outcome], late: frozenset[str]) -> Applied:
         """Join everything that was planned and done; ``late`` were not waited for any longer."""
@@ -242,8 +233,8 @@ class _Plans:
             renamed=tuple(sorted(doubt for plan in plans for doubt in plan.renamed)),
         )
         whole = replace(self._first, plan=plan, recovered=recovered, late=late)
-        held = tuple(change for allowed in self._allowed for change in allowed.held)
-        why = next((allowed.why for allowed in self._allowed if allowed.why), "")
+        held = tuple(change for part in self._parts for change in part.held)
+        why = next((part.message for part in self._parts if part.message), "")
         return Applied(whole, [*recovered, *outcomes], held, why)
 
 
@@ -268,20 +259,20 @@ def _serve_late(
         clock, at = inputs.clocks.clock, inputs.at
         at = at if clock is None else max(at, clock() + inputs.clocks.off)
         found = executor.planned(partial(plan_on, inputs, observed=seen, at=at))
-        allowed = plans.allow(found)
+        part = plans.allow(found)
         try:
-            executor.append([*found.recovered, *_intents(found, allowed.changes)], at)
+            executor.append([*found.recovered, *_intents(found, part.allowed)], at)
         except ConflictError:
             plans.unreadable |= dict.fromkeys(came, _OVERTAKEN)
             return
-        plans.add(found, allowed)
+        plans.add(found, part)
         for name in came:
             del plans.unreadable[name]
         plans.unreadable |= {name: seen.unreadable[name] for name in came & set(seen.unreadable)}
-        executor.start(allowed.changes, at)
+        executor.start(part.allowed, at)
 
 
-def _allowed(found: Survey, braked: Braked) -> _Allowed:
+def _allowed(found: Survey, braked: Braked) -> Braked:
     """Part the changes to make from those held back, and say why these are.
 
     While the policies of main cannot be read nothing is given, and what is to be taken is taken (invariants 7 and 8).
@@ -289,17 +280,14 @@ def _allowed(found: Survey, braked: Braked) -> _Allowed:
     and what has ended by every one of them is taken.
     """
     if found.stuck is not None:
-        over = {
-            *BOUND_TO_TIME,
-            Reason.WINDOW_MOVED,
-            Reason.BOUND,
-        }  # a window that receipts moved has ended by them all the same
+        # A window that receipts moved has ended by them all the same.
+        over = {*BOUND_TO_TIME, Reason.WINDOW_MOVED, Reason.BOUND}
         allowed = tuple(
             c for c in found.plan.changes if c.action is Action.REMOVE and c.reason in over and not found.waits(c)
         )
         held = tuple(change for change in found.plan.changes if change not in allowed)
         why = "; ".join(filter(None, (found.stuck.message, found.clocks)))
-        return _Allowed(allowed, held, why, braked=bool(braked.held))
+        return Braked(allowed, held, why)
     reasons = [part for part in (braked.message, found.clocks) if part]
     kept = {change for change in braked.allowed if found.waits(change)}
     paused = found.policy.catalogue.settings.limits.pause
@@ -311,7 +299,7 @@ def _allowed(found: Survey, braked: Braked) -> _Allowed:
         kept |= additions
     allowed = tuple(change for change in braked.allowed if change not in kept)
     held = braked.held + tuple(c for c in braked.allowed if c in kept)
-    return _Allowed(allowed, held, "; ".join(reasons), braked=bool(braked.held))
+    return Braked(allowed, held, "; ".join(reasons))
 
 
 def _recalled(
@@ -342,3 +330,22 @@ def _intents(found: Survey, changes: tuple[Intended, ...]) -> list[Intent]:
     failures = found.standing.failures
     new = [change for change in changes if failed_before(change, failures) is None]
     return [Intent(tuple(new[n : n + BATCH]), found.plan.digest) for n in range(0, len(new), BATCH)]
+
+
+def beat(ledger: Ledger, found: Survey, *, every: timedelta | None, exit_code: int, run: str) -> bool:
+    """Leave a pulse when the ledger has been silent for ``every`` (None: never); say whether one was left.
+
+    Where another run was first it has left a sign itself. A run that could not follow main leaves none: it has not done
+    what it is there for. Raises LockedError where a lock keeps it from the ledger: nobody else left a sign then.
+    """
+    if every is None or found.stuck is not None:
+        return False
+    standing = ledger.load()
+    at = found.plan.at
+    if standing.at is not None and at - standing.at < every:
+        return False
+    try:
+        ledger.append(standing, [Pulse(found.plan.live, exit_code)], at=at, main=found.plan.main, run=run)
+    except ConflictError:
+        return False
+    return True

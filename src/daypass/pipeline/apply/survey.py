@@ -21,6 +21,7 @@ from daypass.core.ledger.receipt import Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import (
     BOUND_TO_TIME,
+    THERE_BEFORE,
     Action,
     Claim,
     Denied,
@@ -33,13 +34,11 @@ from daypass.core.plan import (
     Unchanged,
 )
 from daypass.core.planning.compute import FOREVER, compute, next_boundary
-from daypass.core.planning.drift import Unproved
 from daypass.core.planning.holdback import ClockDoubt, doubt, failed_before, rest
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.pipeline.apply.admit import Admitted
-from daypass.pipeline.apply.readings import PATIENCE, BackgroundCalls, observe
-from daypass.pipeline.apply.recovery import recover, with_recovered
+from daypass.pipeline.apply.readings import PATIENCE, BackgroundCalls, Readings
 from daypass.ports import Fingerprinting, History, Inviting, Observing, TargetReader
 
 
@@ -83,7 +82,7 @@ class Survey(Struct, frozen=True):
         return tuple(refusal for _, refusal in sorted(self.admitted.refusals.items()))
 
     @property
-    def unproved(self) -> tuple[Unproved, ...]:
+    def unproved(self) -> tuple[Refusal, ...]:
         """Grants to be tried again."""
         return tuple(self.admitted.unproved)
 
@@ -144,10 +143,10 @@ class Inputs(Struct, frozen=True):
     retry: bool = False
     denied: tuple[Denied, ...] = ()
 
-    @property
-    def begun(self) -> frozenset[Entitlement]:
-        """What was begun and never finished."""
-        return frozenset(change.entitlement for change in self.standing.pending.values())
+    def readings(self) -> Readings:
+        """Begin to read every target."""
+        begun = self.standing.unfinished
+        return Readings(self.targets, self.standing.holdings, self.at, begun, self.clocks.clock)
 
     def remember(self, found: Survey) -> None:
         """Keep that nothing is to be done, where that is so and nothing moved while it was found out."""
@@ -174,9 +173,11 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
     targets, policy = inputs.targets, inputs.policy
     unreadable = {name for name, target in targets.items() if not isinstance(target, EdgeError | Observing)}
     inviting = {name for name, t in targets.items() if isinstance(t, Inviting)}
-    recovered = tuple(recover(standing, observed, unreadable, inviting))
+    recovered = tuple(_recover(standing, observed, unreadable, inviting))
     handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.traits.hands_over}
-    holdings = with_recovered(standing, recovered, handing, at)
+    holdings = _with_recovered(standing, recovered, handing, at)
+    # What we set about to give and of which no receipt says that it came about.
+    given = [change for change in standing.pending.values() if change.action is Action.ADD]
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
     strays = observed.entitlements - holdings.keys()
     plan = compute(
@@ -189,7 +190,7 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         invalid=inputs.invalid,
         taken=_taken(standing, holdings, observed, targets),
         leave_lost=frozenset(t.name for t in policy.catalogue.settings.targets.values() if t.leave_lost),
-        begun=_begun(standing),
+        begun={c.entitlement: Holding(c.entitlement, c.grants, c.until) for c in given},
         importing=_importing(inputs.history, standing, inputs.admitted, inputs.claims, strays),
     )
     plan = replace(plan, denied=inputs.denied)
@@ -218,6 +219,70 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
     )
 
 
+def _recover(standing: Standing, observed: Observed, unreadable: set[str], inviting: set[str]) -> Iterable[Outcome]:
+    """Settle what an earlier run left open, by looking: the change came about or it did not.
+
+    It died, or the target said no and may have done it all the same. What is offered and not accepted yet stays open:
+    nothing has come of it so far. Where nobody can look it is taken for not done, so that it is done again: changes are
+    idempotent.
+    """
+    for opened, change in standing.pending.items():
+        if change.entitlement.target in observed.unreadable:
+            continue
+        if change.entitlement.target in unreadable:
+            yield Outcome(
+                change, ok=False, error="nobody can see whether it was done; it is done again", recovered=True
+            )
+            continue
+        found = observed.found.get(change.entitlement)
+        if found is not None and found.there is None:
+            continue  # what bears the names is not there: nobody can tell what became of it
+        present = change.entitlement in observed.entitlements
+        held = standing.holdings.get(change.entitlement)
+        told = held is None or held.until == change.until
+        refused = opened in standing.failures and change.reason in THERE_BEFORE
+        if change.action is Action.ADD and present and (refused or not told):
+            # It was there before: that it is there says nothing of the end that the target knows. It is told again.
+            yield Outcome(change, ok=False, error="nobody can see whether the target was told", recovered=True)
+            continue
+        offered = change.entitlement in observed.offered
+        if change.action is Action.ADD and offered and not present:
+            continue
+        done = present if change.action is Action.ADD else not present and not offered
+        if change.action is Action.REMOVE:
+            why = "it is still there: an earlier run did not take it away"
+        elif change.entitlement.target in inviting:
+            why = "it is not there, and not offered"
+        else:
+            why = "it is not there: an earlier run did not bring it about"
+        numbers = found.numbers if found is not None and done and change.action is Action.ADD else ()
+        yield Outcome(change, done, "" if done else why, recovered=True, numbers=numbers)
+
+
+def _with_recovered(
+    standing: Standing, recovered: Iterable[Outcome], handing: set[str], at: datetime
+) -> Mapping[Entitlement, Holding]:
+    """Return what is held after an earlier run's changes are settled.
+
+    Where a target hands something over, a run that died took it along: the target is told again, as of an end that
+    nobody knows, and hands it over once more.
+    """
+    found = dict(standing.holdings)
+    for (action, entitlement), failure in standing.failures.items():
+        held = found.get(entitlement)
+        again = action is Action.ADD and entitlement.target in handing and failure.change.reason in THERE_BEFORE
+        if again and held is not None and held.until is not None and held.until > at:
+            found[entitlement] = replace(held, until=None)  # it has not handed over what it was to
+    for outcome in recovered:
+        change = outcome.change
+        if outcome.ok and change.action is Action.ADD:
+            until = None if change.entitlement.target in handing else change.until
+            found[change.entitlement] = Holding(change.entitlement, change.grants, until, outcome.numbers)
+        elif outcome.ok:
+            found.pop(change.entitlement, None)
+    return found
+
+
 def _moved(inputs: Inputs, main: str) -> bool:
     """Say whether what has failed is to be tried at once: policies, of which targets are part, are not what they were."""
     if inputs.retry or inputs.history.find(main) is None:
@@ -229,12 +294,7 @@ def survey(inputs: Inputs) -> Survey:
     """Wait for every target, and plan."""
     if inputs.unchanged is not None:
         return inputs.unchanged
-    found = plan_on(
-        inputs,
-        inputs.standing,
-        observe(inputs.targets, inputs.standing.holdings, inputs.at, inputs.begun, inputs.clocks.clock),
-        inputs.at,
-    )
+    found = plan_on(inputs, inputs.standing, inputs.readings().look(), inputs.at)
     inputs.remember(found)
     return found
 
@@ -299,15 +359,6 @@ def _importing(
         for grant in blobs[oid]
         if isinstance(read := read_grant(grant_path(grant), raw), Grant) and read.purpose == IMPORT
     )
-
-
-def _begun(standing: Standing) -> Mapping[Entitlement, Holding]:
-    """Return what we set about to give and of which no receipt says that it came about."""
-    return {
-        change.entitlement: Holding(change.entitlement, change.grants, change.until)
-        for change in standing.pending.values()
-        if change.action is Action.ADD
-    }
 
 
 _POLICIES = "policies/"

@@ -17,6 +17,7 @@ from daypass.core.ids import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.plan import Claim, Entitlement
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.proposal import MOST_CHANGES
+from daypass.pipeline.judge.report import ending_message
 from daypass.ports import History
 
 REMOVAL = "daypass/removal"
@@ -35,6 +36,23 @@ class Kept(Struct, frozen=True):
     pull: Pull | None
     paths: tuple[str, ...]
     what: str
+
+
+def open_from(
+    context: WritingContext,
+    branch: str,
+    files: Sequence[tuple[str, bytes | None]],
+    title: str,
+    *,
+    at: datetime,
+    body: str = "",
+    reason: str = "",
+    fresh: bool = False,
+) -> Pull:
+    """Commit files on top of main to a branch of ours, and open a pull request of it; ``fresh`` as for `Forge.commit`."""
+    forge, parent, words = context.forge, context.history.resolve(context.main), ending_message(title, reason)
+    head = forge.commit(branch=branch, parent=parent, files=files, message=words, at=at, fresh=fresh)
+    return forge.open(branch=branch, head=head, title=title, at=at, body=body, reason=reason)
 
 
 def keep(
@@ -59,10 +77,11 @@ def keep(
         return Kept(there, paths, "unchanged")
     if not files:
         return Kept(there, (), "nothing")
+    if there is None:
+        return Kept(open_from(context, branch, files, title, at=at, body=body), paths, "opened")
     head = forge.commit(branch=branch, parent=context.history.resolve(context.main), files=files, message=title, at=at)
-    if there is not None:
-        with suppress(ConflictError):  # closed: its branch could not be moved and was made anew, or somebody closed it
-            return Kept(forge.push(there.number, head=head, at=at), paths, "updated")
+    with suppress(ConflictError):  # closed: its branch could not be moved and was made anew, or somebody closed it
+        return Kept(forge.push(there.number, head=head, at=at), paths, "updated")
     return Kept(forge.open(branch=branch, head=head, title=title, at=at, body=body), paths, "opened")
 
 

@@ -27,15 +27,15 @@ from daypass.core.forge import Pull, Remark
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
-from daypass.core.ledger.standing import AdmittedGrant
+from daypass.core.plan import AdmittedGrant
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending, may_end
 from daypass.core.record import replace
 from daypass.core.request import Reply
 from daypass.core.window import Span, parse_duration
 from daypass.pipeline.apply.inputs import claims_on
+from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.ask import propose
-from daypass.pipeline.ask.end import end_title
 from daypass.pipeline.context import WritingContext
 from daypass.pipeline.judge.duplicates import has_ended
 from daypass.pipeline.judge.gate import look
@@ -119,8 +119,9 @@ def _with_twins(context: AnswerContext, said: Reply, grant: Grant) -> Reply:
     return replace(said, twins=tuple(twin for twin, read in same if read))
 
 
-def _wish(answers: FormAnswers, author: str) -> propose.Wish:
-    return propose.Wish(
+def _wish(answers: FormAnswers, author: str) -> Grant:
+    return Grant(
+        GrantId(""),
         subject=answers.subject or author,
         resource=answers.resource,
         role=answers.role,
@@ -170,12 +171,9 @@ def open_for(
         return replace(reply, kind="denied")
     if not context.opens:
         return replace(reply, kind="link")
-    history, forge = context.repo.history, context.repo.forge
-    parent = history.resolve(context.repo.main)
     body = f"Asked for by {reply.by.handle} in #{reply.number}."
     try:
-        head = forge.commit(branch=branch, parent=parent, files=files, message=title, at=at)
-        pull = forge.open(branch=branch, head=head, title=title, at=at, body=body)
+        pull = open_from(context.repo, branch, files, title, at=at, body=body)
     except ConflictError:
         there = opened_before(context, reply, branch)
         if there is None:
@@ -231,16 +229,14 @@ def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Rep
     return _Asked(context, replace(silent, what=name), remark, context.repo.forge.pull(number), at).do(argument)
 
 
-class _Asked:
+class _Asked(Struct, frozen=True):
     """One command of a known person about one pull request."""
 
-    def __init__(self, context: AnswerContext, reply: Reply, remark: Remark, pull: Pull, at: datetime) -> None:
-        self._context = context
-        self._repo = context.repo
-        self._reply = reply
-        self._remark = remark
-        self._pull = pull
-        self._at = at
+    _context: AnswerContext
+    _reply: Reply
+    _remark: Remark
+    _pull: Pull
+    _at: datetime
 
     def do(self, argument: str) -> Reply:
         """Carry the command out."""
@@ -260,17 +256,20 @@ class _Asked:
     def _grants(self) -> tuple[GrantId, ...]:
         """Return the grants that the pull request brought or changed, whatever became of them since."""
         merge = self._pull.merge
-        changes = self._repo.history.changes(merge.base, merge.commit) if merge is not None else ()
+        changes = self._context.repo.history.changes(merge.base, merge.commit) if merge is not None else ()
         return tuple(grant_id(c.path) for c in changes if c.path.startswith(FOLDER) and not c.deleted)
 
     def _admission(self, grant: GrantId) -> Admission | None:
-        return self._repo.standing.admission(grant)
+        return self._context.repo.standing.admission(grant)
 
     def _why_not_proved(self, grant: GrantId) -> str:
-        refusal = self._repo.standing.refusals.get(grant)
+        refusal = self._context.repo.standing.refusals.get(grant)
         if refusal is not None:
             return f"it was refused: {refusal.message} [{refusal.code}]"
-        there = any(e.path == grant_path(grant) for e in self._repo.history.entries(self._repo.main, _folder(grant)))
+        there = any(
+            e.path == grant_path(grant)
+            for e in self._context.repo.history.entries(self._context.repo.main, _folder(grant))
+        )
         return "it was not applied yet" if there else "it is gone from main"
 
     def _extend(self, argument: str) -> Reply:
@@ -296,16 +295,15 @@ class _Asked:
         return self._open_extension(admission, more)
 
     def _open_extension(self, admission: Admission, more: timedelta) -> Reply:
-        context = self._context
         try:
             grant, decision = propose.extension(
-                self._repo, admission, more, requester=self._remark.by.handle, at=self._at
+                self._context.repo, admission, more, requester=self._remark.by.handle, at=self._at
             )
         except (InvalidError, UsageError) as error:
             return self._refused(error.message, error.hint)
         made = replace(self._reply, kind="opened", grant=grant, decision=decision, grants=(grant.id,))
         return open_for(
-            context,
+            self._context,
             made,
             branch=f"{COMMENT_BRANCH}{self._remark.id}",
             title=propose.extension_title(grant, more),
@@ -314,10 +312,10 @@ class _Asked:
         )
 
     def _end(self) -> Reply:
-        context, there = self._context, []
+        there = []
         for grant in self._grants():
             try:
-                current = propose.read_current(self._repo, grant)
+                current = propose.read_current(self._context.repo, grant)
             except UsageError:
                 continue  # it is gone already
             except InvalidError as error:
@@ -330,10 +328,10 @@ class _Asked:
             return self._refused(f"nothing that #{self._pull.number} granted is left on main")
         grants = tuple(there)
         return open_for(
-            context,
+            self._context,
             replace(self._reply, kind="opened", grants=grants),
             branch=f"{COMMENT_BRANCH}{self._remark.id}",
-            title=end_title(grants),
+            title=propose.end_title(grants),
             files=tuple((grant_path(grant), None) for grant in grants),
             at=self._at,
         )
@@ -348,11 +346,11 @@ class _Asked:
         number = self._pull.number
         said = replace(self._reply, kind="status", pull=number)
         if self._pull.state == "open":
-            return replace(said, gated=look(self._repo, number, at=self._at))
+            return replace(said, gated=look(self._context.repo, number, at=self._at))
         if self._pull.merge is None:
             return replace(said, why=self._pull.closed_reason or "it was closed without being merged")
         proved = [(grant, self._admission(grant)) for grant in self._grants()]
-        claims = claims_on(self._repo)
+        claims = claims_on(self._context.repo)
         mine = [(grant, a, claims[grant]) for grant, a in proved if a is not None]
         live = tuple(AdmittedGrant.of(a) for _, a, claim in mine if not claim.ended(self._at))
         ended = [(grant, claim.bound or "its window is over") for grant, _, claim in mine if claim.ended(self._at)]

@@ -13,17 +13,17 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from daypass.core.catalogue import Catalogue, Resource, Role
+from daypass.core.catalogue import Resource, Role
 from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
 from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import IMPORT, Grant
-from daypass.core.ids import FOLDER, canonical
+from daypass.core.ids import FOLDER, GrantId, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_instant
 from daypass.pipeline.apply.survey import Survey
 from daypass.pipeline.apply.tidy import Kept, keep
-from daypass.pipeline.ask.propose import Wish, draft
+from daypass.pipeline.ask.propose import draft
 from daypass.pipeline.context import Context, WritingContext
 from daypass.ports import Dated, Observing, TargetReader
 
@@ -88,7 +88,11 @@ def find(
             hint="what daypass gives there is in the ledger; what others gave has to be ended where they gave it",
         )
     strays = [e for e in survey.plan.unmanaged if (e.target, e.resource) == (known.target, resource)]
-    importer = _Importer(policy, known, _ends(target, strays), requester, at, ticket)
+    people: dict[str, list[str]] = {}
+    for handle in policy.catalogue.directory.subjects:
+        people.setdefault(policy.catalogue.principal(handle, known), []).append(handle)
+    ends = target.ends(strays) if target is not None and isinstance(target, Dated) else {}
+    importer = _Importer(policy, known, people, ends, requester, at, ticket)
     there = _imported(context, resource, at)
     taken: list[Taken] = []
     left: list[tuple[Entitlement, str]] = []
@@ -112,10 +116,6 @@ def propose(context: WritingContext, found: ExistingAccess, *, body: str, at: da
     return keep(context, branch, files, title=title, body=body, at=at)
 
 
-def _ends(target: TargetReader | EdgeError | None, strays: list[Entitlement]) -> Mapping[Entitlement, datetime | None]:
-    return target.ends(strays) if target is not None and isinstance(target, Dated) else {}
-
-
 def _imported(context: Context, resource: str, at: datetime) -> frozenset[tuple[str, str]]:
     """Return subject and role of the import grants that main has and that are not over: they wait to be applied."""
     found = set()
@@ -128,34 +128,20 @@ def _imported(context: Context, resource: str, at: datetime) -> frozenset[tuple[
     return frozenset(found)
 
 
-class _Importer:
-    """Judges each piece of existing access of one resource."""
+class _Importer(Struct, frozen=True):
+    """Judges each piece of existing access of one resource. ``people`` are those of the directory by their names there."""
 
-    def __init__(
-        self,
-        policy: Policy,
-        resource: Resource,
-        ends: Mapping[Entitlement, datetime | None],
-        requester: str,
-        at: datetime,
-        ticket: str,
-    ) -> None:
-        self._policy = policy
-        self._catalogue: Catalogue = policy.catalogue
-        self._resource = resource
-        self._ends = ends
-        self._requester = requester
-        self._at = at
-        self._ticket = ticket
-        self._people: dict[str, list[str]] = {}
-        for handle in self._catalogue.directory.subjects:
-            principal = self._catalogue.principal(handle, resource)
-            if principal:
-                self._people.setdefault(principal, []).append(handle)
+    policy: Policy
+    resource: Resource
+    people: Mapping[str, list[str]]
+    ends: Mapping[Entitlement, datetime | None]
+    requester: str
+    at: datetime
+    ticket: str
 
     def judge(self, stray: Entitlement) -> Taken | str:
         """Return the grant that existing access becomes, or why it becomes none."""
-        people = self._people.get(stray.principal, [])
+        people = self.people.get(stray.principal, []) if stray.principal else []
         if len(people) != 1:
             who = " and ".join(people) + " are both" if people else "nobody in the directory is"
             return f"{who} {stray.principal!r} at target {stray.target}"
@@ -163,42 +149,41 @@ class _Importer:
         if role is None:
             return f"no role of {stray.resource} gives {stray.privilege}"
         end, why = self._end(people[0], role, stray)
-        if end <= self._at:
+        if end <= self.at:
             return f"it would end at once: {why} {format_instant(end)}"
         return self._draft(stray, people[0], role, end, why, beside=beside)
 
     def _draft(
         self, stray: Entitlement, subject: str, role: Role, end: datetime, why: str, *, beside: bool
     ) -> Taken | str:
-        wish = Wish(
+        wish = Grant(
+            GrantId(""),
             subject=subject,
             resource=stray.resource,
             role=role.name,
-            span=Span(window=Window(self._at, end)),
+            span=Span(window=Window(self.at, end)),
             reason=f"Access that was there before it was granted, found at target {stray.target}",
-            ticket=self._ticket,
+            ticket=self.ticket,
             purpose=IMPORT,
         )
-        grant, decision = draft(self._policy, wish, requester=self._requester, at=self._at)
+        grant, decision = draft(self.policy, wish, requester=self.requester, at=self.at)
         if decision.denials:
             return "policy denies it: " + "; ".join(denial.message for denial in decision.denials)
-        return Taken(stray, grant, why, stray in self._ends, beside)
+        return Taken(stray, grant, why, stray in self.ends, beside)
 
     def _role(self, privilege: str) -> tuple[Role | None, bool]:
         """Return the role that gives a privilege, of several the one for the shortest time."""
-        fitting = [role for role in self._resource.roles.values() if role.privilege_text == privilege]
-        beside = False
-        if not fitting:
-            plain = _plain(privilege)
-            fitting = [role for role in self._resource.roles.values() if role.privilege_text == plain]
-            beside = True
-        return min(fitting, key=lambda role: (role.max_duration, role.name), default=None), beside
+        for text, beside in ((privilege, False), (_plain(privilege), True)):
+            fitting = [role for role in self.resource.roles.values() if role.privilege_text == text]
+            if fitting:
+                return min(fitting, key=lambda role: (role.max_duration, role.name)), beside
+        return None, True
 
     def _end(self, subject: str, role: Role, stray: Entitlement) -> tuple[datetime, str]:
         """Return the earliest end that anything asks for, and what asks for it."""
-        bounds = self._catalogue.bounds(subject, stray.resource, role.name, IMPORT)
-        ends = [(bound.end(self._at), f"{bound.what} until") for bound in bounds]
-        noted = self._ends.get(stray)
+        bounds = self.policy.catalogue.bounds(subject, stray.resource, role.name, IMPORT)
+        ends = [(bound.end(self.at), f"{bound.what} until") for bound in bounds]
+        noted = self.ends.get(stray)
         ends += [(noted, "the target has noted until")] if noted is not None else []
         return min(ends)
 

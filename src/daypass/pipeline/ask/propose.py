@@ -1,61 +1,42 @@
-"""Asking: a grant file is written, checked as it will be checked later, and opened as a pull request."""
+"""Asking: for access, for more time, for an end. Each is checked as it will be later, and opened as a pull request.
+
+The emergency stop takes every grant of somebody, or on a resource, from main at once (`limits.revoke`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-
-from msgspec import Struct
 
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.grants import grant_text, name_grant, read_grant
-from daypass.core.forge import Account, Pull, unsigned_denial
+from daypass.core.forge import Account, Entry, Pull, unsigned_denial
 from daypass.core.grant import Grant
-from daypass.core.ids import FOLDER, GrantId, grant_path
+from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.standing import Standing
 from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import replace
 from daypass.core.window import Span, Window, format_duration
+from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.duplicates import Ended, duplicate_finding, first_duplicate
-from daypass.pipeline.judge.report import ending_message
+from daypass.pipeline.judge.proposal import MOST_CHANGES
+from daypass.pipeline.judge.report import ending_message, plain_name
 from daypass.ports import Forge
 
 
-class Wish(Struct, frozen=True):
-    """What somebody asks for, before it has a name."""
-
-    subject: str
-    resource: str
-    role: str
-    span: Span
-    reason: str
-    ticket: str = ""
-    purpose: str = ""
-
-
-class Opened(Struct, frozen=True):
-    """A pull request that was opened, the grant that it asks for, and what policy says of it."""
-
-    pull: Pull
-    grant: Grant
-    decision: Decision
-
-
 def draft(
-    policy: Policy, wish: Wish, *, requester: str, at: datetime, named_at: datetime | None = None
+    policy: Policy, wish: Grant, *, requester: str, at: datetime, named_at: datetime | None = None
 ) -> tuple[Grant, Decision]:
-    """Turn a wish into a grant and its decision. Raises InvalidError for a wish that no file could hold.
+    """Turn a wish, a grant without a name, into one with a name and its decision. Raises InvalidError where no file holds it.
 
     The file's name is made of what is asked and when: of ``named_at``, where the wish is older than this run.
     """
-    fields = Grant(
-        GrantId(""), wish.subject, wish.resource, wish.role, wish.reason, wish.span, wish.ticket, wish.purpose
-    )
-    name = name_grant(wish.subject, wish.resource, fields.to_dict(), named_at or at)
-    wanted = Grant(name, wish.subject, wish.resource, wish.role, wish.reason, wish.span, wish.ticket, wish.purpose)
-    read = read_grant(wanted.path, grant_text(wanted).encode())
+    name = name_grant(wish.subject, wish.resource, wish.to_dict(), named_at or at)
+    read = read_grant(grant_path(name), grant_text(wish).encode())
     if not isinstance(read, Grant):
         raise InvalidError("the request is not valid", read)
     return read, decide(policy, Request(read, requester, at, "new"), trace=True)
@@ -68,15 +49,12 @@ def refuse_unsigned(policy: Policy, requester: Account) -> None:
         raise unsigned_denial(requester.handle)
 
 
-def request(context: WritingContext, wish: Wish, *, at: datetime, ended: Ended) -> Opened:
-    """Check a wish and open it as a pull request. Raises InvalidError or DeniedError, and then nothing was written."""
-    requester = context.forge.acting().handle
-    grant, decision = draft(context.policy_at(context.tip), wish, requester=requester, at=at)
+def request(context: WritingContext, grant: Grant, decision: Decision, *, at: datetime, ended: Ended) -> Pull:
+    """Open a pull request that asks for a new grant. Raises InvalidError or DeniedError, and then nothing was written."""
     _refuse_denied(grant, decision)
     refuse_duplicate(context, grant, ended)
     files = {grant.path: grant_text(grant).encode()}
-    pull = open_request(context, grant.id, files, request_title(grant), "request", at)
-    return Opened(pull, grant, decision)
+    return open_request(context, grant.id, files, request_title(grant), "request", at)
 
 
 def request_title(grant: Grant) -> str:
@@ -120,14 +98,11 @@ def refuse_duplicate(context: Context, grant: Grant, ended: Ended) -> None:
         raise InvalidError("the request is not valid", (duplicate_finding(grant.path, same),))
 
 
-def extend(context: WritingContext, admission: Admission, more: timedelta, *, at: datetime) -> Opened:
-    """Open a request that moves the end of a proved grant by ``more``; it needs approval like any other."""
-    requester = context.forge.acting().handle
-    new, decision = extension(context, admission, more, requester=requester, at=at)
-    _refuse_denied(new, decision)
-    files = {new.path: grant_text(new).encode()}
-    pull = open_request(context, new.id, files, extension_title(new, more), "extend", at)
-    return Opened(pull, new, decision)
+def extend(context: WritingContext, grant: Grant, decision: Decision, more: timedelta, *, at: datetime) -> Pull:
+    """Open a request that moves a grant's end by ``more``, as `extension` moved it; it needs approval like any other."""
+    _refuse_denied(grant, decision)
+    files = {grant.path: grant_text(grant).encode()}
+    return open_request(context, grant.id, files, extension_title(grant, more), "extend", at)
 
 
 def extension_title(grant: Grant, more: timedelta) -> str:
@@ -193,14 +168,12 @@ def open_request(
 
     Raises ConflictError where who acts has it open already.
     """
-    forge, parent, branch = context.forge, context.history.resolve(context.main), branch_name(kind, grant)
-    words, changes = ending_message(title, reason), tuple(files.items())
+    branch = branch_name(kind, grant)
     for name in (branch, f"{branch}-{at:%Y%m%dT%H%M%SZ}"):
         try:
-            head = forge.commit(branch=name, parent=parent, files=changes, message=words, at=at, fresh=True)
-            return forge.open(branch=name, head=head, title=title, at=at, reason=reason)
+            return open_from(context, name, tuple(files.items()), title, at=at, reason=reason, fresh=True)
         except ConflictError:
-            there = open_of_mine(forge, branch) if kind != "end" else None
+            there = open_of_mine(context.forge, branch) if kind != "end" else None
             if there is not None:
                 hint = f"`daypass show {there.number}` tells how it stands; `daypass close {there.number}` closes it"
                 raise ConflictError(f"you have #{there.number} open for this already", hint=hint) from None
@@ -218,3 +191,92 @@ def open_of_mine(forge: Forge, branch: str) -> Pull | None:
 def branch_name(kind: str, name: str) -> str:
     """Return the branch of a request of a kind (``request``, ``extend``, ``end``) for a grant."""
     return f"daypass/{kind}/{name.replace('/', '-')}"
+
+
+def end(context: WritingContext, grants: tuple[GrantId, ...], *, at: datetime, reason: str = "") -> Pull:
+    """Open a pull request that removes grants; the gate says whether anybody needs to approve it.
+
+    Its branch names who asks: nobody's end waits for somebody else's request to end the same. Who has asked before goes
+    on with that request, and where another took the branch's name, a name of this moment does.
+    """
+    forge = context.forge
+    for grant in grants:
+        read_current(context, grant)
+    files: dict[str, bytes | None] = {grant_path(grant): None for grant in grants}
+    title, me = end_title(grants), forge.acting().handle
+    name = GrantId(f"{grants[0]}-{me}")
+    there = open_of_mine(forge, branch_name("end", name))
+    if there is not None and {account.handle for account in forge.pull(there.number).pushers} == {me}:
+        parent = context.history.resolve(context.main)
+        words, changes = ending_message(title, reason), tuple(files.items())
+        head = forge.commit(branch=there.branch, parent=parent, files=changes, message=words, at=at)
+        return forge.push(there.number, head=head, at=at)
+    return open_request(context, name, files, title, "end", at, reason)
+
+
+def end_title(grants: tuple[GrantId, ...]) -> str:
+    """Say in a line what a removal removes."""
+    return f"End {grants[0]}" if len(grants) == 1 else f"End {len(grants)} grants"
+
+
+Revocable = tuple[list[tuple[str, ...]], list[tuple[GrantId, tuple[str, ...]]], list[GrantId]]
+"""The files of grants that somebody may revoke, as many at once as the gate judges in one request; the grants that they
+may not, each with who may; and those that cannot be read and are proved by no receipt, so that they give nobody access.
+"""
+
+
+def revocable(context: Context, policy: Policy, *, subject: str, resource: str, by: str, at: datetime) -> Revocable:
+    """Find the grants of a subject ("": of everybody) on a resource ("": on all), broken files included."""
+    paths: list[str] = []
+    beyond: list[tuple[GrantId, tuple[str, ...]]] = []
+    unread: list[GrantId] = []
+    for entry, ending in _endings(context, resource):
+        name = grant_id(entry.path)
+        if subject and not ending.subject:
+            unread.append(name)
+        elif not subject or ending.subject == subject:
+            may = may_revoke(policy.catalogue, ending, at)
+            if by in may:
+                paths.append(entry.path)
+            else:
+                beyond.append((name, may))
+    return [tuple(paths[n : n + MOST_CHANGES]) for n in range(0, len(paths), MOST_CHANGES)], beyond, unread
+
+
+def left_over(standing: Standing, subject: str, resource: str) -> bool:
+    """Say whether the ledger has access of theirs that is to be taken away still, where main has no grant for it."""
+    proofs = (standing.admission(grant) for held in standing.holdings.values() for grant in held.grants)
+    return any(p is not None and subject in ("", p.subject) and resource in ("", p.resource) for p in proofs)
+
+
+def _endings(context: Context, resource: str) -> Iterator[tuple[Entry, Ending]]:
+    """Yield each file of main with what its removal takes from whom; whose a broken one is says the ledger."""
+    folder = f"{FOLDER}{resource}" if resource else FOLDER.rstrip("/")
+    for entry, raw in context.history.files(context.main, folder, lambda entry: entry.mode.startswith("100")):
+        name = grant_id(entry.path)
+        read = read_grant(entry.path, raw)
+        proof = context.standing.admission(name)
+        asked = proof.requester if proof is not None else ""
+        subject = read.subject if isinstance(read, Grant) else proof.subject if proof is not None else ""
+        yield entry, Ending(entry.path.removeprefix(FOLDER).partition("/")[0], subject, asked)
+
+
+def revoke(
+    context: WritingContext,
+    paths: tuple[str, ...],
+    *,
+    part: str = "",
+    subject: str,
+    resource: str,
+    reason: str,
+    at: datetime,
+) -> Pull:
+    """Open the pull request that removes the files; the gate merges it without a second person.
+
+    ``part`` says which of several it is (``2 of 3``), "" where it is the only one.
+    """
+    whose = f" of {plain_name(GrantId(subject))}" if subject else ""
+    where = f" on {plain_name(GrantId(resource))}" if resource else ""
+    title = f"Revoke {len(paths)} grant{'s' * (len(paths) != 1)}{whose}{where}" + (f" ({part})" if part else "")
+    branch = f"{REVOCATION}{subject or resource}-{at:%Y%m%dT%H%M%SZ}" + (f"-{part.partition(' ')[0]}" if part else "")
+    return open_from(context, branch, tuple((path, None) for path in paths), title, at=at, reason=reason)

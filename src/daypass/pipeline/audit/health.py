@@ -18,6 +18,7 @@ from daypass.core.forge import Complaint, Entry, Remedy
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement, Holding
 from daypass.core.planning.drift import Inspection, TargetState
+from daypass.core.record import replace
 from daypass.core.window import apart, skew
 from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unforeseen
 from daypass.ports import ForgeSettings, History, Observing, TargetReader
@@ -90,16 +91,13 @@ def look_at(
     the difference of two clocks needs both.
     """
     ours = standing.holdings
-    begun = frozenset(change.entitlement for change in standing.pending.values())
+    begun = standing.unfinished
     lost = {entitlement.target for entitlement in ours.keys() | begun} - set(targets)
     every = {**targets, **{name: _unnamed(name) for name in lost}}
 
     def look(item: tuple[str, TargetReader | EdgeError]) -> TargetState:
         name, target = item
-        kind = kinds.get(name, "")
-        if isinstance(target, EdgeError):
-            return TargetState(name, kind, error=target.message, hint=target.hint)
-        return _look(name, kind, target, ours, begun, clock)
+        return _look(name, kinds.get(name, ""), target, ours, begun, clock)
 
     ordered = [(name, every[name]) for name in sorted(every) if not only or name in only]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -116,30 +114,28 @@ def _unnamed(name: str) -> EdgeError:
 def _look(
     name: str,
     kind: str,
-    target: TargetReader,
+    target: TargetReader | EdgeError,
     ours: Mapping[Entitlement, Holding],
     begun: frozenset[Entitlement],
     clock: Callable[[], datetime],
 ) -> TargetState:
     before = clock()
     try:
+        if isinstance(target, EdgeError):
+            raise target
         health = target.health()
     except EdgeError as error:
         return TargetState(name, kind, error=error.message, hint=error.hint)
     off = None if health.clock is None else skew(before, health.clock, clock())
-    concerns = [*health.concerns, *_apart(off)]
+    found = TargetState(name, kind, health.facts, (*health.concerns, *_apart(off)), skew=off)
     if not isinstance(target, Observing):
-        return TargetState(name, kind, health.facts, tuple(concerns), skew=off)
+        return found
     try:
         seen = seen_at(target, numbers_of({e: held for e, held in ours.items() if e.target == name}))
     except EdgeError as error:
-        return TargetState(name, kind, health.facts, tuple(concerns), error.message, error.hint, off)
-    return TargetState(
-        name,
-        kind,
-        health.facts,
-        tuple(concerns),
-        skew=off,
+        return replace(found, error=error.message, hint=error.hint)
+    return replace(
+        found,
         ours=len(seen.entitlements & ours.keys()),
         # What a run that died may have given is not called somebody else's.
         unmanaged=len(seen.entitlements - ours.keys() - begun),

@@ -2,6 +2,7 @@
 
 Questions (`access`, `history`, `stats`) read an index that is a cache; receipts enter it only after their chain and
 signatures were proved. `daypass.pipeline.audit.verify` trusts no cache: it walks main's history and the whole ledger.
+What a grant hands over is told to its subject and to nobody else (`fetch`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from daypass.core.audit.access import AccessAnswer, GrantStep, Holdings, Sources
 from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
-from daypass.core.errors import UsageError
+from daypass.core.errors import DeniedError, MissingError, UsageError
+from daypass.core.forge import Account
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.receipt import Admission, Receipt
+from daypass.core.ledger.receipt import Admission, Outcome, Receipt
+from daypass.core.ledger.standing import Handed, Standing
+from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
     from daypass.core.audit.stats import Stats
@@ -76,9 +80,9 @@ def access(index: Index, resource: str, *, known: Known, at: datetime) -> Access
     if not receipts and not index.steps(resource=resource):
         _require("resource", resource, known)
     holdings = Holdings.at(at, receipts)
-    found = accesses(holdings, resource=resource, at=at)
+    found = accesses(holdings, resource)
     files = {admission.blob: admission.grant for access in found for admission in access.basis}
-    given = {grant for access in found for grant in access.grants}
+    given = {grant for access in found for grant in access.change.grants}
     ended = {grant: landing for grant, landing in holdings.ended.items() if grant in given}
     why = end_reasons(index, read_messages(index, ended.values()))
     reasons = {grant: why.get(landing, "") for grant, landing in ended.items()}
@@ -175,3 +179,67 @@ def stats(index: Index, *, at: datetime) -> Stats:
         if receipt.at <= at:
             counter.add(receipt)
     return counter.result(sources)
+
+
+def fetch(standing: Standing, grant: GrantId, who: Account, *, at: datetime) -> Handed:
+    """Return what was handed over last for a grant's entitlement and is good at an instant.
+
+    Many may read the ledger, so nothing that lies there opens anything by itself: a certificate needs the subject's private
+    key, and so does a secret. Asking who is there keeps people from taking what is not theirs by mistake, and is no lock.
+
+    Several grants may give one entitlement, and what one of them handed over serves the others. Raises DeniedError
+    when it is not for ``who``, or when the grant was refused, and MissingError when there is nothing to fetch now.
+    """
+    admission = standing.admission(grant)
+    if admission is None:
+        refusal = standing.refusals.get(grant)
+        if refusal is not None:
+            raise DeniedError(f"{grant} was refused: {refusal.message}", hint="it gives no access")
+        raise MissingError(
+            f"the ledger knows of no live grant {grant}",
+            hint="it is not merged, not applied yet, or has ended and was tidied away; `daypass status` lists what is live",
+        )
+    if not who.person or who.handle != admission.subject:
+        stranger = ", whom the directory does not know" if who.person else ""
+        whose = who.handle or f"{who.name}{stranger}"
+        raise DeniedError(
+            f"what {grant} hands over is for {admission.subject}, and this is {whose}",
+            hint="only the subject can use it; they run this themselves",
+        )
+    return _handed(standing, admission, at)
+
+
+def _handed(standing: Standing, admission: Admission, at: datetime) -> Handed:
+    grant, entitlement = admission.grant, admission.entitlement
+    known = [h for h in standing.handed(entitlement.target, at) if h.entitlement == entitlement]
+    good = [one for one in known if not one.ended]
+    if good:
+        return good[-1]
+    if at >= admission.window.end:
+        raise MissingError(
+            f"{grant} ended at {format_instant(admission.window.end)}", hint="`daypass request` asks for access anew"
+        )
+    if at < admission.window.start:
+        raise MissingError(f"{grant} opens at {format_instant(admission.window.start)}", hint="come back then")
+    if known:
+        raise MissingError(f"{grant} was ended early", hint="`daypass audit history --grant` says by whom")
+    if entitlement in standing.holdings:
+        raise MissingError(
+            f"{grant} hands nothing over: access at {entitlement.target} needs nothing of the kind",
+            hint="use it as you always do",
+        )
+    raise MissingError(
+        f"{grant} has not been given yet", hint="the next `daypass apply` gives it, or says why it does not"
+    )
+
+
+def find_serial(receipts: Iterable[Receipt], serial: int) -> tuple[Receipt, Outcome] | None:
+    """Return the receipt that tells of a certificate with a serial number, and the outcome in it; None where none does.
+
+    The number stands at the end of a certificate's line, after its key id.
+    """
+    for receipt in receipts:
+        body = receipt.body
+        if isinstance(body, Outcome) and any(line.endswith(f" {serial}") for line in body.handover.splitlines()):
+            return receipt, body
+    return None

@@ -17,8 +17,8 @@ from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Receipt
-from daypass.core.plan import Entitlement
-from daypass.pipeline.context import PolicyAt
+from daypass.core.planning.compute import given
+from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import judge_again
 from daypass.ports import History
 
@@ -33,11 +33,9 @@ _POLICIES = "policies/"
 
 
 def verify(
-    history: History,
+    context: Context,
     proved: Proved,
     *,
-    policy_at: PolicyAt,
-    main: str,
     at: datetime,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Verified:
@@ -49,11 +47,11 @@ def verify(
     What cannot be proved is a difference, and so is everything after it. Raises RefusedError for a shallow clone and
     LedgerError for a ledger that is missing.
     """
-    tip = history.resolve(main)
+    tip = context.history.resolve(context.main)
     commit, receipts = proved()
-    past = _Past.read(history, tip)
+    past = _Past.read(context.history, tip)
     comparison = Comparison(past.steps, past.positions, past.anchors)
-    run = _Run(history, policy_at, past, comparison)
+    run = _Run(context, past, comparison)
     try:
         for receipt in receipts:
             run.add(receipt)
@@ -79,7 +77,7 @@ class _Past(Struct, frozen=True):
     @classmethod
     def read(cls, history: History, tip: Oid) -> _Past:
         past = cls([], {}, [], {}, [])
-        batch: list[Oid] = []
+        gave: list[Oid] = []
         for landing in history.landings(None, tip):
             position = len(past.commits)
             past.commits.append(landing.oid)
@@ -89,18 +87,13 @@ class _Past(Struct, frozen=True):
             if any(change.path.startswith(_POLICIES) for change in landing.changes):
                 past.policies.append(position)
             if grants:
-                batch.append(landing.oid)
-            if len(batch) >= _BATCH:
-                past._anchor(history.messages(batch))
-                batch = []
-        past._anchor(history.messages(batch))
+                gave.append(landing.oid)
+        for n in range(0, len(gave), _BATCH):
+            for oid, text in history.messages(gave[n : n + _BATCH]).items():
+                named = read_trailers(text).ledger
+                if named:
+                    past.anchors.setdefault(named, oid)
         return past
-
-    def _anchor(self, messages: Mapping[Oid, str]) -> None:
-        for oid, text in messages.items():
-            named = read_trailers(text).ledger
-            if named:
-                self.anchors.setdefault(named, oid)
 
     def policies_of(self, base: Oid) -> Oid:
         """Return the first commit with a base's policies: many bases share them, and they are read once."""
@@ -119,19 +112,17 @@ class _Past(Struct, frozen=True):
 class _Run:
     """Takes receipts as they are proved, and holds admissions against git in batches."""
 
-    def __init__(self, history: History, policy_at: PolicyAt, past: _Past, comparison: Comparison) -> None:
+    def __init__(self, context: Context, past: _Past, comparison: Comparison) -> None:
         self.found: list[Difference] = []
         self.proved = 0
         self.checked = 0
         self.last_at: datetime | None = None
-        self._history = history
-        self._policy_at = policy_at
+        self._context = context
         self._past = past
         self._comparison = comparison
         self._brought = {(step.commit, step.grant, step.new): step.old != ABSENT for step in past.steps}
         self._waiting: list[tuple[Receipt, Admission, Admission | None]] = []
         self._facts: dict[tuple[Oid, str, str, str], PolicyFacts | None] = {}
-        self._policies: dict[Oid, Policy] = {}
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
@@ -147,9 +138,8 @@ class _Run:
         """Hold the admissions that wait against git. What no landing brought was named already, and is not read."""
         if not self._waiting:
             return
-        blobs = self._history.blobs(dict.fromkeys(body.blob for _, body, _ in self._waiting))
-        contents = dict(blobs)
-        messages = self._history.messages(body.landing for _, body, _ in self._waiting)
+        contents = dict(self._context.history.blobs(dict.fromkeys(body.blob for _, body, _ in self._waiting)))
+        messages = self._context.history.messages(body.landing for _, body, _ in self._waiting)
         trailers = {oid: read_trailers(text) for oid, text in messages.items()}
         for receipt, body, before in self._waiting:
             read = read_grant(grant_path(body.grant), contents[body.blob])
@@ -171,7 +161,7 @@ class _Run:
         """Judge recorded approvals by the base's policies. What cannot be read was named as a difference already."""
         if grant is None or body.narrowed_from or self._policy(body) is None:
             return ()
-        policy = self._policies[self._past.policies_of(body.base)]
+        policy = self._context.policy_at(self._past.policies_of(body.base))
         widened = self._brought[body.landing, body.grant, body.blob]
         then = self._then(body)
         lack = then if isinstance(then, str) else judge_again(policy, body, grant, widened=widened, then=then)
@@ -189,33 +179,21 @@ class _Run:
         for main, what in said:
             if self._past.positions.get(main, len(self._past.commits)) > self._past.positions.get(body.base, -1):
                 return f"{what} under {main[:12]}, which main did not have before the merge"
-            policies = self._past.policies_of(main)
             try:
-                found[main] = self._policies.get(policies) or self._policy_at(policies)
+                found[main] = self._context.policy_at(self._past.policies_of(main))
             except EdgeError as error:
                 return f"the policies that {what} under cannot be read: {error.message}"
-            self._policies[policies] = found[main]
         return found
 
     def _policy(self, body: Admission) -> PolicyFacts | None:
+        """Return what the policies of a base say of a grant, None where they cannot be read."""
         base = self._past.policies_of(body.base)
         key = (base, body.subject, body.resource, body.role)
         if key not in self._facts:
-            self._facts[key] = self._read_policy(base, body)
+            try:
+                policy = self._context.policy_at(base)
+            except EdgeError:
+                self._facts[key] = None
+            else:
+                self._facts[key] = (policy.digest, given(policy, body.subject, body.resource, body.role))
         return self._facts[key]
-
-    def _read_policy(self, base: Oid, body: Admission) -> PolicyFacts | None:
-        try:
-            if base not in self._policies:
-                self._policies[base] = self._policy_at(base)
-        except EdgeError:
-            return None
-        policy = self._policies[base]
-        catalogue = policy.catalogue
-        resource = catalogue.resources.get(body.resource)
-        role = resource.roles.get(body.role) if resource is not None else None
-        if resource is None or role is None:
-            return PolicyFacts(policy.digest)
-        principal = catalogue.principal(body.subject, resource)
-        entitlement = Entitlement(resource.target, resource.name, principal, role.privilege_text)
-        return PolicyFacts(policy.digest, catalogue.meaning(resource, role), entitlement)

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from msgspec import Struct
-
 from daypass.core.catalogue import TargetSettings
-from daypass.core.errors import EdgeError, InvalidError
+from daypass.core.errors import InvalidError
 from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Checked, Finding, Place, causes_first
@@ -47,16 +46,8 @@ Portion = Sequence[tuple[str, Oid]]
 """(path, blob) pairs to judge."""
 
 
-class Fits(NamedTuple):
-    """What is known of the kinds of target.
-
-    ``settings`` raises InvalidError for what opening a target would refuse for its text alone, ``privilege`` EdgeError or
-    InvalidError for a privilege (canonical JSON) that a target cannot mean.
-    """
-
-    settings: Callable[[TargetSettings], object]
-    privilege: Callable[[TargetSettings, str], object]
-
+Fits = Callable[[TargetSettings], object]
+"""Raises InvalidError for settings of a target that opening it would refuse for their text alone."""
 
 Fan = Callable[[Iterable[Portion]], Iterator[Piece]]
 """Reads and judges portions, perhaps in several processes; the pieces come in the portions' order, a few ahead at most."""
@@ -99,23 +90,18 @@ def unfit(policy: Policy, fits: Fits, read: Callable[[str], bytes]) -> Iterator[
     fit: set[str] = set()
     for settings in catalogue.settings.targets.values():
         try:
-            fits.settings(settings)
+            fits(settings)
         except InvalidError as error:
             place = _place(SETTINGS, read, "targets", settings.name, key=True)
             if not any(_says_kind(finding, settings) for finding in policy.findings):
                 yield Finding("target-unfit", place, error.message, error.hint)
         else:
             fit.add(settings.name)
-    for resource in catalogue.resources.values():
-        if resource.target not in fit:
-            continue
-        for role in resource.roles.values():
-            try:
-                fits.privilege(catalogue.settings.targets[resource.target], role.privilege_text)
-            except (EdgeError, InvalidError) as error:
-                place = _place(resource.file, read, "roles", role.name, "privilege")
-                message = f"role {role.name} of {resource.name} can be given to nobody: {error.message}"
-                yield Finding("privilege-unfit", place, message, error.hint)
+    for (name, role), (why, hint) in policy.unfit.items():
+        resource = catalogue.resources[name]
+        if resource.target in fit:
+            place = _place(resource.file, read, "roles", role, "privilege")
+            yield Finding("privilege-unfit", place, f"role {role} of {name} can be given to nobody: {why}", hint)
 
 
 def _place(file: str, read: Callable[[str], bytes], *path: str, key: bool = False) -> Place:
@@ -151,41 +137,39 @@ def check_tree(
     collide, lie in one folder, or one of them lies in a folder that is refused itself.
     """
     findings: list[Finding] = []
-    waiting: deque[_Folders] = deque()
+    waiting: deque[tuple[dict[str, tuple[str, bytes]], list[tuple[str, Oid]]]] = deque()
     files, fresh, done = 0, 0, 0
 
     def portions() -> Iterator[Portion]:
         nonlocal files, fresh
         for entries in _by_folders(history.entries(revision, FOLDER.rstrip("/"))):
-            folders = _look(entries, verdicts, context)
-            findings.extend(folders.findings)
+            known, unread, wrong = _look(entries, verdicts, context)
+            findings.extend(wrong)
             files += len(entries)
-            fresh += len(folders.fresh)
-            waiting.append(folders)
-            yield folders.fresh
+            fresh += len(unread)
+            waiting.append((known, unread))
+            yield unread
 
     for clean, wrong in fan(portions()):
-        folders = waiting.popleft()
+        known, unread = waiting.popleft()
         learned = {item.blob: (item.resource, item.meaning) for item in clean}
         if clean:
             verdicts.store(context, clean)
-        blobs = {path: bytes.fromhex(oid) for path, oid in folders.fresh}
-        seen = folders.seen | {path: learned[blob] for path, blob in blobs.items() if blob in learned}
+        blobs = {path: bytes.fromhex(oid) for path, oid in unread}
+        seen = known | {path: learned[blob] for path, blob in blobs.items() if blob in learned}
         findings += wrong
         findings += _duplicates(dict(sorted(seen.items())))
-        done += len(folders.fresh) + len(folders.seen)
+        done += len(unread) + len(known)
         progress(done, files, "grants")
-    findings += probe(policy)
-    findings += unfit(policy, fits, lambda file: _contents(history, revision, file))
-    return Checked(revision, files, files - fresh, *causes_first((*findings, *policy.findings), policy.holes))
+    read = partial(_contents, history, revision)
+    return Checked(revision, files, files - fresh, *_with_policies(findings, policy, fits, read))
 
 
-class _Folders(Struct, frozen=True):
-    """Some whole folders: what is known of their files, what must be read, and what is wrong with their names."""
-
-    seen: dict[str, tuple[str, bytes]]
-    fresh: list[tuple[str, Oid]]
-    findings: list[Finding]
+def _with_policies(
+    found: Iterable[Finding], policy: Policy, fits: Fits, read: Callable[[str], bytes]
+) -> tuple[tuple[Finding, ...], int]:
+    """Return what is wrong with grants and policies, and how many grants could not be judged for that."""
+    return causes_first((*found, *probe(policy), *unfit(policy, fits, read), *policy.findings), policy.holes)
 
 
 def _by_folders(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -199,21 +183,26 @@ def _by_folders(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield held
 
 
-def _look(entries: Sequence[Entry], verdicts: VerdictStore, context: str) -> _Folders:
-    wrong = list(_structure(entries))
+def _look(
+    entries: Sequence[Entry], verdicts: VerdictStore, context: str
+) -> tuple[dict[str, tuple[str, bytes]], list[tuple[str, Oid]], list[Finding]]:
+    """Return of whole folders what is known of their files, which must be read, and what is wrong with their names."""
+    wrong = [finding for entry in entries for finding in check_path(entry.path, entry.mode)]
+    wrong += check_names([entry.path for entry in entries])
     bad = {finding.place.file for finding in wrong}
-    known = verdicts.known(context, [bytes.fromhex(entry.oid) for entry in entries])
-    folders = _Folders({}, [], wrong)
+    remembered = verdicts.known(context, [bytes.fromhex(entry.oid) for entry in entries])
+    known: dict[str, tuple[str, bytes]] = {}
+    unread: list[tuple[str, Oid]] = []
     for entry in entries:
         if entry.path in bad:
             continue
-        found = known.get(bytes.fromhex(entry.oid))
+        found = remembered.get(bytes.fromhex(entry.oid))
         # The folder must be the resource: known bytes under another folder are judged again, so that they are refused.
         if found is not None and entry.path.startswith(f"{FOLDER}{found[0]}/"):
-            folders.seen[entry.path] = found
+            known[entry.path] = found
         else:
-            folders.fresh.append((entry.path, entry.oid))
-    return folders
+            unread.append((entry.path, entry.oid))
+    return known, unread, wrong
 
 
 def check_files(
@@ -237,15 +226,7 @@ def check_files(
             findings += verdict
     findings += check_names(paths)
     findings += _duplicates(seen)
-    findings += probe(policy)
-    findings += unfit(policy, fits, read)
-    return Checked(where, len(paths), 0, *causes_first((*findings, *policy.findings), policy.holes))
-
-
-def _structure(entries: Sequence[Entry]) -> Iterator[Finding]:
-    for entry in entries:
-        yield from check_path(entry.path, entry.mode)
-    yield from check_names([entry.path for entry in entries])
+    return Checked(where, len(paths), 0, *_with_policies(findings, policy, fits, read))
 
 
 def _duplicates(seen: Mapping[str, tuple[str, bytes]]) -> Iterator[Finding]:
@@ -261,11 +242,6 @@ Deny = Callable[[Policy, Mapping[Claim, Oid]], tuple[Denied, ...]]
 
 _BOUNDS = frozenset({"beyond-retention", "beyond-engagement"})
 """Of what ends a grant early its claim says so already."""
-
-
-def deny_nothing(_policy: Policy, _live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:
-    """Judge nothing."""
-    return ()
 
 
 def denied_live(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from daypass.core.files.grants import read_grant
 from daypass.core.finding import Finding, Place
@@ -27,11 +27,8 @@ Ended = Callable[[Grant, Oid], bool]
 """Says whether a grant's file with this blob has ended."""
 
 
-class There(NamedTuple):
-    """A grant that stands somewhere, with its blob."""
-
-    grant: Grant
-    blob: Oid
+Meanings = Mapping[str, list[tuple[Grant, Oid]]]
+"""The grants of some files with their blobs, by what they mean (`Grant.digest`)."""
 
 
 def has_ended(
@@ -61,7 +58,7 @@ def proposed_duplicates(
     touched = frozenset(change.path for change in changes)
     found: list[Finding] = []
     proposed: dict[str, str] = {}
-    there: dict[str, Mapping[str, list[There]]] = {}
+    there: dict[str, Meanings] = {}
     for item in items:
         if item.kind not in ("new", "widen") or item.grant is None:
             continue
@@ -84,9 +81,9 @@ def first_duplicate(history: History, base: Oid, grant: Grant, ended: Ended) -> 
     return _first(meanings(standing_on(history, base, grant.resource)), grant, ended)
 
 
-def _first(there: Mapping[str, list[There]], grant: Grant, ended: Ended) -> str:
+def _first(there: Meanings, grant: Grant, ended: Ended) -> str:
     same = there.get(grant.digest, [])
-    return next((one.grant.path for one in same if not ended(one.grant, one.blob)), "")
+    return next((other.path for other, blob in same if not ended(other, blob)), "")
 
 
 def standing_on(
@@ -99,13 +96,13 @@ def standing_on(
     return [(entry.path, entry.oid, raw) for entry, raw in found]
 
 
-def meanings(files: Iterable[tuple[str, Oid, bytes]]) -> Mapping[str, list[There]]:
-    """Return the files that hold each grant, by its digest; what cannot be read holds none."""
-    found: dict[str, list[There]] = {}
+def meanings(files: Iterable[tuple[str, Oid, bytes]]) -> Meanings:
+    """Return the files that hold each grant; what cannot be read holds none."""
+    found: dict[str, list[tuple[Grant, Oid]]] = {}
     for path, blob, raw in files:
         there = read_grant(path, raw)
         if isinstance(there, Grant):
-            found.setdefault(there.digest, []).append(There(there, blob))
+            found.setdefault(there.digest, []).append((there, blob))
     return found
 
 
@@ -117,17 +114,16 @@ def without_ended(found: Checked, files: Callable[[str], Iterable[tuple[str, Oid
     kept = [finding for finding in found.findings if finding.code != DUPLICATE]
     for folder in sorted({path.rpartition("/")[0].removeprefix(FOLDER) for path in twice}):
         for same in meanings(files(folder)).values():
-            if twice.isdisjoint(one.grant.path for one in same):
-                continue
-            live = [one.grant.path for one in same if not ended(one.grant, one.blob)]
-            kept += [duplicate_finding(path, live[0]) for path in live[1:]]
+            if not twice.isdisjoint(grant.path for grant, _ in same):
+                live = [grant.path for grant, blob in same if not ended(grant, blob)]
+                kept += [duplicate_finding(path, live[0]) for path in live[1:]]
     return replace(found, findings=tuple(kept))
 
 
 def duplicate_finding(path: str, first: str) -> Finding:
     """Return what is said of the same grant under another name."""
     return Finding(
-        "duplicate-grant",
+        DUPLICATE,
         Place(path),
         f"this is the same grant as {first}",
         "ask for another window or say in the reason what is new; `daypass expire` tidies away grants that have ended",

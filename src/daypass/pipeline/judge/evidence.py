@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from msgspec import Struct
-
 from daypass.core.approval.exclusion import excluded_people
 from daypass.core.approval.judgement import NOTHING, Excluded, Judgement, Then, judge
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Finding, Place
-from daypass.core.forge import Account, Act, Commit, Pull, Review, last_push
+from daypass.core.forge import Account, Act, Pull, Review, last_push
 from daypass.core.grant import Grant
 from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import Admission, Retirement
@@ -20,10 +18,10 @@ from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, Requirement, may_end, may_revoke, owners, resolve
 from daypass.core.record import replace
-from daypass.core.request import Item, ItemVerdict, Proposal
+from daypass.core.request import Evidence, Gated, Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.policies import Mains, PastMains
+from daypass.pipeline.judge.policies import PastMains
 from daypass.pipeline.judge.proposal import meaning_of
 
 _NOT_TOLD = "nobody can tell what main's policies were when it was"
@@ -31,19 +29,18 @@ _UNSIGNED = "has no SSH key in the directory, and limits.unsigned refuses what n
 _UNTOLD = Then(moved=f"{_NOT_TOLD} given, and they have changed since")
 
 
-class Evidence(Struct, frozen=True):
-    """What the forge knows of one pull request, read once.
+def judge_request(
+    context: Context, pull: Pull, proposal: Proposal, *, at: datetime, more: tuple[Review, ...] = ()
+) -> Gated:
+    """Judge what a pull request proposes by what people said to it, and by reviews that nobody has given.
 
-    ``then`` has, by an approval's id, the commits of main that it can have been given under and whose policies are not
-    those of the base, with these; None in their place where nobody can tell. ``acts`` are the pull request's, each with
-    the same.
+    What proposes nothing, or too much to be judged, has nothing that could be judged: its findings refuse it.
     """
-
-    pull: Pull
-    reviews: tuple[Review, ...]
-    commits: tuple[Commit, ...]
-    then: Mapping[str, Mains]
-    acts: tuple[tuple[Act, Mains], ...] = ()
+    if not proposal.items:
+        return Gated(pull, proposal)
+    evidence = gather(context, pull, base=proposal.base, head=proposal.head)
+    evidence = replace(evidence, reviews=(*evidence.reviews, *more))
+    return Gated(pull, proposal, weigh(proposal, evidence, at=at), evidence)
 
 
 def gather(context: Context, pull: Pull, *, base: Oid, head: Oid) -> Evidence:
@@ -173,14 +170,13 @@ def is_revocation(pull: Pull) -> bool:
     return pull.branch.startswith(REVOCATION)
 
 
-def ended_by(
-    body: Retirement, proposal: Proposal, pull: Pull, verdict: ItemVerdict | None, *, at: datetime
-) -> Retirement:
-    """Return a retirement with who removed the grant, and why nobody was entitled to where that is so.
+def ended_by(body: Retirement, case: Gated, verdict: ItemVerdict | None) -> Retirement:
+    """Return a retirement with who removed the grant by a merged request, and why nobody was entitled to where that is so.
 
     Nothing is said of it where the policies did not read then: they say who may.
     """
-    if proposal.ends_by.broken:
+    proposal, pull = case.proposal, case.pull
+    if proposal.ends_by.broken or pull.merge is None:
         return body
     errors = [finding.code for finding in proposal.findings if finding.is_error]
     lack = errors[0] if errors else ""
@@ -191,7 +187,7 @@ def ended_by(
     ending = verdict.item.ending if verdict is not None else None
     by = pull.opened_by.handle
     stops = not lack and ending is not None and is_revocation(pull)
-    revoked = stops and ending is not None and by in may_revoke(proposal.ends_by.catalogue, ending, at)
+    revoked = stops and ending is not None and by in may_revoke(proposal.ends_by.catalogue, ending, pull.merge.at)
     return replace(body, pull=pull.number, by=by, lack=lack, revoked=revoked)
 
 
@@ -234,26 +230,15 @@ def _stranger_problems(pull: Pull) -> tuple[Finding, ...]:
 
 def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:
     """Refuse an opener whom nobody knows: they could be the reviewer under another name."""
-    opener = pull.opened_by
-    place = Place(item.grant.path if item.grant else "")
+    opener, place = pull.opened_by, Place(item.grant.path if item.grant else "")
     if not opener.person or not opener.handle:
-        return (
-            Finding(
-                "requester-unknown",
-                place,
-                f"pull request {pull.number} was opened by {opener.name!r}, whom the directory does not know",
-                "add the person to policies/directory or open the request as somebody who is there",
-            ),
-        )
+        message = f"pull request {pull.number} was opened by {opener.name!r}, whom the directory does not know"
+        hint = "add the person to policies/directory or open the request as somebody who is there"
+        return (Finding("requester-unknown", place, message, hint),)
     if not opener.proved:
-        return (
-            Finding(
-                "requester-unproved",
-                place,
-                f"pull request {pull.number} says it was opened by {opener.handle}, but is not signed with their key",
-                "open the request again with the key that the directory names",
-            ),
-        )
+        message = f"pull request {pull.number} says it was opened by {opener.handle}, but is not signed with their key"
+        hint = "open the request again with the key that the directory names"
+        return (Finding("requester-unproved", place, message, hint),)
     return ()
 
 

@@ -15,23 +15,17 @@ from daypass.core.record import replace
 from daypass.core.request import NO_GRANTS, Gated, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.context import Context, WritingContext
-from daypass.pipeline.judge.evidence import gather, weigh
+from daypass.pipeline.judge.evidence import judge_request
 from daypass.pipeline.judge.proposal import Asked, read_proposal
 from daypass.pipeline.judge.report import plain_name, stale_reason, title_of
 
 
 def look(context: Context, number: int, *, at: datetime) -> Gated:
-    """Judge an open pull request against main as it is now. Changes nothing."""
-    return _look(context, context.forge.pull(number), base=context.history.resolve(context.main), at=at)
-
-
-def show(context: Context, number: int, *, at: datetime) -> Gated:
-    """Judge a pull request whatever became of it; one that was merged, as of its merge."""
+    """Judge a pull request against main as it is now; one that was merged, as of its merge. Changes nothing."""
     pull = context.forge.pull(number)
-    merge = pull.merge
-    base = merge.base if merge is not None else context.history.resolve(context.main)
-    found = _look(context, pull, base=base, at=merge.at if merge is not None else at)
-    return replace(found, merge=merge, closed=pull.closed_reason)
+    if pull.merge is not None:
+        return _look(context, pull, base=pull.merge.base, at=pull.merge.at)
+    return _look(context, pull, base=context.history.resolve(context.main), at=at)
 
 
 def _look(context: Context, pull: Pull, *, base: Oid, at: datetime, more: tuple[Review, ...] = ()) -> Gated:
@@ -43,15 +37,10 @@ def _look(context: Context, pull: Pull, *, base: Oid, at: datetime, more: tuple[
             f"the request says it was opened at {format_instant(pull.asked_at)}, which is still to come",
             "set the clock right; or close the request, not before that instant, and open it again",
         )
-        return Gated(pull, Proposal(base, pull.head, (), (), (finding,), context.policy_at(base)), ())
-
+        return Gated(pull, Proposal(base, pull.head, (), (), (finding,), context.policy_at(base)))
     by = (pull.opened_by.handle, pull.asked_at)
     proposal = _grants_only(proposed(context, base=base, head=pull.head, by=by, at=at))
-    if not proposal.items:
-        return Gated(pull, proposal, ())
-    evidence = gather(context, pull, base=base, head=pull.head)
-    evidence = replace(evidence, reviews=(*evidence.reviews, *more))
-    return Gated(pull, proposal, weigh(proposal, evidence, at=at))
+    return judge_request(context, pull, proposal, at=at, more=more)
 
 
 _HELD = "held"
@@ -91,9 +80,7 @@ def gate(context: WritingContext, number: int, *, at: datetime) -> Gated:
     pull = forge.pull(number)
     if pull.state != "open":
         base = pull.merge.base if pull.merge is not None else history.resolve(context.main)
-        return Gated(
-            pull, Proposal(base, pull.head, (), (), (), context.policy_at(base)), (), pull.merge, pull.closed_reason
-        )
+        return Gated(pull, Proposal(base, pull.head, (), (), (), context.policy_at(base)))
     base = history.resolve(context.main)
     found = _look(context, pull, base=base, at=at)
     if found.met:
@@ -102,14 +89,13 @@ def gate(context: WritingContext, number: int, *, at: datetime) -> Gated:
             merge = forge.merge(number, head=pull.head, base=base, message=message, at=at)
         except NoMergeError as error:
             return replace(found, refused=f"{error.message}; {error.hint}" if error.hint else error.message)
-        return Gated(replace(pull, state="merged", merge=merge), found.proposal, found.verdicts, merge)
+        return replace(found, pull=replace(pull, state="merged", merge=merge))
     limit = found.proposal.policy.catalogue.settings.limits.open_request
     unknown = found.proposal.policy.broken  # nobody knows then what the limit is
     if pull.opened_at <= at - limit and not unknown and not found.no_request:
         reason = stale_reason(found, limit)
         forge.close(number, reason=reason, at=at)
-        closed = replace(pull, state="closed", closed_reason=reason)
-        return Gated(closed, found.proposal, found.verdicts, closed=reason)
+        return replace(found, pull=replace(pull, state="closed", closed_reason=reason))
     return found
 
 
@@ -124,7 +110,7 @@ def _grants_only(proposal: Proposal) -> Proposal:
         f"the request changes {what}, and no grant",
         "the gate merges grants only; changes of policy are merged by the people who own policies/",
     )
-    return Proposal(proposal.base, proposal.head, (), proposal.others, (finding,), proposal.policy)
+    return replace(proposal, findings=(finding,), read=None)
 
 
 def merge_message(found: Gated, standing: Standing) -> str:

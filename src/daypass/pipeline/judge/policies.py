@@ -47,7 +47,8 @@ def load_policy(history: History, revision: str, kinds: TargetKinds, fits: Fits)
     links = [entry.path for entry in listed if not entry.mode.startswith("100")]
     found = read_policies({entry.path: contents[entry.oid] for entry in entries}, kinds=kinds, links=links)
     found = fitted(found, fits)
-    missing = [] if found.broken else [*_missing_keys(found)]
+    named = () if found.broken else found.catalogue.settings.ledger_keys
+    missing = [_key_finding(name, "this key of the ledger is missing") for name in named if name not in found.keys]
     if missing and history.find(f"refs/heads/{found.catalogue.settings.ledger_branch}") is not None:
         found = _with_faults(found, missing)
     return found
@@ -55,7 +56,8 @@ def load_policy(history: History, revision: str, kinds: TargetKinds, fits: Fits)
 
 def _too_much(history: History, entries: list[Entry], kinds: TargetKinds, files: int, size: int) -> Policy:
     """Return policies that deny everything, of which only settings and ledger keys are read: access ends by them."""
-    needed = [entry for entry in entries if entry.path == SETTINGS or _is_key(entry.path)][:MOST_KEYS]
+    keys = {entry.path for entry in entries if entry.path.endswith(".pub") and entry.path.count("/") == 1}
+    needed = [entry for entry in entries if entry.path == SETTINGS or entry.path in keys][:MOST_KEYS]
     contents = dict(history.blobs(dict.fromkeys(entry.oid for entry in needed)))
     found = read_policies({entry.path: contents[entry.oid] for entry in needed}, kinds=kinds)
     message = f"the policies are {files} files and {size} bytes, at most {MOST_FILES} and {MOST_BYTES} are read"
@@ -64,17 +66,15 @@ def _too_much(history: History, entries: list[Entry], kinds: TargetKinds, files:
     return replace(found, findings=broken, broken=broken)
 
 
-def _is_key(path: str) -> bool:
-    return path.endswith(".pub") and path.count("/") == 1
-
-
 def fitted(policy: Policy, fits: Fits) -> Policy:
     """Return the policies with the roles that their targets cannot give: nobody is to approve one for nothing.
 
     Nothing is given either by policies that name a key of the ledger which is none.
     """
-    policy = _with_faults(policy, [*_unread_keys(policy)])
-    unfit: dict[tuple[str, str], str] = {}
+    named = (name for name in policy.catalogue.settings.ledger_keys if name in policy.keys)
+    unread = [name for name in named if not is_pem(policy.keys[name])]
+    policy = _with_faults(policy, [_key_finding(name, "this is no public key in PEM form") for name in unread])
+    unfit: dict[tuple[str, str], tuple[str, str]] = {}
     catalogue = policy.catalogue
     for resource in catalogue.resources.values():
         settings = catalogue.settings.targets.get(resource.target)
@@ -84,20 +84,8 @@ def fitted(policy: Policy, fits: Fits) -> Policy:
             try:
                 fits(settings, role.privilege_text)
             except (EdgeError, InvalidError) as error:
-                unfit[resource.name, role.name] = error.message
+                unfit[resource.name, role.name] = (error.message, error.hint)
     return replace(policy, unfit=unfit) if unfit else policy
-
-
-def _unread_keys(policy: Policy) -> Iterator[Finding]:
-    for name in policy.catalogue.settings.ledger_keys:
-        if name in policy.keys and not is_pem(policy.keys[name]):
-            yield _key_finding(name, "this is no public key in PEM form")
-
-
-def _missing_keys(policy: Policy) -> Iterator[Finding]:
-    for name in policy.catalogue.settings.ledger_keys:
-        if name not in policy.keys:
-            yield _key_finding(name, "this key of the ledger is missing")
 
 
 def _key_finding(name: str, message: str) -> Finding:
@@ -169,9 +157,6 @@ def ledger_keys(context: Context, tip: Oid, named: tuple[str, ...]) -> dict[str,
 
 _MOST = 50
 """So many policies of main are read for what can have been said at one time."""
-
-Mains = tuple[tuple[Oid, Policy | None], ...]
-"""Commits of main with their policies, None where nobody can tell which it was."""
 
 
 class PastMains:

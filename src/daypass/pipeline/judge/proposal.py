@@ -20,6 +20,8 @@ from daypass.core.forge import Change
 from daypass.core.grant import Grant, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
+from daypass.core.plan import Entitlement
+from daypass.core.planning.compute import given
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
@@ -182,10 +184,8 @@ def _mixed(grants: Iterable[Change], others: tuple[str, ...]) -> Iterable[Findin
 
 
 def _messages(history: History, root: Oid, head: Oid) -> list[Finding]:
-    found: list[Finding] = []
-    for commit in history.commits(root, head):
-        found += directive_findings(commit.message, Place(f"commit {commit.oid[:12]}"))
-    return found
+    said = ((commit.message, Place(f"commit {commit.oid[:12]}")) for commit in history.commits(root, head))
+    return [finding for message, place in said for finding in directive_findings(message, place)]
 
 
 def _items(
@@ -291,12 +291,10 @@ def _already_past(grant: Grant, at: datetime) -> tuple[Finding, ...]:
     window = grant.span.window
     if window is None or not window.ended(at):
         return ()
+    message = f"the window ended at {format_instant(window.end)}, which is past"
     return (
         Finding(
-            "window-past",
-            Place(grant.path, path="window.until"),
-            f"the window ended at {format_instant(window.end)}, which is past",
-            "ask for a window that is still to come",
+            "window-past", Place(grant.path, path="window.until"), message, "ask for a window that is still to come"
         ),
     )
 
@@ -316,22 +314,17 @@ def _moved(then: Policy, now: Policy, items: tuple[Item, ...]) -> list[Finding]:
         if after and before and before[0] == after[0]:
             what = f"who {item.grant.subject} is at the target of {item.grant.resource}"
         if after and before != after:
-            found.append(
-                Finding(
-                    "meaning-moved",
-                    Place(item.grant.path),
-                    f"{what} has come to mean something else since the branch left main",
-                    "rebase the branch onto main and push it (on the local forge: `daypass request --branch BRANCH`), and "
-                    "have it approved again",
-                )
-            )
+            message = f"{what} has come to mean something else since the branch left main"
+            found.append(Finding("meaning-moved", Place(item.grant.path), message, _MOVED))
     return found
 
 
-def meaning_of(policy: Policy, grant: Grant) -> tuple[str, str] | None:
-    """Return the digest of what a grant's role means and who its subject is there; None where nobody knows them."""
-    resource = policy.catalogue.resources.get(grant.resource)
-    role = resource.roles.get(grant.role) if resource is not None else None
-    if policy.broken or resource is None or role is None:
-        return None
-    return policy.catalogue.meaning(resource, role), policy.catalogue.principal(grant.subject, resource)
+_MOVED = (
+    "rebase the branch onto main and push it (on the local forge: `daypass request --branch BRANCH`), and have it approved "
+    "again"
+)
+
+
+def meaning_of(policy: Policy, grant: Grant) -> tuple[str, Entitlement] | None:
+    """Return the digest of what a grant's role means and what its subject holds by it; None where nobody knows."""
+    return given(policy, grant.subject, grant.resource, grant.role)

@@ -165,9 +165,8 @@ def _effects(verdict: ItemVerdict, found: Gated, standing: Standing, at: datetim
 
 def _others(standing: Standing, entitlement: Entitlement, grant: GrantId, at: datetime) -> tuple[GrantId, ...]:
     holding = standing.holdings.get(entitlement)
-    windows = {other: standing.window_of(other) for other in (holding.grants if holding is not None else ())}
-    live = (name for name, window in windows.items() if name != grant and window is not None and window.holds(at))
-    return tuple(sorted(live))
+    proofs = [standing.admission(other) for other in (holding.grants if holding is not None else ()) if other != grant]
+    return tuple(sorted(proof.grant for proof in proofs if proof is not None and proof.window.holds(at)))
 
 
 _VERBS = {"new": "grant", "widen": "widen", "replace": "replace", "narrow": "narrow", "remove": "remove"} | {

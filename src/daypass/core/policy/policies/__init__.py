@@ -47,8 +47,8 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
 
     ``findings`` is all that is wrong, by place; ``broken`` the part that denies everything; ``faulty`` the part that
     denies one resource, by its name: such a resource is not in the catalogue. ``unfit`` maps a resource and a role to
-    why its target can give it to nobody. ``keys`` maps the name of each
-    ``policies/*.pub`` to its bytes. ``digest`` covers every file but the tests.
+    why its target can give it to nobody, with a hint. ``keys`` maps the name of each ``policies/*.pub`` to its bytes.
+    ``digest`` covers every file but the tests.
     """
 
     catalogue: Catalogue
@@ -59,7 +59,7 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     findings: tuple[Finding, ...] = ()
     broken: tuple[Finding, ...] = ()
     faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
-    unfit: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    unfit: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     @cached_property
     def facts(self) -> FactBook:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.pipeline.apply.heartbeat import LONGEST, Heartbeat, pause
+from daypass.cli.verbs.watch import LONGEST, is_alive, pause
 from daypass.views.plan import heartbeat_text
 
 T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -40,5 +40,5 @@ def test_a_watch_sleeps_to_the_boundary_and_longer_the_longer_it_fails(
     ],
 )
 def test_only_a_recent_sign_of_the_past_is_one_of_life(last: datetime | None, alive: bool, words: str) -> None:
-    found = Heartbeat(last, T0 - last if last is not None else None, 300 * SECOND)
-    assert (found.alive, heartbeat_text(found.last, found.age, found.limit, alive=found.alive)) == (alive, words)
+    age, limit = T0 - last if last is not None else None, 300 * SECOND
+    assert (is_alive(age, limit), heartbeat_text(last, age, limit, alive=alive)) == (alive, words)
