@@ -112,7 +112,8 @@ def _is_prose(node: ast.AST) -> bool:
 
 FOUND = {code: place for code, place in _codes() if code not in _NO_CODES}
 FOUND |= {code: "put together" for codes in _COMPOSED.values() for code in codes} | {
-    UNPROVED: "pipeline/apply/admit.py"
+    UNPROVED: "pipeline/apply/admit.py",
+    "form-broken": "edges/forges/github/form.py",
 }
 WRITTEN = re.findall(r"^\| `([a-z0-9-]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
