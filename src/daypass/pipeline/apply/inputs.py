@@ -206,11 +206,7 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
 
 
 def _claims(
-    standing: Standing,
-    admitted: Admitted,
-    policy: Policy,
-    read: Policy,
-    grants: Iterable[AdmittedGrant] | None = None,
+    standing: Standing, admitted: Admitted, policy: Policy, read: Policy, grants: Iterable[AdmittedGrant] | None = None
 ) -> tuple[list[Claim], dict[GrantId, Reason]]:
     """Turn proved grants into claims; ``read`` are the policies that ends are taken from."""
     maker, changed = ClaimMaker(policy, read, standing.holdings), admitted.changed

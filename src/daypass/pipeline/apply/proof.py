@@ -41,12 +41,7 @@ class Flaw(Struct, frozen=True):
 class Prover:
     """Proves what landings did to grant files. ``current`` gives what the landings before left proved of a grant."""
 
-    def __init__(
-        self,
-        context: Context,
-        at: datetime,
-        current: Callable[[GrantId], Admission | None],
-    ) -> None:
+    def __init__(self, context: Context, at: datetime, current: Callable[[GrantId], Admission | None]) -> None:
         self._context = context
         self._history = context.history
         self._at = at

@@ -239,11 +239,7 @@ class _Plans:
 
 
 def _serve_late(
-    inputs: Inputs,
-    readings: Readings,
-    executor: Executor,
-    plans: _Plans,
-    over: Callable[[], bool],
+    inputs: Inputs, readings: Readings, executor: Executor, plans: _Plans, over: Callable[[], bool]
 ) -> None:
     """Serve each target that answers after the others, as soon as it does, until waiting is ``over``.
 

@@ -46,13 +46,7 @@ def has_ended(
 
 
 def proposed_duplicates(
-    history: History,
-    base: Oid,
-    changes: Iterable[Change],
-    items: Iterable[Item],
-    ended: Ended,
-    *,
-    neighbours: bool,
+    history: History, base: Oid, changes: Iterable[Change], items: Iterable[Item], ended: Ended, *, neighbours: bool
 ) -> list[Finding]:
     """Return what a request brings twice, or brings though it stands on ``base`` under another name and has not ended."""
     touched = frozenset(change.path for change in changes)

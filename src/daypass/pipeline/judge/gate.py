@@ -121,10 +121,7 @@ def merge_message(found: Gated, standing: Standing) -> str:
     """
     items = found.proposal.items
     trailers = [f"Daypass-Grant: {plain_name(item.id)}" for item in items if not item.settled]
-    trailers += [
-        f"Daypass-Pull: {found.pull.number}",
-        f"Daypass-Head: {found.pull.head}",
-    ]
+    trailers += [f"Daypass-Pull: {found.pull.number}", f"Daypass-Head: {found.pull.head}"]
     trailers += [f"Daypass-Requester: {found.pull.opened_by.handle}"] if found.pull.opened_by.handle else []
     approvals = sorted(
         {(c.handle, c.source) for verdict in found.verdicts if verdict.judgement for c in verdict.judgement.counted}

@@ -189,13 +189,7 @@ def _messages(history: History, root: Oid, head: Oid) -> list[Finding]:
 
 
 def _items(
-    history: History,
-    policies: tuple[Policy, Policy],
-    changes: list[Change],
-    asked: Asked,
-    at: datetime,
-    *,
-    trace: bool,
+    history: History, policies: tuple[Policy, Policy], changes: list[Change], asked: Asked, at: datetime, *, trace: bool
 ) -> tuple[tuple[Item, ...], list[Finding]]:
     findings: list[Finding] = []
     for change in changes:
