@@ -20,7 +20,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import Rules
 from daypass.core.window import Window
 from daypass.edges.git.history import GitHistory
-from daypass.edges.git.index import AuditIndex, messages
+from daypass.edges.git.index import AuditIndex
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree
 from daypass.edges.ledger.ledger import GitLedger
@@ -199,7 +199,6 @@ class World:
         return verify(
             SimpleNamespace(history=GitHistory(self.git), main="refs/heads/main", policy_at=cache(self.policy_at)),  # type: ignore[arg-type]
             partial(self.ledger.proved, self.verifier.open),
-            messages=lambda commits: messages(self.git, commits),
             at=at,
             **more,  # type: ignore[arg-type]
         )
