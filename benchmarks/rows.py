@@ -57,7 +57,7 @@ def _completion(_: Scale) -> Row:
 
 def _can(scale: Scale) -> Row:
     place = scale.grants(scale.many)
-    return _start(place.daypass("can", "p0000", "archive-db-009", "readonly"), 7)
+    return _start(place.daypass("can", "p0000", "archive-db-009", "readonly"), 5)
 
 
 def _on_example(bar: float, *arguments: str) -> Callable[[Scale], Row]:
@@ -187,7 +187,7 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "help": _help,
     "completion": _completion,
     "can": _can,
-    "example, can": _on_example(7, "can", "alice", "orders-db", "readonly"),
+    "example, can": _on_example(5, "can", "alice", "orders-db", "readonly"),
     "example, status": _on_example(22, "status"),
     "example, plan": _on_example(22, "plan"),
     "example, check": _on_example(20, "check"),

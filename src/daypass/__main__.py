@@ -1,8 +1,19 @@
-"""``python -m daypass``."""
+"""``daypass``, and ``python -m daypass``: what scripts ask again and again is answered before any verb is loaded."""
 
 import sys
 
-from daypass.cli.main import main
+from daypass.cli.can import at_once
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    code = at_once(sys.argv[1:])
+    if code is None:
+        from daypass.cli.main import main as run  # noqa: PLC0415  (see above)
+
+        code = run()
+    return code
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daypass.cli.can import at_once
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.embedded.target import EmbeddedTarget
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
 
 ALICE = Entitlement("embedded", "orders-db", "alice", canonical({"member_of": "orders_readonly"}))
 ASKED = ("can", "alice", "orders-db", "readonly")
-HEAVY = {"yaml", "pydantic", "jsonschema", "jsonschema_rs", "git", "cel_expr_python", "securesystemslib"}
+HEAVY = {
+    "click",
+    "msgspec",
+    "yaml",
+    "pydantic",
+    "jsonschema",
+    "jsonschema_rs",
+    "git",
+    "cel_expr_python",
+    "securesystemslib",
+}
 
 
 @pytest.fixture
@@ -87,8 +98,62 @@ def test_asking_again_imports_nothing_heavy(access: Access, store: EmbeddedTarge
     add(store, ALICE, datetime(2026, 11, 21, tzinfo=UTC))
     access.run(*ASKED)
     code = (
-        "import sys; from daypass.cli.main import main; "
-        f"assert main(['-C', {str(access.top)!r}, *{ASKED!r}]) == 0; print(*sys.modules)"
+        "import sys; from daypass.cli.can import at_once; "
+        f"assert at_once(['-C', {str(access.top)!r}, *{ASKED!r}]) == 0; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("-q",), ("--quiet",), ("--format", "text"), ("--format", "json"), ("-q", "--format", "json")]
+)
+@pytest.mark.parametrize("held", [True, False])
+def test_at_once_it_says_what_the_verb_says(
+    access: Access, store: EmbeddedTarget, capsys: pytest.CaptureFixture[str], held: bool, more: tuple[str, ...]
+) -> None:
+    if held:
+        add(store, ALICE, datetime(2026, 11, 21, tzinfo=UTC))
+    said = access.run(*ASKED, *more, expect=None)
+    for words in ((*ASKED, *more), (*ASKED[:2], *more, *ASKED[2:])):
+        assert at_once(["-C", str(access.top), *words]) == said.code
+        assert capsys.readouterr().out == said.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("can",),
+        ("can", "--help"),
+        ("can", "alice", "orders-db"),
+        (*ASKED, "more"),
+        (*ASKED, "--format", "csv"),
+        (*ASKED, "--format"),
+        (*ASKED, "--qui"),
+        ("--as", "alice", *ASKED),
+        ("can", "mallory", "orders-db", "readonly"),
+        ("can", "alice", "-q", "orders-db"),
+        ("status",),
+    ],
+)
+def test_everything_else_is_left_to_the_verb(
+    access: Access, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert at_once(["-C", str(access.top), *words]) is None
+    assert at_once(["-C"]) is None
+    assert capsys.readouterr().out == ""
+
+
+def test_the_shell_completes_it_all_the_same(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_DAYPASS_COMPLETE", "bash_complete")
+    assert at_once(["-C", str(access.top), *ASKED]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(ASKED, 20), (("can", "mallory", "orders-db", "readonly"), 2), (("--help",), 0)]
+)
+def test_the_program_answers_at_once_or_runs_the_verb(access: Access, words: tuple[str, ...], code: int) -> None:
+    command = [sys.executable, "-m", "daypass", "-C", str(access.top), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr

@@ -1,45 +1,81 @@
-"""can: whether access exists at this instant, for scripts; starts at once.
+"""can: whether access exists at this instant, for scripts; answers at once.
 
 What a subject's role means at the target is worked out from the policies at the tip of main, and remembered by their
 tree, so that asking again reads two small SQLite files and runs git once. The answer itself is always the target's own.
+Nothing else is loaded for it: the command line of ``daypass can`` as scripts write it is read here.
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from daypass.cli.verb import Named, format_option, show_data, state_folder
-from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError
+from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
-    from daypass.cli.main import Invocation
-
+    from pathlib import Path
 
 _MOST = 10_000
 """How many meanings are remembered."""
 
 _PARTS = 5
+_ASKED = 4
+"""How many words ``can SUBJECT RESOURCE ROLE`` are."""
 
 
-@click.command()
-@click.argument("subject", type=Named("handle"))
-@click.argument("resource", type=Named("resource"))
-@click.argument("role", type=Named("role"))
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code says it.")
-@format_option(["text", "json"])
-@click.pass_obj
-def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: bool, output: str) -> int:
-    """Exit 0 when SUBJECT holds ROLE on RESOURCE at this instant, 20 when not.
+def at_once(words: Sequence[str]) -> int | None:
+    """Answer ``[-C FOLDER] can SUBJECT RESOURCE ROLE`` and its options, as the verb would; return the exit code.
 
-    Asks the target, not the plan: what it says is what is so.
+    None where anything else was typed, and where no answer was found: the verb then says why.
+    """
+    folder, left = (words[1], iter(words[2:])) if words[:1] == ["-C"] and len(words) > 1 else (".", iter(words))
+    plain, quiet, output = [], False, "text"
+    for word in left:
+        if word in ("-q", "--quiet"):
+            quiet = True
+        elif word == "--format":
+            output = next(left, "")
+        else:
+            plain.append(word)
+            if word.startswith("-") or plain[0] != "can":
+                return None
+    if len(plain) != _ASKED or output not in ("text", "json") or "_DAYPASS_COMPLETE" in os.environ:
+        return None
+    from pathlib import Path
+
+    _, subject, resource, role = plain
+    try:
+        asked, yes = holds(Path(folder), subject, resource, role)
+        if not quiet:
+            sys.stdout.write(told(asked, subject, role, output, yes=yes))
+            sys.stdout.flush()
+    except (DaypassError, OSError):
+        return None
+    return int(ExitCode.OK if yes else ExitCode.NO)
+
+
+def told(asked: tuple[str, str, str, str], subject: str, role: str, output: str, *, yes: bool) -> str:
+    """Write what was asked of the target, and its answer."""
+    if output == "text":
+        return "yes\n" if yes else "no\n"
+    import json
+
+    from daypass.views.findings import as_output
+
+    names = ("target", "resource", "principal", "privilege")
+    entitlement = dict(zip(names, asked, strict=True)) | {"privilege_fields": json.loads(asked[-1])}
+    return as_output({"subject": subject, "role": role, **entitlement, "holds": yes})
+
+
+def holds(folder: Path, subject: str, resource: str, role: str) -> tuple[tuple[str, str, str, str], bool]:
+    """Return what a role is at its target (target, resource, principal, privilege), and whether it is held there.
+
+    Raises DaypassError where nobody can tell.
     """
     from daypass.edges.store import AnswerCache
 
-    folder = Path(invocation.folder)
     policies, state = _place(folder)
     answers, key = AnswerCache(state), f"{policies}\0{subject}\0{resource}\0{role}"
     found = (answers.recall("can", key) or "").split("\0")
@@ -47,30 +83,22 @@ def can(invocation: Invocation, subject: str, resource: str, role: str, quiet: b
         found = _work_out(folder, subject, resource, role)
         answers.keep("can", "\0".join(found), key, most=_MOST)
     kind, store, target, principal, privilege = found
+    asked = (target, resource, principal, privilege)
     if kind == "embedded":
-        from daypass.edges.targets.embedded.store import holds
+        from daypass.edges.targets.embedded.store import holds as is_held
 
         # Its four fields alone: importing Entitlement would cost more than all the rest.
-        yes = holds(state / store, (target, resource, principal, privilege))
-    else:
-        yes = _ask_target(folder, (target, resource, principal, privilege))
-    if output == "json" and not quiet:
-        import json
-
-        asked = {"subject": subject, "resource": resource, "role": role}
-        fields = {"privilege": privilege, "privilege_fields": json.loads(privilege)}
-        show_data(asked | {"target": target, "principal": principal, **fields, "holds": yes})
-    elif not quiet:
-        click.echo("yes" if yes else "no")
-    return int(ExitCode.OK if yes else ExitCode.NO)
+        return asked, is_held(state / store, asked)
+    return asked, _ask_target(folder, asked)
 
 
 def _place(folder: Path) -> tuple[str, Path]:
     """Return the tree of main's policies and the folder of this machine's state, with one run of git."""
-    from daypass.edges.git.plumbing import Git
+    from daypass.edges.git.isolation import attempt
+    from daypass.edges.store import state_folder
 
     # The same clean environment as everywhere: a replaced object must not make old policies out of new ones.
-    done = Git(folder).attempt("rev-parse", "refs/heads/main:policies", "--git-common-dir")
+    done = attempt(folder, "rev-parse", "refs/heads/main:policies", "--git-common-dir")
     lines = os.fsdecode(done.stdout).split("\n")
     if done.returncode != 0 or len(lines) < 2:  # noqa: PLR2004  (two questions, two lines)
         from daypass.edges.git.repository import open_repository

@@ -55,7 +55,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "heartbeat": ("verbs.watch:heartbeat", "fail when no run was recorded in time"),
     "audit": ("verbs.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
     "ledger": ("verbs.audit:ledger", "end a doubt about what was given: ledger settle"),
-    "can": ("can:can", "exit 0 when access exists at this instant, 20 when not"),
+    "can": ("verbs.targets:can", "exit 0 when access exists at this instant, 20 when not"),
     "codeowners": ("verbs.generated:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
     "doctor": ("verbs.forge:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),
     "forge": ("verbs.forge:forge", "print the kind of forge that main's settings name, for scripts"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from daypass import __version__
-from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say, state_folder
+from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.forge import FORGES
 from daypass.core.ids import Oid
@@ -155,6 +155,7 @@ class AccessRepository:
         """The repository. Raises EdgeError outside of one."""
         from daypass.edges.git.plumbing import Git
         from daypass.edges.git.repository import open_repository
+        from daypass.edges.store import state_folder
 
         Git.tell = staticmethod(lambda text: click.echo(f"daypass: {text}", err=True))
         return open_repository(self.folder, state_folder())

@@ -157,12 +157,6 @@ class PullNumber(click.IntRange):
         return offers("request", ctx, incomplete)
 
 
-def state_folder() -> Path | None:
-    """Return where this machine keeps its own state when told so by $DAYPASS_STATE: runners throw a clone away."""
-    named = os.environ.get("DAYPASS_STATE")
-    return Path(named).absolute() if named else None
-
-
 def clock() -> datetime:
     """Read the clock, aware UTC, as finely as it runs: to know how long to sleep."""
     return datetime.now(UTC)

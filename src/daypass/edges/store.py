@@ -27,6 +27,12 @@ SIDE_FILES = ("", "-wal", "-shm", "-journal")
 """What SQLite reads beside a database, and believes as it believes the database."""
 
 
+def state_folder() -> Path | None:
+    """Return where this machine keeps its own state when told so by $DAYPASS_STATE: runners throw a clone away."""
+    named = os.environ.get("DAYPASS_STATE")
+    return Path(named).absolute() if named else None
+
+
 def others_may_write(path: Path) -> bool:
     """Say whether somebody else could have written a file of the state folder, or one beside it that speaks for it.
 

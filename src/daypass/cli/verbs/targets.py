@@ -1,4 +1,4 @@
-"""targets, drift, import: how the targets are, where they differ from main, and taking over what is there."""
+"""targets, can, drift, import: how the targets are, where they differ from main, and taking over what is there."""
 
 from __future__ import annotations
 
@@ -39,6 +39,24 @@ def targets(repo: AccessRepository, names: tuple[str, ...], output: str) -> Code
         codes.append(ExitCode.PARTIAL)
     codes += [ExitCode.CHANGES for look in looks if look.concerns]
     return codes
+
+
+@verb(follow=False)
+@click.argument("subject", type=Named("handle"))
+@click.argument("resource", type=Named("resource"))
+@click.argument("role", type=Named("role"))
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code says it.")
+def can(repo: AccessRepository, subject: str, resource: str, role: str, quiet: bool, output: str) -> Codes:
+    """Exit 0 when SUBJECT holds ROLE on RESOURCE at this instant, 20 when not.
+
+    Asks the target, not the plan: what it says is what is so.
+    """
+    from daypass.cli.can import holds, told
+
+    asked, yes = holds(repo.folder, subject, resource, role)
+    if not quiet:
+        click.echo(told(asked, subject, role, output, yes=yes), nl=False)
+    return ExitCode.OK if yes else ExitCode.NO
 
 
 TOPIC = "drift"

@@ -1,14 +1,24 @@
-"""What git is given of its surroundings: one place that switches off whatever could change what is read or run.
+"""How git is started, and what it is given: one place that switches off whatever could change what is read or run.
 
 Settings come from files that others may have written (the clone's own, the machine's, the user's); what stands here is
 given on the command line of every call, where it wins over all of them. The environment is a list of what git needs,
 so that no program which git starts (a hook, a filter, a helper) finds a secret of ours in it.
+
+Imports nothing of weight: `can` runs git once, and answers at once.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import EdgeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _OFF = {
     # What objects are read under an id. The setting would win over GIT_NO_REPLACE_OBJECTS.
@@ -89,3 +99,34 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def _is_kept(key: str) -> bool:
     return key in _KEPT or key.startswith(_KEPT_FAMILIES)
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    """Return the argument list that runs git in a folder."""
+    return ["git", *FIXED, "-C", str(folder), *arguments]
+
+
+def attempt(
+    folder: Path, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git in a folder and return how it ended; only a git that cannot be started raises."""
+    with startable(arguments):
+        return subprocess.run(
+            command(folder, *arguments),
+            input=stdin,
+            capture_output=True,
+            env=clean_environment(environment),
+            check=False,
+        )
+
+
+@contextmanager
+def startable(arguments: tuple[str, ...]) -> Iterator[None]:
+    """Turn what stops git from starting into EdgeError."""
+    try:
+        yield
+    except OSError as error:
+        raise EdgeError(f"git cannot be started: {error}", hint="install git 2.34 or newer") from error
+    except ValueError as error:  # a NUL, which no argument can carry
+        shown = next((argument for argument in arguments if "\0" in argument), "")
+        raise EdgeError(f"git cannot be asked for {shown!r}: {error}") from error

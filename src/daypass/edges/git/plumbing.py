@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
 from daypass.core.errors import ConflictError, EdgeError
 from daypass.core.ids import ABSENT, Oid
-from daypass.edges.git.isolation import FIXED, clean_environment
+from daypass.edges.git.isolation import attempt, clean_environment, command, startable
 from daypass.edges.git.locks import lock_in, locked, take_over
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Batch:
         if any("\n" in name for name in names):
             raise EdgeError(f"git cannot be asked for names with a line end in them, got {names!r}")
         if self._process is None or self._owner != os.getpid():  # a fork's answers would go to both
-            with _startable(()):
+            with startable(()):
                 self._process = subprocess.Popen(
                     self._command,
                     stdin=subprocess.PIPE,
@@ -178,14 +178,7 @@ class Git:
         self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """Run git and return how it ended; only a git that cannot be started raises."""
-        with _startable(arguments):
-            return subprocess.run(
-                self.command(*arguments),
-                input=stdin if stdin is not None else b"",
-                capture_output=True,
-                env=clean_environment(environment),
-                check=False,
-            )
+        return attempt(self.folder, *arguments, stdin=stdin or b"", environment=environment)
 
     def unlocked(
         self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
@@ -204,7 +197,7 @@ class Git:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the argument list that runs git here."""
-        return ["git", *FIXED, "-C", str(self.folder), *arguments]
+        return command(self.folder, *arguments)
 
     @contextmanager
     def stream(
@@ -221,7 +214,7 @@ class Git:
         from tempfile import TemporaryFile  # noqa: PLC0415  (`can` runs git once, and must start at once)
 
         with TemporaryFile() as complaints:
-            with _startable(arguments):
+            with startable(arguments):
                 process = subprocess.Popen(
                     self.command(*arguments),
                     stdin=stdin if stdin is not None else subprocess.DEVNULL,
@@ -337,18 +330,6 @@ def _move(ref: str, old: Oid, new: Oid) -> str:
     if old == ABSENT:
         return f"verify {ref}" if new == ABSENT else f"create {ref} {new}"
     return f"delete {ref} {old}" if new == ABSENT else f"update {ref} {new} {old}"
-
-
-@contextmanager
-def _startable(arguments: tuple[str, ...]) -> Iterator[None]:
-    """Turn what stops git from starting into errors."""
-    try:
-        yield
-    except OSError as error:
-        raise EdgeError(f"git cannot be started: {error}", hint="install git 2.34 or newer") from error
-    except ValueError as error:  # a NUL, which no argument can carry
-        shown = next((argument for argument in arguments if "\0" in argument), "")
-        raise EdgeError(f"git cannot be asked for {shown!r}: {error}") from error
 
 
 class _Patient(io.RawIOBase):
