@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import subprocess
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outputs import check_output
+from scenes import Scene, T
 
 if TYPE_CHECKING:
     from daypass.cli.repository import AccessRepository
@@ -24,23 +26,38 @@ class Said:
     err: str
 
 
+_SCENE = ("request", "approve", "gate", "apply")
+"""The verbs that most tests begin with: the same ones in the same order run once a process (`scenes`)."""
+
+
 @dataclass
 class Access:
     """An access repository, driven by the command line."""
 
     top: Path
+    scene: Scene | None = field(default=None, kw_only=True)
+    """Where the repository began as others do. None: every verb is run, for a test that changes daypass itself."""
 
     def run(self, *arguments: str, acting: str = "", expect: int | None = 0) -> Said:
+        if arguments[0] in _SCENE and "--at" in arguments:
+            said = self._step((arguments, acting), lambda: self._run(arguments, acting))
+        else:
+            said = self._run(arguments, acting)
+        assert expect is None or said.code == expect, f"exit {said.code}, expected {expect}\n{said.out}\n{said.err}"
+        return said
+
+    def _step(self, name: object, make: Callable[[], T]) -> T:
+        return make() if self.scene is None else self.scene.step(name, make)
+
+    def _run(self, arguments: tuple[str, ...], acting: str) -> Said:
         from daypass.cli.main import main
 
         out, err = io.StringIO(), io.StringIO()
         who = ["--as", acting] if acting else []
         with redirect_stdout(out), redirect_stderr(err):
             code = main(["-C", str(self.top), *who, *arguments])
-        said = Said(code, out.getvalue(), err.getvalue())
-        assert expect is None or code == expect, f"exit {code}, expected {expect}\n{said.out}\n{said.err}"
-        check_output(arguments, said.out)
-        return said
+        check_output(arguments, out.getvalue())
+        return Said(code, out.getvalue(), err.getvalue())
 
     def repo(self, acting: str = "") -> AccessRepository:
         """Return the repository as a verb sees it."""
@@ -63,14 +80,20 @@ class Access:
         return done.stdout.strip()
 
     def write(self, path: str, text: str) -> None:
+        known = self.scene is not None and self.scene.known()
         place = self.top / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
+        if self.scene and known:
+            self.scene.note(("write", path, text))
 
     def commit(self, message: str, *, email: str = "olga@example.com") -> str:
-        self.git("add", "-A")
-        self.git("-c", f"user.email={email}", "commit", "-q", "-m", message)
-        return self.git("rev-parse", "HEAD")
+        def commit() -> str:
+            self.git("add", "-A")
+            self.git("-c", f"user.email={email}", "commit", "-q", "-m", message)
+            return self.git("rev-parse", "HEAD")
+
+        return self._step(("commit", message, email), commit)
 
     def ask(
         self, at: str, *more: str, resource: str = "orders-db", role: str = "readonly", acting: str = "alice"

@@ -16,6 +16,7 @@ import pytest
 from driver import Access
 from in_memory.access import MAIN, MemoryAccess, World, begin
 from in_memory.objects import NOTHING
+from scenes import Scene
 
 _CONFIG = "XDG_CONFIG_HOME"
 """Below it `init` keeps the ledger's key."""
@@ -102,7 +103,7 @@ def _placed(name: object, make: Callable[[Access], None], top: Path) -> Access:
     found = once(name, filled)
     shutil.copytree(found / "config", os.environ[_CONFIG], dirs_exist_ok=True)
     copy(found / "access", top)
-    return Access(top)
+    return Access(top, scene=Scene(top, name))
 
 
 def in_memory(top: Path, at: str) -> MemoryAccess:

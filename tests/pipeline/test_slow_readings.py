@@ -73,15 +73,16 @@ class Scene:
 
 
 @pytest.fixture
-def scene(access: Access, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(access: Access) -> Iterator[Scene]:
     """alice is granted 10:05 to 12:05 at a quick and at a slow target; a run waits for readings for a moment only."""
-    monkeypatch.setattr(applying, "PATIENCE", 0.2)
     world = two_targets(access)
     access.grant(on("10:00"), on("10:05"))
     access.grant(on("10:00"), on("10:05"), "--resource", "billing")
     quick, slow = Watched("embedded"), Slow("other")
     world.targets = {"embedded": quick, "other": slow}
-    yield Scene(world, slow, quick)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(applying, "PATIENCE", 0.2)
+        yield Scene(world, slow, quick)
     slow.may.set()
 
 
