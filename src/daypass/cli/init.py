@@ -113,8 +113,7 @@ def init(
             f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
         )
     new = NewRepository(top, at=at or now())
-    options: dict[str, str | bool] = {"repository": github, "auth": auth, "bot": bot, "upgrade": upgrade}
-    forge = open_setup("github", top, new.policy, **options)
+    forge = open_setup("github", top, new.policy, repository=github, auth=auth, bot=bot, upgrade=upgrade)
     if upgrade and forge:
         _upgrade(new, forge, output)
         return

@@ -6,6 +6,7 @@ Each answer to each reader is recorded from the double, then given again with on
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -228,14 +229,14 @@ def test_a_request_of_a_deleted_account_from_a_deleted_fork_is_listed_and_read(m
 def test_reviews_by_the_thousand_are_no_request_that_is_judged(made: World) -> None:
     (pull,) = (pull for pull in made.repo.pulls.values() if pull.number == 2)
     first = pull.reviews[0]
-    pull.reviews += [replace(first, id=made.double.next_id(), state="COMMENTED") for _ in range(1_100)]
+    pull.reviews += [dataclasses.replace(first, id=made.double.next_id(), state="COMMENTED") for _ in range(1_100)]
     with pytest.raises(DaypassError, match="GitHub lists more than 1000 at /repos/acme/access/pulls/2/reviews"):
         forge(made).reviews(2)
 
 
 def test_moves_of_a_branch_by_the_thousand_are_no_request_that_is_judged(made: World) -> None:
     there = [one for one in made.repo.activity if one.ref == "refs/heads/more"]
-    late = [replace(there[-1], id=made.double.next_id(), kind="force_push") for _ in range(1_100)]
+    late = [dataclasses.replace(there[-1], id=made.double.next_id(), kind="force_push") for _ in range(1_100)]
     made.repo.activity += late
     with pytest.raises(DaypassError, match="GitHub lists more than 1000 at /repos/acme/access/activity"):
         forge(made).pull(2)

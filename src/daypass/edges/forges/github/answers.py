@@ -181,17 +181,6 @@ class Answer(Struct, frozen=True):
         """Whether it is a success."""
         return self.status < HTTPStatus.MULTIPLE_CHOICES
 
-    def data(self) -> Any:
-        """Return what it says in JSON, None for nothing. Raises LostError for half an answer."""
-        try:
-            return json.loads(self.text) if self.text else None
-        except (ValueError, RecursionError) as error:
-            raise LostError("its answer is no JSON") from error
-
-
-class LostError(Exception):
-    """No whole answer came: whether the request had its effect is unknown."""
-
 
 LONGEST_WAIT = 120.0
 """Seconds that one request waits at most, all its pauses together."""
@@ -228,6 +217,19 @@ class ApiError(EdgeError):
 def place(url: str) -> str:
     """Return what a request was about, without its query, fit to be shown."""
     return shown(url.partition("?")[0])
+
+
+def lost(verb: str, url: str, why: str) -> ApiError:
+    """Return the error for a request to which no whole answer came: whether it had its effect is unknown."""
+    return ApiError(f"GitHub did not answer {verb} {place(url)}: {why}")
+
+
+def parsed(verb: str, url: str, answer: Answer) -> Any:
+    """Return what an answer says in JSON, None for nothing. Raises ApiError for half an answer."""
+    try:
+        return json.loads(answer.text) if answer.text else None
+    except (ValueError, RecursionError) as error:
+        raise lost(verb, url, "its answer is no JSON") from error
 
 
 def _said(answer: Answer) -> str:

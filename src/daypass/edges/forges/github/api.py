@@ -20,11 +20,10 @@ from daypass.edges.forges.github.answers import (
     LONGEST_WAIT,
     Answer,
     ApiError,
-    LostError,
     date_of,
     limit_error,
     limited_for,
-    place,
+    parsed,
     refusal,
 )
 from daypass.edges.forges.github.environment import API, server_of
@@ -43,10 +42,12 @@ _RENEW_EARLY = 300.0
 class Api:
     """GitHub's REST API for one repository or one organisation, with whatever the environment holds to be known by.
 
-    ``repository`` is ``owner/name``, to which an App's tokens are then confined, or an organisation's name alone.
-    ``clock`` is what GitHub last took the time to be, None before its first answer. ``calls`` counts every request
-    sent, repeated ones and those for tokens included. Paths are absolute, as in ``/repos/acme/access/pulls/7``; what
-    people chose in them is to be quoted by the caller.
+    ``kind`` is who acts: ``app``, ``actions`` (a workflow's own token) or ``token`` (a person's); ``app_id`` is "" for a
+    token. ``server`` is the host that people know the server by. ``repository`` is ``owner/name``, to which an App's
+    tokens are then confined, or an organisation's name alone. ``pause`` waits for so many seconds. ``clock`` is what
+    GitHub last took the time to be, None before its first answer. ``calls`` counts every request sent, repeated ones and
+    those for tokens included. Paths are absolute, as in ``/repos/acme/access/pulls/7``; what people chose in them is to
+    be quoted by the caller.
     """
 
     def __init__(
@@ -54,8 +55,11 @@ class Api:
     ) -> None:
         self._transport = transport
         self._credential = credential
+        self.kind = credential.kind
+        self.app_id = credential.app_id
+        self.server = server_of(transport.base)
         self.repository = repository
-        self._wait = wait
+        self.pause = wait
         self._installed: Auth.Token | None = None
         self._renew_at = 0.0
         self.clock: datetime | None = None
@@ -67,21 +71,6 @@ class Api:
         Raises EdgeError where it holds none, or one that cannot be used; InvalidError for an address without https.
         """
         return cls(Transport(environ.get("GITHUB_API_URL") or API), credential_from(environ), repository, wait=wait)
-
-    @property
-    def kind(self) -> str:
-        """Who acts: ``app``, ``actions`` (a workflow's own token) or ``token`` (a person's)."""
-        return self._credential.kind
-
-    @property
-    def server(self) -> str:
-        """The host that people know the server by."""
-        return server_of(self._transport.base)
-
-    @property
-    def app_id(self) -> str:
-        """The App's id, "" for a token."""
-        return self._credential.app_id
 
     @property
     def calls(self) -> int:
@@ -177,15 +166,11 @@ class Api:
             if error.status == HTTPStatus.NOT_FOUND:
                 kind = "repository" if whole else "organisation"
                 raise ApiError(
-                    f"the App {self._credential.app_id} is not installed on {self.repository}",
+                    f"the App {self.app_id} is not installed on {self.repository}",
                     status=404,
                     hint=f"install it on the {kind}: the App's page, Install App",
                 ) from error
             raise
-
-    def pause(self, seconds: float) -> None:
-        """Wait: for what GitHub has done to show in its own answers."""
-        self._wait(seconds)
 
     # One request and what may be repeated
 
@@ -198,37 +183,29 @@ class Api:
         """Send a request until it is answered, and read the answer; raises ApiError for anything but a success."""
         waited, pauses, renewed = 0.0, list(_PAUSES if safe else ()), False
         while True:
-            answer, data = self._attempt(verb, url, body, auth, last=not pauses)
-            if answer is not None and answer.succeeded:
-                return answer, data
-            if answer is not None and self._ended(answer, auth) and not renewed:
-                renewed, self._installed = True, None  # it was turned away unread, so that any verb may go again
-                continue
-            limit = limited_for(answer) if answer is not None else None
-            if limit is not None and answer is not None:
-                pause = limit
-                if waited + pause > LONGEST_WAIT:
-                    raise limit_error(verb, url, answer, pause)
-            elif answer is None or (pauses and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR):
+            key = auth()
+            try:
+                answer = self._transport.send(verb, url, key, body)
+                data = parsed(verb, url, answer) if answer.succeeded else None
+            except ApiError:  # no whole answer came
+                if not pauses:
+                    raise
                 pause = pauses.pop(0)
             else:
-                raise refusal(verb, url, answer)
-            self._wait(pause)
+                self.clock = date_of(answer) or self.clock
+                if answer.succeeded:
+                    return answer, data
+                if self._ended(answer, auth) and not renewed:
+                    renewed, self._installed = True, None  # it was turned away unread, so that any verb may go again
+                    continue
+                limit = limited_for(answer)
+                if limit is not None and waited + limit > LONGEST_WAIT:
+                    raise limit_error(verb, url, answer, limit)
+                if limit is None and not (pauses and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR):
+                    raise refusal(verb, url, answer)
+                pause = limit if limit is not None else pauses.pop(0)
+            self.pause(pause)
             waited += pause
-
-    def _attempt(
-        self, verb: str, url: str, body: Any, auth: Callable[[], Auth.Auth], *, last: bool
-    ) -> tuple[Answer | None, Any]:
-        """Send it once. None where no whole answer came and it may be tried again; raises ApiError where it may not."""
-        try:
-            answer = self._transport.send(verb, url, auth(), body)
-            data = answer.data() if answer.succeeded else None
-        except LostError as error:
-            if not last:
-                return None, None
-            raise ApiError(f"GitHub did not answer {verb} {place(url)}: {error}") from error
-        self.clock = date_of(answer) or self.clock
-        return answer, data
 
     def _ended(self, answer: Answer, auth: Callable[[], Auth.Auth]) -> bool:
         """Whether the installation's token was turned away, as it is when somebody revokes it."""

@@ -34,7 +34,7 @@ from requests.exceptions import (
 )
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.answers import Answer, LostError
+from daypass.edges.forges.github.answers import Answer, lost
 from daypass.edges.forges.github.environment import is_local, read_base
 
 VERSION = "2022-11-28"
@@ -64,7 +64,7 @@ class Transport:
     def send(self, verb: str, url: str, auth: Auth.Auth, body: Any = None) -> Answer:
         """Send one request, once. ``url`` is an absolute path of the API with its query, or a whole address of it.
 
-        Raises LostError when no whole answer came.
+        Raises ApiError when no whole answer came.
         """
         self.calls += 1
         try:
@@ -72,9 +72,9 @@ class Transport:
                 verb, url, None, {"Accept": _ACCEPT}, body, self._connection
             )
         except RequestException as error:
-            raise LostError(_words(error, self._timeout)) from error
+            raise lost(verb, url, _words(error, self._timeout)) from error
         except ValueError as error:  # the library reads numbers from headers
-            raise LostError("its answer makes no sense") from error
+            raise lost(verb, url, "its answer makes no sense") from error
         return Answer(status, headers, text)
 
     def _client(self, auth: Auth.Auth) -> Github:

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Action, Entitlement
-from daypass.edges.handover import seal
+from daypass.edges.targets.common import seal
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.policy import (
     Mark,

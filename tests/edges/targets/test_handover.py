@@ -7,7 +7,7 @@ import pyrage
 import pytest
 
 from daypass.core.errors import EdgeError
-from daypass.edges.handover import seal
+from daypass.edges.targets.common import seal
 
 TAKEN = "(ssh-ed25519, ssh-rsa of 2048 bits or more, and age keys are taken)"
 
