@@ -85,7 +85,7 @@ class AccessRepository:
         from daypass.edges.git.remote import NAMESPACE
 
         settings = self.settings
-        self.remote.bring("main")
+        self.remote.bring("main", along=settings.ledger_branch)
         self._live = True
         for name in ("main", "tip", "settings", "ledger", "standing"):
             self.__dict__.pop(name, None)

@@ -130,7 +130,7 @@ class GitLedger:
         if self._remote is None:
             return
         try:
-            self._remote.fetch(f"refs/heads/{self.branch}:{self._ref}")
+            self._remote.follow(self.branch)
         except ConflictError as error:
             raise LedgerError(
                 f"the ledger at {self._remote.url} does not continue the one in this clone",
