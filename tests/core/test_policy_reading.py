@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from policy_samples import DIRECTORY, FILES, KINDS, PURPOSE, RESOURCE, SETTINGS, files, policy, read_policies, shown
 
 from daypass.core.catalogue import Limits, Settings, Share
-from daypass.core.policy.policies import policy_of
-from daypass.core.policy.rules import Rules
 
 
 def test_the_whole_reads_without_a_fault():
@@ -260,9 +258,3 @@ def test_a_file_without_any_one_line_is_read_or_refused_and_never_raises(path, d
     gone = data.draw(st.integers(0, len(lines) - 1))
     found = read_policies({**files(), path: "".join(lines[:gone] + lines[gone + 1 :]).encode()})
     assert found.digest != read_policies(files()).digest
-
-
-def test_a_policy_can_be_made_of_its_parts():
-    one = policy_of(policy().catalogue, Rules(), name="a")
-    assert one.digest != policy_of(policy().catalogue, Rules(), name="b").digest
-    assert one.findings == ()

@@ -27,7 +27,7 @@ def test_a_case_is_read():
     (case,) = cases(f"{REQUEST}, at: 2026-11-20T10:00:00Z, expect: {{{TWO}}}").tests
     assert (case.name, case.requester, case.at) == ("case 1", "alice", AT)
     assert (case.grant.subject, case.grant.ticket, case.grant.span.duration) == ("alice", "INC-1", timedelta(hours=8))
-    assert case.expected.approvals == ((1, "group:security"), (1, "owners"))
+    assert case.expected == ("1 from group:security", "1 from owners")
     assert str(case.place) == "policies/tests/a.yaml:3:5"
 
 

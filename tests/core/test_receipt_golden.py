@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
-    KINDS,
     ActRecord,
     Admission,
     ApprovalRecord,
@@ -27,7 +26,7 @@ from daypass.core.ledger.receipt import (
     Retirement,
     Settled,
 )
-from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.ledger.statement import KINDS, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
 

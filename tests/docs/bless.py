@@ -50,7 +50,7 @@ def verbs_text() -> str:
 def vocabulary_text() -> str:
     """Return the variables and our functions as tables."""
     rows = ["| variable | type | meaning |", "| --- | --- | --- |"]
-    rows += [f"| `{word.name}` | {word.kind.value} | {_cell(word.says)} |" for word in VOCABULARY]
+    rows += [f"| `{name}` | {kind.value} | {_cell(says)} |" for name, (kind, says) in VOCABULARY.items()]
     rows += ["", "| function | meaning |", "| --- | --- |"]
     rows += [f"| `{signature}` | {_cell(says)} |" for signature, says in FUNCTIONS.values()]
     asked = " and ".join(f"`{beginning}`" for beginning in ASKED)

@@ -9,7 +9,8 @@ from typing import Any, get_args
 import pytest
 from pages import TOP, blocks
 
-from daypass.core.ledger.receipt import KINDS, Body
+from daypass.core.ledger.receipt import Body
+from daypass.core.ledger.statement import KINDS
 from daypass.edges.forges.local.records import _FIELDS
 from daypass.schema import load, names, output_names
 from driver import Access

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from daypass.core.catalogue import Directory, Subject
+from daypass.core.finding import Finding, Place, Severity
 from daypass.core.ids import ABSENT, Oid
-from daypass.core.request import Annotation, Notice
+from daypass.core.request import Notice
 from daypass.edges.forges.github.answers import Bot
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.pages import GitHubPages
@@ -117,10 +118,9 @@ class World:
         return sorted(user.login for user in self.repo.pulls[self.number].asked_users)
 
 
-def annotations(count: int, text: str = "wrong") -> tuple[Annotation, ...]:
+def annotations(count: int, text: str = "wrong") -> tuple[Finding, ...]:
+    severity = (Severity.ERROR, Severity.ERROR, *[Severity.WARNING] * count)
     return tuple(
-        Annotation(
-            "grants/orders-db/x.yaml", n % 9 + 1, "failure" if n < 2 else "warning", "bad-duration", f"{text} {n}", 3
-        )
+        Finding("bad-duration", Place("grants/orders-db/x.yaml", n % 9 + 1, 3), f"{text} {n}", severity=severity[n])
         for n in range(count)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from daypass.core.finding import Severity
 from daypass.core.request import MOST_ASKED, Report
 from daypass.pipeline.judge.report import MOST_ANNOTATIONS, notice_of
 from daypass.views.findings import printable
@@ -29,16 +30,16 @@ def notice(report: Report):
 )
 def test_what_is_wrong_is_annotated_at_its_line(access: Access, old: str, new: str, code: str, line: int) -> None:
     propose(access, T("10:00"), {FILE: GRANT.replace(old, new)})
-    shown = notice(told(access, "1", T("10:01"))).annotations
-    assert (code, FILE, line, "failure") in {(a.title, a.path, a.line, a.level) for a in shown}
-    assert all("\nHow to fix it: " in a.message for a in shown)
+    shown = notice(told(access, "1", T("10:01"))).findings
+    assert (code, FILE, line, Severity.ERROR) in {(f.code, f.place.file, f.place.line, f.severity) for f in shown}
+    assert all(f.hint for f in shown)
 
 
 def test_a_rule_that_denies_is_named(access: Access) -> None:
     text = GRANT.replace("orders-db", "payroll").replace("8h", "1h")
     propose(access, "2026-11-21T10:00:00Z", {"grants/payroll/x.yaml": text})
     report = told(access, "1", "2026-11-21T10:01:00Z")
-    (one,) = (a for a in notice(report).annotations if a.title == "policy-denied")
+    (one,) = (f for f in notice(report).findings if f.code == "policy-denied")
     assert one.message.startswith("rule restricted-in-office-hours: Restricted data is opened in office hours only")
     assert (report.state, notice(report).conclusion) == ("refused", "failure")
 
@@ -46,8 +47,8 @@ def test_a_rule_that_denies_is_named(access: Access) -> None:
 def test_a_window_that_is_over_is_annotated_where_it_stands(access: Access) -> None:
     window = "  from: 2026-11-20T10:30:00Z\n  until: 2026-11-20T11:00:00Z\n"
     propose(access, T("10:00"), {FILE: GRANT.replace("  duration: 8h\n", window)})
-    shown = notice(told(access, "1", T("11:30"))).annotations
-    assert ("window-past", 9) in {(a.title, a.line) for a in shown}
+    shown = notice(told(access, "1", T("11:30"))).findings
+    assert ("window-past", 9) in {(f.code, f.place.line) for f in shown}
 
 
 def test_what_has_no_file_is_in_the_words_and_in_no_annotation(access: Access) -> None:
@@ -58,7 +59,7 @@ def test_what_has_no_file_is_in_the_words_and_in_no_annotation(access: Access) -
     access.run("request", "--branch", "skip", "--at", T("10:00"), acting="alice", expect=None)
     report = told(access, "1", T("10:01"))
     assert [f.place.file for f in report.findings if f.place.file.startswith("commit ")]
-    assert notice(report).annotations == ()
+    assert notice(report).findings == ()
     assert report.state == "invalid"
 
 
@@ -66,13 +67,13 @@ def test_names_that_no_reader_could_show_are_not_sent(access: Access) -> None:
     propose(access, T("10:00"), {"grants/orders-db/a\nb.yaml": GRANT, "grants/orders-db/c d.yaml": GRANT})
     report = told(access, "1", T("10:01"))
     assert {f.place.file for f in report.findings} == {"grants/orders-db/a\nb.yaml", "grants/orders-db/c d.yaml"}
-    assert {a.path for a in notice(report).annotations} == {"grants/orders-db/c d.yaml"}
+    assert {f.place.file for f in notice(report).findings} == {"grants/orders-db/c d.yaml"}
 
 
 def test_annotations_are_bounded(access: Access) -> None:
     many = {f"grants/orders-db/G{n:03}.yaml": GRANT for n in range(MOST_ANNOTATIONS + 5)}
     propose(access, T("10:00"), many)
-    assert len(notice(told(access, "1", T("10:01"))).annotations) == MOST_ANNOTATIONS
+    assert len(notice(told(access, "1", T("10:01"))).findings) == MOST_ANNOTATIONS
 
 
 @pytest.mark.parametrize(

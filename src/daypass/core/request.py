@@ -260,23 +260,13 @@ class Reply(Struct, frozen=True):
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
 
 
-class Annotation(Struct, frozen=True):
-    """Something to say at a line of a proposed file. ``level``: notice, warning or failure; ``line`` counts from 1."""
-
-    path: str
-    line: int
-    level: str
-    title: str
-    message: str
-    column: int = 0
-
-
 class Notice(Struct, frozen=True):
     """What people see of one pull request, for the head that was judged.
 
     ``conclusion``: success, failure, neutral or action_required. ``summary`` and ``comment`` are Markdown. ``state`` is
     the label that the request carries (``waiting``, ``approved``, ``refused``, ``invalid``), and ``ask`` the handles of
-    those who could give a missing approval.
+    those who could give a missing approval. ``findings`` are what is to be said at lines of the proposed files, worst
+    first.
     """
 
     number: int
@@ -286,5 +276,5 @@ class Notice(Struct, frozen=True):
     summary: str
     comment: str
     state: str
-    annotations: tuple[Annotation, ...] = ()
+    findings: tuple[Finding, ...] = ()
     ask: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from daypass.core.errors import EdgeError
 from github_double.double import Double
@@ -19,7 +20,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_it_says_what_the_notice_says(world: World) -> None:
-    world.pages().show(world.notice(annotations=annotations(2)))
+    one, other = annotations(2)
+    world.pages().show(world.notice(findings=(one, replace(other, hint="mend it"))))
     (check,) = world.checks()
     assert (check.name, check.head_sha, check.status, check.conclusion) == (
         "daypass", world.head, "completed", "action_required",
@@ -30,42 +32,43 @@ def test_it_says_what_the_notice_says(world: World) -> None:
         "path": "grants/orders-db/x.yaml", "start_line": 1, "end_line": 1, "start_column": 3, "end_column": 3,
     }  # fmt: skip
     assert (first["annotation_level"], first["title"], first["message"]) == ("failure", "bad-duration", "wrong 0")
+    assert check.annotations[1]["message"] == "wrong 1\nHow to fix it: mend it"
 
 
 @pytest.mark.parametrize(("count", "requests"), [(0, 1), (50, 1), (51, 2), (100, 2), (150, 3)])
 def test_fifty_annotations_go_into_one_request(world: World, count: int, requests: int) -> None:
-    _, writes = world.spent(lambda: world.pages().show(world.notice(annotations=annotations(count))))
+    _, writes = world.spent(lambda: world.pages().show(world.notice(findings=annotations(count))))
     (check,) = world.checks()
     assert [w for w in writes if "check-runs" in w] == [
         "POST /check-runs", *[f"PATCH /check-runs/{check.id}"] * (requests - 1)
     ]  # fmt: skip
     assert [a["message"] for a in check.annotations] == [f"wrong {n}" for n in range(count)]
     assert (check.status, check.conclusion) == ("completed", "action_required")
-    _, writes = world.spent(lambda: world.pages().show(world.notice(annotations=annotations(count))))
+    _, writes = world.spent(lambda: world.pages().show(world.notice(findings=annotations(count))))
     assert writes == []
 
 
 def test_another_verdict_with_the_same_annotations_goes_into_the_same_run(world: World) -> None:
-    world.pages().show(world.notice(annotations=annotations(3)))
-    world.pages().show(world.notice(annotations=annotations(3), conclusion="success", title="everything is there"))
+    world.pages().show(world.notice(findings=annotations(3)))
+    world.pages().show(world.notice(findings=annotations(3), conclusion="success", title="everything is there"))
     (check,) = world.checks()
     assert (check.conclusion, check.output["title"], len(check.annotations)) == ("success", "everything is there", 3)
 
 
 def test_other_annotations_take_another_run_since_they_cannot_be_taken_back(world: World) -> None:
-    world.pages().show(world.notice(annotations=annotations(3)))
-    world.pages().show(world.notice(annotations=annotations(3, "worse")))
+    world.pages().show(world.notice(findings=annotations(3)))
+    world.pages().show(world.notice(findings=annotations(3, "worse")))
     assert [next(a["message"] for a in check.annotations) for check in world.checks()] == ["wrong 0", "worse 0"]
-    _, writes = world.spent(lambda: world.pages().show(world.notice(annotations=annotations(3, "worse"))))
+    _, writes = world.spent(lambda: world.pages().show(world.notice(findings=annotations(3, "worse"))))
     assert writes == []
 
 
 def test_a_run_that_died_between_two_batches_is_not_taken_for_done(world: World) -> None:
     world.hub.faults.server_error("PATCH", r".*/check-runs/[0-9]+$")
     with pytest.raises(EdgeError):
-        world.pages().show(world.notice(annotations=annotations(60)))
+        world.pages().show(world.notice(findings=annotations(60)))
     assert [(c.status, c.conclusion) for c in world.checks()] == [("in_progress", None)]
-    world.pages().show(world.notice(annotations=annotations(60)))
+    world.pages().show(world.notice(findings=annotations(60)))
     assert len(world.checks()[-1].annotations) == 60
     assert world.checks()[-1].status == "completed"
 

@@ -29,7 +29,6 @@ from daypass.core.window import Window
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:daypass:receipt:v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-KINDS = ("genesis", "admitted", "refused", "retired", "intent", "outcome", "settled", "pulse")
 
 
 def envelope_digest(raw: bytes) -> str:

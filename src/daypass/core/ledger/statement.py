@@ -170,7 +170,9 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
     ),
     Pulse: ("pulse", Record("a pulse", Pulse, live=WHOLE, exit=WHOLE)),
 }
-_OF_KIND = dict(_RECORDS.values())
+KINDS = dict(_RECORDS.values())
+"""The kinds of receipt, each with how its body stands in data."""
+
 _PREDICATE = Record(
     "the predicate",
     _tuple,
@@ -233,9 +235,9 @@ def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
 
 def body_from_dict(kind: str, data: dict[str, Any]) -> Body:
     """Read what body_to_dict wrote. Raises LedgerError, saying what was expected, for anything else."""
-    record = _OF_KIND.get(kind)
+    record = KINDS.get(kind)
     if record is None:
-        raise LedgerError(f"expected a kind of receipt ({', '.join(_OF_KIND)}), got {kind!r}")
+        raise LedgerError(f"expected a kind of receipt ({', '.join(KINDS)}), got {kind!r}")
     body: Body = record.read(data)
     return body
 

@@ -11,8 +11,6 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from msgspec import Struct
-
 from daypass.core.catalogue import Catalogue, Resource, Role, Subject
 from daypass.core.grant import Grant
 from daypass.core.window import format_duration, format_instant
@@ -28,47 +26,42 @@ class VariableKind(Enum):
     TIMESTAMP = "timestamp"
 
 
-class Word(Struct, frozen=True):
-    """One variable: its name, its type and what it says."""
+VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
+    "grant.id": (VariableKind.STRING, "the grant: <resource>/<file name without .yaml>"),
+    "grant.subject": (VariableKind.STRING, "the handle of who receives access"),
+    "grant.resource": (VariableKind.STRING, "the resource's name"),
+    "grant.role": (VariableKind.STRING, "the role's name"),
+    "grant.reason": (VariableKind.STRING, "the reason, as written"),
+    "grant.ticket": (VariableKind.STRING, 'the ticket, "" without one'),
+    "grant.purpose": (VariableKind.STRING, 'the purpose\'s name, "" without one'),
+    "grant.duration": (VariableKind.DURATION, "how long access lasts"),
+    "grant.emergency": (VariableKind.BOOL, "whether the purpose is an emergency"),
+    "grant.absolute": (VariableKind.BOOL, "whether the window names instants rather than a duration"),
+    "request.opened_at": (VariableKind.TIMESTAMP, "when the request was opened, or last pushed to"),
+    "request.requester": (VariableKind.STRING, "the handle of who opened the request"),
+    "request.kind": (VariableKind.STRING, '"new", or "widen" when an existing grant is to give more'),
+    "requester.groups": (VariableKind.STRINGS, "the groups that hold the requester"),
+    "subject.handle": (VariableKind.STRING, "the handle of who receives access"),
+    "subject.kind": (VariableKind.STRING, '"person" or "workload"'),
+    "subject.employment": (VariableKind.STRING, '"employee", "contractor" or "vendor"'),
+    "subject.vendor": (VariableKind.STRING, 'the vendor that the subject works for, "" without one'),
+    "subject.manager": (VariableKind.STRING, 'the handle of the subject\'s manager, "" without one'),
+    "subject.groups": (VariableKind.STRINGS, "the groups that hold the subject, included groups too"),
+    "resource.name": (VariableKind.STRING, "the resource's name"),
+    "resource.environment": (VariableKind.STRING, "one of the settings' environments"),
+    "resource.classification": (VariableKind.STRING, "one of the settings' classifications"),
+    "resource.target": (VariableKind.STRING, "the name of the resource's target"),
+    "resource.data": (VariableKind.STRINGS, "the kinds of data that the resource holds"),
+    "resource.owners": (VariableKind.STRINGS, "the groups that own the resource"),
+    "role.name": (VariableKind.STRING, "the role's name"),
+    "role.max_duration": (VariableKind.DURATION, "the longest that the role may be held"),
+}
+"""Every variable: its type, and what it says.
 
-    name: str
-    kind: VariableKind
-    says: str
+Names below ``request.`` and ``requester.`` are known only while a request is judged.
+"""
 
-
-VOCABULARY = (
-    Word("grant.id", VariableKind.STRING, "the grant: <resource>/<file name without .yaml>"),
-    Word("grant.subject", VariableKind.STRING, "the handle of who receives access"),
-    Word("grant.resource", VariableKind.STRING, "the resource's name"),
-    Word("grant.role", VariableKind.STRING, "the role's name"),
-    Word("grant.reason", VariableKind.STRING, "the reason, as written"),
-    Word("grant.ticket", VariableKind.STRING, 'the ticket, "" without one'),
-    Word("grant.purpose", VariableKind.STRING, 'the purpose\'s name, "" without one'),
-    Word("grant.duration", VariableKind.DURATION, "how long access lasts"),
-    Word("grant.emergency", VariableKind.BOOL, "whether the purpose is an emergency"),
-    Word("grant.absolute", VariableKind.BOOL, "whether the window names instants rather than a duration"),
-    Word("request.opened_at", VariableKind.TIMESTAMP, "when the request was opened, or last pushed to"),
-    Word("request.requester", VariableKind.STRING, "the handle of who opened the request"),
-    Word("request.kind", VariableKind.STRING, '"new", or "widen" when an existing grant is to give more'),
-    Word("requester.groups", VariableKind.STRINGS, "the groups that hold the requester"),
-    Word("subject.handle", VariableKind.STRING, "the handle of who receives access"),
-    Word("subject.kind", VariableKind.STRING, '"person" or "workload"'),
-    Word("subject.employment", VariableKind.STRING, '"employee", "contractor" or "vendor"'),
-    Word("subject.vendor", VariableKind.STRING, 'the vendor that the subject works for, "" without one'),
-    Word("subject.manager", VariableKind.STRING, 'the handle of the subject\'s manager, "" without one'),
-    Word("subject.groups", VariableKind.STRINGS, "the groups that hold the subject, included groups too"),
-    Word("resource.name", VariableKind.STRING, "the resource's name"),
-    Word("resource.environment", VariableKind.STRING, "one of the settings' environments"),
-    Word("resource.classification", VariableKind.STRING, "one of the settings' classifications"),
-    Word("resource.target", VariableKind.STRING, "the name of the resource's target"),
-    Word("resource.data", VariableKind.STRINGS, "the kinds of data that the resource holds"),
-    Word("resource.owners", VariableKind.STRINGS, "the groups that own the resource"),
-    Word("role.name", VariableKind.STRING, "the role's name"),
-    Word("role.max_duration", VariableKind.DURATION, "the longest that the role may be held"),
-)
-"""Every variable. Names below ``request.`` and ``requester.`` are known only while a request is judged."""
-
-KINDS = {word.name: word.kind for word in VOCABULARY}
+KINDS = {name: kind for name, (kind, _) in VOCABULARY.items()}
 """The type of each variable."""
 
 ASKED = ("request.", "requester.")

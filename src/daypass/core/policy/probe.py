@@ -19,7 +19,7 @@ from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.facts import printable
-from daypass.core.policy.policies import SETTINGS, Expected, Policy, PolicyCase
+from daypass.core.policy.policies import SETTINGS, Policy, PolicyCase
 from daypass.core.policy.rules import Rule
 from daypass.core.policy.samples import samples_of
 from daypass.core.policy.sources import OWNERS, Requirement, outsiders, possible, shortage
@@ -261,29 +261,17 @@ def _run(policy: Policy, case: PolicyCase) -> CaseOutcome:
     limits = replace(policy.catalogue.settings.limits, pause=False)
     catalogue = replace(policy.catalogue, settings=replace(policy.catalogue.settings, limits=limits))
     decision = decide(replace(policy, catalogue=catalogue), Request(case.grant, case.requester, case.at), trace=True)
-    wanted = _expected(case.expected)
-    got = _decided(decision, frozenset(case.expected.denied))
-    missing = tuple(word for word in wanted if word not in got)
-    surplus = tuple(word for word in got if word not in wanted)
-    return CaseOutcome(case.name, case.place, wanted, got, missing, surplus, decision)
+    got = _decided(decision, case.expected)
+    missing = tuple(word for word in case.expected if word not in got)
+    surplus = tuple(word for word in got if word not in case.expected)
+    return CaseOutcome(case.name, case.place, case.expected, got, missing, surplus, decision)
 
 
-def _expected(expected: Expected) -> tuple[str, ...]:
-    if expected.automatic:
-        return ("automatic",)
-    if expected.approvals is not None:
-        return tuple(f"{count} from {source}" for count, source in expected.approvals)
-    return tuple(f"denied: {name}" for name in expected.denied)
-
-
-def _decided(decision: Decision, named: frozenset[str]) -> tuple[str, ...]:
+def _decided(decision: Decision, expected: tuple[str, ...]) -> tuple[str, ...]:
     """Write what was decided; a denial by a rule goes by the rule's id, unless the case names its code."""
     if decision.denials:
-        words = {
-            f"denied: {denial.code if denial.code in named else denial.rule or denial.code}"
-            for denial in decision.denials
-        }
-        return tuple(sorted(words))
+        both = ((f"denied: {denial.code}", f"denied: {denial.rule or denial.code}") for denial in decision.denials)
+        return tuple(sorted({code if code in expected else rule for code, rule in both}))
     if decision.automatic:
         return ("automatic",)
     return tuple(sorted(f"{r.at_least} from {r.source}" for r in decision.requirements))

@@ -18,7 +18,7 @@ from daypass.core.ids import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
 from daypass.core.record import replace
-from daypass.core.request import Annotation, Effect, Gated, Item, ItemVerdict, Notice, Report
+from daypass.core.request import Effect, Gated, Item, ItemVerdict, Notice, Report
 from daypass.core.state import entitlement_of
 from daypass.core.window import format_duration
 from daypass.pipeline.context import Context
@@ -31,7 +31,6 @@ MOST_ANNOTATIONS = 150
 """A check run takes 50 a request, so that no pull request, whatever is in it, costs more than three."""
 
 _WORST = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
-_LEVEL = {Severity.ERROR: "failure", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _CONCLUSION = {"approved": "success", "waiting": "action_required", "refused": "failure", "invalid": "failure"}
 
 _FIELD = {
@@ -85,25 +84,18 @@ def notice_of(report: Report, *, title: str, summary: str, comment: str, plain: 
         summary=summary,
         comment=comment,
         state=report.state,
-        annotations=_annotations(report.findings, plain),
+        findings=_at_lines(report.findings, plain),
         ask=report.ask,
     )
 
 
-def _annotations(findings: Iterable[Finding], plain: Callable[[str], str]) -> tuple[Annotation, ...]:
+def _at_lines(findings: Iterable[Finding], plain: Callable[[str], str]) -> tuple[Finding, ...]:
     """Return the worst findings that have a file; what is wrong with a commit or the whole request has none.
 
     A name that cannot be written as it is would have the whole check run refused; the comment has it.
     """
     return tuple(
-        Annotation(
-            path=finding.place.file,
-            line=max(1, finding.place.line),
-            level=_LEVEL[finding.severity],
-            title=finding.code,
-            message=plain(finding.message) + (f"\nHow to fix it: {plain(finding.hint)}" if finding.hint else ""),
-            column=finding.place.column,
-        )
+        replace(finding, message=plain(finding.message), hint=plain(finding.hint))
         for finding in findings
         if finding.place.file and finding.place.file.isprintable() and not finding.place.file.startswith("commit ")
     )[:MOST_ANNOTATIONS]

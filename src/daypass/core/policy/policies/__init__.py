@@ -22,10 +22,10 @@ from daypass.core.policy.facts import FactBook
 from daypass.core.policy.policies.catalogue import check_enders, read_purpose, read_resource, read_settings
 from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
-from daypass.core.policy.policies.rules import Expected, PolicyCase, read_cases, read_rules
+from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
 
-__all__ = ["SETTINGS", "Expected", "Policy", "PolicyCase", "policy_of", "read_policies"]
+__all__ = ["SETTINGS", "Policy", "PolicyCase", "read_policies"]
 
 FOLDER = "policies/"
 SETTINGS = "policies/daypass.yaml"
@@ -116,11 +116,6 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
         broken=ordered(finding for finding in reading.vital if finding.is_error),
         faulty=frozen(faulty),
     )
-
-
-def policy_of(catalogue: Catalogue, rules: Rules, *, name: str = "") -> Policy:
-    """Make a policy of parts that are there already; ``name`` stands for the files in its digest."""
-    return Policy(catalogue, rules, (), frozen({}), digest({"name": name}))
 
 
 def policy_digest(files: Mapping[str, bytes]) -> str:

@@ -119,22 +119,17 @@ def _check_group(file: PolicyFile, source: str, directory: Directory | None, *ke
         file.fault("empty-approvers", (*keys,), message, "add people to it in policies/directory")
 
 
-class Expected(Struct, frozen=True):
-    """What a case expects: exactly one of approvals (number and source), denied (rule ids or codes), or automatic."""
-
-    approvals: tuple[tuple[int, str], ...] | None = None
-    denied: tuple[str, ...] = ()
-    automatic: bool = False
-
-
 class PolicyCase(Struct, frozen=True):
-    """One example: this request, opened at this instant, must get this decision."""
+    """One example: this request, opened at this instant, must get this decision.
+
+    ``expected`` is each approval (``1 from owners``), each denial (``denied: ``, a rule's id or a code), or ``automatic``.
+    """
 
     name: str
     grant: Grant
     requester: str
     at: datetime
-    expected: Expected
+    expected: tuple[str, ...]
     place: Place
 
 
@@ -179,10 +174,9 @@ def _span(file: PolicyFile, window: Mapping[str, Any], *keys: Key) -> Span | Non
         return None
 
 
-def _expected(expect: Mapping[str, Any]) -> Expected:
-    approvals = expect.get("approvals")
-    return Expected(
-        approvals=None if approvals is None else tuple(sorted((a["at_least"], a["from"]) for a in approvals)),
-        denied=tuple(sorted(set(expect.get("denied", ())))),
-        automatic="automatic" in expect,
-    )
+def _expected(expect: Mapping[str, Any]) -> tuple[str, ...]:
+    if "automatic" in expect:
+        return ("automatic",)
+    approvals = sorted((each["at_least"], each["from"]) for each in expect.get("approvals", ()))
+    denials = sorted(set(expect.get("denied", ())))
+    return (*(f"{count} from {source}" for count, source in approvals), *(f"denied: {name}" for name in denials))

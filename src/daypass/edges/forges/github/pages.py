@@ -22,17 +22,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
+from daypass.core.finding import Finding, Severity
 from daypass.edges.forges.github.answers import BOT, CHECK, ApiError, Bot, as_documented
 from daypass.edges.forges.github.reading import RepositoryPart, me
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Subject
-    from daypass.core.request import Annotation, Notice
+    from daypass.core.request import Notice
 
 LABEL = "daypass"
 STATES = ("waiting", "approved", "refused", "invalid")
 
 _NOTICE = "<!-- daypass:notice -->"
+_LEVEL = {Severity.ERROR: "failure", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,99}")
 _BATCH = 50
 _PER_PAGE = 100
@@ -133,7 +135,7 @@ class GitHubPages(RepositoryPart):
         """
         if self._api.kind == "token":
             raise ApiError("only an App or a workflow's own token may write check runs", status=_FORBIDDEN)
-        known = _digest(notice.annotations)
+        known = _digest(notice.findings)
         there = self._last_check(notice.head)
         output = {"title": notice.title, "summary": notice.summary}
         ended = {"status": "completed", "conclusion": notice.conclusion, "external_id": known}
@@ -142,7 +144,7 @@ class GitHubPages(RepositoryPart):
             if not _says(there, notice):
                 self._api.send("PATCH", f"{path}/{there['id']}", {**ended, "output": output})
             return
-        batches = [notice.annotations[i : i + _BATCH] for i in range(0, len(notice.annotations), _BATCH)] or [()]
+        batches = [notice.findings[i : i + _BATCH] for i in range(0, len(notice.findings), _BATCH)] or [()]
         *before, last = [{"output": {**output, "annotations": [_annotation(one) for one in b]}} for b in batches]
         begun: dict[str, Any] = {"name": CHECK, "head_sha": notice.head}
         if not before:
@@ -322,25 +324,25 @@ def _says(run: dict[str, Any], notice: Notice) -> bool:
         and run["conclusion"] == notice.conclusion
         and output["title"] == notice.title
         and _same(output["summary"], notice.summary)
-        and output["annotations_count"] == len(notice.annotations)
+        and output["annotations_count"] == len(notice.findings)
     )
 
 
-def _digest(annotations: Sequence[Annotation]) -> str:
-    told = json.dumps([_annotation(one) for one in annotations], sort_keys=True)
+def _digest(findings: Sequence[Finding]) -> str:
+    told = json.dumps([_annotation(one) for one in findings], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _annotation(one: Annotation) -> dict[str, Any]:
-    columns = {"start_column": one.column, "end_column": one.column} if one.column else {}
+def _annotation(finding: Finding) -> dict[str, Any]:
+    line, column = max(1, finding.place.line), finding.place.column
     return {
-        "path": one.path,
-        "start_line": one.line,
-        "end_line": one.line,
-        "annotation_level": one.level,
-        "title": one.title,
-        "message": one.message,
-        **columns,
+        "path": finding.place.file,
+        "start_line": line,
+        "end_line": line,
+        "annotation_level": _LEVEL[finding.severity],
+        "title": finding.code,
+        "message": finding.message + (f"\nHow to fix it: {finding.hint}" if finding.hint else ""),
+        **({"start_column": column, "end_column": column} if column else {}),
     }
 
 
