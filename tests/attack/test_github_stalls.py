@@ -24,6 +24,7 @@ _PATIENCE = 60
 def test_a_commit_message_of_any_length_holds_up_nobody(hub: Hub, trailers: str) -> None:
     stalling = hub.request_pull("carol", hub.grant(subject="carol"), branch="long")
     folder = hub.clone("carol")
+    git(folder, "fetch", "-q", "origin", "long:long")
     git(folder, "checkout", "-q", "long")
     git(folder, "commit", "-q", "--allow-empty", "-F", "-", stdin=f"Ask\n\n{trailers}")
     git(folder, "push", "-q", "origin", "long")

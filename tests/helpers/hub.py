@@ -25,7 +25,7 @@ from typing import Any, Self
 
 from driver import Said
 from founded import copy, once, pack
-from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User, gitio, pushes
+from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User, gitio, pushes, writing
 from github_double.state import ZERO
 from outputs import check_output
 
@@ -353,25 +353,15 @@ class Hub:
         start: str = "",
         force: bool = False,
     ) -> str:
-        """Commit files on a branch (begun at main, or ``start``) in that person's clone and push it; return the commit."""
-        folder = self.clone(who)
-        there = gitio.at(self.repo.path, f"refs/heads/{branch}")
-        if there and not start:
-            git(folder, "fetch", "-q", "origin", branch)
-        git(folder, "checkout", "-q", "-B", branch, start or there or "main")
-        for path, text in files.items():
-            place = folder / path
-            if text is None:
-                place.unlink()
-                continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(text.encode() if isinstance(text, str) else text)
-        git(folder, "add", "-A")
-        git(folder, "commit", "-q", "--allow-empty", "-m", message)
-        git(folder, "push", "-q", *(["--force"] if force else []), "origin", f"HEAD:refs/heads/{branch}")
-        head = _at(folder / ".git", f"refs/heads/{branch}")
-        git(folder, "checkout", "-q", "main")
-        return head
+        """Commit files on a branch (begun at main, or ``start``) as a person and push it; return the commit."""
+        path = self.repo.path
+        parent = gitio.resolve(path, start) if start else gitio.at(path, f"refs/heads/{branch}")
+        with self.double.lock:
+            made = writing.commit_files(
+                self.double, self.repo, parent or self.head(), files, f"{message}\n", self.people[who]
+            )
+        pushes.push(self.double, self.repo, self.double.tokens[self.tokens[who]], branch, made, force=force)
+        return made
 
     def review(self, number: int, who: str, event: str = "APPROVE", *, commit: str = "", body: str = "") -> int:
         """Review a pull request's head (or another commit) as a person; return the review's id."""

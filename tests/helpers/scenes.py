@@ -30,6 +30,7 @@ class _Made:
     result: Any
 
 
+_FOLDER: Stamp = (0, 0, 0, 0)
 _MOST_STEPS = 12
 """Longer stories are not told alike often enough to remember them."""
 _MADE: dict[tuple[object, ...], _Made] = {}
@@ -57,7 +58,8 @@ class Scene:
             result = make()
             after = _stamps(self._folder)
             changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-            made = _MADE[steps] = _Made({path: _read(self._folder / path) for path in changed}, result)
+            files = {path: _read(self._folder / path) for path in changed if not path.endswith("/")}
+            made = _MADE[steps] = _Made(files, result)
         else:
             for path, file in made.files.items():
                 _write(self._folder / path, file)
@@ -91,6 +93,7 @@ def _add_stamps(folder: str, under: str, found: dict[str, Stamp]) -> None:
     with os.scandir(folder) as every:
         for each in every:
             if each.is_dir(follow_symlinks=False):
+                found[f"{under}{each.name}/"] = _FOLDER
                 _add_stamps(each.path, f"{under}{each.name}/", found)
             else:
                 told = each.stat(follow_symlinks=False)

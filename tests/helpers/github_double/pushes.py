@@ -32,6 +32,21 @@ def receiving(hub: Double, repo: Repo, token: Token, body: bytes) -> Iterator[st
             moved(hub, repo, token, ref, old, new)
 
 
+def push(hub: Double, repo: Repo, token: Token, branch: str, new: str, *, force: bool = False) -> None:
+    """Move a branch to a commit that is there, with what follows, as a push by git would. Raises AssertionError."""
+    ref = f"refs/heads/{branch}"
+    with hub.lock:
+        old = gitio.at(repo.path, ref) or ZERO
+        if old == new:
+            return
+        verdict, why = rules.push_verdict(repo, branch, token, old=old != ZERO, new=True)
+        assert verdict != "refuse", why
+        forward = old == ZERO or gitio.ancestor(repo.path, old, new)
+        assert forward or (force and not verdict), f"{branch} would not be moved forward by {new}"
+        gitio.set_ref(repo.path, ref, new)
+        moved(hub, repo, token, ref, old, new)
+
+
 def commands(body: bytes) -> list[tuple[str, str, str]]:
     """The (old, new, ref) that a push asks for, from the first lines of its body."""
     found, at = [], 0

@@ -76,15 +76,22 @@ def write_files(
 
     A branch that is not there yet leaves from the default one.
     """
-    path = repo.path
     ref = f"refs/heads/{branch}"
-    parent = gitio.resolve(path, ref) or gitio.resolve(path, f"refs/heads/{repo.default_branch}")
+    parent = gitio.resolve(repo.path, ref) or gitio.resolve(repo.path, f"refs/heads/{repo.default_branch}")
+    made = commit_files(hub, repo, parent, files, message, author or hub.web_flow)
+    gitio.set_ref(repo.path, ref, made)
+    return made
+
+
+def commit_files(
+    hub: Double, repo: Repo, parent: str | None, files: Mapping[str, str | bytes | None], message: str, author: User
+) -> str:
+    """Commit contents (None takes a file out) on top of a commit, and leave every branch where it is."""
     changes = []
     for name, content in files.items():
         raw = content.encode() if isinstance(content, str) else content
-        oid = ZERO if raw is None else gitio.blob(path, raw)
+        oid = ZERO if raw is None else gitio.blob(repo.path, raw)
         changes.append(("0" if raw is None else "100644", oid, name))
-    who = identity(hub, author or hub.web_flow)
-    made = gitio.commit(path, change_tree(path, parent, changes), [parent] if parent else [], message, who, who)
-    gitio.set_ref(path, ref, made)
-    return made
+    who = identity(hub, author)
+    tree = change_tree(repo.path, parent, changes)
+    return gitio.commit(repo.path, tree, [parent] if parent else [], message, who, who)
