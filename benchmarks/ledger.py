@@ -14,14 +14,13 @@ from benchmarks.stream import Stream
 from daypass.core.ids import Oid, canonical
 from daypass.core.ledger.chain import Head, seal
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Genesis, Intent, Outcome
-from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.plan import Action, Entitlement, Intended, Order, Reason
 from daypass.core.policy.policies import Policy
 from daypass.core.window import format_instant
 from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.ledger import receipt_path
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.targets.embedded.target import EmbeddedTarget
-from daypass.ports import Order
 
 GRANTS_A_COMMIT = 50
 """How many grants' receipts one commit of the ledger carries."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # only named here: their modules would cost every start 30 ms
     from daypass.core.catalogue import Catalogue
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # only named here: their modules would cost every start 30 ms
     from daypass.core.ids import Oid
     from daypass.core.ledger.receipt import Body
     from daypass.core.ledger.standing import Handed, Standing
-    from daypass.core.plan import Action, Entitlement, Found, Numbers
+    from daypass.core.plan import Done, Entitlement, Found, Numbers, Order
     from daypass.core.planning.drift import Health, Inspection, Traits
     from daypass.core.request import Notice
 
@@ -247,32 +247,6 @@ class TargetReader(Protocol):
     def inspect(self) -> Inspection:
         """Look for ways in beside entitlements; say what was looked at, and what cannot be seen. Raises EdgeError."""
         ...
-
-
-class Order(NamedTuple):
-    """One change as a target is asked for it, at the run's instant ``at``.
-
-    ``until`` is when an added entitlement ends, and when one to be removed would have ended by itself (None: never).
-    ``keys`` are the subject's public keys (as in authorized_keys), to which alone anything is handed over. ``numbers`` are
-    those by which the entitlement was given: they say what is meant, whatever has its names now.
-    """
-
-    action: Action
-    entitlement: Entitlement
-    at: datetime
-    until: datetime | None
-    keys: tuple[str, ...] = ()
-    numbers: Numbers = ()
-
-
-class Done(NamedTuple):
-    """What a target says of one order: why it failed ("" when it did not), and what the subject receives.
-
-    ``handover`` goes into the ledger, which many can read: a certificate, or a secret encrypted to the subject's key.
-    """
-
-    error: str = ""
-    handover: str = ""
 
 
 class Target(TargetReader, Protocol):

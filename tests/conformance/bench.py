@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from daypass.core.ids import canonical
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.core.planning.drift import Traits
-from daypass.ports import Done, Observing, Order, Target
+from daypass.ports import Observing, Target
 
 NAME = "under-test"
 UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -13,7 +13,7 @@ from conformance.bench import NAME, Bench
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.core.planning.drift import settle
 from daypass.core.window import format_instant
 from daypass.pipeline.apply.inputs import prepare
@@ -21,7 +21,7 @@ from daypass.pipeline.apply.run import Applied
 from daypass.pipeline.apply.run import apply as carry_out
 from daypass.pipeline.apply.survey import Inputs, survey
 from daypass.pipeline.ask.propose import end
-from daypass.ports import Done, Observing, Order, Target
+from daypass.ports import Observing, Target
 from driver import Access
 from founded import begun
 

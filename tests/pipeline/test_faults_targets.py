@@ -9,10 +9,9 @@ from faults_world import SECOND, FaultyWorld, on, two_targets
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode
 from daypass.core.ledger.receipt import Intent, Outcome
-from daypass.core.plan import Action, Reason
+from daypass.core.plan import Action, Done, Order, Reason
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply.survey import survey
-from daypass.ports import Done, Order
 from driver import Access
 from fakes.target import FakeTarget
 

@@ -14,13 +14,12 @@ from daypass.core.errors import ConflictError, EdgeError, LedgerError
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Body, Intent, Outcome
 from daypass.core.ledger.statement import from_statement
-from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.plan import Action, Done, Entitlement, Intended, Order, Reason
 from daypass.core.planning.drift import Traits
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply.executor import Executor
 from daypass.pipeline.apply.inputs import prepare
 from daypass.pipeline.apply.survey import survey
-from daypass.ports import Done, Order
 from driver import Access
 from fakes.target import BlindFake, FakeTarget
 

@@ -12,10 +12,9 @@ from faults_world import FaultyWorld, on, two_targets
 
 from daypass.core.errors import EdgeError, ExitCode
 from daypass.core.ledger.receipt import Outcome, Pulse
-from daypass.core.plan import Entitlement
+from daypass.core.plan import Done, Entitlement, Order
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply import run as applying
-from daypass.ports import Done, Order
 from driver import Access
 from fakes.target import FakeTarget
 

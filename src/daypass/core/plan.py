@@ -327,3 +327,29 @@ def unknown_of(observed: Observed, live: Container[Entitlement]) -> dict[Entitle
 def renamed_of(observed: Observed) -> dict[Entitlement, str]:
     """Return what is ours and has another name now at its target, and why it has."""
     return {entitlement: one.why for entitlement, one in observed.found.items() if one.there and one.why}
+
+
+class Order(NamedTuple):
+    """One change as a target is asked for it, at the run's instant ``at``.
+
+    ``until`` is when an added entitlement ends, and when one to be removed would have ended by itself (None: never).
+    ``keys`` are the subject's public keys (as in authorized_keys), to which alone anything is handed over. ``numbers`` are
+    those by which the entitlement was given: they say what is meant, whatever has its names now.
+    """
+
+    action: Action
+    entitlement: Entitlement
+    at: datetime
+    until: datetime | None
+    keys: tuple[str, ...] = ()
+    numbers: Numbers = ()
+
+
+class Done(NamedTuple):
+    """What a target says of one order: why it failed ("" when it did not), and what the subject receives.
+
+    ``handover`` goes into the ledger, which many can read: a certificate, or a secret encrypted to the subject's key.
+    """
+
+    error: str = ""
+    handover: str = ""

@@ -14,10 +14,9 @@ import pyrage
 import pytest
 
 from daypass.core.catalogue import TargetSettings
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.edges.targets.registry import NOTHING, Known
-from daypass.ports import Done, Order
 from founded import once
 from servers.postgres import Postgres, server, verifier
 from servers.sshd import make_key

@@ -8,10 +8,9 @@ from typing import Any
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.ids import canonical
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.edges.targets.github.target import GitHubTarget, open_github
 from daypass.edges.targets.registry import Known
-from daypass.ports import Done, Order
 from github_double import Double, Team, User
 from github_double.rest import people
 

@@ -12,10 +12,9 @@ from daypass.core.catalogue import TargetSettings
 from daypass.core.ids import GrantId, canonical
 from daypass.core.ledger.receipt import Genesis, Outcome, Receipt
 from daypass.core.ledger.standing import Standing, fold
-from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.plan import Action, Done, Entitlement, Intended, Order, Reason
 from daypass.edges.targets.registry import open_target
 from daypass.edges.targets.ssh.target import SshTarget
-from daypass.ports import Done, Order
 from servers.sshd import make_key
 
 NAME = "bastion"

@@ -290,9 +290,8 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from daypass.core.plan import Action, Entitlement
 from daypass.edges.targets.embedded.target import EmbeddedTarget
-from daypass.ports import Done, Order
+from daypass.core.plan import Action, Done, Entitlement, Order
 target = EmbeddedTarget(Path(sys.argv[1]), "main")
 until = datetime(2026, 1, 1, tzinfo=UTC)
 def change(action, n):

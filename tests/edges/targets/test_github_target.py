@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.core.plan import Action, Found
-from daypass.ports import Order
+from daypass.core.plan import Action, Found, Order
 from edges.targets.github_people import (
     ADMIN,
     AT,

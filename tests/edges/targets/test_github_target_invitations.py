@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from daypass.core.plan import Action
+from daypass.core.plan import Action, Order
 from daypass.edges.targets.github.organisation import INVITED
-from daypass.ports import Order
 from edges.targets.github_people import ADMIN, AUDITOR, MAINTAINER, MEMBER, PUSH, UNTIL, People, add, remove, right
 from github_double import Double
 from github_double.rest import people as endpoints

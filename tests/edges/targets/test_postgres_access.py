@@ -6,10 +6,9 @@ import psycopg
 import pytest
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Action
+from daypass.core.plan import Action, Order
 from daypass.edges.targets.postgres.policy import bridge_of
 from daypass.edges.targets.registry import Known
-from daypass.ports import Order
 from fakes.orders import add, remove
 
 READ = "SELECT total FROM orders"

@@ -9,9 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from daypass.core.plan import Action
+from daypass.core.plan import Action, Order
 from daypass.edges.targets.postgres.policy import login_of
-from daypass.ports import Order
 from fakes.orders import remove
 
 LOGIN = {"login": "true", "member_of": "orders_readonly"}

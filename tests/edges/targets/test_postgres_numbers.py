@@ -11,10 +11,9 @@ from psycopg import sql
 
 from daypass.core.catalogue import TargetSettings
 from daypass.core.ids import canonical
-from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.plan import Action, Entitlement, Found, Numbers, Order
 from daypass.edges.targets.postgres.policy import bridge_of
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
-from daypass.ports import Order
 from fakes.orders import add
 from servers.postgres import Postgres, server
 

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Entitlement, Order
 from daypass.edges.targets.ssh import certificate
 from daypass.edges.targets.ssh.certificate import SshPrivilege, fit_keys, make, read, read_privilege, serial_of
-from daypass.ports import Observing, Order
+from daypass.ports import Observing
 from edges.targets.ssh_world import HOUR, World, entitlement, now
 from fakes.orders import remove
 from servers.sshd import keygen, make_key

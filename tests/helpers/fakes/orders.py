@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Action, Entitlement
-from daypass.ports import Order, Target
+from daypass.core.plan import Action, Entitlement, Order
+from daypass.ports import Target
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.plan import Action, Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace
-from daypass.ports import Done, Numbering, Observing, Order, Timed
+from daypass.ports import Numbering, Observing, Timed
 
 
 class Died(BaseException):

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.finding import near
-from daypass.core.plan import Entitlement, Found, Numbers
-from daypass.ports import Done, Order
+from daypass.core.plan import Done, Entitlement, Found, Numbers, Order
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings

@@ -15,12 +15,12 @@ from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
 from daypass.core.ledger.standing import FailedChange, Standing
-from daypass.core.plan import THERE_BEFORE, Action, Holding, Intended, Observed
+from daypass.core.plan import THERE_BEFORE, Action, Done, Holding, Intended, Observed, Order
 from daypass.core.planning.holdback import failed_before, same_error, shortens
 from daypass.core.record import replace
 from daypass.pipeline.apply.readings import AT_ONCE, Readings, unforeseen
 from daypass.pipeline.apply.survey import Survey
-from daypass.ports import Done, Ledger, Observing, Order, Target
+from daypass.ports import Ledger, Observing, Target
 
 Progress = Callable[[int, int, str], None]
 

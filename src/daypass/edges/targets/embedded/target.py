@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.plan import Action, Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.targets.common import one_by_one, place_below
 from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, rows, write
-from daypass.ports import Dated, Done, Fingerprinting, Numbering, Observing, Order
+from daypass.ports import Dated, Fingerprinting, Numbering, Observing
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings

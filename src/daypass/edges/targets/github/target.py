@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Action, Entitlement, Found, Numbers
+from daypass.core.plan import Action, Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.edges.forges.github.answers import ApiError
 from daypass.edges.forges.github.api import Api
@@ -27,7 +27,7 @@ from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace, u
 from daypass.edges.targets.github.health import health, inspect
 from daypass.edges.targets.github.organisation import INVITED, Organisation
 from daypass.edges.targets.github.policy import ACCOUNT, GitHubPlace, GitHubPrivilege, read_options, read_privilege
-from daypass.ports import Dated, Done, Inviting, Numbering, Observing, Order, Timed
+from daypass.ports import Dated, Inviting, Numbering, Observing, Timed
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import TargetSettings

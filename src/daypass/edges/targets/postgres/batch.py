@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from psycopg import sql
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Action, Entitlement
+from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.edges.targets.common import seal
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.policy import (
@@ -31,7 +31,6 @@ from daypass.edges.targets.postgres.policy import (
 )
 from daypass.edges.targets.postgres.roles import GRANTED_BY, Names, PostgresRole, ServerRoles, advice, follow, in_part
 from daypass.edges.targets.postgres.server import Server, Session, said
-from daypass.ports import Done, Order
 
 
 class Job(Struct):

@@ -12,7 +12,7 @@ from datetime import datetime
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import EdgeError
 from daypass.core.ids import canonical
-from daypass.core.plan import Entitlement, Found, Numbers
+from daypass.core.plan import Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.record import replace
 from daypass.edges.targets.common import NumberTrace, check_target, join, understood
@@ -30,7 +30,7 @@ from daypass.edges.targets.postgres.policy import (
 from daypass.edges.targets.postgres.roles import Names, PostgresRole, database_of, not_given
 from daypass.edges.targets.postgres.server import Server, read_address
 from daypass.edges.targets.registry import NOTHING, Known
-from daypass.ports import Done, Numbering, Observing, Order, Timed
+from daypass.ports import Numbering, Observing, Timed
 
 AT_ONCE = 1000
 """Changes in one transaction."""

@@ -14,21 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Action
+from daypass.core.plan import Action, Done
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.window import format_instant
 from daypass.edges.targets.common import check_target
 from daypass.edges.targets.ssh import certificate, revoked
 from daypass.edges.targets.ssh.authority import Source, open_authority, read_options
-from daypass.ports import Done, Recalling
+from daypass.ports import Recalling
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from daypass.core.catalogue import TargetSettings
     from daypass.core.ledger.standing import Handed
-    from daypass.core.plan import Entitlement
-    from daypass.ports import Order
+    from daypass.core.plan import Entitlement, Order
 
 _GOOD_RSA = 3072
 
