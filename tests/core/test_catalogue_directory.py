@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_samples import DIRECTORY, files, policy, read_policies, shown
 
-from daypass.core.catalogue import Catalogue, Directory, Role, Settings, Share, Subject, frozen
+from daypass.core.catalogue import Catalogue, Directory, Limits, Role, Settings, Subject, frozen
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvYg4ugYlBJJ0qn5xkUxz8TnBVDTTWrxCiwpFUU9Kr"
 
@@ -197,10 +197,8 @@ def test_meaning_moves_with_what_a_role_gives_and_how_its_target_is_reached():
 
 
 def test_shares_are_counts_or_percentages():
-    assert Share(count=7).of(1000) == 7
-    assert Share(percent=25).of(1000) == 250
-    assert Share(percent=25).of(8) == 10
-    assert Share().of(1000) == 0
+    assert Limits(brake_removals="7", brake_additions="25%").brake(1000) == (7, 250)
+    assert Limits(brake_removals="25%", brake_additions="0").brake(8) == (10, 0)
 
 
 def test_an_empty_catalogue_is_possible():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_samples import DIRECTORY, FILES, KINDS, PURPOSE, RESOURCE, SETTINGS, files, policy, read_policies, shown
 
-from daypass.core.catalogue import Limits, Settings, Share
+from daypass.core.catalogue import Limits, Settings
 
 
 def test_the_whole_reads_without_a_fault():
@@ -44,7 +44,7 @@ def test_settings_say_how_things_are_reached():
     assert found.forge_kind == "local"
     assert (found.ledger_branch, found.ledger_keys, found.ledger_signer) == ("books", ("a.pub", "b.pub"), "file:key")
     assert found.environments == ("production", "staging")
-    assert found.limits == Limits(timedelta(days=14), timedelta(days=2), Share(percent=10), Share(count=5))
+    assert found.limits == Limits(timedelta(days=14), timedelta(days=2), "10%", "5")
     assert found.simulated_clock
     assert dict(found.targets["embedded"].options) == {"path": "data/access.sqlite"}
 

@@ -164,19 +164,6 @@ TargetKinds = Mapping[str, Callable[[Mapping[str, Any]], str]]
 """The kinds of target that this program knows; of each, what a target with some options has for ``known_by``."""
 
 
-class Share(Struct, frozen=True):
-    """A brake's limit: a count, or a percentage of what is live."""
-
-    count: int | None = None
-    percent: int | None = None
-
-    def of(self, total: int) -> int:
-        """Return how many changes are allowed when ``total`` entitlements are live; a percentage allows at least 10."""
-        if self.percent is not None:
-            return max(10, total * self.percent // 100)
-        return self.count if self.count is not None else 0
-
-
 class Limits(Struct, frozen=True):
     """Bounds that hold whatever rules say; the defaults are the brake when the settings name none.
 
@@ -188,13 +175,22 @@ class Limits(Struct, frozen=True):
 
     max_duration: timedelta = timedelta(days=30)
     open_request: timedelta = timedelta(days=7)
-    brake_removals: Share = field(default_factory=lambda: Share(percent=25))
-    brake_additions: Share = field(default_factory=lambda: Share(count=100))
+    brake_removals: str = "25%"
+    brake_additions: str = "100"
     approvers: tuple[str, ...] = ()
     end: tuple[str, ...] = ("subject", "requester", "owners")
     revoke: tuple[str, ...] | None = None
     pause: bool = False
     unsigned: str = ""
+
+    def brake(self, live: int) -> tuple[int, int]:
+        """Return how many removals and how many additions need no person's word while so many entitlements are live."""
+        return _share(self.brake_removals, live), _share(self.brake_additions, live)
+
+
+def _share(limit: str, live: int) -> int:
+    """Read a count, or a percentage, which allows at least 10."""
+    return max(10, live * int(limit[:-1]) // 100) if limit.endswith("%") else int(limit)
 
 
 class Settings(Struct, frozen=True):

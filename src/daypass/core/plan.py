@@ -194,10 +194,7 @@ class Intended(Struct, frozen=True):
         """Return the change as plain data."""
         found: dict[str, object] = {
             "action": self.action.value,
-            "target": self.entitlement.target,
-            "resource": self.entitlement.resource,
-            "principal": self.entitlement.principal,
-            "privilege": self.entitlement.privilege,
+            **self.entitlement._asdict(),
             "grants": list(self.grants),
             "reason": self.reason.value,
             "due": format_instant(self.due),

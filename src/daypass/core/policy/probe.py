@@ -203,18 +203,23 @@ def _compared(line: list[Token]) -> Iterator[tuple[str, Token]]:
 
 
 class CaseOutcome(Struct, frozen=True):
-    """What came of one case. ``missing`` was expected and is not there; ``surplus`` is there and was not expected.
-
-    Both are written as in the file: ``1 from owners``, a rule's id or a code, or ``automatic``.
-    """
+    """What came of one case: ``expected`` and ``got``, written as in `PolicyCase`."""
 
     name: str
     place: Place
     expected: tuple[str, ...]
     got: tuple[str, ...]
-    missing: tuple[str, ...]
-    surplus: tuple[str, ...]
     decision: Decision
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What was expected and did not come."""
+        return tuple(word for word in self.expected if word not in self.got)
+
+    @property
+    def surplus(self) -> tuple[str, ...]:
+        """What came and was not expected."""
+        return tuple(word for word in self.got if word not in self.expected)
 
     @property
     def passed(self) -> bool:
@@ -262,9 +267,7 @@ def _run(policy: Policy, case: PolicyCase) -> CaseOutcome:
     catalogue = replace(policy.catalogue, settings=replace(policy.catalogue.settings, limits=limits))
     decision = decide(replace(policy, catalogue=catalogue), Request(case.grant, case.requester, case.at), trace=True)
     got = _decided(decision, case.expected)
-    missing = tuple(word for word in case.expected if word not in got)
-    surplus = tuple(word for word in got if word not in case.expected)
-    return CaseOutcome(case.name, case.place, case.expected, got, missing, surplus, decision)
+    return CaseOutcome(case.name, case.place, case.expected, got, decision)
 
 
 def _decided(decision: Decision, expected: tuple[str, ...]) -> tuple[str, ...]:

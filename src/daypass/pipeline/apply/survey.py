@@ -201,15 +201,13 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
     if inputs.unsettled is not None:
         ends = (c for c in plan.changes if c.reason in BOUND_TO_TIME and inputs.unsettled.isdisjoint(c.grants))
         plan = replace(plan, changes=tuple(ends), failing=())
-    limits = policy.catalogue.settings.limits
     return Survey(
         plan,
         inputs.admitted,
         recovered,
         standing,
         policy,
-        limits.brake_removals.of(len(holdings)),
-        limits.brake_additions.of(len(holdings)),
+        *policy.catalogue.settings.limits.brake(len(holdings)),
         inputs.stuck,
         min([next_boundary(inputs.claims, at), *(one.again for one in plan.failing)]),
         doubts=_doubts(inputs, observed, at),

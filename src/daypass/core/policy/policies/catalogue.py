@@ -17,7 +17,6 @@ from daypass.core.catalogue import (
     Resource,
     Role,
     Settings,
-    Share,
     TargetKinds,
     TargetSettings,
     frozen,
@@ -121,15 +120,11 @@ def check_enders(file: PolicyFile, directory: Directory) -> None:
                 file.fault(code, ("limits", key, index), message, hint)
 
 
-def _share(file: PolicyFile, brake: Mapping[str, str], key: str, usual: Share) -> Share:
-    text = brake.get(key)
-    if text is None:
-        return usual
-    number = int(text.removesuffix("%"))
-    if text.endswith("%") and number > 100:  # noqa: PLR2004  (percent)
+def _share(file: PolicyFile, brake: Mapping[str, str], key: str, usual: str) -> str:
+    text = brake.get(key, usual)
+    if text.endswith("%") and int(text[:-1]) > 100:  # noqa: PLR2004  (percent)
         file.fault("brake-range", ("limits", "brake", key), f"{text} is more than all", "write at most 100%")
-        return usual
-    return Share(percent=number) if text.endswith("%") else Share(count=number)
+    return text
 
 
 def read_resource(name: str, file: PolicyFile, settings: Settings | None, directory: Directory | None) -> Resource:
