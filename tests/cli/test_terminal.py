@@ -299,7 +299,7 @@ def test_who_interrupts_a_run_is_told_what_it_had_written(access: Access, monkey
                           "A third reason", "--at", T("10:08"), acting="alice", expect=1)  # fmt: skip
     assert "interrupted; nothing was written at the forge or in the ledger" in said.err
     with monkeypatch.context() as patched:
-        patched.setattr("daypass.edges.forges.local.forge.LocalForge.merge", stop)
+        patched.setattr("daypass.edges.forges.local.host.LocalForge.merge", stop)
         said = access.run("gate", "2", "--at", T("10:09"), expect=12)
         access.run("approve", "2", "--at", T("10:09"), acting="bob")
         access.run("approve", "2", "--at", T("10:09"), acting="dave")

@@ -21,7 +21,7 @@ from typing import Any
 
 from daypass.cli import main
 from daypass.cli.verbs import apply, request, review
-from daypass.edges.forges.local import forge as local
+from daypass.edges.forges.local import host as local
 from daypass.edges.git import history, plumbing
 from daypass.edges.ledger import standing as ledger
 from daypass.edges.targets import registry

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.ids import Oid
-from daypass.edges.forges.local.forge import LocalForge
+from daypass.edges.forges.local.host import LocalForge
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import open_repository

@@ -7,7 +7,7 @@ from forge_world import World, world_at
 
 from conformance.forge_suite import ForgeContract
 from daypass.core.ids import Oid
-from daypass.edges.forges.local.forge import LocalForge
+from daypass.edges.forges.local.host import LocalForge
 from daypass.edges.git.history import GitHistory
 
 
