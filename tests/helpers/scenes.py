@@ -39,14 +39,15 @@ _MADE: dict[tuple[object, ...], _Made] = {}
 class Scene:
     """A folder that begins as every other of the same ``name`` does, with the steps that were taken in it since then.
 
-    A step is remembered by its name and all that came before it. As soon as anything else was done in the folder, and
-    where the environment or git's own settings say something, steps are taken as ever.
+    A step is remembered by its name and all that came before it. As soon as anything else was done in the folder or
+    at home, and where the environment tells daypass or git something, steps are taken as ever.
     """
 
     def __init__(self, folder: Path, name: object) -> None:
         self._folder = folder
         self._steps: tuple[object, ...] = (name,)
         self._stamps = _stamps(folder)
+        self._machine = _machine()
 
     def step(self, name: object, make: Callable[[], T]) -> T:
         """Take a step, or write what it left behind elsewhere, and return its result."""
@@ -69,18 +70,22 @@ class Scene:
 
     def known(self) -> bool:
         """Tell whether nothing but steps was done in the folder, and not too many of them."""
-        return len(self._steps) < _MOST_STEPS and not _told() and _stamps(self._folder) == self._stamps
+        here = len(self._steps) < _MOST_STEPS and _machine() == self._machine and not _told()
+        return here and _stamps(self._folder) == self._stamps
 
     def note(self, name: object) -> None:
         """Count as a step what was just done to a folder that was `known`."""
         self._steps, self._stamps = (*self._steps, name), _stamps(self._folder)
 
 
+def _machine() -> dict[str, Stamp]:
+    """Return what tells that something was written in the home of who runs a test, where keys and settings are."""
+    return _stamps(Path(os.environ["HOME"]))
+
+
 def _told() -> bool:
-    """Tell whether the machine of a test is not as every other's is."""
-    return Path(os.environ["GIT_CONFIG_GLOBAL"]).exists() or any(
-        name.startswith("DAYPASS_") or name == "GIT_CONFIG_COUNT" for name in os.environ
-    )
+    """Tell whether the environment tells daypass or git something."""
+    return any(name.startswith("DAYPASS_") or name == "GIT_CONFIG_COUNT" for name in os.environ)
 
 
 def _stamps(folder: Path) -> dict[str, Stamp]:
