@@ -6,7 +6,7 @@ from policy_samples import AT, DIRECTORY, RESOURCE, policy
 
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Reason
-from daypass.core.planning.compute import ClaimMaker
+from daypass.core.planning.compute import ClaimMaker, entitlement_in, given
 from daypass.core.window import Window
 
 BLOB = Oid("1" * 40)
@@ -62,3 +62,15 @@ def test_while_policies_do_not_read_the_last_that_did_and_the_target_say_when_it
     assert claim(BROKEN, holdings=unknown).window == WINDOW
     before = {GIVEN: Holding(GIVEN, (GrantId("orders-db/one"),), AT - HOUR)}
     assert claim(BROKEN, holdings=before).window == WINDOW
+
+
+def test_what_a_role_gives_is_said_only_by_policies_that_read_and_know_it():
+    known = policy().catalogue
+    assert entitlement_in(known, "alice", "orders-db", "readonly") == GIVEN
+    assert entitlement_in(known, "nobody", "orders-db", "readonly") == GIVEN._replace(principal="")
+    assert entitlement_in(known, "alice", "orders-db", "gone") is None
+    assert entitlement_in(known, "alice", "gone", "readonly") is None
+    meaning = known.meaning(known.resources["orders-db"], known.resources["orders-db"].roles["readonly"])
+    assert given(policy(), "alice", "orders-db", "readonly") == (meaning, GIVEN)
+    assert given(policy(), "alice", "orders-db", "gone") is None
+    assert given(BROKEN, "alice", "orders-db", "readonly") is None

@@ -11,14 +11,15 @@ from test_audit_core import admission
 
 from daypass.core.audit.access import Holdings, access
 from daypass.core.audit.events import EventKind, Material, history
-from daypass.core.errors import LedgerError
+from daypass.core.errors import LedgerError, RefusedError, UsageError
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Body, Intent, Outcome, Receipt, Settled
-from daypass.core.ledger.standing import fold
+from daypass.core.ledger.standing import Standing, fold
 from daypass.core.ledger.statement import body_from_dict, body_to_dict
 from daypass.core.plan import (
     Action,
+    AdmittedGrant,
     Claim,
     Doubt,
     Entitlement,
@@ -31,7 +32,7 @@ from daypass.core.plan import (
     by_number,
 )
 from daypass.core.planning.compute import compute
-from daypass.core.planning.drift import drift
+from daypass.core.planning.drift import drift, settle
 from daypass.core.window import Window
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -185,3 +186,39 @@ def test_the_audit_tells_a_settlement_and_keeps_what_nobody_saw_gone_in_doubt(ad
     (event,) = [event for event in history(Material(receipts)) if event.kind is EventKind.SETTLED]
     assert (event.by, event.grants, event.receipt) == ("carol", (GRANT,), 1)
     assert access(Holdings.at(AT, chain(settled(adopted))), "orders-db") == ()
+
+
+DOUBTFUL = Plan(AT, "m", (), unknown=(Doubt(ONE, (GRANT,), "no such role"),))
+OTHER = GrantId("orders-db/bob")
+KNOWN = Standing(holdings=OURS)
+
+
+def ended(plan: Plan, known: Standing, grant: GrantId = GRANT, *, adopt: bool) -> tuple[Settled, ...]:
+    return settle(plan, known, [grant], adopt=adopt, by="carol", reason="looked")
+
+
+def test_a_doubt_is_ended_by_adopting_what_the_ledger_has_or_by_writing_it_and_its_files_off() -> None:
+    row = AdmittedGrant.of(admission(entitlement=ONE, grant=GRANT))
+    known = Standing(holdings=OURS, rows={GRANT: row})
+    (kept,) = ended(DOUBTFUL, known, adopt=True)
+    assert (kept.holding, kept.adopted, kept.by, kept.files) == (OURS[ONE], True, "carol", ())
+    (off,) = ended(DOUBTFUL, known, adopt=False)
+    assert (off.adopted, off.files) == (False, ((GRANT, row.blob, row.landing),))
+
+
+def test_what_was_only_begun_can_be_written_off_and_not_adopted() -> None:
+    begun = Intended(Action.ADD, ONE, (GRANT,), Reason.WINDOW_OPENED, AT, END)
+    known = Standing(begun={(Action.ADD, ONE): begun})
+    (off,) = ended(DOUBTFUL, known, adopt=False)
+    assert off.holding == Holding(ONE, (GRANT,), END)
+    with pytest.raises(RefusedError, match="nothing to adopt"):
+        ended(DOUBTFUL, known, adopt=True)
+
+
+def test_a_grant_of_which_there_is_no_doubt_is_refused_with_those_of_which_there_is() -> None:
+    with pytest.raises(UsageError) as unknown:
+        ended(DOUBTFUL, KNOWN, OTHER, adopt=True)
+    assert unknown.value.hint == "there is doubt about orders-db/alice"
+    with pytest.raises(RefusedError) as certain:
+        ended(Plan(AT, "m", ()), KNOWN, adopt=True)
+    assert certain.value.hint == "`daypass drift` lists what nobody can tell of"
