@@ -8,7 +8,7 @@ that hang on it (invariant 8): what may pass is tried again by every later run, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -17,11 +17,9 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change, Landing
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
-from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace
 from daypass.pipeline.apply.proof import Prover
 from daypass.pipeline.context import Context
-from daypass.ports import History
 
 _NOT_YET = "it could not be proved yet"
 UNPROVED = "unproved"
@@ -66,45 +64,11 @@ def admit(context: Context, *, at: datetime, before: Callable[[], None] = lambda
         changes = [change for change in landing.changes if change.path.startswith(FOLDER)]
         touched.update(grant_id(change.path) for change in changes)
         settled.settle(landing, changes)
-    _settle_rest(history, settled, standing, blobs, touched, tip)
+    settled.settle_rest(blobs, touched)
     for name, blob in standing.blobs():
         if name not in blobs and name not in settled.found.changed:
             settled.retire(name, blob, tip)
     return settled.found
-
-
-def _settle_rest(
-    history: History,
-    settled: _Landings,
-    standing: Standing,
-    blobs: Mapping[GrantId, Oid],
-    touched: set[GrantId],
-    tip: Oid,
-) -> None:
-    """Settle files that stand on main but that no receipt settles: an earlier run could not prove them."""
-    known = dict(standing.blobs())
-    open_ones: set[GrantId] = set()
-    for name, blob in blobs.items():
-        if name in touched or known.get(name) == blob:
-            continue
-        refusal = standing.refusal(name, blob)
-        if refusal is None or refusal.code == UNPROVED:
-            open_ones.add(name)
-        else:
-            settled.found.refusals[name] = refusal
-    if not open_ones:
-        return
-    last = {
-        grant_id(change.path): (landing, change)
-        for landing in history.landings(None, tip)
-        for change in landing.changes
-        if change.path.startswith(FOLDER) and grant_id(change.path) in open_ones
-    }
-    again: dict[Oid, tuple[Landing, list[Change]]] = {}
-    for landing, change in last.values():
-        again.setdefault(landing.oid, (landing, []))[1].append(change)
-    for landing, changes in again.values():
-        settled.settle(landing, changes)
 
 
 class _Landings:
@@ -112,33 +76,32 @@ class _Landings:
 
     def __init__(self, context: Context, at: datetime, before: Callable[[], None]) -> None:
         self.found = Admitted()
+        self._context = context
         self._before = before
         self._standing = context.standing
         self._at = at
         self._forge_silent = False
-        self._prover = Prover(context, at, self._current)
 
-    def settle(self, landing: Landing, changes: Iterable[Change]) -> None:
+    def settle(self, landing: Landing, changes: Sequence[Change]) -> None:
         """Admit, refuse or retire what one landing did to grant files."""
-        wanted = list(changes)
-        if wanted:
+        if changes:
             self._before()
-        texts = self._prover.texts(wanted)
-        for change in wanted:
+        prover = Prover(self._context, self._at, self._current, landing, changes)
+        for change in changes:
             name = grant_id(change.path)
             if change.deleted:
-                self.retire(name, change.old, landing.oid, landing)
+                self.retire(name, change.old, landing.oid, prover)
                 continue
             try:
                 current = self._current(name)
-                proved = self._prover.prove(landing, change, texts)
+                proved = prover.prove(change)
             except EdgeError as error:
                 self._leave_open(name, landing, change, error)
                 continue
             if isinstance(proved, Admission):
                 less = current is not None and proved.narrowed_from and proved.window != current.window
                 if less and current is not None and self._takes(current):
-                    ended = self._with_who_ended(Retirement(name, change.old, landing.oid), landing)
+                    ended = self._with_who_ended(Retirement(name, change.old, landing.oid), prover)
                     proved = replace(proved, lack=ended.lack)
                 self.found.bodies.append(proved)
                 self.found.changed[name] = proved
@@ -149,7 +112,33 @@ class _Landings:
                 self.found.changed[name] = None
                 self.found.refusals[name] = refusal
 
-    def retire(self, name: GrantId, blob: Oid, commit: Oid, landing: Landing | None = None) -> None:
+    def settle_rest(self, blobs: Mapping[GrantId, Oid], touched: set[GrantId]) -> None:
+        """Settle files that stand on main but that no receipt settles: an earlier run could not prove them."""
+        known = dict(self._standing.blobs())
+        open_ones: set[GrantId] = set()
+        for name, blob in blobs.items():
+            if name in touched or known.get(name) == blob:
+                continue
+            refusal = self._standing.refusal(name, blob)
+            if refusal is None or refusal.code == UNPROVED:
+                open_ones.add(name)
+            else:
+                self.found.refusals[name] = refusal
+        if not open_ones:
+            return
+        last = {
+            grant_id(change.path): (landing, change)
+            for landing in self._context.history.landings(None, self._context.tip)
+            for change in landing.changes
+            if change.path.startswith(FOLDER) and grant_id(change.path) in open_ones
+        }
+        again: dict[Oid, tuple[Landing, list[Change]]] = {}
+        for landing, change in last.values():
+            again.setdefault(landing.oid, (landing, []))[1].append(change)
+        for landing, changes in again.values():
+            self.settle(landing, changes)
+
+    def retire(self, name: GrantId, blob: Oid, commit: Oid, prover: Prover | None = None) -> None:
         """Record that an admitted grant is gone; what was never admitted needs no word.
 
         It ends whoever removed it. Who that was is only told, for the audit: a forge that does not answer is asked once.
@@ -157,8 +146,8 @@ class _Landings:
         current = self._current(name)
         if current is not None:
             body = Retirement(name, blob, commit)
-            if landing is not None and self._takes(current):
-                body = self._with_who_ended(body, landing)
+            if prover is not None and self._takes(current):
+                body = self._with_who_ended(body, prover)
             self.found.bodies.append(body)
         self.found.changed[name] = None
         self.found.refusals.pop(name, None)
@@ -167,9 +156,9 @@ class _Landings:
         """Say whether it is told who takes away what a grant still had to give."""
         return not self._forge_silent and not current.window.ended(self._at)
 
-    def _with_who_ended(self, body: Retirement, landing: Landing) -> Retirement:
+    def _with_who_ended(self, body: Retirement, prover: Prover) -> Retirement:
         try:
-            return self._prover.with_who_ended(body, landing)
+            return prover.with_who_ended(body)
         except EdgeError:
             self._forge_silent = True
             return body

@@ -39,46 +39,50 @@ class Flaw(Struct, frozen=True):
 
 
 class Prover:
-    """Proves what landings did to grant files. ``current`` gives what the landings before left proved of a grant."""
+    """Proves what one landing did to grant files. ``current`` gives what the landings before left proved of a grant."""
 
-    def __init__(self, context: Context, at: datetime, current: Callable[[GrantId], Admission | None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        at: datetime,
+        current: Callable[[GrantId], Admission | None],
+        landing: Landing,
+        changes: Iterable[Change],
+    ) -> None:
         self._context = context
         self._history = context.history
         self._at = at
         self._current = current
-        # What the record of one merge leads to, read once however many files the merge brought: what is judged of its
-        # request, by grant too, and the blobs by path below grants/ in the head that was reviewed.
-        self._landing: Oid | None = None
-        self._case: Gated | Flaw | EdgeError = Flaw("", "")
+        self._landing = landing
+        self._texts = self._both_sides(changes)
+        # What the record of the merge leads to, read once however many files it brought: what is judged of its request,
+        # by grant too, and the blobs by path below grants/ in the head that was reviewed.
+        self._case: Gated | Flaw | EdgeError | None = None
         self._verdicts: Mapping[GrantId, ItemVerdict] = {}
         self._reviewed: Mapping[str, Oid] = {}
 
-    def texts(self, changes: Iterable[Change]) -> Mapping[Oid, bytes] | EdgeError:
+    def _both_sides(self, changes: Iterable[Change]) -> Mapping[Oid, bytes] | EdgeError:
         """Read both sides of the files that may have been narrowed, at once: a landing may touch thousands."""
         wanted: list[Oid] = []
         for change in changes:
-            old_side = not change.deleted and not check_path(change.path, change.new_mode)
-            if old_side and self._is_current(grant_id(change.path), change.old):
+            current = self._current(grant_id(change.path))
+            same = current is not None and current.blob == change.old
+            if same and not change.deleted and not check_path(change.path, change.new_mode):
                 wanted += [change.old, change.new]
         try:
             return dict(self._history.blobs(dict.fromkeys(wanted)))
         except EdgeError as error:
             return error
 
-    def prove(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | Flaw:
-        """Say what a landing's change of a grant file comes to. Raises EdgeError for what may pass.
-
-        ``texts`` are both sides of what may have been narrowed, as `texts` read them.
-        """
-        name = grant_id(change.path)
-
+    def prove(self, change: Change) -> Admission | Flaw:
+        """Say what the landing's change of a grant file comes to. Raises EdgeError for what may pass."""
         wrong = check_path(change.path, change.new_mode)
         if wrong:
             return Flaw(wrong[0].code, wrong[0].message, _kept(wrong[0].code))
-        narrowed = self._narrowed(landing, change, texts)
+        narrowed = self._narrowed(change)
         if narrowed is not None:
             return narrowed
-        case = self.case_of(landing)
+        case = self._read_case()
         if isinstance(case, Flaw):
             return case
         number = case.pull.number
@@ -87,20 +91,26 @@ class Prover:
         errors = [finding for finding in case.proposal.findings if finding.is_error]
         if errors:
             return Flaw(errors[0].code, errors[0].message, _kept(errors[0].code, errors[0].place))
-        verdict = self._verdicts.get(name)
+        verdict = self._verdicts.get(grant_id(change.path))
         if verdict is None or verdict.item.grant is None or verdict.item.blob != change.new:
             return Flaw("not-in-request", f"pull request {number} did not propose these bytes")
         if not verdict.met or verdict.item.decision is None:
             # What only takes away needs no approval, but was settled above, or takes away from nothing proved.
             return Flaw(*_why_not(verdict))
-        return self._admission(landing, case, verdict)
+        return self._admission(case, verdict)
 
-    def case_of(self, landing: Landing) -> Gated | Flaw:
-        """Return what a landing's record leads to. Raises EdgeError for what may pass, the same for each of its files."""
-        if self._landing != landing.oid:
-            self._landing = landing.oid
+    def with_who_ended(self, body: Retirement) -> Retirement:
+        """Return a retirement with who took the grant from main. Raises EdgeError where the forge does not tell."""
+        case = self._read_case()
+        if isinstance(case, Flaw):
+            return replace(body, lack=case.code)
+        return ended_by(body, case, self._verdicts.get(body.grant))
+
+    def _read_case(self) -> Gated | Flaw:
+        """Return what the landing's record leads to. Raises EdgeError for what may pass, the same for each of its files."""
+        if self._case is None:
             try:
-                self._case = self._open_case(landing)
+                self._case = self._open_case()
             except EdgeError as error:
                 self._case = error
             except RefusedError as error:
@@ -111,7 +121,8 @@ class Prover:
             raise self._case
         return self._case
 
-    def _open_case(self, landing: Landing) -> Gated | Flaw:
+    def _open_case(self) -> Gated | Flaw:
+        landing = self._landing
         pull = self._context.forge.merged_as(landing.oid)
         if pull is None or pull.merge is None:
             return Flaw(
@@ -140,18 +151,12 @@ class Prover:
         self._verdicts = {verdict.item.id: verdict for verdict in case.verdicts}
         return case
 
-    def with_who_ended(self, body: Retirement, landing: Landing) -> Retirement:
-        """Return a retirement with who took the grant from main. Raises EdgeError where the forge does not tell."""
-        case = self.case_of(landing)
-        if isinstance(case, Flaw):
-            return replace(body, lack=case.code)
-        return ended_by(body, case, self._verdicts.get(body.grant))
-
-    def _narrowed(self, landing: Landing, change: Change, texts: Mapping[Oid, bytes] | EdgeError) -> Admission | None:
+    def _narrowed(self, change: Change) -> Admission | None:
         """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""
         old = self._current(grant_id(change.path))
         if old is None or old.blob != change.old or change.old == ABSENT:
             return None
+        texts = self._texts
         if isinstance(texts, EdgeError):
             raise texts
         before, after = read_grant(change.path, texts[change.old]), read_grant(change.path, texts[change.new])
@@ -164,14 +169,14 @@ class Prover:
         return replace(
             old,
             blob=change.new,
-            landing=landing.oid,
+            landing=self._landing.oid,
             window=cut,
             grant_digest=after.digest,
             narrowed_from=change.old,
             lack="",
         )
 
-    def _admission(self, landing: Landing, case: Gated, verdict: ItemVerdict) -> Admission:
+    def _admission(self, case: Gated, verdict: ItemVerdict) -> Admission:
         grant, decision, pull, merge = verdict.item.grant, verdict.item.decision, case.pull, case.merge
         evidence = case.evidence
         assert merge is not None  # noqa: S101  (it has landed)
@@ -185,7 +190,7 @@ class Prover:
         return Admission(
             grant=grant.id,
             blob=verdict.item.blob,
-            landing=landing.oid,
+            landing=self._landing.oid,
             pull=pull.number,
             head=merge.head,
             base=merge.base,
@@ -214,10 +219,6 @@ class Prover:
             ),
             acts=_acts(evidence),
         )
-
-    def _is_current(self, name: GrantId, blob: Oid) -> bool:
-        current = self._current(name)
-        return current is not None and current.blob == blob
 
 
 def _main(mains: Mains) -> Oid | str:
