@@ -72,6 +72,7 @@ def test_a_removal_shows_whose_access_ends(access: Access) -> None:
 def test_what_was_merged_or_closed_is_shown_as_well(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     assert "merged as" in access.run("show", "1", "--at", T("10:06")).out
+    assert "merged as" in access.run("gate", "1", "--dry-run", "--at", T("10:06")).out
     number = access.ask(T("10:10"))
     access.run("close", number, "--reason", "enough", "--at", T("10:11"), acting="alice")
     assert "closed, enough" in access.run("show", number, "--at", T("10:12")).out
