@@ -93,22 +93,14 @@ class Comparison:
     def _main(self, receipt: Receipt) -> None:
         position = self._positions.get(Oid(receipt.main))
         if position is None:
-            self._say(
-                "main-unknown",
-                f"receipt {receipt.sequence} was written on main {receipt.main[:12]}, which is not in main's history",
-                receipt=receipt.sequence,
-                commit=receipt.main,
-            )
+            code, why = "main-unknown", "which is not in main's history"
         elif position < self._seen_main:
-            self._say(
-                "main-went-back",
-                f"receipt {receipt.sequence} was written on main {receipt.main[:12]}, which is older than the main of "
-                "an earlier receipt",
-                receipt=receipt.sequence,
-                commit=receipt.main,
-            )
+            code, why = "main-went-back", "which is older than the main of an earlier receipt"
         else:
             self._seen_main = position
+            return
+        message = f"receipt {receipt.sequence} was written on main {receipt.main[:12]}, {why}"
+        self._say(code, message, receipt=receipt.sequence, commit=receipt.main)
 
     def _landed(self, receipt: Receipt, body: Admission | Refusal) -> None:
         key = (body.landing, body.grant)

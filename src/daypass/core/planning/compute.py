@@ -85,11 +85,8 @@ class ClaimMaker:
         return Claim(proved.grant, proved.entitlement, cut or window, None if cut else Reason.BOUND, bound)
 
     def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
-        found = self._catalogue.resources.get(resource)
-        level = found.roles.get(role) if found is not None else None
-        if found is None or level is None:
-            return None
-        return (self._catalogue.meaning(found, level), found.target, level.privilege_text)
+        gives = given(self._policy, "", resource, role)
+        return (gives[0], gives[1].target, gives[1].privilege) if gives is not None else None
 
 
 def entitlement_in(catalogue: Catalogue, subject: str, resource: str, role: str) -> Entitlement | None:
