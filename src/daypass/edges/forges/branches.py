@@ -66,9 +66,7 @@ class Branches:
         if old == made:  # a run of the same person at the same instant was first: both mean one request
             return made
         if old is not None and (fresh or (old != parent and not branch.startswith(OURS))):
-            raise ConflictError(
-                f"branch {branch!r} stands at {old[:12]}, expected {parent[:12]}", hint="use another branch"
-            )
+            raise moved(f"branch {branch!r}", old, parent, hint="use another branch")
         try:
             self._git.update_refs({ref: (old or ABSENT, made)}, reason="daypass: commit")
         except ConflictError:
@@ -103,18 +101,40 @@ class Branches:
         return found
 
     def _branch_ref(self, branch: str) -> str:
-        ref = f"refs/heads/{branch}"
-        if shown(branch) != branch or not self._git.takes_ref(ref):
-            raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
-        if ref == self._main or f"{ref}/".startswith(self._reserved):
-            raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
-        return ref
+        return branch_ref(self._git, branch, self._main, self._reserved)
 
     def _check_stands(self, branch: str, ref: str, head: Oid) -> None:
         found = self._git.find(ref)
         if found != head:
-            where = f"stands at {found[:12]}" if found is not None else "is not there"
-            raise ConflictError(f"branch {branch!r} {where}, expected {head[:12]}", hint="run the command again")
+            raise moved(f"branch {branch!r}", found, head)
+
+
+def branch_ref(git: Git, branch: str, main: str, reserved: tuple[str, ...] = ()) -> str:
+    """Return the ref of a request's branch. Raises UsageError for what can be none: ``main``, and refs that are reserved."""
+    ref = f"refs/heads/{branch}"
+    if shown(branch) != branch or not git.takes_ref(ref):
+        raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
+    if ref == main or f"{ref}/".startswith(reserved):
+        raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
+    return ref
+
+
+def moved(what: str, there: Oid | None, expected: Oid, hint: str = "run the command again") -> ConflictError:
+    """Return the error for a branch that stands elsewhere than whoever asks expects."""
+    where = f"stands at {there[:12]}" if there is not None else "is not there"
+    return ConflictError(f"{what} {where}, expected {expected[:12]}", hint=hint)
+
+
+def nothing_new(branch: str) -> ConflictError:
+    """Return the error for a request to merge nothing."""
+    hint = "commit the change on the branch first"
+    return ConflictError(f"branch {branch!r} has nothing that main has not", hint=hint)
+
+
+def requested(branch: str, number: int) -> ConflictError:
+    """Return the error for a branch that somebody has a pull request of."""
+    hint = f"close #{number} first, or use another branch"
+    return ConflictError(f"branch {branch!r} has an open pull request already: #{number}", hint=hint)
 
 
 def fork_point(git: Git, main: Oid, head: Oid, branch: str) -> Oid:
@@ -127,9 +147,7 @@ def fork_point(git: Git, main: Oid, head: Oid, branch: str) -> Oid:
     if not found:
         raise EdgeError(f"branch {branch!r} shares no history with main", hint="make the branch from main")
     if found[0] == head:
-        raise ConflictError(
-            f"branch {branch!r} has nothing that main has not", hint="commit the change on the branch first"
-        )
+        raise nothing_new(branch)
     if len(found) > 1:
         raise ConflictError(
             f"branch {branch!r} and main were merged across each other", hint="make the change on a new branch"

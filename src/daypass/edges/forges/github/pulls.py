@@ -18,10 +18,10 @@ from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedE
 from daypass.core.finding import shown
 from daypass.core.forge import Merge, Pull, Review
 from daypass.core.ids import ABSENT, Oid
+from daypass.edges.forges.branches import OURS, branch_ref, moved, nothing_new, requested
 from daypass.edges.forges.github.answers import MAIN, ApiError, Fields
 from daypass.edges.forges.github.reading import GitHubReader, me
 
-_OURS = "daypass/"
 _PIECE = 500
 """So many files are sent in one tree at most."""
 
@@ -51,14 +51,12 @@ class GitHubForge(GitHubReader):
         Where the answer is lost, or GitHub has one of ours for just this head already, that one is returned. Raises
         ConflictError when the branch stands elsewhere or somebody else has a pull request of it.
         """
-        self._check_branch(branch)
+        branch_ref(self._git, branch, f"refs/heads/{MAIN}")
         there = self._stands_at(branch)
         if there == ABSENT:
             self._remote.push(branch, old=ABSENT, new=head)
         elif there != head:
-            raise ConflictError(
-                f"branch {branch!r} stands at {there[:12]}, expected {head[:12]}", hint="run the command again"
-            )
+            raise moved(f"branch {branch!r}", there, head)
         # Indented by four, a line is code in Markdown: words of people mention nobody and close no issue.
         body = f"{body}\n\nReason:\n\n    {shown(reason)}\n".lstrip() if reason else body
         sent = {"title": title, "head": branch, "base": MAIN, "body": body}
@@ -176,12 +174,10 @@ class GitHubForge(GitHubReader):
         request.
         GitHub writes author and committer, and signs what an App commits. https://docs.github.com/en/rest/git
         """
-        self._check_branch(branch)
+        branch_ref(self._git, branch, f"refs/heads/{MAIN}")
         old = self._stands_at(branch)
-        if old != ABSENT and (fresh or (old != parent and not branch.startswith(_OURS))):
-            raise ConflictError(
-                f"branch {branch!r} stands at {old[:12]}, expected {parent[:12]}", hint="use another branch"
-            )
+        if old != ABSENT and (fresh or (old != parent and not branch.startswith(OURS))):
+            raise moved(f"branch {branch!r}", old, parent, hint="use another branch")
         tree = self._git.check(f"{parent}^{{tree}}").oid
         for start in range(0, len(files), _PIECE):
             entries = [self._entry(path, content) for path, content in files[start : start + _PIECE]]
@@ -192,18 +188,11 @@ class GitHubForge(GitHubReader):
 
     # Steps
 
-    def _check_branch(self, branch: str) -> None:
-        if shown(branch) != branch or ":" in branch or not self._git.takes_ref(f"refs/heads/{branch}"):
-            raise UsageError(f"{shown(branch)!r} cannot be the name of a branch")
-        if branch == MAIN:
-            raise UsageError(f"branch {branch!r} is no branch for a request", hint="use a branch of its own")
-
     def _check_main(self, base: Oid) -> None:
         """Raise ConflictError unless main stands there. git asks as freshly as the API does, at no call of it."""
         stands = self._remote.heads(MAIN).get(MAIN, ABSENT)
         if stands != base:
-            hint = "run the command again"
-            raise ConflictError(f"{MAIN} stands at {stands[:12]}, expected {base[:12]}", hint=hint)
+            raise moved(MAIN, stands, base)
 
     def _stands_at(self, branch: str) -> Oid:
         """Return where a branch stands at GitHub, ABSENT where there is none."""
@@ -228,9 +217,7 @@ class GitHubForge(GitHubReader):
         exists = error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "already exists" in error.said
         if not exists and not error.unsure:
             if error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "No commits between" in error.said:
-                raise ConflictError(
-                    f"branch {branch!r} has nothing that {MAIN} has not", hint="commit the change on the branch first"
-                ) from error
+                raise nothing_new(branch) from error
             raise error
         here = self._pulls_of(branch, state="open", base=MAIN)
         if not here:
@@ -239,10 +226,7 @@ class GitHubForge(GitHubReader):
         number, opener = one.number("number"), one.value("user")
         me = self._my_id()
         if one.oid("head.sha") != head or not isinstance(opener, dict) or not me or opener.get("id") != me:
-            raise ConflictError(
-                f"branch {branch!r} has an open pull request already: #{number}",
-                hint=f"close #{number} first, or use another branch",
-            ) from error
+            raise requested(branch, number) from error
         return number
 
     def _my_id(self) -> int:
@@ -286,7 +270,7 @@ class GitHubForge(GitHubReader):
     def _tidy(self, fields: Fields, head: Oid) -> None:
         """Delete a branch of ours once it is merged. A branch that stays is untidy, and no fault of the merge."""
         ref = fields.text("head.ref")
-        if not ref.startswith(_OURS) or not self._at_home(fields):
+        if not ref.startswith(OURS) or not self._at_home(fields):
             return
         try:
             if self._remote.heads(ref).get(ref) == head:
@@ -316,7 +300,7 @@ class GitHubForge(GitHubReader):
             if old == ABSENT:
                 self._api.send("POST", f"{self._root}/git/refs", {"ref": f"refs/heads/{branch}", "sha": new})
             else:
-                body = {"sha": new, "force": branch.startswith(_OURS)}
+                body = {"sha": new, "force": branch.startswith(OURS)}
                 self._api.send("PATCH", f"{self._root}/git/refs/heads/{quote(branch)}", body)
         except ApiError as error:
             race = error.status == HTTPStatus.UNPROCESSABLE_ENTITY and any(
@@ -326,7 +310,7 @@ class GitHubForge(GitHubReader):
                 self._refuse_in_the_way(branch, error)
             if not race and not error.unsure:
                 said = error.said.lower()
-                if old == ABSENT or not branch.startswith(_OURS) or not any(each in said for each in _NO_WORKFLOWS):
+                if old == ABSENT or not branch.startswith(OURS) or not any(each in said for each in _NO_WORKFLOWS):
                     raise
                 self._anew(branch, new)
                 return
@@ -334,9 +318,7 @@ class GitHubForge(GitHubReader):
             if there == new:
                 return
             if race:
-                raise ConflictError(
-                    f"branch {branch!r} stands at {there[:12]}, expected {old[:12]}", hint="run the command again"
-                ) from error
+                raise moved(f"branch {branch!r}", there, old) from error
             raise
 
     def _refuse_in_the_way(self, branch: str, error: ApiError) -> None:

@@ -19,7 +19,7 @@ from daypass.core.finding import shown
 from daypass.core.forge import Account, Merge, Pull, Review, unsigned_denial
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.window import format_instant
-from daypass.edges.forges.branches import OURS, Branches, fork_point, merged_changes
+from daypass.edges.forges.branches import OURS, Branches, fork_point, merged_changes, moved, requested
 from daypass.edges.forges.host import Host, Run
 from daypass.edges.forges.local import records, ssh
 from daypass.edges.forges.local.chain import (
@@ -128,10 +128,7 @@ class LocalForge(Branches):
             number, others = next_number(self._git, self._main)
             there = next((pull for pull in self._pulls(others) if pull.branch == branch), None)
             if there is not None:
-                raise ConflictError(
-                    f"branch {branch!r} has an open pull request already: #{there.number}",
-                    hint=f"close #{there.number} first, or use another branch",
-                )
+                raise requested(branch, there.number)
             event = records.Event(number, "opened", at, MappingProxyType(fields))
             commit = self._write_event(event, (head,))
             moves = {f"{OPEN}{number}": (ABSENT, commit), f"{DONE}{number}": (ABSENT, ABSENT), ref: (head, head)}
@@ -206,9 +203,7 @@ class LocalForge(Branches):
                 f"the head of #{number} is {pull.head[:12]} now, expected {head[:12]}", hint="look at it again"
             )
         if self._tip() != base:
-            raise ConflictError(
-                f"main stands at {self._tip()[:12]}, expected {base[:12]}", hint="run the command again"
-            )
+            raise moved("main", self._tip(), base)
         name, email, _ = self._identity()
         changes = merged_changes(self._git, base, head, pull.branch)
         if str(number) not in MERGE_HINT.findall(message)[:_HINTS]:
