@@ -66,7 +66,7 @@ def _on_example(bar: float, *arguments: str) -> Callable[[Scale], Row]:
 
 def _explain(scale: Scale) -> Row:
     example = Example(scale.folder)
-    return _start(example.daypass("explain", example.grant, "--requester", "alice"), 20)
+    return _start(example.daypass("explain", example.grant, "--requester", "alice"), 18)
 
 
 _CHECKED = ("verdicts.sqlite", "answers.sqlite")
@@ -188,9 +188,9 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "completion": _completion,
     "can": _can,
     "example, can": _on_example(5, "can", "alice", "orders-db", "readonly"),
-    "example, status": _on_example(22, "status"),
-    "example, plan": _on_example(22, "plan"),
-    "example, check": _on_example(20, "check"),
+    "example, status": _on_example(20, "status"),
+    "example, plan": _on_example(20, "plan"),
+    "example, check": _on_example(18, "check"),
     "example, explain": _explain,
     "check, cold": _check_cold,
     "check, memory": _check_memory,

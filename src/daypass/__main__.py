@@ -1,5 +1,6 @@
 """``daypass``, and ``python -m daypass``: what scripts ask again and again is answered before any verb is loaded."""
 
+import gc
 import sys
 
 from daypass.cli.can import at_once
@@ -9,6 +10,7 @@ def main() -> int:
     """Run the command line and return its exit code."""
     code = at_once(sys.argv[1:])
     if code is None:
+        gc.set_threshold(10_000)  # most of what loading makes lives as long as the run
         from daypass.cli.main import main as run  # noqa: PLC0415  (see above)
 
         code = run()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
 from heapq import nsmallest
@@ -89,6 +88,8 @@ def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
     names = tuple(sorted(known))
     if len(name) > _LONG or len(names) > _MANY:
         return otherwise
+    from difflib import get_close_matches  # noqa: PLC0415  (only where a name is wrong)
+
     found = get_close_matches(name, _alike(name, names), 1, 0.6)
     return f"did you mean {found[0]}?" if found else otherwise
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -57,6 +56,8 @@ def _folded(line: str, width: int) -> list[str]:
     if len(line) <= width or " --confirm " in line:
         return [line]
     below = " " * (len(line) - len(line.lstrip()) + 4)
+    import textwrap  # noqa: PLC0415  (only for a terminal)
+
     return textwrap.wrap(line, width, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 

@@ -6,7 +6,6 @@ Every word of people goes through `joined`: nothing that they wrote acts on a te
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import unified_diff
 from typing import Any
 
 from daypass.core.ids import GrantId
@@ -192,6 +191,8 @@ def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) ->
     if effects and report.found.pull.state == "open":
         yield "  once it is merged:"
         yield from (f"    {effect_line(effect)}" for effect in effects)
+    from difflib import unified_diff  # noqa: PLC0415  (a status has no use for it)
+
     before, after = (text.splitlines() for text in texts)
     diff = list(unified_diff(before, after, "main", "request", lineterm=""))
     if diff:

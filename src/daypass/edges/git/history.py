@@ -8,7 +8,6 @@ can be wrong, the methods that walk it raise RefusedError, but for the few answe
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -188,7 +187,9 @@ class GitHistory:
         if found is not None:
             yield from found
             return
-        with tempfile.TemporaryFile() as listed:
+        from tempfile import TemporaryFile  # noqa: PLC0415  (short answers need no file)
+
+        with TemporaryFile() as listed:
             self._list_steps(first, last, listed)
             yield from steps.landings(self._git, first, listed, self._no_index)
 

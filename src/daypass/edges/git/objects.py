@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -329,7 +328,9 @@ def _unavailable(told: Header) -> EdgeError:
 @contextmanager
 def _asked(oids: Iterable[str]) -> Iterator[IO[bytes]]:
     """Hold the request in a file. Raises EdgeError for what is no object id: it would be read as a name, or as two."""
-    with tempfile.TemporaryFile() as file:
+    from tempfile import TemporaryFile  # noqa: PLC0415  (short answers need no file)
+
+    with TemporaryFile() as file:
         slot: list[str] = []
         for oid in oids:
             slot.append(oid)

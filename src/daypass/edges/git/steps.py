@@ -11,7 +11,6 @@ removed, of all steps in bulk. The user's settings for diff count for nothing in
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -146,7 +145,9 @@ def landings(
     """
     known: dict[str, str] = {}
     read = Reader(git)
-    with tempfile.TemporaryFile() as pairs:
+    from tempfile import TemporaryFile  # noqa: PLC0415  (short answers need no file)
+
+    with TemporaryFile() as pairs:
         _write_pairs(git, since, listed, pairs)
         with git.stream(*_COMPARE, stdin=pairs, environment=environment) as output:
             steps = _joined(listed, output)

@@ -8,7 +8,6 @@ parent and adds files. That is looked at here; what stands in the files is prove
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -162,7 +161,9 @@ class GitLedger:
         if found is not None:
             return _check_shape(found, since)
         span = [tip] + ([f"^{since}"] if since is not None else [])
-        with tempfile.TemporaryFile() as listed:
+        from tempfile import TemporaryFile  # noqa: PLC0415  (short answers need no file)
+
+        with TemporaryFile() as listed:
             listed.write(self._git.run("rev-list", "--parents", "--topo-order", "--reverse", *span))
             listed.seek(0)
             for count, line in enumerate(listed):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
 from datetime import datetime
-from threading import Semaphore, Thread
+from threading import Condition, Semaphore, Thread
 from typing import Generic, TypeVar
 
 from daypass.core.errors import EdgeError
@@ -32,23 +31,29 @@ _T = TypeVar("_T")
 class BackgroundCalls(Generic[_T]):
     """Calls by name, each in a thread of its own that nobody has to wait for.
 
-    A thread of an executor would be waited for at the end of the process, however long its target hangs.
+    A thread of an executor would be waited for at the end of the process, however long its target hangs. What executors
+    answer with is not used either: importing it would take longer than reading most targets.
     """
 
     def __init__(self, calls: Mapping[str, Callable[[], _T]]) -> None:
         self._room = Semaphore(READ_AT_ONCE)
-        self._answers: dict[str, Future[_T]] = {name: Future() for name in calls}
+        self._changed = Condition()
+        self._names = frozenset(calls)
+        self._answers: dict[str, _T] = {}
+        self._errors: dict[str, BaseException] = {}
         for name, call in calls.items():
-            Thread(target=self._run, args=(call, self._answers[name]), name=name, daemon=True).start()
+            Thread(target=self._run, args=(name, call), name=name, daemon=True).start()
 
     @property
     def waiting(self) -> frozenset[str]:
         """The names of those that have not answered."""
-        return frozenset(name for name, answer in self._answers.items() if not answer.done())
+        return frozenset(name for name in self._names if name not in self._answers and name not in self._errors)
 
     def answer(self, name: str) -> _T:
         """Return what a call that has ended gave, or raise what it raised."""
-        return self._answers[name].result(timeout=0)
+        if name in self._errors:
+            raise self._errors[name]
+        return self._answers[name]
 
     def wait(
         self,
@@ -62,22 +67,29 @@ class BackgroundCalls(Generic[_T]):
 
         ``enough`` ends the waiting at any time.
         """
-        while not enough():
-            mine = {answer for name, answer in self._answers.items() if name not in known}
-            pending = {answer for answer in mine if not answer.done()}
-            turn = _SLICE if patience is None else min(_SLICE, patience)
-            if not pending or turn <= 0 or (first and pending != mine):
-                return
-            # It takes its whole turn, but where it is the last one.
-            wait(pending, timeout=turn, return_when=FIRST_COMPLETED if first else ALL_COMPLETED)
-            patience = None if patience is None else patience - turn
+        mine = self._names - known
 
-    def _run(self, call: Callable[[], _T], answer: Future[_T]) -> None:
+        def ended() -> bool:
+            pending = mine & self.waiting
+            return not pending or (first and pending != mine)
+
+        with self._changed:
+            while not enough() and not ended():
+                turn = _SLICE if patience is None else min(_SLICE, patience)
+                if turn <= 0:
+                    return
+                # It takes its whole turn, but where it is the last one.
+                self._changed.wait_for(ended, turn)
+                patience = None if patience is None else patience - turn
+
+    def _run(self, name: str, call: Callable[[], _T]) -> None:
         with self._room:
             try:
-                answer.set_result(call())
+                self._answers[name] = call()
             except BaseException as error:  # noqa: BLE001  (raised again for whoever asks for the answer)
-                answer.set_exception(error)
+                self._errors[name] = error
+        with self._changed:
+            self._changed.notify_all()
 
 
 class Readings:

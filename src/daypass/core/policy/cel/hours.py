@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
-import tzdata
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY_MINUTES = 24 * 60
-_TZDATA = Path(tzdata.__file__).parent
 _RANGE = re.compile(
     r"(?P<first>[A-Z][a-z]{2})(?:-(?P<last>[A-Z][a-z]{2}))? (?P<start>[0-9]{2}:[0-9]{2})-(?P<end>[0-9]{2}:[0-9]{2})"
 )
@@ -54,13 +54,20 @@ def _minutes(text: str) -> int:
     return total
 
 
-@lru_cache(maxsize=1)
+@cache
+def _database() -> Path:
+    import tzdata  # noqa: PLC0415  (only where a rule names hours; likewise below)
+
+    return Path(tzdata.__file__).parent
+
+
+@cache
 def _zones() -> frozenset[str]:
     """Return the names of the time zone database (https://www.iana.org/time-zones), as the package tzdata lists them.
 
     A machine's own files may have others (``localtime``, ``right/UTC``), which mean something else on each.
     """
-    return frozenset((_TZDATA / "zones").read_text(encoding="utf-8").split()) - {"Factory"}
+    return frozenset((_database() / "zones").read_text(encoding="utf-8").split()) - {"Factory"}
 
 
 @lru_cache(maxsize=64)
@@ -69,9 +76,11 @@ def parse_zone(name: str) -> ZoneInfo:
 
     Rules are those of the package, never those of the machine, so that every machine decides alike.
     """
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
     if name not in _zones():
         raise ValueError(f'{name!r} is no time zone; write for example "Europe/Berlin" or "UTC"')
-    with (_TZDATA / "zoneinfo" / name).open("rb") as file:
+    with (_database() / "zoneinfo" / name).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
 
 

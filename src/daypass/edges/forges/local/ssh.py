@@ -7,9 +7,7 @@ of whoever runs the check (allowed signers, trust level) can widen that. ssh-key
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,7 +53,9 @@ def is_signed_by(git: Git, commit: Oid, handle: str, keys: Sequence[str]) -> boo
     Does not check that the commit says it is theirs; who reads the record does. Raises EdgeError without ssh-keygen.
     """
     _require_keygen()
-    with tempfile.TemporaryDirectory(prefix="daypass-") as folder:
+    from tempfile import TemporaryDirectory  # noqa: PLC0415  (most runs check and make no signature)
+
+    with TemporaryDirectory(prefix="daypass-") as folder:
         file = Path(folder) / "allowed_signers"
         file.write_text(allowed_signers(handle, keys), encoding="utf-8")
         done = git.attempt(
@@ -117,14 +117,18 @@ def _agent_keys() -> list[str]:
 
 def _run(*command: str) -> str:
     """Return what a program of OpenSSH says, "" when it says nothing or is not there."""
-    if shutil.which(command[0]) is None:
+    from shutil import which  # noqa: PLC0415
+
+    if which(command[0]) is None:
         return ""
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, env=clean_environment(), check=False)
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
 
 
 def _require_keygen() -> None:
-    if shutil.which("ssh-keygen") is None:
+    from shutil import which  # noqa: PLC0415
+
+    if which("ssh-keygen") is None:
         raise EdgeError(
             "ssh-keygen is not installed, and the directory names SSH keys",
             hint="install OpenSSH 8.2 or newer; without it no signature can be checked",
