@@ -150,6 +150,11 @@ class Bench:
     """The file of the private half of an SSH key among them, by which the subject signs requests."""
     window: ClassVar[timedelta] = timedelta(seconds=6)
     """How long access lasts where a test waits for its end by itself."""
+    with_git: ClassVar[bool] = False
+    """Whether whole runs are played in a repository of git, in place of one in memory.
+
+    What runs do with git and a target is shown once, by a target that has all capabilities: git is the same for each.
+    """
     examples: ClassVar[int] = 25
     """How many sequences of calls the model is compared with."""
 

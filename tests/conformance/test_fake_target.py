@@ -15,10 +15,11 @@ from fakes.target import Died, FakeTarget, NumberedFake
 
 
 class TestFake(TargetContract):
-    """The suite's own test: the fake has every capability, so that no part of the contract is left out."""
+    """The suite's own test: the fake has every capability, so that no part of the contract is left out, with git or without."""
 
     abilities = frozenset({Observing, Numbering, Timed})
     observing = 1
+    with_git = True
     window = timedelta(seconds=3)
 
     @pytest.fixture(autouse=True)

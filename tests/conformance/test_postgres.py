@@ -351,7 +351,7 @@ class TestPostgresLogin(TestPostgres):
         world.settled(63)
 
     def test_neither_ledger_nor_server_knows_the_secret(self, tmp_path: Path) -> None:
-        world = World(tmp_path / "life", self)
+        world = World(tmp_path / "life", self, with_git=True)
         world.grant(-120, 60)
         done = world.apply(-119)
         password = conninfo_to_dict(self.opened(world.handover()).strip())["password"]

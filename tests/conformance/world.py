@@ -1,4 +1,7 @@
-"""An access repository whose one target is the one under test: the pipeline's own functions, real git, a real ledger."""
+"""An access repository whose one target is the one under test: the pipeline's own functions and a real ledger.
+
+The repository is one in memory, or a real one of git where the bench says so.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from daypass.pipeline.apply.survey import Inputs, survey
 from daypass.pipeline.ask.propose import end
 from daypass.ports import Observing, Target
 from driver import Access
-from founded import begun
+from founded import begun, begun_in_memory
 
 Wrap = Callable[[Target], Any]
 
@@ -49,14 +52,18 @@ class World:
     target's own world.
     """
 
-    def __init__(self, folder: Path, bench: Bench, identities: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, bench: Bench, identities: Mapping[str, str] | None = None, *, with_git: bool = False
+    ) -> None:
         self.bench = bench
         self.start = datetime.now(UTC).replace(microsecond=0)
         self.place = folder / "world"
         self.place.mkdir(parents=True)
         people = dict(zip(("alice", "bob", "carol"), bench.principals, strict=True)) | dict(identities or {})
         name = (json.dumps([people, bench.keys, *map(dict, bench.privileges)]), str(bench.private_key))
-        self.access = begun(name, _EARLIER, lambda access: self._begin(access, people), folder / "access")
+        self._with_git = with_git or bench.with_git
+        begin = begun if self._with_git else begun_in_memory
+        self.access: Access = begin(name, _EARLIER, lambda access: self._begin(access, people), folder / "access")
         bench.welcome(self.place, [bench.one(who, privilege=p) for who in range(3) for p in range(2)])
 
     def _begin(self, access: Access, identities: Mapping[str, str]) -> None:
@@ -90,7 +97,9 @@ class World:
         access.run("codeowners")
         access.commit("A world for one target")
         access.run("check", "--at", self.at(-240))
-        if self.bench.private_key is not None:  # who has a key in the directory counts only with its signature
+        if (
+            self._with_git and self.bench.private_key is not None
+        ):  # who has a key in the directory counts only with its signature
             access.git("config", "gpg.format", "ssh")
             access.git("config", "user.signingkey", str(self.bench.private_key))
 

@@ -10,7 +10,8 @@ Nothing of daypass is replaced: the jobs' commands are the files' own, and reach
 GitHub's side is the choice of runs (`triggers`), the tokens that jobs get, secrets that only main's environment has,
 groups of runs that must not overlap, and a checkout action that fetches from the double. Runs go one after another.
 
-DAYPASS_HOME of the machine leads to a program that runs this very daypass, and notes what each of its runs cost.
+DAYPASS_HOME of the machine leads to a program that runs this very daypass, and notes what each of its runs cost. Each
+run is a process of its own, which begins with daypass loaded (`loaded`) where a test is not about what it costs.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import loaded
 from triggers import Started, concurrency, permissions, react, workflows
 
 import daypass
@@ -46,7 +48,7 @@ moment=
 case $1 in # these verbs reckon with time
 answer|apply|check|drift|expire|gate|report) [ -s "$here/clock" ] && moment="--at $(cat "$here/clock")" ;;
 esac
-PYTHONPATH={source} {python} -m daypass "$@" $moment &
+{loaded}PYTHONPATH={source} {python} -m daypass "$@" $moment &
 child=$!
 echo "$child" >"$here/running"
 wait "$child"
@@ -56,6 +58,7 @@ times >"$here/times" # not through a pipe: whoever reads from one has spent noth
 echo "$code $(tail -n 1 "$here/times") $*" >>"$here/meter"
 exit "$code"
 """
+_LOADED = 'exec {python} -IS {loaded} {place} "$here" "$@" $moment\n'
 
 
 @dataclass
@@ -118,7 +121,8 @@ class Environment:
 class Runner:
     """The runner of one repository. Everything it keeps lies below the hub's folder."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, *, fresh: bool = True) -> None:
+        """``fresh``: each run of daypass loads it, as at GitHub."""
         self.hub = hub
         self.top = hub.top / "runner"
         self.home = self.top / "home"
@@ -138,11 +142,13 @@ class Runner:
         for folder in (self.home / "bin", self.state):
             folder.mkdir(parents=True)
         program = self.home / "bin" / "daypass"
+        python = shlex.quote(sys.executable)
         program.write_text(
             _PROGRAM.format(
                 here=shlex.quote(str(self.home)),
                 source=shlex.quote(str(Path(daypass.__file__).parents[1])),
-                python=shlex.quote(sys.executable),
+                python=python,
+                loaded="" if fresh else _LOADED.format(python=python, loaded=loaded.__file__, place=loaded.address()),
             ),
             encoding="utf-8",
         )

@@ -16,7 +16,7 @@ SECONDS, CALLS = 5.0, 25
 
 def test_a_grant_lives_from_a_pull_request_to_its_merged_removal(tmp_path: Path) -> None:
     with Hub(tmp_path, simulated=True) as hub:
-        life = Life(hub)
+        life = Life(hub, fresh=True)
         life.runner.advance(minutes=2)  # what the ledger saw of main counts once no clock can doubt that it was before
         number = hub.request_pull("alice", hub.grant())
         head = hub.pull(number)["head"]["sha"]

@@ -82,10 +82,22 @@ def react(bare: Path, event: Event, *, nested: int = 0) -> list[Started]:
 
 def workflows(bare: Path, commit: str) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     """The workflow files of a commit: path, content, text."""
-    for path in git(bare, "ls-tree", "--name-only", commit, f"{FOLDER}/").splitlines():
+    for line in git(bare, "ls-tree", commit, f"{FOLDER}/").splitlines():
+        blob, path = line.split(" ")[-1].split("\t")
         if path.endswith((".yml", ".yaml")):
-            text = git(bare, "cat-file", "blob", f"{commit}:{path}")
-            yield path, yaml.load(text, Loader=_Reader), text  # noqa: S506  (a safe loader, with fewer words for true)
+            workflow, text = _workflow(bare, blob)
+            yield path, workflow, text
+
+
+def _workflow(bare: Path, blob: str) -> tuple[Mapping[str, Any], str]:
+    """Read a workflow file once a process: most tests have the same ones, and each event looks at all of them."""
+    if blob not in _READ:
+        text = git(bare, "cat-file", "blob", blob)
+        _READ[blob] = yaml.load(text, Loader=_Reader), text  # noqa: S506  (a safe loader, with fewer words for true)
+    return _READ[blob]
+
+
+_READ: dict[str, tuple[Mapping[str, Any], str]] = {}
 
 
 class _Reader(yaml.SafeLoader):

@@ -21,7 +21,7 @@ from scenes import Scene
 _CONFIG = "XDG_CONFIG_HOME"
 """Below it `init` keeps the ledger's key."""
 _MADE: dict[object, Path] = {}
-_WORLDS: dict[str, MemoryAccess] = {}
+_WORLDS: dict[object, MemoryAccess] = {}
 
 
 @cache
@@ -109,16 +109,34 @@ def _placed(name: object, make: Callable[[Access], None], top: Path) -> Access:
 def in_memory(top: Path, at: str) -> MemoryAccess:
     """Found the worked example as `example` does, in memory: for what is shown without git."""
 
+    def found(folder: Path) -> MemoryAccess:
+        on_disk = example(folder / "access", at)
+        names = on_disk.git("ls-files").splitlines()
+        return begin(folder / "memory", {name: (on_disk.top / name).read_bytes() for name in names}, at)
+
+    return _remembered(("in memory", at), found, top)
+
+
+def begun_in_memory(name: object, at: str, begin: Callable[[MemoryAccess], None], top: Path) -> MemoryAccess:
+    """Found the worked example in memory and go on from there, as `begun` does on disk."""
+
+    def found(folder: Path) -> MemoryAccess:
+        access = in_memory(folder / "memory", at)
+        begin(access)
+        return access
+
+    return _remembered(("begun in memory", name), found, top)
+
+
+def _remembered(name: object, make: Callable[[Path], MemoryAccess], top: Path) -> MemoryAccess:
     def filled(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(_CONFIG, str(folder / "config"))
-            on_disk = example(folder / "access", at)
-            names = on_disk.git("ls-files").splitlines()
-            _WORLDS[at] = begin(folder / "memory", {name: (on_disk.top / name).read_bytes() for name in names}, at)
+            _WORLDS[name] = make(folder)
 
-    folder = once(("in memory", at), filled)
+    folder = once(name, filled)
     shutil.copytree(folder / "config", os.environ[_CONFIG], dirs_exist_ok=True)
-    world = _WORLDS[at].world
+    world = _WORLDS[name].world
     state = Path(shutil.copytree(world.state, f"{top}-state"))
     top.mkdir()
     access = MemoryAccess(top, world=World(state, world.objects.copy(), dict(world.pulls)))

@@ -128,11 +128,12 @@ class MemoryForge:
         main = self._tip()
         if main != base:
             raise ConflictError(f"main stands at {main[:12]}, expected {base[:12]}", hint="run the command again")
+        if f"\nDaypass-Pull: {number}\n" not in message:
+            message = f"{message.rstrip()}\n\nDaypass-Pull: {number}\n"
         name, email, _ = self._identity()
         made = self._objects.commit_files(
-            base, self._merged(base, head, pull.branch), (base, head), f"{message.rstrip()}\n\nDaypass-Pull: {number}\n",
-            author=(name, email), at=at,
-        )  # fmt: skip
+            base, self._merged(base, head, pull.branch), (base, head), message, author=(name, email), at=at
+        )
         self._note(number, "merged", at, made, main=base)
         ref = self._ref(pull.branch)
         gone = {ref: (head, ABSENT)} if pull.branch.startswith(OURS) and self._objects.refs.get(ref) == head else {}
