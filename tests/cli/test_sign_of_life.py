@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daypass.cli.verbs.watch import LONGEST, is_alive, pause
+from daypass.cli.verbs.apply import LONGEST, is_alive, pause
 from daypass.views.plan import heartbeat_text
 
 T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from daypass.cli.running import run_apply
-from daypass.cli.verbs import watch
+from daypass.cli.verbs import apply
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access
 from outputs import check_output
@@ -177,5 +177,5 @@ def test_a_watch_names_what_nobody_can_tell_of(access: Access) -> None:
     for file in (access.top / ".git/daypass").glob("embedded.sqlite*"):
         file.unlink()
     at = datetime(2026, 11, 20, 10, 7, tzinfo=UTC)
-    told = watch._happened(run_apply(access.repo(), at))
+    told = apply._happened(run_apply(access.repo(), at))
     assert any(line.startswith("nobody can tell of alice on orders-db: ") for line in told)

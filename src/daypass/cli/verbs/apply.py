@@ -1,14 +1,26 @@
-"""plan, apply, expire."""
+"""plan, apply, expire, watch, heartbeat: runs, one at a time or without end, and the sign that they happen."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, say, show, verb
-from daypass.core.errors import ExitCode
+from daypass.cli.verb import Codes, Duration, clock, now, say, show, show_data, verb
+from daypass.core.errors import DaypassError, ExitCode
+
+if TYPE_CHECKING:
+    from daypass.core.plan import Entitlement
+    from daypass.pipeline.apply.run import Applied
+    from daypass.pipeline.apply.survey import Survey
+
 
 _detailed = click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 13 when there are changes (apply: when changes were made)."
@@ -103,3 +115,186 @@ def expire(repo: AccessRepository, at: datetime, output: str, confirm: str) -> C
     lines, clean = tidy_up(repo, done.survey.plan.at)
     say(*(line for told in lines for line in told.split("\n")))
     return [done.exit_code, ExitCode.OK if clean else ExitCode.PARTIAL]
+
+
+@verb(follow=False)
+@click.option("--poll", type=Duration(), default=None, help="How often to look for a merge; 2s here, 15s at GitHub.")
+@click.option(
+    "--refresh", type=Duration(), default="5m", show_default=True, help="Look at the targets at least this often."
+)
+def watch(repo: AccessRepository, poll: timedelta | None, refresh: timedelta, output: str) -> None:
+    """Apply without end: whenever a window opens or ends, whenever main moves, and every so often to see.
+
+    For those who want seconds and not a schedule. What cannot be reached is tried again, sooner first and then every
+    minute, for as long as it takes; what has ended meanwhile is taken away first. Ends at SIGTERM or SIGINT, after the
+    run at hand. Each thing that happens is a line on stdout, in JSON each run.
+    """
+    step = poll or timedelta(seconds=15 if repo.elsewhere else 2)
+    with _stoppable() as stopped:
+        _Watch(repo, step, refresh, stopped, as_json=output == "json").run()
+
+
+_LONGEST = 60.0
+"""For how many seconds a watch waits for a target that has not answered, while nothing else is due."""
+_AGAIN = 300.0
+"""For how many in the turn after one in which that was not enough, whatever else is due."""
+
+
+class _Watch:
+    """One watch: what it saw last, when it looks again, and how often in a row it failed."""
+
+    def __init__(
+        self, repo: AccessRepository, poll: timedelta, refresh: timedelta, stopped: Event, *, as_json: bool
+    ) -> None:
+        self._json = as_json
+        self._repo = repo
+        self._poll = poll
+        self._refresh = refresh
+        self._stopped = stopped
+        self._seen = ""
+        self._failures = 0
+        self._slow = False
+
+    def run(self) -> None:
+        """Turn until told to stop."""
+        wake = now()
+        self._tell(wake, "watching", [f"watching; main is looked at every {self._poll.total_seconds():g}s"])
+        while not self._stopped.is_set():
+            try:
+                at = now()
+                moved = self._main()
+                if at >= wake or moved != self._seen:
+                    boundary = self._turn()
+                    self._seen = moved
+                    wake = min(boundary, at + self._refresh)
+                self._failures = 0
+            except DaypassError as error:
+                self._failures += 1
+                wake = now()
+                self._tell(now(), "failed", [f"failed ({self._failures} in a row): {error.message}"])
+            self._stopped.wait(pause(wake, clock(), poll=self._poll, failures=self._failures).total_seconds())
+
+    def _limit(self, found: Survey) -> float:
+        """Say for how many seconds slow targets are waited for: until something else is due.
+
+        Whoever was too slow for that gets longer the next time, lest what is due elsewhere keeps it from its turn for
+        ever.
+        """
+        left = (found.boundary - now()).total_seconds()
+        return _AGAIN if self._slow else max(0.0, min(left, _LONGEST))
+
+    def _main(self) -> str:
+        """Return where main stands, as cheaply as it can be told."""
+        if self._repo.elsewhere:
+            return str(self._repo.remote.heads("main").get("main", ""))
+        return str(self._repo.history.find("refs/heads/main") or "")
+
+    def _turn(self) -> datetime:
+        """Apply once, tidy when something ended, and return the next boundary."""
+        from daypass.cli.running import data_of, run_apply, tidy_up
+
+        if not self._repo.live:
+            self._repo.sync()
+        self._repo = repo = self._repo.again(reopen=True)
+        at = now()
+        done = run_apply(repo, at, limit=self._limit, enough=self._stopped.is_set)
+        self._slow = bool(done.survey.late)
+        self._tell(at, "applied", _happened(done), lambda: {"applied": data_of(done)})
+        if done.survey.stuck is not None:
+            raise done.survey.stuck
+        boundary: datetime = done.survey.boundary
+        if done.changed:
+            self._tell(at, "tidied", tidy_up(repo, done.survey.plan.at, enough=lambda: now() >= boundary)[0])
+        if done.exit_code is not ExitCode.OK:
+            return min(boundary, at + timedelta(minutes=1))
+        return boundary
+
+    def _tell(
+        self, at: datetime, event: str, lines: list[str], more: Callable[[], dict[str, Any]] = dict[str, Any]
+    ) -> None:
+        """Say what happened, a line each; in JSON one object, with what there is ``more`` to say of it."""
+        from daypass.core.window import format_instant
+        from daypass.views.findings import printable
+
+        if self._json and lines:
+            show_data({"at": format_instant(at), "event": event, "messages": lines, **more()}, indent=None)
+        elif not self._json:
+            for line in lines:
+                click.echo(f"{format_instant(at)} {printable(line)}")
+        sys.stdout.flush()
+
+
+_SHORTEST = timedelta(milliseconds=1)
+LONGEST = timedelta(minutes=1)
+"""However long something has failed, it is tried this often: access that has ended waits for it."""
+
+
+def pause(wake: datetime, at: datetime, *, poll: timedelta, failures: int) -> timedelta:
+    """Return how long to sleep: until ``wake``, no longer than ``poll``, and ever longer while it fails.
+
+    After the first failure a second passes, then twice as much each time, up to LONGEST.
+    """
+    if failures:
+        return min(timedelta(seconds=2 ** min(failures - 1, 10)), LONGEST)
+    return max(_SHORTEST, min(poll, wake - at))
+
+
+def _happened(done: Applied) -> list[str]:
+    """Say what a run did, a line each, and what gives nothing."""
+    from daypass.views.findings import finding_line
+    from daypass.views.plan import outcome_line
+
+    found = done.survey
+    return [
+        *(outcome_line(outcome) for outcome in done.outcomes),
+        *(f"held  {_who(change.entitlement)}: {done.held_message}" for change in done.held),
+        *(f"target {name} cannot be read: {why}" for name, why in found.plan.unreadable.items()),
+        *(f"nobody can tell of {_who(doubt.entitlement)}: {doubt.why}" for doubt in found.plan.unknown),
+        *(f"{one.grant} gives nothing yet: {one.message}" for one in found.unproved),
+        *(f"main's policies do not read: {finding_line(finding)}" for finding in found.policy.broken),
+        *([found.clocks] if found.clocks else []),
+        *(f"refused {refusal.grant}: {refusal.message} [{refusal.code}]" for refusal in found.refusals),
+        *([done.silent] if done.silent else []),
+    ]
+
+
+def _who(entitlement: Entitlement) -> str:
+    return f"{entitlement.principal} on {entitlement.resource}"
+
+
+@contextmanager
+def _stoppable() -> Iterator[Event]:
+    """Turn the signals that end a service into an event, so that a run is never cut in the middle."""
+    stopped = Event()
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@verb()
+@click.option("--max-age", type=Duration(), required=True, help="How old the last run may be.")
+def heartbeat(repo: AccessRepository, max_age: timedelta, at: datetime, output: str) -> Codes:
+    """Fail (exit 13) when no run was recorded in the ledger in time: a dead man's check for any scheduler outside.
+
+    A run without changes leaves a sign only where `ledger.heartbeat` in the settings says how often; keep it well below
+    --max-age.
+    """
+    from daypass.views.data import plain
+    from daypass.views.plan import heartbeat_text
+
+    last = repo.standing.at
+    age = at - last if last is not None else None
+    alive = is_alive(age, max_age)
+    if output == "json":
+        show_data(plain({"alive": alive, "last": last, "age": age, "limit": max_age}))
+    else:
+        click.echo(heartbeat_text(last, age, max_age, alive=alive))
+    return ExitCode.OK if alive else ExitCode.CHANGES
+
+
+def is_alive(age: timedelta | None, limit: timedelta) -> bool:
+    """Whether the last mark is young enough. One from the future counts for nothing: a clock is wrong somewhere."""
+    return age is not None and timedelta(0) <= age <= limit
