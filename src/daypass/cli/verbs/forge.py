@@ -71,11 +71,11 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
     complaints = look()
     codes = []
     if mending and any(one.remedy for one in complaints):
-        done = mend(complaints, settings, agreed)
-        for one in done:
-            said = "done" if one.done else f"failed: {one.error}" if one.error else "left as it is"
-            click.echo(f"{said}: {one.remedy.words}", err=True)
-        codes += [ExitCode.PARTIAL] if any(one.error for one in done) else []
+        done = list(mend(complaints, settings, agreed))
+        for remedy, error in done:
+            said = "left as it is" if error is None else f"failed: {error}" if error else "done"
+            click.echo(f"{said}: {remedy.words}", err=True)
+        codes += [ExitCode.PARTIAL] if any(error for _, error in done) else []
         complaints = look()
     show((doctor_json if output == "json" else doctor_text)(complaints, host.calls), output)
     codes += [ExitCode.CHANGES] if any(one.told for one in complaints) else []

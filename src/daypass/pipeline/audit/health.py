@@ -6,11 +6,9 @@ what keeps access safe, and mended one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-
-from msgspec import Struct
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
@@ -24,14 +22,6 @@ from daypass.pipeline.apply.readings import AT_ONCE, numbers_of, seen_at, unfore
 from daypass.ports import ForgeSettings, History, Observing, TargetReader
 
 _PLAIN = {"100644", "100755"}
-
-
-class Mended(Struct, frozen=True):
-    """What became of one remedy: done, declined, or why it failed."""
-
-    remedy: Remedy
-    done: bool
-    error: str = ""
 
 
 def examine(history: History, main: str, catalogue: Catalogue, settings: ForgeSettings) -> tuple[Complaint, ...]:
@@ -48,28 +38,27 @@ def examine(history: History, main: str, catalogue: Catalogue, settings: ForgeSe
 
 def mend(
     complaints: Sequence[Complaint], settings: ForgeSettings, agreed: Callable[[Remedy, tuple[Complaint, ...]], bool]
-) -> tuple[Mended, ...]:
+) -> Iterator[tuple[Remedy, str | None]]:
     """Carry out the remedies that somebody agrees to, each once however many complaints it is for.
 
-    One that fails stops neither the others nor is it tried again.
+    Yields each with why it failed, "" where it is done and None where nobody agreed. One that fails stops neither the
+    others nor is it tried again.
     """
     remedies: list[Remedy] = []
     for complaint in complaints:
         if complaint.remedy is not None and complaint.remedy not in remedies:
             remedies.append(complaint.remedy)
-    found: list[Mended] = []
     for remedy in remedies:
         if not agreed(remedy, tuple(one for one in complaints if one.remedy == remedy)):
-            found.append(Mended(remedy, done=False))
+            yield remedy, None
             continue
         try:
             for step in remedy.steps:
                 settings.send(step)
         except EdgeError as error:
-            found.append(Mended(remedy, done=False, error=error.message))
+            yield remedy, error.message
         else:
-            found.append(Mended(remedy, done=True))
-    return tuple(found)
+            yield remedy, ""
 
 
 TOLERANCE = timedelta(seconds=5)
