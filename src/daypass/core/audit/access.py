@@ -251,10 +251,8 @@ def _effects(body: Body) -> Iterable[tuple[Intended, bool, str]]:
 
 def access(holdings: Holdings, resource: str) -> tuple[HeldAccess, ...]:
     """Say who could reach a resource, by the receipts that were added up."""
-    held = sorted(
-        (entitlement, held) for entitlement, held in holdings.held.items() if entitlement.resource == resource
-    )
-    return tuple(replace(one, basis=holdings.basis(one.change.grants)) for _, one in held)
+    ours = [holdings.held[entitlement] for entitlement in sorted(holdings.held) if entitlement.resource == resource]
+    return tuple(replace(one, basis=holdings.basis(one.change.grants)) for one in ours)
 
 
 class AccessAnswer(Struct, frozen=True):
