@@ -313,7 +313,7 @@ def test_a_naive_time_is_a_fault_of_the_program():
 
 
 def test_a_role_that_its_target_can_give_to_nobody_is_denied():
-    found = replace(policy(), unfit={("orders-db", "readonly"): "its server knows no such thing"})
+    found = replace(policy(), unfit={("orders-db", "readonly"): ("its server knows no such thing", "")})
     assert told(ask(found).denials) == [
         (
             "role-unfit",
