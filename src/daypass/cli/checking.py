@@ -14,10 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import convert, to_builtins
+
 from daypass.cli.repository import AccessRepository, program_digest
 from daypass.cli.verb import progress
 from daypass.core.errors import DaypassError, UsageError
-from daypass.core.finding import Checked, Finding, Place, Severity
+from daypass.core.finding import Checked
+from daypass.core.record import replace
 from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import worktree_files
 from daypass.edges.store import AnswerCache, Verdicts
@@ -65,11 +68,13 @@ def check_revision(repo: AccessRepository, revision: str, jobs: int | None, at: 
     answers = AnswerCache(repo.clone.state_dir)
     whole = f"{program_digest()}/{grants}/{policies}"
     known = answers.recall("check", whole)
-    found = _remembered(known, commit) if known is not None else None
-    if found is None:
+    if known is not None:
+        found = convert(json.loads(known), Checked)
+        found = replace(found, where=commit, cached=found.files)
+    else:
         with closing(Verdicts(repo.clone.state_dir)) as verdicts:
             found = _check_tree(repo, commit, jobs, verdicts)
-        answers.keep("check", _to_remember(found), whole, most=_WHOLE_CHECKS)
+        answers.keep("check", json.dumps(to_builtins(found)), whole, most=_WHOLE_CHECKS)
     over = ended_at(repo, repo.instant(at), repo.policy_at(commit))
     return without_ended(found, partial(standing_on, repo.history, commit), over)
 
@@ -92,20 +97,6 @@ def _trees(repo: AccessRepository, revision: str) -> tuple[Oid, str, str]:
     """Return the commit that a revision names and the ids of its two trees, "" where one is not there."""
     commit = repo.history.resolve(revision)
     return commit, repo.history.folder(commit, "grants"), repo.history.folder(commit, "policies")
-
-
-def _to_remember(found: Checked) -> str:
-    rows = [
-        [f.code, [f.place.file, f.place.line, f.place.column, f.place.path], f.message, f.hint, f.severity.value]
-        for f in found.findings
-    ]
-    return json.dumps([found.files, rows, found.unjudged])
-
-
-def _remembered(text: str, commit: Oid) -> Checked:
-    files, rows, unjudged = json.loads(text)
-    findings = tuple(Finding(code, Place(*place), message, hint, Severity(s)) for code, place, message, hint, s in rows)
-    return Checked(commit, files, files, findings, unjudged)
 
 
 def check_worktree(repo: AccessRepository, paths: list[Path], at: datetime | None) -> Checked:

@@ -106,13 +106,27 @@ class Duration(click.ParamType[timedelta]):
             self.fail(str(error), param, ctx)
 
 
-class GrantName(click.ParamType[str]):
+class Named(click.ParamType[str]):
+    """A name that the shell can complete: ``kind`` is handle, resource, role or grant."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer what main has of the kind."""
+        from daypass.cli.completion import offers
+
+        return offers(self.name, ctx, incomplete)
+
+
+class GrantName(Named):
     """A grant by its id (``orders-db/alice-1a2b``), or by the path of its file from where one stands.
 
     The file need not be there: what is asked of it may be in the ledger alone.
     """
 
-    name = "grant"
+    def __init__(self) -> None:
+        super().__init__("grant")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id."""
@@ -123,25 +137,6 @@ class GrantName(click.ParamType[str]):
         folder = ctx.obj.folder if ctx is not None and ctx.obj else ""
         whole = Path(os.path.normpath(Path(folder, value).absolute()))
         return "/".join(whole.parts[-2:])[: -len(SUFFIX)]
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer the grants of main."""
-        from daypass.cli.completion import offers
-
-        return offers("grant", ctx, incomplete)
-
-
-class Named(click.ParamType[str]):
-    """A name that the shell can complete: ``kind`` is handle, resource or role."""
-
-    def __init__(self, kind: str) -> None:
-        self.name = kind
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer what main has of the kind."""
-        from daypass.cli.completion import offers
-
-        return offers(self.name, ctx, incomplete)
 
 
 class PullNumber(click.IntRange):

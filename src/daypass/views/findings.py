@@ -114,6 +114,13 @@ def findings_json(findings: Sequence[Finding], **more: Any) -> str:
     return as_output({**more, "findings": [finding_data(finding) for finding in findings]})
 
 
+def findings_for(output: str, findings: Sequence[Finding], **more: Any) -> str:
+    """Write findings for programs: as JSON with the verb's own facts beside them, or as ``github`` or ``sarif`` has them."""
+    if output == "github":
+        return findings_github(findings)
+    return findings_sarif(findings) if output == "sarif" else findings_json(findings, **more)
+
+
 def findings_github(findings: Sequence[Finding]) -> str:
     """Write workflow annotations.
 

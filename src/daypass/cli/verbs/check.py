@@ -99,24 +99,20 @@ def _refuse_unknown(policy: Policy, handle: str) -> None:
 def _print(found: Checked, output: str) -> None:
     from daypass.views import findings as views
 
-    if output == "json":
-        text = views.findings_json(
-            found.findings, where=found.where, files=found.files, cached=found.cached, unjudged=found.unjudged
-        )
-    elif output == "github":
-        text = views.findings_github(found.findings)
-    elif output == "sarif":
-        text = views.findings_sarif(found.findings)
-    else:
-        text = views.findings_text(found.findings)
-        errors = sum(1 for finding in found.findings if finding.is_error)
-        state = "ok" if not errors else f"{errors} wrong"
-        text += f"Checked {found.files} grants and the policies at {found.where}: {state}{_unjudged(found.unjudged)}.\n"
-    click.echo(text, nl=False)
+    if output != "text":
+        facts = {"where": found.where, "files": found.files, "cached": found.cached, "unjudged": found.unjudged}
+        click.echo(views.findings_for(output, found.findings, **facts), nl=False)
+        return
+    click.echo(views.findings_text(found.findings), nl=False)
+    errors = sum(1 for finding in found.findings if finding.is_error)
+    state = f"{errors} wrong" if errors else "ok"
+    click.echo(f"Checked {found.files} grants and the policies at {found.where}: {state}{_unjudged(found.unjudged)}.")
 
 
 def _unjudged(grants: int) -> str:
-    return f", {grants} grant{'s' * (grants != 1)} not judged until that is mended" if grants else ""
+    from daypass.views.findings import count
+
+    return f", {count(grants, 'grant')} not judged until that is mended" if grants else ""
 
 
 def _check_pull(repo: AccessRepository, number: int, at: datetime, output: str, jobs: int | None) -> Codes:
@@ -182,16 +178,10 @@ def _check_proposal(
     proposed = _proposed_policies(repo, head_oid, found.others, jobs)
     causes = (*policy.broken, *(fault for grant, _ in decided for fault in policy.faulty.get(grant.resource, ())))
     everything, unjudged = causes_first((*found.findings, *denials, *proposed), causes)
-    if output == "json":
-        decisions = [decision_data(policy, grant, decision) for grant, decision in decided]
-        click.echo(
-            views.findings_json(everything, base=base_oid, head=head_oid, decisions=decisions, unjudged=unjudged),
-            nl=False,
-        )
-    elif output == "github":
-        click.echo(views.findings_github(everything), nl=False)
-    elif output == "sarif":
-        click.echo(views.findings_sarif(everything), nl=False)
+    if output != "text":
+        facts = {"base": base_oid, "head": head_oid, "unjudged": unjudged}
+        facts["decisions"] = [decision_data(policy, grant, decision) for grant, decision in decided]
+        click.echo(views.findings_for(output, everything, **facts), nl=False)
     else:
         click.echo(views.findings_text(causes_first((*found.findings, *proposed), causes)[0]), nl=False)
         _print_items(found, who, unjudged)

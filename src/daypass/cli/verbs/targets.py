@@ -96,19 +96,10 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
         text = drift_markdown(found, instant, inspections, grants) if found else ""
         number = repo.pages.issue(TOPIC, title="Access has drifted", text=text)
         click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
-    if output == "json":
-        click.echo(
-            views.findings_json(
-                found,
-                live=survey.plan.live,
-                by_ledger=survey.plan.by_ledger,
-                targets=inspections_data(inspections),
-                grants=[grant_data(grant, survey.plan.at) for grant in grants],
-            ),
-            nl=False,
-        )
-    elif output == "sarif":
-        click.echo(views.findings_sarif(found), nl=False)
+    if output in ("json", "sarif"):
+        facts = {"live": survey.plan.live, "by_ledger": survey.plan.by_ledger, "targets": inspections_data(inspections)}
+        facts["grants"] = [grant_data(grant, survey.plan.at) for grant in grants]
+        click.echo(views.findings_for(output, found, **facts), nl=False)
     elif output == "markdown":
         click.echo(drift_markdown(found, instant, inspections, grants), nl=False)
     else:
