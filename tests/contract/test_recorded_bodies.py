@@ -244,7 +244,7 @@ def test_a_documented_check_run_and_comments_are_found_and_brought_up_to_date() 
         pages = GitHubPages(api(replay), directory(), None)
         left = pages.show(
             Notice(number=1347, head=Oid(HEAD), state="waiting", conclusion="neutral", title="Waits", summary="for two",
-                   comment="new words", annotations=(), ask=())
+                   comment="new words", findings=(), ask=())
         )  # fmt: skip
         assert replay.unknown == []
     assert [each.partition(" (")[0] for each in left] == ["check run"]

@@ -19,8 +19,9 @@ from msgspec.structs import replace
 from daypass.core.catalogue import Catalogue, Resource, Settings
 from daypass.core.errors import DaypassError
 from daypass.core.files.codeowners import CODEOWNERS_FILE
+from daypass.core.finding import Finding, Place
 from daypass.core.ids import Oid
-from daypass.core.request import Annotation, Notice
+from daypass.core.request import Notice
 from daypass.edges.forges.github.answers import Answer
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.settings import GitHubSettings
@@ -165,7 +166,7 @@ def test_no_notice_falls_over_a_wrong_answer(made: World) -> None:
     api = made.api()
     pages = GitHubPages(api, directory(), BOT)
     head = made.head("more")
-    wrong = (Annotation("grants/more.yaml", 1, "failure", "title", "message"),)
+    wrong = (Finding("bad-duration", Place("grants/more.yaml", 1), "message"),)
     notice = Notice(2, head, "action_required", "title", "summary", "comment", "waiting", wrong, ("bob", "carol"))
     pages.show(notice)
     for read in (

@@ -34,7 +34,7 @@ def test_it_is_written_once_and_then_left_alone(world: World) -> None:
 
 
 def test_the_first_notice_costs_four_gets_and_four_writes(world: World) -> None:
-    notice = world.notice(ask=("bob", "dave"), annotations=annotations(50))
+    notice = world.notice(ask=("bob", "dave"), findings=annotations(50))
     reads, writes = world.spent(lambda: world.pages().show(notice))
     assert len(reads) == 4
     assert writes == [
