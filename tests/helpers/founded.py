@@ -26,9 +26,10 @@ _WORLDS: dict[object, MemoryAccess] = {}
 
 @cache
 def _room() -> Path:
-    room = tempfile.mkdtemp(prefix="daypass-founded-")
+    room = Path(tempfile.mkdtemp(prefix="daypass-founded-"))
+    room.chmod(0o711)  # a server that runs as somebody else finds its own folder there
     atexit.register(shutil.rmtree, room, ignore_errors=True)
-    return Path(room)
+    return room
 
 
 def once(name: object, make: Callable[[Path], object]) -> Path:

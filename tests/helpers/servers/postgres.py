@@ -35,6 +35,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from psycopg import sql
 
+from founded import once
+
 PATIENCE = 60.0
 _PLACES = ("/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt")
 _CONFIG = """
@@ -69,7 +71,8 @@ class Postgres:
 
     def __init__(self, folder: Path, *, fsync: bool = False, connections: int = 300, version: str = "") -> None:
         self.folder = folder
-        self._programs = _unpacked(version, folder) if version else ""
+        self._made = once(("PostgreSQL", version), lambda made: _make(made, version))
+        self._programs = _programs(self._made, version) if version else ""
         self.tls = not version  # what is unpacked was built without
         self.port = free_port()
         self.authority = folder / "ca.crt"
@@ -84,13 +87,7 @@ class Postgres:
         """Make the server's files."""
         _own(self.folder)
         _certify(self.folder)
-        made = subprocess.run(
-            [_program("initdb", self._programs), "-D", self.folder / "data", "-U", "boss", *_INITDB],
-            **_as_owner(self.folder),
-            capture_output=True,
-            check=False,
-        )
-        assert made.returncode == 0, made.stderr.decode()
+        subprocess.run(["cp", "-a", self._made / "data", self.folder / "data"], check=True)
         fsync = "on" if self._fsync else "off"
         config = _CONFIG if self.tls else re.sub(r"(?m)^ssl.*\n", "", _CONFIG) + _NEWER
         settings = config.format(port=self.port, folder=self.folder, fsync=fsync, connections=self._connections)
@@ -240,14 +237,38 @@ def versions() -> list[str]:
     return ["", *_CARRIED]
 
 
-def _unpacked(version: str, folder: Path) -> str:
+def _make(folder: Path, version: str) -> None:
+    """Make what every server of a version begins with: where it is none of the system's the programs, and empty data."""
+    _own(folder)
+    if version:
+        _unpack(version, folder)
+    made = subprocess.run(
+        [
+            _program("initdb", _programs(folder, version) if version else ""),
+            "-D",
+            folder / "data",
+            "-U",
+            "boss",
+            *_INITDB,
+        ],
+        **_as_owner(folder),
+        capture_output=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr.decode()
+
+
+def _unpack(version: str, folder: Path) -> None:
     """Put a version's programs where the server's owner can read them; fail where they were to be there and are not."""
     name = _CARRIED[version]
     assert (_UNPACKED / name).is_dir(), f"PostgreSQL {version} is not unpacked: run `bash .ci/setup`"
     for part in (name, f"{name}.libs"):  # the second is found from the first
         unused = shutil.ignore_patterns("pg_search.so", "*.a", "include")
         shutil.copytree(_UNPACKED / part, folder / "programs" / part, ignore=unused, symlinks=True)
-    return str(folder / "programs" / name / "pginstall" / "bin")
+
+
+def _programs(folder: Path, version: str) -> str:
+    return str(folder / "programs" / _CARRIED[version] / "pginstall" / "bin")
 
 
 def _program(name: str, programs: str = "") -> str:
