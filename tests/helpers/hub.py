@@ -254,9 +254,10 @@ class Hub:
             self._connect(folder, name)
         same = all(_at(folder / ".git", ref) == _at(self.repo.path, ref) != "" for ref in SHARED)
         if not same or _on(folder) != SHARED[0]:
-            git(folder, "fetch", "-q", "origin", "main", f"+{SHARED[1]}:{SHARED[1]}")
+            origin = "refs/remotes/origin/main"  # past HTTP, which is shown by every verb that fetches
+            git(folder, "fetch", "-q", str(self.repo.path), f"+{SHARED[0]}:{origin}", f"+{SHARED[1]}:{SHARED[1]}")
             if not git(folder, "status", "--porcelain"):
-                git(folder, "checkout", "-q", "-B", "main", "FETCH_HEAD")
+                git(folder, "checkout", "-q", "--no-track", "-B", "main", origin)
         return folder
 
     def _connect(self, folder: Path, name: str) -> None:
