@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import cast
 
 from daypass.core.errors import EdgeError
 from daypass.core.ids import GrantId
@@ -26,9 +24,8 @@ def held(principal: str, target: str = "one") -> Entitlement:
 
 def standing(*ours: Entitlement, begun: Entitlement | None = None) -> Standing:
     change = None if begun is None else Intended(Action.ADD, begun, (GRANT,), Reason.WINDOW_OPENED, NOW, NOW)
-    pending = {} if change is None else {(Action.ADD, begun): change}
-    holdings = {one: Holding(one, (GRANT,), NOW) for one in ours}
-    return cast("Standing", SimpleNamespace(holdings=holdings, pending=pending))
+    unfinished = {} if change is None else {(change.action, change.entitlement): change}
+    return Standing(holdings={one: Holding(one, (GRANT,), NOW) for one in ours}, begun=unfinished)
 
 
 @dataclass
