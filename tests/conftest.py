@@ -13,7 +13,6 @@ from daypass.core.catalogue import TargetKinds
 from daypass.core.policy.policies import Policy
 from driver import Access
 from founded import example, in_memory
-from in_memory.access import MemoryAccess
 
 hypothesis.settings.register_profile("shared", deadline=None)  # machines are shared: a slow example is no fault
 hypothesis.settings.load_profile("shared")
@@ -80,14 +79,13 @@ def _policies_read_once() -> Iterator[None]:
 
 @pytest.fixture
 def access(tmp_path: Path, request: pytest.FixtureRequest) -> Access:
-    """The worked example, founded at 2026-11-20T08:00:00Z on a simulated clock."""
+    """The worked example, founded at 2026-11-20T08:00:00Z on a simulated clock: in memory, where no git is started.
+
+    Tests that need git itself, or this machine's files, are marked ``on_disk``.
+    """
+    if not request.node.get_closest_marker("on_disk"):
+        return in_memory(tmp_path / "access", "2026-11-20T08:00:00Z")
     made = example(tmp_path / "access", "2026-11-20T08:00:00Z")
     if "monkeypatch" in request.fixturenames:  # what a verb does may be another thing in such a test
         made.scene = None
     return made
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> MemoryAccess:
-    """The same in memory: verbs run as they do on disk, and no git is started."""
-    return in_memory(tmp_path / "access", "2026-11-20T08:00:00Z")

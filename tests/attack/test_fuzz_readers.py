@@ -341,6 +341,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.on_disk
 def test_no_verb_falls_over_a_damaged_file_of_this_machines_state(access: Access, tmp_path: Path) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))

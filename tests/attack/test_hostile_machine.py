@@ -30,6 +30,7 @@ def test_without_git_every_verb_says_so(access: Access) -> None:
         assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.on_disk
 def test_an_answer_that_cannot_be_written_is_a_failure(access: Access) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
@@ -41,6 +42,7 @@ def test_an_answer_that_cannot_be_written_is_a_failure(access: Access) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("what", ["a file", "folders", "garbage"])
 def test_a_broken_place_for_caches_changes_no_answer(access: Access, what: str) -> None:
     access.run("check", "--revision", "main")
@@ -63,6 +65,7 @@ def test_a_broken_place_for_caches_changes_no_answer(access: Access, what: str) 
     access.run("audit", "verify")
 
 
+@pytest.mark.on_disk
 def test_in_a_locale_without_utf8_an_answer_is_still_given(access: Access) -> None:
     place = access.top / "policies/directory/people.yaml"
     place.write_text(place.read_text().replace("Bob Osei", "Bøb Öşei"), encoding="utf-8")
@@ -73,6 +76,7 @@ def test_in_a_locale_without_utf8_an_answer_is_still_given(access: Access) -> No
     assert f"#{number}".encode() in done.stdout
 
 
+@pytest.mark.on_disk
 def test_a_tag_with_the_name_of_a_branch_supplies_no_policy(access: Access) -> None:
     """Anybody may push a tag; git prefers it to the branch."""
     path = "policies/directory/people.yaml"
@@ -91,6 +95,7 @@ def test_a_tag_with_the_name_of_a_branch_supplies_no_policy(access: Access) -> N
     access.run("check", "--base", "refs/heads/main", "--head", "mine", expect=10)
 
 
+@pytest.mark.on_disk
 def test_a_replaced_commit_gives_can_no_older_policies(access: Access) -> None:
     """Anybody who may write refs may replace objects for those who fetch them; here main is shown as it was before."""
     grant = access.grant(T("10:00"), T("10:05"))
@@ -105,6 +110,7 @@ def test_a_replaced_commit_gives_can_no_older_policies(access: Access) -> None:
     access.run("can", "alice", "orders-db", "readonly", expect=20)
 
 
+@pytest.mark.on_disk
 def test_names_from_strangers_never_act_on_a_terminal(access: Access) -> None:
     """Pushed around the gate: a file whose name forges a line and moves the cursor."""
     place = access.top / "grants/orders-db"
@@ -191,6 +197,7 @@ def _as_if_by_others(path: Path, what: str) -> None:
         os.chown(path, 65_534, 65_534)
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize(
     "what", ["mode", pytest.param("owner", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives away"))]
 )
@@ -218,6 +225,7 @@ def test_what_others_could_have_written_beside_the_clone_is_not_believed(access:
     access.run("can", "alice", "orders-db", "readonly", expect=20)
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("folder", ["policies/purposes", "policies", "policies/tests"])
 def test_a_policy_whose_name_is_no_text_stops_no_end_of_access(access: Access, folder: str) -> None:
     access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")

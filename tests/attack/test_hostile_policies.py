@@ -43,6 +43,7 @@ def test_two_may_not_share_an_account_at_a_target(access: Access) -> None:
     assert "dave has the same identity at embedded as carol: oncall" in access.run("check", expect=10).out
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("name", ["rules/more.yaml", "resources/orders2.yaml", "anything"])
 def test_a_link_among_policies_is_not_passed_over(access: Access, tmp_path: Path, name: str) -> None:
     """A rule that is a link looks as if it held, and nobody reads it."""
@@ -53,6 +54,7 @@ def test_a_link_among_policies_is_not_passed_over(access: Access, tmp_path: Path
     assert "[stray-policy-file]" in access.run("check", "--revision", "main", expect=10).out
 
 
+@pytest.mark.on_disk
 def test_a_whole_folder_of_rules_may_not_be_a_link(access: Access) -> None:
     rules = access.top / "policies/rules"
     rules.rename(access.top / "elsewhere")

@@ -10,6 +10,8 @@ import pytest
 from daypass.edges.forges.local import chain, records
 from driver import Access
 
+pytestmark = pytest.mark.on_disk
+
 T = "2026-11-20T{}:00Z".format
 OPEN = "refs/heads/daypass/open"
 

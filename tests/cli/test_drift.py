@@ -213,6 +213,7 @@ def test_a_name_at_a_target_is_only_text_in_an_issue() -> None:
     assert [token.content for token in tokens if token.type == "text" and "@" in token.content] == []
 
 
+@pytest.mark.on_disk
 def test_what_should_be_gone_is_shown_with_its_age_by_status_and_stats(access: Access) -> None:
     access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
     access.run("apply", "--at", "2026-11-20T10:06:00Z")

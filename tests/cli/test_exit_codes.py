@@ -95,6 +95,7 @@ SLIPS = {
 """What somebody mistypes, and each verb in which they can."""
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_bad_usage_whatever_the_verb(access: Access, slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     access.ask(AT)
@@ -109,6 +110,7 @@ def test_a_slip_is_bad_usage_whatever_the_verb(access: Access, slip: str, monkey
     assert access.git("rev-parse", "daypass-ledger") == ledger
 
 
+@pytest.mark.on_disk
 def test_a_name_that_a_broken_file_may_have_had_is_no_slip(access: Access) -> None:
     place = access.top / "policies/resources/staging.yaml"
     place.write_text(place.read_text().replace("environment:", "enviroment:"))

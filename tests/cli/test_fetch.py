@@ -16,6 +16,8 @@ from driver import Access
 from servers.sshd import Sshd, keygen, make_key
 from ssh_access import RESOURCE, SshAccess
 
+pytestmark = pytest.mark.on_disk
+
 T = "2026-11-20T{}:00Z".format
 
 

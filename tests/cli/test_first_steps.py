@@ -18,6 +18,7 @@ def test_a_misspelt_verb_is_told_with_the_likeliest_one(access: Access) -> None:
     assert access.run("frobnicate", expect=2).err.endswith("hint: `daypass --help` lists them\n")
 
 
+@pytest.mark.on_disk
 def test_a_misspelt_handle_is_told_with_the_likeliest_one(access: Access) -> None:
     assert "hint: did you mean alice?" in access.run("--as", "alic", "request", *ASK, expect=2).err
     assert "--as takes a handle" in access.run("--as", "zzz", "request", *ASK, expect=2).err

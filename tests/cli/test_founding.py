@@ -100,6 +100,7 @@ def test_outside_a_repository_every_verb_says_so(tmp_path: Path) -> None:
         assert "hint" in said.err, verb
 
 
+@pytest.mark.on_disk
 def test_no_code_owners_are_made_of_policies_that_do_not_read(access: Access) -> None:
     resource = access.top / "policies" / "resources" / "orders-db.yaml"
     resource.write_text(

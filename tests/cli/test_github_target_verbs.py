@@ -163,6 +163,7 @@ def test_a_team_that_was_renamed_is_followed_and_everybody_is_told(hub: Double, 
     assert org.teams["data"].members == {}
 
 
+@pytest.mark.on_disk
 def test_of_a_team_that_was_made_anew_nobody_can_tell_until_somebody_settles_it(
     hub: Double, alice: User, access: Access
 ) -> None:

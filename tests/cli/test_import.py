@@ -76,6 +76,7 @@ def test_access_is_taken_over_when_its_grant_is_merged_and_ends_with_it(access: 
     access.run("audit", "verify", "--at", "2026-11-20T18:00:00Z")
 
 
+@pytest.mark.on_disk
 def test_one_request_holds_everything_and_what_was_pruned_stays_as_it_was(access: Access) -> None:
     pruned, kept = there(access, "erin"), there(access, "carol", ADMIN)
     number = opened(access.run("import", "orders-db", "--at", AT, acting="alice").out)
@@ -96,6 +97,7 @@ def test_one_request_holds_everything_and_what_was_pruned_stays_as_it_was(access
     assert (pruned in store(access).observe(), kept in store(access).observe()) == (True, False)
 
 
+@pytest.mark.on_disk
 def test_an_open_import_is_left_to_its_readers(access: Access) -> None:
     there(access, "erin")
     number = opened(access.run("import", "orders-db", "--at", AT, acting="alice").out)
@@ -168,6 +170,7 @@ def test_what_cannot_become_a_grant_is_listed_and_left(access: Access) -> None:
     assert store(access).observe() == kept
 
 
+@pytest.mark.on_disk
 def test_a_dry_run_opens_nothing(access: Access) -> None:
     there(access, "erin")
     said = access.run("import", "orders-db", "--dry-run", "--at", AT, acting="alice").out
@@ -196,6 +199,7 @@ def test_a_target_that_cannot_be_read_is_an_error(access: Access) -> None:
     assert "target embedded could not be read" in said.err
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_where_nobody_can_see_what_exists_nothing_is_said_to_be_there_or_not(
     access: Access, tmp_path: Path, dry: tuple[str, ...]
@@ -273,6 +277,7 @@ def test_policies_that_do_not_read_import_nothing(access: Access) -> None:
     assert "the policies of main do not read, so nothing can be granted" in said.err
 
 
+@pytest.mark.on_disk
 def test_a_main_that_cannot_be_followed_is_an_error(access: Access) -> None:
     there(access, "erin")
     access.grant(AT, AT)

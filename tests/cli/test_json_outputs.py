@@ -54,6 +54,7 @@ def test_no_schema_is_made_up(access: Access) -> None:
     assert "there is no schema 'output/none'" in access.run("schema", "output/none", expect=2).err
 
 
+@pytest.mark.on_disk
 def test_what_is_asked_of_a_repository_that_has_seen_everything(access: Access) -> None:
     """A live grant, an open request, one that is denied by today's policies, and one that came around the gate."""
     grant = access.grant(T("10:00"), T("10:05"))
@@ -134,6 +135,7 @@ def test_what_may_not_be_revoked_is_told(access: Access) -> None:
     assert [one["state"] for run in found["applied"] for one in run["grants"]] == ["ended"]
 
 
+@pytest.mark.on_disk
 def test_can_says_what_it_asked_the_target(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     asked = ("can", "alice", "orders-db", "readonly")

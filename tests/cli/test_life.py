@@ -10,6 +10,7 @@ from driver import Access
 T = "2026-11-20T{}:00Z".format
 
 
+@pytest.mark.on_disk
 def test_a_grant_lives_from_request_to_removal(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     assert access.run("can", "alice", "orders-db", "readonly", expect=20).out == "no\n"
@@ -27,6 +28,7 @@ def test_a_grant_lives_from_request_to_removal(access: Access) -> None:
     access.run("audit", "verify")
 
 
+@pytest.mark.on_disk
 def test_access_starts_with_its_window_and_ends_with_it(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"), "--from", T("11:00"), "--until", T("12:00"))
     assert "waiting" in access.run("apply", "--at", T("10:59")).out
@@ -45,6 +47,7 @@ def test_applying_again_changes_nothing_and_writes_no_receipt(access: Access) ->
     assert access.git("rev-parse", "daypass-ledger") == ledger
 
 
+@pytest.mark.on_disk
 def test_the_end_of_one_grant_leaves_what_another_still_gives(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.grant(T("11:00"), T("11:05"))
@@ -57,6 +60,7 @@ def test_the_end_of_one_grant_leaves_what_another_still_gives(access: Access) ->
     access.run("audit", "verify")
 
 
+@pytest.mark.on_disk
 def test_a_shorter_second_grant_changes_nothing(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"), "--for", "4h")
     access.run("apply", "--at", T("10:06"))
@@ -67,6 +71,7 @@ def test_a_shorter_second_grant_changes_nothing(access: Access) -> None:
     access.run("can", "alice", "orders-db", "readonly", expect=20)
 
 
+@pytest.mark.on_disk
 def test_end_takes_access_away_at_once_and_needs_nobody(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -76,6 +81,7 @@ def test_end_takes_access_away_at_once_and_needs_nobody(access: Access) -> None:
     access.run("audit", "verify")
 
 
+@pytest.mark.on_disk
 def test_extend_asks_again_and_keeps_the_beginning(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -99,6 +105,7 @@ def test_extending_beyond_the_roles_limit_is_denied(access: Access) -> None:
     assert "8h" in said.err
 
 
+@pytest.mark.on_disk
 def test_shortening_by_hand_needs_nobody_and_is_followed(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -146,6 +153,7 @@ def test_an_exclusive_resource_holds_nothing_that_was_not_granted(access: Access
     assert "missing at the target" in said.out
 
 
+@pytest.mark.on_disk
 def test_plan_in_json_says_everything_and_writes_nothing(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     before = access.git("for-each-ref")
@@ -171,6 +179,7 @@ def test_a_request_that_nobody_answers_ends_by_itself(access: Access) -> None:
     assert "0 open" in access.run("status", "--at", "2026-11-27T10:00:00Z").out
 
 
+@pytest.mark.on_disk
 def test_automatic_approval_needs_nobody(access: Access) -> None:
     number = access.ask(T("10:00"), "--for", "1h", resource="staging", role="deploy")
     assert "passes automatically (low-risk-passes)" in access.run("gate", number, "--at", T("10:01")).out
@@ -201,6 +210,7 @@ def test_every_verb_explains_itself(access: Access, verb: str) -> None:
     assert "Usage: daypass" in access.run(verb, "--help").out
 
 
+@pytest.mark.on_disk
 def test_a_bare_clone_carries_everything(access: Access, tmp_path) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -235,6 +245,7 @@ def test_close_ends_a_request_with_its_reason(access: Access) -> None:
     assert "closed, found another way" in access.run("gate", number, "--at", T("10:02"), expect=None).out
 
 
+@pytest.mark.on_disk
 def test_what_was_calm_is_reckoned_anew_once_anything_moves(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -257,6 +268,7 @@ def test_what_was_calm_is_reckoned_anew_once_anything_moves(access: Access) -> N
     access.run("can", "alice", "orders-db", "readonly", expect=20)
 
 
+@pytest.mark.on_disk
 def test_status_tells_what_was_merged_and_not_applied_and_what_could_not_be_proved(access: Access) -> None:
     def merged() -> list[object]:
         return json.loads(access.run("status", "--at", T("10:06"), "--format", "json").out)["merged"]
@@ -282,6 +294,7 @@ def test_status_tells_what_was_merged_and_not_applied_and_what_could_not_be_prov
     assert [one["grant"] for one in refused] == ["orders-db/by-hand"]
 
 
+@pytest.mark.on_disk
 def test_status_says_that_main_went_back(access: Access) -> None:
     before = access.git("rev-parse", "main")
     access.grant(T("10:00"), T("10:05"))

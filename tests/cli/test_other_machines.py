@@ -30,6 +30,7 @@ def _policies(access: Access) -> list[str]:
     return [str(path.relative_to(access.top)) for path in (access.top / "policies").rglob("*.yaml")]
 
 
+@pytest.mark.on_disk
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a clone to somebody else")
 @pytest.mark.parametrize("verb", [["status"], ["can", "alice", "orders-db", "readonly"]])
 def test_a_clone_of_another_user_is_named_as_such(access: Access, own_machine: None, verb: list[str]) -> None:
@@ -74,6 +75,7 @@ def test_init_in_a_repository_without_commits_begins_main(tmp_path: Path) -> Non
     made.run("check")
 
 
+@pytest.mark.on_disk
 def test_a_path_is_understood_from_where_one_stands(access: Access) -> None:
     grant = access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
     path = access.top / f"grants/{grant}.yaml"
@@ -93,6 +95,7 @@ def test_a_path_is_understood_from_where_one_stands(access: Access) -> None:
     assert "outside" in outside.stderr
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("verb", [["check"], ["policy", "test"], ["codeowners", "--check"], ["form", "--check"]])
 def test_a_sparse_checkout_is_no_repository_without_policies(access: Access, verb: list[str]) -> None:
     access.run("form")
@@ -105,6 +108,7 @@ def test_a_sparse_checkout_is_no_repository_without_policies(access: Access, ver
     access.run(*verb)
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize(
     "verb",
     [
@@ -128,6 +132,7 @@ def _killed(*_: object, **__: object) -> str:
     raise Killed
 
 
+@pytest.mark.on_disk
 def test_a_gate_that_is_killed_between_main_and_its_files_leaves_none_staged_to_be_deleted(
     access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +151,7 @@ def test_a_gate_that_is_killed_between_main_and_its_files_leaves_none_staged_to_
     assert access.git("for-each-ref", "refs/daypass") == ""
 
 
+@pytest.mark.on_disk
 def test_a_gate_that_is_killed_is_caught_up_with_by_the_next_merge_and_by_sync(
     access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

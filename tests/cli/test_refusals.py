@@ -104,6 +104,7 @@ def test_a_rejection_blocks(access: Access) -> None:
     assert "carol rejected it" in access.run("gate", number, "--at", T("10:03"), expect=12).out
 
 
+@pytest.mark.on_disk
 def test_nothing_is_merged_by_hand_around_the_gate(access: Access) -> None:
     _branch(access, "mine", {"grants/orders-db/a.yaml": GRANT})
     access.git("merge", "-q", "--no-ff", "-m", "by hand", "mine")
@@ -115,6 +116,7 @@ def test_nothing_is_merged_by_hand_around_the_gate(access: Access) -> None:
     assert "around-the-gate" in access.run("plan", "--at", T("10:01"), expect=14).out
 
 
+@pytest.mark.on_disk
 def test_a_forged_merge_message_convinces_nobody(access: Access) -> None:
     number = access.ask(T("10:00"))
     _branch(access, "mine", {"grants/orders-db/a.yaml": GRANT})
@@ -124,6 +126,7 @@ def test_a_forged_merge_message_convinces_nobody(access: Access) -> None:
     assert "around-the-gate" in access.run("apply", "--at", T("10:05"), expect=14).out
 
 
+@pytest.mark.on_disk
 def test_a_grant_slipped_into_a_merge_is_refused(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.write("grants/orders-db/evil.yaml", GRANT.replace("alice", "carol"))
@@ -135,6 +138,7 @@ def test_a_grant_slipped_into_a_merge_is_refused(access: Access) -> None:
     access.run("can", "carol", "orders-db", "readonly", expect=20)
 
 
+@pytest.mark.on_disk
 def test_a_file_changed_on_main_after_the_merge_loses_its_proof(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -147,6 +151,7 @@ def test_a_file_changed_on_main_after_the_merge_loses_its_proof(access: Access) 
     access.run("can", "alice", "orders-db", "readonly", expect=20)
 
 
+@pytest.mark.on_disk
 def test_the_same_bytes_brought_back_by_hand_need_their_own_proof(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"), "--from", T("10:00"), "--until", T("18:00"))
     access.run("apply", "--at", T("10:06"))
@@ -159,6 +164,7 @@ def test_the_same_bytes_brought_back_by_hand_need_their_own_proof(access: Access
     access.run("can", "alice", "orders-db", "readonly", expect=20)
 
 
+@pytest.mark.on_disk
 def test_removed_and_brought_back_between_two_runs_is_noticed(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"), "--from", T("10:00"), "--until", T("18:00"))
     access.run("apply", "--at", T("10:06"))
@@ -172,6 +178,7 @@ def test_removed_and_brought_back_between_two_runs_is_noticed(access: Access) ->
     access.run("can", "alice", "orders-db", "readonly", expect=20)
 
 
+@pytest.mark.on_disk
 def test_a_role_that_came_to_mean_something_else_is_refused_and_named(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     path = "policies/resources/orders-db.yaml"
@@ -207,6 +214,7 @@ def test_who_leaves_the_directory_loses_access(access: Access) -> None:
     assert "grant invalid" in said.out
 
 
+@pytest.mark.on_disk
 def test_broken_policies_give_nothing_and_take_no_live_access(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -237,6 +245,7 @@ def _break_rules(access: Access) -> None:
     access.commit("a typing error")
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("told", [True, False], ids=["the target was told", "only main said so"])
 def test_while_policies_do_not_read_access_ends_with_the_engagement_that_the_last_ones_named(
     access: Access, told: bool
@@ -259,6 +268,7 @@ def test_while_policies_do_not_read_access_ends_with_the_engagement_that_the_las
     access.run("can", "carol", "orders-db", "readonly")
 
 
+@pytest.mark.on_disk
 def test_policies_that_never_read_end_windows_all_the_same(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -269,6 +279,7 @@ def test_policies_that_never_read_end_windows_all_the_same(access: Access) -> No
     assert "ok   - alice" in access.run("apply", "--at", T("12:05"), expect=14).out
 
 
+@pytest.mark.on_disk
 def test_after_a_run_from_the_future_what_has_ended_is_taken_and_nothing_is_given(access: Access) -> None:
     first = access.grant(T("10:00"), T("10:05"), "--for", "8h")
     second = access.grant(T("10:00"), T("10:06"), "--subject", "carol", "--for", "8h")
@@ -298,6 +309,7 @@ def test_a_clock_that_is_a_little_behind_the_last_receipt_does_everything(access
     assert "ok   + carol" in access.run("apply", "--at", T("10:06")).out
 
 
+@pytest.mark.on_disk
 def test_an_older_main_than_the_ledger_knows_is_refused(access: Access) -> None:
     before = access.git("rev-parse", "main")
     access.grant(T("10:00"), T("10:05"))
@@ -308,12 +320,14 @@ def test_an_older_main_than_the_ledger_knows_is_refused(access: Access) -> None:
     access.run("can", "alice", "orders-db", "readonly")
 
 
+@pytest.mark.on_disk
 def test_a_missing_ledger_is_refused(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.git("update-ref", "-d", "refs/heads/daypass-ledger")
     assert "the ledger is missing" in access.run("apply", "--at", T("10:06"), expect=1).err
 
 
+@pytest.mark.on_disk
 def test_a_ledger_cut_back_is_refused(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -321,6 +335,7 @@ def test_a_ledger_cut_back_is_refused(access: Access) -> None:
     assert "rewritten" in access.run("apply", "--at", T("10:07"), expect=1).err
 
 
+@pytest.mark.on_disk
 def test_a_mass_change_stops_at_the_brake_until_its_digest_is_confirmed(access: Access) -> None:
     path = "policies/daypass.yaml"
     access.write(path, (access.top / path).read_text().replace("additions: 100", "additions: 1"))
@@ -374,6 +389,7 @@ def test_the_gate_merges_no_policies(access: Access) -> None:
     assert "[no-grants]" in said.out
 
 
+@pytest.mark.on_disk
 def test_one_bad_file_among_many_stops_only_itself(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     access.write("grants/orders-db/broken.yaml", "version: 1\nversion: 1\n")
@@ -406,6 +422,7 @@ def test_the_same_grant_twice_is_refused(access: Access) -> None:
     )
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize(
     ("mode", "path"),
     [("120000", "grants/orders-db/a.yaml"), ("160000", "grants/orders-db/a.yaml"), ("100755", "grants/orders-db/a.yaml"),

@@ -16,6 +16,7 @@ def no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
 
+@pytest.mark.on_disk
 def test_the_comment_is_printed_and_the_repository_stays_as_it_was(access: Access) -> None:
     number = access.ask(T("10:00"))
     before = access.git("for-each-ref")

@@ -30,6 +30,7 @@ def _sign_with(access: Access, key: Path) -> None:
     access.git("config", "user.signingkey", str(key))
 
 
+@pytest.mark.on_disk
 def test_a_signed_request_and_a_signed_review_count(access: Access, tmp_path: Path) -> None:
     alice, alice_public = _key(tmp_path, "alice")
     bob, bob_public = _key(tmp_path, "bob")
@@ -46,6 +47,7 @@ def test_a_signed_request_and_a_signed_review_count(access: Access, tmp_path: Pa
     access.run("audit", "verify", "--at", T("10:04"))
 
 
+@pytest.mark.on_disk
 def test_whoever_has_not_the_key_cannot_act_as_its_owner(access: Access, tmp_path: Path) -> None:
     _, bob_public = _key(tmp_path, "bob")
     mallory, _ = _key(tmp_path, "mallory")
@@ -58,6 +60,7 @@ def test_whoever_has_not_the_key_cannot_act_as_its_owner(access: Access, tmp_pat
     assert access.run("approve", number, "--at", T("10:01"), acting="bob", expect=None).code != 0
 
 
+@pytest.mark.on_disk
 def test_a_review_from_before_its_author_had_a_key_no_longer_counts(access: Access, tmp_path: Path) -> None:
     number = access.ask(T("10:00"))
     access.run("approve", number, "--at", T("10:01"), acting="bob")
@@ -68,6 +71,7 @@ def test_a_review_from_before_its_author_had_a_key_no_longer_counts(access: Acce
     assert "does not count: approved by bob" in said.out
 
 
+@pytest.mark.on_disk
 def test_a_request_in_the_name_of_somebody_with_a_key_is_not_merged_unsigned(access: Access, tmp_path: Path) -> None:
     number = access.ask(T("10:00"), "--for", "1h", resource="staging", role="deploy")
     _, alice_public = _key(tmp_path, "alice")
@@ -76,6 +80,7 @@ def test_a_request_in_the_name_of_somebody_with_a_key_is_not_merged_unsigned(acc
     assert "is not signed with their key [requester-unproved]" in said.out
 
 
+@pytest.mark.on_disk
 def test_the_gate_says_which_approvals_nobody_signed(access: Access, tmp_path: Path) -> None:
     bob, bob_public = _key(tmp_path, "bob")
     _give_key(access, "bob", bob_public)
@@ -87,6 +92,7 @@ def test_the_gate_says_which_approvals_nobody_signed(access: Access, tmp_path: P
     assert told == {"bob": False, "dave": True}
 
 
+@pytest.mark.on_disk
 def test_where_the_settings_refuse_it_nobody_acts_without_a_key(access: Access, tmp_path: Path) -> None:
     number = access.ask(T("10:00"))
     access.run("approve", number, "--at", T("10:01"), acting="bob")

@@ -10,6 +10,8 @@ import time
 
 from driver import Access
 
+pytestmark = pytest.mark.on_disk
+
 LONG = 60.0
 """How many seconds a test waits for what must come."""
 

@@ -137,6 +137,7 @@ def test_a_grant_that_was_ended_on_main_has_no_time_left(access: Access, monkeyp
     assert grant not in access.run("status", "--at", T("10:11")).out
 
 
+@pytest.mark.on_disk
 def test_a_removal_that_another_request_carried_out_takes_nothing_away(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))

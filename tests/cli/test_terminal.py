@@ -47,6 +47,7 @@ def test_a_typing_error_in_a_rule_is_said_once_and_first(access: Access) -> None
         )
 
 
+@pytest.mark.on_disk
 def test_a_broken_resource_is_said_once_and_its_grants_are_counted(access: Access) -> None:
     _eleven(access)
     place = access.top / "policies/resources/orders-db.yaml"
@@ -66,6 +67,7 @@ def test_a_broken_resource_is_said_once_and_its_grants_are_counted(access: Acces
     assert "resource-broken" not in said.out
 
 
+@pytest.mark.on_disk
 def test_the_audit_says_why_and_for_which_ticket_as_long_as_git_has_the_file(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"), "--ticket", "INC-1234")
     access.run("apply", "--at", T("10:06"))
@@ -102,6 +104,7 @@ def test_a_live_grant_is_explained_as_asked_by_who_asked_whoever_wants_to_know(a
     assert "as asked by dave" in access.run("explain", name, "--requester", "dave", "--at", T("10:04")).out
 
 
+@pytest.mark.on_disk
 def test_what_is_named_and_not_there_is_bad_usage_for_every_verb(access: Access) -> None:
     for arguments in (
         ("gate", "99"),
@@ -145,6 +148,7 @@ def _answer(access: Access, *arguments: str, lines: list[str]) -> tuple[int, str
     return process.returncode, shown.decode()
 
 
+@pytest.mark.on_disk
 def test_a_bad_answer_is_asked_for_again_and_the_others_are_kept(access: Access) -> None:
     code, shown = _answer(
         access, "--as", "alice", "request", "--at", T("10:00"),
@@ -165,6 +169,7 @@ def test_a_bad_answer_is_asked_for_again_and_the_others_are_kept(access: Access)
     assert "ticket: INC-1" in file
 
 
+@pytest.mark.on_disk
 def test_a_subject_whom_nobody_knows_is_asked_for_again(access: Access) -> None:
     code, shown = _answer(
         access, "--as", "alice", "request", "--at", T("10:00"),
@@ -253,6 +258,7 @@ def _offered(access: Access, words: str) -> list[str]:
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
+@pytest.mark.on_disk
 def test_the_shell_completes_what_main_has(access: Access) -> None:
     number = access.ask(T("10:00"))
     access.write("grants/staging/mine.yaml", GRANT.format(1, 30).replace("orders-db", "staging"))
@@ -277,6 +283,7 @@ def test_outside_of_a_repository_the_shell_is_offered_nothing(tmp_path: Path) ->
     assert _offered(Access(tmp_path), "request --resource ") == []
 
 
+@pytest.mark.on_disk
 def test_who_interrupts_a_run_is_told_what_it_had_written(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     access.grant(T("10:00"), T("10:05"))
 
@@ -313,6 +320,7 @@ def test_who_interrupts_a_run_is_told_what_it_had_written(access: Access, monkey
     assert "what was brought from and pushed to the remote may have gone through" in said.err
 
 
+@pytest.mark.on_disk
 def test_the_shell_is_offered_no_name_that_could_act_on_a_terminal(access: Access) -> None:
     access.write("grants/staging/mine\x1b]0;x\x07.yaml", "odd")
     access.write("grants/staging/mine\nplain,rm.yaml", "odd")
@@ -321,6 +329,7 @@ def test_the_shell_is_offered_no_name_that_could_act_on_a_terminal(access: Acces
     assert _offered(access, "end ") == ["staging/mine"]
 
 
+@pytest.mark.on_disk
 def test_the_audit_and_explain_say_why_a_grant_was_ended(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -336,6 +345,7 @@ def test_the_audit_and_explain_say_why_a_grant_was_ended(access: Access) -> None
     assert {event["event"] for event in events if event["reason"] == why} == {"file removed", "retired"}
 
 
+@pytest.mark.on_disk
 def test_the_audit_says_why_access_that_is_still_there_was_ended(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))

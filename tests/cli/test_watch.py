@@ -79,6 +79,7 @@ def ask(access: Access, end: datetime) -> None:
     access.run("gate", number)
 
 
+@pytest.mark.on_disk
 def test_each_thing_that_happens_is_a_line_of_json(here: Access) -> None:
     with watching(here, "--format", "json") as process:
         assert process.stdout is not None
@@ -92,6 +93,7 @@ def test_each_thing_that_happens_is_a_line_of_json(here: Access) -> None:
     assert applied["messages"][0].startswith("ok   + alice")
 
 
+@pytest.mark.on_disk
 def test_a_merge_is_seen_and_access_ends_within_the_second(here: Access) -> None:
     with watching(here) as process:
         end = (datetime.now(UTC) + timedelta(seconds=9)).replace(microsecond=0)
@@ -127,6 +129,7 @@ def test_what_fails_is_outlived_and_caught_up_with(here: Access) -> None:
         until(lambda: "alice" in held(here))
 
 
+@pytest.mark.on_disk
 def test_a_watch_that_is_killed_leaves_what_the_next_one_goes_on_from(here: Access) -> None:
     ask(here, datetime.now(UTC) + timedelta(seconds=6))
     with watching(here) as process:

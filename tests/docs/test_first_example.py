@@ -62,6 +62,7 @@ def test_the_plan_is_what_the_grant_yields(granted: Access) -> None:
     assert fits(_first("text").text, granted.run("plan", "--at", T("10:04")).out)
 
 
+@pytest.mark.on_disk
 def test_the_receipt_is_the_one_that_admits_it(granted: Access) -> None:
     granted.run("apply", "--at", T("10:04"))
     envelope = json.loads(granted.git("show", "daypass-ledger:receipts/000/000/001.json"))

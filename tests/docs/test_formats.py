@@ -138,6 +138,7 @@ def test_every_key_of_the_account_of_a_grant_is_documented() -> None:
         assert [key for key in keys[name]["properties"] if f"`{key}`" not in section] == []
 
 
+@pytest.mark.on_disk
 def test_what_is_kept_beside_a_clone_is_documented(access: Access) -> None:
     access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
     access.run("apply", "--at", "2026-11-20T10:06:00Z")

@@ -17,6 +17,8 @@ from daypass.core.plan import Entitlement
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from fakes.orders import add, remove
 
+pytestmark = pytest.mark.on_disk
+
 if TYPE_CHECKING:
     from driver import Access
 

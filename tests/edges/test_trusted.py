@@ -79,6 +79,7 @@ def test_verdicts_beside_which_somebody_laid_a_write_ahead_file_are_forgotten(pa
     assert Verdicts(path.parent).known(context, [blob]) == {}
 
 
+@pytest.mark.on_disk
 def test_can_reads_the_state_that_the_applier_writes(
     access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from driver import Access
 from fakes.inbox import MemoryInbox, answered
 from fakes.repository import Fresh
 
+pytestmark = pytest.mark.on_disk
+
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 T0, T1, T2 = "2026-11-20T09:00:00Z", "2026-11-20T09:10:00Z", "2026-11-20T09:20:00Z"
 ALICE, BOB, CAROL, DAVE, ERIN = (Account(h, h.title()) for h in ("alice", "bob", "carol", "dave", "erin"))

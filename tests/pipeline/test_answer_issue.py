@@ -21,6 +21,8 @@ from driver import Access
 from fakes.inbox import MemoryInbox, answered
 from fakes.repository import Fresh
 
+pytestmark = pytest.mark.on_disk
+
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)  # a Friday, in office hours
 ALICE = Account("alice", "alice-ngo")
 STRANGER = Account("", "mallory (id 666)")

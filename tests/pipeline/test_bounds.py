@@ -16,6 +16,8 @@ from daypass.pipeline.judge import policies, proposal
 from daypass.pipeline.judge.gate import look
 from driver import Access
 
+pytestmark = pytest.mark.on_disk
+
 AT = "2026-11-20T10:00:00Z"
 
 

@@ -19,6 +19,8 @@ from msgspec.structs import replace
 
 from driver import Access
 
+pytestmark = pytest.mark.on_disk
+
 T = "2026-11-20T{}:00Z".format
 DRIVER = Path(__file__).with_name("crash_driver.py")
 

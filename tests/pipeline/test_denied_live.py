@@ -30,6 +30,7 @@ def tightened(access: Access) -> tuple[Access, str]:
     return access, grant
 
 
+@pytest.mark.on_disk
 def test_plan_drift_and_status_name_the_rule_and_what_it_says(tightened: tuple[Access, str]) -> None:
     access, grant = tightened
     access.run("check", expect=11)

@@ -12,6 +12,7 @@ from driver import Access
 # Merges made in other ways
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("way", ["squash", "rebase", "fast-forward", "octopus", "plain"])
 def test_a_request_that_was_merged_in_another_way_gives_nothing(access: Access, way: str) -> None:
     number = access.ask(T("10:00"))
@@ -37,6 +38,7 @@ def test_a_request_that_was_merged_in_another_way_gives_nothing(access: Access, 
     clean(access, T("10:06"))
 
 
+@pytest.mark.on_disk
 def test_a_branch_pushed_over_main_gives_nothing_and_takes_nothing_but_what_has_ended(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"), "--for", "1h")
     longer = access.grant(T("10:00"), T("10:05"), "--for", "4h", "--subject", "carol")
@@ -64,6 +66,7 @@ def test_a_branch_pushed_over_main_gives_nothing_and_takes_nothing_but_what_has_
     clean(access, T("11:07"))
 
 
+@pytest.mark.on_disk
 def test_an_older_main_gives_nothing_back_and_what_has_ended_is_taken_all_the_same(access: Access) -> None:
     before = access.git("rev-parse", "main")
     access.grant(T("10:00"), T("10:05"))
@@ -82,6 +85,7 @@ def test_an_older_main_gives_nothing_back_and_what_has_ended_is_taken_all_the_sa
     clean(access, T("12:07"))
 
 
+@pytest.mark.on_disk
 def test_a_main_that_lost_the_commit_which_the_ledger_recorded_is_refused(access: Access) -> None:
     before = access.git("rev-parse", "main")
     access.grant(T("10:00"), T("10:05"))
@@ -96,6 +100,7 @@ def test_a_main_that_lost_the_commit_which_the_ledger_recorded_is_refused(access
     assert has_access(access)  # nobody can tell any longer which targets the settings named
 
 
+@pytest.mark.on_disk
 def test_a_landing_of_thousands_of_files_is_settled_in_seconds(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"), "--for", "1h")
     access.run("apply", "--at", T("10:06"))
@@ -131,6 +136,7 @@ def evil_commit(access: Access, files: dict[str, str]) -> str:
     return made
 
 
+@pytest.mark.on_disk
 def test_a_commit_that_can_be_read_in_two_ways_stops_only_its_own_request(access: Access) -> None:
     evil_commit(access, {FILE: GRANT})
     said = access.run("request", "--branch", "evil", "--at", T("10:00"), acting="alice", expect=None)
@@ -145,6 +151,7 @@ def test_a_commit_that_can_be_read_in_two_ways_stops_only_its_own_request(access
     assert "has no author that can be read" in said.err
 
 
+@pytest.mark.on_disk
 def test_a_recorded_merge_of_such_a_commit_is_refused_for_good_and_stops_nothing_else(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"), "--for", "1h")
     access.run("apply", "--at", T("10:06"))
@@ -180,6 +187,7 @@ def test_a_merge_that_the_forge_recorded_without_approvals_gives_nothing(access:
     clean(access, T("10:03"))
 
 
+@pytest.mark.on_disk
 def test_a_recorded_narrowing_of_what_was_refused_gives_nothing(access: Access) -> None:
     by_hand(access, {FILE: GRANT.replace("2h", "8h")})
     access.run("apply", "--at", T("10:00"), expect=14)
@@ -194,6 +202,7 @@ def test_a_recorded_narrowing_of_what_was_refused_gives_nothing(access: Access) 
 # Time
 
 
+@pytest.mark.on_disk
 def test_a_merge_from_the_future_is_not_believed_before_its_time_and_is_tried_again(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     said = access.run("apply", "--at", T("10:04"), expect=14)
@@ -208,6 +217,7 @@ def test_a_merge_from_the_future_is_not_believed_before_its_time_and_is_tried_ag
     clean(access, T("10:06"))
 
 
+@pytest.mark.on_disk
 def test_what_waits_for_proof_takes_back_what_was_proved_before_it(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"), "--from", T("10:00"), "--until", T("17:00"))
     access.run("apply", "--at", T("10:06"))

@@ -13,6 +13,8 @@ from daypass.core.window import parse_instant
 from daypass.pipeline.judge.gate import gate
 from driver import Access
 
+pytestmark = pytest.mark.on_disk
+
 T = "2026-11-20T{}:00Z".format
 GRANT = """\
 version: 1

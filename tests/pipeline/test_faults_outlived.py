@@ -36,6 +36,7 @@ def admission(access: Access) -> Admission:
     return found
 
 
+@pytest.mark.on_disk
 def test_what_a_new_rule_asks_for_is_not_met_by_an_approval_from_before_it(access: Access) -> None:
     number = access.ask(T("10:00"))
     approved(access, number, T("10:01"))
@@ -95,6 +96,7 @@ def test_a_worker_of_a_vendor_that_has_ended_has_not_approved(access: Access) ->
     assert f"approved by bob: bob was engaged until {T('10:02')} only" in said.out
 
 
+@pytest.mark.on_disk
 def test_other_changes_of_policy_void_nothing_and_the_receipt_names_the_main_of_the_approvals(access: Access) -> None:
     number = access.ask(T("10:00"))
     under = access.git("rev-parse", "main")
@@ -191,6 +193,7 @@ def denied(access: Access, number: str, code: str, said: str) -> None:
     assert not has_access(access)
 
 
+@pytest.mark.on_disk
 def test_who_was_added_after_they_opened_a_request_has_not_asked(access: Access) -> None:
     branch(access, "wish", {FILE: GRANT}, email="mallory@example.com")
     site = access.repo()
@@ -204,6 +207,7 @@ def test_who_was_added_after_they_opened_a_request_has_not_asked(access: Access)
     denied(access, str(pull.number), "engaged-later", said)
 
 
+@pytest.mark.on_disk
 def test_who_was_engaged_anew_only_after_they_pushed_has_not_pushed(access: Access) -> None:
     number = access.ask(T("10:00"))
     change(access, PEOPLE, "carol: {", "carol: {until: 2026-11-20T10:00:30Z, ")
@@ -220,6 +224,7 @@ def test_who_was_engaged_anew_only_after_they_pushed_has_not_pushed(access: Acce
     denied(access, number, "engaged-later", said)
 
 
+@pytest.mark.on_disk
 def test_a_change_of_the_directory_that_leaves_who_asked_in_it_hinders_nothing_and_receipts_name_the_acts(
     access: Access,
 ) -> None:

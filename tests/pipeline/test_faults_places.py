@@ -26,6 +26,7 @@ def replaced_by_a_folder(place: Path) -> None:
     place.mkdir(parents=True)
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("name", ["standing.sqlite", "apply.lock"])
 def test_a_file_of_ours_that_cannot_be_used_is_named_and_nothing_is_done(access: Access, name: str) -> None:
     access.grant(T("10:00"), T("10:05"))
@@ -74,6 +75,7 @@ def test_a_store_that_cannot_be_read_is_neither_added_to_nor_removed_from(access
     access.run("audit", "verify", "--at", T("12:07"))
 
 
+@pytest.mark.on_disk
 def test_a_lock_that_git_left_behind_is_named(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     lock = access.top / ".git/refs/heads/daypass-ledger.lock"
@@ -115,6 +117,7 @@ def corrupt(access: Access, number: int, kind: str) -> str:
     return was
 
 
+@pytest.mark.on_disk
 def test_a_corrupt_record_of_one_merge_stops_only_that_grant_and_is_tried_again(access: Access) -> None:
     ending = access.grant(T("10:00"), T("10:05"), "--for", "1h")
     access.run("apply", "--at", T("10:06"))
@@ -138,6 +141,7 @@ def test_a_corrupt_record_of_one_merge_stops_only_that_grant_and_is_tried_again(
     access.run("audit", "verify", "--at", T("11:09"))
 
 
+@pytest.mark.on_disk
 def test_a_corrupt_open_record_does_not_stop_revocation(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"), "--for", "1h")
     access.run("apply", "--at", T("10:06"))
@@ -152,6 +156,7 @@ def test_a_corrupt_open_record_does_not_stop_revocation(access: Access) -> None:
 # Policies
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("how", ["misspelt", "no yaml", "another key", "gone"])
 def test_settings_that_cannot_be_read_give_nothing_and_keep_nothing_from_ending(access: Access, how: str) -> None:
     access.grant(T("10:00"), T("10:05"))
@@ -180,6 +185,7 @@ def test_settings_that_cannot_be_read_give_nothing_and_keep_nothing_from_ending(
     access.run("audit", "verify", "--at", T("12:11"))
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize(
     "forge", ["{kind: carrier-pigeon}", "{kind: github}", "{kind: local, repository: acme/access}"]
 )

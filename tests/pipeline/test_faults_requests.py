@@ -11,6 +11,7 @@ from driver import Access
 # Narrowing that narrows nothing
 
 
+@pytest.mark.on_disk
 def test_less_of_what_nobody_approved_needs_approval(access: Access) -> None:
     by_hand(access, {FILE: GRANT.replace("2h", "8h")})
     access.run("apply", "--at", T("10:00"), expect=14)
@@ -26,6 +27,7 @@ def test_less_of_what_nobody_approved_needs_approval(access: Access) -> None:
     clean(access, T("10:06"))
 
 
+@pytest.mark.on_disk
 def test_less_of_what_came_around_the_gate_before_any_run_saw_it_needs_approval(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -90,6 +92,7 @@ def test_an_absolute_window_that_reaches_beyond_the_given_one_is_no_narrowing(ac
 # Requests that hide something
 
 
+@pytest.mark.on_disk
 def test_a_removal_that_also_adds_waits_for_approval(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -101,6 +104,7 @@ def test_a_removal_that_also_adds_waits_for_approval(access: Access) -> None:
     assert has_access(access)
 
 
+@pytest.mark.on_disk
 def test_what_somebody_put_into_the_removal_request_is_taken_out_again(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -116,6 +120,7 @@ def test_what_somebody_put_into_the_removal_request_is_taken_out_again(access: A
     assert "Removal pull request #2 updated: 1 ended" in said.err
 
 
+@pytest.mark.on_disk
 def test_a_grant_moved_to_another_folder_is_a_new_request_there(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -128,6 +133,7 @@ def test_a_grant_moved_to_another_folder_is_a_new_request_there(access: Access) 
     assert not has_access(access)
 
 
+@pytest.mark.on_disk
 def test_a_file_without_the_ending_is_not_the_grant_of_that_name(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -141,6 +147,7 @@ def test_a_file_without_the_ending_is_not_the_grant_of_that_name(access: Access)
     clean(access, T("10:09"))
 
 
+@pytest.mark.on_disk
 def test_a_name_that_is_no_text_stops_only_itself(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     blob = access.git("hash-object", "-w", "--stdin", stdin=GRANT)
@@ -156,6 +163,7 @@ def test_a_name_that_is_no_text_stops_only_itself(access: Access) -> None:
     access.run("status", "--at", T("10:08"))
 
 
+@pytest.mark.on_disk
 def test_the_name_of_a_file_cannot_act_in_the_message_of_the_merge_that_removes_it(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     blob = access.git("hash-object", "-w", "--stdin", stdin=GRANT)
@@ -178,6 +186,7 @@ def test_the_name_of_a_file_cannot_act_in_the_message_of_the_merge_that_removes_
 # Approvals that are not what they seem
 
 
+@pytest.mark.on_disk
 def test_an_approval_from_before_the_last_push_does_not_count_though_the_head_is_that_very_commit_again(
     access: Access,
 ) -> None:

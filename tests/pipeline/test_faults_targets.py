@@ -39,6 +39,7 @@ def both_are_there(world: FaultyWorld) -> bool:
     return {e.target for e in world.held()} == {"embedded", "other"} and world.held() == world.ours()
 
 
+@pytest.mark.on_disk
 def test_a_write_that_failed_before_its_effect_is_recorded_as_failed_and_made_by_the_next_run(
     world: FaultyWorld,
 ) -> None:
@@ -406,6 +407,7 @@ def test_removals_stand_before_additions_at_every_target(world: FaultyWorld) -> 
     assert [o.change.action for o in done.outcomes] == [Action.REMOVE, Action.REMOVE, Action.ADD]
 
 
+@pytest.mark.on_disk
 def test_an_urgent_removal_does_not_wait_behind_a_mass_of_additions(access: Access) -> None:
     path = "policies/daypass.yaml"
     access.write(path, (access.top / path).read_text().replace("additions: 100", "additions: 1"))
@@ -427,6 +429,7 @@ def test_an_urgent_removal_does_not_wait_behind_a_mass_of_additions(access: Acce
     access.run("audit", "verify", "--at", on("10:31"))
 
 
+@pytest.mark.on_disk
 def test_a_mass_removal_that_was_confirmed_passes_in_a_later_run(access: Access) -> None:
     path = "policies/daypass.yaml"
     access.write(path, (access.top / path).read_text().replace("removals: 25%", "removals: 0"))

@@ -10,6 +10,8 @@ import pytest
 
 from driver import Access, Said
 
+pytestmark = pytest.mark.on_disk
+
 T = "2026-11-20T{}:00Z".format
 SECOND = ("another run", "moved meanwhile", "already", "is not there", "stands at", "checked out", "the head of #")
 """What is said to who came second."""

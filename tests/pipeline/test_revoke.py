@@ -41,6 +41,7 @@ def test_a_stop_that_was_cut_short_after_its_merge_is_ended_by_the_same_command(
     access.run("revoke", "--subject", "alice", *STOP, "--at", T("11:01"), acting="bob", expect=2)
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("who", ["bob", "dave"])  # an owner, and security
 def test_one_person_ends_all_access_of_somebody_at_once(access: Access, who: str) -> None:
     grants = live(access, 2)
@@ -84,6 +85,7 @@ def test_a_broken_file_is_no_shelter(access: Access) -> None:
     assert not has_access(access)
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("who", ["alice", "erin"])
 def test_others_are_refused_and_nothing_is_opened(access: Access, who: str) -> None:
     limits(access, "{revoke: [owners]}")
@@ -133,6 +135,7 @@ def test_the_brake_does_not_hold_a_stop(access: Access) -> None:
     assert grant != other
 
 
+@pytest.mark.on_disk
 def test_the_brake_does_not_hold_a_stop_that_a_later_run_carries_out(access: Access, tmp_path: Path) -> None:
     """Who stops need not be able to sign; the applier's run does the rest, and so does the one after it."""
     limits(access, "{brake: {removals: '0'}}")
@@ -170,6 +173,7 @@ def test_who_cannot_sign_has_done_their_part_by_ending(access: Access, tmp_path:
 # The pause
 
 
+@pytest.mark.on_disk
 def test_while_giving_is_paused_ends_go_on_and_everything_says_so(access: Access) -> None:
     (grant,) = live(access)
     number = access.ask(T("10:51"), resource="staging", role="deploy")
@@ -188,6 +192,7 @@ def test_while_giving_is_paused_ends_go_on_and_everything_says_so(access: Access
     assert access.run("can", "alice", "staging", "deploy").code == 0
 
 
+@pytest.mark.on_disk
 def test_a_grant_that_was_merged_before_waits_while_giving_is_paused(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"))
     limits(access, "{pause: true}")
@@ -203,6 +208,7 @@ def test_a_grant_that_was_merged_before_waits_while_giving_is_paused(access: Acc
 # The audit
 
 
+@pytest.mark.on_disk
 def test_an_end_that_nobody_was_entitled_to_ends_and_is_named(access: Access) -> None:
     (grant,) = live(access)
     access.git("rm", "-q", f"grants/{grant}.yaml")
@@ -215,6 +221,7 @@ def test_an_end_that_nobody_was_entitled_to_ends_and_is_named(access: Access) ->
     assert "nobody was entitled to end it" in access.run("audit", "history", "--grant", grant, "--at", T("11:01")).out
 
 
+@pytest.mark.on_disk
 def test_an_end_by_who_may_is_not_named(access: Access) -> None:
     (grant,) = live(access)
     access.run("end", grant, "--at", T("11:00"), acting="alice")
@@ -254,6 +261,7 @@ def test_a_rejection_keeps_its_reason_and_shows_it(access: Access) -> None:
     assert "rejected by bob: Ask the replica instead" in access.run("status", "--at", T("10:02")).out
 
 
+@pytest.mark.on_disk
 def test_an_end_keeps_its_reason_and_never_in_the_merge_message(access: Access) -> None:
     (grant,) = live(access)
     said = access.run("end", grant, "--reason", "Nobody needs it", "--at", T("11:00"), acting="erin", expect=12)

@@ -178,6 +178,7 @@ def test_a_reading_that_another_run_may_have_outdated_is_not_planned_by(scene: S
     scene.world.verify("12:08")
 
 
+@pytest.mark.on_disk
 def test_the_brake_counts_what_the_same_run_did_before(scene: Scene) -> None:
     scene.given()
     scene.quick.then = scene.slow.may.set
@@ -191,6 +192,7 @@ def test_the_brake_counts_what_the_same_run_did_before(scene: Scene) -> None:
     assert "the brake holds: 1 removals" in done.held_message
 
 
+@pytest.mark.on_disk
 def test_what_was_held_holds_whatever_answers_later(scene: Scene) -> None:
     scene.given()
     scene.settings("removals: 25%", "removals: 0")

@@ -49,6 +49,7 @@ def test_who_asked_for_somebody_ends_it_alone(access: Access) -> None:
     assert "Merged #2" in ended(access, grant, "erin")
 
 
+@pytest.mark.on_disk
 def test_anybody_elses_removal_waits_for_an_owner(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -71,6 +72,7 @@ def test_a_pull_request_that_deletes_files_by_hand_is_held_to_the_same(access: A
     access.run("gate", "2", "--at", T("10:43"), expect=12)
 
 
+@pytest.mark.on_disk
 def test_a_stranger_in_the_branch_of_an_owner_makes_it_wait(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -97,6 +99,7 @@ def test_narrowing_is_taking_away_as_well(access: Access) -> None:
         access.run("gate", number, "--at", T("10:11"), expect=expect)
 
 
+@pytest.mark.on_disk
 def test_a_new_grant_cannot_remove_others_under_its_title(access: Access) -> None:
     """A branch of a main on which files were missing brought their removal along, with nobody's approval."""
     grants = [access.grant(T(f"10:0{n}"), T(f"10:1{n}")) for n in range(3)]
@@ -199,6 +202,7 @@ def test_a_rejected_request_is_not_closed_as_unanswered(access: Access) -> None:
     assert "bob rejected it, and did not take that back within 7d" in closed(access)
 
 
+@pytest.mark.on_disk
 def test_a_request_that_was_pushed_over_its_approval_says_so(access: Access) -> None:
     number = access.ask(T("10:00"))
     access.run("approve", number, "--at", T("10:01"), acting="bob")
@@ -238,6 +242,7 @@ def test_a_conflict_is_the_authors_to_mend(access: Access) -> None:
     assert "[conflict]" in said
 
 
+@pytest.mark.on_disk
 def test_no_request_is_only_said_where_there_is_none(access: Access) -> None:
     assert "No open requests." in access.run("gate", "--at", T("10:00")).out
     access.ask(T("10:00"))
@@ -294,6 +299,7 @@ def shortened(access: Access, grant: str) -> str:
     return path
 
 
+@pytest.mark.on_disk
 def test_a_grant_that_somebody_narrowed_around_the_gate_is_named_by_the_audit(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
@@ -321,6 +327,7 @@ def test_who_may_narrow_a_grant_is_not_named(access: Access) -> None:
     assert "end-unentitled" not in access.run("audit", "verify", "--at", T("10:33")).out
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("verb", ["end", "revoke"])
 def test_a_branch_in_the_way_of_an_end_is_named_with_what_removes_it(access: Access, verb: str) -> None:
     grant = access.grant(T("10:00"), T("10:05"))

@@ -197,6 +197,7 @@ def test_policies_that_their_people_took_out_do_not_come_back(made: Access) -> N
     assert (made.git("rev-parse", "HEAD"), made.git("status", "--porcelain")) == (before, "")
 
 
+@pytest.mark.on_disk
 def test_a_repository_with_the_local_forge_moves_by_one_line(made: Access, access: Access) -> None:
     before = access.git("rev-parse", "HEAD")
     said = access.run("init", ".", "--merge", "--example", "--github", "acme/access", "--simulated-clock")

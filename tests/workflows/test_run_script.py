@@ -338,6 +338,7 @@ def test_its_exit_code_is_daypasss(hosted: Access) -> None:
     assert Runner(hosted.top).run("check", "--no-such-option", expect=2).stdout == ""
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize(
     ("settings", "expect", "word"),
     [

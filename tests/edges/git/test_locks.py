@@ -125,6 +125,7 @@ def _asked(access: Access) -> str:
     return number
 
 
+@pytest.mark.on_disk
 def test_gate_does_not_end_well_while_a_lock_on_main_keeps_it_from_merging(access: Access) -> None:
     number = _asked(access)
     lock = access.top / ".git/refs/heads/main.lock"
@@ -134,6 +135,7 @@ def test_gate_does_not_end_well_while_a_lock_on_main_keeps_it_from_merging(acces
     assert f"rm {lock}" in access.run("gate", number, "--at", T("10:05"), expect=1).err
 
 
+@pytest.mark.on_disk
 @LINUX
 def test_gate_takes_over_what_a_dead_git_left_behind(access: Access) -> None:
     number = _asked(access)
@@ -145,6 +147,7 @@ def test_gate_takes_over_what_a_dead_git_left_behind(access: Access) -> None:
     assert access.git("status", "--porcelain") == ""
 
 
+@pytest.mark.on_disk
 def test_a_work_tree_that_a_lock_holds_back_is_not_said_to_have_local_changes(access: Access) -> None:
     number = _asked(access)
     lock = access.top / ".git/index.lock"
@@ -154,6 +157,7 @@ def test_a_work_tree_that_a_lock_holds_back_is_not_said_to_have_local_changes(ac
     assert "local changes" not in said.err
 
 
+@pytest.mark.on_disk
 def test_a_lock_that_keeps_a_run_from_its_sign_of_life_is_named(access: Access) -> None:
     path = "policies/daypass.yaml"
     text = (access.top / path).read_text(encoding="utf-8")
@@ -169,6 +173,7 @@ def test_a_lock_that_keeps_a_run_from_its_sign_of_life_is_named(access: Access) 
     assert "sign of life" not in access.run("apply", "--at", T("10:06")).err
 
 
+@pytest.mark.on_disk
 def test_a_run_that_a_lock_keeps_from_the_ledger_names_it_at_once(access: Access, told: list[str]) -> None:
     access.grant(T("10:00"), T("10:05"))
     lock = access.top / ".git/refs/heads/daypass-ledger.lock"
