@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from driver import Access
-from in_memory.access import MAIN, MemoryAccess, World, begin
+from in_memory.access import MAIN, STATE, MemoryAccess, World, begin
 from in_memory.objects import NOTHING
 from scenes import Scene
 
@@ -138,8 +138,7 @@ def _remembered(name: object, make: Callable[[Path], MemoryAccess], top: Path) -
     folder = once(name, filled)
     shutil.copytree(folder / "config", os.environ[_CONFIG], dirs_exist_ok=True)
     world = _WORLDS[name].world
-    state = Path(shutil.copytree(world.state, f"{top}-state"))
-    top.mkdir()
+    state = Path(shutil.copytree(world.state, top / STATE))
     access = MemoryAccess(top, world=World(state, world.objects.copy(), dict(world.pulls)))
     access.lay_out(NOTHING, access.world.objects.stored(access.world.objects.refs[MAIN]).tree)
     return access

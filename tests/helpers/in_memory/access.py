@@ -25,6 +25,8 @@ from in_memory.objects import Objects, Tree
 from in_memory.receipts import MemoryReceipts
 
 MAIN = "refs/heads/main"
+STATE = ".git/daypass"
+"""Where a clone keeps this machine's own state."""
 WHO = ("Olga Platform", "olga@example.com")
 """Who uses this machine."""
 
@@ -119,7 +121,11 @@ class MemoryAccess(Access):
     def commit(self, message: str, *, email: str = WHO[1]) -> str:
         """Commit all that lies in the work tree on the branch that is checked out."""
         objects, tip = self.world.objects, self._tip(self.branch)
-        here = {str(p.relative_to(self.top)): p.read_bytes() for p in sorted(self.top.rglob("*")) if p.is_file()}
+        here = {
+            str(p.relative_to(self.top)): p.read_bytes()
+            for p in sorted(self.top.rglob("*"))
+            if p.is_file() and p.parts[len(self.top.parts)] != ".git"
+        }
         gone = [(path, None) for path in objects.stored(tip).tree if path not in here]
         at = objects.stored(tip).commit.committed_at
         made = objects.commit_files(tip, [*here.items(), *gone], (tip,), message, author=(WHO[0], email), at=at)
@@ -171,7 +177,7 @@ class MemoryAccess(Access):
 
 def begin(top: Path, files: dict[str, bytes], at: str) -> MemoryAccess:
     """Begin a repository with these files on main, and its ledger with the key that lies where `init` puts it."""
-    world = World(top.parent / f"{top.name}-state")
+    world = World(top / STATE)
     world.state.mkdir(parents=True)
     instant = parse_instant(at)
     first = world.objects.commit_files(ABSENT, files.items(), (), "Begin", author=WHO, at=instant)
