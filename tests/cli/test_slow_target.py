@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from driver import Access
 
 pytestmark = pytest.mark.on_disk

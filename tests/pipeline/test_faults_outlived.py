@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from faults_steps import FILE, GRANT, T, approved, branch, clean, has_access
 from msgspec.structs import replace
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
 from faults_steps import FILE, GRANT, T, approved, branch, by_hand, clean, has_access, opened
 
 from driver import Access

@@ -111,10 +111,10 @@ class MemoryAccess(Access):
     def repo(self, acting: str = "") -> AccessRepository:
         return MemoryRepository(self.world, self.top, acting)
 
-    def run(self, *arguments: str, acting: str = "", expect: int | None = 0) -> Said:
+    def _run(self, arguments: tuple[str, ...], acting: str) -> Said:
         before = self._tree(self.branch)
         with patch.object(Invocation, "repo", lambda invocation: self.repo(invocation.acting)):
-            said = super().run(*arguments, acting=acting, expect=expect)
+            said = super()._run(arguments, acting)
         self.lay_out(before, self._tree(self.branch))
         return said
 
