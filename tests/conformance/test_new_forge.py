@@ -6,7 +6,6 @@ What the page leaves out of its test are the place and the imports; they stand h
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from conformance.changed import Changed, copy_program
 from conformance.forge_suite import ForgeContract, opened
 from conformance.suite import page_block
 from daypass.core import forge
@@ -30,7 +30,6 @@ from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import open_repository
 from daypass.ports import Forge
 
-SOURCE = Path(__file__).parents[2] / "src" / "daypass"
 PAGE = "../forges/writing-one"
 FILE = page_block(PAGE, "src/daypass/edges/forges/folder/host.py")
 ROW = page_block(PAGE, "row")
@@ -121,7 +120,7 @@ def test_a_new_forge_is_under_two_hundred_and_fifty_lines() -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the program with the folder, the row and the name where the page says that they go."""
     top = tmp_path_factory.mktemp("built")
-    shutil.copytree(SOURCE, top / "daypass", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_program(top)
     folder = top / "daypass/edges/forges/folder"
     folder.mkdir()
     (folder / "__init__.py").touch()
@@ -141,38 +140,25 @@ def _put(path: Path, mark: str, what: str) -> None:
 
 def test_the_gate_merges_what_is_approved_at_the_new_forge_and_nothing_else(built: Path, tmp_path: Path) -> None:
     top = tmp_path / "access"
-    top.mkdir()
-
-    def run(*command: str, expect: int = 0) -> str:
-        done = subprocess.run(
-            command, cwd=top, env={**os.environ, "PYTHONPATH": str(built)}, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def daypass(*arguments: str, expect: int = 0) -> str:
-        return run(sys.executable, "-m", "daypass", *arguments, expect=expect)
-
-    run("git", "init", "-q", "--initial-branch=main")
-    run("git", "config", "user.name", "Olga Platform")
-    run("git", "config", "user.email", "olga@example.com")
-    daypass("init", ".", "--example", "--simulated-clock", "--at", "2026-11-20T08:00:00Z")
-    settings = top / "policies/daypass.yaml"
-    _put(settings, "forge: {kind: local}\n", page_block(PAGE, "policies/daypass.yaml"))
-    run("git", "commit", "-qam", "Keep pull requests in a folder")
-    daypass("check")
-    assert daypass("forge") == "folder\n"
-    at = ("--at", "2026-11-20T10:00:00Z")
-    ask = ("--resource", "orders-db", "--role", "readonly", "--for", "2h", "--reason", "to see the new forge work")
-    daypass("--as", "alice", "request", *ask, *at)
-    assert (top / ".git/daypass/pulls/1.jsonl").is_file()
-    daypass("gate", "1", *at, expect=12)
-    daypass("--as", "alice", "approve", "1", *at, expect=11)
-    for who in ("bob", "dave"):
-        daypass("--as", who, "approve", "1", *at)
-    daypass("gate", "1", *at)
-    daypass("apply", *at)
-    assert "1 ours" in daypass("targets")
-    daypass("audit", "verify", "--at", "2026-11-20T10:01:00Z")
-    assert "this needs a forge of kind github" in daypass("doctor", expect=2)
-    assert "sync is for the local forge" in daypass("sync", expect=2)
+    with Changed(built, top) as changed:
+        daypass = changed.daypass
+        daypass("init", ".", "--example", "--simulated-clock", "--at", "2026-11-20T08:00:00Z")
+        settings = top / "policies/daypass.yaml"
+        _put(settings, "forge: {kind: local}\n", page_block(PAGE, "policies/daypass.yaml"))
+        changed.git("commit", "-qam", "Keep pull requests in a folder")
+        daypass("check")
+        assert daypass("forge") == "folder\n"
+        at = ("--at", "2026-11-20T10:00:00Z")
+        ask = ("--resource", "orders-db", "--role", "readonly", "--for", "2h", "--reason", "to see the new forge work")
+        daypass("--as", "alice", "request", *ask, *at)
+        assert (top / ".git/daypass/pulls/1.jsonl").is_file()
+        daypass("gate", "1", *at, expect=12)
+        daypass("--as", "alice", "approve", "1", *at, expect=11)
+        for who in ("bob", "dave"):
+            daypass("--as", who, "approve", "1", *at)
+        daypass("gate", "1", *at)
+        daypass("apply", *at)
+        assert "1 ours" in daypass("targets")
+        daypass("audit", "verify", "--at", "2026-11-20T10:01:00Z")
+        assert "this needs a forge of kind github" in daypass("doctor", expect=2)
+        assert "sync is for the local forge" in daypass("sync", expect=2)

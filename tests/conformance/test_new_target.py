@@ -6,10 +6,7 @@ What the page leaves out of its test are the imports; they stand here.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from conformance.changed import Changed, copy_program
 from conformance.suite import NAME, TargetContract, page_block
 from daypass.core.catalogue import TargetSettings
 from daypass.core.ids import canonical
@@ -26,7 +24,6 @@ from daypass.edges.targets import registry
 from daypass.edges.targets.registry import TargetKind, open_target
 from daypass.ports import Target
 
-SOURCE = Path(__file__).parents[2] / "src" / "daypass"
 FILE = page_block("writing-one", "src/daypass/edges/targets/groupfile.py")
 ROW = page_block("writing-one", "row")
 TEST = page_block("writing-one", "tests/conformance/test_groupfile.py")
@@ -75,7 +72,7 @@ def test_a_new_target_is_under_a_hundred_lines() -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the program with the file and the row where the page says that they go."""
     top = tmp_path_factory.mktemp("built")
-    shutil.copytree(SOURCE, top / "daypass", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_program(top)
     (top / "daypass/edges/targets/groupfile.py").write_text(FILE)
     registry = top / "daypass/edges/targets/registry.py"
     text, mark = registry.read_text(), '        "embedded": TargetKind('
@@ -86,42 +83,29 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_the_command_line_gives_and_takes_by_the_new_target(built: Path, tmp_path: Path) -> None:
     top = tmp_path / "access"
-    top.mkdir()
-
-    def run(*command: str, expect: int = 0) -> str:
-        done = subprocess.run(
-            command, cwd=top, env={**os.environ, "PYTHONPATH": str(built)}, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done.stdout
-
-    def daypass(*arguments: str, expect: int = 0) -> str:
-        return run(sys.executable, "-m", "daypass", *arguments, expect=expect)
-
-    run("git", "init", "-q", "--initial-branch=main")
-    run("git", "config", "user.name", "Olga Platform")
-    run("git", "config", "user.email", "olga@example.com")
-    daypass("init", ".", "--example", "--simulated-clock", "--at", "2026-11-20T08:00:00Z")
-    _settle(top)
-    run("git", "commit", "-qam", "Give access by a file of groups")
-    daypass("check")
-    assert "cannot be read" in daypass("targets", expect=14)
-    groups = top / ".git/daypass/groups"
-    groups.parent.mkdir(exist_ok=True)
-    groups.write_text("staff: alice bob\norders-db/readers: mallory\n")
-    assert "0 ours, 1 unmanaged" in daypass("targets")
-    at = "2026-11-20T10:00:00Z"
-    ask = ("--resource", "orders-db", "--role", "readonly", "--for", "2h", "--reason", "to see the new target work")
-    daypass("--as", "alice", "request", *ask, "--at", at)
-    for who in ("bob", "dave"):
-        daypass("--as", who, "approve", "1", "--at", at)
-    daypass("gate", "1", "--at", at)
-    daypass("apply", "--at", at)
-    assert groups.read_text() == "staff: alice bob\norders-db/readers: mallory alice\n"
-    assert "1 ours, 1 unmanaged" in daypass("targets")
-    daypass("apply", "--at", "2026-11-20T12:00:00Z")
-    assert groups.read_text() == "staff: alice bob\norders-db/readers: mallory\n"
-    daypass("audit", "verify", "--at", "2026-11-20T12:01:00Z")
+    with Changed(built, top) as changed:
+        daypass = changed.daypass
+        daypass("init", ".", "--example", "--simulated-clock", "--at", "2026-11-20T08:00:00Z")
+        _settle(top)
+        changed.git("commit", "-qam", "Give access by a file of groups")
+        daypass("check")
+        assert "cannot be read" in daypass("targets", expect=14)
+        groups = top / ".git/daypass/groups"
+        groups.parent.mkdir(exist_ok=True)
+        groups.write_text("staff: alice bob\norders-db/readers: mallory\n")
+        assert "0 ours, 1 unmanaged" in daypass("targets")
+        at = "2026-11-20T10:00:00Z"
+        ask = ("--resource", "orders-db", "--role", "readonly", "--for", "2h", "--reason", "to see the new target work")
+        daypass("--as", "alice", "request", *ask, "--at", at)
+        for who in ("bob", "dave"):
+            daypass("--as", who, "approve", "1", "--at", at)
+        daypass("gate", "1", "--at", at)
+        daypass("apply", "--at", at)
+        assert groups.read_text() == "staff: alice bob\norders-db/readers: mallory alice\n"
+        assert "1 ours, 1 unmanaged" in daypass("targets")
+        daypass("apply", "--at", "2026-11-20T12:00:00Z")
+        assert groups.read_text() == "staff: alice bob\norders-db/readers: mallory\n"
+        daypass("audit", "verify", "--at", "2026-11-20T12:01:00Z")
 
 
 def _settle(top: Path) -> None:
