@@ -42,9 +42,14 @@ def test_plan_drift_and_status_name_the_rule_and_what_it_says(tightened: tuple[A
         assert f"{grant} is {SAID}" in drift
         assert "policy-denied" in drift
     told = json.loads(access.run("plan", "--at", T("10:09"), "--format", "json").out)["denied"]
-    wanted = {"grant": grant, "rule": "no-readonly", "code": "rule-denies", "message": "nobody reads orders any more"}
+    wanted: dict[str, object] = {
+        "grant": grant,
+        "rule": "no-readonly",
+        "code": "rule-denies",
+        "message": "nobody reads orders any more",
+    }
     wanted |= {"target": "embedded", "resource": "orders-db", "principal": "alice"}
-    wanted |= {"privilege": '{"member_of":"orders_readonly"}'}
+    wanted |= {"privilege": '{"member_of":"orders_readonly"}', "privilege_fields": {"member_of": "orders_readonly"}}
     assert told == [wanted]
     assert json.loads(access.run("status", "--at", T("10:09"), "--format", "json").out)["denied"] == [wanted]
     assert json.loads(access.run("plan", "--at", T("10:09"), "--format", "json").out)["live"] == 1
