@@ -499,7 +499,7 @@ def test_a_git_that_is_not_there_is_an_error(scene, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EdgeError, match=r"^git cannot be started: ") as caught:
         GitHistory(scene.git).find("main")
-    assert caught.value.hint == "install git 2.34 or newer"
+    assert caught.value.hint == "install git 2.37 or newer"
 
 
 def test_history_implements_the_port():

@@ -126,7 +126,7 @@ def startable(arguments: tuple[str, ...]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EdgeError(f"git cannot be started: {error}", hint="install git 2.34 or newer") from error
+        raise EdgeError(f"git cannot be started: {error}", hint="install git 2.37 or newer") from error
     except ValueError as error:  # a NUL, which no argument can carry
         shown = next((argument for argument in arguments if "\0" in argument), "")
         raise EdgeError(f"git cannot be asked for {shown!r}: {error}") from error
