@@ -101,6 +101,10 @@ def _daypass(folder: str, environment: dict[str, str], streams: list[int], words
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    # Made anew, as at every start: those of before remember of their files whether one can seek in them.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
