@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,11 @@ T = "2026-11-20T{}:00Z".format
 
 
 @pytest.fixture
-def ssh(access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshAccess:
+def ssh(access: Access, tmp_path: Path) -> Iterator[SshAccess]:
     found = SshAccess(access, tmp_path / "keys")
-    monkeypatch.setenv("BASTION_CA", str(found.ca_file))
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BASTION_CA", str(found.ca_file))
+        yield found
 
 
 @pytest.fixture

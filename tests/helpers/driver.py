@@ -73,6 +73,11 @@ class Access:
         forge.review(int(number), commit=forge.pull(int(number)).head, state="approved", at=parse_instant(at))
 
     def git(self, *arguments: str, stdin: str = "") -> str:
+        if arguments[0] == "config":
+            return self._step(("git", arguments), lambda: self._git(arguments, stdin))
+        return self._git(arguments, stdin)
+
+    def _git(self, arguments: tuple[str, ...], stdin: str) -> str:
         done = subprocess.run(
             ["git", "-C", str(self.top), *arguments], input=stdin, capture_output=True, text=True, check=False
         )

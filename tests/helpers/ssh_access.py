@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from driver import Access
+from founded import once
 from servers.sshd import make_key
 
 ROLES = "{readonly: {max_duration: 8h, privilege: {principals: [orders-ro]}}}"
@@ -23,9 +25,9 @@ class SshAccess:
 
     def __init__(self, access: Access, keys: Path, target: str = "{kind: ssh, ca_key_env: BASTION_CA}") -> None:
         self.access = access
-        keys.mkdir(parents=True, exist_ok=True)
-        self.ca = make_key(keys / "ca")
-        self.public = make_key(keys / "alice")
+        made = once("ssh keys", lambda folder: [make_key(folder / name) for name in ("ca", "alice")])
+        shutil.copytree(made, keys, dirs_exist_ok=True)
+        self.ca, self.public = (" ".join((keys / f"{name}.pub").read_text().split()[:2]) for name in ("ca", "alice"))
         self.key = keys / "alice"
         self.ca_file = keys / "ca"
         people, settings = "policies/directory/people.yaml", "policies/daypass.yaml"
@@ -46,7 +48,7 @@ class SshAccess:
         access.commit("Add the bastion")
         # The directory names alice's key: what she does counts when she signs it.
         access.git("config", "gpg.format", "ssh")
-        access.git("config", "user.signingkey", str(self.key))
+        access.git("config", "user.signingkey", str(made / "alice"))
 
     @property
     def krl(self) -> Path:
