@@ -90,9 +90,14 @@ def _load() -> None:
 
     import daypass
 
-    for module in pkgutil.walk_packages(daypass.__path__, "daypass."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+    ours = [module.name for module in pkgutil.walk_packages(daypass.__path__, "daypass.")]
+    for name in (*ours, *_LATE):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+
+
+_LATE = ("jsonschema_rs", "securesystemslib.signer")
+"""What daypass itself loads once it needs it, and nearly every run here does."""
 
 
 def _daypass(folder: str, environment: dict[str, str], streams: list[int], words: list[str]) -> int:
