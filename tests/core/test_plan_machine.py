@@ -75,7 +75,8 @@ class Lives(RuleBasedStateMachine):
     def somebody_else_gives(self, what: Entitlement) -> None:
         if what not in self.target:
             self.target.add(what)
-            self.foreign.add(what)
+            if what not in self.books:  # what we gave and somebody took away is ours again, whoever gives it back
+                self.foreign.add(what)
             self.settled = False
 
     @rule(what=st.sampled_from(WHAT))

@@ -101,6 +101,7 @@ def test_a_main_that_lost_the_commit_which_the_ledger_recorded_is_refused(access
 
 
 @pytest.mark.on_disk
+@pytest.mark.on_disk
 def test_a_landing_of_thousands_of_files_is_settled_in_seconds(access: Access) -> None:
     access.grant(T("10:00"), T("10:05"), "--for", "1h")
     access.run("apply", "--at", T("10:06"))
