@@ -71,7 +71,7 @@ class Postgres:
 
     def __init__(self, folder: Path, *, fsync: bool = False, connections: int = 300, version: str = "") -> None:
         self.folder = folder
-        self._made = once(("PostgreSQL", version), lambda made: _make(made, version))
+        self._made = once(("PostgreSQL", version, _UNPACKED), lambda made: _make(made, version))
         self._programs = _programs(self._made, version) if version else ""
         self.tls = not version  # what is unpacked was built without
         self.port = free_port()
