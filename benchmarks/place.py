@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from msgspec.structs import replace
 
 from benchmarks.measure import Command
 from daypass.edges.forges.github.setup import github_files
