@@ -317,7 +317,7 @@ class Git:
                 )
             if not _FIRST.search(done.stderr):
                 raise _failed(("update-ref",), done.stderr)
-            raise ConflictError(f"a ref moved meanwhile: {_last_line(done.stderr)}", hint="run the command again")
+            raise ConflictError(f"a ref moved meanwhile: {_failure(done.stderr)}", hint="run the command again")
 
 
 def _move(ref: str, old: Oid, new: Oid) -> str:
@@ -367,13 +367,15 @@ class _Patient(io.RawIOBase):
 
 def _failed(arguments: tuple[str, ...], errors: bytes) -> EdgeError:
     verb = next((a for before, a in zip(("", *arguments), arguments, strict=False) if _is_verb(before, a)), "")
-    return EdgeError(f"git {verb} failed: {_last_line(errors)}")
+    return EdgeError(f"git {verb} failed: {_failure(errors)}")
 
 
 def _is_verb(before: str, argument: str) -> bool:
     return before != "-c" and not argument.startswith("-")
 
 
-def _last_line(errors: bytes) -> str:
+def _failure(errors: bytes) -> str:
+    """Return the last line that says what failed: below a mount point git explains itself after it."""
     lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "no message"
+    said = [line for line in lines if line.startswith("fatal: ")] or lines
+    return said[-1].strip() if said else "no message"
