@@ -8,6 +8,8 @@ import pytest
 
 from daypass.core.files.conform import conform, misfits, typed, typing_of
 from daypass.core.files.document import POLICY_LIMIT, Document, read
+from daypass.schema import RESOURCE as RESOURCE_SCHEMA
+from daypass.schema import Schema
 
 RESOURCE = """version: 1
 title: 12
@@ -28,13 +30,13 @@ def document(text: str) -> Document:
 
 
 def told(text: str, schema: str) -> list[str]:
-    found = conform(document(text), schema)
+    found: Any = conform(document(text), Schema(schema))
     assert isinstance(found, tuple), "the file was accepted"
     return [f"{f.place.line}:{f.place.column} [{f.place.path}] {f.code}: {f.message} ({f.hint})" for f in found]
 
 
 def test_types_come_from_the_schema() -> None:
-    data = conform(document(RESOURCE), "resource")
+    data = conform(document(RESOURCE), RESOURCE_SCHEMA)
     assert isinstance(data, dict)
     assert data["version"] == 1
     assert data["exclusive"] is True
@@ -94,7 +96,7 @@ def test_only_plain_scalars_in_typed_places_get_a_type(text: str, value: dict[st
 
 def test_reading_changes_no_document() -> None:
     some = document(RESOURCE)
-    conform(some, "resource")
+    conform(some, RESOURCE_SCHEMA)
     assert some.value["version"] == "1"
 
 

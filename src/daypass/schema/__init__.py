@@ -1,6 +1,8 @@
 """The JSON Schemas of every file that users write and of every output: generated from models, committed, read as data.
 
-Pydantic is needed to generate them and nowhere else, so that no run pays for importing it.
+A model is the one definition of a kind of file. Pydantic makes its schema of it, which judges what a file says and places
+each fault; readers take the data in the very form of the model, and a type checker holds them to it. Pydantic runs when
+schemas are generated and never else, so that no verb pays for importing it.
 """
 
 from __future__ import annotations
@@ -8,7 +10,29 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from daypass.schema import models, policy_models
+
+_F = TypeVar("_F")
+
+
+class Schema(Struct, Generic[_F], frozen=True):
+    """The schema of one kind of file, by its name; data that it accepts has the form ``_F``."""
+
+    name: str
+
+
+GRANT: Schema[models.GrantForm] = Schema("grant")
+SETTINGS: Schema[policy_models.SettingsForm] = Schema("settings")
+RESOURCE: Schema[policy_models.ResourceForm] = Schema("resource")
+DIRECTORY: Schema[policy_models.DirectoryForm] = Schema("directory")
+PURPOSE: Schema[policy_models.PurposeForm] = Schema("purpose")
+RULES: Schema[policy_models.RulesForm] = Schema("rules")
+POLICY_TEST: Schema[policy_models.PolicyTestForm] = Schema("policy-test")
 
 SUFFIX = ".schema.json"
 OUTPUTS = "outputs.json"

@@ -3,8 +3,8 @@
 Each kind of file has a schema of its own; those of all outputs are one file, which says once what they have in common.
 
 What pydantic writes is changed in three ways. ``$`` at the end of a pattern becomes "and nothing follows", since in
-some engines (Python's is one) ``$`` lets a newline follow and in others it does not. A mapping whose keys have a pattern is
-closed to other keys. Defaults and nulls go: a default is the reader's business, and no file can say null. (An output can.)
+some engines (Python's is one) ``$`` lets a newline follow and in others it does not. Mappings of files are closed: a key
+that nobody knows, or that has not the pattern, is a fault. Nulls go: no file can say null. (An output can.)
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from daypass import schema
 from daypass.schema import OUTPUTS, SUFFIX, models, outputs, policy_models
 
-MODELS: dict[str, type[BaseModel]] = {"grant": models.GrantForm, **policy_models.MODELS}
-"""Every kind of file that users write, by the name of its schema."""
+_NAMES = {"models": models, "policy_models": policy_models}
+MODELS: dict[str, type] = {
+    getattr(schema, constant).name: get_args(hint)[0]
+    for constant, hint in get_type_hints(schema, globalns={**vars(schema), **_NAMES}).items()
+    if get_origin(hint) is schema.Schema
+}
+"""Every kind of file that users write: the name of its schema to its model, as `daypass.schema` types them."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BY_NAME = ("properties", "$defs")
@@ -28,17 +34,17 @@ _BY_NAME = ("properties", "$defs")
 
 def schema_text(name: str) -> str:
     """Return a schema as it is committed."""
-    schema = MODELS[name].model_json_schema(by_alias=True)
-    stated = {"$schema": _DIALECT, "title": f"daypass {name}"} | _plain(schema)
+    made = TypeAdapter(MODELS[name]).json_schema()
+    stated = {"$schema": _DIALECT, "title": f"daypass {name}"} | _plain(made)
     return json.dumps(stated, indent=2, ensure_ascii=False) + "\n"
 
 
 def outputs_text() -> str:
     """Return the schemas of all outputs as they are committed."""
     wanted = [(model, "validation") for model in outputs.OUTPUTS.values()]
-    schema = models_json_schema(wanted, by_alias=True)[1]  # type: ignore[arg-type]
-    schema["$defs"] |= {verb: {"$ref": f"#/$defs/{other}"} for verb, other in outputs.SAME.items()}
-    stated = {"$schema": _DIALECT, "title": "daypass outputs"} | _plain(schema, nulls=True)
+    made = models_json_schema(wanted, by_alias=True)[1]  # type: ignore[arg-type]
+    made["$defs"] |= {verb: {"$ref": f"#/$defs/{other}"} for verb, other in outputs.SAME.items()}
+    stated = {"$schema": _DIALECT, "title": "daypass outputs"} | _plain(made, nulls=True)
     return json.dumps(stated, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -48,6 +54,8 @@ def _plain(node: Any, *, nulls: bool = False) -> Any:
     if not isinstance(node, dict):
         return node
     kept: dict[str, Any] = {}
+    if not nulls and "properties" in node:  # a file; its model may say otherwise below
+        kept["additionalProperties"] = False
     for key, value in node.items():
         if key in _BY_NAME:
             kept[key] = {name: _plain(field, nulls=nulls) for name, field in value.items()}

@@ -5,11 +5,12 @@ Only the shape is said here (keys, types, patterns); whether references resolve 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
-from daypass.schema.models import INSTANT, Duration, Instant, Model, Name, RoleName, WindowForm, text
+from daypass.schema.models import INSTANT, Duration, Instant, Name, RoleName, WindowForm, text
 
 _NAME = "[a-z0-9][a-z0-9-]*"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -41,266 +42,265 @@ Branch = Annotated[str, text("[A-Za-z0-9][A-Za-z0-9._/-]*", "the name of a branc
 KeyFile = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9._-]*\.pub", "the name of a .pub file in policies/", longest=100)]
 PublicKey = Annotated[str, text(r"[^\r\n]+", "one line of a .pub file", longest=4000)]
 Login = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a login at the forge", longest=100)]
+Bot = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*\[bot\]", "the login of an App's bot: name[bot]", longest=100)]
+Repository = Annotated[
+    str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+", "a repository as owner/name", longest=140)
+]
+Team = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a team as org/slug", longest=140)]
 Condition = Annotated[str, Field(min_length=1, max_length=4000, description="a CEL expression that says true or false")]
 Count = Annotated[int, Field(ge=1, le=20)]
 
 
-class Kinded(BaseModel):
+@with_config(ConfigDict(extra="allow"))
+class Kinded(TypedDict):
     """A mapping with a kind; the other keys are the kind's own options."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: Name
 
 
-class BotForm(Model):
+class BotForm(TypedDict):
     """The account that an App of ours acts as: its numeric id is what counts."""
 
-    login: Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*\[bot\]", "the login of an App's bot: name[bot]", longest=100)]
+    login: Bot
     id: Annotated[int, Field(ge=1)]
 
 
-class ForgeForm(Model):
+class ForgeForm(TypedDict):
     """Where pull requests are: in this repository's own refs, or at GitHub."""
 
     kind: Literal["local", "github"]
-    repository: (
-        Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+", "a repository as owner/name", longest=140)]
-        | None
-    ) = None
-    bot: BotForm | None = None
-    teams: (
-        dict[
-            Name,
-            Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a team as org/slug", longest=140)],
-        ]
-        | None
-    ) = Field(None, description="the team of a group where its name is not the group's")
+    repository: NotRequired[Repository]
+    bot: NotRequired[BotForm]
+    teams: NotRequired[
+        Annotated[dict[Name, Team], Field(description="the team of a group where its name is not the group's")]
+    ]
 
 
-class LedgerForm(Model):
+class LedgerForm(TypedDict):
     """The ledger: its branch, the public keys (files of policies/) that may sign, the signer's URI, signs of life."""
 
-    branch: Branch | None = None
-    keys: Annotated[list[KeyFile], Field(min_length=1)] | None = None
-    signer: Line | None = None
-    heartbeat: Duration | None = Field(None, description="a run leaves a pulse when the ledger was silent for so long")
+    branch: NotRequired[Branch]
+    keys: NotRequired[Annotated[list[KeyFile], Field(min_length=1)]]
+    signer: NotRequired[Line]
+    heartbeat: NotRequired[
+        Annotated[Duration, Field(description="a run leaves a pulse when the ledger was silent for so long")]
+    ]
 
 
-class BrakeForm(Model):
+class BrakeForm(TypedDict):
     """How much one run may change before it asks."""
 
-    removals: Share | None = None
-    additions: Share | None = None
+    removals: NotRequired[Share]
+    additions: NotRequired[Share]
 
 
-class ApproversForm(Model):
+class ApproversForm(TypedDict):
     """Who may approve at all, by how they are engaged; everybody by default."""
 
     employment: Annotated[list[Employment], Field(min_length=1)]
 
 
-class LimitsForm(Model):
+class LimitsForm(TypedDict):
     """Bounds that hold whatever rules say."""
 
-    max_duration: Duration | None = None
-    open_request: Duration | None = None
-    brake: BrakeForm | None = None
-    approvers: ApproversForm | None = None
-    end: Annotated[list[Ender], Field(min_length=1)] | None = Field(
-        None, description="who may end somebody's access without an owner's approval"
-    )
-    revoke: Annotated[list[Revoker], Field(min_length=1)] | None = Field(
-        None, description="who may use `daypass revoke`, the emergency stop"
-    )
-    pause: bool | None = Field(None, description="nothing is given for now; what ends goes on ending")
-    unsigned: Literal["accept", "refuse"] | None = Field(
-        None, description="on the local forge: whether what people without SSH keys do counts"
-    )
+    max_duration: NotRequired[Duration]
+    open_request: NotRequired[Duration]
+    brake: NotRequired[BrakeForm]
+    approvers: NotRequired[ApproversForm]
+    end: NotRequired[
+        Annotated[
+            list[Ender], Field(min_length=1, description="who may end somebody's access without an owner's approval")
+        ]
+    ]
+    revoke: NotRequired[
+        Annotated[list[Revoker], Field(min_length=1, description="who may use `daypass revoke`, the emergency stop")]
+    ]
+    pause: NotRequired[Annotated[bool, Field(description="nothing is given for now; what ends goes on ending")]]
+    unsigned: NotRequired[
+        Annotated[
+            Literal["accept", "refuse"],
+            Field(description="on the local forge: whether what people without SSH keys do counts"),
+        ]
+    ]
 
 
-class SettingsForm(Model):
+@with_config(ConfigDict(title="daypass settings"))
+class SettingsForm(TypedDict):
     """policies/daypass.yaml: how this repository reaches its forge, targets and ledger, and its limits."""
 
-    model_config = ConfigDict(title="daypass settings")
-
     version: Version
-    forge: ForgeForm | None = None
+    forge: NotRequired[ForgeForm]
     targets: dict[Name, Kinded]
-    ledger: LedgerForm | None = None
-    environments: Annotated[list[Name], Field(min_length=1)] | None = None
-    classifications: Annotated[list[Name], Field(min_length=1)] | None = None
-    limits: LimitsForm | None = None
-    clock: Literal["simulated"] | None = Field(None, description="writing verbs take --at; for demonstrations only")
+    ledger: NotRequired[LedgerForm]
+    environments: NotRequired[Annotated[list[Name], Field(min_length=1)]]
+    classifications: NotRequired[Annotated[list[Name], Field(min_length=1)]]
+    limits: NotRequired[LimitsForm]
+    clock: NotRequired[
+        Annotated[Literal["simulated"], Field(description="writing verbs take --at; for demonstrations only")]
+    ]
 
 
-class RoleForm(Model):
+class RoleForm(TypedDict):
     """A level of access. Without a privilege the target is told the role's name."""
 
     max_duration: Duration
-    title: Line | None = None
-    privilege: dict[Line, Any] | None = None
+    title: NotRequired[Line]
+    privilege: NotRequired[dict[Line, Any]]
 
 
-class ResourceForm(Model):
+@with_config(ConfigDict(title="daypass resource"))
+class ResourceForm(TypedDict):
     """policies/resources/<resource>.yaml: one system that access is given to."""
-
-    model_config = ConfigDict(title="daypass resource")
 
     version: Version
     title: Line
     target: Name
     environment: Name
     classification: Name
-    data: list[Name] | None = None
+    data: NotRequired[list[Name]]
     owners: Annotated[list[Name], Field(min_length=1)]
-    retention_until: Moment | None = None
-    exclusive: bool | None = None
+    retention_until: NotRequired[Moment]
+    exclusive: NotRequired[bool]
     roles: Annotated[dict[RoleName, RoleForm], Field(min_length=1)]
 
 
-class ForgeAccount(Model):
+class ForgeAccount(TypedDict):
     """A person at the forge."""
 
     login: Login
-    id: Annotated[int, Field(ge=1)] | None = None
+    id: NotRequired[Annotated[int, Field(ge=1)]]
 
 
-class PersonForm(Model):
+class PersonForm(TypedDict):
     """Somebody who may receive access and approve."""
 
-    name: Line | None = None
-    email: Email | None = None
-    also: list[Email] | None = Field(None, description="further addresses of the same person")
-    forge: ForgeAccount | None = None
-    manager: Name | None = None
-    employment: Employment | None = None
-    vendor: Name | None = None
-    until: Moment | None = Field(None, description="when the engagement ends")
-    identities: dict[Name, Line] | None = Field(None, description="who they are at a target, by its name or kind")
-    ssh_keys: list[PublicKey] | None = Field(None, description="public keys as in authorized_keys")
+    name: NotRequired[Line]
+    email: NotRequired[Email]
+    also: NotRequired[Annotated[list[Email], Field(description="further addresses of the same person")]]
+    forge: NotRequired[ForgeAccount]
+    manager: NotRequired[Name]
+    employment: NotRequired[Employment]
+    vendor: NotRequired[Name]
+    until: NotRequired[Annotated[Moment, Field(description="when the engagement ends")]]
+    identities: NotRequired[
+        Annotated[dict[Name, Line], Field(description="who they are at a target, by its name or kind")]
+    ]
+    ssh_keys: NotRequired[Annotated[list[PublicKey], Field(description="public keys as in authorized_keys")]]
 
 
-class WorkloadForm(Model):
+class WorkloadForm(TypedDict):
     """A program that may receive access; it never approves."""
 
-    title: Line | None = None
-    claims: dict[Line, Line] | None = None
-    identities: dict[Name, Line] | None = None
-    owners: list[Name] | None = None
+    title: NotRequired[Line]
+    claims: NotRequired[dict[Line, Line]]
+    identities: NotRequired[dict[Name, Line]]
+    owners: NotRequired[list[Name]]
 
 
-class VendorForm(Model):
+class VendorForm(TypedDict):
     """A sub-processor."""
 
-    title: Line | None = None
-    until: Moment | None = Field(None, description="when the contract ends")
+    title: NotRequired[Line]
+    until: NotRequired[Annotated[Moment, Field(description="when the contract ends")]]
 
 
-class GroupForm(Model):
+class GroupForm(TypedDict):
     """People, and groups whose people are in it as well."""
 
-    title: Line | None = None
-    members: list[Name] | None = None
-    include: list[Name] | None = None
+    title: NotRequired[Line]
+    members: NotRequired[list[Name]]
+    include: NotRequired[list[Name]]
 
 
-class DirectoryForm(Model):
+@with_config(ConfigDict(title="daypass directory"))
+class DirectoryForm(TypedDict):
     """policies/directory/*.yaml: people, groups, vendors and workloads; several files are read as one."""
 
-    model_config = ConfigDict(title="daypass directory")
-
     version: Version
-    people: dict[Name, PersonForm] | None = None
-    groups: dict[Name, GroupForm] | None = None
-    vendors: dict[Name, VendorForm] | None = None
-    workloads: dict[Name, WorkloadForm] | None = None
+    people: NotRequired[dict[Name, PersonForm]]
+    groups: NotRequired[dict[Name, GroupForm]]
+    vendors: NotRequired[dict[Name, VendorForm]]
+    workloads: NotRequired[dict[Name, WorkloadForm]]
 
 
-class TicketForm(Model):
+class TicketForm(TypedDict):
     """What a purpose demands of the ticket."""
 
     required: bool
 
 
-class PurposeForm(Model):
+@with_config(ConfigDict(title="daypass purpose"))
+class PurposeForm(TypedDict):
     """policies/purposes/<purpose>.yaml: a ready-made kind of request and what it demands."""
 
-    model_config = ConfigDict(title="daypass purpose")
-
     version: Version
-    title: Line | None = None
-    emergency: bool | None = None
-    ticket: TicketForm | None = None
-    max_duration: Duration | None = None
+    title: NotRequired[Line]
+    emergency: NotRequired[bool]
+    ticket: NotRequired[TicketForm]
+    max_duration: NotRequired[Duration]
 
 
-class ApprovalsForm(Model):
-    """How many approvals, and from whom."""
-
-    at_least: Count
-    from_: Source = Field(alias="from")
+ApprovalsForm = TypedDict("ApprovalsForm", {"at_least": Count, "from": Source})
+ApprovalsForm.__doc__ = "How many approvals, and from whom."
 
 
-class EscalateForm(Model):
+class EscalateForm(TypedDict):
     """Who may approve as well when nobody did for a while."""
 
     after: Duration
     to: GroupSource
 
 
-class RequireForm(Model):
+class RequireForm(TypedDict):
     """One requirement of a rule."""
 
     approvals: ApprovalsForm
-    escalate: EscalateForm | None = None
+    escalate: NotRequired[EscalateForm]
 
 
-class RuleForm(Model):
+class RuleForm(TypedDict):
     """One rule: when it applies, and what it does then (at least one of require, deny_unless, deny, approve)."""
 
     id: RuleId
     when: Condition
-    require: Annotated[list[RequireForm], Field(min_length=1)] | None = None
-    deny_unless: Condition | None = None
-    deny: Literal[True] | None = None
-    approve: Literal["automatically"] | None = None
-    message: Prose | None = None
+    require: NotRequired[Annotated[list[RequireForm], Field(min_length=1)]]
+    deny_unless: NotRequired[Condition]
+    deny: NotRequired[Literal[True]]
+    approve: NotRequired[Literal["automatically"]]
+    message: NotRequired[Prose]
 
 
-class RulesForm(Model):
+@with_config(ConfigDict(title="daypass rules"))
+class RulesForm(TypedDict):
     """policies/rules/*.yaml: rules; all of all files are evaluated, and their order does not count."""
-
-    model_config = ConfigDict(title="daypass rules")
 
     version: Version
     rules: Annotated[list[RuleForm], Field(min_length=1)]
 
 
-class CaseRequest(Model):
+class CaseRequest(TypedDict):
     """A request as a test states it."""
 
     subject: Name
     resource: Name
     role: RoleName
     window: WindowForm
-    reason: Prose | None = None
-    ticket: Line | None = None
-    purpose: Name | None = None
-    requester: Name | None = Field(None, description="who opens it; the subject where it is not said")
+    reason: NotRequired[Prose]
+    ticket: NotRequired[Line]
+    purpose: NotRequired[Name]
+    requester: NotRequired[Annotated[Name, Field(description="who opens it; the subject where it is not said")]]
 
 
-class ExpectForm(Model):
+@with_config(ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1}))
+class ExpectForm(TypedDict):
     """What policy must say: exactly one of the three."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-
-    approvals: list[ApprovalsForm] | None = None
-    denied: Annotated[list[RuleId], Field(min_length=1)] | None = Field(None, description="ids of rules, or codes")
-    automatic: Literal[True] | None = None
+    approvals: NotRequired[list[ApprovalsForm]]
+    denied: NotRequired[Annotated[list[RuleId], Field(min_length=1, description="ids of rules, or codes")]]
+    automatic: NotRequired[Literal[True]]
 
 
-class CaseForm(Model):
+class CaseForm(TypedDict):
     """One example."""
 
     name: Line
@@ -309,21 +309,9 @@ class CaseForm(Model):
     expect: ExpectForm
 
 
-class PolicyTestForm(Model):
+@with_config(ConfigDict(title="daypass policy test"))
+class PolicyTestForm(TypedDict):
     """policies/tests/*.yaml: examples of requests with the decision that policy must give."""
-
-    model_config = ConfigDict(title="daypass policy test")
 
     version: Version
     cases: Annotated[list[CaseForm], Field(min_length=1)]
-
-
-MODELS: dict[str, type[BaseModel]] = {
-    "settings": SettingsForm,
-    "resource": ResourceForm,
-    "directory": DirectoryForm,
-    "purpose": PurposeForm,
-    "rules": RulesForm,
-    "policy-test": PolicyTestForm,
-}
-"""Schema name to model."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
@@ -23,22 +23,25 @@ from daypass.core.files.document import Document, path_text
 from daypass.core.files.subset import MOST, Parts
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, near, ordered
-from daypass.schema import load
+from daypass.schema import Schema, load
+
+_F = TypeVar("_F")
 
 _NO_WORDS: Words = MappingProxyType({})
 
 
-def conform(document: Document, name: str, words: Words = _NO_WORDS) -> dict[str, Any] | tuple[Finding, ...]:
-    """Return a document's data, integers and booleans where schema ``name`` has them; or everything that it refuses.
+def conform(document: Document, schema: Schema[_F], words: Words = _NO_WORDS) -> _F | tuple[Finding, ...]:
+    """Return a document's data, integers and booleans where the schema has them; or everything that it refuses.
 
     ``words`` may explain some values better than the schema (see `daypass.core.files.conform`).
     """
-    typing, is_valid = _judge(name)
-    value = typed(document, typing)
+    typing, is_valid = _judge(schema.name)
+    value: Any = typed(document, typing)
     if is_valid(value):
-        return value
-    found = ordered(islice(misfits(document, load(name), value, words), MOST))
-    return found or (Finding("not-conforming", document.place(), f"the file does not fit the schema {name!r}"),)
+        accepted: _F = value
+        return accepted
+    found = ordered(islice(misfits(document, load(schema.name), value, words), MOST))
+    return found or (Finding("not-conforming", document.place(), f"the file does not fit the schema {schema.name!r}"),)
 
 
 @cache

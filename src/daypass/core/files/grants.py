@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from daypass.core.files.conform import Said, Words, conform
 from daypass.core.files.document import Document, read_on
@@ -24,6 +24,10 @@ from daypass.core.finding import Finding, Place, ordered
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, GrantId, digest, grant_id
 from daypass.core.window import LONGEST, Span, Window, format_duration, format_instant, parse_duration, parse_instant
+from daypass.schema import GRANT
+
+if TYPE_CHECKING:
+    from daypass.schema.models import WindowForm
 
 _SHORTEST_REASON = 10
 
@@ -33,7 +37,7 @@ def read_grant(path: str, raw: bytes) -> Grant | tuple[Finding, ...]:
     document, faults = read_on(path, raw)
     if document is None:
         return faults
-    data = conform(document, "grant", _WORDS)
+    data = conform(document, GRANT, _WORDS)
     if faults or isinstance(data, tuple):
         return ordered((*faults, *data)) if isinstance(data, tuple) else faults
     found: list[Finding] = []
@@ -48,7 +52,7 @@ def read_grant(path: str, raw: bytes) -> Grant | tuple[Finding, ...]:
     _words(document, reason, ticket, found)
     if found or span is None:
         return ordered(found)
-    ends_when = tuple(sorted(data["ends_when"].items())) if "ends_when" in data else ()
+    ends_when = tuple(sorted((key, str(value)) for key, value in data.get("ends_when", {}).items()))
     return Grant(
         grant_id(path),
         data["subject"],
@@ -73,7 +77,7 @@ def _words(document: Document, reason: str, ticket: str, found: list[Finding]) -
             found += directive_findings(text, document.place(key))
 
 
-def _span(document: Document, window: dict[str, str], found: list[Finding]) -> Span | None:
+def _span(document: Document, window: WindowForm, found: list[Finding]) -> Span | None:
     if "duration" in window:
         length = _parsed(document, window, "duration", found)
         return None if length is None else Span(duration=length)
@@ -97,7 +101,9 @@ def _span(document: Document, window: dict[str, str], found: list[Finding]) -> S
     return Span(window=Window(start, end))
 
 
-def _parsed(document: Document, window: dict[str, str], key: str, found: list[Finding]) -> Any:
+def _parsed(
+    document: Document, window: WindowForm, key: Literal["duration", "from", "until"], found: list[Finding]
+) -> Any:
     code, parse = _PARSERS[key]
     try:
         return parse(window[key])

@@ -11,11 +11,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, field
 
-from daypass.core.catalogue import Catalogue, Directory, Settings, TargetKinds, frozen
+from daypass import schema
+from daypass.core.catalogue import Catalogue, Directory, Purpose, Settings, TargetKinds, frozen
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.ids import digest
 from daypass.core.policy.facts import FactBook
@@ -24,6 +25,10 @@ from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
 from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
+from daypass.schema import Schema
+
+if TYPE_CHECKING:
+    from daypass.schema.policy_models import SettingsForm
 
 __all__ = ["SETTINGS", "Policy", "PolicyCase", "read_policies"]
 
@@ -32,14 +37,9 @@ SETTINGS = "policies/daypass.yaml"
 TESTS = "policies/tests/"
 _SUFFIX = ".yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_FOLDERS = {
-    "resources": "resource",
-    "rules": "rules",
-    "directory": "directory",
-    "purposes": "purpose",
-    "tests": "policy-test",
-}
-"""Folder below policies/ to the schema of its files."""
+_FOLDERS = ("directory", "purposes", "resources", "rules", "tests")
+"""The folders below policies/ whose files are read."""
+_F = TypeVar("_F")
 
 
 class Policy(Struct, frozen=True, eq=False, dict=True):
@@ -93,7 +93,7 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     for name, path in reading.named("resources"):
         findings: list[Finding] = []
         check_name(name, path, findings)
-        file = reading.file(path, findings)
+        file = reading.file(path, schema.RESOURCE, findings)
         found = read_resource(name, file, settings, directory) if file is not None else None
         wrong = ordered(finding for finding in findings if finding.is_error)
         if found is None or wrong:
@@ -135,7 +135,7 @@ class _Reading:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
-        self._settings: PolicyFile | None = None
+        self._settings: PolicyFile[SettingsForm] | None = None
         self.vital: list[Finding] = []
         self.other: list[Finding] = []
 
@@ -148,10 +148,9 @@ class _Reading:
             if path.startswith(start) and path.endswith(_SUFFIX) and "/" not in path.removeprefix(start)
         ]
 
-    def file(self, path: str, findings: list[Finding]) -> PolicyFile | None:
+    def file(self, path: str, form: Schema[_F], findings: list[Finding]) -> PolicyFile[_F] | None:
         """Read one file; None, and findings, when its shape is wrong."""
-        schema = "settings" if path == SETTINGS else _FOLDERS[path.removeprefix(FOLDER).partition("/")[0]]
-        return read_file(path, self._files[path], schema, findings)
+        return read_file(path, self._files[path], form, findings)
 
     def settings(self, kinds: TargetKinds) -> Settings | None:
         """Read the settings; they must be there."""
@@ -159,12 +158,12 @@ class _Reading:
             hint = "daypass init writes one; deleting the settings lifts no limit"
             self.vital.append(Finding("settings-missing", Place(SETTINGS), "there are no settings", hint))
             return None
-        self._settings = self.file(SETTINGS, self.vital)
+        self._settings = self.file(SETTINGS, schema.SETTINGS, self.vital)
         return None if self._settings is None else read_settings(self._settings, kinds)
 
     def directory(self, settings: Settings | None) -> Directory | None:
         """Read the directory; None when a file of it could not be read, so that nobody is missed for that alone."""
-        files = [self.file(path, self.vital) for _, path in self.named("directory")]
+        files = [self.file(path, schema.DIRECTORY, self.vital) for _, path in self.named("directory")]
         whole = [file for file in files if file is not None]
         targets = settings.targets.values() if settings is not None else ()
         if len(whole) < len(files):
@@ -174,26 +173,26 @@ class _Reading:
             check_enders(self._settings, found)
         return found
 
-    def purposes(self, settings: Settings | None) -> dict[str, Any]:
+    def purposes(self, settings: Settings | None) -> dict[str, Purpose]:
         """Read the purposes."""
         found = {}
         for name, path in self.named("purposes"):
             check_name(name, path, self.vital)
-            file = self.file(path, self.vital)
+            file = self.file(path, schema.PURPOSE, self.vital)
             if file is not None:
                 found[name] = read_purpose(name, file, settings)
         return found
 
     def rules(self, directory: Directory | None) -> Rules:
         """Read the rules."""
-        files = [self.file(path, self.vital) for _, path in self.named("rules")]
+        files = [self.file(path, schema.RULES, self.vital) for _, path in self.named("rules")]
         return read_rules([file for file in files if file is not None], directory)
 
     def tests(self) -> tuple[PolicyCase, ...]:
         """Read the tests."""
         found: list[PolicyCase] = []
         for _, path in self.named("tests"):
-            file = self.file(path, self.other)
+            file = self.file(path, schema.POLICY_TEST, self.other)
             if file is not None:
                 found += read_cases(file)
         return tuple(found)
@@ -220,7 +219,7 @@ class _Reading:
         known = {SETTINGS, *(path for folder in _FOLDERS for _, path in self.named(folder))}
         for path in sorted(self._files):
             if path not in known and path.lower().endswith((_SUFFIX, ".yml", ".json")):
-                hint = f"policies are {SETTINGS} and the {_SUFFIX} files directly in {', '.join(sorted(_FOLDERS))}"
+                hint = f"policies are {SETTINGS} and the {_SUFFIX} files directly in {', '.join(_FOLDERS)}"
                 self.vital.append(_stray(path, "nothing reads this file", hint))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from daypass.core.catalogue import (
     Directory,
@@ -26,8 +26,11 @@ from daypass.core.forge import FORGES
 from daypass.core.policy.policies.file import PolicyFile
 from daypass.core.window import format_duration
 
+if TYPE_CHECKING:
+    from daypass.schema.policy_models import BrakeForm, LimitsForm, PurposeForm, ResourceForm, SettingsForm
 
-def read_settings(file: PolicyFile, kinds: TargetKinds) -> Settings:
+
+def read_settings(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Settings:
     """Read the settings."""
     data = file.data
     forge = _forge(file)
@@ -48,7 +51,7 @@ def read_settings(file: PolicyFile, kinds: TargetKinds) -> Settings:
     )
 
 
-def _forge(file: PolicyFile) -> Mapping[str, Any]:
+def _forge(file: PolicyFile[SettingsForm]) -> Mapping[str, Any]:
     """Return the forge's own settings, as its kind needs and takes them."""
     forge: Mapping[str, Any] = file.data.get("forge", {"kind": "local"})
     name, kind = forge["kind"], FORGES[forge["kind"]]
@@ -64,7 +67,7 @@ def _forge(file: PolicyFile) -> Mapping[str, Any]:
     return forge
 
 
-def _targets(file: PolicyFile, kinds: TargetKinds) -> Mapping[str, TargetSettings]:
+def _targets(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Mapping[str, TargetSettings]:
     found = {}
     for name, options in file.data["targets"].items():
         kind = options["kind"]
@@ -82,7 +85,9 @@ def _targets(file: PolicyFile, kinds: TargetKinds) -> Mapping[str, TargetSetting
     return frozen(found)
 
 
-def _closed(file: PolicyFile, key: str, usual: tuple[str, ...]) -> tuple[str, ...]:
+def _closed(
+    file: PolicyFile[SettingsForm], key: Literal["environments", "classifications"], usual: tuple[str, ...]
+) -> tuple[str, ...]:
     names = file.data.get(key, usual)
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -90,7 +95,7 @@ def _closed(file: PolicyFile, key: str, usual: tuple[str, ...]) -> tuple[str, ..
     return tuple(names)
 
 
-def _limits(file: PolicyFile, limits: Mapping[str, Any]) -> Limits:
+def _limits(file: PolicyFile[SettingsForm], limits: LimitsForm) -> Limits:
     usual = Limits()
     brake = limits.get("brake", {})
     return Limits(
@@ -106,11 +111,11 @@ def _limits(file: PolicyFile, limits: Mapping[str, Any]) -> Limits:
     )
 
 
-def check_enders(file: PolicyFile, directory: Directory) -> None:
+def check_enders(file: PolicyFile[SettingsForm], directory: Directory) -> None:
     """Refuse limits that name somebody whom nobody knows: they would be taken for somebody who may end access."""
     limits = file.data.get("limits", {})
-    for key in ("end", "revoke"):
-        for index, source in enumerate(limits.get(key, ())):
+    for key, sources in (("end", limits.get("end", ())), ("revoke", limits.get("revoke", ()))):
+        for index, source in enumerate(sources):
             kind, _, name = source.partition(":")
             known = {"group": directory.groups, "person": directory.subjects}.get(kind)
             if known is not None and name not in known:
@@ -120,23 +125,22 @@ def check_enders(file: PolicyFile, directory: Directory) -> None:
                 file.fault(code, ("limits", key, index), message, hint)
 
 
-def _share(file: PolicyFile, brake: Mapping[str, str], key: str, usual: str) -> str:
+def _share(file: PolicyFile[SettingsForm], brake: BrakeForm, key: Literal["removals", "additions"], usual: str) -> str:
     text = brake.get(key, usual)
     if text.endswith("%") and int(text[:-1]) > 100:  # noqa: PLR2004  (percent)
         file.fault("brake-range", ("limits", "brake", key), f"{text} is more than all", "write at most 100%")
     return text
 
 
-def read_resource(name: str, file: PolicyFile, settings: Settings | None, directory: Directory | None) -> Resource:
+def read_resource(
+    name: str, file: PolicyFile[ResourceForm], settings: Settings | None, directory: Directory | None
+) -> Resource:
     """Read a resource and check what it refers to; ``settings`` or ``directory`` is None where unreadable."""
     data = file.data
     if settings is not None:
-        for key, known in (
-            ("target", settings.targets),
-            ("environment", settings.environments),
-            ("classification", settings.classifications),
-        ):
-            _known(file, key, known)
+        _known(file, "target", settings.targets)
+        _known(file, "environment", settings.environments)
+        _known(file, "classification", settings.classifications)
     if directory is not None:
         _check_owners(file, directory)
     return Resource(
@@ -154,7 +158,9 @@ def read_resource(name: str, file: PolicyFile, settings: Settings | None, direct
     )
 
 
-def _known(file: PolicyFile, key: str, known: Collection[str]) -> None:
+def _known(
+    file: PolicyFile[ResourceForm], key: Literal["target", "environment", "classification"], known: Collection[str]
+) -> None:
     value = file.data[key]
     if value not in known:
         message = f"{key} {value!r} is not one of the settings' {key}s: {', '.join(known) or 'none'}"
@@ -162,7 +168,7 @@ def _known(file: PolicyFile, key: str, known: Collection[str]) -> None:
         file.fault(f"unknown-{key}", (key,), message, hint)
 
 
-def _check_owners(file: PolicyFile, directory: Directory) -> None:
+def _check_owners(file: PolicyFile[ResourceForm], directory: Directory) -> None:
     for index, group in enumerate(file.data["owners"]):
         if group not in directory.groups:
             hint = near(group, directory.groups, "groups are named in policies/directory")
@@ -178,7 +184,7 @@ def _check_owners(file: PolicyFile, directory: Directory) -> None:
         file.fault("empty-approvers", ("owners",), message, "add people to the group in policies/directory")
 
 
-def _roles(file: PolicyFile, settings: Settings | None) -> Mapping[str, Role]:
+def _roles(file: PolicyFile[ResourceForm], settings: Settings | None) -> Mapping[str, Role]:
     found = {}
     for name, role in file.data["roles"].items():
         longest = file.duration("roles", name, "max_duration")
@@ -193,9 +199,9 @@ def _roles(file: PolicyFile, settings: Settings | None) -> Mapping[str, Role]:
     return frozen(found)
 
 
-def read_purpose(name: str, file: PolicyFile, settings: Settings | None) -> Purpose:
+def read_purpose(name: str, file: PolicyFile[PurposeForm], settings: Settings | None) -> Purpose:
     """Read a purpose."""
-    data: Mapping[str, Any] = file.data
+    data = file.data
     longest = file.duration("max_duration")
     if settings is not None and longest is not None and longest > settings.limits.max_duration:
         bound = format_duration(settings.limits.max_duration)

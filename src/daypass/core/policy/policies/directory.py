@@ -8,56 +8,60 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from daypass.core.catalogue import Directory, Subject, TargetSettings, frozen
 from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
 from daypass.core.policy.policies.file import PolicyFile
 
+if TYPE_CHECKING:
+    from daypass.schema.policy_models import DirectoryForm, GroupForm, PersonForm, WorkloadForm
 
-def read_directory(files: Sequence[PolicyFile], targets: Iterable[TargetSettings] = ()) -> Directory:
+    _File = PolicyFile[DirectoryForm]
+
+
+def read_directory(files: Sequence[_File], targets: Iterable[TargetSettings] = ()) -> Directory:
     """Join the files of the directory and check that what they name exists.
 
     ``targets`` are those at which nobody may be the same as somebody else.
     """
     subjects: dict[str, Subject] = {}
-    placed: dict[str, tuple[PolicyFile, str]] = {}
+    placed: dict[str, tuple[_File, str]] = {}
     vendors: dict[str, datetime | None] = {}
-    groups: dict[str, tuple[PolicyFile, Mapping[str, Any]]] = {}
+    groups: dict[str, tuple[_File, GroupForm]] = {}
     seen: dict[tuple[str, str], Place] = {}
     for file in files:
-        for section, name in _names(file):
-            # People and workloads share one space of handles: a grant names either by the same word.
-            space = "handle" if section in ("people", "workloads") else section
-            place = file.place(section, name)
-            first = seen.setdefault((space, name), place)
-            if first != place:
-                message = f"{name!r} is defined twice; the first is at {first}"
-                file.fault(
-                    "duplicate-name", (section, name), message, "one definition counts: remove or rename this one"
-                )
-                continue
-            entry = file.data[section][name]
-            if section == "groups":
-                groups[name] = (file, entry)
-            elif section == "vendors":
-                vendors[name] = file.moment(section, name, "until")
-            else:
-                read = _person if section == "people" else _workload
-                subjects[name] = read(file, name, entry)
-                placed[name] = (file, section)
+        for name in file.data.get("vendors", {}):
+            if _is_first(seen, file, "vendors", name):
+                vendors[name] = file.moment("vendors", name, "until")
+        for handle, person in file.data.get("people", {}).items():
+            if _is_first(seen, file, "people", handle):
+                subjects[handle], placed[handle] = _person(file, handle, person), (file, "people")
+        for handle, workload in file.data.get("workloads", {}).items():
+            if _is_first(seen, file, "workloads", handle):
+                subjects[handle], placed[handle] = _workload(handle, workload), (file, "workloads")
+        for name, group in file.data.get("groups", {}).items():
+            if _is_first(seen, file, "groups", name):
+                groups[name] = (file, group)
     _check_references(subjects, placed, vendors, frozenset(groups))
     _check_distinct(subjects, placed, tuple(targets))
     return Directory(frozen(subjects), _members(groups, subjects), frozen(vendors))
 
 
-def _names(file: PolicyFile) -> list[tuple[str, str]]:
-    sections = ("vendors", "people", "workloads", "groups")
-    return [(section, name) for section in sections for name in file.data.get(section, {})]
+def _is_first(seen: dict[tuple[str, str], Place], file: _File, section: str, name: str) -> bool:
+    """Tell whether nothing of the kind has the name yet; a second definition is a finding, and does not count."""
+    # People and workloads share one space of handles: a grant names either by the same word.
+    space = "handle" if section in ("people", "workloads") else section
+    place = file.place(section, name)
+    first = seen.setdefault((space, name), place)
+    if first != place:
+        message = f"{name!r} is defined twice; the first is at {first}"
+        file.fault("duplicate-name", (section, name), message, "one definition counts: remove or rename this one")
+    return first == place
 
 
-def _person(file: PolicyFile, handle: str, entry: Mapping[str, Any]) -> Subject:
+def _person(file: _File, handle: str, entry: PersonForm) -> Subject:
     emails = [entry["email"]] if "email" in entry else []
     forge = entry.get("forge", {})
     return Subject(
@@ -75,7 +79,7 @@ def _person(file: PolicyFile, handle: str, entry: Mapping[str, Any]) -> Subject:
     )
 
 
-def _keys(file: PolicyFile, handle: str, texts: Sequence[str]) -> tuple[str, ...]:
+def _keys(file: _File, handle: str, texts: Sequence[str]) -> tuple[str, ...]:
     found = []
     for index, text in enumerate(texts):
         key = canonical_key(text)
@@ -88,7 +92,7 @@ def _keys(file: PolicyFile, handle: str, texts: Sequence[str]) -> tuple[str, ...
     return tuple(found)
 
 
-def _workload(_: PolicyFile, handle: str, entry: Mapping[str, Any]) -> Subject:
+def _workload(handle: str, entry: WorkloadForm) -> Subject:
     return Subject(
         handle=handle,
         kind="workload",
@@ -101,7 +105,7 @@ def _workload(_: PolicyFile, handle: str, entry: Mapping[str, Any]) -> Subject:
 
 def _check_references(
     subjects: Mapping[str, Subject],
-    placed: Mapping[str, tuple[PolicyFile, str]],
+    placed: Mapping[str, tuple[_File, str]],
     vendors: Collection[str],
     groups: frozenset[str],
 ) -> None:
@@ -127,7 +131,7 @@ def _check_references(
 
 def _check_distinct(
     subjects: Mapping[str, Subject],
-    placed: Mapping[str, tuple[PolicyFile, str]],
+    placed: Mapping[str, tuple[_File, str]],
     targets: Sequence[TargetSettings],
 ) -> None:
     """Refuse what would let one be taken for another; case does not count.
@@ -152,7 +156,7 @@ def _check_distinct(
 
 
 def _members(
-    groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]], subjects: Mapping[str, Subject]
+    groups: Mapping[str, tuple[_File, GroupForm]], subjects: Mapping[str, Subject]
 ) -> Mapping[str, frozenset[str]]:
     """Follow includes; a circle is a finding, and gives nobody."""
     for name, (file, entry) in groups.items():
@@ -177,7 +181,7 @@ def _members(
     return frozen(found)
 
 
-def _reach(name: str, groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]]) -> set[str]:
+def _reach(name: str, groups: Mapping[str, tuple[_File, GroupForm]]) -> set[str]:
     """Return a group and all that it includes."""
     found, todo = set(), [name]
     while todo:
@@ -188,5 +192,5 @@ def _reach(name: str, groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]]
     return found
 
 
-def _in_circle(name: str, groups: Mapping[str, tuple[PolicyFile, Mapping[str, Any]]]) -> bool:
+def _in_circle(name: str, groups: Mapping[str, tuple[_File, GroupForm]]) -> bool:
     return any(name in _reach(other, groups) for other in groups[name][1].get("include", ()))

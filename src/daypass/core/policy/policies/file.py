@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -12,22 +12,24 @@ from daypass.core.files.conform import conform
 from daypass.core.files.document import POLICY_LIMIT, Document, read_on
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.window import parse_duration, parse_instant
+from daypass.schema import Schema
 
 Key = str | int
 """A step on the way into a document: a mapping's key or a list's index."""
 
 _DATE_LENGTH = len("2026-01-31")
 _T = TypeVar("_T")
+_F = TypeVar("_F")
 
 
-class PolicyFile(Struct, frozen=True):
-    """A file whose shape is right: ``data`` as its schema types it, ``text`` as it stands in the file.
+class PolicyFile(Struct, Generic[_F], frozen=True):
+    """A file whose shape is right: ``data`` in the form that its schema is made from, ``text`` as it stands in the file.
 
     ``findings`` takes what else is wrong with it.
     """
 
     file: str
-    data: dict[str, Any]
+    data: _F
     text: str
     document: Document
     findings: list[Finding]
@@ -75,11 +77,14 @@ class PolicyFile(Struct, frozen=True):
         return found
 
 
-def read_file(path: str, raw: bytes, schema: str, findings: list[Finding]) -> PolicyFile | None:
+def read_file(path: str, raw: bytes, schema: Schema[_F], findings: list[Finding]) -> PolicyFile[_F] | None:
     """Read a policy file and check its shape; None, with everything wrong in ``findings``, where it is not right."""
     document, faults = read_on(path, raw, limit=POLICY_LIMIT)
-    data = conform(document, schema) if document is not None else ()
-    if document is None or faults or isinstance(data, tuple):
+    if document is None:
+        findings += faults
+        return None
+    data = conform(document, schema)
+    if faults or isinstance(data, tuple):
         findings += ordered((*faults, *data)) if isinstance(data, tuple) else faults
         return None
     return PolicyFile(path, data, raw.decode("utf-8-sig"), document, findings)

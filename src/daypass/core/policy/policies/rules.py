@@ -5,9 +5,9 @@ Conditions are compiled here, and groups that rules name must exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -22,6 +22,10 @@ from daypass.core.policy.rules import Rule, Rules
 from daypass.core.policy.sources import GROUP, Requirement
 from daypass.core.window import Span, Window
 
+if TYPE_CHECKING:
+    from daypass.schema.models import WindowForm
+    from daypass.schema.policy_models import CaseForm, ExpectForm, PolicyTestForm, RequireForm, RuleForm, RulesForm
+
 _ALONE = ("deny", "approve")
 
 
@@ -29,7 +33,7 @@ MOST_RULES = 1_000
 """Rules that policies may have altogether."""
 
 
-def read_rules(files: Sequence[PolicyFile], directory: Directory | None) -> Rules:
+def read_rules(files: Sequence[PolicyFile[RulesForm]], directory: Directory | None) -> Rules:
     """Read every rule of every file. A rule with a finding is left out, and the finding denies everything meanwhile."""
     found: list[Rule] = []
     first: dict[str, Place] = {}
@@ -51,7 +55,7 @@ def read_rules(files: Sequence[PolicyFile], directory: Directory | None) -> Rule
     return Rules.of(found)
 
 
-def _rule(file: PolicyFile, index: int, entry: Mapping[str, Any], directory: Directory | None) -> Rule | None:
+def _rule(file: PolicyFile[RulesForm], index: int, entry: RuleForm, directory: Directory | None) -> Rule | None:
     effects = [key for key in ("require", "deny_unless", "deny", "approve") if key in entry]
     if not effects:
         message = f"rule {entry['id']} does nothing"
@@ -82,7 +86,7 @@ def _rule(file: PolicyFile, index: int, entry: Mapping[str, Any], directory: Dir
     )
 
 
-def condition(file: PolicyFile, text: str, *keys: Key) -> Condition | None:
+def condition(file: PolicyFile[RulesForm], text: str, *keys: Key) -> Condition | None:
     """Compile a condition of a file; None where it does not compile, which is then a finding at the very character."""
     place = file.place(*keys)
     found = compile_condition(text, place, spread(file.text, place.line, place.column, text))
@@ -93,7 +97,7 @@ def condition(file: PolicyFile, text: str, *keys: Key) -> Condition | None:
 
 
 def _requirement(
-    file: PolicyFile, rule: str, entry: Mapping[str, Any], directory: Directory | None, *keys: Key
+    file: PolicyFile[RulesForm], rule: str, entry: RequireForm, directory: Directory | None, *keys: Key
 ) -> Requirement | None:
     approvals, escalate = entry["approvals"], entry.get("escalate")
     _check_group(file, approvals["from"], directory, *keys, "approvals", "from")
@@ -106,7 +110,7 @@ def _requirement(
     return Requirement(approvals["at_least"], approvals["from"], (rule,), escalate["to"] if escalate else "", after)
 
 
-def _check_group(file: PolicyFile, source: str, directory: Directory | None, *keys: Key) -> None:
+def _check_group(file: PolicyFile[RulesForm], source: str, directory: Directory | None, *keys: Key) -> None:
     if directory is None or not source.startswith(GROUP):
         return
     name = source.removeprefix(GROUP)
@@ -133,13 +137,13 @@ class PolicyCase(Struct, frozen=True):
     place: Place
 
 
-def read_cases(file: PolicyFile) -> tuple[PolicyCase, ...]:
+def read_cases(file: PolicyFile[PolicyTestForm]) -> tuple[PolicyCase, ...]:
     """Read a file of tests. A case that cannot be read is a finding and is left out."""
     found = [_case(file, index, case) for index, case in enumerate(file.data["cases"])]
     return tuple(case for case in found if case is not None)
 
 
-def _case(file: PolicyFile, index: int, case: Mapping[str, Any]) -> PolicyCase | None:
+def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> PolicyCase | None:
     asked = case["request"]
     at = file.instant("cases", index, "at")
     span = _span(file, asked["window"], "cases", index, "request", "window")
@@ -159,7 +163,7 @@ def _case(file: PolicyFile, index: int, case: Mapping[str, Any]) -> PolicyCase |
     return PolicyCase(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index))
 
 
-def _span(file: PolicyFile, window: Mapping[str, Any], *keys: Key) -> Span | None:
+def _span(file: PolicyFile[PolicyTestForm], window: WindowForm, *keys: Key) -> Span | None:
     if "duration" in window:
         length = file.duration(*keys, "duration")
         return None if length is None else Span(duration=length)
@@ -174,7 +178,7 @@ def _span(file: PolicyFile, window: Mapping[str, Any], *keys: Key) -> Span | Non
         return None
 
 
-def _expected(expect: Mapping[str, Any]) -> tuple[str, ...]:
+def _expected(expect: ExpectForm) -> tuple[str, ...]:
     if "automatic" in expect:
         return ("automatic",)
     approvals = sorted((each["at_least"], each["from"]) for each in expect.get("approvals", ()))
