@@ -13,4 +13,4 @@ AT = datetime(2026, 11, 20, tzinfo=UTC)
 def write_tree(git: Git, tree_of: Oid, files: Sequence[tuple[str, Content]]) -> Oid:
     """Return the tree of a commit or tree with files put there or deleted."""
     made = commit_files(git, tree_of, files, (), "x", author=("a", "a@b"), at=AT)
-    return Oid(git.text("rev-parse", f"{made}^{{tree}}"))
+    return git.check(f"{made}^{{tree}}").oid

@@ -11,14 +11,17 @@ import pytest
 
 from daypass.core.ids import Oid
 from daypass.edges.git.plumbing import Git
+from repositories import head, new_repository, store, store_tree
 
 
 class Scene:
     """One repository with the few moves that tests make in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, bare: bool = False, algorithm: str = "sha1") -> None:
         self.folder = folder
         self.git = Git(folder)
+        self.git_dir = folder if bare else folder / ".git"
+        self._algorithm = algorithm
 
     def run(self, *arguments: str, stdin: bytes = b"", fine: bool = True) -> str:
         done = subprocess.run(
@@ -37,7 +40,7 @@ class Scene:
             self.write(path, content)
         self.run("add", "-A")
         self.run("commit", "-q", "--allow-empty", "-m", message)
-        return self.head()
+        return Oid(head(self.git_dir))
 
     def commit_file(self, path: str, content: bytes | str = b"x\n") -> Oid:
         self.write(path, content)
@@ -47,18 +50,20 @@ class Scene:
         return Oid(self.run("rev-parse", revision))
 
     def blob(self, content: bytes) -> Oid:
-        return Oid(self.run("hash-object", "-w", "--stdin", stdin=content))
+        return self._store("blob", content)
 
     def tree(self, *entries: tuple[str, str, bytes]) -> Oid:
         """Make a tree of (mode, oid, name), whatever the name."""
-        kinds = {"160000": "commit", "40000": "tree"}
-        lines = [f"{mode} {kinds.get(mode, 'blob')} {oid}\t".encode() + name + b"\0" for mode, oid, name in entries]
-        return Oid(self.run("mktree", "-z", "--missing", stdin=b"".join(lines)))
+        return Oid(store_tree(self.git_dir, entries, algorithm=self._algorithm))
 
     def raw_tree(self, *entries: tuple[bytes, bytes, str]) -> Oid:
         """Make a tree of (mode, name, oid), whatever git thinks of it."""
-        body = b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid) for mode, name, oid in entries)
-        return Oid(self.run("hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=body))
+        return self._store(
+            "tree", b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid) for mode, name, oid in entries)
+        )
+
+    def _store(self, kind: str, content: bytes) -> Oid:
+        return Oid(store(self.git_dir, kind, content, algorithm=self._algorithm))
 
     def commit_of(self, tree: Oid, *parents: Oid) -> Oid:
         given = [part for parent in parents for part in ("-p", parent)]
@@ -77,12 +82,11 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def make_scene(tmp_path: Path) -> Callable[..., Scene]:
-    """Return a function that makes a repository of a name, with ``git init`` options."""
+    """Return a function that makes a repository of a name, with long ids or without a work tree where wanted."""
 
-    def make(name: str = "here", *options: str) -> Scene:
-        folder = tmp_path / name
-        subprocess.run(["git", "init", "-q", *options, str(folder)], check=True, capture_output=True)
-        return Scene(folder)
+    def make(name: str = "here", *, bare: bool = False, algorithm: str = "sha1") -> Scene:
+        new_repository(tmp_path / name, bare=bare, algorithm=algorithm)
+        return Scene(tmp_path / name, bare=bare, algorithm=algorithm)
 
     return make
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +17,7 @@ from daypass.edges.git.index import AuditIndex
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree
 from git_trees import write_tree
+from repositories import new_repository, store_tree
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -28,12 +28,10 @@ def _no_ledger():
 
 class Repo:
     def __init__(self, folder, kind="sha1"):
-        subprocess.run(
-            ["git", "init", "-q", "--bare", "-b", "main", f"--object-format={kind}", str(folder)], check=True
-        )
+        new_repository(folder, bare=True, algorithm=kind)
         self.git = Git(folder)
         self.folder = folder
-        self.main = Oid(self.git.text("hash-object", "-t", "tree", "-w", "--stdin"))
+        self.main = Oid(store_tree(folder, (), algorithm=kind))
         self.started = False
 
     def commit(self, files, *others, message="x", links=()):
@@ -42,7 +40,7 @@ class Repo:
             tree = write_tree(self.git, tree, links)
         parents = ([self.main] if self.started else []) + list(others)
         made = commit_tree(self.git, tree, parents, message, author=("a", "a@b"), at=AT)
-        self.git.run("update-ref", "refs/heads/main", made)
+        (self.folder / "refs" / "heads" / "main").write_text(f"{made}\n")
         self.main, self.started = made, True
         return made
 

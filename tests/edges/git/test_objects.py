@@ -215,7 +215,7 @@ def test_a_reader_that_gives_up_leaves_no_process_and_no_thread(scene):
 
 
 def test_blobs_are_read_from_a_repository_with_long_ids(make_scene):
-    long = make_scene("long", "--object-format=sha256")
+    long = make_scene("long", algorithm="sha256")
     commit = long.commit_file("grants/db/a.yaml", b"hello\n")
     ((path, _, oid),) = objects.Reader(long.git).leaves(commit)
     assert (path, len(oid)) == ("grants/db/a.yaml", 64)

@@ -89,7 +89,7 @@ def test_a_repository_knows_its_places(scene, make_scene):
     (scene.folder / "in").mkdir()
     assert Git(scene.folder / "in").common_dir() == (scene.folder / ".git").resolve()
     assert Git(scene.folder / "in").work_tree() == scene.folder
-    bare = make_scene("bare", "--bare")
+    bare = make_scene("bare", bare=True)
     assert bare.git.common_dir() == bare.folder.resolve()
     assert bare.git.work_tree() is None
 

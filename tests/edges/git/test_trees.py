@@ -195,7 +195,7 @@ def test_neither_index_nor_work_tree_is_touched(scene, base):
 
 
 def test_a_bare_repository_and_long_ids_are_written_alike(make_scene):
-    bare = make_scene("bare", "--bare", "--object-format=sha256")
+    bare = make_scene("bare", bare=True, algorithm="sha256")
     tree = write_tree(bare.git, bare.tree(), [("a/b.yaml", b"x")])
     commit = commit_tree(bare.git, tree, [], "begin", author=ALICE, at=AT)
     bare.git.update_refs({"refs/heads/main": (ABSENT, commit)}, reason="begin")
@@ -288,7 +288,7 @@ def test_where_another_branch_is_checked_out_nothing_is_to_do(scene, base, make_
     new = moved(scene, base, ("README.md", b"new"))
     assert sync_worktree(scene.git, base, new) == ""
     assert (scene.folder / "README.md").read_text() == "README.md"
-    assert sync_worktree(make_scene("bare", "--bare").git, base, new) == ""
+    assert sync_worktree(make_scene("bare", bare=True).git, base, new) == ""
 
 
 def test_an_index_that_cannot_be_read_is_an_error(scene, base):

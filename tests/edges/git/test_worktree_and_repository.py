@@ -104,7 +104,7 @@ def test_a_repository_says_what_it_is_when_it_is_opened(scene, make_scene):
     assert open_repository(scene.folder).tracks
     inside = open_repository(scene.folder / ".git")
     assert (inside.top, inside.common_dir, inside.tracks) == (None, (scene.folder / ".git").resolve(), True)
-    assert open_repository(make_scene("bare", "--bare").folder).top is None
+    assert open_repository(make_scene("bare", bare=True).folder).top is None
 
 
 def test_a_work_tree_of_its_own_shares_the_repository(scene, tmp_path):
