@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from forge_world import T0, World, world_at
+from forge_world import T0, World, world_with
 
 from daypass.core.ids import Oid
+from repositories import store, store_tree
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    top = tmp_path / "access"
-    top.mkdir()
-    made = world_at(top)
-    git = made.git
-    git.run("init", "--quiet", "--initial-branch=main")
-    made.be("dave")
-    (top / "README").write_text("hello\n")
-    (top / "other").write_text("one\n")
-    git.run("add", "README", "other")
-    git.run("commit", "--quiet", "-m", "first")
-    return made
+def world(tmp_path: Path) -> World:
+    return world_with(tmp_path / "access", {"README": "hello\n", "other": "one\n"})
 
 
 @pytest.fixture
@@ -41,8 +32,8 @@ def raw_event(world: World) -> Callable[..., Oid]:
         key: str = "",
         name: str = "event.json",
     ) -> Oid:
-        blob = world.git.text("hash-object", "-w", "--stdin", stdin=raw)
-        tree = world.git.text("mktree", stdin=f"100644 blob {blob}\t{name}\n".encode())
+        git_dir = world.top / ".git"
+        tree = store_tree(git_dir, [("100644", store(git_dir, "blob", raw), name.encode())])
         stamp = f"@{int(at.timestamp())} +0000"
         who = {
             f"GIT_{role}_{part}": value

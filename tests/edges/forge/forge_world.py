@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,8 @@ from daypass.edges.forges.local.host import LocalForge
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import open_repository
+from founded import copy, once, pack
+from repositories import identify, new_repository
 
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 PEOPLE = ("alice", "bob", "carol", "dave")
@@ -25,6 +28,24 @@ def world_at(top: Path) -> World:
     subjects = {h: Subject(h, name=h.title(), emails=(f"{h}@example.com",), login=f"{h}-x") for h in PEOPLE}
     subjects["robot"] = Subject("robot", kind="workload", emails=("robot@example.com",))
     return World(top, Git(top), Directory(frozen(subjects), frozen({"dba": frozenset({"bob", "carol"})})))
+
+
+def world_with(top: Path, files: Mapping[str, str]) -> World:
+    """Return the world of a repository whose main begins with these files, by dave."""
+
+    def make(folder: Path) -> None:
+        made = world_at(folder)
+        new_repository(folder)
+        made.be("dave")
+        for path, text in files.items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_text(text)
+        made.git.run("add", "-A")
+        made.git.run("commit", "--quiet", "-m", "first")
+        pack(folder)
+
+    copy(once(("world of the forge", *files.items()), make), top)
+    return world_at(top)
 
 
 def minutes(count: int) -> datetime:
@@ -45,13 +66,8 @@ class World:
 
     def be(self, handle: str, key: str = "") -> None:
         """Set git up as this person, signing with the key of ``key`` (none by default)."""
-        self.git.run("config", "user.name", handle.title())
-        self.git.run("config", "user.email", f"{handle}@example.com")
-        self.git.run("config", "gpg.format", "ssh")
-        if key:
-            self.git.run("config", "user.signingkey", f"{self.keys[key]}.pub")
-        else:
-            self.git.attempt("config", "--unset-all", "user.signingkey")
+        git_dir = self.top / ".git" if (self.top / ".git").exists() else self.top
+        identify(git_dir, handle.title(), f"{handle}@example.com", key=Path(f"{self.keys[key]}.pub") if key else None)
 
     def give_key(self, handle: str) -> None:
         """Make an SSH key and put it in the directory."""

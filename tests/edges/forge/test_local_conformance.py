@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from forge_world import World, world_at
+from forge_world import World, world_with
 
 from conformance.forge_suite import ForgeContract
 from daypass.core.ids import Oid
@@ -34,13 +34,5 @@ class LocalPlace:
 class TestLocalForge(ForgeContract):
     @pytest.fixture
     def place(self, tmp_path: Path) -> LocalPlace:
-        top = tmp_path / "access"
-        (top / "grants").mkdir(parents=True)
-        world = world_at(top)
-        world.git.run("init", "--quiet", "--initial-branch=main")
-        world.be("dave")
-        (top / "README.md").write_text("main\n")
-        (top / "grants" / "old.yaml").write_text("old\n")
-        world.git.run("add", "README.md", "grants/old.yaml")
-        world.git.run("commit", "--quiet", "-m", "first")
+        world = world_with(tmp_path / "access", {"README.md": "main\n", "grants/old.yaml": "old\n"})
         return LocalPlace(world)
