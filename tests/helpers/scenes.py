@@ -48,6 +48,8 @@ class Scene:
         self._steps: tuple[object, ...] = (name,)
         self._stamps = _stamps(folder)
         self._machine = _machine()
+        self._strange = False
+        """Something else was done in the folder: no file gets its inode and time back, so that nothing is looked at again."""
 
     def step(self, name: object, make: Callable[[], T]) -> T:
         """Take a step, or write what it left behind elsewhere, and return its result."""
@@ -70,8 +72,10 @@ class Scene:
 
     def known(self) -> bool:
         """Tell whether nothing but steps was done in the folder, and not too many of them."""
-        here = len(self._steps) < _MOST_STEPS and _machine() == self._machine and not _told()
-        return here and _stamps(self._folder) == self._stamps
+        if self._strange or len(self._steps) >= _MOST_STEPS or _told() or _machine() != self._machine:
+            return False
+        self._strange = _stamps(self._folder) != self._stamps
+        return not self._strange
 
     def note(self, name: object) -> None:
         """Count as a step what was just done to a folder that was `known`."""
