@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from conformance.suite import NAME, TargetContract
 from conformance.world import Around, Killed, World
+from copies import once
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import ExitCode
 from daypass.core.ids import canonical
@@ -20,7 +21,6 @@ from daypass.core.planning.drift import Traits
 from daypass.edges.targets.postgres.policy import LONGEST, bridge_of, login_of, read_privilege
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.ports import Numbering, Observing, Target, Timed
-from founded import once
 from servers.postgres import Postgres, server, verifier, versions
 from servers.proxy import Proxy
 from servers.sshd import make_key

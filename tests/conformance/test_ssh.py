@@ -8,13 +8,13 @@ from typing import ClassVar
 import pytest
 
 from conformance.suite import NAME, TargetContract
+from copies import once
 from daypass.core.catalogue import TargetSettings
 from daypass.core.plan import Entitlement
 from daypass.core.planning.drift import Traits
 from daypass.edges.targets.registry import open_target
 from daypass.edges.targets.ssh.target import SshTarget
 from daypass.ports import Recalling, Target
-from founded import once
 from servers.sshd import Sshd, make_key
 
 

@@ -16,9 +16,10 @@ import click
 import pytest
 from bless import commands
 
+from copies import copy, once
 from daypass.core.window import format_instant
 from driver import Access
-from founded import copy, example, once
+from founded import example
 from hub import Hub
 from ssh_access import SshAccess
 

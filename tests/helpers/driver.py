@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outputs import check_output
+from repositories import head
 from scenes import Scene, T
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Access:
         def commit() -> str:
             self.git("add", "-A")
             self.git("-c", f"user.email={email}", "commit", "-q", "-m", message)
-            return self.git("rev-parse", "HEAD")
+            return head(self.top / ".git")
 
         return self._step(("commit", message, email), commit)
 

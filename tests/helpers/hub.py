@@ -23,8 +23,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from copies import copy, once, pack
 from driver import Said
-from founded import copy, once, pack
 from github_double import App, Bypass, Call, Double, Event, Repo, Rule, User, gitio, pushes, writing
 from github_double.state import ZERO
 from outputs import check_output

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from founded import copy, once
+from copies import copy, once
 
 
 def new_repository(folder: Path, *, bare: bool = False, algorithm: str = "sha1") -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from copies import once
 from driver import Access
-from founded import once
 from servers.sshd import make_key
 
 ROLES = "{readonly: {max_duration: 8h, privilege: {principals: [orders-ro]}}}"

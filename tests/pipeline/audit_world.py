@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 
 from daypass.core.audit.differences import Verified
 from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
+from daypass.core.errors import EdgeError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, GrantId, Oid, canonical, digest, grant_path
@@ -21,12 +21,13 @@ from daypass.core.policy.rules import Rules
 from daypass.core.window import Window
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.index import AuditIndex
+from daypass.edges.git.objects import Reader
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.trees import commit_tree
+from daypass.edges.git.trees import commit_files
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
 from daypass.pipeline.audit.verify import verify
-from git_trees import write_tree
+from repositories import new_repository, store_tree
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
 AUTHOR = ("Alice", "alice@example.com")
@@ -40,8 +41,7 @@ def minutes(count: int) -> datetime:
 class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir()
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(folder)], check=True)
+        new_repository(folder, bare=True)
         self.git = Git(folder)
         private = folder.parent / f"{folder.name}.pem"
         public = generate_key(private)
@@ -50,7 +50,7 @@ class World:
         self.ledger = GitLedger(self.git, "daypass-ledger")
         self.head: Head | None = None
         self.ledger_at = ABSENT
-        self.empty = Oid(self.git.text("hash-object", "-t", "tree", "-w", "--stdin"))
+        self.empty = Oid(store_tree(folder, ()))
         self.main = ABSENT
         self.pulls = 0
         self.policies_read = 0
@@ -64,22 +64,26 @@ class World:
 
     def policy_at(self, commit: Oid) -> Policy:
         self.policies_read += 1
-        privilege = {"member_of": self.git.text("cat-file", "blob", f"{commit}:policies/privilege").strip()}
+        read = Reader(self.git)
+        written = read.get(f"{commit}:policies/privilege")
+        if written is None:
+            raise EdgeError(f"there is no commit {commit}")
+        privilege = {"member_of": written[2].decode().strip()}
         role = Role("readonly", timedelta(hours=8), privilege)
         resource = Resource("orders-db", "", "embedded", "production", "restricted", ("dba",), {"readonly": role})
         settings = Settings(targets={"embedded": TargetSettings("embedded", "embedded", {}, known_by="handle")})
         people = {name: Subject(name) for name in ("alice", "bob", "carol", "dora", "eve", "mallory")}
         catalogue = Catalogue(settings, {"orders-db": resource}, Directory(people, {"dba": frozenset({"bob"})}), {})
-        return Policy(catalogue, Rules(()), (), {}, digest(self.git.text("rev-parse", f"{commit}:policies")))
+        return Policy(catalogue, Rules(()), (), {}, digest(read.tree(f"{commit}:policies")[0]))
 
     def commit(self, base: Oid, files: list[tuple[str, bytes | None]], message: str, *others: Oid) -> Oid:
-        tree = write_tree(self.git, self.empty if base == ABSENT else base, files)
         parents = [oid for oid in (base, *others) if oid != ABSENT]
-        return commit_tree(self.git, tree, parents, message, author=AUTHOR, at=T0)
+        tree_of = self.empty if base == ABSENT else base
+        return commit_files(self.git, tree_of, files, parents, message, author=AUTHOR, at=T0)
 
     def land(self, files: list[tuple[str, bytes | None]], message: str, *others: Oid) -> Oid:
         made = self.commit(self.main, files, message, *others)
-        self.git.update_refs({"refs/heads/main": (self.main, made)}, reason="test")
+        (self.folder / "refs" / "heads" / "main").write_text(f"{made}\n", encoding="ascii")
         self.main = made
         return made
 
@@ -134,7 +138,7 @@ class World:
         window = Window(at, at + grant.span.length)
         return Admission(
             grant=GrantId(name),
-            blob=Oid(self.git.text("rev-parse", f"{landing}:{grant_path(GrantId(name))}")),
+            blob=self.git.check(f"{landing}:{grant_path(GrantId(name))}").oid,
             landing=landing,
             pull=self.pulls,
             head=head,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from copies import copy, once, pack
 from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.ids import Oid
 from daypass.edges.forges.local.host import LocalForge
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.repository import open_repository
-from founded import copy, once, pack
 from repositories import identify, new_repository
 
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

@@ -146,7 +146,7 @@ class Made:
 
 def make(folder, *, lives=2):
     """Return a repository whose ledger has a genesis and some lives, three receipts each."""
-    from founded import copy, once  # here: the programs that tests start have no use for it
+    from copies import copy, once  # here: the programs that tests start have no use for it
 
     found = once(("ledger", lives), lambda place: _make(place, lives))
     copy(found / "repository", folder)

@@ -13,11 +13,11 @@ import psycopg
 import pyrage
 import pytest
 
+from copies import once
 from daypass.core.catalogue import TargetSettings
 from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.edges.targets.registry import NOTHING, Known
-from founded import once
 from servers.postgres import Postgres, server, verifier
 from servers.sshd import make_key
 

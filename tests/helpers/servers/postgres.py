@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from psycopg import sql
 
-from founded import once
+from copies import once
 
 PATIENCE = 60.0
 _PLACES = ("/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt")
