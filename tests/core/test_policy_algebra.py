@@ -118,9 +118,12 @@ def test_the_order_of_rules_and_of_files_does_not_count():
     assert len(found) == 1
 
 
+READ_TWICE = policy(), policy()
+
+
 @given(GRANTS, KINDS)
 def test_the_same_request_gets_the_same_decision(wanted, kind):
-    one, other = policy(), policy()
+    one, other = READ_TWICE
     assert ask(one, wanted, kind=kind) == ask(other, wanted, kind=kind) == ask(one, wanted, kind=kind)
 
 

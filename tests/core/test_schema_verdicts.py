@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -170,11 +171,15 @@ def mutated(value: Any) -> st.SearchStrategy[Any]:
     return st.one_of(st.just(value), other)
 
 
-def verdicts(name: str, value: Any) -> tuple[bool, bool]:
+@cache
+def engines(name: str) -> tuple[jsonschema_rs.Draft202012Validator, jsonschema.Draft202012Validator]:
     schema = load(name)
-    return jsonschema_rs.Draft202012Validator(schema).is_valid(value), jsonschema.Draft202012Validator(schema).is_valid(
-        value
-    )
+    return jsonschema_rs.Draft202012Validator(schema), jsonschema.Draft202012Validator(schema)
+
+
+def verdicts(name: str, value: Any) -> tuple[bool, bool]:
+    fast, slow = engines(name)
+    return fast.is_valid(value), slow.is_valid(value)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -206,10 +211,13 @@ def test_both_engines_judge_policy_files_alike(sample: tuple[str, Any]) -> None:
 
 def accepts(key: str, text: str) -> bool:
     window = {"duration": text} if key == "duration" else {"from": "2000-01-01T00:00:00Z", "until": text}
-    return verdicts("grant", {**GRANT, "window": window})[0]
+    return engines("grant")[0].is_valid({**GRANT, "window": window})
 
 
-@given(st.from_regex(r"([0-9]{1,6}[dhms]){0,4}", fullmatch=True))
+_PARTS = st.builds(str.__add__, st.text("0123456789", min_size=1, max_size=6), st.sampled_from("dhms"))
+
+
+@given(st.lists(_PARTS, max_size=4).map("".join))
 def test_the_schema_refuses_no_duration_that_can_be_read(text: str) -> None:
     try:
         parse_duration(text)

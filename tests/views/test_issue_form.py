@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +38,13 @@ _KEYS = {
     "textarea": {"label", "description"},
 }
 _FORBIDDEN_WORDS = ("password", "passwd", "secret", "token", "credential")
+_BEGIN = "0123456789abcdefghijklmnopqrstuvwxyz"
+"""What a name begins with. Names are put together of letters, of which hypothesis makes many more than by a pattern."""
+
+
+def _names(more: str, most: int) -> st.SearchStrategy[str]:
+    """Return names that go on with ``more`` too, by ``most`` letters."""
+    return st.builds(str.__add__, st.sampled_from(_BEGIN), st.text(_BEGIN + more, max_size=most))
 
 
 def catalogue(
@@ -57,12 +65,19 @@ def form_text(made: Catalogue) -> str:
     return request_form(made, form_introduction(made))[1]
 
 
+@lru_cache(maxsize=1)
+def loaded(text: str) -> dict[str, Any]:
+    """Return a form as YAML reads it, which takes longer than to make it."""
+    form: dict[str, Any] = yaml.safe_load(text)
+    return form
+
+
 def fields(text: str) -> dict[str, Any]:
-    return {field["id"]: field for field in yaml.safe_load(text)["body"] if field["type"] != "markdown"}
+    return {field["id"]: field for field in loaded(text)["body"] if field["type"] != "markdown"}
 
 
 def check_rules(text: str) -> None:
-    form = yaml.safe_load(text)
+    form = loaded(text)
     assert list(form) == ["name", "description", "title", "labels", "body"]
     assert all(isinstance(form[key], str) and form[key].strip() for key in ("name", "description", "title"))
     assert len(form["description"]) <= 200  # a longer one makes the form vanish from the list
@@ -125,20 +140,18 @@ def test_without_purposes_and_resources_the_form_is_still_one() -> None:
 def test_a_title_is_text_and_no_markdown() -> None:
     text = form_text(catalogue({"a": ("r",)}, title='![x](http://evil.example/x.png) @everyone <img> "quoted" #1'))
     check_rules(text)
-    (shown,) = [f["attributes"]["value"] for f in yaml.safe_load(text)["body"] if f["type"] == "markdown"]
+    (shown,) = [f["attributes"]["value"] for f in loaded(text)["body"] if f["type"] == "markdown"]
     assert '`![x](http://evil.example/x.png) @everyone <img> "quoted" #1`' in shown
 
 
 @given(
     resources=st.dictionaries(
-        st.from_regex("[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
-        st.lists(st.from_regex("[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True), min_size=1, max_size=4, unique=True).map(
-            tuple
-        ),
+        _names("-", 20),
+        st.lists(_names("_-", 20), min_size=1, max_size=4, unique=True).map(tuple),
         min_size=1,
         max_size=20,
     ),
-    purposes=st.lists(st.from_regex("[a-z0-9][a-z0-9-]{0,10}", fullmatch=True), max_size=6, unique=True).map(tuple),
+    purposes=st.lists(_names("-", 10), max_size=6, unique=True).map(tuple),
     title=st.text(alphabet=st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=60),
 )
 def test_every_legal_catalogue_gives_a_form_that_keeps_the_rules_and_whose_choices_are_read_back(
