@@ -18,6 +18,7 @@ from pages import PAGES, TOP, Step, between, fits, session
 
 from daypass.cli.main import VERBS, cli, main
 from daypass.core.errors import ExitCode
+from repositories import identify_everywhere
 
 _SHELL = re.compile(r"[|&;<>$`(]")
 _LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
@@ -73,12 +74,7 @@ class Shell:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if session(p)], ids=lambda page: page.name)
 def test_every_command_of_a_page_prints_what_is_written(page: Path, tmp_path: Path, monkeypatch) -> None:
-    for key, value in (
-        ("user.name", "Olga Platform"),
-        ("user.email", "olga@example.com"),
-        ("init.defaultBranch", "main"),
-    ):
-        subprocess.run(["git", "config", "--global", key, value], check=True)
+    identify_everywhere("Olga Platform", "olga@example.com", defaultBranch="main")
     folder = tmp_path / "here"
     folder.mkdir()
     shell = Shell(folder, tmp_path / "tools")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from copies import copy, once
@@ -35,6 +36,24 @@ def identify(git_dir: Path, name: str, email: str, *, key: Path | None = None) -
     place.write_text(
         f"{others}[user]\n\tname = {name}\n\temail = {email}\n{signing}[gpg]\n\tformat = ssh\n", encoding="utf-8"
     )
+
+
+def identify_everywhere(name: str, email: str, **more: str) -> None:
+    """Say in the settings of who runs the test whose commits are made; ``more`` are settings of ``init``."""
+    settings = [f"[user]\n\tname = {name}\n\temail = {email}\n", *(f"[init]\n\t{key} = {more[key]}\n" for key in more)]
+    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text("".join(settings), encoding="utf-8")
+
+
+def commit_each(git_dir: Path, changes: Iterable[Mapping[str, str]]) -> None:
+    """Put a commit for each of ``changes`` (text by path) on main, all by one process; no work tree follows."""
+    lines = []
+    for number, files in enumerate(changes):
+        lines += ["commit refs/heads/main", "committer Olga Platform <olga@example.com> now"]
+        lines += ["data 4", "next", *([] if number else ["from refs/heads/main^0"])]
+        for path, text in files.items():
+            lines += [f"M 100644 inline {path}", f"data {len(text.encode())}", text]
+    command = ["git", "-C", str(git_dir), "fast-import", "--quiet", "--date-format=now"]
+    subprocess.run(command, input="\n".join([*lines, ""]).encode(), check=True, timeout=60)
 
 
 def store(git_dir: Path, kind: str, content: bytes, *, algorithm: str = "sha1") -> str:

@@ -14,6 +14,7 @@ from kept import TOP
 from daypass import __version__
 from daypass.edges.forges.github import setup as github_files
 from driver import Access
+from repositories import identify_everywhere
 
 BOT = "daypass-acme[bot]:4242"
 WHEEL = f".github/daypass/daypass-{__version__}-py3-none-any.whl"
@@ -23,8 +24,7 @@ KEPT = (".github/daypass/run", ".github/workflows/apply.yml")
 @pytest.fixture
 def made(tmp_path: Path, access: Access) -> Access:
     """A repository at GitHub, just founded."""
-    for key, value in (("user.name", "Olga Platform"), ("user.email", "olga@example.com")):
-        subprocess.run(["git", "config", "--global", key, value], check=True)
+    identify_everywhere("Olga Platform", "olga@example.com")
     access.run("init", "../made", "--example", "--github", "acme/access", "--bot", BOT)
     return Access(tmp_path / "made")
 

@@ -13,7 +13,9 @@ import pytest
 import yaml
 from kept import TOP
 
+from copies import copy, once, pack
 from driver import Access
+from repositories import commit_each, identify_everywhere
 
 HOME = Path(sys.prefix)
 GRANT = """\
@@ -24,6 +26,21 @@ role: deploy
 reason: Trying the fix for the duplicate charges.
 window: {duration: 1h}
 """
+AS_GITHUB = """
+[uploadpack]
+	allowFilter = true
+	allowAnySHA1InWant = true
+[uploadpackfilter]
+	allow = false
+[uploadpackfilter "blob:none"]
+	allow = true
+[uploadpackfilter "blob:limit"]
+	allow = true
+[uploadpackfilter "tree"]
+	allow = true
+	maxDepth = 0
+"""
+"""What GitHub's servers let themselves be asked for."""
 
 
 @dataclass
@@ -57,29 +74,23 @@ class Runner:
 
 
 @pytest.fixture
-def hosted(tmp_path: Path, access: Access) -> Access:
+def hosted(tmp_path: Path) -> Access:
     """The worked example as it is kept at a server, with its pipeline."""
-    top = tmp_path / "hosted"
-    access.run("init", str(top), "--example", "--github", "acme/access")
-    for key, value in (
-        ("user.name", "Olga Platform"),
-        ("user.email", "olga@example.com"),
-        ("uploadpack.allowFilter", "true"),
-        ("uploadpack.allowAnySHA1InWant", "true"),
-        ("uploadpackfilter.allow", "false"),  # as GitHub's servers have it
-        ("uploadpackfilter.blob:none.allow", "true"),
-        ("uploadpackfilter.blob:limit.allow", "true"),
-        ("uploadpackfilter.tree.allow", "true"),
-        ("uploadpackfilter.tree.maxDepth", "0"),
-    ):
-        Access(top).git("config", key, value)
-    return Access(top)
+
+    def make(folder: Path) -> None:
+        top = folder / "hosted"
+        Access(folder).run("init", str(top), "--example", "--github", "acme/access")
+        with (top / ".git" / "config").open("a", encoding="utf-8") as settings:
+            settings.write(AS_GITHUB)
+        pack(top)
+
+    copy(once("hosted", make) / "hosted", tmp_path / "hosted")
+    return Access(tmp_path / "hosted")
 
 
 @pytest.fixture(autouse=True)
 def known_author(own_machine: None) -> None:
-    for key, value in (("user.name", "Olga Platform"), ("user.email", "olga@example.com")):
-        subprocess.run(["git", "config", "--global", key, value], check=True)
+    identify_everywhere("Olga Platform", "olga@example.com")
 
 
 def checked_out(hosted: Access, folder: Path) -> Runner:
@@ -119,8 +130,7 @@ def test_what_is_wrong_with_a_proposal_becomes_annotations(hosted: Access, tmp_p
 
 
 def test_a_proposal_on_a_recent_main_leaves_history_at_the_server(hosted: Access, tmp_path: Path) -> None:
-    for number in range(60):
-        hosted.git("commit", "-q", "--allow-empty", "-m", f"step {number}")
+    commit_each(hosted.top / ".git", [{}] * 60)
     head = proposal(hosted)
     runner = checked_out(hosted, tmp_path / "clone")
     runner.proposed(head)
@@ -131,11 +141,8 @@ def test_a_proposal_on_a_recent_main_leaves_history_at_the_server(hosted: Access
 def test_a_proposal_that_lags_behind_main_is_judged_from_where_it_began(hosted: Access, tmp_path: Path) -> None:
     start = hosted.git("rev-parse", "main")
     head = proposal(hosted)
-    for number in range(60):
-        hosted.write(
-            f"grants/payroll/other-{number}.yaml", GRANT.replace("staging", "payroll").replace("deploy", "readonly")
-        )
-        hosted.commit(f"another grant {number}")
+    grant = GRANT.replace("staging", "payroll").replace("deploy", "readonly")
+    commit_each(hosted.top / ".git", [{f"grants/payroll/other-{number}.yaml": grant} for number in range(60)])
     runner = checked_out(hosted, tmp_path / "clone")
     said = runner.proposed(head)
     assert runner.git("rev-parse", "--is-shallow-repository") == "false"

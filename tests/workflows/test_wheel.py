@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -28,6 +29,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
+def distribution_in(folder: Path) -> metadata.Distribution:
+    (about,) = folder.glob("daypass-*.dist-info")
+    return metadata.Distribution.at(about)
+
+
 def installed(wheel: Path, folder: Path) -> metadata.Distribution:
     """What pip makes of a wheel."""
     command = [
@@ -43,12 +49,27 @@ def installed(wheel: Path, folder: Path) -> metadata.Distribution:
         str(folder),
     ]
     subprocess.run([*command, str(wheel)], check=True, capture_output=True)
-    (about,) = folder.glob("daypass-*.dist-info")
-    return metadata.Distribution.at(about)
+    return distribution_in(folder)
 
 
-def test_a_wheel_that_is_still_where_pip_took_it_from_is_that_wheel(built: Path, tmp_path: Path) -> None:
-    assert wheel_of(installed(built, tmp_path / "here")) == (built.name, built.read_bytes())
+@pytest.fixture(scope="module")
+def kept(built: Path, tmp_path_factory: pytest.TempPathFactory) -> metadata.Distribution:
+    """What pip made of a wheel that is still there."""
+    return installed(built, tmp_path_factory.mktemp("kept") / "here")
+
+
+@pytest.fixture(scope="module")
+def orphan(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which pip put a wheel that is gone."""
+    top = tmp_path_factory.mktemp("orphan")
+    wheel = Path(shutil.copy(built, top))
+    installed(wheel, top / "here")
+    wheel.unlink()
+    return top / "here"
+
+
+def test_a_wheel_that_is_still_where_pip_took_it_from_is_that_wheel(built: Path, kept: metadata.Distribution) -> None:
+    assert wheel_of(kept) == (built.name, built.read_bytes())
 
 
 def test_an_installation_is_packed_to_the_very_bytes_that_were_installed(built: Path, tmp_path: Path) -> None:
@@ -64,12 +85,9 @@ def test_an_installation_is_packed_to_the_very_bytes_that_were_installed(built: 
 
 @pytest.mark.parametrize("part", ["daypass/cli/main.py", "daypass/templates/locked.txt"])
 def test_what_was_changed_or_lost_after_it_was_installed_is_packed_for_nobody(
-    built: Path, tmp_path: Path, part: str
+    orphan: Path, tmp_path: Path, part: str
 ) -> None:
-    gone = tmp_path / built.name
-    gone.write_bytes(built.read_bytes())
-    distribution = installed(gone, tmp_path / "here")
-    gone.unlink()
+    distribution = distribution_in(shutil.copytree(orphan, tmp_path / "here"))
     place = tmp_path / "here" / part
     place.write_bytes(place.read_bytes() + b"\n# and more\n")
     with pytest.raises(EdgeError, match=f"{part} is not what pip installed"):
@@ -104,8 +122,8 @@ def test_a_record_that_names_nothing_is_no_installation(tmp_path: Path) -> None:
         wheel_of(metadata.Distribution.at(about))
 
 
-def test_the_hash_that_older_pips_record_is_read_too(built: Path, tmp_path: Path) -> None:
-    distribution = installed(built, tmp_path / "here")
+def test_the_hash_that_older_pips_record_is_read_too(built: Path, kept: metadata.Distribution, tmp_path: Path) -> None:
+    distribution = distribution_in(shutil.copytree(kept.locate_file(""), tmp_path / "here"))
     (about,) = (tmp_path / "here").glob("*.dist-info")
     digest = hashlib.sha256(built.read_bytes()).hexdigest()
     origin = {"url": built.as_uri(), "archive_info": {"hash": f"sha256={digest}"}}
