@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import convert, to_builtins
 
 from daypass.cli.repository import AccessRepository, program_digest
-from daypass.cli.verb import progress
+from daypass.cli.verb import inside, progress
 from daypass.core.errors import DaypassError, UsageError
 from daypass.core.finding import Checked
 from daypass.core.record import replace
@@ -127,16 +127,6 @@ def check_worktree(repo: AccessRepository, paths: list[Path], at: datetime | Non
         lambda folder: (file for file in there if file[0].startswith(f"grants/{folder}/")),
         ended_at(repo, repo.instant(at), policy),
     )
-
-
-def inside(top: Path, path: Path) -> str:
-    """Return a path from the top. Raises UsageError for one that is outside."""
-    # The last part is not followed: a symbolic link is to be refused as one, not read as what it points to.
-    place = path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
-    try:
-        return place.relative_to(top).as_posix()
-    except ValueError:
-        raise UsageError(f"{path} is outside the repository {top}") from None
 
 
 _AHEAD = 2

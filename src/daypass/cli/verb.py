@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 import click
 
-from daypass.core.errors import ExitCode, worst
+from daypass.core.errors import ExitCode, UsageError, worst
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -150,6 +150,16 @@ class PullNumber(click.IntRange):
         from daypass.cli.completion import offers
 
         return offers("request", ctx, incomplete)
+
+
+def inside(top: Path, path: Path) -> str:
+    """Return a path from the top. Raises UsageError for one that is outside."""
+    # The last part is not followed: a symbolic link is to be refused as one, not read as what it points to.
+    place = path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+    try:
+        return place.relative_to(top).as_posix()
+    except ValueError:
+        raise UsageError(f"{path} is outside the repository {top}") from None
 
 
 def clock() -> datetime:

@@ -20,7 +20,7 @@ _DURATION = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,5})h)?(?:([0-9]{1,6})m)?(
 _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
-_NAIVE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?")
+_NAIVE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?"
 
 
 @lru_cache(maxsize=4096)
@@ -62,7 +62,7 @@ def parse_instant(text: str) -> datetime:
     """
     match = _INSTANT.fullmatch(text)
     if match is None:
-        if _NAIVE.fullmatch(text):
+        if re.fullmatch(_NAIVE, text):
             raise ValueError(f"{text!r} names no time zone; write for example 2026-11-21T09:00:00Z")
         raise ValueError(f"{text!r} is not an instant; write for example 2026-11-21T09:00:00Z")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])

@@ -14,7 +14,7 @@ _SARIF_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.N
 _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 # Controls above ASCII (one of them begins escape sequences), bidirectional marks, halves of characters.
-_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = "[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 
 # Halves of characters that stand for no byte of a file's name: JSON can hold them, UTF-8 cannot.
 _HALVES = "[\ud800-\udc7f\udd00-\udfff]"
@@ -69,7 +69,7 @@ def as_output(told: Mapping[str, Any], indent: int | None = 2) -> str:
 def as_document(data: Any, indent: int | None = 2) -> str:
     """Write plain data as JSON. What JSON allows and a terminal or runner obeys, and what UTF-8 cannot write, is escaped."""
     text = json.dumps(data, indent=indent, ensure_ascii=False).replace("##[", r"##\u005b")
-    return (text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)) + "\n"
+    return (text if text.isascii() else re.sub(_UNSEEN, lambda found: json.dumps(found.group())[1:-1], text)) + "\n"
 
 
 def count(number: int, noun: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, PullNumber, say, show, show_data, verb
+from daypass.cli.verb import Codes, Named, PullNumber, inside, say, show, show_data, verb
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -244,13 +244,11 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     Each rule, whether it applied and the values that made it so; which approvals are needed, from which groups and the
     people in them; what would make a denied request pass.
     """
-    from daypass.cli.checking import inside
     from daypass.core.files.grants import read_grant
     from daypass.core.grant import Grant
     from daypass.core.ids import SUFFIX, GrantId
     from daypass.core.policy.decision import Request, decide
     from daypass.core.state import draft_state
-    from daypass.pipeline.ask.propose import read_current
     from daypass.views.data import grant_data
     from daypass.views.decision import decision_data, explain_text
 
@@ -265,6 +263,8 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
         if not isinstance(read, Grant):
             raise InvalidError(f"{grant} is not valid", read)
     else:
+        from daypass.pipeline.ask.propose import read_current
+
         try:
             read = read_current(repo, GrantId(grant))
         except UsageError as error:

@@ -41,8 +41,8 @@ Co-author and the like in every form; who signed off passed the change on as the
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Me", "Mn"})
 _COLONS = str.maketrans(dict.fromkeys("\u02d0\u0589\u05c3\u2236\ua789\ufe55\uff1a", ":"))
-_BETWEEN = re.compile(r"[\s<>,;\"'()\[\]`]+")
-_HIDDEN = re.compile(r"(?:(?P<id>[0-9]{1,18})\+)?(?P<login>[^@\s]{1,100})@(?P<host>[^@\s]+)")
+_BETWEEN = r"[\s<>,;\"'()\[\]`]+"
+_HIDDEN = r"(?:(?P<id>[0-9]{1,18})\+)?(?P<login>[^@\s]{1,100})@(?P<host>[^@\s]+)"
 
 _NAMED = 20
 """So many whom nobody knows are named one by one: a message may name them by the hundred thousand."""
@@ -128,7 +128,7 @@ class _Finder:
         and login. The id decides: a login that was given up may be somebody else's today. The numbers of another server
         are other people's.
         """
-        match = _HIDDEN.fullmatch(email.strip().lower())
+        match = re.fullmatch(_HIDDEN, email.strip().lower())
         if match is None or match["host"] != self._hidden_at:
             return None
         by_id = self._directory.by_forge_id(int(match["id"])) if match["id"] else None
@@ -181,5 +181,5 @@ def _skeleton(line: str) -> str:
 
 def _addresses(trailer: list[str]) -> Iterator[str]:
     """Yield the addresses in the lines of a trailer; its text where it has none."""
-    found = [word for line in trailer for word in _BETWEEN.split(line) if "@" in word[1:-1]]
+    found = [word for line in trailer for word in re.split(_BETWEEN, line) if "@" in word[1:-1]]
     yield from found or ([" ".join(line.strip() for line in trailer)] if trailer else [])

@@ -28,7 +28,7 @@ _ODD = re.compile(rb"[?\t|>\"']|[^\s]#|[\s{\[,]:|(?:^|[\[,{]) *-|[{\[][^}\]\n]*\
 
 _COMMENT = re.compile(r"(?<![^\s])#[^\n]*")
 _END = re.compile(r"^\.\.\.(?=\s|$)", re.MULTILINE)
-_HEADER = re.compile(r"[|>][+-]?(?: +(?:#[^\n]*)?)?\r?")
+_HEADER = r"[|>][+-]?(?: +(?:#[^\n]*)?)?\r?"
 _BETWEEN = (
     (re.compile(r"#"), "a comment needs a space before it", "put a space before the #"),
     (re.compile(r"\t"), "a tab stands between values", "use spaces"),
@@ -88,7 +88,7 @@ def _scalar(text: str, event: Any) -> Iterator[Doubt]:
         yield start, "a hyphen stands for a value", "quote it", event
     if style in _BLOCKS:
         header, _, body = written.partition("\n")
-        if not _HEADER.fullmatch(header):
+        if not re.fullmatch(_HEADER, header):
             yield start, f"a block of text begins with {header.strip()!r}", "write |, |-, > or >- alone", event
         if "\t" in body:
             yield start, "a block of text holds a tab", "use spaces", event

@@ -162,7 +162,7 @@ LONGEST_NAME = 100
 LONGEST_RESOURCE = 63
 
 _GOOD = re.compile(r"grants/[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,99}\.yaml")
-_PART = re.compile(r"[a-z0-9][a-z0-9-]*")
+_PART = r"[a-z0-9][a-z0-9-]*"
 _REGULAR = "100644"
 _MODES = {
     "100755": ("executable", "a grant must not be executable", "git update-index --chmod=-x"),
@@ -234,7 +234,7 @@ def _part_faults(resource: str, file: str) -> list[tuple[str, str, str]]:
             found.append(
                 ("long-name", f"the {what} in the path has {len(part)} characters, more than {longest}", "shorten it")
             )
-        if not _PART.fullmatch(part):
+        if not re.fullmatch(_PART, part):
             hint = "use a-z, 0-9 and hyphens, a letter or digit first"
             found.append(("bad-path", f"{part!r} cannot be a {what} in a path", hint))
     return found
@@ -244,7 +244,7 @@ SCHEMA_HINT = "# yaml-language-server: $schema=../../.schemas/grant.schema.json\
 """What editors need to complete and check the file while it is written."""
 
 # Text that YAML reads back as itself without quotes: no indicator at its start, no ": " or " #" inside.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/,;()@+-]*[A-Za-z0-9.)]|[A-Za-z0-9]")
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9 ._/,;()@+-]*[A-Za-z0-9.)]|[A-Za-z0-9]"
 
 
 def grant_text(grant: Grant) -> str:
@@ -274,7 +274,7 @@ def _span_lines(span: Span) -> list[str]:
 
 def _scalar(text: str) -> str:
     """Quote as JSON wherever YAML could read anything else; JSON text is YAML text."""
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if re.fullmatch(_PLAIN, text) else json.dumps(text, ensure_ascii=False)
 
 
 def name_grant(subject: str, resource: str, fields: object, at: datetime) -> GrantId:

@@ -142,17 +142,16 @@ def _not_composed(file: str, text: str) -> Finding:
 
 
 _WORDS = r"ci|actions|action|workflows?|pipelines?|checks?"
-_DIRECTIVE = re.compile(
+_DIRECTIVE = (
     rf"\[[\s_-]*(?:(?:skip|no)[\s_-]*(?:{_WORDS})|(?:{_WORDS})[\s_-]*(?:skip|off))[\s_-]*\]"
     r"|\*\*\*\s*no_ci\s*\*\*\*"
-    r"|\bskip[\s_-]*checks[\s_-]*:\s*true",
-    re.IGNORECASE,
+    r"|\bskip[\s_-]*checks[\s_-]*:\s*true"
 )
 
 
 def skip_directives(text: str) -> list[str]:
     """Return the directives in a text as they are written there, in any case and spacing."""
-    return [match.group() for match in _DIRECTIVE.finditer(text)]
+    return [match.group() for match in re.finditer(_DIRECTIVE, text, re.IGNORECASE)]
 
 
 def directive_findings(text: str, place: Place) -> tuple[Finding, ...]:

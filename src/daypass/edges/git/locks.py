@@ -19,13 +19,13 @@ from daypass.core.errors import LockedError
 OLD = 600.0
 """Seconds after which a lock may be taken over; git holds one for milliseconds, a hook of the user's for longer."""
 
-_LOCK = re.compile(rb"Unable to create '([^\n]+?\.lock)': File exists")
+_LOCK = rb"Unable to create '([^\n]+?\.lock)': File exists"
 _PROCESSES = Path("/proc")
 
 
 def lock_in(errors: bytes, folder: Path) -> Path | None:
     """Return the lock file that git's complaint names, None where it names none; git stood in ``folder``."""
-    found = _LOCK.search(errors)
+    found = re.search(_LOCK, errors)
     return (folder / os.fsdecode(found[1])).resolve().parent / Path(os.fsdecode(found[1])).name if found else None
 
 

@@ -44,10 +44,10 @@ _PIPE = 1 << 20
 _LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measured, see _Patient
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
-_FIRST = re.compile(rb"cannot lock ref|\.lock'")
-_IN_THE_WAY = re.compile(rb"'(refs/heads/[^']+)' exists; cannot create 'refs/")
-_PLAIN_REF = re.compile(r"refs(/[A-Za-z0-9_-]+)+")
-_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
+_FIRST = rb"cannot lock ref|\.lock'"
+_IN_THE_WAY = rb"'(refs/heads/[^']+)' exists; cannot create 'refs/"
+_PLAIN_REF = r"refs(/[A-Za-z0-9_-]+)+"
+_REF = r"refs/[^\x00-\x20\x7f~^:?*\[\\]+"
 
 
 _ref_names: dict[str, bool] = {}
@@ -293,7 +293,7 @@ class Git:
     def takes_ref(self, name: str) -> bool:
         """Say whether git takes a text for a ref's name. The text alone decides that: it is asked of odd ones, once."""
         if name not in _ref_names:
-            plain = _PLAIN_REF.fullmatch(name) is not None
+            plain = re.fullmatch(_PLAIN_REF, name) is not None
             _ref_names[name] = plain or self.attempt("check-ref-format", name).returncode == 0
         return _ref_names[name]
 
@@ -308,21 +308,21 @@ class Git:
             *DURABLE, *_WAIT, "update-ref", "--no-deref", "-m", reason, "--stdin", stdin="\n".join(lines).encode()
         )
         if done.returncode != 0:
-            in_the_way = _IN_THE_WAY.search(done.stderr)
+            in_the_way = re.search(_IN_THE_WAY, done.stderr)
             if in_the_way is not None:  # no later run gets past it: waiting would stop every end
                 name = in_the_way[1].decode(errors="replace").removeprefix("refs/heads/")
                 raise EdgeError(
                     f"branch {name!r} stands in the way: git keeps no branch below the name of another",
                     hint=f"delete it, then run the command again: git branch -D {shlex.quote(name)}",
                 )
-            if not _FIRST.search(done.stderr):
+            if not re.search(_FIRST, done.stderr):
                 raise _failed(("update-ref",), done.stderr)
             raise ConflictError(f"a ref moved meanwhile: {_failure(done.stderr)}", hint="run the command again")
 
 
 def _move(ref: str, old: Oid, new: Oid) -> str:
     """Write one line for ``update-ref --stdin``, in words that fit both lengths of object ids."""
-    if not _REF.fullmatch(ref):  # a space or a line end in it would be read as another command
+    if not re.fullmatch(_REF, ref):  # a space or a line end in it would be read as another command
         raise EdgeError(f"expected the name of a ref below refs/, got {ref!r}")
     for oid in (old, new):
         if not _OID.fullmatch(oid):

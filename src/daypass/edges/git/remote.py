@@ -29,8 +29,8 @@ _SAFE = (
     *("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60", "-c", "advice.graftFileDeprecated=false"),
 )
 # What is wrong with one branch, and not with the way there.
-_ONE_ALONE = re.compile(rb"couldn't find remote ref|rejected|non-fast-forward|refusing to fetch")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_ONE_ALONE = rb"couldn't find remote ref|rejected|non-fast-forward|refusing to fetch"
+_REPOSITORY = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 
 
 def repository_url(server: str, repository: str) -> str:
@@ -43,7 +43,7 @@ def repository_url(server: str, repository: str) -> str:
         raise InvalidError(f"expected the forge's address to begin with https://, got {server!r}")
     if parts.username or parts.password or not parts.hostname:
         raise InvalidError(f"expected the forge's address without a name or password, got {parts.hostname!r}")
-    if not _REPOSITORY.fullmatch(repository):
+    if not re.fullmatch(_REPOSITORY, repository):
         raise InvalidError(f"expected a repository as owner/name, got {repository!r}")
     return f"{server.rstrip('/')}/{repository}.git"
 
@@ -103,7 +103,7 @@ class Remote:
             done = self._fetch(refspecs)
         except LockedError:
             return False
-        if done.returncode != 0 and not _ONE_ALONE.search(done.stderr):
+        if done.returncode != 0 and not re.search(_ONE_ALONE, done.stderr):
             raise self._not_fetched(done.stderr)
         return done.returncode == 0
 

@@ -18,7 +18,7 @@ from typing import Any
 from daypass.core.errors import EdgeError
 from daypass.edges.git.plumbing import Git
 
-_IDENTITY = re.compile(r"(?P<name>[^<>]+) <(?P<email>[^<>]+)> [0-9]+ [+-][0-9]+")
+_IDENTITY = r"(?P<name>[^<>]+) <(?P<email>[^<>]+)> [0-9]+ [+-][0-9]+"
 
 WorkFile = tuple[str, str, bytes]
 """Path, git's mode, contents (a link's target; nothing for a submodule)."""
@@ -55,7 +55,7 @@ class Repository:
         Raises EdgeError where they are not set: a review by a guessed person is nobody's.
         """
         status, found = self._ask("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT")
-        match = _IDENTITY.fullmatch(found)
+        match = re.fullmatch(_IDENTITY, found)
         if status != 0 or match is None:
             raise EdgeError(
                 "git does not know who you are",

@@ -26,10 +26,10 @@ _MODES = frozenset({"100644", "100755", "120000", "160000"})
 _COMMIT, _TREE, _BLOB = 1, 2, 3
 _NAMES = {_COMMIT: b"commit", _TREE: b"tree", _BLOB: b"blob"}
 # A name or address that git writes as it is: it strips some marks at the ends, and refuses what is empty.
-_PLAIN = re.compile(r"[^\W_](?:[^<>\x00-\x1f\x7f\ud800-\udfff]*[^\W_])?")
+_PLAIN = r"[^\W_](?:[^<>\x00-\x1f\x7f\ud800-\udfff]*[^\W_])?"
 # git's own limit for a push: fewer objects are kept one file each, more as one pack.
 _UNPACK_LIMIT = 100
-_IN_THE_WAY = re.compile(rb"not uptodate|would be overwritten|would be removed|would lose|not up to date")
+_IN_THE_WAY = rb"not uptodate|would be overwritten|would be removed|would lose|not up to date"
 
 _Put = tuple[str, Oid] | None
 """Mode and object of a leaf, None to delete it."""
@@ -59,7 +59,7 @@ def commit_files(
     """
     sends, pack = pack is None, pack or Pack(len(tree_of))
     tree = _gather(git, tree_of, {path: pack.put(content) for path, content in files}, pack)
-    if sign_with or "\0" in message or not all(map(_PLAIN.fullmatch, author)):
+    if sign_with or "\0" in message or not all(re.fullmatch(_PLAIN, part) for part in author):
         pack.send(git)
         return commit_tree(git, tree, parents, message, author=author, at=at, sign_with=sign_with)
     who = f"{author[0]} <{author[1]}> {int(at.timestamp())} +0000"
@@ -127,7 +127,7 @@ def sync_worktree(git: Git, old: Oid, new: Oid, *, checked_out: bool = False) ->
         return f"{error.path}, a lock of git's,"
     if done.returncode == 0:
         return ""
-    if _IN_THE_WAY.search(done.stderr):
+    if re.search(_IN_THE_WAY, done.stderr):
         return "local changes"
     raise EdgeError(f"git read-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}")
 

@@ -107,7 +107,7 @@ def read_public_key(pem: bytes | str, name: str = "the public key") -> SSlibKey:
         ) from error
 
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,15}:(?!.*-----)")
+_SCHEME = r"[a-z][a-z0-9+.-]{0,15}:(?!.*-----)"
 _SHORT = 3
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ def translated(call: Callable[[], T], what: str, uri: str = "") -> T:
     try:
         return call()
     except Exception as error:  # noqa: BLE001  (each client raises its own kinds)
-        parts = [part for part in re.split(r"[:/?#@&=\s]+", _SCHEME.sub("", uri)) if len(part) > _SHORT]
+        parts = [part for part in re.split(r"[:/?#@&=\s]+", re.sub(_SCHEME, "", uri)) if len(part) > _SHORT]
         said = type(error).__name__ if any(part in str(error) for part in parts) else str(error)
         raise EdgeError(f"{what}: {said}", hint="see the signer's own documentation for its URI") from None
 
@@ -159,7 +159,7 @@ class EnvelopeSigner:
 
 def _named(uri: str) -> str:
     """Return what may be shown of a signer's address: a file's path, else the scheme alone."""
-    scheme = _SCHEME.match(uri)
+    scheme = re.match(_SCHEME, uri)
     return uri if uri.startswith(FILE_SCHEME) else f"{scheme[0]}…" if scheme else "that was named"
 
 

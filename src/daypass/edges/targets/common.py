@@ -101,7 +101,7 @@ def join(traces: Iterable[NumberTrace], there: bool, called: Iterable[Entitlemen
 
 
 _LONGEST = 200
-_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
+_PLAIN = r"[A-Za-z0-9_./][A-Za-z0-9_./-]*"
 
 
 def first_near(names: Iterable[str], known: Iterable[str], otherwise: str = "") -> str:
@@ -130,7 +130,7 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{_flow(key)}: {_flow(value[key])}" for key in value) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_PLAIN, value):
         return value  # files hold every scalar as text: whether it was quoted is not known, and the same to us
     return json.dumps(value, ensure_ascii=False)
 

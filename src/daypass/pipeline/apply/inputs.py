@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
@@ -21,9 +22,11 @@ from daypass.core.window import catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.check import Deny
 from daypass.pipeline.judge.policies import last_read
 from daypass.ports import ForgeReader, TargetReader
+
+if TYPE_CHECKING:
+    from daypass.pipeline.judge.check import Deny
 
 OpenReaders = Callable[[Oid], Mapping[str, TargetReader | EdgeError]]
 """Opens the targets of a commit's settings for reading; one that cannot be opened is an error in its place."""

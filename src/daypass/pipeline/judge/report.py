@@ -164,7 +164,7 @@ def _others(standing: Standing, entitlement: Entitlement, grant: GrantId, at: da
 _VERBS = {"new": "grant", "widen": "widen", "replace": "replace", "narrow": "narrow", "remove": "remove"} | {
     "settled": "leave as main has it"
 }
-_ODD = re.compile(r"[^A-Za-z0-9./_-]")
+_ODD = r"[^A-Za-z0-9./_-]"
 _NAMED = 4
 _LONGEST = 1000
 _HARMLESS = " ,;.'()/-"
@@ -202,7 +202,7 @@ def plain_name(grant: GrantId) -> str:
 
     A file that can be no grant may have come to main around the gate; its name must not act when its removal is merged.
     """
-    return _ODD.sub("?", grant)
+    return re.sub(_ODD, "?", grant)
 
 
 def stale_reason(found: Gated, limit: timedelta) -> str:

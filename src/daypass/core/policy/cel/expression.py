@@ -49,12 +49,12 @@ _ZONED: Mapping[str, str] = MappingProxyType(
 _WITHOUT_ZONES = "stdlib:\n  exclude_functions:\n" + "".join(
     f"  - {{name: {name}, overloads: [{{id: {overload}}}]}}\n" for name, overload in _ZONED.items()
 )
-_TOPIC = re.compile(r"ERROR: <input>:([0-9]+):([0-9]+): (.*)")
-_UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
-_OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
-_SIGN = re.compile(r"_(.+)_")
+_TOPIC = r"ERROR: <input>:([0-9]+):([0-9]+): (.*)"
+_UNDECLARED = r"undeclared reference to '([^']*)'"
+_OVERLOAD = r"found no matching overload for '([^']*)' applied to '\((.*)\)'"
+_SIGN = r"_(.+)_"
 _KNOWN = frozenset(KINDS)
-_STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
+_STATUS = r"^[A-Z_]+: | \[[A-Z_]+\]$"
 
 Facts = Mapping[str, Any]
 """Variable name to value: text, bool, timedelta, aware datetime, list of text."""
@@ -178,7 +178,7 @@ def _explain(error: str, text: str, place: Place, spread: Places) -> tuple[Findi
     """Turn the compiler's text into findings; one a topic."""
     found = []
     lines = text.split("\n")
-    for line, column, message in _TOPIC.findall(error):
+    for line, column, message in re.findall(_TOPIC, error):
         row, at = int(line), int(column)
         offset = sum(len(previous) + 1 for previous in lines[: row - 1]) + at - 1
         offset, said, hint = _reword(message.split(" [INVALID_ARGUMENT]")[0], text, offset)
@@ -189,7 +189,7 @@ def _explain(error: str, text: str, place: Place, spread: Places) -> tuple[Findi
 
 
 def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
-    unknown = _UNDECLARED.match(message)
+    unknown = re.match(_UNDECLARED, message)
     if unknown is not None:
         name = unknown[1]
         if name in _ZONED:
@@ -200,9 +200,9 @@ def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
         begin = begin if text[begin : begin + len(name)] == name else offset
         hint = near(name, [*KINDS, *FUNCTIONS], "docs/rules.md lists the variables and functions")
         return begin, f"there is no variable or function {name!r}", hint
-    overload = _OVERLOAD.match(message)
+    overload = re.match(_OVERLOAD, message)
     if overload is not None:
-        sign = _SIGN.fullmatch(overload[1])
+        sign = re.fullmatch(_SIGN, overload[1])
         operands = overload[2].replace("google.protobuf.", "").lower()
         if sign is not None:
             return offset, f"{sign[1]!r} does not go between ({operands})", "both sides must be of one type"
@@ -269,4 +269,4 @@ def _bad_constant(function: str, argument: Token) -> list[tuple[int, str, str]]:
 def _plain(text: str) -> str:
     """Keep the first line of the engine's words, without its status codes."""
     first = next(iter(text.splitlines()), "")
-    return _STATUS.sub("", first).removeprefix("ERROR: ") or "no answer"
+    return re.sub(_STATUS, "", first).removeprefix("ERROR: ") or "no answer"

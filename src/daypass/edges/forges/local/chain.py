@@ -35,7 +35,7 @@ _LATEST = 1_000
 """So many of main's latest merges are asked for their numbers; those before them are lower."""
 MERGE_HINT = re.compile(r"^Daypass-Pull: ([1-9][0-9]{0,8})$", re.MULTILINE)
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
-_PASSED_OVER = re.compile(r"warning: ignoring (?:broken ref|ref with broken name|dangling symref) (refs/.+)")
+_PASSED_OVER = r"warning: ignoring (?:broken ref|ref with broken name|dangling symref) (refs/.+)"
 _COMMIT = re.compile(
     rb"tree (?P<tree>[0-9a-f]+)\n"
     rb"(?P<parents>(?:parent [0-9a-f]+\n)*)"
@@ -240,7 +240,9 @@ def _refs(git: Git, *places: str) -> list[str]:
     """Return the refs below some places or of these forms, those that git cannot read included."""
     done = git.attempt("for-each-ref", "--format=%(refname)", *places)
     told = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    passed = [_PASSED_OVER.fullmatch(line) for line in told]  # git passes over a ref that it cannot read, and succeeds
+    passed = [
+        re.fullmatch(_PASSED_OVER, line) for line in told
+    ]  # git passes over a ref that it cannot read, and succeeds
     if done.returncode != 0 or not all(passed):
         raise EdgeError(
             f"the pull requests below {places[0]} cannot be listed: {shown(told[0]) if told else 'git failed'}",

@@ -17,8 +17,8 @@ from daypass.core.ids import Oid
 from daypass.edges.git.isolation import clean_environment
 from daypass.edges.git.plumbing import Git
 
-_KEY = re.compile(r"((?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-sha2-)[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3})(?:\s.*)?", re.DOTALL)
-_HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
+_KEY = r"((?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-sha2-)[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3})(?:\s.*)?"
+_HANDLE = r"[A-Za-z0-9][A-Za-z0-9._@-]*"
 
 
 def find_signing_key(named: str | None, person: Subject) -> str:
@@ -79,7 +79,7 @@ def is_signed_by(git: Git, commit: Oid, handle: str, keys: Sequence[str]) -> boo
 
 def allowed_signers(handle: str, keys: Sequence[str]) -> str:
     """Write the file by which git knows a person's keys. Raises EdgeError for a handle or key that could say more."""
-    if not _HANDLE.fullmatch(handle):  # a comma, a star or a space in it would name other people too
+    if not re.fullmatch(_HANDLE, handle):  # a comma, a star or a space in it would name other people too
         raise EdgeError(f"expected a handle of letters, digits, dots and dashes, got {handle!r}")
     lines = []
     for text in keys:
@@ -92,7 +92,7 @@ def allowed_signers(handle: str, keys: Sequence[str]) -> str:
 
 def _key_of(text: str) -> str:
     """Return type and base64 of a public key's line, "" when it is none."""
-    match = _KEY.fullmatch(text.strip())
+    match = re.fullmatch(_KEY, text.strip(), re.DOTALL)
     return match[1] if match and "\n" not in text.strip() else ""
 
 
