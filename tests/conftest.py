@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +28,20 @@ hypothesis.settings.register_profile("shared", deadline=None)  # machines are sh
 hypothesis.settings.load_profile("shared")
 
 
+_COMPILED = "COMPILED_FOR_TESTS"
+"""Names the folder of what the programs that tests start compile, to every worker."""
+
+
+def pytest_configure() -> None:
+    """Have them find all compiled but once, as installed programs do, where Python is told to keep nothing.
+
+    This process and the workers go by what they were told; the folder goes with the first of them.
+    """
+    if sys.dont_write_bytecode and _COMPILED not in os.environ:
+        folder = os.environ[_COMPILED] = tempfile.mkdtemp(prefix="daypass-compiled-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, so that no worker is alone with one at the end."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
@@ -41,6 +58,9 @@ def own_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("TZ", "Pacific/Auckland")  # nothing may depend on the machine's zone
         # A workflow that runs these tests sets GitHub's own variables, which would name another repository and token.
         ours = [name for name in os.environ if name.startswith(("DAYPASS_", "GITHUB_", "GH_"))]
+        if compiled := os.environ.get(_COMPILED):
+            patch.setenv("PYTHONPYCACHEPREFIX", compiled)
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         for name in (*ours, "SSH_AUTH_SOCK", "GIT_DIR", "GIT_WORK_TREE", "COLUMNS"):
             patch.delenv(name, raising=False)
         yield
