@@ -6,6 +6,7 @@ https://docs.github.com/en/rest/actions/workflows
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -30,8 +31,14 @@ def files(repo: Repo, revision: str) -> dict[str, Any]:
     found = {}
     for name in names:
         if name.endswith((".yml", ".yaml")):
-            found[name] = yaml.safe_load(gitio.content(repo.path, commit, name) or b"")
+            found[name] = _read(gitio.content(repo.path, commit, name) or b"")
     return found
+
+
+@lru_cache(maxsize=200)
+def _read(raw: bytes) -> Any:
+    """Read a file once, since every listing asks for all of them; nobody changes what was read."""
+    return yaml.safe_load(raw)
 
 
 def triggers(workflow: Any) -> dict[str, Any]:
