@@ -275,9 +275,7 @@ class TargetContract(InPipeline, InTrouble, Bench):
     def test_a_thousand_are_all_observed_in_the_calls_it_states(self, target: Target, tmp_path: Path) -> None:
         every = [self.named(self.numbered(n)) for n in range(MANY)]
         self.welcome(tmp_path, every)
-        step = target.traits.at_once
-        for start in range(0, MANY, step):
-            self.give(target, *every[start : start + step])
+        self.give_many(target, tmp_path, every)
         fresh = self.make(tmp_path)
         before = self.calls(tmp_path)
         assert fresh.observe() == {*every}

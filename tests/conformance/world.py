@@ -65,6 +65,7 @@ class World:
         begin = begun if self._with_git else begun_in_memory
         self.access: Access = begin(name, _EARLIER, lambda access: self._begin(access, people), folder / "access")
         bench.welcome(self.place, [bench.one(who, privilege=p) for who in range(3) for p in range(2)])
+        self._onlooker: Target | None = None
 
     def _begin(self, access: Access, identities: Mapping[str, str]) -> None:
         """Leave one target and one resource in the example; what is written here depends on the bench alone."""
@@ -164,9 +165,16 @@ class World:
         site.ledger.append(inputs.standing, bodies, at=self.instant(minutes), main=plan.main, run="settled")
 
     def held(self) -> frozenset[Entitlement]:
-        """Return what exists: as observed, or as the ledger believes it where nobody can look."""
-        target = self.bench.make(self.place)
-        return target.observe() if isinstance(target, Observing) else frozenset(self.ours())
+        """Return what exists: as observed, or as the ledger believes it where nobody can look.
+
+        Who looks stays there all the time, as to come in often costs much; each run of `apply` comes in anew.
+        """
+        if Observing not in self.bench.abilities:
+            return frozenset(self.ours())
+        if self._onlooker is None:
+            self._onlooker = self.bench.make(self.place)
+        assert isinstance(self._onlooker, Observing)
+        return self._onlooker.observe()
 
     def ours(self) -> set[Entitlement]:
         return set(self.access.repo().standing.holdings)

@@ -14,10 +14,10 @@ from hub import REPOSITORY, Hub
 class Life:
     """The hub and its runner, and what one looks at."""
 
-    def __init__(self, hub: Hub, *only: str, fresh: bool = False) -> None:
-        """``only``: the workflows that are enabled, where a test is about these; none named: all. ``fresh``: see Runner."""
+    def __init__(self, hub: Hub, *only: str) -> None:
+        """``only``: the workflows that are enabled, where a test is about these; none named: all."""
         self.hub = hub
-        self.runner = Runner(hub, fresh=fresh)
+        self.runner = Runner(hub, fresh=False)
         self.runner.only = set(only) or None
 
     def held(self) -> set[tuple[str, str]]:

@@ -141,6 +141,10 @@ class Runner:
         self._ids = 1000
         for folder in (self.home / "bin", self.state):
             folder.mkdir(parents=True)
+        self.load(fresh=fresh)
+
+    def load(self, *, fresh: bool) -> None:
+        """Have each run of daypass from now on load it, as at GitHub, or begin with it loaded."""
         program = self.home / "bin" / "daypass"
         python = shlex.quote(sys.executable)
         program.write_text(
