@@ -11,6 +11,7 @@ from daypass.core.ledger.receipt import (
     ActRecord,
     Admission,
     ApprovalRecord,
+    Ended,
     Genesis,
     Intent,
     Outcome,
@@ -84,6 +85,7 @@ bodies = st.one_of(
     admissions,
     st.builds(Refusal, grants, oids, oids, texts, texts),
     st.builds(Retirement, grants, oids, oids),
+    st.builds(Ended, grants, oids, oids, instants, texts, texts),
     st.builds(Pulse, st.integers(0, 10**9), st.integers(0, 20)),
     st.builds(Intent, st.lists(changes, min_size=1, max_size=4).map(tuple), digests),
     st.builds(
@@ -122,7 +124,9 @@ plain_receipts = st.builds(
     any_body,
 )
 receipts = st.one_of(
-    plain_receipts, st.builds(lambda one: replace(one, clock=one.at - timedelta(hours=7)), plain_receipts)
+    plain_receipts,
+    st.builds(lambda one: replace(one, clock=one.at - timedelta(hours=7)), plain_receipts),
+    plain_receipts.filter(lambda one: not isinstance(one.body, Ended)).map(lambda one: replace(one, version=1)),
 )
 
 

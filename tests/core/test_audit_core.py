@@ -19,6 +19,7 @@ from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import (
     Admission,
     ApprovalRecord,
+    Ended,
     Genesis,
     Intent,
     Outcome,
@@ -333,6 +334,29 @@ class TestComparison:
         bare = change(grants=())
         found = self.compare((1, Intent((bare,), "p")), (1, Outcome(bare, ok=True)), at=60)
         assert found == ["access-without-admission", "held-past-window"]
+
+    def test_an_end_of_what_was_not_admitted_or_is_still_to_come_has_no_grounds(self):
+        steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)),)
+        end = Ended(G, oid(11), oid(1), t(30), "beyond-engagement", "alice is engaged until then")
+        for wrong in (replace(end, blob=oid(12)), replace(end, landing=oid(2)), replace(end, end=t(32))):
+            assert self.compare((1, admission()), (31, wrong), steps=steps) == ["end-without-grounds"]
+        assert self.compare((1, admission()), (31, end), steps=steps) == []
+        assert self.compare((31, end)) == ["end-without-grounds"]
+
+    def test_what_is_given_by_grants_alone_that_had_ended_is_named(self):
+        steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)), GrantStep(1, oid(2), G, oid(11), oid(12)))
+        end = Ended(G, oid(11), oid(1), t(30), "beyond-engagement", "alice is engaged until then")
+        begin, given = (1, admission()), (40, Outcome(change(), ok=True))
+        intended = (40, Intent((change(),), "p"))
+        assert self.compare(begin, (31, end), intended, given, steps=steps[:1]) == ["access-after-end"] * 2
+        found = replace(given[1], recovered=True)  # a run that died before the end had given it
+        assert self.compare(begin, (29, intended[1]), (31, end), (40, found), steps=steps[:1]) == []
+        narrow = (35, admission(landing=2, blob=12, narrowed_from=oid(11)))
+        assert "access-after-end" in self.compare(begin, (31, end), narrow, intended, given, steps=steps)
+        anew = (35, admission(landing=2, blob=12))
+        assert self.compare(begin, (31, end), anew, intended, given, steps=steps) == []
+        other = change(grants=(G, GrantId("db/two")))
+        assert "access-after-end" not in self.compare(begin, (31, end), (40, Intent((other,), "p")), steps=steps[:1])
 
 
 class TestProof:

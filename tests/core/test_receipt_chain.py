@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from receipt_strategies import BEGIN, bodies, open_, sign
 
 from daypass.core.errors import LedgerError
@@ -194,3 +195,11 @@ def test_a_sealed_receipt_stands_at_its_own_number():
     (made,) = chain(1)
     assert isinstance(made, Envelope)
     assert made.sequence == opened(made).sequence == 0
+
+
+def test_no_receipt_of_version_1_follows_one_of_version_2():
+    (begun,) = seal([Genesis(("key",))], None, sign, at=BEGIN, main=MAIN, run="run")
+    head = Head.of(opened(begun), None)
+    old = Receipt(1, head.digest, BEGIN, MAIN, "run", BODY, version=1)
+    assert refusal([Envelope(1, sign(to_statement(old)))], head) == "receipt 1 is of version 1, after one of version 2"
+    assert list(verify_chain([Envelope(1, sign(to_statement(old)))], open_, replace(head, version=1)))

@@ -17,6 +17,7 @@ from daypass.core.ledger.receipt import (
     Admission,
     ApprovalRecord,
     Body,
+    Ended,
     Genesis,
     Intent,
     Outcome,
@@ -103,8 +104,16 @@ BODIES: list[Body] = [
     Pulse(3),
     Pulse(0, 16),
 ]
-RECEIPTS = [Receipt(n, DIGEST if n else "", AT, BASE if n else "", "run-1", body) for n, body in enumerate(BODIES)]
-RECEIPTS.append(Receipt(len(BODIES), DIGEST, AT, LONG, "run-2", Pulse(1), clock=AT - timedelta(hours=7)))
+RECEIPTS = [
+    Receipt(n, DIGEST if n else "", AT, BASE if n else "", "run-1", body, version=1) for n, body in enumerate(BODIES)
+]
+RECEIPTS.append(Receipt(len(BODIES), DIGEST, AT, LONG, "run-2", Pulse(1), clock=AT - timedelta(hours=7), version=1))
+SECOND = len(RECEIPTS)
+NEW: list[Body] = [
+    Ended(GRANT, BLOB, LANDING, AT, "beyond-engagement", "alice is engaged until 2026-11-21T09:00:00Z"),
+    Pulse(2),
+]
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-3", body) for n, body in enumerate(NEW, SECOND)]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

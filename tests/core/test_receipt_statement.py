@@ -13,8 +13,10 @@ from receipt_strategies import BEGIN, receipts
 from daypass.core.errors import LedgerError
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
+    PREDICATE_TYPES,
     Admission,
     ApprovalRecord,
+    Ended,
     Genesis,
     Intent,
     Outcome,
@@ -57,6 +59,7 @@ ADMISSION = Admission(
 BODIES = {
     "genesis": Genesis(("key",)),
     "admitted": ADMISSION,
+    "ended": Ended(GrantId("orders-db/a"), OID, OID, BEGIN, "beyond-engagement", "alice is engaged until then"),
     "refused": Refusal(GrantId("orders-db/a"), OID, OID, "around-the-gate", "no record"),
     "pulse": Pulse(3),
     "retired": Retirement(GrantId("orders-db/a"), OID, OID),
@@ -223,7 +226,7 @@ def test_an_admission_names_who_opened_and_pushed_where_that_is_known():
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
-        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse), got 'burnt'"
+        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended), got 'burnt'"
     )
 
 
@@ -328,3 +331,15 @@ def test_a_retirement_says_only_what_somebody_looked_at():
     told = Retirement(GrantId("orders-db/a"), OID, OID, 7, "mallory", "end-unentitled", revoked=True)
     receipt = Receipt(3, "sha256:" + "f" * 64, BEGIN, OID, "run", told)
     assert from_statement(to_statement(receipt)) == receipt
+
+
+def test_version_1_has_none_of_the_kinds_that_are_new_in_version_2():
+    old = PREDICATE_TYPES[1]
+    assert _refusal("ended", lambda s: s.update(predicateType=old)) == "a receipt of version 1 has no kind 'ended'"
+
+
+def test_another_version_is_refused():
+    assert _refusal("retired", lambda s: s.update(predicateType="urn:daypass:receipt:v3")) == (
+        "expected predicateType of the statement to be 'urn:daypass:receipt:v1' or 'urn:daypass:receipt:v2', "
+        'got "urn:daypass:receipt:v3"'
+    )

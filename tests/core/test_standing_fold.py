@@ -147,7 +147,7 @@ def test_the_empty_standing_has_no_head():
 def test_the_head_is_that_of_the_last_receipt():
     chain = receipts(Outcome(ADD, ok=True))
     standing = fold(chain, commit=OID)
-    assert standing.head == Head(1, chain[1].digest, BEGIN, OID)
+    assert standing.head == Head(1, chain[1].digest, BEGIN, OID, 2)
     assert (standing.digest, standing.at, standing.main, standing.next_sequence) == (chain[1].digest, BEGIN, OID, 2)
     assert standing.commit == OID
 

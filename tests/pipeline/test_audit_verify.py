@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, seal
-from daypass.core.ledger.receipt import ApprovalRecord, Genesis, Intent, Outcome, Refusal, Retirement
+from daypass.core.ledger.receipt import ApprovalRecord, Ended, Genesis, Intent, Outcome, Refusal, Retirement
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree
@@ -210,6 +210,16 @@ def test_a_run_that_died_and_was_settled_is_clean(world):
     world.write([Intent((change,), "sha256:" + "0" * 64)], minutes(33))
     world.write([Outcome(change, ok=True)], minutes(33))
     assert codes(world) == []
+
+
+@pytest.mark.parametrize(("code", "end"), [("beyond-engagement", 31), ("beyond-retention", 40)])
+def test_an_end_that_mains_policies_did_not_make_is_named(world, code, end):
+    admission = admitted(world)
+    proof = (admission.grant, admission.blob, admission.landing)
+    world.write([Ended(*proof, minutes(end), code, "the data is kept until then")], minutes(41))
+    (found,) = check(world).differences
+    assert (found.code, found.receipt) == ("end-without-grounds", 2)
+    assert found.message.endswith("the data is kept until then; main's policies did not say so")
 
 
 def test_access_past_its_window_is_named(world):

@@ -7,13 +7,16 @@ when it ends. The private half of its key is nowhere. ``golden/ledger-v1.json`` 
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daypass.edges.ledger.signing import generate_key, read_public_key
 from driver import Access
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,5 +40,53 @@ def test_it_verifies_whole(old: Access) -> None:
 @pytest.mark.parametrize("one", ANSWERS, ids=lambda one: " ".join(one["asked"]))
 def test_every_question_has_the_answer_that_it_had(old: Access, one: dict[str, Any]) -> None:
     found = json.loads(old.run("audit", *one["asked"], "--format", "json").out)
+    del found["sources"]
+    assert found == one["answer"]
+
+
+@pytest.fixture
+def rekeyed(old: Access, tmp_path: Path) -> Access:
+    """The same, with a new key beside the old one, whose private half this machine has."""
+    public = generate_key(tmp_path / "new.pem")
+    keys = Path(os.environ["XDG_CONFIG_HOME"]) / "daypass" / "keys"
+    keys.mkdir(parents=True, mode=0o700)
+    (tmp_path / "new.pem").rename(keys / f"{read_public_key(public).keyid}.pem")
+    old.git("config", "user.name", "Olga")
+    old.git("config", "user.email", "olga@example.com")
+    old.write("policies/ledger2.pub", public.decode())
+    settings = (old.top / "policies/daypass.yaml").read_text()
+    old.write("policies/daypass.yaml", settings.replace("keys: [ledger.pub]", "keys: [ledger.pub, ledger2.pub]"))
+    old.commit("A new key for the ledger")
+    return old
+
+
+def goes_on(access: Access) -> None:
+    """Write off what was live at the target, which is not here, and give it again."""
+    said = ("--write-off", "--reason", "that machine is gone", "--at", "2026-11-23T10:01:00Z")
+    access.run("ledger", "settle", "orders-db/alice-20261123-507216", *said, acting="bob")
+    access.grant("2026-11-23T10:02:00Z", "2026-11-23T10:03:00Z")
+    access.run("apply", "--at", "2026-11-23T10:04:00Z", expect=14)  # what was written off stands on main still
+    access.run("apply", "--at", "2026-11-23T12:04:00Z", expect=14)
+
+
+def test_it_goes_on_in_version_2_and_verifies_whole(rekeyed: Access) -> None:
+    goes_on(rekeyed)
+    versions = [
+        json.loads(base64.b64decode(json.loads(raw)["payload"]))["predicateType"].rpartition(":")[2]
+        for raw in rekeyed.git("log", "--reverse", "--format=", "--patch", "daypass-ledger").splitlines()
+        if raw.startswith('+{"payload"')
+        for raw in [raw[1:]]
+    ]
+    assert versions[:32] == ["v1"] * 32
+    assert versions[32:], "the runs had something to say"
+    assert set(versions[32:]) == {"v2"}
+    said = rekeyed.run("audit", "verify", "--at", "2026-11-23T18:00:00Z")
+    assert f"OK: {len(versions)} receipts and 7 admissions proved" in said.out
+
+
+@pytest.mark.parametrize("one", ANSWERS[3:-1], ids=lambda one: " ".join(one["asked"]))
+def test_what_follows_in_version_2_changes_no_answer_of_before(rekeyed: Access, one: dict[str, Any]) -> None:
+    goes_on(rekeyed)
+    found = json.loads(rekeyed.run("audit", *one["asked"], "--format", "json").out)
     del found["sources"]
     assert found == one["answer"]

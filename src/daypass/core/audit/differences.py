@@ -15,7 +15,7 @@ from msgspec import Struct
 from daypass.core.audit.access import GrantStep, Holdings, Sources
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.ledger.receipt import Admission, Ended, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
 from daypass.core.plan import Action, Intended
 from daypass.core.window import format_instant
 
@@ -63,6 +63,7 @@ class Comparison:
         self._admitted: set[tuple[GrantId, Oid]] = set()
         self._open: dict[Intended, list[int]] = {}
         self._failed: set[Intended] = set()
+        self._ends: dict[GrantId, Ended] = {}
         self._seen_main = -1
         self._holdings = Holdings()
         self._found: list[Difference] = []
@@ -79,13 +80,18 @@ class Comparison:
         if not isinstance(body, Genesis):  # the first receipt is no run: it has settled nothing of what main held
             self._main(receipt)
         self._unentitled(receipt)
+        if isinstance(body, Refusal | Retirement) or (isinstance(body, Admission) and not body.narrowed_from):
+            self._ends.pop(body.grant, None)
         if isinstance(body, Admission | Refusal):
             self._landed(receipt, body)
+        elif isinstance(body, Ended):
+            self._ended(receipt, body)
         elif isinstance(body, Retirement):
             self._retired.add((body.grant, body.blob))
         elif isinstance(body, Intent):
             for change in body.changes:
                 self._open.setdefault(change, []).append(receipt.sequence)
+                self._revived(receipt, change)
         elif isinstance(body, Outcome):
             self._outcome(receipt, body)
         self._holdings.add(receipt)
@@ -142,6 +148,34 @@ class Comparison:
             opened.pop()
         if change.action is Action.ADD and body.ok:
             self._given(receipt, change)
+            if not body.recovered:  # what a later run found there it takes away
+                self._revived(receipt, change)
+
+    def _ended(self, receipt: Receipt, body: Ended) -> None:
+        proof = self.admitted.get(body.grant)
+        if proof is None or (proof.blob, proof.landing) != (body.blob, body.landing):
+            why = f"of blob {body.blob[:12]}, which was not admitted then"
+        elif body.end > receipt.at:
+            why = f"at {format_instant(body.end)}, which was still to come"
+        else:
+            self._ends[body.grant] = body
+            return
+        self._say(
+            "end-without-grounds",
+            f"receipt {receipt.sequence} says that {body.grant} ended, {why}",
+            grant=body.grant,
+            receipt=receipt.sequence,
+        )
+
+    def _revived(self, receipt: Receipt, change: Intended) -> None:
+        """Name an addition that stands on nothing but grants which have ended for good."""
+        if change.action is Action.ADD and change.grants and self._ends.keys() >= set(change.grants):
+            self._say(
+                "access-after-end",
+                f"receipt {receipt.sequence} gives {_entitlement(change)} by {', '.join(change.grants)}, which had ended",
+                grant=change.grants[0],
+                receipt=receipt.sequence,
+            )
 
     def _given(self, receipt: Receipt, change: Intended) -> None:
         basis = self._holdings.basis(change.grants)

@@ -24,7 +24,7 @@ from daypass.core.audit.access import (
     lateness,
 )
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Refusal, Retirement, Settled
+from daypass.core.ledger.receipt import Admission, Ended, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action
 from daypass.core.record import replace
 
@@ -43,6 +43,7 @@ class EventKind(Enum):
     REMOVED = "access removed"
     FAILED = "failed"
     SETTLED = "doubt settled"
+    ENDED = "ended"
 
 
 class HistoryEvent(Struct, frozen=True):
@@ -138,6 +139,8 @@ class _Proofs(Struct, frozen=True):
                 found.settled[body.landing, body.grant] = receipt
             elif isinstance(body, Retirement):
                 found.retired.setdefault((body.grant, body.blob), receipt)
+                found.basis[receipt.sequence] = holdings.basis((body.grant,))
+            elif isinstance(body, Ended):
                 found.basis[receipt.sequence] = holdings.basis((body.grant,))
             elif isinstance(body, Outcome):
                 found.basis[receipt.sequence] = holdings.basis(body.change.grants)
@@ -240,6 +243,10 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Histo
         said += [f"nobody was entitled to end it [{body.lack}]"] if body.lack else []
         why = _why(body.commit, material)
         found = replace(found, by=body.by, pull=body.pull or found.pull, detail="; ".join(said), words=why)
+        return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
+    if isinstance(body, Ended):
+        found = _of_file(EventKind.ENDED, receipt.at, body.grant, body.landing, sequence, material)
+        found = replace(found, detail=f"{body.code}: {body.bound}")
         return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
     if isinstance(body, Outcome):
         return [_of_outcome(receipt, body, proofs)]

@@ -7,7 +7,8 @@ What a chain that verifies has been shown to be, receipt by receipt:
 (3) it says itself that it belongs at this place: it was neither dropped before, reordered nor replayed;
 (4) it names the digest of the very envelope before it, so that no other history fits under it;
 (5) its instant is not before that of its predecessor;
-(6) it is the genesis exactly when it is the first.
+(6) it is the genesis exactly when it is the first;
+(7) its version is not older than that of its predecessor: who holds a key of an earlier release writes no more.
 
 What no chain can show is that its newest receipts were cut off. Who has seen a head before (this machine's cache, the
 trailer of a merge message) compares it with the chain; see `daypass.core.ledger.standing` and the audit.
@@ -30,18 +31,19 @@ _HINT = "compare the ledger branch with another clone; `daypass audit verify` re
 
 
 class Head(Struct, frozen=True):
-    """The last receipt of a chain: its number, the digest of its envelope, its instant, and the main recorded last."""
+    """The last receipt of a chain: its number, envelope's digest, instant and version, and the main recorded last."""
 
     sequence: int
     digest: str
     at: datetime
     main: str = ""
+    version: int = 1
 
     @classmethod
     def of(cls, receipt: Receipt, before: Head | None) -> Head:
         """Return the head once a receipt has come; one that names no main keeps the main known before."""
         main = receipt.main or (before.main if before is not None else "")
-        return cls(receipt.sequence, receipt.digest, receipt.at, main)
+        return cls(receipt.sequence, receipt.digest, receipt.at, main, receipt.version)
 
 
 class Envelope(Struct, frozen=True):
@@ -121,6 +123,10 @@ def _prove(envelope: Envelope, open_: Open, head: Head | None, rest: Iterator[En
     if isinstance(receipt.body, Genesis) != (place == 0):  # (6)
         wrong = "is a second genesis" if place else "is no genesis, with which every ledger begins"
         raise LedgerError(f"receipt {place} {wrong}", hint=_HINT)
+    if head is not None and receipt.version < head.version:  # (7)
+        raise LedgerError(
+            f"receipt {place} is of version {receipt.version}, after one of version {head.version}", hint=_HINT
+        )
     return receipt
 
 

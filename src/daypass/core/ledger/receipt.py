@@ -1,7 +1,8 @@
 """Receipts: the signed record of what was attempted and what came of it, and the state they add up to.
 
 A receipt is an in-toto statement (https://github.com/in-toto/attestation, Statement v1) whose predicate is ours. Each
-names the SHA-256 of the envelope before it, so that none can be changed, dropped or reordered. The kinds:
+names the SHA-256 of the envelope before it, so that none can be changed, dropped or reordered. A ledger that was begun
+in version 1 goes on in version 2, and never back. The kinds, the last of which are new in version 2:
 
 ``genesis``   the ledger begins; no other receipt may be first, and this one may not come again
 ``admitted``  a grant file (path, blob) that landed with a commit of main was proved: who asked, who approved which
@@ -13,6 +14,7 @@ names the SHA-256 of the envelope before it, so that none can be changed, droppe
 ``settled``   a person ended a doubt about access that a target cannot tell of: it is as the target names it today, or it
               is written off and nothing gives it any more
 ``pulse``     a run came to its end and had nothing else to say
+``ended``     something other than its own window ended a grant whose file is still on main: for good
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ from daypass.core.plan import Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "urn:daypass:receipt:v1"
+VERSION = 2
+"""The version that receipts are written in; those of version 1 stand as they are."""
+PREDICATE_TYPES = {version: f"urn:daypass:receipt:v{version}" for version in range(1, VERSION + 1)}
+"""The predicate type of each version."""
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
@@ -177,7 +182,22 @@ class Pulse(Struct, frozen=True):
     exit: int = 0
 
 
-Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse
+class Ended(Struct, frozen=True):
+    """A proved grant that something other than its own window ended at ``end``, before its time.
+
+    It stays ended, whatever is undone later: the same access again takes a new request. ``code`` names what ended it, and
+    ``bound`` says it in words of ours.
+    """
+
+    grant: GrantId
+    blob: Oid
+    landing: Oid
+    end: datetime
+    code: str
+    bound: str
+
+
+Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended
 
 
 class Receipt(Struct, frozen=True):
@@ -185,7 +205,8 @@ class Receipt(Struct, frozen=True):
 
     ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run. ``digest``
     is that of the envelope which carried the receipt, "" while it is in none; it is no part of what the receipt says.
-    ``clock`` is the run's instant where the receipt before lies ahead of it; ``at`` is that one's then.
+    ``clock`` is the run's instant where the receipt before lies ahead of it; ``at`` is that one's then. ``version`` is that
+    of its format.
     """
 
     sequence: int
@@ -196,6 +217,7 @@ class Receipt(Struct, frozen=True):
     body: Body
     digest: str = ""
     clock: datetime | None = None
+    version: int = VERSION
 
     @property
     def run_at(self) -> datetime:

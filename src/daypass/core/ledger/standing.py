@@ -10,6 +10,7 @@ once or in portions. The rules of the fold:
   answer was lost, and access that we may have given must not be forgotten. How it failed, and since when, is kept;
 - an addition that came about makes the entitlement ours, a removal that was seen to have come about ends that. A
   removal that failed changes nothing;
+- a grant that something ended stays ended, narrowed or not, until it is approved anew or its file is gone;
 - a doubt that was settled leaves the entitlement ours, by its name of today, or ours no longer and its grants refused;
 - what an addition handed over is remembered until it ends by itself. When the entitlement is taken away before, or cut
   to an earlier end, it has ended early, and stays so even where the entitlement is given again;
@@ -27,12 +28,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
+from daypass.core.ledger.receipt import Admission, Ended, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.record import replace
 from daypass.core.window import TOLERANCE
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -80,6 +81,7 @@ class Standing:
     reads one. ``refusals`` are the grants that were refused last, with why; ``holdings`` is what is ours; ``begun`` what
     was begun and not finished; ``handovers``, by the receipt's number, what was handed over and had not ended by itself
     at the last receipt. ``taken`` was given by us, was seen gone when we took it away, and has not been given again.
+    ``ends`` are the proved grants that something other than their windows ended.
     ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
     takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
     one did. Answers never change; mappings but ``holdings`` are ordered by key.
@@ -96,6 +98,7 @@ class Standing:
     taken: frozenset[Entitlement] = field(default_factory=frozenset)
     revoked: frozenset[GrantId] = field(default_factory=frozenset)
     seen: Mapping[str, datetime] = field(default_factory=dict)
+    ends: Mapping[GrantId, Ended] = field(default_factory=dict)
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:
@@ -168,7 +171,19 @@ class Delta:
     delta of both. Mutable while it gathers.
     """
 
-    __slots__ = ("admissions", "begun", "count", "cuts", "handed", "head", "holdings", "refusals", "revoked", "seen")
+    __slots__ = (
+        "admissions",
+        "begun",
+        "count",
+        "cuts",
+        "ends",
+        "handed",
+        "head",
+        "holdings",
+        "refusals",
+        "revoked",
+        "seen",
+    )
 
     def __init__(self, head: Head | None = None) -> None:
         self.head = head
@@ -177,6 +192,7 @@ class Delta:
         self.refusals: dict[GrantId, Refusal | None] = {}
         self.seen: dict[str, datetime] = {}
         self.revoked: dict[GrantId, bool | None] = {}
+        self.ends: dict[GrantId, Ended | None] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.begun: dict[Opened, Begun | None] = {}
         self.handed: dict[Entitlement, list[Handed]] = {}
@@ -195,22 +211,30 @@ class Delta:
         elif isinstance(body, Intent):
             for change in body.changes:
                 self.begun[change.action, change.entitlement] = change
+        elif isinstance(body, Ended):
+            self.ends[body.grant] = body
         elif isinstance(body, Admission):
-            self.admissions[body.grant] = body
-            self.refusals[body.grant] = None
-            self.revoked[body.grant] = None
+            self._admit(body)
         elif isinstance(body, Refusal):
             self._refuse(body)
         elif isinstance(body, Retirement):
-            self.admissions[body.grant] = None
-            self.refusals[body.grant] = None
+            self._refuse(body)
             self.revoked[body.grant] = body.revoked or None
         elif isinstance(body, Settled):
             self._end_doubt(body)
 
-    def _refuse(self, refusal: Refusal) -> None:
-        self.admissions[refusal.grant] = None
-        self.refusals[refusal.grant] = refusal
+    def _admit(self, admission: Admission) -> None:
+        self.admissions[admission.grant] = admission
+        if not admission.narrowed_from:  # it was not approved anew: less of what has ended is nothing
+            self.ends[admission.grant] = None
+        self.refusals[admission.grant] = None
+        self.revoked[admission.grant] = None
+
+    def _refuse(self, why: Refusal | Retirement) -> None:
+        """Take back what was proved: the bytes are no longer on main."""
+        self.admissions[why.grant] = None
+        self.ends[why.grant] = None
+        self.refusals[why.grant] = why if isinstance(why, Refusal) else None
 
     def _end_doubt(self, settled: Settled) -> None:
         held = settled.holding
@@ -267,6 +291,7 @@ class Delta:
             taken=(standing.taken | {e for e, held in self.holdings.items() if held is None})
             - {e for e, held in self.holdings.items() if held is not None},
             revoked=frozenset(_over(dict.fromkeys(standing.revoked, True), self.revoked)),
+            ends=_over(standing.ends, self.ends),
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
 

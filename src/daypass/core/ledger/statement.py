@@ -36,12 +36,13 @@ from daypass.core.ledger.codec import (
     word,
 )
 from daypass.core.ledger.receipt import (
-    PREDICATE_TYPE,
+    PREDICATE_TYPES,
     STATEMENT_TYPE,
     ActRecord,
     Admission,
     ApprovalRecord,
     Body,
+    Ended,
     Genesis,
     Intent,
     Outcome,
@@ -125,6 +126,8 @@ def _settled_parts(settled: Settled) -> tuple[object, ...]:
     return (held.entitlement, held.grants, held.until, held.numbers, *told)
 
 
+ENDED = Record("an end", Ended)
+
 _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
     Genesis: ("genesis", Record("a genesis", Genesis)),
     Admission: ("admitted", ADMISSION),
@@ -169,9 +172,12 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
         ),
     ),
     Pulse: ("pulse", Record("a pulse", Pulse, live=WHOLE, exit=WHOLE)),
+    Ended: ("ended", ENDED),
 }
 KINDS = dict(_RECORDS.values())
 """The kinds of receipt, each with how its body stands in data."""
+_SINCE = {"ended": 2}
+"""The version of receipts that a kind is new in; the others are of every version."""
 
 _PREDICATE = Record(
     "the predicate",
@@ -186,7 +192,7 @@ _PREDICATE = Record(
     body=DATA,
     clock=INSTANT.optional(None),
 )
-_TYPES = {"_type": STATEMENT_TYPE, "predicateType": PREDICATE_TYPE}
+_VERSIONS = {text: version for version, text in PREDICATE_TYPES.items()}
 _STATEMENT = Record(
     "the statement", _tuple, _itself, _type=TEXT, subject=LIST, predicateType=TEXT, predicate=_PREDICATE.field
 )
@@ -199,9 +205,8 @@ def to_statement(receipt: Receipt) -> dict[str, Any]:
     """
     kind, body = body_to_dict(receipt.body)
     place = (receipt.sequence, receipt.previous, receipt.at, receipt.main, receipt.run)
-    return _STATEMENT.write(
-        (STATEMENT_TYPE, _subject(receipt.body), PREDICATE_TYPE, (kind, *place, body, receipt.clock))
-    )
+    predicate = (kind, *place, body, receipt.clock)
+    return _STATEMENT.write((STATEMENT_TYPE, _subject(receipt.body), PREDICATE_TYPES[receipt.version], predicate))
 
 
 def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
@@ -209,10 +214,15 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
 
     Raises LedgerError, saying what was expected, for anything else.
     """
-    for name, text in _TYPES.items():
-        if statement.get(name, text) != text:
-            raise expected(name, "the statement", repr(text), statement[name])
-    _, subject, _, (kind, sequence, previous, at, main, run, told, clock) = _STATEMENT.read(statement)
+    if statement.get("_type", STATEMENT_TYPE) != STATEMENT_TYPE:
+        raise expected("_type", "the statement", repr(STATEMENT_TYPE), statement["_type"])
+    known = list(_VERSIONS)
+    if statement.get("predicateType", known[0]) not in known:
+        raise expected("predicateType", "the statement", " or ".join(map(repr, known)), statement["predicateType"])
+    _, subject, stated, (kind, sequence, previous, at, main, run, told, clock) = _STATEMENT.read(statement)
+    version = _VERSIONS[stated]
+    if version < _SINCE.get(kind, 1):
+        raise LedgerError(f"a receipt of version {version} has no kind {kind!r}")
     body = body_from_dict(kind, told)
     if subject != _subject(body):
         raise LedgerError(f"expected the subject that the body is about, got {canonical(subject)}")
@@ -220,7 +230,7 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
         raise LedgerError(f"expected previous to be a digest, got {previous!r}")
     if clock is not None and clock >= at:
         raise LedgerError(f"expected clock of the predicate to be before at, got {format_instant(clock)}")
-    return Receipt(sequence, previous, at, main, run, body, digest, clock)
+    return Receipt(sequence, previous, at, main, run, body, digest, clock, version)
 
 
 def kind_of(body: Body) -> str:
@@ -253,7 +263,7 @@ def _subject(body: Body) -> list[dict[str, Any]]:
         return [{"name": "run", "digest": _sha256(canonical({"exit": body.exit, "live": body.live}))}]
     if isinstance(body, Admission):
         return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
-    if isinstance(body, Refusal | Retirement):
+    if isinstance(body, Refusal | Retirement | Ended):
         return [{"name": body.grant, "digest": _sha256(body.grant)}]
     if isinstance(body, Settled):
         return [{"name": grant, "digest": _sha256(grant)} for grant in body.holding.grants]

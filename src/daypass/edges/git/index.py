@@ -21,7 +21,7 @@ from daypass.core.audit.access import GrantStep, Sources
 from daypass.core.errors import EdgeError, LedgerError, RefusedError
 from daypass.core.ids import ABSENT, FOLDER, SUFFIX, GrantId, Oid
 from daypass.core.ledger.chain import Head, Open, verify_chain
-from daypass.core.ledger.receipt import Admission, Intent, Outcome, Receipt, Refusal, Retirement, Settled
+from daypass.core.ledger.receipt import Admission, Ended, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.history import GitHistory
@@ -42,7 +42,7 @@ SubjectReader = Callable[[str, bytes], str | None]
 OpenLedger = Callable[[], "tuple[GitLedger, Open]"]
 """Opens the ledger's branch, with what checks the signatures of its envelopes."""
 
-_VERSION = "2"
+_VERSION = "3"
 _WAIT = 60.0
 _TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
@@ -215,7 +215,7 @@ class AuditIndex:
         if not meta.get("ledger"):
             return None, None
         head = json.loads(meta["head"])
-        return Oid(meta["ledger"]), Head(head[0], head[1], parse_instant(head[2]), head[3])
+        return Oid(meta["ledger"]), Head(head[0], head[1], parse_instant(head[2]), head[3], head[4])
 
     def add_receipts(self, receipts: Iterable[Receipt], *, after: Head | None, branch: str, commit: Oid) -> None:
         """Add verified receipts in order; ``commit``, on the ledger's ``branch``, ends with the last of them.
@@ -348,7 +348,7 @@ def _about(receipt: Receipt) -> set[tuple[str, str]]:
     body = receipt.body
     if isinstance(body, Admission):
         return {("grant", body.grant), ("resource", body.resource), (f"of {body.subject}", body.grant)}
-    if isinstance(body, Refusal | Retirement):
+    if isinstance(body, Refusal | Retirement | Ended):
         return {("grant", body.grant), ("resource", body.grant.partition("/")[0])}
     if isinstance(body, Outcome | Settled):
         what = body.change if isinstance(body, Outcome) else body.holding
@@ -368,7 +368,7 @@ def _oid(raw: bytes) -> Oid:
 
 
 def _head(head: Head) -> str:
-    return json.dumps([head.sequence, head.digest, format_instant(head.at), head.main])
+    return json.dumps([head.sequence, head.digest, format_instant(head.at), head.main, head.version])
 
 
 def _meta(database: sqlite3.Connection) -> dict[str, str]:

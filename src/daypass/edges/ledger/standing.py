@@ -206,7 +206,9 @@ def _read_state(connection: sqlite3.Connection, verifier: EnvelopeVerifier) -> t
     believed = frozenset(json.loads(values["believed"]))
     if not believed <= verifier.fingerprints:
         return None, "a key that was believed is no longer named in the settings"
-    head = Head(int(values["sequence"]), values["digest"], parse_instant(values["at"]), values["main"])
+    head = Head(
+        int(values["sequence"]), values["digest"], parse_instant(values["at"]), values["main"], int(values["format"])
+    )
     return _Verified(Oid(values["commit"]), head), ""
 
 
@@ -238,6 +240,7 @@ def _write(
         "digest": head.digest,
         "at": format_instant(head.at),
         "main": head.main,
+        "format": str(head.version),
         "believed": json.dumps(sorted(believed)),
     }
     connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values.items())

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from daypass.core.errors import EdgeError
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Admission, Refusal
+from daypass.core.ledger.receipt import Admission, Ended, Refusal
 from daypass.core.ledger.standing import (
     Begun,
     Delta,
@@ -31,11 +31,11 @@ from daypass.core.ledger.standing import (
     Standing,
     forget_before,
 )
-from daypass.core.ledger.statement import ADMISSION, CHANGE
+from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding
 from daypass.core.window import Window, format_instant, parse_instant
 
-TABLES_VERSION = 7
+TABLES_VERSION = 8
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -50,13 +50,14 @@ _TABLES = {
     "holding": f"{_WORDS}, grants TEXT NOT NULL, until INTEGER, numbers TEXT NOT NULL, PRIMARY KEY({_KEY})",
     "taken": f"{_WORDS}, PRIMARY KEY({_KEY})",
     "revoked": "grant_id TEXT PRIMARY KEY",
+    "ended": "grant_id TEXT PRIMARY KEY, body TEXT NOT NULL",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
     " ended INTEGER NOT NULL",
 }
 _PARTS = frozenset(field.name for field in fields(Standing)) - {"head", "commit"}
-_CLUSTERED = frozenset({"admitted", "refused", "holding", "pending", "revoked", "taken"})
+_CLUSTERED = frozenset({"admitted", "ended", "refused", "holding", "pending", "revoked", "taken"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 _PACKED = struct.Struct("<4I4IqqB")
 """An entitlement's words, subject, resource, role, meaning, start, until, length of the blob's id; both ids follow."""
@@ -195,6 +196,10 @@ class StoredStanding(Standing):
     def _revoked(self) -> frozenset[GrantId]:
         return frozenset(GrantId(grant) for (grant,) in self._query("SELECT grant_id FROM revoked"))
 
+    def _ends(self) -> dict[GrantId, Ended]:
+        listed = self._query("SELECT grant_id, body FROM ended ORDER BY grant_id")
+        return {GrantId(grant): ENDED.read(json.loads(body)) for grant, body in listed}
+
     def _seen(self) -> dict[str, datetime]:
         return {main: utc(at) for main, at in self._query("SELECT main, at FROM seen ORDER BY rowid")}
 
@@ -247,6 +252,7 @@ class Writer:
         self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(ADMISSION.write(a)).encode(), 1),))
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
         self._change("revoked", delta.revoked, lambda _: ())
+        self._change("ended", delta.ends, lambda end: (canonical(ENDED.write(end)),))
         self._holdings(delta.holdings)
         self._pending(delta.begun)
         self._handed(delta)

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
+from daypass.core.ledger.receipt import Ended
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import AdmittedGrant, Claim, Plan, Reason, Unchanged
 from daypass.core.planning.compute import ClaimMaker
@@ -83,7 +85,11 @@ def prepare(
         at = max(at, clock() + clocks.off)
     found = _inputs(context, latest, admitted, tip, at, targets, clocks)
     denied = deny(found.policy, live_claims(latest, found.claims, at, admitted))
-    return replace(found, stuck=stuck, keep=remember, program=program, grounds=grounds, retry=retry, denied=denied)
+    # Of a main that is not followed nobody knows what it says by now: nothing ends for good by it.
+    ending = found.ending if stuck is None else ()
+    return replace(
+        found, ending=ending, stuck=stuck, keep=remember, program=program, grounds=grounds, retry=retry, denied=denied
+    )
 
 
 def _follow(context: Context, at: datetime, before: Callable[[], None]) -> tuple[Admitted, Oid, RefusedError | None]:
@@ -126,6 +132,7 @@ def _inputs(
     """Join what was read; the claims are those of a commit of main."""
     policy = context.policy_at(main)
     claims, invalid = _claims(standing, admitted, policy, _last_read(context, standing, main))
+    ending = () if policy.broken else _ending(standing, admitted, policy.catalogue, claims)
     return Inputs(
         context.history,
         standing,
@@ -137,6 +144,7 @@ def _inputs(
         tuple(claims),
         invalid,
         clocks=clocks,
+        ending=ending,
     )
 
 
@@ -159,7 +167,9 @@ def by_receipts(
     targets = {name: target if name in names else unasked for name, target in open_readers(main).items()}
     there = {grant_id(entry.path): entry.oid for entry in context.history.entries(context.tip, FOLDER.rstrip("/"))}
     unsettled = frozenset(name for name, blob in standing.blobs() if there.get(name, blob) != blob)
-    return replace(_inputs(context, standing, Admitted(), main, at, targets, clocks), invalid={}, unsettled=unsettled)
+    return replace(
+        _inputs(context, standing, Admitted(), main, at, targets, clocks), invalid={}, ending=(), unsettled=unsettled
+    )
 
 
 def _clocks(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Clocks:
@@ -199,6 +209,24 @@ def _last_read(context: Context, standing: Standing, tip: Oid) -> Policy:
     return last_read(context, tip, since)
 
 
+def _ends(standing: Standing, admitted: Admitted) -> dict[GrantId, Ended]:
+    """Return the ends on record that hold still: one that was approved anew since has begun again."""
+    anew = {name for name, proof in admitted.changed.items() if proof is None or not proof.narrowed_from}
+    return {name: one for name, one in standing.ends.items() if name not in anew}
+
+
+def _ending(standing: Standing, admitted: Admitted, catalogue: Catalogue, claims: Iterable[Claim]) -> tuple[Ended, ...]:
+    """Return what main's catalogue ends before its own window does, some day, and is not on record as ended."""
+    found, over = [], _ends(standing, admitted)
+    for claim in claims:
+        if not claim.bound or claim.grant in over:
+            continue
+        row = admitted.changed.get(claim.grant) or standing.rows[claim.grant]
+        first = catalogue.ends(row.subject, row.resource)[0]
+        found.append(Ended(row.grant, row.blob, row.landing, first.limit, first.code, claim.bound))
+    return tuple(found)
+
+
 def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]) -> Mapping[str, EdgeError]:
     """Return the targets that hold access of ours and that the settings no longer name: nobody can read them.
 
@@ -213,9 +241,11 @@ def _claims(
 ) -> tuple[list[Claim], dict[GrantId, Reason]]:
     """Turn proved grants into claims; ``read`` are the policies that ends are taken from."""
     maker, changed = ClaimMaker(policy, read, standing.holdings), admitted.changed
+    rows = standing.admitted() if grants is None else grants
+    over = {name: (one.end, one.bound) for name, one in _ends(standing, admitted).items()}
     claims = [
-        *(maker.claim(row) for row in (standing.admitted() if grants is None else grants) if row.grant not in changed),
-        *(maker.claim(AdmittedGrant.of(proof)) for proof in changed.values() if proof is not None),
+        *(maker.claim(row, over.get(row.grant)) for row in rows if row.grant not in changed),
+        *(maker.claim(AdmittedGrant.of(proof), over.get(name)) for name, proof in changed.items() if proof is not None),
     ]
     stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)
     invalid = dict.fromkeys(stopped, Reason.REVOKED)

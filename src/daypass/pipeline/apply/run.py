@@ -315,7 +315,7 @@ def _recalled(
 
 
 def _write_intents(found: Survey, ledger: Ledger, changes: tuple[Intended, ...], run: str) -> Standing:
-    bodies: list[Body] = [*found.admitted.bodies, *found.recovered, *_intents(found, changes)]
+    bodies: list[Body] = [*found.admitted.bodies, *found.ended, *found.recovered, *_intents(found, changes)]
     if not bodies:
         return found.standing
     return ledger.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)

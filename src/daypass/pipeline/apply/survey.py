@@ -17,7 +17,7 @@ from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.ids import GrantId, Oid, digest, grant_path
-from daypass.core.ledger.receipt import Outcome, Refusal
+from daypass.core.ledger.receipt import Ended, Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import (
     BOUND_TO_TIME,
@@ -48,7 +48,7 @@ class Survey(Struct, frozen=True):
     ``stuck`` is why main is not followed, None when it is. ``boundary`` is the first instant at which a window opens or
     ends: nothing changes before it unless something else moves. ``late`` names the targets that were not waited for.
     ``doubts`` say at which targets nothing is given since clocks disagree. ``claims``, ``invalid`` and ``observed`` are
-    what the plan follows from.
+    what the plan follows from. ``ended`` are the grants that something ended by now, which no receipt says yet.
     """
 
     plan: Plan
@@ -65,6 +65,7 @@ class Survey(Struct, frozen=True):
     claims: tuple[Claim, ...] = ()
     invalid: Mapping[GrantId, Reason] = field(default_factory=dict)
     observed: Observed | None = None
+    ended: tuple[Ended, ...] = ()
 
     def waits(self, change: Intended) -> bool:
         """Whether a change is kept back until clocks agree."""
@@ -121,7 +122,7 @@ class Inputs(Struct, frozen=True):
     ``targets`` are the open ones and those that cannot be. ``unchanged`` is the answer where nothing has moved since
     nothing was to be done: then no target need be read. ``grounds`` names all this for ``keep``, which remembers that
     nothing is to be done; it is "" where it cannot. ``retry``: what has failed is tried again
-    at once.
+    at once. ``ending`` are the grants that something ends before their windows do, some day.
     """
 
     history: History
@@ -142,6 +143,7 @@ class Inputs(Struct, frozen=True):
     clocks: Clocks = Clocks()
     retry: bool = False
     denied: tuple[Denied, ...] = ()
+    ending: tuple[Ended, ...] = ()
 
     def readings(self) -> Readings:
         """Begin to read every target."""
@@ -201,6 +203,8 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
     if inputs.unsettled is not None:
         ends = (c for c in plan.changes if c.reason in BOUND_TO_TIME and inputs.unsettled.isdisjoint(c.grants))
         plan = replace(plan, changes=tuple(ends), failing=())
+    doubts = _doubts(inputs, observed, at)
+    over = (one for one in inputs.ending if one.end <= at)
     return Survey(
         plan,
         inputs.admitted,
@@ -210,10 +214,12 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         *policy.catalogue.settings.limits.brake(len(holdings)),
         inputs.stuck,
         min([next_boundary(inputs.claims, at), *(one.again for one in plan.failing)]),
-        doubts=_doubts(inputs, observed, at),
+        doubts=doubts,
         claims=inputs.claims,
         invalid=inputs.invalid,
         observed=observed,
+        # Where clocks disagree nobody knows that it is over, and an end is final.
+        ended=() if doubts else tuple(over),
     )
 
 
@@ -320,7 +326,7 @@ def _nothing_to_say(found: Survey) -> bool:
     plan, admitted = found.plan, found.admitted
     said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost, plan.offered)
     doubts = (plan.unknown, plan.renamed, plan.failing, plan.denied, found.doubts)
-    left = (admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.holes)
+    left = (found.ended, admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.holes)
     return not any(said) and not any(doubts) and not any(left)
 
 

@@ -16,7 +16,7 @@ from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id, grant_path
-from daypass.core.ledger.receipt import Admission, Receipt
+from daypass.core.ledger.receipt import Admission, Ended, Receipt
 from daypass.core.planning.compute import given
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import judge_again
@@ -130,9 +130,27 @@ class _Run:
             self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant)))
             if len(self._waiting) >= _BATCH:
                 self.check()
+        if isinstance(body, Ended):
+            self._end(receipt, body, self._comparison.admitted.get(body.grant))
         self._comparison.add(receipt)
         self.proved += 1
         self.last_at = receipt.at
+
+    def _end(self, receipt: Receipt, body: Ended, proof: Admission | None) -> None:
+        """Hold an end against the policies of the main that its run stood on. One of nothing admitted is named already."""
+        if proof is None:
+            return
+        try:
+            ends = self._context.policy_at(self._past.policies_of(Oid(receipt.main))).catalogue.ends(
+                proof.subject, proof.resource
+            )
+        except EdgeError:
+            ends = ()
+        if not any((bound.limit, bound.code) == (body.end, body.code) for bound in ends):
+            message = (
+                f"receipt {receipt.sequence} says that {body.grant} ended: {body.bound}; main's policies did not say so"
+            )
+            self.found.append(Difference("end-without-grounds", message, grant=body.grant, receipt=receipt.sequence))
 
     def check(self) -> None:
         """Hold the admissions that wait against git. What no landing brought was named already, and is not read."""
