@@ -10,7 +10,7 @@ def main() -> int:
     """Run the command line and return its exit code."""
     code = at_once(sys.argv[1:])
     if code is None:
-        gc.set_threshold(10_000)  # most of what loading makes lives as long as the run
+        gc.set_threshold(50_000)  # most of what loading makes lives as long as the run
         from daypass.cli.main import main as run  # noqa: PLC0415  (see above)
 
         code = run()
