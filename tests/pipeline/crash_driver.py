@@ -9,8 +9,11 @@ that no ref names yet are seen by nobody.
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import resource
 import signal
 import sqlite3
@@ -19,36 +22,13 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import daypass
 from daypass.cli import main
-from daypass.cli.verbs import apply, request, review
-from daypass.edges.forges.local import host as local
-from daypass.edges.git import history, plumbing
-from daypass.edges.ledger import standing as ledger
-from daypass.edges.targets import registry
-from daypass.edges.targets.embedded import store
-from daypass.edges.targets.embedded import target as embedded
-from daypass.pipeline.apply import survey, tidy
-from daypass.pipeline.ask import propose
-from daypass.pipeline.audit import questions as audit
-from daypass.pipeline.judge import gate
+from daypass.edges.git import plumbing
 
 KILLED = 137
-LOADED = (
-    apply,
-    request,
-    review,
-    local,
-    ledger,
-    history,
-    embedded,
-    store,
-    registry,
-    audit,
-    gate,
-    propose,
-    survey,
-    tidy,
-)
+LATE = ("difflib", "git", "securesystemslib.signer", "zoneinfo")
+"""What daypass itself loads once it needs it, and nearly every run here does."""
 WRITES = {"update-ref", "read-tree"}
 
 
@@ -112,8 +92,18 @@ def child(order: dict[str, Any], report: int, said: int) -> None:
     os._exit(code)
 
 
+def load() -> None:
+    """Load all of daypass, so that no child has to."""
+    ours = [module.name for module in pkgutil.walk_packages(daypass.__path__, "daypass.")]
+    for name in (*ours, *LATE):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    gc.freeze()  # what is here stays, and no child looks through it
+
+
 def serve() -> None:
     """Answer orders until there are none."""
+    load()
     for line in sys.stdin:
         order = json.loads(line)
         (reading, report), (hearing, said) = os.pipe(), os.pipe()
