@@ -469,9 +469,8 @@ def _with_accounts(people: str) -> str:
 
 def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
     """Run git in a folder and return what it printed. Fails with its message."""
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=120
-    )
+    command = ["git", "-c", "maintenance.auto=false", "-C", str(folder), *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from copies import copy, once
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.ids import Oid
 from daypass.edges.forges.github.answers import Bot
@@ -16,7 +17,7 @@ from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.forges.github.transport import Transport, credential_from
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote, repository_url
-from github_double import App, Double, Repo, User
+from github_double import App, Double, Repo, User, gitio
 
 REPOSITORY = "acme/access"
 ROOT = f"/repos/{REPOSITORY}"
@@ -35,6 +36,10 @@ def directory() -> Directory:
     return Directory(people, {})
 
 
+def _begin(folder: Path) -> None:
+    Git(folder).run("init", "-q", "--initial-branch=main")
+
+
 class World:
     """``waits`` are the pauses that the adapter asked for; nobody sleeps."""
 
@@ -51,8 +56,7 @@ class World:
         self.app: App = double.app("daypass-acme", permissions=PERMISSIONS, repositories=[REPOSITORY], bot_id=BOT.id)
         double.seed(self.repo, {"README.md": "main\n", "grants/old.yaml": "old\n"})
         self.git = Git(top / "clone")
-        (top / "clone").mkdir()
-        self.git.run("init", "-q", "--initial-branch=main")
+        copy(once("an empty clone", _begin), top / "clone")
 
     def environ(self, who: str) -> dict[str, str]:
         """The environment of a run as the App, as a workflow ("actions"), or as a person."""
@@ -81,7 +85,9 @@ class World:
         return self.head("main")
 
     def head(self, branch: str) -> Oid:
-        return Oid(self.bare("rev-parse", "--verify", f"refs/heads/{branch}"))
+        found = gitio.at(self.repo.path, f"refs/heads/{branch}")
+        assert found is not None, branch
+        return Oid(found)
 
     def bare(self, *arguments: str) -> str:
         command = ["git", "-C", str(self.repo.path), *arguments]
@@ -97,13 +103,9 @@ class World:
         """Commit files on a branch (begun at main) and push it as a person; returns the commit."""
         with self.double.lock:
             place = f"refs/heads/{branch}"
-            known = subprocess.run(
-                ["git", "-C", str(self.repo.path), "rev-parse", "-q", "--verify", place],
-                check=False,
-                capture_output=True,
-            )
-        parent = start or (known.stdout.decode().strip() if known.returncode == 0 and not force else self.main())
-        tree = self.bare("rev-parse", f"{parent}^{{tree}}")
+            known = gitio.at(self.repo.path, place)
+        parent = start or (known if known is not None and not force else self.main())
+        tree = gitio.tree_of(self.repo.path, parent)
         entries = [
             {"path": path, "mode": "100644", "type": "blob", "content": text}
             for path, text in (files if files is not None else {GRANT: f"by {who}\n"}).items()
@@ -111,7 +113,7 @@ class World:
         if entries:
             tree = self.ask(who, "POST", "/git/trees", {"base_tree": tree, "tree": entries})["sha"]
         made = self.ask(who, "POST", "/git/commits", {"message": "Ask", "tree": tree, "parents": [parent]})["sha"]
-        if known.returncode == 0:
+        if known is not None:
             self.ask(who, "PATCH", f"/git/refs/heads/{branch}", {"sha": made, "force": force})
         else:
             self.ask(who, "POST", "/git/refs", {"ref": place, "sha": made})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,16 @@ class Visitor:
     token: str
     folder: Path
     email: str = "somebody@example.com"
+    _session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def __post_init__(self) -> None:
+        self._session.trust_env = False  # the hub is on this machine, and nobody's proxy or password file takes part
 
     def ask(self, method: str, path: str, /, body: Any = None, **query: Any) -> requests.Response:
         """Send one request to the API; the answer is not judged."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return requests.request(method, f"{self.hub.url}{path}", json=body, params=query, headers=headers, timeout=30)
+        url = f"{self.hub.url}{path}"
+        return self._session.request(method, url, json=body, params=query, headers=headers, timeout=30)
 
     def get(self, path: str, /, **query: Any) -> Any:
         """The body of a GET that must be answered with 200."""
@@ -48,7 +53,7 @@ class Visitor:
         """Run git in the clone."""
         who = {f"GIT_{role}_{part}": text for role in ("AUTHOR", "COMMITTER") for part, text in self._who()}
         done = subprocess.run(
-            ["git", *arguments], cwd=self.folder, input=stdin, capture_output=True, text=True, check=False,
+            ["git", "-c", "maintenance.auto=false", *arguments], cwd=self.folder, input=stdin, capture_output=True, text=True, check=False,
             env={**gitio.environment(), **who, "GIT_TERMINAL_PROMPT": "0"},
         )  # fmt: skip
         assert not check or done.returncode == 0, done.stderr
@@ -82,8 +87,10 @@ class Visitor:
 
     def propose(self, repo: Repo, branch: str, files: dict[str, str | None], *, title: str = "Change") -> int:
         """Push a branch off main with one commit, open a pull request of it and return its number."""
-        self.git("fetch", "-q", "origin")
-        self.git("checkout", "-q", "-B", branch, "origin/main")
+        start = "refs/remotes/origin/main"
+        if gitio.at(self.folder / ".git", start) != gitio.at(repo.path, "refs/heads/main"):
+            self.git("fetch", "-q", "origin")
+        self.git("checkout", "-q", "-B", branch, start)
         self.commit(files, title)
         self.git("push", "-q", "-f", "origin", branch)
         made = self.send("POST", f"/repos/{repo.full_name}/pulls", {"title": title, "head": branch, "base": "main"})
