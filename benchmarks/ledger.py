@@ -13,7 +13,7 @@ from benchmarks.policies import BEGIN
 from benchmarks.stream import Stream
 from daypass.core.ids import Oid, canonical
 from daypass.core.ledger.chain import Head, seal
-from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Genesis, Intent, Outcome
+from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Genesis, Intent, Outcome, envelope_digest
 from daypass.core.plan import Action, Entitlement, Intended, Order, Reason
 from daypass.core.policy.policies import Policy
 from daypass.core.window import format_instant
@@ -77,7 +77,8 @@ def _append(
         f"Append {len(sealed)} receipts\n",
         [(receipt_path(one.sequence), one.raw) for one in sealed],
     )
-    return Head.of(sealed[-1].receipt, head)
+    last = sealed[-1]
+    return Head(last.sequence, envelope_digest(last.raw), at, main)
 
 
 def _life(policy: Policy, landed: Landed) -> Iterator[Body]:

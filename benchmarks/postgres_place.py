@@ -11,7 +11,7 @@ from benchmarks.stream import Stream, object_id
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head, seal
-from daypass.core.ledger.receipt import Admission, Body, Genesis
+from daypass.core.ledger.receipt import Admission, Body, Genesis, envelope_digest
 from daypass.core.plan import Entitlement
 from daypass.core.window import Span, Window, format_instant
 from daypass.edges.git.history import GitHistory
@@ -141,7 +141,7 @@ def _write_ledger(git: Git, signer: EnvelopeSigner, public: bytes, grants: list[
             sealed = seal(part, head, signer.sign, at=window.start, main=main, run="bench")
             files = [(receipt_path(one.sequence), one.raw) for one in sealed]
             stream.commit("refs/heads/daypass-ledger", _stamp(window.start), "Append\n", files)
-            head = Head.of(sealed[-1].receipt, head)
+            head = Head(sealed[-1].sequence, envelope_digest(sealed[-1].raw), window.start, main)
 
 
 def _stamp(at: datetime) -> int:
