@@ -46,6 +46,7 @@ class World:
     def __init__(self, double: Double, top: Path, *, private: bool = True) -> None:
         self.double = double
         self.waits: list[float] = []
+        self._people: dict[str, Api] = {}
         double.org("acme")
         self.repo: Repo = double.repository(REPOSITORY, private=private)
         self.users: dict[str, User] = {}
@@ -94,8 +95,12 @@ class World:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def ask(self, who: str, method: str, path: str, body: Any = None) -> Any:
-        """Send what a person would by themselves."""
-        return self.api(who).send(method, f"{ROOT}{path}", body) if method != "GET" else self.api(who).get(ROOT + path)
+        """Send what a person would by themselves, through one connection for each person."""
+        token = self.tokens.get(who, "")
+        api = self._people.get(token) or self.api(who)
+        if token:
+            self._people[token] = api
+        return api.send(method, f"{ROOT}{path}", body) if method != "GET" else api.get(ROOT + path)
 
     def push(
         self, who: str, branch: str, files: Mapping[str, str] | None = None, *, start: str = "", force: bool = False
