@@ -29,17 +29,16 @@ hypothesis.settings.load_profile("shared")
 
 
 _COMPILED = "COMPILED_FOR_TESTS"
-"""Names the folder of what the programs that tests start compile, to every worker."""
+"""Names a folder to every worker, for code that was compiled."""
 
 
 def pytest_configure() -> None:
-    """Have them find all compiled but once, as installed programs do, where Python is told to keep nothing.
-
-    This process and the workers go by what they were told; the folder goes with the first of them.
-    """
-    if sys.dont_write_bytecode and _COMPILED not in os.environ:
-        folder = os.environ[_COMPILED] = tempfile.mkdtemp(prefix="daypass-compiled-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """Compile once for all workers and for the programs that tests start, where Python is told to keep nothing."""
+    if sys.dont_write_bytecode:
+        if _COMPILED not in os.environ:
+            folder = os.environ[_COMPILED] = tempfile.mkdtemp(prefix="daypass-compiled-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ[_COMPILED]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
