@@ -91,6 +91,20 @@ class TestTrailers:
         assert read_trailers("Merge branch x\n\nbecause\n").empty
         assert read_trailers("").empty
 
+    @pytest.mark.parametrize(
+        ("said", "read"),
+        [
+            ("sha256:1 17", ("sha256:1", 17)),
+            ("sha256:1", ("sha256:1", None)),  # as earlier releases wrote it
+            ("sha256:1 -1", ("sha256:1", None)),
+            ("sha256:1 017", ("sha256:1", None)),
+            ("sha256:1 " + "9" * 10, ("sha256:1", None)),
+        ],
+    )
+    def test_the_ledgers_last_receipt_is_read_with_its_number(self, said, read):
+        found = read_trailers(f"Title\n\nDaypass-Ledger: {said}\n")
+        assert (found.ledger, found.sequence) == read
+
     @given(st.text())
     def test_any_text_is_read(self, text):
         read_trailers(text)

@@ -25,6 +25,7 @@ from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receip
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.record import replace
 
+_SEQUENCE = re.compile(r"0|[1-9][0-9]{0,8}")
 _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
 
 
@@ -65,7 +66,8 @@ class Sources(Struct, frozen=True):
 class Trailers(Struct, frozen=True):
     """What a merge message says of itself, or the message of the commit that was merged (``reason``: why access ends).
 
-    Everything is text as written; absent ones are empty.
+    Everything is text as written; absent ones are empty. ``ledger`` is the digest of the last receipt of that moment, and
+    ``sequence`` its number, None where none is named (earlier releases named none).
     """
 
     grants: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ class Trailers(Struct, frozen=True):
     policy: str = ""
     rules: str = ""
     ledger: str = ""
+    sequence: int | None = None
     reason: str = ""
 
     @property
@@ -103,6 +106,7 @@ def read_trailers(message: str) -> Trailers:
     def last(key: str) -> str:
         return found.get(key, [""])[-1]
 
+    ledger, _, place = last("daypass-ledger").partition(" ")
     return Trailers(
         grants=tuple(found.get("daypass-grant", ())),
         pull=last("daypass-pull").removeprefix("#"),
@@ -111,7 +115,8 @@ def read_trailers(message: str) -> Trailers:
         approved_by=tuple(found.get("daypass-approved-by", ())),
         policy=last("daypass-policy"),
         rules=last("daypass-rules"),
-        ledger=last("daypass-ledger"),
+        ledger=ledger,
+        sequence=int(place) if _SEQUENCE.fullmatch(place) else None,
         reason=unquote(last("daypass-reason")),
     )
 

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
+from daypass.core.audit.access import read_trailers
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change, Landing
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
@@ -48,7 +49,8 @@ class Admitted(Struct):
 def admit(context: Context, *, at: datetime, before: Callable[[], None] = lambda: None) -> Admitted:
     """Prove every grant of main that the ledger has not settled; ``before`` is called before each landing is looked at.
 
-    Raises RefusedError when main is not a descendant of the main that the ledger last recorded (invariant 13).
+    Raises RefusedError when main is not a descendant of the main that the ledger last recorded (invariant 13), or was
+    merged into when the ledger had more receipts than it has.
     """
     history, standing, tip = context.history, context.standing, context.tip
     if standing.main and (history.find(standing.main) is None or not history.is_ancestor(Oid(standing.main), tip)):
@@ -56,11 +58,14 @@ def admit(context: Context, *, at: datetime, before: Callable[[], None] = lambda
             f"main stands at {tip[:12]}, which does not contain {standing.main[:12]}, which the ledger recorded",
             hint="fetch main; if its history was rewritten, restore it: access is never taken back to an older state",
         )
+    landings = (
+        tuple(history.landings(Oid(standing.main) if standing.main else None, tip)) if standing.main != tip else ()
+    )
+    _check_whole(context, landings)
     settled = _Landings(context, at, before)
     blobs = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"))}
-    landings = history.landings(Oid(standing.main) if standing.main else None, tip) if standing.main != tip else ()
     touched: set[GrantId] = set()
-    for landing in list(landings):
+    for landing in landings:
         changes = [change for change in landing.changes if change.path.startswith(FOLDER)]
         touched.update(grant_id(change.path) for change in changes)
         settled.settle(landing, changes)
@@ -69,6 +74,34 @@ def admit(context: Context, *, at: datetime, before: Callable[[], None] = lambda
         if name not in blobs and name not in settled.found.changed:
             settled.retire(name, blob, tip)
     return settled.found
+
+
+def _check_whole(context: Context, landings: Sequence[Landing]) -> None:
+    """Refuse a ledger that the gate has seen further, as its merges since the ledger's last main say: its end was cut off.
+
+    What was cut may be who was refused, or that access was taken away. A merge by hand says whatever its author wrote,
+    and must stop nobody: where the forge tells the gate from people it is asked who merged, once something is amiss.
+    """
+    head = context.standing.head
+    last = head.sequence if head is not None else -1
+    wrote = [landing.oid for landing in landings if any(change.path.startswith(FOLDER) for change in landing.changes)]
+    for commit, message in context.history.messages(wrote).items():
+        named = read_trailers(message).sequence
+        if named is not None and named > last and _by_the_gate(context, commit):
+            raise RefusedError(
+                f"the ledger ends with receipt {last}, and commit {commit[:12]} was merged when it had receipt {named}",
+                hint="its end was cut off: restore its branch from a clone that has more",
+            )
+
+
+def _by_the_gate(context: Context, commit: Oid) -> bool:
+    if not context.policy_at(context.tip).catalogue.settings.forge.vouches:
+        return True
+    try:
+        pull = context.forge.merged_as(commit)
+    except EdgeError:
+        return True  # nobody can tell: nothing is given on a ledger that may be short
+    return pull is not None and pull.merge is not None and not pull.merge.by.person
 
 
 class _Landings:

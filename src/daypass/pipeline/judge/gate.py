@@ -130,7 +130,7 @@ def merge_message(found: Gated, standing: Standing) -> str:
     rules = sorted({rule for item in items if item.decision is not None for rule in item.decision.rules})
     trailers += [f"Daypass-Policy: {found.proposal.policy.digest}"]
     trailers += [f"Daypass-Rules: {', '.join(rules)}"] if rules else []
-    trailers += [f"Daypass-Ledger: {standing.digest}"] if standing.digest else []
+    trailers += [f"Daypass-Ledger: {head.digest} {head.sequence}"] if (head := standing.head) is not None else []
     return f"{title_of(items)} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
 
 
