@@ -94,7 +94,7 @@ def test_the_two_commands_that_set_up_name_what_the_project_has() -> None:
     commands = [block.text.strip() for block in BLOCKS if block.info == "sh"]
     assert commands == [
         _installed("run", "python3 -m venv .venv", ".venv/bin/daypass demo"),
-        _installed("dev", "bash .ci/setup && python3 -m venv .venv", ".venv/bin/python -m pytest -n 2"),
+        _installed("dev", "bash .ci/setup && python3 -m venv .venv", ".venv/bin/python -m pytest -n 4"),
     ]
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "daypass" in project["scripts"]

@@ -37,11 +37,15 @@ def test_it_verifies_whole(old: Access) -> None:
     assert "OK: 32 receipts and 6 admissions proved over 11 landings." in said.out
 
 
-@pytest.mark.parametrize("one", ANSWERS, ids=lambda one: " ".join(one["asked"]))
-def test_every_question_has_the_answer_that_it_had(old: Access, one: dict[str, Any]) -> None:
-    found = json.loads(old.run("audit", *one["asked"], "--format", "json").out)
-    del found["sources"]
-    assert found == one["answer"]
+def same_answers(access: Access, asked: list[dict[str, Any]]) -> None:
+    for one in asked:
+        found = json.loads(access.run("audit", *one["asked"], "--format", "json").out)
+        del found["sources"]
+        assert found == one["answer"], one["asked"]
+
+
+def test_every_question_has_the_answer_that_it_had(old: Access) -> None:
+    same_answers(old, ANSWERS)
 
 
 @pytest.fixture
@@ -84,9 +88,6 @@ def test_it_goes_on_in_version_2_and_verifies_whole(rekeyed: Access) -> None:
     assert f"OK: {len(versions)} receipts and 7 admissions proved" in said.out
 
 
-@pytest.mark.parametrize("one", ANSWERS[3:-1], ids=lambda one: " ".join(one["asked"]))
-def test_what_follows_in_version_2_changes_no_answer_of_before(rekeyed: Access, one: dict[str, Any]) -> None:
+def test_what_follows_in_version_2_changes_no_answer_of_before(rekeyed: Access) -> None:
     goes_on(rekeyed)
-    found = json.loads(rekeyed.run("audit", *one["asked"], "--format", "json").out)
-    del found["sources"]
-    assert found == one["answer"]
+    same_answers(rekeyed, ANSWERS[3:-1])
