@@ -131,7 +131,7 @@ def test_history_wants_exactly_one_name(world):
     for asked in ({}, {"subject": "a", "grant": "b"}):
         with pytest.raises(UsageError) as caught:
             history(world.index(), **asked, known=nothing, at=T0)
-        assert caught.value.message == "name one of --subject, --resource and --grant"
+        assert caught.value.message == "name one of --subject, --resource and --grant, or say what is asked for"
 
 
 def test_stats_measure_from_receipts(world):

@@ -327,7 +327,12 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "audit-access": output("audit-access", {**_SOURCES, "resource": str, "access": many(shape("Access", _ACCESS))}),
     "audit-history": output(
         "audit-history",
-        {**_SOURCES, **of((str,), "subject", "resource", "grant"), "events": many(shape("Event", _EVENT))},
+        {
+            **_SOURCES,
+            **of((str,), "subject", "resource", "grant"),
+            "events": many(shape("Event", _EVENT)),
+            "not_on_record": (Texts,),
+        },
     ),
     "audit-stats": output("audit-stats", {**_SOURCES, "stats": shape("Stats", _STATS)}),
     "audit-verify": output(

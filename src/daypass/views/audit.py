@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daypass.core.audit.access import UNWRITTEN, AccessAnswer, HeldAccess, Sources, Words, approvers
-from daypass.core.audit.events import HistoryAnswer, HistoryEvent
+from daypass.core.audit.events import NOT_ON_RECORD, HistoryAnswer, HistoryEvent
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_output, joined, printable
 
@@ -41,7 +41,9 @@ def audit_json(answer: Answer) -> str:
     if isinstance(answer, AccessAnswer):
         return as_json(answer.sources, {"resource": answer.resource, "access": _access_rows(answer)})
     if isinstance(answer, HistoryAnswer):
-        return as_json(answer.sources, {answer.about: answer.name, "events": _event_rows(answer)})
+        about = {answer.about: answer.name} if answer.about else {}
+        content = {**about, "events": _event_rows(answer), "not_on_record": list(NOT_ON_RECORD)}
+        return as_json(answer.sources, content)
     from daypass.views.audit_proof import proof_json  # noqa: PLC0415  (see above)
 
     return proof_json(answer)
@@ -179,11 +181,13 @@ def _remarks(answer: AccessAnswer) -> list[str]:
 
 
 def _history_text(answer: HistoryAnswer, width: int) -> str:
-    lines = header(f"History of {answer.about} {answer.name}", answer.sources)
+    title = f"History of {answer.about} {answer.name}" if answer.about else "History of everything that was asked for"
+    lines = header(title, answer.sources)
     if not answer.events:
         lines.append("No events.")
     head = ("WHEN", "EVENT", "GRANT", "WHO", "COMMIT", "PULL", "APPROVED BY", "POLICY", "RECEIPT", "")
-    return joined(lines + table(head, answer.events, _event_cells, width))
+    lines += table(head, answer.events, _event_cells, width)
+    return joined([*lines, "", f"Never on record: {'; '.join(NOT_ON_RECORD)}."])
 
 
 def _event_cells(event: HistoryEvent) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, Named, line_width, progress, say, show, show_data, verb
+from daypass.cli.verb import Codes, GrantName, Instant, Named, line_width, progress, say, show, show_data, verb
 from daypass.core.errors import ExitCode, UsageError
+from daypass.core.finding import near
 
 if TYPE_CHECKING:
     from daypass.edges.git.index import AuditIndex
@@ -60,6 +61,16 @@ def _known(repo: AccessRepository, about: str) -> Collection[str]:
     return frozenset(grant_id(entry.path) for entry in repo.history.entries(repo.tip, FOLDER.rstrip("/")))
 
 
+def _people_of(repo: AccessRepository, vendor: str) -> frozenset[str]:
+    directory = repo.policy.catalogue.directory
+    if vendor not in directory.vendors:
+        raise UsageError(
+            f"there is no vendor {vendor!r} in main's directory",
+            hint=near(vendor, directory.vendors, "check the spelling"),
+        )
+    return frozenset(handle for handle, subject in directory.subjects.items() if subject.vendor == vendor)
+
+
 def _print(answer: Answer, output: str) -> None:
     from daypass.views.audit import audit_csv, audit_json, audit_text
 
@@ -86,12 +97,29 @@ def access(repo: AccessRepository, resource: str, at: datetime, output: str) -> 
 @click.option("--subject", type=Named("handle"), default="", help="Everything about one person.")
 @click.option("--resource", type=Named("resource"), default="", help="Everything about one resource.")
 @click.option("--grant", type=GrantName(), default="", help="Everything about one grant.")
-def history(repo: AccessRepository, subject: str, resource: str, grant: str, at: datetime, output: str) -> None:
+@click.option("--denied", is_flag=True, help="Only what was refused, or failed.")
+@click.option("--ticket", default="", help="Only grants for this ticket.")
+@click.option("--purpose", type=Named("purpose"), default="", help="Only grants for this purpose.")
+@click.option(
+    "--vendor", type=Named("vendor"), default="", help="Only grants of this vendor's people, by main's directory."
+)
+@click.option("--approver", type=Named("handle"), default="", help="Only grants that this person approved.")
+@click.option("--rule", default="", help="Only grants to which this rule applied.")
+@click.option("--since", type=Instant(), help="Only from this instant on.")
+@click.option("--until", type=Instant(), help="Only before this instant.")
+def history(
+    repo: AccessRepository, /, subject: str, resource: str, grant: str, at: datetime, output: str, **asked: Any
+) -> None:
     """Tell each event with its commit, pull request, approvers, policy digest and receipt.
 
-    Why access was asked for and for which ticket, and why it was ended, is read from git, as long as git has it.
+    Why access was asked for and for which ticket, and why it was ended, is read from git, as long as git has it. Options
+    that choose may stand alone, or narrow what is told of a subject, a resource or a grant.
     """
+    from daypass.core.audit.selection import Selection
     from daypass.pipeline.audit import questions as pipeline
+
+    vendor = asked.pop("vendor")
+    subjects = _people_of(repo, vendor) if vendor else None
 
     about = "subject" if subject else "resource" if resource else "grant"
     answer = pipeline.history(
@@ -99,6 +127,7 @@ def history(repo: AccessRepository, subject: str, resource: str, grant: str, at:
         subject=subject,
         resource=resource,
         grant=grant,
+        selection=Selection(subjects=subjects, **asked),
         known=partial(_known, repo, about),
         at=at,
     )

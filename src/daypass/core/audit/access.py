@@ -122,10 +122,11 @@ def read_trailers(message: str) -> Trailers:
 
 
 class Words(NamedTuple):
-    """What people wrote into a grant file: why, and the ticket. Receipts hold neither; git has the file."""
+    """What people wrote into a grant file: why, the ticket, and the purpose. Receipts hold none; git has the file."""
 
     reason: str = ""
     ticket: str = ""
+    purpose: str = ""
 
 
 UNWRITTEN = Words()

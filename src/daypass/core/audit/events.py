@@ -309,8 +309,16 @@ def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> HistoryEven
     )
 
 
+NOT_ON_RECORD = (
+    "requests that were denied, rejected, withdrawn or closed without a merge",
+    "what was refused on a machine without the ledger's key",
+    "access that daypass did not give",
+)
+"""What no history has, by its nature; each answer says so."""
+
+
 class HistoryAnswer(Struct, frozen=True):
-    """The events of what was asked about: ``about`` is subject, resource or grant, ``name`` which."""
+    """The events of what was asked about: ``about`` is subject, resource or grant, ``name`` which; "" for everything."""
 
     sources: Sources
     about: str

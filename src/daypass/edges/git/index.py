@@ -246,11 +246,17 @@ class AuditIndex:
         proved = self._rows("select name from about where kind = 'of ' || ?", (subject,))
         return tuple(sorted({GrantId(name) for (name,) in (*found, *proved)}))
 
-    def steps(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[tuple[GrantStep, str], ...]:
-        """Return the steps of a resource, or of grants, by position, each with the subject that its new file names."""
+    def steps(
+        self, *, resource: str = "", grants: Collection[GrantId] | None = None
+    ) -> tuple[tuple[GrantStep, str], ...]:
+        """Return the steps of a resource, or of grants, by position, each with the subject that its new file names.
+
+        Where neither is named, all of them.
+        """
         # All names below "resource/": "0" is the character after "/".
-        which = "grant_id >= ? and grant_id < ?" if resource else "grant_id = ?"
-        asked = [(f"{resource}/", f"{resource}0")] if resource else [(str(grant),) for grant in grants]
+        which = "grant_id >= ? and grant_id < ?" if resource else "1" if grants is None else "grant_id = ?"
+        named: list[tuple[str, ...]] = [()] if grants is None else [(str(grant),) for grant in grants]
+        asked = [(f"{resource}/", f"{resource}0")] if resource else named
         for values in asked:
             self._learn(which, values)
         query = f"select steps.*, subject from steps left join subjects on plain and blob = new where {which}"  # noqa: S608  (words of our own)

@@ -16,6 +16,7 @@ from daypass.core.audit.access import AccessAnswer, GrantStep, Holdings, Sources
 from daypass.core.audit.access import access as accesses
 from daypass.core.audit.events import HistoryAnswer, Material
 from daypass.core.audit.events import history as events
+from daypass.core.audit.selection import Selection
 from daypass.core.errors import DeniedError, MissingError, UsageError
 from daypass.core.forge import Account
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
@@ -41,8 +42,10 @@ class Index(Protocol):
         """Return the grants that ever named a subject."""
         ...
 
-    def steps(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[tuple[GrantStep, str], ...]:
-        """Return steps by position, each with the subject that its new file names."""
+    def steps(
+        self, *, resource: str = "", grants: Collection[GrantId] | None = None
+    ) -> tuple[tuple[GrantStep, str], ...]:
+        """Return steps (all, where nothing is named) by position, each with the subject that its new file names."""
         ...
 
     def receipts(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[Receipt, ...]:
@@ -112,30 +115,43 @@ def _words(index: Index, files: Mapping[Oid, GrantId]) -> Mapping[Oid, Words]:
     for blob, raw in (index.contents(files) if files else {}).items():
         document = read(grant_path(files[blob]), raw)
         if not isinstance(document, tuple):
-            reason, ticket = (document.value.get(name, "") for name in Words._fields)
-            if isinstance(reason, str) and isinstance(ticket, str):
-                found[blob] = Words(reason, ticket)
+            said = [document.value.get(name, "") for name in Words._fields]
+            if all(isinstance(text, str) for text in said):
+                found[blob] = Words(*said)
     return found
 
 
 def history(
-    index: Index, *, subject: str = "", resource: str = "", grant: str = "", known: Known, at: datetime
+    index: Index,
+    *,
+    subject: str = "",
+    resource: str = "",
+    grant: str = "",
+    selection: Selection = Selection(),  # noqa: B008  (it never changes)
+    known: Known,
+    at: datetime,
 ) -> HistoryAnswer:
-    """Tell how access came to be and ended: of a subject, on a resource or by a grant. Name exactly one of them.
+    """Tell how access came to be and ended: of a subject, on a resource or by a grant, or whatever ``selection`` chooses.
 
-    A grant may be given as its id or its path. Raises UsageError for a name that nothing knows.
+    A grant may be given as its id or its path. Raises UsageError for a name that nothing knows, for two names, and where
+    nothing at all is asked for.
     """
     asked = [(about, name) for about, name in (("subject", subject), ("resource", resource), ("grant", grant)) if name]
-    if len(asked) != 1:
-        raise UsageError("name one of --subject, --resource and --grant", hint="for example --grant orders-db/a1b2")
-    about, name = asked[0]
+    if len(asked) > 1 or (not asked and selection.whole):
+        raise UsageError(
+            "name one of --subject, --resource and --grant, or say what is asked for",
+            hint="for example --grant orders-db/a1b2, or --denied --since 2026-11-01T00:00:00Z",
+        )
+    about, name = asked[0] if asked else ("", "")
     sources = index.follow(at)
-    if about == "resource":
+    if not about:
+        steps, receipts = index.steps(), tuple(index.all_receipts())
+    elif about == "resource":
         steps, receipts = index.steps(resource=name), index.receipts(resource=name)
     else:
         grants = index.grants_of(name) if about == "subject" else (grant_id(name),)
         steps, receipts = index.steps(grants=grants), index.receipts(grants=grants)
-    if not steps and not receipts:
+    if about and not steps and not receipts:
         _require(about, name, known)
     trailers = read_messages(index, (step.commit for step, _ in steps))
     removals = {step.commit for step, _ in steps if step.removed}
@@ -151,7 +167,7 @@ def history(
     found = events(material)
     if about == "subject":  # a grant may have named another subject before or after
         found = tuple(event for event in found if event.subject in ("", name))
-    return HistoryAnswer(sources, about, name, found)
+    return HistoryAnswer(sources, about, name, selection.of(found, receipts))
 
 
 def _files(steps: Iterable[tuple[GrantStep, str]], receipts: Iterable[Receipt]) -> Mapping[Oid, GrantId]:

@@ -1,0 +1,76 @@
+"""Which events of a history are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from daypass.core.audit.events import EventKind, HistoryEvent
+from daypass.core.ids import GrantId
+from daypass.core.ledger.receipt import Admission, Receipt
+
+_DENIED = frozenset({EventKind.REFUSED, EventKind.FAILED})
+
+
+class Selection(Struct, frozen=True):
+    """What is asked for; "" and None ask for nothing in particular.
+
+    ``ticket``, ``purpose``, ``approver`` (a handle), ``rule`` and ``subjects`` choose grants, of which everything is told;
+    ``denied`` (what was refused, or failed), ``since`` and ``until`` (the first instant after) choose events. An event that
+    nothing dates may lie within: it is told.
+    """
+
+    ticket: str = ""
+    purpose: str = ""
+    approver: str = ""
+    rule: str = ""
+    subjects: frozenset[str] | None = None
+    denied: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is asked for."""
+        return self == _WHOLE
+
+    def of(self, events: Iterable[HistoryEvent], receipts: Iterable[Receipt]) -> tuple[HistoryEvent, ...]:
+        """Return the events that are asked for, in their order; ``receipts`` are those that they are told from."""
+        told = tuple(events)
+        grants = self._grants(told, receipts)
+        return tuple(event for event in told if (grants is None or grants & set(event.grants)) and self._chooses(event))
+
+    def _grants(self, events: tuple[HistoryEvent, ...], receipts: Iterable[Receipt]) -> set[GrantId] | None:
+        """Return the grants to tell of; None: of all."""
+        found: set[GrantId] | None = None
+        for asked, having in (
+            (self.ticket, lambda event: event.words.ticket == self.ticket),
+            (self.purpose, lambda event: event.words.purpose == self.purpose),
+            (self.approver, lambda event: self.approver in map(_handle, event.approvers)),
+            (self.subjects is not None, lambda event: event.subject in (self.subjects or ())),
+        ):
+            if asked:
+                these = {grant for event in events if having(event) for grant in event.grants}
+                found = these if found is None else found & these
+        if self.rule:
+            proofs = (receipt.body for receipt in receipts)
+            ruled = {proof.grant for proof in proofs if isinstance(proof, Admission) and self.rule in proof.rules}
+            found = ruled if found is None else found & ruled
+        return found
+
+    def _chooses(self, event: HistoryEvent) -> bool:
+        if self.denied and event.kind not in _DENIED:
+            return False
+        if event.at is None:
+            return True
+        return (self.since is None or self.since <= event.at) and (self.until is None or event.at < self.until)
+
+
+_WHOLE = Selection()
+
+
+def _handle(approver: str) -> str:
+    """Return who approved, of ``bob (owners)``."""
+    return approver.partition(" (")[0]
