@@ -104,3 +104,18 @@ def test_who_narrows_what_has_ended_gets_nothing_of_it_back(access: Access) -> N
     access.run("apply", "--at", T("10:37"), expect=None)
     access.run("can", "alice", "orders-db", "readonly", expect=20)
     assert access.run("audit", "verify", "--at", T("10:42")).code == 0
+
+
+def test_what_has_ended_is_tidied_by_itself_and_asked_for_anew_but_not_extended(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:01"), "--for", "4h")
+    access.run("apply", "--at", T("10:02"))
+    engaged(access, T("10:30"))
+    said = access.run("expire", "--at", T("10:31"))
+    number = (said.out + said.err).split("Removal pull request #")[1].split()[0]
+    engaged(access, "")
+    assert "has ended" in access.run("extend", grant, "--for", "1h", "--at", T("10:32"), acting="alice", expect=2).err
+    access.ask(T("10:33"), "--for", "4h")
+    assert "nobody needs to approve it" in access.run("show", number, "--at", T("10:34"), expect=None).out
+    access.run("gate", number, "--at", T("10:35"))
+    access.run("apply", "--at", T("10:36"))
+    assert access.run("audit", "verify", "--at", T("10:42")).code == 0

@@ -31,7 +31,7 @@ from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Ended, Intent, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.record import replace
-from daypass.core.window import TOLERANCE
+from daypass.core.window import TOLERANCE, Window
 
 FOLD_VERSION = 8
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
@@ -81,7 +81,8 @@ class Standing:
     reads one. ``refusals`` are the grants that were refused last, with why; ``holdings`` is what is ours; ``begun`` what
     was begun and not finished; ``handovers``, by the receipt's number, what was handed over and had not ended by itself
     at the last receipt. ``taken`` was given by us, was seen gone when we took it away, and has not been given again.
-    ``ends`` are the proved grants that something other than their windows ended.
+    ``ends`` are the proved grants that something other than their windows ended; the windows of their rows and proofs are
+    over by then, so that whoever asks for them finds them ended.
     ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
     takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
     one did. Answers never change; mappings but ``holdings`` are ordered by key.
@@ -278,12 +279,17 @@ class Delta:
 
     def onto(self, standing: Standing, commit: Oid = ABSENT) -> Standing:
         """Return the standing after these receipts, held in memory whole."""
-        rows = {grant: AdmittedGrant.of(a) if a is not None else None for grant, a in self.admissions.items()}
+        ends = _over(standing.ends, self.ends)
+        known = _over(standing.admissions, self.admissions)
+        known |= {grant: over(known[grant], end) for grant, end in ends.items() if grant in known}
+        rows = {
+            grant: AdmittedGrant.of(known[grant]) if grant in known else None for grant in (*self.admissions, *ends)
+        }
         return Standing(
             head=self.head if self.head is not None else standing.head,
             commit=commit,
             rows=_over(standing.rows, rows),
-            admissions=_over(standing.admissions, self.admissions),
+            admissions=known,
             refusals=_over(standing.refusals, self.refusals),
             holdings=_over(standing.holdings, self.holdings),
             begun=_over(standing.begun, self.begun, order=_opened_order),
@@ -291,7 +297,7 @@ class Delta:
             taken=(standing.taken | {e for e, held in self.holdings.items() if held is None})
             - {e for e, held in self.holdings.items() if held is not None},
             revoked=frozenset(_over(dict.fromkeys(standing.revoked, True), self.revoked)),
-            ends=_over(standing.ends, self.ends),
+            ends=ends,
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
 
@@ -299,6 +305,17 @@ class Delta:
         rows = [cut_to(self.cuts.get(handed.entitlement), handed) for handed in before.values()]
         rows += [handed for new in self.handed.values() for handed in new]
         return {h.sequence: h for h in sorted(rows) if self.head is None or h.until > forget_before(self.head.at)}
+
+
+_Proof = TypeVar("_Proof", Admission, AdmittedGrant)
+
+
+def over(proof: _Proof, end: Ended) -> _Proof:
+    """Return a proof whose window is over from its end on; one that had not begun then is over all the same."""
+    window = proof.window.until(end.end) or Window(end.end - timedelta(seconds=1), end.end)
+    if isinstance(proof, Admission):
+        return replace(proof, window=window)
+    return proof._replace(window=window)
 
 
 def forget_before(at: datetime) -> datetime:
@@ -325,7 +342,7 @@ def _opened_order(opened: Opened) -> tuple[Entitlement, str]:
     return (opened[1], opened[0].value)
 
 
-def _over(below: Mapping[_K, _V], above: Mapping[_K, _V | None], order: Any = None) -> Mapping[_K, _V]:
+def _over(below: Mapping[_K, _V], above: Mapping[_K, _V | None], order: Any = None) -> dict[_K, _V]:
     merged = {**below, **above}
     return {key: value for key in sorted(merged, key=order) if (value := merged[key]) is not None}
 

@@ -54,14 +54,14 @@ class ClaimMaker:
         self._catalogue: Catalogue = policy.catalogue
         self._roles: dict[tuple[str, str], tuple[str, str, str] | None] = {}
 
-    def claim(self, proved: AdmittedGrant, over: tuple[datetime, str] | None = None) -> Claim:
+    def claim(self, proved: AdmittedGrant, ended: str = "") -> Claim:
         """Return what a proved grant gives today.
 
-        ``over`` is when, and in which words by what, it ended by the ledger: for good, whatever the policies say by now.
+        ``ended`` says what ended it by the ledger, "" where nothing did: for good, whatever the policies say by now.
         """
         grant, _, _, subject, resource, role, window, entitlement, meaning = proved
-        if over is not None:
-            return _until(proved, *over)
+        if ended:
+            return Claim(grant, entitlement, window, bound=ended)
         if self._policy.broken:
             held = self._holdings.get(entitlement)
             told = window.until(held.until) if held is not None and held.until is not None else window
@@ -85,17 +85,13 @@ class ClaimMaker:
         first = next(iter(self._read.ends(proved.subject, proved.resource)), None)
         if first is None or first.limit >= window.end:
             return Claim(proved.grant, proved.entitlement, window)
-        return _until(proved._replace(window=window), first.limit, f"{first.what} until {format_instant(first.limit)}")
+        cut = window.until(first.limit)
+        bound = f"{first.what} until {format_instant(first.limit)}"
+        return Claim(proved.grant, proved.entitlement, cut or window, None if cut else Reason.BOUND, bound)
 
     def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
         gives = given(self._policy, "", resource, role)
         return (gives[0], gives[1].target, gives[1].privilege) if gives is not None else None
-
-
-def _until(proved: AdmittedGrant, end: datetime, bound: str) -> Claim:
-    """Return what a grant gives that something ends before its window does."""
-    cut = proved.window.until(end)
-    return Claim(proved.grant, proved.entitlement, cut or proved.window, None if cut else Reason.BOUND, bound)
 
 
 def entitlement_in(catalogue: Catalogue, subject: str, resource: str, role: str) -> Entitlement | None:

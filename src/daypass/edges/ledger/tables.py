@@ -30,6 +30,7 @@ from daypass.core.ledger.standing import (
     Opened,
     Standing,
     forget_before,
+    over,
 )
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding
@@ -162,15 +163,20 @@ class StoredStanding(Standing):
                     words[meaning],
                 ),
             )
+        found |= {grant: over(found[grant], end) for grant, end in self.ends.items() if grant in found}
         return found
 
     def _admission(self, grant: GrantId) -> Admission | None:
         found = self._query("SELECT body FROM proof WHERE grant_id = ?", grant).fetchone()
-        return _unpack(found[0]) if found is not None else None
+        return self._proof(grant, found[0]) if found is not None else None
 
     def _admissions(self) -> dict[GrantId, Admission]:
         listed = self._query("SELECT grant_id, body FROM proof ORDER BY grant_id")
-        return {GrantId(grant): _unpack(body) for grant, body in listed}
+        return {GrantId(grant): self._proof(grant, body) for grant, body in listed}
+
+    def _proof(self, grant: GrantId, body: bytes) -> Admission:
+        proof = ADMISSION.read(json.loads(zlib.decompress(body)))
+        return over(proof, self.ends[grant]) if grant in self.ends else proof
 
     def _refusals(self) -> dict[GrantId, Refusal]:
         listed = self._query("SELECT grant_id, blob, landing, code, message FROM refused ORDER BY grant_id")
@@ -233,10 +239,6 @@ def _begun_from(told: Any) -> tuple[Opened, Begun]:
         return opened, change
     _, error, since, last, main = told
     return opened, FailedChange(change, error, parse_instant(since), parse_instant(last), main)
-
-
-def _unpack(body: bytes) -> Admission:
-    return ADMISSION.read(json.loads(zlib.decompress(body)))
 
 
 class Writer:

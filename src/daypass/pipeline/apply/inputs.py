@@ -209,17 +209,11 @@ def _last_read(context: Context, standing: Standing, tip: Oid) -> Policy:
     return last_read(context, tip, since)
 
 
-def _ends(standing: Standing, admitted: Admitted) -> dict[GrantId, Ended]:
-    """Return the ends on record that hold still: one that was approved anew since has begun again."""
-    anew = {name for name, proof in admitted.changed.items() if proof is None or not proof.narrowed_from}
-    return {name: one for name, one in standing.ends.items() if name not in anew}
-
-
 def _ending(standing: Standing, admitted: Admitted, catalogue: Catalogue, claims: Iterable[Claim]) -> tuple[Ended, ...]:
     """Return what main's catalogue ends before its own window does, some day, and is not on record as ended."""
-    found, over = [], _ends(standing, admitted)
+    found = []
     for claim in claims:
-        if not claim.bound or claim.grant in over:
+        if not claim.bound or (claim.grant in standing.ends and claim.grant not in admitted.changed):
             continue
         row = admitted.changed.get(claim.grant) or standing.rows[claim.grant]
         first = catalogue.ends(row.subject, row.resource)[0]
@@ -242,10 +236,10 @@ def _claims(
     """Turn proved grants into claims; ``read`` are the policies that ends are taken from."""
     maker, changed = ClaimMaker(policy, read, standing.holdings), admitted.changed
     rows = standing.admitted() if grants is None else grants
-    over = {name: (one.end, one.bound) for name, one in _ends(standing, admitted).items()}
+    ended = {name: one.bound for name, one in standing.ends.items()}
     claims = [
-        *(maker.claim(row, over.get(row.grant)) for row in rows if row.grant not in changed),
-        *(maker.claim(AdmittedGrant.of(proof), over.get(name)) for name, proof in changed.items() if proof is not None),
+        *(maker.claim(row, ended.get(row.grant, "")) for row in rows if row.grant not in changed),
+        *(maker.claim(AdmittedGrant.of(proof)) for proof in changed.values() if proof is not None),
     ]
     stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)
     invalid = dict.fromkeys(stopped, Reason.REVOKED)
