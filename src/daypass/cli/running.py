@@ -19,9 +19,6 @@ from daypass.core.ids import Oid
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import PAUSED
 from daypass.core.policy.policies import Policy
-from daypass.pipeline.apply.inputs import prepare
-from daypass.pipeline.apply.overview import overview_of
-from daypass.pipeline.apply.survey import Inputs, Survey, survey
 from daypass.pipeline.judge.check import denied_live
 from daypass.views.findings import finding_line
 
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     from daypass.core.ledger.standing import Standing
     from daypass.pipeline.apply.inputs import Attend, ByReceipts
     from daypass.pipeline.apply.run import Applied
+    from daypass.pipeline.apply.survey import Inputs, Survey
     from daypass.ports import Target
 
 Targets = Mapping[str, "Target | EdgeError"]
@@ -44,6 +42,8 @@ def say_paused(policy: Policy) -> None:
 
 def look(repo: AccessRepository, at: datetime, *, now: bool = False) -> Survey:
     """Read everything and plan; holds no way to write. ``now``: the instant is the clock's."""
+    from daypass.pipeline.apply.survey import survey
+
     prepared = _prepare(repo, repo.targets, clock=_going(repo, at) if now else None)
     return survey(prepared(at=at))
 
@@ -63,6 +63,8 @@ def _prepare(
     repo: AccessRepository, targets: Callable[[Oid], Targets], *, clock: Callable[[], datetime] | None
 ) -> Callable[..., Inputs]:
     """Return what reads everything but the targets."""
+    from daypass.pipeline.apply.inputs import prepare
+
     return partial(
         prepare,
         _provable(repo),
@@ -191,6 +193,7 @@ def tell_refused(repo: AccessRepository, found: Survey) -> None:
 
 def print_applied(done: Applied, output: str, confirm: str = "") -> None:
     """Print what a run did. ``confirm`` is the digest that was to let it pass the brake."""
+    from daypass.pipeline.apply.overview import overview_of
     from daypass.views.plan import applied_text
 
     if output == "json":
@@ -203,6 +206,7 @@ def print_applied(done: Applied, output: str, confirm: str = "") -> None:
 
 def data_of(done: Applied) -> dict[str, Any]:
     """Return what a run did as plain data."""
+    from daypass.pipeline.apply.overview import overview_of
     from daypass.views.plan import applied_data
 
     told = (overview_of(done.survey, done.outcomes), gives_nothing(done.survey))
@@ -272,7 +276,7 @@ def _close_stale(repo: AccessRepository, at: datetime, *, enough: Callable[[], b
 
 
 def _tidy(repo: AccessRepository, at: datetime) -> Iterator[str]:
-    from daypass.pipeline.apply.inputs import claims_on
+    from daypass.pipeline.apply.current import claims_on
     from daypass.pipeline.apply.tidy import tidy
 
     claims = claims_on(repo)

@@ -263,7 +263,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
         if not isinstance(read, Grant):
             raise InvalidError(f"{grant} is not valid", read)
     else:
-        from daypass.pipeline.ask.propose import read_current
+        from daypass.pipeline.apply.current import read_current
 
         try:
             read = read_current(repo, GrantId(grant))

@@ -234,9 +234,9 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     from daypass.cli.running import denied_at, say_paused
     from daypass.core.planning.holdback import doubt as doubt_of
     from daypass.core.state import Overview
-    from daypass.pipeline.apply.inputs import claims_on, live_claims
+    from daypass.pipeline.apply.current import claims_on, landed, live_claims, refused_there
     from daypass.pipeline.apply.overview import entitlements_given
-    from daypass.pipeline.judge.gate import landed, look, refused_there
+    from daypass.pipeline.judge.gate import look
     from daypass.views.gate import status_json, status_text
 
     waiting: list[Gated] = []

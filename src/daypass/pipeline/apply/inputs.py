@@ -22,9 +22,9 @@ from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.core.window import catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
+from daypass.pipeline.apply.current import last_policies, live_claims
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.policies import last_read
 from daypass.ports import ForgeReader, TargetReader
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _inputs(
 ) -> Inputs:
     """Join what was read; the claims are those of a commit of main."""
     policy = context.policy_at(main)
-    claims, invalid = _claims(standing, admitted, policy, _last_read(context, standing, main))
+    claims, invalid = _claims(standing, admitted, policy, last_policies(context, standing, main))
     ending = () if policy.broken else _ending(standing, admitted, policy.catalogue, claims)
     return Inputs(
         context.history,
@@ -185,30 +185,6 @@ def _clocks(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Clocks:
     return Clocks(clock, skews, min([timedelta(0), *skews.values()]))
 
 
-def live_claims(
-    standing: Standing, claims: Iterable[Claim], at: datetime, admitted: Admitted | None = None
-) -> dict[Claim, Oid]:
-    """Return the claims that give something at an instant, with the blob that was proved of each."""
-    blobs = dict(standing.blobs())
-    changed = admitted.changed.items() if admitted is not None else ()
-    blobs |= {grant: proof.blob for grant, proof in changed if proof is not None}
-    return {c: blobs[c.grant] for c in claims if c.blocked is None and c.window.holds(at)}
-
-
-def claims_on(context: Context, grants: Iterable[AdmittedGrant] | None = None) -> Mapping[GrantId, Claim]:
-    """Return what grants that the ledger has as proved (None: each) give by the policies of main."""
-    standing, tip = context.standing, context.tip
-    read = _last_read(context, standing, tip)
-    claims, invalid = _claims(standing, Admitted(), context.policy_at(tip), read, grants)
-    return {c.grant: replace(c, blocked=invalid.get(c.grant, c.blocked)) for c in claims}
-
-
-def _last_read(context: Context, standing: Standing, tip: Oid) -> Policy:
-    """Return main's policies; while they do not read, the last ones before that did: access ends by them."""
-    since = Oid(standing.main) if standing.main and context.history.find(standing.main) is not None else None
-    return last_read(context, tip, since)
-
-
 def _ending(standing: Standing, admitted: Admitted, catalogue: Catalogue, claims: Iterable[Claim]) -> tuple[Ended, ...]:
     """Return what main's catalogue ends before its own window does, some day, and is not on record as ended."""
     found = []
@@ -231,14 +207,13 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
 
 
 def _claims(
-    standing: Standing, admitted: Admitted, policy: Policy, read: Policy, grants: Iterable[AdmittedGrant] | None = None
+    standing: Standing, admitted: Admitted, policy: Policy, read: Policy
 ) -> tuple[list[Claim], dict[GrantId, Reason]]:
     """Turn proved grants into claims; ``read`` are the policies that ends are taken from."""
     maker, changed = ClaimMaker(policy, read, standing.holdings), admitted.changed
-    rows = standing.admitted() if grants is None else grants
     ended = {name: one.bound for name, one in standing.ends.items()}
     claims = [
-        *(maker.claim(row, ended.get(row.grant, "")) for row in rows if row.grant not in changed),
+        *(maker.claim(row, ended.get(row.grant, "")) for row in standing.admitted() if row.grant not in changed),
         *(maker.claim(AdmittedGrant.of(proof)) for proof in changed.values() if proof is not None),
     ]
     stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)

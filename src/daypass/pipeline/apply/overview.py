@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome
@@ -12,15 +13,17 @@ from daypass.core.plan import Action, AdmittedGrant, Claim, Entitlement, Holding
 from daypass.core.planning.holdback import notes_on
 from daypass.core.record import replace
 from daypass.core.state import Overview
-from daypass.pipeline.apply.inputs import claims_on
-from daypass.pipeline.apply.readings import notes_of
-from daypass.pipeline.apply.survey import Survey
-from daypass.pipeline.context import Context
-from daypass.pipeline.judge.gate import landed, refused_there
+from daypass.pipeline.apply.current import claims_on, landed, refused_there
+
+if TYPE_CHECKING:
+    from daypass.pipeline.apply.survey import Survey
+    from daypass.pipeline.context import Context
 
 
 def overview_of(found: Survey, outcomes: Iterable[Outcome] = ()) -> Overview:
     """Return how the grants stand that a plan speaks of; ``outcomes`` are what came of its changes since."""
+    from daypass.pipeline.apply.readings import notes_of  # noqa: PLC0415  (`overview_of_grant` looks at no targets)
+
     plan, changed = found.plan, found.admitted.changed
     told = _spoken_of(plan)
     unproved = {*found.admitted.refusals, *(one.grant for one in found.unproved)}

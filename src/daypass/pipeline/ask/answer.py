@@ -33,7 +33,7 @@ from daypass.core.policy.sources import Ending, may_end
 from daypass.core.record import replace
 from daypass.core.request import Reply
 from daypass.core.window import Span, parse_duration
-from daypass.pipeline.apply.inputs import claims_on
+from daypass.pipeline.apply.current import claims_on, read_current
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.ask import propose
 from daypass.pipeline.context import WritingContext
@@ -315,7 +315,7 @@ class _Asked(Struct, frozen=True):
         there = []
         for grant in self._grants():
             try:
-                current = propose.read_current(self._context.repo, grant)
+                current = read_current(self._context.repo, grant)
             except UsageError:
                 continue  # it is gone already
             except InvalidError as error:

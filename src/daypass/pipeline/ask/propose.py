@@ -20,6 +20,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import replace
 from daypass.core.window import Span, Window, format_duration
+from daypass.pipeline.apply.current import read_current
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.duplicates import Ended, duplicate_finding, first_duplicate
@@ -134,18 +135,6 @@ def extension(
 
 _TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement"})
 """The codes of denials that a shorter extension would not meet."""
-
-
-def read_current(context: Context, grant: GrantId) -> Grant:
-    """Return a grant of main. Raises UsageError where there is none and InvalidError where it cannot be read."""
-    path = grant_path(grant)
-    files = context.history.files(context.main, path.rpartition("/")[0], lambda entry: entry.path == path)
-    if not files:
-        raise UsageError(f"there is no grant {grant} on {context.main}", hint="`daypass status` lists the live ones")
-    found = read_grant(path, files[0][1])
-    if not isinstance(found, Grant):
-        raise InvalidError(f"{grant} cannot be read", found)
-    return found
 
 
 def _refuse_denied(grant: Grant, decision: Decision) -> None:

@@ -26,7 +26,6 @@ from daypass.core.ids import FOLDER, Oid, grant_path
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
-from daypass.core.policy.probe import probe
 from daypass.pipeline.judge.duplicates import duplicate_finding
 from daypass.ports import History, VerdictStore
 
@@ -169,6 +168,8 @@ def _with_policies(
     found: Iterable[Finding], policy: Policy, fits: Fits, read: Callable[[str], bytes]
 ) -> tuple[tuple[Finding, ...], int]:
     """Return what is wrong with grants and policies, and how many grants could not be judged for that."""
+    from daypass.core.policy.probe import probe  # noqa: PLC0415  (who asks for what is live alone needs none of it)
+
     return causes_first((*found, *probe(policy), *unfit(policy, fits, read), *policy.findings), policy.holes)
 
 

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from daypass.core.errors import NoMergeError
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Pull, Review
-from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id
-from daypass.core.ledger.receipt import Refusal
+from daypass.core.ids import Oid
 from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace
 from daypass.core.request import NO_GRANTS, Gated, Proposal
@@ -142,30 +141,3 @@ def in_turn(pulls: Iterable[Pull]) -> list[int]:
     """
     ordered = sorted(pulls, key=lambda pull: (pull.opened_by.person and not pull.opened_by.handle, pull.number))
     return [pull.number for pull in ordered]
-
-
-def landed(context: Context) -> dict[GrantId, str] | None:
-    """Return the grants that main changed after the last receipt, each with what became of its file: added, changed, removed.
-
-    None where main does not come after what the ledger knows; `apply` says what that means.
-    """
-    history, standing, tip = context.history, context.standing, context.tip
-    if not standing.main or standing.main == tip:
-        return {}
-    if history.find(standing.main) is None or history.merge_bases(standing.main, tip) != (Oid(standing.main),):
-        return None
-    found = {
-        grant_id(change.path): "added" if change.added else "removed" if change.deleted else "changed"
-        for change in history.changes(standing.main, tip)
-        if change.path.startswith(FOLDER) and change.path.endswith(SUFFIX)
-    }
-    # What was never admitted gave nothing that could end.
-    return {name: what for name, what in found.items() if what != "removed" or standing.admission(name) is not None}
-
-
-def refused_there(context: Context) -> list[Refusal]:
-    """Return what stands on main without proof, by grant: of files that main no longer has there is nothing to say."""
-    history, standing = context.history, context.standing
-    folders = sorted({f"{FOLDER}{name.rpartition('/')[0]}" for name in standing.refusals})
-    there = {grant_id(entry.path): entry.oid for folder in folders for entry in history.entries(context.tip, folder)}
-    return [refusal for name, refusal in sorted(standing.refusals.items()) if there.get(name) == refusal.blob]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from daypass.core.catalogue import Resource, TargetKinds, TargetSettings
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
@@ -14,8 +15,10 @@ from daypass.core.forge import Entry
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.policy.policies import SETTINGS, Policy, read_policies
 from daypass.core.record import replace
-from daypass.pipeline.context import Context
-from daypass.ports import History
+
+if TYPE_CHECKING:
+    from daypass.pipeline.context import Context
+    from daypass.ports import History
 
 FOLDER = "policies"
 

@@ -7,7 +7,7 @@ takes for true. Here nothing but a BOOL is an answer; everything else is a `Eval
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from daypass.core.finding import Finding, Place, near
 from daypass.core.policy.cel.cost import UnboundedError, check_cost
-from daypass.core.policy.cel.hours import parse_hours, parse_zone, within_hours
+from daypass.core.policy.cel.hours import check_zone, parse_hours, within_hours
 from daypass.core.policy.cel.source import Places, Token, mentions, tokens
 from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VariableKind
 
@@ -233,7 +233,7 @@ def _bad_literals(text: str) -> list[tuple[int, str, str]]:
 
 def _bad_hours(arguments: Sequence[Token]) -> list[tuple[int, str, str]]:
     """Try the second and third argument of a call of within_hours, where they are plain strings."""
-    readers = {1: parse_hours, 2: parse_zone}
+    readers: dict[int, Callable[[str], object]] = {1: parse_hours, 2: check_zone}
     found = []
     depth = position = 0
     for token in arguments:

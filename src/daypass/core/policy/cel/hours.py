@@ -70,6 +70,15 @@ def _zones() -> frozenset[str]:
     return frozenset((_database() / "zones").read_text(encoding="utf-8").split()) - {"Factory"}
 
 
+def check_zone(name: str) -> None:
+    """Refuse a name that is no zone of the database. Raises ValueError, with a message for people.
+
+    The zone itself is not loaded: rules are read at every start, and few of them are asked.
+    """
+    if name not in _zones():
+        raise ValueError(f'{name!r} is no time zone; write for example "Europe/Berlin" or "UTC"')
+
+
 @lru_cache(maxsize=64)
 def parse_zone(name: str) -> ZoneInfo:
     """Find a zone of the database, such as ``Europe/Berlin``. Raises ValueError, with a message for people.
@@ -78,8 +87,7 @@ def parse_zone(name: str) -> ZoneInfo:
     """
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
-    if name not in _zones():
-        raise ValueError(f'{name!r} is no time zone; write for example "Europe/Berlin" or "UTC"')
+    check_zone(name)
     with (_database() / "zoneinfo" / name).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
 

@@ -1,0 +1,92 @@
+"""What main and the ledger have now of grants, told without looking at targets or asking the forge.
+
+It loads none of what proves, surveys or merges: `explain` and `status` are to start at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from daypass.core.errors import InvalidError, UsageError
+from daypass.core.files.grants import read_grant
+from daypass.core.grant import Grant
+from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id, grant_path
+from daypass.core.ledger.receipt import Refusal
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import AdmittedGrant, Claim, Reason
+from daypass.core.planning.compute import ClaimMaker
+from daypass.core.policy.policies import Policy
+from daypass.core.record import replace
+from daypass.pipeline.judge.policies import last_read
+
+if TYPE_CHECKING:
+    from daypass.pipeline.apply.admit import Admitted
+    from daypass.pipeline.context import Context
+
+
+def read_current(context: Context, grant: GrantId) -> Grant:
+    """Return a grant of main. Raises UsageError where there is none and InvalidError where it cannot be read."""
+    path = grant_path(grant)
+    files = context.history.files(context.main, path.rpartition("/")[0], lambda entry: entry.path == path)
+    if not files:
+        raise UsageError(f"there is no grant {grant} on {context.main}", hint="`daypass status` lists the live ones")
+    found = read_grant(path, files[0][1])
+    if not isinstance(found, Grant):
+        raise InvalidError(f"{grant} cannot be read", found)
+    return found
+
+
+def landed(context: Context) -> dict[GrantId, str] | None:
+    """Return the grants that main changed after the last receipt, each with what became of its file: added, changed, removed.
+
+    None where main does not come after what the ledger knows; `apply` says what that means.
+    """
+    history, standing, tip = context.history, context.standing, context.tip
+    if not standing.main or standing.main == tip:
+        return {}
+    if history.find(standing.main) is None or history.merge_bases(standing.main, tip) != (Oid(standing.main),):
+        return None
+    found = {
+        grant_id(change.path): "added" if change.added else "removed" if change.deleted else "changed"
+        for change in history.changes(standing.main, tip)
+        if change.path.startswith(FOLDER) and change.path.endswith(SUFFIX)
+    }
+    # What was never admitted gave nothing that could end.
+    return {name: what for name, what in found.items() if what != "removed" or standing.admission(name) is not None}
+
+
+def refused_there(context: Context) -> list[Refusal]:
+    """Return what stands on main without proof, by grant: of files that main no longer has there is nothing to say."""
+    history, standing = context.history, context.standing
+    folders = sorted({f"{FOLDER}{name.rpartition('/')[0]}" for name in standing.refusals})
+    there = {grant_id(entry.path): entry.oid for folder in folders for entry in history.entries(context.tip, folder)}
+    return [refusal for name, refusal in sorted(standing.refusals.items()) if there.get(name) == refusal.blob]
+
+
+def live_claims(
+    standing: Standing, claims: Iterable[Claim], at: datetime, admitted: Admitted | None = None
+) -> dict[Claim, Oid]:
+    """Return the claims that give something at an instant, with the blob that was proved of each."""
+    blobs = dict(standing.blobs())
+    changed = admitted.changed.items() if admitted is not None else ()
+    blobs |= {grant: proof.blob for grant, proof in changed if proof is not None}
+    return {c: blobs[c.grant] for c in claims if c.blocked is None and c.window.holds(at)}
+
+
+def claims_on(context: Context, grants: Iterable[AdmittedGrant] | None = None) -> Mapping[GrantId, Claim]:
+    """Return what grants that the ledger has as proved (None: each) give by the policies of main."""
+    standing, tip = context.standing, context.tip
+    maker = ClaimMaker(context.policy_at(tip), last_policies(context, standing, tip), standing.holdings)
+    ended = {name: one.bound for name, one in standing.ends.items()}
+    rows = standing.admitted() if grants is None else grants
+    claims = {row.grant: maker.claim(row, ended.get(row.grant, "")) for row in rows}
+    stopped = {name: replace(claims[name], blocked=Reason.REVOKED) for name in standing.revoked if name in claims}
+    return claims | stopped
+
+
+def last_policies(context: Context, standing: Standing, tip: Oid) -> Policy:
+    """Return main's policies; while they do not read, the last ones before that did: access ends by them."""
+    since = Oid(standing.main) if standing.main and context.history.find(standing.main) is not None else None
+    return last_read(context, tip, since)
