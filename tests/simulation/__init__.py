@@ -1,0 +1,1 @@
+"""Lives that are played from a seed, each held to the invariants of the design: `python -m simulation --seed N`."""

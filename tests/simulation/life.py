@@ -1,0 +1,330 @@
+"""One life: plays a story on an access repository and holds it to the invariants after each run.
+
+``Fault`` says which invariant did not hold, by its number in the design, and at which step.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+from daypass.core.errors import DaypassError
+from daypass.core.ids import Oid
+from daypass.core.ledger.receipt import Intent
+from daypass.core.window import parse_instant
+from daypass.pipeline.apply import executor, readings
+from fakes.target import Died
+from simulation.oracle import Oracle
+from simulation.place import (
+    by_hand,
+    calm,
+    directory_file,
+    found,
+    grant_file,
+    named,
+    resource_file,
+)
+from simulation.story import TARGETS, Step, instant
+
+ENDED_WELL = (0, 14)
+BY_BUTTON = "Merge\n\nDaypass-Pull: {}\n\nwith the forge's own button\n"
+"""A message whose last paragraph, where the gate's trailers would stand, has none."""
+REVIEWS = {"approves": "approved", "rejects": "rejected", "withdraws": "withdrawn"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An invariant that did not hold; ``step`` counts the story's steps from one."""
+
+    invariant: str
+    step: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"invariant {self.invariant} does not hold after step {self.step}: {self.what}"
+
+
+class Unkept(Exception):  # noqa: N818  (it is raised where an invariant is not kept, and caught by `play`)
+    """An invariant does not hold: its number, and what was found."""
+
+
+class Life:
+    """Lives one step after the other."""
+
+    def __init__(self, top: Path) -> None:
+        self._place = found(top)
+        self._oracle = Oracle()
+        self._numbers: dict[str, int] = {}
+        self._merged: set[int] = set()
+        self._by_hand = {name: set[object]() for name in self._place.targets}
+        oracle = self._oracle
+        files = [directory_file(oracle.groups, {}), resource_file("orders", None), resource_file("wiki", None)]
+        self._place.write_main(files, 0)
+
+    def live(self, step: Step) -> None:
+        """Do what a step says. Raises Unkept."""
+        doing: dict[str, Callable[[Step], None]] = {
+            "opens": self._opens,
+            "pushes": self._pushes,
+            "gates": self._gates,
+            "gate dies at call": self._gates,
+            "merges around the gate": self._merges_around,
+            "writes to main": self._writes,
+            "deletes on main": self._writes,
+            "is engaged until": self._engages,
+            "is kept until": self._keeps,
+            "joins": self._joins,
+            "leaves": self._joins,
+            "is given by hand": self._gives,
+            "is taken away by hand": self._takes,
+            "apply": self._runs,
+            "expire": self._runs,
+            "apply dies at call": self._runs,
+            "apply dies after call": self._runs,
+            **dict.fromkeys(REVIEWS, self._reviews),
+        }
+        doing.get(step.does, self._dials)(step)
+
+    # Requests
+
+    def _opens(self, step: Step) -> None:
+        path, text = grant_file(step.grant, step.wish) if step.wish else (f"grants/{step.grant}.yaml", None)
+        forge, branch, at = self._place.forge(step.who), step.name, parse_instant(instant(step.at))
+        try:
+            head = forge.commit(branch=branch, parent=self._place.tip, files=[(path, text)], message="ask", at=at)
+            pull = forge.open(branch=branch, head=head, title=branch, at=at)
+        except DaypassError:  # there is nothing to delete
+            return
+        self._numbers[step.name] = pull.number
+        self._oracle.opened(step.name, step.grant, step.wish, step.who, step.at)
+
+    def _pushes(self, step: Step) -> None:
+        request = self._oracle.requests.get(step.name)
+        if request is None or request.wish is None or self._number(step) is None:
+            return
+        assert step.number is not None
+        wish = request.wish._replace(length=step.number)
+        forge, at = self._place.forge(step.who), parse_instant(instant(step.at))
+        head = forge.pull(self._numbers[step.name]).head
+        file = grant_file(request.grant, wish)
+        made = forge.commit(branch=step.name, parent=head, files=[file], message="more", at=at)
+        forge.push(self._numbers[step.name], head=made, at=at)
+        self._oracle.pushed(step.name, step.who, wish, step.at)
+
+    def _reviews(self, step: Step) -> None:
+        number = self._number(step)
+        if number is None:
+            return
+        forge, state = self._place.forge(step.who), REVIEWS[step.does]
+        try:
+            forge.review(number, commit=forge.pull(number).head, state=state, at=parse_instant(instant(step.at)))
+        except DaypassError:  # there is nothing to withdraw
+            return
+        self._oracle.reviewed(step.name, step.who, state)
+
+    def _number(self, step: Step) -> int | None:
+        """Return a request's number while it is open."""
+        number = self._numbers.get(step.name)
+        return number if number is not None and self._place.forge().pull(number).state == "open" else None
+
+    # Merges
+
+    def _gates(self, step: Step) -> None:
+        before = self._place.tip
+        self._run("gate", step)
+        self._notice_merges(before, step.at, by_gate=True)
+
+    def _merges_around(self, step: Step) -> None:
+        number, before = self._number(step), self._place.tip
+        if number is None:
+            return
+        forge = self._place.forge(step.who)
+        head, at = forge.pull(number).head, parse_instant(instant(step.at))
+        try:
+            forge.merge(number, head=head, base=before, message=BY_BUTTON.format(number), at=at)
+        except DaypassError:  # it does not apply to main
+            return
+        self._notice_merges(before, step.at, by_gate=False)
+
+    def _notice_merges(self, before: Oid, at: int, *, by_gate: bool) -> None:
+        names = {number: name for name, number in self._numbers.items()}
+        forge = self._place.forge()
+        for number in sorted(self._place.world.pulls.keys() - self._merged):
+            pull = forge.pull(number)
+            if pull.merge is None:
+                continue
+            self._merged.add(number)
+            was, now = self._place.tree(pull.merge.base), self._place.tree(pull.merge.commit)
+            changed = [path for path in was.keys() | now.keys() if was.get(path) != now.get(path)]
+            for path in sorted(changed):
+                if number in names:
+                    wrong = self._oracle.merged(names[number], at, by_gate=by_gate)
+                else:
+                    grant = path.removeprefix("grants/").removesuffix(".yaml")
+                    wrong = self._oracle.tidied(grant, at)
+                _keep(not wrong, "2", wrong)
+
+    def _writes(self, step: Step) -> None:
+        path = f"grants/{step.grant}.yaml"
+        if step.wish is None and path not in self._place.tree():
+            return
+        text = grant_file(step.grant, step.wish)[1] if step.wish else None
+        self._place.write_main([(path, text)], step.at)
+        self._oracle.written(step.grant)
+
+    # Policies
+
+    def _engages(self, step: Step) -> None:
+        _set(self._oracle.engaged, step.who, step.number)
+        self._write_directory(step)
+
+    def _joins(self, step: Step) -> None:
+        members = self._oracle.groups[step.name]
+        if step.does == "joins":
+            members.add(step.who)
+        elif len(members) > 1:
+            members.discard(step.who)
+        self._write_directory(step)
+
+    def _write_directory(self, step: Step) -> None:
+        self._place.write_main([directory_file(self._oracle.groups, self._oracle.engaged)], step.at)
+
+    def _keeps(self, step: Step) -> None:
+        _set(self._oracle.kept, step.name, step.number)
+        self._place.write_main([resource_file(step.name, step.number)], step.at)
+
+    # Targets
+
+    def _gives(self, step: Step) -> None:
+        assert step.number is not None
+        one = by_hand(step.name, step.number)
+        self._place.targets[step.name].give_unmanaged([one])
+        self._by_hand[step.name].add(one)
+
+    def _takes(self, step: Step) -> None:
+        held = sorted(self._place.targets[step.name].held.keys() - self._by_hand[step.name])
+        if held:
+            assert step.number is not None
+            del self._place.targets[step.name].held[held[step.number % len(held)]]
+
+    def _dials(self, step: Step) -> None:
+        target = self._place.targets[step.name]
+        calm(target)
+        target.dials.unreadable = step.does == "cannot be read"
+        target.dials.fail_before_write = step.does == "refuses"
+        target.dials.fail_after_write = step.does == "fails afterwards"
+        target.dials.ignore_writes = step.does == "ignores"
+
+    # Runs
+
+    def _runs(self, step: Step) -> None:
+        code = self._run("expire" if step.does == "expire" else "apply", step)
+        self._oracle.ran(step.at, whole=code is not None)
+        self._check_by_hand()
+        if code is None:
+            return
+        _keep(code in ENDED_WELL, "7", f"the run ended with exit {code}: {self._said}")
+        self._check_access(step.at, whole=step.does != "expire")
+
+    def _run(self, verb: str, step: Step) -> int | None:
+        """Run a verb; return its exit code, None where it died."""
+        fuse = self._place.fuse
+        fuse.left = step.number if "dies" in step.does else None
+        fuse.after = step.does == "apply dies after call"
+        more = ["--retry"] if verb == "apply" else []
+        try:
+            said = self._place.access.run(verb, *more, "--at", instant(step.at), expect=None)
+        except Died:
+            return None
+        finally:
+            fuse.left = None
+        self._said = f"{said.out}{said.err}"
+        return said.code
+
+    # Invariants
+
+    def _check_by_hand(self) -> None:
+        for name, target in self._place.targets.items():
+            gone = self._by_hand[name] - target.held.keys()
+            _keep(not gone, "6", f"what was given by hand is gone: {gone}")
+
+    def _check_access(self, at: int, *, whole: bool) -> None:
+        ledger = self._place.access.repo().standing.holdings.keys()
+        allowed, required = self._oracle.allowed(at), self._oracle.required(at)
+        for name, target in self._place.targets.items():
+            if target.dials != type(target.dials)():
+                continue
+            ours = {named(one) for one in target.held.keys() - self._by_hand[name]}
+            held = {named(one) for one in ledger if one.target == name}
+            here = {one for one in required if TARGETS[one[0]] == name}
+            _keep(ours <= allowed, "1", f"{sorted(ours - allowed)} is at target {name}, and nothing gives it")
+            _keep(not whole or here <= ours, "8", f"{sorted(here - ours)} is not at target {name}, and was granted")
+            _keep(ours == held, "5", f"target {name} has {sorted(ours)}, and by the ledger {sorted(held)}")
+
+    def end(self, at: int) -> None:
+        """Let every target work again and a last run end well; hold the whole life to what must hold then. Raises Unkept."""
+        for target in self._place.targets.values():
+            calm(target)
+        self._runs(Step(at, "apply"))
+        said = self._place.access.run("audit", "verify", "--at", instant(at), expect=None)
+        _keep(said.code == 0, "5", f"audit verify: {said.out}{said.err}")
+        intended = self._intended()
+        for target in self._place.targets.values():
+            for verb, one in target.calls:
+                _keep((verb, one) in intended, "5", f"{verb} {named(one)} has no receipt")
+
+    def _intended(self) -> set[tuple[str, object]]:
+        """Return every change that the ledger has an intent of."""
+        ledger = self._place.access.repo().ledger
+        _, receipts = ledger.receipts.proved(ledger.verifier.open)
+        bodies = [receipt.body for receipt in receipts]
+        return {
+            (change.action.value, change.entitlement)
+            for body in bodies
+            if isinstance(body, Intent)
+            for change in body.changes
+        }
+
+
+def _set(bounds: dict[str, int], name: str, until: int | None) -> None:
+    bounds.pop(name, None)
+    if until is not None:
+        bounds[name] = until
+
+
+def _keep(holds: bool, invariant: str, what: str) -> None:
+    if not holds:
+        raise Unkept(invariant, what)
+
+
+class AtOnce:
+    """Stands in for a thread: what it is to do is done when it is started."""
+
+    def __init__(self, *, target: Callable[..., None], args: tuple[object, ...], **_: object) -> None:
+        self._target = target
+        self._args = args
+
+    def start(self) -> None:
+        self._target(*self._args)
+
+
+def play(story: Sequence[Step]) -> Fault | None:
+    """Play a story; return what did not hold, None where all did.
+
+    Targets are served one after the other, so that a run dies at the same call whenever the story is played.
+    """
+    place = len(story)
+    one_by_one = patch.multiple(executor, AT_ONCE=1), patch.multiple(readings, Thread=AtOnce)
+    with tempfile.TemporaryDirectory(prefix="daypass-life-") as folder, one_by_one[0], one_by_one[1]:
+        life = Life(Path(folder) / "access")
+        try:
+            for place, step in enumerate(story, 1):  # noqa: B007
+                life.live(step)
+            life.end(story[-1].at + 1 if story else 1)
+        except Unkept as unkept:
+            invariant, what = unkept.args
+            return Fault(invariant, place, what)
+    return None

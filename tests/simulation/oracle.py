@@ -1,0 +1,182 @@
+"""Who should have what: reckoned from what happened in a story, by the design's words, with nothing of the product.
+
+Where the design leaves open what a run may do (it died, and nobody knows how far it came; somebody merged past the gate
+what takes away only), access is allowed and not required.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from simulation.story import OWNERS, ROLES, SECURITY, Wish
+
+Access = tuple[str, str, str]
+"""Resource, principal, role."""
+NEEDS = {"orders": ("owners", "security"), "wiki": ("owners",)}
+"""One approval from each, by distinct people."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """The last word of one person on a request: at which state of its head, and which groups they were in then."""
+
+    state: str
+    head: int
+    groups: frozenset[str]
+
+
+@dataclass
+class Request:
+    """A pull request. ``head`` counts pushes; ``hands`` are the people who made it, ``absent`` that one was not engaged."""
+
+    grant: str
+    wish: Wish | None
+    opener: str
+    head: int = 0
+    hands: set[str] = field(default_factory=set)
+    absent: bool = False
+    reviews: dict[str, Review] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a grant on main gives from one minute until before another. ``sure``: it must, where it may.
+
+    ``ended`` says whether a bound has ended it for good: "no", "maybe" (a run died) or "yes".
+    """
+
+    wish: Wish
+    start: int
+    end: int
+    sure: bool
+    ended: str = "no"
+
+
+class Oracle:
+    """Takes in what happens, in order, and says at any minute of now who may and who must hold what."""
+
+    def __init__(self) -> None:
+        self.groups = {"owners": set(OWNERS), "security": set(SECURITY)}
+        self.engaged: dict[str, int] = {}
+        self.kept: dict[str, int] = {}
+        self.requests: dict[str, Request] = {}
+        self.given: dict[str, Given] = {}
+
+    # What happens
+
+    def opened(self, name: str, grant: str, wish: Wish | None, who: str, at: int) -> None:
+        """Somebody opened a request; no wish: that the grant be gone."""
+        self.requests[name] = Request(grant, wish, who, hands={who}, absent=self._absent(who, at))
+
+    def pushed(self, name: str, who: str, wish: Wish, at: int) -> None:
+        """Somebody pushed another wish to it."""
+        request = self.requests[name]
+        request.head += 1
+        request.wish = wish
+        request.hands.add(who)
+        request.absent = request.absent or self._absent(who, at)
+
+    def reviewed(self, name: str, who: str, state: str) -> None:
+        """Somebody approved or rejected it, or withdrew what they said."""
+        groups = frozenset(group for group, members in self.groups.items() if who in members)
+        request = self.requests[name]
+        request.reviews[who] = Review(state, request.head, groups)
+
+    def approved(self, name: str, at: int) -> bool:
+        """Say whether the approvals of a request suffice at this minute, by the groups of now and of each review."""
+        request = self.requests[name]
+        assert request.wish is not None
+        needs = NEEDS[request.wish.resource]
+        if request.absent or any(self._absent(who, at) for who in request.hands):
+            return False
+        asked = {who for need in needs for who in self.groups[need]}
+        if any(review.state == "rejected" and who in asked for who, review in request.reviews.items()):
+            return False
+        barred = request.hands | {request.wish.subject}
+        return all(
+            any(
+                review.state == "approved" and review.head == request.head and need in review.groups
+                for who, review in request.reviews.items()
+                if who in self.groups[need] and who not in barred
+            )
+            for need in needs
+        )
+
+    def merged(self, name: str, at: int, *, by_gate: bool) -> str:
+        """Take in a merge that changed the grant's file; return what is wrong with it, "" where nothing is."""
+        request = self.requests[name]
+        before = self.given.pop(request.grant, None)
+        if request.wish is None:
+            return ""
+        wish = request.wish
+        narrowed = _narrowed(before, wish)
+        if narrowed is not None:
+            mine = by_gate or self.approved(name, at)
+            self.given[request.grant] = replace(narrowed, sure=narrowed.sure and mine)
+            return ""
+        start = at if wish.start is None else wish.start
+        end = start + wish.length
+        if not self.approved(name, at):
+            return f"the gate merged {name} without the approvals that it needs" if by_gate else ""
+        if wish.length > ROLES[wish.resource, wish.role]:
+            return f"the gate merged {name}, which is longer than its role allows" if by_gate else ""
+        self.given[request.grant] = Given(wish, start, end, sure=self._bound(wish) is None)
+        return ""
+
+    def tidied(self, grant: str, at: int) -> str:
+        """Take in that daypass removed a file itself; return what is wrong with that."""
+        before = self.given.pop(grant, None)
+        if before is None or before.ended != "no" or self._end(before) <= at:
+            return ""
+        return f"daypass removed {grant}, which gives access still"
+
+    def written(self, grant: str) -> None:
+        """Somebody changed or deleted a grant's file on main past every request: there is no proof of what it says."""
+        self.given.pop(grant, None)
+
+    def ran(self, at: int, *, whole: bool) -> None:
+        """Apply ran, or died somewhere: what a bound has ended by now is ended for good, once that is recorded."""
+        for grant, one in self.given.items():
+            if one.ended != "yes" and self._end(one) <= at and self._end(one) < one.end:
+                self.given[grant] = replace(one, ended="yes" if whole else "maybe")
+
+    # Who should have what
+
+    def allowed(self, at: int) -> set[Access]:
+        """Return what may be there."""
+        return {_access(one.wish) for one in self.given.values() if one.ended != "yes" and self._holds(one, at)}
+
+    def required(self, at: int) -> set[Access]:
+        """Return what must be there once a run has ended well."""
+        live = (one for one in self.given.values() if one.sure and one.ended == "no")
+        return {_access(one.wish) for one in live if self._holds(one, at)}
+
+    def _holds(self, one: Given, at: int) -> bool:
+        return one.start <= at < self._end(one)
+
+    def _end(self, one: Given) -> int:
+        bound = self._bound(one.wish)
+        return one.end if bound is None else min(one.end, bound)
+
+    def _bound(self, wish: Wish) -> int | None:
+        bounds = [self.engaged.get(wish.subject), self.kept.get(wish.resource)]
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def _absent(self, who: str, at: int) -> bool:
+        return who in self.engaged and self.engaged[who] <= at
+
+
+def _access(wish: Wish) -> Access:
+    return wish.resource, wish.subject, wish.role
+
+
+def _narrowed(before: Given | None, wish: Wish) -> Given | None:
+    """Return what is left where a wish can only take away from what was given, None where it asks for more."""
+    if before is None or wish._replace(start=None, length=0) != before.wish._replace(start=None, length=0):
+        return None
+    if wish.start is None:
+        less = before.wish.start is None and wish.length <= before.wish.length
+        return replace(before, wish=wish, end=min(before.end, before.start + wish.length)) if less else None
+    if before.start <= wish.start and wish.start + wish.length <= before.end:
+        return replace(before, wish=wish, start=wish.start, end=wish.start + wish.length)
+    return None

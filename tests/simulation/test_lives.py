@@ -1,0 +1,80 @@
+"""Lives end well; and where the product is broken on purpose they do not, which shows that they look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from daypass.core.approval import judgement
+from daypass.core.approval.judgement import Excluded
+from daypass.core.catalogue import Catalogue
+from daypass.core.ledger.receipt import Outcome
+from daypass.core.plan import Done, Intended
+from daypass.pipeline.apply import executor, inputs
+from daypass.pipeline.judge import evidence
+from simulation.life import Fault, play
+from simulation.shrink import shrink
+from simulation.story import tell
+
+LIVES = 40
+"""So many are played; CI's own run plays more."""
+BUDGET = 150
+"""Within so many lives a planted fault must be found."""
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_lives_end_well(part: int) -> None:
+    for seed in range(part, LIVES, 4):
+        assert play(tell(seed)) is None, f"python -m simulation --seed {seed}"
+
+
+def test_the_same_seed_tells_the_same_story() -> None:
+    assert tell(7) == tell(7)
+    assert tell(7) != tell(8)
+
+
+def first_fault(beginning: int = 0) -> tuple[int, Fault]:
+    """Play lives until one fails."""
+    for seed in range(beginning, beginning + BUDGET):
+        fault = play(tell(seed))
+        if fault is not None:
+            return seed, fault
+    raise AssertionError(f"{BUDGET} lives did not find what was planted")
+
+
+def nobody(*_: Any, **__: Any) -> Excluded:
+    return Excluded({})
+
+
+def seen_as_done(change: Intended, answer: Done, *_: Any, **__: Any) -> Outcome:
+    return Outcome(change, ok=not answer.error, error=answer.error)
+
+
+PLANTED: dict[str, tuple[object, str, Callable[..., Any], set[str]]] = {
+    "everybody may approve their own": (evidence, "excluded_people", nobody, {"1", "2"}),
+    "a stale review counts": (judgement, "_outlived", lambda *_: "", {"1", "2"}),
+    "what was ended comes back": (inputs, "_ends", lambda *_: {}, {"1"}),
+    "bounds are ignored": (Catalogue, "ends", lambda *_: (), {"1", "2"}),
+    "nothing is read back": (executor, "_seen", seen_as_done, {"1", "5", "8"}),
+}
+"""What is planted: where, under which name, what stands there, and the invariants that it breaks."""
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_planted_fault_is_found(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, name, planted, invariants = PLANTED[what]
+    monkeypatch.setattr(where, name, planted)
+    _, fault = first_fault()
+    assert fault.invariant in invariants
+
+
+def test_a_failing_story_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judgement, "_outlived", lambda *_: "")
+    seed, _ = first_fault()
+    story = tell(seed)
+    shortest = shrink(story, play)
+    assert play(shortest) is not None
+    assert {"opens", "approves", "pushes"} <= {step.does for step in shortest}
+    assert len(shortest) < len(story) / 3
