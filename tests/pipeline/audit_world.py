@@ -74,7 +74,7 @@ class World:
         settings = Settings(targets={"embedded": TargetSettings("embedded", "embedded", {}, known_by="handle")})
         people = {name: Subject(name) for name in ("alice", "bob", "carol", "dora", "eve", "mallory")}
         catalogue = Catalogue(settings, {"orders-db": resource}, Directory(people, {"dba": frozenset({"bob"})}), {})
-        return Policy(catalogue, Rules(()), (), {}, digest(read.tree(f"{commit}:policies")[0]))
+        return Policy(catalogue, Rules(()), {}, {}, digest(read.tree(f"{commit}:policies")[0]))
 
     def commit(self, base: Oid, files: list[tuple[str, bytes | None]], message: str, *others: Oid) -> Oid:
         parents = [oid for oid in (base, *others) if oid != ABSENT]

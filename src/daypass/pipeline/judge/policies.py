@@ -66,7 +66,7 @@ def _too_much(history: History, entries: list[Entry], kinds: TargetKinds, files:
     message = f"the policies are {files} files and {size} bytes, at most {MOST_FILES} and {MOST_BYTES} are read"
     finding = Finding("policies-too-large", Place(f"{FOLDER}/"), message, "remove what is no policy from this folder")
     broken = (finding, *(one for one in found.broken if one.place.file == SETTINGS and one.code != _UNREAD))
-    return replace(found, findings=broken, broken=broken)
+    return replace(found, faults=broken, broken=broken)
 
 
 def fitted(policy: Policy, fits: Fits) -> Policy:
@@ -100,7 +100,7 @@ def _with_faults(policy: Policy, found: list[Finding]) -> Policy:
     """Return policies that deny everything for these faults as well."""
     if not found:
         return policy
-    return replace(policy, broken=ordered([*policy.broken, *found]), findings=ordered([*policy.findings, *found]))
+    return replace(policy, broken=ordered([*policy.broken, *found]), faults=ordered([*policy.faults, *found]))
 
 
 _LOOK_BACK = 100

@@ -45,18 +45,19 @@ _F = TypeVar("_F")
 class Policy(Struct, frozen=True, eq=False, dict=True):
     """Everything that decisions are made by.
 
-    ``findings`` is all that is wrong, by place; ``broken`` the part that denies everything; ``faulty`` the part that
-    denies one resource, by its name: such a resource is not in the catalogue. ``unfit`` maps a resource and a role to
-    why its target can give it to nobody, with a hint. ``keys`` maps the name of each ``policies/*.pub`` to its bytes.
-    ``digest`` covers every file but the tests.
+    ``test_files`` are the files of tests, by path: they decide nothing, and are read when somebody asks for them.
+    ``faults`` is all that is wrong outside of them, by place; ``broken`` the part that denies everything; ``faulty`` the
+    part that denies one resource, by its name: such a resource is not in the catalogue. ``unfit`` maps a resource and a
+    role to why its target can give it to nobody, with a hint. ``keys`` maps the name of each ``policies/*.pub`` to its
+    bytes. ``digest`` covers every file but the tests.
     """
 
     catalogue: Catalogue
     rules: Rules
-    tests: tuple[PolicyCase, ...]
+    test_files: Mapping[str, bytes]
     keys: Mapping[str, bytes]
     digest: str
-    findings: tuple[Finding, ...] = ()
+    faults: tuple[Finding, ...] = ()
     broken: tuple[Finding, ...] = ()
     faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     unfit: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -65,6 +66,20 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     def facts(self) -> FactBook:
         """What rules may know of the catalogue."""
         return FactBook(self.catalogue)
+
+    @cached_property
+    def _cases(self) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
+        return _read_tests(self.test_files)
+
+    @property
+    def tests(self) -> tuple[PolicyCase, ...]:
+        """The cases of the tests; those that cannot be read are left out."""
+        return self._cases[0]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that is wrong, in the tests as well, by place."""
+        return ordered([*self.faults, *self._cases[1]])
 
     @property
     def holes(self) -> tuple[Finding, ...]:
@@ -101,7 +116,6 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
         else:
             resources[name] = found
         reading.other += findings
-    tests = reading.tests()
     reading.strays()
     catalogue = Catalogue(
         settings or Settings(), frozen(resources), directory or Directory(frozen({}), frozen({})), frozen(purposes)
@@ -109,10 +123,10 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     return Policy(
         catalogue=catalogue,
         rules=rules,
-        tests=tests,
+        test_files=reading.tests(),
         keys=reading.keys(),
         digest=policy_digest(files),
-        findings=ordered([*reading.vital, *reading.other]),
+        faults=ordered([*reading.vital, *reading.other]),
         broken=ordered(finding for finding in reading.vital if finding.is_error),
         faulty=frozen(faulty),
     )
@@ -130,8 +144,19 @@ def _written(path: str) -> str:
     return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def _read_tests(files: Mapping[str, bytes]) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
+    """Return the cases of files of tests, and what is wrong with these."""
+    cases: list[PolicyCase] = []
+    findings: list[Finding] = []
+    for path, raw in files.items():
+        file = read_file(path, raw, schema.POLICY_TEST, findings)
+        if file is not None:
+            cases += read_cases(file)
+    return tuple(cases), tuple(findings)
+
+
 class _Reading:
-    """One reading. ``vital`` findings deny everything; ``other`` ones are local to a resource or a test."""
+    """One reading. ``vital`` findings deny everything; ``other`` ones are local to a resource, or to a test's name."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
@@ -188,14 +213,9 @@ class _Reading:
         files = [self.file(path, schema.RULES, self.vital) for _, path in self.named("rules")]
         return read_rules([file for file in files if file is not None], directory)
 
-    def tests(self) -> tuple[PolicyCase, ...]:
-        """Read the tests."""
-        found: list[PolicyCase] = []
-        for _, path in self.named("tests"):
-            file = self.file(path, schema.POLICY_TEST, self.other)
-            if file is not None:
-                found += read_cases(file)
-        return tuple(found)
+    def tests(self) -> Mapping[str, bytes]:
+        """Return the files of tests, unread."""
+        return {path: self._files[path] for _, path in self.named("tests")}
 
     def keys(self) -> Mapping[str, bytes]:
         """Return the public keys by file name."""
