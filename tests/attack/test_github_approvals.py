@@ -5,6 +5,8 @@ Wherever GitHub itself would stop the attack (its rules of branches), these rule
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 
 import pytest
@@ -227,3 +229,16 @@ def test_a_request_of_a_workflows_own_token_is_nobodys(hub: Hub) -> None:
     merge_by_hand(hub, number)
     said = hub.run("apply", expect=14)
     assert held(hub) == set()
+
+
+def test_a_receipt_names_who_acted_by_the_number_of_their_account_as_well(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    hub.approve(number, "bob")
+    hub.approve(number, "dave")
+    hub.run("gate", str(number))
+    hub.run("apply")
+    envelope = json.loads(hub.bare("show", "daypass-ledger:receipts/000/000/001.json"))
+    proof = json.loads(base64.b64decode(envelope["payload"]))["predicate"]["body"]
+    ids = {who: int(hub.api(who, "GET", "/user")["id"]) for who in ("alice", "bob", "dave")}
+    assert {(one["by"], one["number"]) for one in proof["approvals"]} == {("bob", ids["bob"]), ("dave", ids["dave"])}
+    assert {(one["by"], one["number"]) for one in proof["acts"]} == {("alice", ids["alice"])}

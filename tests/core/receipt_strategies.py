@@ -43,9 +43,23 @@ windows = st.builds(
     lambda start, length: Window(start, start + timedelta(seconds=length)), instants, st.integers(1, 9999)
 )
 approvals = st.builds(
-    ApprovalRecord, names, st.sampled_from(["owners", "group:security"]), oids, instants, texts, st.just("") | oids
+    ApprovalRecord,
+    names,
+    st.sampled_from(["owners", "group:security"]),
+    oids,
+    instants,
+    texts,
+    st.just("") | oids,
+    st.sampled_from([0, 583231]),
 )
-acts = st.builds(ActRecord, names, st.sampled_from(["opened", "made", "pushed"]), instants, st.just("") | oids)
+acts = st.builds(
+    ActRecord,
+    names,
+    st.sampled_from(["opened", "made", "pushed"]),
+    instants,
+    st.just("") | oids,
+    st.sampled_from([0, 7]),
+)
 admissions = st.builds(
     Admission,
     acts=st.lists(acts, max_size=2).map(tuple),

@@ -112,6 +112,11 @@ SECOND = len(RECEIPTS)
 NEW: list[Body] = [
     Ended(GRANT, BLOB, LANDING, AT, "beyond-engagement", "alice is engaged until 2026-11-21T09:00:00Z"),
     Pulse(2),
+    replace(
+        BARE,
+        approvals=(ApprovalRecord("bob", "owners", HEAD, AT - timedelta(minutes=2), "81", number=583231),),
+        acts=(ActRecord("alice", "opened", AT - timedelta(minutes=5), number=583232),),
+    ),
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-3", body) for n, body in enumerate(NEW, SECOND)]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))

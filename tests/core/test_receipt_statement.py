@@ -219,6 +219,7 @@ def test_an_admission_names_who_opened_and_pushed_where_that_is_known():
     for wrong, said in (
         ([], "an admission that tells of no acts does not say so"),
         ([{**act, "main": ""}], "an act under the policies of the base names no main"),
+        ([{**act, "number": 0}], "an account without a number does not say so"),
         ([{**act, "why": "x"}], "an act has an unknown key 'why'"),
     ):
         assert _refusal("admitted", lambda s, acts=wrong: s["predicate"]["body"].update(acts=acts)) == said

@@ -62,7 +62,8 @@ class Account(Struct, frozen=True):
 
     ``name`` is what people see; ``person`` is False for bots; ``proved`` is False when the forge could not prove who it
     was (locally: the directory names an SSH key and the record is not signed with it). ``signed`` is False where
-    nothing but the record's own word says who it was, and the settings accept that.
+    nothing but the record's own word says who it was, and the settings accept that. ``number`` is the account's at the
+    forge, which outlives its names; 0 where it has none or nobody told.
     """
 
     handle: str
@@ -70,6 +71,7 @@ class Account(Struct, frozen=True):
     person: bool = True
     proved: bool = True
     signed: bool = True
+    number: int = 0
 
 
 class Entry(NamedTuple):

@@ -10,7 +10,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.forge import Account
 from daypass.edges.forges.github.answers import account_of
 
-ALICE = Account("alice", "Alice")
+ALICE = Account("alice", "Alice", number=101)
 
 
 def user(number: int, login: str = "somebody", kind: str = "User", **more: object) -> dict[str, object]:
@@ -108,7 +108,7 @@ def test_an_outside_collaborator_is_whom_the_directory_says_and_nobody_otherwise
     """What GitHub thinks of an author (author_association) takes no part."""
     assert "carol" not in world.repo.collaborators  # a member of nothing but this repository
     number = world.opened("carol")
-    assert world.forge().pull(number).opened_by == Account("carol", "Carol")
+    assert world.forge().pull(number).opened_by == Account("carol", "Carol", number=103)
     assert world.forge().pull(world.opened("dora", "other")).opened_by == Account("", "dora-x (id 104)")
 
 
@@ -133,7 +133,7 @@ def test_a_workload_of_the_directory_is_no_person() -> None:
     from daypass.core.catalogue import Directory, Subject
 
     known = Directory({"ci": Subject("ci", kind="workload", forge_id=7)}, {})
-    assert account_of(user(7), known) == Account("ci", "ci", person=False)
+    assert account_of(user(7), known) == Account("ci", "ci", person=False, number=7)
 
 
 @pytest.mark.parametrize(

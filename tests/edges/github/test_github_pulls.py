@@ -13,7 +13,11 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Account
 from daypass.core.ids import Oid
 
-ALICE, BOB, CAROL = Account("alice", "Alice"), Account("bob", "Bob"), Account("carol", "Carol")
+ALICE, BOB, CAROL = (
+    Account("alice", "Alice", number=101),
+    Account("bob", "Bob", number=102),
+    Account("carol", "Carol", number=103),
+)
 
 
 def fails(call, message: str, kind: type[EdgeError | RefusedError] = EdgeError) -> str:

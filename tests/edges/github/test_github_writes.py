@@ -222,7 +222,7 @@ def test_a_person_approves_rejects_and_withdraws(world: World) -> None:
     head = world.head("wanted")
     for state in ("rejected", "approved", "withdrawn"):
         made = forge.review(number, commit=head, state=state, at=AT)
-        assert (made.by, made.state, made.commit) == (Account("bob", "Bob"), state, head)
+        assert (made.by, made.state, made.commit) == (Account("bob", "Bob", number=102), state, head)
 
 
 def test_a_review_whose_answer_is_lost_is_found_again(world: World) -> None:
@@ -308,7 +308,7 @@ def test_a_merge_squashes_the_head_and_says_what_main_stood_at(world: World) -> 
     world.opened("alice")
     head, base = world.head("wanted"), world.main()
     made = merge(world)
-    assert (made.head, made.base, made.commit, made.by) == (head, base, world.main(), Account("bob", "Bob"))
+    assert (made.head, made.base, made.commit, made.by) == (head, base, world.main(), Account("bob", "Bob", number=102))
     assert world.bare("log", "-1", "--format=%P%n%B", "main").strip() == f"{base}\n{MESSAGE.strip()}"
     assert world.git.find("refs/remotes/daypass/main") == made.commit
 

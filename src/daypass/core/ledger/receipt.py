@@ -44,7 +44,8 @@ def envelope_digest(raw: bytes) -> str:
 class ApprovalRecord(Struct, frozen=True):
     """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``).
 
-    ``main`` is where main stood when it was given, "" where the policies there were those of the merge's base.
+    ``main`` is where main stood when it was given, "" where the policies there were those of the merge's base. ``number``
+    is that of the account at the forge, 0 where it has none.
     """
 
     by: str
@@ -53,15 +54,17 @@ class ApprovalRecord(Struct, frozen=True):
     at: datetime
     review: str
     main: str = ""
+    number: int = 0
 
 
 class ActRecord(Struct, frozen=True):
-    """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; ``main`` as in approvals."""
+    """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; the rest as in approvals."""
 
     by: str
     did: str
     at: datetime
     main: str = ""
+    number: int = 0
 
 
 class Admission(Struct, frozen=True):

@@ -66,10 +66,16 @@ def _itself(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 _ENTITLEMENT = Record("an entitlement", Entitlement)
 _WINDOW = Record("a window", Window, lambda window: (window.start, window.end), **{"from": INSTANT, "until": INSTANT})
+_NUMBER = COUNT.optional(0, "an account without a number does not say so")
 _APPROVAL = Record(
-    "an approval", ApprovalRecord, main=OBJECT.optional("", "an approval under the policies of the base names no main")
+    "an approval",
+    ApprovalRecord,
+    main=OBJECT.optional("", "an approval under the policies of the base names no main"),
+    number=_NUMBER,
 )
-_ACT = Record("an act", ActRecord, main=OBJECT.optional("", "an act under the policies of the base names no main"))
+_ACT = Record(
+    "an act", ActRecord, main=OBJECT.optional("", "an act under the policies of the base names no main"), number=_NUMBER
+)
 _FILE = Record("a file", _tuple, _itself, grant=TEXT, blob=OBJECT, landing=OBJECT)
 
 

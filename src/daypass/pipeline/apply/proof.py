@@ -214,6 +214,7 @@ class Prover:
                     c.review.at,
                     c.review.id,
                     _main(evidence.then.get(c.review.id, ())),
+                    c.review.by.number,
                 )
                 for c in counted
             ),
@@ -228,8 +229,8 @@ def _main(mains: Mains) -> Oid | str:
 def _acts(evidence: Evidence) -> tuple[ActRecord, ...]:
     """Return who opened and pushed; of what somebody did several times under the same policies the last, oldest first."""
     acts = sorted(((act, _main(mains)) for act, mains in evidence.acts), key=lambda one: one[0].at)
-    last = {(act.by.handle, act.did, main): act.at for act, main in acts}
-    found = (ActRecord(by, did, at, main) for (by, did, main), at in last.items())
+    last = {(act.by.handle, act.did, main, act.by.number): act.at for act, main in acts}
+    found = (ActRecord(by, did, at, main, number) for (by, did, main, number), at in last.items())
     return tuple(sorted(found, key=lambda record: record.at))
 
 

@@ -149,7 +149,7 @@ def account_of(user: Any, directory: Directory) -> Account:
     known = directory.by_forge_id(number)
     if known is None:
         return Account("", name)
-    return Account(known.handle, known.name or known.handle, person=known.is_person)
+    return Account(known.handle, known.name or known.handle, person=known.is_person, number=number)
 
 
 _LEVELS = ("none", "read", "write", "admin")
