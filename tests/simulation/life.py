@@ -8,15 +8,18 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from unittest.mock import patch
 
 from daypass.core.errors import DaypassError
 from daypass.core.ids import Oid
-from daypass.core.ledger.receipt import Intent
+from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply import executor, readings
 from fakes.target import Died
+from in_memory.access import MAIN
+from simulation.checks import Unkept, check_access, check_by_hand, check_ledger, keep
 from simulation.oracle import Oracle
 from simulation.place import (
     by_hand,
@@ -26,10 +29,15 @@ from simulation.place import (
     grant_file,
     named,
     resource_file,
+    rules_file,
+    there,
 )
-from simulation.story import TARGETS, Step, instant
+from simulation.story import Step, Wish, instant
 
 ENDED_WELL = (0, 14)
+MEETS = "apply meets another run at call"
+WHOLE = ("apply", "apply dies at call", "apply dies after call")
+"""After these, where they ended, all that was granted is there; others leave to the next run what failed before."""
 BY_BUTTON = "Merge\n\nDaypass-Pull: {}\n\nwith the forge's own button\n"
 """A message whose last paragraph, where the gate's trailers would stand, has none."""
 REVIEWS = {"approves": "approved", "rejects": "rejected", "withdraws": "withdrawn"}
@@ -47,10 +55,6 @@ class Fault:
         return f"invariant {self.invariant} does not hold after step {self.step}: {self.what}"
 
 
-class Unkept(Exception):  # noqa: N818  (it is raised where an invariant is not kept, and caught by `play`)
-    """An invariant does not hold: its number, and what was found."""
-
-
 class Life:
     """Lives one step after the other."""
 
@@ -59,7 +63,9 @@ class Life:
         self._oracle = Oracle()
         self._numbers: dict[str, int] = {}
         self._merged: set[int] = set()
-        self._by_hand = {name: set[object]() for name in self._place.targets}
+        self._by_hand = {name: set[Entitlement]() for name in self._place.targets}
+        self._backups = {name: list[dict[Entitlement, datetime | None]]() for name in self._place.targets}
+        self._approved: dict[str, tuple[bytes, Wish | None]] = {}
         oracle = self._oracle
         files = [directory_file(oracle.groups, {}), resource_file("orders", None), resource_file("wiki", None)]
         self._place.write_main(files, 0)
@@ -84,6 +90,11 @@ class Life:
             "expire": self._runs,
             "apply dies at call": self._runs,
             "apply dies after call": self._runs,
+            MEETS: self._runs,
+            "apply sees an older main": self._runs_on_older_main,
+            "is restored from a backup": self._restores,
+            "changes the rules": self._changes_rules,
+            "puts back on main": self._puts_back,
             **dict.fromkeys(REVIEWS, self._reviews),
         }
         doing.get(step.does, self._dials)(step)
@@ -165,7 +176,10 @@ class Life:
                 else:
                     grant = path.removeprefix("grants/").removesuffix(".yaml")
                     wrong = self._oracle.tidied(grant, at)
-                _keep(not wrong, "2", wrong)
+                keep(not wrong, "2", wrong)
+                if path in now and number in names:
+                    text = self._place.world.objects.contents[now[path][1]]
+                    self._approved[path] = text, self._oracle.requests[names[number]].wish
 
     def _writes(self, step: Step) -> None:
         path = f"grants/{step.grant}.yaml"
@@ -173,9 +187,22 @@ class Life:
             return
         text = grant_file(step.grant, step.wish)[1] if step.wish else None
         self._place.write_main([(path, text)], step.at)
-        self._oracle.written(step.grant)
+        self._oracle.written(step.grant, step.wish)
+
+    def _puts_back(self, step: Step) -> None:
+        """Write to main, past every request, what a request brought there once."""
+        path = f"grants/{step.grant}.yaml"
+        leaf, (text, wish) = self._place.tree().get(path), self._approved.get(path, (b"", None))
+        if text and (leaf is None or self._place.world.objects.contents[leaf[1]] != text):
+            self._place.write_main([(path, text)], step.at)
+            self._oracle.written(step.grant, wish)
 
     # Policies
+
+    def _changes_rules(self, step: Step) -> None:
+        """Let the wiki need security as well, or no longer."""
+        self._oracle.needs["wiki"] = ("owners", "security") if step.number else ("owners",)
+        self._place.write_main([rules_file(wiki_too=bool(step.number))], step.at)
 
     def _engages(self, step: Step) -> None:
         _set(self._oracle.engaged, step.who, step.number)
@@ -218,23 +245,37 @@ class Life:
         target.dials.fail_after_write = step.does == "fails afterwards"
         target.dials.ignore_writes = step.does == "ignores"
 
+    def _restores(self, step: Step) -> None:
+        """Bring a target back to what it had after an earlier run; who was given access by hand since then keeps it."""
+        backups, target = self._backups[step.name], self._place.targets[step.name]
+        if backups:
+            assert step.number is not None
+            kept = dict.fromkeys(self._by_hand[step.name])
+            target.held = {**backups[step.number % len(backups)], **kept}
+
     # Runs
 
     def _runs(self, step: Step) -> None:
+        before = there(self._place)
         code = self._run("expire" if step.does == "expire" else "apply", step)
         self._oracle.ran(step.at, whole=code is not None)
-        self._check_by_hand()
+        check_by_hand(self._place, self._by_hand)
+        given = there(self._place) - before
+        allowed = self._oracle.allowed(step.at) | {named(one) for ones in self._by_hand.values() for one in ones}
+        keep(given <= allowed, "2", f"the run gave {sorted(given - allowed)}, and nobody granted it")
         if code is None:
             return
-        _keep(code in ENDED_WELL, "7", f"the run ended with exit {code}: {self._said}")
-        self._check_access(step.at, whole=step.does != "expire")
+        keep(code in ENDED_WELL, "7", f"the run ended with exit {code}: {self._said}")
+        check_access(self._place, self._oracle, self._by_hand, step.at, whole=step.does in WHOLE)
+        for name, target in self._place.targets.items():
+            self._backups[name].append(dict(target.held))
 
     def _run(self, verb: str, step: Step) -> int | None:
         """Run a verb; return its exit code, None where it died."""
-        fuse = self._place.fuse
-        fuse.left = step.number if "dies" in step.does else None
-        fuse.after = step.does == "apply dies after call"
-        more = ["--retry"] if verb == "apply" else []
+        fuse, more = self._place.fuse, ["--retry"] if verb == "apply" else []
+        fuse.left = step.number if "at call" in step.does or "after call" in step.does else None
+        fuse.after = "after call" in step.does
+        fuse.meanwhile = (lambda: self._run_elsewhere(step)) if step.does == MEETS else None
         try:
             said = self._place.access.run(verb, *more, "--at", instant(step.at), expect=None)
         except Died:
@@ -244,60 +285,36 @@ class Life:
         self._said = f"{said.out}{said.err}"
         return said.code
 
-    # Invariants
+    def _run_elsewhere(self, step: Step) -> None:
+        self._place.elsewhere.run("apply", "--retry", "--at", instant(step.at), expect=None)
 
-    def _check_by_hand(self) -> None:
-        for name, target in self._place.targets.items():
-            gone = self._by_hand[name] - target.held.keys()
-            _keep(not gone, "6", f"what was given by hand is gone: {gone}")
-
-    def _check_access(self, at: int, *, whole: bool) -> None:
-        ledger = self._place.access.repo().standing.holdings.keys()
-        allowed, required = self._oracle.allowed(at), self._oracle.required(at)
-        for name, target in self._place.targets.items():
-            if target.dials != type(target.dials)():
-                continue
-            ours = {named(one) for one in target.held.keys() - self._by_hand[name]}
-            held = {named(one) for one in ledger if one.target == name}
-            here = {one for one in required if TARGETS[one[0]] == name}
-            _keep(ours <= allowed, "1", f"{sorted(ours - allowed)} is at target {name}, and nothing gives it")
-            _keep(not whole or here <= ours, "8", f"{sorted(here - ours)} is not at target {name}, and was granted")
-            _keep(ours == held, "5", f"target {name} has {sorted(ours)}, and by the ledger {sorted(held)}")
+    def _runs_on_older_main(self, step: Step) -> None:
+        """Let a run see main as it stood before what the ledger has recorded: nothing may be given by it."""
+        place = self._place
+        recorded, tip = place.access.repo().standing.main, place.tip
+        parents = place.world.objects.stored(tip).commit.parents
+        if not recorded or recorded in place.world.objects.ancestors(parents[0]):
+            return
+        before = there(place)
+        place.world.objects.move({MAIN: (tip, parents[0])})
+        code = self._run("apply", step)
+        place.world.objects.move({MAIN: (parents[0], tip)})
+        keep(code not in ENDED_WELL, "13", f"a run on an older main ended with exit {code}")
+        given = there(place) - before
+        keep(not given, "13", f"a run on an older main gave {sorted(given)}")
 
     def end(self, at: int) -> None:
         """Let every target work again and a last run end well; hold the whole life to what must hold then. Raises Unkept."""
         for target in self._place.targets.values():
             calm(target)
         self._runs(Step(at, "apply"))
-        said = self._place.access.run("audit", "verify", "--at", instant(at), expect=None)
-        _keep(said.code == 0, "5", f"audit verify: {said.out}{said.err}")
-        intended = self._intended()
-        for target in self._place.targets.values():
-            for verb, one in target.calls:
-                _keep((verb, one) in intended, "5", f"{verb} {named(one)} has no receipt")
-
-    def _intended(self) -> set[tuple[str, object]]:
-        """Return every change that the ledger has an intent of."""
-        ledger = self._place.access.repo().ledger
-        _, receipts = ledger.receipts.proved(ledger.verifier.open)
-        bodies = [receipt.body for receipt in receipts]
-        return {
-            (change.action.value, change.entitlement)
-            for body in bodies
-            if isinstance(body, Intent)
-            for change in body.changes
-        }
+        check_ledger(self._place, at)
 
 
 def _set(bounds: dict[str, int], name: str, until: int | None) -> None:
     bounds.pop(name, None)
     if until is not None:
         bounds[name] = until
-
-
-def _keep(holds: bool, invariant: str, what: str) -> None:
-    if not holds:
-        raise Unkept(invariant, what)
 
 
 class AtOnce:

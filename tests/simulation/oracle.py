@@ -12,17 +12,15 @@ from simulation.story import OWNERS, ROLES, SECURITY, Wish
 
 Access = tuple[str, str, str]
 """Resource, principal, role."""
-NEEDS = {"orders": ("owners", "security"), "wiki": ("owners",)}
-"""One approval from each, by distinct people."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """The last word of one person on a request: at which state of its head, and which groups they were in then."""
+    """The last word of one person on a request: at which state of its head, and for which needs of then they could speak."""
 
     state: str
     head: int
-    groups: frozenset[str]
+    needs: frozenset[str]
 
 
 @dataclass
@@ -57,6 +55,8 @@ class Oracle:
 
     def __init__(self) -> None:
         self.groups = {"owners": set(OWNERS), "security": set(SECURITY)}
+        self.needs = {"orders": ("owners", "security"), "wiki": ("owners",)}
+        """By resource: one approval from each, by distinct people."""
         self.engaged: dict[str, int] = {}
         self.kept: dict[str, int] = {}
         self.requests: dict[str, Request] = {}
@@ -78,15 +78,16 @@ class Oracle:
 
     def reviewed(self, name: str, who: str, state: str) -> None:
         """Somebody approved or rejected it, or withdrew what they said."""
-        groups = frozenset(group for group, members in self.groups.items() if who in members)
         request = self.requests[name]
-        request.reviews[who] = Review(state, request.head, groups)
+        asked = self.needs[request.wish.resource] if request.wish is not None else ()
+        needs = frozenset(need for need in asked if who in self.groups[need])
+        request.reviews[who] = Review(state, request.head, needs)
 
     def approved(self, name: str, at: int) -> bool:
-        """Say whether the approvals of a request suffice at this minute, by the groups of now and of each review."""
+        """Say whether the approvals of a request suffice at this minute, by groups and rules of now and of each review."""
         request = self.requests[name]
         assert request.wish is not None
-        needs = NEEDS[request.wish.resource]
+        needs = self.needs[request.wish.resource]
         if request.absent or any(self._absent(who, at) for who in request.hands):
             return False
         asked = {who for need in needs for who in self.groups[need]}
@@ -95,7 +96,7 @@ class Oracle:
         barred = request.hands | {request.wish.subject}
         return all(
             any(
-                review.state == "approved" and review.head == request.head and need in review.groups
+                review.state == "approved" and review.head == request.head and need in review.needs
                 for who, review in request.reviews.items()
                 if who in self.groups[need] and who not in barred
             )
@@ -130,9 +131,15 @@ class Oracle:
             return ""
         return f"daypass removed {grant}, which gives access still"
 
-    def written(self, grant: str) -> None:
-        """Somebody changed or deleted a grant's file on main past every request: there is no proof of what it says."""
-        self.given.pop(grant, None)
+    def written(self, grant: str, wish: Wish | None) -> None:
+        """Somebody changed or deleted (no wish) a grant's file on main past every request.
+
+        There is no proof of what it says, but that less than before was granted before.
+        """
+        before = self.given.pop(grant, None)
+        narrowed = None if wish is None else _narrowed(before, wish)
+        if narrowed is not None:
+            self.given[grant] = replace(narrowed, sure=False)
 
     def ran(self, at: int, *, whole: bool) -> None:
         """Apply ran, or died somewhere: what a bound has ended by now is ended for good, once that is recorded."""

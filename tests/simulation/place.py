@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -38,8 +38,8 @@ clock: simulated
 _RULES = """\
 version: 1
 rules:
-  - id: orders-needs-security
-    when: resource.name == "orders"
+  - id: needs-security
+    when: resource.name in [RESOURCES]
     require:
       - {approvals: {at_least: 1, from: owners}}
       - {approvals: {at_least: 1, from: group:security}}
@@ -53,6 +53,8 @@ class Fuse:
     left: int | None = None
     after: bool = False
     """Whether what was called has taken effect."""
+    meanwhile: Callable[[], None] | None = None
+    """What happens at the call, where nobody dies."""
 
     @contextmanager
     def burning(self, name: str) -> Iterator[None]:
@@ -60,6 +62,9 @@ class Fuse:
         dies = self.left is not None and self.left <= 0
         if self.left is not None:
             self.left -= 1
+        if dies and self.meanwhile is not None:
+            dies, self.left = False, None
+            self.meanwhile()
         if dies and not self.after:
             raise Died(name)
         yield
@@ -116,6 +121,13 @@ class Place:
     def targets(self) -> Mapping[str, SimulatedTarget]:
         return {name: SimulatedTarget(name, fuse=self.fuse) for name in ("one", "two")}
 
+    @cached_property
+    def elsewhere(self) -> LifeAccess:
+        """The same repository driven from another machine, with a state of its own."""
+        world = replace(self.world, state=self.world.state.with_name("elsewhere"))
+        world.state.mkdir()
+        return LifeAccess(self.access.top, world=world, place=self, policies=self.access.policies)
+
     @property
     def world(self) -> World:
         return self.access.world
@@ -144,13 +156,13 @@ class Place:
 class LifeRepository(MemoryRepository):
     """The repository with the life's targets, and with ports at which a run may die."""
 
-    def __init__(self, place: Place, top: Path, acting: str = "") -> None:
-        super().__init__(place.world, top, acting)
+    def __init__(self, place: Place, world: World, top: Path, acting: str = "") -> None:
+        super().__init__(world, top, acting)
         self._place = place
         self._by_files = place.access.policies
 
     def again(self, *, reopen: bool = False) -> AccessRepository:
-        return LifeRepository(self._place, self.folder, self.acting)
+        return LifeRepository(self._place, self._world, self.folder, self.acting)
 
     def targets(self, revision: Oid | None = None) -> Mapping[str, SimulatedTarget | EdgeError]:
         return self._place.targets
@@ -181,7 +193,7 @@ class LifeAccess(MemoryAccess):
 
     def repo(self, acting: str = "") -> AccessRepository:
         assert self.place is not None
-        return LifeRepository(self.place, self.top, acting)
+        return LifeRepository(self.place, self.world, self.top, acting)
 
     def lay_out(self, before: Tree, after: Tree) -> None:
         return
@@ -195,9 +207,14 @@ def found(top: Path) -> Place:
     kept = {"policies/ledger.pub"}
     gone = [(path, None) for path in place.tree() if path.startswith("policies/") and path not in kept]
     place.write_main(gone, 0)
-    files = {"policies/daypass.yaml": _SETTINGS, "policies/rules/access.yaml": _RULES}
-    place.write_main([(path, text.encode()) for path, text in files.items()], 0)
+    place.write_main([("policies/daypass.yaml", _SETTINGS.encode()), rules_file(wiki_too=False)], 0)
     return place
+
+
+def rules_file(*, wiki_too: bool) -> tuple[str, bytes]:
+    """Write the rules: which resources need an approval from security as well."""
+    named = '"orders", "wiki"' if wiki_too else '"orders"'
+    return "policies/rules/access.yaml", _RULES.replace("RESOURCES", named).encode()
 
 
 def directory_file(groups: Mapping[str, Collection[str]], engaged: Mapping[str, int]) -> tuple[str, bytes]:
@@ -241,9 +258,9 @@ def grant_file(grant: str, wish: Wish) -> tuple[str, bytes]:
     return f"grants/{grant}.yaml", "\n".join([*lines, ""]).encode()
 
 
-def there(targets: Mapping[str, FakeTarget]) -> set[tuple[str, str, str]]:
+def there(place: Place) -> set[tuple[str, str, str]]:
     """Return who holds what at the targets, as (resource, principal, role)."""
-    return {named(one) for target in targets.values() for one in target.held}
+    return {named(one) for target in place.targets.values() for one in target.held}
 
 
 def named(one: Entitlement) -> tuple[str, str, str]:

@@ -151,6 +151,8 @@ class Teller:
             length = self._random.choice((10, wish.length // 2, wish.length, wish.length + 45))
             who = self._random.choice((wish.subject, self._person()))
             self._open(grant, wish._replace(start=start, length=length), who)
+            if self._random.random() < 0.5:
+                self._is_approved()
 
     def _ends(self) -> None:
         if self._grants:
@@ -167,16 +169,18 @@ class Teller:
         if self._grants and self._random.random() < 0.7:
             grant = self._random.choice(self._grants)
             wish = self._wishes[grant]._replace(start=self._minute, length=self._random.choice((30, 600)))
-        does = self._random.choice(("writes to main", "writes to main", "deletes on main"))
+        does = self._random.choice(("writes to main", "writes to main", "deletes on main", "puts back on main"))
         self._add(does, grant=grant, wish=wish if does == "writes to main" else None)
 
     def _edits(self) -> None:
         later = self._random.choice((None, self._minute + 5, self._minute + 45, self._minute + 120))
-        what = self._random.randrange(4)
+        what = self._random.randrange(5)
         if what == 0:
             self._add("is engaged until", who=self._random.choice(("alice", "henry")), number=later)
         elif what == 1:
             self._add("is kept until", name=self._random.choice(("orders", "wiki")), number=later)
+        elif what == 2:
+            self._add("changes the rules", number=self._random.randrange(2))
         else:
             who = self._random.choice(("bob", "carol", "frank", "dave", "erin"))
             group = self._random.choice(("security",) if who in SECURITY else ("owners",))
@@ -192,7 +196,7 @@ class Teller:
         self._add("apply")
 
     def _meddles(self) -> None:
-        does = self._random.choice(("is taken away by hand", "is given by hand"))
+        does = self._random.choice(("is taken away by hand", "is given by hand", "is restored from a backup"))
         self._add(does, name=self._random.choice(("one", "two")), number=self._random.randrange(10))
 
     def _fails(self) -> None:
@@ -202,8 +206,9 @@ class Teller:
         self._add(does, name=self._random.choice(("one", "two")))
 
     def _dies(self) -> None:
-        does = self._random.choice(("apply dies at call", "apply dies after call", "gate dies at call"))
-        self._add(does, number=self._random.randrange(25))
+        dying = ("apply dies at call", "apply dies after call", "gate dies at call")
+        does = self._random.choice((*dying, "apply meets another run at call", "apply sees an older main"))
+        self._add(does, number=self._random.randrange(40))
         if self._random.random() < 0.5:
             self._add("apply")
 

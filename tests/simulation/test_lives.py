@@ -55,7 +55,7 @@ def seen_as_done(change: Intended, answer: Done, *_: Any, **__: Any) -> Outcome:
 PLANTED: dict[str, tuple[object, str, Callable[..., Any], set[str]]] = {
     "everybody may approve their own": (evidence, "excluded_people", nobody, {"1", "2"}),
     "a stale review counts": (judgement, "_outlived", lambda *_: "", {"1", "2"}),
-    "what was ended comes back": (inputs, "_ends", lambda *_: {}, {"1"}),
+    "ends are not recorded": (inputs, "_ending", lambda *_: (), {"1", "2"}),
     "bounds are ignored": (Catalogue, "ends", lambda *_: (), {"1", "2"}),
     "nothing is read back": (executor, "_seen", seen_as_done, {"1", "5", "8"}),
 }
