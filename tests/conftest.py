@@ -13,6 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import copies
 from daypass.core.catalogue import TargetKinds
 from daypass.core.policy.policies import Policy
 from driver import Access
@@ -33,7 +34,8 @@ _COMPILED = "COMPILED_FOR_TESTS"
 
 
 def pytest_configure() -> None:
-    """Compile once for all workers and for the programs that tests start, where Python is told to keep nothing."""
+    """Make once for all workers what tests begin with; and compile once where Python is told to keep nothing."""
+    copies.room()
     if sys.dont_write_bytecode:
         if _COMPILED not in os.environ:
             folder = os.environ[_COMPILED] = tempfile.mkdtemp(prefix="daypass-compiled-")

@@ -71,7 +71,8 @@ def test_every_verb_has_an_example() -> None:
     assert sorted(verbs - shown) == []
 
 
-BEGAN = (datetime.now(UTC) - timedelta(minutes=10)).replace(microsecond=0)
+BEGAN = (datetime.now(UTC) - timedelta(minutes=10)).replace(second=0, microsecond=0)
+"""To the minute, so that most workers begin alike and share what they make."""
 
 
 def _then(minutes: int) -> str:
@@ -97,7 +98,7 @@ def _ready(top: Path) -> Access:
 
     example(top, _then(0))  # which puts the ledger's key where it belongs
     shutil.rmtree(top)
-    copy(once("ready", make) / "access", top)
+    copy(once(("ready", _then(0)), make) / "access", top)
     access = Access(top)
     access.git("init", "-q", "--bare", str(top.parent / "origin.git"))
     access.git("remote", "add", "origin", str(top.parent / "origin.git"))

@@ -1,33 +1,46 @@
-"""Folders that many tests begin with: made once a process, and copied for each test."""
+"""Folders that many tests begin with: made once for all workers, and copied for each test."""
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
+_ROOM = "FOLDERS_FOR_TESTS"
+"""Names the folder of all of them to every worker."""
 _MADE: dict[object, Path] = {}
 
 
 @cache
-def _room() -> Path:
-    room = Path(tempfile.mkdtemp(prefix="daypass-founded-"))
-    room.chmod(0o711)  # a server that runs as somebody else finds its own folder there
-    atexit.register(shutil.rmtree, room, ignore_errors=True)
-    return room
+def room() -> Path:
+    """Return the folder for what is made once: whoever asks first makes it, and takes it away at the end."""
+    if _ROOM not in os.environ:
+        made = os.environ[_ROOM] = tempfile.mkdtemp(prefix="daypass-founded-")
+        Path(made).chmod(0o711)  # a server that runs as somebody else finds its own folder there
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(os.environ[_ROOM])
 
 
-def once(name: object, make: Callable[[Path], object]) -> Path:
-    """Return a folder that ``make`` filled; made once a process for each name."""
+def once(name: str | tuple[object, ...], make: Callable[[Path], object]) -> Path:
+    """Return a folder that ``make`` filled; made once for each name, which every worker has to write alike."""
     if name not in _MADE:
-        folder = Path(tempfile.mkdtemp(dir=_room()))
-        make(folder)
-        _MADE[name] = folder
+        known = room() / sha256(repr(name).encode()).hexdigest()
+        with known.open("a+", encoding="utf-8") as file:  # it names the folder as soon as that is whole
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            folder = file.read()
+            if not folder:
+                folder = tempfile.mkdtemp(dir=room())
+                make(Path(folder))
+                file.write(folder)
+        _MADE[name] = Path(folder)
     return _MADE[name]
 
 

@@ -1,15 +1,16 @@
-"""Places that many tests begin with: made once a process by the real command, and copied for each test."""
+"""Places that many tests begin with: made once by the real command, and copied for each test."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from copies import copy, once, pack
+from copies import copy, once, pack, room
 from driver import Access
 from in_memory.access import MAIN, STATE, MemoryAccess, World, begin
 from in_memory.objects import NOTHING
@@ -17,7 +18,8 @@ from scenes import Scene
 
 _CONFIG = "XDG_CONFIG_HOME"
 """Below it `init` keeps the ledger's key."""
-_WORLDS: dict[object, MemoryAccess] = {}
+_WORLDS: dict[object, tuple[Path, MemoryAccess]] = {}
+"""What this process made in memory, with the folder for its files."""
 
 
 def example(top: Path, at: str) -> Access:
@@ -34,12 +36,12 @@ def example(top: Path, at: str) -> Access:
     return _placed(("example", at), found, top)
 
 
-def begun(name: object, at: str, begin: Callable[[Access], None], top: Path) -> Access:
-    """Found the worked example and go on from there: ``begin`` does so once a process for each name."""
+def begun(name: str, at: str, begin: Callable[[Access], None], top: Path) -> Access:
+    """Found the worked example and go on from there: ``begin`` does so once for each name."""
     return _placed(("begun", name), lambda access: begin(example(access.top, at)), top)
 
 
-def _placed(name: object, make: Callable[[Access], None], top: Path) -> Access:
+def _placed(name: tuple[str, ...], make: Callable[[Access], None], top: Path) -> Access:
     def filled(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(_CONFIG, str(folder / "config"))
@@ -74,14 +76,14 @@ def begun_in_memory(name: object, at: str, begin: Callable[[MemoryAccess], None]
 
 
 def _remembered(name: object, make: Callable[[Path], MemoryAccess], top: Path) -> MemoryAccess:
-    def filled(folder: Path) -> None:
+    if name not in _WORLDS:
+        made = Path(tempfile.mkdtemp(dir=room()))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(_CONFIG, str(folder / "config"))
-            _WORLDS[name] = make(folder)
-
-    folder = once(name, filled)
+            patch.setenv(_CONFIG, str(made / "config"))
+            _WORLDS[name] = made, make(made)
+    folder, first = _WORLDS[name]
+    world = first.world
     shutil.copytree(folder / "config", os.environ[_CONFIG], dirs_exist_ok=True)
-    world = _WORLDS[name].world
     state = Path(shutil.copytree(world.state, top / STATE))
     access = MemoryAccess(top, world=World(state, world.objects.copy(), dict(world.pulls)))
     access.lay_out(NOTHING, access.world.objects.stored(access.world.objects.refs[MAIN]).tree)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,11 @@ def files(kept_by: str) -> dict[str, str]:
     return github_files(kept_by, variables=["ORDERS_DB_URL"])
 
 
+@cache
 def workflows(kept_by: str) -> list[Workflow]:
     """The workflows of one keeper."""
     return [
-        Workflow(kept_by, re.sub(r"\.yml$", "", path.removeprefix(FOLDER)), text, yaml.safe_load(text))
+        Workflow(kept_by, re.sub(r"\.yml$", "", path.removeprefix(FOLDER)), text, yaml.load(text, yaml.CSafeLoader))
         for path, text in sorted(files(kept_by).items())
         if path.startswith(FOLDER)
     ]
