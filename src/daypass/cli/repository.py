@@ -383,8 +383,8 @@ def program_digest() -> str:
 
     found = sha256(__version__.encode())
     package = Path(__file__).parents[1]
-    for path in sorted(
-        (*package.glob("core/**/*.py"), *package.glob("schema/*.json"), *package.glob("pipeline/**/*.py"))
-    ):
-        found.update(path.read_bytes())
+    folders = (listed for name in ("core", "pipeline", "schema") for listed in os.walk(package / name))
+    files = (f"{folder}/{name}" for folder, _, names in folders for name in names if name.endswith((".py", ".json")))
+    for path in sorted(files):
+        found.update(Path(path).read_bytes())
     return found.hexdigest()

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from typing import Any, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeVar
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -38,6 +38,7 @@ FOLD_VERSION = 8
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 Opened = tuple[Action, Entitlement]
@@ -73,7 +74,6 @@ class Handed(NamedTuple):
     ended: bool = False
 
 
-@dataclass(frozen=True, eq=False)
 class Standing:
     """The state after ``head``, the last receipt (None: none yet); ``commit`` is the ledger branch's, or ABSENT.
 
@@ -86,20 +86,38 @@ class Standing:
     ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
     takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
     one did. Answers never change; mappings but ``holdings`` are ordered by key.
+
+    Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
     """
 
-    head: Head | None = None
-    commit: Oid = ABSENT
-    rows: Mapping[GrantId, AdmittedGrant] = field(default_factory=dict)
-    admissions: Mapping[GrantId, Admission] = field(default_factory=dict)
-    refusals: Mapping[GrantId, Refusal] = field(default_factory=dict)
-    holdings: Mapping[Entitlement, Holding] = field(default_factory=dict)
-    begun: Mapping[Opened, Begun] = field(default_factory=dict)
-    handovers: Mapping[int, Handed] = field(default_factory=dict)
-    taken: frozenset[Entitlement] = field(default_factory=frozenset)
-    revoked: frozenset[GrantId] = field(default_factory=frozenset)
-    seen: Mapping[str, datetime] = field(default_factory=dict)
-    ends: Mapping[GrantId, Ended] = field(default_factory=dict)
+    def __init__(
+        self,
+        head: Head | None = None,
+        commit: Oid = ABSENT,
+        *,
+        rows: Mapping[GrantId, AdmittedGrant] = _NONE,
+        admissions: Mapping[GrantId, Admission] = _NONE,
+        refusals: Mapping[GrantId, Refusal] = _NONE,
+        holdings: Mapping[Entitlement, Holding] = _NONE,
+        begun: Mapping[Opened, Begun] = _NONE,
+        handovers: Mapping[int, Handed] = _NONE,
+        taken: frozenset[Entitlement] = frozenset(),
+        revoked: frozenset[GrantId] = frozenset(),
+        seen: Mapping[str, datetime] = _NONE,
+        ends: Mapping[GrantId, Ended] = _NONE,
+    ) -> None:
+        self.head: Final = head
+        self.commit: Final = commit
+        self.rows: Final = rows
+        self.admissions: Final = admissions
+        self.refusals: Final = refusals
+        self.holdings: Final = holdings
+        self.begun: Final = begun
+        self.handovers: Final = handovers
+        self.taken: Final = taken
+        self.revoked: Final = revoked
+        self.seen: Final = seen
+        self.ends: Final = ends
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:

@@ -14,7 +14,6 @@ import sqlite3
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -57,7 +56,7 @@ _TABLES = {
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
     " ended INTEGER NOT NULL",
 }
-_PARTS = frozenset(field.name for field in fields(Standing)) - {"head", "commit"}
+_PARTS = frozenset(vars(Standing())) - {"head", "commit"}
 _CLUSTERED = frozenset({"admitted", "ended", "refused", "holding", "pending", "revoked", "taken"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 _PACKED = struct.Struct("<4I4IqqB")
