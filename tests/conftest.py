@@ -33,13 +33,19 @@ _COMPILED = "COMPILED_FOR_TESTS"
 """Names a folder to every worker, for code that was compiled."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Make once for all workers what tests begin with; and compile once where Python is told to keep nothing."""
     copies.room()
     if sys.dont_write_bytecode:
         if _COMPILED not in os.environ:
-            folder = os.environ[_COMPILED] = tempfile.mkdtemp(prefix="daypass-compiled-")
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            cache = getattr(config, "cache", None)  # there is none with -p no:cacheprovider
+            if cache is None:
+                folder = passing = tempfile.mkdtemp(prefix="daypass-compiled-")
+            else:
+                folder = str(cache.mkdir("compiled"))  # for the next time too
+                passing = folder + tempfile.gettempdir()  # but for programs that a test installed
+            os.environ[_COMPILED] = folder
+            atexit.register(shutil.rmtree, passing, ignore_errors=True)
         sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ[_COMPILED]
 
 

@@ -1,12 +1,10 @@
 """Receipts and in-toto statements: one receipt, one statement, and nothing else is read."""
 
-import copy
 import json
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 from receipt_strategies import BEGIN, receipts
 
@@ -161,14 +159,12 @@ def test_a_renamed_key_is_refused(kind, path):
 
 
 @pytest.mark.parametrize(("kind", "path"), MUTANTS)
-@settings(deadline=None)
-@given(value=st.sampled_from([None, 0.5, [[]], {"a": 1}, -1]))
-def test_a_value_of_another_type_is_refused(kind, path, value):
-    changed = statement(kind)
-    parent = _at(changed, path[:-1])
-    parent[path[-1]] = copy.deepcopy(value)
-    with pytest.raises(LedgerError):
-        from_statement(changed)
+def test_a_value_of_another_type_is_refused(kind, path):
+    for value in (None, 0.5, [[]], {"a": 1}, -1):
+        changed = statement(kind)
+        _at(changed, path[:-1])[path[-1]] = value
+        with pytest.raises(LedgerError):
+            from_statement(changed)
 
 
 def _refusal(kind, change):

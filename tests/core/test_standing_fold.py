@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from receipt_strategies import BEGIN, admissions, bodies
+from receipt_strategies import BEGIN, folded, proofs
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -34,14 +34,14 @@ def after(*found):
 
 
 @settings(deadline=None)
-@given(st.lists(bodies, max_size=14), st.integers(0, 15))
+@given(st.lists(folded, max_size=14), st.integers(0, 15))
 def test_a_prefix_and_then_the_rest_add_up_to_the_whole(found, cut):
     chain = receipts(*found)
     assert same_state(fold(chain[cut:], fold(chain[:cut])), fold(chain))
 
 
 @settings(deadline=None)
-@given(st.lists(bodies, max_size=14))
+@given(st.lists(folded, max_size=14))
 def test_rows_and_whole_admissions_say_the_same(found):
     standing = after(*found)
     proofs, rows = standing.admissions, standing.rows
@@ -52,7 +52,7 @@ def test_rows_and_whole_admissions_say_the_same(found):
 
 
 @settings(deadline=None)
-@given(admissions)
+@given(proofs)
 def test_an_admission_is_found_by_its_grant(admission):
     standing = after(admission)
     assert standing.admission(admission.grant) == admission
@@ -62,21 +62,21 @@ def test_an_admission_is_found_by_its_grant(admission):
 
 
 @settings(deadline=None)
-@given(admissions, admissions)
+@given(proofs, proofs)
 def test_the_latest_admission_of_a_grant_counts(one, other):
     other = replace(other, grant=one.grant)
     assert after(one, other).admission(one.grant) == other
 
 
 @settings(deadline=None)
-@given(admissions)
+@given(proofs)
 def test_a_retired_grant_is_no_longer_admitted(admission):
     standing = after(admission, Retirement(admission.grant, admission.blob, OID))
     assert standing.admission(admission.grant) is None
 
 
 @settings(deadline=None)
-@given(admissions)
+@given(proofs)
 def test_a_refusal_of_new_bytes_takes_the_old_proof_back(admission):
     refusal = Refusal(admission.grant, Oid("e" * 40), OID, "around-the-gate", "no record")
     standing = after(admission, refusal)
@@ -94,7 +94,7 @@ def test_a_refusal_counts_for_the_bytes_as_that_commit_brought_them():
 
 
 @settings(deadline=None)
-@given(admissions)
+@given(proofs)
 def test_a_later_admission_lifts_a_refusal(admission):
     standing = after(Refusal(admission.grant, admission.blob, OID, "code", "message"), admission)
     assert not standing.refusals
@@ -176,7 +176,7 @@ def test_an_emergency_stop_is_remembered_until_the_grant_is_proved_again():
 
 
 @settings(deadline=None)
-@given(admissions)
+@given(proofs)
 def test_a_grant_that_is_proved_again_is_stopped_no_more(admission):
     stop = Retirement(admission.grant, admission.blob, OID, 3, "bob", revoked=True)
     assert after(admission, stop).revoked == {admission.grant}
