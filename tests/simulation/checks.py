@@ -47,6 +47,15 @@ def check_access(place: Place, oracle: Oracle, by_hand: ByHand, at: int, *, whol
         keep(ours == held, "5", f"target {name} has {sorted(ours)}, and by the ledger {sorted(held)}")
 
 
+def check_read_back(place: Place, by_hand: ByHand, brought_back: ByHand) -> None:
+    """The ledger says of nothing that it is gone while it is there, but of what a backup brought back since."""
+    ledger = place.access.repo().standing.holdings.keys()
+    for name, target in place.targets.items():
+        if not target.dials.unreadable:
+            unknown = target.held.keys() - by_hand[name] - brought_back[name] - ledger
+            keep(not unknown, "5", f"target {name} still has {sorted(map(named, unknown))}, and the ledger says not")
+
+
 def check_ledger(place: Place, at: int) -> None:
     """The ledger verifies, and has an intent of every change that was asked of a target."""
     said = place.access.run("audit", "verify", "--at", instant(at), expect=None)

@@ -17,9 +17,9 @@ from daypass.core.ids import Oid
 from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply import executor, readings
-from fakes.target import Died
+from fakes.target import Dials, Died
 from in_memory.access import MAIN
-from simulation.checks import Unkept, check_access, check_by_hand, check_ledger, keep
+from simulation.checks import Unkept, check_access, check_by_hand, check_ledger, check_read_back, keep
 from simulation.oracle import Oracle
 from simulation.place import (
     by_hand,
@@ -36,6 +36,7 @@ from simulation.story import Step, Wish, instant
 
 ENDED_WELL = (0, 14)
 MEETS = "apply meets another run at call"
+WITHOUT = "apply without the forge"
 WHOLE = ("apply", "apply dies at call", "apply dies after call")
 """After these, where they ended, all that was granted is there; others leave to the next run what failed before."""
 BY_BUTTON = "Merge\n\nDaypass-Pull: {}\n\nwith the forge's own button\n"
@@ -65,6 +66,7 @@ class Life:
         self._merged: set[int] = set()
         self._by_hand = {name: set[Entitlement]() for name in self._place.targets}
         self._backups = {name: list[dict[Entitlement, datetime | None]]() for name in self._place.targets}
+        self._brought_back = {name: set[Entitlement]() for name in self._place.targets}
         self._approved: dict[str, tuple[bytes, Wish | None]] = {}
         oracle = self._oracle
         files = [directory_file(oracle.groups, {}), resource_file("orders", None), resource_file("wiki", None)]
@@ -91,6 +93,7 @@ class Life:
             "apply dies at call": self._runs,
             "apply dies after call": self._runs,
             MEETS: self._runs,
+            WITHOUT: self._runs,
             "apply sees an older main": self._runs_on_older_main,
             "is restored from a backup": self._restores,
             "changes the rules": self._changes_rules,
@@ -257,8 +260,10 @@ class Life:
 
     def _runs(self, step: Step) -> None:
         before = there(self._place)
+        self._place.forge_away = step.does == WITHOUT
         code = self._run("expire" if step.does == "expire" else "apply", step)
-        self._oracle.ran(step.at, whole=code is not None)
+        self._place.forge_away = False
+        self._oracle.ran(step.at, whole=code is not None and step.does != WITHOUT)
         check_by_hand(self._place, self._by_hand)
         given = there(self._place) - before
         allowed = self._oracle.allowed(step.at) | {named(one) for ones in self._by_hand.values() for one in ones}
@@ -267,8 +272,11 @@ class Life:
             return
         keep(code in ENDED_WELL, "7", f"the run ended with exit {code}: {self._said}")
         check_access(self._place, self._oracle, self._by_hand, step.at, whole=step.does in WHOLE)
+        check_read_back(self._place, self._by_hand, self._brought_back)
         for name, target in self._place.targets.items():
             self._backups[name].append(dict(target.held))
+            if target.dials == Dials():
+                self._brought_back[name].clear()
 
     def _run(self, verb: str, step: Step) -> int | None:
         """Run a verb; return its exit code, None where it died."""

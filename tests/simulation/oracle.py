@@ -114,6 +114,9 @@ class Oracle:
         if narrowed is not None:
             mine = by_gate or self.approved(name, at)
             self.given[request.grant] = replace(narrowed, sure=narrowed.sure and mine)
+            if wish.start is None and self.approved(name, at):
+                # Where nobody could prove yet what it narrows, it is a grant of its own, from its merge on.
+                self.given[request.grant] = replace(narrowed, end=at + wish.length, sure=False)
             return ""
         start = at if wish.start is None else wish.start
         end = start + wish.length

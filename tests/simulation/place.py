@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from daypass.cli.repository import AccessRepository
 from daypass.core.errors import EdgeError
 from daypass.core.ids import Oid
 from daypass.core.plan import Entitlement
+from daypass.core.planning.drift import Traits
 from daypass.core.window import parse_instant
 from fakes.target import Dials, Died, FakeTarget
 from founded import in_memory
@@ -91,9 +92,23 @@ class Fused:
         return call
 
 
+class SilentForge:
+    """A forge that answers nobody."""
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: Any, **__: Any) -> NoReturn:
+            raise EdgeError("the forge does not answer")
+
+        return call
+
+
 @dataclass
 class SimulatedTarget(FakeTarget):
-    """A fake at whose calls a run may die, without a clock: in a life there is none but the story's."""
+    """A fake at whose calls a run may die, without a clock: in a life there is none but the story's.
+
+    Its traits say that what it holds shows whose it is: elsewhere nobody can tell what a backup brought back from what
+    somebody gave, and daypass leaves both.
+    """
 
     fuse: Fuse = field(default_factory=Fuse)
 
@@ -116,10 +131,11 @@ class Place:
     access: LifeAccess
     fuse: Fuse = field(default_factory=Fuse)
     runs: int = 0
+    forge_away: bool = False
 
     @cached_property
     def targets(self) -> Mapping[str, SimulatedTarget]:
-        return {name: SimulatedTarget(name, fuse=self.fuse) for name in ("one", "two")}
+        return {name: SimulatedTarget(name, traits=Traits(marks=True), fuse=self.fuse) for name in ("one", "two")}
 
     @cached_property
     def elsewhere(self) -> LifeAccess:
@@ -181,7 +197,7 @@ class LifeRepository(MemoryRepository):
 
     @cached_property
     def forge(self) -> Any:  # type: ignore[override]
-        return Fused(super().forge, self._place.fuse)
+        return Fused(SilentForge() if self._place.forge_away else super().forge, self._place.fuse)
 
 
 @dataclass

@@ -79,7 +79,7 @@ class Teller:
         """Return a story of about so many steps."""
         tales = {
             self._asks: 2, self._is_granted: 4, self._is_approved: 3, self._reviews: 3, self._pushes: 2, self._gates: 2,
-            self._applies: 7, self._changes: 3, self._ends: 1, self._merges_around: 2, self._writes_main: 1,
+            self._applies: 7, self._changes: 3, self._ends: 1, self._is_disputed: 1, self._joins_late: 1, self._merges_around: 2, self._writes_main: 1,
             self._edits: 2, self._bounds: 2, self._meddles: 2, self._fails: 2, self._dies: 2,
         }  # fmt: skip
         while len(self._steps) < steps:
@@ -126,6 +126,27 @@ class Teller:
         self._add("approves", name=name, who=self._random.choice(("bob", "carol", "carol")))
         self._add("approves", name=name, who=self._random.choice(("dave", "erin")))
         self._add("gates")
+
+    def _is_disputed(self) -> None:
+        """Let somebody ask, one reject it and others approve; now and then the one comes round."""
+        self._asks()
+        self._add("rejects", name=self._requests[-1], who=self._random.choice(("carol", "erin")))
+        self._add("approves", name=self._requests[-1], who="bob")
+        self._add("approves", name=self._requests[-1], who="dave")
+        if self._random.random() < 0.3:
+            self._add("withdraws", name=self._requests[-1], who=self._random.choice(("carol", "erin")))
+        self._add("gates")
+        self._applies()
+
+    def _joins_late(self) -> None:
+        """Let Frank approve before he is an owner."""
+        self._add("leaves", name="owners", who="frank")
+        self._asks()
+        self._add("approves", name=self._requests[-1], who="frank")
+        self._add("joins", name="owners", who="frank")
+        self._add("approves", name=self._requests[-1], who="dave")
+        self._add("gates")
+        self._applies()
 
     def _reviews(self) -> None:
         if self._requests:
@@ -200,14 +221,16 @@ class Teller:
         self._add(does, name=self._random.choice(("one", "two")), number=self._random.randrange(10))
 
     def _fails(self) -> None:
-        does = self._random.choice(
-            ("cannot be read", "refuses", "fails afterwards", "ignores", "reach", "reach", "reach")
-        )
-        self._add(does, name=self._random.choice(("one", "two")))
+        """Let a target fail, mostly while something is asked of it."""
+        does = ("cannot be read", "refuses", "fails afterwards", "ignores", "reach", "reach", "reach")
+        self._add(self._random.choice(does), name=self._random.choice(("one", "two")))
+        self._random.choice((self._is_granted, self._applies))()
 
     def _dies(self) -> None:
         dying = ("apply dies at call", "apply dies after call", "gate dies at call")
-        does = self._random.choice((*dying, "apply meets another run at call", "apply sees an older main"))
+        does = self._random.choice(
+            (*dying, "apply meets another run at call", "apply sees an older main", "apply without the forge")
+        )
         self._add(does, number=self._random.randrange(40))
         if self._random.random() < 0.5:
             self._add("apply")

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from daypass.core.approval import judgement
-from daypass.core.approval.judgement import Excluded
+from daypass.core.approval.judgement import Excluded, Then
 from daypass.core.catalogue import Catalogue
+from daypass.core.forge import Review
 from daypass.core.ledger.receipt import Outcome
 from daypass.core.plan import Done, Intended
-from daypass.pipeline.apply import executor, inputs
+from daypass.pipeline.apply import executor, inputs, run, survey
 from daypass.pipeline.judge import evidence
 from simulation.life import Fault, play
 from simulation.shrink import shrink
 from simulation.story import tell
 
-LIVES = 40
+LIVES = 24
 """So many are played; CI's own run plays more."""
 BUDGET = 150
 """Within so many lives a planted fault must be found."""
@@ -52,9 +54,20 @@ def seen_as_done(change: Intended, answer: Done, *_: Any, **__: Any) -> Outcome:
     return Outcome(change, ok=not answer.error, error=answer.error)
 
 
+heard = judgement._last_reviews
+
+
+def no_rejections(reviews: Sequence[Review], at: datetime) -> object:
+    return heard([review for review in reviews if review.state != "rejected"], at)
+
+
 PLANTED: dict[str, tuple[object, str, Callable[..., Any], set[str]]] = {
     "everybody may approve their own": (evidence, "excluded_people", nobody, {"1", "2"}),
     "a stale review counts": (judgement, "_outlived", lambda *_: "", {"1", "2"}),
+    "a rejection blocks nothing": (judgement, "_last_reviews", no_rejections, {"1", "2"}),
+    "who could not approve then may now": (Then, "lacks", lambda *_: "", {"1", "2"}),
+    "intents are forgotten": (run, "_intents", lambda *_: [], {"5"}),
+    "what a backup brings back stays": (survey, "_taken", lambda *_: frozenset(), {"1"}),
     "ends are not recorded": (inputs, "_ending", lambda *_: (), {"1", "2"}),
     "bounds are ignored": (Catalogue, "ends", lambda *_: (), {"1", "2"}),
     "nothing is read back": (executor, "_seen", seen_as_done, {"1", "5", "8"}),
