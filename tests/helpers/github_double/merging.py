@@ -6,9 +6,10 @@ https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from github_double import gitio
+from github_double import gitfiles, gitio
 from github_double.pulling import WEB_FLOW
 from github_double.state import Pull, User
 from github_double.writing import identity
@@ -25,7 +26,7 @@ def squash(hub: Double, pull: Pull, base: str, own: list[str], title: str | None
         return None
     if title is None:
         alone = len(own) == 1 and pull.repo.squash_title == "COMMIT_OR_PR_TITLE"
-        title = _subject(pull, own[0]) if alone else pull.issue.title
+        title = _told(path, own[0])[0] if alone else pull.issue.title
         title = f"{title} (#{pull.number})"
     if message is None:
         message = _squashed_text(pull, own)
@@ -41,13 +42,20 @@ def _squashed_text(pull: Pull, own: list[str]) -> str:
         case "BLANK":
             return ""
         case _ if len(own) == 1:
-            return gitio.text(path, "log", "-1", "--format=%b", own[0]).strip()
+            return _told(path, own[0])[1]
         case _:
             return "\n\n".join(f"* {gitio.text(path, 'log', '-1', '--format=%B', sha).strip()}" for sha in own)
 
 
-def _subject(pull: Pull, sha: str) -> str:
-    return gitio.text(pull.repo.path, "log", "-1", "--format=%s", sha)
+def _told(path: Path, sha: str) -> tuple[str, str]:
+    """A commit's subject and what stands below it: where its message is plain without starting git."""
+    head, _, raw = gitfiles.read(path, sha)[1].partition(b"\n\n")
+    message = raw.decode("ascii", "replace").strip("\n")
+    if raw.isascii() and b"\nencoding " not in head and all(line == line.strip() for line in message.split("\n")):
+        subject, _, body = message.partition("\n\n")
+        return subject.replace("\n", " "), body.strip()
+    subject, body = (gitio.text(path, "log", "-1", f"--format={part}", sha) for part in ("%s", "%b"))
+    return subject, body.strip()
 
 
 def merge(hub: Double, pull: Pull, base: str, who: User, title: str | None, message: str | None) -> str | None:
