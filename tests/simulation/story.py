@@ -80,7 +80,7 @@ class Teller:
         tales = {
             self._asks: 2, self._is_granted: 4, self._is_approved: 3, self._reviews: 3, self._pushes: 2, self._gates: 2,
             self._applies: 7, self._changes: 3, self._ends: 1, self._is_disputed: 1, self._joins_late: 1, self._merges_around: 2, self._writes_main: 1,
-            self._edits: 2, self._bounds: 2, self._meddles: 2, self._fails: 2, self._dies: 2,
+            self._edits: 2, self._bounds: 2, self._meddles: 2, self._fails: 3, self._is_restored: 2, self._dies: 2,
         }  # fmt: skip
         while len(self._steps) < steps:
             self._random.choices(list(tales), list(tales.values()))[0]()
@@ -217,14 +217,21 @@ class Teller:
         self._add("apply")
 
     def _meddles(self) -> None:
-        does = self._random.choice(("is taken away by hand", "is given by hand", "is restored from a backup"))
+        does = self._random.choice(("is taken away by hand", "is given by hand"))
         self._add(does, name=self._random.choice(("one", "two")), number=self._random.randrange(10))
 
     def _fails(self) -> None:
         """Let a target fail, mostly while something is asked of it."""
-        does = ("cannot be read", "refuses", "fails afterwards", "ignores", "reach", "reach", "reach")
+        does = ("cannot be read", "refuses", "fails afterwards", "ignores", "ignores", "reach", "reach", "reach")
         self._add(self._random.choice(does), name=self._random.choice(("one", "two")))
         self._random.choice((self._is_granted, self._applies))()
+
+    def _is_restored(self) -> None:
+        """Let a target go back to what it was."""
+        self._add(
+            "is restored from a backup", name=self._random.choice(("one", "two")), number=self._random.randrange(30)
+        )
+        self._applies()
 
     def _dies(self) -> None:
         dying = ("apply dies at call", "apply dies after call", "gate dies at call")
