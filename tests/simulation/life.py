@@ -254,7 +254,9 @@ class Life:
         if backups:
             assert step.number is not None
             kept = dict.fromkeys(self._by_hand[step.name])
-            target.held = {**backups[step.number % len(backups)], **kept}
+            old = backups[step.number % len(backups)]
+            self._brought_back[step.name] |= old.keys() - target.held.keys()
+            target.held = {**old, **kept}
 
     # Runs
 
