@@ -332,6 +332,15 @@ class TestComparison:
         twice = ((1, Intent((change(),), "p")), (2, Intent((change(),), "p")), (3, Outcome(change(), ok=False)))
         assert self.compare(*twice) == ["intent-without-outcome"]
 
+    def test_what_another_run_looked_up_first_the_run_that_did_it_tells_once_more(self):
+        taken = change(Action.REMOVE)
+        begin = ((1, Intent((taken,), "p")), (2, Outcome(taken, ok=True, recovered=True)))
+        assert self.compare(*begin, (2, Outcome(taken, ok=True))) == []
+        assert self.compare(*begin, (2, Outcome(taken, ok=True)), (3, Outcome(taken, ok=True))) == [
+            "outcome-without-intent"
+        ]
+        assert self.compare(*begin, (2, Outcome(taken, ok=True, recovered=True))) == ["outcome-without-intent"]
+
     def test_an_addition_without_an_end_is_beyond_any_window(self):
         endless = replace(change(), until=None)
         steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)),)

@@ -1,4 +1,4 @@
-"""``python -m simulation --seed N [--lives K] [--seconds S]``: plays lives, and exits 1 at the first that fails."""
+"""``python -m simulation --seed N [--lives K] [--steps M] [--seconds S]``: plays lives, and exits 1 at the first that fails."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
     parser.add_argument("--seed", type=int, required=True, help="the first life's seed; the others count on from it")
     parser.add_argument("--lives", type=int, default=1, help="how many lives to play at most")
+    parser.add_argument("--steps", type=int, default=40, help="how many steps a life has")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no life after so long")
     wanted = parser.parse_args()
     began, played = time.monotonic(), 0
@@ -28,7 +29,7 @@ def main() -> int:
         for seed in range(wanted.seed, wanted.seed + wanted.lives):
             if time.monotonic() - began > wanted.seconds:
                 break
-            story = tell(seed)
+            story = tell(seed, wanted.steps)
             if play(story) is not None:
                 shortest = shrink(story, play)
                 print(f"seed {seed}: {play(shortest)}")  # noqa: T201

@@ -32,6 +32,17 @@ def test_lives_end_well(part: int) -> None:
         assert play(tell(seed)) is None, f"python -m simulation --seed {seed}"
 
 
+@pytest.mark.parametrize(
+    ("seed", "steps"),
+    [
+        # A run looked up how another's change had ended before that one could write it: two outcomes of one intent.
+        (40042, 120),
+    ],
+)
+def test_lives_that_once_ended_badly_end_well(seed: int, steps: int) -> None:
+    assert play(tell(seed, steps)) is None
+
+
 def test_the_same_seed_tells_the_same_story() -> None:
     assert tell(7) == tell(7)
     assert tell(7) != tell(8)

@@ -63,6 +63,7 @@ class Comparison:
         self._admitted: set[tuple[GrantId, Oid]] = set()
         self._open: dict[Intended, list[int]] = {}
         self._failed: set[Intended] = set()
+        self._recovered: set[Intended] = set()
         self._ends: dict[GrantId, Ended] = {}
         self._seen_main = -1
         self._holdings = Holdings()
@@ -134,7 +135,10 @@ class Comparison:
         self._failed.discard(change)
         if not body.ok and not body.recovered:
             self._failed.add(change)
-        if opened is None and tried:
+        # Another run may look, and tell how a change ended, before the run that makes it can: both tell of one intent.
+        seconded = change in self._recovered and not body.recovered
+        (self._recovered.add if body.recovered else self._recovered.discard)(change)
+        if opened is None and (tried or seconded):
             pass
         elif opened is None:
             self._say(
