@@ -92,6 +92,14 @@ def test_another_grant_with_the_same_end_changes_nothing() -> None:
     assert plan([claim(A, -1, 2), claim(B, 0, 2)], holding(A, until=2)).changes == ()
 
 
+def test_what_we_took_away_and_is_there_again_is_ours_once_a_grant_gives_it() -> None:
+    found = plan([claim(A, -1, 2)], seen={E}, taken=frozenset({E}))
+    assert found.changes == (Intended(Action.ADD, E, (A,), Reason.TAKEN_OVER, T0, h(2)),)
+    assert found.unmanaged == ()
+    (gone,) = plan([], seen={E}, taken=frozenset({E})).changes
+    assert gone.action is Action.REMOVE
+
+
 def test_access_that_was_there_and_is_not_ours_is_neither_given_nor_taken() -> None:
     found = plan([claim(A, -1, 2)], {}, {E, F})
     assert found.changes == ()

@@ -37,6 +37,8 @@ def test_lives_end_well(part: int) -> None:
     [
         # A run looked up how another's change had ended before that one could write it: two outcomes of one intent.
         (40042, 120),
+        # A backup brought back what had ended; a grant then gave the same, and no receipt said who held it.
+        (100004, 120),
     ],
 )
 def test_lives_that_once_ended_badly_end_well(seed: int, steps: int) -> None:

@@ -138,7 +138,7 @@ def compute(
     known = _Sorted.of(claims, at, invalid or {})
     live, begun = known.live, begun or {}
     unknown = unknown_of(observed, live)
-    additions = _additions(known, holdings, observed, unknown, importing)
+    additions = _additions(known, holdings, observed, unknown, importing, taken)
     lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
     additions = [a for a in additions if a not in lost]
     removals = _removals(known, holdings, begun, observed, unknown)
@@ -265,10 +265,11 @@ def _additions(
     observed: Observed,
     unknown: Container[Entitlement],
     importing: frozenset[GrantId],
+    taken: frozenset[Entitlement],
 ) -> list[Intended]:
     """Return the additions of what claims give; what is offered is not asked for again."""
     asked = (
-        _addition(e, giving, holdings.get(e), observed.entitlements, known.at, importing=importing)
+        _addition(e, giving, holdings.get(e), observed.entitlements, known.at, importing=importing, taken=taken)
         for e, giving in known.live.items()
         if e.target not in observed.unreadable and e not in observed.offered and e not in unknown
     )
@@ -283,6 +284,7 @@ def _addition(
     at: datetime,
     *,
     importing: frozenset[GrantId],
+    taken: frozenset[Entitlement],
 ) -> Intended | None:
     grants = tuple(sorted(claim.grant for claim in giving))
     until = max(claim.window.end for claim in giving)
@@ -297,7 +299,8 @@ def _addition(
         # of the grants that gave the access gives it any longer, so that the ledger names one that does.
         reason = Reason.WINDOW_MOVED if set(grants) <= set(holding.grants) else Reason.CONTINUED
         return Intended(Action.ADD, entitlement, grants, reason, at, until)
-    if holding is None and not importing.isdisjoint(grants):
+    # What we took away and a backup brought back is ours again once a grant gives it: else no receipt would say who has it.
+    if holding is None and (entitlement in taken or not importing.isdisjoint(grants)):
         return Intended(Action.ADD, entitlement, grants, Reason.TAKEN_OVER, at, until)
     return None  # as it should be; or there already and not ours, which the plan lists as unmanaged
 
