@@ -286,6 +286,27 @@ def test_many_writers_at_once_lose_nothing(path: Path) -> None:
     assert len(EmbeddedTarget(path, "main").observe()) == 300
 
 
+def test_a_store_that_another_run_makes_between_two_looks_is_not_taken_for_lost(
+    target: EmbeddedTarget, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = os.lstat
+    others: list[sqlite3.Connection] = []
+
+    def interrupted(name: str | Path) -> os.stat_result:
+        """Let another run make the store and open it right after the first look at it."""
+        monkeypatch.setattr(os, "lstat", look)
+        try:
+            return look(name)
+        finally:
+            others.append(store.open_writer(path))
+            store.write(path, others[0], store.ADD, ("main", "r", "other", "{}", "2026-11-21T09:00:00Z"))
+
+    monkeypatch.setattr(os, "lstat", interrupted)
+    add(target, ALICE, UNTIL)
+    assert len(target.observe()) == 2
+    others[0].close()
+
+
 WRITER = """
 import sys
 from datetime import UTC, datetime

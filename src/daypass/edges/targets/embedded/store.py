@@ -144,10 +144,13 @@ def write(path: Path, connection: sqlite3.Connection, statement: str, values: tu
 
 def exists(path: Path) -> bool:
     """Say whether there is a store. Raises EdgeError for what cannot be one."""
+    # Before the store: a run that makes one has it in place before there is a journal, so one made between the two
+    # looks is never taken for lost.
+    journal = os.path.lexists(f"{path}-wal")
     try:
         found = os.lstat(path)
     except FileNotFoundError:
-        if os.path.lexists(f"{path}-wal"):
+        if journal:
             raise EdgeError(f"the store {path} is gone, but its journal is there", hint=_HINT) from None
         return False
     except OSError as error:
