@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from unittest.mock import patch
 
+from copies import room
 from daypass.core.errors import DaypassError
 from daypass.core.ids import Oid
 from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
+from daypass.edges import store
 from daypass.pipeline.apply import executor, readings
 from fakes.target import Dials, Died
 from in_memory.access import MAIN
+from in_memory.ledger import Machine
 from simulation.checks import Unkept, check_access, check_by_hand, check_ledger, check_read_back, keep
 from simulation.oracle import Oracle
 from simulation.place import (
@@ -101,6 +106,10 @@ class Life:
             **dict.fromkeys(REVIEWS, self._reviews),
         }
         doing.get(step.does, self._dials)(step)
+
+    def verdicts(self, state: Path) -> Machine:
+        """Return what the machine remembers whose state lies in a folder."""
+        return self._place.machines.setdefault(state, Machine())
 
     # Requests
 
@@ -338,15 +347,36 @@ class AtOnce:
         self._target(*self._args)
 
 
+class Pool:
+    """Stands in for threads that work side by side: each piece of work is done at once."""
+
+    def __init__(self, _: int) -> None:
+        return
+
+    def submit(self, work: Callable[..., object], *arguments: object) -> Future[object]:
+        """Do it, and keep its answer; who dies has died."""
+        done = Future[object]()
+        try:
+            done.set_result(work(*arguments))
+        except Exception as error:  # noqa: BLE001  (raised again for whoever asks for the answer)
+            done.set_exception(error)
+        return done
+
+    def shutdown(self, *, wait: bool) -> None:
+        """Do nothing: all was done."""
+
+
 def play(story: Sequence[Step]) -> Fault | None:
     """Play a story; return what did not hold, None where all did.
 
     Targets are served one after the other, so that a run dies at the same call whenever the story is played.
     """
     place = len(story)
-    one_by_one = patch.multiple(executor, AT_ONCE=1), patch.multiple(readings, Thread=AtOnce)
-    with tempfile.TemporaryDirectory(prefix="daypass-life-") as folder, one_by_one[0], one_by_one[1]:
+    with tempfile.TemporaryDirectory(prefix="daypass-life-", dir=room()) as folder, ExitStack() as stack:
+        stack.enter_context(patch.multiple(executor, ThreadPoolExecutor=Pool))
+        stack.enter_context(patch.multiple(readings, Thread=AtOnce))
         life = Life(Path(folder) / "access")
+        stack.enter_context(patch.object(store, "Verdicts", life.verdicts))
         try:
             for place, step in enumerate(story, 1):  # noqa: B007
                 life.live(step)

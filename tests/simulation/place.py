@@ -7,21 +7,26 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from daypass.cli.repository import AccessRepository
+from daypass.cli.repository import AccessRepository, keys_folder
+from daypass.cli.verb import LEDGER, noting
 from daypass.core.errors import EdgeError
 from daypass.core.ids import Oid
 from daypass.core.plan import Entitlement
 from daypass.core.planning.drift import Traits
 from daypass.core.window import parse_instant
+from daypass.edges.ledger.signing import find_signer
+from daypass.pipeline.judge.policies import ledger_keys
 from fakes.target import Dials, Died, FakeTarget
 from founded import in_memory
 from in_memory.access import MAIN, MemoryAccess, MemoryRepository, World
 from in_memory.forge import MemoryForge
+from in_memory.ledger import Machine, MemoryLedger
 from in_memory.objects import Tree
+from in_memory.receipts import MemoryReceipts
 from simulation.story import PEOPLE, ROLES, TARGETS, Wish, instant
 
 OLGA = ("Olga Platform", "olga@example.com")
@@ -132,6 +137,7 @@ class Place:
     fuse: Fuse = field(default_factory=Fuse)
     runs: int = 0
     forge_away: bool = False
+    machines: dict[Path, Machine] = field(default_factory=dict)
 
     @cached_property
     def targets(self) -> Mapping[str, SimulatedTarget]:
@@ -147,6 +153,10 @@ class Place:
     @property
     def world(self) -> World:
         return self.access.world
+
+    def machine(self, world: World) -> Machine:
+        """Return what the machine remembers that a world is driven from."""
+        return self.machines.setdefault(world.state, Machine())
 
     def forge(self, who: str = "") -> MemoryForge:
         """Return the forge as somebody reaches it who does without daypass."""
@@ -193,7 +203,15 @@ class LifeRepository(MemoryRepository):
 
     @cached_property
     def ledger(self) -> Any:  # type: ignore[override]
-        return Fused(super().ledger, self._place.fuse)
+        settings, machine = self.settings, self._place.machine(self._world)
+        keys = ledger_keys(self, self.tip, settings.ledger_keys)
+        receipts = MemoryReceipts(self._world.objects, settings.ledger_branch)
+        signer = partial(find_signer, keys, keys_folder(), settings.ledger_signer, "")
+        return Fused(noting(MemoryLedger(receipts, machine, keys, signer), LEDGER), self._place.fuse)  # type: ignore[arg-type]
+
+    @property
+    def memory(self) -> Any:  # type: ignore[override]
+        return self._place.machine(self._world)
 
     @cached_property
     def forge(self) -> Any:  # type: ignore[override]

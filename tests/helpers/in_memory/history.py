@@ -41,10 +41,15 @@ class MemoryHistory:
         return named[0] if len(named) == 1 else None
 
     def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
-        tree = self._tree(revision)
-        for path in sorted(tree, key=str.encode):
-            if not under or path.startswith(f"{under}/"):
-                yield Entry(path, *tree[path])
+        yield from self._listed(self.resolve(revision), under)
+
+    def _listed(self, commit: Oid, under: str) -> tuple[Entry, ...]:
+        known = self._objects.listed
+        if (commit, under) not in known:
+            tree = self._objects.stored(commit).tree
+            paths = (path for path in sorted(tree, key=str.encode) if not under or path.startswith(f"{under}/"))
+            known[commit, under] = tuple(Entry(path, *tree[path]) for path in paths)
+        return known[commit, under]
 
     def folder(self, revision: str, name: str) -> str:
         found = repr(list(self.entries(revision, name)))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from daypass.core.errors import ConflictError, EdgeError
-from daypass.core.forge import Commit
+from daypass.core.forge import Commit, Entry
 from daypass.core.ids import ABSENT, Oid
 
 Leaf = tuple[str, Oid]
@@ -34,6 +34,9 @@ class Objects:
         self.contents: dict[Oid, bytes] = {}
         self.commits: dict[Oid, Stored] = {}
         self.refs: dict[str, Oid] = {}
+        self.listed: dict[tuple[Oid, str], tuple[Entry, ...]] = {}
+        """What was listed once below a folder of a commit, and stays so."""
+        self._before: dict[Oid, frozenset[Oid]] = {}
 
     def copy(self) -> Objects:
         """Return the same repository, to go on with apart from this one."""
@@ -115,9 +118,14 @@ class Objects:
 
     def ancestors(self, oid: Oid) -> frozenset[Oid]:
         """Return a commit with all that came before it."""
-        reached, open_ = {oid}, [oid]
-        while open_:
-            fresh = [parent for parent in self.stored(open_.pop()).commit.parents if parent not in reached]
-            reached.update(fresh)
-            open_ += fresh
-        return frozenset(reached)
+        if oid not in self._before:
+            reached, open_ = {oid}, [oid]
+            while open_:
+                for parent in self.stored(open_.pop()).commit.parents:
+                    if parent in self._before:
+                        reached |= self._before[parent]
+                    elif parent not in reached:
+                        reached.add(parent)
+                        open_.append(parent)
+            self._before[oid] = frozenset(reached)
+        return self._before[oid]
