@@ -44,20 +44,18 @@ class Row:
     """A bar: ``tool`` may take ``bar`` times the seconds of ``limit`` (``of_memory``: times its megabytes;
     ``of_processor``: times its seconds of processor, which other work on the machine stretches less).
 
-    Where there is no limit, it may take ``bar`` microseconds of processor for each of ``count`` things. A bar of 0 asks
-    nothing: the figure is for people. ``most`` is how many megabytes no process of daypass's own may reach, 0 where
-    nothing is asked.
+    A bar of 0 asks nothing: the figure is for people. ``most`` is how many megabytes no process of daypass's own may
+    reach, 0 where nothing is asked.
     """
 
     tool: Command
-    limit: Command | None
+    limit: Command
     against: str
     bar: float
     rounds: int = 5
     of_memory: bool = False
     of_processor: bool = False
     most: int = 0
-    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,16 +114,12 @@ def measure(row: Row) -> Result:
 
 
 def _pair(row: Row) -> tuple[Run, Run]:
-    if row.limit is None:
-        return Run(0, 0), run(row.tool)
     if row.of_memory:
         return Run(0, peak(row.limit)), Run(0, peak(row.tool))
     return run(row.limit), run(row.tool)
 
 
 def _ratio(row: Row, limit: Run, tool: Run) -> float:
-    if row.limit is None:
-        return tool.processor / row.count * 1e6
     if row.of_processor:
         return tool.processor / limit.processor
     return tool.megabytes / limit.megabytes if row.of_memory else tool.seconds / limit.seconds

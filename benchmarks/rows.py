@@ -151,9 +151,19 @@ def _apply_anew(scale: Scale) -> Row:
     )
 
 
+def _signatures(place: Place, tool: Command, bar: float) -> Row:
+    bare = Command([sys.executable, "-m", "benchmarks.signatures", str(place.receipts())])
+    return Row(tool, bare, "bare Ed25519", bar, rounds=1, of_processor=True, most=MEMORY)
+
+
+def _chain(scale: Scale) -> Row:
+    place = scale.grants(scale.many)
+    return _signatures(place, Command([sys.executable, "-m", "benchmarks.signatures", str(place.git)]), 2)
+
+
 def _verify(scale: Scale) -> Row:
     place = scale.grants(scale.many)
-    return Row(place.daypass("audit", "verify", *AT), None, "µs a receipt", 250, rounds=1, count=place.receipts())
+    return _signatures(place, place.daypass("audit", "verify", *AT), 5)
 
 
 def _index(scale: Scale) -> Row:
@@ -202,6 +212,7 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "plan, reckoned anew": _plan_anew,
     "apply, nothing to do": _apply,
     "apply, reckoned anew": _apply_anew,
+    "audit verify, chain": _chain,
     "audit verify": _verify,
     "audit access": _access,
     "audit history": _history,

@@ -163,7 +163,25 @@ def test_a_key_of_another_kind_signs_as_well(tmp_path):
     path.chmod(0o600)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     raw = EnvelopeSigner(path, public).sign(STATEMENT)
-    assert EnvelopeVerifier({"kms.pub": public}).open(raw) == STATEMENT
+    verifier = EnvelopeVerifier({"kms.pub": public})
+    assert verifier.open(raw) == STATEMENT
+    other = base64.b64encode(canonical(STATEMENT | {"number": 2}).encode()).decode()
+    message = refusal(verifier, altered(raw, lambda e: e.update(payload=other)))
+    assert message == "its signature does not fit its contents: a byte was changed"
+
+
+@pytest.mark.parametrize("length", [0, 63, 65])
+def test_a_signature_of_another_length_does_not_fit(signer, verifier, length):
+    other = base64.b64encode(b"s" * length).decode()
+    message = refusal(verifier, altered(signer.sign(STATEMENT), lambda e: e["signatures"][0].update(sig=other)))
+    assert message == "its signature does not fit its contents: a byte was changed"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(text=st.text(), number=st.integers())
+def test_whatever_is_signed_in_canonical_form_is_opened(signer, verifier, text, number):
+    statement = {"text": text, text: [number, None, True, {}]}
+    assert verifier.open(signer.sign(statement)) == statement
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -84,7 +84,7 @@ class Record(Generic[_T]):
     def read(self, data: Mapping[str, Any]) -> _T:
         """Read what ``write`` wrote. Raises LedgerError, saying what was expected, for anything else."""
         what, values = self._what, []
-        if data.keys() != self._fields.keys():
+        if not self._needed <= data.keys() <= self._fields.keys():
             self._check_keys(data)
         for name, kind, read, default in self._reads:
             value = data.get(name, _ABSENT)
