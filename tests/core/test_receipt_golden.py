@@ -16,6 +16,7 @@ from daypass.core.ledger.receipt import (
     ActRecord,
     Admission,
     ApprovalRecord,
+    Away,
     Body,
     Ended,
     Genesis,
@@ -119,6 +120,16 @@ NEW: list[Body] = [
     ),
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-3", body) for n, body in enumerate(NEW, SECOND)]
+OUTBOX = "sha256:" + "4" * 64
+AWAY = [
+    Receipt(901, DIGEST, AT, BASE, "run-4", Intent((TAKE,), DIGEST), away=Away(OUTBOX, 900)),
+    Receipt(902, DIGEST, AT, BASE, "run-4", Outcome(TAKE, ok=True), away=Away(OUTBOX, 0, DIGEST)),
+    Receipt(
+        903, DIGEST, AT, BASE, "run-4", Outcome(TAKE, ok=True), clock=AT - timedelta(hours=7),
+        away=Away(OUTBOX, 7, DIGEST, witness=True),
+    ),
+]  # fmt: skip
+RECEIPTS += AWAY
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

@@ -14,7 +14,7 @@ import click
 
 from daypass import __version__
 from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say
-from daypass.core.errors import EdgeError, InvalidError, UsageError
+from daypass.core.errors import AwayError, EdgeError, InvalidError, UsageError
 from daypass.core.forge import FORGES
 from daypass.core.ids import Oid
 
@@ -71,6 +71,8 @@ class AccessRepository:
         self._by_files: dict[tuple[Entry, ...], Policy] = {}
         self._host = host
         self._live = False
+        self.away: AwayError | None = None
+        """Why the forge could not be reached, where this is what the clone had before."""
 
     def follow(self) -> None:
         """Bring this up to where it stands at its forge; where this is the forge, say what remotes had more."""
@@ -373,7 +375,7 @@ class AccessRepository:
         from hashlib import sha256
 
         mine = sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
-        return self.host.run_name() or mine
+        return (self.host.run_name() if self.away is None else "") or mine
 
 
 @cache

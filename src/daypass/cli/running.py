@@ -14,7 +14,7 @@ import click
 
 from daypass.cli.repository import AccessRepository, program_digest
 from daypass.cli.verb import progress, say, show, show_data
-from daypass.core.errors import ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
+from daypass.core.errors import AwayError, ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
 from daypass.core.ids import Oid
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import PAUSED
@@ -44,11 +44,11 @@ def look(repo: AccessRepository, at: datetime, *, now: bool = False) -> Survey:
     """Read everything and plan; holds no way to write. ``now``: the instant is the clock's."""
     from daypass.pipeline.apply.survey import survey
 
-    prepared = _prepare(repo, repo.targets, clock=_going(repo, at) if now else None)
+    prepared = _prepare(repo, repo.targets, clock=going(repo, at) if now else None)
     return survey(prepared(at=at))
 
 
-def _going(repo: AccessRepository, at: datetime) -> Callable[[], datetime] | None:
+def going(repo: AccessRepository, at: datetime) -> Callable[[], datetime] | None:
     """Return a clock that goes on from an instant read now, None where the settings simulate it.
 
     It is not the machine's from there on, which may be set while a slow target is waited for.
@@ -124,7 +124,30 @@ def run_apply(
     enough: Callable[[], bool] = lambda: False,
     retry: bool = False,
 ) -> Applied:
-    """Apply at an instant, alone on this machine; ``limit``, ``enough`` and ``retry`` as the pipeline takes them."""
+    """Apply at an instant, alone on this machine; ``limit``, ``enough`` and ``retry`` as the pipeline takes them.
+
+    Where the remote is away, or goes while this runs, what has ended is taken away all the same, and nothing else is done.
+    """
+    from daypass.cli.away import left, run_away
+
+    if repo.away is None:
+        try:
+            return _run_apply(repo, at, confirm, limit=limit, enough=enough, retry=retry)
+        except AwayError as error:
+            repo = left(repo, error)
+    return run_away(repo, at, limit=limit, enough=enough)
+
+
+def _run_apply(
+    repo: AccessRepository,
+    at: datetime,
+    confirm: str,
+    *,
+    limit: Callable[[Survey], float | None],
+    enough: Callable[[], bool],
+    retry: bool,
+) -> Applied:
+    from daypass.cli.away import deliver
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.run import apply as carry_out
     from daypass.pipeline.apply.run import beat
@@ -132,8 +155,9 @@ def run_apply(
     if repo.elsewhere or repo.signs:  # a run with nothing to do would hide for weeks that it could do nothing
         repo.ledger.ready()
     with exclusive(repo.clone.state_dir / "apply.lock"):
+        undelivered = deliver(repo) if repo.elsewhere else ""
         opened: dict[Oid, Targets] = {}
-        clock = _going(repo, at)
+        clock = going(repo, at)
 
         def targets(main: Oid) -> Targets:
             if main not in opened:
@@ -169,6 +193,7 @@ def run_apply(
             )
         finally:
             opened.clear()  # a target keeps its connection for as long as anybody holds it
+        done.undelivered = undelivered
         every = done.survey.policy.catalogue.settings.ledger_heartbeat
         try:
             beat(repo.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
@@ -222,6 +247,8 @@ def say_held(done: Applied, confirm: str = "") -> None:
         say_paused(found.policy)
     if done.silent:
         say(f"daypass: {done.silent}")
+    if done.undelivered:
+        say(*f"daypass: {done.undelivered}".split("\n"))
     if done.held_message and found.stuck is None:
         click.echo(f"daypass: {done.held_message}", err=True)
         paused = found.policy.catalogue.settings.limits.pause

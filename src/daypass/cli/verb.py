@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 import click
 
-from daypass.core.errors import ExitCode, UsageError, worst
+from daypass.core.errors import AwayError, ExitCode, UsageError, worst
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -33,13 +33,14 @@ def verb(
     name: str | None = None,
     *,
     group: click.Group | None = None,
-    follow: bool = True,
+    follow: bool | Literal["or away"] = True,
     at: Literal["reads", "writes", "as given"] = "reads",
     formats: Sequence[str] = ("text", "json"),
 ) -> Callable[[Callable[Concatenate[AccessRepository, _P], Codes]], click.Command]:
     """Make a verb of a function that takes the repository and the options, and returns its exit codes.
 
-    ``follow``: the repository is brought up to where it stands at its forge first. A parameter ``at`` comes by ``--at``,
+    ``follow``: the repository is brought up to where it stands at its forge first; "or away" for what also runs while
+    that cannot be reached. A parameter ``at`` comes by ``--at``,
     and ``output`` by ``--format`` and one of ``formats``, where the function has no options of these names itself. ``at``
     here says what the parameter is: the instant of a verb that reads, of one that writes, or what was typed.
     """
@@ -50,7 +51,7 @@ def verb(
         def run(invocation: Invocation, /, *arguments: _P.args, **options: _P.kwargs) -> int:
             repo = invocation.repo()
             if follow:
-                repo.follow()
+                repo = _followed(repo, or_away=follow == "or away")
             if "at" in options and at != "as given":
                 typed = options["at"]
                 options["at"] = repo.instant(typed if isinstance(typed, datetime) else None, writes=at == "writes")
@@ -64,6 +65,20 @@ def verb(
         return command
 
     return decorate
+
+
+def _followed(repo: AccessRepository, *, or_away: bool) -> AccessRepository:
+    """Bring a repository up to where it stands at its forge; what waits to be told there is told of where that fails."""
+    try:
+        repo.follow()
+    except AwayError as error:
+        from daypass.cli.away import left, say_waiting
+
+        if or_away:
+            return left(repo, error)
+        say_waiting(repo)
+        raise
+    return repo
 
 
 class Instant(click.ParamType[datetime]):
@@ -252,8 +267,17 @@ FORGE: _Words = {
 LEDGER: _Words = {
     "begin": ("the ledger's first receipt", lambda _: "the ledger was begun"),
     "append": ("a receipt", lambda standing: f"the ledger has every receipt up to {standing.next_sequence - 1}"),
+    "deliver": ("what waited in the outbox", lambda count: f"{count} receipts of the outbox were recorded"),
 }
 """What writes to the ledger."""
+
+OUTBOX: _Words = {
+    "append": (
+        "a receipt in the outbox",
+        lambda standing: f"the outbox ends with receipt {standing.next_sequence - 1}",
+    ),
+}
+"""What writes to the outbox."""
 
 
 PAGES: _Words = {

@@ -11,6 +11,7 @@ and is returned.
     │   └── LedgerError (1)    the ledger is missing, forked, edited or ahead of the clock
     ├── ConflictError (1)      somebody else was first; trying again may help
     └── EdgeError (1)          git, a forge or a target failed
+        ├── AwayError (1)      where main and the ledger live cannot be reached, or takes nothing
         ├── LockedError (1)    a lock is in the way, and its holder may live
         ├── NoMergeError (1)   the forge's own rules do not let a request be merged
         └── MissingError (2)   the pull request or commit that somebody named is not there
@@ -105,6 +106,10 @@ class ConflictError(DaypassError):
 
 class EdgeError(DaypassError):
     """Git, a forge or a target failed."""
+
+
+class AwayError(EdgeError):
+    """Where main and the ledger live cannot be reached, or does not take what is pushed there."""
 
 
 class LockedError(EdgeError):

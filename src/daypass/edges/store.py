@@ -92,13 +92,17 @@ _PATIENCE = 60.0  # seconds to wait for another run that is writing
 class Store:
     """One SQLite file of this machine's state, with these ``tables`` in it, in a folder that is ours alone.
 
-    ``journal`` is SQLite's: ``wal`` lets others read while one writes, ``delete`` opens at once.
+    ``journal`` is SQLite's: ``wal`` lets others read while one writes, ``delete`` opens at once. So is ``synchronous``:
+    ``EXTRA`` has a commit on the disk, whatever happens to the power, when it returns.
     """
 
-    def __init__(self, path: Path, tables: Sequence[str] = (), *, journal: str = "wal") -> None:
+    def __init__(
+        self, path: Path, tables: Sequence[str] = (), *, journal: str = "wal", synchronous: str = "NORMAL"
+    ) -> None:
         self.path = path
         self._tables = tables
         self._journal = journal
+        self._synchronous = synchronous
 
     def read(self) -> sqlite3.Connection | None:
         """Open the file for reading alone; None where there is none that can be believed. Raises OSError, sqlite3.Error."""
@@ -131,6 +135,19 @@ class Store:
             )
         return self._connect(), why
 
+    def keep(self) -> sqlite3.Connection:
+        """Open a file that is no cache: what cannot be believed or read is left as it is, and never made anew.
+
+        Raises EdgeError where others may write it; OSError, sqlite3.Error.
+        """
+        if others_may_write(self.path):
+            raise EdgeError(
+                f"others may write {self.path}, so it is not believed",
+                hint="find out who wrote there; it is left as it is, and nothing of it counts",
+            )
+        make_folder(self.path.parent)
+        return self._connect()
+
     def _connect(self) -> sqlite3.Connection:
         # SQLite would let the umask decide. A file that is there is not opened: closing it would let go of every lock
         # that this process holds on it through SQLite.
@@ -140,7 +157,7 @@ class Store:
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA journal_mode={self._journal}")
-            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             self.make(connection)
         except sqlite3.DatabaseError:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from daypass.core.ledger.chain import seal, verify_chain
-from daypass.core.ledger.receipt import Body
+from daypass.core.ledger.chain import Envelope, verify_chain
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Unchanged
 from daypass.edges.ledger.ledger import GitLedger
@@ -80,8 +79,7 @@ class MemoryLedger(SignedLedger):
         self._check_last(_Verified(state.commit, state.head))
         return state, verified, why
 
-    def append(self, standing: Standing, bodies: Sequence[Body], *, at: datetime, main: str, run: str) -> Standing:
-        sealed = seal(bodies, standing.head, self._signer.sign, at=at, main=main, run=run)
+    def put(self, standing: Standing, sealed: Sequence[Envelope], *, at: datetime) -> Standing:
         receipts = list(verify_chain(sealed, self.verifier.open, standing.head))
         commit = self.receipts.append(standing.commit, sealed, message="Append", at=at)
         if self._machine.standing is not None and self._machine.standing.commit == standing.commit:

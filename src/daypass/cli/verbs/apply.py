@@ -14,7 +14,7 @@ import click
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, Duration, clock, now, say, show, show_data, verb
-from daypass.core.errors import DaypassError, ExitCode
+from daypass.core.errors import AwayError, DaypassError, ExitCode
 
 if TYPE_CHECKING:
     from daypass.core.plan import Entitlement
@@ -63,7 +63,7 @@ def plan(repo: AccessRepository, at: datetime | None, output: str, detailed_exit
     return codes
 
 
-@verb(at="writes")
+@verb(at="writes", follow="or away")
 @_detailed
 @_confirm
 @click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with what was refused.")
@@ -81,14 +81,15 @@ def apply(
 
     Every merged grant is proved again from the forge's records first; what cannot be proved gives nothing, and is said.
     An addition that failed is tried again ever more seldom, from a minute up to six hours; a removal at each run.
+    While the remote cannot be reached, what has ended is taken away and nothing else is done, exit 14.
     """
     from daypass.cli.running import print_applied, run_apply, tell_refused
 
-    if issue:
+    if issue and repo.away is None:
         _ = repo.pages  # where there is none, nothing is done for that
     done = run_apply(repo, at, confirm, retry=retry)
     print_applied(done, output, confirm)
-    if issue:
+    if issue and not done.away:
         tell_refused(repo, done.survey)
     if done.survey.stuck is not None:
         raise done.survey.stuck
@@ -98,13 +99,13 @@ def apply(
     return codes
 
 
-@verb(at="writes")
+@verb(at="writes", follow="or away")
 @_confirm
 def expire(repo: AccessRepository, at: datetime, output: str, confirm: str) -> Codes:
     """Revoke what has ended, then open the removal pull request or bring it up to date.
 
     Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in
-    time are closed.
+    time are closed. While the remote cannot be reached, what has ended is revoked and nothing else is done, exit 14.
     """
     from daypass.cli.running import print_applied, run_apply, tidy_up
 
@@ -112,6 +113,8 @@ def expire(repo: AccessRepository, at: datetime, output: str, confirm: str) -> C
     print_applied(done, output, confirm)
     if done.survey.stuck is not None:
         raise done.survey.stuck
+    if done.away:
+        return done.exit_code
     lines, clean = tidy_up(repo, done.survey.plan.at)
     say(*(line for told in lines for line in told.split("\n")))
     return [done.exit_code, ExitCode.OK if clean else ExitCode.PARTIAL]
@@ -172,6 +175,8 @@ class _Watch:
                 self._failures += 1
                 wake = now()
                 self._tell(now(), "failed", [f"failed ({self._failures} in a row): {error.message}"])
+                if isinstance(error, AwayError):
+                    self._turn_away(error)
             self._stopped.wait(pause(wake, clock(), poll=self._poll, failures=self._failures).total_seconds())
 
     def _limit(self, found: Survey) -> float:
@@ -208,6 +213,20 @@ class _Watch:
         if done.exit_code is not ExitCode.OK:
             return min(boundary, at + timedelta(minutes=1))
         return boundary
+
+    def _turn_away(self, error: AwayError) -> None:
+        """Take away what has ended while the forge cannot be reached: it waits for no forge."""
+        from daypass.cli.away import left, run_away
+        from daypass.cli.running import data_of
+
+        try:
+            done = run_away(left(self._repo, error), now(), limit=self._limit, enough=self._stopped.is_set)
+        except DaypassError as other:
+            if other is not error:
+                self._tell(now(), "failed", [f"what has ended was not taken away: {other.message}"])
+            return
+        if done.outcomes:
+            self._tell(done.survey.plan.at, "applied", _happened(done), lambda: {"applied": data_of(done)})
 
     def _tell(
         self, at: datetime, event: str, lines: list[str], more: Callable[[], dict[str, Any]] = dict[str, Any]

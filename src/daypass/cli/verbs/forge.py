@@ -49,11 +49,13 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
     Exit 13 when something is unsafe, 14 when something could not be told. Who administers the repository sees all of
     it; whatever your token or App is not shown is a complaint of its own.
     """
+    from daypass.cli.away import say_waiting
     from daypass.pipeline.audit.health import examine, mend
     from daypass.views.settings import doctor_json, doctor_text, remedy_text
 
     if yes and not mending:
         raise UsageError("--yes goes with --fix")
+    told = say_waiting(repo)
     repo.follow()
     host = repo.host
     if repo.policy.broken:
@@ -69,7 +71,7 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
         return yes or click.confirm(f"{remedy.words[:1].upper()}{remedy.words[1:]}?", err=True)
 
     complaints = look()
-    codes = []
+    codes = [] if told else [ExitCode.PARTIAL]
     if mending and any(one.remedy for one in complaints):
         done = list(mend(complaints, settings, agreed))
         for remedy, error in done:

@@ -193,7 +193,7 @@ class Holdings:
         """Add up what was written until an instant."""
         found = cls()
         for receipt in receipts:
-            if receipt.at <= at:
+            if receipt.told_at <= at:
                 found.add(receipt)
         return found
 
@@ -205,6 +205,8 @@ class Holdings:
             self.ended.pop(body.grant, None)
         elif isinstance(body, Retirement):
             self.ended[body.grant] = body.commit
+        if receipt.seconds:
+            return
         if isinstance(body, Outcome) and body.recovered and not body.ok:
             self._seen_absent(body.change)
             return

@@ -15,6 +15,7 @@ from msgspec import Struct
 from daypass.core.audit.access import GrantStep, Holdings, Sources
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
+from daypass.core.ledger.late import LastTold
 from daypass.core.ledger.receipt import Admission, Ended, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
 from daypass.core.plan import Action, Intended
 from daypass.core.window import format_instant
@@ -65,6 +66,7 @@ class Comparison:
         self._failed: set[Intended] = set()
         self._recovered: set[Intended] = set()
         self._ends: dict[GrantId, Ended] = {}
+        self._last = LastTold()
         self._seen_main = -1
         self._holdings = Holdings()
         self._found: list[Difference] = []
@@ -95,6 +97,8 @@ class Comparison:
                 self._revived(receipt, change)
         elif isinstance(body, Outcome):
             self._outcome(receipt, body)
+            self._late(receipt, body)
+        self._last.add(receipt)
         self._holdings.add(receipt)
 
     def _main(self, receipt: Receipt) -> None:
@@ -138,7 +142,7 @@ class Comparison:
         # Another run may look, and tell how a change ended, before the run that makes it can: both tell of one intent.
         seconded = change in self._recovered and not body.recovered
         (self._recovered.add if body.recovered else self._recovered.discard)(change)
-        if opened is None and (tried or seconded):
+        if opened is None and (tried or seconded or receipt.seconds):
             pass
         elif opened is None:
             self._say(
@@ -154,6 +158,24 @@ class Comparison:
             self._given(receipt, change)
             if not body.recovered:  # what a later run found there it takes away
                 self._revived(receipt, change)
+
+    def _late(self, receipt: Receipt, body: Outcome) -> None:
+        """Hold what waited in an outbox against what others told meanwhile: it counts where they told nothing, only there."""
+        if receipt.away is None:
+            return
+        other = self._last.since(body, receipt.away)
+        if (other is not None) == receipt.seconds:
+            return
+        if other is None:
+            why = "bears out what others had told, and none had"
+        else:
+            why = f"waited in an outbox and counts, though receipt {other} had told of the same access"
+        self._say(
+            "second-witness-wrong",
+            f"receipt {receipt.sequence}, {_say(body.change)}, {why}",
+            grant=body.change.grants[0] if body.change.grants else "",
+            receipt=receipt.sequence,
+        )
 
     def _ended(self, receipt: Receipt, body: Ended) -> None:
         proof = self.admitted.get(body.grant)

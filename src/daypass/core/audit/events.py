@@ -294,7 +294,7 @@ def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> HistoryEven
     said = [change.reason.value] if body.ok else [f"{change.action.value} failed: {body.error}"]
     return HistoryEvent(
         kind=kind,
-        at=receipt.at,
+        at=receipt.told_at,
         grants=change.grants,
         subject=last.subject if last is not None else "",
         resource=change.entitlement.resource,
@@ -305,8 +305,18 @@ def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> HistoryEven
         policy=last.policy if last is not None else "",
         receipt=receipt.sequence,
         late=lateness(receipt, change, proofs.until[receipt.sequence]) if kind is EventKind.REMOVED else None,
-        detail="; ".join(said + (["told by a later run"] if body.recovered else [])),
+        detail="; ".join(said + _how_told(receipt, recovered=body.recovered)),
     )
+
+
+def _how_told(receipt: Receipt, *, recovered: bool) -> list[str]:
+    """Say what is unusual in how an outcome came on record."""
+    said = ["told by a later run"] if recovered else []
+    if receipt.away is not None:
+        said.append("by a run that could not reach the remote")
+    if receipt.seconds:
+        said.append("others told of it meanwhile, which this bears out")
+    return said
 
 
 NOT_ON_RECORD = (

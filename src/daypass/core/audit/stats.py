@@ -86,7 +86,7 @@ class Counter(Struct):
                 self._waiting[body.grant] = body
         elif isinstance(body, Outcome) and body.change.action is Action.ADD and body.ok:
             self._usable(receipt, body.change)
-        elif isinstance(body, Outcome) and body.change.action is Action.REMOVE:
+        elif isinstance(body, Outcome) and body.change.action is Action.REMOVE and not receipt.seconds:
             self._removal(receipt, body)
         self._holdings.add(receipt)
 

@@ -23,7 +23,7 @@ from typing import Any
 from msgspec import Struct
 
 from daypass.core.errors import LedgerError
-from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
+from daypass.core.ledger.receipt import Away, Body, Genesis, Receipt, envelope_digest
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant
 
@@ -65,11 +65,12 @@ def seal(
     at: datetime,
     main: str,
     run: str,
+    away: Away | None = None,
 ) -> list[Envelope]:
     """Give receipts their numbers, links and signatures, after ``head`` (None: they begin a ledger).
 
-    ``sign`` turns a statement into an envelope's bytes. Receipts never go back in time: where ``at`` is before the last
-    one, they are dated as that one is, and say what the clock said.
+    ``sign`` turns a statement into an envelope's bytes, and ``away`` marks what goes into an outbox. Receipts never go back
+    in time: where ``at`` is before the last one, they are dated as that one is, and say what the clock said.
     """
     clock = at if head is not None and at < head.at else None
     at = head.at if head is not None and clock is not None else at
@@ -78,7 +79,7 @@ def seal(
     for body in bodies:
         if isinstance(body, Genesis) != (sequence == 0):
             raise RuntimeError("a ledger begins with its genesis and has no other")
-        receipt = Receipt(sequence, previous, at, main, run, body, clock=clock)
+        receipt = Receipt(sequence, previous, at, main, run, body, clock=clock, away=away)
         raw = sign(to_statement(receipt))
         previous = envelope_digest(raw)
         found.append(Envelope(sequence, raw))

@@ -203,13 +203,27 @@ class Ended(Struct, frozen=True):
 Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended
 
 
+class Away(Struct, frozen=True):
+    """Marks a receipt of a run that could not reach the remote: it waited in an ``outbox``, which has this name.
+
+    ``after`` is the number of the last receipt that the run knew. Where others were recorded before it was delivered, it
+    was sealed anew behind them: ``original`` is the digest of the envelope that it was signed in first, "" while it stands
+    in that one. ``witness``: one of those others tells of the same access, and this one says only what was seen.
+    """
+
+    outbox: str
+    after: int
+    original: str = ""
+    witness: bool = False
+
+
 class Receipt(Struct, frozen=True):
     """A body in its place: ``sequence`` from 0, ``previous`` the digest of the envelope before ("" for the first).
 
     ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run. ``digest``
     is that of the envelope which carried the receipt, "" while it is in none; it is no part of what the receipt says.
     ``clock`` is the run's instant where the receipt before lies ahead of it; ``at`` is that one's then. ``version`` is that
-    of its format.
+    of its format. ``away`` is None but for what was written where the remote could not be reached.
     """
 
     sequence: int
@@ -221,11 +235,22 @@ class Receipt(Struct, frozen=True):
     digest: str = ""
     clock: datetime | None = None
     version: int = VERSION
+    away: Away | None = None
 
     @property
     def run_at(self) -> datetime:
         """The instant that the run itself took it to be."""
         return self.clock or self.at
+
+    @property
+    def told_at(self) -> datetime:
+        """When what it tells came about: what waited in an outbox came about before it was recorded."""
+        return self.at if self.away is None else self.run_at
+
+    @property
+    def seconds(self) -> bool:
+        """Whether it only bears out what others have told, and changes nothing."""
+        return self.away is not None and self.away.witness
 
 
 BATCH = 200

@@ -14,6 +14,8 @@ once or in portions. The rules of the fold:
 - a doubt that was settled leaves the entitlement ours, by its name of today, or ours no longer and its grants refused;
 - what an addition handed over is remembered until it ends by itself. When the entitlement is taken away before, or cut
   to an earlier end, it has ended early, and stays so even where the entitlement is given again;
+- what waited in an outbox and was told by others meanwhile changes nothing, but that its own intent is closed: the
+  entitlement may have been given again since;
 - of each commit of main that receipts name it is remembered when the first one did.
 """
 
@@ -33,7 +35,7 @@ from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Inten
 from daypass.core.record import replace
 from daypass.core.window import TOLERANCE, Window
 
-FOLD_VERSION = 8
+FOLD_VERSION = 9
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -269,12 +271,12 @@ class Delta:
         change = outcome.change
         added = change.action is Action.ADD
         opened = (change.action, change.entitlement)
-        if outcome.ok or outcome.recovered:
+        if outcome.ok or outcome.recovered or receipt.seconds:
             self.begun[opened] = None
         else:
             at = receipt.run_at
             self.begun[opened] = FailedChange(change, outcome.error, outcome.since or at, at, receipt.main)
-        if outcome.ok:
+        if outcome.ok and not receipt.seconds:
             holding = Holding(change.entitlement, change.grants, change.until, outcome.numbers) if added else None
             self.holdings[change.entitlement] = holding
             if not added:

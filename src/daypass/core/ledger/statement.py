@@ -41,6 +41,7 @@ from daypass.core.ledger.receipt import (
     ActRecord,
     Admission,
     ApprovalRecord,
+    Away,
     Body,
     Ended,
     Genesis,
@@ -184,6 +185,15 @@ KINDS = dict(_RECORDS.values())
 """The kinds of receipt, each with how its body stands in data."""
 _SINCE = {"ended": 2}
 """The version of receipts that a kind is new in; the others are of every version."""
+_SINCE_AWAY = 2
+
+_AWAY = Record(
+    "the mark of an outbox",
+    Away,
+    outbox=DIGEST,
+    original=DIGEST.optional("", "a receipt that stands as it was signed first names no other"),
+    witness=FLAG.optional(False, "a receipt that is no second witness does not say so"),
+)
 
 _PREDICATE = Record(
     "the predicate",
@@ -197,6 +207,7 @@ _PREDICATE = Record(
     run=TEXT,
     body=DATA,
     clock=INSTANT.optional(None),
+    away=_AWAY.field.optional(None),
 )
 _VERSIONS = {text: version for version, text in PREDICATE_TYPES.items()}
 _STATEMENT = Record(
@@ -211,7 +222,7 @@ def to_statement(receipt: Receipt) -> dict[str, Any]:
     """
     kind, body = body_to_dict(receipt.body)
     place = (receipt.sequence, receipt.previous, receipt.at, receipt.main, receipt.run)
-    predicate = (kind, *place, body, receipt.clock)
+    predicate = (kind, *place, body, receipt.clock, receipt.away)
     return _STATEMENT.write((STATEMENT_TYPE, _subject(receipt.body), PREDICATE_TYPES[receipt.version], predicate))
 
 
@@ -225,7 +236,7 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
     known = list(_VERSIONS)
     if statement.get("predicateType", known[0]) not in known:
         raise expected("predicateType", "the statement", " or ".join(map(repr, known)), statement["predicateType"])
-    _, subject, stated, (kind, sequence, previous, at, main, run, told, clock) = _STATEMENT.read(statement)
+    _, subject, stated, (kind, sequence, previous, at, main, run, told, clock, away) = _STATEMENT.read(statement)
     version = _VERSIONS[stated]
     if version < _SINCE.get(kind, 1):
         raise LedgerError(f"a receipt of version {version} has no kind {kind!r}")
@@ -236,7 +247,22 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
         raise LedgerError(f"expected previous to be a digest, got {previous!r}")
     if clock is not None and clock >= at:
         raise LedgerError(f"expected clock of the predicate to be before at, got {format_instant(clock)}")
-    return Receipt(sequence, previous, at, main, run, body, digest, clock, version)
+    if away is not None:
+        _check_away(away, body, sequence, version)
+    return Receipt(sequence, previous, at, main, run, body, digest, clock, version, away)
+
+
+def _check_away(away: Away, body: Body, sequence: int, version: int) -> None:
+    """Refuse anything in an outbox but that access was taken away: whoever holds it could else give unseen."""
+    changes = body.changes if isinstance(body, Intent) else (body.change,) if isinstance(body, Outcome) else ()
+    if version < _SINCE_AWAY:
+        raise LedgerError(f"a receipt of version {version} was in no outbox")
+    if not changes or any(change.action is not Action.REMOVE for change in changes):
+        raise LedgerError(f"a receipt of an outbox takes access away and does nothing else, got {kind_of(body)}")
+    if away.after >= sequence:
+        raise LedgerError(f"expected after of the mark of an outbox to be below {sequence}, got {away.after}")
+    if away.witness and not (away.original and isinstance(body, Outcome)):
+        raise LedgerError("a second witness is an outcome that was sealed anew")
 
 
 def kind_of(body: Body) -> str:

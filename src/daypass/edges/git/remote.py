@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from daypass.core.errors import ConflictError, EdgeError, InvalidError, LockedError, RefusedError
+from daypass.core.errors import AwayError, ConflictError, EdgeError, InvalidError, LockedError, RefusedError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.steps import leads_to
@@ -94,7 +94,7 @@ class Remote:
             self.fetch(*wanted)
         found = self._git.find(place)
         if found is None:
-            raise EdgeError(f"{self.url} has no branch {branch!r}")
+            raise AwayError(f"{self.url} has no branch {branch!r}")
         return found
 
     def _both(self, refspecs: Sequence[str]) -> bool:
@@ -191,7 +191,11 @@ class Remote:
         https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation
         """
         parts = urlsplit(self.url)
-        secret = base64.b64encode(f"x-access-token:{self._token()}".encode()).decode("ascii")
+        try:
+            token = self._token()
+        except EdgeError as error:  # an App's token is asked of the forge, which may be away as well
+            raise AwayError(error.message, hint=error.hint) from error
+        secret = base64.b64encode(f"x-access-token:{token}".encode()).decode("ascii")
         key = f"http.{parts.scheme}://{parts.netloc}/.extraheader"
         return {
             "GIT_CONFIG_COUNT": "2",
@@ -205,14 +209,14 @@ class Remote:
         lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
         telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "!"))] or lines
         if any("could not read Username" in line or "Authentication failed" in line for line in lines):
-            return EdgeError(
+            return AwayError(
                 f"{self.url} {what}: the token was not accepted",
                 hint="is it whole, is it still valid, and was it made for this repository?",
             )
         # What the server itself said is the cause; git's own last line is but a status.
         said = next((line for line in telling if line.startswith("remote:") and line != "remote:"), "")
         words = dict.fromkeys(filter(None, (said, telling[-1] if telling else "no message")))
-        return EdgeError(
+        return AwayError(
             f"{self.url} {what}: {'; '.join(words)}",
             hint="is it there, can the token read it, is the network up?",
         )

@@ -20,11 +20,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daypass.core.errors import EdgeError, LedgerError, LockedError
 from daypass.core.ids import ABSENT, Oid
-from daypass.core.ledger.chain import Head, seal, verify_chain
+from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
 from daypass.core.ledger.statement import kind_of
@@ -76,6 +76,10 @@ class SignedLedger:
     def _signer(self) -> EnvelopeSigner:
         return self._find_signer()
 
+    def sign(self, statement: dict[str, Any]) -> bytes:
+        """Return the envelope of a statement. Raises EdgeError, LedgerError where there is no key here that may sign."""
+        return self._signer.sign(statement)
+
     def ready(self) -> None:
         """Raise EdgeError, LedgerError where there is no key here that may sign: nothing could be recorded."""
         _ = self._signer
@@ -115,6 +119,10 @@ class SignedLedger:
         receipt; EdgeError when the key does not sign.
         """
         sealed = seal(bodies, standing.head, self._signer.sign, at=at, main=main, run=run)
+        return self.put(standing, sealed, at=at)
+
+    def put(self, standing: Standing, sealed: Sequence[Envelope], *, at: datetime) -> Standing:
+        """Append what was sealed after ``standing`` already, and return the new standing; raises as `append` does."""
         receipts = list(verify_chain(sealed, self.verifier.open, standing.head))
         commit = self.receipts.append(standing.commit, sealed, message=_message(receipts), at=at)
         # From here on the receipts stand, whatever happens to the file: who loads next verifies them.

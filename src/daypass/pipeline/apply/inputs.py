@@ -172,6 +172,47 @@ def by_receipts(
     )
 
 
+def away(
+    context: Context,
+    open_readers: OpenReaders,
+    standing: Standing,
+    *,
+    at: datetime,
+    clock: Callable[[], datetime] | None = None,
+) -> Inputs:
+    """Return what follows from a ledger while the remote cannot be reached: only what receipts show as ended.
+
+    Claims are what was proved, as receipts say, whatever policies say by now: main may have moved, and nobody can look.
+    The targets are those of the main that the ledger recorded last. Raises RefusedError where that is not here.
+    """
+    main = Oid(standing.main)
+    if not main or context.history.find(main) is None:
+        raise RefusedError(
+            f"the ledger recorded {main[:12] or 'no commit'} of main last, which this clone has not",
+            hint="without it nobody knows where the targets are",
+        )
+    rows, ends = standing.rows, standing.ends
+    claims = tuple(Claim(g, r.entitlement, r.window, bound=ends[g].bound if g in ends else "") for g, r in rows.items())
+    # What a run could not prove has not ended: whether it did is for a run to say that can ask.
+    invalid = dict.fromkeys(standing.refusals, Reason.EVIDENCE_MISSING) | dict.fromkeys(
+        standing.revoked, Reason.REVOKED
+    )
+    targets = open_readers(main)
+    return Inputs(
+        context.history,
+        standing,
+        context.policy_at(main),
+        Admitted(),
+        main,
+        catch_up(at, standing.at),
+        {**targets, **_unnamed(standing, targets)},
+        claims,
+        invalid,
+        clocks=Clocks(clock),
+        away=True,
+    )
+
+
 def _clocks(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Clocks:
     """Compare our clock with the forge's, where it has one and can be asked."""
     if clock is None:

@@ -34,7 +34,8 @@ OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 class Applied(Struct):
     """What a run did. ``held`` are changes that were kept back, and ``held_message`` says why.
 
-    ``silent`` says why it could leave no sign of life in the ledger, "" where it could or had none to leave.
+    ``silent`` says why it could leave no sign of life in the ledger, "" where it could or had none to leave. ``away`` says
+    why the remote could not be reached, and ``undelivered`` why what waits in the outbox was not delivered.
     """
 
     survey: Survey
@@ -42,11 +43,15 @@ class Applied(Struct):
     held: tuple[Intended, ...] = ()
     held_message: str = ""
     silent: str = ""
+    away: str = ""
+    undelivered: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
         """The worst of what was refused, held and failed."""
         codes = [self.survey.exit_code]
+        if self.away or self.undelivered:
+            codes.append(ExitCode.PARTIAL)
         if self.silent or self.held or any(not outcome.ok and not outcome.recovered for outcome in self.outcomes):
             codes.append(ExitCode.PARTIAL)
         return worst(codes)

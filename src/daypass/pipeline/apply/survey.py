@@ -122,7 +122,8 @@ class Inputs(Struct, frozen=True):
     ``targets`` are the open ones and those that cannot be. ``unchanged`` is the answer where nothing has moved since
     nothing was to be done: then no target need be read. ``grounds`` names all this for ``keep``, which remembers that
     nothing is to be done; it is "" where it cannot. ``retry``: what has failed is tried again
-    at once. ``ending`` are the grants that something ends before their windows do, some day.
+    at once. ``ending`` are the grants that something ends before their windows do, some day. ``away``: the remote cannot be
+    reached, and what receipts show as ended is taken away and nothing else.
     """
 
     history: History
@@ -144,6 +145,7 @@ class Inputs(Struct, frozen=True):
     retry: bool = False
     denied: tuple[Denied, ...] = ()
     ending: tuple[Ended, ...] = ()
+    away: bool = False
 
     def readings(self) -> Readings:
         """Begin to read every target."""
@@ -158,6 +160,10 @@ class Inputs(Struct, frozen=True):
         if self.grounds == digest_of_inputs(self.program, self.standing, self.tip, self.targets):
             plan = found.plan
             self.keep(Unchanged(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
+
+
+_BY_RECEIPTS = frozenset({*BOUND_TO_TIME, Reason.WINDOW_MOVED, Reason.BOUND, Reason.GRANT_REMOVED})
+"""Why receipts alone end access: time is over, or it is on record that a grant was narrowed, ended or retired."""
 
 
 def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, ClockDoubt]:
@@ -203,6 +209,10 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
     if inputs.unsettled is not None:
         ends = (c for c in plan.changes if c.reason in BOUND_TO_TIME and inputs.unsettled.isdisjoint(c.grants))
         plan = replace(plan, changes=tuple(ends), failing=())
+    if inputs.away:
+        takes = (c for c in plan.changes if c.action is Action.REMOVE and c.reason in _BY_RECEIPTS and c.grants)
+        plan = replace(plan, changes=tuple(takes), failing=())
+        recovered = tuple(outcome for outcome in recovered if outcome.change.action is Action.REMOVE)
     doubts = _doubts(inputs, observed, at)
     over = (one for one in inputs.ending if one.end <= at)
     return Survey(

@@ -1,0 +1,148 @@
+"""Runs while the remote is away, and the outbox that they fill: what has ended ends, and waits to be told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from daypass.cli.repository import AccessRepository
+from daypass.cli.verb import LEDGER, OUTBOX, noting, progress, say
+from daypass.core.errors import AwayError, ConflictError, EdgeError, LedgerError
+from daypass.core.record import replace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from daypass.core.ids import Oid
+    from daypass.edges.ledger.outbox import OutboxLedger
+    from daypass.pipeline.apply.inputs import Attend
+    from daypass.pipeline.apply.run import Applied
+    from daypass.pipeline.apply.survey import Inputs, Survey
+    from daypass.ports import Target
+
+
+def left(repo: AccessRepository, error: AwayError) -> AccessRepository:
+    """Return a repository as this clone had it when its forge was reached last."""
+    from daypass.edges.git.remote import NAMESPACE
+
+    found = AccessRepository(repo.folder, repo.acting)
+    found.away = error
+    if found.history.find(f"{NAMESPACE}main") is not None:
+        found.__dict__["main"] = f"{NAMESPACE}main"
+    return found
+
+
+def outbox_of(repo: AccessRepository) -> OutboxLedger:
+    """Return the outbox beside the clone, and the ledger that it continues."""
+    from daypass.edges.ledger.outbox import OutboxLedger
+
+    return OutboxLedger(repo.ledger, repo.clone.state_dir)
+
+
+def say_waiting(repo: AccessRepository) -> bool:
+    """Say that receipts wait to be delivered; return whether that could be told."""
+    from daypass.edges.ledger.outbox import FILE, Outbox
+
+    try:
+        count = len(Outbox(repo.clone.state_dir / FILE).read())
+    except EdgeError as error:
+        say(f"daypass: {error.message}", f"  hint: {error.hint}")
+        return False
+    if count:
+        say(
+            f"daypass: {_receipts(count)} in the outbox, of runs without the remote; the next run that reaches it records them"
+        )
+    return True
+
+
+def deliver(repo: AccessRepository) -> str:
+    """Record what waits in the outbox, before anything else; return why it could not be, "" where nothing is left.
+
+    Raises AwayError, LockedError. What cannot be believed keeps no end of access waiting.
+    """
+    outbox = outbox_of(repo)
+    if not outbox.path.exists():
+        return ""
+    try:
+        count = noting(outbox, LEDGER).deliver()
+    except (LedgerError, ConflictError) as error:
+        return f"{error.message}\n  hint: {error.hint}"
+    except AwayError:
+        raise
+    except EdgeError as error:
+        return f"{error.message}\n  hint: {error.hint}"
+    if count:
+        say(f"daypass: recorded {count} of the outbox, which runs without the remote had written")
+    return ""
+
+
+def run_away(
+    repo: AccessRepository,
+    at: datetime,
+    *,
+    limit: Callable[[Survey], float | None],
+    enough: Callable[[], bool],
+) -> Applied:
+    """Take away what receipts show as ended, record it in the outbox, and give nothing.
+
+    Raises the error that kept the remote from being reached where there is no key here that may sign.
+    """
+    from daypass.cli.running import going
+    from daypass.edges.store import exclusive
+    from daypass.pipeline.apply.inputs import away
+    from daypass.pipeline.apply.run import apply as carry_out
+
+    error = repo.away
+    if error is None:
+        raise RuntimeError("the remote is not away")
+    try:
+        repo.ledger.ready()
+    except (EdgeError, LedgerError):
+        raise error from None  # nothing could be recorded, so nothing is done
+    with exclusive(repo.clone.state_dir / "apply.lock"):
+        outbox = outbox_of(repo)
+        clock = going(repo, at)
+        opened: dict[Oid, Mapping[str, Target | EdgeError]] = {}
+
+        def targets(main: Oid) -> Mapping[str, Target | EdgeError]:
+            if main not in opened:
+                opened[main] = repo.targets(main)
+            return opened[main]
+
+        def take(_: Attend) -> Inputs:
+            return away(repo, targets, outbox.load(), at=at if clock is None else clock(), clock=clock)
+
+        try:
+            done = carry_out(
+                take,
+                noting(outbox, OUTBOX),
+                targets,
+                run=repo.run_name(at),
+                progress=progress,
+                timer=time.monotonic,
+                clock=clock,
+                limit=limit,
+                enough=enough,
+            )
+        finally:
+            opened.clear()  # a target keeps its connection for as long as anybody holds it
+        say(*_told(error, done, outbox.waiting()))
+        return replace(done, away=error.message)
+
+
+def _told(error: AwayError, done: Applied, waiting: int) -> list[str]:
+    """Say what a run without the remote stands on, and what it did not do."""
+    head = done.survey.standing.head
+    known = f"receipt {head.sequence}" if head is not None else "no receipt"
+    return [
+        f"daypass: this run did not reach the remote: {error.message}",
+        f"  by what was verified before, up to {known}, it took away what has ended, and nothing else: nothing was given, "
+        "main was not looked at",
+        f"  {_receipts(waiting)} in the outbox for the next run that reaches the remote",
+        *([f"  hint: {error.hint}"] if error.hint else []),
+    ]
+
+
+def _receipts(count: int) -> str:
+    return f"{count} receipt waits" if count == 1 else f"{count} receipts wait"

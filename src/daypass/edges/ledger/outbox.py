@@ -1,0 +1,175 @@
+"""What runs did while the remote was away: signed, beside the clone, until a run that reaches the remote delivers it.
+
+The receipts continue the ledger as this machine verified it last, so that each proves its place, and are delivered as
+they are where nobody else wrote meanwhile. They lie in one SQLite file of the state folder, whose commits are on the disk
+before a target is touched: several receipts are there together or not at all, and taking them out is one step as well.
+Refs of the clone would be lost with a clone that is thrown away, and git does not write its objects through to the disk.
+
+The file is no cache. It is never made anew, whatever is wrong with it, since nothing else has what it holds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from daypass.core.errors import ConflictError, EdgeError, LedgerError
+from daypass.core.ids import digest
+from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
+from daypass.core.ledger.late import rebase
+from daypass.core.ledger.receipt import Away, Body, Receipt, envelope_digest
+from daypass.core.ledger.standing import Standing, fold
+from daypass.core.ledger.statement import from_statement
+from daypass.edges.ledger.standing import SignedLedger
+from daypass.edges.store import Store, writing
+
+FILE = "outbox.sqlite"
+_TABLE = "receipt(sequence INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT"
+_KEPT = "it is left as it is, nothing of it was recorded; to go on without it, move it to where it can be looked at"
+
+
+class Outbox:
+    """The file, in which envelopes lie in the order of their numbers."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._store = Store(path, [_TABLE], journal="delete", synchronous="EXTRA")
+
+    def read(self) -> list[Envelope]:
+        """Return what waits. Raises EdgeError where the file cannot be believed or read."""
+        if not self.path.exists():
+            return []
+        with self._open() as connection:
+            found = connection.execute("SELECT sequence, raw FROM receipt ORDER BY sequence").fetchall()
+        return [Envelope(sequence, raw) for sequence, raw in found]
+
+    def add(self, envelopes: Sequence[Envelope]) -> None:
+        """Put envelopes behind those that wait; they are on the disk when this returns. Raises EdgeError."""
+        with self._open() as connection, writing(connection):
+            self._insert(connection, envelopes)
+
+    def replace(self, envelopes: Sequence[Envelope]) -> None:
+        """Put envelopes in the place of all that wait, in one step. Raises EdgeError."""
+        with self._open() as connection, writing(connection):
+            connection.execute("DELETE FROM receipt")
+            self._insert(connection, envelopes)
+
+    def _insert(self, connection: sqlite3.Connection, envelopes: Sequence[Envelope]) -> None:
+        rows = [(envelope.sequence, envelope.raw) for envelope in envelopes]
+        connection.executemany("INSERT INTO receipt VALUES (?, ?)", rows)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(self._store.keep()) as connection:
+                yield connection
+        except (sqlite3.Error, OSError) as error:
+            raise EdgeError(f"the outbox {self.path} cannot be used: {error}", hint=_KEPT) from error
+
+
+class OutboxLedger:
+    """The ledger as far as this machine verified it, continued in the outbox. Implements ports.Ledger.
+
+    Only one run at a time may have it: see `daypass.edges.store.exclusive`.
+    """
+
+    def __init__(self, ledger: SignedLedger, folder: Path) -> None:
+        self._ledger = ledger
+        self._outbox = Outbox(folder / FILE)
+
+    @property
+    def path(self) -> Path:
+        """Where the outbox lies."""
+        return self._outbox.path
+
+    def waiting(self) -> int:
+        """Return how many receipts wait. Raises EdgeError."""
+        return len(self._outbox.read())
+
+    def load(self) -> Standing:
+        """Return the state after all that is verified and all that waits.
+
+        Raises LedgerError where what waits does not continue this ledger, or is signed by none of its keys.
+        """
+        standing = self._ledger.load()
+        waiting = self._waiting(standing)
+        return fold(waiting, standing, standing.commit) if waiting else standing
+
+    def append(self, standing: Standing, bodies: Sequence[Body], *, at: datetime, main: str, run: str) -> Standing:
+        """Sign receipts after ``standing`` and put them into the outbox; return the new state.
+
+        Raises ConflictError, having written nothing, where it is not the state that the outbox ends with; LedgerError for
+        anything but that access is taken away.
+        """
+        there = self._outbox.read()
+        tip = envelope_digest(there[-1].raw) if there else self._ledger.load().digest
+        if standing.head is None or tip != standing.digest:
+            raise ConflictError("another run wrote into the outbox", hint="run the command again")
+        if there:
+            name, after = self._name(there[0]), there[0].sequence - 1
+        else:
+            name, after = digest({"after": standing.digest, "run": run}), standing.head.sequence
+        mark = Away(name, after)
+        sealed = seal(bodies, standing.head, self._ledger.sign, at=at, main=main, run=run, away=mark)
+        receipts = list(verify_chain(sealed, self._ledger.verifier.open, standing.head))
+        self._outbox.add(sealed)
+        return fold(receipts, standing, standing.commit)
+
+    def deliver(self, attempts: int = 10) -> int:
+        """Append what waits to the ledger, and empty the outbox; return how many receipts that were.
+
+        A run may be killed at any step: the next one finds what was delivered in the ledger, and does not do it again.
+        Raises LedgerError, EdgeError where what waits cannot be believed, having changed nothing; ConflictError where
+        others were first each time.
+        """
+        for _ in range(attempts):
+            if not self._outbox.read():
+                return 0
+            standing = self._ledger.load()
+            waiting = self._waiting(standing)
+            try:
+                if waiting:
+                    self._ledger.put(standing, self._outbox.read(), at=waiting[-1].at)
+            except ConflictError:
+                continue
+            self._outbox.replace([])
+            return len(waiting)
+        raise ConflictError("others wrote to the ledger again and again", hint="run the command again")
+
+    def _waiting(self, standing: Standing) -> list[Receipt]:
+        """Return what waits, as it follows on a state of the ledger: sealed anew where others wrote meanwhile."""
+        envelopes = self._outbox.read()
+        if not envelopes or standing.head is None:
+            return []
+        verifier = self._ledger.verifier
+        try:
+            before = self._before(standing, envelopes[0].sequence)
+            waiting = list(verify_chain(envelopes, verifier.open, before))
+            marked = [(receipt, _mark(receipt)) for receipt in waiting]
+        except LedgerError as error:
+            raise LedgerError(f"the outbox {self.path} is not believed: {error.message}", hint=_KEPT) from error
+        if before.sequence == standing.head.sequence:
+            return waiting
+        later = self._ledger.receipts.envelopes(before.sequence + 1, commit=standing.commit)
+        sealed = rebase(marked, verify_chain(later, verifier.open, before), standing.head, self._ledger.sign)
+        self._outbox.replace(sealed)
+        return list(verify_chain(sealed, verifier.open, standing.head))
+
+    def _before(self, standing: Standing, first: int) -> Head:
+        """Return the receipt of the ledger that stands before a number."""
+        raw = self._ledger.receipts.envelope(first - 1, commit=standing.commit) if first > 0 else None
+        if raw is None:
+            raise LedgerError(f"it goes on from receipt {first - 1}, which the ledger has not")
+        return Head.of(from_statement(self._ledger.verifier.open(raw), envelope_digest(raw)), None)
+
+    def _name(self, envelope: Envelope) -> str:
+        return _mark(from_statement(self._ledger.verifier.open(envelope.raw))).outbox
+
+
+def _mark(receipt: Receipt) -> Away:
+    if receipt.away is None:
+        raise LedgerError(f"receipt {receipt.sequence} in it was not written for an outbox")
+    return receipt.away

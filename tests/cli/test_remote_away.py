@@ -1,0 +1,377 @@
+"""The remote is away: access that has ended ends all the same, and is recorded once the remote is back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from daypass.edges.targets.embedded.target import EmbeddedTarget
+from driver import Said
+from hub import Hub
+
+GIT = r"/acme/access\.git/.*"
+AT = {"apply", "expire", "gate", "status"}
+PUSH = r"/acme/access\.git/git-receive-pack"
+
+
+class Machines:
+    """One repository at GitHub and the machines that apply it, each with a clone and a state folder of its own."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.store = hub.top / "target" / "embedded.sqlite"
+        self.store.parent.mkdir(mode=0o700)
+
+    def state(self, machine: str) -> Path:
+        return self.hub.top / f"state-{machine}"
+
+    def outbox(self, machine: str) -> Path:
+        return self.state(machine) / "outbox.sqlite"
+
+    def run(self, machine: str, *arguments: str, expect: int | None = 0, **more: str) -> Said:
+        """Run as the App on a machine; the target is one for all."""
+        place = self.hub.top / "clones" / machine
+        if not place.exists():
+            self.hub.clone(machine)
+        environ = {"DAYPASS_STATE": str(self.state(machine)), **more}
+        at = ("--at", f"{self.hub.now():%Y-%m-%dT%H:%M:%SZ}") if arguments[0] in AT else ()
+        with self.one_target():
+            return self.hub.run(*arguments, *at, folder=place, expect=expect, environ=environ)
+
+    @contextmanager
+    def one_target(self) -> Iterator[None]:
+        """Let all machines have one store, as they would have one server: each has a folder of its own else."""
+        make = EmbeddedTarget.__init__
+        with patch.object(EmbeddedTarget, "__init__", lambda target, _, name: make(target, self.store, name)):
+            yield
+
+    def give(self, who: str, *, duration: str = "2h") -> None:
+        """Ask and merge; no run has given it yet."""
+        wish = self.hub.grant(subject=who, resource="staging", role="deploy", duration=duration)
+        self.run("gate", "gate", str(self.hub.request_pull(who, wish)))
+
+    def held(self) -> set[str]:
+        """Who has access at the target."""
+        with self.one_target():
+            return {e.principal for e in EmbeddedTarget(self.store, "embedded").observe()}
+
+    def receipts(self) -> list[dict[str, object]]:
+        """The predicates of all receipts at the remote."""
+        import base64
+
+        names = self.hub.bare("ls-tree", "-r", "--name-only", "daypass-ledger").splitlines()
+        raws = (json.loads(self.hub.bare("show", f"daypass-ledger:{name}")) for name in names)
+        return [json.loads(base64.b64decode(raw["payload"]))["predicate"] for raw in raws]
+
+    def late(self) -> list[tuple[object, bool]]:
+        """The receipts that came from outboxes: kind, and whether it is a second witness."""
+        away = [(one["kind"], one["away"]) for one in self.receipts() if "away" in one]
+        return [(kind, bool(mark.get("witness"))) for kind, mark in away if isinstance(mark, dict)]
+
+    def proves(self) -> str:
+        """What an auditor without any right finds in a clone."""
+        return self.hub.run("audit", "verify", who="erin").out
+
+    @contextmanager
+    def away(self, path: str = GIT) -> Iterator[None]:
+        """Let the server answer nobody who asks for this."""
+        self.hub.double.faults.add("*", path, times=10_000, drop=True)
+        try:
+            yield
+        finally:
+            self.hub.double.faults.clear()
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Machines]:
+    with Hub(tmp_path, simulated=True, protected=False) as hub:
+        yield Machines(hub)
+
+
+BOTH = [("intent", False), ("outcome", False)]
+
+
+def test_the_remote_away_for_a_day_with_ends_in_it(machines: Machines) -> None:
+    for who, duration in (("alice", "1h"), ("bob", "3h")):
+        machines.give(who, duration=duration)
+    machines.run("one", "apply")
+    machines.give("carol", duration="4h")  # merged, and given by nobody yet
+    assert machines.held() == {"alice", "bob"}
+    with machines.away():
+        machines.hub.advance(hours=2)
+        said = machines.run("one", "expire", expect=14)
+        assert machines.held() == {"bob"}
+        assert "ok   - alice" in said.out
+        assert "daypass: this run did not reach the remote: " in said.err
+        assert "nothing was given, main was not looked at" in said.err
+        assert "2 receipts wait in the outbox for the next run that reaches the remote" in said.err
+        machines.hub.advance(hours=1.5)
+        assert "ok   - bob" in machines.run("one", "apply", expect=14).out
+        assert machines.held() == set()
+        assert "No changes" in machines.run("one", "apply", expect=14).out  # nothing done twice
+        assert "4 receipts wait in the outbox" in machines.run("one", "status", expect=1).err
+    before = machines.receipts()
+    assert "4 receipts wait in the outbox" in machines.run("one", "status").err
+    assert "4 receipts wait in the outbox" in machines.run("one", "doctor", expect=None).err
+    said = machines.run("one", "expire")
+    assert "daypass: recorded 4 of the outbox, which runs without the remote had written" in said.err
+    assert machines.receipts()[: len(before)] == before
+    assert machines.late() == BOTH * 2
+    assert machines.held() == {"carol"}
+    machines.run("one", "apply")
+    assert machines.late() == BOTH * 2
+    assert "outbox" not in machines.run("one", "status").err
+    assert "OK:" in machines.proves()
+    told = machines.hub.run("audit", "history", "--resource", "staging", who="erin").out
+    assert "by a run that could not reach the remote" in told
+
+
+def test_two_outboxes_delivered_at_once(machines: Machines) -> None:
+    for who, duration in (("alice", "2h"), ("bob", "4h")):
+        machines.give(who, duration=duration)
+    machines.run("one", "apply")
+    machines.run("two", "apply")
+    with machines.away():
+        machines.hub.advance(hours=3)
+        machines.run("one", "expire", expect=14)
+        assert "ok   - alice" in machines.run("two", "expire", expect=14).out  # it was gone when it looked
+        machines.hub.advance(hours=2)
+        machines.run("two", "expire", expect=14)
+    machines.run("one", "expire")
+    assert machines.late() == BOTH
+    said = machines.run("two", "expire")
+    assert "recorded 4 of the outbox" in said.err
+    assert machines.late() == BOTH + [("intent", False), ("outcome", True)] * 2  # one saw bob's gone as well
+    assert machines.held() == set()
+    for name in ("one", "two"):
+        assert "No changes: 0 live" in machines.run(name, "apply").out
+    assert "OK:" in machines.proves()
+    assert len(machines.late()) == 6
+
+
+def test_access_that_another_machine_gave_again_meanwhile_is_not_forgotten(machines: Machines) -> None:
+    machines.give("alice")
+    machines.run("one", "apply")
+    machines.run("two", "apply")
+    machines.hub.advance(hours=3)
+    with machines.away():
+        machines.run("one", "expire", expect=14)
+    machines.run("two", "apply")  # sees it gone, and says so
+    machines.give("alice", duration="4h")
+    assert "ok   + alice" in machines.run("two", "apply").out
+    machines.run("one", "apply")
+    assert machines.late() == [("intent", False), ("outcome", True)]
+    assert machines.held() == {"alice"}
+    assert "No changes: 1 live" in machines.run("two", "apply").out
+    machines.hub.advance(hours=5)
+    assert "ok   - alice" in machines.run("one", "expire").out  # the ledger still knows that it is ours
+    assert machines.held() == set()
+    assert "OK:" in machines.proves()
+
+
+def test_a_ledger_that_takes_no_push_keeps_no_end_waiting(machines: Machines) -> None:
+    machines.give("alice")
+    machines.run("one", "apply")
+    machines.hub.advance(hours=3)
+    machines.give("bob")
+    machines.hub.double.faults.server_error("POST", PUSH, times=100)
+    said = machines.run("one", "apply", expect=14)
+    assert machines.held() == set()
+    assert "does not take daypass-ledger" in said.err
+    assert "ok   + bob" not in said.out
+    machines.hub.double.faults.clear()
+    assert "ok   + bob" in machines.run("one", "apply").out
+    assert machines.late() == BOTH
+    assert "OK:" in machines.proves()
+
+
+@pytest.mark.parametrize("skip", [0, 1, 2, 3])
+def test_the_remote_that_goes_away_in_the_middle_of_a_run(machines: Machines, skip: int) -> None:
+    machines.give("alice")
+    machines.run("one", "apply")
+    machines.hub.advance(hours=3)
+    machines.give("bob")
+    machines.hub.double.faults.add("POST", PUSH, times=100, skip=skip, drop=True)
+    machines.run("one", "apply", expect=None)
+    assert "alice" not in machines.held()
+    machines.hub.double.faults.clear()
+    machines.run("one", "apply", expect=None)
+    assert machines.held() == {"bob"}
+    assert "No changes: 1 live" in machines.run("one", "apply").out
+    assert "OK:" in machines.proves()
+
+
+def test_a_delivery_whose_answer_is_lost_is_not_made_twice(machines: Machines) -> None:
+    machines.give("alice")
+    machines.run("one", "apply")
+    machines.give("bob", duration="4h")
+    machines.run("one", "apply")
+    machines.hub.advance(hours=3)
+    with machines.away():
+        machines.run("one", "expire", expect=14)
+    machines.hub.advance(hours=2)
+    # The push takes effect; its answer and what is asked afterwards are lost.
+    machines.hub.double.faults.add("POST", PUSH, drop=True, after_effect=True)
+    machines.hub.double.faults.add("*", r"/acme/access\.git/info/refs", skip=2, times=50, drop=True)
+    machines.run("one", "expire", expect=14)
+    assert machines.held() == set()
+    machines.hub.double.faults.clear()
+    machines.run("one", "expire")
+    assert machines.late() == BOTH * 2
+    assert "OK:" in machines.proves()
+
+
+def test_a_machine_that_never_verified_the_ledger_takes_nothing_away(machines: Machines) -> None:
+    machines.give("alice")
+    machines.run("one", "apply")
+    machines.hub.advance(hours=3)
+    machines.hub.clone("three")
+    place = machines.hub.top / "clones" / "three"
+    for ref in ("refs/heads/daypass-ledger", "refs/remotes/origin/daypass-ledger"):
+        (place / ".git" / ref).unlink(missing_ok=True)
+    with machines.away():
+        said = machines.run("three", "expire", expect=1)
+    assert "the ledger is missing" in said.err
+    assert machines.held() == {"alice"}
+
+
+def test_a_machine_without_the_key_says_that_the_remote_is_away(machines: Machines) -> None:
+    machines.give("alice")
+    machines.run("one", "apply")
+    machines.hub.advance(hours=3)
+    with machines.away(".*"):
+        said = machines.run(
+            "one", "expire", expect=1, DAYPASS_LEDGER_KEY="", DAYPASS_KEYS=str(machines.hub.top / "none")
+        )
+    assert "did not answer" in said.err
+    assert machines.held() == {"alice"}
+
+
+def test_a_state_folder_that_is_lost_with_an_outbox_leaves_access_ended_and_converges(machines: Machines) -> None:
+    machines.give("alice")
+    machines.run("one", "apply")
+    machines.hub.advance(hours=3)
+    with machines.away():
+        machines.run("one", "expire", expect=14)
+    shutil.rmtree(machines.state("one"))
+    said = machines.run("one", "expire")
+    assert machines.held() == set()
+    assert "ok   - alice" in said.out
+    assert "No changes: 0 live" in machines.run("one", "apply").out
+    assert "OK:" in machines.proves()
+
+
+# Whoever may write there, whatever lies there
+
+
+def waiting(machines: Machines) -> None:
+    """Leave an outbox with one end in it."""
+    machines.give("alice")
+    machines.run("one", "apply")
+    machines.hub.advance(hours=3)
+    with machines.away():
+        machines.run("one", "expire", expect=14)
+
+
+def test_an_outbox_that_others_may_write_counts_for_nothing_and_stops_nobody(machines: Machines) -> None:
+    waiting(machines)
+    machines.outbox("one").chmod(0o666)
+    said = machines.run("one", "expire", expect=14)
+    assert f"others may write {machines.outbox('one')}, so it is not believed" in said.err
+    assert machines.late() == []
+    assert "is not believed" in machines.run("one", "status", expect=14).err
+    machines.outbox("one").chmod(0o600)
+    machines.run("one", "expire")
+    assert machines.late()[0] == ("intent", False)
+    assert "OK:" in machines.proves()
+
+
+def test_a_torn_outbox_is_named_kept_and_stops_nobody(machines: Machines) -> None:
+    waiting(machines)
+    place = machines.outbox("one")
+    whole = place.read_bytes()
+    place.write_bytes(whole[: len(whole) // 2])
+    torn = place.read_bytes()
+    said = machines.run("one", "expire", expect=14)
+    assert "cannot be used" in said.err
+    assert place.read_bytes() == torn
+    with machines.away():
+        assert "cannot be used" in machines.run("one", "expire", expect=1).err
+    place.write_bytes(whole)
+    machines.run("one", "expire")
+    assert ("outcome", True) in machines.late()
+    assert "OK:" in machines.proves()
+
+
+def test_an_outbox_that_is_put_back_after_its_delivery_is_not_delivered_again(machines: Machines) -> None:
+    waiting(machines)
+    kept = machines.outbox("one").read_bytes()
+    machines.run("one", "expire")
+    machines.outbox("one").write_bytes(kept)
+    receipts = machines.receipts()
+    machines.run("one", "expire")
+    assert machines.receipts() == receipts
+    assert "outbox" not in machines.run("one", "status").err
+
+
+def test_an_outbox_that_came_behind_others_and_is_put_back_is_not_delivered_again(machines: Machines) -> None:
+    waiting(machines)
+    kept = machines.outbox("one").read_bytes()
+    machines.run("two", "expire")
+    machines.run("one", "expire")
+    machines.outbox("one").write_bytes(kept)
+    receipts = machines.receipts()
+    machines.run("one", "expire")
+    assert machines.receipts() == receipts
+    machines.state("three").mkdir()
+    shutil.copy(machines.outbox("one"), machines.outbox("three"))
+    machines.outbox("three").write_bytes(kept)  # on another machine of the same repository
+    machines.run("three", "expire")
+    assert machines.receipts() == receipts
+
+
+def test_an_outbox_of_another_repository_is_refused_and_kept(machines: Machines, tmp_path: Path) -> None:
+    machines.give("alice")
+    machines.run("one", "apply")
+    with Hub(tmp_path / "other", simulated=True, protected=False) as hub:
+        other = Machines(hub)
+        waiting(other)
+        foreign = other.outbox("one").read_bytes()
+    machines.outbox("one").write_bytes(foreign)
+    machines.outbox("one").chmod(0o600)
+    said = machines.run("one", "apply", expect=14)
+    assert f"the outbox {machines.outbox('one')} is not believed: " in said.err
+    assert machines.outbox("one").read_bytes() == foreign
+    assert machines.late() == []
+    machines.hub.advance(hours=3)
+    assert "ok   - alice" in machines.run("one", "expire", expect=14).out  # no end waits for it
+
+
+def test_an_outbox_whose_key_was_taken_out_of_the_settings_is_refused_and_kept(machines: Machines) -> None:
+    waiting(machines)
+    kept = machines.outbox("one").read_bytes()
+    from daypass.edges.ledger.signing import generate_key
+
+    public = generate_key(tmp := machines.hub.top / "new.pem")
+    ledger = machines.hub.bare("rev-parse", "daypass-ledger")
+    machines.hub.push_branch("olga", "main", {"policies/ledger.pub": public}, force=True)
+    said = machines.run("one", "expire", expect=None, DAYPASS_LEDGER_KEY=tmp.read_text())
+    assert said.code in (1, 14)
+    assert "signed by another key" in said.err
+    assert machines.outbox("one").read_bytes() == kept
+    assert machines.hub.bare("rev-parse", "daypass-ledger") == ledger
+
+
+def test_an_outbox_beside_a_ledger_that_was_rewritten_is_refused_and_kept(machines: Machines) -> None:
+    waiting(machines)
+    kept = machines.outbox("one").read_bytes()
+    machines.hub.bare("update-ref", "refs/heads/daypass-ledger", machines.hub.bare("rev-parse", "daypass-ledger~1"))
+    said = machines.run("one", "expire", expect=1)
+    assert "ledger" in said.err
+    assert machines.outbox("one").read_bytes() == kept
