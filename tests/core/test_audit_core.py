@@ -341,6 +341,15 @@ class TestComparison:
         ]
         assert self.compare(*begin, (2, Outcome(taken, ok=True, recovered=True))) == ["outcome-without-intent"]
 
+    def test_what_another_run_did_not_find_and_began_anew_both_tell_of(self):
+        steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)),)
+        lost = Outcome(change(), ok=False, recovered=True)
+        begin = ((1, admission()), (2, Intent((change(),), "p")), (3, lost), (4, Intent((change(),), "q")))
+        done = Outcome(change(), ok=True)
+        assert self.compare(*begin, (5, done), steps=steps) == []
+        assert self.compare(*begin, (5, done), (6, done), steps=steps) == []
+        assert self.compare(*begin, (5, done), (6, done), (7, done), steps=steps) == ["outcome-without-intent"]
+
     def test_an_addition_without_an_end_is_beyond_any_window(self):
         endless = replace(change(), until=None)
         steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)),)
@@ -348,6 +357,20 @@ class TestComparison:
             (1, admission()), (2, Intent((endless,), "p")), (2, Outcome(endless, ok=True)), steps=steps
         )
         assert found == ["access-beyond-window"]
+
+    def test_what_was_begun_before_its_grant_was_narrowed_may_end_as_it_was_meant(self):
+        steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)), GrantStep(1, oid(2), G, oid(11), oid(12)))
+        narrow = replace(admission(), blob=oid(12), landing=oid(2), window=Window(t(0), t(10)), narrowed_from=oid(11))
+        meant = (1, Intent((change(),), "p"))
+        told = (2, Outcome(change(), ok=True, recovered=True))
+        moved = replace(change(), until=t(10))
+        after = ((3, Intent((moved,), "p")), (3, Outcome(moved, ok=True)))
+        assert self.compare((1, admission()), meant, (2, narrow), told, *after, steps=steps) == []
+        assert self.compare((1, admission()), (2, narrow), meant, told, *after, steps=steps) == ["access-beyond-window"]
+        assert self.compare((1, admission()), (2, narrow), told, *after, steps=steps) == [
+            "access-beyond-window",
+            "outcome-without-intent",
+        ]
 
     def test_an_anchor_that_the_ledger_has_is_no_difference(self):
         assert self.compare((0, Genesis(("k",))), anchors={"sha256:0": oid(1)}) == []

@@ -65,6 +65,8 @@ class Comparison:
         self._open: dict[Intended, list[int]] = {}
         self._failed: set[Intended] = set()
         self._recovered: set[Intended] = set()
+        self._meant: dict[Intended, datetime] = {}
+        """Until when an addition might last by the admissions of when it was intended."""
         self._ends: dict[GrantId, Ended] = {}
         self._last = LastTold()
         self._seen_main = -1
@@ -94,6 +96,7 @@ class Comparison:
         elif isinstance(body, Intent):
             for change in body.changes:
                 self._open.setdefault(change, []).append(receipt.sequence)
+                self._meant.update((change, proof.window.end) for proof in self._giving(change)[-1:])
                 self._revived(receipt, change)
         elif isinstance(body, Outcome):
             self._outcome(receipt, body)
@@ -140,8 +143,11 @@ class Comparison:
         if not body.ok and not body.recovered:
             self._failed.add(change)
         # Another run may look, and tell how a change ended, before the run that makes it can: both tell of one intent.
-        seconded = change in self._recovered and not body.recovered
-        (self._recovered.add if body.recovered else self._recovered.discard)(change)
+        seconded = opened is None and not body.recovered and change in self._recovered
+        if body.recovered:
+            self._recovered.add(change)
+        elif seconded:  # else it ends the intent of a run that began it anew, and the first may tell of its own still
+            self._recovered.discard(change)
         if opened is None and (tried or seconded or receipt.seconds):
             pass
         elif opened is None:
@@ -158,6 +164,8 @@ class Comparison:
             self._given(receipt, change)
             if not body.recovered:  # what a later run found there it takes away
                 self._revived(receipt, change)
+        if change not in self._failed and change not in self._recovered and change not in self._open:
+            self._meant.pop(change, None)
 
     def _late(self, receipt: Receipt, body: Outcome) -> None:
         """Hold what waited in an outbox against what others told meanwhile: it counts where they told nothing, only there."""
@@ -204,8 +212,7 @@ class Comparison:
             )
 
     def _given(self, receipt: Receipt, change: Intended) -> None:
-        basis = self._holdings.basis(change.grants)
-        giving = [admission for admission in basis if admission.entitlement == change.entitlement]
+        giving = self._giving(change)
         if not giving:
             self._say(
                 "access-without-admission",
@@ -213,8 +220,9 @@ class Comparison:
                 receipt=receipt.sequence,
             )
             return
-        last = max(admission.window.end for admission in giving)
-        if change.until is None or change.until > last:
+        last = giving[-1].window.end
+        # What a run had begun may come about after its grant was narrowed; the run that sees that takes the rest away.
+        if change.until is None or change.until > max(last, self._meant.get(change, last)):
             self._say(
                 "access-beyond-window",
                 f"receipt {receipt.sequence} gives {_entitlement(change)} until "
@@ -222,6 +230,12 @@ class Comparison:
                 f"ends {format_instant(last)}",
                 receipt=receipt.sequence,
             )
+
+    def _giving(self, change: Intended) -> list[Admission]:
+        """Return the admissions in force that an addition may stand on, the one that ends last at the end."""
+        basis = self._holdings.basis(change.grants)
+        giving = [proof for proof in basis if change.action is Action.ADD and proof.entitlement == change.entitlement]
+        return sorted(giving, key=lambda proof: proof.window.end)
 
     def finish(self, at: datetime) -> tuple[Difference, ...]:
         """Return all that was found once the last receipt was taken, errors first."""
