@@ -7,8 +7,10 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
+from simulation.faults import Seen, table
 from simulation.life import play
 from simulation.shrink import shrink
 from simulation.story import tell
@@ -23,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no life after so long")
     wanted = parser.parse_args()
     began, played = time.monotonic(), 0
+    seen: Seen = Counter()
     with tempfile.TemporaryDirectory(prefix="daypass-home-") as home:
         os.environ |= {"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config", "GIT_CONFIG_NOSYSTEM": "1"}
         Path(home, ".config").mkdir()
@@ -30,13 +33,14 @@ def main() -> int:
             if time.monotonic() - began > wanted.seconds:
                 break
             story = tell(seed, wanted.steps)
-            if play(story) is not None:
+            if play(story, seen) is not None:
                 shortest = shrink(story, play)
                 print(f"seed {seed}: {play(shortest)}")  # noqa: T201
                 for place, step in enumerate(shortest, 1):
                     print(f"{place:4}. {step}")  # noqa: T201
                 return 1
             played += 1
+    print(table(seen))  # noqa: T201
     took = time.monotonic() - began
     print(f"{played} lives in {took:.0f} s, every invariant held")  # noqa: T201
     return 0

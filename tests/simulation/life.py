@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
 from copies import room
+from daypass.cli.main import Invocation
 from daypass.core.errors import DaypassError
-from daypass.core.ids import Oid
 from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
 from daypass.edges import store
@@ -25,6 +28,7 @@ from fakes.target import Dials, Died
 from in_memory.access import MAIN
 from in_memory.ledger import Machine
 from simulation.checks import Unkept, check_access, check_by_hand, check_ledger, check_read_back, keep
+from simulation.faults import Armed, Crossing, Kind, Seen
 from simulation.oracle import Oracle
 from simulation.place import (
     by_hand,
@@ -35,15 +39,13 @@ from simulation.place import (
     named,
     resource_file,
     rules_file,
+    settings_file,
     there,
 )
 from simulation.story import Step, Wish, instant
 
 ENDED_WELL = (0, 14)
-MEETS = "apply meets another run at call"
 WITHOUT = "apply without the forge"
-WHOLE = ("apply", "apply dies at call", "apply dies after call")
-"""After these, where they ended, all that was granted is there; others leave to the next run what failed before."""
 BY_BUTTON = "Merge\n\nDaypass-Pull: {}\n\nwith the forge's own button\n"
 """A message whose last paragraph, where the gate's trailers would stand, has none."""
 REVIEWS = {"approves": "approved", "rejects": "rejected", "withdraws": "withdrawn"}
@@ -64,8 +66,9 @@ class Fault:
 class Life:
     """Lives one step after the other."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, seen: Seen) -> None:
         self._place = found(top)
+        self._place.faults.seen = seen
         self._oracle = Oracle()
         self._numbers: dict[str, int] = {}
         self._merged: set[int] = set()
@@ -73,6 +76,9 @@ class Life:
         self._backups = {name: list[dict[Entitlement, datetime | None]]() for name in self._place.targets}
         self._brought_back = {name: set[Entitlement]() for name in self._place.targets}
         self._approved: dict[str, tuple[bytes, Wish | None]] = {}
+        self._befell: frozenset[tuple[str, str]] = frozenset()
+        self._stale = False
+        self._said = ""
         oracle = self._oracle
         files = [directory_file(oracle.groups, {}), resource_file("orders", None), resource_file("wiki", None)]
         self._place.write_main(files, 0)
@@ -83,7 +89,7 @@ class Life:
             "opens": self._opens,
             "pushes": self._pushes,
             "gates": self._gates,
-            "gate dies at call": self._gates,
+            "gates twice": self._gates,
             "merges around the gate": self._merges_around,
             "writes to main": self._writes,
             "deletes on main": self._writes,
@@ -95,16 +101,19 @@ class Life:
             "is taken away by hand": self._takes,
             "apply": self._runs,
             "expire": self._runs,
-            "apply dies at call": self._runs,
-            "apply dies after call": self._runs,
-            MEETS: self._runs,
+            "applies twice": self._runs_twice,
             WITHOUT: self._runs,
+            "clocks are compared": self._compares_clocks,
+            "has a clock that is ahead by": self._sets_clock,
             "apply sees an older main": self._runs_on_older_main,
             "is restored from a backup": self._restores,
             "changes the rules": self._changes_rules,
             "puts back on main": self._puts_back,
             **dict.fromkeys(REVIEWS, self._reviews),
+            **dict.fromkeys([f"{does} by verb" for does in REVIEWS], self._reviews_by_verb),
         }
+        self._place.minute = step.at
+        self._place.note_forge()
         doing.get(step.does, self._dials)(step)
 
     def verdicts(self, state: Path) -> Machine:
@@ -148,6 +157,17 @@ class Life:
             return
         self._oracle.reviewed(step.name, step.who, state)
 
+    def _reviews_by_verb(self, step: Step) -> None:
+        """Review by daypass's own verb, which refuses what would count for nothing."""
+        number, does = self._number(step), step.does.removesuffix(" by verb")
+        if number is None:
+            return
+        forge = self._place.forge()
+        before = len(forge.reviews(number))
+        self._run(does.removesuffix("s"), step, str(number), acting=step.who)
+        if len(forge.reviews(number)) > before:
+            self._oracle.reviewed(step.name, step.who, REVIEWS[does])
+
     def _number(self, step: Step) -> int | None:
         """Return a request's number while it is open."""
         number = self._numbers.get(step.name)
@@ -156,9 +176,9 @@ class Life:
     # Merges
 
     def _gates(self, step: Step) -> None:
-        before = self._place.tip
-        self._run("gate", step)
-        self._notice_merges(before, step.at, by_gate=True)
+        for _ in range(2 if step.does == "gates twice" else 1):
+            self._run("gate", step)
+            self._notice_merges(step.at, by_gate=True)
 
     def _merges_around(self, step: Step) -> None:
         number, before = self._number(step), self._place.tip
@@ -170,9 +190,9 @@ class Life:
             forge.merge(number, head=head, base=before, message=BY_BUTTON.format(number), at=at)
         except DaypassError:  # it does not apply to main
             return
-        self._notice_merges(before, step.at, by_gate=False)
+        self._notice_merges(step.at, by_gate=False)
 
-    def _notice_merges(self, before: Oid, at: int, *, by_gate: bool) -> None:
+    def _notice_merges(self, at: int, *, by_gate: bool) -> None:
         names = {number: name for name, number in self._numbers.items()}
         forge = self._place.forge()
         for number in sorted(self._place.world.pulls.keys() - self._merged):
@@ -180,11 +200,12 @@ class Life:
             if pull.merge is None:
                 continue
             self._merged.add(number)
+            self._oracle.changes_main()
             was, now = self._place.tree(pull.merge.base), self._place.tree(pull.merge.commit)
             changed = [path for path in was.keys() | now.keys() if was.get(path) != now.get(path)]
             for path in sorted(changed):
                 if number in names:
-                    wrong = self._oracle.merged(names[number], at, by_gate=by_gate)
+                    wrong = self._oracle.merged(names[number], at, by_gate=by_gate, stale=self._stale)
                 else:
                     grant = path.removeprefix("grants/").removesuffix(".yaml")
                     wrong = self._oracle.tidied(grant, at)
@@ -198,6 +219,7 @@ class Life:
         if step.wish is None and path not in self._place.tree():
             return
         text = grant_file(step.grant, step.wish)[1] if step.wish else None
+        self._oracle.changes_main()
         self._place.write_main([(path, text)], step.at)
         self._oracle.written(step.grant, step.wish)
 
@@ -206,10 +228,21 @@ class Life:
         path = f"grants/{step.grant}.yaml"
         leaf, (text, wish) = self._place.tree().get(path), self._approved.get(path, (b"", None))
         if text and (leaf is None or self._place.world.objects.contents[leaf[1]] != text):
+            self._oracle.changes_main()
             self._place.write_main([(path, text)], step.at)
             self._oracle.written(step.grant, wish)
 
     # Policies
+
+    def _compares_clocks(self, step: Step) -> None:
+        """Let the forge and the targets say from now on what time it is."""
+        self._place.compared = True
+        self._place.write_main([settings_file(compared=True)], step.at)
+
+    def _sets_clock(self, step: Step) -> None:
+        """Put a target's clock wrong, or right."""
+        assert step.number is not None
+        self._place.targets[step.name].off = step.number
 
     def _changes_rules(self, step: Step) -> None:
         """Let the wiki need security as well, or no longer."""
@@ -217,6 +250,7 @@ class Life:
         self._place.write_main([rules_file(wiki_too=bool(step.number))], step.at)
 
     def _engages(self, step: Step) -> None:
+        self._oracle.changes_main()
         _set(self._oracle.engaged, step.who, step.number)
         self._write_directory(step)
 
@@ -232,6 +266,7 @@ class Life:
         self._place.write_main([directory_file(self._oracle.groups, self._oracle.engaged)], step.at)
 
     def _keeps(self, step: Step) -> None:
+        self._oracle.changes_main()
         _set(self._oracle.kept, step.name, step.number)
         self._place.write_main([resource_file(step.name, step.number)], step.at)
 
@@ -269,43 +304,113 @@ class Life:
 
     # Runs
 
-    def _runs(self, step: Step) -> None:
-        before = there(self._place)
-        self._place.forge_away = step.does == WITHOUT
+    def _runs(self, step: Step) -> int | None:
+        place, before = self._place, there(self._place)
+        at, latest, agreed = self._instants(step)
+        place.forge_away = step.does == WITHOUT
         code = self._run("expire" if step.does == "expire" else "apply", step)
-        self._place.forge_away = False
-        self._oracle.ran(step.at, whole=code is not None and step.does != WITHOUT)
-        check_by_hand(self._place, self._by_hand)
-        given = there(self._place) - before
-        allowed = self._oracle.allowed(step.at) | {named(one) for ones in self._by_hand.values() for one in ones}
-        keep(given <= allowed, "2", f"the run gave {sorted(given - allowed)}, and nobody granted it")
-        if code is None:
-            return
-        keep(code in ENDED_WELL, "7", f"the run ended with exit {code}: {self._said}")
-        check_access(self._place, self._oracle, self._by_hand, step.at, whole=step.does in WHOLE)
-        check_read_back(self._place, self._by_hand, self._brought_back)
-        for name, target in self._place.targets.items():
+        place.forge_away = False
+        whole = code is not None and not self._befell and agreed and step.does != WITHOUT
+        if self._befell:
+            self._oracle.doubts()
+        self._oracle.ran(at, whole=whole)
+        check_by_hand(place, self._by_hand)
+        given = there(place) - before
+        allowed = self._oracle.allowed(at, latest, stale=self._stale)
+        by_hand = {named(one) for ones in self._by_hand.values() for one in ones}
+        keep(given <= allowed | by_hand, "2", f"the run gave {sorted(given - allowed)}, and nobody granted it")
+        self._check_code(code)
+        if code not in ENDED_WELL:
+            return code
+        touched = {name for port, name in self._befell if port == "target"}
+        every = whole and step.does == "apply"
+        check_access(place, self._oracle, self._by_hand, touched, at, allowed, every=every)
+        check_read_back(place, self._by_hand, self._brought_back, touched)
+        for name, target in place.targets.items():
             self._backups[name].append(dict(target.held))
-            if target.dials == Dials():
+            if target.dials == Dials() and not self._befell:
                 self._brought_back[name].clear()
+        return code
 
-    def _run(self, verb: str, step: Step) -> int | None:
+    def _instants(self, step: Step) -> tuple[int, int, bool]:
+        """Return by when a run takes away and by when it gives, and whether clocks agree so that it may give."""
+        place = self._place
+        last = self._last()
+        at = step.at + step.off
+        if not place.compared:
+            at = last if 0 < last - at <= 1 else at
+            return at, max(at, last), last - at <= 1
+        offs = [-step.off, *(target.off - step.off for target in place.targets.values())]
+        at = last if 0 < last - at <= 1 else at
+        at += min(0, -step.off)
+        return at + min(0, *(off for off in offs[1:])), max(at, last), all(abs(off) <= 1 for off in offs)
+
+    def _last(self) -> int:
+        """Return the minute of the last receipt."""
+        at = self._place.access.repo().standing.at
+        assert at is not None
+        return int((at - parse_instant(instant(0))).total_seconds() // 60)
+
+    def _check_code(self, code: int | None) -> None:
+        """Hold how a run ended to what it met: what failed is never told as if all were well (invariant 7)."""
+        if not self._befell:
+            keep(code in ENDED_WELL, "7", f"the run ended with exit {code}: {self._said}")
+        keep(code in (*ENDED_WELL, None, 1), "7", f"the run ended with exit {code}: {self._said}")
+
+    def _runs_twice(self, step: Step) -> None:
+        """Let what starts a run be delivered twice: where the first ended well, the second changes nothing."""
+        step = step._replace(does="apply")
+        if self._runs(step) != 0:
+            return
+        before = [len(target.calls) for target in self._place.targets.values()]
+        self._runs(step)
+        after = [len(target.calls) for target in self._place.targets.values()]
+        keep(
+            before == after, "9", f"a run after one that ended well asked the targets for {after} changes, not {before}"
+        )
+
+    def _run(self, verb: str, step: Step, *arguments: str, acting: str = "") -> int | None:
         """Run a verb; return its exit code, None where it died."""
-        fuse, more = self._place.fuse, ["--retry"] if verb == "apply" else []
-        fuse.left = step.number if "at call" in step.does or "after call" in step.does else None
-        fuse.after = "after call" in step.does
-        fuse.meanwhile = (lambda: self._run_elsewhere(step)) if step.does == MEETS else None
+        place, faults = self._place, self._place.faults
+        call = tuple(step.call.split(".")) if step.call else None
+        faults.begin(Armed(Kind[step.fault], step.after, call) if step.fault else None)
+        faults.meanwhile = lambda kind: self._meet(kind, step)
+        place.off = step.off
+        if verb == "apply":
+            arguments = (*arguments, "--retry")
+        kept = Invocation.repo, sys.stdout, sys.stderr
         try:
-            said = self._place.access.run(verb, *more, "--at", instant(step.at), expect=None)
+            said = place.access.run(verb, *arguments, *self._at(step), acting=acting, expect=None)
+            self._said = f"{said.out}{said.err}"
         except Died:
-            return None
+            said = None
         finally:
-            fuse.left = None
-        self._said = f"{said.out}{said.err}"
-        return said.code
+            self._befell = frozenset(faults.befell)
+            self._stale = Kind[step.fault] is Kind.STALE if self._befell else False
+            faults.end()
+            place.off = 0
+            if faults.crossing is not None:
+                crossing, faults.crossing = faults.crossing, None
+                with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+                    crossing.finish()
+                Invocation.repo, sys.stdout, sys.stderr = kept  # type: ignore[method-assign]
+        return said.code if said is not None else None
 
-    def _run_elsewhere(self, step: Step) -> None:
-        self._place.elsewhere.run("apply", "--retry", "--at", instant(step.at), expect=None)
+    def _at(self, step: Step) -> tuple[str, ...]:
+        """Return what a run is told of the time, where it does not read a clock."""
+        return () if self._place.compared else ("--at", instant(step.at + step.off))
+
+    def _meet(self, kind: Kind, step: Step) -> None:
+        """Let a run from another machine come between, and end before this one goes on, or after it."""
+
+        def run() -> None:
+            self._place.elsewhere.run("apply", "--retry", *self._at(step), expect=None)
+
+        if kind is Kind.OVERTAKEN:
+            run()
+            return
+        self._place.faults.crossing = crossing = Crossing(run, step.at % 23 + 1)
+        crossing.begin()
 
     def _runs_on_older_main(self, step: Step) -> None:
         """Let a run see main as it stood before what the ledger has recorded: nothing may be given by it."""
@@ -326,6 +431,9 @@ class Life:
         """Let every target work again and a last run end well; hold the whole life to what must hold then. Raises Unkept."""
         for target in self._place.targets.values():
             calm(target)
+            target.off = 0
+        at = max(at, self._last())
+        self._place.minute = at
         self._runs(Step(at, "apply"))
         check_ledger(self._place, at)
 
@@ -366,8 +474,8 @@ class Pool:
         """Do nothing: all was done."""
 
 
-def play(story: Sequence[Step]) -> Fault | None:
-    """Play a story; return what did not hold, None where all did.
+def play(story: Sequence[Step], seen: Seen | None = None) -> Fault | None:
+    """Play a story; return what did not hold, None where all did. ``seen`` counts what befell which call.
 
     Targets are served one after the other, so that a run dies at the same call whenever the story is played.
     """
@@ -375,7 +483,7 @@ def play(story: Sequence[Step]) -> Fault | None:
     with tempfile.TemporaryDirectory(prefix="daypass-life-", dir=room()) as folder, ExitStack() as stack:
         stack.enter_context(patch.multiple(executor, ThreadPoolExecutor=Pool))
         stack.enter_context(patch.multiple(readings, Thread=AtOnce))
-        life = Life(Path(folder) / "access")
+        life = Life(Path(folder) / "access", seen if seen is not None else Counter())
         stack.enter_context(patch.object(store, "Verdicts", life.verdicts))
         try:
             for place, step in enumerate(story, 1):  # noqa: B007

@@ -34,11 +34,15 @@ class Request:
     hands: set[str] = field(default_factory=set)
     absent: bool = False
     reviews: dict[str, Review] = field(default_factory=dict)
+    before: Request | None = None
+    """As it was before the last thing that happened to it."""
 
 
 @dataclass(frozen=True)
 class Given:
     """What a grant on main gives from one minute until before another. ``sure``: it must, where it may.
+
+    ``landed`` is when it was merged: by a clock that is behind that, nobody can prove it yet.
 
     ``ended`` says whether a bound has ended it for good: "no", "maybe" (a run died) or "yes".
     """
@@ -48,6 +52,9 @@ class Given:
     end: int
     sure: bool
     ended: str = "no"
+    landed: int = 0
+    least: int | None = None
+    """When it is over already, if what it narrows could be proved."""
 
 
 class Oracle:
@@ -61,6 +68,7 @@ class Oracle:
         self.kept: dict[str, int] = {}
         self.requests: dict[str, Request] = {}
         self.given: dict[str, Given] = {}
+        self._earlier: Oracle | None = None
 
     # What happens
 
@@ -70,7 +78,7 @@ class Oracle:
 
     def pushed(self, name: str, who: str, wish: Wish, at: int) -> None:
         """Somebody pushed another wish to it."""
-        request = self.requests[name]
+        request = self._remembered(name)
         request.head += 1
         request.wish = wish
         request.hands.add(who)
@@ -78,14 +86,27 @@ class Oracle:
 
     def reviewed(self, name: str, who: str, state: str) -> None:
         """Somebody approved or rejected it, or withdrew what they said."""
-        request = self.requests[name]
+        request = self._remembered(name)
         asked = self.needs[request.wish.resource] if request.wish is not None else ()
         needs = frozenset(need for need in asked if who in self.groups[need])
         request.reviews[who] = Review(state, request.head, needs)
 
-    def approved(self, name: str, at: int) -> bool:
-        """Say whether the approvals of a request suffice at this minute, by groups and rules of now and of each review."""
+    def _remembered(self, name: str) -> Request:
         request = self.requests[name]
+        request.before = replace(request, hands=set(request.hands), reviews=dict(request.reviews), before=None)
+        return request
+
+    def approved(self, name: str, at: int, *, stale: bool = False) -> bool:
+        """Say whether the approvals of a request suffice at this minute, by groups and rules of now and of each review.
+
+        ``stale``: it is enough that they sufficed before the last thing that happened to it.
+        """
+        request = self.requests[name]
+        return self._approved(request, at) or (
+            stale and request.before is not None and self._approved(request.before, at)
+        )
+
+    def _approved(self, request: Request, at: int) -> bool:
         assert request.wish is not None
         needs = self.needs[request.wish.resource]
         if request.absent or any(self._absent(who, at) for who in request.hands):
@@ -103,7 +124,7 @@ class Oracle:
             for need in needs
         )
 
-    def merged(self, name: str, at: int, *, by_gate: bool) -> str:
+    def merged(self, name: str, at: int, *, by_gate: bool, stale: bool = False) -> str:
         """Take in a merge that changed the grant's file; return what is wrong with it, "" where nothing is."""
         request = self.requests[name]
         before = self.given.pop(request.grant, None)
@@ -113,24 +134,27 @@ class Oracle:
         narrowed = _narrowed(before, wish)
         if narrowed is not None:
             mine = by_gate or self.approved(name, at)
-            self.given[request.grant] = replace(narrowed, sure=narrowed.sure and mine)
-            if wish.start is None and self.approved(name, at):
-                # Where nobody could prove yet what it narrows, it is a grant of its own, from its merge on.
-                self.given[request.grant] = replace(narrowed, end=at + wish.length, sure=False)
+            self.given[request.grant] = replace(narrowed, sure=narrowed.sure and mine, landed=at)
+            if wish.start is None and self.approved(name, at) and before is not None and not before.sure:
+                # Where nobody could prove what it narrows, it is a grant of its own, from its merge on.
+                end = at + wish.length
+                self.given[request.grant] = replace(narrowed, end=end, least=narrowed.end, sure=False)
             return ""
         start = at if wish.start is None else wish.start
         end = start + wish.length
         if not self.approved(name, at):
-            return f"the gate merged {name} without the approvals that it needs" if by_gate else ""
+            excused = not by_gate or self.approved(name, at, stale=stale)
+            return "" if excused else f"the gate merged {name} without the approvals that it needs"
         if wish.length > ROLES[wish.resource, wish.role]:
             return f"the gate merged {name}, which is longer than its role allows" if by_gate else ""
-        self.given[request.grant] = Given(wish, start, end, sure=self._bound(wish) is None)
+        self.given[request.grant] = Given(wish, start, end, sure=self._bound(wish) is None, landed=at)
         return ""
 
     def tidied(self, grant: str, at: int) -> str:
         """Take in that daypass removed a file itself; return what is wrong with that."""
         before = self.given.pop(grant, None)
-        if before is None or before.ended != "no" or self._end(before) <= at:
+        least = before.least if before is not None else None
+        if before is None or before.ended != "no" or self._end(before) <= at or (least is not None and least <= at):
             return ""
         return f"daypass removed {grant}, which gives access still"
 
@@ -152,14 +176,36 @@ class Oracle:
 
     # Who should have what
 
-    def allowed(self, at: int) -> set[Access]:
-        """Return what may be there."""
-        return {_access(one.wish) for one in self.given.values() if one.ended != "yes" and self._holds(one, at)}
+    def allowed(self, at: int, latest: int, *, stale: bool = False) -> set[Access]:
+        """Return what may be there.
+
+        ``latest`` is what the latest run took the time to be: where a clock was ahead, what it opened too early stays
+        until its end. ``stale``: the run may have seen main as it was before it last changed.
+        """
+        found = self._may_hold(at, latest)
+        if stale and self._earlier is not None:
+            found |= self._earlier._may_hold(at, latest)
+        return found
+
+    def _may_hold(self, at: int, latest: int) -> set[Access]:
+        mine = (one for one in self.given.values() if one.ended != "yes")
+        return {_access(one.wish) for one in mine if one.start <= max(at, latest) and at < self._end(one)}
 
     def required(self, at: int) -> set[Access]:
         """Return what must be there once a run has ended well."""
         live = (one for one in self.given.values() if one.sure and one.ended == "no")
-        return {_access(one.wish) for one in live if self._holds(one, at)}
+        return {_access(one.wish) for one in live if self._holds(one, at) and one.landed <= at}
+
+    def changes_main(self) -> None:
+        """Remember how main stood, before it changes."""
+        self._earlier = Oracle()
+        self._earlier.given, self._earlier.engaged, self._earlier.kept = (
+            dict(self.given), dict(self.engaged), dict(self.kept),
+        )  # fmt: skip
+
+    def doubts(self) -> None:
+        """Take in that a run may have judged what stands on main now by less than there is: nothing of it is sure."""
+        self.given = {grant: replace(one, sure=False) for grant, one in self.given.items()}
 
     def _holds(self, one: Given, at: int) -> bool:
         return one.start <= at < self._end(one)
@@ -181,7 +227,11 @@ def _access(wish: Wish) -> Access:
 
 
 def _narrowed(before: Given | None, wish: Wish) -> Given | None:
-    """Return what is left where a wish can only take away from what was given, None where it asks for more."""
+    """Return what is left where a wish can only take away from what was given, None where it asks for more.
+
+    Narrowing never lets access grow (invariant 10; section 3: it needs no approval): a shorter duration counts from the
+    merge that the longer one began at, so that what is approved as well may be over by the time it is merged.
+    """
     if before is None or wish._replace(start=None, length=0) != before.wish._replace(start=None, length=0):
         return None
     if wish.start is None:

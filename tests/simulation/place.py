@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,18 +15,20 @@ from daypass.cli.repository import AccessRepository, keys_folder
 from daypass.cli.verb import LEDGER, noting
 from daypass.core.errors import EdgeError
 from daypass.core.ids import Oid
-from daypass.core.plan import Entitlement
+from daypass.core.plan import Done, Entitlement, Order
 from daypass.core.planning.drift import Traits
 from daypass.core.window import parse_instant
 from daypass.edges.ledger.signing import find_signer
+from daypass.edges.ledger.standing import SignedLedger
 from daypass.pipeline.judge.policies import ledger_keys
-from fakes.target import Dials, Died, FakeTarget
+from fakes.target import Dials, FakeTarget
 from founded import in_memory
-from in_memory.access import MAIN, MemoryAccess, MemoryRepository, World
-from in_memory.forge import MemoryForge
+from in_memory.access import MAIN, MemoryAccess, MemoryHost, MemoryRepository, World
+from in_memory.forge import Event, MemoryForge
 from in_memory.ledger import Machine, MemoryLedger
 from in_memory.objects import Tree
 from in_memory.receipts import MemoryReceipts
+from simulation.faults import Faults
 from simulation.story import PEOPLE, ROLES, TARGETS, Wish, instant
 
 OLGA = ("Olga Platform", "olga@example.com")
@@ -38,9 +40,9 @@ targets:
   one: {kind: embedded}
   two: {kind: embedded, path: two.sqlite}
 ledger: {branch: daypass-ledger, keys: [ledger.pub]}
-limits: {max_duration: 30d, open_request: 7d, brake: {removals: 100%, additions: 100}, unsigned: accept}
-clock: simulated
+limits: {max_duration: 30d, open_request: 1d, brake: {removals: 100%, additions: 100}, unsigned: accept}
 """
+_SIMULATED = "clock: simulated\n"
 _RULES = """\
 version: 1
 rules:
@@ -52,38 +54,20 @@ rules:
 """
 
 
-@dataclass
-class Fuse:
-    """Lets a run die at one of its calls of any port, and at every call that it still makes elsewhere after that."""
+class Befallen:
+    """A port at whose calls something may go wrong. ``before`` says of a call what it would have answered before."""
 
-    left: int | None = None
-    after: bool = False
-    """Whether what was called has taken effect."""
-    meanwhile: Callable[[], None] | None = None
-    """What happens at the call, where nobody dies."""
-
-    @contextmanager
-    def burning(self, name: str) -> Iterator[None]:
-        """Count a call that is made inside. Raises Died."""
-        dies = self.left is not None and self.left <= 0
-        if self.left is not None:
-            self.left -= 1
-        if dies and self.meanwhile is not None:
-            dies, self.left = False, None
-            self.meanwhile()
-        if dies and not self.after:
-            raise Died(name)
-        yield
-        if dies:
-            raise Died(name)
-
-
-class Fused:
-    """A port whose calls may be the run's last."""
-
-    def __init__(self, port: object, fuse: Fuse) -> None:
+    def __init__(
+        self,
+        name: str,
+        port: object,
+        faults: Faults,
+        before: Callable[[str, tuple[Any, ...]], Callable[[], Any] | None] = lambda *_: None,
+    ) -> None:
+        self._name = name
         self._port = port
-        self._fuse = fuse
+        self._faults = faults
+        self._before = before
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._port, name)
@@ -91,8 +75,8 @@ class Fused:
             return found
 
         def call(*arguments: Any, **options: Any) -> Any:
-            with self._fuse.burning(name):
-                return found(*arguments, **options)
+            before = self._before(name, arguments) if self._faults.armed is not None else None
+            return self._faults.call(self._name, name, found, arguments, options, before=before)
 
         return call
 
@@ -107,41 +91,85 @@ class SilentForge:
         return call
 
 
+class TimedForge:
+    """A forge that says what time it is."""
+
+    def __init__(self, forge: object, clock: Callable[[], datetime | None]) -> None:
+        self._forge = forge
+        self.clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._forge, name)
+
+
 @dataclass
 class SimulatedTarget(FakeTarget):
-    """A fake at whose calls a run may die, without a clock: in a life there is none but the story's.
+    """A fake at whose calls something may go wrong; its clock is the story's, and ``off`` by so many minutes.
 
     Its traits say that what it holds shows whose it is: elsewhere nobody can tell what a backup brought back from what
     somebody gave, and daypass leaves both.
     """
 
-    fuse: Fuse = field(default_factory=Fuse)
+    faults: Faults = field(default_factory=Faults)
+    time: Callable[[], datetime | None] = lambda: None
+    off: int = 0
+    last: frozenset[Entitlement] = frozenset()
+    """What was seen when somebody looked last."""
 
     def clock(self) -> datetime | None:  # type: ignore[override]
-        return None
+        return self.faults.call("target", "clock", self._clock, whose=self.name)  # type: ignore[no-any-return]
 
-    def _come_in(self, what: str) -> None:
-        with self.fuse.burning(what):
-            super()._come_in(what)
+    def _clock(self) -> datetime | None:
+        now = self.time()
+        return now + timedelta(minutes=self.off) if now is not None else None
+
+    def observe(self) -> frozenset[Entitlement]:
+        found: frozenset[Entitlement] = self.faults.call(
+            "target", "observe", super().observe, whose=self.name, before=lambda before=self.last: before
+        )
+        self.last = frozenset(self.held)
+        return found
+
+    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
+        some = partial(super().carry_out, orders[: len(orders) // 2])
+        made: Sequence[Done] = self.faults.call(
+            "target", "carry_out", super().carry_out, (orders,), whose=self.name, half=some
+        )
+        return made
 
     def _write(self, verb: str, entitlement: Entitlement, until: datetime | None) -> None:
-        with self.fuse.burning(verb):
-            super()._write(verb, entitlement, until)
+        self.faults.call("target", "write", super()._write, (verb, entitlement, until), whose=self.name)
 
 
 @dataclass
 class Place:
-    """What lasts from one run of a life to the next."""
+    """What lasts from one run of a life to the next. ``minute`` is the story's, and ``off`` how far a run's clock is from it."""
 
     access: LifeAccess
-    fuse: Fuse = field(default_factory=Fuse)
+    faults: Faults = field(default_factory=Faults)
     runs: int = 0
     forge_away: bool = False
+    compared: bool = False
+    """Whether the forge and the targets tell what time it is; else the settings simulate the clock."""
+    minute: int = 0
+    off: int = 0
     machines: dict[Path, Machine] = field(default_factory=dict)
+    pulls: list[dict[int, tuple[Event, ...]]] = field(default_factory=lambda: [{}, {}])
+    """The forge's record before it last changed, and as it is."""
 
     @cached_property
     def targets(self) -> Mapping[str, SimulatedTarget]:
-        return {name: SimulatedTarget(name, traits=Traits(marks=True), fuse=self.fuse) for name in ("one", "two")}
+        made = partial(SimulatedTarget, traits=Traits(marks=True), faults=self.faults, time=self.time)
+        return {name: made(name) for name in ("one", "two")}
+
+    def time(self) -> datetime | None:
+        """Return what the forge and the targets take the time to be."""
+        return parse_instant(instant(self.minute)) if self.compared else None
+
+    def note_forge(self) -> None:
+        """Remember the forge's record where it has changed, so that it can answer as before."""
+        if self.pulls[1] != self.world.pulls:
+            self.pulls = [self.pulls[1], dict(self.world.pulls)]
 
     @cached_property
     def elsewhere(self) -> LifeAccess:
@@ -197,9 +225,21 @@ class LifeRepository(MemoryRepository):
         self._place.runs += 1
         return f"run-{self._place.runs}"
 
+    def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
+        place = self._place
+        if place.compared and at is None:
+            return parse_instant(instant(place.minute + place.off))
+        return super().instant(at, writes=writes)
+
     @cached_property
     def history(self) -> Any:  # type: ignore[override]
-        return Fused(super().history, self._place.fuse)
+        history = super().history
+
+        def before(name: str, arguments: tuple[Any, ...]) -> Callable[[], Any] | None:
+            parents = self._world.objects.stored(self._world.objects.refs[MAIN]).commit.parents
+            return (lambda: parents[0]) if (name, arguments) == ("find", (MAIN,)) and parents else None
+
+        return Befallen("history", history, self._place.faults, before)
 
     @cached_property
     def ledger(self) -> Any:  # type: ignore[override]
@@ -207,15 +247,29 @@ class LifeRepository(MemoryRepository):
         keys = ledger_keys(self, self.tip, settings.ledger_keys)
         receipts = MemoryReceipts(self._world.objects, settings.ledger_branch)
         signer = partial(find_signer, keys, keys_folder(), settings.ledger_signer, "")
-        return Fused(noting(MemoryLedger(receipts, machine, keys, signer), LEDGER), self._place.fuse)  # type: ignore[arg-type]
+        ledger = MemoryLedger(receipts, machine, keys, signer)  # type: ignore[arg-type]
+
+        def before(name: str, _: tuple[Any, ...]) -> Callable[[], Any] | None:
+            return (lambda: machine.before) if name == "load" and machine.before is not None else None
+
+        return Befallen("ledger", noting(ledger, LEDGER), self._place.faults, before)
+
+    @cached_property
+    def forge(self) -> Any:  # type: ignore[override]
+        place = self._place
+        if place.forge_away:
+            return SilentForge()
+
+        def before(name: str, arguments: tuple[Any, ...]) -> Callable[[], Any] | None:
+            world = replace(self._world, pulls=dict(place.pulls[0]))
+            forge = MemoryHost(world, self.acting, "").forge(self.ends_by.catalogue.directory)
+            return (lambda: getattr(forge, name)(*arguments)) if hasattr(forge, name) else None
+
+        return Befallen("forge", TimedForge(super().forge, place.time), place.faults, before)
 
     @property
     def memory(self) -> Any:  # type: ignore[override]
         return self._place.machine(self._world)
-
-    @cached_property
-    def forge(self) -> Any:  # type: ignore[override]
-        return Fused(SilentForge() if self._place.forge_away else super().forge, self._place.fuse)
 
 
 @dataclass
@@ -241,8 +295,13 @@ def found(top: Path) -> Place:
     kept = {"policies/ledger.pub"}
     gone = [(path, None) for path in place.tree() if path.startswith("policies/") and path not in kept]
     place.write_main(gone, 0)
-    place.write_main([("policies/daypass.yaml", _SETTINGS.encode()), rules_file(wiki_too=False)], 0)
+    place.write_main([settings_file(compared=False), rules_file(wiki_too=False)], 0)
     return place
+
+
+def settings_file(*, compared: bool) -> tuple[str, bytes]:
+    """Write the settings: whether clocks are compared, or the instant is what a run is told."""
+    return "policies/daypass.yaml", (_SETTINGS + ("" if compared else _SIMULATED)).encode()
 
 
 def rules_file(*, wiki_too: bool) -> tuple[str, bytes]:
@@ -311,3 +370,14 @@ def by_hand(target: str, number: int) -> Entitlement:
 def calm(target: SimulatedTarget) -> None:
     """Let a target work again."""
     target.dials = Dials()
+
+
+def _unlock() -> None:
+    """Let two runs of one process work out the same property, each for itself: 3.11 has one lock for both."""
+    for kind in (AccessRepository, MemoryRepository, LifeRepository, SignedLedger, Place):
+        for found in vars(kind).values():
+            if isinstance(found, cached_property):
+                found.lock = nullcontext()  # type: ignore[attr-defined]
+
+
+_unlock()

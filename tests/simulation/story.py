@@ -7,7 +7,10 @@ request that was never opened) nothing happens. So a story stays one when steps 
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+from simulation.faults import TABLE, Kind
 
 PEOPLE = ("alice", "henry", "bob", "carol", "dave", "erin", "frank")
 """Who is in the directory. Alice and Henry are in no group, Frank in none at first."""
@@ -36,7 +39,9 @@ class Wish(NamedTuple):
 class Step(NamedTuple):
     """Something that happens at a minute. ``name`` is a request's or a grant's, ``who`` acts, ``wish`` is what is asked.
 
-    ``number`` is a minute, a count or a choice, as what is done has it, None for none.
+    ``number`` is a minute, a count or a choice, as what is done has it, None for none. Where a run is to be befallen,
+    ``fault`` is the kind's name, ``call`` the port's call ("": any), and ``after`` how many of them go well before. ``off``
+    is by how many minutes the run's clock is ahead.
     """
 
     at: int
@@ -46,22 +51,41 @@ class Step(NamedTuple):
     wish: Wish | None = None
     grant: str = ""
     number: int | None = None
+    fault: str = ""
+    call: str = ""
+    after: int = 0
+    off: int = 0
 
     def __str__(self) -> str:
         number = "" if self.number is None else f"{self.number}"
-        parts = (self.who, self.does, self.name, self.grant and f"of grant {self.grant}", str(self.wish or ""), number)
+        fault = ""
+        if self.fault:
+            where = f"{self.call or 'a call'}, the {self.after + 1}. time"
+            fault = f"where {where}: {Kind[self.fault].value}"
+        off = f"by a clock that is {abs(self.off)} minutes {'ahead' if self.off > 0 else 'behind'}" if self.off else ""
+        grant = self.grant and f"of grant {self.grant}"
+        parts = (self.who, self.does, self.name, grant, str(self.wish or ""), number, fault, off)
         return f"{clock(self.at)}  " + " ".join(part for part in parts if part)
 
 
+_BEGIN = datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+
 def clock(minute: int) -> str:
-    """Return a minute as the time of the day that every life begins on at eight."""
-    return f"{8 + minute // 60:02}:{minute % 60:02}"
+    """Return a minute as the day of a life, the first of which begins at eight, and the time of the day."""
+    at = _BEGIN + timedelta(minutes=minute)
+    return f"day {(at.date() - _BEGIN.date()).days + 1} {at:%H:%M}"
 
 
 def instant(minute: int) -> str:
     """Return a minute as an instant, RFC 3339."""
-    hours = 8 + minute // 60
-    return f"2026-11-{20 + hours // 24:02}T{hours % 24:02}:{minute % 60:02}:00Z"
+    return f"{_BEGIN + timedelta(minutes=minute):%Y-%m-%dT%H:%M:%SZ}"
+
+
+_BY_THE_GATE = ("merge", "reviews", "commits", "sizes", "changes", "merge_base", "merge_bases", "pull")
+"""Calls that the gate makes, whenever a request is open."""
+_SURE = Wish("alice", "orders", "read", None, 60)
+"""What is granted where nothing goes wrong."""
 
 
 class Teller:
@@ -80,13 +104,22 @@ class Teller:
         tales = {
             self._asks: 2, self._is_granted: 4, self._is_approved: 3, self._reviews: 3, self._pushes: 2, self._gates: 2,
             self._applies: 7, self._changes: 3, self._ends: 1, self._is_disputed: 1, self._joins_late: 1, self._merges_around: 2, self._writes_main: 1,
-            self._edits: 2, self._bounds: 2, self._meddles: 2, self._fails: 3, self._is_restored: 2, self._dies: 2,
+            self._edits: 2, self._bounds: 2, self._meddles: 2, self._fails: 3, self._is_restored: 2, self._is_befallen: 5, self._goes_away: 1,
+            self._has_other_time: 1, self._comes_again: 1,
         }  # fmt: skip
+        if self._random.random() < 0.4:
+            self.add("clocks are compared")
         while len(self._steps) < steps:
             self._random.choices(list(tales), list(tales.values()))[0]()
         return tuple(self._steps)
 
-    def _add(self, does: str, **more: Any) -> None:
+    @property
+    def told(self) -> tuple[Step, ...]:
+        """The story so far."""
+        return tuple(self._steps)
+
+    def add(self, does: str, **more: Any) -> None:
+        """Let something happen now; time goes on."""
         self._steps.append(Step(self._minute, does)._replace(**more))
         self._minute += self._random.choice((1, 1, 1, 2, 5, 15))
 
@@ -103,14 +136,15 @@ class Teller:
     def _open(self, grant: str, wish: Wish | None, who: str) -> None:
         name = f"r{len(self._requests) + 1}"
         self._requests.append(name)
-        self._add("opens", name=name, grant=grant, who=who, wish=wish)
+        self.add("opens", name=name, grant=grant, who=who, wish=wish)
 
-    def _asks(self) -> None:
-        wish = self._wish()
+    def _asks(self, sure: Wish | None = None) -> None:
+        wish = sure or self._wish()
         grant = f"{wish.resource}/g{len(self._grants) + 1}"
         self._grants.append(grant)
         self._wishes[grant] = wish
-        self._open(grant, wish, self._random.choice((wish.subject, wish.subject, wish.subject, self._person())))
+        who = self._random.choice((wish.subject, wish.subject, wish.subject, self._person()))
+        self._open(grant, wish, wish.subject if sure else who)
 
     def _is_granted(self) -> None:
         """Let somebody ask, and mostly get what they asked for."""
@@ -123,46 +157,50 @@ class Teller:
         if not self._requests:
             return
         name = self._random.choice((*self._requests[-2:], self._requests[-1], self._requests[-1]))
-        self._add("approves", name=name, who=self._random.choice(("bob", "carol", "carol")))
-        self._add("approves", name=name, who=self._random.choice(("dave", "erin")))
-        self._add("gates")
+        self.add(self._by_verb("approves"), name=name, who=self._random.choice(("bob", "carol", "carol")))
+        self.add("approves", name=name, who=self._random.choice(("dave", "erin")))
+        self.add("gates")
+
+    def _by_verb(self, does: str) -> str:
+        """Say whether somebody does it by daypass's own verb, or at the forge."""
+        return f"{does} by verb" if self._random.random() < 0.3 else does
 
     def _is_disputed(self) -> None:
         """Let somebody ask, one reject it and others approve; now and then the one comes round."""
         self._asks()
-        self._add("rejects", name=self._requests[-1], who=self._random.choice(("carol", "erin")))
-        self._add("approves", name=self._requests[-1], who="bob")
-        self._add("approves", name=self._requests[-1], who="dave")
+        self.add("rejects", name=self._requests[-1], who=self._random.choice(("carol", "erin")))
+        self.add("approves", name=self._requests[-1], who="bob")
+        self.add("approves", name=self._requests[-1], who="dave")
         if self._random.random() < 0.3:
-            self._add("withdraws", name=self._requests[-1], who=self._random.choice(("carol", "erin")))
-        self._add("gates")
+            self.add("withdraws", name=self._requests[-1], who=self._random.choice(("carol", "erin")))
+        self.add("gates")
         self._applies()
 
     def _joins_late(self) -> None:
         """Let Frank approve before he is an owner."""
-        self._add("leaves", name="owners", who="frank")
+        self.add("leaves", name="owners", who="frank")
         self._asks()
-        self._add("approves", name=self._requests[-1], who="frank")
-        self._add("joins", name="owners", who="frank")
-        self._add("approves", name=self._requests[-1], who="dave")
-        self._add("gates")
+        self.add("approves", name=self._requests[-1], who="frank")
+        self.add("joins", name="owners", who="frank")
+        self.add("approves", name=self._requests[-1], who="dave")
+        self.add("gates")
         self._applies()
 
     def _reviews(self) -> None:
         if self._requests:
             does = self._random.choice(("approves", "approves", "approves", "rejects", "withdraws"))
-            self._add(does, name=self._random.choice(self._requests), who=self._person())
+            self.add(self._by_verb(does), name=self._random.choice(self._requests), who=self._person())
 
     def _pushes(self) -> None:
         if self._requests:
             name = self._random.choice(self._requests)
-            self._add("pushes", name=name, who=self._person(), number=self._random.choice((20, 90, 200)))
+            self.add("pushes", name=name, who=self._person(), number=self._random.choice((20, 90, 200)))
 
     def _gates(self) -> None:
-        self._add("gates")
+        self.add("gates")
 
     def _applies(self) -> None:
-        self._add(self._random.choice(("apply", "apply", "expire")))
+        self.add(self._random.choice(("apply", "apply", "expire")))
 
     def _changes(self) -> None:
         if self._grants:
@@ -182,7 +220,7 @@ class Teller:
 
     def _merges_around(self) -> None:
         if self._requests:
-            self._add("merges around the gate", name=self._random.choice(self._requests), who=self._person())
+            self.add("merges around the gate", name=self._random.choice(self._requests), who=self._person())
 
     def _writes_main(self) -> None:
         wish = self._wish()
@@ -191,58 +229,157 @@ class Teller:
             grant = self._random.choice(self._grants)
             wish = self._wishes[grant]._replace(start=self._minute, length=self._random.choice((30, 600)))
         does = self._random.choice(("writes to main", "writes to main", "deletes on main", "puts back on main"))
-        self._add(does, grant=grant, wish=wish if does == "writes to main" else None)
+        self.add(does, grant=grant, wish=wish if does == "writes to main" else None)
 
     def _edits(self) -> None:
         later = self._random.choice((None, self._minute + 5, self._minute + 45, self._minute + 120))
         what = self._random.randrange(5)
         if what == 0:
-            self._add("is engaged until", who=self._random.choice(("alice", "henry")), number=later)
+            self.add("is engaged until", who=self._random.choice(("alice", "henry")), number=later)
         elif what == 1:
-            self._add("is kept until", name=self._random.choice(("orders", "wiki")), number=later)
+            self.add("is kept until", name=self._random.choice(("orders", "wiki")), number=later)
         elif what == 2:
-            self._add("changes the rules", number=self._random.randrange(2))
+            self.add("changes the rules", number=self._random.randrange(2))
         else:
             who = self._random.choice(("bob", "carol", "frank", "dave", "erin"))
             group = self._random.choice(("security",) if who in SECURITY else ("owners",))
-            self._add(self._random.choice(("joins", "joins", "leaves")), name=group, who=who)
+            self.add(self._random.choice(("joins", "joins", "leaves")), name=group, who=who)
 
     def _bounds(self) -> None:
         """Let a bound end what is given, a run see it, and somebody lift it again."""
         subject = self._random.choice(("alice", "henry"))
-        self._add("is engaged until", who=subject, number=self._minute + self._random.choice((1, 2, 5)))
+        self.add("is engaged until", who=subject, number=self._minute + self._random.choice((1, 2, 5)))
         self._applies()
         self._applies()
-        self._add("is engaged until", who=subject)
-        self._add("apply")
+        self.add("is engaged until", who=subject)
+        self.add("apply")
 
     def _meddles(self) -> None:
         does = self._random.choice(("is taken away by hand", "is given by hand"))
-        self._add(does, name=self._random.choice(("one", "two")), number=self._random.randrange(10))
+        self.add(does, name=self._random.choice(("one", "two")), number=self._random.randrange(10))
 
     def _fails(self) -> None:
         """Let a target fail, mostly while something is asked of it."""
         does = ("cannot be read", "refuses", "fails afterwards", "ignores", "ignores", "reach", "reach", "reach")
-        self._add(self._random.choice(does), name=self._random.choice(("one", "two")))
+        self.add(self._random.choice(does), name=self._random.choice(("one", "two")))
         self._random.choice((self._is_granted, self._applies))()
 
     def _is_restored(self) -> None:
         """Let a target go back to what it was."""
-        self._add(
+        self.add(
             "is restored from a backup", name=self._random.choice(("one", "two")), number=self._random.randrange(30)
         )
         self._applies()
 
-    def _dies(self) -> None:
-        dying = ("apply dies at call", "apply dies after call", "gate dies at call")
-        does = self._random.choice(
-            (*dying, "apply meets another run at call", "apply sees an older main", "apply without the forge")
-        )
-        self._add(does, number=self._random.randrange(40))
+    def _is_befallen(self) -> None:
+        """Let something go wrong at a call of a run: at a certain one, or at any that it can befall."""
+        call, kinds = self._random.choice(list(TABLE.items()))
+        kind = self._random.choice(kinds)
+        after = self._random.choice((0, 0, 0, 1, 2, 5))
+        name = ".".join(call)
+        if self._random.random() < 0.3:
+            name, after = "", self._random.randrange(40)
+        if self._random.random() < 0.7 or not self._requests:
+            self.prepare(name)
+        self.befall(name, kind, after)
         if self._random.random() < 0.5:
-            self._add("apply")
+            self.add("apply")
+
+    def befall(self, call: str, kind: Kind, after: int) -> None:
+        """Let something go wrong at a verb that makes a call."""
+        verbs = dict.fromkeys(_BY_THE_GATE, "gates")
+        verbs |= dict.fromkeys(("close", "open", "commit", "push", "resolve", "open_pulls"), "expire")
+        port, _, name = call.partition(".")
+        does = verbs.get(name) or self._random.choice(("apply", "apply", "expire", *(["gates"] if not port else ())))
+        if name in ("review", "acting") and self._requests:
+            self.add("approves by verb", name=self._requests[-1], who="carol", fault=kind.name, call=call, after=after)
+        else:
+            self.add(does, fault=kind.name, call=call, after=after)
+
+    def prepare(self, call: str) -> None:
+        """Let happen what a run needs to make a call."""
+        name = call.rpartition(".")[2]
+        if name == "clock":
+            self.add("clocks are compared")
+        if name in _BY_THE_GATE:
+            self._asks_and_approves()
+        elif name in ("review", "acting", "close"):
+            self._asks(_SURE)
+            self._minute += 1441 if name == "close" else 0
+        elif name in ("open", "commit", "resolve", "open_pulls"):
+            self._ends_by_itself()
+        elif name == "push":
+            self._asks_approves_and_gates()
+            self._asks_and_approves(_SURE._replace(subject="henry", length=240))
+            self._ends_by_itself(gated=True)
+            self.add("expire")
+            self._minute += 240
+            self.add("apply")
+        elif name == "load":
+            self._asks_approves_and_gates()
+            self.add("apply")
+            self._asks_approves_and_gates()
+        else:
+            self._asks_approves_and_gates()
+        if name == "files":
+            self.add("changes the rules", number=self._random.randrange(2))
+
+    def _asks_and_approves(self, wish: Wish = _SURE) -> None:
+        self._asks(wish)
+        self.add("approves", name=self._requests[-1], who=self._random.choice(("bob", "carol")))
+        self.add("approves", name=self._requests[-1], who=self._random.choice(("dave", "erin")))
+
+    def _asks_approves_and_gates(self) -> None:
+        self._asks_and_approves()
+        self.add("gates")
+
+    def _ends_by_itself(self, *, gated: bool = False) -> None:
+        """Let something short be granted and end, so that there is a file to remove; ``gated``: it was asked for before."""
+        if not gated:
+            self._asks_and_approves()
+        self.add("gates")
+        self.add("apply")
+        self._minute += 100
+        self.add("apply")
+
+    def _goes_away(self) -> None:
+        """Let the forge be away for hours or days, while runs go on and access ends."""
+        self._asks_approves_and_gates()
+        for _ in range(self._random.choice((1, 1, 2, 3))):
+            self.add("apply without the forge")
+            self._minute += self._random.choice((1, 30, 200, 1500, 4000))
+        self.add("apply without the forge")
+        self._applies()
+
+    def _has_other_time(self) -> None:
+        """Let a run's clock be wrong, or a target's."""
+        if self._random.random() < 0.7:
+            self._asks_approves_and_gates()
+        off = self._random.choice((-700, -45, -3, -1, 1, 3, 45, 700))
+        if self._random.random() < 0.3:
+            self.add("has a clock that is ahead by", name=self._random.choice(("one", "two")), number=off)
+            self._applies()
+            self.add("has a clock that is ahead by", name=self._random.choice(("one", "two")), number=0)
+        else:
+            self.add(self._random.choice(("apply", "apply", "expire")), off=off)
+        self._applies()
+
+    def _comes_again(self) -> None:
+        """Let what starts a run be delivered twice, or let the run see an older main."""
+        does = self._random.choice(("gates twice", "applies twice", "apply sees an older main"))
+        self.add(does)
 
 
 def tell(seed: int, steps: int = 40) -> tuple[Step, ...]:
     """Return the story of a seed."""
     return Teller(seed).tell(steps)
+
+
+def aim(call: str, kind: Kind, seed: int, after: int = 0) -> tuple[Step, ...]:
+    """Return a story in which a call is made that something befalls; runs follow that must put it right."""
+    teller = Teller(seed)
+    teller.prepare(call)
+    teller.befall(call, kind, after)
+    for does in ("apply", "gates", "apply", "expire"):
+        teller.add(does)
+    return teller.told

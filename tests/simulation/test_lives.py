@@ -16,6 +16,7 @@ from daypass.core.ledger.receipt import Outcome
 from daypass.core.plan import Done, Intended
 from daypass.pipeline.apply import executor, inputs, run, survey
 from daypass.pipeline.judge import evidence
+from simulation.kept import KEPT
 from simulation.life import Fault, play
 from simulation.shrink import shrink
 from simulation.story import tell
@@ -32,17 +33,9 @@ def test_lives_end_well(part: int) -> None:
         assert play(tell(seed)) is None, f"python -m simulation --seed {seed}"
 
 
-@pytest.mark.parametrize(
-    ("seed", "steps"),
-    [
-        # A run looked up how another's change had ended before that one could write it: two outcomes of one intent.
-        (40042, 120),
-        # A backup brought back what had ended; a grant then gave the same, and no receipt said who held it.
-        (100004, 120),
-    ],
-)
-def test_lives_that_once_ended_badly_end_well(seed: int, steps: int) -> None:
-    assert play(tell(seed, steps)) is None
+@pytest.mark.parametrize("name", KEPT)
+def test_lives_that_once_ended_badly_end_well(name: str) -> None:
+    assert play(KEPT[name]) is None
 
 
 def test_the_same_seed_tells_the_same_story() -> None:

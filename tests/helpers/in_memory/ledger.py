@@ -20,6 +20,8 @@ class Machine:
     """One machine's own state: what it verified of the ledger, by whose keys, and what else it remembers."""
 
     standing: Standing | None = None
+    before: Standing | None = None
+    """The one before that, as a machine would have it that has not looked since."""
     believed: frozenset[str] = frozenset()
     nothing_to_do: Unchanged | None = None
     verdicts: dict[str, dict[bytes, tuple[str, bytes]]] = field(default_factory=dict)
@@ -87,5 +89,6 @@ class MemoryLedger(SignedLedger):
         return self._load()[0]
 
     def _keep(self, standing: Standing) -> Standing:
+        self._machine.before = self._machine.standing
         self._machine.standing, self._machine.believed = standing, self.verifier.fingerprints
         return standing

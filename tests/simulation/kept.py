@@ -1,0 +1,54 @@
+"""Stories that once ended badly, made short: what was wrong is mended, and they are played whenever tests run."""
+
+from __future__ import annotations
+
+from simulation.story import Step, Wish
+
+_BOB = Wish("bob", "orders", "admin", 136, 30)
+_ALICE = Wish("alice", "orders", "read", None, 480)
+_HENRY = Wish("henry", "orders", "read", None, 480)
+_EDIT = Wish("bob", "wiki", "edit", None, 300)
+
+
+def _granted(at: int, name: str, grant: str, wish: Wish) -> tuple[Step, ...]:
+    """Let a request be opened, approved and merged, a minute each."""
+    return (
+        Step(at, "opens", name, wish.subject, wish, grant),
+        Step(at + 1, "approves", name, "carol"),
+        Step(at + 2, "approves", name, "erin"),
+        Step(at + 3, "gates"),
+    )
+
+
+KEPT: dict[str, tuple[Step, ...]] = {
+    # The audit took the second outcome of a change for one that nobody intended.
+    "a run looks up how another's change ended before that one writes it": (
+        *_granted(136, "r1", "orders/g1", _BOB),
+        Step(158, "expire"),
+        Step(173, "apply", fault="OVERTAKEN", after=16),
+    ),
+    # No receipt said who held what was there.
+    "a backup brings back what had ended, and a grant gives the same": (
+        *_granted(62, "r1", "orders/g1", _ALICE),
+        Step(82, "apply"),
+        Step(83, "is engaged until", who="alice", number=84),
+        Step(109, "expire"),
+        Step(110, "is engaged until", who="alice"),
+        Step(111, "apply"),
+        Step(112, "is restored from a backup", "one", number=0),
+        *_granted(555, "r2", "orders/g2", _ALICE),
+    ),
+    # The audit held what had been meant before against the shorter window.
+    "a run dies before it tells what it gave, and the grant is narrowed": (
+        *_granted(9, "r1", "orders/g1", _HENRY),
+        Step(22, "apply", fault="DIES_BEFORE", call="ledger.append", after=1),
+        Step(23, "opens", "r2", "carol", _HENRY._replace(length=240), "orders/g1"),
+        Step(46, "gates"),
+    ),
+    # The audit let one outcome stand for two intents of the same change.
+    "two runs begin the same, one of them after it did not find it": (
+        *_granted(9, "r1", "wiki/g1", _EDIT),
+        Step(89, "apply", fault="CROSSED", call="target.carry_out"),
+    ),
+}
+"""By what happened."""
