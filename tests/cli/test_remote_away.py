@@ -260,10 +260,15 @@ def test_a_state_folder_that_is_lost_with_an_outbox_leaves_access_ended_and_conv
     with machines.away():
         machines.run("one", "expire", expect=14)
     shutil.rmtree(machines.state("one"))
-    said = machines.run("one", "expire")
+    gone = f"{machines.outbox('one')} is gone, and 2 receipts waited in it"
+    assert gone in machines.run("one", "status").err
+    said = machines.run("one", "expire", expect=14)
+    assert gone in said.err
     assert machines.held() == set()
     assert "ok   - alice" in said.out
-    assert "No changes: 0 live" in machines.run("one", "apply").out
+    said = machines.run("one", "apply")
+    assert "No changes: 0 live" in said.out
+    assert "gone" not in said.err
     assert "OK:" in machines.proves()
 
 

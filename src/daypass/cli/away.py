@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daypass.core.ids import Oid
-    from daypass.edges.ledger.outbox import OutboxLedger
+    from daypass.edges.ledger.outbox import OutboxLedger, Trace
     from daypass.pipeline.apply.inputs import Attend
     from daypass.pipeline.apply.run import Applied
     from daypass.pipeline.apply.survey import Inputs, Survey
@@ -42,10 +42,12 @@ def outbox_of(repo: AccessRepository) -> OutboxLedger:
 
 def say_waiting(repo: AccessRepository) -> bool:
     """Say that receipts wait to be delivered; return whether that could be told."""
-    from daypass.edges.ledger.outbox import FILE, Outbox
+    from daypass.edges.ledger.outbox import FILE, Outbox, Trace
 
     try:
         count = len(Outbox(repo.clone.state_dir / FILE).read())
+        gone = _lost(Trace(repo.clone.git)) if repo.elsewhere else ""
+        say(*([f"daypass: {gone}"] if gone else []))
     except EdgeError as error:
         say(f"daypass: {error.message}", f"  hint: {error.hint}")
         return False
@@ -56,16 +58,30 @@ def say_waiting(repo: AccessRepository) -> bool:
     return True
 
 
+def _lost(trace: Trace) -> str:
+    count, path = trace.lost()
+    if not count:
+        return ""
+    return (
+        f"{path} is gone, and {_receipts(count, 'waited')} in it: what they told of has ended all the same, and the next "
+        "run records that it is gone. Where there is a copy, put it back before that"
+    )
+
+
 def deliver(repo: AccessRepository) -> str:
     """Record what waits in the outbox, before anything else; return why it could not be, "" where nothing is left.
 
     Raises AwayError, LockedError. What cannot be believed keeps no end of access waiting.
     """
-    outbox = outbox_of(repo)
-    if not outbox.path.exists():
-        return ""
+    from daypass.edges.ledger.outbox import Trace
+
+    outbox, trace = outbox_of(repo), Trace(repo.clone.git)
     try:
-        count = noting(outbox, LEDGER).deliver()
+        gone = _lost(trace)
+        count = noting(outbox, LEDGER).deliver() if outbox.path.exists() else 0
+        trace.leave(0, outbox.path)
+        if gone:  # told once: this run looks at the targets, and records what it finds
+            return gone
     except (LedgerError, ConflictError) as error:
         return f"{error.message}\n  hint: {error.hint}"
     except AwayError:
@@ -89,6 +105,7 @@ def run_away(
     Raises the error that kept the remote from being reached where there is no key here that may sign.
     """
     from daypass.cli.running import going
+    from daypass.edges.ledger.outbox import Trace
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.inputs import away
     from daypass.pipeline.apply.run import apply as carry_out
@@ -101,7 +118,9 @@ def run_away(
     except (EdgeError, LedgerError):
         raise error from None  # nothing could be recorded, so nothing is done
     with exclusive(repo.clone.state_dir / "apply.lock"):
-        outbox = outbox_of(repo)
+        outbox, trace = outbox_of(repo), Trace(repo.clone.git)
+        gone = _lost(trace)
+        say(*([f"daypass: {gone}"] if gone else []))
         clock = going(repo, at)
         opened: dict[Oid, Mapping[str, Target | EdgeError]] = {}
 
@@ -127,7 +146,9 @@ def run_away(
             )
         finally:
             opened.clear()  # a target keeps its connection for as long as anybody holds it
-        say(*_told(error, done, outbox.waiting()))
+        waiting = outbox.waiting()
+        trace.leave(waiting, outbox.path)
+        say(*_told(error, done, waiting))
         return replace(done, away=error.message)
 
 
@@ -144,5 +165,6 @@ def _told(error: AwayError, done: Applied, waiting: int) -> list[str]:
     ]
 
 
-def _receipts(count: int) -> str:
-    return f"{count} receipt waits" if count == 1 else f"{count} receipts wait"
+def _receipts(count: int, waited: str = "") -> str:
+    one = count == 1
+    return f"{count} {'receipt' if one else 'receipts'} {waited or ('waits' if one else 'wait')}"

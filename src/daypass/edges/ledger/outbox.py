@@ -10,19 +10,22 @@ The file is no cache. It is never made anew, whatever is wrong with it, since no
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from daypass.core.errors import ConflictError, EdgeError, LedgerError
-from daypass.core.ids import digest
+from daypass.core.ids import ABSENT, GrantId, Oid, canonical, digest
 from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
 from daypass.core.ledger.late import rebase
-from daypass.core.ledger.receipt import Away, Body, Receipt, envelope_digest
+from daypass.core.ledger.receipt import Admission, Away, Body, Receipt, envelope_digest
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.ledger.statement import from_statement
+from daypass.edges.git.plumbing import Git
 from daypass.edges.ledger.standing import SignedLedger
 from daypass.edges.store import Store, writing
 
@@ -40,10 +43,18 @@ class Outbox:
 
     def read(self) -> list[Envelope]:
         """Return what waits. Raises EdgeError where the file cannot be believed or read."""
+        return self._select("SELECT sequence, raw FROM receipt ORDER BY sequence")
+
+    def ends(self) -> list[Envelope]:
+        """Return the first and the last that wait, one where there is no other. Raises as `read` does."""
+        edges = "SELECT min(sequence) FROM receipt UNION SELECT max(sequence) FROM receipt"
+        return self._select(f"SELECT sequence, raw FROM receipt WHERE sequence IN ({edges}) ORDER BY sequence")  # noqa: S608  (constants)
+
+    def _select(self, query: str) -> list[Envelope]:
         if not self.path.exists():
             return []
         with self._open() as connection:
-            found = connection.execute("SELECT sequence, raw FROM receipt ORDER BY sequence").fetchall()
+            found = connection.execute(query).fetchall()
         return [Envelope(sequence, raw) for sequence, raw in found]
 
     def add(self, envelopes: Sequence[Envelope]) -> None:
@@ -65,9 +76,44 @@ class Outbox:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(self._store.keep()) as connection:
+                (whole,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if whole != "ok":
+                    raise sqlite3.DatabaseError(whole)
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise EdgeError(f"the outbox {self.path} cannot be used: {error}", hint=_KEPT) from error
+
+
+class Trace:
+    """A ref of the clone that says that an outbox waits, and where: somebody may take its folder for a cache and delete it.
+
+    It is for people to be told. Nothing is believed for it.
+    """
+
+    REF = "refs/daypass/outbox"
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+
+    def leave(self, count: int, path: Path) -> None:
+        """Say that so many receipts wait there, or none. Raises EdgeError, ConflictError."""
+        there = self._git.check(self.REF)
+        old = Oid(there.oid) if there.kind == b"blob" else ABSENT
+        text = canonical({"count": count, "path": str(path)}).encode("utf-8", "surrogateescape")
+        new = Oid(self._git.text("hash-object", "-w", "--stdin", stdin=text)) if count else ABSENT
+        if old != new:
+            self._git.update_refs({self.REF: (old, new)}, reason="daypass: outbox")
+
+    def lost(self) -> tuple[int, str]:
+        """Return how many receipts waited in an outbox that has none now, and where; 0 where that is not so."""
+        if self._git.check(self.REF).kind != b"blob":
+            return 0, ""
+        try:
+            told = json.loads(self._git.run("cat-file", "blob", self.REF))
+            count, path = int(told["count"]), str(told["path"])
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return 0, ""
+        return (count, path) if count > 0 and not Outbox(Path(path)).ends() else (0, "")
 
 
 class OutboxLedger:
@@ -96,7 +142,7 @@ class OutboxLedger:
         """
         standing = self._ledger.load()
         waiting = self._waiting(standing)
-        return fold(waiting, standing, standing.commit) if waiting else standing
+        return _Continued(standing, waiting) if waiting else standing
 
     def append(self, standing: Standing, bodies: Sequence[Body], *, at: datetime, main: str, run: str) -> Standing:
         """Sign receipts after ``standing`` and put them into the outbox; return the new state.
@@ -104,7 +150,7 @@ class OutboxLedger:
         Raises ConflictError, having written nothing, where it is not the state that the outbox ends with; LedgerError for
         anything but that access is taken away.
         """
-        there = self._outbox.read()
+        there = self._outbox.ends()
         tip = envelope_digest(there[-1].raw) if there else self._ledger.load().digest
         if standing.head is None or tip != standing.digest:
             raise ConflictError("another run wrote into the outbox", hint="run the command again")
@@ -116,7 +162,7 @@ class OutboxLedger:
         sealed = seal(bodies, standing.head, self._ledger.sign, at=at, main=main, run=run, away=mark)
         receipts = list(verify_chain(sealed, self._ledger.verifier.open, standing.head))
         self._outbox.add(sealed)
-        return fold(receipts, standing, standing.commit)
+        return _Continued(standing, receipts)
 
     def deliver(self, attempts: int = 10) -> int:
         """Append what waits to the ledger, and empty the outbox; return how many receipts that were.
@@ -167,6 +213,27 @@ class OutboxLedger:
 
     def _name(self, envelope: Envelope) -> str:
         return _mark(from_statement(self._ledger.verifier.open(envelope.raw))).outbox
+
+
+class _Continued(Standing):
+    """The standing after what waits. Only what removals change is added up; the rest is that of the standing below."""
+
+    def __init__(self, below: Standing, receipts: Sequence[Receipt]) -> None:
+        parts = {name: getattr(below, name) for name in ("holdings", "begun", "handovers", "taken")}
+        after = fold(receipts, Standing(below.head, below.commit, **parts), below.commit)
+        vars(self).update({name: getattr(after, name) for name in ("head", "commit", *parts)})
+        self._below = below
+
+    def __getattr__(self, name: str) -> Any:
+        """Take a part from below for the first time; from then on it is an attribute like any other."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        found = vars(self)[name] = getattr(self._below, name)
+        return found
+
+    def admission(self, grant: GrantId) -> Admission | None:
+        """Return one proof, without reading the others."""
+        return self._below.admission(grant)
 
 
 def _mark(receipt: Receipt) -> Away:
