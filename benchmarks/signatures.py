@@ -31,8 +31,7 @@ def chain(folder: Path) -> None:
 
     git = Git(folder)
     verifier = EnvelopeVerifier({"ledger.pub": git.run("cat-file", "blob", "main:policies/ledger.pub")})
-    _, receipts = GitLedger(git, "daypass-ledger").proved(verifier.open)
-    for _ in receipts:
+    for _ in GitLedger(git, "daypass-ledger").proved(verifier.open).receipts:
         pass
 
 

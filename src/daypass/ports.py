@@ -352,6 +352,17 @@ class Ledger(Protocol):
         ...
 
 
+class SummingLedger(Protocol):
+    """The ledger as far as a run leaves in it what it adds up to."""
+
+    def snapshot(self, *, at: datetime, main: str, run: str) -> Standing | None:
+        """Append a snapshot where many receipts have come since the last one; return the new state, None where not.
+
+        What other machines wrote meanwhile is not fetched. Raises ConflictError where they did.
+        """
+        ...
+
+
 class VerdictStore(Protocol):
     """Remembers which blobs were clean in a context: a cache, safe to lose."""
 

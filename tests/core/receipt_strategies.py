@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from daypass.core.ids import GrantId, Oid, canonical
+from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import (
     ActRecord,
     Admission,
@@ -20,6 +21,7 @@ from daypass.core.ledger.receipt import (
     Refusal,
     Retirement,
     Settled,
+    Snapshot,
 )
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
@@ -178,7 +180,22 @@ _others = st.one_of(
 bodies = admissions | _others
 folded = proofs | _others
 """Bodies whose admissions are `proofs`."""
-any_body = st.one_of(bodies, st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)))
+
+
+def snapshot(leaves, standing, form="1"):
+    """Return a snapshot over envelopes."""
+    tree = Tree()
+    for leaf in leaves:
+        tree.add(leaf)
+    return Snapshot(tree.size, tree.root, tree.frontier, standing, form)
+
+
+any_body = st.one_of(
+    bodies,
+    st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)),
+    st.builds(snapshot, st.lists(st.binary(max_size=3), max_size=20), digests, texts),
+)
+"""Every kind, of which a genesis and snapshots do not fit at every place."""
 plain_receipts = st.builds(
     Receipt,
     st.integers(0, 10**9),
@@ -191,7 +208,9 @@ plain_receipts = st.builds(
 receipts = st.one_of(
     plain_receipts,
     st.builds(lambda one: replace(one, clock=one.at - timedelta(hours=7)), plain_receipts),
-    plain_receipts.filter(lambda one: not isinstance(one.body, Ended)).map(lambda one: replace(one, version=1)),
+    plain_receipts.filter(lambda one: not isinstance(one.body, Ended | Snapshot)).map(
+        lambda one: replace(one, version=1)
+    ),
 )
 
 

@@ -27,6 +27,7 @@ from daypass.core.ledger.receipt import (
     Refusal,
     Retirement,
     Settled,
+    Snapshot,
 )
 from daypass.core.ledger.statement import KINDS, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
@@ -130,6 +131,17 @@ AWAY = [
     ),
 ]  # fmt: skip
 RECEIPTS += AWAY
+SNAPSHOT = Snapshot(
+    3,
+    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+    (
+        "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+        "0298d122906dcfc10892cb53a73992fc5b9f493ea4c9badb27b791b4127a7fe7",
+    ),
+    DIGEST,
+    "8.f9091586",
+)
+RECEIPTS.append(Receipt(904, DIGEST, AT, BASE, "run-5", SNAPSHOT))
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
-from receipt_strategies import BEGIN, receipts
+from receipt_strategies import BEGIN, receipts, snapshot
 
 from daypass.core.errors import LedgerError
 from daypass.core.ids import GrantId, Oid, canonical
@@ -54,6 +54,7 @@ ADMISSION = Admission(
     rules=("production-needs-two",),
     approvals=(ApprovalRecord("bob", "owners", OID, BEGIN, "1"),),
 )
+SNAPSHOT = snapshot([b"0", b"1", b"2"], "sha256:" + "4" * 64)
 BODIES = {
     "genesis": Genesis(("key",)),
     "admitted": ADMISSION,
@@ -63,6 +64,7 @@ BODIES = {
     "retired": Retirement(GrantId("orders-db/a"), OID, OID),
     "intent": Intent((CHANGE,), "sha256:" + "3" * 64),
     "outcome": Outcome(CHANGE, ok=True),
+    "snapshot": SNAPSHOT,
 }
 
 
@@ -221,9 +223,32 @@ def test_an_admission_names_who_opened_and_pushed_where_that_is_known():
         assert _refusal("admitted", lambda s, acts=wrong: s["predicate"]["body"].update(acts=acts)) == said
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"size": 2}, "frontier of a snapshot: a tree of 2 leaves has a frontier of 1 SHA-256 hashes"),
+        ({"frontier": ["zz", "zz"]}, "frontier of a snapshot: "),
+        ({"root": "0" * 64}, "root and frontier of a snapshot are of two trees"),
+        ({"root": SNAPSHOT.root.upper()}, "root and frontier of a snapshot are of two trees"),
+        (
+            {"frontier": [node.upper() for node in SNAPSHOT.frontier]},
+            "root and frontier of a snapshot are of two trees",
+        ),
+    ],
+)
+def test_a_snapshot_whose_tree_contradicts_itself_is_refused(changed, said):
+    assert _refusal("snapshot", lambda s: s["predicate"]["body"].update(changed)).startswith(said)
+
+
+def test_a_snapshot_is_a_kind_of_version_2():
+    assert _refusal("snapshot", lambda s: s.update(predicateType="urn:daypass:receipt:v1")) == (
+        "a receipt of version 1 has no kind 'snapshot'"
+    )
+
+
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
-        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended), got 'burnt'"
+        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended, snapshot), got 'burnt'"
     )
 
 

@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
-from daypass.core.audit.differences import Verified
+from daypass.core.audit.verified import Verified
 from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
 from daypass.core.errors import EdgeError
 from daypass.core.files.grants import read_grant

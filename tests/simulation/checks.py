@@ -82,6 +82,6 @@ def check_ledger(place: Place, at: int) -> None:
 def _intended(place: Place) -> set[tuple[str, Entitlement]]:
     """Return every change that the ledger has an intent of."""
     ledger = place.access.repo().ledger
-    _, receipts = ledger.receipts.proved(ledger.verifier.open)
+    receipts = ledger.receipts.proved(ledger.verifier.open).receipts
     intents = (receipt.body for receipt in receipts if isinstance(receipt.body, Intent))
     return {(change.action.value, change.entitlement) for intent in intents for change in intent.changes}

@@ -8,9 +8,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from daypass.core.audit.access import AccessAnswer, HeldAccess, Sources
-from daypass.core.audit.differences import Difference, Verified
 from daypass.core.audit.events import EventKind, HistoryAnswer, HistoryEvent
 from daypass.core.audit.stats import Durations, Stats
+from daypass.core.audit.verified import Difference, Verified
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, ApprovalRecord

@@ -150,7 +150,7 @@ def _run_apply(
     from daypass.cli.away import deliver
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.run import apply as carry_out
-    from daypass.pipeline.apply.run import beat
+    from daypass.pipeline.apply.run import beat, keep_snapshot
 
     if repo.elsewhere or repo.signs:  # a run with nothing to do would hide for weeks that it could do nothing
         repo.ledger.ready()
@@ -195,10 +195,13 @@ def _run_apply(
             opened.clear()  # a target keeps its connection for as long as anybody holds it
         done.undelivered = undelivered
         every = done.survey.policy.catalogue.settings.ledger_heartbeat
-        try:
-            beat(repo.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
-        except DaypassError as error:  # what was done before is told all the same
-            done.silent = f"no sign of life was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
+        pulse = partial(beat, repo.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
+        snapshot = partial(keep_snapshot, repo.ledger, done.survey, run)
+        for what, leave in (("snapshot", snapshot), ("sign of life", pulse)):
+            try:
+                leave()
+            except DaypassError as error:  # what was done before is told all the same
+                done.silent = f"no {what} was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
         return done
 
 

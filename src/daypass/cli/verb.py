@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from daypass.cli.main import Invocation
     from daypass.cli.repository import AccessRepository
+    from daypass.core.ledger.standing import Standing
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _P = ParamSpec("_P")
@@ -264,9 +265,15 @@ FORGE: _Words = {
 }
 """What writes at a forge: its name while it is made, and what is said of it afterwards."""
 
+
+def _reach(standing: Standing | None) -> str:
+    return f"the ledger has every receipt up to {standing.next_sequence - 1}" if standing is not None else ""
+
+
 LEDGER: _Words = {
     "begin": ("the ledger's first receipt", lambda _: "the ledger was begun"),
-    "append": ("a receipt", lambda standing: f"the ledger has every receipt up to {standing.next_sequence - 1}"),
+    "append": ("a receipt", _reach),
+    "snapshot": ("a snapshot of the ledger", _reach),
     "deliver": ("what waited in the outbox", lambda count: f"{count} receipts of the outbox were recorded"),
 }
 """What writes to the ledger."""
@@ -335,7 +342,7 @@ def interrupted(written: Mapping[object, str]) -> list[str]:
     """Say to who interrupted a run what it had written, each thing once and the last word on the ledger only."""
     lines = list(dict.fromkeys(written.values()))
     ledger = [line for line in lines if line.startswith("the ledger has")]
-    told = [line for line in lines if line not in ledger[:-1]]
+    told = [line for line in lines if line and line not in ledger[:-1]]
     if not told:
         return ["daypass: interrupted; nothing was written at the forge or in the ledger"]
     more = ["the next run looks at every change that was begun and not recorded"] if ledger else []

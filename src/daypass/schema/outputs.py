@@ -337,7 +337,14 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "audit-stats": output("audit-stats", {**_SOURCES, "stats": shape("Stats", _STATS)}),
     "audit-verify": output(
         "audit-verify",
-        {**_SOURCES, "clean": bool, "checked": _CHECKED, "differences": many(shape("Difference", _DIFFERENCE))},
+        {
+            **_SOURCES,
+            "clean": bool,
+            "checked": _CHECKED,
+            "differences": many(shape("Difference", _DIFFERENCE)),
+            "since": int | None,
+            "not_looked_at": (Texts,),
+        },
     ),
 }
 """Every output by its verb; `SAME` names the verbs that print what another does."""

@@ -19,8 +19,8 @@ from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_output, joined, printable
 
 if TYPE_CHECKING:
-    from daypass.core.audit.differences import Verified
     from daypass.core.audit.stats import Stats
+    from daypass.core.audit.verified import Verified
 
     Answer = AccessAnswer | HistoryAnswer | Verified | Stats
 

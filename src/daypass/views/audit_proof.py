@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from daypass.core.audit.differences import Verified
 from daypass.core.audit.stats import BOUNDS, Durations, Stats
+from daypass.core.audit.verified import Verified
 from daypass.core.window import format_duration
 from daypass.views.audit import NONE, as_csv, as_json, header, table
 from daypass.views.data import plain
@@ -27,7 +27,9 @@ def proof_json(answer: Answer) -> str:
     if isinstance(answer, Stats):
         return as_json(answer.sources, {"stats": _stats_data(answer)})
     counts = {"receipts": answer.proved, "admissions": answer.checked, "landings": answer.landings}
-    rest = {"clean": answer.clean, "checked": counts, "differences": plain(answer.differences)}
+    rest: dict[str, Any] = {"clean": answer.clean, "checked": counts, "differences": plain(answer.differences)}
+    rest["since"] = answer.since.sequence if answer.since is not None else None
+    rest["not_looked_at"] = list(answer.not_looked_at)
     return as_json(answer.sources, rest)
 
 
@@ -84,6 +86,7 @@ def _verified_text(answer: Verified) -> str:
     errors = sum(1 for found in answer.differences if found.severity.value == "error")
     counted = f"{answer.proved} receipts and {answer.checked} admissions proved over {answer.landings} landings"
     lines.append(f"OK: {counted}." if answer.clean else f"{count(errors, 'difference')}; {counted}.")
+    lines += [f"Not looked at: {left_out}." for left_out in answer.not_looked_at]
     return joined(lines)
 
 

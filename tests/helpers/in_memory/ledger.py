@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
+from daypass.core.ids import Oid
 from daypass.core.ledger.chain import Envelope, verify_chain
+from daypass.core.ledger.merkle import Tree
+from daypass.core.ledger.receipt import Receipt, Snapshot
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Unchanged
-from daypass.edges.ledger.ledger import GitLedger
+from daypass.edges.ledger.ledger import GitLedger, counted
 from daypass.edges.ledger.signing import EnvelopeSigner
-from daypass.edges.ledger.standing import SignedLedger, _Verified
+from daypass.edges.ledger.standing import SignedLedger, Trail, _Verified
 
 
 @dataclass
@@ -22,6 +26,7 @@ class Machine:
     standing: Standing | None = None
     before: Standing | None = None
     """The one before that, as a machine would have it that has not looked since."""
+    trail: Trail = field(default_factory=lambda: Trail(Tree()))
     believed: frozenset[str] = frozenset()
     nothing_to_do: Unchanged | None = None
     verdicts: dict[str, dict[bytes, tuple[str, bytes]]] = field(default_factory=dict)
@@ -69,26 +74,46 @@ class MemoryLedger(SignedLedger):
             before = state.head if state is not None else None
             if state is None or before is None:
                 self.receipts.verify_shape(until=commit)
-                envelopes = self.receipts.envelopes(commit=commit)
+                delta, trail = self._begin(commit)
+                state, before = delta.onto(Standing()), delta.head
+                envelopes = self.receipts.envelopes(trail.tree.size, commit=commit)
             else:
-                self._check_contained(_Verified(state.commit, before), commit)
+                trail = machine.trail
+                self._check_contained(_Verified(state.commit, before, trail), commit)
                 self.receipts.verify_shape(state.commit, commit)
-                envelopes = self.receipts.added(state.commit, commit, since=before.sequence + 1)
-            fresh = list(verify_chain(envelopes, self.verifier.open, before))
+                envelopes = self.receipts.added(state.commit, commit, since=trail.tree.size)
+            fresh = list(verify_chain(counted(envelopes, trail.tree), self.verifier.open, before))
             verified = len(fresh)
-            state = self._keep(fold(fresh, state, commit))
+            state = self._keep(fresh, state, commit, trail)
         assert state.head is not None
-        self._check_last(_Verified(state.commit, state.head))
+        self._check_last(_Verified(state.commit, state.head, machine.trail))
         return state, verified, why
 
-    def put(self, standing: Standing, sealed: Sequence[Envelope], *, at: datetime) -> Standing:
+    def put(
+        self,
+        standing: Standing,
+        sealed: Sequence[Envelope],
+        *,
+        at: datetime,
+        beside: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Standing:
+        machine = self._machine
         receipts = list(verify_chain(sealed, self.verifier.open, standing.head))
-        commit = self.receipts.append(standing.commit, sealed, message="Append", at=at)
-        if self._machine.standing is not None and self._machine.standing.commit == standing.commit:
-            self._keep(fold(receipts, self._machine.standing, commit))
+        commit = self.receipts.append(standing.commit, sealed, message="Append", at=at, beside=beside)
+        if machine.standing is not None and machine.standing.commit == standing.commit:
+            for envelope in sealed:
+                machine.trail.tree.add(envelope.raw)
+            self._keep(receipts, machine.standing, commit, machine.trail)
         return self._load()[0]
 
-    def _keep(self, standing: Standing) -> Standing:
-        self._machine.before = self._machine.standing
-        self._machine.standing, self._machine.believed = standing, self.verifier.fingerprints
-        return standing
+    def _trail(self, standing: Standing) -> Trail | None:
+        state = self._machine.standing
+        return self._machine.trail if state is not None and state.commit == standing.commit else None
+
+    def _keep(self, receipts: Sequence[Receipt], onto: Standing, commit: Oid, trail: Trail) -> Standing:
+        machine, kept = self._machine, fold(receipts, onto, commit)
+        machine.before = machine.standing
+        machine.standing, machine.believed = kept, self.verifier.fingerprints
+        snapshots = [receipt.sequence for receipt in receipts if isinstance(receipt.body, Snapshot)]
+        machine.trail = Trail(trail.tree, snapshots[-1] if snapshots else trail.snapshot)
+        return kept

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from types import MappingProxyType
 
 from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Open, verify_chain
-from daypass.core.ledger.receipt import Receipt
-from daypass.edges.ledger.ledger import receipt_path
+from daypass.core.ledger.merkle import Tree
+from daypass.core.ledger.snapshot import Proof
+from daypass.core.ledger.standing import Standing
+from daypass.edges.ledger.ledger import counted, receipt_path, standing_folder
 from in_memory.objects import Objects
 
 _AUTHOR = ("daypass", "daypass@localhost")
+
+
+def _count(tree: Mapping[str, object]) -> int:
+    return sum(path.startswith("receipts/") for path in tree)
 
 
 class MemoryReceipts:
@@ -36,22 +44,45 @@ class MemoryReceipts:
 
     def envelopes(self, since: int = 0, *, commit: Oid | None = None) -> Iterator[Envelope]:
         tree = self._objects.stored(commit or self.head()).tree
-        for sequence in range(since, len(tree)):
+        for sequence in range(since, _count(tree)):
             yield Envelope(sequence, self._objects.contents[tree[receipt_path(sequence)][1]])
 
     def added(self, old: Oid, new: Oid, *, since: int) -> Iterator[Envelope]:
-        assert len(self._objects.stored(old).tree) == since
+        assert _count(self._objects.stored(old).tree) == since
         return self.envelopes(since, commit=new)
 
-    def proved(self, open_: Open) -> tuple[Oid, Iterator[Receipt]]:
-        commit = self.head()
-        return commit, verify_chain(self.envelopes(0, commit=commit), open_)
+    def proved(self, open_: Open, since: str = "") -> Proof:
+        commit, tree = self.head(), Tree()
+        assert not since
+        receipts = verify_chain(counted(self.envelopes(0, commit=commit), tree), open_)
+        beside = partial(self.beside, commit=commit)
+        return Proof(commit, receipts, tree, Standing(), beside, lambda: _count(self._objects.stored(commit).tree))
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
         leaf = self._objects.stored(commit).tree.get(receipt_path(sequence))
         return self._objects.contents[leaf[1]] if leaf is not None else None
 
-    def append(self, parent: Oid, envelopes: Sequence[Envelope], *, message: str, at: datetime) -> Oid:
+    def snapshots(self, commit: Oid) -> tuple[int, ...]:
+        beside = [
+            path.split("/")[1:4] for path in sorted(self._objects.stored(commit).tree) if path.startswith("standing/")
+        ]
+        return tuple(dict.fromkeys(int("".join(parts)) for parts in beside))
+
+    def beside(self, sequence: int, *, commit: Oid) -> Mapping[str, bytes]:
+        folder = f"{standing_folder(sequence)}/"
+        tree = self._objects.stored(commit).tree
+        found = {path.removeprefix(folder): leaf for path, leaf in tree.items() if path.startswith(folder)}
+        return {name: self._objects.contents[leaf[1]] for name, leaf in found.items()}
+
+    def append(
+        self,
+        parent: Oid,
+        envelopes: Sequence[Envelope],
+        *,
+        message: str,
+        at: datetime,
+        beside: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Oid:
         found = self._objects.refs.get(self._ref, ABSENT)
         if found != parent:
             raise ConflictError(
@@ -60,6 +91,7 @@ class MemoryReceipts:
             )
         parents = () if parent == ABSENT else (parent,)
         files = [(receipt_path(envelope.sequence), envelope.raw) for envelope in envelopes]
+        files += [(f"{standing_folder(envelopes[-1].sequence)}/{name}", raw) for name, raw in beside.items()]
         made = self._objects.commit_files(parent, files, parents, message, author=_AUTHOR, at=at)
         self._objects.move({self._ref: (parent, made)})
         return made

@@ -8,43 +8,19 @@ reading, which the message gives. Each code stands in docs/findings.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
-from msgspec import Struct
-
-from daypass.core.audit.access import GrantStep, Holdings, Sources
+from daypass.core.audit.access import GrantStep, HeldAccess, Holdings
+from daypass.core.audit.verified import Difference, in_order
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
+from daypass.core.ledger.chain import Head
 from daypass.core.ledger.late import LastTold
 from daypass.core.ledger.receipt import Admission, Ended, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
-from daypass.core.plan import Action, Intended
-from daypass.core.window import format_instant
-
-
-class Difference(Struct, frozen=True):
-    """One thing that does not agree. ``receipt`` is a sequence, None where no receipt is meant."""
-
-    code: str
-    message: str
-    severity: Severity = Severity.ERROR
-    grant: str = ""
-    commit: str = ""
-    receipt: int | None = None
-
-
-class Verified(Struct, frozen=True):
-    """What a whole verification found. ``proved`` receipts were read, with ``checked`` admissions held against git."""
-
-    sources: Sources
-    proved: int
-    checked: int
-    landings: int
-    differences: tuple[Difference, ...]
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing is wrong; notes are no wrong."""
-        return not any(found.severity is Severity.ERROR for found in self.differences)
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import Action, Intended, Reason
+from daypass.core.record import replace
+from daypass.core.window import Window, format_instant
 
 
 class Comparison:
@@ -69,7 +45,9 @@ class Comparison:
         """Until when an addition might last by the admissions of when it was intended."""
         self._ends: dict[GrantId, Ended] = {}
         self._last = LastTold()
-        self._seen_main = -1
+        self._seen_main = self._main_before = -1
+        self._before: frozenset[Intended] = frozenset()
+        self._since: Head | None = None
         self._holdings = Holdings()
         self._found: list[Difference] = []
 
@@ -78,12 +56,33 @@ class Comparison:
         """The admissions in force so far."""
         return self._holdings.admitted
 
+    def begin_at(self, standing: Standing) -> None:
+        """Go on from a standing that is believed: what led to it, and what main held by then, is not looked at."""
+        head = self._since = standing.head
+        if head is None:
+            return
+        self._main(head.sequence, head.main)
+        self._main_before = self._seen_main
+        self._admitted = {(grant, proof.blob) for grant, proof in standing.admissions.items()}
+        self._ends = dict(standing.ends)
+        self._before = frozenset(standing.pending.values())
+        self._failed = {failed.change for failed in standing.failures.values()}
+        self._open = {change: [head.sequence] for change in self._before - self._failed}
+        # A standing cuts the windows of what has ended: what they were before is not known.
+        self._holdings.admitted = {
+            grant: replace(proof, window=_EVER) if grant in self._ends else proof
+            for grant, proof in standing.admissions.items()
+        }
+        for entitlement, held in standing.holdings.items():
+            change = Intended(Action.ADD, entitlement, held.grants, Reason.WINDOW_OPENED, head.at, held.until)
+            self._holdings.held[entitlement] = HeldAccess(change, head.at, head.sequence)
+
     def add(self, receipt: Receipt) -> None:
         """Take the next receipt."""
         body = receipt.body
         self._anchors.pop(receipt.digest, None)
         if not isinstance(body, Genesis):  # the first receipt is no run: it has settled nothing of what main held
-            self._main(receipt)
+            self._main(receipt.sequence, receipt.main)
         self._unentitled(receipt)
         if isinstance(body, Refusal | Retirement) or (isinstance(body, Admission) and not body.narrowed_from):
             self._ends.pop(body.grant, None)
@@ -104,8 +103,8 @@ class Comparison:
         self._last.add(receipt)
         self._holdings.add(receipt)
 
-    def _main(self, receipt: Receipt) -> None:
-        position = self._positions.get(Oid(receipt.main))
+    def _main(self, sequence: int, main: str) -> None:
+        position = self._positions.get(Oid(main))
         if position is None:
             code, why = "main-unknown", "which is not in main's history"
         elif position < self._seen_main:
@@ -113,8 +112,8 @@ class Comparison:
         else:
             self._seen_main = position
             return
-        message = f"receipt {receipt.sequence} was written on main {receipt.main[:12]}, {why}"
-        self._say(code, message, receipt=receipt.sequence, commit=receipt.main)
+        message = f"receipt {sequence} was written on main {main[:12]}, {why}"
+        self._say(code, message, receipt=sequence, commit=main)
 
     def _landed(self, receipt: Receipt, body: Admission | Refusal) -> None:
         key = (body.landing, body.grant)
@@ -151,11 +150,7 @@ class Comparison:
         if opened is None and (tried or seconded or receipt.seconds):
             pass
         elif opened is None:
-            self._say(
-                "outcome-without-intent",
-                f"receipt {receipt.sequence} tells how {_say(change)} ended, and no receipt before it intends that",
-                receipt=receipt.sequence,
-            )
+            self._unintended(receipt, body)
         elif len(opened) == 1:
             del self._open[change]
         else:
@@ -167,10 +162,22 @@ class Comparison:
         if change not in self._failed and change not in self._recovered and change not in self._open:
             self._meant.pop(change, None)
 
+    def _unintended(self, receipt: Receipt, body: Outcome) -> None:
+        change = body.change
+        # Where another run looked and told of it before the snapshot, the intent is in none that was read.
+        earlier = self._since is not None and change.due <= self._since.at and not body.recovered
+        self._say(
+            "outcome-without-intent",
+            f"receipt {receipt.sequence} tells how {_say(change)} ended, and no receipt before it intends that"
+            + (", of those that were read" if earlier else ""),
+            Severity.NOTE if earlier else Severity.ERROR,
+            receipt=receipt.sequence,
+        )
+
     def _late(self, receipt: Receipt, body: Outcome) -> None:
         """Hold what waited in an outbox against what others told meanwhile: it counts where they told nothing, only there."""
-        if receipt.away is None:
-            return
+        if receipt.away is None or (self._since is not None and receipt.away.after < self._since.sequence):
+            return  # of what others told before a snapshot nothing is known
         other = self._last.since(body, receipt.away)
         if (other is not None) == receipt.seconds:
             return
@@ -213,6 +220,8 @@ class Comparison:
 
     def _given(self, receipt: Receipt, change: Intended) -> None:
         giving = self._giving(change)
+        if change in self._before:  # of what was begun before the snapshot the admissions of then are not known
+            return
         if not giving:
             self._say(
                 "access-without-admission",
@@ -273,7 +282,7 @@ class Comparison:
             if step.position <= self._seen_main and step.position >= latest.get(step.grant, step).position:
                 latest[step.grant] = step
         for key, step in self._steps.items():
-            if step.removed or key in self._settled:
+            if step.removed or key in self._settled or step.position <= self._main_before:
                 continue
             if step.position > self._seen_main:
                 code, severity = "not-applied-yet", Severity.NOTE
@@ -295,7 +304,8 @@ class Comparison:
     def _unretired(self) -> None:
         for step in self._steps.values():
             gone = (step.grant, step.old)
-            if step.removed and gone in self._admitted and gone not in self._retired:
+            fresh = step.position > self._main_before
+            if fresh and step.removed and gone in self._admitted and gone not in self._retired:
                 later = step.position > self._seen_main
                 self._say(
                     "removal-without-receipt",
@@ -338,15 +348,7 @@ class Comparison:
         self._found.append(Difference(code, message, severity, grant, commit, receipt))
 
 
-def in_order(found: Iterable[Difference]) -> tuple[Difference, ...]:
-    """Sort errors first, then by receipt, grant and message."""
-    severities = list(Severity)
-
-    def key(one: Difference) -> tuple[int, int, str, str, str]:
-        receipt = -1 if one.receipt is None else one.receipt
-        return severities.index(one.severity), receipt, one.grant, one.code, one.message
-
-    return tuple(sorted(found, key=key))
+_EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 def _say(change: Intended) -> str:

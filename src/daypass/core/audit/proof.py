@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daypass.core.audit.access import Trailers, approvers
-from daypass.core.audit.differences import Difference
+from daypass.core.audit.verified import Difference
 from daypass.core.finding import Severity
 from daypass.core.grant import Grant
 from daypass.core.ids import Oid, canonical

@@ -8,7 +8,8 @@ What a chain that verifies has been shown to be, receipt by receipt:
 (4) it names the digest of the very envelope before it, so that no other history fits under it;
 (5) its instant is not before that of its predecessor;
 (6) it is the genesis exactly when it is the first;
-(7) its version is not older than that of its predecessor: who holds a key of an earlier release writes no more.
+(7) its version is not older than that of its predecessor: who holds a key of an earlier release writes no more;
+(8) a snapshot tells of as many receipts as stand before it.
 
 What no chain can show is that its newest receipts were cut off. Who has seen a head before (this machine's cache, the
 trailer of a merge message) compares it with the chain; see `daypass.core.ledger.standing` and the audit.
@@ -23,7 +24,7 @@ from typing import Any
 from msgspec import Struct
 
 from daypass.core.errors import LedgerError
-from daypass.core.ledger.receipt import Away, Body, Genesis, Receipt, envelope_digest
+from daypass.core.ledger.receipt import Away, Body, Genesis, Receipt, Snapshot, envelope_digest
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant
 
@@ -128,7 +129,24 @@ def _prove(envelope: Envelope, open_: Open, head: Head | None, rest: Iterator[En
         raise LedgerError(
             f"receipt {place} is of version {receipt.version}, after one of version {head.version}", hint=_HINT
         )
+    if isinstance(receipt.body, Snapshot) and receipt.body.size != place:  # (8)
+        raise LedgerError(
+            f"receipt {place} is a snapshot of {receipt.body.size} receipts, expected {place}", hint=_HINT
+        )
     return receipt
+
+
+def open_snapshot(envelope: Envelope, open_: Open) -> tuple[Receipt, Snapshot]:
+    """Prove a snapshot alone, without what stands before it: (2), (3) and (8).
+
+    Whoever signed it answers for the receipts before. Raises LedgerError for what is none, and for one that names no main:
+    a chain that goes on from it would not know which one was recorded last.
+    """
+    receipt = _open(envelope, open_)
+    body, place = receipt.body, envelope.sequence
+    if not isinstance(body, Snapshot) or (receipt.sequence, body.size) != (place, place) or not receipt.main:
+        raise LedgerError(f"receipt {place} is no snapshot of what stands before it", hint=_HINT)
+    return receipt, body
 
 
 def _open(envelope: Envelope, open_: Open) -> Receipt:

@@ -15,6 +15,7 @@ in version 1 goes on in version 2, and never back. The kinds, the last of which 
               is written off and nothing gives it any more
 ``pulse``     a run came to its end and had nothing else to say
 ``ended``     something other than its own window ended a grant whose file is still on main: for good
+``snapshot``  what all receipts before add up to, and the Merkle tree over them; a run that knows nothing begins there
 """
 
 from __future__ import annotations
@@ -200,7 +201,21 @@ class Ended(Struct, frozen=True):
     bound: str
 
 
-Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended
+class Snapshot(Struct, frozen=True):
+    """What the ``size`` receipts before it are and add up to.
+
+    ``root`` and ``frontier`` are those of the Merkle tree over their envelopes, in hex; ``standing`` is the digest of what
+    they add up to, which lies beside the receipt, and ``form`` names the rules by which it was added up and written.
+    """
+
+    size: int
+    root: str
+    frontier: tuple[str, ...]
+    standing: str
+    form: str
+
+
+Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended | Snapshot
 
 
 class Away(Struct, frozen=True):

@@ -6,14 +6,15 @@ so that each receipt has exactly one statement and ``from_statement(to_statement
 The subject of a statement are the grants that it is about. An admission names the digest of what the grant means; the
 other kinds know a grant by its id alone, and name the SHA-256 of the id's text. A change that no grant asked for
 (access that nobody granted, removed from an exclusive resource) names its resource with the SHA-256 of the
-entitlement's canonical form, the first receipt names ``ledger`` with the SHA-256 of its keys, and a pulse ``run`` with
-that of what it says. People's free text is in no receipt.
+entitlement's canonical form, the first receipt names ``ledger`` with the SHA-256 of its keys, a snapshot with the root of
+the tree of receipts, and a pulse names ``run`` with that of what it says. People's free text is in no receipt.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from daypass.core.errors import LedgerError
@@ -35,6 +36,7 @@ from daypass.core.ledger.codec import (
     expected,
     word,
 )
+from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import (
     PREDICATE_TYPES,
     STATEMENT_TYPE,
@@ -52,6 +54,7 @@ from daypass.core.ledger.receipt import (
     Refusal,
     Retirement,
     Settled,
+    Snapshot,
 )
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window, format_instant
@@ -133,6 +136,16 @@ def _settled_parts(settled: Settled) -> tuple[object, ...]:
     return (held.entitlement, held.grants, held.until, held.numbers, *told)
 
 
+def _snapshot(size: int, root: str, frontier: tuple[str, ...], standing: str, form: str) -> Snapshot:
+    try:
+        tree = Tree(size, frontier)
+    except ValueError as error:
+        raise LedgerError(f"frontier of a snapshot: {error}") from None
+    if (tree.root, tree.frontier) != (root, frontier):
+        raise LedgerError("root and frontier of a snapshot are of two trees")
+    return Snapshot(size, root, frontier, standing, form)
+
+
 ENDED = Record("an end", Ended)
 
 _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
@@ -180,10 +193,23 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
     ),
     Pulse: ("pulse", Record("a pulse", Pulse, live=WHOLE, exit=WHOLE)),
     Ended: ("ended", ENDED),
+    Snapshot: (
+        "snapshot",
+        Record(
+            "a snapshot",
+            _snapshot,
+            attrgetter("size", "root", "frontier", "standing", "form"),
+            size=COUNT,
+            root=TEXT,
+            frontier=TEXTS,
+            standing=DIGEST,
+            form=TEXT,
+        ),
+    ),
 }
 KINDS = dict(_RECORDS.values())
 """The kinds of receipt, each with how its body stands in data."""
-_SINCE = {"ended": 2}
+_SINCE = {"ended": 2, "snapshot": 2}
 """The version of receipts that a kind is new in; the others are of every version."""
 _SINCE_AWAY = 2
 
@@ -291,6 +317,8 @@ def _sha256(text: str) -> dict[str, str]:
 def _subject(body: Body) -> list[dict[str, Any]]:
     if isinstance(body, Genesis):
         return [{"name": "ledger", "digest": _sha256(canonical(list(body.keys)))}]
+    if isinstance(body, Snapshot):
+        return [{"name": "ledger", "digest": {"sha256": body.root}}]
     if isinstance(body, Pulse):
         return [{"name": "run", "digest": _sha256(canonical({"exit": body.exit, "live": body.live}))}]
     if isinstance(body, Admission):

@@ -1,21 +1,28 @@
 """The ledger in a git branch of its own: one file a receipt, one commit an append, forward only, nothing checked out.
 
 Receipt 1234567 is ``receipts/001/234/567.json``: its number as nine digits, so that no folder holds more than a
-thousand and git's own order is the chain's. The branch has no commit in common with main; each of its commits has one
-parent and adds files. That is looked at here; what stands in the files is proved by `daypass.core.ledger.chain`.
+thousand and git's own order is the chain's. What a snapshot names lies in files of ``standing/001/234/567``. The branch
+has no commit in common with main; each of its commits has one parent and adds files. That is looked at here; what stands
+in the files is proved by `daypass.core.ledger.chain`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import islice
+from types import MappingProxyType
 
-from daypass.core.errors import ConflictError, LedgerError
+from daypass.core.errors import ConflictError, LedgerError, UsageError
 from daypass.core.forge import Change, Landing
 from daypass.core.ids import ABSENT, Oid
-from daypass.core.ledger.chain import Envelope, Open, verify_chain
-from daypass.core.ledger.receipt import Receipt
+from daypass.core.ledger.chain import Envelope, Head, Open, open_snapshot, verify_chain
+from daypass.core.ledger.merkle import Tree
+from daypass.core.ledger.receipt import Receipt, envelope_digest
+from daypass.core.ledger.snapshot import Proof, read
+from daypass.core.ledger.standing import Delta, Standing
 from daypass.edges.git.objects import Leaf, Reader, blobs
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
@@ -27,15 +34,25 @@ LARGEST = 16 << 20
 
 _AUTHOR = ("daypass", "daypass@localhost")
 _PATH = re.compile(r"receipts/([0-9]{3})/([0-9]{3})/([0-9]{3})\.json")
+_BESIDE = re.compile(r"standing/([0-9]{3})/([0-9]{3})/([0-9]{3})/([a-z0-9-]{1,40}\.json)")
 _MOST = 1_000_000_000
 _FORGED = "compare it with another clone: the applier never writes such a thing"
 
 
 def receipt_path(sequence: int) -> str:
     """Return where the receipt with this number lies in the branch. Raises LedgerError past nine digits."""
+    return f"receipts/{_place(sequence)}.json"
+
+
+def standing_folder(sequence: int) -> str:
+    """Return where the files lie that the snapshot with this number names. Raises LedgerError past nine digits."""
+    return f"standing/{_place(sequence)}"
+
+
+def _place(sequence: int) -> str:
     if not 0 <= sequence < _MOST:
         raise LedgerError(f"there is no place for a receipt {sequence}")
-    return f"receipts/{sequence // 1_000_000:03d}/{sequence // 1000 % 1000:03d}/{sequence % 1000:03d}.json"
+    return f"{sequence // 1_000_000:03d}/{sequence // 1000 % 1000:03d}/{sequence % 1000:03d}"
 
 
 class GitLedger:
@@ -72,8 +89,10 @@ class GitLedger:
         the branch that is no receipt.
         """
         tree = commit if commit is not None else self.head()
-        oids = [oid for n, oid in enumerate(_in_order(Reader(self._git).leaves(tree), 0)) if n >= since]
-        yield from self._read(since, oids)
+        yield from self._read(since, list(islice(self._listed(tree), since, None)))
+
+    def _listed(self, commit: Oid) -> Iterator[str]:
+        return _in_order(Reader(self._git).leaves(commit), 0)
 
     def added(self, old: Oid, new: Oid, *, since: int) -> Iterator[Envelope]:
         """Stream the envelopes that ``new`` has and ``old``, an earlier commit of the branch, has not.
@@ -84,23 +103,53 @@ class GitLedger:
         oids = list(_in_order(_added(Reader(self._git).changes(old, new), new), since))
         yield from self._read(since, oids)
 
-    def proved(self, open_: Open) -> tuple[Oid, Iterator[Receipt]]:
-        """Return the branch's commit, and its receipts as all of the branch is proved. Raises LedgerError, as do they."""
+    def proved(self, open_: Open, since: str = "") -> Proof:
+        """Return the branch's receipts as all of the branch is proved.
+
+        ``since`` names a snapshot, by its number or its digest, that is believed for what stands before it. Raises
+        UsageError where there is none, LedgerError where it does not fit.
+        """
         commit = self.head()
+        begun = begin_at_snapshot(self, commit, open_, since) if since else (Delta(), Tree())
+        start, tree = begun[0].onto(Standing()), begun[1]
+        oids: list[str] = []
 
         def receipts() -> Iterator[Receipt]:
             self.verify_shape()
-            yield from verify_chain(self.envelopes(0, commit=commit), open_)
+            oids.extend(self._listed(commit))
+            envelopes = self._read(tree.size, oids[tree.size :])
+            yield from verify_chain(counted(envelopes, tree), open_, start.head)
 
-        return commit, receipts()
+        return Proof(commit, receipts(), tree, start, partial(self.beside, commit=commit), oids.__len__)
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
         """Return one envelope's bytes as of a commit, None where there is none."""
         found = Reader(self._git).get(f"{commit}:{receipt_path(sequence)}")
         return found[2] if found is not None and found[1] == b"blob" else None
 
-    def append(self, parent: Oid, envelopes: Sequence[Envelope], *, message: str, at: datetime) -> Oid:
+    def snapshots(self, commit: Oid) -> tuple[int, ...]:
+        """Return the numbers of the snapshots that a commit of the branch has files of, the newest last."""
+        matches = (_BESIDE.fullmatch(path) for path, _, _ in Reader(self._git).leaves(commit, "standing"))
+        return tuple(dict.fromkeys(int("".join(match.groups()[:3])) for match in matches if match))
+
+    def beside(self, sequence: int, *, commit: Oid) -> Mapping[str, bytes]:
+        """Return the files of a snapshot, by name, as of a commit of the branch; none where there are none."""
+        leaves = [(path, oid) for path, _, oid in Reader(self._git).leaves(commit, standing_folder(sequence))]
+        read = blobs(self._git, [oid for _, oid in leaves], limit=LARGEST)
+        return {path.rpartition("/")[2]: raw for (path, _), (_, raw) in zip(leaves, read, strict=True)}
+
+    def append(
+        self,
+        parent: Oid,
+        envelopes: Sequence[Envelope],
+        *,
+        message: str,
+        at: datetime,
+        beside: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Oid:
         """Put envelopes after ``parent`` (ABSENT: begin the branch) in one commit and return it.
+
+        ``beside`` are the files that the last of them, a snapshot, names.
 
         Raises ConflictError when the branch has moved on meanwhile; what was written then is in no branch.
         """
@@ -113,6 +162,7 @@ class GitLedger:
         if parent != ABSENT and self.envelope(first, commit=parent) is not None:
             raise RuntimeError("a receipt is never written again")
         files = [(receipt_path(envelope.sequence), envelope.raw) for envelope in envelopes]
+        files += [(f"{standing_folder(envelopes[-1].sequence)}/{name}", raw) for name, raw in beside.items()]
         start = parent
         if parent == ABSENT:
             start = Oid(self._git.text("hash-object", "-t", "tree", "-w", "--stdin", stdin=b""))
@@ -179,6 +229,41 @@ class GitLedger:
             yield Envelope(sequence, raw)
 
 
+def counted(envelopes: Iterable[Envelope], tree: Tree) -> Iterator[Envelope]:
+    """Yield envelopes, and put each into the tree once the next is asked for."""
+    for envelope in envelopes:
+        yield envelope
+        tree.add(envelope.raw)
+
+
+def begin_at_snapshot(ledger: GitLedger, commit: Oid, open_: Open, named: str = "") -> tuple[Delta, Tree]:
+    """Return what leads from nothing to a snapshot of a commit of the branch, and the tree over what is there then.
+
+    It is the newest, or the one that is ``named`` by its number or its digest: UsageError where none is. Raises LedgerError
+    where there is none at all, and where anything about it does not fit.
+    """
+    known = ledger.snapshots(commit)
+    sequence = _find(ledger, commit, known, named) if named else max(known, default=0)
+    raw = ledger.envelope(sequence, commit=commit)
+    if raw is None:
+        raise LedgerError(f"there is no receipt {sequence}")
+    receipt, body = open_snapshot(Envelope(sequence, raw), open_)
+    tree = Tree(body.size, body.frontier)
+    tree.add(raw)
+    return read(body, Head.of(receipt, None), ledger.beside(sequence, commit=commit)), tree
+
+
+def _find(ledger: GitLedger, commit: Oid, known: Sequence[int], named: str) -> int:
+    for sequence in reversed(known):
+        raw = ledger.envelope(sequence, commit=commit)
+        if raw is not None and named in (str(sequence), envelope_digest(raw)):
+            return sequence
+    there = f"its last one is receipt {known[-1]}" if known else "it has none"
+    raise UsageError(
+        f"the ledger has no snapshot {named}: {there}", hint="leave it out, and all is read from the start"
+    )
+
+
 def _check_shape(steps: Iterable[Landing], since: Oid | None) -> int:
     count = 0
     for count, step in enumerate(steps, 1):
@@ -201,10 +286,14 @@ def _in_order(found: Iterable[Leaf], first: int) -> Iterator[str]:
     wanted = receipt_path(first)
     place = first
     for path, mode, oid in found:
-        if path != wanted:
+        receipt = path == wanted
+        if not receipt and not _BESIDE.fullmatch(path):
             raise LedgerError(_not_next(path, place), hint=_FORGED)
         if mode != FILE_MODE:
-            raise LedgerError(f"receipt {place} has mode {mode} in the ledger, expected {FILE_MODE}", hint=_FORGED)
+            what = f"receipt {place}" if receipt else repr(path)
+            raise LedgerError(f"{what} has mode {mode} in the ledger, expected {FILE_MODE}", hint=_FORGED)
+        if not receipt:
+            continue
         yield oid
         place += 1
         wanted = receipt_path(place)

@@ -7,6 +7,9 @@ contains what was verified before, that is refused: the ledger was rewritten. A 
 cannot be read, is made anew, and that is said. Everything is written in one transaction, so a crash leaves the old
 state or the new one.
 
+Where there is no file yet, and the ledger has a snapshot that fits, what stands before it is not verified here: whoever
+signed the snapshot answers for it (see `daypass.core.ledger.snapshot`).
+
 A standing reads what it holds when first asked for, always from the state that was loaded, whatever other runs write
 since.
 """
@@ -20,16 +23,19 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from daypass.core.errors import EdgeError, LedgerError, LockedError
+from daypass.core.errors import DaypassError, EdgeError, LedgerError, LockedError
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
-from daypass.core.ledger.receipt import Body, Genesis, Receipt, envelope_digest
+from daypass.core.ledger.merkle import Tree
+from daypass.core.ledger.receipt import Body, Genesis, Receipt, Snapshot, envelope_digest
+from daypass.core.ledger.snapshot import INDEX, due, form, write
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
 from daypass.core.ledger.statement import kind_of
 from daypass.core.window import format_instant, parse_instant
-from daypass.edges.ledger.ledger import GitLedger
+from daypass.edges.ledger.ledger import GitLedger, begin_at_snapshot, counted
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, Writer, begin_anew
 from daypass.edges.store import BUSY, Store, usable, writing
@@ -39,11 +45,22 @@ VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
 _BATCH = 5_000
 
 
+class Trail(NamedTuple):
+    """What is kept of the receipts that were read: the tree over them, and the number of the last snapshot, 0 for none.
+
+    One of a form that this release does not know is none.
+    """
+
+    tree: Tree
+    snapshot: int = 0
+
+
 class _Verified(NamedTuple):
-    """What of the ledger was verified: up to which commit of its branch, and the last receipt there."""
+    """What of the ledger was verified: up to which commit of its branch, the last receipt there, and the trail to it."""
 
     commit: Oid
     head: Head
+    trail: Trail
 
 
 class SignedLedger:
@@ -64,8 +81,10 @@ class SignedLedger:
         self._store = Store(path)
         self.verified = 0
         """How many receipts the last load verified."""
+        self.began = 0
+        """At which snapshot the file began where it was made by the last load; what stands before it was not verified."""
         self.rebuilt = ""
-        """Why the file was made anew, and all receipts read again, on the last load, "" when it was not."""
+        """Why the file was made anew, and the receipts read again, on the last load, "" when it was not."""
 
     @cached_property
     def verifier(self) -> EnvelopeVerifier:
@@ -121,10 +140,43 @@ class SignedLedger:
         sealed = seal(bodies, standing.head, self._signer.sign, at=at, main=main, run=run)
         return self.put(standing, sealed, at=at)
 
-    def put(self, standing: Standing, sealed: Sequence[Envelope], *, at: datetime) -> Standing:
-        """Append what was sealed after ``standing`` already, and return the new standing; raises as `append` does."""
+    def snapshot(self, *, at: datetime, main: str, run: str) -> Standing | None:
+        """Append a snapshot where many receipts have come since the last one; return the new state, None where not.
+
+        The branch is taken as it stands in this clone. Raises as `append` does.
+        """
+        standing = self._load()[0]
+        trail = self._trail(standing)
+        if trail is None or not due(standing, standing.next_sequence - trail.snapshot):
+            return None
+        tree, files = trail.tree, write(standing)
+        named = envelope_digest(files[INDEX])
+        body = Snapshot(tree.size, tree.root, tree.frontier, named, form())
+        sealed = seal([body], standing.head, self._signer.sign, at=at, main=main, run=run)
+        return self.put(standing, sealed, at=at, beside=files)
+
+    def _trail(self, standing: Standing) -> Trail | None:
+        """Return the trail to a standing, None where what was verified is elsewhere."""
+        with _explained(self.path):
+            connection, _ = self._store.open()
+            state, _ = _read_state(connection, self.verifier)
+            connection.close()
+        return state.trail if state is not None and state.commit == standing.commit else None
+
+    def put(
+        self,
+        standing: Standing,
+        sealed: Sequence[Envelope],
+        *,
+        at: datetime,
+        beside: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Standing:
+        """Append what was sealed after ``standing`` already, and return the new standing; raises as `append` does.
+
+        ``beside`` are the files that the last of them, a snapshot, names.
+        """
         receipts = list(verify_chain(sealed, self.verifier.open, standing.head))
-        commit = self.receipts.append(standing.commit, sealed, message=_message(receipts), at=at)
+        commit = self.receipts.append(standing.commit, sealed, message=_message(receipts), at=at, beside=beside)
         # From here on the receipts stand, whatever happens to the file: who loads next verifies them.
         with _explained(self.path):
             connection, _ = self._store.open()
@@ -133,7 +185,10 @@ class SignedLedger:
                 if (state.commit if state is not None else ABSENT) == standing.commit:
                     if state is None:
                         begin_anew(connection)
-                    _write(connection, receipts, standing.head, commit, self.verifier.fingerprints)
+                    trail = state.trail if state is not None else Trail(Tree())
+                    for envelope in sealed:
+                        trail.tree.add(envelope.raw)
+                    _write(connection, receipts, standing.head, trail, commit, self.verifier.fingerprints)
             connection.close()
         return self._load()[0]
 
@@ -154,15 +209,30 @@ class SignedLedger:
             if state is None:
                 begin_anew(connection)
                 ledger.verify_shape(until=commit)
-                envelopes = ledger.envelopes(commit=commit)
-                before = None
+                delta, trail = self._begin(commit)
+                before = delta.head
+                Writer(connection).write(delta)
+                envelopes = ledger.envelopes(trail.tree.size, commit=commit)
             else:
                 self._check_contained(state, commit)
                 ledger.verify_shape(state.commit, commit)
-                before = state.head
-                envelopes = ledger.added(state.commit, commit, since=before.sequence + 1)
-            receipts = verify_chain(envelopes, self.verifier.open, before)
-            return _write(connection, receipts, before, commit, self.verifier.fingerprints)
+                before, trail = state.head, state.trail
+                envelopes = ledger.added(state.commit, commit, since=trail.tree.size)
+            receipts = verify_chain(counted(envelopes, trail.tree), self.verifier.open, before)
+            return _write(connection, receipts, before, trail, commit, self.verifier.fingerprints)
+
+    def _begin(self, commit: Oid) -> tuple[Delta, Trail]:
+        """Return what leads to the newest snapshot, and the trail to it: nothing, where anything about it is odd.
+
+        Then receipts are read from the first one on, and what is a fault of theirs is refused there.
+        """
+        self.began = 0
+        try:
+            delta, tree = begin_at_snapshot(self.receipts, commit, self.verifier.open)
+        except DaypassError:
+            return Delta(), Trail(Tree())
+        self.began = tree.size - 1
+        return delta, Trail(tree, self.began)
 
     def _check_contained(self, state: _Verified, commit: Oid) -> None:
         """Refuse a branch that no longer contains what was verified."""
@@ -182,10 +252,14 @@ class SignedLedger:
         """Refuse a branch whose last receipt is another than the one that was verified."""
         raw = self.receipts.envelope(state.head.sequence, commit=state.commit)
         if raw is None or envelope_digest(raw) != state.head.digest:
-            raise LedgerError(
-                f"receipt {state.head.sequence} is not the one that this machine verified",
-                hint="run `git fsck`, and compare the ledger branch with another clone",
-            )
+            raise _another(state.head.sequence)
+
+
+def _another(sequence: int) -> LedgerError:
+    return LedgerError(
+        f"receipt {sequence} is not the one that this machine verified",
+        hint="run `git fsck`, and compare the ledger branch with another clone",
+    )
 
 
 @contextmanager
@@ -217,23 +291,33 @@ def _read_state(connection: sqlite3.Connection, verifier: EnvelopeVerifier) -> t
     head = Head(
         int(values["sequence"]), values["digest"], parse_instant(values["at"]), values["main"], int(values["format"])
     )
-    return _Verified(Oid(values["commit"]), head), ""
+    try:
+        tree = Tree(head.sequence + 1, json.loads(values["tree"]))
+    except ValueError:
+        raise _another(head.sequence) from None
+    return _Verified(Oid(values["commit"]), head, Trail(tree, int(values["snapshot"]))), ""
 
 
 def _write(
     connection: sqlite3.Connection,
     receipts: Iterable[Receipt],
     before: Head | None,
+    trail: Trail,
     commit: Oid,
     believed: frozenset[str],
 ) -> int:
-    """Add receipts to the tables and remember how far they reach. Raises LedgerError where there are none at all."""
+    """Add receipts to the tables and remember how far they reach. Raises LedgerError where there are none at all.
+
+    The trail's tree holds them once they were read.
+    """
     writer = Writer(connection)
     delta = Delta(before)
-    count = 0
+    count, snapshot = 0, trail.snapshot
     for receipt in receipts:
         delta.add(receipt)
         count += 1
+        if isinstance(receipt.body, Snapshot) and receipt.body.form == form():
+            snapshot = receipt.sequence
         if delta.count == _BATCH:
             writer.write(delta)
             delta = Delta(delta.head)
@@ -249,6 +333,8 @@ def _write(
         "at": format_instant(head.at),
         "main": head.main,
         "format": str(head.version),
+        "tree": json.dumps(trail.tree.frontier),
+        "snapshot": str(snapshot),
         "believed": json.dumps(sorted(believed)),
     }
     connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values.items())

@@ -35,7 +35,7 @@ from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding
 from daypass.core.window import Window, format_instant, parse_instant
 
-TABLES_VERSION = 8
+TABLES_VERSION = 9
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"

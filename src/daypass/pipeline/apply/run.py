@@ -8,6 +8,7 @@ looking. Running twice changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,7 +26,7 @@ from daypass.pipeline.apply.executor import Executor, Progress
 from daypass.pipeline.apply.inputs import Attend, ByReceipts
 from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen
 from daypass.pipeline.apply.survey import Inputs, Survey, plan_on
-from daypass.ports import Ledger, Recalling, Target
+from daypass.ports import Ledger, Recalling, SummingLedger, Target
 
 OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 """Opens the targets of a commit's settings; one that cannot be opened is an error in its place."""
@@ -34,8 +35,8 @@ OpenTargets = Callable[[Oid], Mapping[str, Target | EdgeError]]
 class Applied(Struct):
     """What a run did. ``held`` are changes that were kept back, and ``held_message`` says why.
 
-    ``silent`` says why it could leave no sign of life in the ledger, "" where it could or had none to leave. ``away`` says
-    why the remote could not be reached, and ``undelivered`` why what waits in the outbox was not delivered.
+    ``silent`` says why it could leave no sign of life, or no snapshot, in the ledger, "" where it could or had none to leave.
+    ``away`` says why the remote could not be reached, and ``undelivered`` why what waits in the outbox was not delivered.
     """
 
     survey: Survey
@@ -331,6 +332,16 @@ def _intents(found: Survey, changes: tuple[Intended, ...]) -> list[Intent]:
     failures = found.standing.failures
     new = [change for change in changes if failed_before(change, failures) is None]
     return [Intent(tuple(new[n : n + BATCH]), found.plan.digest) for n in range(0, len(new), BATCH)]
+
+
+def keep_snapshot(ledger: SummingLedger, found: Survey, run: str) -> None:
+    """Leave a snapshot where one is due. Another run that was first leaves one itself, or the next one does.
+
+    A run that could not follow main leaves none: a snapshot says that what main holds was looked at, as every receipt does.
+    """
+    if found.stuck is None:
+        with suppress(ConflictError):
+            ledger.snapshot(at=found.plan.at, main=found.plan.main, run=run)
 
 
 def beat(ledger: Ledger, found: Survey, *, every: timedelta | None, exit_code: int, run: str) -> bool:

@@ -1,22 +1,26 @@
-"""Proving the whole ledger against the whole of main's history. No cache is read."""
+"""Proving the whole ledger, or what follows a snapshot, against the whole of main's history. No cache is read."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
-from daypass.core.audit.differences import Comparison, Difference, Verified, in_order
+from daypass.core.audit.differences import Comparison
 from daypass.core.audit.proof import PolicyFacts, check_admission
+from daypass.core.audit.verified import Difference, Verified, in_order
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
+from daypass.core.finding import Severity
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id, grant_path
-from daypass.core.ledger.receipt import Admission, Ended, Receipt
+from daypass.core.ledger.chain import Head
+from daypass.core.ledger.receipt import Admission, Ended, Receipt, Snapshot
+from daypass.core.ledger.snapshot import Proof, SumUp, form
 from daypass.core.planning.compute import given
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import judge_again
@@ -25,16 +29,13 @@ from daypass.ports import History
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
 
-Proved = Callable[[], tuple[Oid, Iterator[Receipt]]]
-"""Returns the ledger's commit and its receipts as they are proved. Raises LedgerError, as do they."""
-
 _BATCH = 2_000
 _POLICIES = "policies/"
 
 
 def verify(
     context: Context,
-    proved: Proved,
+    proved: Callable[[], Proof],
     *,
     at: datetime,
     progress: Callable[[int, int, str], None] | None = None,
@@ -42,27 +43,31 @@ def verify(
     """Prove every receipt and name every difference.
 
     Each receipt's signature, place and link are proved; each admission is held against the file, the policies of its
-    base and the merge message; intents and outcomes against one another; the ledger against what merge messages say it
-    held.
+    base and the merge message; intents and outcomes against one another; each snapshot against the receipts before it; the
+    ledger against what merge messages say it held. Where ``proved`` begins at a snapshot, what led to it is believed.
     What cannot be proved is a difference, and so is everything after it. Raises RefusedError for a shallow clone and
     LedgerError for a ledger that is missing.
     """
     tip = context.history.resolve(context.main)
-    commit, receipts = proved()
+    proof = proved()
+    since = proof.start.head
     past = _Past.read(context.history, tip)
-    comparison = Comparison(past.steps, past.positions, past.anchors)
-    run = _Run(context, past, comparison)
+    comparison = Comparison(past.steps, past.positions, past.named_after(since))
+    comparison.begin_at(proof.start)
+    run = _Run(context, past, comparison, proof)
     try:
-        for receipt in receipts:
+        for receipt in proof.receipts:
             run.add(receipt)
-            if progress is not None and receipt.sequence % 1000 == 0:
-                progress(receipt.sequence, receipt.sequence, "receipts")
+            if progress is not None and receipt.sequence % 100 == 0:
+                progress(receipt.sequence, proof.total(), "receipts")
+        if progress is not None:
+            progress(proof.total(), proof.total(), "receipts")
     except LedgerError as error:
         run.found.append(Difference("ledger-broken", error.message, receipt=run.proved))
     run.check()
     found = in_order([*run.found, *comparison.finish(at)])
-    sources = Sources(tip, commit, run.proved, run.last_at, at)
-    return Verified(sources, run.proved, run.checked, len(past.positions), found)
+    sources = Sources(tip, proof.commit, run.proved + proof.start.next_sequence, run.last_at, at)
+    return Verified(sources, run.proved, run.checked, len(past.positions), found, since)
 
 
 class _Past(Struct, frozen=True):
@@ -71,7 +76,7 @@ class _Past(Struct, frozen=True):
     commits: list[Oid]
     positions: dict[Oid, int]
     steps: list[GrantStep]
-    anchors: dict[str, Oid]
+    anchors: dict[str, tuple[Oid, int | None]]
     policies: list[int]
 
     @classmethod
@@ -90,10 +95,19 @@ class _Past(Struct, frozen=True):
                 gave.append(landing.oid)
         for n in range(0, len(gave), _BATCH):
             for oid, text in history.messages(gave[n : n + _BATCH]).items():
-                named = read_trailers(text).ledger
-                if named:
-                    past.anchors.setdefault(named, oid)
+                named = read_trailers(text)
+                if named.ledger:
+                    past.anchors.setdefault(named.ledger, (oid, named.sequence))
         return past
+
+    def named_after(self, since: Head | None) -> dict[str, Oid]:
+        """Return the digests that merge messages name as the ledger's last, each with the commit; after a head those alone."""
+        place = since.sequence if since is not None else -1
+        return {
+            digest: oid
+            for digest, (oid, number) in self.anchors.items()
+            if since is None or (number is not None and number > place)
+        }
 
     def policies_of(self, base: Oid) -> Oid:
         """Return the first commit with a base's policies: many bases share them, and they are read once."""
@@ -112,11 +126,13 @@ class _Past(Struct, frozen=True):
 class _Run:
     """Takes receipts as they are proved, and holds admissions against git in batches."""
 
-    def __init__(self, context: Context, past: _Past, comparison: Comparison) -> None:
+    def __init__(self, context: Context, past: _Past, comparison: Comparison, proof: Proof) -> None:
         self.found: list[Difference] = []
         self.proved = 0
         self.checked = 0
-        self.last_at: datetime | None = None
+        self.last_at = proof.start.at
+        self._proof = proof
+        self._sums = SumUp(proof.start)
         self._context = context
         self._past = past
         self._comparison = comparison
@@ -132,9 +148,25 @@ class _Run:
                 self.check()
         if isinstance(body, Ended):
             self._end(receipt, body, self._comparison.admitted.get(body.grant))
+        if isinstance(body, Snapshot):
+            self._snapshot(receipt, body)
+        self._sums.add(receipt)
         self._comparison.add(receipt)
         self.proved += 1
         self.last_at = receipt.at
+
+    def _snapshot(self, receipt: Receipt, body: Snapshot) -> None:
+        """Work a snapshot out again, and hold what lies beside it to what must."""
+        place = receipt.sequence
+        wrong = self._sums.wrong(body, self._proof.tree, self._proof.beside(place))
+        if wrong:
+            message = f"snapshot {place} does not follow from the receipts before it: {wrong}"
+            self.found.append(Difference("snapshot-does-not-follow", message, receipt=place))
+        elif body.form != form():
+            message = (
+                f"snapshot {place} is of the form {body.form}, which this release does not know: its tree alone follows"
+            )
+            self.found.append(Difference("snapshot-of-another-form", message, Severity.NOTE, receipt=place))
 
     def _end(self, receipt: Receipt, body: Ended, proof: Admission | None) -> None:
         """Hold an end against the policies of the main that its run stood on. One of nothing admitted is named already."""

@@ -1,0 +1,64 @@
+"""What a verification finds, and what it did not look at. Each code stands in docs/findings.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from daypass.core.audit.access import Sources
+from daypass.core.finding import Severity
+from daypass.core.ledger.chain import Head
+
+
+class Difference(Struct, frozen=True):
+    """One thing that does not agree. ``receipt`` is a sequence, None where no receipt is meant."""
+
+    code: str
+    message: str
+    severity: Severity = Severity.ERROR
+    grant: str = ""
+    commit: str = ""
+    receipt: int | None = None
+
+
+class Verified(Struct, frozen=True):
+    """What a verification found. ``proved`` receipts were read, with ``checked`` admissions held against git.
+
+    ``since`` is the snapshot that was believed for what stands before it, None where every receipt was proved.
+    """
+
+    sources: Sources
+    proved: int
+    checked: int
+    landings: int
+    differences: tuple[Difference, ...]
+    since: Head | None = None
+
+    @property
+    def not_looked_at(self) -> tuple[str, ...]:
+        """What a verification from a snapshot on leaves out."""
+        if self.since is None:
+            return ()
+        place, main = self.since.sequence, self.since.main[:12]
+        return (
+            f"receipts 0 to {place}: what they add up to is what the signer of snapshot {place} says",
+            f"what main brought and removed up to {main}, where the snapshot was written",
+            f"merge messages that name a receipt up to {place}, or none, as the ledger's last",
+        )
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong; notes are no wrong."""
+        return not any(found.severity is Severity.ERROR for found in self.differences)
+
+
+def in_order(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """Sort errors first, then by receipt, grant and message."""
+    severities = list(Severity)
+
+    def key(one: Difference) -> tuple[int, int, str, str, str]:
+        receipt = -1 if one.receipt is None else one.receipt
+        return severities.index(one.severity), receipt, one.grant, one.code, one.message
+
+    return tuple(sorted(found, key=key))
