@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +16,10 @@ from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, GrantId, Oid, canonical, digest, grant_path
 from daypass.core.ledger.chain import Head, seal, verify_chain
-from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
+from daypass.core.ledger.merkle import Tree
+from daypass.core.ledger.receipt import Admission, ApprovalRecord, Away, Genesis, Intent, Outcome, Receipt, Snapshot
+from daypass.core.ledger.snapshot import INDEX, form, write
+from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import Rules
@@ -116,15 +121,37 @@ class World:
             files.append(("grants/orders-db/evil.yaml", extra))
         return base, head, self.land(files, message, head)
 
-    def write(self, bodies: list, at: datetime) -> list[Receipt]:
+    def write(self, bodies: list, at: datetime, *, away: Away | None = None) -> list[Receipt]:
         """Append receipts to the ledger."""
         main = self.main if self.main != ABSENT else ""
-        sealed = seal(bodies, self.head, self.signer.sign, at=at, main=main, run="test")
+        sealed = seal(bodies, self.head, self.signer.sign, at=at, main=main, run="test", away=away)
         self.ledger_at = self.ledger.append(self.ledger_at, sealed, message="Receipts", at=at)
         receipts = list(verify_chain(sealed, self.verifier.open, self.head))
         for receipt in receipts:
             self.head = Head.of(receipt, self.head)
         return receipts
+
+    def snapshot(
+        self,
+        at: datetime,
+        *,
+        said: Callable[[Snapshot], Snapshot] = lambda body: body,
+        standing: Callable[[Standing], Standing] = lambda standing: standing,
+        files: Callable[[dict[str, bytes]], dict[str, bytes]] = lambda files: files,
+    ) -> str:
+        """Append a snapshot, as a run would, or as whoever has the key might; return its number."""
+        tree = Tree()
+        for envelope in self.ledger.envelopes():
+            tree.add(envelope.raw)
+        written = write(standing(fold(verify_chain(self.ledger.envelopes(), self.verifier.open))))
+        named = "sha256:" + hashlib.sha256(written[INDEX]).hexdigest()
+        body = said(Snapshot(tree.size, tree.root, tree.frontier, named, form()))
+        sealed = seal([body], self.head, self.signer.sign, at=at, main=self.main, run="test")
+        beside = files(dict(written))
+        self.ledger_at = self.ledger.append(self.ledger_at, sealed, message="Snapshot", at=at, beside=beside)
+        (receipt,) = verify_chain(sealed, self.verifier.open, self.head)
+        self.head = Head.of(receipt, self.head)
+        return str(receipt.sequence)
 
     def entitlement(self, subject: str = "alice") -> Entitlement:
         return Entitlement("embedded", "orders-db", subject, canonical({"member_of": "ro"}))
@@ -199,10 +226,10 @@ class World:
         found = read_grant(path, raw)
         return found.subject if isinstance(found, Grant) else None
 
-    def verified(self, at: datetime, **more: object) -> Verified:
+    def verified(self, at: datetime, since: str = "", **more: object) -> Verified:
         return verify(
             SimpleNamespace(history=GitHistory(self.git), main="refs/heads/main", policy_at=cache(self.policy_at)),  # type: ignore[arg-type]
-            partial(self.ledger.proved, self.verifier.open),
+            partial(self.ledger.proved, self.verifier.open, since),
             at=at,
             **more,  # type: ignore[arg-type]
         )
