@@ -64,6 +64,26 @@ def test_a_branch_that_narrows_an_older_and_wider_file_does_not_narrow_todays(ac
     assert not has_access(access)
 
 
+def test_a_shorter_duration_counts_from_the_first_merge_and_the_request_says_until_when(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    path = f"grants/{grant}.yaml"
+    text = (access.top / path).read_text()
+    branch(access, "less", {path: text.replace("duration: 2h", "duration: 1h")})
+    number = opened(access, "less", T("10:07"))
+    told = f"from {T('10:05')} until {T('11:05')}, so far until {T('12:05')}"
+    assert told in access.run("show", number, "--at", T("10:08")).out
+    over = f"at the next run: what is left of it ended {T('11:05')}, so far until {T('12:05')}"
+    assert over in access.run("show", number, "--at", T("11:10")).out
+    nothing = access.run("show", number, "--at", T("12:06")).out
+    assert "takes no access away: none of it is still to run" in nothing
+    access.approve_elsewhere(number, at=T("11:11"), acting="bob")  # nor does an approval begin it anew
+    access.run("gate", number, "--at", T("11:12"))
+    access.run("apply", "--at", T("11:13"))
+    assert not has_access(access)
+    clean(access, T("11:14"))
+
+
 def test_another_subject_is_no_narrowing(access: Access) -> None:
     grant = access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))

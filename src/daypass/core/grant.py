@@ -75,5 +75,14 @@ def narrows(old: Grant, old_window: Window | None, new: Grant) -> bool:
     return allowed is not None and new.span.window.within(allowed)
 
 
+def narrowed(window: Window, new: Grant) -> Window | None:
+    """Return what a narrowing leaves of the window that the old grant was given, None for nothing.
+
+    A shorter duration counts from the merge that the longer one began at, whatever was approved besides: narrowing never
+    lets access grow (invariant 10), so that what is left may be over by the time it is merged.
+    """
+    return (new.span.window or Window(window.start, window.start + new.span.length)).until(window.end)
+
+
 def _holds_all(bigger: Mapping[str, str], smaller: Mapping[str, str]) -> bool:
     return all(bigger.get(key) == value for key, value in smaller.items())

@@ -176,8 +176,9 @@ class Gated(Struct, frozen=True):
 class Effect(Struct, frozen=True):
     """What the merge would add or remove at a target.
 
-    ``span`` is when access would exist, None where it ends; ``before`` is the window that the grant has now; ``others``
-    are further live grants that give the same entitlement, so that a removal takes nothing away yet.
+    ``span`` is when access would exist, None where it ends; of what is removed it is the rest that a narrowing leaves,
+    and that is over already. ``before`` is the window that the grant has now; ``others`` are further live grants that
+    give the same entitlement, so that a removal takes nothing away yet.
     """
 
     grant: GrantId

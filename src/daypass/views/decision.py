@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
+from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import approvers
@@ -121,6 +122,8 @@ def effect_line(effect: Effect) -> str:
     if effect.span is None:
         ends = format_instant(effect.before.end) if effect.before is not None else ""
         text += f"  at the next run, in place of {ends}" if ends else "  at the next run"
+    elif effect.action is Action.REMOVE and effect.span.window is not None:
+        text += f"  at the next run: what is left of it ended {format_instant(effect.span.window.end)}"
     elif effect.span.window is None:
         text += f"  for {format_duration(effect.span.length)} from the merge on"
     else:

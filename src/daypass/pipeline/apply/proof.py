@@ -11,13 +11,13 @@ from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
 from daypass.core.forge import Change, Landing
-from daypass.core.grant import Grant, narrows
+from daypass.core.grant import Grant, narrowed, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Retirement
 from daypass.core.planning.compute import given
 from daypass.core.record import replace
 from daypass.core.request import Evidence, Gated, ItemVerdict, Mains
-from daypass.core.window import Window, format_instant
+from daypass.core.window import format_instant
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import ended_by, judge_request
 from daypass.pipeline.judge.proposal import Asked, read_proposal
@@ -162,8 +162,7 @@ class Prover:
         before, after = read_grant(change.path, texts[change.old]), read_grant(change.path, texts[change.new])
         if not isinstance(before, Grant) or not isinstance(after, Grant) or not narrows(before, old.window, after):
             return None
-        window = after.span.window or Window(old.window.start, old.window.start + after.span.length)
-        cut = window.until(old.window.end)
+        cut = narrowed(old.window, after)
         if cut is None:
             return None
         return replace(

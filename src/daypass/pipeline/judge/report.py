@@ -14,13 +14,14 @@ from urllib.parse import quote
 
 from daypass.core.files.document import Document, read_on
 from daypass.core.finding import Finding, Place, Severity, ordered
+from daypass.core.grant import narrowed
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
 from daypass.core.record import replace
 from daypass.core.request import Effect, Gated, Item, ItemVerdict, Notice, Report
 from daypass.core.state import entitlement_of
-from daypass.core.window import format_duration
+from daypass.core.window import Span, format_duration
 from daypass.pipeline.context import Context
 from daypass.ports import History
 
@@ -151,8 +152,15 @@ def _effects(verdict: ItemVerdict, found: Gated, standing: Standing, at: datetim
         others = _others(standing, now.entitlement, item.id, at)
         yield Effect(item.id, Action.REMOVE, now.entitlement, None, before, others)
         before = None
-    if then is not None and item.grant is not None:
-        yield Effect(item.id, Action.ADD, then, item.grant.span, before, _others(standing, then, item.id, at))
+    if then is None or item.grant is None:
+        return
+    others = _others(standing, then, item.id, at)
+    if item.kind != "narrow" or admission is None:
+        yield Effect(item.id, Action.ADD, then, item.grant.span, before, others)
+    elif now is not None and (left := narrowed(now.window, item.grant)) is not None:
+        # It counts from the merge that the grant began at: no text may promise it from this one on.
+        action = Action.REMOVE if left.ended(at) else Action.ADD
+        yield Effect(item.id, action, then, Span(window=left), before, others)
 
 
 def _others(standing: Standing, entitlement: Entitlement, grant: GrantId, at: datetime) -> tuple[GrantId, ...]:
