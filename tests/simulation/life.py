@@ -42,7 +42,7 @@ from simulation.place import (
     settings_file,
     there,
 )
-from simulation.story import Step, Wish, instant
+from simulation.story import TARGETS, Step, Wish, instant
 
 ENDED_WELL = (0, 14)
 WITHOUT = "apply without the forge"
@@ -306,11 +306,11 @@ class Life:
 
     def _runs(self, step: Step) -> int | None:
         place, before = self._place, there(self._place)
-        at, latest, agreed = self._instants(step)
+        at, latest, doubted = self._instants(step)
         place.forge_away = step.does == WITHOUT
         code = self._run("expire" if step.does == "expire" else "apply", step)
         place.forge_away = False
-        whole = code is not None and not self._befell and agreed and step.does != WITHOUT
+        whole = code is not None and not self._befell and not doubted and step.does != WITHOUT
         if self._befell:
             self._oracle.doubts()
         self._oracle.ran(at, whole=whole)
@@ -319,6 +319,8 @@ class Life:
         allowed = self._oracle.allowed(at, latest, stale=self._stale)
         by_hand = {named(one) for ones in self._by_hand.values() for one in ones}
         keep(given <= allowed | by_hand, "2", f"the run gave {sorted(given - allowed)}, and nobody granted it")
+        wrongly = {one for one in given - by_hand if TARGETS[one[0]] in doubted}
+        keep(not wrongly, "7", f"the run gave {sorted(wrongly)} while clocks did not agree")
         self._check_code(code)
         if code not in ENDED_WELL:
             return code
@@ -332,18 +334,18 @@ class Life:
                 self._brought_back[name].clear()
         return code
 
-    def _instants(self, step: Step) -> tuple[int, int, bool]:
-        """Return by when a run takes away and by when it gives, and whether clocks agree so that it may give."""
-        place = self._place
-        last = self._last()
+    def _instants(self, step: Step) -> tuple[int, int, set[str]]:
+        """Return by when a run takes away and by when it gives, and at which targets it may not give, as clocks disagree."""
+        place, last = self._place, self._last()
         at = step.at + step.off
+        behind = last - at
+        at = last if 0 < behind <= 1 else at
         if not place.compared:
-            at = last if 0 < last - at <= 1 else at
-            return at, max(at, last), last - at <= 1
-        offs = [-step.off, *(target.off - step.off for target in place.targets.values())]
-        at = last if 0 < last - at <= 1 else at
-        at += min(0, -step.off)
-        return at + min(0, *(off for off in offs[1:])), max(at, last), all(abs(off) <= 1 for off in offs)
+            return at, max(at, last), set(place.targets) if behind > 1 else set()
+        offs = {name: target.off - step.off for name, target in place.targets.items()}
+        doubted = {name for name, off in offs.items() if abs(off) > 1 or abs(step.off) > 1}
+        at -= max(0, step.off)
+        return at + min(0, *offs.values()), max(at, last), doubted
 
     def _last(self) -> int:
         """Return the minute of the last receipt."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,8 +12,10 @@ from daypass.core.approval import judgement
 from daypass.core.approval.judgement import Excluded, Then
 from daypass.core.catalogue import Catalogue
 from daypass.core.forge import Review
+from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome
-from daypass.core.plan import Done, Intended
+from daypass.core.plan import Claim, Done, Intended, Reason
+from daypass.core.planning.compute import _Sorted
 from daypass.pipeline.apply import executor, inputs, run, survey
 from daypass.pipeline.judge import evidence
 from simulation.kept import KEPT
@@ -21,15 +23,14 @@ from simulation.life import Fault, play
 from simulation.shrink import shrink
 from simulation.story import tell
 
-LIVES = 24
-"""So many are played; CI's own run plays more."""
-BUDGET = 150
-"""Within so many lives a planted fault must be found."""
+LIVES = 240
+"""So many are played whenever tests run: what fits into CI's time beside the rest. A nightly job plays for an hour."""
+PARTS = 12
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(PARTS))
 def test_lives_end_well(part: int) -> None:
-    for seed in range(part, LIVES, 4):
+    for seed in range(part, LIVES, PARTS):
         assert play(tell(seed)) is None, f"python -m simulation --seed {seed}"
 
 
@@ -43,13 +44,13 @@ def test_the_same_seed_tells_the_same_story() -> None:
     assert tell(7) != tell(8)
 
 
-def first_fault(beginning: int = 0) -> tuple[int, Fault]:
-    """Play lives until one fails."""
-    for seed in range(beginning, beginning + BUDGET):
+def first_fault(known: int) -> tuple[int, Fault]:
+    """Return the first of the lives above that fails, and how; ``known`` is tried first, which it was when written down."""
+    for seed in (known, *range(LIVES)):
         fault = play(tell(seed))
         if fault is not None:
             return seed, fault
-    raise AssertionError(f"{BUDGET} lives did not find what was planted")
+    raise AssertionError(f"{LIVES} lives did not find what was planted")
 
 
 def nobody(*_: Any, **__: Any) -> Excluded:
@@ -67,33 +68,54 @@ def no_rejections(reviews: Sequence[Review], at: datetime) -> object:
     return heard([review for review in reviews if review.state != "rejected"], at)
 
 
-PLANTED: dict[str, tuple[object, str, Callable[..., Any], set[str]]] = {
-    "everybody may approve their own": (evidence, "excluded_people", nobody, {"1", "2"}),
-    "a stale review counts": (judgement, "_outlived", lambda *_: "", {"1", "2"}),
-    "a rejection blocks nothing": (judgement, "_last_reviews", no_rejections, {"1", "2"}),
-    "who could not approve then may now": (Then, "lacks", lambda *_: "", {"1", "2"}),
-    "intents are forgotten": (run, "_intents", lambda *_: [], {"5"}),
-    "what a backup brings back stays": (survey, "_taken", lambda *_: frozenset(), {"1"}),
-    "ends are not recorded": (inputs, "_ending", lambda *_: (), {"1", "2"}),
-    "bounds are ignored": (Catalogue, "ends", lambda *_: (), {"1", "2"}),
-    "nothing is read back": (executor, "_seen", seen_as_done, {"1", "5", "8"}),
+whole = _Sorted.of
+
+
+def without_union(claims: Iterable[Claim], at: datetime, invalid: Mapping[GrantId, Reason]) -> _Sorted:
+    found = whole(claims, at, invalid)
+    for ended in found.ended.values():
+        found.live.pop(ended.entitlement, None)
+    return found
+
+
+class Planted(NamedTuple):
+    """What is planted: where, under which name, what stands there, the invariants that it breaks, a life that finds it."""
+
+    where: object
+    name: str
+    what: object
+    invariants: set[str]
+    seed: int
+
+
+PLANTED = {
+    "everybody may approve their own": Planted(evidence, "excluded_people", nobody, {"1", "2"}, 1),
+    "a stale review counts": Planted(judgement, "_outlived", lambda *_: "", {"1", "2"}, 113),
+    "a rejection blocks nothing": Planted(judgement, "_last_reviews", no_rejections, {"1", "2"}, 17),
+    "who could not approve then may now": Planted(Then, "lacks", lambda *_: "", {"1", "2"}, 1),
+    "intents are forgotten": Planted(run, "_intents", lambda *_: [], {"5"}, 0),
+    "what a backup brings back stays": Planted(survey, "_taken", lambda *_: frozenset(), {"1"}, 101),
+    "ends are not recorded": Planted(inputs, "_ending", lambda *_: (), {"1", "2"}, 10),
+    "bounds are ignored": Planted(Catalogue, "ends", lambda *_: (), {"1", "2"}, 0),
+    "nothing is read back": Planted(executor, "_seen", seen_as_done, {"1", "5", "8"}, 9),
+    "the union is dropped": Planted(_Sorted, "of", staticmethod(without_union), {"1", "2", "8"}, 3),
+    "a clock that others contradict is believed": Planted(survey, "doubt", lambda *_: None, {"1", "2", "7"}, 7),
 }
-"""What is planted: where, under which name, what stands there, and the invariants that it breaks."""
 
 
 @pytest.mark.parametrize("what", PLANTED)
 def test_a_planted_fault_is_found(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    where, name, planted, invariants = PLANTED[what]
-    monkeypatch.setattr(where, name, planted)
-    _, fault = first_fault()
-    assert fault.invariant in invariants
+    planted = PLANTED[what]
+    monkeypatch.setattr(planted.where, planted.name, planted.what)
+    _, fault = first_fault(planted.seed)
+    assert fault.invariant in planted.invariants
 
 
 def test_a_failing_story_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judgement, "_outlived", lambda *_: "")
-    seed, _ = first_fault()
+    seed, _ = first_fault(PLANTED["a stale review counts"].seed)
     story = tell(seed)
     shortest = shrink(story, play)
     assert play(shortest) is not None
-    assert {"opens", "approves", "pushes"} <= {step.does for step in shortest}
+    assert {"opens", "pushes"} <= {step.does for step in shortest}
     assert len(shortest) < len(story) / 3
