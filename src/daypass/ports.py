@@ -125,6 +125,13 @@ class ForgeReader(Protocol):
         """
         ...
 
+    def unmerged_pulls(self, since: datetime) -> tuple[Pull, ...]:
+        """Return the pull requests that are open or were closed, and that anything happened to since an instant, by number.
+
+        Those that nothing happened to may be among them. Each is as `open_pulls` returns it.
+        """
+        ...
+
     def reviews(self, number: int) -> tuple[Review, ...]:
         """Return every review of a pull request, oldest first, earlier heads and withdrawals included."""
         ...

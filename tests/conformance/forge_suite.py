@@ -14,7 +14,7 @@ from typing import Protocol
 import pytest
 
 from daypass.core.errors import ConflictError, EdgeError, UsageError
-from daypass.core.forge import MADE, OPENED, PUSHED
+from daypass.core.forge import CLOSED, MADE, OPENED, PUSHED
 from daypass.core.ids import Oid
 from daypass.ports import Forge, History
 
@@ -208,6 +208,24 @@ class ForgeContract:
 
     def test_what_nobody_merged_has_no_record(self, place: Place) -> None:
         assert place.forge("bob").merged_as(place.advance_main()) is None
+
+    def test_a_closing_is_told_with_who_and_when(self, place: Place) -> None:
+        number = opened(place)
+        assert place.forge("alice").pull(number).closing is None
+        place.forge("bob").close(number, reason="not now", at=minute(3))
+        closed = place.forge("alice").pull(number)
+        assert closed.state == "closed"
+        assert closed.closing is not None
+        assert (closed.closing.by.handle, closed.closing.did) == ("bob", CLOSED)
+
+    def test_those_that_were_not_merged_are_listed_since_an_instant(self, place: Place) -> None:
+        still, over, merged = (opened(place, branch) for branch in ("still", "over", "merged"))
+        place.forge("alice").close(over, reason="not now", at=minute(3))
+        head = place.forge("alice").pull(merged).head
+        place.forge("bob").merge(merged, head=head, base=place.main(), message=MESSAGE, at=minute(4))
+        listed = place.forge("alice").unmerged_pulls(minute(-1))
+        assert [(pull.number, pull.state) for pull in listed] == [(still, "open"), (over, "closed")]
+        assert listed[0].opened_by.handle == "alice"
 
     def test_what_is_over_takes_nothing_more(self, place: Place) -> None:
         number = opened(place)

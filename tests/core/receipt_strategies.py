@@ -12,6 +12,8 @@ from daypass.core.ledger.receipt import (
     ActRecord,
     Admission,
     ApprovalRecord,
+    AskedFile,
+    Decided,
     Ended,
     Genesis,
     Intent,
@@ -19,6 +21,7 @@ from daypass.core.ledger.receipt import (
     Pulse,
     Receipt,
     Refusal,
+    Resolution,
     Retirement,
     Settled,
     Snapshot,
@@ -149,6 +152,19 @@ changes = st.builds(
 _others = st.one_of(
     st.builds(Refusal, grants, oids, oids, texts, texts),
     st.builds(Retirement, grants, oids, oids),
+    st.builds(
+        Decided,
+        st.sampled_from(Resolution),
+        st.integers(1, 10**9),
+        oids,
+        names,
+        oids,
+        st.lists(st.builds(AskedFile, grants, oids, st.just("") | names), max_size=2).map(tuple),
+        st.lists(acts, max_size=2).map(tuple),
+        st.lists(texts, max_size=2).map(tuple),
+        st.just("") | digests,
+        st.sampled_from([0, 7]),
+    ),
     st.builds(Ended, grants, oids, oids, instants, texts, texts),
     st.builds(Pulse, st.integers(0, 10**9), st.integers(0, 20)),
     st.builds(Intent, st.lists(changes, min_size=1, max_size=4).map(tuple), digests),
@@ -208,7 +224,7 @@ plain_receipts = st.builds(
 receipts = st.one_of(
     plain_receipts,
     st.builds(lambda one: replace(one, clock=one.at - timedelta(hours=7)), plain_receipts),
-    plain_receipts.filter(lambda one: not isinstance(one.body, Ended | Snapshot)).map(
+    plain_receipts.filter(lambda one: not isinstance(one.body, Ended | Snapshot | Decided)).map(
         lambda one: replace(one, version=1)
     ),
 )

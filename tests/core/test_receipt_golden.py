@@ -16,8 +16,10 @@ from daypass.core.ledger.receipt import (
     ActRecord,
     Admission,
     ApprovalRecord,
+    AskedFile,
     Away,
     Body,
+    Decided,
     Ended,
     Genesis,
     Intent,
@@ -25,6 +27,7 @@ from daypass.core.ledger.receipt import (
     Pulse,
     Receipt,
     Refusal,
+    Resolution,
     Retirement,
     Settled,
     Snapshot,
@@ -142,6 +145,22 @@ SNAPSHOT = Snapshot(
     "8.f9091586",
 )
 RECEIPTS.append(Receipt(904, DIGEST, AT, BASE, "run-5", SNAPSHOT))
+DECIDED: list[Body] = [
+    Decided(Resolution.DENIED, 7, HEAD, "alice", BASE, (AskedFile(GRANT, BLOB, "alice"),), codes=("too-long",)),
+    Decided(
+        Resolution.CLOSED,
+        8,
+        HEAD,
+        "alice",
+        BASE,
+        (AskedFile(GRANT, BLOB), AskedFile(OTHER, BLOB, "carol")),
+        (ActRecord("", "closed", AT, number=41),),
+        reason=DIGEST,
+        number=583232,
+    ),
+    Decided(Resolution.WITHDRAWN, 9, HEAD, "alice", BASE),
+]
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-6", body) for n, body in enumerate(DECIDED, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

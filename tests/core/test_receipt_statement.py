@@ -248,7 +248,7 @@ def test_a_snapshot_is_a_kind_of_version_2():
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
-        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended, snapshot), got 'burnt'"
+        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended, snapshot, decided), got 'burnt'"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
@@ -266,14 +266,16 @@ def say_held(done: Applied, confirm: str = "") -> None:
 def tidy_up(
     repo: AccessRepository, at: datetime, *, enough: Callable[[], bool] = lambda: False
 ) -> tuple[list[str], bool]:
-    """Close requests that were open for too long and keep the removal pull request; return what to say, and whether all went.
+    """Close requests that were open for too long, keep the removal pull request, and record what became of requests.
+
+    Returns what to say, and whether all went.
 
     What is only tidiness fails by itself: the access is gone already, and the next run tries again. ``enough`` cuts it
     short: something ends, and that is no matter of tidiness.
     """
     lines: list[str] = []
     clean = True
-    for step in (partial(_close_stale, enough=enough), _tidy):
+    for step in (partial(_close_stale, enough=enough), _tidy, partial(_record_decisions, enough=enough)):
         if enough():
             break
         try:
@@ -315,4 +317,26 @@ def _tidy(repo: AccessRepository, at: datetime) -> Iterator[str]:
         yield (
             f"Removal pull request #{tidied.pull.number} {tidied.what}: {len(tidied.paths)} ended; "
             f"`daypass gate {tidied.pull.number}` merges it without a person"
+        )
+
+
+def _record_decisions(repo: AccessRepository, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
+    """Write receipts of what became of requests that were not merged; where another run writes, the next one looks again."""
+    from daypass.pipeline.apply.decisions import decisions
+
+    if not repo.standing.main or not repo.history.is_ancestor(Oid(repo.standing.main), repo.tip):
+        return  # nothing was recorded yet, or main cannot be followed, of which the run has told
+    found = decisions(repo, at=at, enough=enough)
+    if found.bodies:
+        # On the main of the last receipt: a later one may hold grants of which no run has said anything yet.
+        main = repo.standing.main
+        with suppress(ConflictError):
+            repo.ledger.append(repo.standing, found.bodies, at=at, main=main, run=repo.run_name(at))
+            for body in found.bodies:
+                yield f"Recorded: #{body.pull} was {body.what.value}"
+    if found.left:
+        yield f"daypass: {found.left} decisions on requests are over the day's limit and were not recorded"
+    if found.unread:
+        raise EdgeError(
+            "; ".join(found.unread), hint="what happened to them is not on record; the next run tries again"
         )

@@ -53,8 +53,8 @@ FORGES: Mapping[str, ForgeKind] = MappingProxyType(
 )
 """A row here and a folder of that name below ``edges/forges`` are a kind: docs/forges/writing-one.md."""
 
-OPENED, MADE, PUSHED = "opened", "made", "pushed"
-"""They open it, make its branch, move its head."""
+OPENED, MADE, PUSHED, CLOSED = "opened", "made", "pushed", "closed"
+"""They open it, make its branch, move its head, close it without a merge."""
 
 
 class Account(Struct, frozen=True):
@@ -237,7 +237,8 @@ class Pull(Struct, frozen=True):
     asked (``issue 12``). ``machines`` are addresses that the forge itself writes into commits; who hides behind one is
     among the pushers. ``acts`` are the opening and what the forge records of the pushers, in no order.
     A ``draft`` is not merged. ``server`` is the host whose hidden addresses (users.noreply.HOST) name accounts by number.
-    ``reason`` is what was said when it was opened, "" where the forge keeps that in its own page.
+    ``reason`` is what was said when it was opened, "" where the forge keeps that in its own page. ``closing`` is who closed it
+    and when, None while it is open or merged.
     """
 
     number: int
@@ -256,6 +257,7 @@ class Pull(Struct, frozen=True):
     server: str = "github.com"
     draft: bool = False
     reason: str = ""
+    closing: Act | None = None
 
     @property
     def pushed_at(self) -> datetime | None:

@@ -209,7 +209,7 @@ def test_another_format_is_built_anew(repo):
     with sqlite3.connect(path) as database:
         database.execute("update meta set value = '0' where key = 'version'")
     database.close()
-    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '3'"
+    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '4'"
 
 
 def _unreadable(*_):

@@ -51,6 +51,19 @@ def _(world: World):
     return "bob", lambda forge: forge.pull(number)
 
 
+@step("`pull`, closed")
+def _(world: World):
+    number = world.opened("alice")
+    world.forge("bob").close(number, reason="x", at=AT)
+    return "bob", lambda forge: forge.pull(number)
+
+
+@step("`unmerged_pulls`")
+def _(world: World):
+    world.opened("alice")
+    return "bob", lambda forge: forge.unmerged_pulls(AT)
+
+
 @step("`open_pulls`")
 def _(world: World):
     world.opened("alice")
@@ -189,6 +202,7 @@ def test_a_life_takes_the_calls_that_the_page_says(tmp_path: Path) -> None:
         run("`apply`, nothing new", "apply")
         hub.api("alice", "PATCH", f"/repos/acme/access/pulls/{number}", {"state": "closed"})
         run("`gate`, nothing open", "gate")
+        run("`expire`, recording a closed request", "expire")
         run("`expire`, nothing ended", "expire")
         run("`drift`", "drift")
         hub.advance(hours=9)

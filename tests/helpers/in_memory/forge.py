@@ -9,7 +9,7 @@ from typing import NamedTuple
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, MissingError, RefusedError, UsageError
 from daypass.core.finding import near
-from daypass.core.forge import OPENED, PUSHED, Account, Act, Change, Merge, Pull, Review, unsigned_denial
+from daypass.core.forge import CLOSED, OPENED, PUSHED, Account, Act, Change, Merge, Pull, Review, unsigned_denial
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.window import format_instant
 from in_memory.history import MemoryHistory
@@ -58,6 +58,10 @@ class MemoryForge:
 
     def open_pulls(self) -> tuple[Pull, ...]:
         return tuple(pull for pull in map(self.pull, sorted(self._pulls)) if pull.state == "open")
+
+    def unmerged_pulls(self, since: datetime) -> tuple[Pull, ...]:
+        late = (number for number in sorted(self._pulls) if self._pulls[number][-1].at >= since)
+        return tuple(pull for pull in map(self.pull, late) if pull.state != "merged")
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         return self._fold(number)[1]
@@ -236,6 +240,7 @@ class MemoryForge:
             closed_reason=last.text if last.did == "closed" else "",
             acts=tuple(Act(by[event], event.did, event.at, (event.main,)) for event in moved),
             reason=events[0].text,
+            closing=Act(by[last], CLOSED, last.at) if last.did == "closed" else None,
         )
         reviews = (
             Review(by[e], e.did, e.commit, e.at, f"{number}-{place}", e.text, (e.main,) if e.main != ABSENT else ())

@@ -11,7 +11,7 @@ import click
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, GrantName, Instant, Named, line_width, progress, say, show, show_data, verb
-from daypass.core.errors import ExitCode, UsageError
+from daypass.core.errors import EdgeError, ExitCode, MissingError, UsageError
 from daypass.core.finding import near
 
 if TYPE_CHECKING:
@@ -129,9 +129,20 @@ def history(
         grant=grant,
         selection=Selection(subjects=subjects, **asked),
         known=partial(_known, repo, about),
+        said=partial(_said, repo),
         at=at,
     )
     _print(answer, output)
+
+
+def _said(repo: AccessRepository, number: int) -> tuple[str, ...]:
+    """Return what people said to a request by the forge's record, where that is in this repository and reads."""
+    if repo.elsewhere:
+        return ()
+    try:
+        return (repo.forge.pull(number).closed_reason, *(review.reason for review in repo.forge.reviews(number)))
+    except (EdgeError, MissingError):
+        return ()
 
 
 @verb(group=audit, follow=False)

@@ -16,7 +16,17 @@ from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.late import LastTold
-from daypass.core.ledger.receipt import Admission, Ended, Genesis, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.ledger.receipt import (
+    Admission,
+    Decided,
+    Ended,
+    Genesis,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+)
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.record import replace
@@ -100,6 +110,14 @@ class Comparison:
         elif isinstance(body, Outcome):
             self._outcome(receipt, body)
             self._late(receipt, body)
+        elif isinstance(body, Decided) and body.base not in self._positions:
+            self._say(
+                "decision-without-grounds",
+                f"receipt {receipt.sequence} says that request {body.pull} was {body.what.value} as judged by main "
+                f"{body.base[:12]}, which is not in main's history",
+                receipt=receipt.sequence,
+                commit=body.base,
+            )
         self._last.add(receipt)
         self._holdings.add(receipt)
 

@@ -24,7 +24,7 @@ from daypass.core.audit.access import (
     lateness,
 )
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Ended, Outcome, Receipt, Refusal, Retirement, Settled
+from daypass.core.ledger.receipt import Admission, Decided, Ended, Outcome, Receipt, Refusal, Retirement, Settled
 from daypass.core.plan import Action
 from daypass.core.record import replace
 
@@ -44,6 +44,10 @@ class EventKind(Enum):
     FAILED = "failed"
     SETTLED = "doubt settled"
     ENDED = "ended"
+    DENIED = "denied"
+    REJECTED = "rejected"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
 
 
 class HistoryEvent(Struct, frozen=True):
@@ -77,7 +81,7 @@ class Material(Struct, frozen=True):
 
     ``subjects`` maps a blob to the subject that the file names, for landings that no receipt admits; ``anchors`` maps
     the digest in a ``Daypass-Ledger`` trailer to the instant of the receipt that has it; ``words`` maps a blob to what
-    people wrote there, and ``reasons`` a landing to why it ended grants.
+    people wrote there, and ``reasons`` a landing to why it ended grants. ``said`` maps a digest to the words that it is of.
     """
 
     receipts: Sequence[Receipt] = ()
@@ -87,6 +91,7 @@ class Material(Struct, frozen=True):
     anchors: Mapping[str, datetime] = field(default_factory=dict)
     words: Mapping[Oid, Words] = field(default_factory=dict)
     reasons: Mapping[Oid, str] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def history(material: Material) -> tuple[HistoryEvent, ...]:
@@ -252,7 +257,42 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Histo
         return [_of_outcome(receipt, body, proofs)]
     if isinstance(body, Settled):
         return [_of_settled(receipt, body)]
+    if isinstance(body, Decided):
+        return _of_decided(receipt, body, material)
     return []
+
+
+def _of_decided(receipt: Receipt, body: Decided, material: Material) -> list[HistoryEvent]:
+    """Tell of each file that the request changed; of the request alone where it changes none that reads."""
+    said = [
+        f"asked for by {body.requester}",
+        *body.codes,
+        *([f"said: {material.said.get(body.reason, body.reason)}"] if body.reason else []),
+    ]
+    event = HistoryEvent(
+        kind=EventKind(body.what.value),
+        at=body.by[-1].at if body.by else receipt.at,
+        grants=(),
+        by=", ".join(act.by or _NOBODY for act in body.by),
+        commit=body.head,
+        pull=body.pull,
+        receipt=receipt.sequence,
+        detail="; ".join(said),
+    )
+    about = [
+        replace(
+            event,
+            grants=(file.grant,),
+            subject=file.subject,
+            resource=file.grant.partition("/")[0],
+            words=material.words.get(file.blob, UNWRITTEN),
+        )
+        for file in body.asked
+    ]
+    return about or [event]
+
+
+_NOBODY = "somebody whom the directory does not know"
 
 
 def _of_settled(receipt: Receipt, body: Settled) -> HistoryEvent:
@@ -320,7 +360,9 @@ def _how_told(receipt: Receipt, *, recovered: bool) -> list[str]:
 
 
 NOT_ON_RECORD = (
-    "requests that were denied, rejected, withdrawn or closed without a merge",
+    "requests of people whom the directory does not know, and drafts",
+    "what was decided of a request's head before any run saw it, in the ledger's first version, or over a day's limit",
+    "what people said when they rejected or closed a request: its digest is, and words that the forge's record has here",
     "what was refused on a machine without the ledger's key",
     "access that daypass did not give",
 )

@@ -9,17 +9,17 @@ from msgspec import Struct
 
 from daypass.core.audit.events import EventKind, HistoryEvent
 from daypass.core.ids import GrantId
-from daypass.core.ledger.receipt import Admission, Receipt
+from daypass.core.ledger.receipt import Admission, Body, Decided, Receipt
 
-_DENIED = frozenset({EventKind.REFUSED, EventKind.FAILED})
+_DENIED = frozenset({EventKind.DENIED, EventKind.REJECTED, EventKind.REFUSED, EventKind.FAILED})
 
 
 class Selection(Struct, frozen=True):
     """What is asked for; "" and None ask for nothing in particular.
 
     ``ticket``, ``purpose``, ``approver`` (a handle), ``rule`` and ``subjects`` choose grants, of which everything is told;
-    ``denied`` (what was refused, or failed), ``since`` and ``until`` (the first instant after) choose events. An event that
-    nothing dates may lie within: it is told.
+    ``denied`` (what was denied, rejected or refused, or failed), ``since`` and ``until`` (the first instant after) choose
+    events. An event that nothing dates may lie within: it is told.
     """
 
     ticket: str = ""
@@ -55,10 +55,17 @@ class Selection(Struct, frozen=True):
                 these = {grant for event in events if having(event) for grant in event.grants}
                 found = these if found is None else found & these
         if self.rule:
-            proofs = (receipt.body for receipt in receipts)
-            ruled = {proof.grant for proof in proofs if isinstance(proof, Admission) and self.rule in proof.rules}
+            ruled = {grant for receipt in receipts for grant in self._ruled(receipt.body)}
             found = ruled if found is None else found & ruled
         return found
+
+    def _ruled(self, body: Body) -> Iterable[GrantId]:
+        """Return the grants that the rule had a part in."""
+        if isinstance(body, Admission) and self.rule in body.rules:
+            return (body.grant,)
+        if isinstance(body, Decided) and self.rule in body.codes:
+            return (file.grant for file in body.asked)
+        return ()
 
     def _chooses(self, event: HistoryEvent) -> bool:
         if self.denied and event.kind not in _DENIED:

@@ -16,12 +16,14 @@ in version 1 goes on in version 2, and never back. The kinds, the last of which 
 ``pulse``     a run came to its end and had nothing else to say
 ``ended``     something other than its own window ended a grant whose file is still on main: for good
 ``snapshot``  what all receipts before add up to, and the Merkle tree over them; a run that knows nothing begins there
+``decided``   what became of a request that was not merged: policy denied it, somebody rejected it, or it was closed
 """
 
 from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from enum import Enum
 
 from msgspec import Struct
 
@@ -35,6 +37,11 @@ VERSION = 2
 PREDICATE_TYPES = {version: f"urn:daypass:receipt:v{version}" for version in range(1, VERSION + 1)}
 """The predicate type of each version."""
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+
+def words_digest(text: str) -> str:
+    """Return ``sha256:<hex>`` of people's words, "" of none: receipts have no words of theirs."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 def envelope_digest(raw: bytes) -> str:
@@ -215,7 +222,53 @@ class Snapshot(Struct, frozen=True):
     form: str
 
 
-Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended | Snapshot
+class Resolution(Enum):
+    """What was decided of a request that was not merged. Its requester ``withdrawn`` it, somebody else ``closed`` it."""
+
+    DENIED = "denied"
+    REJECTED = "rejected"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+class AskedFile(Struct, frozen=True):
+    """A grant file that a request changes; ``subject`` is whom it names, "" where main's directory knows them not."""
+
+    grant: GrantId
+    blob: Oid
+    subject: str = ""
+
+
+class Decided(Struct, frozen=True):
+    """What became of one head of a request that was not merged, by the forge's record.
+
+    ``by`` are who decided so, in the words ``rejected`` and ``closed``; nobody where policy did, whose ``codes`` say why: the
+    id of the rule, or the code of the denial. ``base`` is the commit of main that it was judged by. ``number`` is the
+    requester's account at the forge. ``reason`` is the SHA-256 of what people said (``sha256:…``), "" where they said
+    nothing.
+    """
+
+    what: Resolution
+    pull: int
+    head: Oid
+    requester: str
+    base: Oid
+    asked: tuple[AskedFile, ...] = ()
+    by: tuple[ActRecord, ...] = ()
+    codes: tuple[str, ...] = ()
+    reason: str = ""
+    number: int = 0
+
+    @property
+    def key(self) -> DecidedKey:
+        """What it is known by: the same is recorded once."""
+        return self.pull, self.head, self.what
+
+
+DecidedKey = tuple[int, Oid, Resolution]
+"""A request, its head, and what was decided of it."""
+
+Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended | Snapshot | Decided
 
 
 class Away(Struct, frozen=True):

@@ -16,6 +16,7 @@ once or in portions. The rules of the fold:
   to an earlier end, it has ended early, and stays so even where the entitlement is given again;
 - what waited in an outbox and was told by others meanwhile changes nothing, but that its own intent is closed: the
   entitlement may have been given again since;
+- what was decided of a request that was not merged is remembered, so that it is recorded once;
 - of each commit of main that receipts name it is remembered when the first one did.
 """
 
@@ -30,7 +31,18 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Admission, Ended, Intent, Outcome, Receipt, Refusal, Retirement, Settled
+from daypass.core.ledger.receipt import (
+    Admission,
+    Decided,
+    DecidedKey,
+    Ended,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+    Settled,
+)
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.record import replace
 from daypass.core.window import TOLERANCE, Window
@@ -61,6 +73,13 @@ class FailedChange(NamedTuple):
     main: str
 
 
+class DecidedWhen(NamedTuple):
+    """When a receipt told of a decision about somebody's request; ``requester`` is a handle."""
+
+    at: datetime
+    requester: str
+
+
 Begun = Intended | FailedChange
 """What was begun and never finished: how it ended is not known, or it failed, and may have come about all the same."""
 
@@ -87,7 +106,8 @@ class Standing:
     over by then, so that whoever asks for them finds them ended.
     ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
     takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
-    one did. Answers never change; mappings but ``holdings`` are ordered by key.
+    one did. ``decided`` are the decisions on requests that were not merged, each with when it was recorded. Answers never
+    change; mappings but ``holdings`` are ordered by key.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
     """
@@ -107,6 +127,7 @@ class Standing:
         revoked: frozenset[GrantId] = frozenset(),
         seen: Mapping[str, datetime] = _NONE,
         ends: Mapping[GrantId, Ended] = _NONE,
+        decided: Mapping[DecidedKey, DecidedWhen] = _NONE,
     ) -> None:
         self.head: Final = head
         self.commit: Final = commit
@@ -120,6 +141,7 @@ class Standing:
         self.revoked: Final = revoked
         self.seen: Final = seen
         self.ends: Final = ends
+        self.decided: Final = decided
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:
@@ -197,6 +219,7 @@ class Delta:
         "begun",
         "count",
         "cuts",
+        "decided",
         "ends",
         "handed",
         "head",
@@ -214,6 +237,7 @@ class Delta:
         self.seen: dict[str, datetime] = {}
         self.revoked: dict[GrantId, bool | None] = {}
         self.ends: dict[GrantId, Ended | None] = {}
+        self.decided: dict[DecidedKey, DecidedWhen] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.begun: dict[Opened, Begun | None] = {}
         self.handed: dict[Entitlement, list[Handed]] = {}
@@ -236,13 +260,12 @@ class Delta:
             self.ends[body.grant] = body
         elif isinstance(body, Admission):
             self._admit(body)
-        elif isinstance(body, Refusal):
+        elif isinstance(body, Refusal | Retirement):
             self._refuse(body)
-        elif isinstance(body, Retirement):
-            self._refuse(body)
-            self.revoked[body.grant] = body.revoked or None
         elif isinstance(body, Settled):
             self._end_doubt(body)
+        elif isinstance(body, Decided):
+            self.decided[body.key] = DecidedWhen(receipt.at, body.requester)
 
     def _admit(self, admission: Admission) -> None:
         self.admissions[admission.grant] = admission
@@ -256,6 +279,8 @@ class Delta:
         self.admissions[why.grant] = None
         self.ends[why.grant] = None
         self.refusals[why.grant] = why if isinstance(why, Refusal) else None
+        if isinstance(why, Retirement):
+            self.revoked[why.grant] = why.revoked or None
 
     def _end_doubt(self, settled: Settled) -> None:
         held = settled.holding
@@ -318,6 +343,7 @@ class Delta:
             - {e for e, held in self.holdings.items() if held is not None},
             revoked=frozenset(_over(dict.fromkeys(standing.revoked, True), self.revoked)),
             ends=ends,
+            decided=_over(standing.decided, self.decided, order=_decided_order),
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
 
@@ -356,6 +382,10 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 def cut_to(end: datetime | None, handed: Handed) -> Handed:
     """Return what was handed over as it is once its entitlement ends at ``end`` (None: as before)."""
     return handed._replace(ended=True) if end is not None and handed.until > end else handed
+
+
+def _decided_order(key: DecidedKey) -> tuple[int, Oid, str]:
+    return (key[0], key[1], key[2].value)
 
 
 def _opened_order(opened: Opened) -> tuple[Entitlement, str]:

@@ -7,7 +7,8 @@ The subject of a statement are the grants that it is about. An admission names t
 other kinds know a grant by its id alone, and name the SHA-256 of the id's text. A change that no grant asked for
 (access that nobody granted, removed from an exclusive resource) names its resource with the SHA-256 of the
 entitlement's canonical form, the first receipt names ``ledger`` with the SHA-256 of its keys, a snapshot with the root of
-the tree of receipts, and a pulse names ``run`` with that of what it says. People's free text is in no receipt.
+the tree of receipts, a pulse ``run`` with that of what it says, and a decision on a request that changes no grant
+``request`` with that of its number and head. People's free text is in no receipt.
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ from daypass.core.ledger.receipt import (
     ActRecord,
     Admission,
     ApprovalRecord,
+    AskedFile,
     Away,
     Body,
+    Decided,
     Ended,
     Genesis,
     Intent,
@@ -52,6 +55,7 @@ from daypass.core.ledger.receipt import (
     Pulse,
     Receipt,
     Refusal,
+    Resolution,
     Retirement,
     Settled,
     Snapshot,
@@ -148,6 +152,20 @@ def _snapshot(size: int, root: str, frontier: tuple[str, ...], standing: str, fo
 
 ENDED = Record("an end", Ended)
 
+_ASKED = Record(
+    "a file that was asked for", AskedFile, subject=TEXT.optional("", "a file without a subject does not say so")
+)
+_DECIDED = Record(
+    "a decision",
+    Decided,
+    what=word(Resolution),
+    asked=_ASKED.listed.optional((), "a decision about no file does not say so"),
+    by=_ACT.listed.optional((), "a decision of nobody does not say so"),
+    codes=TEXTS.optional((), "a decision without codes does not say so"),
+    reason=DIGEST.optional(""),
+    number=_NUMBER,
+)
+
 _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
     Genesis: ("genesis", Record("a genesis", Genesis)),
     Admission: ("admitted", ADMISSION),
@@ -206,10 +224,11 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
             form=TEXT,
         ),
     ),
+    Decided: ("decided", _DECIDED),
 }
 KINDS = dict(_RECORDS.values())
 """The kinds of receipt, each with how its body stands in data."""
-_SINCE = {"ended": 2, "snapshot": 2}
+_SINCE = {"ended": 2, "snapshot": 2, "decided": 2}
 """The version of receipts that a kind is new in; the others are of every version."""
 _SINCE_AWAY = 2
 
@@ -327,6 +346,10 @@ def _subject(body: Body) -> list[dict[str, Any]]:
         return [{"name": body.grant, "digest": _sha256(body.grant)}]
     if isinstance(body, Settled):
         return [{"name": grant, "digest": _sha256(grant)} for grant in body.holding.grants]
+    if isinstance(body, Decided):
+        if not body.asked:
+            return [{"name": "request", "digest": _sha256(canonical({"head": body.head, "pull": body.pull}))}]
+        return [{"name": grant, "digest": _sha256(grant)} for grant in sorted({file.grant for file in body.asked})]
     changes = body.changes if isinstance(body, Intent) else (body.change,)
     grants = sorted({grant for change in changes for grant in change.grants})
     if grants:

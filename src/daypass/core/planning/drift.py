@@ -5,7 +5,6 @@ Where a target cannot tell of access, a person looks and says what it is: that s
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +14,7 @@ from msgspec import Struct
 from daypass.core.errors import RefusedError, UsageError
 from daypass.core.finding import Finding, Place, Severity
 from daypass.core.ids import FOLDER, GrantId, grant_path
-from daypass.core.ledger.receipt import BATCH, Refusal, Settled
+from daypass.core.ledger.receipt import BATCH, Refusal, Settled, words_digest
 from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Holding, Intended, Plan, Reason
 from daypass.core.window import format_duration, format_instant
 
@@ -318,4 +317,4 @@ def _settled(doubt: Doubt, standing: Standing, *, adopt: bool, by: str, reason: 
         held = Holding(doubt.entitlement, begun.grants, begun.until)
     rows = [] if adopt else [row for row in standing.admitted() if row.entitlement == doubt.entitlement]
     files = tuple((row.grant, row.blob, row.landing) for row in rows)
-    return Settled(held, adopt, by, "sha256:" + hashlib.sha256(reason.encode()).hexdigest(), files)
+    return Settled(held, adopt, by, words_digest(reason), files)

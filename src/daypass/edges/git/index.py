@@ -21,7 +21,17 @@ from daypass.core.audit.access import GrantStep, Sources
 from daypass.core.errors import EdgeError, LedgerError, RefusedError
 from daypass.core.ids import ABSENT, FOLDER, SUFFIX, GrantId, Oid
 from daypass.core.ledger.chain import Head, Open, verify_chain
-from daypass.core.ledger.receipt import Admission, Ended, Intent, Outcome, Receipt, Refusal, Retirement, Settled
+from daypass.core.ledger.receipt import (
+    Admission,
+    Decided,
+    Ended,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+    Settled,
+)
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.history import GitHistory
@@ -42,7 +52,7 @@ SubjectReader = Callable[[str, bytes], str | None]
 OpenLedger = Callable[[], "tuple[GitLedger, Open]"]
 """Opens the ledger's branch, with what checks the signatures of its envelopes."""
 
-_VERSION = "3"
+_VERSION = "4"
 _WAIT = 60.0
 _TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
@@ -356,6 +366,13 @@ def _about(receipt: Receipt) -> set[tuple[str, str]]:
         return {("grant", body.grant), ("resource", body.resource), (f"of {body.subject}", body.grant)}
     if isinstance(body, Refusal | Retirement | Ended):
         return {("grant", body.grant), ("resource", body.grant.partition("/")[0])}
+    if isinstance(body, Decided):
+        names = {
+            (kind, name)
+            for f in body.asked
+            for kind, name in (("grant", f.grant), ("resource", f.grant.partition("/")[0]))
+        }
+        return names | {(f"of {file.subject}", file.grant) for file in body.asked if file.subject}
     if isinstance(body, Outcome | Settled):
         what = body.change if isinstance(body, Outcome) else body.holding
         return {("resource", what.entitlement.resource), *(("grant", str(grant)) for grant in what.grants)}

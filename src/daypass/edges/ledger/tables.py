@@ -20,9 +20,10 @@ from typing import Any, TypeVar
 from daypass.core.errors import EdgeError
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Admission, Ended, Refusal
+from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal, Resolution
 from daypass.core.ledger.standing import (
     Begun,
+    DecidedWhen,
     Delta,
     FailedChange,
     Handed,
@@ -51,6 +52,8 @@ _TABLES = {
     "taken": f"{_WORDS}, PRIMARY KEY({_KEY})",
     "revoked": "grant_id TEXT PRIMARY KEY",
     "ended": "grant_id TEXT PRIMARY KEY, body TEXT NOT NULL",
+    "decided": "pull INTEGER, head TEXT, what TEXT, at INTEGER NOT NULL, requester TEXT NOT NULL,"
+    " PRIMARY KEY(pull, head, what)",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
@@ -205,6 +208,10 @@ class StoredStanding(Standing):
         listed = self._query("SELECT grant_id, body FROM ended ORDER BY grant_id")
         return {GrantId(grant): ENDED.read(json.loads(body)) for grant, body in listed}
 
+    def _decided(self) -> dict[DecidedKey, DecidedWhen]:
+        rows = self._query("SELECT pull, head, what, at, requester FROM decided ORDER BY pull, head, what")
+        return {(pull, Oid(head), Resolution(what)): DecidedWhen(utc(at), who) for pull, head, what, at, who in rows}
+
     def _seen(self) -> dict[str, datetime]:
         return {main: utc(at) for main, at in self._query("SELECT main, at FROM seen ORDER BY rowid")}
 
@@ -257,6 +264,10 @@ class Writer:
         self._holdings(delta.holdings)
         self._pending(delta.begun)
         self._handed(delta)
+        self._put(
+            "decided",
+            [(*key[:2], key[2].value, _seconds(told.at), told.requester) for key, told in delta.decided.items()],
+        )
         seen = [(main, _seconds(at)) for main, at in delta.seen.items()]
         self._run("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen)
 

@@ -8,7 +8,7 @@ What a grant hands over is told to its subject and to nobody else (`fetch`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,7 +20,7 @@ from daypass.core.audit.selection import Selection
 from daypass.core.errors import DeniedError, MissingError, UsageError
 from daypass.core.forge import Account
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.receipt import Admission, Outcome, Receipt
+from daypass.core.ledger.receipt import Admission, Decided, Outcome, Receipt, words_digest
 from daypass.core.ledger.standing import Handed, Standing
 from daypass.core.window import format_instant
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 Known = Callable[[], Collection[str]]
 """Names that main's policies or files know; asked only where the index knows nothing of a name."""
+
+
+Said = Callable[[int], Iterable[str]]
+"""What people said to a request."""
 
 
 class Index(Protocol):
@@ -129,12 +133,14 @@ def history(
     grant: str = "",
     selection: Selection = Selection(),  # noqa: B008  (it never changes)
     known: Known,
+    said: Said = lambda _: (),
     at: datetime,
 ) -> HistoryAnswer:
     """Tell how access came to be and ended: of a subject, on a resource or by a grant, or whatever ``selection`` chooses.
 
-    A grant may be given as its id or its path. Raises UsageError for a name that nothing knows, for two names, and where
-    nothing at all is asked for.
+    A grant may be given as its id or its path. ``said`` tells what people said to a request, as far as the forge's record is
+    in this repository: words are shown only where they are those of a receipt. Raises UsageError for a name that nothing
+    knows, for two names, and where nothing at all is asked for.
     """
     asked = [(about, name) for about, name in (("subject", subject), ("resource", resource), ("grant", grant)) if name]
     if len(asked) > 1 or (not asked and selection.whole):
@@ -163,6 +169,7 @@ def history(
         anchors=index.anchors({found.ledger for found in trailers.values() if found.ledger}),
         words=_words(index, _files(steps, receipts)),
         reasons=end_reasons(index, {oid: found for oid, found in trailers.items() if oid in removals}),
+        said=_said(receipts, said),
     )
     found = events(material)
     if about == "subject":  # a grant may have named another subject before or after
@@ -170,11 +177,21 @@ def history(
     return HistoryAnswer(sources, about, name, selection.of(found, receipts))
 
 
-def _files(steps: Iterable[tuple[GrantStep, str]], receipts: Iterable[Receipt]) -> Mapping[Oid, GrantId]:
-    """Return the files that were merged or admitted: blob to grant."""
+def _said(receipts: Iterable[Receipt], said: Said) -> Mapping[str, str]:
+    pulls = {receipt.body.pull for receipt in receipts if isinstance(receipt.body, Decided) and receipt.body.reason}
+    return {words_digest(text): text for pull in sorted(pulls) for text in said(pull)}
+
+
+def _files(steps: Iterable[tuple[GrantStep, str]], receipts: Sequence[Receipt]) -> Mapping[Oid, GrantId]:
+    """Return the files that were asked for, merged or admitted: blob to grant."""
     admitted = (receipt.body for receipt in receipts if isinstance(receipt.body, Admission))
     merged = {step.new: step.grant for step, _ in steps if step.new != ABSENT}
-    return merged | {admission.blob: admission.grant for admission in admitted}
+    asked = (file for receipt in receipts if isinstance(receipt.body, Decided) for file in receipt.body.asked)
+    return (
+        merged
+        | {admission.blob: admission.grant for admission in admitted}
+        | {file.blob: file.grant for file in asked if file.blob != ABSENT}
+    )
 
 
 def _require(about: str, name: str, known: Known) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.finding import shown
-from daypass.core.forge import OPENED, Account, Act, Merge, Pull, Review
+from daypass.core.forge import CLOSED, OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.record import replace
 from daypass.edges.forges.github.answers import ACTIONS, BOT, MAIN, Bot, Fields, account_of
@@ -110,8 +110,9 @@ class GitHubReader(RepositoryPart):
         opener = fields.value("user")
         if self._is_bots(opener) and self._at_home(fields):
             found = self._for_somebody(found)
-        if found.state != "closed":
-            self._remote.fetch_pull(number, found.head)
+        self._remote.fetch_pull(number, found.head)
+        if found.state == "closed":
+            found = replace(found, closing=self._closing(number))
         if found.state == "merged":
             found = replace(found, merge=self._merge(fields))
             if self._is_bots(fields.value("merged_by")):
@@ -126,8 +127,23 @@ class GitHubReader(RepositoryPart):
         alone: `pull` says what is wrong with it, and the others wait for nobody.
         """
         listed = self._api.pages(f"{self._root}/pulls", state="open", base=MAIN, sort="created", direction="asc")
+        return self._by_number(listed)
+
+    def unmerged_pulls(self, since: datetime) -> tuple[Pull, ...]:
+        """Return the pull requests for main that anything happened to since an instant, merged ones left out, by number."""
+        listed = self._api.pages(
+            f"{self._root}/pulls",
+            until=lambda item: Fields("a pull request", item).instant("updated_at") < since,
+            state="all",
+            base=MAIN,
+            sort="updated",
+            direction="desc",
+        )
+        return tuple(pull for pull in self._by_number(listed) if pull.state != "merged")
+
+    def _by_number(self, listed: list[Any]) -> tuple[Pull, ...]:
+        """Return what a list tells; one that grows while it is read may show a pull request twice."""
         found = [self._noted(Fields("a pull request", one)) for one in listed]
-        # A list that grows while it is read may show one twice.
         return tuple({pull.number: pull for pull in sorted(found, key=lambda pull: pull.number)}.values())
 
     def reviews(self, number: int) -> tuple[Review, ...]:
@@ -283,6 +299,14 @@ class GitHubReader(RepositoryPart):
             gone = Account("", f"an account that GitHub shows no more (id {number})")
             self._standing[number] = gone if whole is None else self._account(whole)
         return self._standing[number]
+
+    def _closing(self, number: int) -> Act:
+        """Return who closed it: its issue alone tells.
+
+        https://docs.github.com/en/rest/issues/issues#get-an-issue
+        """
+        fields = Fields(f"issue {number}", self._api.get(f"{self._root}/issues/{number}"))
+        return Act(self._account(fields.value("closed_by")), CLOSED, fields.instant("closed_at"))
 
     # Merges
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import datetime
 
 from msgspec import Struct
 
 from daypass.core.errors import DaypassError, EdgeError, MissingError
 from daypass.core.finding import shown
-from daypass.core.forge import OPENED, PUSHED, Account, Act, Merge, Pull, Review
+from daypass.core.forge import CLOSED, OPENED, PUSHED, Account, Act, Merge, Pull, Review
 from daypass.core.ids import Oid
 from daypass.core.record import replace
 from daypass.edges.forges.local import records
@@ -193,6 +194,16 @@ def _open_among(refs: Iterable[str]) -> tuple[int, ...]:
     return tuple(sorted({int(name) if _NUMBER.fullmatch(name) else 0 for name in last}))
 
 
+def done_since(git: Git, instant: datetime) -> tuple[int, ...]:
+    """Return the numbers of the requests that ended since an instant, as their refs tell; a ref that is none is left out."""
+    told = git.text("for-each-ref", "--format=%(committerdate:unix) %(refname)", DONE).splitlines()
+    found = (line.partition(" ") for line in told)
+    late = (
+        numbered(ref.removeprefix(HEADS)) for at, _, ref in found if at.isdecimal() and int(at) >= instant.timestamp()
+    )
+    return tuple(sorted({number for number in late if number}))
+
+
 def no_pull(git: Git) -> EdgeError:
     """Return the error about refs among the open pull requests that are none: each stops only itself."""
     wrong = sorted({ref for ref in _refs(git, OPEN) if not _NUMBER.fullmatch(ref.removeprefix(OPEN))})
@@ -311,7 +322,8 @@ def fold(chain: Chain, who: Callable[[Link], Account]) -> tuple[Pull, tuple[Revi
             merge = Merge(event.oid("commit"), event.oid("base"), event.oid("head"), event.at, who(link))
             pull = replace(pull, state="merged", merge=merge)
         else:
-            pull = replace(pull, state="closed", closed_reason=event.fields["reason"])
+            closing = Act(who(link), CLOSED, event.at)
+            pull = replace(pull, state="closed", closed_reason=event.fields["reason"], closing=closing)
     return pull, tuple(reviews)
 
 

@@ -30,6 +30,7 @@ from daypass.edges.forges.local.chain import (
     ChainReader,
     Link,
     absent,
+    done_since,
     fold,
     next_number,
     no_pull,
@@ -80,14 +81,16 @@ class LocalForge(Branches):
         One whose record cannot be read is listed with nothing but its number, so that it stops nobody else's and is not
         passed over: `pull` says what is wrong with it. What stands there and is no pull request is number 0.
         """
-        return tuple(self._pulls(open_numbers(self._git)))
+        return tuple(pull for pull in self._pulls(open_numbers(self._git)) if pull.state == "open")
+
+    def unmerged_pulls(self, since: datetime) -> tuple[Pull, ...]:
+        """Return the open pull requests and those that were closed since an instant, by number."""
+        numbers = sorted({*open_numbers(self._git), *done_since(self._git, since)})
+        return tuple(pull for pull in self._pulls(numbers) if pull.state != "merged")
 
     def _pulls(self, numbers: Iterable[int]) -> Iterator[Pull]:
         for number, chain in read_each(self._git, numbers):
-            if not isinstance(chain, Chain) or not number:
-                yield _unread(number)
-            elif chain.is_open:
-                yield fold(chain, self._account)[0]
+            yield fold(chain, self._account)[0] if isinstance(chain, Chain) and number else _unread(number)
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         """Return every review of a pull request, oldest first."""
@@ -126,7 +129,7 @@ class LocalForge(Branches):
         fields |= {"reason": reason} if reason else {}
         for attempt in range(_ATTEMPTS):
             number, others = next_number(self._git, self._main)
-            there = next((pull for pull in self._pulls(others) if pull.branch == branch), None)
+            there = next((pull for pull in self._pulls(others) if (pull.branch, pull.state) == (branch, "open")), None)
             if there is not None:
                 raise requested(branch, there.number)
             event = records.Event(number, "opened", at, MappingProxyType(fields))

@@ -1,0 +1,115 @@
+"""What became of requests that were not merged is on record: who decided it, when, of what, and why; once, and not without end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from daypass.core.ledger.receipt import words_digest
+from daypass.pipeline.apply import decisions
+from driver import Access
+
+T = "2026-11-20T{}:00Z".format
+
+
+def told(access: Access, *asked: str) -> list[tuple[str, str, str, str]]:
+    """Return event, who, pull request and detail of what was decided."""
+    chosen = asked or ("--since", "2026-01-01T00:00:00Z")
+    found = json.loads(access.run("audit", "history", *chosen, "--format", "json").out)["events"]
+    kinds = ("denied", "rejected", "closed", "withdrawn")
+    return [(e["event"], e["by"], f"#{e['pull']}", e["detail"]) for e in found if e["event"] in kinds]
+
+
+@pytest.fixture
+def begun(access: Access) -> Access:
+    """A ledger that has begun: before its first receipt nothing is on record."""
+    access.grant(T("10:00"), T("10:01"))
+    access.run("apply", "--at", T("10:02"))
+    return access
+
+
+@pytest.mark.on_disk
+def test_a_rejection_and_a_closing_are_recorded_with_who_and_why(begun: Access) -> None:
+    number = begun.ask(T("10:03"))
+    begun.run("reject", number, "--reason", "not this week", "--at", T("10:04"), acting="bob")
+    assert f"Recorded: #{number} was rejected\n" in begun.run("expire", "--at", T("10:05")).err
+    begun.run("close", number, "--reason", "no longer needed", "--at", T("10:06"), acting="dave")
+    assert f"Recorded: #{number} was closed\n" in begun.run("expire", "--at", T("10:07")).err
+    assert told(begun) == [
+        ("rejected", "bob", f"#{number}", "asked for by alice; said: not this week"),
+        ("closed", "dave", f"#{number}", "asked for by alice; said: no longer needed"),
+    ]
+    assert begun.run("audit", "verify", "--at", T("10:08")).code == 0
+
+
+@pytest.mark.on_disk
+def test_what_its_requester_closes_is_withdrawn(begun: Access) -> None:
+    number = begun.ask(T("10:03"))
+    begun.run("close", number, "--reason", "changed my mind", "--at", T("10:04"), acting="alice")
+    begun.run("expire", "--at", T("10:05"))
+    assert told(begun) == [("withdrawn", "alice", f"#{number}", "asked for by alice; said: changed my mind")]
+
+
+@pytest.mark.on_disk
+def test_a_denial_is_recorded_with_the_rule_that_denies(begun: Access) -> None:
+    number = begun.ask(T("10:03"))
+    begun.write(
+        "policies/rules/never.yaml",
+        'version: 1\nrules:\n  - {id: never-again, when: "true", deny_unless: "false", message: Never again.}\n',
+    )
+    begun.commit("deny")
+    begun.run("expire", "--at", T("10:05"), expect=None)
+    assert told(begun, "--denied") == [("denied", "", f"#{number}", "asked for by alice; never-again")]
+    assert told(begun, "--rule", "never-again") == told(begun, "--denied")
+    assert told(begun, "--subject", "alice") == told(begun, "--resource", "orders-db") == told(begun, "--denied")
+    assert begun.run("audit", "verify", "--at", T("10:06"), expect=None).out.count("decision-without-grounds") == 0
+
+
+def test_one_head_is_told_of_once_and_another_head_anew(begun: Access) -> None:
+    number = begun.ask(T("10:03"))
+    begun.run("reject", number, "--reason", "not this week", "--at", T("10:04"), acting="bob")
+    begun.run("expire", "--at", T("10:05"))
+    ledger = begun.git("rev-parse", "daypass-ledger")
+    begun.run("reject", number, "--reason", "nor the next one", "--at", T("10:06"), acting="carol")
+    assert "Recorded" not in begun.run("expire", "--at", T("10:07")).err
+    assert begun.git("rev-parse", "daypass-ledger") == ledger
+
+
+@pytest.mark.on_disk
+def test_a_rejection_that_was_taken_back_is_none(begun: Access) -> None:
+    number = begun.ask(T("10:03"))
+    begun.run("reject", number, "--reason", "not this week", "--at", T("10:04"), acting="bob")
+    begun.run("withdraw", number, "--at", T("10:05"), acting="bob")
+    begun.run("expire", "--at", T("10:06"))
+    assert told(begun) == []
+
+
+def test_what_nobody_answered_is_on_record_as_closed(begun: Access) -> None:
+    number = begun.ask(T("10:03"))
+    said = begun.run("expire", "--at", "2026-11-29T10:05:00Z").err
+    assert f"Closed #{number}" in said
+    assert f"Recorded: #{number} was closed\n" in said
+
+
+@pytest.mark.on_disk
+def test_words_of_people_are_in_no_receipt(begun: Access) -> None:
+    number = begun.ask(T("10:03"))
+    begun.run("reject", number, "--reason", "she left the team", "--at", T("10:04"), acting="bob")
+    begun.run("expire", "--at", T("10:05"))
+    receipts = begun.git("log", "-p", "--format=%B", "daypass-ledger")
+    assert "she left" not in receipts
+    standing = begun.repo().standing
+    assert [(key[0], key[2].value) for key in standing.decided] == [(int(number), "rejected")]
+    assert words_digest("") == ""
+
+
+def test_one_person_does_not_fill_the_ledger(begun: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "MOST_OF_ONE", 1)
+    for minute in ("10:03", "10:05"):
+        number = begun.ask(T(minute))
+        begun.run("close", number, "--reason", "changed my mind", "--at", T("10:06"), acting="alice")
+    said = begun.run("expire", "--at", T("10:07"))
+    assert said.err.count("Recorded") == 1
+    assert "1 decisions on requests are over the day's limit" in said.err
+    assert "Recorded" in begun.run("expire", "--at", "2026-11-21T10:08:00Z").err, "the next day it is told"
