@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +18,10 @@ import pytest
 
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Said
-from hub import Hub
+from hub import Hub, plain
+from outputs import check_output
 
+SOURCE = Path(__file__).parents[2] / "src"
 GIT = r"/acme/access\.git/.*"
 AT = {"apply", "expire", "gate", "status"}
 PUSH = r"/acme/access\.git/git-receive-pack"
@@ -380,3 +387,38 @@ def test_an_outbox_beside_a_ledger_that_was_rewritten_is_refused_and_kept(machin
     said = machines.run("one", "expire", expect=1)
     assert "ledger" in said.err
     assert machines.outbox("one").read_bytes() == kept
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_watch_goes_on_ending_access_while_the_remote_is_away(tmp_path: Path, output: str) -> None:
+    with Hub(tmp_path, protected=False) as hub:
+        machines = Machines(hub)
+        wish = hub.grant(subject="alice", resource="staging", role="deploy", duration="20s")
+        hub.run("gate", str(hub.request_pull("alice", wish)))
+        state = {"DAYPASS_STATE": str(hub.top / "state-watch")}
+        place = hub.clone("watch")
+        hub.run("apply", folder=place, environ=state)
+        store = hub.top / "state-watch" / "embedded.sqlite"
+        assert _holds(store) == {"alice"}
+        dead = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_SERVER_URL": "http://127.0.0.1:9"}
+        environ = {**plain(os.environ), **hub.environ(), **state, **dead, "PYTHONPATH": str(SOURCE)}
+        command = [sys.executable, "-m", "daypass", "-C", str(place), "watch", "--poll", "1s", "--format", output]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+        ) as process:
+            until = time.monotonic() + 60
+            while _holds(store) and time.monotonic() < until:
+                time.sleep(0.2)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=60)
+        assert _holds(store) == set(), err
+        assert "failed (1 in a row): " in out
+        check_output(("watch", "--format", output), out)
+        assert ("ok   - alice" if output == "text" else '"event": "applied"') in out
+        assert "2 receipts wait in the outbox for the next run that reaches the remote" in err
+        hub.run("apply", folder=place, environ=state)
+        assert machines.late() == BOTH
+
+
+def _holds(store: Path) -> set[str]:
+    return {e.principal for e in EmbeddedTarget(store, "embedded").observe()}

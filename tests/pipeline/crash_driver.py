@@ -3,7 +3,7 @@
 Reads one JSON object a line: ``arguments``, ``environment``, ``die_at``, the write to die at (0: never), and
 ``largest``, how many bytes any file may have (0: any number), which is how a full disk is played. Writes one a line: ``said``, its stderr, ``status`` (137 for a child that died) and ``writes``, how many writes it came to. A child dies before a
 write; after it is before the next one, and after the last is one more. What counts is every step at which others see
-something change: git moving refs or a work tree, and each commit of SQLite, hence each change at the target. Objects
+something change: git moving refs, here or at a remote, or a work tree, and each commit of SQLite, hence each change at the target. Objects
 that no ref names yet are seen by nobody.
 """
 
@@ -29,7 +29,7 @@ from daypass.edges.git import plumbing
 KILLED = 137
 LATE = ("difflib", "git", "securesystemslib.signer", "zoneinfo")
 """What daypass itself loads once it needs it, and nearly every run here does."""
-WRITES = {"update-ref", "read-tree"}
+WRITES = {"update-ref", "read-tree", "push"}
 
 
 class Clockwork:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daypass.cli.repository import AccessRepository
@@ -78,10 +79,11 @@ def deliver(repo: AccessRepository) -> str:
     outbox, trace = outbox_of(repo), Trace(repo.clone.git)
     try:
         gone = _lost(trace)
-        count = noting(outbox, LEDGER).deliver() if outbox.path.exists() else 0
-        trace.leave(0, outbox.path)
         if gone:  # told once: this run looks at the targets, and records what it finds
+            trace.leave(0, outbox.path)
             return gone
+        forget = partial(trace.leave, 0, outbox.path)  # first: of an outbox that a run has just emptied nothing is lost
+        count = noting(outbox, LEDGER).deliver(recorded=forget) if outbox.path.exists() else 0
     except (LedgerError, ConflictError) as error:
         return f"{error.message}\n  hint: {error.hint}"
     except AwayError:

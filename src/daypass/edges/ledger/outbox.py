@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -164,9 +164,10 @@ class OutboxLedger:
         self._outbox.add(sealed)
         return _Continued(standing, receipts)
 
-    def deliver(self, attempts: int = 10) -> int:
+    def deliver(self, attempts: int = 10, *, recorded: Callable[[], None] = lambda: None) -> int:
         """Append what waits to the ledger, and empty the outbox; return how many receipts that were.
 
+        ``recorded`` is called once they stand in the ledger, before the outbox is emptied.
         A run may be killed at any step: the next one finds what was delivered in the ledger, and does not do it again.
         Raises LedgerError, EdgeError where what waits cannot be believed, having changed nothing; ConflictError where
         others were first each time.
@@ -181,6 +182,7 @@ class OutboxLedger:
                     self._ledger.put(standing, self._outbox.read(), at=waiting[-1].at)
             except ConflictError:
                 continue
+            recorded()
             self._outbox.replace([])
             return len(waiting)
         raise ConflictError("others wrote to the ledger again and again", hint="run the command again")
