@@ -9,7 +9,7 @@ import copy
 import dataclasses
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from daypass.core.catalogue import Catalogue, Resource, Settings
 from daypass.core.errors import DaypassError
 from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.finding import Finding, Place
+from daypass.core.forge import Pull, Review
 from daypass.core.ids import Oid
 from daypass.core.request import Notice
 from daypass.edges.forges.github.answers import Answer
@@ -77,8 +78,13 @@ def spoilt(data: Any, place: tuple[Any, ...], value: Any) -> Any:
     return found
 
 
-def held(api: Api, read: Callable[[], Any], most: int = MOST) -> int:
-    """Run a reader whole once, then once for each fault; return how many of them it refused."""
+def held(
+    api: Api, read: Callable[[], Any], most: int = MOST, *, never: Callable[[Any, Any], bool] = lambda *_: False
+) -> int:
+    """Run a reader whole once, then once for each fault; return how many of them it refused.
+
+    ``never`` says of what it read at first, and of what it read of a wrong answer, whether that may never be.
+    """
     whole: dict[tuple[str, str], Answer] = {}
     sent = api._transport.send
 
@@ -88,7 +94,7 @@ def held(api: Api, read: Callable[[], Any], most: int = MOST) -> int:
         return answer
 
     api._transport.send = record  # type: ignore[method-assign]
-    read()
+    truth = read()
     refused = 0
     for key, answer in list(whole.items()):
         data = json.loads(answer.text) if answer.text else None
@@ -104,9 +110,11 @@ def held(api: Api, read: Callable[[], Any], most: int = MOST) -> int:
 
             api._transport.send = replay  # type: ignore[method-assign]
             try:
-                read()
+                assert not never(truth, read()), f"{key}: {place} as {value!r}"
             except DaypassError as error:
                 refused += bool(error.message.strip())
+            except AssertionError:
+                raise
             except Exception as error:
                 raise AssertionError(f"{key}: {place} as {value!r} ends in {error!r}") from error
     api._transport.send = sent  # type: ignore[method-assign]
@@ -151,6 +159,46 @@ def test_no_reader_of_requests_falls_over_a_wrong_answer(made: World) -> None:
         assert (
             held(found._api, read, 25 if name == "merged_as" else MOST) > 0 or name == "open_pulls"
         )  # a merge is read with git
+
+
+def approvals(reviews: Sequence[Review]) -> set[tuple[str, Oid]]:
+    """Return whose last word approves what; of people that the directory knows."""
+    last = {review.by.handle: review for review in reviews if review.by.handle}
+    return {(handle, review.commit) for handle, review in last.items() if review.state == "approved"}
+
+
+def test_no_wrong_answer_makes_an_approval(world: World) -> None:
+    number = world.opened("alice")
+    for who, event in (("bob", "APPROVE"), ("carol", "REQUEST_CHANGES"), ("carol", "COMMENT")):
+        world.reviewed(number, who, event)
+    dismissed = world.reviewed(number, "bob")
+    world.ask("carol", "PUT", f"/pulls/{number}/reviews/{dismissed}/dismissals", {"message": "no"})
+    world.git.run("fetch", "-q", str(world.repo.path), "refs/heads/*:refs/there/*", "refs/pull/*:refs/pull/*")
+    found = forge(world)
+    assert approvals(found.reviews(number)) == set()
+
+    def more(truth: Sequence[Review], read: Sequence[Review]) -> bool:
+        return not approvals(read) <= approvals(truth)
+
+    assert held(found._api, lambda: found.reviews(number), 400, never=more) > 0
+
+
+def test_no_wrong_answer_makes_a_merge_or_another_head(made: World) -> None:
+    found, main = forge(made), made.main()
+
+    def merged(truth: Pull | None, read: Pull | None) -> bool:
+        """Whether a merge is told that was none, or of other commits, or by somebody else whom the directory knows."""
+        if truth is None or read is None or truth.merge is None or read.merge is None:
+            return truth is not None and truth.merge is None and read is not None and read.merge is not None
+        same = (read.merge.commit, read.merge.head) == (truth.merge.commit, truth.merge.head)
+        return not same or read.merge.by.handle not in ("", truth.merge.by.handle)
+
+    def read(reader: Callable[[], Any]) -> Any:
+        found._main_moves, found._main_record, found._standing = [], ([], None), {}
+        return reader()
+
+    held(found._api, lambda: read(lambda: found.pull(2)), never=merged)
+    held(found._api, lambda: read(lambda: found.merged_as(main)), 25, never=merged)
 
 
 def test_no_reader_of_what_people_wrote_falls_over_a_wrong_answer(made: World) -> None:

@@ -30,6 +30,8 @@ MAIN = "main"
 CHECK = "daypass"
 """The branch that everything is merged into, and the check that it asks for."""
 
+_MOST = 2**63
+
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -68,9 +70,9 @@ class Fields(Struct, frozen=True):
         return found
 
     def number(self, name: str) -> int:
-        """Return a whole number."""
+        """Return a whole number; GitHub's have 64 bits, and what goes by their order must not be moved by a larger one."""
         found = self.value(name)
-        if type(found) is not int:
+        if type(found) is not int or abs(found) >= _MOST:
             raise self._wrong(name, "a number", found)
         return found
 
