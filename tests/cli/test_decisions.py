@@ -6,7 +6,10 @@ import json
 
 import pytest
 
-from daypass.core.ledger.receipt import words_digest
+from daypass.core.ids import GrantId, Oid, grant_id
+from daypass.core.ledger.receipt import AskedFile, Decided, Resolution, words_digest
+from daypass.core.record import replace
+from daypass.core.window import parse_instant
 from daypass.pipeline.apply import decisions
 from driver import Access
 
@@ -63,7 +66,8 @@ def test_a_denial_is_recorded_with_the_rule_that_denies(begun: Access) -> None:
     assert told(begun, "--denied") == [("denied", "", f"#{number}", "asked for by alice; never-again")]
     assert told(begun, "--rule", "never-again") == told(begun, "--denied")
     assert told(begun, "--subject", "alice") == told(begun, "--resource", "orders-db") == told(begun, "--denied")
-    assert begun.run("audit", "verify", "--at", T("10:06"), expect=None).out.count("decision-without-grounds") == 0
+    verified = begun.run("audit", "verify", "--at", T("10:06"), expect=None).out
+    assert "denial-" not in verified, "judged again, it is denied by the same rule"
 
 
 def test_one_head_is_told_of_once_and_another_head_anew(begun: Access) -> None:
@@ -74,6 +78,44 @@ def test_one_head_is_told_of_once_and_another_head_anew(begun: Access) -> None:
     begun.run("reject", number, "--reason", "nor the next one", "--at", T("10:06"), acting="carol")
     assert "Recorded" not in begun.run("expire", "--at", T("10:07")).err
     assert begun.git("rev-parse", "daypass-ledger") == ledger
+
+
+def forged(access: Access, **changed: object) -> str:
+    """Let the ledger's key sign that policy denied alice's request, with something changed; return what verify says."""
+    repo = access.repo()
+    number = int(access.ask(T("10:03")))
+    pull, base = repo.forge.pull(number), repo.tip
+    (path,) = (change.path for change in repo.history.changes(base, pull.head))
+    blob = next(entry.oid for entry in repo.history.entries(pull.head) if entry.path == path)
+    asked = (AskedFile(grant_id(path), blob, "new", "alice"),)
+    body = Decided(Resolution.DENIED, number, pull.head, "alice", pull.opened_at, base, asked, codes=("never",))
+    at = parse_instant(T("10:05"))
+    repo.ledger.append(repo.standing, [replace(body, **changed)], at=at, main=repo.standing.main, run="x")
+    return access.run("audit", "verify", "--at", T("10:06"), expect=None).out
+
+
+@pytest.mark.on_disk
+def test_a_denial_that_policy_did_not_give_is_named(begun: Access) -> None:
+    assert "says that policy denied request 2 (never); by the policies of then it is not denied" in forged(begun)
+
+
+@pytest.mark.on_disk
+def test_a_denial_of_what_is_not_in_this_clone_is_said_to_be_unjudged(begun: Access) -> None:
+    said = forged(begun, head=Oid("1" * 40))
+    assert "1 denials could not be judged again, since what was asked for is not in this clone: receipts 4" in said
+    assert "denial-without-grounds" not in said
+
+
+@pytest.mark.on_disk
+def test_a_denial_of_a_file_that_is_not_there_is_said_to_be_unjudged(begun: Access) -> None:
+    asked = (AskedFile(GrantId("orders-db/other"), Oid("1" * 40), "new"),)
+    assert "1 denials could not be judged again" in forged(begun, asked=asked)
+
+
+@pytest.mark.on_disk
+def test_a_decision_by_a_main_that_never_was_is_named(begun: Access) -> None:
+    said = forged(begun, base=Oid("2" * 40))
+    assert "as judged by main 222222222222, which is not in main's history" in said
 
 
 @pytest.mark.on_disk

@@ -158,8 +158,11 @@ _others = st.one_of(
         st.integers(1, 10**9),
         oids,
         names,
+        instants,
         oids,
-        st.lists(st.builds(AskedFile, grants, oids, st.just("") | names), max_size=2).map(tuple),
+        st.lists(
+            st.builds(AskedFile, grants, oids, st.sampled_from(["new", "widen"]), st.just("") | names), max_size=2
+        ).map(tuple),
         st.lists(acts, max_size=2).map(tuple),
         st.lists(texts, max_size=2).map(tuple),
         st.just("") | digests,

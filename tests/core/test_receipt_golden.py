@@ -146,19 +146,22 @@ SNAPSHOT = Snapshot(
 )
 RECEIPTS.append(Receipt(904, DIGEST, AT, BASE, "run-5", SNAPSHOT))
 DECIDED: list[Body] = [
-    Decided(Resolution.DENIED, 7, HEAD, "alice", BASE, (AskedFile(GRANT, BLOB, "alice"),), codes=("too-long",)),
+    Decided(
+        Resolution.DENIED, 7, HEAD, "alice", AT, BASE, (AskedFile(GRANT, BLOB, "new", "alice"),), codes=("too-long",)
+    ),
     Decided(
         Resolution.CLOSED,
         8,
         HEAD,
         "alice",
+        AT,
         BASE,
-        (AskedFile(GRANT, BLOB), AskedFile(OTHER, BLOB, "carol")),
+        (AskedFile(GRANT, BLOB, "remove"), AskedFile(OTHER, BLOB, "widen", "carol")),
         (ActRecord("", "closed", AT, number=41),),
         reason=DIGEST,
         number=583232,
     ),
-    Decided(Resolution.WITHDRAWN, 9, HEAD, "alice", BASE),
+    Decided(Resolution.WITHDRAWN, 9, HEAD, "alice", AT, BASE),
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-6", body) for n, body in enumerate(DECIDED, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))

@@ -7,15 +7,17 @@ merged, that nobody approved for themselves, and that the merge message told the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from daypass.core.audit.access import Trailers, approvers
 from daypass.core.audit.verified import Difference
 from daypass.core.finding import Severity
 from daypass.core.grant import Grant
-from daypass.core.ids import Oid, canonical
-from daypass.core.ledger.receipt import Admission, Receipt
+from daypass.core.ids import GrantId, Oid, canonical
+from daypass.core.ledger.receipt import Admission, Decided, Receipt
 from daypass.core.plan import Entitlement
+from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.policies import Policy
 
 PolicyFacts = tuple[str, tuple[str, Entitlement] | None]
 """What a base's policies say of one grant: their digest, and what its role meant and gave, as `planning.given` says."""
@@ -155,3 +157,27 @@ def _told(admission: Admission, trailers: Trailers) -> Iterator[_Pair]:
     if not set(admission.rules) <= rules:
         unnamed = ", ".join(sorted(set(admission.rules) - rules))
         yield "trailer-rules", f"the merge message does not name the rules {unnamed}"
+
+
+JUDGED_KINDS = ("new", "widen")
+"""What rules decide; to narrow and to remove is no matter of theirs."""
+
+
+def check_denial(
+    receipt: Receipt, body: Decided, grants: Mapping[GrantId, Grant], policy: Policy
+) -> tuple[Difference, ...]:
+    """Judge again what policy is said to have denied; ``grants`` are those of its files that read."""
+    at = receipt.run_at
+    codes = set()
+    for file in body.asked:
+        grant = grants.get(file.grant)
+        if grant is not None and file.kind in JUDGED_KINDS:
+            asked = Request(grant, body.requester, body.requested_at, file.kind, grant.span.starting(at))
+            codes |= {denial.rule or denial.code for denial in decide(policy, asked).denials}
+    if codes == set(body.codes):
+        return ()
+    message = (
+        f"receipt {receipt.sequence} says that policy denied request {body.pull} ({', '.join(body.codes)}); by the policies "
+        f"of then it is {'denied otherwise: ' + ', '.join(sorted(codes)) if codes else 'not denied'}"
+    )
+    return (Difference("denial-without-grounds", message, receipt=receipt.sequence, commit=body.base),)

@@ -232,10 +232,15 @@ class Resolution(Enum):
 
 
 class AskedFile(Struct, frozen=True):
-    """A grant file that a request changes; ``subject`` is whom it names, "" where main's directory knows them not."""
+    """A grant file that a request changes.
+
+    ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``subject`` is whom it names, "" where main's directory knows them
+    not.
+    """
 
     grant: GrantId
     blob: Oid
+    kind: str
     subject: str = ""
 
 
@@ -252,6 +257,7 @@ class Decided(Struct, frozen=True):
     pull: int
     head: Oid
     requester: str
+    requested_at: datetime
     base: Oid
     asked: tuple[AskedFile, ...] = ()
     by: tuple[ActRecord, ...] = ()

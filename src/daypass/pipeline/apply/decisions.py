@@ -83,7 +83,7 @@ def _of(context: Context, listed: Pull, at: datetime) -> Iterator[Decided]:
     def decided(what: Resolution, by: Iterable[ActRecord] = (), codes: Iterable[str] = (), said: str = "") -> Decided:
         who, number, asked = pull.opened_by.handle, pull.opened_by.number, _asked(found)
         told = tuple(by), tuple(codes), words_digest(said), number
-        return Decided(what, pull.number, pull.head, who, proposal.base, asked, *told)
+        return Decided(what, pull.number, pull.head, who, pull.asked_at, proposal.base, asked, *told)
 
     # While main's policies do not read, nobody knows what they would have said.
     if pull.state == "open" and proposal.denied and not proposal.policy.broken:
@@ -104,7 +104,7 @@ def _asked(found: Gated) -> tuple[AskedFile, ...]:
     for item in found.proposal.items:
         grant = item.grant or item.old
         known = grant is not None and grant.subject in people  # what else stands there is somebody's free text
-        files.append(AskedFile(item.id, item.blob, grant.subject if grant is not None and known else ""))
+        files.append(AskedFile(item.id, item.blob, item.kind, grant.subject if grant is not None and known else ""))
     return tuple(files)
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
 from daypass.core.audit.differences import Comparison
-from daypass.core.audit.proof import PolicyFacts, check_admission
+from daypass.core.audit.proof import JUDGED_KINDS, PolicyFacts, check_admission, check_denial
 from daypass.core.audit.verified import Difference, Verified, in_order
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
@@ -19,7 +19,7 @@ from daypass.core.finding import Severity
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Admission, Ended, Receipt, Snapshot
+from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp, form
 from daypass.core.planning.compute import given
 from daypass.pipeline.context import Context
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
 
 _BATCH = 2_000
+_FEW = 5
 _POLICIES = "policies/"
 
 
@@ -43,8 +44,9 @@ def verify(
     """Prove every receipt and name every difference.
 
     Each receipt's signature, place and link are proved; each admission is held against the file, the policies of its
-    base and the merge message; intents and outcomes against one another; each snapshot against the receipts before it; the
-    ledger against what merge messages say it held. Where ``proved`` begins at a snapshot, what led to it is believed.
+    base and the merge message; what policy denied is judged again where it is in this clone; intents and outcomes are held
+    against one another; each snapshot against the receipts before it; the ledger against what merge messages say it held.
+    Where ``proved`` begins at a snapshot, what led to it is believed.
     What cannot be proved is a difference, and so is everything after it. Raises RefusedError for a shallow clone and
     LedgerError for a ledger that is missing.
     """
@@ -65,7 +67,7 @@ def verify(
     except LedgerError as error:
         run.found.append(Difference("ledger-broken", error.message, receipt=run.proved))
     run.check()
-    found = in_order([*run.found, *comparison.finish(at)])
+    found = in_order([*run.found, *run.unread(), *comparison.finish(at)])
     sources = Sources(tip, proof.commit, run.proved + proof.start.next_sequence, run.last_at, at)
     return Verified(sources, run.proved, run.checked, len(past.positions), found, since)
 
@@ -137,6 +139,7 @@ class _Run:
         self._past = past
         self._comparison = comparison
         self._brought = {(step.commit, step.grant, step.new): step.old != ABSENT for step in past.steps}
+        self._unread: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None]] = []
         self._facts: dict[tuple[Oid, str, str, str], PolicyFacts | None] = {}
 
@@ -150,6 +153,8 @@ class _Run:
             self._end(receipt, body, self._comparison.admitted.get(body.grant))
         if isinstance(body, Snapshot):
             self._snapshot(receipt, body)
+        if isinstance(body, Decided) and body.what is Resolution.DENIED and body.base in self._past.positions:
+            self._denial(receipt, body)
         self._sums.add(receipt)
         self._comparison.add(receipt)
         self.proved += 1
@@ -167,6 +172,32 @@ class _Run:
                 f"snapshot {place} is of the form {body.form}, which this release does not know: its tree alone follows"
             )
             self.found.append(Difference("snapshot-of-another-form", message, Severity.NOTE, receipt=place))
+
+    def _denial(self, receipt: Receipt, body: Decided) -> None:
+        """Judge again what policy denied, where the request's head is in this clone."""
+        asked = [file for file in body.asked if file.kind in JUDGED_KINDS]
+        if self._context.history.find(body.head) is None:
+            self._unread.append(receipt.sequence)
+            return
+        try:
+            contents = dict(self._context.history.blobs([file.blob for file in asked]))
+            policy = self._context.policy_at(self._past.policies_of(body.base))
+        except EdgeError:
+            self._unread.append(receipt.sequence)
+            return
+        read = {file.grant: read_grant(grant_path(file.grant), contents[file.blob]) for file in asked}
+        grants = {name: grant for name, grant in read.items() if isinstance(grant, Grant)}
+        self.found += check_denial(receipt, body, grants, policy)
+
+    def unread(self) -> Iterable[Difference]:
+        """Say which denials could not be judged again."""
+        if self._unread:
+            named = ", ".join(map(str, self._unread[:_FEW])) + (" …" if len(self._unread) > _FEW else "")
+            message = (
+                f"{len(self._unread)} denials could not be judged again, since what was asked for is not in this clone: "
+                f"receipts {named}"
+            )
+            yield Difference("denial-not-judged", message, Severity.NOTE, receipt=self._unread[0])
 
     def _end(self, receipt: Receipt, body: Ended, proof: Admission | None) -> None:
         """Hold an end against the policies of the main that its run stood on. One of nothing admitted is named already."""
