@@ -85,7 +85,7 @@ class Record(Generic[_T]):
         """Read what ``write`` wrote. Raises LedgerError, saying what was expected, for anything else."""
         what, values = self._what, []
         if not self._needed <= data.keys() <= self._fields.keys():
-            self._check_keys(data)
+            raise self._wrong_keys(data)
         for name, kind, read, default in self._reads:
             value = data.get(name, _ABSENT)
             if value is _ABSENT:
@@ -98,12 +98,11 @@ class Record(Generic[_T]):
             values.append(value)
         return self._make(*values)
 
-    def _check_keys(self, data: Mapping[str, Any]) -> None:
-        for name in self._fields:
-            if name in self._needed and name not in data:
-                raise LedgerError(f"{self._what} has no {name!r}")
-        for name in sorted(data.keys() - self._fields.keys()):
-            raise LedgerError(f"{self._what} has an unknown key {name!r}")
+    def _wrong_keys(self, data: Mapping[str, Any]) -> LedgerError:
+        missing = [name for name in self._fields if name in self._needed and name not in data]
+        if missing:
+            return LedgerError(f"{self._what} has no {missing[0]!r}")
+        return LedgerError(f"{self._what} has an unknown key {min(data.keys() - self._fields.keys())!r}")
 
     @property
     def field(self) -> Field:
