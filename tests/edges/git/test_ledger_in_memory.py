@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from ledger_making import BEGIN, LATER, MAIN, addition, life, make, retirement
 
 from daypass.core.errors import DaypassError
+from daypass.core.ledger import snapshot
 from daypass.core.ledger.receipt import Intent, Outcome
+from daypass.core.ledger.standing import fold
 from in_memory.ledger import Machine, MemoryLedger
 from standings import same_state
 
@@ -24,6 +26,7 @@ _STEPS = st.lists(
         st.tuples(st.just("load"), st.integers(0, 1), st.just(0)),
         st.tuples(st.sampled_from(sorted(_BODIES)), st.integers(0, 1), st.integers(2, 4)),
         st.tuples(st.just("stale"), st.integers(0, 1), st.integers(2, 4)),
+        st.tuples(st.sampled_from(["snapshot", "anew"]), st.integers(0, 1), st.just(0)),
     ),
     max_size=8,
 )
@@ -32,7 +35,12 @@ _STEPS = st.lists(
 @given(steps=_STEPS)
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_two_machines_learn_the_same_from_memory_as_from_files(tmp_path_factory, steps):
-    tmp = tmp_path_factory.mktemp("ledgers")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot, "LEAST", 1)
+        _play(tmp_path_factory.mktemp("ledgers"), steps)
+
+
+def _play(tmp, steps):
     made = make(tmp / "repo", lives=1)
     keys = {"ledger.pub": made.public}
     files = [made.signed(path=tmp / f"{name}" / "standing.sqlite") for name in "ab"]
@@ -46,6 +54,14 @@ def test_two_machines_learn_the_same_from_memory_as_from_files(tmp_path_factory,
             assert on_file.verified == in_memory.verified
             continue
         at = LATER + timedelta(minutes=number)
+        if does == "anew":  # a machine whose files are gone, or another one
+            files[machine] = made.signed(path=tmp / f"{number}" / "standing.sqlite")
+            memory[machine] = MemoryLedger(made.ledger, Machine(), keys, lambda: made.signer)
+            newest = max(made.ledger.snapshots(made.ledger.head()), default=0)
+            assert same_state(files[machine].load(), fold(made.receipts()))
+            assert same_state(memory[machine].load(), fold(made.receipts()))
+            assert (files[machine].began, memory[machine].began) == (newest, newest)
+            continue
         writer = (on_file, in_memory)[number % 2]
         if does == "stale":
             for ledger in (on_file, in_memory):
@@ -55,7 +71,11 @@ def test_two_machines_learn_the_same_from_memory_as_from_files(tmp_path_factory,
                         ledger.append(first, life(n), at=at, main=MAIN, run="run")
                 assert made.ledger.head() == before
             continue
-        after = writer.append(writer.load(), _BODIES[does](n), at=at, main=MAIN, run="run")
+        if does == "snapshot":
+            writer.load()
+            after = writer.snapshot(at=at, main=MAIN, run="run") or writer.load()
+        else:
+            after = writer.append(writer.load(), _BODIES[does](n), at=at, main=MAIN, run="run")
         assert same_state(after, on_file.load())
         assert same_state(after, in_memory.load())
 
