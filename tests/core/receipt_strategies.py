@@ -170,7 +170,12 @@ _others = st.one_of(
     ),
     st.builds(Ended, grants, oids, oids, instants, texts, texts),
     st.builds(Pulse, st.integers(0, 10**9), st.integers(0, 20)),
-    st.builds(Intent, st.lists(changes, min_size=1, max_size=4).map(tuple), digests),
+    st.builds(
+        Intent,
+        st.lists(changes, min_size=1, max_size=4).map(tuple),
+        digests,
+        st.sets(digests).map(lambda found: tuple(sorted(found))),
+    ),
     st.builds(
         Outcome,
         changes,

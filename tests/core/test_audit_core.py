@@ -27,6 +27,7 @@ from daypass.core.ledger.receipt import (
     Refusal,
     Retirement,
 )
+from daypass.core.ledger.statement import admission_digest
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Span, Window
 
@@ -331,6 +332,17 @@ class TestComparison:
     def test_one_change_intended_twice_and_ended_once_is_open_still(self):
         twice = ((1, Intent((change(),), "p")), (2, Intent((change(),), "p")), (3, Outcome(change(), ok=False)))
         assert self.compare(*twice) == ["intent-without-outcome"]
+
+    def test_an_intent_on_another_admission_than_the_one_in_force_is_named(self):
+        proof, gives = admission(), change()
+        steps = [GrantStep(0, oid(1), G, ABSENT, oid(11))]
+        rightly = Intent((gives,), "plan", (admission_digest(proof),))
+        wrongly = Intent((gives,), "plan", (admission_digest(admission(length=59)),))
+        bare = Intent((change(Action.REMOVE),), "plan", rightly.basis)
+        done = Outcome(gives, ok=True)
+        assert self.compare((1, proof), (2, rightly), (3, done), steps=steps) == []
+        assert self.compare((1, proof), (2, wrongly), (3, done), steps=steps) == ["intent-on-other-admission"]
+        assert "intent-on-other-admission" not in self.compare((1, proof), (2, bare), steps=steps)
 
     def test_what_another_run_looked_up_first_the_run_that_did_it_tells_once_more(self):
         taken = change(Action.REMOVE)

@@ -164,6 +164,8 @@ DECIDED: list[Body] = [
     Decided(Resolution.WITHDRAWN, 9, HEAD, "alice", AT, BASE),
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-6", body) for n, body in enumerate(DECIDED, len(RECEIPTS))]
+BASIS: list[Body] = [Intent((GIVE,), DIGEST, ("sha256:" + "1" * 64, DIGEST.replace("0123", "2222", 1)))]
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-7", body) for n, body in enumerate(BASIS, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

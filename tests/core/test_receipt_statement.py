@@ -365,3 +365,10 @@ def test_another_version_is_refused():
         "expected predicateType of the statement to be 'urn:daypass:receipt:v1' or 'urn:daypass:receipt:v2', "
         'got "urn:daypass:receipt:v3"'
     )
+
+
+@pytest.mark.parametrize(
+    "basis", [["sha256:" + "1" * 64, "sha256:" + "0" * 64], ["sha256:" + "1" * 64] * 2, ["x"], [7]]
+)
+def test_what_an_intent_stands_on_has_one_spelling(basis):
+    assert "basis of an intent to be" in _refusal("intent", lambda s: s["predicate"]["body"].update(basis=basis))

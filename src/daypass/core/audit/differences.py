@@ -28,6 +28,7 @@ from daypass.core.ledger.receipt import (
     Retirement,
 )
 from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.statement import admission_digest
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.record import replace
 from daypass.core.window import Window, format_instant
@@ -103,6 +104,7 @@ class Comparison:
         elif isinstance(body, Retirement):
             self._retired.add((body.grant, body.blob))
         elif isinstance(body, Intent):
+            self._standing_on(receipt, body)
             for change in body.changes:
                 self._open.setdefault(change, []).append(receipt.sequence)
                 self._meant.update((change, proof.window.end) for proof in self._giving(change)[-1:])
@@ -225,6 +227,17 @@ class Comparison:
             grant=body.grant,
             receipt=receipt.sequence,
         )
+
+    def _standing_on(self, receipt: Receipt, body: Intent) -> None:
+        """Hold what an intent's additions are said to stand on to what was admitted; earlier releases say nothing."""
+        added = [change for change in body.changes if change.action is Action.ADD] if body.basis else []
+        proofs = {proof.grant: proof for change in added for proof in self._holdings.basis(change.grants)}
+        if added and {admission_digest(proof) for proof in proofs.values()} != set(body.basis):
+            self._say(
+                "intent-on-other-admission",
+                f"receipt {receipt.sequence} gives access on other admissions than those in force before it",
+                receipt=receipt.sequence,
+            )
 
     def _revived(self, receipt: Receipt, change: Intended) -> None:
         """Name an addition that stands on nothing but grants which have ended for good."""

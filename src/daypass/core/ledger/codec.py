@@ -166,6 +166,13 @@ def _read_texts(value: list[Any], name: str, what: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _read_digests(value: list[Any], name: str, what: str) -> tuple[str, ...]:
+    found = _read_texts(value, name, what)
+    if list(found) != sorted(set(found)) or not all(map(SHA256.fullmatch, found)):
+        raise expected(name, what, "digests in order, each once", value)
+    return found
+
+
 def _read_by_name(value: dict[str, Any], name: str, _: str) -> Numbers:
     if not value or not all(type(text) is str and text for text in value.values()):
         raise LedgerError(f"expected {name} to be texts by name, at least one, got {canonical(value)}")
@@ -200,6 +207,7 @@ DATA = Field(dict)
 LIST = Field(list)
 COUNT = Field(int, _read_count)
 TEXTS = Field(list, _read_texts, list)
+DIGESTS = Field(list, _read_digests, list)
 BY_NAME = Field(dict, _read_by_name, dict)
 INSTANT = Field(str, _read_instant, _write_instant)
 OBJECT = _matching(_OBJECT, "a git object id")

@@ -135,10 +135,15 @@ class Retirement(Struct, frozen=True):
 
 
 class Intent(Struct, frozen=True):
-    """Changes about to be made, at most BATCH of them."""
+    """Changes about to be made, at most BATCH of them.
+
+    ``basis`` are the digests of the admissions that its additions stand on (`admission_digest`), in order; intents of
+    earlier releases have none. It holds whichever chain the admission is in.
+    """
 
     changes: tuple[Intended, ...]
     plan: str
+    basis: tuple[str, ...] = ()
 
 
 class Outcome(Struct, frozen=True):

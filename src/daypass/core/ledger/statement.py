@@ -20,11 +20,13 @@ from typing import Any
 
 from daypass.core.errors import LedgerError
 from daypass.core.ids import canonical
+from daypass.core.ids import digest as digest_of
 from daypass.core.ledger.codec import (
     BY_NAME,
     COUNT,
     DATA,
     DIGEST,
+    DIGESTS,
     FLAG,
     INSTANT,
     LIST,
@@ -116,16 +118,21 @@ ADMISSION = Record(
 )
 
 
-def _intent(changes: tuple[Intended, ...], plan: str) -> Intent:
+def admission_digest(admission: Admission) -> str:
+    """Return ``sha256:<hex>`` of what an admission says: the same wherever it stands."""
+    return digest_of(ADMISSION.write(admission))
+
+
+def _intent(changes: tuple[Intended, ...], plan: str, basis: tuple[str, ...]) -> Intent:
     if not changes:
         raise LedgerError("an intent names no change")
-    return Intent(changes, plan)
+    return Intent(changes, plan, basis)
 
 
 def _intent_parts(intent: Intent) -> tuple[object, ...]:
     if not intent.changes:
         raise RuntimeError("an intent without changes says nothing")
-    return intent.changes, intent.plan
+    return intent.changes, intent.plan, intent.basis
 
 
 def _settled(entitlement: Entitlement, grants: Any, until: Any, numbers: Any, *rest: Any) -> Settled:
@@ -181,7 +188,17 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
             revoked=FLAG.optional(False),
         ),
     ),
-    Intent: ("intent", Record("an intent", _intent, _intent_parts, changes=CHANGE.listed, plan=TEXT)),
+    Intent: (
+        "intent",
+        Record(
+            "an intent",
+            _intent,
+            _intent_parts,
+            changes=CHANGE.listed,
+            plan=TEXT,
+            basis=DIGESTS.optional((), "an intent that stands on no admission does not say so"),
+        ),
+    ),
     Outcome: (
         "outcome",
         Record(

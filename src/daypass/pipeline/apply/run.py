@@ -7,7 +7,7 @@ looking. Running twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome, Pulse
 from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.statement import admission_digest
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.planning.holdback import Braked, brake, failed_before, shortens, weight
 from daypass.core.policy.decision import PAUSED
@@ -331,7 +332,15 @@ def _intents(found: Survey, changes: tuple[Intended, ...]) -> list[Intent]:
     """Return the intents to write: what failed before and is tried again stands on the one that is open still."""
     failures = found.standing.failures
     new = [change for change in changes if failed_before(change, failures) is None]
-    return [Intent(tuple(new[n : n + BATCH]), found.plan.digest) for n in range(0, len(new), BATCH)]
+    parts = [tuple(new[n : n + BATCH]) for n in range(0, len(new), BATCH)]
+    return [Intent(part, found.plan.digest, _basis(found, part)) for part in parts]
+
+
+def _basis(found: Survey, changes: Iterable[Intended]) -> tuple[str, ...]:
+    """Return the digests of the admissions that additions stand on, those of this very run among them."""
+    grants = {grant for change in changes if change.action is Action.ADD for grant in change.grants}
+    proofs = (found.admitted.changed.get(grant) or found.standing.admission(grant) for grant in grants)
+    return tuple(sorted(admission_digest(proof) for proof in proofs if proof is not None))
 
 
 def keep_snapshot(ledger: SummingLedger, found: Survey, run: str) -> None:
