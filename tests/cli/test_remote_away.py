@@ -121,7 +121,9 @@ def test_the_remote_away_for_a_day_with_ends_in_it(machines: Machines) -> None:
         machines.hub.advance(hours=1.5)
         assert "ok   - bob" in machines.run("one", "apply", expect=14).out
         assert machines.held() == set()
-        assert "No changes" in machines.run("one", "apply", expect=14).out  # nothing done twice
+        told = json.loads(machines.run("one", "apply", "--format", "json", expect=14).out)
+        assert (told["outcomes"], told["undelivered"]) == ([], "")  # nothing done twice
+        assert "cannot be fetched" in told["away"]
         assert "4 receipts wait in the outbox" in machines.run("one", "status", expect=1).err
     before = machines.receipts()
     assert "4 receipts wait in the outbox" in machines.run("one", "status").err

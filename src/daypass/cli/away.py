@@ -72,7 +72,7 @@ def _lost(trace: Trace) -> str:
 def deliver(repo: AccessRepository) -> str:
     """Record what waits in the outbox, before anything else; return why it could not be, "" where nothing is left.
 
-    Raises AwayError, LockedError. What cannot be believed keeps no end of access waiting.
+    Raises AwayError. What cannot be believed keeps no end of access waiting.
     """
     from daypass.edges.ledger.outbox import Trace
 

@@ -238,7 +238,8 @@ def data_of(done: Applied) -> dict[str, Any]:
     from daypass.views.plan import applied_data
 
     told = (overview_of(done.survey, done.outcomes), gives_nothing(done.survey))
-    return applied_data(done.survey.plan, done.outcomes, done.held, *told)
+    data = applied_data(done.survey.plan, done.outcomes, done.held, *told)
+    return data | {"away": done.away, "undelivered": done.undelivered}
 
 
 def say_held(done: Applied, confirm: str = "") -> None:

@@ -128,6 +128,7 @@ Apply = output(
         **_PLAN,
         "outcomes": many(shape("Outcome", {**_CHANGE, "error": str, **of(bool, "ok", "recovered")})),
         "held": many(Change),
+        **of(str, "away", "undelivered"),
     },
 )
 _APPROVALS = shape("Requirement", {"at_least": int, "from": str, **of(Texts, "rules", "people")})

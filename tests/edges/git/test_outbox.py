@@ -83,7 +83,7 @@ class Place:
 
     def late(self) -> list[tuple[str, bool]]:
         """The receipts that came from outboxes, and which of them are second witnesses."""
-        _, found = self.receipts.proved(self.ledger("auditor").verifier.open)
+        found = self.receipts.proved(self.ledger("auditor").verifier.open).receipts
         return [(type(one.body).__name__, one.seconds) for one in found if one.away is not None]
 
     def file(self, name: str) -> Path:
