@@ -69,7 +69,8 @@ def _told(standing: Standing, pull: Pull) -> bool:
     stranger = pull.opened_by.person and not pull.opened_by.handle
     ends = (Resolution.CLOSED, Resolution.WITHDRAWN)
     over = pull.state == "closed" and any((pull.number, pull.head, end) in standing.decided for end in ends)
-    ours = pull.branch in (REMOVAL, GENERATED)
+    # A person who names a branch so hides nothing.
+    ours = pull.branch in (REMOVAL, GENERATED) and not pull.opened_by.person
     return ours or stranger or over or (pull.draft and pull.state == "open")
 
 
