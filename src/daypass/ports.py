@@ -26,8 +26,9 @@ if TYPE_CHECKING:  # only named here: their modules would cost every start 30 ms
         Ticket,
     )
     from daypass.core.ids import Oid
+    from daypass.core.ledger.handed import Handed
     from daypass.core.ledger.receipt import Body
-    from daypass.core.ledger.standing import Handed, Standing
+    from daypass.core.ledger.standing import Standing
     from daypass.core.plan import Done, Entitlement, Found, Numbers, Order
     from daypass.core.planning.drift import Health, Inspection, Traits
     from daypass.core.request import Notice
@@ -367,7 +368,6 @@ class SummingLedger(Protocol):
 
         What other machines wrote meanwhile is not fetched. Raises ConflictError where they did.
         """
-        ...
 
 
 class VerdictStore(Protocol):
@@ -375,11 +375,9 @@ class VerdictStore(Protocol):
 
     def known(self, context: str, blobs: Sequence[bytes]) -> dict[bytes, tuple[str, bytes]]:
         """Return which of some blobs are known to be clean: blob id -> (resource, digest of the grant's meaning)."""
-        ...
 
     def store(self, context: str, rows: Iterable[tuple[bytes, str, bytes]]) -> None:
         """Remember clean blobs."""
-        ...
 
 
 class ForgeSettings(Protocol):
@@ -388,7 +386,6 @@ class ForgeSettings(Protocol):
     @property
     def files(self) -> Collection[str]:
         """The paths of main's files that are looked at as well."""
-        ...
 
     def examine(self, catalogue: Catalogue, files: Mapping[str, bytes]) -> tuple[Complaint, ...]:
         """Read everything once, and return what is unsafe by main's catalogue and those of its files that are there.

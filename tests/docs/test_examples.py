@@ -29,7 +29,8 @@ EXITS |= {
     "daypass doctor": {0, 13, 14},
     "daypass can alice staging deploy -q": {0},
 }
-EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}}
+EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}, "daypass ledger rekey --finish": {1}}
+EXITS |= {"daypass ledger restore --from ../other-clone": {1}}
 """How an example ends where that is not 0 alone."""
 AT_GITHUB = ("report", "doctor", "form", "answer", "refresh")
 NEVER_END = ("watch",)

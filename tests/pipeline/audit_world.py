@@ -217,7 +217,7 @@ class World:
 
         def open_ledger() -> tuple[GitLedger, object]:
             self.opened += 1
-            return self.ledger, self.verifier.open
+            return self.ledger, self.verifier
 
         return AuditIndex(self.git, main="refs/heads/main", read_subject=self._subject, open_ledger=open_ledger)  # type: ignore[arg-type]
 

@@ -54,7 +54,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "watch": ("verbs.apply:watch", "apply without end: at every boundary and after every merge"),
     "heartbeat": ("verbs.apply:heartbeat", "fail when no run was recorded in time"),
     "audit": ("verbs.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
-    "ledger": ("verbs.audit:ledger", "end a doubt about what was given: ledger settle"),
+    "ledger": ("verbs.ledger:ledger", "end a doubt about what was given, change its key, put its branch back"),
     "can": ("verbs.targets:can", "exit 0 when access exists at this instant, 20 when not"),
     "codeowners": ("verbs.generated:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
     "doctor": ("verbs.forge:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),

@@ -273,21 +273,24 @@ class AccessRepository:
     @cached_property
     def ledger(self) -> SignedLedger:
         """The ledger, with the keys that main names."""
+        from daypass.core.ledger.keys import limits_of
         from daypass.edges.ledger.ledger import GitLedger
         from daypass.edges.ledger.signing import find_signer
         from daypass.edges.ledger.standing import SignedLedger
         from daypass.pipeline.judge.policies import ledger_keys
 
         settings = self.settings
-        branch = GitLedger(self.clone.git, settings.ledger_branch, self.remote if self._live else None)
-        keys = ledger_keys(self, self.tip, settings.ledger_keys)
+        branch = GitLedger(self.clone.git, settings.ledger_branch, self.remote if self._live else None, self.tip)
+        signing = ledger_keys(self, self.tip, settings.ledger_keys)
+        keys = {**ledger_keys(self, self.tip, settings.ledger_bounded), **signing}
         uri = os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer
         private = os.environ.get(KEY_VARIABLE, "")
         ledger = SignedLedger(
             branch,
             self.clone.state_dir / "standing.sqlite",
             keys,
-            lambda: find_signer(keys, keys_folder(), uri, private),
+            lambda: find_signer(signing, keys_folder(), uri, private),
+            limits_of(settings.ledger_retired, settings.ledger_revoked),
         )
         return noting(ledger, LEDGER)
 

@@ -150,7 +150,7 @@ def _run_apply(
     from daypass.cli.away import deliver
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.run import apply as carry_out
-    from daypass.pipeline.apply.run import beat, keep_snapshot
+    from daypass.pipeline.apply.run import keep_snapshot
 
     if repo.elsewhere or repo.signs:  # a run with nothing to do would hide for weeks that it could do nothing
         repo.ledger.ready()
@@ -194,8 +194,7 @@ def _run_apply(
         finally:
             opened.clear()  # a target keeps its connection for as long as anybody holds it
         done.undelivered = undelivered
-        every = done.survey.policy.catalogue.settings.ledger_heartbeat
-        pulse = partial(beat, repo.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
+        pulse = partial(_leave_pulse, repo, done, run)
         snapshot = partial(keep_snapshot, repo.ledger, done.survey, run)
         for what, leave in (("snapshot", snapshot), ("sign of life", pulse)):
             try:
@@ -203,6 +202,17 @@ def _run_apply(
             except DaypassError as error:  # what was done before is told all the same
                 done.silent = f"no {what} was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
         return done
+
+
+def _leave_pulse(repo: AccessRepository, done: Applied, run: str) -> None:
+    """Leave a sign of life where one is due, and where a new key signs: until it has, the old one cannot be retired."""
+    from daypass.edges.ledger.signers import signed_by_another
+    from daypass.pipeline.apply.run import beat
+
+    settings = done.survey.policy.catalogue.settings
+    anew = len(settings.ledger_keys) > 1 and signed_by_another(repo.ledger, repo.ledger.load())
+    every = timedelta(0) if anew else settings.ledger_heartbeat
+    beat(repo.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
 
 
 def tell_refused(repo: AccessRepository, found: Survey) -> None:

@@ -106,19 +106,14 @@ class NewRepository:
 
     def key(self, signer: str, public_key: Path | None) -> str:
         """Make the signing key, or take the public half of one that a signer URI holds; return the public PEM."""
-        from daypass.edges.ledger.signing import generate_key, read_public_key
+        from daypass.edges.ledger.signing import make_key
 
         there = self.top / "policies" / "ledger.pub"
         if there.exists():
             return there.read_text(encoding="ascii")
         if signer and public_key is not None:
             return public_key.read_text(encoding="ascii")
-        folder = keys_folder()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        pending = folder / f".new-{self.at:%Y%m%d%H%M%S}.pem"
-        public = generate_key(pending)
-        self.key_path = folder / f"{read_public_key(public).keyid}.pem"
-        pending.rename(self.key_path)
+        self.key_path, public = make_key(keys_folder())
         return public.decode("ascii")
 
     def write(self, wanted: Mapping[str, str | bytes]) -> tuple[list[str], list[str]]:

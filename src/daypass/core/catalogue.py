@@ -194,19 +194,35 @@ def _share(limit: str, live: int) -> int:
 
 
 class Settings(Struct, frozen=True):
-    """policies/daypass.yaml. ``simulated_clock`` lets writing verbs take ``--at``; for demonstrations only."""
+    """policies/daypass.yaml. ``simulated_clock`` lets writing verbs take ``--at``; for demonstrations only.
+
+    ``ledger_keys`` are those that may sign now; ``ledger_retired`` and ``ledger_revoked`` bound others, each by a receipt:
+    see `daypass.core.ledger.keys`.
+    """
 
     forge_kind: str = "local"
     forge_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     targets: Mapping[str, TargetSettings] = field(default_factory=lambda: MappingProxyType({}))
     ledger_branch: str = "daypass-ledger"
     ledger_keys: tuple[str, ...] = ("ledger.pub",)
+    ledger_retired: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    ledger_revoked: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     ledger_signer: str = ""
     ledger_heartbeat: timedelta | None = None
     environments: tuple[str, ...] = ("production", "staging", "development")
     classifications: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
     limits: Limits = field(default_factory=Limits)
     simulated_clock: bool = False
+
+    @property
+    def ledger_bounded(self) -> tuple[str, ...]:
+        """The keys of the ledger that sign no more."""
+        return tuple(dict.fromkeys((*self.ledger_retired, *self.ledger_revoked)))
+
+    @property
+    def ledger_named(self) -> tuple[str, ...]:
+        """Every key of the ledger, whether it may sign now or not."""
+        return tuple(dict.fromkeys((*self.ledger_keys, *self.ledger_bounded)))
 
     @property
     def forge(self) -> ForgeKind:

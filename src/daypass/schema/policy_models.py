@@ -49,6 +49,8 @@ Repository = Annotated[
 Team = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a team as org/slug", longest=140)]
 Condition = Annotated[str, Field(min_length=1, max_length=4000, description="a CEL expression that says true or false")]
 Count = Annotated[int, Field(ge=1, le=20)]
+Sequence = Annotated[int, Field(ge=0, le=999_999_999)]
+Later = Annotated[int, Field(ge=1, le=999_999_999)]
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -77,10 +79,17 @@ class ForgeForm(TypedDict):
 
 
 class LedgerForm(TypedDict):
-    """The ledger: its branch, the public keys (files of policies/) that may sign, the signer's URI, signs of life."""
+    """The ledger: its branch, the public keys (files of policies/) that may sign, the signer's URI, signs of life.
+
+    A key that signs no more is named with a receipt's number: up to which it did, or from which it counts for nothing.
+    """
 
     branch: NotRequired[Branch]
     keys: NotRequired[Annotated[list[KeyFile], Field(min_length=1)]]
+    retired: NotRequired[Annotated[dict[KeyFile, Sequence], Field(description="the last receipt that a key signed")]]
+    revoked: NotRequired[
+        Annotated[dict[KeyFile, Later], Field(description="from which receipt on what a key signed counts for nothing")]
+    ]
     signer: NotRequired[Line]
     heartbeat: NotRequired[
         Annotated[Duration, Field(description="a run leaves a pulse when the ledger was silent for so long")]

@@ -246,8 +246,8 @@ def test_a_ledger_whose_end_was_cut_off_is_refused(made):
         f"further (receipt 9, commit {verified.commit[:12]})"
     )
     assert caught.value.hint == (
-        f"restore the branch to {verified.commit[:12]} or later; only if you know why it was rewritten, "
-        f"delete {made.cache.path}"
+        f"restore the branch to {verified.commit[:12]} or later (`daypass ledger restore`); only if you know why it was "
+        f"rewritten, delete {made.cache.path}"
     )
 
 
@@ -354,7 +354,8 @@ def test_a_key_that_is_no_longer_named_makes_the_cache_anew(made, tmp_path):
     made.write([retirement(0)])
     assert made.load(both).verified == 1
     loaded = made.load()
-    assert (loaded.verified, loaded.rebuilt) == (8, "a key that was believed is no longer named in the settings")
+    why = "a key that was believed is no longer named in the settings, or within other limits"
+    assert (loaded.verified, loaded.rebuilt) == (8, why)
 
 
 def test_another_key_alone_believes_nothing(made, tmp_path):

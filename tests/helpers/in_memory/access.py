@@ -13,6 +13,7 @@ from daypass.cli.repository import AccessRepository, keys_folder
 from daypass.cli.verb import LEDGER, noting
 from daypass.core.catalogue import Directory
 from daypass.core.ids import ABSENT, Oid
+from daypass.core.ledger.keys import limits_of
 from daypass.core.window import parse_instant
 from daypass.edges.forges.host import Host
 from daypass.edges.ledger.signing import find_signer
@@ -93,11 +94,17 @@ class MemoryRepository(AccessRepository):
 
     @cached_property
     def ledger(self) -> SignedLedger:
-        keys = ledger_keys(self, self.tip, self.settings.ledger_keys)
+        settings = self.settings
+        signing = ledger_keys(self, self.tip, settings.ledger_keys)
+        keys = {**ledger_keys(self, self.tip, settings.ledger_bounded), **signing}
+        limits = limits_of(settings.ledger_retired, settings.ledger_revoked)
         receipts = MemoryReceipts(self._world.objects, self.settings.ledger_branch)
         path = self._world.state / "standing.sqlite"
         signer = self.settings.ledger_signer
-        return noting(SignedLedger(receipts, path, keys, lambda: find_signer(keys, keys_folder(), signer, "")), LEDGER)  # type: ignore[arg-type]
+        return noting(
+            SignedLedger(receipts, path, keys, lambda: find_signer(signing, keys_folder(), signer, ""), limits),  # type: ignore[arg-type]
+            LEDGER,
+        )
 
 
 @dataclass

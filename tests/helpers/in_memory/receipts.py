@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
@@ -11,7 +11,8 @@ from daypass.core.errors import ConflictError, LedgerError
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Open, verify_chain
 from daypass.core.ledger.merkle import Tree
-from daypass.core.ledger.snapshot import Proof
+from daypass.core.ledger.receipt import Receipt
+from daypass.core.ledger.snapshot import Proof, form
 from daypass.core.ledger.standing import Standing
 from daypass.edges.ledger.ledger import counted, receipt_path, standing_folder
 from in_memory.objects import Objects
@@ -51,12 +52,17 @@ class MemoryReceipts:
         assert _count(self._objects.stored(old).tree) == since
         return self.envelopes(since, commit=new)
 
-    def proved(self, open_: Open, since: str = "") -> Proof:
+    def proved(self, open_: Open, since: str = "", known: str = "") -> Proof:
         commit, tree = self.head(), Tree()
         assert not since
         receipts = verify_chain(counted(self.envelopes(0, commit=commit), tree), open_)
         beside = partial(self.beside, commit=commit)
-        return Proof(commit, receipts, tree, Standing(), beside, lambda: _count(self._objects.stored(commit).tree))
+        return Proof(
+            commit, receipts, tree, Standing(), beside, lambda: _count(self._objects.stored(commit).tree), form()
+        )
+
+    def own(self, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+        return iter(receipts)
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
         leaf = self._objects.stored(commit).tree.get(receipt_path(sequence))

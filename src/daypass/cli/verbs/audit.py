@@ -1,4 +1,4 @@
-"""Questions to the ledger and the end of a doubt in it: audit access, history, stats, serial, verify; ledger settle."""
+"""Questions to the ledger: audit access, history, stats, serial, verify."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, Instant, Named, line_width, progress, say, show, show_data, verb
+from daypass.cli.verb import Codes, GrantName, Instant, Named, line_width, progress, show, verb
 from daypass.core.errors import EdgeError, ExitCode, MissingError, UsageError
 from daypass.core.finding import near
 
@@ -36,7 +36,7 @@ def index_of(repo: AccessRepository) -> AuditIndex:
         Git(repo.folder),
         main=repo.main,
         read_subject=_read_subject,
-        open_ledger=lambda: (repo.ledger.receipts, repo.ledger.verifier.open),
+        open_ledger=lambda: (repo.ledger.receipts, repo.ledger.verifier),
         state=repo.clone.state_dir,
         progress=progress,
     )
@@ -188,75 +188,10 @@ def verify(repo: AccessRepository, since: str, at: datetime, output: str) -> Cod
 
     answer = prove(
         repo,
-        partial(repo.ledger.receipts.proved, repo.ledger.verifier.open, since),
+        partial(repo.ledger.receipts.proved, repo.ledger.verifier.open, since, repo.ledger.form),
         at=at,
         progress=progress,
     )
     _print(answer, output)
     wrong = any(found.severity.value == "error" for found in answer.differences)
     return ExitCode.CHANGES if wrong else ExitCode.OK
-
-
-@click.group()
-def ledger() -> None:
-    """Work with the ledger: end a doubt about what was given."""
-
-
-@verb(group=ledger, follow=False, at="as given")
-@click.argument("grants", metavar="GRANT...", type=GrantName(), nargs=-1, required=True)
-@click.option("--adopt", is_flag=True, help="Whoever and whatever bears the names at the target now is meant.")
-@click.option("--write-off", is_flag=True, help="It is not ours any more, and its grants give nothing any more.")
-@click.option("--reason", required=True, help="Why. The ledger keeps its digest, not the words.")
-def settle(
-    repo: AccessRepository,
-    grants: tuple[str, ...],
-    adopt: bool,
-    write_off: bool,
-    reason: str,
-    at: datetime | None,
-    output: str,
-) -> None:
-    """End the doubt about what grants gave, where their target cannot tell: look there first.
-
-    Something that was deleted, or deleted and made anew under the same name, may or may not be what access was given to.
-    Until somebody says so nothing is given, and nothing is recorded as taken away. It needs the ledger's key.
-
-    \b
-    daypass ledger settle orders-db/alice-x7k2 --adopt --reason "the role was rebuilt after the outage"
-    daypass ledger settle orders-db/alice-x7k2 --write-off --reason "alice's account was deleted"
-    """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.running import look
-    from daypass.core.ids import GrantId
-    from daypass.core.planning.drift import settle as decide
-    from daypass.edges.store import exclusive
-    from daypass.views.data import plain
-
-    if adopt == write_off:
-        raise UsageError(
-            "expected one of --adopt and --write-off", hint="`daypass ledger settle --help` tells them apart"
-        )
-    if not reason.strip():
-        raise UsageError("expected a reason")
-    repo.follow()
-    instant = repo.instant(at, writes=True)
-    repo.ledger.ready()
-    with exclusive(repo.clone.state_dir / "apply.lock"):
-        found = look(repo, instant)
-        if found.stuck is not None:
-            raise found.stuck
-        account = repo.forge.acting()
-        named = tuple(GrantId(grant) for grant in grants)
-        by = account.handle or account.name
-        bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, reason=reason)
-        repo.ledger.append(found.standing, bodies, at=instant, main=found.plan.main, run=repo.run_name(instant))
-    if output == "json":
-        settled = [plain(body.holding.entitlement) | {"grants": list(body.holding.grants)} for body in bodies]
-        show_data({"adopted": adopt, "settled": settled})
-    for body in bodies:
-        what = "adopted under the names of today" if adopt else "written off"
-        say(f"Settled: {body.holding.entitlement.principal} on {body.holding.entitlement.resource} is {what}")
-    say(
-        "`daypass apply` goes on from there"
-        if adopt
-        else "its grants give nothing any more; `daypass end` tidies them away"
-    )

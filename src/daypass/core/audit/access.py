@@ -21,7 +21,18 @@ from urllib.parse import unquote
 from msgspec import Struct, field
 
 from daypass.core.ids import ABSENT, GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Body, Intent, Outcome, Receipt, Retirement, Settled
+from daypass.core.ledger.receipt import (
+    Admission,
+    Body,
+    Decided,
+    Ended,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+    Settled,
+)
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.record import replace
 
@@ -200,11 +211,11 @@ class Holdings:
     def add(self, receipt: Receipt) -> None:
         """Take the next receipt."""
         body = receipt.body
-        if isinstance(body, Admission):
-            self.admitted[body.grant] = body
-            self.ended.pop(body.grant, None)
-        elif isinstance(body, Retirement):
-            self.ended[body.grant] = body.commit
+        if receipt.void:
+            for change in receipt.additions:
+                self._give(receipt, change, VOID)
+            return
+        self._proved(body)
         if receipt.seconds:
             return
         if isinstance(body, Outcome) and body.recovered and not body.ok:
@@ -220,6 +231,13 @@ class Holdings:
                 self._give(receipt, change, "" if ok else doubt)
                 if ok:
                     self.until[change.entitlement] = change.until
+
+    def _proved(self, body: Body) -> None:
+        if isinstance(body, Admission):
+            self.admitted[body.grant] = body
+            self.ended.pop(body.grant, None)
+        elif isinstance(body, Retirement):
+            self.ended[body.grant] = body.commit
 
     def _settled(self, body: Settled) -> None:
         """Hold in doubt what was written off: a person said that it is not ours any more, and nobody has seen it gone."""
@@ -249,12 +267,38 @@ class Holdings:
         return tuple(self.admitted[grant] for grant in grants if grant in self.admitted)
 
 
+VOID = "the key that signed the receipt was revoked"
+"""Why what a void receipt says is in doubt."""
+
+
 def _effects(body: Body) -> Iterable[tuple[Intended, bool, str]]:
     if isinstance(body, Intent):
         return [(change, False, "it was begun, and no receipt says how it ended") for change in body.changes]
     if isinstance(body, Outcome):
         return [(body.change, body.ok, f"it failed: {body.error}")]
     return ()
+
+
+def about(receipt: Receipt) -> set[tuple[str, str]]:
+    """Return what a receipt is about, by kind: its grants and resources, and whose (``of SUBJECT``) they are."""
+    body = receipt.body
+    if isinstance(body, Admission):
+        return {("grant", body.grant), ("resource", body.resource), (f"of {body.subject}", body.grant)}
+    if isinstance(body, Refusal | Retirement | Ended):
+        return {("grant", body.grant), ("resource", body.grant.partition("/")[0])}
+    if isinstance(body, Decided):
+        names = {
+            (kind, name)
+            for f in body.asked
+            for kind, name in (("grant", f.grant), ("resource", f.grant.partition("/")[0]))
+        }
+        return names | {(f"of {file.subject}", file.grant) for file in body.asked if file.subject}
+    if isinstance(body, Outcome | Settled):
+        what = body.change if isinstance(body, Outcome) else body.holding
+        return {("resource", what.entitlement.resource), *(("grant", str(grant)) for grant in what.grants)}
+    if isinstance(body, Intent):
+        return {("resource", change.entitlement.resource) for change in body.changes}
+    return set()
 
 
 def access(holdings: Holdings, resource: str) -> tuple[HeldAccess, ...]:

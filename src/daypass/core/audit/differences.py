@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from daypass.core.audit.access import GrantStep, HeldAccess, Holdings
-from daypass.core.audit.verified import Difference, in_order
+from daypass.core.audit.verified import Difference, entitlement_words, in_order, words_of
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -28,8 +28,8 @@ from daypass.core.ledger.receipt import (
     Retirement,
 )
 from daypass.core.ledger.standing import Standing
-from daypass.core.ledger.statement import admission_digest
-from daypass.core.plan import Action, Intended, Reason
+from daypass.core.ledger.statement import admission_digest, kind_of
+from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.record import replace
 from daypass.core.window import Window, format_instant
 
@@ -59,6 +59,7 @@ class Comparison:
         self._seen_main = self._main_before = -1
         self._before: frozenset[Intended] = frozenset()
         self._since: Head | None = None
+        self._voided: set[Entitlement] = set()
         self._holdings = Holdings()
         self._found: list[Difference] = []
 
@@ -77,6 +78,7 @@ class Comparison:
         self._admitted = {(grant, proof.blob) for grant, proof in standing.admissions.items()}
         self._ends = dict(standing.ends)
         self._before = frozenset(standing.pending.values())
+        self._voided = set(standing.voided)
         self._failed = {failed.change for failed in standing.failures.values()}
         self._open = {change: [head.sequence] for change in self._before - self._failed}
         # A standing cuts the windows of what has ended: what they were before is not known.
@@ -92,6 +94,9 @@ class Comparison:
         """Take the next receipt."""
         body = receipt.body
         self._anchors.pop(receipt.digest, None)
+        if receipt.void:
+            self._void(receipt)
+            return
         if not isinstance(body, Genesis):  # the first receipt is no run: it has settled nothing of what main held
             self._main(receipt.sequence, receipt.main)
         self._unentitled(receipt)
@@ -104,11 +109,7 @@ class Comparison:
         elif isinstance(body, Retirement):
             self._retired.add((body.grant, body.blob))
         elif isinstance(body, Intent):
-            self._standing_on(receipt, body)
-            for change in body.changes:
-                self._open.setdefault(change, []).append(receipt.sequence)
-                self._meant.update((change, proof.window.end) for proof in self._giving(change)[-1:])
-                self._revived(receipt, change)
+            self._intended(receipt, body)
         elif isinstance(body, Outcome):
             self._outcome(receipt, body)
             self._late(receipt, body)
@@ -122,6 +123,21 @@ class Comparison:
             )
         self._last.add(receipt)
         self._holdings.add(receipt)
+
+    def _intended(self, receipt: Receipt, body: Intent) -> None:
+        self._standing_on(receipt, body)
+        for change in body.changes:
+            self._open.setdefault(change, []).append(receipt.sequence)
+            self._meant.update((change, proof.window.end) for proof in self._giving(change)[-1:])
+            self._revived(receipt, change)
+
+    def _void(self, receipt: Receipt) -> None:
+        """Name a receipt that counts for nothing. Additions that it tells of may have come about, and a later run says."""
+        self._voided |= {change.entitlement for change in receipt.additions}
+        self._holdings.add(receipt)
+        what = f"receipt {receipt.sequence} ({kind_of(receipt.body)})"
+        message = f"{what} counts for nothing: the key that signed it was revoked"
+        self._say("receipt-void", message, Severity.WARNING, receipt=receipt.sequence)
 
     def _main(self, sequence: int, main: str) -> None:
         position = self._positions.get(Oid(main))
@@ -167,7 +183,8 @@ class Comparison:
             self._recovered.add(change)
         elif seconded:  # else it ends the intent of a run that began it anew, and the first may tell of its own still
             self._recovered.discard(change)
-        if opened is None and (tried or seconded or receipt.seconds):
+        looked = body.recovered and change.entitlement in self._voided
+        if opened is None and (tried or seconded or looked or receipt.seconds):
             pass
         elif opened is None:
             self._unintended(receipt, body)
@@ -188,7 +205,7 @@ class Comparison:
         earlier = self._since is not None and change.due <= self._since.at and not body.recovered
         self._say(
             "outcome-without-intent",
-            f"receipt {receipt.sequence} tells how {_say(change)} ended, and no receipt before it intends that"
+            f"receipt {receipt.sequence} tells how {words_of(change)} ended, and no receipt before it intends that"
             + (", of those that were read" if earlier else ""),
             Severity.NOTE if earlier else Severity.ERROR,
             receipt=receipt.sequence,
@@ -207,7 +224,7 @@ class Comparison:
             why = f"waited in an outbox and counts, though receipt {other} had told of the same access"
         self._say(
             "second-witness-wrong",
-            f"receipt {receipt.sequence}, {_say(body.change)}, {why}",
+            f"receipt {receipt.sequence}, {words_of(body.change)}, {why}",
             grant=body.change.grants[0] if body.change.grants else "",
             receipt=receipt.sequence,
         )
@@ -244,7 +261,7 @@ class Comparison:
         if change.action is Action.ADD and change.grants and self._ends.keys() >= set(change.grants):
             self._say(
                 "access-after-end",
-                f"receipt {receipt.sequence} gives {_entitlement(change)} by {', '.join(change.grants)}, which had ended",
+                f"receipt {receipt.sequence} gives {entitlement_words(change)} by {', '.join(change.grants)}, which had ended",
                 grant=change.grants[0],
                 receipt=receipt.sequence,
             )
@@ -256,7 +273,7 @@ class Comparison:
         if not giving:
             self._say(
                 "access-without-admission",
-                f"receipt {receipt.sequence} gives {_entitlement(change)}, and no admission before it does",
+                f"receipt {receipt.sequence} gives {entitlement_words(change)}, and no admission before it does",
                 receipt=receipt.sequence,
             )
             return
@@ -265,7 +282,7 @@ class Comparison:
         if change.until is None or change.until > max(last, self._meant.get(change, last)):
             self._say(
                 "access-beyond-window",
-                f"receipt {receipt.sequence} gives {_entitlement(change)} until "
+                f"receipt {receipt.sequence} gives {entitlement_words(change)} until "
                 f"{format_instant(change.until) if change.until else 'further notice'}; the window that was approved "
                 f"ends {format_instant(last)}",
                 receipt=receipt.sequence,
@@ -291,7 +308,7 @@ class Comparison:
         for change, sequences in self._open.items():
             self._say(
                 "intent-without-outcome",
-                f"receipt {sequences[-1]} intends {_say(change)}, and no receipt says how it ended; the next "
+                f"receipt {sequences[-1]} intends {words_of(change)}, and no receipt says how it ended; the next "
                 "`daypass apply` looks and says so",
                 receipt=sequences[-1],
             )
@@ -380,13 +397,3 @@ class Comparison:
 
 
 _EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-
-
-def _say(change: Intended) -> str:
-    verb = "giving" if change.action is Action.ADD else "removing"
-    return f"{verb} {_entitlement(change)}"
-
-
-def _entitlement(change: Intended) -> str:
-    entitlement = change.entitlement
-    return f"{entitlement.privilege} on {entitlement.resource} to {entitlement.principal}"

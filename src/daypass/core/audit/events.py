@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from daypass.core.audit.access import (
     NO_TRAILERS,
     UNWRITTEN,
+    VOID,
     GrantStep,
     Holdings,
     Sources,
@@ -107,7 +108,7 @@ def history(material: Material) -> tuple[HistoryEvent, ...]:
         placed.append(((*reached, step.position), landing))
         told.add((step.commit, step.grant))
     for receipt in material.receipts:
-        for event in _events(receipt, proofs, material):
+        for event in _events(receipt, proofs, material) if not receipt.void else _voided(receipt, proofs, material):
             if event.kind is not EventKind.MERGED:
                 placed.append(((event.at or receipt.at, _RANK.get(event.kind, _RECEIPT), receipt.sequence), event))
             elif (event.commit, event.grants[0]) not in told:
@@ -140,7 +141,9 @@ class _Proofs(Struct, frozen=True):
         found, holdings = cls({}, {}, {}, {}), Holdings()
         for receipt in receipts:
             body = receipt.body
-            if isinstance(body, Admission | Refusal):
+            if receipt.void:
+                found.basis[receipt.sequence], found.until[receipt.sequence] = (), None
+            elif isinstance(body, Admission | Refusal):
                 found.settled[body.landing, body.grant] = receipt
             elif isinstance(body, Retirement):
                 found.retired.setdefault((body.grant, body.blob), receipt)
@@ -260,6 +263,12 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Histo
     if isinstance(body, Decided):
         return _of_decided(receipt, body, material)
     return []
+
+
+def _voided(receipt: Receipt, proofs: _Proofs, material: Material) -> list[HistoryEvent]:
+    """Return what a void receipt says, and that it counts for nothing. What it says that others did is left out."""
+    ours = (event for event in _events(receipt, proofs, material) if event.kind not in (*_RANK, EventKind.MERGED))
+    return [replace(event, detail="; ".join(filter(None, (VOID, event.detail)))) for event in ours]
 
 
 def _of_decided(receipt: Receipt, body: Decided, material: Material) -> list[HistoryEvent]:

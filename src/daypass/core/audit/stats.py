@@ -79,7 +79,9 @@ class Counter(Struct):
     def add(self, receipt: Receipt) -> None:
         """Take the next receipt."""
         body = receipt.body
-        if isinstance(body, Admission) and not body.narrowed_from:
+        if receipt.void:
+            pass  # it measures nothing; what it gave is in doubt
+        elif isinstance(body, Admission) and not body.narrowed_from:
             if body.window.start > body.merged_at:
                 self._scheduled += 1
             else:

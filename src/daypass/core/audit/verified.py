@@ -9,6 +9,7 @@ from msgspec import Struct
 from daypass.core.audit.access import Sources
 from daypass.core.finding import Severity
 from daypass.core.ledger.chain import Head
+from daypass.core.plan import Action, Intended
 
 
 class Difference(Struct, frozen=True):
@@ -62,3 +63,15 @@ def in_order(found: Iterable[Difference]) -> tuple[Difference, ...]:
         return severities.index(one.severity), receipt, one.grant, one.code, one.message
 
     return tuple(sorted(found, key=key))
+
+
+def words_of(change: Intended) -> str:
+    """Say in words what a change does."""
+    verb = "giving" if change.action is Action.ADD else "removing"
+    return f"{verb} {entitlement_words(change)}"
+
+
+def entitlement_words(change: Intended) -> str:
+    """Say in words what it is about."""
+    entitlement = change.entitlement
+    return f"{entitlement.privilege} on {entitlement.resource} to {entitlement.principal}"

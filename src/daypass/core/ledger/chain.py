@@ -11,6 +11,9 @@ What a chain that verifies has been shown to be, receipt by receipt:
 (7) its version is not older than that of its predecessor: who holds a key of an earlier release writes no more;
 (8) a snapshot tells of as many receipts as stand before it.
 
+A receipt whose key was revoked from its place on (`daypass.core.ledger.keys`) is held to (1) to (4) and (6) alone, and
+yielded as ``void``: who stole a key may have dated it as they like, and (5) and (7) go by the last one that counts.
+
 What no chain can show is that its newest receipts were cut off. Who has seen a head before (this machine's cache, the
 trailer of a merge message) compares it with the chain; see `daypass.core.ledger.standing` and the audit.
 """
@@ -24,15 +27,20 @@ from typing import Any
 from msgspec import Struct
 
 from daypass.core.errors import LedgerError
+from daypass.core.ledger.keys import Void
 from daypass.core.ledger.receipt import Away, Body, Genesis, Receipt, Snapshot, envelope_digest
 from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.record import replace
 from daypass.core.window import format_instant
 
 _HINT = "compare the ledger branch with another clone; `daypass audit verify` reads all of it"
 
 
 class Head(Struct, frozen=True):
-    """The last receipt of a chain: its number, envelope's digest, instant and version, and the main recorded last."""
+    """The last receipt of a chain: its number and envelope's digest; instant, version and main are those recorded last.
+
+    What is void records none of the three.
+    """
 
     sequence: int
     digest: str
@@ -43,6 +51,8 @@ class Head(Struct, frozen=True):
     @classmethod
     def of(cls, receipt: Receipt, before: Head | None) -> Head:
         """Return the head once a receipt has come; one that names no main keeps the main known before."""
+        if receipt.void and before is not None:
+            return Head(receipt.sequence, receipt.digest, before.at, before.main, before.version)
         main = receipt.main or (before.main if before is not None else "")
         return cls(receipt.sequence, receipt.digest, receipt.at, main, receipt.version)
 
@@ -55,7 +65,10 @@ class Envelope(Struct, frozen=True):
 
 
 Open = Callable[[bytes], dict[str, Any]]
-"""Returns the statement in an envelope. Raises LedgerError when it is not signed by a known key."""
+"""Returns the statement in an envelope, `Void` where it counts for nothing.
+
+Raises LedgerError when it is not signed by a known key, or not in time.
+"""
 
 
 def seal(
@@ -116,7 +129,7 @@ def _prove(envelope: Envelope, open_: Open, head: Head | None, rest: Iterator[En
         )
     if head is None and receipt.previous:
         raise LedgerError(f"receipt 0 names one before it ({receipt.previous}), expected none", hint=_HINT)
-    if head is not None and receipt.at < head.at:  # (5)
+    if head is not None and receipt.at < head.at and not receipt.void:  # (5)
         raise LedgerError(
             f"receipt {place} was written at {format_instant(receipt.at)}, before receipt {place - 1} at "
             f"{format_instant(head.at)}",
@@ -125,7 +138,7 @@ def _prove(envelope: Envelope, open_: Open, head: Head | None, rest: Iterator[En
     if isinstance(receipt.body, Genesis) != (place == 0):  # (6)
         wrong = "is a second genesis" if place else "is no genesis, with which every ledger begins"
         raise LedgerError(f"receipt {place} {wrong}", hint=_HINT)
-    if head is not None and receipt.version < head.version:  # (7)
+    if head is not None and receipt.version < head.version and not receipt.void:  # (7)
         raise LedgerError(
             f"receipt {place} is of version {receipt.version}, after one of version {head.version}", hint=_HINT
         )
@@ -144,16 +157,23 @@ def open_snapshot(envelope: Envelope, open_: Open) -> tuple[Receipt, Snapshot]:
     """
     receipt = _open(envelope, open_)
     body, place = receipt.body, envelope.sequence
-    if not isinstance(body, Snapshot) or (receipt.sequence, body.size) != (place, place) or not receipt.main:
+    if (
+        receipt.void
+        or not isinstance(body, Snapshot)
+        or (receipt.sequence, body.size) != (place, place)
+        or not receipt.main
+    ):
         raise LedgerError(f"receipt {place} is no snapshot of what stands before it", hint=_HINT)
     return receipt, body
 
 
 def _open(envelope: Envelope, open_: Open) -> Receipt:
     try:
-        return from_statement(open_(envelope.raw), envelope_digest(envelope.raw))
+        statement = open_(envelope.raw)
+        receipt = from_statement(statement, envelope_digest(envelope.raw))
     except LedgerError as error:
         raise LedgerError(f"receipt {envelope.sequence}: {error.message}", hint=error.hint or _HINT) from error
+    return replace(receipt, void=True) if isinstance(statement, Void) else receipt
 
 
 def _misplaced(receipt: Receipt, place: int, open_: Open, rest: Iterator[Envelope]) -> str:

@@ -28,7 +28,7 @@ from enum import Enum
 from msgspec import Struct
 
 from daypass.core.ids import GrantId, Oid
-from daypass.core.plan import Entitlement, Holding, Intended, Numbers
+from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -302,7 +302,8 @@ class Receipt(Struct, frozen=True):
     ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run. ``digest``
     is that of the envelope which carried the receipt, "" while it is in none; it is no part of what the receipt says.
     ``clock`` is the run's instant where the receipt before lies ahead of it; ``at`` is that one's then. ``version`` is that
-    of its format. ``away`` is None but for what was written where the remote could not be reached.
+    of its format. ``away`` is None but for what was written where the remote could not be reached. ``void``: the
+    key that signed it was revoked from its place on, and it counts for nothing.
     """
 
     sequence: int
@@ -315,6 +316,7 @@ class Receipt(Struct, frozen=True):
     clock: datetime | None = None
     version: int = VERSION
     away: Away | None = None
+    void: bool = False
 
     @property
     def run_at(self) -> datetime:
@@ -330,6 +332,13 @@ class Receipt(Struct, frozen=True):
     def seconds(self) -> bool:
         """Whether it only bears out what others have told, and changes nothing."""
         return self.away is not None and self.away.witness
+
+    @property
+    def additions(self) -> tuple[Intended, ...]:
+        """The additions for grants that it tells of, whatever it says came of them."""
+        body = self.body
+        changes = body.changes if isinstance(body, Intent) else (body.change,) if isinstance(body, Outcome) else ()
+        return tuple(change for change in changes if change.action is Action.ADD and change.grants)
 
 
 BATCH = 200

@@ -56,13 +56,15 @@ def _parts() -> Mapping[str, Any]:
 
 
 @cache
-def form() -> str:
+def form(revoked: str = "") -> str:
     """Return by which rules standings are added up and written: another form tells this release nothing.
+
+    ``revoked`` names the keys that were revoked, "" for none: a snapshot from before adds up what counts for nothing now.
 
     It is worked out of the types themselves, so that a field more is another form whether or not anybody thinks of it.
     """
     described = msgspec.json.schema_components(_parts().values(), ref_template="{name}")
-    return f"{FOLD_VERSION}.{digest(_plain(described))[7:15]}"
+    return f"{FOLD_VERSION}.{digest(_plain(described))[7:15]}{'.' * bool(revoked)}{revoked}"
 
 
 def _plain(schema: Any) -> Any:
@@ -96,14 +98,14 @@ def _cut(part: Any, *, in_order: bool) -> dict[int, list[bytes]]:
     return chunks
 
 
-def read(snapshot: Snapshot, head: Head, files: Files) -> Delta:
+def read(snapshot: Snapshot, head: Head, files: Files, expected: str = "") -> Delta:
     """Return what leads from nothing to the standing that a snapshot names, ``head`` being its own place.
 
-    Nothing is read that the snapshot does not name, and what was read must be written as the same bytes again. Raises
-    LedgerError for anything else, and for a snapshot of another form.
+    ``expected`` is the form that it must have. Nothing is read that the snapshot does not name, and what was read must be
+    written as the same bytes again. Raises LedgerError for anything else, and for a snapshot of another form.
     """
-    if snapshot.form != form():
-        raise LedgerError(f"it is of the form {snapshot.form}, expected {form()}")
+    if snapshot.form != (expected or form()):
+        raise LedgerError(f"it is of the form {snapshot.form}, expected {expected or form()}")
     index = files.get(INDEX, b"")
     try:
         if _digest(index) != snapshot.standing:
@@ -142,7 +144,8 @@ class Proof(NamedTuple):
     """A ledger, proved receipt by receipt from ``start`` on, nothing or a snapshot that is believed.
 
     ``tree`` is over the receipts before the one that came last; ``beside`` reads the files of a snapshot; ``total`` is how
-    many receipts there are in all, known once the first has come. What is asked of them raises LedgerError.
+    many receipts there are in all, known once the first has come. What is asked of them raises LedgerError. ``form`` is
+    that of the snapshots that count.
     """
 
     commit: Oid
@@ -151,13 +154,15 @@ class Proof(NamedTuple):
     start: Standing
     beside: Callable[[int], Files]
     total: Callable[[], int]
+    form: str
 
 
 class SumUp:
     """Works out, from receipts in their order, what each snapshot among them must say."""
 
-    def __init__(self, standing: Standing | None = None) -> None:
+    def __init__(self, standing: Standing | None = None, expected: str = "") -> None:
         self._standing = standing or Standing()
+        self._form = expected or form()
         self._delta = Delta(self._standing.head)
 
     def add(self, receipt: Receipt) -> None:
@@ -179,7 +184,7 @@ class SumUp:
             return (
                 f"the tree of the {tree.size} receipts before it has the root {tree.root}, and it names {snapshot.root}"
             )
-        if snapshot.form != form():
+        if snapshot.form != self._form:
             return ""
         self._fold()
         expected = write(self._standing)

@@ -17,20 +17,22 @@ once or in portions. The rules of the fold:
 - what waited in an outbox and was told by others meanwhile changes nothing, but that its own intent is closed: the
   entitlement may have been given again since;
 - what was decided of a request that was not merged is remembered, so that it is recorded once;
-- of each commit of main that receipts name it is remembered when the first one did.
+- of each commit of main that receipts name it is remembered when the first one did;
+- what is void changes nothing, but that the additions which it tells of are remembered: they may have come about.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
+from daypass.core.ledger.handed import NEVER, Handed, cut_to, forget_before
 from daypass.core.ledger.receipt import (
     Admission,
     Decided,
@@ -47,7 +49,7 @@ from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Inten
 from daypass.core.record import replace
 from daypass.core.window import TOLERANCE, Window
 
-FOLD_VERSION = 9
+FOLD_VERSION = 10
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -84,17 +86,6 @@ Begun = Intended | FailedChange
 """What was begun and never finished: how it ended is not known, or it failed, and may have come about all the same."""
 
 
-class Handed(NamedTuple):
-    """What receipt ``sequence`` says was handed over, good by itself until ``until``. ``ended``: by us, before that."""
-
-    sequence: int
-    entitlement: Entitlement
-    grants: tuple[GrantId, ...]
-    until: datetime
-    text: str
-    ended: bool = False
-
-
 class Standing:
     """The state after ``head``, the last receipt (None: none yet); ``commit`` is the ledger branch's, or ABSENT.
 
@@ -104,6 +95,7 @@ class Standing:
     at the last receipt. ``taken`` was given by us, was seen gone when we took it away, and has not been given again.
     ``ends`` are the proved grants that something other than their windows ended; the windows of their rows and proofs are
     over by then, so that whoever asks for them finds them ended.
+    ``voided`` are the additions that only receipts tell of which count for nothing (`daypass.core.planning.voided`).
     ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
     takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
     one did. ``decided`` are the decisions on requests that were not merged, each with when it was recorded. Answers never
@@ -128,6 +120,7 @@ class Standing:
         seen: Mapping[str, datetime] = _NONE,
         ends: Mapping[GrantId, Ended] = _NONE,
         decided: Mapping[DecidedKey, DecidedWhen] = _NONE,
+        voided: Mapping[Entitlement, Intended] = _NONE,
     ) -> None:
         self.head: Final = head
         self.commit: Final = commit
@@ -142,6 +135,7 @@ class Standing:
         self.seen: Final = seen
         self.ends: Final = ends
         self.decided: Final = decided
+        self.voided: Final = voided
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:
@@ -227,6 +221,7 @@ class Delta:
         "refusals",
         "revoked",
         "seen",
+        "voided",
     )
 
     def __init__(self, head: Head | None = None) -> None:
@@ -240,6 +235,7 @@ class Delta:
         self.decided: dict[DecidedKey, DecidedWhen] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.begun: dict[Opened, Begun | None] = {}
+        self.voided: dict[Entitlement, Intended | None] = {}
         self.handed: dict[Entitlement, list[Handed]] = {}
         self.cuts: dict[Entitlement, datetime] = {}
         """Of what was handed over for an entitlement before these receipts, all that ends later has ended early."""
@@ -248,14 +244,16 @@ class Delta:
         """Take the next receipt in. That it is the next one is `verify_chain`'s business."""
         self.head = Head.of(receipt, self.head)
         self.count += 1
+        body = receipt.body
+        if receipt.void:
+            self.voided |= {change.entitlement: change for change in receipt.additions}
+            return
         if receipt.main:
             self.seen.setdefault(receipt.main, receipt.at)
-        body = receipt.body
         if isinstance(body, Outcome):
             self._settle(body, receipt)
         elif isinstance(body, Intent):
-            for change in body.changes:
-                self.begun[change.action, change.entitlement] = change
+            self.begun |= {(change.action, change.entitlement): change for change in body.changes}
         elif isinstance(body, Ended):
             self.ends[body.grant] = body
         elif isinstance(body, Admission):
@@ -285,12 +283,13 @@ class Delta:
     def _end_doubt(self, settled: Settled) -> None:
         held = settled.holding
         self.holdings[held.entitlement] = replace(held, numbers=()) if settled.adopted else None
+        self.voided[held.entitlement] = None
         for refusal in settled.refusals:
             self._refuse(refusal)
         if not settled.adopted:
             for action in Action:
                 self.begun[action, held.entitlement] = None
-            self._cut(held.entitlement, _NEVER)
+            self._cut(held.entitlement, NEVER)
 
     def _settle(self, outcome: Outcome, receipt: Receipt) -> None:
         change = outcome.change
@@ -301,11 +300,13 @@ class Delta:
         else:
             at = receipt.run_at
             self.begun[opened] = FailedChange(change, outcome.error, outcome.since or at, at, receipt.main)
+        if added and outcome.recovered:
+            self.voided[change.entitlement] = None
         if outcome.ok and not receipt.seconds:
             holding = Holding(change.entitlement, change.grants, change.until, outcome.numbers) if added else None
             self.holdings[change.entitlement] = holding
             if not added:
-                self._cut(change.entitlement, _NEVER)
+                self._cut(change.entitlement, NEVER)
             elif change.until is not None:
                 self._cut(change.entitlement, change.until)
                 self._hand(outcome, change.until, receipt.sequence)
@@ -338,6 +339,7 @@ class Delta:
             refusals=_over(standing.refusals, self.refusals),
             holdings=_over(standing.holdings, self.holdings),
             begun=_over(standing.begun, self.begun, order=_opened_order),
+            voided=_over(standing.voided, self.voided),
             handovers=self._given(standing.handovers),
             taken=(standing.taken | {e for e, held in self.holdings.items() if held is None})
             - {e for e, held in self.holdings.items() if held is not None},
@@ -362,26 +364,6 @@ def over(proof: _Proof, end: Ended) -> _Proof:
     if isinstance(proof, Admission):
         return replace(proof, window=window)
     return proof._replace(window=window)
-
-
-def forget_before(at: datetime) -> datetime:
-    """Return before which end what was handed over may be forgotten, after a receipt of ``at``.
-
-    The clock that dated the receipt may have been ahead: what it took to have ended may be good still, and must be
-    known when it is to end early.
-    """
-    return at - _KEPT if at - _NEVER > _KEPT else _NEVER
-
-
-_KEPT = timedelta(days=90)
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
-"""An end before every other: nothing that was handed over is good any longer."""
-
-
-def cut_to(end: datetime | None, handed: Handed) -> Handed:
-    """Return what was handed over as it is once its entitlement ends at ``end`` (None: as before)."""
-    return handed._replace(ended=True) if end is not None and handed.until > end else handed
 
 
 def _decided_order(key: DecidedKey) -> tuple[int, Oid, str]:

@@ -306,8 +306,9 @@ def settle(
 
 def _settled(doubt: Doubt, standing: Standing, *, adopt: bool, by: str, reason: str) -> Settled:
     held = standing.holdings.get(doubt.entitlement)
-    begun = standing.pending.get((Action.ADD, doubt.entitlement))
-    if adopt and held is None:
+    voided = standing.voided.get(doubt.entitlement)
+    begun = voided or standing.pending.get((Action.ADD, doubt.entitlement))
+    if adopt and held is None and voided is None:
         raise RefusedError(
             f"nothing shows that {doubt.grants[0]} ever gave anything, so that there is nothing to adopt",
             hint="--write-off ends the doubt",

@@ -17,22 +17,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daypass.core.audit.access import GrantStep, Sources
+from daypass.core.audit.access import GrantStep, Sources, about
 from daypass.core.errors import EdgeError, LedgerError, RefusedError
 from daypass.core.ids import ABSENT, FOLDER, SUFFIX, GrantId, Oid
-from daypass.core.ledger.chain import Head, Open, verify_chain
-from daypass.core.ledger.receipt import (
-    Admission,
-    Decided,
-    Ended,
-    Intent,
-    Outcome,
-    Receipt,
-    Refusal,
-    Retirement,
-    Settled,
-)
+from daypass.core.ledger.chain import Head, verify_chain
+from daypass.core.ledger.receipt import Receipt
 from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.record import replace
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.objects import blobs as read_blobs
@@ -43,13 +34,14 @@ from daypass.edges.store import discard, make_folder, others_may_write, usable, 
 
 if TYPE_CHECKING:  # a question on an index that is up to date opens no ledger
     from daypass.edges.ledger.ledger import GitLedger
+    from daypass.edges.ledger.signing import EnvelopeVerifier
 
 FILE = "audit.sqlite"
 """The index, in the folder of this machine's state."""
 
 Progress = Callable[[int, int, str], None]
 SubjectReader = Callable[[str, bytes], str | None]
-OpenLedger = Callable[[], "tuple[GitLedger, Open]"]
+OpenLedger = Callable[[], "tuple[GitLedger, EnvelopeVerifier]"]
 """Opens the ledger's branch, with what checks the signatures of its envelopes."""
 
 _VERSION = "4"
@@ -59,7 +51,8 @@ create table meta (key text primary key, value text not null) without rowid;
 create table steps (position integer not null, commit_id blob not null, grant_id text not null, old blob not null,
     new blob not null, plain integer not null);
 create table subjects (blob blob primary key, subject text) without rowid;
-create table receipts (sequence integer primary key, digest text not null, at text not null, statement text not null);
+create table receipts (sequence integer primary key, digest text not null, at text not null, statement text not null,
+    void integer not null);
 create table about (kind text not null, name text not null, sequence integer not null,
     primary key (kind, name, sequence)) without rowid;
 """
@@ -117,19 +110,33 @@ class AuditIndex:
             raise LedgerError("the ledger has no receipt, not even the one that begins it", hint="restore its branch")
         return Sources(self.main, commit, head.sequence + 1, head.at, at, rebuilt)
 
-    def _read_ledger(self, ledger: GitLedger, open_: Open) -> None:
+    def _read_ledger(self, ledger: GitLedger, verifier: EnvelopeVerifier) -> None:
         known, head = self.read_so_far()
         now = ledger.head()
-        if known is None or head is None:
-            stored = ledger.envelopes(0, commit=now)
-        elif not ledger.contains(known, now):
+        if known is not None and not ledger.contains(known, now):
             raise LedgerError(
                 f"the ledger at {now[:12]} does not contain {known[:12]}, which this clone read before",
-                hint="`daypass audit verify` names what differs; restore the branch from another clone",
+                hint="`daypass audit verify` names what differs; restore the branch from another clone, or delete "
+                f"{self.path} where it came from another one",
             )
+        if known is not None and not self._believed() <= verifier.fingerprints:
+            self._forget_receipts()  # a key was taken out of the settings, or bounded
+            known, head = None, None
+        if known is None or head is None:
+            stored = ledger.envelopes(0, commit=now)
         else:
             stored = ledger.added(known, now, since=head.sequence + 1) if known != now else iter(())
-        self.add_receipts(verify_chain(stored, open_, head), after=head, branch=ledger.branch, commit=now)
+        receipts = ledger.own(verify_chain(stored, verifier.open, head))
+        believed = json.dumps(sorted(verifier.fingerprints))
+        self.add_receipts(receipts, after=head, branch=ledger.branch, commit=now, believed=believed)
+
+    def _believed(self) -> frozenset[str]:
+        return frozenset(json.loads(self._meta().get("believed", "[]")))
+
+    def _forget_receipts(self) -> None:
+        with self._transaction() as database:
+            for which in ("receipts", "about", "meta where key in ('ledger', 'branch', 'head', 'believed')"):
+                database.execute(f"delete from {which}")  # noqa: S608  (names of our own)
 
     def _current(self) -> bool:
         """Say whether the index stands at main's commit and at the ledger's, so that a question needs nothing else.
@@ -195,7 +202,9 @@ class AuditIndex:
         database.execute("attach ? as old", (str(self.path),))
         for table in ("receipts", "about", "subjects"):
             database.execute(f"insert into {table} select * from old.{table}")  # noqa: S608  (names of our own)
-        database.execute("insert into meta select * from old.meta where key in ('ledger', 'branch', 'head')")
+        database.execute(
+            "insert into meta select * from old.meta where key in ('ledger', 'branch', 'head', 'believed')"
+        )
         database.execute("detach old")
 
     def _extend(self, last: Oid) -> bool:
@@ -227,8 +236,12 @@ class AuditIndex:
         head = json.loads(meta["head"])
         return Oid(meta["ledger"]), Head(head[0], head[1], parse_instant(head[2]), head[3], head[4])
 
-    def add_receipts(self, receipts: Iterable[Receipt], *, after: Head | None, branch: str, commit: Oid) -> None:
+    def add_receipts(
+        self, receipts: Iterable[Receipt], *, after: Head | None, branch: str, commit: Oid, believed: str = "[]"
+    ) -> None:
         """Add verified receipts in order; ``commit``, on the ledger's ``branch``, ends with the last of them.
+
+        ``believed`` names the keys that they were verified by, as JSON.
 
         When another process added some after ``after`` meanwhile, nothing is written: what it wrote is as good.
         """
@@ -241,12 +254,13 @@ class AuditIndex:
                 if self._progress is not None and n % 1000 == 0:
                     self._progress(n, n, "receipts")
                 text = json.dumps(to_statement(receipt), separators=(",", ":"), ensure_ascii=False)
-                row = (receipt.sequence, receipt.digest, format_instant(receipt.at), text)
-                database.execute("insert into receipts values (?, ?, ?, ?)", row)
-                names = [(kind, name, receipt.sequence) for kind, name in _about(receipt)]
+                row = (receipt.sequence, receipt.digest, format_instant(receipt.at), text, receipt.void)
+                database.execute("insert into receipts values (?, ?, ?, ?, ?)", row)
+                names = [(kind, name, receipt.sequence) for kind, name in about(receipt)]
                 database.executemany("insert or ignore into about values (?, ?, ?)", names)
                 head = Head.of(receipt, head)
-            _put(database, branch=f"refs/heads/{branch}", ledger=commit, head=_head(head) if head is not None else "")
+            last = _head(head) if head is not None else ""
+            _put(database, branch=f"refs/heads/{branch}", ledger=commit, head=last, believed=believed)
 
     def grants_of(self, subject: str) -> tuple[GrantId, ...]:
         """Return the grants that ever named a subject, in files or in receipts, by name."""
@@ -290,17 +304,16 @@ class AuditIndex:
     def receipts(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[Receipt, ...]:
         """Return the receipts about a resource, or about grants, in order."""
         names = ("resource", [resource]) if resource else ("grant", [str(grant) for grant in grants])
-        query = (
-            "select sequence, digest, statement from about join receipts using (sequence) where kind = ? and name = ?"
-        )
+        which = "sequence, digest, statement, void from about join receipts using (sequence)"
+        query = f"select {which} where kind = ? and name = ?"
         found = {row[0]: row for name in names[1] for row in self._rows(query, (names[0], name))}
-        return tuple(from_statement(json.loads(found[n][2]), found[n][1]) for n in sorted(found))
+        return tuple(_receipt(*found[n][1:]) for n in sorted(found))
 
     def all_receipts(self) -> Iterator[Receipt]:
         """Stream every receipt in order."""
         with self._opened() as database:
-            for digest, text in database.execute("select digest, statement from receipts order by sequence"):
-                yield from_statement(json.loads(text), digest)
+            for row in database.execute("select digest, statement, void from receipts order by sequence"):
+                yield _receipt(*row)
 
     def anchors(self, digests: Iterable[str]) -> Mapping[str, datetime]:
         """Return when receipts with these envelope digests were written; those that none has are left out."""
@@ -360,30 +373,14 @@ def _locate(git: Git, main: str) -> tuple[Path, Oid]:
     return (git.folder / lines[0]).resolve(), Oid(lines[2])
 
 
-def _about(receipt: Receipt) -> set[tuple[str, str]]:
-    body = receipt.body
-    if isinstance(body, Admission):
-        return {("grant", body.grant), ("resource", body.resource), (f"of {body.subject}", body.grant)}
-    if isinstance(body, Refusal | Retirement | Ended):
-        return {("grant", body.grant), ("resource", body.grant.partition("/")[0])}
-    if isinstance(body, Decided):
-        names = {
-            (kind, name)
-            for f in body.asked
-            for kind, name in (("grant", f.grant), ("resource", f.grant.partition("/")[0]))
-        }
-        return names | {(f"of {file.subject}", file.grant) for file in body.asked if file.subject}
-    if isinstance(body, Outcome | Settled):
-        what = body.change if isinstance(body, Outcome) else body.holding
-        return {("resource", what.entitlement.resource), *(("grant", str(grant)) for grant in what.grants)}
-    if isinstance(body, Intent):
-        return {("resource", change.entitlement.resource) for change in body.changes}
-    return set()
-
-
 def _step(row: tuple[Any, ...]) -> GrantStep:
     position, commit, grant, old, new = row[:5]
     return GrantStep(position, Oid(commit.hex()), GrantId(grant), _oid(old), _oid(new))
+
+
+def _receipt(digest: str, text: str, void: int) -> Receipt:
+    receipt = from_statement(json.loads(text), digest)
+    return replace(receipt, void=True) if void else receipt
 
 
 def _oid(raw: bytes) -> Oid:

@@ -140,6 +140,10 @@ class Remote:
         """
         if old != ABSENT and not leads_to(self._git, old, new):
             raise RuntimeError("a branch at the forge only moves forward")
+        self.replace(branch, old=old, new=new)
+
+    def replace(self, branch: str, *, old: Oid, new: Oid) -> None:
+        """Move a branch there as push does, to a commit that may have nothing in common with ``old``."""
         expected = "" if old == ABSENT else old
         lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
         done = self._run("push", "--quiet", "--porcelain", lease, f"{new}:refs/heads/{branch}")

@@ -21,7 +21,7 @@ from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Head, Open, open_snapshot, verify_chain
 from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Receipt, envelope_digest
-from daypass.core.ledger.snapshot import Proof, read
+from daypass.core.ledger.snapshot import Proof, form, read
 from daypass.core.ledger.standing import Delta, Standing
 from daypass.edges.git.objects import Leaf, Reader, blobs
 from daypass.edges.git.plumbing import Git
@@ -59,10 +59,12 @@ class GitLedger:
     """The ledger on a branch of a repository.
 
     With a ``remote`` the branch there is the ledger, and this clone's follows it: an append counts once it stands there.
+    ``main`` is where main stands, so that the ledger of another repository is not taken for this one's.
     """
 
-    def __init__(self, git: Git, branch: str, remote: Remote | None = None) -> None:
+    def __init__(self, git: Git, branch: str, remote: Remote | None = None, main: Oid | None = None) -> None:
         self.branch = branch
+        self._main = main
         self._git = git
         self._remote = remote
         self._ref = f"refs/heads/{branch}"
@@ -77,8 +79,8 @@ class GitLedger:
         if found is None:
             raise LedgerError(
                 f"the ledger is missing: there is no branch {self.branch!r}",
-                hint=f"fetch it (git fetch origin {self.branch}:{self.branch}), as `daypass sync` does in a team's clone, "
-                "or restore it from another clone; `daypass init` begins a new one",
+                hint=f"fetch it (git fetch origin {self.branch}:{self.branch}), as `daypass sync` does in a team's clone; "
+                "where it was deleted, `daypass ledger restore` puts it back; `daypass init` begins a new one",
             )
         return found
 
@@ -103,14 +105,15 @@ class GitLedger:
         oids = list(_in_order(_added(Reader(self._git).changes(old, new), new), since))
         yield from self._read(since, oids)
 
-    def proved(self, open_: Open, since: str = "") -> Proof:
+    def proved(self, open_: Open, since: str = "", known: str = "") -> Proof:
         """Return the branch's receipts as all of the branch is proved.
 
-        ``since`` names a snapshot, by its number or its digest, that is believed for what stands before it. Raises
-        UsageError where there is none, LedgerError where it does not fit.
+        ``since`` names a snapshot, by its number or its digest, that is believed for what stands before it. ``known`` is the
+        form of those that count, this release's by default. Raises UsageError where there is none, LedgerError where it does
+        not fit.
         """
         commit = self.head()
-        begun = begin_at_snapshot(self, commit, open_, since) if since else (Delta(), Tree())
+        begun = begin_at_snapshot(self, commit, open_, since, known) if since else (Delta(), Tree())
         start, tree = begun[0].onto(Standing()), begun[1]
         oids: list[str] = []
 
@@ -118,9 +121,30 @@ class GitLedger:
             self.verify_shape()
             oids.extend(self._listed(commit))
             envelopes = self._read(tree.size, oids[tree.size :])
-            yield from verify_chain(counted(envelopes, tree), open_, start.head)
+            yield from self.own(verify_chain(counted(envelopes, tree), open_, start.head))
 
-        return Proof(commit, receipts(), tree, start, partial(self.beside, commit=commit), oids.__len__)
+        return Proof(
+            commit, receipts(), tree, start, partial(self.beside, commit=commit), oids.__len__, known or form()
+        )
+
+    def own(self, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+        """Yield receipts that are verified from the first on. Raises LedgerError where another repository's main began them.
+
+        The first one names the commit of main on which the ledger was begun. Two repositories may share a key, or one may
+        have been copied from the other: what the ledger of the one shows as ended would be taken away at the other's
+        targets.
+        """
+        for receipt in receipts:
+            if receipt.sequence == 0 and self._main is not None and not self._begun_here(receipt.main):
+                raise LedgerError(
+                    f"the ledger was begun on commit {receipt.main[:12]}, which main here does not have: it is another "
+                    "repository's, or main was replaced",
+                    hint="fetch main and the ledger of one repository; `daypass ledger restore` finds the ledger of this one",
+                )
+            yield receipt
+
+    def _begun_here(self, commit: str) -> bool:
+        return self._main is not None and leads_to(self._git, Oid(commit), self._main)
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
         """Return one envelope's bytes as of a commit, None where there is none."""
@@ -236,7 +260,9 @@ def counted(envelopes: Iterable[Envelope], tree: Tree) -> Iterator[Envelope]:
         tree.add(envelope.raw)
 
 
-def begin_at_snapshot(ledger: GitLedger, commit: Oid, open_: Open, named: str = "") -> tuple[Delta, Tree]:
+def begin_at_snapshot(
+    ledger: GitLedger, commit: Oid, open_: Open, named: str = "", known_form: str = ""
+) -> tuple[Delta, Tree]:
     """Return what leads from nothing to a snapshot of a commit of the branch, and the tree over what is there then.
 
     It is the newest, or the one that is ``named`` by its number or its digest: UsageError where none is. Raises LedgerError
@@ -250,7 +276,7 @@ def begin_at_snapshot(ledger: GitLedger, commit: Oid, open_: Open, named: str = 
     receipt, body = open_snapshot(Envelope(sequence, raw), open_)
     tree = Tree(body.size, body.frontier)
     tree.add(raw)
-    return read(body, Head.of(receipt, None), ledger.beside(sequence, commit=commit)), tree
+    return read(body, Head.of(receipt, None), ledger.beside(sequence, commit=commit), known_form), tree
 
 
 def _find(ledger: GitLedger, commit: Oid, known: Sequence[int], named: str) -> int:

@@ -241,4 +241,6 @@ class _Continued(Standing):
 def _mark(receipt: Receipt) -> Away:
     if receipt.away is None:
         raise LedgerError(f"receipt {receipt.sequence} in it was not written for an outbox")
+    if receipt.void:  # sealed anew, a thief's word would have our signature
+        raise LedgerError(f"receipt {receipt.sequence} in it is signed by a key that was revoked")
     return receipt.away

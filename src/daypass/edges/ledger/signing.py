@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ import msgspec
 from daypass.core.errors import EdgeError, LedgerError, UsageError
 from daypass.core.finding import shown
 from daypass.core.ids import canonical
+from daypass.core.ledger.keys import NO_LIMITS, KeyLimits, held_to
 from daypass.core.ledger.receipt import PAYLOAD_TYPE
 
 if TYPE_CHECKING:
@@ -64,6 +66,18 @@ def generate_key(path: Path) -> bytes:
         file.flush()
         os.fsync(file.fileno())
     return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def make_key(folder: Path) -> tuple[Path, bytes]:
+    """Make a key in a folder of keys, under its own id, as `find_signer` looks for it; return the file and the public half.
+
+    Raises as generate_key does.
+    """
+    pending = folder / f".new-{os.getpid()}-{secrets.token_hex(4)}.pem"
+    public = generate_key(pending)
+    path = folder / f"{read_public_key(public).keyid}.pem"
+    pending.rename(path)
+    return path, public
 
 
 def check_private(path: Path) -> None:
@@ -218,21 +232,38 @@ Check = Callable[[bytes, bytes], bool]
 
 
 class EnvelopeVerifier:
-    """Opens envelopes signed by one of the known keys: file name (as in ``policies/``) -> PEM."""
+    """Opens envelopes signed by one of the known keys: file name (as in ``policies/``) -> PEM.
 
-    def __init__(self, keys: Mapping[str, bytes | str]) -> None:
+    ``limits`` say of keys, by file name, how far their word reaches.
+    """
+
+    def __init__(self, keys: Mapping[str, bytes | str], limits: Mapping[str, KeyLimits] | None = None) -> None:
         if not keys:
             # No key is no pass: a ledger that nobody may sign is a mistake in the settings.
             raise LedgerError(
                 "no key is named that may sign receipts", hint="ledger.keys in policies/daypass.yaml names them"
             )
         self._pems = {name: pem.encode() if isinstance(pem, str) else pem for name, pem in sorted(keys.items())}
+        self._limits = limits or {}
         self._known: dict[str, Check] = {}
+        self._bounds: dict[str, tuple[str, KeyLimits]] = {}
 
     @property
     def fingerprints(self) -> frozenset[str]:
-        """The SHA-256 of each key's file, by which a cache knows whom it believed. Imports nothing."""
-        return frozenset(hashlib.sha256(pem).hexdigest() for pem in self._pems.values())
+        """The SHA-256 of each key's file with its limits, by which a cache knows whom it believed. Imports nothing."""
+        return frozenset(
+            hashlib.sha256(pem + repr((*self._limits.get(name, NO_LIMITS),)).encode()).hexdigest()
+            for name, pem in self._pems.items()
+        )
+
+    @property
+    def revoked(self) -> str:
+        """Name the keys that were revoked, each with from where on; "" where none was."""
+        if all(limits.first_void is None for limits in self._limits.values()):
+            return ""  # without reading a key: that is slow
+        self._keys()
+        found = {key: bound.first_void for key, (_, bound) in self._bounds.items() if bound.first_void is not None}
+        return hashlib.sha256(canonical(found).encode()).hexdigest()[:8]
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -257,12 +288,17 @@ class EnvelopeVerifier:
         # In this order, and with these escapes, as `canonical` writes it.
         if not isinstance(statement, dict) or msgspec.json.encode(statement, order="sorted") != payload:
             raise LedgerError("its payload is not written in canonical form")
-        return statement
+        name, limits = self._bounds[key_id]
+        return held_to(limits, statement, name)
 
     def _keys(self) -> dict[str, Check]:
         if not self._known:
-            found = (read_public_key(pem, f"policies/{name}") for name, pem in self._pems.items())
-            self._known = {key.keyid: _check_of(key) for key in found}
+            for name, pem in self._pems.items():
+                key = read_public_key(pem, f"policies/{name}")
+                # One key in two files is bound by what is said of either.
+                known = self._bounds.get(key.keyid, (name, NO_LIMITS))[1]
+                self._bounds[key.keyid] = (name, known.stricter(self._limits.get(name, NO_LIMITS)))
+                self._known[key.keyid] = _check_of(key)
         return self._known
 
 
@@ -303,6 +339,11 @@ def _check_of(key: SSlibKey) -> Check:
 
 _SIGNED = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE}".encode()
 """How what DSSE has signed begins, ahead of the payload's length and the payload."""
+
+
+def signer_of(raw: bytes) -> str:
+    """Return the id of the key that an envelope names as its signer's. Raises LedgerError for what is none."""
+    return _take_apart(raw)[1]
 
 
 _ENVELOPE = {"payload", "payloadType", "signatures"}

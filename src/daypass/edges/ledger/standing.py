@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 from daypass.core.errors import DaypassError, EdgeError, LedgerError, LockedError
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
+from daypass.core.ledger.keys import KeyLimits
 from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, Snapshot, envelope_digest
 from daypass.core.ledger.snapshot import INDEX, due, form, write
@@ -67,16 +68,23 @@ class SignedLedger:
     """One repository's ledger: its branch, what was verified of it, keys and signer joined. Implements ports.Ledger.
 
     ``receipts`` is the branch, and ``path`` the file of what was verified, which several processes may use at once.
-    ``keys`` maps a file's name below policies/ to its public key, PEM; ``find_signer`` is asked once, when something is
-    to be signed, and raises EdgeError, LedgerError where there is no key here that may sign.
+    ``keys`` maps a file's name below policies/ to its public key, PEM, and ``limits`` to how far the key's word reaches;
+    ``find_signer`` is asked once, when something is to be signed, and raises EdgeError, LedgerError where there is no key
+    here that may sign.
     """
 
     def __init__(
-        self, receipts: GitLedger, path: Path, keys: Mapping[str, bytes], find_signer: Callable[[], EnvelopeSigner]
+        self,
+        receipts: GitLedger,
+        path: Path,
+        keys: Mapping[str, bytes],
+        find_signer: Callable[[], EnvelopeSigner],
+        limits: Mapping[str, KeyLimits] | None = None,
     ) -> None:
         self.receipts = receipts
         self.path = path
-        self._keys = keys
+        self.keys = keys
+        self._limits = limits
         self._find_signer = find_signer
         self._store = Store(path)
         self.verified = 0
@@ -89,7 +97,12 @@ class SignedLedger:
     @cached_property
     def verifier(self) -> EnvelopeVerifier:
         """Opens what one of the keys signed. Raises LedgerError where the settings name no key."""
-        return EnvelopeVerifier(self._keys)
+        return EnvelopeVerifier(self.keys, self._limits)
+
+    @cached_property
+    def form(self) -> str:
+        """The form of the snapshots that count."""
+        return form(self.verifier.revoked)
 
     @cached_property
     def _signer(self) -> EnvelopeSigner:
@@ -99,9 +112,29 @@ class SignedLedger:
         """Return the envelope of a statement. Raises EdgeError, LedgerError where there is no key here that may sign."""
         return self._signer.sign(statement)
 
+    @property
+    def signs_as(self) -> str:
+        """The id of the key that signs here. Raises EdgeError, LedgerError where none does."""
+        return self._signer.key_id
+
     def ready(self) -> None:
         """Raise EdgeError, LedgerError where there is no key here that may sign: nothing could be recorded."""
         _ = self._signer
+
+    def verified_last(self) -> Oid | None:
+        """Return the branch's commit as this machine verified it last, whatever has become of the branch; None: never."""
+        with _explained(self.path):
+            connection = self._store.read()
+            if connection is None:
+                return None
+            with closing(connection):
+                found = _state(connection).get("commit")
+        return Oid(found) if found is not None else None
+
+    def whole(self, commit: Oid) -> Iterator[Receipt]:
+        """Prove the chain that a commit ends, from its first receipt on, and yield it. Raises LedgerError."""
+        self.receipts.verify_shape(until=commit)
+        yield from self.receipts.own(verify_chain(self.receipts.envelopes(commit=commit), self.verifier.open))
 
     def load(self) -> Standing:
         """Verify what is new since this machine last looked and return the state.
@@ -151,7 +184,7 @@ class SignedLedger:
             return None
         tree, files = trail.tree, write(standing)
         named = envelope_digest(files[INDEX])
-        body = Snapshot(tree.size, tree.root, tree.frontier, named, form())
+        body = Snapshot(tree.size, tree.root, tree.frontier, named, self.form)
         sealed = seal([body], standing.head, self._signer.sign, at=at, main=main, run=run)
         return self.put(standing, sealed, at=at, beside=files)
 
@@ -188,7 +221,7 @@ class SignedLedger:
                     trail = state.trail if state is not None else Trail(Tree())
                     for envelope in sealed:
                         trail.tree.add(envelope.raw)
-                    _write(connection, receipts, standing.head, trail, commit, self.verifier.fingerprints)
+                    _write(connection, receipts, standing.head, trail, commit, self.verifier)
             connection.close()
         return self._load()[0]
 
@@ -207,6 +240,7 @@ class SignedLedger:
             if state is not None and state.commit == commit:
                 return 0  # another run was here meanwhile
             if state is None:
+                self._check_as_far(connection, commit)
                 begin_anew(connection)
                 ledger.verify_shape(until=commit)
                 delta, trail = self._begin(commit)
@@ -218,8 +252,8 @@ class SignedLedger:
                 ledger.verify_shape(state.commit, commit)
                 before, trail = state.head, state.trail
                 envelopes = ledger.added(state.commit, commit, since=trail.tree.size)
-            receipts = verify_chain(counted(envelopes, trail.tree), self.verifier.open, before)
-            return _write(connection, receipts, before, trail, commit, self.verifier.fingerprints)
+            receipts = ledger.own(verify_chain(counted(envelopes, trail.tree), self.verifier.open, before))
+            return _write(connection, receipts, before, trail, commit, self.verifier)
 
     def _begin(self, commit: Oid) -> tuple[Delta, Trail]:
         """Return what leads to the newest snapshot, and the trail to it: nothing, where anything about it is odd.
@@ -228,11 +262,21 @@ class SignedLedger:
         """
         self.began = 0
         try:
-            delta, tree = begin_at_snapshot(self.receipts, commit, self.verifier.open)
+            delta, tree = begin_at_snapshot(self.receipts, commit, self.verifier.open, known_form=self.form)
         except DaypassError:
             return Delta(), Trail(Tree())
         self.began = tree.size - 1
         return delta, Trail(tree, self.began)
+
+    def _check_as_far(self, connection: sqlite3.Connection, commit: Oid) -> None:
+        """Refuse a branch that is cut behind what was verified by keys, or by a version, that count no longer."""
+        known = _state(connection)
+        if "commit" in known and not self.receipts.contains(Oid(known["commit"]), commit):
+            raise LedgerError(
+                f"the ledger was rewritten: it stands at {commit[:12]}, which does not contain what this machine has "
+                f"verified (commit {known['commit'][:12]})",
+                hint=f"`daypass ledger restore` puts it back; only if you know why it was rewritten, delete {self.path}",
+            )
 
     def _check_contained(self, state: _Verified, commit: Oid) -> None:
         """Refuse a branch that no longer contains what was verified."""
@@ -244,8 +288,8 @@ class SignedLedger:
             wrong = f"it stands at {commit[:12]}, which does not contain what this machine has verified"
         raise LedgerError(
             f"the ledger was rewritten: {wrong} (receipt {state.head.sequence}, commit {state.commit[:12]})",
-            hint=f"restore the branch to {state.commit[:12]} or later; only if you know why it was rewritten, "
-            f"delete {self.path}",
+            hint=f"restore the branch to {state.commit[:12]} or later (`daypass ledger restore`); only if you know why it "
+            f"was rewritten, delete {self.path}",
         )
 
     def _check_last(self, state: _Verified) -> None:
@@ -277,17 +321,21 @@ def _explained(path: Path) -> Iterator[None]:
         raise EdgeError(f"{path} cannot be used: {error.strerror}", hint="it must be writable") from error
 
 
+def _state(connection: sqlite3.Connection) -> dict[str, str]:
+    there = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'state'").fetchone()
+    return dict(connection.execute("SELECT name, value FROM state")) if there else {}
+
+
 def _read_state(connection: sqlite3.Connection, verifier: EnvelopeVerifier) -> tuple[_Verified | None, str]:
     """Return what was verified, or None and why it does not count ("" where nothing was)."""
-    there = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'state'").fetchone()
-    values = dict(connection.execute("SELECT name, value FROM state")) if there else {}
+    values = _state(connection)
     if not values:
         return None, ""
     if values.get("version") != VERSION:
         return None, f"it was written by another version ({values.get('version')}, expected {VERSION})"
     believed = frozenset(json.loads(values["believed"]))
     if not believed <= verifier.fingerprints:
-        return None, "a key that was believed is no longer named in the settings"
+        return None, "a key that was believed is no longer named in the settings, or within other limits"
     head = Head(
         int(values["sequence"]), values["digest"], parse_instant(values["at"]), values["main"], int(values["format"])
     )
@@ -304,7 +352,7 @@ def _write(
     before: Head | None,
     trail: Trail,
     commit: Oid,
-    believed: frozenset[str],
+    verifier: EnvelopeVerifier,
 ) -> int:
     """Add receipts to the tables and remember how far they reach. Raises LedgerError where there are none at all.
 
@@ -312,11 +360,11 @@ def _write(
     """
     writer = Writer(connection)
     delta = Delta(before)
-    count, snapshot = 0, trail.snapshot
+    count, snapshot, known = 0, trail.snapshot, form(verifier.revoked)
     for receipt in receipts:
         delta.add(receipt)
         count += 1
-        if isinstance(receipt.body, Snapshot) and receipt.body.form == form():
+        if isinstance(receipt.body, Snapshot) and receipt.body.form == known:
             snapshot = receipt.sequence
         if delta.count == _BATCH:
             writer.write(delta)
@@ -335,7 +383,7 @@ def _write(
         "format": str(head.version),
         "tree": json.dumps(trail.tree.frontier),
         "snapshot": str(snapshot),
-        "believed": json.dumps(sorted(believed)),
+        "believed": json.dumps(sorted(verifier.fingerprints)),
     }
     connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values.items())
     return count

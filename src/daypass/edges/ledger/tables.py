@@ -20,23 +20,22 @@ from typing import Any, TypeVar
 from daypass.core.errors import EdgeError
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head
+from daypass.core.ledger.handed import Handed, forget_before
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal, Resolution
 from daypass.core.ledger.standing import (
     Begun,
     DecidedWhen,
     Delta,
     FailedChange,
-    Handed,
     Opened,
     Standing,
-    forget_before,
     over,
 )
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
-from daypass.core.plan import AdmittedGrant, Entitlement, Holding
+from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.window import Window, format_instant, parse_instant
 
-TABLES_VERSION = 9
+TABLES_VERSION = 10
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -54,13 +53,14 @@ _TABLES = {
     "ended": "grant_id TEXT PRIMARY KEY, body TEXT NOT NULL",
     "decided": "pull INTEGER, head TEXT, what TEXT, at INTEGER NOT NULL, requester TEXT NOT NULL,"
     " PRIMARY KEY(pull, head, what)",
+    "voided": f"{_WORDS}, change TEXT NOT NULL, PRIMARY KEY({_KEY})",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
     " ended INTEGER NOT NULL",
 }
 _PARTS = frozenset(vars(Standing())) - {"head", "commit"}
-_CLUSTERED = frozenset({"admitted", "ended", "refused", "holding", "pending", "revoked", "taken"})
+_CLUSTERED = frozenset({"admitted", "ended", "refused", "holding", "pending", "revoked", "taken", "voided"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 _PACKED = struct.Struct("<4I4IqqB")
 """An entitlement's words, subject, resource, role, meaning, start, until, length of the blob's id; both ids follow."""
@@ -220,6 +220,10 @@ class StoredStanding(Standing):
         listed.sort(key=lambda one: (one[0][1], one[0][0].value))
         return dict(listed)
 
+    def _voided(self) -> dict[Entitlement, Intended]:
+        told = (CHANGE.read(json.loads(text)) for (text,) in self._query("SELECT change FROM voided"))
+        return {change.entitlement: change for change in sorted(told, key=lambda change: change.entitlement)}
+
     def _handovers(self) -> dict[int, Handed]:
         self._word_list()
         found: dict[int, Handed] = {}
@@ -263,6 +267,7 @@ class Writer:
         self._change("ended", delta.ends, lambda end: (canonical(ENDED.write(end)),))
         self._holdings(delta.holdings)
         self._pending(delta.begun)
+        self._voided(delta.voided)
         self._handed(delta)
         self._put(
             "decided",
@@ -319,6 +324,14 @@ class Writer:
             (a.value, *self._which(e), _begun_text(begun)) for (a, e), begun in changed.items() if begun is not None
         ]
         self._put("pending", opened)
+
+    def _voided(self, changed: Mapping[Entitlement, Intended | None]) -> None:
+        gone = [self._which(entitlement) for entitlement, change in changed.items() if change is None]
+        self._run(f"DELETE FROM voided WHERE {_WHICH}", gone)  # noqa: S608  (a constant)
+        told = [
+            (*self._which(e), canonical(CHANGE.write(change))) for e, change in changed.items() if change is not None
+        ]
+        self._put("voided", told)
 
     def _handed(self, delta: Delta) -> None:
         # Most ledgers hand nothing over: there the table is empty, and nothing is looked for.

@@ -87,14 +87,15 @@ def _check_whole(context: Context, landings: Sequence[Landing]) -> None:
     wrote = [landing.oid for landing in landings if any(change.path.startswith(FOLDER) for change in landing.changes)]
     for commit, message in context.history.messages(wrote).items():
         named = read_trailers(message).sequence
-        if named is not None and named > last and _by_the_gate(context, commit):
+        if named is not None and named > last and by_the_gate(context, commit):
             raise RefusedError(
                 f"the ledger ends with receipt {last}, and commit {commit[:12]} was merged when it had receipt {named}",
                 hint="its end was cut off: restore its branch from a clone that has more",
             )
 
 
-def _by_the_gate(context: Context, commit: Oid) -> bool:
+def by_the_gate(context: Context, commit: Oid) -> bool:
+    """Say whether what a merge says of the ledger was written by the gate, or may have been."""
     if not context.policy_at(context.tip).catalogue.settings.forge.vouches:
         return True
     try:

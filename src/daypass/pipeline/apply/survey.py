@@ -17,7 +17,7 @@ from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.ids import GrantId, Oid, digest, grant_path
-from daypass.core.ledger.receipt import Ended, Outcome, Refusal
+from daypass.core.ledger.receipt import Admission, Ended, Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import (
     BOUND_TO_TIME,
@@ -35,6 +35,7 @@ from daypass.core.plan import (
 )
 from daypass.core.planning.compute import FOREVER, compute, next_boundary
 from daypass.core.planning.holdback import ClockDoubt, doubt, failed_before, rest
+from daypass.core.planning.voided import Judged, judge_voided
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.pipeline.apply.admit import Admitted
@@ -181,11 +182,12 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
     targets, policy = inputs.targets, inputs.policy
     unreadable = {name for name, target in targets.items() if not isinstance(target, EdgeError | Observing)}
     inviting = {name for name, t in targets.items() if isinstance(t, Inviting)}
-    recovered = tuple(_recover(standing, observed, unreadable, inviting))
+    observed, ours = _judge_voided(inputs, standing, observed)
+    recovered = (*ours, *_recover(standing, observed, unreadable, inviting))
     handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.traits.hands_over}
     holdings = _with_recovered(standing, recovered, handing, at)
     # What we set about to give and of which no receipt says that it came about.
-    given = [change for change in standing.pending.values() if change.action is Action.ADD]
+    given = [*(c for c in standing.pending.values() if c.action is Action.ADD), *standing.voided.values()]
     exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
     strays = observed.entitlements - holdings.keys()
     plan = compute(
@@ -231,6 +233,21 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         # Where clocks disagree nobody knows that it is over, and an end is final.
         ended=() if doubts else tuple(over),
     )
+
+
+def _judge_voided(inputs: Inputs, standing: Standing, observed: Observed) -> Judged:
+    """Judge what only void receipts tell of, by what was proved without them: on record, or by this very run."""
+    voided = standing.voided
+    if not voided:
+        return Judged(observed, ())
+    proved = {(row.grant, row.entitlement): row.window.end for row in standing.rows.values()}
+    proved |= {(b.grant, b.entitlement): b.window.end for b in inputs.admitted.bodies if isinstance(b, Admission)}
+    named = {
+        (resource.target, resource.name, role.privilege_text)
+        for resource in inputs.policy.catalogue.resources.values()
+        for role in resource.roles.values()
+    }
+    return judge_voided(voided, standing.holdings, observed, proved, named)
 
 
 def _recover(standing: Standing, observed: Observed, unreadable: set[str], inviting: set[str]) -> Iterable[Outcome]:

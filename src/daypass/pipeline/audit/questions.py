@@ -20,8 +20,9 @@ from daypass.core.audit.selection import Selection
 from daypass.core.errors import DeniedError, MissingError, UsageError
 from daypass.core.forge import Account
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
+from daypass.core.ledger.handed import Handed
 from daypass.core.ledger.receipt import Admission, Decided, Outcome, Receipt, words_digest
-from daypass.core.ledger.standing import Handed, Standing
+from daypass.core.ledger.standing import Standing
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:

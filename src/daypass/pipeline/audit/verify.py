@@ -20,7 +20,7 @@ from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Snapshot
-from daypass.core.ledger.snapshot import Proof, SumUp, form
+from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import judge_again
@@ -134,7 +134,7 @@ class _Run:
         self.checked = 0
         self.last_at = proof.start.at
         self._proof = proof
-        self._sums = SumUp(proof.start)
+        self._sums = SumUp(proof.start, proof.form)
         self._context = context
         self._past = past
         self._comparison = comparison
@@ -145,6 +145,10 @@ class _Run:
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
+        if receipt.void:  # it is named, and held against nothing
+            self._comparison.add(receipt)
+            self.proved += 1
+            return
         if isinstance(body, Admission) and (body.landing, body.grant, body.blob) in self._brought:
             self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant)))
             if len(self._waiting) >= _BATCH:
@@ -167,9 +171,10 @@ class _Run:
         if wrong:
             message = f"snapshot {place} does not follow from the receipts before it: {wrong}"
             self.found.append(Difference("snapshot-does-not-follow", message, receipt=place))
-        elif body.form != form():
+        elif body.form != self._proof.form:
             message = (
-                f"snapshot {place} is of the form {body.form}, which this release does not know: its tree alone follows"
+                f"snapshot {place} is of the form {body.form}, which this release does not know, or from before a key was "
+                "revoked: its tree alone follows"
             )
             self.found.append(Difference("snapshot-of-another-form", message, Severity.NOTE, receipt=place))
 

@@ -50,7 +50,7 @@ def load_policy(history: History, revision: str, kinds: TargetKinds, fits: Fits)
     links = [entry.path for entry in listed if not entry.mode.startswith("100")]
     found = read_policies({entry.path: contents[entry.oid] for entry in entries}, kinds=kinds, links=links)
     found = fitted(found, fits)
-    named = () if found.broken else found.catalogue.settings.ledger_keys
+    named = () if found.broken else found.catalogue.settings.ledger_named
     missing = [_key_finding(name, "this key of the ledger is missing") for name in named if name not in found.keys]
     if missing and history.find(f"refs/heads/{found.catalogue.settings.ledger_branch}") is not None:
         found = _with_faults(found, missing)
@@ -74,7 +74,7 @@ def fitted(policy: Policy, fits: Fits) -> Policy:
 
     Nothing is given either by policies that name a key of the ledger which is none.
     """
-    named = (name for name in policy.catalogue.settings.ledger_keys if name in policy.keys)
+    named = (name for name in policy.catalogue.settings.ledger_named if name in policy.keys)
     unread = [name for name in named if not is_pem(policy.keys[name])]
     policy = _with_faults(policy, [_key_finding(name, "this is no public key in PEM form") for name in unread])
     unfit: dict[tuple[str, str], tuple[str, str]] = {}

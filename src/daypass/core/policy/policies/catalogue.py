@@ -36,12 +36,16 @@ def read_settings(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Setting
     forge = _forge(file)
     ledger = data.get("ledger", {})
     usual = Settings()
+    keys = tuple(ledger.get("keys", usual.ledger_keys))
+    _check_keys(file, keys)
     return Settings(
         forge_kind=forge["kind"],
         forge_options=frozen({key: value for key, value in forge.items() if key != "kind"}),
         targets=_targets(file, kinds),
         ledger_branch=ledger.get("branch", usual.ledger_branch),
-        ledger_keys=tuple(ledger.get("keys", usual.ledger_keys)),
+        ledger_keys=keys,
+        ledger_retired=frozen(ledger.get("retired", {})),
+        ledger_revoked=frozen(ledger.get("revoked", {})),
         ledger_signer=ledger.get("signer", usual.ledger_signer),
         ledger_heartbeat=file.duration("ledger", "heartbeat"),
         environments=_closed(file, "environments", usual.environments),
@@ -49,6 +53,17 @@ def read_settings(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Setting
         limits=_limits(file, data.get("limits", {})),
         simulated_clock=data.get("clock") == "simulated",
     )
+
+
+def _check_keys(file: PolicyFile[SettingsForm], keys: tuple[str, ...]) -> None:
+    """Refuse a key that may sign and may not: whoever reads the one line would not know of the other."""
+    ledger = file.data.get("ledger", {})
+    for what, bounded in (("retired", ledger.get("retired", {})), ("revoked", ledger.get("revoked", {}))):
+        for name in bounded:
+            if name in keys:
+                message = f"key {name} is {what} and named as one that signs"
+                hint = "take it out of ledger.keys, and name a new key there: `daypass ledger rekey`"
+                file.fault("ledger-key-twice", ("ledger", what, name), message, hint)
 
 
 def _forge(file: PolicyFile[SettingsForm]) -> Mapping[str, Any]:

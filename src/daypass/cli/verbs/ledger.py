@@ -1,0 +1,348 @@
+"""What is done to the ledger itself: settle, rekey, revoke-key, restore."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from daypass.cli.repository import KEY_VARIABLE, AccessRepository, keys_folder
+from daypass.cli.verb import GrantName, say, show_data, verb
+from daypass.core.errors import InvalidError, RefusedError, UsageError
+from daypass.core.finding import near
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daypass.core.ids import Oid
+    from daypass.core.ledger.keys import KeyRing
+    from daypass.pipeline.audit.restore import Chain
+
+_SETTINGS = "policies/daypass.yaml"
+
+
+@click.group()
+def ledger() -> None:
+    """Work with the ledger: end a doubt about what was given, change the key that signs it."""
+
+
+@verb(group=ledger, follow=False, at="as given")
+@click.argument("grants", metavar="GRANT...", type=GrantName(), nargs=-1, required=True)
+@click.option("--adopt", is_flag=True, help="Whoever and whatever bears the names at the target now is meant.")
+@click.option("--write-off", is_flag=True, help="It is not ours any more, and its grants give nothing any more.")
+@click.option("--reason", required=True, help="Why. The ledger keeps its digest, not the words.")
+def settle(
+    repo: AccessRepository,
+    grants: tuple[str, ...],
+    adopt: bool,
+    write_off: bool,
+    reason: str,
+    at: datetime | None,
+    output: str,
+) -> None:
+    """End the doubt about what grants gave, where their target cannot tell: look there first.
+
+    Something that was deleted, or deleted and made anew under the same name, may or may not be what access was given to.
+    Until somebody says so nothing is given, and nothing is recorded as taken away. It needs the ledger's key.
+
+    \b
+    daypass ledger settle orders-db/alice-x7k2 --adopt --reason "the role was rebuilt after the outage"
+    daypass ledger settle orders-db/alice-x7k2 --write-off --reason "alice's account was deleted"
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.running import look
+    from daypass.core.ids import GrantId
+    from daypass.core.planning.drift import settle as decide
+    from daypass.edges.store import exclusive
+    from daypass.views.data import plain
+
+    if adopt == write_off:
+        raise UsageError(
+            "expected one of --adopt and --write-off", hint="`daypass ledger settle --help` tells them apart"
+        )
+    if not reason.strip():
+        raise UsageError("expected a reason")
+    repo.follow()
+    instant = repo.instant(at, writes=True)
+    repo.ledger.ready()
+    with exclusive(repo.clone.state_dir / "apply.lock"):
+        found = look(repo, instant)
+        if found.stuck is not None:
+            raise found.stuck
+        account = repo.forge.acting()
+        named = tuple(GrantId(grant) for grant in grants)
+        by = account.handle or account.name
+        bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, reason=reason)
+        repo.ledger.append(found.standing, bodies, at=instant, main=found.plan.main, run=repo.run_name(instant))
+    if output == "json":
+        settled = [plain(body.holding.entitlement) | {"grants": list(body.holding.grants)} for body in bodies]
+        show_data({"adopted": adopt, "settled": settled})
+    for body in bodies:
+        what = "adopted under the names of today" if adopt else "written off"
+        say(f"Settled: {body.holding.entitlement.principal} on {body.holding.entitlement.resource} is {what}")
+    say(
+        "`daypass apply` goes on from there"
+        if adopt
+        else "its grants give nothing any more; `daypass end` tidies them away"
+    )
+
+
+@verb(group=ledger)
+@click.option(
+    "--finish", is_flag=True, help="The new key signs by now: the ones before it end at what they signed last."
+)
+@click.option(
+    "--public-key", type=click.Path(exists=True, dir_okay=False), help="The public half of a key made elsewhere."
+)
+def rekey(repo: AccessRepository, finish: bool, public_key: str | None) -> None:
+    """Change the key that signs the ledger, in two steps that are both a change of policies, for its owners to review.
+
+    The first makes a key and lets it sign beside the one before, so that no run stops while the machine that applies gets
+    it. With --finish the ones before end: what they signed stays good, what they sign from then on is refused.
+
+    \b
+    daypass ledger rekey
+    daypass ledger rekey --finish   # when the new key has signed a receipt
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    ring = _ring(repo)
+    if finish:
+        _finish(repo, ring)
+        return
+    if len(ring.signing) > 1:
+        raise RefusedError(
+            f"{', '.join(ring.signing)} may sign already: one change of keys at a time",
+            hint="`daypass ledger rekey --finish` ends the ones before the first",
+        )
+    name, place = _new_key(repo, public_key)
+    _write(repo, ring.joined_by(name))
+    say(
+        f"{name} may sign beside {ring.signing[0]}: nothing stops while both do.",
+        "Next:",
+        "  1. Commit policies/ on a branch, and have it reviewed and merged, as every change of policies.",
+        *_handing_over(2, place),
+        f"  3. There: `daypass apply`. Its receipts are signed by {name} from then on.",
+        "  4. Here: `daypass ledger rekey --finish`, and merge that as well.",
+    )
+
+
+def _finish(repo: AccessRepository, ring: KeyRing) -> None:
+    from daypass.edges.ledger.signers import last_by_key
+
+    new, *before = ring.signing
+    if not before:
+        raise RefusedError(f"{new} alone may sign: there is nothing to finish", hint="`daypass ledger rekey` begins")
+    standing = repo.standing
+    last = last_by_key(repo.ledger, standing)
+    if last.get(new) != standing.next_sequence - 1:
+        signer = max(last, key=lambda name: last[name])
+        raise RefusedError(
+            f"the last receipt, {standing.next_sequence - 1}, is signed by {signer} and not by {new}",
+            hint=f"give the machine that applies the private half of {new}, and run `daypass apply` there; a run signs with "
+            "the first of ledger.keys that it has",
+        )
+    after = ring.retiring(last)
+    _write(repo, after)
+    say(
+        *(f"{name} ends with receipt {after.retired[name]}." for name in before),
+        "Next: commit policies/ on a branch, and have it reviewed and merged. From then on whatever the old key signs is "
+        "refused. Then delete its private half everywhere.",
+    )
+
+
+@verb("revoke-key", group=ledger)
+@click.argument("key")
+@click.option(
+    "--from",
+    "first",
+    type=click.IntRange(1, 999_999_999),
+    required=True,
+    help="The first receipt that is not believed.",
+)
+@click.option(
+    "--public-key", type=click.Path(exists=True, dir_okay=False), help="The public half of a key made elsewhere."
+)
+def revoke_key(repo: AccessRepository, key: str, first: int, public_key: str | None) -> None:
+    """Take the weight from what KEY, a file of policies/, signed from a receipt on: somebody else may have it.
+
+    It writes a change of policies, for its owners to review. From its merge on no run believes those receipts: what they
+    admitted is proved again, and access that no other proof explains is in doubt until `daypass ledger settle` ends it.
+    Where no other key may sign, a new one is made.
+
+    \b
+    daypass ledger revoke-key ledger.pub --from 4200
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.edges.ledger.signers import signed_from
+
+    ring = _ring(repo)
+    known = (*ring.signing, *ring.retired, *ring.revoked)
+    name = key.removeprefix("policies/")
+    if name not in known:
+        raise UsageError(
+            f"there is no key {key!r} in ledger.keys or below it", hint=near(name, known, "main names them")
+        )
+    if first > ring.revoked.get(name, first):
+        raise RefusedError(
+            f"{name} is revoked from receipt {ring.revoked[name]} on already, which is earlier",
+            hint="what is not believed any more is not believed again: who gave it is asked anew",
+        )
+    standing = repo.standing
+    signed = signed_from(repo.ledger, standing, name, first)
+    new, place = _new_key(repo, public_key) if ring.signing == (name,) else ("", None)
+    _write(repo, ring.revoking(name, first, new))
+    say(
+        f"{signed} of {standing.next_sequence} receipts are signed by {name} from receipt {first} on: none of them counts "
+        "once this is merged.",
+        "Next:",
+        "  1. Keep the old key from whoever may have it: take it from the machine that applies, and delete it.",
+        "  2. Commit policies/ on a branch, and have it reviewed and merged at once.",
+        *(_handing_over(3, place) if new else ()),
+        f"  {4 if new else 3}. There: `daypass apply`. It proves again what those receipts admitted, and names what stays in "
+        "doubt.",
+    )
+
+
+def _ring(repo: AccessRepository) -> KeyRing:
+    """Return the keys that main names. Raises UsageError where the work tree is to change them already."""
+    from daypass.core.ledger.keys import KeyRing
+
+    def named(settings: object) -> tuple[object, ...]:
+        return tuple(getattr(settings, f"ledger_{part}") for part in ("branch", "keys", "retired", "revoked", "signer"))
+
+    if named(repo.worktree_policy().catalogue.settings) != named(repo.settings):
+        raise UsageError(
+            f"what {_SETTINGS} says of the ledger here is not what main says",
+            hint="commit it and have it merged, or undo it; then run the command again",
+        )
+    settings = repo.settings
+    return KeyRing(settings.ledger_keys, settings.ledger_retired, settings.ledger_revoked)
+
+
+def _new_key(repo: AccessRepository, public_key: str | None) -> tuple[str, Path | None]:
+    """Write a new public key into policies/; return its name, and where its private half is (None: not made here)."""
+    from pathlib import Path
+
+    from daypass.edges.ledger.signing import make_key, read_public_key
+
+    folder = repo.top / "policies"
+    number = next(n for n in range(2, 1_000_000) if not (folder / f"ledger-{n}.pub").exists())
+    if public_key is None and repo.settings.ledger_signer:
+        raise UsageError(
+            "the settings name a signer by URI, so a key made here would not be used",
+            hint="make the key there, change ledger.signer to it, and name its public half: --public-key FILE",
+        )
+    place, public = make_key(keys_folder()) if public_key is None else (None, Path(public_key).read_bytes())
+    read_public_key(public, public_key or "")
+    (folder / f"ledger-{number}.pub").write_bytes(public)
+    return f"ledger-{number}.pub", place
+
+
+def _write(repo: AccessRepository, ring: KeyRing) -> None:
+    """Write keys into the settings of the work tree, for a person to look at and commit."""
+    from daypass.core.files.settings import with_mapping
+    from daypass.core.record import replace
+
+    path = repo.top / _SETTINGS
+    before, text = repo.worktree_policy().catalogue.settings, path.read_text(encoding="utf-8")
+    told = {"branch": before.ledger_branch, **ring.data()}
+    told |= {"signer": before.ledger_signer} if before.ledger_signer else {}
+    if before.ledger_heartbeat is not None:
+        from daypass.core.window import format_duration
+
+        told["heartbeat"] = format_duration(before.ledger_heartbeat)
+    path.write_text(with_mapping(text, "ledger", told), encoding="utf-8")
+    after = repo.worktree_policy()
+    wanted = replace(
+        before, ledger_keys=ring.signing, ledger_retired=dict(ring.retired), ledger_revoked=dict(ring.revoked)
+    )
+    found = replace(
+        after.catalogue.settings,
+        ledger_retired=dict(after.catalogue.settings.ledger_retired),
+        ledger_revoked=dict(after.catalogue.settings.ledger_revoked),
+    )
+    if found != wanted or after.broken:
+        path.write_text(text, encoding="utf-8")
+        raise InvalidError(
+            f"{_SETTINGS} is written in a way that this verb cannot change",
+            after.broken,
+            hint=f"write it yourself: ledger: {told}",
+        )
+    say(f"Changed {_SETTINGS}: look at `git diff`.")
+
+
+def _handing_over(number: int, place: Path | None) -> tuple[str, ...]:
+    """Say how the machine that applies gets the new private key."""
+    if place is None:
+        return (
+            f"  {number}. Let the machine that applies sign with the new key (ledger.signer, or DAYPASS_SIGNER there).",
+        )
+    return (
+        f"  {number}. Give the machine that applies the private half, {place} (mode 0600): as a file of the same name in its "
+        f"folder of keys, or as what its secret {KEY_VARIABLE} holds",
+        f"     (at GitHub: `gh secret set {KEY_VARIABLE} --env daypass < {place}`). Not before the merge: until then main "
+        "does not know it.",
+    )
+
+
+@verb(group=ledger)
+@click.option("--remote", default="origin", show_default=True, help="Where it is put back; at GitHub always GitHub.")
+@click.option("--from", "folder", default="", help="The folder of another clone that has it.")
+@click.option("--take", default="", help="Where two chains part: the commit of the one that stays.")
+def restore(repo: AccessRepository, remote: str, folder: str, take: str) -> None:
+    """Put the ledger's branch back where it was deleted, cut, rewritten or forked, here and at the remote.
+
+    Of all that this clone knows of the branch it takes the longest chain that verifies and has every receipt that main's
+    merges name. It refuses where none has, and where what is there is signed as well and parts from it: see --take. What
+    it puts something else in the place of stays here, as a branch.
+
+    \b
+    daypass ledger restore
+    daypass ledger restore --from ../other-clone
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.core.ids import ABSENT
+    from daypass.edges.ledger.places import at_remote, put_back
+    from daypass.edges.store import exclusive
+    from daypass.pipeline.audit.restore import anchors_of, find_ledger, judge_chain, refuse_rival
+
+    git, branch, receipts = repo.clone.git, repo.settings.ledger_branch, repo.ledger.receipts
+    place = repo.remote if repo.elsewhere else at_remote(git, remote)
+    with exclusive(repo.clone.state_dir / "apply.lock"):
+        heads = place.heads("main", branch) if place is not None else {}
+        there = heads.get(branch, ABSENT)
+        if not receipts.contains(heads.get("main", repo.tip), repo.tip):
+            raise RefusedError(
+                "main at the remote has more than main here, and its merges say what the ledger must have",
+                hint="bring main first: `git fetch` it, or `git pull`",
+            )
+        known = _known(repo, place.bring(branch) if place is not None and there != ABSENT else ABSENT, folder)
+        anchors = anchors_of(repo)
+        chains: list[Chain] = []
+        for commit in sorted(known, key=lambda one: -int(git.text("rev-list", "--count", one))):
+            if commit == there or not any(not c.why and receipts.contains(commit, c.commit) for c in chains):
+                chains.append(judge_chain(repo, known[commit], commit, repo.ledger.whole, anchors))
+        best = find_ledger(chains, receipts.contains, take)
+        if not take and there != ABSENT and not receipts.contains(there, best.commit):
+            refuse_rival(chains, there, best)
+        done, kept = put_back(git, branch, place, there, best.commit)
+    what = f"{best.receipts} receipts, commit {best.commit[:12]}, from {best.place}"
+    say(f"Put back {' and '.join(done)}: {what}" if done else f"Nothing to put back: {what}")
+    for name in kept:
+        say(f"What stood there is kept as {name}")
+
+
+def _known(repo: AccessRepository, there: Oid, folder: str) -> dict[Oid, str]:
+    """Return every commit that this clone knows the ledger's branch by, each with where it is from."""
+    from pathlib import Path
+
+    from daypass.core.ids import ABSENT
+    from daypass.edges.ledger.places import fetched_from, known_before
+
+    git, branch = repo.clone.git, repo.settings.ledger_branch
+    known = {there: "the remote"} if there != ABSENT else {}
+    if folder:
+        known.setdefault(fetched_from(git, str(Path(repo.folder, folder).absolute()), branch), folder)
+    verified = repo.ledger.verified_last()
+    seen = [("what this machine verified last", verified)] if verified is not None else []
+    for name, commit in (*known_before(git, branch), *seen):
+        if git.check(f"{commit}^{{commit}}").kind == b"commit":
+            known.setdefault(commit, name)
+    return known

@@ -1,0 +1,39 @@
+"""What was handed over: a certificate, or a sealed secret, that is good by itself until it ends."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from daypass.core.ids import GrantId
+from daypass.core.plan import Entitlement
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""An end before every other: nothing that was handed over is good any longer."""
+
+_KEPT = timedelta(days=90)
+
+
+class Handed(NamedTuple):
+    """What receipt ``sequence`` says was handed over, good by itself until ``until``. ``ended``: by us, before that."""
+
+    sequence: int
+    entitlement: Entitlement
+    grants: tuple[GrantId, ...]
+    until: datetime
+    text: str
+    ended: bool = False
+
+
+def forget_before(at: datetime) -> datetime:
+    """Return before which end what was handed over may be forgotten, after a receipt of ``at``.
+
+    The clock that dated the receipt may have been ahead: what it took to have ended may be good still, and must be
+    known when it is to end early.
+    """
+    return at - _KEPT if at - NEVER > _KEPT else NEVER
+
+
+def cut_to(end: datetime | None, handed: Handed) -> Handed:
+    """Return what was handed over as it is once its entitlement ends at ``end`` (None: as before)."""
+    return handed._replace(ended=True) if end is not None and handed.until > end else handed
