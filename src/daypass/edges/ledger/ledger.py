@@ -23,6 +23,7 @@ from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Receipt, envelope_digest
 from daypass.core.ledger.snapshot import Proof, form, read
 from daypass.core.ledger.standing import Delta, Standing
+from daypass.core.ledger.statement import from_statement
 from daypass.edges.git.objects import Leaf, Reader, blobs
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.remote import Remote
@@ -274,6 +275,9 @@ def begin_at_snapshot(
     if raw is None:
         raise LedgerError(f"there is no receipt {sequence}")
     receipt, body = open_snapshot(Envelope(sequence, raw), open_)
+    first = ledger.envelope(0, commit=commit)
+    for _ in ledger.own([from_statement(open_(first))] if first is not None else []):
+        pass  # what stands before a snapshot is not read: whose ledger it is, its first receipt says
     tree = Tree(body.size, body.frontier)
     tree.add(raw)
     return read(body, Head.of(receipt, None), ledger.beside(sequence, commit=commit), known_form), tree
