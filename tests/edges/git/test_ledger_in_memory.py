@@ -73,6 +73,7 @@ def _play(tmp, steps):
             continue
         if does == "snapshot":
             writer.load()
+            writer.ready()
             after = writer.snapshot(at=at, main=MAIN, run="run") or writer.load()
         else:
             after = writer.append(writer.load(), _BODIES[does](n), at=at, main=MAIN, run="run")

@@ -53,7 +53,9 @@ def made(long, tmp_path):
 
 
 def snapshot(made, at=LATER):
-    return made.signed().snapshot(at=at, main=MAIN, run="run")
+    ledger = made.signed()
+    ledger.ready()
+    return ledger.snapshot(at=at, main=MAIN, run="run")
 
 
 def fresh(made, keys=None, name="fresh"):
@@ -100,6 +102,26 @@ def test_a_machine_that_knows_nothing_begins_at_the_snapshot(made):
     assert again.verified == 0
 
 
+def test_who_has_signed_nothing_leaves_none_and_needs_no_key(made):
+    made.load()
+    made.write([Pulse(n) for n in range(LEAST)])
+
+    def no_key():
+        raise AssertionError("it was asked for")
+
+    path = made.folder / ".git" / "daypass" / "standing.sqlite"
+    reader = SignedLedger(made.ledger, path, {"ledger.pub": made.public}, no_key)
+    assert reader.snapshot(at=LATER, main=MAIN, run="run") is None
+    assert snapshot(made) is not None
+
+
+def test_a_file_that_nobody_could_read_is_never_written(made):
+    before = made.ledger.head()
+    with pytest.raises(RuntimeError, match="never written"):
+        append_snapshot(made, files=lambda files: {**files, "Odd.json": b"[]"})
+    assert made.ledger.head() == before
+
+
 def test_it_goes_on_from_there_as_every_other_does(made):
     ledger, standing = fresh(made)
     after = ledger.append(standing, [retirement(0), retirement(1)], at=LATER, main=MAIN, run="run")
@@ -112,6 +134,7 @@ def test_the_ledger_in_memory_begins_there_too(made):
     ledger = MemoryLedger(made.ledger, Machine(), {"ledger.pub": made.public}, lambda: made.signer)
     assert same_state(ledger.load(), fold(made.receipts()))
     assert (ledger.verified, ledger.began) == (3, FIRST)
+    ledger.ready()
     assert ledger.snapshot(at=LATER, main=MAIN, run="run") is None
     ledger.append(ledger.load(), [Pulse(n) for n in range(LEAST)], at=LATER, main=MAIN, run="run")
     assert ledger.snapshot(at=LATER, main=MAIN, run="run") is not None
@@ -198,9 +221,9 @@ def test_a_key_that_is_no_longer_named_does_not_speak_by_its_snapshots(made, tmp
     # Nor on the machine that began there while the key was named.
     with pytest.raises(LedgerError, match=f"receipt {FIRST + 4}: it is signed by another key"):
         made.signed({"ledger.pub": made.public}, path=both.path).load()
-    # Nor is what stands before it believed, where only the second is named.
-    ledger, _ = fresh(made, {"second.pub": keys["second.pub"]}, name="second")
-    assert ledger.began == FIRST + 4
+    # Nor does a snapshot speak for a ledger that was begun with a key that is not named.
+    with pytest.raises(LedgerError, match="receipt 0: it is signed by another key"):
+        fresh(made, {"second.pub": keys["second.pub"]}, name="second")
 
 
 def test_a_machine_that_began_at_a_snapshot_refuses_a_ledger_that_was_cut(made):
@@ -248,6 +271,7 @@ def test_another_run_that_was_first_is_not_overtaken(made):
     path = made.folder / ".git" / "daypass" / "standing.sqlite"
     slow = SignedLedger(Overtaken(made.git, BRANCH), path, {"ledger.pub": made.public}, lambda: made.signer)
     slow.load()
+    slow.ready()
     with pytest.raises(ConflictError, match="another run was first"):
         slow.snapshot(at=LATER, main=MAIN, run="run")
 

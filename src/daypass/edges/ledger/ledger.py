@@ -35,7 +35,7 @@ LARGEST = 16 << 20
 
 _AUTHOR = ("daypass", "daypass@localhost")
 _PATH = re.compile(r"receipts/([0-9]{3})/([0-9]{3})/([0-9]{3})\.json")
-_BESIDE = re.compile(r"standing/([0-9]{3})/([0-9]{3})/([0-9]{3})/([a-z0-9-]{1,40}\.json)")
+_BESIDE = re.compile(r"standing/([0-9]{3})/([0-9]{3})/([0-9]{3})/([a-z0-9_-]{1,40}\.json)")
 _MOST = 1_000_000_000
 _FORGED = "compare it with another clone: the applier never writes such a thing"
 
@@ -188,6 +188,8 @@ class GitLedger:
             raise RuntimeError("a receipt is never written again")
         files = [(receipt_path(envelope.sequence), envelope.raw) for envelope in envelopes]
         files += [(f"{standing_folder(envelopes[-1].sequence)}/{name}", raw) for name, raw in beside.items()]
+        if not all(_PATH.fullmatch(path) or _BESIDE.fullmatch(path) for path, _ in files):
+            raise RuntimeError("what nobody could read is never written")
         start = parent
         if parent == ABSENT:
             start = Oid(self._git.text("hash-object", "-t", "tree", "-w", "--stdin", stdin=b""))

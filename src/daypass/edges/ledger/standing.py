@@ -176,8 +176,11 @@ class SignedLedger:
     def snapshot(self, *, at: datetime, main: str, run: str) -> Standing | None:
         """Append a snapshot where many receipts have come since the last one; return the new state, None where not.
 
-        The branch is taken as it stands in this clone. Raises as `append` does.
+        The branch is taken as it stands in this clone. What has signed nothing leaves none: it added nothing, and whoever runs
+        it may have no key. Raises as `append` does.
         """
+        if "_signer" not in vars(self):
+            return None
         standing = self._load()[0]
         trail = self._trail(standing)
         if trail is None or not due(standing, standing.next_sequence - trail.snapshot):
