@@ -14,9 +14,9 @@ from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Receipt, Snapshot
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Unchanged
-from daypass.edges.ledger.ledger import GitLedger, counted
+from daypass.edges.ledger.ledger import GitLedger, Trail, counted
 from daypass.edges.ledger.signing import EnvelopeSigner
-from daypass.edges.ledger.standing import SignedLedger, Trail, _Verified
+from daypass.edges.ledger.standing import SignedLedger, _Verified
 
 
 @dataclass

@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
+from typing import NamedTuple
 
 from daypass.core.errors import ConflictError, LedgerError, UsageError
 from daypass.core.forge import Change, Landing
@@ -254,6 +255,16 @@ class GitLedger:
             if len(raw) > LARGEST:
                 raise LedgerError(f"receipt {sequence} is larger than {LARGEST} bytes", hint=_FORGED)
             yield Envelope(sequence, raw)
+
+
+class Trail(NamedTuple):
+    """What is kept of the receipts that were read: the tree over them, and the number of the last snapshot, 0 for none.
+
+    One of a form that this release does not know is none.
+    """
+
+    tree: Tree
+    snapshot: int = 0
 
 
 def counted(envelopes: Iterable[Envelope], tree: Tree) -> Iterator[Envelope]:

@@ -36,7 +36,7 @@ from daypass.core.ledger.snapshot import INDEX, due, form, write
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
 from daypass.core.ledger.statement import kind_of
 from daypass.core.window import format_instant, parse_instant
-from daypass.edges.ledger.ledger import GitLedger, begin_at_snapshot, counted
+from daypass.edges.ledger.ledger import GitLedger, Trail, begin_at_snapshot, counted
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, Writer, begin_anew
 from daypass.edges.store import BUSY, Store, usable, writing
@@ -44,16 +44,6 @@ from daypass.edges.store import BUSY, Store, usable, writing
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
 
 _BATCH = 5_000
-
-
-class Trail(NamedTuple):
-    """What is kept of the receipts that were read: the tree over them, and the number of the last snapshot, 0 for none.
-
-    One of a form that this release does not know is none.
-    """
-
-    tree: Tree
-    snapshot: int = 0
 
 
 class _Verified(NamedTuple):
@@ -186,8 +176,7 @@ class SignedLedger:
         if trail is None or not due(standing, standing.next_sequence - trail.snapshot):
             return None
         tree, files = trail.tree, write(standing)
-        named = envelope_digest(files[INDEX])
-        body = Snapshot(tree.size, tree.root, tree.frontier, named, self.form)
+        body = Snapshot(tree.size, tree.root, tree.frontier, envelope_digest(files[INDEX]), self.form)
         sealed = seal([body], standing.head, self._signer.sign, at=at, main=main, run=run)
         return self.put(standing, sealed, at=at, beside=files)
 
