@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.errors import EdgeError, RefusedError
+from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Ended
 from daypass.core.ledger.standing import Standing
@@ -61,7 +61,7 @@ def prepare(
     keeps the next one; ``program`` names the program that reckons, so that another version reckons anew. ``clock`` is the
     one that ``at`` was read from, and is compared with others': see core.holdback. ``retry``: what has failed is tried
     again at once. ``deny`` says what of the live policies deny. Raises RefusedError where main cannot be followed and
-    nothing else is there to stand on: see `_follow`.
+    nothing else is there to stand on: see `_follow`; ConflictError where ``attend`` found that another run was first.
     """
     standing, tip = context.standing, context.tip
     clocks = _clocks(context.forge, clock)
@@ -78,6 +78,9 @@ def prepare(
         latest = attend(latest, partial(by_receipts, context, open_readers, clocks=clocks), at, clocks.off)
 
     admitted, tip, stuck = _follow(context, at, before)
+    if stuck is None and latest.main != standing.main:
+        # What this run proved is on record by now: told again, it would stand on what the other has replaced.
+        raise ConflictError("another run settled what landed on main first", hint="run the command again")
     if latest is not standing or stuck is not None:
         # Where ends were carried out meanwhile a target may still be read from.
         targets = open_readers(tip)

@@ -108,7 +108,7 @@ def apply(
     )
     early = _Early(ledger, ends, clock)
     for attempt in range(attempts):
-        inputs = take(early.attend)
+        inputs = _taken(take, early, attempts)
         if inputs.unchanged is not None:
             _recalled(open_targets(inputs.tip), inputs.standing, inputs.at)
             return early.joined(Applied(inputs.unchanged))
@@ -131,6 +131,14 @@ def apply(
             outcomes = executor.finish()
         return early.joined(plans.done(outcomes, readings.late))
     raise ConflictError("the ledger kept moving")  # pragma: no cover  (attempts is at least 1)
+
+
+def _taken(take: Take, early: _Early, attempts: int) -> Inputs:
+    """Read everything but the targets, anew where another run settled meanwhile what landed on main."""
+    for _ in range(attempts - 1):
+        with suppress(ConflictError):
+            return take(early.attend)
+    return take(early.attend)
 
 
 def _read(inputs: Inputs, patience: float | None, enough: Callable[[], bool]) -> tuple[Readings, Survey]:
