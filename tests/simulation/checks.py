@@ -1,18 +1,44 @@
-"""What must hold after each run and at the end of a life, by the numbers of the design."""
+"""What must hold after each run and at the end of a life, by the numbers of the design's invariants (section 6).
+
+| invariant | how it is proved |
+| --- | --- |
+| 1 | `check_access`: after a run each target has of ours what the oracle allows, and ends by itself nothing later than that |
+| 2 | `Life._runs`: what a run gave was allowed; `Life._notice_merges`: what the gate merged had the approvals it needed |
+| 3, 4, 16 | the oracle counts no approval of who had a hand in it, by an older head or under other needs, and has rules and groups from main alone: what is merged or given beside that breaks 1 or 2 |
+| 5 | `check_ledger`, `check_access`, `check_read_back`: every change has a receipt, the ledger has what is there; `check_audit`: and had, at every minute that was noted |
+| 6 | `check_by_hand`: what others gave is there still |
+| 7 | `Life._check_code`: how a run ended fits what befell it; nothing is given where clocks disagree, and nothing on main's old state (13) |
+| 8 | `check_access`: where a run ended well all is there that was granted, whatever else failed before |
+| 9 | `Life._runs_twice`: a run after one that ended well asks the targets for nothing |
+| 10 | the oracle never lets a narrowing or a lifted bound give more |
+| 13 | `Life._runs_on_older_main`: a run on an older main than the ledger's gives nothing |
+| 14 | requests that nobody answers are closed by runs; the aimed story of `forge.close` needs it |
+| 15 | a target that cannot be read, is stale or answers half is no proof of absence: 5 would not hold |
+
+11 (who reads holds no way to write) is in the types, 12 (the brake) and 17 (no text claims more than was looked at) are in tests of
+their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from daypass.core.ledger.receipt import Intent
+from daypass.core.audit.access import Holdings
+from daypass.core.ledger.receipt import Intent, Receipt
 from daypass.core.plan import Entitlement
+from daypass.core.window import parse_instant
 from fakes.target import Dials
 from simulation.oracle import Access, Oracle
 from simulation.place import Place, named
-from simulation.story import TARGETS, instant
+from simulation.ports import SimulatedTarget
+from simulation.story import TARGETS, clock, instant, minute
 
 ByHand = Mapping[str, set[Entitlement]]
 """What somebody gave past daypass, by target."""
+
+
+Told = dict[int, dict[str, set[Access]]]
+"""What was at the targets at some minutes: by minute and target."""
 
 
 class Unkept(Exception):  # noqa: N818  (it is raised where an invariant is not kept)
@@ -45,6 +71,8 @@ def check_access(
     """Each target that works has what the oracle allows and the ledger says, and all that was granted if ``every``."""
     ledger = place.access.repo().standing.holdings.keys()
     required = oracle.required(at)
+    if at < place.minute:
+        required &= oracle.required(place.minute)  # a target that ends access by itself goes by its own clock
     for name, target in place.targets.items():
         if target.dials != Dials() or name in touched:
             continue
@@ -53,7 +81,15 @@ def check_access(
         here = {one for one in required if TARGETS[one[0]] == name}
         keep(ours <= allowed, "1", f"{sorted(ours - allowed)} is at target {name}, and nothing gives it")
         keep(not every or here <= ours, "8", f"{sorted(here - ours)} is not at target {name}, and was granted")
+        late = {one for one in ours if target.ends_by_itself and _told_until(target, one) > oracle.ends(one)}
+        keep(not late, "1", f"target {name} is to end {sorted(late)} by itself later than what gives it")
         keep(ours == held, "5", f"target {name} has {sorted(ours)}, and by the ledger {sorted(held)}")
+
+
+def _told_until(target: SimulatedTarget, access: Access) -> float:
+    """Return the minute at which a target ends access by itself."""
+    ends = [until for one, until in target.held.items() if named(one) == access]
+    return max(minute(until) if until is not None else float("inf") for until in ends)
 
 
 def check_read_back(place: Place, by_hand: ByHand, brought_back: ByHand, touched: Collection[str]) -> None:
@@ -73,15 +109,24 @@ def check_ledger(place: Place, at: int) -> None:
     """The ledger verifies, and has an intent of every change that was asked of a target."""
     said = place.access.run("audit", "verify", "--at", instant(at), expect=None)
     keep(said.code == 0, "5", f"audit verify: {said.out}{said.err}")
-    intended = _intended(place)
+    intents = (receipt.body for receipt in _receipts(place) if isinstance(receipt.body, Intent))
+    intended = {(change.action.value, change.entitlement) for intent in intents for change in intent.changes}
     for target in place.targets.values():
         for verb, one in target.calls:
             keep((verb, one) in intended, "5", f"{verb} {named(one)} has no receipt")
 
 
-def _intended(place: Place) -> set[tuple[str, Entitlement]]:
-    """Return every change that the ledger has an intent of."""
+def check_audit(place: Place, told: Told) -> None:
+    """What the audit says of an instant is what was at the targets then."""
+    receipts = _receipts(place)
+    for at, targets in told.items():
+        held = Holdings.at(parse_instant(instant(at)), receipts).held
+        for name, was in targets.items():
+            said = {named(one) for one, access in held.items() if one.target == name and not access.doubt}
+            keep(said == was, "5", f"at {clock(at)} target {name} had {sorted(was)}; the audit says {sorted(said)}")
+
+
+def _receipts(place: Place) -> list[Receipt]:
+    """Return every receipt."""
     ledger = place.access.repo().ledger
-    receipts = ledger.receipts.proved(ledger.verifier.open).receipts
-    intents = (receipt.body for receipt in receipts if isinstance(receipt.body, Intent))
-    return {(change.action.value, change.entitlement) for intent in intents for change in intent.changes}
+    return list(ledger.receipts.proved(ledger.verifier.open)[1])

@@ -58,6 +58,7 @@ TABLE: dict[tuple[str, str], tuple[Kind, ...]] = {
     ("history", "is_ancestor"): _ALWAYS,
     ("forge", "pull"): (*_REMOTE, Kind.STALE),
     ("forge", "open_pulls"): (*_REMOTE, Kind.STALE, Kind.HALF),
+    ("forge", "unmerged_pulls"): (*_REMOTE, Kind.STALE, Kind.HALF),
     ("forge", "reviews"): (*_REMOTE, Kind.STALE, Kind.HALF),
     ("forge", "merged_as"): (*_REMOTE, Kind.STALE),
     ("forge", "acting"): _REMOTE,

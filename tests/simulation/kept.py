@@ -50,5 +50,12 @@ KEPT: dict[str, tuple[Step, ...]] = {
         *_granted(9, "r1", "wiki/g1", _EDIT),
         Step(89, "apply", fault="CROSSED", call="target.carry_out"),
     ),
+    # A run wrote a second time what another had settled while it took away what had ended.
+    "a run settles what landed while another takes away what has ended": (
+        *_granted(1, "r1", "orders/g1", _ALICE._replace(length=60)),
+        Step(45, "apply"),
+        Step(46, "writes to main", wish=Wish("alice", "orders", "read", 46, 15), grant="orders/g1"),
+        Step(112, "apply", fault="OVERTAKEN", after=12),
+    ),
 }
 """By what happened."""

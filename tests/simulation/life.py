@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,29 +19,28 @@ from unittest.mock import patch
 from copies import room
 from daypass.cli.main import Invocation
 from daypass.core.errors import DaypassError
+from daypass.core.ids import Oid
 from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
 from daypass.edges import store
 from daypass.pipeline.apply import executor, readings
 from fakes.target import Dials, Died
-from in_memory.access import MAIN
-from in_memory.ledger import Machine
-from simulation.checks import Unkept, check_access, check_by_hand, check_ledger, check_read_back, keep
-from simulation.faults import Armed, Crossing, Kind, Seen
-from simulation.oracle import Oracle
-from simulation.place import (
-    by_hand,
-    calm,
-    directory_file,
-    found,
-    grant_file,
-    named,
-    resource_file,
-    rules_file,
-    settings_file,
-    there,
+from simulation.checks import (
+    Told,
+    Unkept,
+    check_access,
+    check_audit,
+    check_by_hand,
+    check_ledger,
+    check_read_back,
+    keep,
 )
-from simulation.story import TARGETS, Step, Wish, instant
+from simulation.faults import Armed, Crossing, Kind, Seen
+from simulation.files import directory_file, grant_file, resource_file, rules_file, settings_file
+from simulation.one_by_one import AtOnce, Pool
+from simulation.oracle import Oracle
+from simulation.place import MemoryPlace, Place, by_hand, calm, found, named, there
+from simulation.story import ON_DISK, TARGETS, Step, Wish, instant, minute
 
 ENDED_WELL = (0, 14)
 WITHOUT = "apply without the forge"
@@ -66,8 +64,8 @@ class Fault:
 class Life:
     """Lives one step after the other."""
 
-    def __init__(self, top: Path, seen: Seen) -> None:
-        self._place = found(top)
+    def __init__(self, place: Place, seen: Seen) -> None:
+        self._place = place
         self._place.faults.seen = seen
         self._oracle = Oracle()
         self._numbers: dict[str, int] = {}
@@ -77,6 +75,7 @@ class Life:
         self._brought_back = {name: set[Entitlement]() for name in self._place.targets}
         self._approved: dict[str, tuple[bytes, Wish | None]] = {}
         self._befell: frozenset[tuple[str, str]] = frozenset()
+        self._told: Told = {}
         self._stale = False
         self._said = ""
         oracle = self._oracle
@@ -103,6 +102,7 @@ class Life:
             "expire": self._runs,
             "applies twice": self._runs_twice,
             WITHOUT: self._runs,
+            ON_DISK: lambda _: None,
             "clocks are compared": self._compares_clocks,
             "has a clock that is ahead by": self._sets_clock,
             "apply sees an older main": self._runs_on_older_main,
@@ -112,13 +112,9 @@ class Life:
             **dict.fromkeys(REVIEWS, self._reviews),
             **dict.fromkeys([f"{does} by verb" for does in REVIEWS], self._reviews_by_verb),
         }
-        self._place.minute = step.at
+        self._place.pass_time(step.at)
         self._place.note_forge()
         doing.get(step.does, self._dials)(step)
-
-    def verdicts(self, state: Path) -> Machine:
-        """Return what the machine remembers whose state lies in a folder."""
-        return self._place.machines.setdefault(state, Machine())
 
     # Requests
 
@@ -195,7 +191,7 @@ class Life:
     def _notice_merges(self, at: int, *, by_gate: bool) -> None:
         names = {number: name for name, number in self._numbers.items()}
         forge = self._place.forge()
-        for number in sorted(self._place.world.pulls.keys() - self._merged):
+        for number in sorted(set(self._place.numbers()) - self._merged):
             pull = forge.pull(number)
             if pull.merge is None:
                 continue
@@ -211,7 +207,7 @@ class Life:
                     wrong = self._oracle.tidied(grant, at)
                 keep(not wrong, "2", wrong)
                 if path in now and number in names:
-                    text = self._place.world.objects.contents[now[path][1]]
+                    text = self._place.content(now[path][1])
                     self._approved[path] = text, self._oracle.requests[names[number]].wish
 
     def _writes(self, step: Step) -> None:
@@ -227,7 +223,7 @@ class Life:
         """Write to main, past every request, what a request brought there once."""
         path = f"grants/{step.grant}.yaml"
         leaf, (text, wish) = self._place.tree().get(path), self._approved.get(path, (b"", None))
-        if text and (leaf is None or self._place.world.objects.contents[leaf[1]] != text):
+        if text and (leaf is None or self._place.content(leaf[1]) != text):
             self._oracle.changes_main()
             self._place.write_main([(path, text)], step.at)
             self._oracle.written(step.grant, wish)
@@ -325,14 +321,27 @@ class Life:
         if code not in ENDED_WELL:
             return code
         touched = {name for port, name in self._befell if port == "target"}
+        if step.off:  # what ended there by itself is no matter of a run's wrong clock
+            touched |= {name for name, target in place.targets.items() if target.ends_by_itself}
         every = whole and step.does == "apply"
         check_access(place, self._oracle, self._by_hand, touched, at, allowed, every=every)
         check_read_back(place, self._by_hand, self._brought_back, touched)
+        self._note_told(step, touched)
         for name, target in place.targets.items():
             self._backups[name].append(dict(target.held))
             if target.dials == Dials() and not self._befell:
                 self._brought_back[name].clear()
         return code
+
+    def _note_told(self, step: Step, touched: Collection[str]) -> None:
+        """Remember what is at the targets that work, for what the audit says of this minute later."""
+        self._told.pop(self._last(), None)
+        if self._last() > step.at or step.off:
+            return
+        for name, target in self._place.targets.items():
+            if name not in touched and target.dials == Dials():
+                held = {named(one) for one in target.held.keys() - self._by_hand[name]}
+                self._told.setdefault(step.at, {})[name] = held
 
     def _instants(self, step: Step) -> tuple[int, int, set[str]]:
         """Return by when a run takes away and by when it gives, and at which targets it may not give, as clocks disagree."""
@@ -351,7 +360,7 @@ class Life:
         """Return the minute of the last receipt."""
         at = self._place.access.repo().standing.at
         assert at is not None
-        return int((at - parse_instant(instant(0))).total_seconds() // 60)
+        return minute(at)
 
     def _check_code(self, code: int | None) -> None:
         """Hold how a run ended to what it met: what failed is never told as if all were well (invariant 7)."""
@@ -406,7 +415,8 @@ class Life:
         """Let a run from another machine come between, and end before this one goes on, or after it."""
 
         def run() -> None:
-            self._place.elsewhere.run("apply", "--retry", *self._at(step), expect=None)
+            if self._place.elsewhere is not None:
+                self._place.elsewhere.run("apply", "--retry", *self._at(step), expect=None)
 
         if kind is Kind.OVERTAKEN:
             run()
@@ -418,13 +428,13 @@ class Life:
         """Let a run see main as it stood before what the ledger has recorded: nothing may be given by it."""
         place = self._place
         recorded, tip = place.access.repo().standing.main, place.tip
-        parents = place.world.objects.stored(tip).commit.parents
-        if not recorded or recorded in place.world.objects.ancestors(parents[0]):
+        older = place.parent(tip)
+        if not recorded or place.contains(older, Oid(recorded)):
             return
         before = there(place)
-        place.world.objects.move({MAIN: (tip, parents[0])})
+        place.move_main(tip, older)
         code = self._run("apply", step)
-        place.world.objects.move({MAIN: (parents[0], tip)})
+        place.move_main(older, tip)
         keep(code not in ENDED_WELL, "13", f"a run on an older main ended with exit {code}")
         given = there(place) - before
         keep(not given, "13", f"a run on an older main gave {sorted(given)}")
@@ -435,45 +445,16 @@ class Life:
             calm(target)
             target.off = 0
         at = max(at, self._last())
-        self._place.minute = at
+        self._place.pass_time(at)
         self._runs(Step(at, "apply"))
         check_ledger(self._place, at)
+        check_audit(self._place, self._told)
 
 
 def _set(bounds: dict[str, int], name: str, until: int | None) -> None:
     bounds.pop(name, None)
     if until is not None:
         bounds[name] = until
-
-
-class AtOnce:
-    """Stands in for a thread: what it is to do is done when it is started."""
-
-    def __init__(self, *, target: Callable[..., None], args: tuple[object, ...], **_: object) -> None:
-        self._target = target
-        self._args = args
-
-    def start(self) -> None:
-        self._target(*self._args)
-
-
-class Pool:
-    """Stands in for threads that work side by side: each piece of work is done at once."""
-
-    def __init__(self, _: int) -> None:
-        return
-
-    def submit(self, work: Callable[..., object], *arguments: object) -> Future[object]:
-        """Do it, and keep its answer; who dies has died."""
-        done = Future[object]()
-        try:
-            done.set_result(work(*arguments))
-        except Exception as error:  # noqa: BLE001  (raised again for whoever asks for the answer)
-            done.set_exception(error)
-        return done
-
-    def shutdown(self, *, wait: bool) -> None:
-        """Do nothing: all was done."""
 
 
 def play(story: Sequence[Step], seen: Seen | None = None) -> Fault | None:
@@ -485,8 +466,12 @@ def play(story: Sequence[Step], seen: Seen | None = None) -> Fault | None:
     with tempfile.TemporaryDirectory(prefix="daypass-life-", dir=room()) as folder, ExitStack() as stack:
         stack.enter_context(patch.multiple(executor, ThreadPoolExecutor=Pool))
         stack.enter_context(patch.multiple(readings, Thread=AtOnce))
-        life = Life(Path(folder) / "access", seen if seen is not None else Counter())
-        stack.enter_context(patch.object(store, "Verdicts", life.verdicts))
+        top = Path(folder) / "access"
+        on_file = bool(story) and story[0].does == ON_DISK
+        where = found(top, on_disk=on_file)
+        life = Life(where, seen if seen is not None else Counter())
+        if isinstance(where, MemoryPlace):
+            stack.enter_context(patch.object(store, "Verdicts", where.machine))
         try:
             for place, step in enumerate(story, 1):  # noqa: B007
                 life.live(step)

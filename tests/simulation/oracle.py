@@ -196,6 +196,10 @@ class Oracle:
         live = (one for one in self.given.values() if one.sure and one.ended == "no")
         return {_access(one.wish) for one in live if self._holds(one, at) and one.landed <= at}
 
+    def ends(self, access: Access) -> int:
+        """Return when the last of what gives an access ends."""
+        return max((self._end(one) for one in self.given.values() if _access(one.wish) == access), default=0)
+
     def changes_main(self) -> None:
         """Remember how main stood, before it changes."""
         self._earlier = Oracle()

@@ -82,10 +82,17 @@ def instant(minute: int) -> str:
     return f"{_BEGIN + timedelta(minutes=minute):%Y-%m-%dT%H:%M:%SZ}"
 
 
+ON_DISK = "is kept on disk"
+"""Where this is the first step, history, forge and ledger are git's, and what the machine remembers lies in files."""
 _BY_THE_GATE = ("merge", "reviews", "commits", "sizes", "changes", "merge_base", "merge_bases", "pull")
 """Calls that the gate makes, whenever a request is open."""
 _SURE = Wish("alice", "orders", "read", None, 60)
 """What is granted where nothing goes wrong."""
+
+
+def minute(at: datetime) -> int:
+    """Return the minute of an instant."""
+    return int((at - _BEGIN).total_seconds() // 60)
 
 
 class Teller:
@@ -288,7 +295,7 @@ class Teller:
     def befall(self, call: str, kind: Kind, after: int) -> None:
         """Let something go wrong at a verb that makes a call."""
         verbs = dict.fromkeys(_BY_THE_GATE, "gates")
-        verbs |= dict.fromkeys(("close", "open", "commit", "push", "resolve", "open_pulls"), "expire")
+        verbs |= dict.fromkeys(("close", "open", "commit", "push", "resolve", "open_pulls", "unmerged_pulls"), "expire")
         port, _, name = call.partition(".")
         does = verbs.get(name) or self._random.choice(("apply", "apply", "expire", *(["gates"] if not port else ())))
         if name in ("review", "acting") and self._requests:
@@ -371,8 +378,9 @@ class Teller:
 
 
 def tell(seed: int, steps: int = 40) -> tuple[Step, ...]:
-    """Return the story of a seed."""
-    return Teller(seed).tell(steps)
+    """Return the story of a seed. One in a hundred is played on disk."""
+    on_disk = (Step(0, ON_DISK),) if seed % 100 == 99 else ()
+    return (*on_disk, *Teller(seed).tell(steps))
 
 
 def aim(call: str, kind: Kind, seed: int, after: int = 0) -> tuple[Step, ...]:
