@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.outbox import FILE, OutboxLedger, Trace
 from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
 from daypass.edges.ledger.standing import SignedLedger
+from in_memory.ledger import Machine, MemoryLedger
 from in_memory.objects import Objects
 from in_memory.receipts import MemoryReceipts
 from standings import same_state
@@ -44,8 +46,10 @@ class Killed(BaseException):
 class Place:
     """One ledger, and the machines that have it; all of them reach the branch, as if each had pushed and fetched."""
 
-    def __init__(self, folder: Path, receipts: Any) -> None:
+    def __init__(self, folder: Path, receipts: Any, *, machines: bool = False) -> None:
+        """``machines``: what each has verified is kept in memory as well."""
         self.folder = folder
+        self.machines: dict[str, Machine] | None = {} if machines else None
         self.receipts = receipts
         self.key = folder / "keys" / "ledger.pem"
         self.public = generate_key(self.key)
@@ -57,13 +61,11 @@ class Place:
     def ledger(self, machine: str, *, keys: dict[str, bytes] | None = None, key: Path | None = None) -> SignedLedger:
         state = self.folder / machine
         state.mkdir(mode=0o700, exist_ok=True)
-        public = (keys or {"ledger.pub": self.public})["ledger.pub"]
-        return SignedLedger(
-            self.receipts,
-            state / "standing.sqlite",
-            keys or {"ledger.pub": self.public},
-            lambda: EnvelopeSigner(key or self.key, public),
-        )
+        keys = keys or {"ledger.pub": self.public}
+        signer = partial(EnvelopeSigner, key or self.key, keys["ledger.pub"])
+        if self.machines is not None:
+            return MemoryLedger(self.receipts, self.machines.setdefault(machine, Machine()), keys, signer)
+        return SignedLedger(self.receipts, state / "standing.sqlite", keys, signer)
 
     def machine(self, name: str, **more: Any) -> OutboxLedger:
         return OutboxLedger(self.ledger(name, **more), self.folder / name)
@@ -81,6 +83,13 @@ class Place:
     def standing(self) -> Standing:
         return self.ledger("auditor").load()
 
+    def forget(self) -> None:
+        """Let no machine know what it had verified."""
+        if self.machines is not None:
+            self.machines.clear()
+        for path in self.folder.glob("*/standing.sqlite*"):
+            path.unlink()
+
     def late(self) -> list[tuple[str, bool]]:
         """The receipts that came from outboxes, and which of them are second witnesses."""
         found = self.receipts.proved(self.ledger("auditor").verifier.open).receipts
@@ -90,10 +99,10 @@ class Place:
         return self.folder / name / FILE
 
 
-@pytest.fixture(params=["git", "memory"])
+@pytest.fixture(params=["git", "memory", "machines in memory"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "memory":
-        return Place(tmp_path, MemoryReceipts(Objects(), BRANCH))
+    if request.param != "git":
+        return Place(tmp_path, MemoryReceipts(Objects(), BRANCH), machines=request.param != "memory")
     git = Git(tmp_path / "repo")
     git.folder.mkdir()
     git.run("init", "--quiet", "--bare")
@@ -356,15 +365,13 @@ def test_one_that_a_removed_key_signed_is_refused(place: Place) -> None:
 def test_one_that_stands_on_a_receipt_which_the_ledger_lost_is_refused(place: Place) -> None:
     place.run(Pulse(1))
     place.away("one", *taken(0))
-    (place.folder / "one" / "standing.sqlite").unlink()
+    place.forget()
     if isinstance(place.receipts, MemoryReceipts):
         refs = place.receipts._objects.refs
         ref = f"refs/heads/{BRANCH}"
         refs[ref] = place.receipts._objects.stored(refs[ref]).commit.parents[0]
     else:
         place.receipts._git.run("update-ref", f"refs/heads/{BRANCH}", f"{place.receipts.head()}~1")
-    for name in ("auditor", "other"):
-        (place.folder / name / "standing.sqlite").unlink(missing_ok=True)
     refused(place, "it goes on from receipt 10, which the ledger has not")
 
 
