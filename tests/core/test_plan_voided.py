@@ -7,13 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from daypass.core.audit.access import VOID, Sources
+from daypass.core.audit.events import EventKind, Material, history
+from daypass.core.audit.stats import Counter
 from daypass.core.errors import RefusedError
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Receipt
+from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Doubt, Entitlement, Holding, Intended, Observed, Plan, Reason
 from daypass.core.planning.drift import settle
 from daypass.core.planning.voided import Judged, judge_voided
+from daypass.core.window import Window
 
 BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
 END = BEGIN + timedelta(hours=2)
@@ -130,3 +134,30 @@ def test_a_person_may_adopt_what_only_void_receipts_tell_of() -> None:
     assert not settled.adopted
     with pytest.raises(RefusedError, match="nothing to adopt"):
         settle(plan, Standing(begun={(Action.ADD, E): ADD}), [G], adopt=True, by="olga", reason="looked")
+
+
+def _admitted(void: bool) -> Receipt:
+    proof = Admission(
+        G, Oid("b" * 40), Oid("c" * 40), 1, Oid("d" * 40), Oid("e" * 40), BEGIN, BEGIN, "alice", "alice", "db", "p",
+        Window(BEGIN, END), E, "sha256:" + "0" * 64, "policy", "meaning",
+        approvals=(ApprovalRecord("mallory", "owners", Oid("d" * 40), BEGIN, "1"),),
+    )  # fmt: skip
+    return Receipt(1, "", BEGIN, Oid("1" * 40), "run", proof, void=void)
+
+
+def test_a_history_says_that_it_counts_for_nothing_and_not_who_is_said_to_have_approved() -> None:
+    added = Receipt(2, "", BEGIN, Oid("1" * 40), "run", Outcome(ADD, ok=True), void=True)
+    found = history(Material(receipts=(_admitted(void=True), added)))
+    assert [event.kind for event in found] == [EventKind.ADMITTED, EventKind.ADDED]
+    assert [event.detail.startswith(VOID) for event in found] == [True, True]
+    assert not any("mallory" in event.by for event in found)
+    assert found[1].approvers == ()
+    assert EventKind.APPROVED in [event.kind for event in history(Material(receipts=(_admitted(void=False),)))]
+
+
+def test_it_measures_nothing_and_what_it_gave_is_in_doubt() -> None:
+    counter = Counter()
+    for receipt in (_admitted(void=True), Receipt(2, "", BEGIN, "", "run", Outcome(ADD, ok=True), void=True)):
+        counter.add(receipt)
+    found = counter.result(Sources(Oid("1" * 40), Oid("2" * 40), 3, None, BEGIN))
+    assert (found.live, found.doubtful, found.request_to_usable.count) == (0, 1, 0)

@@ -41,6 +41,10 @@ def test_what_did_not_stand_there_is_added_at_the_end(text: str) -> None:
     assert found.count("\n") == text.rstrip().count("\n") + (2 if text else 1)
 
 
+def test_what_stood_at_the_end_is_replaced() -> None:
+    assert with_mapping(f"{BEFORE}ledger:\n  keys: [a.pub]\n", "ledger", WANTED) == f"{BEFORE}{LINE}\n"
+
+
 def test_a_word_that_is_no_text_in_yaml_is_quoted() -> None:
     assert with_mapping("", "a", {"b": "no", "c": "True"}) == 'a: {b: "no", c: "True"}\n'
 

@@ -15,6 +15,7 @@ from ledger_making import BEGIN, BRANCH, LATER, MAIN, addition, entitlement, lif
 from daypass.core.errors import AwayError, ConflictError, EdgeError, LedgerError
 from daypass.core.ids import GrantId
 from daypass.core.ledger.chain import Envelope, Head, seal
+from daypass.core.ledger.keys import KeyLimits
 from daypass.core.ledger.receipt import Body, Genesis, Intent, Outcome, Pulse
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Intended, Reason
@@ -338,6 +339,31 @@ def test_one_of_another_ledger_is_refused(place: Place, tmp_path: Path) -> None:
     place.file("one").write_bytes(other.file("one").read_bytes())
     place.file("one").chmod(0o600)
     refused(place, "is not believed")
+
+
+@pytest.mark.parametrize("others_wrote", [False, True])
+def test_what_a_revoked_key_signed_is_not_sealed_anew_by_another(place: Place, others_wrote: bool) -> None:
+    place.away("one", *taken(0))
+    if others_wrote:
+        place.run(Pulse(0))
+    public = generate_key(place.folder / "keys" / "new.pem")
+    first = place.standing().next_sequence - others_wrote
+    ledger = SignedLedger(
+        place.receipts,
+        place.folder / "one" / "standing.sqlite",
+        {"ledger.pub": place.public, "new.pub": public},
+        lambda: EnvelopeSigner(place.folder / "keys" / "new.pem", public),
+        {"ledger.pub": KeyLimits(first_void=first)},
+    )
+    before = place.file("one").read_bytes()
+    for deliver in (
+        OutboxLedger(ledger, place.folder / "one").deliver,
+        OutboxLedger(ledger, place.folder / "one").load,
+    ):
+        with pytest.raises(LedgerError, match="signed by a key that was revoked"):
+            deliver()
+    assert place.file("one").read_bytes() == before
+    assert place.late() == []
 
 
 def test_one_with_receipts_that_were_not_written_for_it_is_refused(place: Place) -> None:
