@@ -366,6 +366,29 @@ def test_what_a_revoked_key_signed_is_not_sealed_anew_by_another(place: Place, o
     assert place.late() == []
 
 
+@pytest.mark.parametrize("told", [0, 2])
+def test_what_a_retired_key_signed_counts_up_to_the_number_that_it_may_sign(place: Place, told: int) -> None:
+    """``told`` receipts behind the ledger's last are the old key's own still, as who keeps the settings may say."""
+    place.away("one", *taken(0))
+    public = generate_key(place.folder / "keys" / "new.pem")
+    ledger = SignedLedger(
+        place.receipts,
+        place.folder / "one" / "standing.sqlite",
+        {"ledger.pub": place.public, "new.pub": public},
+        lambda: EnvelopeSigner(place.folder / "keys" / "new.pem", public),
+        {"ledger.pub": KeyLimits(last=place.standing().next_sequence - 1 + told)},
+    )
+    box, before = OutboxLedger(ledger, place.folder / "one"), place.file("one").read_bytes()
+    if told:
+        assert box.deliver() == 2
+        assert place.late() == COUNTS
+        return
+    with pytest.raises(LedgerError, match="retired with receipt 9"):
+        box.deliver()
+    assert place.file("one").read_bytes() == before
+    assert place.late() == []
+
+
 def test_one_with_receipts_that_were_not_written_for_it_is_refused(place: Place) -> None:
     ledger = place.ledger("one")
     head = ledger.load().head
