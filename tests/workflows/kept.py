@@ -16,7 +16,7 @@ from daypass.edges.forges.github.setup import github_files
 TOP = Path(__file__).parents[2]
 FOLDER = ".github/workflows/"
 PIPELINE = ("check", "wake", "gate", "apply", "expire", "request", "drift")
-OURS = (*PIPELINE, "ci", "newest", "release")
+OURS = (*PIPELINE, "ci", "lives", "newest", "release")
 """The workflows of the project itself."""
 PRIVILEGED = ("gate", "apply", "expire", "request", "drift")
 

@@ -15,6 +15,7 @@ PINNED = re.compile(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 ACTIONS = {"actions/checkout"}
 ONLY_HERE = {
     "ours-ci": {"actions/setup-python"},
+    "ours-lives": {"actions/setup-python"},
     "ours-newest": {"actions/setup-python"},
     "ours-release": {"actions/upload-artifact", "actions/download-artifact", "actions/attest-build-provenance"},
 }
