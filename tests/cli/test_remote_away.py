@@ -391,8 +391,7 @@ def test_an_outbox_beside_a_ledger_that_was_rewritten_is_refused_and_kept(machin
     assert machines.outbox("one").read_bytes() == kept
 
 
-@pytest.mark.parametrize("output", ["text", "json"])
-def test_a_watch_goes_on_ending_access_while_the_remote_is_away(tmp_path: Path, output: str) -> None:
+def test_a_watch_goes_on_ending_access_while_the_remote_is_away(tmp_path: Path) -> None:
     with Hub(tmp_path, protected=False) as hub:
         machines = Machines(hub)
         wish = hub.grant(subject="alice", resource="staging", role="deploy", duration="20s")
@@ -404,7 +403,7 @@ def test_a_watch_goes_on_ending_access_while_the_remote_is_away(tmp_path: Path, 
         assert _holds(store) == {"alice"}
         dead = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_SERVER_URL": "http://127.0.0.1:9"}
         environ = {**plain(os.environ), **hub.environ(), **state, **dead, "PYTHONPATH": str(SOURCE)}
-        command = [sys.executable, "-m", "daypass", "-C", str(place), "watch", "--poll", "1s", "--format", output]
+        command = [sys.executable, "-m", "daypass", "-C", str(place), "watch", "--poll", "1s", "--format", "json"]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
         ) as process:
@@ -415,8 +414,8 @@ def test_a_watch_goes_on_ending_access_while_the_remote_is_away(tmp_path: Path, 
             out, err = process.communicate(timeout=60)
         assert _holds(store) == set(), err
         assert "failed (1 in a row): " in out
-        check_output(("watch", "--format", output), out)
-        assert ("ok   - alice" if output == "text" else '"event": "applied"') in out
+        check_output(("watch", "--format", "json"), out)
+        assert '"event": "applied"' in out
         assert "2 receipts wait in the outbox for the next run that reaches the remote" in err
         hub.run("apply", folder=place, environ=state)
         assert machines.late() == BOTH

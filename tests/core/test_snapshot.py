@@ -80,6 +80,15 @@ def test_files_that_are_not_those_that_were_named_are_not_read():
             read(named(files), HEAD, wrong)
 
 
+def test_what_was_handed_over_comes_back():
+    entitlement = Entitlement("bastion", "hosts", "alice", "{}")
+    change = Intended(Action.ADD, entitlement, ("hosts/a",), Reason.WINDOW_OPENED, BEGIN, BEGIN + timedelta(hours=1))
+    standing = fold([Receipt(0, "", BEGIN, "", "run", Outcome(change, ok=True, handover="a certificate"))])
+    files = write(standing)
+    assert [handed.text for handed in standing.handovers.values()] == ["a certificate"]
+    assert read(named(files), HEAD, files).onto(Standing()).handovers == standing.handovers
+
+
 def made_of(chunks):
     """Return files that fit together, whatever stands in them."""
     names = {name: "sha256:" + hashlib.sha256(raw).hexdigest() for name, raw in chunks.items()}

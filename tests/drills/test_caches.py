@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,15 @@ def T(minute: str) -> str:  # noqa: N802  (reads as the instants do)
     return f"2026-11-20T{minute}:00Z"
 
 
-CACHES = ("standing.sqlite", "verdicts.sqlite", "audit.sqlite", "answers.sqlite")
+_LEDGER = ("status", "plan", "drift", "apply")
+_AUDIT = ("access", "history", "stats")
+CACHES = {
+    "standing.sqlite": (*_LEDGER, "check", "can", "verify"),
+    "verdicts.sqlite": ("check", *_LEDGER),
+    "audit.sqlite": _AUDIT,
+    "answers.sqlite": _LEDGER,
+}
+"""Each with the verbs that could read it."""
 NO_CACHES = {"embedded.sqlite", "apply.lock"}
 """The target itself, and a file that holds nothing. The outbox of runs without the remote has drills of its own."""
 
@@ -78,6 +87,10 @@ def warm(tmp_path: Path) -> Access:
     found = begun("warm caches", "2026-11-20T08:00:00Z", _begin, tmp_path / "access")
     found.scene = None
     return found
+
+
+def _verbs(name: str) -> list[tuple[str, ...]]:
+    return [verb for verb in VERBS if {verb[0], verb[1] if verb[0] == "audit" else ""} & set(CACHES[name])]
 
 
 def _told(access: Access, verb: tuple[str, ...]) -> tuple[int, str, str]:
@@ -173,10 +186,10 @@ DAMAGES: tuple[Damage, ...] = (
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("name", CACHES)
 def test_no_answer_changes_or_it_is_refused(warm: Access, name: str, damage: Damage) -> None:
-    before = {verb: _told(warm, verb) for verb in VERBS}
+    before = {verb: _told(warm, verb) for verb in _verbs(name)}
     folder, kept = warm.top / ".git" / NOW, warm.top.parent / "kept"
     shutil.copytree(folder, kept)
-    for verb in VERBS:
+    for verb in _verbs(name):
         shutil.rmtree(folder)
         shutil.copytree(kept, folder)
         damage(folder / name, warm)
@@ -192,3 +205,17 @@ def test_no_answer_changes_or_it_is_refused(warm: Access, name: str, damage: Dam
 def test_every_file_beside_the_clone_is_in_the_table(warm: Access) -> None:
     there = {re.sub(r"-(wal|shm|journal)$", "", path.name) for path in (warm.top / ".git" / NOW).iterdir()}
     assert there == {*CACHES, *NO_CACHES}
+
+
+def test_each_verb_reads_no_other_file_than_the_table_says(warm: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, read = sqlite3.connect, set()
+
+    def noted(database: str, *more: Any, **options: Any) -> sqlite3.Connection:
+        read.update(name for name in CACHES if name in str(database))
+        return connect(database, *more, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    for verb in VERBS:
+        read.clear()
+        warm.run(*verb, expect=None)
+        assert read <= {name for name in CACHES if verb in _verbs(name)}, verb

@@ -24,6 +24,7 @@ from typing import Any
 
 import daypass
 from daypass.cli import main
+from daypass.edges.forges.github import api
 from daypass.edges.git import plumbing
 
 KILLED = 137
@@ -98,6 +99,7 @@ def load() -> None:
     for name in (*ours, *LATE):
         if not name.endswith("__main__"):
             importlib.import_module(name)
+    api._PAUSES = tuple(0.0 for _ in api._PAUSES)  # a server that is away stays away: nobody waits for it here
     gc.freeze()  # what is here stays, and no child looks through it
 
 

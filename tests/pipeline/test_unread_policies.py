@@ -103,10 +103,10 @@ def test_a_key_that_was_taken_out_while_another_is_named_is_believed_no_longer(b
     (begun.top / "policies/ledger.pub").rename(begun.top / "policies/next.pub")
     begun.write("policies/ledger.pub", (begun.top / "policies/next.pub").read_text(encoding="utf-8"))
     begun.commit("Two keys")
-    assert set(begun.repo().ledger._keys) == {"ledger.pub", "next.pub"}
+    assert set(begun.repo().ledger.keys) == {"ledger.pub", "next.pub"}
     (begun.top / "policies/ledger.pub").unlink()
     begun.commit("One of them is gone")
-    assert set(begun.repo().ledger._keys) == {"next.pub"}
+    assert set(begun.repo().ledger.keys) == {"next.pub"}
 
 
 def test_a_resource_that_never_read_is_named_and_stops_nothing_else(begun: Access) -> None:

@@ -150,7 +150,6 @@ def _run_apply(
     from daypass.cli.away import deliver
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.run import apply as carry_out
-    from daypass.pipeline.apply.run import keep_snapshot
 
     if repo.elsewhere or repo.signs:  # a run with nothing to do would hide for weeks that it could do nothing
         repo.ledger.ready()
@@ -194,14 +193,21 @@ def _run_apply(
         finally:
             opened.clear()  # a target keeps its connection for as long as anybody holds it
         done.undelivered = undelivered
-        pulse = partial(_leave_pulse, repo, done, run)
-        snapshot = partial(keep_snapshot, repo.ledger, done.survey, run)
-        for what, leave in (("snapshot", snapshot), ("sign of life", pulse)):
-            try:
-                leave()
-            except DaypassError as error:  # what was done before is told all the same
-                done.silent = f"no {what} was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
+        _leave_signs(repo, done, run)
         return done
+
+
+def _leave_signs(repo: AccessRepository, done: Applied, run: str) -> None:
+    """Leave a snapshot and a sign of life where they are due. That one cannot be left is told with what was done."""
+    from daypass.pipeline.apply.run import keep_snapshot
+
+    pulse = partial(_leave_pulse, repo, done, run)
+    snapshot = partial(keep_snapshot, repo.ledger, done.survey, run)
+    for what, leave in (("snapshot", snapshot), ("sign of life", pulse)):
+        try:
+            leave()
+        except DaypassError as error:
+            done.silent = f"no {what} was left in the ledger: {error.message}; {error.hint}".removesuffix("; ")
 
 
 def _leave_pulse(repo: AccessRepository, done: Applied, run: str) -> None:

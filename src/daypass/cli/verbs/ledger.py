@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from daypass.core.ids import Oid
     from daypass.core.ledger.keys import KeyRing
-    from daypass.pipeline.audit.restore import Chain
+    from daypass.pipeline.audit.restore import FoundChain
 
 _SETTINGS = "policies/daypass.yaml"
 
@@ -315,7 +315,7 @@ def restore(repo: AccessRepository, remote: str, folder: str, take: str) -> None
             )
         known = _known(repo, place.bring(branch) if place is not None and there != ABSENT else ABSENT, folder)
         anchors = anchors_of(repo)
-        chains: list[Chain] = []
+        chains: list[FoundChain] = []
         for commit in sorted(known, key=lambda one: -int(git.text("rev-list", "--count", one))):
             if commit == there or not any(not c.why and receipts.contains(commit, c.commit) for c in chains):
                 chains.append(judge_chain(repo, known[commit], commit, repo.ledger.whole, anchors))

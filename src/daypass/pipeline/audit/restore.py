@@ -18,7 +18,7 @@ from daypass.pipeline.apply.admit import by_the_gate
 from daypass.pipeline.context import Context
 
 
-class Chain(NamedTuple):
+class FoundChain(NamedTuple):
     """What stands at one ``place``: how many ``receipts`` verify, and ``why`` it is not the ledger, "" where it may be.
 
     ``signed``: all of it verifies by main's keys.
@@ -60,7 +60,7 @@ def judge_chain(
     commit: Oid,
     read: Callable[[Oid], Iterator[Receipt]],
     anchors: Mapping[str, Anchor],
-) -> Chain:
+) -> FoundChain:
     """Prove one chain from its first receipt on, and hold it against main."""
     count, main, left = 0, "", dict(anchors)
     try:
@@ -69,8 +69,8 @@ def judge_chain(
             left.pop(receipt.digest, None)
             main = main if receipt.void else receipt.main or main
     except LedgerError as error:
-        return Chain(place, commit, count, error.message, signed=False)
-    return Chain(place, commit, count, _why_not(context, main, left), signed=True)
+        return FoundChain(place, commit, count, error.message, signed=False)
+    return FoundChain(place, commit, count, _why_not(context, main, left), signed=True)
 
 
 def _why_not(context: Context, main: str, left: Mapping[str, Anchor]) -> str:
@@ -85,7 +85,7 @@ def _why_not(context: Context, main: str, left: Mapping[str, Anchor]) -> str:
     return ""
 
 
-def find_ledger(chains: Iterable[Chain], contains: Callable[[Oid, Oid], bool], take: str = "") -> Chain:
+def find_ledger(chains: Iterable[FoundChain], contains: Callable[[Oid, Oid], bool], take: str = "") -> FoundChain:
     """Return the chain that is the ledger. ``take`` names its commit where two part that may both be.
 
     Raises RefusedError where none may be, and where nobody can tell which.
@@ -112,7 +112,7 @@ def find_ledger(chains: Iterable[Chain], contains: Callable[[Oid, Oid], bool], t
     return best
 
 
-def refuse_rival(chains: Iterable[Chain], there: Oid, best: Chain) -> None:
+def refuse_rival(chains: Iterable[FoundChain], there: Oid, best: FoundChain) -> None:
     """Refuse to put a chain in the place of what stands at the remote, where that is signed as well."""
     for rival in chains:
         if rival.commit == there and rival.signed:
