@@ -25,13 +25,11 @@ def T(minute: str) -> str:  # noqa: N802  (reads as the instants do)
     return f"2026-11-20T{minute}:00Z"
 
 
-_LEDGER = ("status", "plan", "drift", "apply")
-_AUDIT = ("access", "history", "stats")
 CACHES = {
-    "standing.sqlite": (*_LEDGER, "check", "can", "verify"),
-    "verdicts.sqlite": ("check", *_LEDGER),
-    "audit.sqlite": _AUDIT,
-    "answers.sqlite": _LEDGER,
+    "standing.sqlite": {"status", "plan", "drift", "apply"},
+    "verdicts.sqlite": {"status", "check"},
+    "audit.sqlite": {"access", "history", "stats"},
+    "answers.sqlite": {"plan", "drift", "apply", "can"},
 }
 """Each with the verbs that could read it."""
 NO_CACHES = {"embedded.sqlite", "apply.lock"}
@@ -90,7 +88,7 @@ def warm(tmp_path: Path) -> Access:
 
 
 def _verbs(name: str) -> list[tuple[str, ...]]:
-    return [verb for verb in VERBS if {verb[0], verb[1] if verb[0] == "audit" else ""} & set(CACHES[name])]
+    return [verb for verb in VERBS if {verb[0], verb[1] if verb[0] == "audit" else ""} & CACHES[name]]
 
 
 def _told(access: Access, verb: tuple[str, ...]) -> tuple[int, str, str]:
