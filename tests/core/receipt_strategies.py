@@ -13,6 +13,7 @@ from daypass.core.ledger.receipt import (
     Admission,
     ApprovalRecord,
     AskedFile,
+    Certified,
     Decided,
     Ended,
     Genesis,
@@ -21,10 +22,13 @@ from daypass.core.ledger.receipt import (
     Pulse,
     Receipt,
     Refusal,
+    Release,
     Resolution,
     Retirement,
+    Reviewed,
     Settled,
     Snapshot,
+    Take,
 )
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
@@ -149,7 +153,18 @@ changes = st.builds(
     instants,
     st.one_of(st.none(), instants),
 )
+_reviews = (
+    grants,
+    oids,
+    oids,
+    st.integers(1, 9),
+    oids,
+    st.booleans(),
+    st.lists(approvals, min_size=1, max_size=2).map(tuple),
+)
 _others = st.one_of(
+    st.builds(Reviewed, *_reviews, st.just("") | digests),
+    st.builds(Certified, *_reviews, st.just("") | digests),
     st.builds(Refusal, grants, oids, oids, texts, texts),
     st.builds(Retirement, grants, oids, oids),
     st.builds(
@@ -218,8 +233,10 @@ any_body = st.one_of(
     bodies,
     st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)),
     st.builds(snapshot, st.lists(st.binary(max_size=3), max_size=20), digests, texts),
+    st.builds(Release, texts, texts, texts),
+    st.builds(Take, texts, texts, texts, st.integers(0, 10**9), digests),
 )
-"""Every kind, of which a genesis and snapshots do not fit at every place."""
+"""Every kind, of which a genesis and snapshots do not fit at every place, and what moves targets at none."""
 plain_receipts = st.builds(
     Receipt,
     st.integers(0, 10**9),
@@ -232,9 +249,9 @@ plain_receipts = st.builds(
 receipts = st.one_of(
     plain_receipts,
     st.builds(lambda one: replace(one, clock=one.at - timedelta(hours=7)), plain_receipts),
-    plain_receipts.filter(lambda one: not isinstance(one.body, Ended | Snapshot | Decided)).map(
-        lambda one: replace(one, version=1)
-    ),
+    plain_receipts.filter(
+        lambda one: not isinstance(one.body, Ended | Snapshot | Decided | Reviewed | Release | Take)
+    ).map(lambda one: replace(one, version=1)),
 )
 
 

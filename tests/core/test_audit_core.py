@@ -19,6 +19,7 @@ from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import (
     Admission,
     ApprovalRecord,
+    Certified,
     Ended,
     Genesis,
     Intent,
@@ -26,6 +27,7 @@ from daypass.core.ledger.receipt import (
     Receipt,
     Refusal,
     Retirement,
+    Reviewed,
 )
 from daypass.core.ledger.statement import admission_digest
 from daypass.core.plan import Action, Entitlement, Intended, Reason
@@ -228,6 +230,28 @@ class TestHistory:
         narrow = admission(landing=2, blob=12, narrowed_from=oid(11), lack="around-the-gate")
         (event,) = history(Material(receipts=chain((9, narrow))))
         assert event.detail.endswith("; nobody was entitled to narrow it [around-the-gate]")
+
+    def test_what_people_said_afterwards_is_told_with_its_words_where_they_are_known(self):
+        bob, stranger = (
+            ApprovalRecord("bob", "owners", oid(30), t(80), "r"),
+            ApprovalRecord("", "", oid(30), t(85), "s", number=41),
+        )
+        right = Reviewed(G, oid(11), oid(1), 8, oid(30), True, (bob,))
+        wrong = Certified(G, oid(11), oid(1), 9, oid(30), False, (bob, stranger), "sha256:w")
+        receipts = chain((1, admission()), (90, right), (91, wrong))
+        reviewed, certified = history(Material(receipts=receipts, said={"sha256:w": "left the team"}))[-2:]
+        assert (reviewed.kind, reviewed.at, reviewed.by, reviewed.detail) == (
+            EventKind.REVIEWED,
+            t(80),
+            "bob",
+            "approved",
+        )
+        assert (reviewed.subject, reviewed.role, reviewed.pull, reviewed.commit) == ("alice", "readonly", 8, oid(30))
+        assert (certified.kind, certified.at, certified.pull) == (EventKind.CERTIFIED, t(85), 9)
+        assert certified.by == "bob, somebody whom the directory does not know"
+        assert certified.detail == "rejected; said: left the team"
+        (bare,) = history(Material(receipts=chain((91, wrong))))
+        assert (bare.subject, bare.resource, bare.detail) == ("", "db", "rejected; said: sha256:w")
 
     def test_a_settled_crash_says_so(self):
         outcome = Outcome(change(), ok=False, error="the run died", recovered=True)

@@ -13,7 +13,8 @@ from receipt_strategies import BEGIN, bodies, open_, sign
 from daypass.core.errors import LedgerError
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
-from daypass.core.ledger.receipt import Genesis, Receipt, Retirement, envelope_digest
+from daypass.core.ledger.keys import Void
+from daypass.core.ledger.receipt import Genesis, Receipt, Release, Retirement, Take, envelope_digest
 from daypass.core.ledger.statement import from_statement, to_statement
 
 MAIN = "a" * 40
@@ -203,3 +204,20 @@ def test_no_receipt_of_version_1_follows_one_of_version_2():
     old = Receipt(1, head.digest, BEGIN, MAIN, "run", BODY, version=1)
     assert refusal([Envelope(1, sign(to_statement(old)))], head) == "receipt 1 is of version 1, after one of version 2"
     assert list(verify_chain([Envelope(1, sign(to_statement(old)))], open_, replace(head, version=1)))
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (Release("postgres", "", "databases"), "a release of the target postgres"),
+        (Take("postgres", "databases", "", 7, "sha256:" + "5" * 64), "a take of the target postgres"),
+    ],
+)
+def test_what_moves_a_target_to_another_lane_is_refused_by_a_release_that_knows_one(body, what):
+    sealed = seal([Genesis(("key",)), body], None, sign, at=BEGIN, main=MAIN, run="run")
+    with pytest.raises(LedgerError) as caught:
+        list(verify_chain(placed(sealed), open_))
+    assert caught.value.message == f"receipt 1 is {what}, and this release knows one lane alone"
+    assert caught.value.hint.startswith("a later release of daypass wrote it: install that one here.")
+    void = list(verify_chain(placed(sealed), lambda raw: Void(open_(raw)) if b"postgres" in raw else open_(raw)))
+    assert [receipt.void for receipt in void] == [False, True]

@@ -19,6 +19,7 @@ from daypass.core.ledger.receipt import (
     AskedFile,
     Away,
     Body,
+    Certified,
     Decided,
     Ended,
     Genesis,
@@ -27,10 +28,13 @@ from daypass.core.ledger.receipt import (
     Pulse,
     Receipt,
     Refusal,
+    Release,
     Resolution,
     Retirement,
+    Reviewed,
     Settled,
     Snapshot,
+    Take,
 )
 from daypass.core.ledger.statement import KINDS, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
@@ -166,6 +170,17 @@ DECIDED: list[Body] = [
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-6", body) for n, body in enumerate(DECIDED, len(RECEIPTS))]
 BASIS: list[Body] = [Intent((GIVE,), DIGEST, ("sha256:" + "1" * 64, DIGEST.replace("0123", "2222", 1)))]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-7", body) for n, body in enumerate(BASIS, len(RECEIPTS))]
+REVIEW = ApprovalRecord("bob", "owners", HEAD, UNTIL, "83", number=583231)
+UNWRITTEN: list[Body] = [
+    Reviewed(GRANT, BLOB, LANDING, 11, HEAD, True, (REVIEW,)),
+    Reviewed(GRANT, BLOB, LANDING, 11, HEAD, False, (replace(REVIEW, source=""),), DIGEST),
+    Certified(OTHER, BLOB, LANDING, 12, HEAD, True, (REVIEW, ApprovalRecord("carol", "manager", HEAD, UNTIL, "84"))),
+    Certified(OTHER, LONG, LANDING, 13, HEAD, False, (REVIEW,), DIGEST),
+    Release("production", "", "databases"),
+    Take("production", "databases", "", 17, DIGEST),
+]
+"""Kinds that later releases write."""
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-8", body) for n, body in enumerate(UNWRITTEN, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

@@ -14,6 +14,7 @@ from daypass.core.ledger.receipt import (
     PREDICATE_TYPES,
     Admission,
     ApprovalRecord,
+    Certified,
     Ended,
     Genesis,
     Intent,
@@ -21,7 +22,10 @@ from daypass.core.ledger.receipt import (
     Pulse,
     Receipt,
     Refusal,
+    Release,
     Retirement,
+    Reviewed,
+    Take,
 )
 from daypass.core.ledger.statement import CHANGE as CHANGES
 from daypass.core.ledger.statement import from_statement, to_statement
@@ -55,6 +59,7 @@ ADMISSION = Admission(
     approvals=(ApprovalRecord("bob", "owners", OID, BEGIN, "1"),),
 )
 SNAPSHOT = snapshot([b"0", b"1", b"2"], "sha256:" + "4" * 64)
+REVIEW = (GrantId("orders-db/a"), OID, OID, 8, OID, True, (ApprovalRecord("bob", "owners", OID, BEGIN, "2"),))
 BODIES = {
     "genesis": Genesis(("key",)),
     "admitted": ADMISSION,
@@ -65,6 +70,10 @@ BODIES = {
     "intent": Intent((CHANGE,), "sha256:" + "3" * 64),
     "outcome": Outcome(CHANGE, ok=True),
     "snapshot": SNAPSHOT,
+    "reviewed": Reviewed(*REVIEW),
+    "certified": Certified(*REVIEW),
+    "release": Release("postgres", "", "databases"),
+    "take": Take("postgres", "databases", "", 7, "sha256:" + "5" * 64),
 }
 
 
@@ -103,6 +112,10 @@ def test_the_digest_of_the_envelope_is_kept_and_is_no_part_of_the_receipt():
         ("admitted", "orders-db/a", "0" * 64),
         ("retired", "orders-db/a", None),
         ("intent", "orders-db/a", None),
+        ("reviewed", "orders-db/a", None),
+        ("certified", "orders-db/a", None),
+        ("release", "postgres", None),
+        ("take", "postgres", None),
     ],
 )
 def test_the_subject_names_the_grants_with_a_digest(kind, name, digest):
@@ -240,15 +253,45 @@ def test_a_snapshot_whose_tree_contradicts_itself_is_refused(changed, said):
     assert _refusal("snapshot", lambda s: s["predicate"]["body"].update(changed)).startswith(said)
 
 
-def test_a_snapshot_is_a_kind_of_version_2():
-    assert _refusal("snapshot", lambda s: s.update(predicateType="urn:daypass:receipt:v1")) == (
-        "a receipt of version 1 has no kind 'snapshot'"
+@pytest.mark.parametrize("kind", ["snapshot", "reviewed", "certified", "release", "take"])
+def test_kinds_of_version_2_are_none_of_version_1(kind):
+    assert _refusal(kind, lambda s: s.update(predicateType="urn:daypass:receipt:v1")) == (
+        f"a receipt of version 1 has no kind {kind!r}"
     )
+
+
+def test_a_review_of_nobody_is_refused_and_one_without_words_does_not_say_so():
+    nobody = {"reviews": []}
+    assert _refusal("reviewed", lambda s: s["predicate"]["body"].update(nobody)) == "a review names nobody who gave it"
+    assert _refusal("certified", lambda s: s["predicate"]["body"].update(nobody)) == (
+        "a certification names nobody who gave it"
+    )
+    assert _refusal("reviewed", lambda s: s["predicate"]["body"].update(reason="")) == (
+        "expected reason of a review to be a digest, got ''"
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda s: s.update(predicateType="urn:daypass:receipt:v3"),
+        lambda s: s["predicate"].update(kind="burnt"),
+        lambda s: s["predicate"].update(burnt=1),
+        lambda s: s["predicate"]["body"].update(burnt=1),
+    ],
+    ids=["version", "kind", "key", "key of the body"],
+)
+def test_what_a_later_release_wrote_is_refused_with_that_word(changed):
+    told = statement("retired")
+    changed(told)
+    with pytest.raises(LedgerError) as caught:
+        from_statement(told)
+    assert caught.value.hint.startswith("a later release of daypass wrote it: install that one here.")
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
-        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended, snapshot, decided), got 'burnt'"
+        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended, snapshot, decided, reviewed, certified, release, take), got 'burnt'"
     )
 
 

@@ -9,7 +9,17 @@ from receipt_strategies import BEGIN, folded, proofs
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Genesis, Intent, Outcome, Receipt, Refusal, Retirement
+from daypass.core.ledger.receipt import (
+    ApprovalRecord,
+    Certified,
+    Genesis,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+    Reviewed,
+)
 from daypass.core.ledger.standing import Delta, Standing, fold
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended, Reason
 from standings import same_state
@@ -195,3 +205,11 @@ def test_where_main_certainly_was_before_an_instant_is_what_the_receipts_saw() -
     assert standing.main_before(BEGIN + 3 * hour) == later
     assert fold([replace(first, main="")]).main_before(BEGIN + hour) == ""
     assert standing.main_before(datetime.min.replace(tzinfo=UTC)) == ""
+
+
+def test_what_people_said_afterwards_changes_no_access():
+    told = (G, OID, OID, 8, OID, False, (ApprovalRecord("bob", "owners", OID, UNTIL, "1"),))
+    given_ = [Intent((ADD,), ""), Outcome(ADD, ok=True)]
+    before, reviewed = after(*given_), after(*given_, Reviewed(*told), Certified(*told))
+    assert (reviewed.holdings, reviewed.begun, reviewed.ends) == (before.holdings, before.begun, before.ends)
+    assert reviewed.next_sequence == before.next_sequence + 2

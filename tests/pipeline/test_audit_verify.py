@@ -8,9 +8,21 @@ import pytest
 from audit_world import T0, World, minutes
 from msgspec.structs import replace
 
+from daypass.core.errors import LedgerError
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, seal
-from daypass.core.ledger.receipt import ApprovalRecord, Ended, Genesis, Intent, Outcome, Refusal, Retirement
+from daypass.core.ledger.receipt import (
+    ApprovalRecord,
+    Certified,
+    Ended,
+    Genesis,
+    Intent,
+    Outcome,
+    Refusal,
+    Release,
+    Retirement,
+    Reviewed,
+)
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree
@@ -352,3 +364,24 @@ def test_progress_is_told(world):
 def test_lateness_of_the_clock_does_not_matter_before_the_end(world):
     admission = world.life("orders-db/one", 30)
     assert codes(world, admission.window.end - timedelta(seconds=1)) == []
+
+
+def test_reviews_of_what_was_given_change_nothing_and_are_named_as_not_judged(world):
+    admission = world.life("orders-db/one", 30)
+    by = (ApprovalRecord("bob", "owners", admission.head, minutes(70), "9"),)
+    told = (admission.grant, admission.blob, admission.landing, 8, admission.head)
+    world.write([Reviewed(*told, True, by), Certified(*told, False, by)], minutes(80))
+    (found,) = check(world).differences
+    assert (found.code, found.severity.value) == ("review-not-judged", "note")
+    assert found.message == (
+        "2 reviews of what was given were not judged again: this release has no rule for who may give them: receipts 4, 5"
+    )
+
+
+def test_nothing_is_believed_past_what_a_later_release_wrote(world):
+    world.life("orders-db/one", 30)
+    with pytest.raises(LedgerError):
+        world.write([Release("embedded", "", "other")], minutes(80))
+    (found,) = [one for one in check(world).differences if one.receipt == 4]
+    assert (found.code, found.severity.value) == ("ledger-of-later-release", "error")
+    assert found.message == "receipt 4 is a release of the target embedded, and this release knows one lane alone"

@@ -8,7 +8,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from daypass.core.audit.access import AccessAnswer, HeldAccess, Sources
-from daypass.core.audit.events import EventKind, HistoryAnswer, HistoryEvent
+from daypass.core.audit.events import EventKind, HistoryEvent
+from daypass.core.audit.selection import HistoryAnswer
 from daypass.core.audit.stats import Durations, Stats
 from daypass.core.audit.verified import Difference, Verified
 from daypass.core.finding import Severity

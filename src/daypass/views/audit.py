@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daypass.core.audit.access import UNWRITTEN, AccessAnswer, HeldAccess, Sources, Words, approvers
-from daypass.core.audit.events import NOT_ON_RECORD, HistoryAnswer, HistoryEvent
+from daypass.core.audit.events import HistoryEvent
+from daypass.core.audit.selection import NOT_ON_RECORD, HistoryAnswer
 from daypass.core.window import format_duration, format_instant
 from daypass.views.findings import as_output, joined, printable
 

@@ -31,6 +31,7 @@ from daypass.core.ledger.receipt import (
     Receipt,
     Refusal,
     Retirement,
+    Reviewed,
     Settled,
 )
 from daypass.core.plan import Action, Entitlement, Intended, Reason
@@ -284,7 +285,7 @@ def about(receipt: Receipt) -> set[tuple[str, str]]:
     body = receipt.body
     if isinstance(body, Admission):
         return {("grant", body.grant), ("resource", body.resource), (f"of {body.subject}", body.grant)}
-    if isinstance(body, Refusal | Retirement | Ended):
+    if isinstance(body, Refusal | Retirement | Ended | Reviewed):
         return {("grant", body.grant), ("resource", body.grant.partition("/")[0])}
     if isinstance(body, Decided):
         names = {

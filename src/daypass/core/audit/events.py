@@ -18,14 +18,24 @@ from daypass.core.audit.access import (
     VOID,
     GrantStep,
     Holdings,
-    Sources,
     Trailers,
     Words,
     approvers,
     lateness,
 )
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Decided, Ended, Outcome, Receipt, Refusal, Retirement, Settled
+from daypass.core.ledger.receipt import (
+    Admission,
+    Certified,
+    Decided,
+    Ended,
+    Outcome,
+    Receipt,
+    Refusal,
+    Retirement,
+    Reviewed,
+    Settled,
+)
 from daypass.core.plan import Action
 from daypass.core.record import replace
 
@@ -49,6 +59,8 @@ class EventKind(Enum):
     REJECTED = "rejected"
     CLOSED = "closed"
     WITHDRAWN = "withdrawn"
+    REVIEWED = "reviewed afterwards"
+    CERTIFIED = "certified"
 
 
 class HistoryEvent(Struct, frozen=True):
@@ -148,7 +160,7 @@ class _Proofs(Struct, frozen=True):
             elif isinstance(body, Retirement):
                 found.retired.setdefault((body.grant, body.blob), receipt)
                 found.basis[receipt.sequence] = holdings.basis((body.grant,))
-            elif isinstance(body, Ended):
+            elif isinstance(body, Ended | Reviewed):
                 found.basis[receipt.sequence] = holdings.basis((body.grant,))
             elif isinstance(body, Outcome):
                 found.basis[receipt.sequence] = holdings.basis(body.change.grants)
@@ -251,11 +263,12 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Histo
         said += [f"nobody was entitled to end it [{body.lack}]"] if body.lack else []
         why = _why(body.commit, material)
         found = replace(found, by=body.by, pull=body.pull or found.pull, detail="; ".join(said), words=why)
-        return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
+        return _whose(found, proofs.basis[sequence])
     if isinstance(body, Ended):
         found = _of_file(EventKind.ENDED, receipt.at, body.grant, body.landing, sequence, material)
-        found = replace(found, detail=f"{body.code}: {body.bound}")
-        return [replace(found, subject=a.subject, role=a.role) for a in proofs.basis[receipt.sequence]] or [found]
+        return _whose(replace(found, detail=f"{body.code}: {body.bound}"), proofs.basis[sequence])
+    if isinstance(body, Reviewed):
+        return _whose(_of_review(receipt, body, material), proofs.basis[sequence])
     if isinstance(body, Outcome):
         return [_of_outcome(receipt, body, proofs)]
     if isinstance(body, Settled):
@@ -276,7 +289,7 @@ def _of_decided(receipt: Receipt, body: Decided, material: Material) -> list[His
     said = [
         f"asked for by {body.requester}",
         *body.codes,
-        *([f"said: {material.said.get(body.reason, body.reason)}"] if body.reason else []),
+        *_said(body.reason, material),
     ]
     event = HistoryEvent(
         kind=EventKind(body.what.value),
@@ -302,6 +315,24 @@ def _of_decided(receipt: Receipt, body: Decided, material: Material) -> list[His
 
 
 _NOBODY = "somebody whom the directory does not know"
+
+
+def _said(reason: str, material: Material) -> list[str]:
+    return [f"said: {material.said.get(reason, reason)}"] if reason else []
+
+
+def _of_review(receipt: Receipt, body: Reviewed, material: Material) -> HistoryEvent:
+    kind = EventKind.CERTIFIED if isinstance(body, Certified) else EventKind.REVIEWED
+    at = max(review.at for review in body.reviews)
+    found = _of_file(kind, at, body.grant, body.head, receipt.sequence, material)
+    by = ", ".join(review.by or _NOBODY for review in body.reviews)
+    said = ["approved" if body.approved else "rejected", *_said(body.reason, material)]
+    return replace(found, by=by, pull=body.pull, detail="; ".join(said))
+
+
+def _whose(event: HistoryEvent, basis: Sequence[Admission]) -> list[HistoryEvent]:
+    """Return an event with the subject and the role of what was admitted, where that is known."""
+    return [replace(event, subject=proof.subject, role=proof.role) for proof in basis] or [event]
 
 
 def _of_settled(receipt: Receipt, body: Settled) -> HistoryEvent:
@@ -366,22 +397,3 @@ def _how_told(receipt: Receipt, *, recovered: bool) -> list[str]:
     if receipt.seconds:
         said.append("others told of it meanwhile, which this bears out")
     return said
-
-
-NOT_ON_RECORD = (
-    "requests of people whom the directory does not know, and drafts",
-    "what was decided of a request's head before any run saw it, in the ledger's first version, or over a day's limit",
-    "what people said when they rejected or closed a request: its digest is, and words that the forge's record has here",
-    "what was refused on a machine without the ledger's key",
-    "access that daypass did not give",
-)
-"""What no history has, by its nature; each answer says so."""
-
-
-class HistoryAnswer(Struct, frozen=True):
-    """The events of what was asked about: ``about`` is subject, resource or grant, ``name`` which; "" for everything."""
-
-    sources: Sources
-    about: str
-    name: str
-    events: tuple[HistoryEvent, ...]

@@ -1,4 +1,4 @@
-"""Which events of a history are asked for."""
+"""Which events of a history are asked for, and the answer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from daypass.core.audit.access import Sources
 from daypass.core.audit.events import EventKind, HistoryEvent
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Admission, Body, Decided, Receipt
@@ -81,3 +82,22 @@ _WHOLE = Selection()
 def _handle(approver: str) -> str:
     """Return who approved, of ``bob (owners)``."""
     return approver.partition(" (")[0]
+
+
+NOT_ON_RECORD = (
+    "requests of people whom the directory does not know, and drafts",
+    "what was decided of a request's head before any run saw it, in the ledger's first version, or over a day's limit",
+    "what people said when they rejected or closed a request: its digest is, and words that the forge's record has here",
+    "what was refused on a machine without the ledger's key",
+    "access that daypass did not give",
+)
+"""What no history has, by its nature; each answer says so."""
+
+
+class HistoryAnswer(Struct, frozen=True):
+    """The events of what was asked about: ``about`` is subject, resource or grant, ``name`` which; "" for everything."""
+
+    sources: Sources
+    about: str
+    name: str
+    events: tuple[HistoryEvent, ...]

@@ -9,7 +9,8 @@ What a chain that verifies has been shown to be, receipt by receipt:
 (5) its instant is not before that of its predecessor;
 (6) it is the genesis exactly when it is the first;
 (7) its version is not older than that of its predecessor: who holds a key of an earlier release writes no more;
-(8) a snapshot tells of as many receipts as stand before it.
+(8) a snapshot tells of as many receipts as stand before it;
+(9) it moves no target to another lane or here from one: this release reads one chain, and would miss what is told there.
 
 A receipt whose key was revoked from its place on (`daypass.core.ledger.keys`) is held to (1) to (4) and (6) alone, and
 yielded as ``void``: who stole a key may have dated it as they like, and (5) and (7) go by the last one that counts.
@@ -27,9 +28,10 @@ from typing import Any
 from msgspec import Struct
 
 from daypass.core.errors import LedgerError
+from daypass.core.ledger.codec import LATER
 from daypass.core.ledger.keys import Void
-from daypass.core.ledger.receipt import Away, Body, Genesis, Receipt, Snapshot, envelope_digest
-from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.ledger.receipt import Away, Body, Genesis, Receipt, Release, Snapshot, Take, envelope_digest
+from daypass.core.ledger.statement import from_statement, kind_of, to_statement
 from daypass.core.record import replace
 from daypass.core.window import format_instant
 
@@ -146,6 +148,9 @@ def _prove(envelope: Envelope, open_: Open, head: Head | None, rest: Iterator[En
         raise LedgerError(
             f"receipt {place} is a snapshot of {receipt.body.size} receipts, expected {place}", hint=_HINT
         )
+    if isinstance(receipt.body, Release | Take) and not receipt.void:  # (9)
+        moved = f"a {kind_of(receipt.body)} of the target {receipt.body.target}"
+        raise LedgerError(f"receipt {place} is {moved}, and this release knows one lane alone", hint=LATER)
     return receipt
 
 

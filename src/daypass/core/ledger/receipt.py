@@ -2,7 +2,7 @@
 
 A receipt is an in-toto statement (https://github.com/in-toto/attestation, Statement v1) whose predicate is ours. Each
 names the SHA-256 of the envelope before it, so that none can be changed, dropped or reordered. A ledger that was begun
-in version 1 goes on in version 2, and never back. The kinds, the last of which are new in version 2:
+in version 1 goes on in version 2, and never back. The kinds, those from ``ended`` on being new in version 2:
 
 ``genesis``   the ledger begins; no other receipt may be first, and this one may not come again
 ``admitted``  a grant file (path, blob) that landed with a commit of main was proved: who asked, who approved which
@@ -17,6 +17,12 @@ in version 1 goes on in version 2, and never back. The kinds, the last of which 
 ``ended``     something other than its own window ended a grant whose file is still on main: for good
 ``snapshot``  what all receipts before add up to, and the Merkle tree over them; a run that knows nothing begins there
 ``decided``   what became of a request that was not merged: policy denied it, somebody rejected it, or it was closed
+``reviewed``  people said afterwards whether a grant was right that had needed nobody's approval
+``certified`` people said whether somebody still needs what a grant gives them
+``release``   a target moves to another lane: what becomes of its access is told there from here on
+``take``      the other lane begins where a ``release`` ended
+
+Nothing writes the last four yet; they have their form already, so that the format moves once.
 """
 
 from __future__ import annotations
@@ -279,7 +285,56 @@ class Decided(Struct, frozen=True):
 DecidedKey = tuple[int, Oid, Resolution]
 """A request, its head, and what was decided of it."""
 
-Body = Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended | Snapshot | Decided
+
+class Reviewed(Struct, frozen=True):
+    """What people said of a proved grant afterwards, on a request of its own (``pull``, and its ``head``).
+
+    ``reviews`` are those that count, with the source "" where they meet no requirement. It changes no access: what a
+    rejection ends an `Ended` tells. ``reason`` is the SHA-256 of what people said, "" where they said nothing.
+    """
+
+    grant: GrantId
+    blob: Oid
+    landing: Oid
+    pull: int
+    head: Oid
+    approved: bool
+    reviews: tuple[ApprovalRecord, ...]
+    reason: str = ""
+
+
+class Certified(Reviewed, frozen=True):
+    """The same of a grant that runs on. ``approved``: its subject still needs what it gives."""
+
+
+class Release(Struct, frozen=True):
+    """From here on ``target`` is told of in the chain of ``lane_to``, and here, in ``lane_from``, no more.
+
+    A lane is known by its name, that of the decisions by "".
+    """
+
+    target: str
+    lane_from: str
+    lane_to: str
+
+
+class Take(Struct, frozen=True):
+    """From here on ``target`` is told of in this chain, of ``lane_to``: the answer to the release in that of ``lane_from``.
+
+    ``sequence`` is the number of that release, ``digest`` the SHA-256 of its envelope.
+    """
+
+    target: str
+    lane_from: str
+    lane_to: str
+    sequence: int
+    digest: str
+
+
+# fmt: off
+Body = (Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended | Snapshot | Decided
+        | Reviewed | Certified | Release | Take)
+# fmt: on
 
 
 class Away(Struct, frozen=True):

@@ -17,6 +17,7 @@ once or in portions. The rules of the fold:
 - what waited in an outbox and was told by others meanwhile changes nothing, but that its own intent is closed: the
   entitlement may have been given again since;
 - what was decided of a request that was not merged is remembered, so that it is recorded once;
+- what people said of a grant afterwards changes nothing: what they ended an end tells, as of anything else;
 - of each commit of main that receipts name it is remembered when the first one did;
 - what is void changes nothing, but that the additions which it tells of are remembered: they may have come about.
 """

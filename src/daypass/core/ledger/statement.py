@@ -7,14 +7,15 @@ The subject of a statement are the grants that it is about. An admission names t
 other kinds know a grant by its id alone, and name the SHA-256 of the id's text. A change that no grant asked for
 (access that nobody granted, removed from an exclusive resource) names its resource with the SHA-256 of the
 entitlement's canonical form, the first receipt names ``ledger`` with the SHA-256 of its keys, a snapshot with the root of
-the tree of receipts, a pulse ``run`` with that of what it says, and a decision on a request that changes no grant
-``request`` with that of its number and head. People's free text is in no receipt.
+the tree of receipts, a pulse ``run`` with that of what it says, a decision on a request that changes no grant
+``request`` with that of its number and head, and what moves a target that one, as grants are named. People's free text is
+in no receipt.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -29,6 +30,7 @@ from daypass.core.ledger.codec import (
     DIGESTS,
     FLAG,
     INSTANT,
+    LATER,
     LIST,
     OBJECT,
     SHA256,
@@ -49,6 +51,7 @@ from daypass.core.ledger.receipt import (
     AskedFile,
     Away,
     Body,
+    Certified,
     Decided,
     Ended,
     Genesis,
@@ -57,10 +60,13 @@ from daypass.core.ledger.receipt import (
     Pulse,
     Receipt,
     Refusal,
+    Release,
     Resolution,
     Retirement,
+    Reviewed,
     Settled,
     Snapshot,
+    Take,
 )
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window, format_instant
@@ -123,12 +129,6 @@ def admission_digest(admission: Admission) -> str:
     return digest_of(ADMISSION.write(admission))
 
 
-def _intent(changes: tuple[Intended, ...], plan: str, basis: tuple[str, ...]) -> Intent:
-    if not changes:
-        raise LedgerError("an intent names no change")
-    return Intent(changes, plan, basis)
-
-
 def _intent_parts(intent: Intent) -> tuple[object, ...]:
     if not intent.changes:
         raise RuntimeError("an intent without changes says nothing")
@@ -136,8 +136,6 @@ def _intent_parts(intent: Intent) -> tuple[object, ...]:
 
 
 def _settled(entitlement: Entitlement, grants: Any, until: Any, numbers: Any, *rest: Any) -> Settled:
-    if not grants:
-        raise LedgerError("a settlement names no grant")
     return Settled(Holding(entitlement, grants, until, numbers), *rest)
 
 
@@ -173,6 +171,12 @@ _DECIDED = Record(
     number=_NUMBER,
 )
 
+
+def _review(kind: type[Reviewed], what: str) -> Record[Reviewed]:
+    reviews = _APPROVAL.listed.filled(f"{what} names nobody who gave it")
+    return Record(what, kind, reviews=reviews, reason=DIGEST.optional("", f"{what} without words does not say so"))
+
+
 _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
     Genesis: ("genesis", Record("a genesis", Genesis)),
     Admission: ("admitted", ADMISSION),
@@ -192,9 +196,9 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
         "intent",
         Record(
             "an intent",
-            _intent,
+            Intent,
             _intent_parts,
-            changes=CHANGE.listed,
+            changes=CHANGE.listed.filled("an intent names no change"),
             plan=TEXT,
             basis=DIGESTS.optional((), "an intent that stands on no admission does not say so"),
         ),
@@ -217,7 +221,7 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
             _settled,
             _settled_parts,
             entitlement=_ENTITLEMENT.field,
-            grants=TEXTS,
+            grants=TEXTS.filled("a settlement names no grant"),
             until=INSTANT.optional(None),
             numbers=BY_NAME.optional(()),
             adopted=FLAG,
@@ -242,10 +246,14 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
         ),
     ),
     Decided: ("decided", _DECIDED),
+    Reviewed: ("reviewed", _review(Reviewed, "a review")),
+    Certified: ("certified", _review(Certified, "a certification")),
+    Release: ("release", Record("a release", Release)),
+    Take: ("take", Record("a take", Take, digest=DIGEST)),
 }
 KINDS = dict(_RECORDS.values())
 """The kinds of receipt, each with how its body stands in data."""
-_SINCE = {"ended": 2, "snapshot": 2, "decided": 2}
+_SINCE = dict.fromkeys(("ended", "snapshot", "decided", "reviewed", "certified", "release", "take"), 2)
 """The version of receipts that a kind is new in; the others are of every version."""
 _SINCE_AWAY = 2
 
@@ -297,7 +305,8 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
         raise expected("_type", "the statement", repr(STATEMENT_TYPE), statement["_type"])
     known = list(_VERSIONS)
     if statement.get("predicateType", known[0]) not in known:
-        raise expected("predicateType", "the statement", " or ".join(map(repr, known)), statement["predicateType"])
+        wrong = expected("predicateType", "the statement", " or ".join(map(repr, known)), statement["predicateType"])
+        raise LedgerError(wrong.message, hint=LATER)
     _, subject, stated, (kind, sequence, previous, at, main, run, told, clock, away) = _STATEMENT.read(statement)
     version = _VERSIONS[stated]
     if version < _SINCE.get(kind, 1):
@@ -316,7 +325,7 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
 
 def _check_away(away: Away, body: Body, sequence: int, version: int) -> None:
     """Refuse anything in an outbox but that access was taken away: whoever holds it could else give unseen."""
-    changes = body.changes if isinstance(body, Intent) else (body.change,) if isinstance(body, Outcome) else ()
+    changes = _changes(body)
     if version < _SINCE_AWAY:
         raise LedgerError(f"a receipt of version {version} was in no outbox")
     if not changes or any(change.action is not Action.REMOVE for change in changes):
@@ -341,7 +350,7 @@ def body_from_dict(kind: str, data: dict[str, Any]) -> Body:
     """Read what body_to_dict wrote. Raises LedgerError, saying what was expected, for anything else."""
     record = KINDS.get(kind)
     if record is None:
-        raise LedgerError(f"expected a kind of receipt ({', '.join(KINDS)}), got {kind!r}")
+        raise LedgerError(f"expected a kind of receipt ({', '.join(KINDS)}), got {kind!r}", hint=LATER)
     body: Body = record.read(data)
     return body
 
@@ -359,19 +368,31 @@ def _subject(body: Body) -> list[dict[str, Any]]:
         return [{"name": "run", "digest": _sha256(canonical({"exit": body.exit, "live": body.live}))}]
     if isinstance(body, Admission):
         return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
-    if isinstance(body, Refusal | Retirement | Ended):
-        return [{"name": body.grant, "digest": _sha256(body.grant)}]
-    if isinstance(body, Settled):
-        return [{"name": grant, "digest": _sha256(grant)} for grant in body.holding.grants]
-    if isinstance(body, Decided):
-        if not body.asked:
-            return [{"name": "request", "digest": _sha256(canonical({"head": body.head, "pull": body.pull}))}]
-        return [{"name": grant, "digest": _sha256(grant)} for grant in sorted({file.grant for file in body.asked})]
-    changes = body.changes if isinstance(body, Intent) else (body.change,)
-    grants = sorted({grant for change in changes for grant in change.grants})
-    if grants:
-        return [{"name": grant, "digest": _sha256(grant)} for grant in grants]
+    if isinstance(body, Decided) and not body.asked:
+        return [{"name": "request", "digest": _sha256(canonical({"head": body.head, "pull": body.pull}))}]
+    named = _named(body)
+    if named:
+        return [{"name": name, "digest": _sha256(name)} for name in named]
     return [
         {"name": e.resource, "digest": _sha256(canonical(e._asdict()))}
-        for e in sorted({change.entitlement for change in changes})
+        for e in sorted({change.entitlement for change in _changes(body)})
     ]
+
+
+def _named(body: Body) -> Sequence[str]:
+    """Return the names of what a receipt is about: of grants, or of a target."""
+    if isinstance(body, Refusal | Retirement | Ended | Reviewed):
+        return (body.grant,)
+    if isinstance(body, Release | Take):
+        return (body.target,)
+    if isinstance(body, Settled):
+        return body.holding.grants
+    if isinstance(body, Decided):
+        return sorted({file.grant for file in body.asked})
+    return sorted({grant for change in _changes(body) for grant in change.grants})
+
+
+def _changes(body: Body) -> tuple[Intended, ...]:
+    if isinstance(body, Intent):
+        return body.changes
+    return (body.change,) if isinstance(body, Outcome) else ()

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from daypass.core.audit.access import AccessAnswer, GrantStep, Holdings, Sources, Trailers, Words, read_trailers
 from daypass.core.audit.access import access as accesses
-from daypass.core.audit.events import HistoryAnswer, Material
+from daypass.core.audit.events import Material
 from daypass.core.audit.events import history as events
-from daypass.core.audit.selection import Selection
+from daypass.core.audit.selection import HistoryAnswer, Selection
 from daypass.core.errors import DeniedError, MissingError, UsageError
 from daypass.core.forge import Account
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.handed import Handed
-from daypass.core.ledger.receipt import Admission, Decided, Outcome, Receipt, words_digest
+from daypass.core.ledger.receipt import Admission, Decided, Outcome, Receipt, Reviewed, words_digest
 from daypass.core.ledger.standing import Standing
 from daypass.core.window import format_instant
 
@@ -179,7 +179,8 @@ def history(
 
 
 def _said(receipts: Iterable[Receipt], said: Said) -> Mapping[str, str]:
-    pulls = {receipt.body.pull for receipt in receipts if isinstance(receipt.body, Decided) and receipt.body.reason}
+    bodies = (receipt.body for receipt in receipts)
+    pulls = {body.pull for body in bodies if isinstance(body, Decided | Reviewed) and body.reason}
     return {words_digest(text): text for pull in sorted(pulls) for text in said(pull)}
 
 

@@ -19,7 +19,8 @@ from daypass.core.finding import Severity
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Snapshot
+from daypass.core.ledger.codec import LATER
+from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
 from daypass.pipeline.context import Context
@@ -65,7 +66,8 @@ def verify(
         if progress is not None:
             progress(proof.total(), proof.total(), "receipts")
     except LedgerError as error:
-        run.found.append(Difference("ledger-broken", error.message, receipt=run.proved))
+        code = "ledger-of-later-release" if error.hint == LATER else "ledger-broken"
+        run.found.append(Difference(code, error.message, receipt=run.proved))
     run.check()
     found = in_order([*run.found, *run.unread(), *comparison.finish(at)])
     sources = Sources(tip, proof.commit, run.proved + proof.start.next_sequence, run.last_at, at)
@@ -140,6 +142,7 @@ class _Run:
         self._comparison = comparison
         self._brought = {(step.commit, step.grant, step.new): step.old != ABSENT for step in past.steps}
         self._unread: list[int] = []
+        self._reviews: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None]] = []
         self._facts: dict[tuple[Oid, str, str, str], PolicyFacts | None] = {}
 
@@ -159,6 +162,8 @@ class _Run:
             self._snapshot(receipt, body)
         if isinstance(body, Decided) and body.what is Resolution.DENIED and body.base in self._past.positions:
             self._denial(receipt, body)
+        if isinstance(body, Reviewed):
+            self._reviews.append(receipt.sequence)
         self._sums.add(receipt)
         self._comparison.add(receipt)
         self.proved += 1
@@ -195,14 +200,23 @@ class _Run:
         self.found += check_denial(receipt, body, grants, policy)
 
     def unread(self) -> Iterable[Difference]:
-        """Say which denials could not be judged again."""
-        if self._unread:
-            named = ", ".join(map(str, self._unread[:_FEW])) + (" …" if len(self._unread) > _FEW else "")
-            message = (
-                f"{len(self._unread)} denials could not be judged again, since what was asked for is not in this clone: "
-                f"receipts {named}"
-            )
-            yield Difference("denial-not-judged", message, Severity.NOTE, receipt=self._unread[0])
+        """Say what is proved as receipts only: denials of what is not here, and what no rule of this release judges."""
+        for code, sequences, what in (
+            (
+                "denial-not-judged",
+                self._unread,
+                "denials could not be judged again, since what was asked for is not in this clone",
+            ),
+            (
+                "review-not-judged",
+                self._reviews,
+                "reviews of what was given were not judged again: this release has no rule for who may give them",
+            ),
+        ):
+            if sequences:
+                named = ", ".join(map(str, sequences[:_FEW])) + (" …" if len(sequences) > _FEW else "")
+                message = f"{len(sequences)} {what}: receipts {named}"
+                yield Difference(code, message, Severity.NOTE, receipt=sequences[0])
 
     def _end(self, receipt: Receipt, body: Ended, proof: Admission | None) -> None:
         """Hold an end against the policies of the main that its run stood on. One of nothing admitted is named already."""
