@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -69,8 +70,11 @@ def test_a_ledger_deleted_at_the_remote_and_here_is_put_back_from_what_this_mach
     for verb in (["apply"], ["status"], ["audit", "verify"]):
         said = access.run(*verb, "--at", T("12:30"), expect=1)
         assert "the ledger is missing" in said.err
-    said = access.run("ledger", "restore")
+    said = access.run("ledger", "restore", "--format", "json")
     assert "what this machine verified last" in said.err
+    told = json.loads(said.out)
+    assert (told["from"], told["commit"]) == ("what this machine verified last", world.whole)
+    assert (told["put_back"], told["kept"]) == ({"at the remote": "", "here": ""}, [])
     assert (world.there, access.git("rev-parse", BRANCH)) == (world.whole, world.whole)
     access.run("apply", "--at", T("12:30"))
     access.run("can", "alice", "orders-db", "readonly", expect=20)

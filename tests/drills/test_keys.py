@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -44,7 +45,9 @@ class TestRotated:
         access.grant(T("10:00"), T("10:01"))
         access.run("apply", "--at", T("10:02"))
         (old,) = keys().glob("*.pem")
-        access.run("ledger", "rekey")
+        told = json.loads(access.run("ledger", "rekey", "--format", "json").out)
+        assert (told["keys"], told["new_key"]) == (["ledger-2.pub", "ledger.pub"], "ledger-2.pub")
+        assert Path(told["private_key"]).exists()
         access.commit("Let a new key sign")
         return old
 
@@ -59,7 +62,10 @@ class TestRotated:
         )
         away.rename(new)
         access.run("apply", "--at", T("10:13"))  # there is nothing to do, and it says so under the new key
-        assert "ledger.pub ends with receipt" in access.run("ledger", "rekey", "--finish").err
+        said = access.run("ledger", "rekey", "--finish", "--format", "json")
+        assert "ledger.pub ends with receipt" in said.err
+        told = json.loads(said.out)
+        assert (told["keys"], list(told["retired"]), told["private_key"]) == (["ledger-2.pub"], ["ledger.pub"], "")
         access.commit("Retire the old key")
         old.unlink()
         access.run("apply", "--at", T("10:40"))
@@ -124,7 +130,11 @@ class TestStolen:
         return old, access.repo().ledger.load().next_sequence
 
     def revoke(self, access: Access, first: int) -> str:
-        said = access.run("ledger", "revoke-key", "ledger.pub", "--from", str(first)).err
+        done = access.run("ledger", "revoke-key", "ledger.pub", "--from", str(first), "--format", "json")
+        told = json.loads(done.out)
+        assert (told["revoked"], told["new_key"]) == ({"ledger.pub": first}, "ledger-2.pub")
+        assert f"{told['void']} of {told['receipts']} receipts are signed by ledger.pub" in done.err
+        said = done.err
         access.commit("The key was stolen")
         return said
 

@@ -255,6 +255,8 @@ _IMPORT: Keys = {
     "granted": int,
 }
 _REFS = GenericAlias(dict, (str, str))
+_NUMBERS = GenericAlias(dict, (str, int))
+_KEYS: Keys = {"keys": Texts, **of(_NUMBERS, "retired", "revoked"), **of(str, "new_key", "private_key")}
 _SETTLED = shape("Settled", {**_ENTITLEMENT, "grants": Texts})
 
 OUTPUTS: dict[str, type[BaseModel]] = {
@@ -283,6 +285,11 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     ),
     "audit-serial": output("audit-serial", {**of(int, "serial", "receipt"), "at": Instant, "change": Change}),
     "ledger-settle": output("ledger-settle", {"adopted": bool, "settled": many(_SETTLED)}),
+    "ledger-rekey": output("ledger-rekey", _KEYS),
+    "ledger-revoke-key": output("ledger-revoke-key", {**_KEYS, **of(int, "receipts", "void")}),
+    "ledger-restore": output(
+        "ledger-restore", {"receipts": int, **of(str, "commit", "from"), "put_back": _REFS, "kept": Texts}
+    ),
     "check": Check,
     "explain": output("explain", {**_DECISION, "grants": many(Grant)}),
     "policy-test": output("policy-test", {"passed": bool, "untried": Texts, "cases": many(_CASE)}),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.repository import KEY_VARIABLE, AccessRepository, keys_folder
+from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import GrantName, say, show_data, verb
-from daypass.core.errors import InvalidError, RefusedError, UsageError
+from daypass.core.errors import RefusedError, UsageError
 from daypass.core.finding import near
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from daypass.core.ids import Oid
     from daypass.core.ledger.keys import KeyRing
     from daypass.pipeline.audit.restore import FoundChain
-
-_SETTINGS = "policies/daypass.yaml"
 
 
 @click.group()
@@ -94,7 +92,7 @@ def settle(
 @click.option(
     "--public-key", type=click.Path(exists=True, dir_okay=False), help="The public half of a key made elsewhere."
 )
-def rekey(repo: AccessRepository, finish: bool, public_key: str | None) -> None:
+def rekey(repo: AccessRepository, finish: bool, public_key: str | None, output: str) -> None:
     """Change the key that signs the ledger, in two steps that are both a change of policies, for its owners to review.
 
     The first makes a key and lets it sign beside the one before, so that no run stops while the machine that applies gets
@@ -104,28 +102,33 @@ def rekey(repo: AccessRepository, finish: bool, public_key: str | None) -> None:
     daypass ledger rekey
     daypass ledger rekey --finish   # when the new key has signed a receipt
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    ring = _ring(repo)
+    from daypass.cli.keys import handing_over, key_ring, new_key, write
+
+    ring = key_ring(repo)
     if finish:
-        _finish(repo, ring)
+        _finish(repo, ring, output)
         return
     if len(ring.signing) > 1:
         raise RefusedError(
             f"{', '.join(ring.signing)} may sign already: one change of keys at a time",
             hint="`daypass ledger rekey --finish` ends the ones before the first",
         )
-    name, place = _new_key(repo, public_key)
-    _write(repo, ring.joined_by(name))
+    name, place = new_key(repo, public_key)
+    after = ring.joined_by(name)
+    write(repo, after)
+    _show_keys(after, name, place, output)
     say(
         f"{name} may sign beside {ring.signing[0]}: nothing stops while both do.",
         "Next:",
         "  1. Commit policies/ on a branch, and have it reviewed and merged, as every change of policies.",
-        *_handing_over(2, place),
+        *handing_over(2, place),
         f"  3. There: `daypass apply`. Its receipts are signed by {name} from then on.",
         "  4. Here: `daypass ledger rekey --finish`, and merge that as well.",
     )
 
 
-def _finish(repo: AccessRepository, ring: KeyRing) -> None:
+def _finish(repo: AccessRepository, ring: KeyRing, output: str) -> None:
+    from daypass.cli.keys import write
     from daypass.edges.ledger.signers import last_by_key
 
     new, *before = ring.signing
@@ -141,12 +144,19 @@ def _finish(repo: AccessRepository, ring: KeyRing) -> None:
             "the first of ledger.keys that it has",
         )
     after = ring.retiring(last)
-    _write(repo, after)
+    write(repo, after)
+    _show_keys(after, "", None, output)
     say(
         *(f"{name} ends with receipt {after.retired[name]}." for name in before),
         "Next: commit policies/ on a branch, and have it reviewed and merged. From then on whatever the old key signs is "
         "refused. Then delete its private half everywhere.",
     )
+
+
+def _show_keys(after: KeyRing, new: str, private: Path | None, output: str, **more: int) -> None:
+    if output == "json":
+        told = {"keys": list(after.signing), "retired": dict(after.retired), "revoked": dict(after.revoked)}
+        show_data({**told, "new_key": new, "private_key": str(private or ""), **more})
 
 
 @verb("revoke-key", group=ledger)
@@ -161,7 +171,7 @@ def _finish(repo: AccessRepository, ring: KeyRing) -> None:
 @click.option(
     "--public-key", type=click.Path(exists=True, dir_okay=False), help="The public half of a key made elsewhere."
 )
-def revoke_key(repo: AccessRepository, key: str, first: int, public_key: str | None) -> None:
+def revoke_key(repo: AccessRepository, key: str, first: int, public_key: str | None, output: str) -> None:
     """Take the weight from what KEY, a file of policies/, signed from a receipt on: somebody else may have it.
 
     It writes a change of policies, for its owners to review. From its merge on no run believes those receipts: what they
@@ -171,9 +181,10 @@ def revoke_key(repo: AccessRepository, key: str, first: int, public_key: str | N
     \b
     daypass ledger revoke-key ledger.pub --from 4200
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.keys import handing_over, key_ring, new_key, write
     from daypass.edges.ledger.signers import signed_from
 
-    ring = _ring(repo)
+    ring = key_ring(repo)
     known = (*ring.signing, *ring.retired, *ring.revoked)
     name = key.removeprefix("policies/")
     if name not in known:
@@ -187,99 +198,19 @@ def revoke_key(repo: AccessRepository, key: str, first: int, public_key: str | N
         )
     standing = repo.standing
     signed = signed_from(repo.ledger, standing, name, first)
-    new, place = _new_key(repo, public_key) if ring.signing == (name,) else ("", None)
-    _write(repo, ring.revoking(name, first, new))
+    new, place = new_key(repo, public_key) if ring.signing == (name,) else ("", None)
+    after = ring.revoking(name, first, new)
+    write(repo, after)
+    _show_keys(after, new, place, output, receipts=standing.next_sequence, void=signed)
     say(
         f"{signed} of {standing.next_sequence} receipts are signed by {name} from receipt {first} on: none of them counts "
         "once this is merged.",
         "Next:",
         "  1. Keep the old key from whoever may have it: take it from the machine that applies, and delete it.",
         "  2. Commit policies/ on a branch, and have it reviewed and merged at once.",
-        *(_handing_over(3, place) if new else ()),
+        *(handing_over(3, place) if new else ()),
         f"  {4 if new else 3}. There: `daypass apply`. It proves again what those receipts admitted, and names what stays in "
         "doubt.",
-    )
-
-
-def _ring(repo: AccessRepository) -> KeyRing:
-    """Return the keys that main names. Raises UsageError where the work tree is to change them already."""
-    from daypass.core.ledger.keys import KeyRing
-
-    def named(settings: object) -> tuple[object, ...]:
-        return tuple(getattr(settings, f"ledger_{part}") for part in ("branch", "keys", "retired", "revoked", "signer"))
-
-    if named(repo.worktree_policy().catalogue.settings) != named(repo.settings):
-        raise UsageError(
-            f"what {_SETTINGS} says of the ledger here is not what main says",
-            hint="commit it and have it merged, or undo it; then run the command again",
-        )
-    settings = repo.settings
-    return KeyRing(settings.ledger_keys, settings.ledger_retired, settings.ledger_revoked)
-
-
-def _new_key(repo: AccessRepository, public_key: str | None) -> tuple[str, Path | None]:
-    """Write a new public key into policies/; return its name, and where its private half is (None: not made here)."""
-    from pathlib import Path
-
-    from daypass.edges.ledger.signing import make_key, read_public_key
-
-    folder = repo.top / "policies"
-    number = next(n for n in range(2, 1_000_000) if not (folder / f"ledger-{n}.pub").exists())
-    if public_key is None and repo.settings.ledger_signer:
-        raise UsageError(
-            "the settings name a signer by URI, so a key made here would not be used",
-            hint="make the key there, change ledger.signer to it, and name its public half: --public-key FILE",
-        )
-    place, public = make_key(keys_folder()) if public_key is None else (None, Path(public_key).read_bytes())
-    read_public_key(public, public_key or "")
-    (folder / f"ledger-{number}.pub").write_bytes(public)
-    return f"ledger-{number}.pub", place
-
-
-def _write(repo: AccessRepository, ring: KeyRing) -> None:
-    """Write keys into the settings of the work tree, for a person to look at and commit."""
-    from daypass.core.files.settings import with_mapping
-    from daypass.core.record import replace
-
-    path = repo.top / _SETTINGS
-    before, text = repo.worktree_policy().catalogue.settings, path.read_text(encoding="utf-8")
-    told = {"branch": before.ledger_branch, **ring.data()}
-    told |= {"signer": before.ledger_signer} if before.ledger_signer else {}
-    if before.ledger_heartbeat is not None:
-        from daypass.core.window import format_duration
-
-        told["heartbeat"] = format_duration(before.ledger_heartbeat)
-    path.write_text(with_mapping(text, "ledger", told), encoding="utf-8")
-    after = repo.worktree_policy()
-    wanted = replace(
-        before, ledger_keys=ring.signing, ledger_retired=dict(ring.retired), ledger_revoked=dict(ring.revoked)
-    )
-    found = replace(
-        after.catalogue.settings,
-        ledger_retired=dict(after.catalogue.settings.ledger_retired),
-        ledger_revoked=dict(after.catalogue.settings.ledger_revoked),
-    )
-    if found != wanted or after.broken:
-        path.write_text(text, encoding="utf-8")
-        raise InvalidError(
-            f"{_SETTINGS} is written in a way that this verb cannot change",
-            after.broken,
-            hint=f"write it yourself: ledger: {told}",
-        )
-    say(f"Changed {_SETTINGS}: look at `git diff`.")
-
-
-def _handing_over(number: int, place: Path | None) -> tuple[str, ...]:
-    """Say how the machine that applies gets the new private key."""
-    if place is None:
-        return (
-            f"  {number}. Let the machine that applies sign with the new key (ledger.signer, or DAYPASS_SIGNER there).",
-        )
-    return (
-        f"  {number}. Give the machine that applies the private half, {place} (mode 0600): as a file of the same name in its "
-        f"folder of keys, or as what its secret {KEY_VARIABLE} holds",
-        f"     (at GitHub: `gh secret set {KEY_VARIABLE} --env daypass < {place}`). Not before the merge: until then main "
-        "does not know it.",
     )
 
 
@@ -287,7 +218,7 @@ def _handing_over(number: int, place: Path | None) -> tuple[str, ...]:
 @click.option("--remote", default="origin", show_default=True, help="Where it is put back; at GitHub always GitHub.")
 @click.option("--from", "folder", default="", help="The folder of another clone that has it.")
 @click.option("--take", default="", help="Where two chains part: the commit of the one that stays.")
-def restore(repo: AccessRepository, remote: str, folder: str, take: str) -> None:
+def restore(repo: AccessRepository, remote: str, folder: str, take: str, output: str) -> None:
     """Put the ledger's branch back where it was deleted, cut, rewritten or forked, here and at the remote.
 
     Of all that this clone knows of the branch it takes the longest chain that verifies and has every receipt that main's
@@ -323,8 +254,12 @@ def restore(repo: AccessRepository, remote: str, folder: str, take: str) -> None
         if not take and there != ABSENT and not receipts.contains(there, best.commit):
             refuse_rival(chains, there, best)
         done, kept = put_back(git, branch, place, there, best.commit)
+    if output == "json":
+        told = {"receipts": best.receipts, "commit": best.commit, "from": best.place, "kept": kept}
+        show_data(told | {"put_back": {where: "" if old == ABSENT else old for where, old in done.items()}})
     what = f"{best.receipts} receipts, commit {best.commit[:12]}, from {best.place}"
-    say(f"Put back {' and '.join(done)}: {what}" if done else f"Nothing to put back: {what}")
+    moved = [f"{where} ({old[:12] if old != ABSENT else 'there was none'})" for where, old in done.items()]
+    say(f"Put back {' and '.join(moved)}: {what}" if moved else f"Nothing to put back: {what}")
     for name in kept:
         say(f"What stood there is kept as {name}")
 

@@ -114,9 +114,12 @@ def at_remote(git: Git, name: str) -> NamedRemote | None:
     return NamedRemote(git, name) if git.text("remote").split() else None
 
 
-def put_back(git: Git, branch: str, place: LedgerPlace | None, there: Oid, best: Oid) -> tuple[list[str], list[str]]:
-    """Put a commit where the branch stands at a place and here; say what was done, and under which names the rest is kept.
+def put_back(
+    git: Git, branch: str, place: LedgerPlace | None, there: Oid, best: Oid
+) -> tuple[dict[str, Oid], list[str]]:
+    """Put a commit where the branch stands at a place and here.
 
+    Return where it was put back, each with what stood there (ABSENT: nothing), and under which names the rest is kept.
     What ``best`` does not contain is kept as a branch of this clone. The remote moves first: a run that is killed between
     the two is made good by the next.
     """
@@ -126,11 +129,11 @@ def put_back(git: Git, branch: str, place: LedgerPlace | None, there: Oid, best:
     kept = {f"{branch}-replaced-{one[:12]}": one for one in lost}
     aside = {f"refs/heads/{name}": (git.find(f"refs/heads/{name}") or ABSENT, one) for name, one in kept.items()}
     git.update_refs(aside, reason="daypass: keep what is replaced")
-    done = []
+    done: dict[str, Oid] = {}
     if place is not None and there != best:
         place.replace(branch, old=there, new=best)
-        done.append(f"at the remote ({there[:12] if there != ABSENT else 'there was none'})")
+        done["at the remote"] = there
     if here != best:
         git.update_refs({ref: (here, best)}, reason="daypass: restore the ledger")
-        done.append(f"here ({here[:12] if here != ABSENT else 'there was none'})")
+        done["here"] = here
     return done, list(kept)

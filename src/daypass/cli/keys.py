@@ -1,0 +1,95 @@
+"""The keys of the ledger as the work tree's settings have them: read, made and written for a person to commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daypass.cli.repository import KEY_VARIABLE, AccessRepository, keys_folder
+from daypass.cli.verb import say
+from daypass.core.errors import InvalidError, UsageError
+
+if TYPE_CHECKING:
+    from daypass.core.ledger.keys import KeyRing
+
+_SETTINGS = "policies/daypass.yaml"
+
+
+def key_ring(repo: AccessRepository) -> KeyRing:
+    """Return the keys that main names. Raises UsageError where the work tree is to change them already."""
+    from daypass.core.ledger.keys import KeyRing
+
+    def named(settings: object) -> tuple[object, ...]:
+        return tuple(getattr(settings, f"ledger_{part}") for part in ("branch", "keys", "retired", "revoked", "signer"))
+
+    if named(repo.worktree_policy().catalogue.settings) != named(repo.settings):
+        raise UsageError(
+            f"what {_SETTINGS} says of the ledger here is not what main says",
+            hint="commit it and have it merged, or undo it; then run the command again",
+        )
+    settings = repo.settings
+    return KeyRing(settings.ledger_keys, settings.ledger_retired, settings.ledger_revoked)
+
+
+def new_key(repo: AccessRepository, public_key: str | None) -> tuple[str, Path | None]:
+    """Write a new public key into policies/; return its name, and where its private half is (None: not made here)."""
+    from daypass.edges.ledger.signing import make_key, read_public_key
+
+    folder = repo.top / "policies"
+    number = next(n for n in range(2, 1_000_000) if not (folder / f"ledger-{n}.pub").exists())
+    if public_key is None and repo.settings.ledger_signer:
+        raise UsageError(
+            "the settings name a signer by URI, so a key made here would not be used",
+            hint="make the key there, change ledger.signer to it, and name its public half: --public-key FILE",
+        )
+    place, public = make_key(keys_folder()) if public_key is None else (None, Path(public_key).read_bytes())
+    read_public_key(public, public_key or "")
+    (folder / f"ledger-{number}.pub").write_bytes(public)
+    return f"ledger-{number}.pub", place
+
+
+def write(repo: AccessRepository, ring: KeyRing) -> None:
+    """Write keys into the settings of the work tree, for a person to look at and commit."""
+    from daypass.core.files.settings import with_mapping
+    from daypass.core.record import replace
+
+    path = repo.top / _SETTINGS
+    before, text = repo.worktree_policy().catalogue.settings, path.read_text(encoding="utf-8")
+    told = {"branch": before.ledger_branch, **ring.data()}
+    told |= {"signer": before.ledger_signer} if before.ledger_signer else {}
+    if before.ledger_heartbeat is not None:
+        from daypass.core.window import format_duration
+
+        told["heartbeat"] = format_duration(before.ledger_heartbeat)
+    path.write_text(with_mapping(text, "ledger", told), encoding="utf-8")
+    after = repo.worktree_policy()
+    wanted = replace(
+        before, ledger_keys=ring.signing, ledger_retired=dict(ring.retired), ledger_revoked=dict(ring.revoked)
+    )
+    found = replace(
+        after.catalogue.settings,
+        ledger_retired=dict(after.catalogue.settings.ledger_retired),
+        ledger_revoked=dict(after.catalogue.settings.ledger_revoked),
+    )
+    if found != wanted or after.broken:
+        path.write_text(text, encoding="utf-8")
+        raise InvalidError(
+            f"{_SETTINGS} is written in a way that this verb cannot change",
+            after.broken,
+            hint=f"write it yourself: ledger: {told}",
+        )
+    say(f"Changed {_SETTINGS}: look at `git diff`.")
+
+
+def handing_over(number: int, place: Path | None) -> tuple[str, ...]:
+    """Say how the machine that applies gets the new private key."""
+    if place is None:
+        return (
+            f"  {number}. Let the machine that applies sign with the new key (ledger.signer, or DAYPASS_SIGNER there).",
+        )
+    return (
+        f"  {number}. Give the machine that applies the private half, {place} (mode 0600): as a file of the same name in its "
+        f"folder of keys, or as what its secret {KEY_VARIABLE} holds",
+        f"     (at GitHub: `gh secret set {KEY_VARIABLE} --env daypass < {place}`). Not before the merge: until then main "
+        "does not know it.",
+    )
