@@ -123,7 +123,7 @@ def test_every_key_of_an_output_is_documented(name: str) -> None:
         shape = whole[shape["$ref"].removeprefix("#/$defs/")]
     rows = [line.split("|", 2) for line in _section("Output for programs").splitlines() if line.startswith("|")]
     audits = verb.startswith("audit-")
-    shown = "audit …" if audits else verb.replace("-", " ")
+    shown = "audit …" if audits else verb.replace("-", " ", 1)
     (written,) = (keys for _, verbs, keys in rows if f"`{shown}`" in verbs or f"`{shown} --" in verbs)
     if verb in {"apply", "expire"}:
         written += next(keys for _, verbs, keys in rows if "`plan`" in verbs)

@@ -60,8 +60,15 @@ class TestRotated:
         assert (
             "is signed by ledger.pub and not by ledger-2.pub" in access.run("ledger", "rekey", "--finish", expect=1).err
         )
+        begun = "daypass: a change of the ledger's key was begun and not finished: ledger.pub may sign beside ledger-2.pub, and "
+        assert (
+            f"{begun}ledger.pub signed the last receipt\n  hint: give the"
+            in access.run("status", "--at", T("10:12")).err
+        )
         away.rename(new)
         access.run("apply", "--at", T("10:13"))  # there is nothing to do, and it says so under the new key
+        said = access.run("status", "--at", T("10:13")).err
+        assert f"{begun}ledger-2.pub signed the last receipt\n  hint: `daypass ledger rekey --finish`\n" in said
         said = access.run("ledger", "rekey", "--finish", "--format", "json")
         assert "ledger.pub ends with receipt" in said.err
         told = json.loads(said.out)
@@ -69,6 +76,7 @@ class TestRotated:
         access.commit("Retire the old key")
         old.unlink()
         access.run("apply", "--at", T("10:40"))
+        assert "change of the ledger's key" not in access.run("status", "--at", T("10:40")).err
         access.run("can", "alice", "staging", "deploy", expect=20)
         access.run("can", "alice", "orders-db", "readonly")
         access.run("audit", "verify", "--at", T("10:41"))

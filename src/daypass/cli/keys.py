@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 _SETTINGS = "policies/daypass.yaml"
 
 
+def say_rotation(repo: AccessRepository) -> None:
+    """Say that a change of the ledger's key was begun and not finished, where that is so."""
+    from daypass.edges.ledger.signers import last_signer
+
+    new, *before = repo.settings.ledger_keys
+    if before:
+        signed = last_signer(repo.ledger, repo.standing)
+        say(
+            f"daypass: a change of the ledger's key was begun and not finished: {', '.join(before)} may sign beside {new}, and "
+            f"{signed} signed the last receipt",
+            "  hint: `daypass ledger rekey --finish`"
+            if signed == new
+            else f"  hint: give the machine that applies the private half of {new}; then `daypass ledger rekey --finish`",
+        )
+
+
 def key_ring(repo: AccessRepository) -> KeyRing:
     """Return the keys that main names. Raises UsageError where the work tree is to change them already."""
     from daypass.core.ledger.keys import KeyRing

@@ -124,6 +124,13 @@ def test_sound_facts_give_no_complaint():
     assert judged(case()) == []
 
 
+def test_a_change_of_keys_that_was_begun_and_not_finished_is_told():
+    begun = case()
+    settings = replace(begun.catalogue.settings, ledger_keys=("ledger-2.pub", "ledger.pub"))
+    ((code, message),) = judged(replace(begun, catalogue=replace(begun.catalogue, settings=settings)))
+    assert (code, message.partition(":")[0]) == ("key-rotation", "ledger.pub may sign the ledger beside ledger-2.pub")
+
+
 def test_a_default_branch_other_than_main_is_unsafe():
     found = replace(FACTS, general=repository(default_branch="trunk"))
     assert judged(case(found)) == [

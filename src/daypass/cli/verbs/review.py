@@ -232,6 +232,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     answer within seconds are asked whether what was given is there; those that were not looked at are named.
     """
     from daypass.cli.away import say_waiting
+    from daypass.cli.keys import say_rotation
     from daypass.cli.running import denied_at, say_paused
     from daypass.core.planning.holdback import doubt as doubt_of
     from daypass.core.state import Overview
@@ -253,6 +254,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     if not repo.settings.forge.vouches and (doubt := doubt_of(at, repo.standing.at, {})) is not None:
         say(f"daypass: {doubt.why}")  # as `plan` does; at a forge that tells the time, `apply` compares it first
     say_paused(repo.policy)
+    say_rotation(repo)
     codes += [] if say_waiting(repo) else [ExitCode.PARTIAL]
     codes += _say_broken(repo.policy)
     claims = claims_on(repo)

@@ -14,6 +14,13 @@ def last_by_key(ledger: SignedLedger, standing: Standing) -> dict[str, int]:
     return {names[signer_of(envelope.raw)]: envelope.sequence for envelope in listed}
 
 
+def last_signer(ledger: SignedLedger, standing: Standing) -> str:
+    """Return the file of the key that signed the last receipt, "" where there is none."""
+    names = {read_public_key(pem, name).keyid: name for name, pem in ledger.keys.items()}
+    last = ledger.receipts.envelope(standing.next_sequence - 1, commit=standing.commit)
+    return names[signer_of(last)] if last is not None else ""
+
+
 def signed_from(ledger: SignedLedger, standing: Standing, name: str, first: int) -> int:
     """Return how many receipts a key signed from one on."""
     key = read_public_key(ledger.keys[name], name).keyid

@@ -132,6 +132,11 @@ TOPICS = (
         Check("ledger-locked", "daypass cannot write to {case.ledger}: {found} does not let it",
               branches.ledger_locked, fix=branches.mend_ledger),
     )),
+    Topic(lambda case: (case.catalogue.settings,), "", "", "daypass ledger rekey --finish, and merge it", (
+        Check("key-rotation",
+              "{found} may sign the ledger beside {item.ledger_keys[0]}: a change of its key was begun and not finished",
+              lambda _, settings: listed(settings.ledger_keys[1:])),
+    )),
     Topic(lambda case: (case.general,), "", "", GENERAL, (
         Check("archived", "the repository is archived: nothing is merged or recorded there, so no access is given or ends",
               lambda _, found: found.truth("archived")),
