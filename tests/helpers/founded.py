@@ -53,15 +53,18 @@ def _placed(name: tuple[str, ...], make: Callable[[Access], None], top: Path) ->
     return Access(top, scene=Scene(top, name))
 
 
-def in_memory(top: Path, at: str) -> MemoryAccess:
-    """Found the worked example as `example` does, in memory: for what is shown without git."""
+def in_memory(top: Path, at: str, *, work_tree: bool = True) -> MemoryAccess:
+    """Found the worked example as `example` does, in memory: for what is shown without git.
+
+    ``work_tree``: its files are laid out for who looks at them.
+    """
 
     def found(folder: Path) -> MemoryAccess:
         on_disk = example(folder / "access", at)
         names = on_disk.git("ls-files").splitlines()
         return begin(folder / "memory", {name: (on_disk.top / name).read_bytes() for name in names}, at)
 
-    return _remembered(("in memory", at), found, top)
+    return _remembered(("in memory", at), found, top, work_tree=work_tree)
 
 
 def begun_in_memory(name: object, at: str, begin: Callable[[MemoryAccess], None], top: Path) -> MemoryAccess:
@@ -75,7 +78,9 @@ def begun_in_memory(name: object, at: str, begin: Callable[[MemoryAccess], None]
     return _remembered(("begun in memory", name), found, top)
 
 
-def _remembered(name: object, make: Callable[[Path], MemoryAccess], top: Path) -> MemoryAccess:
+def _remembered(
+    name: object, make: Callable[[Path], MemoryAccess], top: Path, *, work_tree: bool = True
+) -> MemoryAccess:
     if name not in _WORLDS:
         made = Path(tempfile.mkdtemp(dir=room()))
         with pytest.MonkeyPatch.context() as patch:
@@ -86,5 +91,6 @@ def _remembered(name: object, make: Callable[[Path], MemoryAccess], top: Path) -
     shutil.copytree(folder / "config", os.environ[_CONFIG], dirs_exist_ok=True)
     state = Path(shutil.copytree(world.state, top / STATE))
     access = MemoryAccess(top, world=World(state, world.objects.copy(), dict(world.pulls)))
-    access.lay_out(NOTHING, access.world.objects.stored(access.world.objects.refs[MAIN]).tree)
+    if work_tree:
+        access.lay_out(NOTHING, access.world.objects.stored(access.world.objects.refs[MAIN]).tree)
     return access

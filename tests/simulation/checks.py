@@ -69,7 +69,7 @@ def check_access(
     every: bool,
 ) -> None:
     """Each target that works has what the oracle allows and the ledger says, and all that was granted if ``every``."""
-    ledger = place.access.repo().standing.holdings.keys()
+    ledger = place.standing.holdings.keys()
     required = oracle.required(at)
     if at < place.minute:
         required &= oracle.required(place.minute)  # a target that ends access by itself goes by its own clock
@@ -97,7 +97,7 @@ def check_read_back(place: Place, by_hand: ByHand, brought_back: ByHand, touched
 
     Where a target was touched by a fault, what is there may be begun and never finished: that is told as well.
     """
-    standing = place.access.repo().standing
+    standing = place.standing
     for name, target in place.targets.items():
         if not target.dials.unreadable:
             unknown = target.held.keys() - by_hand[name] - brought_back[name] - standing.holdings.keys()

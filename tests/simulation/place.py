@@ -18,6 +18,7 @@ from daypass.cli.repository import AccessRepository, keys_folder
 from daypass.cli.verb import LEDGER, noting
 from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT, Oid
+from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
 from daypass.core.planning.drift import Traits
 from daypass.core.window import parse_instant
@@ -41,6 +42,7 @@ from simulation.story import TARGETS, instant
 
 OLGA = ("Olga Platform", "olga@example.com")
 BEGIN = "2026-11-20T07:00:00Z"
+LEDGER_REF = "refs/heads/daypass-ledger"
 
 Before = Callable[[str, tuple[Any, ...]], Callable[[], Any] | None]
 """What a port would have answered to a call before, None where nobody can tell."""
@@ -93,6 +95,11 @@ class Place(ABC):
     def elsewhere(self) -> Access | None:
         """The same repository driven from another machine, with a state of its own; None where there is none."""
         return None
+
+    @property
+    def standing(self) -> Standing:
+        """What the ledger says by now."""
+        return self.access.repo().standing
 
     @property
     @abstractmethod
@@ -184,10 +191,12 @@ class MemoryPlace(Place):
     machines: dict[Path, Machine] = field(default_factory=dict)
     pulls: list[dict[int, tuple[Event, ...]]] = field(default_factory=lambda: [{}, {}])
     """The forge's record before it last changed, and as it is."""
+    read: tuple[tuple[Oid, Oid], Standing] | None = None
+    """What the ledger said when somebody asked last, with where main and the ledger stood then."""
 
     @cached_property
     def access(self) -> LifeAccess:  # type: ignore[override]
-        return LifeAccess(self.top, world=in_memory(self.top, BEGIN).world, place=self)
+        return LifeAccess(self.top, world=in_memory(self.top, BEGIN, work_tree=False).world, place=self)
 
     @cached_property
     def elsewhere(self) -> Access:  # type: ignore[override]
@@ -198,6 +207,14 @@ class MemoryPlace(Place):
     @property
     def world(self) -> World:
         return self.access.world
+
+    @property
+    def standing(self) -> Standing:
+        refs = self.world.objects.refs
+        stand = refs[MAIN], refs[LEDGER_REF]
+        if self.read is None or self.read[0] != stand:
+            self.read = stand, super().standing
+        return self.read[1]
 
     def machine(self, state: Path) -> Machine:
         """Return what the machine remembers whose state lies in a folder."""

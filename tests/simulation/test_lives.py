@@ -36,7 +36,7 @@ def test_lives_end_well(part: int) -> None:
 
 @pytest.mark.parametrize("name", KEPT)
 def test_lives_that_once_ended_badly_end_well(name: str) -> None:
-    assert play(KEPT[name]) is None
+    assert play(KEPT[name], traced=True) is None
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
