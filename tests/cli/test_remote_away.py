@@ -317,7 +317,13 @@ def test_a_torn_outbox_is_named_kept_and_stops_nobody(machines: Machines) -> Non
     assert place.read_bytes() == torn
     with machines.away():
         assert "cannot be used" in machines.run("one", "expire", expect=1).err
+    kept = machines.hub.top / "torn.sqlite"
+    told = json.loads(machines.run("one", "ledger", "outbox", "--set-aside", str(kept), "--format", "json").out)
+    assert (told["receipts"], told["set_aside"], "cannot be used" in told["why"]) == ([], str(kept), True)
+    assert (place.exists(), kept.read_bytes()) == (False, torn)
+    machines.run("one", "expire")
     place.write_bytes(whole)
+    place.chmod(0o600)
     machines.run("one", "expire")
     assert ("outcome", True) in machines.late()
     assert "OK:" in machines.proves()
@@ -326,6 +332,14 @@ def test_a_torn_outbox_is_named_kept_and_stops_nobody(machines: Machines) -> Non
 def test_an_outbox_that_is_put_back_after_its_delivery_is_not_delivered_again(machines: Machines) -> None:
     waiting(machines)
     kept = machines.outbox("one").read_bytes()
+    with machines.away():
+        told = json.loads(machines.run("one", "ledger", "outbox", "--format", "json").out)
+    assert (told["path"], told["why"], told["set_aside"]) == (str(machines.outbox("one")), "", "")
+    assert [(one["kind"], one["ok"]) for one in told["receipts"]] == [("intent", None), ("outcome", True)]
+    assert [one["changes"][0]["principal"] for one in told["receipts"]] == ["alice", "alice"]
+    refused = machines.run("one", "ledger", "outbox", "--set-aside", "aside.sqlite", expect=1)
+    assert "holds what a run can record" in refused.err
+    assert machines.outbox("one").read_bytes() == kept
     machines.run("one", "expire")
     machines.outbox("one").write_bytes(kept)
     receipts = machines.receipts()
@@ -365,6 +379,16 @@ def test_an_outbox_of_another_repository_is_refused_and_kept(machines: Machines,
     assert machines.late() == []
     machines.hub.advance(hours=3)
     assert "ok   - alice" in machines.run("one", "expire", expect=14).out  # no end waits for it
+    listed = machines.run("one", "ledger", "outbox", expect=14)
+    assert "remove alice on staging (embedded)" in listed.out
+    assert "No run records this: the outbox" in listed.out
+    kept = machines.state("one") / "from-elsewhere.sqlite"
+    assert f"Set aside as {kept}" in machines.run("one", "ledger", "outbox", "--set-aside", str(kept)).err
+    assert kept.read_bytes() == foreign
+    machines.run("one", "expire")
+    again = machines.run("one", "ledger", "outbox", str(kept), expect=14)
+    assert again.out == listed.out.replace(str(machines.outbox("one")), str(kept))
+    assert "nothing waits" in machines.run("one", "ledger", "outbox").out
 
 
 def test_an_outbox_whose_key_was_taken_out_of_the_settings_is_refused_and_kept(machines: Machines) -> None:

@@ -41,20 +41,43 @@ def outbox_of(repo: AccessRepository) -> OutboxLedger:
     return OutboxLedger(repo.ledger, repo.clone.state_dir)
 
 
+def outbox_at(repo: AccessRepository, file: str | None) -> OutboxLedger:
+    """Return the outbox beside the clone, or one that was set aside. Raises UsageError where there is no such file."""
+    from pathlib import Path
+
+    from daypass.core.errors import UsageError
+    from daypass.edges.ledger.outbox import OutboxLedger
+
+    if file is None:
+        return outbox_of(repo)
+    path = Path(repo.folder, file).absolute()
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
+    return OutboxLedger(repo.ledger, path.parent, path.name)
+
+
+def lost_outbox(repo: AccessRepository) -> str:
+    """Say that an outbox is gone that receipts waited in, "" where that is not so."""
+    from daypass.edges.ledger.outbox import Trace
+
+    return _lost(Trace(repo.clone.git)) if repo.elsewhere else ""
+
+
 def say_waiting(repo: AccessRepository) -> bool:
     """Say that receipts wait to be delivered; return whether that could be told."""
-    from daypass.edges.ledger.outbox import FILE, Outbox, Trace
+    from daypass.edges.ledger.outbox import FILE, Outbox
 
     try:
         count = len(Outbox(repo.clone.state_dir / FILE).read())
-        gone = _lost(Trace(repo.clone.git)) if repo.elsewhere else ""
+        gone = lost_outbox(repo)
         say(*([f"daypass: {gone}"] if gone else []))
     except EdgeError as error:
         say(f"daypass: {error.message}", f"  hint: {error.hint}")
         return False
     if count:
         say(
-            f"daypass: {_receipts(count)} in the outbox, of runs without the remote; the next run that reaches it records them"
+            f"daypass: {_receipts(count)} in the outbox, of runs without the remote; the next run that reaches it records "
+            "them, and `daypass ledger outbox` lists them"
         )
     return True
 

@@ -23,8 +23,8 @@ def say_rotation(repo: AccessRepository) -> None:
     if before:
         signed = last_signer(repo.ledger, repo.standing)
         say(
-            f"daypass: a change of the ledger's key was begun and not finished: {', '.join(before)} may sign beside {new}, and "
-            f"{signed} signed the last receipt",
+            f"daypass: a change of the ledger's key was begun and not finished: {', '.join(before)} may sign beside {new}, "
+            f"and {signed} signed the last receipt",
             "  hint: `daypass ledger rekey --finish`"
             if signed == new
             else f"  hint: give the machine that applies the private half of {new}; then `daypass ledger rekey --finish`",

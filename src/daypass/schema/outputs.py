@@ -257,6 +257,10 @@ _IMPORT: Keys = {
 _REFS = GenericAlias(dict, (str, str))
 _NUMBERS = GenericAlias(dict, (str, int))
 _KEYS: Keys = {"keys": Texts, **of(_NUMBERS, "retired", "revoked"), **of(str, "new_key", "private_key")}
+_WAITING = shape(
+    "Waiting",
+    {"receipt": int, **of(str, "kind", "run"), "at": Instant | None, "ok": bool | None, "changes": many(Change)},
+)
 _SETTLED = shape("Settled", {**_ENTITLEMENT, "grants": Texts})
 
 OUTPUTS: dict[str, type[BaseModel]] = {
@@ -289,6 +293,9 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "ledger-revoke-key": output("ledger-revoke-key", {**_KEYS, **of(int, "receipts", "void")}),
     "ledger-restore": output(
         "ledger-restore", {"receipts": int, **of(str, "commit", "from"), "put_back": _REFS, "kept": Texts}
+    ),
+    "ledger-outbox": output(
+        "ledger-outbox", {**of(str, "path", "why", "hint", "set_aside"), "receipts": many(_WAITING)}
     ),
     "check": Check,
     "explain": output("explain", {**_DECISION, "grants": many(Grant)}),

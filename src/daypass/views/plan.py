@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from daypass.core.ledger.receipt import Outcome, Receipt
+from daypass.core.ledger.receipt import Intent, Outcome, Receipt
+from daypass.core.ledger.statement import kind_of
 from daypass.core.plan import THERE_BEFORE, Action, Denied, Doubt, Entitlement, Failing, Intended, Plan
 from daypass.core.planning.holdback import Braked
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
-from daypass.views.data import grant_data, plain
+from daypass.views.data import change_data, grant_data, plain
 from daypass.views.findings import as_output, joined
 
 SIGN = {Action.REMOVE: "-", Action.ADD: "+"}
@@ -237,3 +238,58 @@ def serial_text(serial: int, receipt: Receipt, outcome: Outcome) -> str:
             f"  receipt {receipt.sequence}, handed over at {format_instant(receipt.at)}",
         ]
     )
+
+
+def outbox_text(path: str, told: Sequence[tuple[int, Receipt | None]], why: str, width: int = 0) -> str:
+    """Tell what an outbox holds, receipt by receipt, and why no run records it ("": one will)."""
+    from daypass.views.audit import table  # noqa: PLC0415  (plans need none of it)
+
+    count = f"{len(told)} receipt{'s' * (len(told) != 1)}"
+    said = "" if why else " for the next run that reaches the remote" if told else ": nothing waits"
+    lines = [f"{path}: {count}{said}", *table(("RECEIPT", "KIND", "AT", "GRANTS", "WHAT"), told, _outbox_cells, width)]
+    return joined([*lines, *([f"No run records this: {why}"] if why else [])])
+
+
+def _outbox_cells(told: tuple[int, Receipt | None]) -> tuple[str, ...]:
+    number, receipt = told
+    if receipt is None:
+        return (str(number), "?", "", "", "this is no receipt")
+    changes = _changes(receipt)
+    failed = isinstance(receipt.body, Outcome) and not receipt.body.ok
+    what = [
+        f"{c.action.value} {c.entitlement.principal} on {c.entitlement.resource} ({c.entitlement.target})"
+        for c in changes
+    ]
+    grants = dict.fromkeys(grant for change in changes for grant in change.grants)
+    return (
+        str(number),
+        kind_of(receipt.body),
+        format_instant(receipt.run_at),
+        ", ".join(grants),
+        "; ".join(what) + ": failed" * failed,
+    )
+
+
+def _changes(receipt: Receipt) -> tuple[Intended, ...]:
+    body = receipt.body
+    return body.changes if isinstance(body, Intent) else (body.change,) if isinstance(body, Outcome) else ()
+
+
+def outbox_json(path: str, told: Sequence[tuple[int, Receipt | None]], why: str, hint: str, moved: str) -> str:
+    """Tell the same as JSON, version 1; ``moved`` is where it was set aside, "" where it was not."""
+    rows = [{"receipt": number, **(_outbox_row(receipt) if receipt else _NO_RECEIPT)} for number, receipt in told]
+    return as_output({"path": path, "receipts": rows, "why": why, "hint": hint, "set_aside": moved})
+
+
+_NO_RECEIPT: Mapping[str, Any] = {"kind": "", "at": None, "run": "", "ok": None, "changes": []}
+
+
+def _outbox_row(receipt: Receipt) -> dict[str, Any]:
+    body = receipt.body
+    return {
+        "kind": kind_of(body),
+        "at": format_instant(receipt.run_at),
+        "run": receipt.run,
+        "ok": body.ok if isinstance(body, Outcome) else None,
+        "changes": [change_data(change) for change in _changes(receipt)],
+    }

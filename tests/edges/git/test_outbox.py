@@ -476,3 +476,39 @@ def test_a_trace_that_cannot_be_read_says_nothing(trace: Trace, text: bytes) -> 
     assert trace.lost() == (0, "")
     trace.leave(0, Path("anywhere"))
     assert trace._git.check(Trace.REF).kind == b"missing"
+
+
+def test_what_waits_is_shown_to_people_whoever_signed_it_and_why_no_run_records_it(place: Place) -> None:
+    place.away("one", *taken(0))
+    told, why = place.machine("one").look()
+    assert ([(number, type(one.body)) for number, one in told if one], why) == ([(10, Intent), (11, Outcome)], None)
+    key = place.folder / "keys" / "other.pem"
+    other = generate_key(key)
+    stranger = place.machine("one", keys={"ledger.pub": other}, key=key)
+    told, why = stranger.look()
+    assert isinstance(why, LedgerError)
+    assert [type(one.body) for _, one in told if one] == [Intent, Outcome]
+
+
+def test_what_is_no_receipt_is_shown_as_none(place: Place) -> None:
+    place.away("one", *taken(0))
+    with sqlite3.connect(place.file("one")) as connection:
+        connection.execute("UPDATE receipt SET raw = ? WHERE sequence = 11", (b"{}",))
+    told, why = place.machine("one").look()
+    assert [one is None for _, one in told] == [False, True]
+    assert isinstance(why, LedgerError)
+
+
+def test_an_outbox_is_set_aside_whole_and_over_nothing(place: Place) -> None:
+    place.away("one", *taken(0))
+    box, raw, aside = place.machine("one"), place.file("one").read_bytes(), place.folder / "one" / "aside.sqlite"
+    aside.write_bytes(b"in the way")
+    with pytest.raises(EdgeError, match="cannot be moved"):
+        box.set_aside(aside)
+    assert (place.file("one").read_bytes(), aside.read_bytes()) == (raw, b"in the way")
+    aside.unlink()
+    box.set_aside(aside)
+    assert (place.file("one").exists(), aside.read_bytes(), aside.stat().st_mode & 0o777) == (False, raw, 0o600)
+    aside.rename(place.file("one"))  # put back, it is delivered as if nothing had been
+    assert place.machine("one").deliver() == 2
+    assert place.late() == COUNTS

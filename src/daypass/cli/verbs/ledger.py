@@ -1,4 +1,4 @@
-"""What is done to the ledger itself: settle, rekey, revoke-key, restore."""
+"""What is done to the ledger itself: settle, rekey, revoke-key, restore, outbox."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import GrantName, say, show_data, verb
-from daypass.core.errors import RefusedError, UsageError
+from daypass.cli.verb import Codes, GrantName, line_width, say, show, show_data, verb
+from daypass.core.errors import ExitCode, RefusedError, UsageError
 from daypass.core.finding import near
 
 if TYPE_CHECKING:
@@ -281,3 +281,55 @@ def _known(repo: AccessRepository, there: Oid, folder: str) -> dict[Oid, str]:
         if git.check(f"{commit}^{{commit}}").kind == b"commit":
             known.setdefault(commit, name)
     return known
+
+
+@verb(group=ledger, follow="or away")
+@click.argument("file", required=False)
+@click.option(
+    "--set-aside", "place", metavar="FILE", default="", help="Move an outbox that no run records to this file."
+)
+def outbox(repo: AccessRepository, file: str | None, place: str, output: str) -> Codes:
+    """Say what waits in the outbox, which runs without the remote wrote, and why no run would record it.
+
+    FILE is one that was set aside. What can be recorded is never set aside: the next run that reaches the remote does it.
+    Of one that is not believed or cannot be read nothing is recorded, and each run says so until it is out of the way. The
+    file is moved as it is, and nothing of it is lost: what it tells of has ended, and the next run records that it is gone.
+    Exit 14 where no run records what waits.
+
+    \b
+    daypass ledger outbox
+    daypass ledger outbox --set-aside ~/outbox-of-the-old-machine.sqlite
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from pathlib import Path
+
+    from daypass.cli.away import lost_outbox, outbox_at
+    from daypass.edges.ledger.outbox import Trace
+    from daypass.edges.store import exclusive
+    from daypass.views.plan import outbox_json, outbox_text
+
+    if file and place:
+        raise UsageError("expected a FILE to look at, or --set-aside, not both")
+    box = outbox_at(repo, file)
+    with exclusive(repo.clone.state_dir / "apply.lock"):
+        told, error = box.look()
+        gone = lost_outbox(repo) if error is None and not file else ""
+        moved = Path(repo.folder, place).absolute() if place else None
+        if moved is not None:
+            repo.ledger.load()  # beside a ledger that is not believed nobody can tell whether the outbox is at fault
+            if error is None:
+                raise RefusedError(
+                    f"{box.path} holds {'nothing' if not told else 'what a run can record'}",
+                    hint="`daypass expire` records what waits once the remote is reached",
+                )
+            box.set_aside(moved)
+            Trace(repo.clone.git).leave(0, box.path)
+    why, hint = (error.message, error.hint) if error is not None else ("", "")
+    show(
+        outbox_json(str(box.path), told, why, hint, str(moved or ""))
+        if output == "json"
+        else outbox_text(str(box.path), told, why, line_width()),
+        output,
+    )
+    say(*([f"daypass: {gone}"] if gone else []), *([f"  hint: {hint}"] if hint and moved is None else []))
+    say(*([f"Set aside as {moved}: `daypass ledger outbox {moved}` looks at it"] if moved is not None else []))
+    return ExitCode.PARTIAL if gone or (error is not None and moved is None) else ExitCode.OK

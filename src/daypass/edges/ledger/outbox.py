@@ -11,6 +11,7 @@ The file is no cache. It is never made anew, whatever is wrong with it, since no
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -26,12 +27,13 @@ from daypass.core.ledger.receipt import Admission, Away, Body, Receipt, envelope
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.ledger.statement import from_statement
 from daypass.edges.git.plumbing import Git
+from daypass.edges.ledger.signing import stated
 from daypass.edges.ledger.standing import SignedLedger
-from daypass.edges.store import Store, writing
+from daypass.edges.store import SIDE_FILES, Store, discard, writing
 
 FILE = "outbox.sqlite"
 _TABLE = "receipt(sequence INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT"
-_KEPT = "it is left as it is, nothing of it was recorded; to go on without it, move it to where it can be looked at"
+_KEPT = "it is left as it is, nothing of it was recorded; `daypass ledger outbox` says what it holds, and sets it aside"
 
 
 class Outbox:
@@ -71,6 +73,23 @@ class Outbox:
     def _insert(self, connection: sqlite3.Connection, envelopes: Sequence[Envelope]) -> None:
         rows = [(envelope.sequence, envelope.raw) for envelope in envelopes]
         connection.executemany("INSERT INTO receipt VALUES (?, ?)", rows)
+
+    def set_aside(self, place: Path) -> None:
+        """Move the file, whatever is in it, to a place where there is none, with what SQLite keeps beside it.
+
+        It is on the disk there before it is gone here. Raises EdgeError, and has moved nothing then.
+        """
+        try:
+            there = [end for end in SIDE_FILES if Path(f"{self.path}{end}").exists()]
+            for end in there:
+                made = os.open(f"{place}{end}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(made, "wb") as file:
+                    file.write(Path(f"{self.path}{end}").read_bytes())
+                    file.flush()
+                    os.fsync(file.fileno())
+            discard(self.path)
+        except OSError as error:
+            raise EdgeError(f"the outbox {self.path} cannot be moved to {place}: {error}") from error
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -122,9 +141,9 @@ class OutboxLedger:
     Only one run at a time may have it: see `daypass.edges.store.exclusive`.
     """
 
-    def __init__(self, ledger: SignedLedger, folder: Path) -> None:
+    def __init__(self, ledger: SignedLedger, folder: Path, name: str = FILE) -> None:
         self._ledger = ledger
-        self._outbox = Outbox(folder / FILE)
+        self._outbox = Outbox(folder / name)
 
     @property
     def path(self) -> Path:
@@ -134,6 +153,26 @@ class OutboxLedger:
     def waiting(self) -> int:
         """Return how many receipts wait. Raises EdgeError."""
         return len(self._outbox.read())
+
+    def look(self) -> tuple[list[tuple[int, Receipt | None]], LedgerError | EdgeError | None]:
+        """Return what waits, unproved, for people to look at (None: no receipt), and why no run would record it.
+
+        It is held against the ledger as this machine knows it, and nothing is changed.
+        """
+        told: list[tuple[int, Receipt | None]] = []
+        try:
+            envelopes = self._outbox.read()
+            told = [(envelope.sequence, _unproved(envelope.raw)) for envelope in envelopes]
+            standing = self._ledger.load()
+            if envelopes and standing.head is not None:
+                self._proved(standing, envelopes)
+        except (LedgerError, EdgeError) as error:
+            return told, error
+        return told, None
+
+    def set_aside(self, place: Path) -> None:
+        """Move the file, whatever is in it. Raises EdgeError."""
+        self._outbox.set_aside(place)
 
     def load(self) -> Standing:
         """Return the state after all that is verified and all that waits.
@@ -193,18 +232,25 @@ class OutboxLedger:
         if not envelopes or standing.head is None:
             return []
         verifier = self._ledger.verifier
-        try:
-            before = self._before(standing, envelopes[0].sequence)
-            waiting = list(verify_chain(envelopes, verifier.open, before))
-            marked = [(receipt, _mark(receipt)) for receipt in waiting]
-        except LedgerError as error:
-            raise LedgerError(f"the outbox {self.path} is not believed: {error.message}", hint=_KEPT) from error
+        before, waiting = self._proved(standing, envelopes)
         if before.sequence == standing.head.sequence:
             return waiting
         later = self._ledger.receipts.envelopes(before.sequence + 1, commit=standing.commit)
+        marked = [(receipt, _mark(receipt)) for receipt in waiting]
         sealed = rebase(marked, verify_chain(later, verifier.open, before), standing.head, self._ledger.sign)
         self._outbox.replace(sealed)
         return list(verify_chain(sealed, verifier.open, standing.head))
+
+    def _proved(self, standing: Standing, envelopes: Sequence[Envelope]) -> tuple[Head, list[Receipt]]:
+        """Return what waits, and the receipt of the ledger that it goes on from. Raises LedgerError."""
+        try:
+            before = self._before(standing, envelopes[0].sequence)
+            waiting = list(verify_chain(envelopes, self._ledger.verifier.open, before))
+            for receipt in waiting:
+                _mark(receipt)
+        except LedgerError as error:
+            raise LedgerError(f"the outbox {self.path} is not believed: {error.message}", hint=_KEPT) from error
+        return before, waiting
 
     def _before(self, standing: Standing, first: int) -> Head:
         """Return the receipt of the ledger that stands before a number."""
@@ -244,3 +290,10 @@ def _mark(receipt: Receipt) -> Away:
     if receipt.void:  # sealed anew, a thief's word would have our signature
         raise LedgerError(f"receipt {receipt.sequence} in it is signed by a key that was revoked")
     return receipt.away
+
+
+def _unproved(raw: bytes) -> Receipt | None:
+    try:
+        return from_statement(stated(raw), envelope_digest(raw))
+    except LedgerError:
+        return None

@@ -346,6 +346,14 @@ def signer_of(raw: bytes) -> str:
     return _take_apart(raw)[1]
 
 
+def stated(raw: bytes) -> dict[str, Any]:
+    """Return what an envelope states, whoever signed it: for people to look at, never to be believed. Raises LedgerError."""
+    try:
+        return msgspec.json.decode(_take_apart(raw)[0], type=dict[str, Any])
+    except (ValueError, RecursionError):
+        raise LedgerError("its payload is no JSON") from None
+
+
 _ENVELOPE = {"payload", "payloadType", "signatures"}
 _SIGNATURE = {"keyid", "sig"}
 _FORM = re.compile(
