@@ -18,7 +18,7 @@ import pytest
 from daypass.cli.running import run_apply
 from daypass.cli.verbs import apply
 from daypass.edges.targets.embedded.target import EmbeddedTarget
-from driver import Access
+from driver import Access, ended
 from outputs import check_output
 
 T = "2026-11-20T{}:00Z".format
@@ -42,7 +42,7 @@ def here(access: Access) -> Access:
 def watching(access: Access, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Run a watch in a process of its own, and end it as a service manager would."""
     command = [sys.executable, "-m", "daypass", "-C", str(access.top), "watch", "--poll", "1s", *options]
-    surroundings = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    surroundings = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONFAULTHANDLER": "1"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=surroundings
     ) as process:
@@ -50,8 +50,7 @@ def watching(access: Access, *options: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+                ended(process)
 
 
 def until(true: Callable[[], bool], seconds: float = 20) -> None:
@@ -139,6 +138,22 @@ def test_a_watch_that_is_killed_leaves_what_the_next_one_goes_on_from(here: Acce
     with watching(here):
         until(lambda: held(here) == set())
     here.run("audit", "verify")
+
+
+def test_a_signal_that_arrives_at_any_step_of_waiting_ends_it() -> None:
+    code = """if True:
+        import signal, sys
+        from daypass.cli.verbs.apply import stoppable
+        def trace(frame, event, arg):
+            if frame.f_code.co_name != "tell":  # it is told once more at each line that waiting comes to
+                signal.raise_signal(signal.SIGTERM)
+                return trace
+        with stoppable() as stopped:
+            sys.settrace(trace)
+            stopped.wait(60)
+            sys.settrace(None)
+        """
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=True, timeout=40)
 
 
 def test_a_watch_takes_no_instant_of_ones_own_choice(access: Access) -> None:

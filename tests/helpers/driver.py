@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,6 +17,19 @@ from scenes import Scene, T
 
 if TYPE_CHECKING:
     from daypass.cli.repository import AccessRepository
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """End a process as a service manager would; return what it said. One that stays is killed and shows where it is.
+
+    For that its environment has PYTHONFAULTHANDLER.
+    """
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        raise AssertionError(f"it did not end in time: {process.communicate(timeout=60)}") from None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from threading import Event
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,7 +133,7 @@ def watch(repo: AccessRepository, poll: timedelta | None, refresh: timedelta, ou
     run at hand. Each thing that happens is a line on stdout, in JSON each run.
     """
     step = poll or timedelta(seconds=15 if repo.elsewhere else 2)
-    with _stoppable() as stopped:
+    with stoppable() as stopped:
         _Watch(repo, step, refresh, stopped, as_json=output == "json").run()
 
 
@@ -147,7 +147,7 @@ class _Watch:
     """One watch: what it saw last, when it looks again, and how often in a row it failed."""
 
     def __init__(
-        self, repo: AccessRepository, poll: timedelta, refresh: timedelta, stopped: Event, *, as_json: bool
+        self, repo: AccessRepository, poll: timedelta, refresh: timedelta, stopped: Stop, *, as_json: bool
     ) -> None:
         self._json = as_json
         self._repo = repo
@@ -162,7 +162,7 @@ class _Watch:
         """Turn until told to stop."""
         wake = now()
         self._tell(wake, "watching", [f"watching; main is looked at every {self._poll.total_seconds():g}s"])
-        while not self._stopped.is_set():
+        while not self._stopped.is_told():
             try:
                 at = now()
                 moved = self._main()
@@ -202,7 +202,7 @@ class _Watch:
             self._repo.sync()
         self._repo = repo = self._repo.again(reopen=True)
         at = now()
-        done = run_apply(repo, at, limit=self._limit, enough=self._stopped.is_set)
+        done = run_apply(repo, at, limit=self._limit, enough=self._stopped.is_told)
         self._slow = bool(done.survey.late)
         self._tell(at, "applied", _happened(done), lambda: {"applied": data_of(done)})
         if done.survey.stuck is not None:
@@ -220,7 +220,7 @@ class _Watch:
         from daypass.cli.running import data_of
 
         try:
-            done = run_away(left(self._repo, error), now(), limit=self._limit, enough=self._stopped.is_set)
+            done = run_away(left(self._repo, error), now(), limit=self._limit, enough=self._stopped.is_told)
         except DaypassError as other:
             if other is not error:
                 self._tell(now(), "failed", [f"what has ended was not taken away: {other.message}"])
@@ -281,11 +281,35 @@ def _who(entitlement: Entitlement) -> str:
     return f"{entitlement.principal} on {entitlement.resource}"
 
 
+class Stop:
+    """Whether a signal told this process to end.
+
+    Not `threading.Event`: a signal that arrives while its `wait` holds its lock would wait for that lock for ever, since
+    the handler interrupts the very thread that holds it. `SimpleQueue.put` may interrupt itself.
+    """
+
+    def __init__(self) -> None:
+        self._told = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+
+    def tell(self) -> None:
+        self._told = True
+        self._wake.put(None)
+
+    def is_told(self) -> bool:
+        return self._told
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until it is told."""
+        with suppress(Empty):
+            self._wake.get(timeout=seconds)
+
+
 @contextmanager
-def _stoppable() -> Iterator[Event]:
-    """Turn the signals that end a service into an event, so that a run is never cut in the middle."""
-    stopped = Event()
-    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+def stoppable() -> Iterator[Stop]:
+    """Keep the signals that end a service in mind, so that a run is never cut in the middle."""
+    stopped = Stop()
+    before = {number: signal.signal(number, lambda *_: stopped.tell()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stopped
     finally:
