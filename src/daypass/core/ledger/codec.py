@@ -2,6 +2,9 @@
 
 What a record's class says already is not said again. Reading is strict: every key is known, every value is taken with
 its type, and each record has one spelling.
+
+Ledgers have very many records, nearly all of them right: msgspec takes those at once, by a type that is made of the
+same fields. What it refuses is read again key by key, which says what is wrong.
 """
 
 from __future__ import annotations
@@ -10,9 +13,12 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from daypass.core.errors import LedgerError
 from daypass.core.ids import GrantId, Oid, canonical
@@ -24,6 +30,7 @@ SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _OBJECT = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
 _TYPES = {dict: "a mapping", list: "a list", str: "text", int: "a whole number", bool: "true or false"}
 _ABSENT: Any = object()
+_Take = Callable[[Any], Any]
 LATER = "a later release of daypass wrote it: install that one here. Nothing is believed past what cannot be read"
 """What to do about a receipt that is signed as it should be and is in no form of this release."""
 
@@ -32,13 +39,15 @@ class Field(NamedTuple):
     """How one value stands in data: as which type of JSON's, and how it is read from there and written.
 
     ``read`` is called with the value, its name and the record's; None for a value that is as it stands in data. A value
-    that equals ``default`` is not written.
+    that equals ``default`` is not written. ``quick`` returns the type by which msgspec takes the value, and what makes of
+    that what ``read`` would, None for nothing; where it is None, ``read`` has to.
     """
 
     kind: type
     read: Callable[[Any, str, str], Any] | None = None
     write: Callable[[Any], Any] | None = None
     default: Any = _ABSENT
+    quick: Callable[[], tuple[Any, _Take | None]] | None = None
 
     def optional(self, default: Any, redundant: str = "") -> Field:
         """Return the same field of a record that may be without it.
@@ -52,7 +61,10 @@ class Field(NamedTuple):
                 raise LedgerError(redundant)
             return found
 
-        return self._replace(default=default, read=read if redundant else self.read)
+        quick = self.quick
+        if redundant:
+            return self._replace(default=default, read=read, quick=quick and (lambda: _but(default, *quick())))
+        return self._replace(default=default)
 
     def filled(self, missing: str) -> Field:
         """Return the same field where nothing is no answer; ``missing`` says what is wrong with data that has none."""
@@ -62,7 +74,27 @@ class Field(NamedTuple):
                 raise LedgerError(missing)
             return value if self.read is None else self.read(value, name, what)
 
-        return self._replace(read=read)
+        quick = self.quick
+        return self._replace(read=read, quick=quick and (lambda: _but((), *quick())))
+
+    def by_msgspec(self, name: str, what: str) -> tuple[Any, _Take | None]:
+        """Return the type and what is made of it, as ``quick`` has them."""
+        if self.quick is not None:
+            return self.quick()
+        read = self.read
+        return self.kind, None if read is None else lambda value: read(value, name, what)
+
+
+def _but(unwanted: Any, kind: Any, take: _Take | None) -> tuple[Any, _Take]:
+    """Let a field take anything but one value."""
+
+    def other(value: Any) -> Any:
+        found = value if take is None else take(value)
+        if found == unwanted:
+            raise ValueError
+        return found
+
+    return kind, other
 
 
 class Record(Generic[_T]):
@@ -95,6 +127,38 @@ class Record(Generic[_T]):
 
     def read(self, data: Mapping[str, Any]) -> _T:
         """Read what ``write`` wrote. Raises LedgerError, saying what was expected, for anything else."""
+        try:
+            return self._take(msgspec.convert(data, self._quick[0]))
+        except (ValueError, LedgerError):
+            return self._read_slowly(data)
+
+    @cached_property
+    def _quick(self) -> tuple[type[msgspec.Struct], tuple[tuple[int, Any, _Take | None], ...]]:
+        """The type that msgspec takes such a record by; and what is to be made of some of its values, by place."""
+        fields: list[Any] = []
+        rest = []
+        for place, (name, field) in enumerate(self._fields.items()):
+            kind, take = field.by_msgspec(name, self._what)
+            if field.default is _ABSENT:
+                fields.append((f"f{place}", kind, msgspec.field(name=name)))
+            else:
+                fields.append((f"f{place}", kind | UnsetType, msgspec.field(default=UNSET, name=name)))
+            if take is not None or field.default is not _ABSENT:
+                rest.append((place, field.default, take))
+        made = msgspec.defstruct("Quick", fields, forbid_unknown_fields=True, kw_only=True, gc=False)
+        return made, tuple(rest)
+
+    def _take(self, found: Any) -> _T:
+        values = list(msgspec.structs.astuple(found))
+        for place, default, take in self._quick[1]:
+            value = values[place]
+            if value is UNSET:
+                values[place] = default
+            elif take is not None:
+                values[place] = take(value)
+        return self._make(*values)
+
+    def _read_slowly(self, data: Mapping[str, Any]) -> _T:
         what, values = self._what, []
         if not self._needed <= data.keys() <= self._fields.keys():
             raise self._wrong_keys(data)
@@ -126,7 +190,7 @@ class Record(Generic[_T]):
             except ValueError as error:
                 raise LedgerError(f"{name} of {what}: {error}") from None
 
-        return Field(dict, read, self.write)
+        return Field(dict, read, self.write, quick=lambda: (self._quick[0], self._take))
 
     @property
     def listed(self) -> Field:
@@ -137,7 +201,15 @@ class Record(Generic[_T]):
                 raise expected(name, what, "a list of mappings", value)
             return tuple(map(self.read, value))
 
-        return Field(list, read, lambda records: list(map(self.write, records)))
+        def take(found: tuple[Any, ...]) -> tuple[_T, ...]:
+            return tuple(map(self._take, found))
+
+        return Field(
+            list,
+            read,
+            lambda records: list(map(self.write, records)),
+            quick=lambda: (tuple[self._quick[0], ...], take),  # type: ignore[name-defined]
+        )
 
 
 def expected(name: str, what: str, wanted: str, value: Any) -> LedgerError:
@@ -151,7 +223,7 @@ def _matching(pattern: re.Pattern[str], wanted: str) -> Field:
             raise LedgerError(f"expected {name} of {what} to be {wanted}, got {value!r}")
         return value
 
-    return Field(str, read)
+    return Field(str, read, quick=lambda: (Annotated[str, msgspec.Meta(pattern=rf"^(?:{pattern.pattern})\Z")], None))
 
 
 def word(kind: type[Enum]) -> Field:
@@ -163,7 +235,7 @@ def word(kind: type[Enum]) -> Field:
             raise LedgerError(f"expected {name} of {what} to be one that is known, got {value!r}")
         return words[value]
 
-    return Field(str, read, lambda member: member.value)
+    return Field(str, read, lambda member: member.value, quick=lambda: (kind, None))
 
 
 def _read_count(value: int, name: str, what: str) -> int:
@@ -191,7 +263,6 @@ def _read_by_name(value: dict[str, Any], name: str, _: str) -> Numbers:
     return tuple(sorted(value.items()))
 
 
-@lru_cache(maxsize=4096)
 def _instant(text: str) -> datetime:
     value = parse_instant(text)
     if not text.endswith("Z"):  # every other part has one spelling
@@ -217,11 +288,11 @@ WHOLE = Field(int)
 FLAG = Field(bool)
 DATA = Field(dict)
 LIST = Field(list)
-COUNT = Field(int, _read_count)
-TEXTS = Field(list, _read_texts, list)
+COUNT = Field(int, _read_count, quick=lambda: (Annotated[int, msgspec.Meta(ge=0)], None))
+TEXTS = Field(list, _read_texts, list, quick=lambda: (tuple[str, ...], None))
 DIGESTS = Field(list, _read_digests, list)
 BY_NAME = Field(dict, _read_by_name, dict)
-INSTANT = Field(str, _read_instant, _write_instant)
+INSTANT = Field(str, _read_instant, _write_instant, quick=lambda: (str, _instant))
 OBJECT = _matching(_OBJECT, "a git object id")
 DIGEST = _matching(SHA256, "a digest")
 

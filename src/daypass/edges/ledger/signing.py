@@ -9,7 +9,6 @@ unnoticed. securesystemslib is slow to import and is loaded when a signature is 
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import json
@@ -356,21 +355,29 @@ def stated(raw: bytes) -> dict[str, Any]:
 
 _ENVELOPE = {"payload", "payloadType", "signatures"}
 _SIGNATURE = {"keyid", "sig"}
-_FORM = re.compile(
-    rb'\{"payload":"([A-Za-z0-9+/]*={0,2})","payloadType":"%s","signatures":'
-    rb'\[\{"keyid":"([0-9A-Za-z]+)","sig":"([A-Za-z0-9+/]*={0,2})"\}\]\}' % re.escape(PAYLOAD_TYPE).encode()
+_PARTS = (
+    b'{"payload":"',
+    f'","payloadType":"{PAYLOAD_TYPE}","signatures":[{{"keyid":"'.encode(),
+    b'","sig":"',
+    b'"}]}',
 )
 
 
 def _take_apart(raw: bytes) -> tuple[bytes, str, bytes]:
     """Return payload, key id and signature of an envelope that has its one canonical form. Raises LedgerError."""
-    found = _FORM.fullmatch(raw)
-    if found is not None:
-        payload, signature = _decode(found.group(1)), _decode(found.group(3))
-        # base64 has spare bits at its end: only what encodes to the same text again is the one form.
-        if (base64.b64encode(payload), base64.b64encode(signature)) == (found.group(1), found.group(3)):
-            return payload, found.group(2).decode(), signature
+    first, second, third, last = _PARTS
+    told, _, rest = raw.removeprefix(first).partition(second)
+    key_id, _, signed = rest.partition(third)
+    payload, signature = _decode(told), _decode(signed.removesuffix(last))
+    # base64 can be written in other ways: only what is written as the same bytes again is the one form.
+    again = (first, _encode(payload), second, key_id, third, _encode(signature), last)
+    if key_id.isalnum() and b"".join(again) == raw:
+        return payload, key_id.decode(), signature
     raise LedgerError(_why_not_canonical(raw))
+
+
+def _encode(raw: bytes) -> bytes:
+    return binascii.b2a_base64(raw, newline=False)
 
 
 def _why_not_canonical(raw: bytes) -> str:
@@ -388,11 +395,15 @@ def _why_not_canonical(raw: bytes) -> str:
         return "expected exactly one signature"
     if not isinstance(signatures[0], dict) or set(signatures[0]) != _SIGNATURE:
         return f"expected a signature of {', '.join(sorted(_SIGNATURE))} and nothing else"
+    texts = (envelope["payload"], signatures[0]["sig"])
+    if any(isinstance(text, str) and text and not _decode(text) for text in texts):
+        return "its base64 cannot be read: a byte was changed"
     return "it is not written in canonical form: a byte outside the signed part was changed"
 
 
-def _decode(text: bytes) -> bytes:
+def _decode(text: bytes | str) -> bytes:
+    """Return what base64 stands for; nothing where it stands for nothing, which is written in another way."""
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise LedgerError("its base64 cannot be read: a byte was changed") from None
+        return binascii.a2b_base64(text)
+    except ValueError:
+        return b""
