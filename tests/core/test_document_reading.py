@@ -10,6 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from daypass.core.files.document import Document, path_parts, path_text, read, read_on
+from daypass.core.files.plain import read_plain
+from daypass.core.files.subset import Parsed
 from daypass.core.finding import Finding, Place
 
 TEXT = b"""# yaml-language-server: $schema=../../.schemas/grant.schema.json
@@ -167,3 +169,55 @@ def _paths(value: Any, parts: tuple[str | int, ...] = ()) -> list[tuple[str | in
     elif isinstance(value, list):
         below = list(enumerate(value))
     return [parts] + [path for key, item in below for path in _paths(item, (*parts, key))]
+
+
+_KEYS = st.sampled_from(["a", "b", "no", "window"])
+_VALUES = st.sampled_from(
+    [
+        "a",
+        "1",
+        "no",
+        "~",
+        "a b",
+        "a  b",
+        "a: b",
+        "a #b",
+        "a,b",
+        "x)",
+        "a-",
+        "-a",
+        "12:30",
+        "2026-01-01T00:00:00Z",
+        "'q'",
+        "",
+    ]
+) | st.text("aZ0 ._/,;()@+-:#'\"{}[]&*!|>%\t\n", max_size=6)
+_PLAIN_LINES = st.one_of(
+    st.builds("{}: {}\n".format, _KEYS, _VALUES),
+    st.builds("{}:\n".format, _KEYS),
+    st.builds("  {}: {}\n".format, _KEYS, _VALUES),
+    st.sampled_from(["# a: b\n", "#\n", "  # c\n", "\n", "--- \n", "a: b"]),
+)
+
+
+@given(st.lists(_PLAIN_LINES, min_size=1, max_size=5).map("".join))
+@example("# c\na: 1\nwindow:\n  a: b\n  b: no\nb: 2026-01-01T00:00:00Z\n")
+@example("a:\n  b: c\n  b: d\n")
+def test_what_is_read_without_libyaml_is_read_the_same_with_it(text: str) -> None:
+    plain, parsed = read_plain(text), Parsed(text.encode(), 8_000)
+    if plain is not None:
+        assert parsed.complete
+        assert not parsed.faults
+        assert plain == parsed.value
+        quick, slow = Document("f.yaml", plain, text), Document("f.yaml", parsed.value, parsed.events)
+        for path in ("a", "b", "no", "window", "window.a", "window.b"):
+            assert quick.is_plain(path) == slow.is_plain(path)
+            assert quick.place(path) == slow.place(path)
+
+
+def test_what_daypass_writes_is_read_without_libyaml() -> None:
+    assert read_plain("# c\na: 1\nwindow:\n  a: b\n") == {"a": "1", "window": {"a": "b"}}
+    assert read_plain("a: 1\n" * 2) is None
+    lines = [f"{'a' * (n % 11 + 1)}{'b' * (n // 11 + 1)}: 1\n" for n in range(101)]
+    assert read_plain("".join(lines)) is None
+    assert len(read_plain("".join(lines[:100])) or ()) == 100

@@ -19,6 +19,7 @@ from typing import Any
 
 from yaml.events import ScalarEvent
 
+from daypass.core.files.plain import read_plain
 from daypass.core.files.subset import Parsed, Parts, walk
 from daypass.core.files.text import BOM, decode
 from daypass.core.finding import Finding, Place, ordered
@@ -71,7 +72,8 @@ class Document:
 
     __slots__ = ("_events", "_found", "_walk", "file", "value")
 
-    def __init__(self, file: str, value: dict[str, Any], events: list[Any]) -> None:
+    def __init__(self, file: str, value: dict[str, Any], events: list[Any] | str) -> None:
+        """Hold what was read. Instead of its events there may be a text of plain scalars alone, for when somebody asks."""
         self.file = file
         self.value = value
         self._events = events
@@ -90,7 +92,10 @@ class Document:
 
     def is_plain(self, path: str | Parts) -> bool:
         """Say whether a scalar without quotes stands at a path, in which a schema may see a number."""
-        event = self._find(path_parts(path) if isinstance(path, str) else path, key=False)
+        parts = path_parts(path) if isinstance(path, str) else path
+        if isinstance(self._events, str) and len(parts) == 1:
+            return isinstance(self.value.get(str(parts[0])), str)
+        event = self._find(parts, key=False)
         return isinstance(event, ScalarEvent) and not event.style
 
     def _find(self, parts: Parts, *, key: bool) -> Any | None:
@@ -99,7 +104,8 @@ class Document:
         if wanted in self._found:
             return self._found[wanted]
         if self._walk is None:
-            self._walk = walk(self._events)
+            events = self._events
+            self._walk = walk(Parsed(events.encode(), len(events)).events if isinstance(events, str) else events)
         for at, is_key, event in self._walk:
             self._found[at, is_key] = event
             if (at, is_key) == wanted:
@@ -128,6 +134,9 @@ def read_on(file: str, raw: bytes, *, limit: int = GRANT_LIMIT) -> tuple[Documen
     text = decode(file, raw)
     if isinstance(text, tuple):
         return None, text
+    plain = read_plain(text)
+    if plain is not None:
+        return Document(file, plain, text), ()
     parsed = Parsed(raw.removeprefix(BOM), limit // _BYTES_A_VALUE)
     document = Document(file, parsed.value, parsed.events) if parsed.complete else None
     if not parsed.faults:
