@@ -70,6 +70,39 @@ def test_a_denial_is_recorded_with_the_rule_that_denies(begun: Access) -> None:
     assert "denial-" not in verified, "judged again, it is denied by the same rule"
 
 
+@pytest.mark.on_disk
+def test_each_choice_chooses_and_every_answer_says_what_is_never_on_record(begun: Access) -> None:
+    """One grant that bob and dave approved is live; another, of an incident, was rejected by carol."""
+    number = begun.ask(T("10:03"), "--purpose", "incident", "--ticket", "INC-9", "--for", "1h", resource="payroll")
+    begun.run("reject", number, "--reason", "not needed", "--at", T("10:04"), acting="carol")
+    begun.run("expire", "--at", T("10:05"))
+    for asked, resources in (
+        (["--denied"], {"payroll"}),
+        (["--denied", "--resource", "orders-db"], set()),
+        (["--ticket", "INC-9"], {"payroll"}),
+        (["--purpose", "incident"], {"payroll"}),
+        (["--approver", "dave"], {"orders-db"}),
+        (["--approver", "carol"], set()),  # she rejected, and approved nothing
+        (["--rule", "production-needs-two"], {"orders-db"}),
+        (["--since", T("10:02")], {"orders-db", "payroll"}),
+        (["--since", T("10:02"), "--until", T("10:04")], {"orders-db"}),
+        (["--until", T("10:00")], set()),
+    ):
+        told_json = json.loads(begun.run("audit", "history", *asked, "--format", "json").out)
+        assert {one["resource"] for one in told_json["events"]} == resources, asked
+    never = f"Never on record: {'; '.join(told_json['not_on_record'])}."
+    rows = begun.run("audit", "history", "--denied", "--format", "csv")
+    assert (len(rows.out.splitlines()), rows.err) == (2, f"daypass: {never}\n")
+    assert begun.run("audit", "history", "--approver", "carol").out.endswith(f"No events.\n\n{never}\n")
+    said = begun.run("audit", "history", "--rule", "production-need-two").err
+    assert "main has no rule 'production-need-two'" in said
+    assert "production-needs-two" in said
+    assert (
+        "is from --since on"
+        in begun.run("audit", "history", "--since", T("10:02"), "--until", T("10:02"), expect=2).err
+    )
+
+
 def test_one_head_is_told_of_once_and_another_head_anew(begun: Access) -> None:
     number = begun.ask(T("10:03"))
     begun.run("reject", number, "--reason", "not this week", "--at", T("10:04"), acting="bob")

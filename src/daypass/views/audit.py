@@ -188,7 +188,12 @@ def _history_text(answer: HistoryAnswer, width: int) -> str:
         lines.append("No events.")
     head = ("WHEN", "EVENT", "GRANT", "WHO", "COMMIT", "PULL", "APPROVED BY", "POLICY", "RECEIPT", "")
     lines += table(head, answer.events, _event_cells, width)
-    return joined([*lines, "", f"Never on record: {'; '.join(NOT_ON_RECORD)}."])
+    return joined([*lines, "", never_on_record()])
+
+
+def never_on_record() -> str:
+    """Say what no history has."""
+    return f"Never on record: {'; '.join(NOT_ON_RECORD)}."
 
 
 def _event_cells(event: HistoryEvent) -> tuple[str, ...]:

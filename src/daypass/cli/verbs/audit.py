@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, Instant, Named, line_width, progress, show, verb
+from daypass.cli.verb import Codes, GrantName, Instant, Named, line_width, progress, say, show, verb
 from daypass.core.errors import EdgeError, ExitCode, MissingError, UsageError
 from daypass.core.finding import near
 
@@ -97,7 +97,7 @@ def access(repo: AccessRepository, resource: str, at: datetime, output: str) -> 
 @click.option("--subject", type=Named("handle"), default="", help="Everything about one person.")
 @click.option("--resource", type=Named("resource"), default="", help="Everything about one resource.")
 @click.option("--grant", type=GrantName(), default="", help="Everything about one grant.")
-@click.option("--denied", is_flag=True, help="Only what was refused, or failed.")
+@click.option("--denied", is_flag=True, help="Only what was denied, rejected or refused, or failed.")
 @click.option("--ticket", default="", help="Only grants for this ticket.")
 @click.option("--purpose", type=Named("purpose"), default="", help="Only grants for this purpose.")
 @click.option(
@@ -117,10 +117,12 @@ def history(
     """
     from daypass.core.audit.selection import Selection
     from daypass.pipeline.audit import questions as pipeline
+    from daypass.views.audit import never_on_record
 
     vendor = asked.pop("vendor")
     subjects = _people_of(repo, vendor) if vendor else None
-
+    if asked["since"] and asked["until"] and asked["since"] >= asked["until"]:
+        raise UsageError("nothing is from --since on and before --until", hint="name the earlier instant with --since")
     about = "subject" if subject else "resource" if resource else "grant"
     answer = pipeline.history(
         index_of(repo),
@@ -133,6 +135,26 @@ def history(
         at=at,
     )
     _print(answer, output)
+    if output == "csv":  # a file of rows has no place for it
+        say(f"daypass: {never_on_record()}")
+    if not answer.events:
+        _say_unknown(repo, asked)
+
+
+def _say_unknown(repo: AccessRepository, asked: Mapping[str, Any]) -> None:
+    """Say of what was asked for that main has no such thing, where nothing was found: it may be misspelt."""
+    policy = repo.policy
+    for what, known in (
+        ("approver", policy.catalogue.directory.subjects),
+        ("purpose", policy.catalogue.purposes),
+        ("rule", {rule.id for rule in policy.rules.rules}),
+    ):
+        name = asked[what]
+        if name and name not in known:
+            say(
+                f"daypass: main has no {what} {name!r}",
+                f"  hint: {near(name, known, 'what is gone from main may be on record')}",
+            )
 
 
 def _said(repo: AccessRepository, number: int) -> tuple[str, ...]:
