@@ -293,10 +293,12 @@ class Stop:
         self._wake: SimpleQueue[None] = SimpleQueue()
 
     def tell(self) -> None:
+        """Note a signal; what waits goes on."""
         self._told = True
         self._wake.put(None)
 
     def is_told(self) -> bool:
+        """Whether there was one."""
         return self._told
 
     def wait(self, seconds: float) -> None:
