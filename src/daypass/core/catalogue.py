@@ -248,13 +248,23 @@ class AccessBound(NamedTuple, Generic[_L]):
         return self.limit if isinstance(self.limit, datetime) else start + self.limit
 
 
-class Catalogue(Struct, frozen=True):
+class Catalogue(Struct, frozen=True, dict=True):
     """Everything but the rules, joined and resolved."""
 
     settings: Settings
     resources: Mapping[str, Resource]
     directory: Directory
     purposes: Mapping[str, Purpose]
+
+    # Worked out once: an audit asks for them with each grant that was ever approved.
+    @cached_property
+    def remembered(self) -> dict[tuple[str, str], tuple[tuple[str, datetime | None], ...]]:
+        """Who can give the approvals of a source for a resource (`daypass.core.policy.sources`), as far as it was asked."""
+        return {}
+
+    @cached_property
+    def _meanings(self) -> dict[tuple[str, str], tuple[Resource, Role, str]]:
+        return {}
 
     def principal(self, handle: str, resource: Resource) -> str:
         """Return who a subject is at the resource's target: the identity under the target's name, then under its kind.
@@ -319,11 +329,16 @@ class Catalogue(Struct, frozen=True):
 
     def meaning(self, resource: Resource, role: Role) -> str:
         """Return the digest of what a role gives: the target, how it is reached, and the privilege there."""
+        known = self._meanings.get((resource.name, role.name))
+        if known is not None and known[0] is resource and known[1] is role:
+            return known[2]
         target = self.settings.targets[resource.target]
-        return digest(
+        found = digest(
             {
                 "resource": resource.name,
                 "target": {"name": target.name, "kind": target.kind, "options": dict(target.options)},
                 "privilege": role.privilege_text,
             }
         )
+        self._meanings[resource.name, role.name] = (resource, role, found)
+        return found

@@ -145,7 +145,7 @@ def judge(
     for handle, review in last.items():
         if review.state == "withdrawn":
             continue
-        if not any(handle in need.eligible | need.escalated for need in needs):
+        if not any(handle in need.eligible or handle in need.escalated for need in needs):
             always = excluded.people.get(handle)  # what no group could change is said first
             ignored.append(Ignored(review, f"{handle} {always or 'is in no group that is asked'}"))
         elif review.state == "rejected":
@@ -232,15 +232,17 @@ def _serves(review: Review, needs: Sequence[Requirement], then: Sequence[Then], 
 
 
 def _status(need: Requirement, people: set[str], busy: set[str], opened_at: datetime, at: datetime) -> Status:
-    since = need.escalates_at(opened_at)
     missing = need.at_least - len(people)
+    if not missing:
+        return Status(need.source, tuple(sorted(people)), 0, ())
+    since = need.escalates_at(opened_at)
     could = {handle for handle in need.eligible | need.escalated if need.allows(handle, at, opened_at)} - busy
-    joining = need.escalated - could - busy if missing and since is not None and since > at else frozenset()
+    joining = need.escalated - could - busy if since is not None and since > at else frozenset()
     return Status(
         source=need.source,
         approved_by=tuple(sorted(people)),
         missing=missing,
-        could=tuple(sorted(could)) if missing else (),
+        could=tuple(sorted(could)),
         joining=tuple(sorted(joining)),
         joining_at=since if joining else None,
     )

@@ -251,6 +251,8 @@ def room(policy: Policy, grant: Grant, window: Window) -> timedelta:
 def _too_long(policy: Policy, grant: Grant) -> list[Denial]:
     length = grant.span.length
     bounds = policy.catalogue.lengths(grant.resource, grant.role, grant.purpose)
+    if all(length <= bound.limit for bound in bounds):
+        return []
     most = format_duration(min(bound.limit for bound in bounds))
     asked = format_duration(length)
     return [

@@ -45,6 +45,9 @@ SOURCES: Mapping[str, Callable[[Catalogue, Ending, str], Collection[str]]] = Map
 )
 """Each kind of source (``group:dba`` is of the kind ``group``) to the handles behind it, given what follows the colon."""
 
+_OF_THE_ACCESS = ("subject", "requester")
+"""Those behind whom there are others with each access."""
+
 
 def _owning(catalogue: Catalogue, resource: str) -> tuple[str, ...]:
     known = catalogue.resources.get(resource)
@@ -134,11 +137,18 @@ def approvers(catalogue: Catalogue, grant: Grant, source: str, at: datetime | No
     for signatures; with ``at``, only whose engagement is not over by then. Subject and requester are still among them:
     the caller excludes whoever may not approve *this*.
     """
-    return tuple(
-        one.handle
-        for one in _persons(catalogue, Ending(grant.resource, grant.subject), source)
-        if _may_approve(catalogue, one) and (at is None or not catalogue.absence(one.handle, at))
-    )
+    key = (source, grant.resource)
+    able = catalogue.remembered.get(key)
+    if able is None:
+        there = _persons(catalogue, Ending(grant.resource, grant.subject), source)
+        able = tuple((one.handle, _gone_at(catalogue, one)) for one in there if _may_approve(catalogue, one))
+        if source not in _OF_THE_ACCESS:
+            catalogue.remembered[key] = able
+    return tuple(handle for handle, gone_at in able if at is None or gone_at is None or at < gone_at)
+
+
+def _gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
+    return next((bound.limit for bound in catalogue.ends(person.handle, "")), None)
 
 
 def resolve(
