@@ -96,10 +96,10 @@ MENDED: list[tuple[str, Spoil, str]] = [
     ("main-bypass", passing(main, "Integration", 15368, "pull_request"), "do not bind Integration 15368 (pull_request) in"),
     ("main-bypass", our_mode(main, "exempt"), "do not bind Integration 77001 (exempt) in 'main'"),
     ("main-bypass", our_mode(main, "always"), "do not bind Integration 77001 (always) in 'main'"),
-    ("ledger-open", without(ledger, "update"), "anybody who may push can make updates of daypass-ledger, the ledger's branch"),
+    ("ledger-open", without(ledger, "update"), "anybody who may push can make updates of daypass-ledger and daypass-ledger-lane/*, where the ledger is"),
     ("ledger-open", without(ledger, "non_fast_forward"), "can make force pushes of daypass-ledger"),
-    ("ledger-bypass", passing(ledger, "DeployKey", None, "always"), "the rules of daypass-ledger do not bind DeployKey (always) in"),
-    ("ledger-locked", unheard(ledger), "daypass cannot write to daypass-ledger: 'ledger' does not let it"),
+    ("ledger-bypass", passing(ledger, "DeployKey", None, "always"), "the rules of the ledger's branches do not bind DeployKey (always) in"),
+    ("ledger-locked", unheard(ledger), "daypass cannot write to the ledger's branches: 'ledger' does not let it"),
     ("merge-methods", of_repository(methods={"squash", "merge"}), "pull requests are merged by merge and squash, and only"),
     ("squash-message", of_repository(squash_message="PR_BODY"), "[skip ci] in it keeps apply from starting"),
     ("forking", of_repository(allow_forking=True), "the repository may be forked"),
@@ -183,7 +183,7 @@ def test_a_ruleset_that_is_switched_off_is_as_none_and_a_new_one_is_made(hub):
 
 def test_a_wider_ruleset_is_left_alone_and_keeps_what_it_asks(hub):
     main(hub).include = ["~ALL"]
-    main(hub).exclude = ["refs/heads/daypass-ledger"]
+    main(hub).exclude = ["refs/heads/daypass-ledger", "refs/heads/daypass-ledger-lane/*"]
     asked(hub)["required_approving_review_count"] = 0
     assert codes(hub, expect=13) == ["main-approvals"]
     assert codes(hub, "--fix", "--yes", expect=0) == []

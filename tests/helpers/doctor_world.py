@@ -9,7 +9,7 @@ from typing import Any
 
 from github_double import Bypass, Rule, Ruleset, gitio
 from github_double.rest.environments import Environment, of
-from hub import ADMIN, Hub
+from hub import ADMIN, LEDGER_BRANCHES, Hub
 
 
 def sound(hub: Hub) -> None:
@@ -29,7 +29,7 @@ def sound(hub: Hub) -> None:
     main(hub).rules.append(Rule("required_status_checks", asked))
     if hub.auth == "token":
         only = [Rule("deletion"), Rule("non_fast_forward")]
-        hub.double.ruleset(repo, "ledger", only, include=["refs/heads/daypass-ledger"])
+        hub.double.ruleset(repo, "ledger", only, include=LEDGER_BRANCHES)
 
 
 @contextmanager

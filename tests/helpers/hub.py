@@ -57,6 +57,7 @@ APP_PERMISSIONS = {
     "metadata": "read",
     "pull_requests": "write",
 }
+LEDGER_BRANCHES = ("refs/heads/daypass-ledger", "refs/heads/daypass-ledger-lane/*")
 SHARED = ("refs/heads/main", "refs/heads/daypass-ledger")
 """The branches that everybody's clone follows."""
 _PEOPLE_FILE = "policies/directory/people.yaml"
@@ -193,9 +194,7 @@ class Hub:
         app = self.app.id
         self.double.protect(self.repo, bypass=[Bypass("Integration", app, "pull_request")])
         only = [Rule("creation"), Rule("update"), Rule("deletion"), Rule("non_fast_forward")]
-        self.double.ruleset(
-            self.repo, "ledger", only, include=["refs/heads/daypass-ledger"], bypass=[Bypass("Integration", app)]
-        )
+        self.double.ruleset(self.repo, "ledger", only, include=LEDGER_BRANCHES, bypass=[Bypass("Integration", app)])
 
     # -- running daypass ------------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ SETS = {
     1: Ruleset(1, "main", True, ("~DEFAULT_BRANCH",), (), (OURS,)),
     2: Ruleset(2, "ledger", True, ("refs/heads/daypass-ledger",), (), (LEDGER_OURS,)),
 }
-RULES = BranchRules(MAIN, LEDGER, (), SETS, {"main": 1, "ledger": 2})
+RULES = BranchRules(MAIN, LEDGER, LEDGER, (), SETS, {"main": 1, "ledger": 2})
 LEVELS = {
     "checks": "write", "contents": "write", "issues": "write", "members": "read", "metadata": "read",
     "pull_requests": "write",
@@ -267,7 +267,7 @@ def test_without_an_app_none_is_judged():
     checks = {"required_status_checks": [{"context": "daypass", "integration_id": 15368}]}
     main = (MAIN[0], BranchRule("required_status_checks", checks, 1), *MAIN[2:])
     sets = {number: replace(one, bypass=()) for number, one in SETS.items()}
-    rules = replace(RULES, main=main, ledger=LEDGER[2:], rulesets=sets)
+    rules = replace(RULES, main=main, ledger=LEDGER[2:], lanes=LEDGER[2:], rulesets=sets)
     assert codes(case(replace(FACTS, any_app=UntoldError("no"), rules=rules), by_app=False)) == []
 
 
@@ -321,6 +321,29 @@ def test_an_organisation_s_ruleset_is_never_changed():
     (found,) = judge(one)
     assert found.remedy is not None
     assert (found.code, [step.verb for step in found.remedy.steps]) == ("main-force-push", ["POST"])
+
+
+def test_the_branches_that_lanes_would_have_are_held_to_what_the_ledger_s_is():
+    narrow = {**SETS, 2: replace(SETS[2], rules=({"type": "non_fast_forward"},))}
+    open_ = case(replace(FACTS, rules=replace(RULES, lanes=LEDGER[1:], rulesets=narrow)))
+    assert judged(open_) == [
+        ("ledger-open", "anybody who may push can make creations of daypass-ledger-lane/*, where the ledger is")
+    ]
+    (found,) = judge(open_)
+    assert found.remedy is not None
+    (step,) = found.remedy.steps
+    covers = ["refs/heads/daypass-ledger", "refs/heads/daypass-ledger-lane/*"]
+    assert (step.path, step.body["conditions"]["ref_name"]["include"]) == ("/repos/acme/access/rulesets/2", covers)
+    both = replace(RULES, ledger=LEDGER[1:], lanes=LEDGER[1:])
+    ((_, message),) = judged(case(replace(FACTS, rules=both)))
+    assert message.startswith("anybody who may push can make creations of daypass-ledger and daypass-ledger-lane/*")
+    others = {**SETS, 3: Ruleset(3, "lanes", True, (covers[1],), (), (LEDGER_OURS, Actor("Team", 9, "always")))}
+    lanes = tuple(replace(rule, ruleset=3) for rule in LEDGER)
+    ((code, message),) = judged(case(replace(FACTS, rules=replace(RULES, lanes=lanes, rulesets=others))))
+    assert (code, message) == (
+        "ledger-bypass",
+        "the rules of the ledger's branches do not bind Team 9 (always) in 'lanes'",
+    )
 
 
 def test_a_ledger_that_is_shut_for_us_is_told_where_that_is_known():

@@ -1,4 +1,4 @@
-"""What the rules of main and of the ledger's branch ask for, of whom, and the ruleset that mends what they lack.
+"""What the rules of main and of the ledger's branches ask for, of whom, and the ruleset that mends what they lack.
 
 Several rulesets add up, the strictest wins: https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/about-rulesets.
 A rule counts only where nobody but our App stands in its ruleset's bypass list.
@@ -112,16 +112,22 @@ def asks_code_owners(case: Setup) -> bool:
     return any(asked.get(REVIEWS[0]) is True for rules in known_rules(case) for asked in rules.pulls)
 
 
-# What the ledger's branch asks for
+# What the ledger's branches ask for
+
+
+def _of_ledger(case: Setup, rules: BranchRules) -> tuple[tuple[str, tuple[BranchRule, ...]], ...]:
+    return (case.ledger, rules.ledger), (case.lanes, rules.lanes)
 
 
 def ledger_open(case: Setup, rules: BranchRules) -> str:
-    """Return who can do what to the ledger's branch that nobody else should."""
-    missing = _lacks_of_ledger(case, rules.ledger)
-    if not missing:
-        return ""
+    """Return who can do what to the ledger's branches that nobody else should."""
+    where: dict[str, list[str]] = {}
+    for branch, found in _of_ledger(case, rules):
+        missing = listed(_RULE_NAMES[kind] for kind in _lacks_of_ledger(case, found))
+        where.setdefault(missing, []).append(branch)
+    open_ = [f"{missing} of {listed(branches)}" for missing, branches in where.items() if missing]
     who = "anybody who may push" if case.by_app else "who may push"
-    return f"{who} can make {listed(_RULE_NAMES[kind] for kind in missing)}"
+    return f"{who} can make {'; and '.join(open_)}" if open_ else ""
 
 
 def _lacks_of_ledger(case: Setup, rules: Sequence[BranchRule]) -> set[str]:
@@ -130,8 +136,8 @@ def _lacks_of_ledger(case: Setup, rules: Sequence[BranchRule]) -> set[str]:
 
 
 def ledger_locked(case: Setup, rules: BranchRules) -> str:
-    """Return the rulesets that keep us from writing to the ledger's branch."""
-    shut = sorted({rule.ruleset for rule in rules.ledger if rule.kind in _HINDERS})
+    """Return the rulesets that keep us from writing to the ledger's branches."""
+    shut = sorted({rule.ruleset for rule in (*rules.ledger, *rules.lanes) if rule.kind in _HINDERS})
     found = (rules.rulesets[number] for number in shut)
     return listed(repr(one.name) for one in found if not _lets_us(case, one))
 
@@ -152,13 +158,16 @@ def _lets_us(case: Setup, ruleset: Ruleset) -> bool:
 
 
 def ledger_bypassed(case: Setup, rules: BranchRules) -> str:
-    """Return who need not keep the rules of the ledger's branch, where that matters."""
-    missing = _lacks_of_ledger(case, rules.ledger)
+    """Return who need not keep the rules of the ledger's branches, where that matters."""
+    found = []
+    for branch, asked in _of_ledger(case, rules):
+        missing = _lacks_of_ledger(case, asked)
 
-    def lost(kept: tuple[BranchRule, ...]) -> set[str]:
-        return _lacks_of_ledger(case, kept) - missing
+        def lost(kept: tuple[BranchRule, ...], missing: set[str] = missing) -> set[str]:
+            return _lacks_of_ledger(case, kept) - missing
 
-    return not_bound(case, rules.rulesets, rules.ledger, "always", lost, case.ledger)
+        found.append(not_bound(case, rules.rulesets, asked, "always", lost, branch))
+    return listed(dict.fromkeys(filter(None, found)))
 
 
 def not_bound(
@@ -227,36 +236,36 @@ def mend_main(case: Setup, rules: BranchRules) -> Remedy | None:
             },
         },
     }
-    return _ruleset(case, name, number, "~DEFAULT_BRANCH", [*{**kept, **wanted}.values()], "pull_request")
+    return _ruleset(case, name, number, ["~DEFAULT_BRANCH"], [*{**kept, **wanted}.values()], "pull_request")
 
 
 def mend_ledger(case: Setup, rules: BranchRules) -> Remedy | None:
-    """Return what has a ruleset keep everybody but our App from the ledger's branch; None where that is not known."""
+    """Return what has a ruleset keep everybody but our App from the ledger's branches; None where that is not known."""
     if case.by_app and case.app is None:
         return None
-    ref = f"refs/heads/{case.ledger}"
-    name, number, there = _to_change(rules, "daypass: ledger", {ref}, "non_fast_forward")
+    refs = [f"refs/heads/{branch}" for branch in (case.ledger, case.lanes)]
+    name, number, there = _to_change(rules, "daypass: ledger", set(refs), "non_fast_forward")
     kept = {str(rule["type"]): rule for rule in there if case.by_app or rule["type"] not in _HINDERS}
     made = {kind: {"type": kind} for kind in (_LEDGER_APP if case.by_app else _LEDGER_TOKEN)}
-    return _ruleset(case, name, number, ref, [*{**kept, **made}.values()], "always")
+    return _ruleset(case, name, number, refs, [*{**kept, **made}.values()], "always")
 
 
 def _to_change(
     rules: BranchRules, name: str, covers: set[str], kind: str
 ) -> tuple[str, int | None, tuple[Mapping[str, Any], ...]]:
-    """Return the ruleset to change: the repository's own for just this branch, else a new one.
+    """Return the ruleset to change: the repository's own for just these branches, else a new one.
 
     One that covers more is left alone: what is asked of main would be asked of every branch.
     """
     for one in rules.rulesets.values():
-        narrow = len(one.covers) == 1 and one.covers[0] in covers
+        narrow = bool(one.covers) and covers.issuperset(one.covers)
         if one.own and narrow and any(rule.get("type") == kind for rule in one.rules):
             return one.name, one.number, one.rules
     return name, rules.names.get(name), ()
 
 
 def _ruleset(
-    case: Setup, name: str, number: int | None, covers: str, rules: list[Mapping[str, Any]], mode: str
+    case: Setup, name: str, number: int | None, covers: list[str], rules: list[Mapping[str, Any]], mode: str
 ) -> Remedy:
     """Return what makes a ruleset, or changes the one of that number; our App passes it in this mode."""
     ours = [{"actor_id": case.app.number, "actor_type": "Integration", "bypass_mode": mode}] if case.app else []
@@ -264,11 +273,11 @@ def _ruleset(
         "name": name,
         "target": "branch",
         "enforcement": "active",
-        "conditions": {"ref_name": {"include": [covers], "exclude": []}},
+        "conditions": {"ref_name": {"include": covers, "exclude": []}},
         "rules": rules,
         "bypass_actors": ours,
     }
     if number is None:
-        return Remedy(f"make the ruleset {name!r} for {covers}", (Call("POST", f"{case.root}/rulesets", body),))
+        return Remedy(f"make the ruleset {name!r} for {listed(covers)}", (Call("POST", f"{case.root}/rulesets", body),))
     words = f"have the ruleset {name!r} ask for all that is needed, of everybody but our App"
     return Remedy(words, (Call("PUT", f"{case.root}/rulesets/{number}", body),))

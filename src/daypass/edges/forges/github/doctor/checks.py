@@ -125,11 +125,11 @@ TOPICS = (
     Topic(branches.known_rules, "", "", RULES, (
         Check("main-bypass", f"the rules of {MAIN} do not bind {{found}}",
               _main_bypassed, fix=branches.mend_main),
-        Check("ledger-open", "{found} of {case.ledger}, the ledger's branch",
+        Check("ledger-open", "{found}, where the ledger is",
               branches.ledger_open, fix=branches.mend_ledger),
-        Check("ledger-bypass", "the rules of {case.ledger} do not bind {found}",
+        Check("ledger-bypass", "the rules of the ledger's branches do not bind {found}",
               branches.ledger_bypassed, fix=branches.mend_ledger),
-        Check("ledger-locked", "daypass cannot write to {case.ledger}: {found} does not let it",
+        Check("ledger-locked", "daypass cannot write to the ledger's branches: {found} does not let it",
               branches.ledger_locked, fix=branches.mend_ledger),
     )),
     Topic(lambda case: (case.catalogue.settings,), "", "", "daypass ledger rekey --finish, and merge it", (

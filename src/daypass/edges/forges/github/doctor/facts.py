@@ -79,7 +79,10 @@ CLASSIC = 0
 
 
 class BranchRules(Struct, frozen=True):
-    """The rules of main and of the ledger's branch, and every ruleset that one of them is of.
+    """The rules of main and of the ledger's branches, and every ruleset that one of them is of.
+
+    ``ledger`` are those of the ledger's branch, ``lanes`` those of any branch that a lane of it would have: there is none yet,
+    and who makes one first would stand in its way.
 
     ``classic``: the classic protection of main as rules, none where there is none. ``names`` are the numbers of the
     repository's own rulesets by name, of those that are switched off too.
@@ -87,6 +90,7 @@ class BranchRules(Struct, frozen=True):
 
     main: tuple[BranchRule, ...]
     ledger: tuple[BranchRule, ...]
+    lanes: tuple[BranchRule, ...]
     classic: tuple[BranchRule, ...] | UntoldError
     rulesets: Mapping[int, Ruleset]
     names: Mapping[str, int]
@@ -182,6 +186,11 @@ class Setup(Struct, frozen=True):
     def ledger(self) -> str:
         """The ledger's branch."""
         return self.catalogue.settings.ledger_branch
+
+    @property
+    def lanes(self) -> str:
+        """The branches of the ledger's lanes, as a pattern."""
+        return f"{self.ledger}-lane/*"
 
     @property
     def app(self) -> App | None:

@@ -179,24 +179,29 @@ class GitHubSettings:
     # https://docs.github.com/en/rest/repos/rules
 
     def _rules(self, ledger: str) -> BranchRules:
-        """Return the rules of main and of the ledger's branch, with every ruleset that one of them is of."""
-        main, of_ledger = self._of_branch(MAIN), self._of_branch(ledger)
+        """Return the rules of main and of the ledger's branches, with every ruleset that one of them is of."""
+        main, of_ledger, lanes = (self._of_branch(branch) for branch in (MAIN, ledger, f"{ledger}-lane/any"))
         rows = self._every("a ruleset", f"{self._root}/rulesets")
         names = {row.text("name"): row.number("id") for row in rows if row.data.get("source_type") == "Repository"}
-        sets = {number: self._ruleset(number) for number in sorted({rule.ruleset for rule in (*main, *of_ledger)})}
+        sets = {
+            number: self._ruleset(number) for number in sorted({rule.ruleset for rule in (*main, *of_ledger, *lanes)})
+        }
         # https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
         path = f"{self._root}/branches/{MAIN}/protection"
         answer = told(lambda: self._api.find(path, words="not protected"))
         if answer is None or isinstance(answer, UntoldError):
-            return BranchRules(main, of_ledger, answer or (), sets, names)
+            return BranchRules(main, of_ledger, lanes, answer or (), sets, names)
         protection = _mapping(answer)
         classic = tuple(BranchRule(kind, asked, CLASSIC) for kind, asked in _classic_rules(protection))
         sets[CLASSIC] = Ruleset(CLASSIC, "branch protection", False, (), (), _classic_bypass(protection))
-        return BranchRules(main, of_ledger, classic, sets, names)
+        return BranchRules(main, of_ledger, lanes, classic, sets, names)
 
     def _of_branch(self, branch: str) -> tuple[BranchRule, ...]:
-        """Active rules only: https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch."""
-        rows = self._every("a rule", f"{self._root}/rules/branches/{quote(branch)}")
+        """Active rules only, of a branch that need not be there.
+
+        https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch
+        """
+        rows = self._every("a rule", f"{self._root}/rules/branches/{quote(branch, safe='')}")
         return tuple(
             BranchRule(row.text("type"), _mapping(row.data.get("parameters")), row.number("ruleset_id")) for row in rows
         )
