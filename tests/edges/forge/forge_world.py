@@ -62,7 +62,8 @@ class World:
     keys: dict[str, Path] = field(default_factory=dict)
 
     def forge(self, acting: str = "", top: Path | None = None) -> LocalForge:
-        return LocalForge(open_repository(top or self.top), self.directory, main="refs/heads/main", acting=acting)
+        here = open_repository(top or self.top)
+        return LocalForge(here, self.directory, main="refs/heads/main", ledger="daypass-ledger", acting=acting)
 
     def be(self, handle: str, key: str = "") -> None:
         """Set git up as this person, signing with the key of ``key`` (none by default)."""

@@ -301,7 +301,18 @@ def test_a_branch_that_moved_is_refused(world: World) -> None:
         world.forge("alice").open(branch="b9", head=old, title="x", at=T0)
 
 
-@pytest.mark.parametrize("name", ["main", "daypass/open/3", "daypass/done/x", "daypass/open", "daypass/done"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "main",
+        "daypass/open/3",
+        "daypass/done/x",
+        "daypass/open",
+        "daypass/done",
+        "daypass-ledger",
+        "daypass-ledger-lane/a",
+    ],
+)
 def test_reserved_branches_are_refused(world: World, name: str) -> None:
     with pytest.raises(UsageError, match=rf"^branch '{name}' is no branch for a request$"):
         world.branch(name)

@@ -53,16 +53,25 @@ _NOTHING: Mapping[str, tuple[Oid, Oid]] = MappingProxyType({})
 class LocalForge(Branches):
     """Implements ports.Forge. ``main`` is the full ref; ``acting`` a handle, "" for whom git's configuration names.
 
+    No request may have the branch that ``ledger`` names, nor one that a lane of the ledger would have.
     ``left_behind`` is the work tree that could not be brought along after the last merge, since what
     ``in_the_way`` names is in the way there.
     """
 
     def __init__(
-        self, repository: Repository, directory: Directory, *, main: str, acting: str = "", unsigned: str = ""
+        self,
+        repository: Repository,
+        directory: Directory,
+        *,
+        main: str,
+        ledger: str,
+        acting: str = "",
+        unsigned: str = "",
     ) -> None:
         self.left_behind: Path | None = None
         self.in_the_way = ""
-        super().__init__(repository, directory, main=main, acting=acting, reserved=(OPEN, DONE))
+        kept = (OPEN, DONE, f"refs/heads/{ledger}/", f"refs/heads/{ledger}-lane/")
+        super().__init__(repository, directory, main=main, acting=acting, reserved=kept)
         self._chains = ChainReader(self._git)
         self._refuses = unsigned == "refuse"
         self._proved: dict[Oid, bool] = {}
@@ -336,14 +345,21 @@ class LocalHost(Host):
     """One repository that is its own forge."""
 
     def __init__(self, settings: Settings, run: Run) -> None:
-        self._unsigned = settings.limits.unsigned
+        self._settings = settings
         self._run = run
         self._forge: LocalForge | None = None
 
     def forge(self, directory: Directory) -> LocalForge:
         """Return its pull requests."""
-        run = self._run
-        self._forge = LocalForge(run.repository, directory, main=run.main, acting=run.acting, unsigned=self._unsigned)
+        run, settings = self._run, self._settings
+        self._forge = LocalForge(
+            run.repository,
+            directory,
+            main=run.main,
+            ledger=settings.ledger_branch,
+            acting=run.acting,
+            unsigned=settings.limits.unsigned,
+        )
         return self._forge
 
     def sharing(self, remote: str, ledger: str) -> Sharing:
