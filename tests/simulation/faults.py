@@ -72,6 +72,9 @@ TABLE: dict[tuple[str, str], tuple[Kind, ...]] = {
     ("ledger", "load"): (*_ALWAYS, Kind.STALE),
     ("ledger", "append"): (*_ALWAYS, Kind.LOST, Kind.TWICE),
     ("target", "observe"): (*_REMOTE, Kind.STALE, Kind.HALF),
+    ("target", "find"): _ALWAYS,
+    ("target", "awaited"): _ALWAYS,
+    ("target", "recall"): _REMOTE,
     ("target", "clock"): _REMOTE,
     ("target", "carry_out"): (*_WRITE, Kind.HALF),
     ("target", "write"): (*_DEATHS, Kind.SILENT, Kind.LOST),
@@ -87,9 +90,6 @@ LEFT_OUT = {
     "TargetReader.inspect": "likewise",
     "Fingerprinting.fingerprint": "a shortcut of `observe`, held to it by the suite of targets",
     "Dated.ends": "`drift` asks it, which changes nothing",
-    "Recalling.recall": "no target of a life keeps a list of what was handed over; the suite of targets has one",
-    "Numbering.find": "no target of a life has numbers; the suite of targets has one",
-    "Inviting.awaited": "no target of a life invites; the suite of targets has one",
 }
 """Calls of ports that no life makes, and why."""
 

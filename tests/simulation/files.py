@@ -12,6 +12,8 @@ forge: {kind: local}
 targets:
   one: {kind: embedded}
   two: {kind: embedded, path: two.sqlite}
+  three: {kind: embedded, path: three.sqlite}
+  four: {kind: embedded, path: four.sqlite}
 ledger: {branch: daypass-ledger, keys: [ledger.pub]}
 limits: {max_duration: 30d, open_request: 1d, brake: {removals: 100%, additions: 100}, unsigned: accept}
 """

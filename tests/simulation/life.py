@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
@@ -24,8 +23,9 @@ from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
 from daypass.edges import store
 from daypass.pipeline.apply import executor, readings
-from fakes.target import Dials, Died
+from fakes.target import Died
 from simulation.checks import (
+    Accounts,
     Told,
     Unkept,
     check_access,
@@ -38,9 +38,10 @@ from simulation.checks import (
 from simulation.faults import Armed, Crossing, Kind, Seen
 from simulation.files import directory_file, grant_file, resource_file, rules_file, settings_file
 from simulation.one_by_one import AtOnce, Pool
-from simulation.oracle import Oracle
-from simulation.place import MemoryPlace, Place, by_hand, calm, found, named, there
+from simulation.oracle import Access, Oracle
+from simulation.place import MemoryPlace, Place, by_hand, found, there
 from simulation.story import ON_DISK, TARGETS, Step, Wish, instant, minute
+from simulation.targets import Certificates, named
 
 ENDED_WELL = (0, 14)
 WITHOUT = "apply without the forge"
@@ -71,15 +72,16 @@ class Life:
         self._numbers: dict[str, int] = {}
         self._merged: set[int] = set()
         self._by_hand = {name: set[Entitlement]() for name in self._place.targets}
-        self._backups = {name: list[dict[Entitlement, datetime | None]]() for name in self._place.targets}
-        self._brought_back = {name: set[Entitlement]() for name in self._place.targets}
+        self._backups = {name: list[object]() for name in self._place.targets}
+        self._brought_back = {name: set[Access]() for name in self._place.targets}
+        self._accounts = Accounts(self._place.members)
         self._approved: dict[str, tuple[bytes, Wish | None]] = {}
         self._befell: frozenset[tuple[str, str]] = frozenset()
         self._told: Told = {}
         self._stale = False
         self._said = ""
         oracle = self._oracle
-        files = [directory_file(oracle.groups, {}), resource_file("orders", None), resource_file("wiki", None)]
+        files = [directory_file(oracle.groups, {}), *(resource_file(name, None) for name in TARGETS)]
         self._place.write_main(files, 0)
 
     def live(self, step: Step) -> None:
@@ -107,6 +109,9 @@ class Life:
             "has a clock that is ahead by": self._sets_clock,
             "apply sees an older main": self._runs_on_older_main,
             "is restored from a backup": self._restores,
+            "accepts": lambda step: self._place.members.accepts(step.who),
+            "is renamed": self._renames,
+            "has a successor by the same name": self._renames,
             "changes the rules": self._changes_rules,
             "puts back on main": self._puts_back,
             **dict.fromkeys(REVIEWS, self._reviews),
@@ -270,8 +275,9 @@ class Life:
 
     def _gives(self, step: Step) -> None:
         assert step.number is not None
-        one = by_hand(step.name, step.number)
-        self._place.targets[step.name].give_unmanaged([one])
+        one, target = by_hand(step.name, step.number), self._place.targets[step.name]
+        assert not isinstance(target, Certificates)
+        target.give_unmanaged([one])
         self._by_hand[step.name].add(one)
 
     def _takes(self, step: Step) -> None:
@@ -282,7 +288,7 @@ class Life:
 
     def _dials(self, step: Step) -> None:
         target = self._place.targets[step.name]
-        calm(target)
+        target.calm()
         target.dials.unreadable = step.does == "cannot be read"
         target.dials.fail_before_write = step.does == "refuses"
         target.dials.fail_after_write = step.does == "fails afterwards"
@@ -293,15 +299,23 @@ class Life:
         backups, target = self._backups[step.name], self._place.targets[step.name]
         if backups:
             assert step.number is not None
-            kept = dict.fromkeys(self._by_hand[step.name])
-            old = backups[step.number % len(backups)]
-            self._brought_back[step.name] |= old.keys() - target.held.keys()
-            target.held = {**old, **kept}
+            back = target.restore(backups[step.number % len(backups)], self._by_hand[step.name])
+            self._brought_back[step.name] |= {target.access(one) for one in back}
+
+    def _renames(self, step: Step) -> None:
+        """Give somebody's account another name, or their name to somebody else."""
+        members = self._place.members
+        self._accounts.moves(step.who)
+        if step.does == "is renamed":
+            assert step.number is not None
+            members.renames(step.who, step.number)
+        else:
+            members.makes_anew(step.who)
 
     # Runs
 
     def _runs(self, step: Step) -> int | None:
-        place, before = self._place, there(self._place)
+        place, before, accounts = self._place, there(self._place), self._accounts.held()
         at, latest, doubted = self._instants(step)
         place.forge_away = step.does == WITHOUT
         code = self._run("expire" if step.does == "expire" else "apply", step)
@@ -317,6 +331,7 @@ class Life:
         keep(given <= allowed | by_hand, "2", f"the run gave {sorted(given - allowed)}, and nobody granted it")
         wrongly = {one for one in given - by_hand if TARGETS[one[0]] in doubted}
         keep(not wrongly, "7", f"the run gave {sorted(wrongly)} while clocks did not agree")
+        self._accounts.check(accounts)
         self._check_code(code)
         if code not in ENDED_WELL:
             return code
@@ -324,23 +339,32 @@ class Life:
         if step.off:  # what ended there by itself is no matter of a run's wrong clock
             touched |= {name for name, target in place.targets.items() if target.ends_by_itself}
         every = whole and step.does == "apply"
-        check_access(place, self._oracle, self._by_hand, touched, at, allowed, every=every)
-        check_read_back(place, self._by_hand, self._brought_back, touched)
+        check_access(place, self._oracle, self._by_hand, touched, at, allowed, self._accounts, every=every)
+        if every and place.members.works:
+            self._accounts.check_told(code, self._oracle.required(at))
+        self._accounts.note(place.standing, self._oracle, working="three" not in touched and place.members.works)
+        check_read_back(place, self._by_hand, self._brought_back, touched, self._accounts)
         self._note_told(step, touched)
         for name, target in place.targets.items():
-            self._backups[name].append(dict(target.held))
-            if target.dials == Dials() and not self._befell:
+            self._backups[name].append(target.kept())
+            if target.works and not self._befell:
                 self._brought_back[name].clear()
         return code
 
     def _note_told(self, step: Step, touched: Collection[str]) -> None:
         """Remember what is at the targets that work, for what the audit says of this minute later."""
-        self._told.pop(self._last(), None)
-        if self._last() > step.at or step.off:
+        last = self._last()
+        # A clock that is behind dates what it does to the receipt before: later minutes are told otherwise from then on.
+        self._told = {
+            minute: what for minute, what in self._told.items() if minute < last or (minute > last and not step.off)
+        }
+        if last > step.at or step.off:
             return
         for name, target in self._place.targets.items():
-            if name not in touched and target.dials == Dials():
-                held = {named(one) for one in target.held.keys() - self._by_hand[name]}
+            if name not in touched and target.works:
+                held = {target.access(one) for one in target.held.keys() - self._by_hand[name]}
+                if name == "three" and held != {named(e) for e in self._place.standing.holdings if e.target == name}:
+                    continue  # of what other accounts bear the names of now no receipt can say more
                 self._told.setdefault(step.at, {})[name] = held
 
     def _instants(self, step: Step) -> tuple[int, int, set[str]]:
@@ -442,7 +466,7 @@ class Life:
     def end(self, at: int) -> None:
         """Let every target work again and a last run end well; hold the whole life to what must hold then. Raises Unkept."""
         for target in self._place.targets.values():
-            calm(target)
+            target.calm()
             target.off = 0
         at = max(at, self._last())
         self._place.pass_time(at)

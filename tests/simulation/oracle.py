@@ -62,7 +62,7 @@ class Oracle:
 
     def __init__(self) -> None:
         self.groups = {"owners": set(OWNERS), "security": set(SECURITY)}
-        self.needs = {"orders": ("owners", "security"), "wiki": ("owners",)}
+        self.needs = {"orders": ("owners", "security"), "wiki": ("owners",), "code": ("owners",), "host": ("owners",)}
         """By resource: one approval from each, by distinct people."""
         self.engaged: dict[str, int] = {}
         self.kept: dict[str, int] = {}

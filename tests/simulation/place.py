@@ -1,9 +1,10 @@
-"""The place of one life: an access repository with two targets, in memory or on git's and SQLite's files."""
+"""The place of one life: an access repository with its targets, in memory or on git's and SQLite's files."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,6 @@ from unittest.mock import patch
 from daypass.cli.main import Invocation
 from daypass.cli.repository import AccessRepository, keys_folder
 from daypass.cli.verb import LEDGER, noting
-from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
@@ -28,7 +28,6 @@ from daypass.edges.ledger.standing import SignedLedger
 from daypass.pipeline.judge.policies import ledger_keys
 from daypass.ports import Forge
 from driver import Access, Said
-from fakes.target import Dials
 from founded import example, in_memory
 from in_memory.access import MAIN, MemoryAccess, MemoryHost, MemoryRepository, World
 from in_memory.forge import Event, MemoryForge
@@ -37,12 +36,14 @@ from in_memory.objects import Tree
 from in_memory.receipts import MemoryReceipts
 from simulation.faults import Faults
 from simulation.files import rules_file, settings_file
-from simulation.ports import Befallen, SilentForge, SimulatedTarget, TimedForge
+from simulation.ports import Befallen, SilentForge, TimedForge
 from simulation.story import TARGETS, instant
+from simulation.targets import CERTIFICATE, Certificates, Members, SimulatedTarget
 
 OLGA = ("Olga Platform", "olga@example.com")
 BEGIN = "2026-11-20T07:00:00Z"
-LEDGER_REF = "refs/heads/daypass-ledger"
+LEDGER_BRANCH = "daypass-ledger"
+LEDGER_REF = f"refs/heads/{LEDGER_BRANCH}"
 
 Before = Callable[[str, tuple[Any, ...]], Callable[[], Any] | None]
 """What a port would have answered to a call before, None where nobody can tell."""
@@ -64,11 +65,38 @@ class Place(ABC):
     """Whether the forge and the targets tell what time it is; else the settings simulate the clock."""
     minute: int = 0
     off: int = 0
+    _arrived: tuple[int, set[str]] = field(default_factory=lambda: (0, set()))
 
     @cached_property
-    def targets(self) -> Mapping[str, SimulatedTarget]:
-        made = partial(SimulatedTarget, traits=Traits(marks=True), faults=self.faults, time=self.time)
-        return {"one": made("one"), "two": made("two", ends_by_itself=True)}
+    def targets(self) -> Mapping[str, SimulatedTarget | Certificates]:
+        more: Mapping[str, Any] = {"faults": self.faults, "time": self.time}
+        marks = Traits(marks=True)
+        return {
+            "one": SimulatedTarget("one", traits=marks, **more),
+            "two": SimulatedTarget("two", traits=marks, ends_by_itself=True, **more),
+            "three": Members("three", traits=marks, **more),
+            "four": Certificates("four", arrived=self.arrived, **more),
+        }
+
+    def arrived(self) -> set[str]:
+        """Return the certificates that the ledger has: so much of them as people can fetch."""
+        read, found = self._arrived
+        for envelope in self.envelopes(read):
+            found |= set(CERTIFICATE.findall(b64decode(json.loads(envelope)["payload"]).decode()))
+            read += 1
+        self._arrived = read, found
+        return found
+
+    def envelopes(self, since: int) -> Iterable[bytes]:
+        """Return the receipts as they lie in the ledger, those before ``since`` left out."""
+        return [one.raw for one in self.access.repo().ledger.receipts.envelopes(since)]
+
+    @property
+    def members(self) -> Members:
+        """The target that knows people by numbers."""
+        found = self.targets["three"]
+        assert isinstance(found, Members)
+        return found
 
     def time(self) -> datetime | None:
         """Return what the forge and the targets take the time to be."""
@@ -151,8 +179,8 @@ class LifePorts(AccessRepository):
 
     _place: Place
 
-    def targets(self, revision: Oid | None = None) -> Mapping[str, SimulatedTarget | EdgeError]:
-        return self._place.targets
+    def targets(self, revision: Oid | None = None) -> Mapping[str, Any]:
+        return {name: target.opened() for name, target in self._place.targets.items()}
 
     def run_name(self, at: datetime) -> str:
         self._place.runs += 1
@@ -207,6 +235,9 @@ class MemoryPlace(Place):
     @property
     def world(self) -> World:
         return self.access.world
+
+    def envelopes(self, since: int) -> Iterable[bytes]:
+        return [one.raw for one in MemoryReceipts(self.world.objects, LEDGER_BRANCH).envelopes(since)]
 
     @property
     def standing(self) -> Standing:
@@ -405,23 +436,13 @@ def found(top: Path, *, on_disk: bool = False) -> Place:
 
 def there(place: Place) -> set[tuple[str, str, str]]:
     """Return who holds what at the targets, as (resource, principal, role)."""
-    return {named(one) for target in place.targets.values() for one in target.held}
-
-
-def named(one: Entitlement) -> tuple[str, str, str]:
-    """Return an entitlement as the oracle speaks of it."""
-    return one.resource, one.principal, json.loads(one.privilege)["member_of"]
+    return {target.access(one) for target in place.targets.values() for one in target.held}
 
 
 def by_hand(target: str, number: int) -> Entitlement:
     """Return access of somebody whom no request is ever about."""
     resource = next(name for name, at in TARGETS.items() if at == target)
     return Entitlement(target, resource, f"zoe{number}", '{"member_of":"read"}')
-
-
-def calm(target: SimulatedTarget) -> None:
-    """Let a target work again."""
-    target.dials = Dials()
 
 
 def _unlock() -> None:

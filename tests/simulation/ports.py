@@ -1,16 +1,12 @@
-"""The ports of a life: at their calls something may go wrong, and the forge and the targets say what time it is."""
+"""The ports of a life: at their calls something may go wrong, and the forge says what time it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NoReturn
 
 from daypass.core.errors import EdgeError
-from daypass.core.plan import Done, Entitlement, Order
-from fakes.target import FakeTarget
 from simulation.faults import Faults
 
 
@@ -60,50 +56,3 @@ class TimedForge:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._forge, name)
-
-
-@dataclass
-class SimulatedTarget(FakeTarget):
-    """A fake at whose calls something may go wrong; its clock is the story's, and ``off`` by so many minutes.
-
-    Its traits say that what it holds shows whose it is: elsewhere nobody can tell what a backup brought back from what
-    somebody gave, and daypass leaves both.
-    """
-
-    faults: Faults = field(default_factory=Faults)
-    time: Callable[[], datetime | None] = lambda: None
-    off: int = 0
-    last: frozenset[Entitlement] = frozenset()
-    """What was seen when somebody looked last."""
-    ends_by_itself: bool = False
-    """Whether what it holds is gone, by its own clock, when what it was told is over."""
-
-    def pass_time(self, now: datetime) -> None:
-        """Let end what is over by now."""
-        if self.ends_by_itself:
-            now += timedelta(minutes=self.off)
-            self.held = {one: until for one, until in self.held.items() if until is None or until > now}
-
-    def clock(self) -> datetime | None:  # type: ignore[override]
-        return self.faults.call("target", "clock", self._clock, whose=self.name)  # type: ignore[no-any-return]
-
-    def _clock(self) -> datetime | None:
-        now = self.time()
-        return now + timedelta(minutes=self.off) if now is not None else None
-
-    def observe(self) -> frozenset[Entitlement]:
-        found: frozenset[Entitlement] = self.faults.call(
-            "target", "observe", super().observe, whose=self.name, before=lambda before=self.last: before
-        )
-        self.last = frozenset(self.held)
-        return found
-
-    def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
-        some = partial(super().carry_out, orders[: len(orders) // 2])
-        made: Sequence[Done] = self.faults.call(
-            "target", "carry_out", super().carry_out, (orders,), whose=self.name, half=some
-        )
-        return made
-
-    def _write(self, verb: str, entitlement: Entitlement, until: datetime | None) -> None:
-        self.faults.call("target", "write", super()._write, (verb, entitlement, until), whose=self.name)

@@ -17,9 +17,15 @@ PEOPLE = ("alice", "henry", "bob", "carol", "dave", "erin", "frank")
 OWNERS = {"bob", "carol"}
 SECURITY = {"dave", "erin"}
 """Who is in the groups at first."""
-ROLES = {("orders", "read"): 480, ("orders", "admin"): 60, ("wiki", "edit"): 600}
-"""What can be had, and for how many minutes at most. Orders needs an owner and security, wiki an owner."""
-TARGETS = {"orders": "one", "wiki": "two"}
+ROLES = {
+    ("orders", "read"): 480,
+    ("orders", "admin"): 60,
+    ("wiki", "edit"): 600,
+    ("code", "push"): 400,
+    ("host", "login"): 300,
+}
+"""What can be had, and for how many minutes at most. Orders needs an owner and security, the others an owner."""
+TARGETS = {"orders": "one", "wiki": "two", "code": "three", "host": "four"}
 
 
 class Wish(NamedTuple):
@@ -88,6 +94,8 @@ _BY_THE_GATE = ("merge", "reviews", "commits", "sizes", "changes", "merge_base",
 """Calls that the gate makes, whenever a request is open."""
 _SURE = Wish("alice", "orders", "read", None, 60)
 """What is granted where nothing goes wrong."""
+_CODE = Wish("alice", "code", "push", None, 60)
+"""What is granted where people are known by numbers."""
 
 
 def minute(at: datetime) -> int:
@@ -112,7 +120,7 @@ class Teller:
             self._asks: 2, self._is_granted: 4, self._is_approved: 3, self._reviews: 3, self._pushes: 2, self._gates: 2,
             self._applies: 7, self._changes: 3, self._ends: 1, self._is_disputed: 1, self._joins_late: 1, self._merges_around: 2, self._writes_main: 1,
             self._edits: 2, self._bounds: 2, self._meddles: 2, self._fails: 3, self._is_restored: 2, self._is_befallen: 5, self._goes_away: 1,
-            self._has_other_time: 1, self._comes_again: 1,
+            self._has_other_time: 1, self._comes_again: 1, self._is_invited: 2, self._has_other_name: 2,
         }  # fmt: skip
         if self._random.random() < 0.4:
             self.add("clocks are compared")
@@ -244,7 +252,7 @@ class Teller:
         if what == 0:
             self.add("is engaged until", who=self._random.choice(("alice", "henry")), number=later)
         elif what == 1:
-            self.add("is kept until", name=self._random.choice(("orders", "wiki")), number=later)
+            self.add("is kept until", name=self._random.choice(list(TARGETS)), number=later)
         elif what == 2:
             self.add("changes the rules", number=self._random.randrange(2))
         else:
@@ -263,20 +271,44 @@ class Teller:
 
     def _meddles(self) -> None:
         does = self._random.choice(("is taken away by hand", "is given by hand"))
-        self.add(does, name=self._random.choice(("one", "two")), number=self._random.randrange(10))
+        self.add(does, name=self._random.choice(("one", "two", "three")), number=self._random.randrange(10))
 
     def _fails(self) -> None:
         """Let a target fail, mostly while something is asked of it."""
         does = ("cannot be read", "refuses", "fails afterwards", "ignores", "ignores", "reach", "reach", "reach")
-        self.add(self._random.choice(does), name=self._random.choice(("one", "two")))
+        self.add(self._random.choice(does), name=self._random.choice(list(TARGETS.values())))
         self._random.choice((self._is_granted, self._applies))()
 
     def _is_restored(self) -> None:
         """Let a target go back to what it was."""
-        self.add(
-            "is restored from a backup", name=self._random.choice(("one", "two")), number=self._random.randrange(30)
-        )
+        name = self._random.choice(list(TARGETS.values()))
+        self.add("is restored from a backup", name=name, number=self._random.randrange(30))
         self._applies()
+
+    def _is_invited(self) -> None:
+        """Let somebody be given what they have to accept first; mostly they do, at some time."""
+        self._asks_and_approves(_CODE._replace(subject="henry", length=self._random.choice((30, 90, 400))))
+        self.add("gates")
+        for _ in range(self._random.choice((1, 2))):
+            self._applies()
+        if self._random.random() < 0.8:
+            self._minute += self._random.choice((0, 0, 40))
+            self.add("accepts", who="henry")
+        self._applies()
+
+    def _has_other_name(self) -> None:
+        """Let somebody who was given something have another name, or somebody else have theirs."""
+        who = self._random.choice(("alice", "alice", "henry", "bob"))
+        if self._random.random() < 0.7:
+            self._asks_and_approves(_CODE._replace(subject=who, length=self._random.choice((30, 90, 400))))
+            self.add("gates")
+            self._applies()
+        does = self._random.choice(("is renamed", "has a successor by the same name"))
+        self.add(does, who=who, number=len(self._steps))
+        self._applies()
+        if self._random.random() < 0.4:
+            self.add("has a successor by the same name", who=who)
+            self._random.choice((self._is_granted, self._applies, self._changes))()
 
     def _is_befallen(self) -> None:
         """Let something go wrong at a call of a run: at a certain one, or at any that it can befall."""
@@ -322,6 +354,11 @@ class Teller:
             self.add("expire")
             self._minute += 240
             self.add("apply")
+        elif name in ("find", "awaited"):
+            self._asks_and_approves(_CODE)
+            self.add("gates")
+            self.add("apply")
+            self._asks_approves_and_gates()
         elif name == "load":
             self._asks_approves_and_gates()
             self.add("apply")

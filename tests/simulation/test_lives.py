@@ -14,10 +14,13 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.forge import Review
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome
-from daypass.core.plan import Claim, Done, Intended, Reason
+from daypass.core.ledger.standing import Standing
+from daypass.core.plan import Claim, Done, Entitlement, Intended, Numbers, Observed, Reason
 from daypass.core.planning.compute import _Sorted
-from daypass.pipeline.apply import executor, inputs, run, survey
+from daypass.core.record import replace
+from daypass.pipeline.apply import executor, inputs, readings, run, survey
 from daypass.pipeline.judge import evidence
+from daypass.ports import Observing
 from simulation.kept import KEPT
 from simulation.life import Fault, play
 from simulation.shrink import shrink
@@ -61,6 +64,11 @@ def seen_as_done(change: Intended, answer: Done, *_: Any, **__: Any) -> Outcome:
     return Outcome(change, ok=not answer.error, error=answer.error)
 
 
+def without_numbers(change: Intended, answer: Done, seen: Observed, *, hands_over: bool) -> Outcome:
+    return replace(held_against(change, answer, seen, hands_over=hands_over), numbers=())
+
+
+held_against = executor._seen
 heard = judgement._last_reviews
 
 
@@ -68,6 +76,12 @@ def no_rejections(reviews: Sequence[Review], at: datetime) -> object:
     return heard([review for review in reviews if review.state != "rejected"], at)
 
 
+def with_offers(target: Observing, ours: Mapping[Entitlement, Numbers]) -> Observed:
+    seen = looked(target, ours)
+    return replace(seen, entitlements=seen.entitlements | seen.offered, offered=frozenset())
+
+
+looked = readings.seen_at
 whole = _Sorted.of
 
 
@@ -90,16 +104,19 @@ class Planted(NamedTuple):
 
 PLANTED = {
     "everybody may approve their own": Planted(evidence, "excluded_people", nobody, {"1", "2"}, 1),
-    "a stale review counts": Planted(judgement, "_outlived", lambda *_: "", {"1", "2"}, 113),
-    "a rejection blocks nothing": Planted(judgement, "_last_reviews", no_rejections, {"1", "2"}, 17),
+    "a stale review counts": Planted(judgement, "_outlived", lambda *_: "", {"1", "2"}, 156),
+    "a rejection blocks nothing": Planted(judgement, "_last_reviews", no_rejections, {"1", "2"}, 2),
     "who could not approve then may now": Planted(Then, "lacks", lambda *_: "", {"1", "2"}, 1),
     "intents are forgotten": Planted(run, "_intents", lambda *_: [], {"5"}, 0),
-    "what a backup brings back stays": Planted(survey, "_taken", lambda *_: frozenset(), {"1"}, 92),
-    "ends are not recorded": Planted(inputs, "_ending", lambda *_: (), {"1", "2"}, 10),
-    "bounds are ignored": Planted(Catalogue, "ends", lambda *_: (), {"1", "2"}, 0),
-    "nothing is read back": Planted(executor, "_seen", seen_as_done, {"1", "5", "8"}, 28),
-    "the union is dropped": Planted(_Sorted, "of", staticmethod(without_union), {"1", "2", "8"}, 3),
-    "a clock that others contradict is believed": Planted(survey, "doubt", lambda *_: None, {"1", "2", "7"}, 7),
+    "what a backup brings back stays": Planted(survey, "_taken", lambda *_: frozenset(), {"1"}, 4),
+    "ends are not recorded": Planted(inputs, "_ending", lambda *_: (), {"1", "2"}, 6),
+    "bounds are ignored": Planted(Catalogue, "ends", lambda *_: (), {"1", "2"}, 6),
+    "nothing is read back": Planted(executor, "_seen", seen_as_done, {"1", "5", "8"}, 2),
+    "a name is trusted": Planted(executor, "_seen", without_numbers, {"15"}, 14),
+    "offers are taken for access": Planted(readings, "seen_at", with_offers, {"5"}, 0),
+    "what was handed over is forgotten": Planted(Standing, "handed", lambda *_: (), {"1", "5"}, 6),
+    "the union is dropped": Planted(_Sorted, "of", staticmethod(without_union), {"1", "2", "8"}, 6),
+    "a clock that others contradict is believed": Planted(survey, "doubt", lambda *_: None, {"1", "2", "7"}, 1),
 }
 
 
