@@ -63,6 +63,11 @@ class Comparison:
         self._holdings = Holdings()
         self._found: list[Difference] = []
 
+    def brought(self, body: Admission | Refusal) -> GrantStep | None:
+        """Return the step of main by which what a receipt tells of landed, None where none did."""
+        step = self._steps.get((body.landing, body.grant))
+        return step if step is not None and step.new == body.blob else None
+
     @property
     def admitted(self) -> Mapping[GrantId, Admission]:
         """The admissions in force so far."""
@@ -152,9 +157,7 @@ class Comparison:
         self._say(code, message, receipt=sequence, commit=main)
 
     def _landed(self, receipt: Receipt, body: Admission | Refusal) -> None:
-        key = (body.landing, body.grant)
-        step = self._steps.get(key)
-        if step is None or step.new != body.blob:
+        if self.brought(body) is None:
             where = "did not" if body.landing in self._positions else "is not in main's history and did not"
             self._say(
                 "receipt-without-landing",
@@ -165,7 +168,7 @@ class Comparison:
                 receipt=receipt.sequence,
             )
             return
-        self._settled.add(key)
+        self._settled.add((body.landing, body.grant))
         if isinstance(body, Admission):
             self._admitted.add((body.grant, body.blob))
 
@@ -184,10 +187,9 @@ class Comparison:
         elif seconded:  # else it ends the intent of a run that began it anew, and the first may tell of its own still
             self._recovered.discard(change)
         looked = body.recovered and change.entitlement in self._voided
-        if opened is None and (tried or seconded or looked or receipt.seconds):
-            pass
-        elif opened is None:
-            self._unintended(receipt, body)
+        if opened is None:
+            if not (tried or seconded or looked or receipt.seconds):
+                self._unintended(receipt, body)
         elif len(opened) == 1:
             del self._open[change]
         else:
@@ -203,13 +205,12 @@ class Comparison:
         change = body.change
         # Where another run looked and told of it before the snapshot, the intent is in none that was read.
         earlier = self._since is not None and change.due <= self._since.at and not body.recovered
-        self._say(
-            "outcome-without-intent",
+        message = (
             f"receipt {receipt.sequence} tells how {words_of(change)} ended, and no receipt before it intends that"
-            + (", of those that were read" if earlier else ""),
-            Severity.NOTE if earlier else Severity.ERROR,
-            receipt=receipt.sequence,
         )
+        message += ", of those that were read" if earlier else ""
+        severity = Severity.NOTE if earlier else Severity.ERROR
+        self._say("outcome-without-intent", message, severity, receipt=receipt.sequence)
 
     def _late(self, receipt: Receipt, body: Outcome) -> None:
         """Hold what waited in an outbox against what others told meanwhile: it counts where they told nothing, only there."""
@@ -267,9 +268,9 @@ class Comparison:
             )
 
     def _given(self, receipt: Receipt, change: Intended) -> None:
-        giving = self._giving(change)
         if change in self._before:  # of what was begun before the snapshot the admissions of then are not known
             return
+        giving = self._giving(change)
         if not giving:
             self._say(
                 "access-without-admission",

@@ -10,6 +10,7 @@ same fields. What it refuses is read again key by key, which says what is wrong.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
@@ -224,6 +225,11 @@ def _matching(pattern: re.Pattern[str], wanted: str) -> Field:
         return value
 
     return Field(str, read, quick=lambda: (Annotated[str, msgspec.Meta(pattern=rf"^(?:{pattern.pattern})\Z")], None))
+
+
+def shared(field: Field) -> Field:
+    """Return a field of text that many records have the same of: it is held once."""
+    return field._replace(quick=lambda: (field.by_msgspec("", "")[0], sys.intern))
 
 
 def word(kind: type[Enum]) -> Field:

@@ -39,6 +39,7 @@ from daypass.core.ledger.codec import (
     WHOLE,
     Record,
     expected,
+    shared,
     word,
 )
 from daypass.core.ledger.merkle import Tree
@@ -80,12 +81,17 @@ def _itself(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-_ENTITLEMENT = Record("an entitlement", Entitlement)
+# An audit holds what is in force, of which very much is the same.
+_TEXT, _OBJECT = shared(TEXT), shared(OBJECT)
+_ENTITLEMENT = Record("an entitlement", Entitlement, **dict.fromkeys(Entitlement._fields, _TEXT))
 _WINDOW = Record("a window", Window, lambda window: (window.start, window.end), **{"from": INSTANT, "until": INSTANT})
 _NUMBER = COUNT.optional(0, "an account without a number does not say so")
 _APPROVAL = Record(
     "an approval",
     ApprovalRecord,
+    by=_TEXT,
+    source=_TEXT,
+    commit=_OBJECT,
     main=OBJECT.optional("", "an approval under the policies of the base names no main"),
     number=_NUMBER,
 )
@@ -104,7 +110,7 @@ CHANGE = Record(
     _change,
     lambda change: (change.action, *change.entitlement, change.grants, change.reason, change.due, change.until),
     action=word(Action),
-    **dict.fromkeys(Entitlement._fields, TEXT),
+    **dict.fromkeys(Entitlement._fields, _TEXT),
     grants=TEXTS,
     reason=word(Reason),
     due=INSTANT,
@@ -115,6 +121,8 @@ CHANGE = Record(
 ADMISSION = Record(
     "an admission",
     Admission,
+    **dict.fromkeys(("grant", "requester", "subject", "resource", "role", "policy", "meaning"), _TEXT),
+    **dict.fromkeys(("blob", "landing", "base", "head"), _OBJECT),
     window=_WINDOW.field,
     entitlement=_ENTITLEMENT.field,
     grant_digest=DIGEST,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from sys import intern
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
 from daypass.core.finding import Severity
 from daypass.core.grant import Grant
-from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id, grant_path
+from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.codec import LATER
 from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
@@ -30,7 +31,7 @@ from daypass.ports import History
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
 
-_BATCH = 2_000
+_BATCH = 500
 _FEW = 5
 _POLICIES = "policies/"
 
@@ -88,15 +89,18 @@ class _Past(Struct, frozen=True):
         past = cls([], {}, [], {}, [])
         gave: list[Oid] = []
         for landing in history.landings(None, tip):
-            position = len(past.commits)
-            past.commits.append(landing.oid)
-            past.positions[landing.oid] = position
+            position, commit = len(past.commits), Oid(intern(landing.oid))
+            past.commits.append(commit)
+            past.positions[commit] = position
             grants = [change for change in landing.changes if change.path.startswith(FOLDER)]
-            past.steps.extend(GrantStep(position, landing.oid, grant_id(c.path), c.old, c.new) for c in grants)
+            past.steps.extend(
+                GrantStep(position, commit, GrantId(intern(grant_id(c.path))), Oid(intern(c.old)), Oid(intern(c.new)))
+                for c in grants
+            )
             if any(change.path.startswith(_POLICIES) for change in landing.changes):
                 past.policies.append(position)
             if grants:
-                gave.append(landing.oid)
+                gave.append(commit)
         for n in range(0, len(gave), _BATCH):
             for oid, text in history.messages(gave[n : n + _BATCH]).items():
                 named = read_trailers(text)
@@ -140,11 +144,9 @@ class _Run:
         self._context = context
         self._past = past
         self._comparison = comparison
-        self._brought = {(step.commit, step.grant, step.new): step.old != ABSENT for step in past.steps}
         self._unread: list[int] = []
         self._reviews: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None]] = []
-        self._facts: dict[tuple[Oid, str, str, str], PolicyFacts | None] = {}
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
@@ -152,7 +154,7 @@ class _Run:
             self._comparison.add(receipt)
             self.proved += 1
             return
-        if isinstance(body, Admission) and (body.landing, body.grant, body.blob) in self._brought:
+        if isinstance(body, Admission) and self._comparison.brought(body) is not None:
             self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant)))
             if len(self._waiting) >= _BATCH:
                 self.check()
@@ -259,10 +261,14 @@ class _Run:
 
     def _judge_again(self, receipt: Receipt, body: Admission, grant: Grant | None) -> Iterable[Difference]:
         """Judge recorded approvals by the base's policies. What cannot be read was named as a difference already."""
-        if grant is None or body.narrowed_from or self._policy(body) is None:
+        if grant is None or body.narrowed_from:
             return ()
-        policy = self._context.policy_at(self._past.policies_of(body.base))
-        widened = self._brought[body.landing, body.grant, body.blob]
+        try:
+            policy = self._context.policy_at(self._past.policies_of(body.base))
+        except EdgeError:
+            return ()
+        step = self._comparison.brought(body)
+        widened = step is not None and step.old != ABSENT
         then = self._then(body)
         lack = then if isinstance(then, str) else judge_again(policy, body, grant, widened=widened, then=then)
         message = f"receipt {receipt.sequence}, {body.grant}: {lack}"
@@ -287,13 +293,8 @@ class _Run:
 
     def _policy(self, body: Admission) -> PolicyFacts | None:
         """Return what the policies of a base say of a grant, None where they cannot be read."""
-        base = self._past.policies_of(body.base)
-        key = (base, body.subject, body.resource, body.role)
-        if key not in self._facts:
-            try:
-                policy = self._context.policy_at(base)
-            except EdgeError:
-                self._facts[key] = None
-            else:
-                self._facts[key] = (policy.digest, given(policy, body.subject, body.resource, body.role))
-        return self._facts[key]
+        try:
+            policy = self._context.policy_at(self._past.policies_of(body.base))
+        except EdgeError:
+            return None
+        return policy.digest, given(policy, body.subject, body.resource, body.role)
