@@ -28,7 +28,7 @@ def frozen(mapping: Mapping[str, _V]) -> Mapping[str, _V]:
     return MappingProxyType({key: mapping[key] for key in sorted(mapping)})
 
 
-class Role(Struct, frozen=True):
+class Role(Struct, frozen=True, dict=True):
     """A named level of access on a resource. ``privilege`` is what the target understands, as plain data."""
 
     name: str
@@ -36,7 +36,7 @@ class Role(Struct, frozen=True):
     privilege: Mapping[str, Any]
     title: str = ""
 
-    @property
+    @cached_property
     def privilege_text(self) -> str:
         """The privilege as entitlements have it: canonical JSON."""
         return canonical(dict(self.privilege))

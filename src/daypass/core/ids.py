@@ -38,9 +38,12 @@ def grant_id(path: str) -> GrantId:
     return GrantId(path)
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical(value: Any) -> str:
     """Write plain data (mappings, lists, text, numbers, booleans, None) as the one JSON text that digests are taken of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _encode(value)
 
 
 def digest(value: Any) -> str:
