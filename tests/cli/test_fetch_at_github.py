@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +95,11 @@ def test_runners_that_keep_nothing_make_the_list_anew_each_time(hub: Hub, given:
     number = max(int(pull["number"]) for pull in hub.api("olga", "GET", "/repos/acme/access/pulls"))
     hub.run("gate", str(number))
     assert "- alice" in apply(hub)
+    paths = hub.bare("ls-tree", "-r", "--name-only", "daypass-ledger").splitlines()
+    raws = (json.loads(hub.bare("show", f"daypass-ledger:{path}")) for path in paths)
+    told = [json.loads(base64.b64decode(raw["payload"]))["predicate"] for raw in raws]
+    (ended,) = [one["body"] for one in told if one["kind"] == "retired"]
+    assert (ended["by"], ended["number"]) == ("alice", hub.api("alice", "GET", "/user")["id"])
     assert f"serial: {serial}" in keygen("-Q", "-l", "-f", str(krl(hub)))
     shutil.rmtree(hub.top / "state")
     assert "No changes" in apply(hub)

@@ -166,7 +166,7 @@ _others = st.one_of(
     st.builds(Reviewed, *_reviews, st.just("") | digests),
     st.builds(Certified, *_reviews, st.just("") | digests),
     st.builds(Refusal, grants, oids, oids, texts, texts),
-    st.builds(Retirement, grants, oids, oids),
+    st.builds(Retirement, grants, oids, oids, number=st.sampled_from([0, 7])),
     st.builds(
         Decided,
         st.sampled_from(Resolution),

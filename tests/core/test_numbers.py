@@ -194,14 +194,14 @@ KNOWN = Standing(holdings=OURS)
 
 
 def ended(plan: Plan, known: Standing, grant: GrantId = GRANT, *, adopt: bool) -> tuple[Settled, ...]:
-    return settle(plan, known, [grant], adopt=adopt, by="carol", reason="looked")
+    return settle(plan, known, [grant], adopt=adopt, by="carol", number=7, reason="looked")
 
 
 def test_a_doubt_is_ended_by_adopting_what_the_ledger_has_or_by_writing_it_and_its_files_off() -> None:
     row = AdmittedGrant.of(admission(entitlement=ONE, grant=GRANT))
     known = Standing(holdings=OURS, rows={GRANT: row})
     (kept,) = ended(DOUBTFUL, known, adopt=True)
-    assert (kept.holding, kept.adopted, kept.by, kept.files) == (OURS[ONE], True, "carol", ())
+    assert (kept.holding, kept.adopted, kept.by, kept.number, kept.files) == (OURS[ONE], True, "carol", 7, ())
     (off,) = ended(DOUBTFUL, known, adopt=False)
     assert (off.adopted, off.files) == (False, ((GRANT, row.blob, row.landing),))
 

@@ -181,6 +181,11 @@ UNWRITTEN: list[Body] = [
 ]
 """Kinds that later releases write."""
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-8", body) for n, body in enumerate(UNWRITTEN, len(RECEIPTS))]
+NUMBERED: list[Body] = [
+    Retirement(GRANT, BLOB, LANDING, 9, "bob", revoked=True, number=583231),
+    Settled(Holding(ONE, (GRANT,)), True, "carol", DIGEST, number=583232),
+]
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-9", body) for n, body in enumerate(NUMBERED, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

@@ -70,7 +70,7 @@ def settle(
         account = repo.forge.acting()
         named = tuple(GrantId(grant) for grant in grants)
         by = account.handle or account.name
-        bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, reason=reason)
+        bodies = decide(found.plan, found.standing, named, adopt=adopt, by=by, number=account.number, reason=reason)
         repo.ledger.append(found.standing, bodies, at=instant, main=found.plan.main, run=repo.run_name(instant))
     if output == "json":
         settled = [plain(body.holding.entitlement) | {"grants": list(body.holding.grants)} for body in bodies]

@@ -41,7 +41,6 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 VERSION = 2
 """The version that receipts are written in; those of version 1 stand as they are."""
 PREDICATE_TYPES = {version: f"urn:daypass:receipt:v{version}" for version in range(1, VERSION + 1)}
-"""The predicate type of each version."""
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
@@ -127,8 +126,9 @@ class Refusal(Struct, frozen=True):
 class Retirement(Struct, frozen=True):
     """An admitted grant file that main no longer has; ``commit`` is the main it was missing from.
 
-    Where its time was not over and the forge's record was read: ``pull`` and ``by`` (a handle) removed it, and ``lack``
-    is the code of why nobody was entitled to, "" where somebody was. ``revoked``: by the emergency stop, and rightly.
+    Where its time was not over and the forge's record was read: ``pull`` and ``by`` (a handle; ``number`` is the account's)
+    removed it, and ``lack`` is the code of why nobody was entitled to, "" where somebody was. ``revoked``: by the emergency
+    stop, and rightly. Receipts of earlier releases have no number.
     """
 
     grant: GrantId
@@ -138,6 +138,7 @@ class Retirement(Struct, frozen=True):
     by: str = ""
     lack: str = ""
     revoked: bool = False
+    number: int = 0
 
 
 class Intent(Struct, frozen=True):
@@ -173,7 +174,7 @@ class Settled(Struct, frozen=True):
 
     ``adopted``: whoever and whatever bears the names now is meant, and the numbers that were recorded are forgotten. Else
     it is written off: ours no longer, though nobody has seen it gone, and ``files`` (grant, blob, landing), all that would
-    give it again, give nothing any more. ``by`` is who said so, ``reason`` the SHA-256 of why (``sha256:…``).
+    give it again, give nothing any more. ``by``, by the account ``number``, said so; ``reason`` is the SHA-256 of why.
     """
 
     holding: Holding
@@ -181,6 +182,7 @@ class Settled(Struct, frozen=True):
     by: str
     reason: str
     files: tuple[tuple[GrantId, Oid, Oid], ...] = ()
+    number: int = 0
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -331,10 +333,8 @@ class Take(Struct, frozen=True):
     digest: str
 
 
-# fmt: off
 Body = (Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended | Snapshot | Decided
-        | Reviewed | Certified | Release | Take)
-# fmt: on
+        | Reviewed | Certified | Release | Take)  # fmt: skip
 
 
 class Away(Struct, frozen=True):

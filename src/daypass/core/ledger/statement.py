@@ -149,7 +149,7 @@ def _settled(entitlement: Entitlement, grants: Any, until: Any, numbers: Any, *r
 
 def _settled_parts(settled: Settled) -> tuple[object, ...]:
     held = settled.holding
-    told = (settled.adopted, settled.by, settled.reason, settled.files)
+    told = (settled.adopted, settled.by, settled.reason, settled.files, settled.number)
     return (held.entitlement, held.grants, held.until, held.numbers, *told)
 
 
@@ -198,6 +198,7 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
             by=TEXT.optional(""),
             lack=TEXT.optional(""),
             revoked=FLAG.optional(False),
+            number=_NUMBER,
         ),
     ),
     Intent: (
@@ -236,6 +237,7 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
             by=TEXT,
             reason=DIGEST,
             files=_FILE.listed,
+            number=_NUMBER,
         ),
     ),
     Pulse: ("pulse", Record("a pulse", Pulse, live=WHOLE, exit=WHOLE)),

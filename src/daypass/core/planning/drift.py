@@ -16,6 +16,7 @@ from daypass.core.finding import Finding, Place, Severity
 from daypass.core.ids import FOLDER, GrantId, grant_path
 from daypass.core.ledger.receipt import BATCH, Refusal, Settled, words_digest
 from daypass.core.plan import Action, Denied, Doubt, Entitlement, Failing, Holding, Intended, Plan, Reason
+from daypass.core.record import replace
 from daypass.core.window import format_duration, format_instant
 
 if TYPE_CHECKING:  # whoever only looks at a target need not know how the ledger adds up
@@ -279,7 +280,7 @@ def _refused(refusal: Refusal) -> Finding:
 
 
 def settle(
-    plan: Plan, standing: Standing, grants: Sequence[GrantId], *, adopt: bool, by: str, reason: str
+    plan: Plan, standing: Standing, grants: Sequence[GrantId], *, adopt: bool, by: str, reason: str, number: int = 0
 ) -> tuple[Settled, ...]:
     """Return the receipts that end the doubts about what some grants gave.
 
@@ -300,7 +301,7 @@ def settle(
                 raise UsageError(f"nothing is given by {grant} that the ledger knows", hint=hint)
             raise RefusedError(f"there is no doubt about {grant}: the targets tell what became of it", hint=hint)
         for doubt in doubts:
-            found[doubt] = _settled(doubt, standing, adopt=adopt, by=by, reason=reason)
+            found[doubt] = replace(_settled(doubt, standing, adopt=adopt, by=by, reason=reason), number=number)
     return tuple(found[doubt] for doubt in sorted(found))
 
 

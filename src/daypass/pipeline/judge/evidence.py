@@ -188,7 +188,7 @@ def ended_by(body: Retirement, case: Gated, verdict: ItemVerdict | None) -> Reti
     by = pull.opened_by.handle
     stops = not lack and ending is not None and is_revocation(pull)
     revoked = stops and ending is not None and by in may_revoke(proposal.ends_by.catalogue, ending, pull.merge.at)
-    return replace(body, pull=pull.number, by=by, lack=lack, revoked=revoked)
+    return replace(body, pull=pull.number, by=by, lack=lack, revoked=revoked, number=pull.opened_by.number)
 
 
 def _owner_judges(ending: Ending, proposal: Proposal, evidence: Evidence, at: datetime) -> Judgement:
