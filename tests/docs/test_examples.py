@@ -31,6 +31,7 @@ EXITS |= {
 }
 EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}, "daypass ledger rekey --finish": {1}}
 EXITS |= {"daypass ledger restore --from ../other-clone": {1}}
+EXITS |= {"daypass ledger outbox --set-aside ~/outbox-of-the-old-machine.sqlite": {1}}  # there is none
 """How an example ends where that is not 0 alone."""
 AT_GITHUB = ("report", "doctor", "form", "answer", "refresh")
 NEVER_END = ("watch",)
