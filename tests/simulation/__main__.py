@@ -19,7 +19,8 @@ from pathlib import Path
 from simulation.faults import TABLE, Seen, table, unseen
 from simulation.life import play
 from simulation.shrink import shrink
-from simulation.story import Step, aim, tell
+from simulation.story import Step
+from simulation.teller import aim, tell
 
 
 def main() -> int:

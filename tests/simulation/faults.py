@@ -71,6 +71,7 @@ TABLE: dict[tuple[str, str], tuple[Kind, ...]] = {
     ("forge", "commit"): _WRITE,
     ("ledger", "load"): (*_ALWAYS, Kind.STALE),
     ("ledger", "append"): (*_ALWAYS, Kind.LOST, Kind.TWICE),
+    ("ledger", "snapshot"): (*_ALWAYS, Kind.LOST, Kind.TWICE),
     ("target", "observe"): (*_REMOTE, Kind.STALE, Kind.HALF),
     ("target", "find"): _ALWAYS,
     ("target", "awaited"): _ALWAYS,

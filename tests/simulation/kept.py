@@ -57,5 +57,10 @@ KEPT: dict[str, tuple[Step, ...]] = {
         Step(46, "writes to main", wish=Wish("alice", "orders", "read", 46, 15), grant="orders/g1"),
         Step(112, "apply", fault="OVERTAKEN", after=12),
     ),
+    # Nobody read the reviews of what could not be judged any more.
+    "somebody rejects a request whose window has passed meanwhile": (
+        Step(70, "opens", "r1", "frank", Wish("bob", "orders", "admin", 70, 45), "orders/g1"),
+        Step(181, "rejects", "r1", "henry"),
+    ),
 }
 """By what happened."""

@@ -8,43 +8,27 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
 from copies import room
-from daypass.cli.main import Invocation
 from daypass.core.errors import DaypassError
-from daypass.core.ids import Oid
-from daypass.core.plan import Entitlement
 from daypass.core.window import parse_instant
-from daypass.edges import store
 from daypass.pipeline.apply import executor, readings
-from fakes.target import Died
-from simulation.checks import (
-    Accounts,
-    Told,
-    Unkept,
-    check_access,
-    check_audit,
-    check_by_hand,
-    check_ledger,
-    check_read_back,
-    keep,
-)
-from simulation.faults import Armed, Crossing, Kind, Seen
+from simulation.disk import DiskPlace
+from simulation.faults import Seen
 from simulation.files import directory_file, grant_file, resource_file, rules_file, settings_file
+from simulation.memory import MemoryPlace, at_home
 from simulation.one_by_one import AtOnce, Pool
-from simulation.oracle import Access, Oracle
-from simulation.place import MemoryPlace, Place, by_hand, found, there
-from simulation.story import ON_DISK, TARGETS, Step, Wish, instant, minute
-from simulation.targets import Certificates, named
+from simulation.place import Place, by_hand
+from simulation.runs import CUT_OFF, ELSEWHERE, WITHOUT, Runs
+from simulation.story import ON_DISK, Step, instant
+from simulation.targets import Certificates
+from simulation.unkept import Unkept, keep
 
-ENDED_WELL = (0, 14)
-WITHOUT = "apply without the forge"
 BY_BUTTON = "Merge\n\nDaypass-Pull: {}\n\nwith the forge's own button\n"
 """A message whose last paragraph, where the gate's trailers would stand, has none."""
 REVIEWS = {"approves": "approved", "rejects": "rejected", "withdraws": "withdrawn"}
@@ -62,33 +46,15 @@ class Fault:
         return f"invariant {self.invariant} does not hold after step {self.step}: {self.what}"
 
 
-class Life:
+class Life(Runs):
     """Lives one step after the other."""
-
-    def __init__(self, place: Place, seen: Seen) -> None:
-        self._place = place
-        self._place.faults.seen = seen
-        self._oracle = Oracle()
-        self._numbers: dict[str, int] = {}
-        self._merged: set[int] = set()
-        self._by_hand = {name: set[Entitlement]() for name in self._place.targets}
-        self._backups = {name: list[object]() for name in self._place.targets}
-        self._brought_back = {name: set[Access]() for name in self._place.targets}
-        self._accounts = Accounts(self._place.members)
-        self._approved: dict[str, tuple[bytes, Wish | None]] = {}
-        self._befell: frozenset[tuple[str, str]] = frozenset()
-        self._told: Told = {}
-        self._stale = False
-        self._said = ""
-        oracle = self._oracle
-        files = [directory_file(oracle.groups, {}), *(resource_file(name, None) for name in TARGETS)]
-        self._place.write_main(files, 0)
 
     def live(self, step: Step) -> None:
         """Do what a step says. Raises Unkept."""
         doing: dict[str, Callable[[Step], None]] = {
             "opens": self._opens,
             "pushes": self._pushes,
+            "closes": self._closes,
             "gates": self._gates,
             "gates twice": self._gates,
             "merges around the gate": self._merges_around,
@@ -104,6 +70,10 @@ class Life:
             "expire": self._runs,
             "applies twice": self._runs_twice,
             WITHOUT: self._runs,
+            ELSEWHERE: self._runs,
+            CUT_OFF: self._runs_cut_off,
+            "forgets what it verified": lambda _: self._place.forget(),
+            "loses its outbox": lambda _: self._place.lose_outbox(),
             ON_DISK: lambda _: None,
             "clocks are compared": self._compares_clocks,
             "has a clock that is ahead by": self._sets_clock,
@@ -156,7 +126,13 @@ class Life:
             forge.review(number, commit=forge.pull(number).head, state=state, at=parse_instant(instant(step.at)))
         except DaypassError:  # there is nothing to withdraw
             return
-        self._oracle.reviewed(step.name, step.who, state)
+        self._oracle.reviewed(step.name, step.who, state, step.at)
+
+    def _closes(self, step: Step) -> None:
+        number = self._number(step)
+        if number is not None:
+            self._place.forge(step.who).close(number, reason="no longer", at=parse_instant(instant(step.at)))
+            self._oracle.closed(step.name, step.who, step.at)
 
     def _reviews_by_verb(self, step: Step) -> None:
         """Review by daypass's own verb, which refuses what would count for nothing."""
@@ -167,7 +143,7 @@ class Life:
         before = len(forge.reviews(number))
         self._run(does.removesuffix("s"), step, str(number), acting=step.who)
         if len(forge.reviews(number)) > before:
-            self._oracle.reviewed(step.name, step.who, REVIEWS[does])
+            self._oracle.reviewed(step.name, step.who, REVIEWS[does], step.at)
 
     def _number(self, step: Step) -> int | None:
         """Return a request's number while it is open."""
@@ -312,173 +288,18 @@ class Life:
         else:
             members.makes_anew(step.who)
 
-    # Runs
-
-    def _runs(self, step: Step) -> int | None:
-        place, before, accounts = self._place, there(self._place), self._accounts.held()
-        at, latest, doubted = self._instants(step)
-        place.forge_away = step.does == WITHOUT
-        code = self._run("expire" if step.does == "expire" else "apply", step)
-        place.forge_away = False
-        whole = code is not None and not self._befell and not doubted and step.does != WITHOUT
-        if self._befell:
-            self._oracle.doubts()
-        self._oracle.ran(at, whole=whole)
-        check_by_hand(place, self._by_hand)
-        given = there(place) - before
-        allowed = self._oracle.allowed(at, latest, stale=self._stale)
-        by_hand = {named(one) for ones in self._by_hand.values() for one in ones}
-        keep(given <= allowed | by_hand, "2", f"the run gave {sorted(given - allowed)}, and nobody granted it")
-        wrongly = {one for one in given - by_hand if TARGETS[one[0]] in doubted}
-        keep(not wrongly, "7", f"the run gave {sorted(wrongly)} while clocks did not agree")
-        self._accounts.check(accounts)
-        self._check_code(code)
-        if code not in ENDED_WELL:
-            return code
-        touched = {name for port, name in self._befell if port == "target"}
-        if step.off:  # what ended there by itself is no matter of a run's wrong clock
-            touched |= {name for name, target in place.targets.items() if target.ends_by_itself}
-        every = whole and step.does == "apply"
-        check_access(place, self._oracle, self._by_hand, touched, at, allowed, self._accounts, every=every)
-        if every and place.members.works:
-            self._accounts.check_told(code, self._oracle.required(at))
-        self._accounts.note(place.standing, self._oracle, working="three" not in touched and place.members.works)
-        check_read_back(place, self._by_hand, self._brought_back, touched, self._accounts)
-        self._note_told(step, touched)
-        for name, target in place.targets.items():
-            self._backups[name].append(target.kept())
-            if target.works and not self._befell:
-                self._brought_back[name].clear()
-        return code
-
-    def _note_told(self, step: Step, touched: Collection[str]) -> None:
-        """Remember what is at the targets that work, for what the audit says of this minute later."""
-        last = self._last()
-        # A clock that is behind dates what it does to the receipt before: later minutes are told otherwise from then on.
-        self._told = {
-            minute: what for minute, what in self._told.items() if minute < last or (minute > last and not step.off)
-        }
-        if last > step.at or step.off:
-            return
-        for name, target in self._place.targets.items():
-            if name not in touched and target.works:
-                held = {target.access(one) for one in target.held.keys() - self._by_hand[name]}
-                if name == "three" and held != {named(e) for e in self._place.standing.holdings if e.target == name}:
-                    continue  # of what other accounts bear the names of now no receipt can say more
-                self._told.setdefault(step.at, {})[name] = held
-
-    def _instants(self, step: Step) -> tuple[int, int, set[str]]:
-        """Return by when a run takes away and by when it gives, and at which targets it may not give, as clocks disagree."""
-        place, last = self._place, self._last()
-        at = step.at + step.off
-        behind = last - at
-        at = last if 0 < behind <= 1 else at
-        if not place.compared:
-            return at, max(at, last), set(place.targets) if behind > 1 else set()
-        offs = {name: target.off - step.off for name, target in place.targets.items()}
-        doubted = {name for name, off in offs.items() if abs(off) > 1 or abs(step.off) > 1}
-        at -= max(0, step.off)
-        return at + min(0, *offs.values()), max(at, last), doubted
-
-    def _last(self) -> int:
-        """Return the minute of the last receipt."""
-        at = self._place.standing.at
-        assert at is not None
-        return minute(at)
-
-    def _check_code(self, code: int | None) -> None:
-        """Hold how a run ended to what it met: what failed is never told as if all were well (invariant 7)."""
-        if not self._befell:
-            keep(code in ENDED_WELL, "7", f"the run ended with exit {code}: {self._said}")
-        keep(code in (*ENDED_WELL, None, 1), "7", f"the run ended with exit {code}: {self._said}")
-
-    def _runs_twice(self, step: Step) -> None:
-        """Let what starts a run be delivered twice: where the first ended well, the second changes nothing."""
-        step = step._replace(does="apply")
-        if self._runs(step) != 0:
-            return
-        before = [len(target.calls) for target in self._place.targets.values()]
-        self._runs(step)
-        after = [len(target.calls) for target in self._place.targets.values()]
-        keep(
-            before == after, "9", f"a run after one that ended well asked the targets for {after} changes, not {before}"
-        )
-
-    def _run(self, verb: str, step: Step, *arguments: str, acting: str = "") -> int | None:
-        """Run a verb; return its exit code, None where it died."""
-        place, faults = self._place, self._place.faults
-        call = tuple(step.call.split(".")) if step.call else None
-        faults.begin(Armed(Kind[step.fault], step.after, call) if step.fault else None)
-        faults.meanwhile = lambda kind: self._meet(kind, step)
-        place.off = step.off
-        if verb == "apply":
-            arguments = (*arguments, "--retry")
-        kept = Invocation.repo, sys.stdout, sys.stderr
-        try:
-            said = place.access.run(verb, *arguments, *self._at(step), acting=acting, expect=None)
-            self._said = f"{said.out}{said.err}"
-        except Died:
-            said = None
-        finally:
-            self._befell = frozenset(faults.befell)
-            self._stale = Kind[step.fault] is Kind.STALE if self._befell else False
-            faults.end()
-            place.off = 0
-            if faults.crossing is not None:
-                crossing, faults.crossing = faults.crossing, None
-                with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-                    crossing.finish()
-                Invocation.repo, sys.stdout, sys.stderr = kept  # type: ignore[method-assign]
-        return said.code if said is not None else None
-
-    def _at(self, step: Step) -> tuple[str, ...]:
-        """Return what a run is told of the time, where it does not read a clock."""
-        return () if self._place.compared else ("--at", instant(step.at + step.off))
-
-    def _meet(self, kind: Kind, step: Step) -> None:
-        """Let a run from another machine come between, and end before this one goes on, or after it."""
-
-        def run() -> None:
-            if self._place.elsewhere is not None:
-                self._place.elsewhere.run("apply", "--retry", *self._at(step), expect=None)
-
-        if kind is Kind.OVERTAKEN:
-            run()
-            return
-        self._place.faults.crossing = crossing = Crossing(run, step.at % 23 + 1)
-        crossing.begin()
-
-    def _runs_on_older_main(self, step: Step) -> None:
-        """Let a run see main as it stood before what the ledger has recorded: nothing may be given by it."""
-        place = self._place
-        recorded, tip = place.standing.main, place.tip
-        older = place.parent(tip)
-        if not recorded or place.contains(older, Oid(recorded)):
-            return
-        before = there(place)
-        place.move_main(tip, older)
-        code = self._run("apply", step)
-        place.move_main(older, tip)
-        keep(code not in ENDED_WELL, "13", f"a run on an older main ended with exit {code}")
-        given = there(place) - before
-        keep(not given, "13", f"a run on an older main gave {sorted(given)}")
-
-    def end(self, at: int) -> None:
-        """Let every target work again and a last run end well; hold the whole life to what must hold then. Raises Unkept."""
-        for target in self._place.targets.values():
-            target.calm()
-            target.off = 0
-        at = max(at, self._last())
-        self._place.pass_time(at)
-        self._runs(Step(at, "apply"))
-        check_ledger(self._place, at)
-        check_audit(self._place, self._told)
-
 
 def _set(bounds: dict[str, int], name: str, until: int | None) -> None:
     bounds.pop(name, None)
     if until is not None:
         bounds[name] = until
+
+
+def found(top: Path, *, on_disk: bool = False) -> Place:
+    """Found the repository of a life, on the day before its first step."""
+    place: Place = DiskPlace(top) if on_disk else MemoryPlace(top)
+    place.found()
+    return place
 
 
 @contextmanager
@@ -507,9 +328,9 @@ def play(story: Sequence[Step], seen: Seen | None = None, *, traced: bool = Fals
         top = Path(folder) / "access"
         on_file = bool(story) and story[0].does == ON_DISK
         where = found(top, on_disk=on_file)
-        life = Life(where, seen if seen is not None else Counter())
         if isinstance(where, MemoryPlace):
-            stack.enter_context(patch.object(store, "Verdicts", where.machine))
+            stack.enter_context(at_home(where))
+        life = Life(where, seen if seen is not None else Counter())
         try:
             for place, step in enumerate(story, 1):  # noqa: B007
                 life.live(step)

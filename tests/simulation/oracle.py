@@ -36,6 +36,21 @@ class Request:
     reviews: dict[str, Review] = field(default_factory=dict)
     before: Request | None = None
     """As it was before the last thing that happened to it."""
+    rejected: bool = False
+    """Whether anybody ever rejected it."""
+    closed_by: str = ""
+    """Who closed it, "" while it is open or merged."""
+    touched: int = 0
+    """When something happened to it last."""
+
+    def fate(self, at: int) -> set[str]:
+        """What is to be on record of it where it was not merged."""
+        standing = any(one.state == "rejected" and one.head == self.head for one in self.reviews.values())
+        wish = self.wish
+        over = wish is not None and wish.start is not None and wish.start + wish.length <= at
+        too_long = wish is not None and not over and wish.length > ROLES[wish.resource, wish.role]
+        closed = {"withdrawn" if self.closed_by == self.opener else "closed"} if self.closed_by else set()
+        return closed | ({"rejected"} if standing else set()) | ({"denied"} if too_long and not closed else set())
 
 
 @dataclass(frozen=True)
@@ -74,19 +89,27 @@ class Oracle:
 
     def opened(self, name: str, grant: str, wish: Wish | None, who: str, at: int) -> None:
         """Somebody opened a request; no wish: that the grant be gone."""
-        self.requests[name] = Request(grant, wish, who, hands={who}, absent=self._absent(who, at))
+        self.requests[name] = Request(grant, wish, who, hands={who}, absent=self._absent(who, at), touched=at)
 
     def pushed(self, name: str, who: str, wish: Wish, at: int) -> None:
         """Somebody pushed another wish to it."""
         request = self._remembered(name)
         request.head += 1
+        request.touched = at
         request.wish = wish
         request.hands.add(who)
         request.absent = request.absent or self._absent(who, at)
 
-    def reviewed(self, name: str, who: str, state: str) -> None:
+    def closed(self, name: str, who: str, at: int) -> None:
+        """Somebody closed it."""
+        request = self.requests[name]
+        request.closed_by, request.touched = who, at
+
+    def reviewed(self, name: str, who: str, state: str, at: int) -> None:
         """Somebody approved or rejected it, or withdrew what they said."""
         request = self._remembered(name)
+        request.touched = at
+        request.rejected |= state == "rejected"
         asked = self.needs[request.wish.resource] if request.wish is not None else ()
         needs = frozenset(need for need in asked if who in self.groups[need])
         request.reviews[who] = Review(state, request.head, needs)

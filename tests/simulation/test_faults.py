@@ -10,12 +10,12 @@ import pytest
 from daypass import ports
 from simulation.faults import LEFT_OUT, TABLE, Seen, unseen
 from simulation.life import play
-from simulation.story import aim
+from simulation.teller import aim
 
 PORTS = {
     "history": (ports.History,),
     "forge": (ports.Forge,),
-    "ledger": (ports.Ledger,),
+    "ledger": (ports.Ledger, ports.SummingLedger),
     "target": (
         ports.Target,
         ports.Observing,

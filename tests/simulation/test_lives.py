@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
 
 from daypass.core.approval import judgement
 from daypass.core.approval.judgement import Excluded, Then
+from daypass.core.audit.access import Holdings
 from daypass.core.catalogue import Catalogue
 from daypass.core.forge import Review
 from daypass.core.ids import GrantId
-from daypass.core.ledger.receipt import Outcome
+from daypass.core.ledger.receipt import Outcome, Receipt
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Claim, Done, Entitlement, Intended, Numbers, Observed, Reason
 from daypass.core.planning.compute import _Sorted
 from daypass.core.record import replace
-from daypass.pipeline.apply import executor, inputs, readings, run, survey
+from daypass.pipeline.apply import decisions, executor, inputs, readings, run, survey
 from daypass.pipeline.judge import evidence
 from daypass.ports import Observing
 from simulation.kept import KEPT
 from simulation.life import Fault, play
 from simulation.shrink import shrink
-from simulation.story import tell
+from simulation.teller import tell
 
 LIVES = 240
 """So many are played whenever tests run: what fits into CI's time beside the rest. A nightly job plays for an hour."""
@@ -81,6 +82,11 @@ def with_offers(target: Observing, ours: Mapping[Entitlement, Numbers]) -> Obser
     return replace(seen, entitlements=seen.entitlements | seen.offered, offered=frozenset())
 
 
+def of_now(_: datetime, receipts: Iterable[Receipt]) -> Holdings:
+    return then(datetime.max.replace(tzinfo=UTC), receipts)
+
+
+then = Holdings.at
 looked = readings.seen_at
 whole = _Sorted.of
 
@@ -103,20 +109,23 @@ class Planted(NamedTuple):
 
 
 PLANTED = {
-    "everybody may approve their own": Planted(evidence, "excluded_people", nobody, {"1", "2"}, 1),
-    "a stale review counts": Planted(judgement, "_outlived", lambda *_: "", {"1", "2"}, 156),
-    "a rejection blocks nothing": Planted(judgement, "_last_reviews", no_rejections, {"1", "2"}, 2),
-    "who could not approve then may now": Planted(Then, "lacks", lambda *_: "", {"1", "2"}, 1),
+    "everybody may approve their own": Planted(evidence, "excluded_people", nobody, {"1", "2"}, 0),
+    "a stale review counts": Planted(judgement, "_outlived", lambda *_: "", {"1", "2"}, 63),
+    "a rejection blocks nothing": Planted(judgement, "_last_reviews", no_rejections, {"1", "2"}, 1),
+    "who could not approve then may now": Planted(Then, "lacks", lambda *_: "", {"1", "2"}, 3),
     "intents are forgotten": Planted(run, "_intents", lambda *_: [], {"5"}, 0),
-    "what a backup brings back stays": Planted(survey, "_taken", lambda *_: frozenset(), {"1"}, 4),
+    "what a backup brings back stays": Planted(survey, "_taken", lambda *_: frozenset(), {"1"}, 55),
     "ends are not recorded": Planted(inputs, "_ending", lambda *_: (), {"1", "2"}, 6),
     "bounds are ignored": Planted(Catalogue, "ends", lambda *_: (), {"1", "2"}, 6),
-    "nothing is read back": Planted(executor, "_seen", seen_as_done, {"1", "5", "8"}, 2),
-    "a name is trusted": Planted(executor, "_seen", without_numbers, {"15"}, 14),
+    "nothing is read back": Planted(executor, "_seen", seen_as_done, {"1", "5", "8"}, 4),
+    "a name is trusted": Planted(executor, "_seen", without_numbers, {"15"}, 8),
     "offers are taken for access": Planted(readings, "seen_at", with_offers, {"5"}, 0),
-    "what was handed over is forgotten": Planted(Standing, "handed", lambda *_: (), {"1", "5"}, 6),
+    "what was handed over is forgotten": Planted(Standing, "handed", lambda *_: (), {"1", "5"}, 54),
+    "nothing ends while the remote is away": Planted(survey, "_BY_RECEIPTS", frozenset(), {"1"}, 2),
+    "rejections are not recorded": Planted(decisions, "_rejections", lambda *_: [], {"5"}, 1),
+    "the audit tells of now when asked of then": Planted(Holdings, "at", staticmethod(of_now), {"5"}, 0),
     "the union is dropped": Planted(_Sorted, "of", staticmethod(without_union), {"1", "2", "8"}, 6),
-    "a clock that others contradict is believed": Planted(survey, "doubt", lambda *_: None, {"1", "2", "7"}, 1),
+    "a clock that others contradict is believed": Planted(survey, "doubt", lambda *_: None, {"1", "2", "7"}, 15),
 }
 
 

@@ -89,7 +89,7 @@ def _of(context: Context, listed: Pull, at: datetime) -> Iterator[Decided]:
     # While main's policies do not read, nobody knows what they would have said.
     if pull.state == "open" and proposal.denied and not proposal.policy.broken:
         yield decided(Resolution.DENIED, codes=_codes(found))
-    rejections = _rejections(found)
+    rejections = _rejections(context, found)
     if rejections:
         acts = [_act(review.by, "rejected", review.at) for review in rejections]
         yield decided(Resolution.REJECTED, acts, said=rejections[-1].reason)
@@ -114,9 +114,10 @@ def _codes(found: Gated) -> list[str]:
     return sorted({denial.rule or denial.code for decision in items for denial in decision.denials})
 
 
-def _rejections(found: Gated) -> list[Review]:
+def _rejections(context: Context, found: Gated) -> list[Review]:
     """Return the rejections of the head that stand, of the directory's people: the last word of each counts."""
-    reviews = found.evidence.reviews if found.evidence is not None else ()
+    # What cannot be judged as it is, since its window has passed meanwhile, was rejected all the same.
+    reviews = found.evidence.reviews if found.evidence is not None else context.forge.reviews(found.pull.number)
     last = {
         review.by.handle: review for review in reviews if review.by.handle and review.by.person and review.by.proved
     }
