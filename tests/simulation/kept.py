@@ -62,5 +62,10 @@ KEPT: dict[str, tuple[Step, ...]] = {
         Step(70, "opens", "r1", "frank", Wish("bob", "orders", "admin", 70, 45), "orders/g1"),
         Step(181, "rejects", "r1", "henry"),
     ),
+    # A run wrote a second time what had landed, and the audit named it.
+    "the outcome is written, and the run is told that another was first": (
+        *_granted(1, "r1", "orders/g1", _ALICE._replace(length=60)),
+        Step(19, "apply", fault="TWICE", call="ledger.append", after=1),
+    ),
 }
 """By what happened."""

@@ -73,7 +73,7 @@ class Life(Runs):
             ELSEWHERE: self._runs,
             CUT_OFF: self._runs_cut_off,
             "forgets what it verified": lambda _: self._place.forget(),
-            "loses its outbox": lambda _: self._place.lose_outbox(),
+            "loses its outbox": self._loses_outbox,
             ON_DISK: lambda _: None,
             "clocks are compared": self._compares_clocks,
             "has a clock that is ahead by": self._sets_clock,
@@ -277,6 +277,13 @@ class Life(Runs):
             assert step.number is not None
             back = target.restore(backups[step.number % len(backups)], self._by_hand[step.name])
             self._brought_back[step.name] |= {target.access(one) for one in back}
+
+    def _loses_outbox(self, _: Step) -> None:
+        """Lose what waits to be told: what it told of is done, and that an offer was taken back nobody will find out."""
+        if self._place.waiting():
+            for target in self._place.targets.values():
+                target.calls.clear()
+        self._place.lose_outbox()
 
     def _renames(self, step: Step) -> None:
         """Give somebody's account another name, or their name to somebody else."""

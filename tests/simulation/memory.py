@@ -139,6 +139,9 @@ class MemoryPlace(Place):
         now, held = parse_instant(instant(at)), known.holdings.values()
         return {named(one.entitlement) for one in held if one.until is not None and one.until <= now}
 
+    def waiting(self) -> int:
+        return len(outbox.Outbox(self.world.state / outbox.FILE).read())
+
     def forget(self) -> None:
         self.machines.pop(self.world.state, None)
 

@@ -157,6 +157,10 @@ class Place(ABC):
         """Return what is over by a minute, by what this machine has verified of the ledger."""
         return set()
 
+    def waiting(self) -> int:
+        """Return how many receipts wait in this machine's outbox."""
+        return 0
+
     def forget(self) -> None:  # noqa: B027  (for those that can)
         """Let this machine lose all that it remembers."""
 

@@ -80,6 +80,8 @@ class Runs:
         self._check_code(code)
         if code not in ENDED_WELL:
             return code
+        waits = place.waiting() if whole and step.does != ELSEWHERE else 0
+        keep(not waits, "5", f"{waits} receipts of the outbox were not recorded by a run that reached the remote")
         touched = {name for port, name in self._befell if port == "target"}
         if step.off:  # what ended there by itself is no matter of a run's wrong clock
             touched |= {name for name, target in place.targets.items() if target.ends_by_itself}

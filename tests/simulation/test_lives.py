@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from daypass.cli import away
 from daypass.core.approval import judgement
 from daypass.core.approval.judgement import Excluded, Then
 from daypass.core.audit.access import Holdings
@@ -122,6 +123,7 @@ PLANTED = {
     "offers are taken for access": Planted(readings, "seen_at", with_offers, {"5"}, 0),
     "what was handed over is forgotten": Planted(Standing, "handed", lambda *_: (), {"1", "5"}, 54),
     "nothing ends while the remote is away": Planted(survey, "_BY_RECEIPTS", frozenset(), {"1"}, 2),
+    "the outbox is not delivered": Planted(away, "deliver", lambda *_: "", {"5"}, 2),
     "rejections are not recorded": Planted(decisions, "_rejections", lambda *_: [], {"5"}, 1),
     "the audit tells of now when asked of then": Planted(Holdings, "at", staticmethod(of_now), {"5"}, 0),
     "the union is dropped": Planted(_Sorted, "of", staticmethod(without_union), {"1", "2", "8"}, 6),

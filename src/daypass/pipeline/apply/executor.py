@@ -201,8 +201,23 @@ class Executor:
                 self._overtaken |= isinstance(error, ConflictError)
                 self._standing = self._ledger.load()
                 self._main = self._standing.main or self._main
+                outcomes = [outcome for outcome in outcomes if not self._landed(outcome)]
+                if not outcomes:
+                    return
             else:
                 return
+
+    def _landed(self, outcome: Outcome) -> bool:
+        """Whether the ledger has it already: it was written, and the answer was lost, or another run saw the same."""
+        change, standing = outcome.change, self._standing
+        if not outcome.ok or (change.action, change.entitlement) in standing.pending:
+            return False
+        if outcome.handover:
+            return any(one.text == outcome.handover for one in standing.handovers.values())
+        held = standing.holdings.get(change.entitlement)
+        if change.action is Action.REMOVE:
+            return held is None
+        return held is not None and (held.grants, held.until) == (change.grants, change.until)
 
 
 def _with_since(outcome: Outcome, before: FailedChange | None) -> Outcome:
