@@ -25,7 +25,9 @@ if "TMPDIR" not in os.environ and os.access(MEMORY := "/dev/shm", os.W_OK):  # n
     if room.f_bavail * room.f_frsize > 4 << 30 and not room.f_flag & getattr(os, "ST_NOEXEC", 0):
         os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
-hypothesis.settings.register_profile("shared", deadline=None)  # machines are shared: a slow example is no fault
+# Machines are shared: a slow example is no fault. Each run tries other examples, and a nightly one ten times as many.
+hypothesis.settings.register_profile("shared", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=400)
 hypothesis.settings.load_profile("shared")
 
 

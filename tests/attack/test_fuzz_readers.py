@@ -53,6 +53,7 @@ from daypass.edges.targets.registry import KINDS
 from daypass.edges.targets.ssh import certificate
 from daypass.pipeline.ask.answer import read_command
 from driver import Access
+from examples import examples
 
 DEEP = 200_000
 GRANT = b"""\
@@ -255,7 +256,7 @@ PIECES = st.sampled_from(
     base=st.sampled_from([GRANT, EVENT, *(raw for raw in NASTY if len(raw) < 5_000)]),
     cuts=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 12), PIECES), max_size=4),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_reader_falls_over_what_is_cut_and_mixed(name: str, base: bytes, cuts: list[tuple[int, int, bytes]]) -> None:
     for place, length, piece in cuts:
         base = base[:place] + piece + base[place + length :]

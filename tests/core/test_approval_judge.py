@@ -11,6 +11,7 @@ from daypass.core.approval.judgement import Excluded, Judgement, Then, judge
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
 from daypass.core.policy.sources import Requirement
+from examples import examples
 
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 HEAD, OLD = Oid("a" * 40), Oid("b" * 40)
@@ -265,7 +266,7 @@ def could_fill(needs: list[Requirement], people: frozenset[str]) -> int:
     return best(sorted(people), list(range(len(places))))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(
         st.builds(needed, st.just("a"), st.integers(1, 2), st.frozensets(st.sampled_from(PEOPLE[:5]))),

@@ -24,6 +24,7 @@ from daypass.core.files.codeowners import (
     wanted_lines,
 )
 from daypass.views.settings import owners_json, owners_text
+from examples import examples
 
 EXAMPLE = """\
 # This is a comment.
@@ -133,7 +134,7 @@ def test_patterns_mean_what_git_says_but_for_the_one_that_github_limits(tmp_path
     assert {path for path in paths if found.who(path).owners} == ignored
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.tuples(PATTERNS, st.sampled_from(["@a", "@b c@d.example", ""])), max_size=6), PATHS)
 def test_the_last_line_that_covers_a_file_decides(lines, path):
     found = read("".join(f"{pattern} {owners}\n" for pattern, owners in lines))

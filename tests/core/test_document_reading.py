@@ -13,6 +13,7 @@ from daypass.core.files.document import Document, path_parts, path_text, read, r
 from daypass.core.files.plain import read_plain
 from daypass.core.files.subset import Parsed
 from daypass.core.finding import Finding, Place
+from examples import examples
 
 TEXT = b"""# yaml-language-server: $schema=../../.schemas/grant.schema.json
 version: 1
@@ -147,7 +148,7 @@ def test_no_bytes_make_the_reader_raise(raw: bytes) -> None:
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 @example("? ")
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_no_yaml_makes_the_reader_raise_and_what_it_accepts_means_what_it_means_to_libyaml(text: str) -> None:
     found = read("f", text.encode())
     if not isinstance(found, Document):

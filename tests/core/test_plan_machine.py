@@ -13,6 +13,7 @@ from daypass.core.ids import GrantId
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Intended, Observed, Reason
 from daypass.core.planning.compute import compute
 from daypass.core.window import Window
+from examples import examples
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
 WHAT = [Entitlement(t, "db", who, "{}") for t in ("one", "two") for who in ("alice", "bob")]
@@ -154,4 +155,4 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+TestLives.settings = settings(max_examples=examples(120), stateful_step_count=30, deadline=None)

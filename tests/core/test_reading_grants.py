@@ -14,6 +14,7 @@ from daypass.core.finding import Finding
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
 from daypass.core.window import Span, Window
+from examples import examples
 
 PATH = "grants/orders-db/a.yaml"
 GOOD = """# yaml-language-server: $schema=../../.schemas/grant.schema.json
@@ -434,7 +435,7 @@ def test_a_mistyped_key_is_refused_or_means_the_same(key: str, at: int, letter: 
 
 
 @given(st.sampled_from(sorted(KEYS)), st.sampled_from(VALUES))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_value_of_another_type_is_refused_or_is_that_text(key: str, value: str) -> None:
     found = read_grant(PATH, lay([(k, value if k == key else v) for k, v in KEYS.items()]).encode())
     if isinstance(found, Grant):
@@ -450,7 +451,7 @@ def test_no_bytes_make_it_raise(raw: bytes) -> None:
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 8), st.text(max_size=4))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_no_edit_of_a_good_file_makes_it_raise(at: int, cut: int, new: str) -> None:
     found = read_grant(PATH, (GOOD[:at] + new + GOOD[at + cut :]).encode())
     assert isinstance(found, Grant) or (found and all(f.message and f.place.file == PATH for f in found))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from daypass.core.window import parse_duration, parse_instant
 from daypass.schema import generate, load, names
+from examples import examples
 
 GRANT = {
     "version": 1,
@@ -199,7 +200,7 @@ def test_the_samples_are_valid(name: str) -> None:
 @example({**GRANT, "reason": "\U0001f600" * 1000})
 @example({**GRANT, "version": 1.0})
 @example({**GRANT, "version": True})
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_both_engines_judge_grants_alike(value: Any) -> None:
     fast, slow = verdicts("grant", value)
     assert fast == slow
@@ -209,7 +210,7 @@ MUTATED_SAMPLES = {name: st.tuples(st.just(name), mutated(sample)) for name, sam
 
 
 @given(st.sampled_from(sorted(SAMPLES)).flatmap(MUTATED_SAMPLES.__getitem__))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_both_engines_judge_policy_files_alike(sample: tuple[str, Any]) -> None:
     fast, slow = verdicts(*sample)
     assert fast == slow

@@ -17,6 +17,7 @@ from daypass.core.errors import EdgeError, LedgerError, UsageError
 from daypass.core.ids import canonical
 from daypass.core.ledger.receipt import PAYLOAD_TYPE
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, check_private, generate_key, read_public_key
+from examples import examples
 
 STATEMENT = {"_type": "x", "number": 1, "text": "Zoë"}
 
@@ -184,7 +185,7 @@ def test_whatever_is_signed_in_canonical_form_is_opened(signer, verifier, text, 
     assert verifier.open(signer.sign(statement)) == statement
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_no_byte_of_an_envelope_can_be_changed(data, signer, verifier):
     raw = signer.sign(STATEMENT)

@@ -9,6 +9,7 @@ from second import FACTS, Term, Wrong, terms
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure, combine, compile_condition, evaluate_all
 from daypass.core.policy.cel.source import spread
+from examples import examples
 
 
 def compiled(text: str) -> Condition:
@@ -26,14 +27,14 @@ def meant(term: Term) -> bool | None:
 
 
 @given(terms())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_a_condition_comes_to_what_the_definition_says(term: Term) -> None:
     found = compiled(term.text).holds(FACTS)
     assert (None if isinstance(found, EvaluationFailure) else found) is meant(term), term.text
 
 
 @given(terms(), terms())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_two_conditions_at_once_come_to_what_each_does_or_to_nothing(one: Term, other: Term) -> None:
     program = combine([one.text, other.text])
     assert program is not None
