@@ -86,7 +86,9 @@ class Runs:
         if step.off:  # what ended there by itself is no matter of a run's wrong clock
             touched |= {name for name, target in place.targets.items() if target.ends_by_itself}
         every = whole and step.does in ("apply", ELSEWHERE)
-        check_access(place, self._oracle, self._by_hand, touched, at, allowed, self._accounts, every=every)
+        check_access(
+            place, self._oracle, self._by_hand, touched, at, allowed, self._accounts, every=every, doubted=doubted
+        )
         if every and place.members.works:
             self._accounts.check_told(code, self._oracle.required(at))
         self._accounts.note(place.standing, self._oracle, working="three" not in touched and place.members.works)
