@@ -67,5 +67,13 @@ KEPT: dict[str, tuple[Step, ...]] = {
         *_granted(1, "r1", "orders/g1", _ALICE._replace(length=60)),
         Step(19, "apply", fault="TWICE", call="ledger.append", after=1),
     ),
+    # A run without the remote went by the window of the grant, and left what its target was to end sooner.
+    "a bound set an end, and the remote is away when it comes": (
+        *_granted(1, "r1", "orders/g1", _ALICE),
+        Step(5, "apply"),
+        Step(47, "is engaged until", who="alice", number=92),
+        Step(68, "apply"),
+        Step(130, "apply without the remote"),
+    ),
 }
 """By what happened."""

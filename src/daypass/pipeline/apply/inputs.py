@@ -20,7 +20,7 @@ from daypass.core.planning.compute import ClaimMaker
 from daypass.core.planning.holdback import doubt
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
-from daypass.core.window import catch_up, skew
+from daypass.core.window import Window, catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
 from daypass.pipeline.apply.current import last_policies, live_claims
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
@@ -195,7 +195,10 @@ def away(
             hint="without it nobody knows where the targets are",
         )
     rows, ends = standing.rows, standing.ends
-    claims = tuple(Claim(g, r.entitlement, r.window, bound=ends[g].bound if g in ends else "") for g, r in rows.items())
+    claims = tuple(
+        Claim(g, r.entitlement, _as_told(r, standing), bound=ends[g].bound if g in ends else "")
+        for g, r in rows.items()
+    )
     # What a run could not prove has not ended: whether it did is for a run to say that can ask.
     invalid = dict.fromkeys(standing.refusals, Reason.EVIDENCE_MISSING) | dict.fromkeys(
         standing.revoked, Reason.REVOKED
@@ -214,6 +217,18 @@ def away(
         clocks=Clocks(clock),
         away=True,
     )
+
+
+def _as_told(row: AdmittedGrant, standing: Standing) -> Window:
+    """Return a grant's window up to the end that its target was told, which a bound may have set before the window's own.
+
+    An extension that no target was told of yet is lost by this until a run reaches the remote, which gives it: better so
+    than access that outlives its bound for as long as the remote is away.
+    """
+    holding = standing.holdings.get(row.entitlement)
+    if holding is None or holding.until is None or not row.window.start < holding.until < row.window.end:
+        return row.window
+    return replace(row.window, end=holding.until)
 
 
 def _clocks(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Clocks:
