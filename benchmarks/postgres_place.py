@@ -16,8 +16,9 @@ from daypass.core.plan import Entitlement
 from daypass.core.window import Span, Window, format_instant
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
+from daypass.edges.ledger.keyfiles import generate_key, read_public_key
 from daypass.edges.ledger.ledger import receipt_path
-from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key, read_public_key
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.targets.registry import KINDS, check_privilege
 from daypass.pipeline.judge.policies import load_policy
 

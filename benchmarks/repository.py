@@ -22,7 +22,7 @@ from benchmarks.stream import Change, Folders, Stream, commit_id, object_id
 from daypass.core.policy.policies import Policy
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
-from daypass.edges.ledger.signing import generate_key, read_public_key
+from daypass.edges.ledger.keyfiles import generate_key, read_public_key
 from daypass.edges.targets.registry import KINDS, check_privilege
 from daypass.pipeline.judge.policies import load_policy
 

@@ -44,7 +44,8 @@ from daypass.edges.forges.local import records
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import parse_tree
 from daypass.edges.git.remote import repository_url
-from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, read_public_key
+from daypass.edges.ledger.keyfiles import read_public_key
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.store import AnswerCache
 from daypass.edges.targets.github import policy as github_policy
 from daypass.edges.targets.postgres import policy as postgres_policy

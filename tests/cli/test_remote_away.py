@@ -395,7 +395,7 @@ def test_an_outbox_of_another_repository_is_refused_and_kept(machines: Machines,
 def test_an_outbox_whose_key_was_taken_out_of_the_settings_is_refused_and_kept(machines: Machines) -> None:
     waiting(machines)
     kept = machines.outbox("one").read_bytes()
-    from daypass.edges.ledger.signing import generate_key
+    from daypass.edges.ledger.keyfiles import generate_key
 
     public = generate_key(tmp := machines.hub.top / "new.pem")
     ledger = machines.hub.bare("rev-parse", "daypass-ledger")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from daypass.core.errors import EdgeError, LedgerError, UsageError
 from daypass.core.ids import canonical
 from daypass.core.ledger.receipt import PAYLOAD_TYPE
-from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, check_private, generate_key, read_public_key
+from daypass.edges.ledger.keyfiles import check_private, generate_key, read_public_key
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from examples import examples
 
 STATEMENT = {"_type": "x", "number": 1, "text": "Zoë"}

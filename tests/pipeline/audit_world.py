@@ -29,8 +29,9 @@ from daypass.edges.git.index import AuditIndex
 from daypass.edges.git.objects import Reader
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_files
+from daypass.edges.ledger.keyfiles import generate_key
 from daypass.edges.ledger.ledger import GitLedger
-from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.pipeline.audit.verify import verify
 from repositories import new_repository, store_tree
 

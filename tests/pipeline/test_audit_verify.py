@@ -26,7 +26,8 @@ from daypass.core.ledger.receipt import (
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree
-from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
+from daypass.edges.ledger.keyfiles import generate_key
+from daypass.edges.ledger.signing import EnvelopeSigner
 from git_trees import write_tree
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from daypass.edges.ledger.signing import generate_key, read_public_key
+from daypass.edges.ledger.keyfiles import generate_key, read_public_key
 from driver import Access
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -49,7 +49,7 @@ def key_ring(repo: AccessRepository) -> KeyRing:
 
 def new_key(repo: AccessRepository, public_key: str | None) -> tuple[str, Path | None]:
     """Write a new public key into policies/; return its name, and where its private half is (None: not made here)."""
-    from daypass.edges.ledger.signing import make_key, read_public_key
+    from daypass.edges.ledger.keyfiles import make_key, read_public_key
 
     folder = repo.top / "policies"
     number = next(n for n in range(2, 1_000_000) if not (folder / f"ledger-{n}.pub").exists())

@@ -106,7 +106,7 @@ class NewRepository:
 
     def key(self, signer: str, public_key: Path | None) -> str:
         """Make the signing key, or take the public half of one that a signer URI holds; return the public PEM."""
-        from daypass.edges.ledger.signing import make_key
+        from daypass.edges.ledger.keyfiles import make_key
 
         there = self.top / "policies" / "ledger.pub"
         if there.exists():

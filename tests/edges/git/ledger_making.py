@@ -13,8 +13,9 @@ from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Inte
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.plumbing import Git
+from daypass.edges.ledger.keyfiles import generate_key
 from daypass.edges.ledger.ledger import GitLedger, receipt_path
-from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier, generate_key
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.ledger.standing import SignedLedger
 
 BEGIN = datetime(2026, 11, 21, 9, tzinfo=UTC)

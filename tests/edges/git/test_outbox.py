@@ -20,9 +20,10 @@ from daypass.core.ledger.receipt import Body, Genesis, Intent, Outcome, Pulse
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Intended, Reason
 from daypass.edges.git.plumbing import Git
+from daypass.edges.ledger.keyfiles import generate_key
 from daypass.edges.ledger.ledger import GitLedger
 from daypass.edges.ledger.outbox import FILE, OutboxLedger, Trace
-from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
+from daypass.edges.ledger.signing import EnvelopeSigner
 from daypass.edges.ledger.standing import SignedLedger
 from in_memory.ledger import Machine, MemoryLedger
 from in_memory.objects import Objects

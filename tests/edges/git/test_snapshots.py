@@ -12,8 +12,9 @@ from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Pulse, Snapshot
 from daypass.core.ledger.snapshot import INDEX
 from daypass.core.ledger.standing import fold
+from daypass.edges.ledger.keyfiles import generate_key
 from daypass.edges.ledger.ledger import GitLedger, begin_at_snapshot, standing_folder
-from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
+from daypass.edges.ledger.signing import EnvelopeSigner
 from daypass.edges.ledger.standing import SignedLedger
 from in_memory.ledger import Machine, MemoryLedger
 from standings import same_state

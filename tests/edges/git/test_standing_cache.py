@@ -36,7 +36,8 @@ from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.edges import store
 from daypass.edges.ledger import standing as module
-from daypass.edges.ledger.signing import EnvelopeSigner, generate_key
+from daypass.edges.ledger.keyfiles import generate_key
+from daypass.edges.ledger.signing import EnvelopeSigner
 from daypass.edges.ledger.standing import SignedLedger
 from standings import same_state
 

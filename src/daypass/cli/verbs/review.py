@@ -238,19 +238,10 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     from daypass.core.state import Overview
     from daypass.pipeline.apply.current import claims_on, landed, live_claims, refused_there
     from daypass.pipeline.apply.overview import entitlements_given
-    from daypass.pipeline.judge.gate import look
     from daypass.views.gate import status_json, status_text
 
-    waiting: list[Gated] = []
-    codes: list[ExitCode] = []
-    unread: dict[int, str] = {}
-    for pull in repo.forge.open_pulls():
-        try:
-            waiting.append(look(repo, pull.number, at=at))
-        except (EdgeError, RefusedError) as error:
-            unread[pull.number] = error.message
-            say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
-            codes.append(ExitCode.PARTIAL)
+    waiting, unread = _open_requests(repo, at)
+    codes = [ExitCode.PARTIAL for _ in unread]
     if not repo.settings.forge.vouches and (doubt := doubt_of(at, repo.standing.at, {})) is not None:
         say(f"daypass: {doubt.why}")  # as `plan` does; at a forge that tells the time, `apply` compares it first
     say_paused(repo.policy)
@@ -286,6 +277,21 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     )
     show_view((status_json if output == "json" else status_text)(overview), output)
     return codes
+
+
+def _open_requests(repo: AccessRepository, at: datetime) -> tuple[list[Gated], dict[int, str]]:
+    """Return the open requests as the gate sees them, and why which cannot be read, which is said as well."""
+    from daypass.pipeline.judge.gate import look
+
+    waiting: list[Gated] = []
+    unread: dict[int, str] = {}
+    for pull in repo.forge.open_pulls():
+        try:
+            waiting.append(look(repo, pull.number, at=at))
+        except (EdgeError, RefusedError) as error:
+            unread[pull.number] = error.message
+            say(f"#{pull.number}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
+    return waiting, unread
 
 
 def _say_broken(policy: Policy) -> list[ExitCode]:

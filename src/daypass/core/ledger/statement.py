@@ -3,19 +3,12 @@
 Reading is strict: an unknown key, a missing one, a value of another type or an instant in another spelling is refused,
 so that each receipt has exactly one statement and ``from_statement(to_statement(receipt)) == receipt``.
 
-The subject of a statement are the grants that it is about. An admission names the digest of what the grant means; the
-other kinds know a grant by its id alone, and name the SHA-256 of the id's text. A change that no grant asked for
-(access that nobody granted, removed from an exclusive resource) names its resource with the SHA-256 of the
-entitlement's canonical form, the first receipt names ``ledger`` with the SHA-256 of its keys, a snapshot with the root of
-the tree of receipts, a pulse ``run`` with that of what it says, a decision on a request that changes no grant
-``request`` with that of its number and head, and what moves a target that one, as grants are named. People's free text is
-in no receipt.
+What the subject of a statement is: `daypass.core.ledger.subject`. People's free text is in no receipt.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -69,6 +62,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
+from daypass.core.ledger.subject import changes_of, subject_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window, format_instant
 
@@ -303,7 +297,7 @@ def to_statement(receipt: Receipt) -> dict[str, Any]:
     kind, body = body_to_dict(receipt.body)
     place = (receipt.sequence, receipt.previous, receipt.at, receipt.main, receipt.run)
     predicate = (kind, *place, body, receipt.clock, receipt.away)
-    return _STATEMENT.write((STATEMENT_TYPE, _subject(receipt.body), PREDICATE_TYPES[receipt.version], predicate))
+    return _STATEMENT.write((STATEMENT_TYPE, subject_of(receipt.body), PREDICATE_TYPES[receipt.version], predicate))
 
 
 def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
@@ -322,7 +316,7 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
     if version < _SINCE.get(kind, 1):
         raise LedgerError(f"a receipt of version {version} has no kind {kind!r}")
     body = body_from_dict(kind, told)
-    if subject != _subject(body):
+    if subject != subject_of(body):
         raise LedgerError(f"expected the subject that the body is about, got {canonical(subject)}")
     if previous and not SHA256.fullmatch(previous):
         raise LedgerError(f"expected previous to be a digest, got {previous!r}")
@@ -335,7 +329,7 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
 
 def _check_away(away: Away, body: Body, sequence: int, version: int) -> None:
     """Refuse anything in an outbox but that access was taken away: whoever holds it could else give unseen."""
-    changes = _changes(body)
+    changes = changes_of(body)
     if version < _SINCE_AWAY:
         raise LedgerError(f"a receipt of version {version} was in no outbox")
     if not changes or any(change.action is not Action.REMOVE for change in changes):
@@ -363,46 +357,3 @@ def body_from_dict(kind: str, data: dict[str, Any]) -> Body:
         raise LedgerError(f"expected a kind of receipt ({', '.join(KINDS)}), got {kind!r}", hint=LATER)
     body: Body = record.read(data)
     return body
-
-
-def _sha256(text: str) -> dict[str, str]:
-    return {"sha256": hashlib.sha256(text.encode()).hexdigest()}
-
-
-def _subject(body: Body) -> list[dict[str, Any]]:
-    if isinstance(body, Genesis):
-        return [{"name": "ledger", "digest": _sha256(canonical(list(body.keys)))}]
-    if isinstance(body, Snapshot):
-        return [{"name": "ledger", "digest": {"sha256": body.root}}]
-    if isinstance(body, Pulse):
-        return [{"name": "run", "digest": _sha256(canonical({"exit": body.exit, "live": body.live}))}]
-    if isinstance(body, Admission):
-        return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
-    if isinstance(body, Decided) and not body.asked:
-        return [{"name": "request", "digest": _sha256(canonical({"head": body.head, "pull": body.pull}))}]
-    named = _named(body)
-    if named:
-        return [{"name": name, "digest": _sha256(name)} for name in named]
-    return [
-        {"name": e.resource, "digest": _sha256(canonical(e._asdict()))}
-        for e in sorted({change.entitlement for change in _changes(body)})
-    ]
-
-
-def _named(body: Body) -> Sequence[str]:
-    """Return the names of what a receipt is about: of grants, or of a target."""
-    if isinstance(body, Refusal | Retirement | Ended | Reviewed):
-        return (body.grant,)
-    if isinstance(body, Release | Take):
-        return (body.target,)
-    if isinstance(body, Settled):
-        return body.holding.grants
-    if isinstance(body, Decided):
-        return sorted({file.grant for file in body.asked})
-    return sorted({grant for change in _changes(body) for grant in change.grants})
-
-
-def _changes(body: Body) -> tuple[Intended, ...]:
-    if isinstance(body, Intent):
-        return body.changes
-    return (body.change,) if isinstance(body, Outcome) else ()

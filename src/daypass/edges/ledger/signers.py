@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from daypass.core.ledger.standing import Standing
-from daypass.edges.ledger.signing import read_public_key, signer_of
+from daypass.edges.ledger.keyfiles import read_public_key
+from daypass.edges.ledger.signing import signer_of
 from daypass.edges.ledger.standing import SignedLedger
 
 

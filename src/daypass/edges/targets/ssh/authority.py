@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from daypass.core.errors import EdgeError, InvalidError
-from daypass.edges.ledger.signing import FILE_SCHEME, check_closed, translated
+from daypass.edges.ledger.keyfiles import check_closed
+from daypass.edges.ledger.signing import FILE_SCHEME, translated
 from daypass.edges.targets.common import place_below
 from daypass.edges.targets.ssh.certificate import public_line
 
