@@ -163,6 +163,11 @@ def test_a_fork_is_named_by_every_clone_and_replaced_only_by_who_names_what_stay
     assert world.there == world.whole
     access.run("apply", "--at", T("12:49"))
     access.run("audit", "verify", "--at", T("12:50"))
+    world.catch_up(world.old)
+    assert "two chains verify and part" in world.old.run("ledger", "restore", expect=1).err
+    said = world.old.run("ledger", "restore", "--take", world.whole[:12])
+    assert "This machine had verified the other chain" in said.err
+    world.old.run("status", "--at", T("12:50"))
 
 
 def test_a_longer_fork_that_lacks_what_merges_name_is_not_replaced_by_itself(world: World) -> None:
@@ -174,6 +179,9 @@ def test_a_longer_fork_that_lacks_what_merges_name_is_not_replaced_by_itself(wor
     assert world.there == forked
     world.access.run("ledger", "restore", "--take", world.whole)
     assert world.there == world.whole
+    world.catch_up(world.old)
+    said = world.old.run("ledger", "restore", expect=1)  # it verified the other chain: somebody has to say so there too
+    assert "is signed as well, and parts from" in said.err
 
 
 @pytest.mark.parametrize("how", ["rewritten", "garbage on top", "unsigned"])

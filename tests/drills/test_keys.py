@@ -230,3 +230,10 @@ class TestStolen:
         said = access.run("ledger", "revoke-key", "ledger.pub", "--from", "5", expect=1)
         assert "not believed again" in said.err
         assert "there is no key" in access.run("ledger", "revoke-key", "other.pub", "--from", "5", expect=2).err
+
+    def test_a_key_is_not_left_good_for_receipts_that_are_not_there_yet(self, access: Access) -> None:
+        end = access.repo().ledger.load().next_sequence
+        said = access.run("ledger", "revoke-key", "ledger.pub", "--from", str(end + 1), expect=1)
+        assert f"`--from {end}` takes all that it signs from now on" in said.err
+        assert not (access.top / "policies/ledger-2.pub").exists()
+        assert "0 of 1 receipts" in self.revoke(access, end)

@@ -82,6 +82,7 @@ def test_access_reads_as_a_table_with_what_it_rests_on():
 
 def test_doubt_is_said_in_words():
     text = audit_text(access_answer(held(until=None, basis=(), grants=(), doubt="it failed: x")))
+    assert "a rule" not in text  # without a proof nobody knows who or what approved it
     assert "alice_db  ro         2026-11-21T09:00:00Z  - ?" in text
     assert text.endswith("alice_db may have had access (?): receipt 3 tried to give it; it failed: x\n")
 

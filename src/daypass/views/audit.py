@@ -157,7 +157,7 @@ def _access_cells(access: HeldAccess, answer: AccessAnswer) -> tuple[str, ...]:
         + (" overdue" if access.overdue(answer.sources.at) else "")
         + (" ?" if access.doubt else ""),
         ", ".join(access.change.grants) or NONE,
-        ", ".join(names) or "a rule, by itself",
+        ", ".join(names) or ("a rule, by itself" if access.basis else NONE),
         ", ".join(f"#{admission.pull}" for admission in access.basis) or NONE,
         str(access.receipt),
         ", ".join(dict.fromkeys(said.ticket for said in words if said.ticket)) or NONE,

@@ -189,7 +189,8 @@ def revoke_key(repo: AccessRepository, key: str, first: int, public_key: str | N
     name = key.removeprefix("policies/")
     if name not in known:
         raise UsageError(
-            f"there is no key {key!r} in ledger.keys or below it", hint=near(name, known, "main names them")
+            f"there is no key {key!r} in ledger.keys or below it",
+            hint=near(name, known, f"main names {', '.join(known)}"),
         )
     if first > ring.revoked.get(name, first):
         raise RefusedError(
@@ -197,6 +198,13 @@ def revoke_key(repo: AccessRepository, key: str, first: int, public_key: str | N
             hint="what is not believed any more is not believed again: who gave it is asked anew",
         )
     standing = repo.standing
+    if first > standing.next_sequence:
+        raise RefusedError(
+            f"the ledger here ends with receipt {standing.next_sequence - 1}: whoever has {name} would be believed up to "
+            f"receipt {first - 1}",
+            hint=f"`--from {standing.next_sequence}` takes all that it signs from now on; where this clone is behind, bring "
+            "the ledger first",
+        )
     signed = signed_from(repo.ledger, standing, name, first)
     new, place = new_key(repo, public_key) if ring.signing == (name,) else ("", None)
     after = ring.revoking(name, first, new)
@@ -229,9 +237,9 @@ def restore(repo: AccessRepository, remote: str, folder: str, take: str, output:
     daypass ledger restore
     daypass ledger restore --from ../other-clone
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.core.ids import ABSENT
+    from daypass.core.ids import ABSENT, Oid
     from daypass.edges.ledger.places import at_remote, put_back
-    from daypass.edges.store import exclusive
+    from daypass.edges.store import discard, exclusive
     from daypass.pipeline.audit.restore import anchors_of, find_ledger, judge_chain, refuse_rival
 
     git, branch, receipts = repo.clone.git, repo.settings.ledger_branch, repo.ledger.receipts
@@ -251,9 +259,14 @@ def restore(repo: AccessRepository, remote: str, folder: str, take: str, output:
             if commit == there or not any(not c.why and receipts.contains(commit, c.commit) for c in chains):
                 chains.append(judge_chain(repo, known[commit], commit, repo.ledger.whole, anchors))
         best = find_ledger(chains, receipts.contains, take)
-        if not take and there != ABSENT and not receipts.contains(there, best.commit):
-            refuse_rival(chains, there, best)
+        verified = repo.ledger.verified_last()
+        parting = {one for one in (there, verified) if one in known and not receipts.contains(Oid(one), best.commit)}
+        if not take:
+            refuse_rival(chains, parting, best)
         done, kept = put_back(git, branch, place, there, best.commit)
+        forgotten = verified in parting
+        if forgotten:  # else each run here would refuse the chain that was just chosen
+            discard(repo.ledger.path)
     if output == "json":
         told = {"receipts": best.receipts, "commit": best.commit, "from": best.place, "kept": kept}
         show_data(told | {"put_back": {where: "" if old == ABSENT else old for where, old in done.items()}})
@@ -262,6 +275,8 @@ def restore(repo: AccessRepository, remote: str, folder: str, take: str, output:
     say(f"Put back {' and '.join(moved)}: {what}" if moved else f"Nothing to put back: {what}")
     for name in kept:
         say(f"What stood there is kept as {name}")
+    if forgotten:
+        say(f"This machine had verified the other chain ({str(verified)[:12]}): the next run verifies this one anew")
 
 
 def _known(repo: AccessRepository, there: Oid, folder: str) -> dict[Oid, str]:

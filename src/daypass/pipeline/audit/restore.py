@@ -7,7 +7,7 @@ beginnings the longest is it; two that part are for a person to choose between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from daypass.core.audit.access import read_trailers
@@ -94,10 +94,12 @@ def find_ledger(chains: Iterable[FoundChain], contains: Callable[[Oid, Oid], boo
     good = sorted((chain for chain in listed if not chain.why), key=lambda chain: -chain.receipts)
     if take:
         good = [chain for chain in good if chain.commit.startswith(take)]
+        listed = [chain for chain in listed if chain.commit.startswith(take)]
     if not good:
         told = "; ".join(f"{c.place} ({c.commit[:12]}, {c.receipts} receipts): {c.why}" for c in listed if c.why)
+        none = f"no chain here that may be it ends with commit {take}" if take else "there is none at all"
         raise RefusedError(
-            f"no ledger is here that could be put back: {told or 'there is none at all'}",
+            f"no ledger is here that could be put back: {told or none}",
             hint="run it in the clone that has most receipts, or name one: --from FOLDER",
         )
     best = good[0]
@@ -112,13 +114,16 @@ def find_ledger(chains: Iterable[FoundChain], contains: Callable[[Oid, Oid], boo
     return best
 
 
-def refuse_rival(chains: Iterable[FoundChain], there: Oid, best: FoundChain) -> None:
-    """Refuse to put a chain in the place of what stands at the remote, where that is signed as well."""
+def refuse_rival(chains: Iterable[FoundChain], parting: Collection[Oid], best: FoundChain) -> None:
+    """Refuse to put a chain in the place of one that parts from it and is signed as well.
+
+    ``parting`` are the commits that count for so much: what stands at the remote, and what this machine verified last.
+    """
     for rival in chains:
-        if rival.commit == there and rival.signed:
+        if rival.commit in parting and rival.signed:
             raise RefusedError(
-                f"the chain at the remote ({there[:12]}, {rival.receipts} receipts) is signed as well, and parts from "
-                f"{best.place} ({best.commit[:12]}, {best.receipts} receipts){': ' * bool(rival.why)}{rival.why}",
+                f"the chain of {rival.place} ({rival.commit[:12]}, {rival.receipts} receipts) is signed as well, and parts "
+                f"from {best.place} ({best.commit[:12]}, {best.receipts} receipts){': ' * bool(rival.why)}{rival.why}",
                 hint=f"runs wrote it, or somebody with a key. `--take {best.commit[:12]}` puts this one in its place, and "
                 "keeps the other as a branch: look at what it says was given, since nothing else remembers that",
             )
