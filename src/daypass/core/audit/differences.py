@@ -46,7 +46,8 @@ class Comparison:
         self._steps = {(step.commit, step.grant): step for step in steps}
         self._positions = positions
         self._anchors = dict(anchors)
-        self._settled: set[tuple[Oid, GrantId]] = set()
+        self._settled: set[GrantStep] = set()
+        self._removed = {(step.grant, step.old) for step in self._steps.values() if step.removed}
         self._retired: set[tuple[GrantId, Oid]] = set()
         self._admitted: set[tuple[GrantId, Oid]] = set()
         self._open: dict[Intended, list[int]] = {}
@@ -157,7 +158,7 @@ class Comparison:
         self._say(code, message, receipt=sequence, commit=main)
 
     def _landed(self, receipt: Receipt, body: Admission | Refusal) -> None:
-        if self.brought(body) is None:
+        if (step := self.brought(body)) is None:
             where = "did not" if body.landing in self._positions else "is not in main's history and did not"
             self._say(
                 "receipt-without-landing",
@@ -168,9 +169,9 @@ class Comparison:
                 receipt=receipt.sequence,
             )
             return
-        self._settled.add((body.landing, body.grant))
+        self._settled.add(step)
         if isinstance(body, Admission):
-            self._admitted.add((body.grant, body.blob))
+            self._admitted |= self._removed & {(body.grant, body.blob)}
 
     def _outcome(self, receipt: Receipt, body: Outcome) -> None:
         change = body.change
@@ -330,8 +331,8 @@ class Comparison:
         for step in self._steps.values():
             if step.position <= self._seen_main and step.position >= latest.get(step.grant, step).position:
                 latest[step.grant] = step
-        for key, step in self._steps.items():
-            if step.removed or key in self._settled or step.position <= self._main_before:
+        for step in self._steps.values():
+            if step.removed or step in self._settled or step.position <= self._main_before:
                 continue
             if step.position > self._seen_main:
                 code, severity = "not-applied-yet", Severity.NOTE
@@ -352,8 +353,7 @@ class Comparison:
 
     def _unretired(self) -> None:
         for step in self._steps.values():
-            gone = (step.grant, step.old)
-            fresh = step.position > self._main_before
+            fresh, gone = step.position > self._main_before, (step.grant, step.old)
             if fresh and step.removed and gone in self._admitted and gone not in self._retired:
                 later = step.position > self._seen_main
                 self._say(

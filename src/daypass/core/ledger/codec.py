@@ -232,6 +232,10 @@ def shared(field: Field) -> Field:
     return field._replace(quick=lambda: (field.by_msgspec("", "")[0], sys.intern))
 
 
+def _intern_all(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(sys.intern, texts))
+
+
 def word(kind: type[Enum]) -> Field:
     """Take one of the words of an enumeration."""
     words = {member.value: member for member in kind}
@@ -296,6 +300,7 @@ DATA = Field(dict)
 LIST = Field(list)
 COUNT = Field(int, _read_count, quick=lambda: (Annotated[int, msgspec.Meta(ge=0)], None))
 TEXTS = Field(list, _read_texts, list, quick=lambda: (tuple[str, ...], None))
+SHARED_TEXTS = TEXTS._replace(quick=lambda: (tuple[str, ...], _intern_all))
 DIGESTS = Field(list, _read_digests, list)
 BY_NAME = Field(dict, _read_by_name, dict)
 INSTANT = Field(str, _read_instant, _write_instant, quick=lambda: (str, _instant))

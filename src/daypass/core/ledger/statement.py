@@ -27,6 +27,7 @@ from daypass.core.ledger.codec import (
     LIST,
     OBJECT,
     SHA256,
+    SHARED_TEXTS,
     TEXT,
     TEXTS,
     WHOLE,
@@ -90,7 +91,11 @@ _APPROVAL = Record(
     number=_NUMBER,
 )
 _ACT = Record(
-    "an act", ActRecord, main=OBJECT.optional("", "an act under the policies of the base names no main"), number=_NUMBER
+    "an act",
+    ActRecord,
+    **dict.fromkeys(("by", "did"), _TEXT),
+    main=OBJECT.optional("", "an act under the policies of the base names no main"),
+    number=_NUMBER,
 )
 _FILE = Record("a file", _tuple, _itself, grant=TEXT, blob=OBJECT, landing=OBJECT)
 
@@ -105,7 +110,7 @@ CHANGE = Record(
     lambda change: (change.action, *change.entitlement, change.grants, change.reason, change.due, change.until),
     action=word(Action),
     **dict.fromkeys(Entitlement._fields, _TEXT),
-    grants=TEXTS,
+    grants=SHARED_TEXTS,
     reason=word(Reason),
     due=INSTANT,
     until=INSTANT.optional(None),
@@ -120,6 +125,7 @@ ADMISSION = Record(
     window=_WINDOW.field,
     entitlement=_ENTITLEMENT.field,
     grant_digest=DIGEST,
+    rules=SHARED_TEXTS,
     approvals=_APPROVAL.listed,
     lack=TEXT.optional(""),
     acts=_ACT.listed.optional((), "an admission that tells of no acts does not say so"),
