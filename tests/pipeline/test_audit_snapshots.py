@@ -76,7 +76,7 @@ def test_a_verification_from_a_snapshot_on_needs_one(world):
     with pytest.raises(UsageError, match="the ledger has no snapshot 3: it has none"):
         world.verified(minutes(1), since="3")
     place = world.snapshot(minutes(2), files=lambda files: {**files, "seen-0000.json": b"[]"})
-    with pytest.raises(LedgerError, match="its chunks are not those that it names"):
+    with pytest.raises(LedgerError, match=f"at snapshot {place}: its chunks are not those that it names"):
         world.verified(minutes(3), since=place)
 
 

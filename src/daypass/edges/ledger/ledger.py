@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -287,13 +288,27 @@ def begin_at_snapshot(
     raw = ledger.envelope(sequence, commit=commit)
     if raw is None:
         raise LedgerError(f"there is no receipt {sequence}")
-    receipt, body = open_snapshot(Envelope(sequence, raw), open_)
+    with _about_snapshot(sequence):
+        receipt, body = open_snapshot(Envelope(sequence, raw), open_)
     first = ledger.envelope(0, commit=commit)
     for _ in ledger.own([from_statement(open_(first))] if first is not None else []):
         pass  # what stands before a snapshot is not read: whose ledger it is, its first receipt says
     tree = Tree(body.size, body.frontier)
     tree.add(raw)
-    return read(body, Head.of(receipt, None), ledger.beside(sequence, commit=commit), known_form), tree
+    with _about_snapshot(sequence):
+        return read(body, Head.of(receipt, None), ledger.beside(sequence, commit=commit), known_form), tree
+
+
+@contextmanager
+def _about_snapshot(sequence: int) -> Iterator[None]:
+    """Say of what is odd about a snapshot which one it is of, and what to do for who asked to begin at it."""
+    try:
+        yield
+    except LedgerError as error:
+        raise LedgerError(
+            f"nothing can begin at snapshot {sequence}: {error.message}",
+            hint="`daypass audit verify` without --since reads all from the start, and names what does not follow",
+        ) from error
 
 
 def _find(ledger: GitLedger, commit: Oid, known: Sequence[int], named: str) -> int:
