@@ -231,6 +231,12 @@ class TestStolen:
         assert "not believed again" in said.err
         assert "there is no key" in access.run("ledger", "revoke-key", "other.pub", "--from", "5", expect=2).err
 
+    def test_no_key_takes_its_own_place(self, access: Access) -> None:
+        for verb in (("rekey",), ("revoke-key", "ledger.pub", "--from", "1")):
+            said = access.run("ledger", *verb, "--public-key", str(access.top / "policies/ledger.pub"), expect=2)
+            assert "is a key that main names already: ledger.pub" in said.err
+        assert access.git("status", "--short") == ""
+
     def test_a_key_is_not_left_good_for_receipts_that_are_not_there_yet(self, access: Access) -> None:
         end = access.repo().ledger.load().next_sequence
         said = access.run("ledger", "revoke-key", "ledger.pub", "--from", str(end + 1), expect=1)

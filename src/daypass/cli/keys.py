@@ -59,7 +59,13 @@ def new_key(repo: AccessRepository, public_key: str | None) -> tuple[str, Path |
             hint="make the key there, change ledger.signer to it, and name its public half: --public-key FILE",
         )
     place, public = make_key(keys_folder()) if public_key is None else (None, Path(public_key).read_bytes())
-    read_public_key(public, public_key or "")
+    key, known = read_public_key(public, public_key or ""), repo.ledger.keys
+    same = [name for name, pem in known.items() if read_public_key(pem, name).keyid == key.keyid]
+    if same:  # the bounds of the one would be the other's: what it signs would be refused, or count for nothing
+        raise UsageError(
+            f"{public_key} is a key that main names already: {same[0]}",
+            hint="name the public half of another key, or leave --public-key out, and one is made",
+        )
     (folder / f"ledger-{number}.pub").write_bytes(public)
     return f"ledger-{number}.pub", place
 
