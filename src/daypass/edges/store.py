@@ -140,13 +140,25 @@ class Store:
 
         Raises EdgeError where others may write it; OSError, sqlite3.Error.
         """
+        self._believed()
+        make_folder(self.path.parent)
+        return self._connect()
+
+    def look(self) -> sqlite3.Connection:
+        """Open a file that lies anywhere: neither it nor its folder is made ours, and no table is made in it.
+
+        Raises EdgeError where others may write it; sqlite3.Error.
+        """
+        self._believed()
+        # To write is allowed, so that SQLite undoes what a run that died had begun there.
+        return sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_PATIENCE, isolation_level=None)
+
+    def _believed(self) -> None:
         if others_may_write(self.path):
             raise EdgeError(
                 f"others may write {self.path}, so it is not believed",
                 hint="find out who wrote there; it is left as it is, and nothing of it counts",
             )
-        make_folder(self.path.parent)
-        return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         # SQLite would let the umask decide. A file that is there is not opened: closing it would let go of every lock

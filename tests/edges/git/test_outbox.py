@@ -513,3 +513,17 @@ def test_an_outbox_is_set_aside_whole_and_over_nothing(place: Place) -> None:
     aside.rename(place.file("one"))  # put back, it is delivered as if nothing had been
     assert place.machine("one").deliver() == 2
     assert place.late() == COUNTS
+
+
+def test_a_file_that_is_looked_at_elsewhere_stays_as_it_is_with_its_folder(place: Place) -> None:
+    folder = place.folder / "incident"
+    folder.mkdir(mode=0o755)
+    place.away("one", *taken(0))
+    place.machine("one").set_aside(folder / "aside.sqlite")
+    with sqlite3.connect(folder / "other.sqlite") as connection:
+        connection.execute("CREATE TABLE evidence(word)")
+    for name, receipts, fault in (("aside.sqlite", 2, ""), ("other.sqlite", 0, "no such table: receipt")):
+        raw = (folder / name).read_bytes()
+        told, why = OutboxLedger(place.ledger("one"), folder, name).look()
+        assert (len(told), fault in str(why), why is None) == (receipts, True, not fault)
+        assert ((folder / name).read_bytes(), folder.stat().st_mode & 0o777) == (raw, 0o755)

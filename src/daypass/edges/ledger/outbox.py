@@ -37,10 +37,11 @@ _KEPT = "it is left as it is, nothing of it was recorded; `daypass ledger outbox
 
 
 class Outbox:
-    """The file, in which envelopes lie in the order of their numbers."""
+    """The file, in which envelopes lie in the order of their numbers; one that was set ``aside`` is only looked at."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, aside: bool = False) -> None:
         self.path = path
+        self._aside = aside
         self._store = Store(path, [_TABLE], journal="delete", synchronous="EXTRA")
 
     def read(self) -> list[Envelope]:
@@ -94,7 +95,7 @@ class Outbox:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(self._store.keep()) as connection:
+            with closing(self._store.look() if self._aside else self._store.keep()) as connection:
                 (whole,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 if whole != "ok":
                     raise sqlite3.DatabaseError(whole)
@@ -141,9 +142,9 @@ class OutboxLedger:
     Only one run at a time may have it: see `daypass.edges.store.exclusive`.
     """
 
-    def __init__(self, ledger: SignedLedger, folder: Path, name: str = FILE) -> None:
+    def __init__(self, ledger: SignedLedger, folder: Path, name: str = "") -> None:
         self._ledger = ledger
-        self._outbox = Outbox(folder / name)
+        self._outbox = Outbox(folder / (name or FILE), aside=bool(name))
 
     @property
     def path(self) -> Path:
