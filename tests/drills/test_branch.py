@@ -164,10 +164,13 @@ def test_a_fork_is_named_by_every_clone_and_replaced_only_by_who_names_what_stay
     access.run("apply", "--at", T("12:49"))
     access.run("audit", "verify", "--at", T("12:50"))
     world.catch_up(world.old)
+    asked = ("audit", "access", "--resource", "orders-db", "--at", T("12:50"))
+    world.old.run(*asked)
     assert "two chains verify and part" in world.old.run("ledger", "restore", expect=1).err
     said = world.old.run("ledger", "restore", "--take", world.whole[:12])
     assert "This machine had verified the other chain" in said.err
     world.old.run("status", "--at", T("12:50"))
+    world.old.run(*asked)
 
 
 def test_a_longer_fork_that_lacks_what_merges_name_is_not_replaced_by_itself(world: World) -> None:

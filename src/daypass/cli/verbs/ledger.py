@@ -265,8 +265,9 @@ def restore(repo: AccessRepository, remote: str, folder: str, take: str, output:
             refuse_rival(chains, parting, best)
         done, kept = put_back(git, branch, place, there, best.commit)
         forgotten = verified in parting
-        if forgotten:  # else each run here would refuse the chain that was just chosen
-            discard(repo.ledger.path)
+        if forgotten:  # else runs and audits here would refuse the chain that was just chosen
+            for path in (repo.ledger.path, repo.clone.state_dir / "audit.sqlite"):
+                discard(path)
     if output == "json":
         told = {"receipts": best.receipts, "commit": best.commit, "from": best.place, "kept": kept}
         show_data(told | {"put_back": {where: "" if old == ABSENT else old for where, old in done.items()}})
