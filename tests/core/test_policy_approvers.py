@@ -39,6 +39,11 @@ def test_an_unknown_source_is_nobody(source):
     assert approvers(policy().catalogue, grant(), source) == ()
 
 
+def test_a_source_that_is_of_the_access_is_asked_anew_for_each() -> None:
+    found = policy().catalogue
+    assert [approvers(found, grant(subject=who), "subject") for who in ("alice", "carol")] == [("alice",), ("carol",)]
+
+
 def test_nobody_owns_an_unknown_resource():
     assert approvers(policy().catalogue, grant(resource="x"), "owners") == ()
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 import click
 import pytest
 from bless import commands
 
 from copies import copy, once
+from daypass.cli.verbs.apply import Stop
 from daypass.core.window import format_instant
 from driver import Access
 from founded import example
@@ -174,10 +174,10 @@ def test_an_example_of_what_only_its_reader_has_works_with_what_they_have(
 def test_an_example_that_runs_until_it_is_stopped_begins(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stopped = Event()
-    stopped.set()
+    stopped = Stop()
+    stopped.tell()
     access = _ready(tmp_path / "access")
     settings = access.top / "policies/daypass.yaml"
     settings.write_text(settings.read_text().replace("clock: simulated\n", ""))
-    monkeypatch.setattr("daypass.cli.verbs.apply._stoppable", lambda: nullcontext(stopped))
+    monkeypatch.setattr("daypass.cli.verbs.apply.stoppable", lambda: nullcontext(stopped))
     assert "watching; main is looked at every 30s" in access.run(*shlex.split(line)[1:]).out

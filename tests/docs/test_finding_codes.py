@@ -43,7 +43,8 @@ _NO_CODES = frozenset(
         ),
         *("verify-commit", "ssh-add", "ssh-keygen"),
         # names of outputs
-        *("audit-access", "audit-history", "audit-serial", "audit-stats", "audit-verify", "ledger-settle"),
+        *("audit-access", "audit-history", "audit-serial", "audit-stats", "audit-verify"),
+        *("ledger-outbox", "ledger-rekey", "ledger-restore", "ledger-revoke-key", "ledger-settle"),
         # encodings, names of schemas and branches, an example in a schema
         *("utf-8", "utf-8-sig", "policy-test", "daypass-ledger", "orders-db"),
         # the trailers of a merge message, in lower case
