@@ -59,6 +59,16 @@ def test_a_folder_in_which_others_may_put_files_is_refused_and_one_of_ours_is_cl
     assert not others_may_write(path)
 
 
+@pytest.mark.parametrize(("mode", "believed"), [(0o755, True), (0o1777, False)])
+def test_a_folder_that_others_read_or_that_is_there_for_all_stays_as_it_is(
+    path: Path, mode: int, believed: bool
+) -> None:
+    path.parent.chmod(mode)
+    make_folder(path.parent)
+    assert path.parent.stat().st_mode & 0o7777 == mode
+    assert others_may_write(path) is not believed
+
+
 def test_what_is_discarded_leaves_nothing_beside(path: Path) -> None:
     for end in SIDES:
         Path(f"{path}{end}").touch()

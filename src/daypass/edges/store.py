@@ -73,10 +73,14 @@ def discard(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the state folder, ours alone; one of ours that others may write to becomes so. Raises OSError."""
+    """Make the state folder, ours alone; one of ours that others may write to becomes so. Raises OSError.
+
+    A folder that is there for all, by its sticky bit, stays as it is: closed, it would stop everybody's programs.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o077:
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if ours and found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
         folder.chmod(0o700)
 
 

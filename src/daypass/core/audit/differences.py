@@ -327,13 +327,17 @@ class Comparison:
 
     def _unsettled(self) -> None:
         """Name what landed without a receipt. Superseded and later files may have none; one that stands may not."""
+        unsettled = [
+            step
+            for step in self._steps.values()
+            if not (step.removed or step in self._settled or step.position <= self._main_before)
+        ]
+        of = {step.grant for step in unsettled}
         latest: dict[GrantId, GrantStep] = {}
-        for step in self._steps.values():
-            if step.position <= self._seen_main and step.position >= latest.get(step.grant, step).position:
+        for step in self._steps.values() if of else ():
+            if step.grant in of and latest.get(step.grant, step).position <= step.position <= self._seen_main:
                 latest[step.grant] = step
-        for step in self._steps.values():
-            if step.removed or step in self._settled or step.position <= self._main_before:
-                continue
+        for step in unsettled:
             if step.position > self._seen_main:
                 code, severity = "not-applied-yet", Severity.NOTE
                 why = "no run has seen it yet"
