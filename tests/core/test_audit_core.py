@@ -349,6 +349,13 @@ class TestComparison:
         (said,) = [found.message for found in comparison.finish(t(60)) if found.code == "end-unentitled"]
         assert said.endswith(f" narrowed {G}, which nobody was entitled to [around-the-gate]")
 
+    def test_what_a_revoked_key_signed_is_named_and_counts_for_nothing(self):
+        comparison = Comparison((), {oid(1): 0}, {})
+        first, intent = chain((0, Genesis(("k",))), (1, Intent((change(),), "p")))
+        for receipt in (first, replace(intent, void=True)):
+            comparison.add(receipt)
+        assert [found.code for found in comparison.finish(t(60))] == ["receipt-void"]
+
     def test_the_genesis_settles_nothing(self):
         steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)),)
         assert self.compare((0, Genesis(("k",))), steps=steps) == ["not-applied-yet"]

@@ -207,6 +207,22 @@ def test_faults_of_one_file_are_not_blamed_on_others():
     assert {finding.place.file for finding in found.findings} == {"policies/daypass.yaml"}
 
 
+@pytest.mark.parametrize(("folder", "denies"), [("rules", True), ("tests", False)])
+def test_a_file_whose_name_is_no_text_is_refused_and_of_a_test_named_alone(folder, denies):
+    found = read_policies({**files(), f"policies/{folder}/\udcff.yaml": b"version: 1\n"})
+    (said,) = [finding for finding in found.findings if finding.code == "stray-policy-file"]
+    assert said.message == "its name is no UTF-8, and nothing reads it"
+    assert (said in found.broken) is denies
+
+
+@pytest.mark.parametrize("what", ["retired: {ledger.pub: 7}", "revoked: {ledger.pub: 7}"])
+def test_a_key_that_signs_and_is_bounded_at_once_is_named(what):
+    found = policy(daypass=f"{SETTINGS}ledger: {{branch: daypass-ledger, keys: [ledger.pub], {what}}}\n")
+    assert [finding.code for finding in found.broken] == ["ledger-key-twice"]
+    other = what.replace("ledger.pub", "old.pub")
+    assert policy(daypass=f"{SETTINGS}ledger: {{branch: daypass-ledger, keys: [ledger.pub], {other}}}\n").broken == ()
+
+
 @pytest.mark.parametrize(
     "path",
     ["policies/rule/more.yaml", "policies/rules/deep/more.yaml", "policies/rules/more.yml", "policies/more.yaml"],
