@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from daypass.cli.verb import Duration, Instant
 from daypass.core.audit.access import read_trailers
+from daypass.core.calendar.hours import parse_hours, parse_zone
 from daypass.core.errors import DaypassError
 from daypass.core.files.codeowners import LARGEST, read_codeowners
 from daypass.core.files.document import POLICY_LIMIT, read_on
@@ -33,7 +34,6 @@ from daypass.core.ids import grant_id
 from daypass.core.ledger.statement import from_statement
 from daypass.core.plan import Entitlement
 from daypass.core.policy.cel.expression import compile_condition
-from daypass.core.policy.cel.hours import parse_hours, parse_zone
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies import SETTINGS, read_policies
 from daypass.core.window import parse_duration, parse_instant

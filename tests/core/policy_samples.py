@@ -76,7 +76,7 @@ rules:
       - {approvals: {at_least: 1, from: group:security}, escalate: {after: 4h, to: group:dba}}
   - id: restricted-in-office-hours
     when: resource.classification == "restricted" && !grant.emergency
-    deny_unless: within_hours(request.opened_at, "Mon-Fri 08:00-19:00", "Europe/Berlin")
+    deny_unless: within_hours(access.from, "Mon-Fri 08:00-19:00", "Europe/Berlin")
     message: Restricted data is opened in office hours only; use purpose incident outside them.
   - id: low-risk-passes
     when: resource.classification == "internal" && grant.duration <= duration("4h") && "engineering" in subject.groups

@@ -50,7 +50,7 @@ def test_a_denial_carries_the_rules_message_and_what_would_pass():
             "rule-denies",
             "restricted-in-office-hours",
             "Restricted data is opened in office hours only; use purpose incident outside them.",
-            'passes when within_hours(request.opened_at, "Mon-Fri 08:00-19:00", "Europe/Berlin")',
+            'passes when within_hours(access.from, "Mon-Fri 08:00-19:00", "Europe/Berlin")',
         )
     ]
     assert found.denied
@@ -214,7 +214,7 @@ def test_a_resource_with_faults_denies_its_own_grants_alone():
 
 def test_access_may_not_outlive_the_data():
     found = policy(resources_orders_db=RESOURCE + "retention_until: 2026-12-01\n")
-    wanted = grant(window=(day("2026-11-30T20:00:00"), day("2026-12-01T00:00:01")))
+    wanted = grant(window=(day("2026-11-30T17:00:00"), day("2026-12-01T00:00:01")))
     assert told(ask(found, wanted).denials) == [
         (
             "beyond-retention",
@@ -224,7 +224,7 @@ def test_access_may_not_outlive_the_data():
             "end the window by 2026-12-01T00:00:00Z",
         )
     ]
-    exactly = grant(window=(day("2026-11-30T20:00:00"), day("2026-12-01T00:00:00")))
+    exactly = grant(window=(day("2026-11-30T17:00:00"), day("2026-12-01T00:00:00")))
     assert ask(found, exactly).denials == ()
     assert [d.code for d in static_denials(found, wanted)] == ["beyond-retention"]
 
@@ -297,7 +297,7 @@ def test_the_trace_tells_each_rule_and_the_values_it_saw():
         ("subject.groups", '["engineering"]'),
     )
     assert traces["restricted-in-office-hours"].applied
-    assert ("request.opened_at", "2026-11-20T10:00:00Z") in traces["restricted-in-office-hours"].values
+    assert ("access.from", "2026-11-20T10:00:00Z") in traces["restricted-in-office-hours"].values
     assert ("grant.emergency", "false") in traces["restricted-in-office-hours"].values
     assert traces["production-needs-two"].effect == "needs 1 from owners; needs 1 from group:security"
 
@@ -332,3 +332,77 @@ def test_the_room_for_an_extension_is_what_the_nearest_bound_leaves():
     kept = policy(resources_orders_db=RESOURCE + "retention_until: 2026-11-20T13:00:00Z\n")
     assert room(kept, grant(hours=2), window) == timedelta(hours=1)
     assert room(policy(), grant(hours=2), Window(AT, AT + timedelta(hours=8))) == timedelta(0)
+
+
+# The time of access
+
+FREEZE = "version: 1\nzone: UTC\ndays: [2026-12-20..2027-01-02]\n"
+NO_FREEZE = "  - {id: freeze, when: 'true', deny_unless: '!meets(access.from, access.until, \"freeze\")'}\n"
+
+
+def frozen_policy(text=NO_FREEZE, calendar=FREEZE):
+    return policy(rules_base="version: 1\nrules:\n" + text, calendars_freeze=calendar)
+
+
+@pytest.mark.parametrize(
+    ("start", "merged", "denied"),
+    [
+        (None, "2026-11-20T10:00:00", False),
+        (None, "2026-11-20T21:07:00", True),  # asked in the afternoon, and merged at night
+        ("2026-11-20T21:00:00", "2026-11-20T10:00:00", True),  # asked in the morning, for the night
+        ("2026-11-20T12:00:00", "2026-11-20T10:00:00", False),
+    ],
+)
+def test_rules_of_time_go_by_when_access_begins_and_not_by_when_it_is_asked_for(start, merged, denied):
+    span = {"window": (day(start), day(start) + timedelta(hours=1))} if start else {}
+    wanted = grant(**span)
+    asked = Request(wanted, "alice", AT, window=wanted.span.starting(day(merged)))
+    assert ("restricted-in-office-hours" in {d.rule for d in decide(policy(), asked).denials}) is denied
+
+
+@pytest.mark.parametrize(("until", "denied"), [("2026-12-20T00:00:00", False), ("2026-12-20T00:00:01", True)])
+def test_what_meets_a_calendar_of_a_freeze_is_denied_whenever_it_was_asked_for(until, denied):
+    wanted = grant(window=(day("2026-12-19T20:00:00"), day(until)))
+    assert bool([d for d in ask(frozen_policy(), wanted).denials if d.rule == "freeze"]) is denied
+
+
+def test_a_calendar_that_says_nothing_about_the_year_denies():
+    wanted = grant(window=(day("2028-02-01T10:00:00"), day("2028-02-01T12:00:00")))
+    assert told(ask(frozen_policy(), wanted).denials) == [
+        (
+            "calendar-runs-out",
+            "",
+            "rule freeze could not be evaluated: calendar freeze says nothing about 2028",
+            "add that year's days to the calendar, or the year to its years where it has none; then ask again",
+        )
+    ]
+    assert not ask(frozen_policy(calendar=FREEZE + "years: [2028]\n"), wanted).denials
+
+
+@pytest.mark.parametrize(
+    ("condition", "column", "message", "hint"),
+    [
+        ('in_calendar(access.from, "frezee")', 66, "there is no calendar 'frezee'", "did you mean freeze?"),
+        (
+            'meets(access.from, access.until, "office")',
+            74,
+            "there is no calendar 'office'",
+            "calendars are the files of policies/calendars",
+        ),
+        (
+            "covered_by(access.from, access.until, grant.purpose)",
+            79,
+            "the name of a calendar is written out, in quotes",
+            "there are: freeze",
+        ),
+    ],
+)
+def test_a_calendar_is_named_in_quotes_and_must_be_there(condition, column, message, hint):
+    found = frozen_policy(f"  - {{id: x, when: 'true', deny_unless: '{condition}'}}\n").broken
+    assert [(f.code, f.place.line, f.place.column, f.message, f.hint) for f in found] == [
+        ("condition-invalid", 3, column, message, hint)
+    ]
+
+
+def test_rules_of_time_are_asked_of_requests_alone():
+    assert not static_denials(frozen_policy(), grant(window=(day("2026-12-21T10:00:00"), day("2026-12-21T12:00:00"))))

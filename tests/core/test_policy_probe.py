@@ -34,6 +34,7 @@ def test_the_sample_policy_has_nothing_to_tell():
         'grant.absolute && subject.kind == "person" && !grant.absolute',
         'request.kind == "new" && request.kind == "widen"',
         'within_hours(request.opened_at, "Mon 08:00-09:00", "UTC") && within_hours(request.opened_at, "Tue 08:00-09:00", "UTC")',
+        'within_hours(access.from, "Mon 08:00-09:00", "UTC") && within_hours(access.from, "Tue 08:00-09:00", "UTC")',
         'role.max_duration > duration("9000h")',
         'grant.role == "admin" && resource.name == "wiki"',
         'request.requester == "bob" && request.requester == "dan"',
@@ -56,6 +57,7 @@ def test_a_rule_that_can_never_apply_is_found(when):
         "grant.emergency",
         'subject.vendor == "acme"',
         'within_hours(request.opened_at, "Sun 03:00-03:01", "Asia/Tokyo")',
+        'within_hours(access.from, "Sun 03:00-03:01", "Asia/Tokyo")',
         '!within_hours(request.opened_at, "Mon-Sun 00:00-23:59", "Europe/Berlin")',
         '"dba" in requester.groups && request.kind == "widen"',
         "grant.absolute",
@@ -77,6 +79,8 @@ def test_a_rule_that_may_apply_is_left_alone(when):
         "grant.duration.getHours() == 5",
         'within_hours(request.opened_at, grant.ticket, "UTC") && false',
         'duration("1h") in [grant.duration]',
+        "access.from > access.until",
+        'access.until - access.from == duration("7h")',
         'within_hours(request.opened_at, grant.ticket + "Mon 08:00-09:00", "UTC") && false',
     ],
 )
@@ -297,3 +301,31 @@ def test_where_everybody_has_a_key_there_is_nobody_to_name():
     people = {name: replace(one, keys=("ssh-ed25519 …",)) for name, one in found.catalogue.directory.subjects.items()}
     catalogue = replace(found.catalogue, directory=replace(found.catalogue.directory, subjects=people))
     assert not [f for f in probe(replace(found, catalogue=catalogue)) if f.code == "unsigned-approvers"]
+
+
+@pytest.mark.parametrize(
+    "calendar",
+    [
+        "zone: Europe/Berlin\nhours: Mon-Fri 08:00-19:00\nexcept: [2026-12-24]\n",
+        "zone: UTC\ndays: [2031-12-20..2032-01-02]\n",
+    ],
+)
+def test_a_rule_is_tried_at_the_edges_of_the_calendar_that_it_names(calendar):
+    one = policy(
+        rules_base="version: 1\nrules:\n  - {id: a, when: 'in_calendar(access.from, \"x\")', deny: true}\n",
+        calendars_x="version: 1\n" + calendar,
+    )
+    samples = samples_of(one.rules.rules[0], one.catalogue, one.facts)
+    assert not samples.complete
+    assert {one.rules.rules[0].when.holds(facts) for facts in samples} == {True, False}
+    assert probe(one) == ()
+
+
+def test_a_calendar_of_no_zone_is_tried_nowhere():
+    one = policy(
+        rules_base="version: 1\nrules:\n  - {id: a, when: 'in_calendar(access.from, \"x\")', deny: true}\n",
+        calendars_x="version: 1\nzone: Mars/Olympus\nhours: Mon 08:00-09:00\n",
+    )
+    assert (
+        samples_of(one.rules.rules[0], one.catalogue, one.facts).count == 7 * 24 + 1
+    )  # at, or up to, each hour of a week

@@ -232,7 +232,8 @@ def test_a_file_that_nobody_reads_denies_everything(path):
     assert [(finding.code, finding.place.file) for finding in found.broken] == [("stray-policy-file", path)]
     assert found.broken[0].message == "nothing reads this file"
     assert found.broken[0].hint == (
-        "policies are policies/daypass.yaml and the .yaml files directly in directory, purposes, resources, rules, tests"
+        "policies are policies/daypass.yaml and the .yaml files directly in calendars, directory, purposes, resources, "
+        "rules, tests"
     )
 
 
@@ -274,3 +275,38 @@ def test_a_file_without_any_one_line_is_read_or_refused_and_never_raises(path, d
     gone = data.draw(st.integers(0, len(lines) - 1))
     found = read_policies({**files(), path: "".join(lines[:gone] + lines[gone + 1 :]).encode()})
     assert found.digest != read_policies(files()).digest
+
+
+CALENDAR = "version: 1\nzone: Europe/Berlin\nhours: Mon-Fri 08:00-19:00\nexcept: [2026-12-24..2026-12-26]\n"
+
+
+def test_a_calendar_is_read_under_the_name_of_its_file():
+    found = policy(calendars_office=CALENDAR + "title: Office\nyears: [2027]\n")
+    office = found.catalogue.calendars["office"]
+    assert not found.findings
+    assert (office.name, office.title, office.zone, office.hours) == (
+        "office",
+        "Office",
+        "Europe/Berlin",
+        "Mon-Fri 08:00-19:00",
+    )
+    assert [str(days) for days in office.without] == ["2026-12-24..2026-12-26"]
+    assert office.spoken == {2026, 2027}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (CALENDAR.replace("Berlin", "Bonn"), "2:7 calendar-invalid 'Europe/Bonn' is no time zone"),
+        (CALENDAR.replace("08:00", "8"), "3:8 calendar-invalid 'Mon-Fri 8-19:00' are no hours"),
+        (CALENDAR.replace("-24..", "-32.."), "4:10 calendar-invalid '2026-12-32..2026-12-26' are no days"),
+        (CALENDAR.replace("-24..", "-27.."), "4:10 calendar-invalid '2026-12-27..2026-12-26' ends before it begins"),
+        (
+            "version: 1\nzone: UTC\nexcept: [2026-12-24]\n",
+            "1:1 calendar-invalid calendar office holds no time [give it hours",
+        ),
+    ],
+)
+def test_a_fault_in_a_calendar_denies_everything(text, expected):
+    found = policy(calendars_office=text)
+    assert [line for line in shown(found.broken) if line.startswith(expected)] == shown(found.broken) != []

@@ -1,5 +1,6 @@
 """Asking rules, one by one and all at once."""
 
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
@@ -12,6 +13,7 @@ from daypass.core.policy.cel.expression import compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.rules import Rule, Rules
 from daypass.core.policy.sources import Requirement
+from daypass.core.window import Window
 
 PLACE = Place("policies/rules/x.yaml", 3, 5)
 
@@ -30,11 +32,11 @@ def rule(name, when="true", **parts):
 @pytest.fixture
 def facts():
     found = rules("  - {id: a, when: 'true', deny: true}\n").facts
-    return found.of_grant(grant()) | found.of_request("alice", AT, "new")
+    return found.of_grant(grant()) | found.of_request("alice", AT, "new", Window(AT, AT + timedelta(hours=4)))
 
 
 def told(verdicts):
-    return [(v.rule.id, v.applies, v.denies, v.failure) for v in verdicts]
+    return [(v.rule.id, v.applies, v.denies, v.failure.message if v.failure is not None else "") for v in verdicts]
 
 
 def test_every_rule_says_whether_it_applies_and_denies(facts):
@@ -112,7 +114,7 @@ def test_no_rules_say_nothing(facts):
 
 
 def test_rules_that_are_too_much_as_one_program_are_asked_one_by_one(facts, monkeypatch):
-    monkeypatch.setattr("daypass.core.policy.rules.combine", lambda texts: None)
+    monkeypatch.setattr("daypass.core.policy.rules.combine", lambda *_: None)
     asked = Rules.of([rule("a", deny=True), rule("b", deny_unless="true")])
     assert told(asked.judge(facts)) == [("a", True, True, ""), ("b", True, False, "")]
 
@@ -156,7 +158,7 @@ MADE = st.builds(
 def test_one_program_for_all_gives_what_asking_one_by_one_gives(made):
     some = [rule(f"r{n}", when, deny_unless=unless, deny=deny) for n, (when, unless, deny) in enumerate(made)]
     book = rules("  - {id: a, when: 'true', deny: true}\n").facts
-    given_facts = book.of_grant(grant()) | book.of_request("alice", AT, "new")
+    given_facts = book.of_grant(grant()) | book.of_request("alice", AT, "new", Window(AT, AT + timedelta(hours=4)))
     together = told(Rules.of(some).judge(given_facts))
     alone = [told(Rules.of([one]).judge(given_facts))[0] for one in some]
     assert together == alone

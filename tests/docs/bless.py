@@ -53,7 +53,7 @@ def vocabulary_text() -> str:
     rows += [f"| `{name}` | {kind.value} | {_cell(says)} |" for name, (kind, says) in VOCABULARY.items()]
     rows += ["", "| function | meaning |", "| --- | --- |"]
     rows += [f"| `{signature}` | {_cell(says)} |" for signature, says in FUNCTIONS.values()]
-    asked = " and ".join(f"`{beginning}`" for beginning in ASKED)
+    asked = f"{', '.join(f'`{beginning}`' for beginning in ASKED[:-1])} and `{ASKED[-1]}`"
     rows += [
         "",
         f"Names that begin with {asked} have a value only while a request is judged. A rule that reads one is asked when",

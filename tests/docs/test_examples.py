@@ -32,6 +32,7 @@ EXITS |= {
 EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}, "daypass ledger rekey --finish": {1}}
 EXITS |= {"daypass ledger restore --from ../other-clone": {1}, "daypass ledger revoke-key ledger.pub --from 4200": {1}}
 EXITS |= {"daypass ledger outbox --set-aside ~/outbox-of-the-old-machine.sqlite": {1}}  # there is none
+EXITS |= {"daypass calendar show office": {2}}  # nor a calendar of that name
 """How an example ends where that is not 0 alone."""
 AT_GITHUB = ("report", "doctor", "form", "answer", "refresh")
 NEVER_END = ("watch",)

@@ -24,6 +24,7 @@ SECTIONS = {
     "directory": "Directory",
     "rules": "Rule files",
     "purpose": "Purposes",
+    "calendar": "Calendars",
     "policy-test": "Policy tests",
 }
 

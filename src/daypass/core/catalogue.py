@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct, field
 
+from daypass.core.calendar.calendars import Calendar
 from daypass.core.forge import FORGES, ForgeKind
 from daypass.core.ids import canonical, digest
 from daypass.core.window import format_instant
@@ -255,6 +256,7 @@ class Catalogue(Struct, frozen=True, dict=True):
     resources: Mapping[str, Resource]
     directory: Directory
     purposes: Mapping[str, Purpose]
+    calendars: Mapping[str, Calendar] = field(default_factory=lambda: MappingProxyType({}))
 
     # Worked out once: an audit asks for them with each grant that was ever approved.
     @cached_property

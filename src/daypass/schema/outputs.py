@@ -187,6 +187,15 @@ _CERTIFICATE: Keys = {
     "critical": dict[str, str],
     **of(Instant, "from", "until"),
 }
+_CALENDAR = shape(
+    "Calendar",
+    {
+        **of(str, "name", "title", "zone", "hours"),
+        **of(Texts, "days", "except"),
+        "years": list[int],
+        "spans": many(shape("CalendarSpan", of(Instant, "from", "until"))) | None,
+    },
+)
 _OWNED = {**of(str, "path", "pattern", "doubt"), "certain": bool, "owners": Texts, "line": int}
 
 _SOURCES: Keys = {
@@ -316,6 +325,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "targets": output("targets", {"targets": many(shape("Target", _TARGET))}),
     "doctor": output("doctor", {"calls": int, "complaints": many(shape("Complaint", _COMPLAINT))}),
     "codeowners": output("codeowners", {"file": str, "what": (_WRITTEN,), "paths": (many(shape("Owned", _OWNED)),)}),
+    "calendar": output("calendar", {"calendars": many(_CALENDAR)}),
     "form": output("form", {"file": str, "what": _WRITTEN}),
     "init": output("init", {**of(str, "directory", "key"), **of(Texts, "written", "changed", "kept"), "ledger": bool}),
     "fetch": output(

@@ -50,6 +50,9 @@ Team = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a t
 Condition = Annotated[str, Field(min_length=1, max_length=4000, description="a CEL expression that says true or false")]
 Count = Annotated[int, Field(ge=1, le=20)]
 Sequence = Annotated[int, Field(ge=0, le=999_999_999)]
+Zone = Annotated[str, text("[A-Za-z0-9_+/-]+", "a time zone, for example Europe/Berlin", longest=64)]
+DaySpan = Annotated[str, text(rf"{_DATE}(?:\.\.{_DATE})?", "a day, or days such as 2026-12-20..2027-01-02", longest=22)]
+Year = Annotated[int, Field(ge=2000, le=9998)]
 Later = Annotated[int, Field(ge=1, le=999_999_999)]
 
 
@@ -230,6 +233,25 @@ class DirectoryForm(TypedDict):
     groups: NotRequired[dict[Name, GroupForm]]
     vendors: NotRequired[dict[Name, VendorForm]]
     workloads: NotRequired[dict[Name, WorkloadForm]]
+
+
+CalendarForm = TypedDict(
+    "CalendarForm",
+    {
+        "version": Version,
+        "title": NotRequired[Line],
+        "zone": Zone,
+        "hours": NotRequired[
+            Annotated[Line, Field(description="hours of the week that belong to it: Mon-Fri 08:00-19:00")]
+        ],
+        "days": NotRequired[Annotated[list[DaySpan], Field(description="whole local days that belong to it")]],
+        "except": NotRequired[Annotated[list[DaySpan], Field(description="whole local days that do not")]],
+        "years": NotRequired[
+            Annotated[list[Year], Field(description="years of which it says all, beside those of its days")]
+        ],
+    },
+)
+CalendarForm.__doc__ = "policies/calendars/<name>.yaml: a named set of instants, by the clock on the wall of one zone."
 
 
 class TicketForm(TypedDict):

@@ -1,13 +1,18 @@
-"""How a repository is set up at its forge: who owns what, and what is unsafe in its settings."""
+"""How a repository is set up: who owns what, what is unsafe in its settings, and what its calendars hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
+from daypass.core.calendar.calendars import RUNS_OUT, Calendar, PublicHolidays
 from daypass.core.files.codeowners import Codeowners, Ownership
 from daypass.core.forge import Complaint, Remedy
+from daypass.core.window import format_instant
 from daypass.views.findings import as_output, joined, printable
+
+_SHOWN = 12
 
 
 def owners_text(read: Codeowners | None, answers: Sequence[Ownership]) -> str:
@@ -90,3 +95,79 @@ def remedy_text(remedy: Remedy, complaints: Iterable[Complaint]) -> str:
     lines = [f"{printable(one.message)} [{one.code}]" for one in complaints]
     lines += [f"  {step.verb} {step.path}" for step in remedy.steps]
     return joined(lines)
+
+
+Ahead = tuple[datetime, datetime] | None
+
+
+def calendars_text(calendars: Sequence[Calendar], ahead: Ahead) -> str:
+    """Write each calendar; with two instants, also what it holds between them, a span a line."""
+    if not calendars:
+        return joined(["There are no calendars: they are the files of policies/calendars."])
+    lines = []
+    for one in calendars:
+        lines.append(f"{one.name}  {one.title}".rstrip())
+        lines.append(f"  {'; '.join(_parts(one))}, by the clock of {one.zone}")
+        lines.append(f"  speaks of {_years(one)}")
+        lines += _ahead(one, *ahead) if ahead else []
+    return joined(lines)
+
+
+def _parts(calendar: Calendar) -> list[str]:
+    parts = [calendar.hours] if calendar.hours else []
+    parts += [f"days {', '.join(map(str, calendar.days))}"] if calendar.days else []
+    return parts + ([f"without {', '.join(map(str, calendar.without))}"] if calendar.without else [])
+
+
+def _years(calendar: Calendar) -> str:
+    return f"{', '.join(map(str, sorted(calendar.spoken)))} and of no other year" if calendar.spoken else "every year"
+
+
+def _ahead(calendar: Calendar, start: datetime, end: datetime) -> list[str]:
+    try:
+        spans = calendar.intervals(start, end)
+    except ValueError as error:
+        why = str(error).removeprefix(f"{RUNS_OUT}: ")
+        return [f"  who asks it about the time up to {format_instant(end)} gets no answer: {why}"]
+    if not spans:
+        return [f"  nothing up to {format_instant(end)}"]
+    more = [f"  … {len(spans) - _SHOWN} more up to {format_instant(end)}"] if len(spans) > _SHOWN else []
+    return [f"  {format_instant(one.start)} to {format_instant(one.end)}" for one in spans[:_SHOWN]] + more
+
+
+def calendars_json(calendars: Sequence[Calendar], ahead: Ahead) -> str:
+    """Write the same as JSON, version 1, with all spans: null where it says nothing of the time, or none is asked."""
+    return as_output({"calendars": [_calendar(one, ahead) for one in calendars]})
+
+
+def _calendar(calendar: Calendar, ahead: Ahead) -> dict[str, Any]:
+    try:
+        spans = calendar.intervals(*ahead) if ahead else None
+    except ValueError:
+        spans = None
+    return {
+        "name": calendar.name,
+        "title": calendar.title,
+        "zone": calendar.zone,
+        "hours": calendar.hours,
+        "days": [str(days) for days in calendar.days],
+        "except": [str(days) for days in calendar.without],
+        "years": sorted(calendar.spoken),
+        "spans": None
+        if spans is None
+        else [{"from": format_instant(one.start), "until": format_instant(one.end)} for one in spans],
+    }
+
+
+def holidays_text(found: PublicHolidays) -> str:
+    """Write public holidays as a calendar's file, each day with its name."""
+    years = ", ".join(map(str, found.years))
+    lines = [
+        f"# Public holidays of {found.place} in {years}, by the library holidays {found.release}.",
+        "# Review them before you commit them.",
+        "version: 1",
+        f"title: Public holidays of {found.place}",
+        f"zone: {found.zone}",
+        "days:",
+    ]
+    return joined([*lines, *(f"  - {day}  # {name}" for day, name in found.days)])

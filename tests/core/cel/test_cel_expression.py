@@ -62,7 +62,7 @@ def test_every_word_of_the_vocabulary_has_its_type(name, kind):
 
 
 def test_our_functions_are_described():
-    assert set(FUNCTIONS) == {"within_hours"}
+    assert set(FUNCTIONS) == {"within_hours", "in_calendar", "covered_by", "meets"}
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_what_cel_would_read_in_a_zone_of_the_machines_is_refused(name):
             ((*_, code, message, hint),) = wrong(f"{at}.{name}({zone}) == 1")
             assert code == "condition-invalid"
             assert message == f"{name} takes no time zone here: CEL's own zones differ from machine to machine"
-            assert 'within_hours(request.opened_at, "Mon-Fri 08:00-19:00", "Europe/Berlin")' in hint
+            assert 'within_hours(access.from, "Mon-Fri 08:00-19:00", "Europe/Berlin")' in hint
     assert wrong(f"request.opened_at.{name}(dyn('UTC')) == 1")
     assert wrong(f"[1].exists(x, request.opened_at.{name}('UTC') == x)")
 

@@ -1,8 +1,8 @@
-"""form, codeowners, refresh: the files that are made from the catalogue."""
+"""form, codeowners, refresh: the files that are made from the catalogue; calendar: the ones that rules ask."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -10,6 +10,7 @@ import click
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, say, show, show_data, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
+from daypass.core.finding import near
 
 _checking = click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
 
@@ -136,3 +137,53 @@ def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
         click.echo("The generated files on main are up to date.")
     else:
         click.echo(f"Pull request #{found.pull.number} {found.what}: {', '.join(found.paths)}")
+
+
+@click.group()
+def calendar() -> None:
+    """Look at the calendars that rules ask, or print one of public holidays for somebody to review."""
+
+
+_AHEAD = timedelta(days=92)
+"""So far ahead `calendar show` looks."""
+
+
+@verb("show", group=calendar, follow=False)
+@click.argument("name", required=False, default="")
+def show_calendar(repo: AccessRepository, name: str, at: datetime, output: str) -> None:
+    """List the calendars of the working tree, or what NAME holds in the 92 days to come.
+
+    \b
+    daypass calendar show office
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.views.settings import calendars_json, calendars_text
+
+    calendars = repo.worktree_policy().catalogue.calendars
+    if name and name not in calendars:
+        hint = near(name, calendars, "`daypass calendar show` lists them")
+        raise UsageError(f"there is no calendar {name!r} in policies/calendars", hint=hint)
+    chosen = [calendars[name]] if name else list(calendars.values())
+    ahead = (at, at + _AHEAD) if name else None
+    show((calendars_json if output == "json" else calendars_text)(chosen, ahead), output)
+
+
+@calendar.command()
+@click.argument("place", metavar="COUNTRY[-PART]")
+@click.option("--years", required=True, metavar="YEAR[,YEAR]...", help="The years to print.")
+@click.option("--zone", default="", help="Whose midnights; the first zone of the country in the database by default.")
+def holidays(place: str, years: str, zone: str) -> None:
+    """Print a calendar with the public holidays of a country (ISO 3166-1) or a part of it (ISO 3166-2), to be reviewed.
+
+    They are those of the library holidays, which knows nothing of your agreements: read what it prints, and commit it as
+    policies/calendars/NAME.yaml. No library decides at run time. It needs `pip install "daypass[holidays]"`.
+
+    \b
+    daypass calendar holidays DE-BE --years 2027,2028
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.edges.holidays import public_holidays
+    from daypass.views.settings import holidays_text
+
+    wanted = [int(year) for year in years.split(",") if year.isascii() and year.isdecimal()]
+    if not wanted or len(wanted) != len(years.split(",")):
+        raise UsageError(f"{years!r} are no years", hint="write --years 2027, or --years 2027,2028")
+    show(holidays_text(public_holidays(place, wanted, zone)))

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from daypass.core.calendar.calendars import RUNS_OUT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.facts import printable
@@ -113,7 +114,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
         return Decision(tuple(denials), (), automatic=False, policy=policy.digest)
     facts = {
         **policy.facts.of_grant(grant),
-        **policy.facts.of_request(request.requester, request.opened_at, request.kind),
+        **policy.facts.of_request(request.requester, request.opened_at, request.kind, window),
     }
     verdicts = policy.rules.judge(facts)
     denials += _rule_denials(verdicts)
@@ -315,9 +316,15 @@ def _rule_denials(verdicts: Iterable[Verdict]) -> list[Denial]:
     found: list[Denial] = []
     for verdict in verdicts:
         rule = verdict.rule
-        if verdict.failure:
-            message = f"rule {rule.id} could not be evaluated: {verdict.failure}"
-            found.append(Denial(RULE_FAILED, message, f"mend the rule in {rule.place}", rule.id))
+        if verdict.failure is not None:
+            message = f"rule {rule.id} could not be evaluated: {verdict.failure.message}"
+            if verdict.failure.code == RUNS_OUT:
+                hint = (
+                    "add that year's days to the calendar, or the year to its years where it has none; then ask again"
+                )
+                found.append(Denial(RUNS_OUT, message, hint))
+            else:
+                found.append(Denial(RULE_FAILED, message, f"mend the rule in {rule.place}", rule.id))
         elif verdict.denies:
             unless = rule.deny_unless
             text = " ".join((unless or rule.when).text.split())
@@ -330,4 +337,6 @@ def _rule_denials(verdicts: Iterable[Verdict]) -> list[Denial]:
 def _trace(verdict: Verdict, facts: Mapping[str, object]) -> RuleTrace:
     rule = verdict.rule
     values = tuple((name, printable(facts[name])) for name in rule.names)
-    return RuleTrace(rule.id, verdict.applies, rule.effect, values, verdict.failure)
+    return RuleTrace(
+        rule.id, verdict.applies, rule.effect, values, verdict.failure.message if verdict.failure is not None else ""
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 from daypass.core.catalogue import Catalogue, Resource, Role, Subject
 from daypass.core.grant import Grant
-from daypass.core.window import format_duration, format_instant
+from daypass.core.window import Window, format_duration, format_instant
 
 
 class VariableKind(Enum):
@@ -37,6 +37,8 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
     "grant.duration": (VariableKind.DURATION, "how long access lasts"),
     "grant.emergency": (VariableKind.BOOL, "whether the purpose is an emergency"),
     "grant.absolute": (VariableKind.BOOL, "whether the window names instants rather than a duration"),
+    "access.from": (VariableKind.TIMESTAMP, "the first instant of the access that a merge now would give"),
+    "access.until": (VariableKind.TIMESTAMP, "the first instant without that access"),
     "request.opened_at": (VariableKind.TIMESTAMP, "when the request was opened, or last pushed to"),
     "request.requester": (VariableKind.STRING, "the handle of who opened the request"),
     "request.kind": (VariableKind.STRING, '"new", or "widen" when an existing grant is to give more'),
@@ -58,19 +60,31 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
 }
 """Every variable: its type, and what it says.
 
-Names below ``request.`` and ``requester.`` are known only while a request is judged.
+Names below ``access.``, ``request.`` and ``requester.`` are known only while a request is judged.
 """
 
 KINDS = {name: kind for name, (kind, _) in VOCABULARY.items()}
 """The type of each variable."""
 
-ASKED = ("request.", "requester.")
+ASKED = ("access.", "request.", "requester.")
 """The beginnings of the names that only a request gives a value to."""
 
 FUNCTIONS = {
     "within_hours": (
         "within_hours(timestamp, string, string) -> bool",
-        'whether an instant is in hours: within_hours(request.opened_at, "Mon-Fri 08:00-19:00", "Europe/Berlin")',
+        'whether an instant is in hours: within_hours(access.from, "Mon-Fri 08:00-19:00", "Europe/Berlin")',
+    ),
+    "in_calendar": (
+        "in_calendar(timestamp, string) -> bool",
+        'whether an instant is in a calendar: in_calendar(access.from, "office")',
+    ),
+    "covered_by": (
+        "covered_by(timestamp, timestamp, string) -> bool",
+        'whether the whole window is in a calendar: covered_by(access.from, access.until, "office")',
+    ),
+    "meets": (
+        "meets(timestamp, timestamp, string) -> bool",
+        'whether the window shares an instant with a calendar: meets(access.from, access.until, "freeze")',
     ),
 }
 """The functions that are ours: signature and meaning. CEL's own are there as well."""
@@ -139,11 +153,16 @@ class FactBook:
             "grant.absolute": grant.span.window is not None,
         }
 
-    def of_request(self, requester: str, opened_at: datetime, kind: str) -> Mapping[str, Any]:
-        """Return the facts that only a request has. Raises RuntimeError for a naive time: CEL would take it for UTC."""
+    def of_request(self, requester: str, opened_at: datetime, kind: str, access: Window) -> Mapping[str, Any]:
+        """Return the facts that only a request has, ``access`` being the window that it gives.
+
+        Raises RuntimeError for a naive time: CEL would take it for UTC.
+        """
         if opened_at.tzinfo is None:
             raise RuntimeError("naive time inside daypass")
         return {
+            "access.from": access.start,
+            "access.until": access.end,
             "request.opened_at": opened_at,
             "request.requester": requester,
             "request.kind": kind,

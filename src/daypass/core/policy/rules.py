@@ -80,7 +80,7 @@ class Verdict(Struct, frozen=True):
     rule: Rule
     applies: bool
     denies: bool = False
-    failure: str = ""
+    failure: EvaluationFailure | None = None
 
 
 class _Battery:
@@ -96,7 +96,7 @@ class _Battery:
         # "not applying, or allowed": CEL's `||` takes no notice of an error on one side when the other is true.
         texts += [f"!({r.when.text}\n) || ({r.deny_unless.text}\n)" for r in rules if r.deny_unless is not None]
         self._count = len(texts)
-        self._program = combine(texts) if texts else None
+        self._program = combine(texts, rules[0].when.calendars) if texts else None
 
     def judge(self, facts: Facts) -> tuple[Verdict, ...]:
         if not self._rules:
@@ -128,12 +128,12 @@ def _judge(rule: Rule, facts: Facts) -> Verdict:
     """Ask one rule by itself, so that a failure can be named."""
     applies = rule.when.holds(facts)
     if isinstance(applies, EvaluationFailure):
-        return Verdict(rule, applies=False, failure=applies.message)
+        return Verdict(rule, applies=False, failure=applies)
     if not applies or rule.deny_unless is None:
         return Verdict(rule, applies, applies and rule.deny)
     allowed = rule.deny_unless.holds(facts)
     if isinstance(allowed, EvaluationFailure):
-        return Verdict(rule, applies=True, failure=allowed.message)
+        return Verdict(rule, applies=True, failure=allowed)
     return Verdict(rule, applies=True, denies=rule.deny or not allowed)
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from daypass.core.calendar.calendars import Calendar
+from daypass.core.calendar.hours import DAYS, parse_hours, parse_zone
 from daypass.core.catalogue import Catalogue
-from daypass.core.policy.cel.hours import DAYS, parse_hours, parse_zone
+from daypass.core.policy.cel.expression import CALENDAR_PLACES
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.facts import FactBook
 from daypass.core.policy.rules import Rule
@@ -27,6 +29,9 @@ MOST = 5_000
 _FREE = ("grant.id", "grant.reason", "grant.ticket")
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _ARITHMETIC = frozenset("+-*/%")
+_TIMES = ("request.opened_at", "access.from", "access.until")
+_EDGES = 20
+"""So many spans of a calendar are tried."""
 _MONDAYS = (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))
 """One week of winter and one of summer; which ones does not matter."""
 
@@ -67,7 +72,8 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
         _axis(names, lambda: ({"request.kind": kind} for kind in ("new", "widen"))),
         _axis(names, lambda: ({"grant.absolute": value} for value in (False, True))),
         _axis(names, lambda: ({"grant.duration": value} for value in _durations(catalogue, literals))),
-        _axis(names, lambda: ({"request.opened_at": value} for value in _instants(pieces))),
+        _axis(names, lambda: ({"request.opened_at": value} for value in _instants(pieces, catalogue))),
+        _axis(names, lambda: _accesses(_instants(pieces, catalogue))),
         *(_free_axis(names, free, literals) for free in _FREE),
     )
     found = Samples(axes, complete=False)
@@ -75,7 +81,9 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
         found.count <= MOST
         and not names & set(_FREE)
         and ("grant.duration" not in names or _only_compared(pieces))
-        and ("request.opened_at" not in names or _only_in_hours(pieces))
+        and not {"access.from", "access.until"} <= names
+        and not any(_calendars(pieces))
+        and all(name not in names or _only_in_hours(pieces, name) for name in _TIMES)
     )
     return Samples(axes, complete)
 
@@ -180,18 +188,30 @@ def _go_duration(text: str) -> timedelta | None:
     return total if not number else None
 
 
-def _hours(pieces: Sequence[Sequence[Token]]) -> Iterator[tuple[str, str]]:
-    """Find the hours and zones of each ``within_hours(variable, "…", "…")``."""
+def _hours(pieces: Sequence[Sequence[Token]], name: str = "") -> Iterator[tuple[str, str]]:
+    """Find the hours and zones of each ``within_hours(variable, "…", "…")``, of one variable or of any."""
     for line in pieces:
         for index, token in enumerate(line):
             call = line[index : index + 8]
             marks = "".join(piece.text for piece in call[1::2])
-            if token.text == "within_hours" and marks == "(,,)":
+            if token.text == "within_hours" and marks == "(,,)" and name in ("", call[2].text):
                 yield call[4].literal or "", call[6].literal or ""
 
 
-def _instants(pieces: Sequence[Sequence[Token]]) -> list[datetime]:
-    """Return instants around each change of the hours that conditions name; each hour of a week where none is named."""
+def _calendars(pieces: Sequence[Sequence[Token]]) -> Iterator[str]:
+    """Find the names of the calendars that conditions ask."""
+    for line in pieces:
+        for index, token in enumerate(line):
+            if token.text in CALENDAR_PLACES:
+                named = (piece.literal for piece in line[index + 1 : index + 12] if piece.kind == "string")
+                yield next(named, None) or ""
+
+
+def _instants(pieces: Sequence[Sequence[Token]], catalogue: Catalogue) -> list[datetime]:
+    """Return instants around each change of the hours and calendars that conditions name.
+
+    Each hour of a week where none is named.
+    """
     found: set[datetime] = set()
     for hours, zone in _hours(pieces):
         try:
@@ -202,13 +222,37 @@ def _instants(pieces: Sequence[Sequence[Token]]) -> list[datetime]:
             for minute in (start, end, start - 1, end - 1):
                 local = monday.replace(tzinfo=None) + timedelta(minutes=minute % (len(DAYS) * 24 * 60))
                 found.add(local.replace(tzinfo=clock).astimezone(UTC))
+    for name in _calendars(pieces):
+        calendar = catalogue.calendars.get(name)
+        found.update(_edges(calendar) if calendar is not None else ())
     return sorted(found) or [_MONDAYS[0] + timedelta(hours=hour) for hour in range(len(DAYS) * 24)]
 
 
-def _only_in_hours(pieces: Sequence[Sequence[Token]]) -> bool:
-    """Whether the request's instant is read by within_hours alone, with hours and zone written out."""
-    mentioned = sum(token.text.startswith("request.opened_at") for line in pieces for token in line)
-    return mentioned == sum(bool(hours and zone) for hours, zone in _hours(pieces))
+def _edges(calendar: Calendar) -> Iterator[datetime]:
+    """Return instants just in and just out of a calendar, in the first year that it speaks of."""
+    year = min(calendar.spoken, default=_MONDAYS[0].year)
+    margin = timedelta(days=1)  # the zone's year begins and ends at another instant than that of UTC
+    start, end = datetime(year, 1, 1, tzinfo=UTC) + margin, datetime(year, 12, 31, tzinfo=UTC)
+    try:
+        windows = calendar.intervals(start, end)
+    except ValueError:  # its hours or zone are none, which is a finding of its own
+        return
+    for window in windows[:_EDGES]:
+        yield from (window.start - timedelta(minutes=1), window.start, window.end - timedelta(minutes=1), window.end)
+
+
+def _accesses(instants: Sequence[datetime]) -> Iterator[dict[str, Any]]:
+    """Return windows that begin, or end, at instants."""
+    hour = timedelta(hours=1)
+    for at in instants:
+        yield {"access.from": at, "access.until": at + hour}
+        yield {"access.from": at - hour, "access.until": at}
+
+
+def _only_in_hours(pieces: Sequence[Sequence[Token]], name: str) -> bool:
+    """Whether an instant is read by within_hours alone, with hours and zone written out."""
+    mentioned = sum(token.text.startswith(name) for line in pieces for token in line)
+    return mentioned == sum(bool(hours and zone) for hours, zone in _hours(pieces, name))
 
 
 def _only_compared(pieces: Sequence[Sequence[Token]]) -> bool:

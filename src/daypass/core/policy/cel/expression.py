@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from cel_expr_python import cel
 from msgspec import Struct
 
+from daypass.core.calendar.calendars import RUNS_OUT, Calendar, covered_by, meets
+from daypass.core.calendar.hours import check_zone, parse_hours, within_hours
 from daypass.core.finding import Finding, Place, near
 from daypass.core.policy.cel.cost import UnboundedError, check_cost
-from daypass.core.policy.cel.hours import check_zone, parse_hours, within_hours
 from daypass.core.policy.cel.source import Places, Token, mentions, tokens
 from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VariableKind
 
@@ -60,20 +61,26 @@ Facts = Mapping[str, Any]
 """Variable name to value: text, bool, timedelta, aware datetime, list of text."""
 
 
+Calendars = tuple[Calendar, ...]
+"""The calendars that conditions may name."""
+
+
 class EvaluationFailure(Struct, frozen=True):
-    """An evaluation that gave no answer, and why."""
+    """An evaluation that gave no answer, and why. ``code`` is `RUNS_OUT` where a calendar had none, "" else."""
 
     message: str
+    code: str = ""
 
 
 class Condition(Struct, frozen=True):
-    """A condition that compiled. ``names`` are the variables it mentions."""
+    """A condition that compiled. ``names`` are the variables it mentions, ``calendars`` what it was compiled with."""
 
     text: str
     names: tuple[str, ...]
     program: Any
     place: Place
     spread: Places
+    calendars: Calendars = ()
 
     @property
     def asks(self) -> bool:
@@ -93,13 +100,18 @@ class Condition(Struct, frozen=True):
         value = answer.value()
         if answer.type() == cel.Type.BOOL and isinstance(value, bool):
             return value
-        return EvaluationFailure(_plain(str(value)))
+        said = _plain(str(value))
+        _, ran_out, why = said.partition(f"{RUNS_OUT}: ")
+        return EvaluationFailure(why, RUNS_OUT) if ran_out else EvaluationFailure(said)
 
 
-def compile_condition(text: str, place: Place, spread: Places) -> Condition | tuple[Finding, ...]:
+def compile_condition(
+    text: str, place: Place, spread: Places, calendars: Calendars = ()
+) -> Condition | tuple[Finding, ...]:
     """Compile and type-check a condition; findings stand at the very character.
 
-    Literals that could only ever fail (hours, zones, durations, instants, patterns) are tried here as well.
+    Literals that could only ever fail (hours, zones, durations, instants, patterns) are tried here as well, and calendars
+    that it names must be there.
     """
     if len(text) > LONGEST_EXPRESSION:
         message = f"the condition has {len(text)} characters, more than the {LONGEST_EXPRESSION} allowed"
@@ -108,10 +120,10 @@ def compile_condition(text: str, place: Place, spread: Places) -> Condition | tu
         return (Finding("condition-invalid", place, "the condition is no text: it holds half a character"),)
     constants = tuple(
         Finding("condition-invalid", _put(place, spread, offset), message, hint)
-        for offset, message, hint in _bad_literals(text)
+        for offset, message, hint in _bad_literals(text, calendars)
     )
     try:
-        program = _environment().compile(text)
+        program = _environment(calendars).compile(text)
     except RuntimeError as error:
         return (*_explain(str(error), text, place, spread), *constants)
     if program.return_type() != cel.Type.BOOL:
@@ -122,16 +134,16 @@ def compile_condition(text: str, place: Place, spread: Places) -> Condition | tu
     except UnboundedError as error:
         hint = "compare plain values; nest fewer loops, and join fewer lists and texts"
         return (Finding("condition-too-costly", place, f"the condition is refused: {error}", hint), *constants)
-    return constants or Condition(text, mentions(text, _KNOWN), program, place, spread)
+    return constants or Condition(text, mentions(text, _KNOWN), program, place, spread, calendars)
 
 
-def combine(expressions: Sequence[str]) -> Any | None:
+def combine(expressions: Sequence[str], calendars: Calendars = ()) -> Any | None:
     """Compile expressions, each known to compile, into one program that gives a list; None when that is too much.
 
     A line break after each ends a comment that would otherwise swallow the next.
     """
     try:
-        return _environment().compile("[" + ",\n".join(f"({text}\n)" for text in expressions) + "]")
+        return _environment(calendars).compile("[" + ",\n".join(f"({text}\n)" for text in expressions) + "]")
     except RuntimeError:
         return None
 
@@ -154,18 +166,25 @@ def evaluate_all(program: Any, facts: Facts, count: int) -> tuple[bool, ...] | N
     return tuple(values)
 
 
-@cache
-def _environment() -> Any:
-    overload = cel.Overload(
-        "within_hours_timestamp_string_string",
-        return_type=cel.Type.BOOL,
-        parameters=[cel.Type.TIMESTAMP, cel.Type.STRING, cel.Type.STRING],
-        impl=within_hours,
-    )
+@lru_cache(maxsize=16)
+def _environment(calendars: Calendars) -> Any:
+    named = {calendar.name: calendar for calendar in calendars}
+    instant, text = cel.Type.TIMESTAMP, cel.Type.STRING
+    ours = {
+        "within_hours": ([instant, text, text], within_hours),
+        "in_calendar": ([instant, text], lambda at, name: named[name].holds(at)),
+        "covered_by": ([instant, instant, text], lambda start, end, name: covered_by(named[name], start, end)),
+        "meets": ([instant, instant, text], lambda start, end, name: meets(named[name], start, end)),
+    }
     return cel.NewEnv(
         config=cel.NewEnvConfigFromYaml(_WITHOUT_ZONES),
         variables={name: _TYPES[kind] for name, kind in KINDS.items()},
-        functions=[cel.FunctionDecl("within_hours", [overload])],
+        functions=[
+            cel.FunctionDecl(
+                name, [cel.Overload(name, return_type=cel.Type.BOOL, parameters=parameters, impl=implementation)]
+            )
+            for name, (parameters, implementation) in ours.items()
+        ],
     )
 
 
@@ -211,7 +230,7 @@ def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
     return offset, f"the condition does not parse: {plain}", ""
 
 
-def _bad_literals(text: str) -> list[tuple[int, str, str]]:
+def _bad_literals(text: str, calendars: Calendars) -> list[tuple[int, str, str]]:
     """Find constants that would fail at each evaluation: (offset, message, hint)."""
     found = []
     pieces = tokens(text)
@@ -220,8 +239,8 @@ def _bad_literals(text: str) -> list[tuple[int, str, str]]:
             continue
         arguments = pieces[index + 2 :]
         last = piece.text.rpartition(".")[2]
-        if piece.text == "within_hours":
-            found += _bad_hours(arguments)
+        if piece.text in FUNCTIONS:
+            found += _bad_arguments(piece, arguments, calendars)
         elif (
             (piece.text in ("duration", "timestamp") or last == "matches")
             and arguments[:1]
@@ -231,22 +250,53 @@ def _bad_literals(text: str) -> list[tuple[int, str, str]]:
     return found
 
 
-def _bad_hours(arguments: Sequence[Token]) -> list[tuple[int, str, str]]:
-    """Try the second and third argument of a call of within_hours, where they are plain strings."""
+CALENDAR_PLACES = {"in_calendar": 1, "covered_by": 2, "meets": 2}
+"""Which argument of a function names a calendar, counted from 0."""
+
+
+def _bad_arguments(function: Token, rest: Sequence[Token], calendars: Calendars) -> list[tuple[int, str, str]]:
+    """Try the arguments of a call of ours that are plain strings; the calendar's name has to be one."""
     readers: dict[int, Callable[[str], object]] = {1: parse_hours, 2: check_zone}
+    place = CALENDAR_PLACES.get(function.text)
     found = []
-    depth = position = 0
-    for token in arguments:
+    for position, argument in enumerate(_arguments(rest)):
+        literal = argument[0].literal if len(argument) == 1 else None
+        if position == place:
+            found += _bad_calendar(argument[0] if argument else function, literal, calendars)
+        elif place is None and literal is not None and position in readers:
+            try:
+                readers[position](literal)
+            except ValueError as error:
+                found.append((argument[0].start, str(error), ""))
+    return found
+
+
+def _arguments(rest: Sequence[Token]) -> list[list[Token]]:
+    """Cut what follows an opening parenthesis into arguments, up to the closing one."""
+    found: list[list[Token]] = [[]]
+    depth = 0
+    for token in rest:
         depth += (token.text in "([{") - (token.text in ")]}")
         if depth < 0:
             break
-        position += depth == 0 and token.text == ","
-        if depth == 0 and token.literal is not None and position in readers:
-            try:
-                readers[position](token.literal)
-            except ValueError as error:
-                found.append((token.start, str(error), ""))
+        if depth == 0 and token.text == ",":
+            found.append([])
+        else:
+            found[-1].append(token)
     return found
+
+
+def _bad_calendar(at: Token, literal: str | None, calendars: Calendars) -> list[tuple[int, str, str]]:
+    """Refuse a calendar that nobody finds by reading: one that is not there, or whose name is only put together later."""
+    names = [calendar.name for calendar in calendars]
+    if literal is None:
+        return [
+            (at.start, "the name of a calendar is written out, in quotes", f"there are: {', '.join(names) or 'none'}")
+        ]
+    if literal in names:
+        return []
+    hint = near(literal, names, "calendars are the files of policies/calendars")
+    return [(at.start, f"there is no calendar {literal!r}", hint)]
 
 
 def _bad_constant(function: str, argument: Token) -> list[tuple[int, str, str]]:
@@ -256,7 +306,7 @@ def _bad_constant(function: str, argument: Token) -> list[tuple[int, str, str]]:
         else f"{function}({argument.text}) == {function}({argument.text})"
     )
     try:
-        answer = _environment().compile(call).eval(data={})
+        answer = _environment(()).compile(call).eval(data={})
     except RuntimeError:
         return []  # the compiler says what is wrong with the text itself
     if answer.type() == cel.Type.BOOL:

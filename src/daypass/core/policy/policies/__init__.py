@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct, field
 
 from daypass import schema
+from daypass.core.calendar.calendars import Calendar
 from daypass.core.catalogue import Catalogue, Directory, Purpose, Settings, TargetKinds, frozen
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.ids import digest
+from daypass.core.policy.cel.expression import Calendars
 from daypass.core.policy.facts import FactBook
+from daypass.core.policy.policies.calendars import read_calendar
 from daypass.core.policy.policies.catalogue import check_enders, read_purpose, read_resource, read_settings
 from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
@@ -37,7 +40,7 @@ SETTINGS = "policies/daypass.yaml"
 TESTS = "policies/tests/"
 _SUFFIX = ".yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_FOLDERS = ("directory", "purposes", "resources", "rules", "tests")
+_FOLDERS = ("calendars", "directory", "purposes", "resources", "rules", "tests")
 """The folders below policies/ whose files are read."""
 _F = TypeVar("_F")
 
@@ -102,7 +105,8 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     settings = reading.settings(kinds)
     directory = reading.directory(settings)
     purposes = reading.purposes(settings)
-    rules = reading.rules(directory)
+    calendars = reading.calendars()
+    rules = reading.rules(directory, tuple(calendars.values()))
     resources = {}
     faulty = {}
     for name, path in reading.named("resources"):
@@ -118,7 +122,11 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
         reading.other += findings
     reading.strays()
     catalogue = Catalogue(
-        settings or Settings(), frozen(resources), directory or Directory(frozen({}), frozen({})), frozen(purposes)
+        settings or Settings(),
+        frozen(resources),
+        directory or Directory(frozen({}), frozen({})),
+        frozen(purposes),
+        frozen(calendars),
     )
     return Policy(
         catalogue=catalogue,
@@ -208,10 +216,20 @@ class _Reading:
                 found[name] = read_purpose(name, file, settings)
         return found
 
-    def rules(self, directory: Directory | None) -> Rules:
+    def calendars(self) -> dict[str, Calendar]:
+        """Read the calendars. A fault in one denies everything: a rule that names it could not be taken at its word."""
+        found = {}
+        for name, path in self.named("calendars"):
+            check_name(name, path, self.vital)
+            file = self.file(path, schema.CALENDAR, self.vital)
+            if file is not None:
+                found[name] = read_calendar(name, file)
+        return found
+
+    def rules(self, directory: Directory | None, calendars: Calendars) -> Rules:
         """Read the rules."""
         files = [self.file(path, schema.RULES, self.vital) for _, path in self.named("rules")]
-        return read_rules([file for file in files if file is not None], directory)
+        return read_rules([file for file in files if file is not None], directory, calendars)
 
     def tests(self) -> Mapping[str, bytes]:
         """Return the files of tests, unread."""

@@ -15,7 +15,7 @@ from daypass.core.catalogue import Directory
 from daypass.core.finding import Place, near
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
-from daypass.core.policy.cel.expression import Condition, compile_condition
+from daypass.core.policy.cel.expression import Calendars, Condition, compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.rules import Rule, Rules
@@ -33,8 +33,11 @@ MOST_RULES = 1_000
 """Rules that policies may have altogether."""
 
 
-def read_rules(files: Sequence[PolicyFile[RulesForm]], directory: Directory | None) -> Rules:
-    """Read every rule of every file. A rule with a finding is left out, and the finding denies everything meanwhile."""
+def read_rules(files: Sequence[PolicyFile[RulesForm]], directory: Directory | None, calendars: Calendars = ()) -> Rules:
+    """Read every rule of every file; conditions may name these calendars.
+
+    A rule with a finding is left out, and the finding denies everything meanwhile.
+    """
     found: list[Rule] = []
     first: dict[str, Place] = {}
     for file in files:
@@ -49,13 +52,15 @@ def read_rules(files: Sequence[PolicyFile[RulesForm]], directory: Directory | No
             if other != place:
                 message = f"rule {entry['id']!r} is defined twice; the first is at {other}"
                 file.fault("duplicate-rule", ("rules", index, "id"), message, "give each rule its own id")
-            rule = _rule(file, index, entry, directory)
+            rule = _rule(file, index, entry, directory, calendars)
             if rule is not None:
                 found.append(rule)
     return Rules.of(found)
 
 
-def _rule(file: PolicyFile[RulesForm], index: int, entry: RuleForm, directory: Directory | None) -> Rule | None:
+def _rule(
+    file: PolicyFile[RulesForm], index: int, entry: RuleForm, directory: Directory | None, calendars: Calendars
+) -> Rule | None:
     effects = [key for key in ("require", "deny_unless", "deny", "approve") if key in entry]
     if not effects:
         message = f"rule {entry['id']} does nothing"
@@ -65,8 +70,10 @@ def _rule(file: PolicyFile[RulesForm], index: int, entry: RuleForm, directory: D
     if alone:
         message = f"rule {entry['id']} has {' and '.join(effects)}; {alone[0]} stands alone"
         file.fault("rule-contradicts", ("rules", index), message, "make two rules of it")
-    when = condition(file, entry["when"], "rules", index, "when")
-    unless = condition(file, entry["deny_unless"], "rules", index, "deny_unless") if "deny_unless" in entry else None
+    when = condition(file, entry["when"], calendars, "rules", index, "when")
+    unless = None
+    if "deny_unless" in entry:
+        unless = condition(file, entry["deny_unless"], calendars, "rules", index, "deny_unless")
     require = [
         _requirement(file, entry["id"], one, directory, "rules", index, "require", number)
         for number, one in enumerate(entry.get("require", ()))
@@ -86,10 +93,10 @@ def _rule(file: PolicyFile[RulesForm], index: int, entry: RuleForm, directory: D
     )
 
 
-def condition(file: PolicyFile[RulesForm], text: str, *keys: Key) -> Condition | None:
+def condition(file: PolicyFile[RulesForm], text: str, calendars: Calendars, *keys: Key) -> Condition | None:
     """Compile a condition of a file; None where it does not compile, which is then a finding at the very character."""
     place = file.place(*keys)
-    found = compile_condition(text, place, spread(file.text, place.line, place.column, text))
+    found = compile_condition(text, place, spread(file.text, place.line, place.column, text), calendars)
     if isinstance(found, Condition):
         return found
     file.findings.extend(found)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.policy.cel.hours import parse_hours, parse_zone, within_hours
+from daypass.core.calendar.hours import parse_hours, parse_zone, within_hours
 
 WEEK = "Mon-Fri 08:00-19:00"
 
