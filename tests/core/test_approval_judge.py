@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from daypass.core.approval.judgement import Excluded, Judgement, Then, judge
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
-from daypass.core.policy.sources import Requirement
+from daypass.core.policy.requirement import Requirement
 from examples import examples
 
 T0 = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

@@ -8,9 +8,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RULES, SETTINGS, grant, policy, rules
 
+from daypass.core.policy import requirement
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.probe import probe
-from daypass.core.policy.sources import Requirement, approvers, shortage
+from daypass.core.policy.requirement import Requirement, resolve
+from daypass.core.policy.shortage import shortage
+from daypass.core.policy.sources import Ending
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"
 
@@ -21,6 +24,10 @@ def day(text):
 
 def ask(found, wanted=None, *, requester="alice", at=AT, **more):
     return decide(found, Request(wanted or grant(), requester, at, **more))
+
+
+def approvers(catalogue, wanted, source, at=None, requester=""):
+    return requirement.approvers(catalogue, Ending(wanted.resource, wanted.subject, requester), source, at)
 
 
 def told(denials):
@@ -130,7 +137,8 @@ def test_a_group_without_anybody_is_said_to_have_no_people():
     nobody = replace(
         empty, directory=replace(empty.directory, groups={**empty.directory.groups, "security": frozenset()})
     )
-    (found,) = shortage(nobody, grant(), "alice", (Requirement(1, "group:security"),), AT)
+    asked = Ending("orders-db", "alice", "alice")
+    (found,) = shortage(nobody, asked, resolve(nobody, asked, (Requirement(1, "group:security"),), AT))
     assert found[1] == "nobody can give the approval from group:security: security has no people"
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules
 
 from daypass.core.policy.decision import Request, decide, room, static_denials
-from daypass.core.policy.sources import Requirement
+from daypass.core.policy.requirement import Requirement
 from daypass.core.window import Window
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"

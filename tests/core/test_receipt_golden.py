@@ -186,6 +186,8 @@ NUMBERED: list[Body] = [
     Settled(Holding(ONE, (GRANT,)), True, "carol", DIGEST, number=583232),
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-9", body) for n, body in enumerate(NUMBERED, len(RECEIPTS))]
+JUDGED: list[Body] = [replace(BARE, requester="carol", judged=2)]
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-10", body) for n, body in enumerate(JUDGED, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

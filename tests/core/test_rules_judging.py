@@ -11,8 +11,8 @@ from policy_samples import AT, grant, rules
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import compile_condition
 from daypass.core.policy.cel.source import spread
+from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rule, Rules
-from daypass.core.policy.sources import Requirement
 from daypass.core.window import Window
 
 PLACE = Place("policies/rules/x.yaml", 3, 5)
@@ -133,7 +133,8 @@ def test_effects_are_told_in_words():
     assert rule("a", require=needs).effect == "needs 2 from group:security; needs 1 from owners"
     assert rule("a", deny=True).effect == "denies"
     assert rule("a", deny_unless="1\n  == 1").effect == "denies unless 1 == 1"
-    assert rule("a", automatic=True).effect == "lifts the default approval"
+    assert rule("a", automatic=True).effect == "lifts the default approval of who asks for themselves"
+    assert rule("a", automatic=True, on_behalf=True).effect == "lifts the default approval"
 
 
 CONDITIONS = [

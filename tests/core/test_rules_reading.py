@@ -7,7 +7,7 @@ from policy_samples import AT, RULES, files, grant, policy, read_policies, rules
 
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import rules as rules_files
-from daypass.core.policy.sources import Requirement
+from daypass.core.policy.requirement import Requirement
 
 
 def test_the_rules_of_the_design_are_read():

@@ -9,6 +9,7 @@ from audit_world import T0, World, minutes
 from msgspec.structs import replace
 
 from daypass.core.errors import LedgerError
+from daypass.core.finding import Place
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, seal
 from daypass.core.ledger.receipt import (
@@ -24,6 +25,10 @@ from daypass.core.ledger.receipt import (
     Reviewed,
 )
 from daypass.core.plan import Action, Intended, Reason
+from daypass.core.policy.cel.expression import compile_condition
+from daypass.core.policy.cel.source import spread
+from daypass.core.policy.requirement import Requirement
+from daypass.core.policy.rules import Rule, Rules
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree
 from daypass.edges.ledger.keyfiles import generate_key
@@ -377,6 +382,36 @@ def test_reviews_of_what_was_given_change_nothing_and_are_named_as_not_judged(wo
     assert found.message == (
         "2 reviews of what was given were not judged again: this release has no rule for who may give them: receipts 4, 5"
     )
+
+
+@pytest.mark.parametrize("begin", [False, True])
+def test_an_approval_by_somebody_whom_the_ledger_takes_out_is_named(world, begin):
+    place = Place("policies/rules/x.yaml")
+    needs = (Requirement(1, "owners", ("eyes",), without=("approvers:orders-db",)),)
+    eyes = Rule("eyes", compile_condition("true", place, spread("true", 1, 1, "true")), place, require=needs)
+    plain = world.policy_at
+    world.policy_at = lambda commit: replace(plain(commit), rules=Rules.of([eyes]))
+    world.life("orders-db/one", 30)
+    since = world.snapshot(minutes(40)) if begin else ""
+    second = world.life("orders-db/two", 60)
+    (found,) = world.verified(T0, since).differences
+    assert (found.code, found.grant) == ("approvals-insufficient", second.grant)
+
+
+@pytest.mark.parametrize(("judged", "code"), [(1, "judged-as-then"), (2, "approvals-insufficient")])
+def test_what_passed_at_once_for_somebody_else_is_judged_as_it_was_then(world, judged, code):
+    place = Place("policies/rules/x.yaml")
+    quick = Rule("quick", compile_condition("true", place, spread("true", 1, 1, "true")), place, automatic=True)
+    plain = world.policy_at
+    world.policy_at = lambda commit: replace(plain(commit), rules=Rules.of([quick]))
+    content = world.file("carol")
+    told = {"Daypass-Approved-By": "", "Daypass-Rules": "quick"}
+    admission = world.admission(
+        "orders-db/one", content, world.merge("orders-db/one", content, trailers=told), minutes(30)
+    )
+    world.write([replace(admission, approvals=(), rules=("quick",), judged=judged)], minutes(31))
+    (found,) = check(world).differences
+    assert (found.code, found.severity.value) == (code, "note" if judged == 1 else "error")
 
 
 def test_nothing_is_believed_past_what_a_later_release_wrote(world):

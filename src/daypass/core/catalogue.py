@@ -171,7 +171,8 @@ class Limits(Struct, frozen=True):
     ``approvers`` are the kinds of employment whose people may approve, empty where the settings do not say: all of them.
     ``unsigned``, on the local forge: accept or refuse what people without SSH keys do; "" accepts it, and check says so.
     ``end`` and ``revoke`` are the sources of those who may end somebody's access (`daypass.core.policy.sources`); None:
-    the usual ones. ``pause``: nothing is given for now, and what ends goes on ending.
+    the usual ones. ``ask_for_others`` are those of who may ask for somebody else; None: anybody. ``pause``: nothing is
+    given for now, and what ends goes on ending.
     """
 
     max_duration: timedelta = timedelta(days=30)
@@ -181,6 +182,7 @@ class Limits(Struct, frozen=True):
     approvers: tuple[str, ...] = ()
     end: tuple[str, ...] = ("subject", "requester", "owners")
     revoke: tuple[str, ...] | None = None
+    ask_for_others: tuple[str, ...] | None = None
     pause: bool = False
     unsigned: str = ""
 

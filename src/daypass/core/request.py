@@ -17,6 +17,7 @@ from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid
 from daypass.core.plan import Action, AdmittedGrant, Claim, Entitlement
 from daypass.core.policy.decision import Decision
+from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
 from daypass.core.window import Span, Window
@@ -50,7 +51,8 @@ class Item(Struct, frozen=True):
 class Proposal(Struct, frozen=True):
     """A pull request's head against its base. ``others`` are the changed paths that are no grants.
 
-    ``read`` are the last policies of main that read, where the base's do not: they say who may end access.
+    ``read`` are the last policies of main that read, where the base's do not: they say who may end access. ``held`` is
+    what its judgement knows of the ledger.
     """
 
     base: Oid
@@ -60,6 +62,7 @@ class Proposal(Struct, frozen=True):
     findings: tuple[Finding, ...]
     policy: Policy
     read: Policy | None = None
+    held: Held = UNREAD
 
     @property
     def ends_by(self) -> Policy:

@@ -17,7 +17,6 @@ from daypass.core.plan import AdmittedGrant, Claim, Denied, Entitlement, Holding
 from daypass.core.planning.compute import entitlement_in
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.sources import approvers
 from daypass.core.request import Gated, ItemVerdict
 
 Stage = Literal[
@@ -90,10 +89,7 @@ def draft_state(grant: Grant, decision: Decision, policy: Policy, requester: str
     """Return the account of a grant that no request asks for: what it would need, and whose approval."""
     barred = {requester, grant.subject}
     approvals = (
-        Status(
-            need.source, (), need.at_least, tuple(sorted({*approvers(policy.catalogue, grant, need.source)} - barred))
-        )
-        for need in decision.requirements
+        Status(need.source, (), need.at_least, tuple(sorted(need.eligible - barred))) for need in decision.needs
     )
     return _proposed(grant.id, "denied" if decision.denials else "draft", grant, policy)._replace(
         code=decision.denials[0].code if decision.denials else "",

@@ -131,7 +131,9 @@ Apply = output(
         **of(str, "away", "undelivered"),
     },
 )
-_APPROVALS = shape("Requirement", {"at_least": int, "from": str, **of(Texts, "rules", "people")})
+_APPROVALS = shape(
+    "Requirement", {"at_least": int, "from": str, "taken_out": dict[str, str], **of(Texts, "except", "rules", "people")}
+)
 _TRACE = shape("Trace", {**of(str, "rule", "effect", "error"), "applied": bool, "values": dict[str, str]})
 _DECISION: Keys = {
     **of(str, "grant", "policy", "window"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from daypass.schema.models import INSTANT, Duration, Instant, Name, RoleName, WindowForm, text
@@ -22,7 +22,24 @@ RuleId = Annotated[
     str, text("[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "kebab-case, for example production-needs-two", longest=64)
 ]
 Moment = Annotated[str, text(f"{_DATE}|{INSTANT}", "a date, or an instant with its time zone", longest=25)]
-Source = Annotated[str, text(f"owners|group:{_NAME}", "owners, or group:<name of a group>", longest=70)]
+_SOURCE = rf"owners|manager(?:\+[1-9])?|group:{_NAME}|person:{_NAME}"
+_OUT = rf"{_SOURCE}|holders:{_NAME}|approvers:{_NAME}"
+_SOURCES = "owners, manager, manager+1, group:<name> or person:<handle>"
+Source = Annotated[str, text(_SOURCE, _SOURCES, longest=70)]
+Taken = Annotated[str, text(_OUT, "a source, holders:<resource> or approvers:<resource>", longest=80)]
+AnySource = Annotated[
+    str | list[str],
+    WithJsonSchema(
+        {
+            "type": ["string", "array"],
+            "pattern": f"^(?:{_SOURCE})$",
+            "patternErrorMessage": f"{_SOURCES}, or a list of these",
+            "minItems": 1,
+            "items": TypeAdapter(Source).json_schema(),
+        }
+    ),
+]
+"""One source, or a list of which any will do."""
 Ender = Annotated[
     str,
     text(
@@ -126,6 +143,11 @@ class LimitsForm(TypedDict):
     ]
     revoke: NotRequired[
         Annotated[list[Revoker], Field(min_length=1, description="who may use `daypass revoke`, the emergency stop")]
+    ]
+    ask_for_others: NotRequired[
+        Annotated[
+            list[Source], Field(min_length=1, description="who may ask for somebody else's access; anybody by default")
+        ]
     ]
     pause: NotRequired[Annotated[bool, Field(description="nothing is given for now; what ends goes on ending")]]
     unsigned: NotRequired[
@@ -271,7 +293,14 @@ class PurposeForm(TypedDict):
     max_duration: NotRequired[Duration]
 
 
-ApprovalsForm = TypedDict("ApprovalsForm", {"at_least": Count, "from": Source})
+ApprovalsForm = TypedDict(
+    "ApprovalsForm",
+    {
+        "at_least": Count,
+        "from": AnySource,
+        "except": NotRequired[Annotated[list[Taken], Field(min_length=1, description="whose people are taken out")]],
+    },
+)
 ApprovalsForm.__doc__ = "How many approvals, and from whom."
 
 
@@ -298,6 +327,9 @@ class RuleForm(TypedDict):
     deny_unless: NotRequired[Condition]
     deny: NotRequired[Literal[True]]
     approve: NotRequired[Literal["automatically"]]
+    on_behalf: NotRequired[
+        Annotated[Literal[True], Field(description="with approve: for who asks for somebody else as well")]
+    ]
     message: NotRequired[Prose]
 
 

@@ -18,7 +18,8 @@ from daypass.core.approval.judgement import Ignored, Status
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.finding import Finding
 from daypass.core.forge import Account
-from daypass.core.policy.sources import REVOCATION, Requirement
+from daypass.core.policy.requirement import Requirement
+from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, Item, Report
 from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
@@ -246,7 +247,7 @@ def _approval_row(catalogue: Catalogue, status: Status, requirement: Requirement
         who = f"{who}; from {code(format_instant(status.joining_at))} on also {later}"
     rules = f" ({_list(code(rule) for rule in requirement.rules)})" if requirement is not None else ""
     return (
-        f"{code(status.source)}{rules}",
+        f"{code(requirement.asked if requirement is not None else status.source)}{rules}",
         str(len(status.approved_by) + status.missing),
         _people(catalogue, status.approved_by) if status.approved_by else "none",
         f"**{status.missing}**" if status.missing else "0",

@@ -14,7 +14,6 @@ from daypass.core.grant import Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.sources import approvers
 from daypass.core.request import Effect, Item
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
@@ -150,16 +149,20 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
     if decision.denials:
         return joined(lines)
     out = frozenset({requester, grant.subject})
-    for requirement in decision.requirements:
-        who = people(policy.catalogue, approvers(policy.catalogue, grant, requirement.source), out)
+    for requirement in decision.needs:
+        who = people(policy.catalogue, requirement.eligible, out)
         rules = f"  ({', '.join(requirement.rules)})" if requirement.rules else ""
         asked = count(requirement.at_least, "approval")
-        lines.append(f"  needs  {asked} from {requirement.source}: {who}{rules}")
+        lines.append(f"  needs  {asked} from {requirement.asked}: {who}{rules}")
+        lines += [f"         without {person(policy.catalogue, one)}, who {why}" for one, why in requirement.out]
         if requirement.escalate_to and requirement.escalate_after is not None:
-            more = people(policy.catalogue, approvers(policy.catalogue, grant, requirement.escalate_to), out)
+            more = people(policy.catalogue, requirement.escalated, out)
             lines.append(
                 f"         after {format_duration(requirement.escalate_after)} also {requirement.escalate_to}: {more}"
             )
+    if decision.unread:
+        where = ", ".join(decision.unread)
+        lines.append(f"  not known here, since the ledger was not read: who holds or approved something on {where}")
     if not decision.requirements:
         rules = ", ".join(decision.rules)
         lines.append(f"  needs  nobody: passes automatically ({rules})")
@@ -196,7 +199,7 @@ def explain_text(
     return joined(lines) + needs_text(policy, grant, decision, requester=requester)
 
 
-def decision_data(policy: Policy, grant: Grant, decision: Decision) -> dict[str, Any]:
+def decision_data(grant: Grant, decision: Decision) -> dict[str, Any]:
     """Return a decision as plain data, version 1."""
     return {
         "version": 1,
@@ -209,10 +212,12 @@ def decision_data(policy: Policy, grant: Grant, decision: Decision) -> dict[str,
             {
                 "at_least": r.at_least,
                 "from": r.source,
+                "except": list(r.without),
+                "taken_out": dict(r.out),
                 "rules": list(r.rules),
-                "people": sorted(approvers(policy.catalogue, grant, r.source)),
+                "people": sorted(r.eligible),
             }
-            for r in decision.requirements
+            for r in decision.needs
         ],
         "traces": [plain(trace) | {"values": dict(trace.values)} for trace in decision.traces],
         "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),

@@ -17,7 +17,7 @@ from daypass.core.catalogue import Directory, frozen
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Review
 from daypass.core.ids import ABSENT, Oid, canonical
-from daypass.core.policy.sources import Requirement
+from daypass.core.policy.requirement import Requirement
 from daypass.edges.forges.local import ssh
 
 RawEvent = Callable[..., Oid]

@@ -180,7 +180,7 @@ def _check_proposal(
     everything, unjudged = causes_first((*found.findings, *denials, *proposed), causes)
     if output != "text":
         facts = {"base": base_oid, "head": head_oid, "unjudged": unjudged}
-        facts["decisions"] = [decision_data(policy, grant, decision) for grant, decision in decided]
+        facts["decisions"] = [decision_data(grant, decision) for grant, decision in decided]
         click.echo(views.findings_for(output, everything, **facts), nl=False)
     else:
         click.echo(views.findings_text(causes_first((*found.findings, *proposed), causes)[0]), nl=False)
@@ -275,7 +275,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     state = _state(repo, read, at, draft_state(read, decision, repo.policy, who))
     if output == "json":
         told = {"grants": [grant_data(state, at)]}
-        show_data(decision_data(repo.policy, read, decision) | told)
+        show_data(decision_data(read, decision) | told)
     else:
         show(explain_text(repo.policy, read, decision, requester=who, at=at, state=state))
     return ExitCode.DENIED if decision.denials else ExitCode.OK

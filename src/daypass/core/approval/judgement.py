@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
-from daypass.core.policy.sources import Requirement, assign
+from daypass.core.policy.requirement import Requirement, assign
 from daypass.core.window import format_instant
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -145,7 +145,7 @@ def judge(
     for handle, review in last.items():
         if review.state == "withdrawn":
             continue
-        if not any(handle in need.eligible or handle in need.escalated for need in needs):
+        if not any(need.names(handle) for need in needs):
             always = excluded.people.get(handle)  # what no group could change is said first
             ignored.append(Ignored(review, f"{handle} {always or 'is in no group that is asked'}"))
         elif review.state == "rejected":
@@ -153,6 +153,8 @@ def judge(
             blocks.append(f"{handle} rejected it at {review.commit[:12]}; only {handle} can take that back")
         elif handle in excluded.people:
             ignored.append(Ignored(review, f"{handle} {excluded.people[handle]}"))
+        elif why := _taken_out(handle, needs):
+            ignored.append(Ignored(review, f"{handle} {why}"))
         elif why := _outlived(review, head, opened_at, moved_at):
             ignored.append(Ignored(review, why, again=True))
         else:
@@ -198,6 +200,13 @@ def _unascribed(account: Account) -> str:
     if not account.proved:
         return f"it is not signed with a key that the directory gives {account.handle}"
     return ""
+
+
+def _taken_out(handle: str, needs: Sequence[Requirement]) -> str:
+    """Say why somebody whom requirements name can meet none of them, "" where they may meet one."""
+    if any(handle in need.eligible or handle in need.escalated for need in needs):
+        return ""
+    return next(why for need in needs for one, why in need.out if one == handle)
 
 
 def _outlived(review: Review, head: Oid, opened_at: datetime, moved_at: datetime | None) -> str:

@@ -17,6 +17,7 @@ from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Admission, Decided, Receipt
 from daypass.core.plan import Entitlement
 from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.held import Held
 from daypass.core.policy.policies import Policy
 
 PolicyFacts = tuple[str, tuple[str, Entitlement] | None]
@@ -91,7 +92,18 @@ def _narrowing(admission: Admission, before: Admission | None) -> Iterator[_Pair
     if before is None or before.blob != admission.narrowed_from:
         yield "narrowed-nothing", f"it narrows blob {admission.narrowed_from[:12]}, which no receipt before it admits"
         return
-    kept = ("subject", "resource", "role", "entitlement", "policy", "meaning", "approvals", "requester", "acts")
+    kept = (
+        "subject",
+        "resource",
+        "role",
+        "entitlement",
+        "policy",
+        "meaning",
+        "approvals",
+        "requester",
+        "acts",
+        "judged",
+    )
     moved = [name for name in kept if getattr(admission, name) != getattr(before, name)]
     if moved or not admission.window.within(before.window):
         yield "widened", f"it is called a narrowing and changes {', '.join(moved) or 'the window to a longer one'}"
@@ -164,15 +176,15 @@ JUDGED_KINDS = ("new", "widen")
 
 
 def check_denial(
-    receipt: Receipt, body: Decided, grants: Mapping[GrantId, Grant], policy: Policy
+    receipt: Receipt, body: Decided, grants: Mapping[GrantId, Grant], policy: Policy, held: Held
 ) -> tuple[Difference, ...]:
-    """Judge again what policy is said to have denied; ``grants`` are those of its files that read."""
+    """Judge again what policy is said to have denied; ``grants`` are its files that read, ``held`` the ledger of then."""
     at = receipt.run_at
     codes = set()
     for file in body.asked:
         grant = grants.get(file.grant)
         if grant is not None and file.kind in JUDGED_KINDS:
-            asked = Request(grant, body.requester, body.requested_at, file.kind, grant.span.starting(at))
+            asked = Request(grant, body.requester, body.requested_at, file.kind, grant.span.starting(at), held=held)
             codes |= {denial.rule or denial.code for denial in decide(policy, asked).denials}
     if codes == set(body.codes):
         return ()

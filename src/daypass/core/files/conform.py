@@ -213,7 +213,8 @@ def _value(error: Any) -> Said:
     match error.validator:
         case "type":
             unquoted = " without quotes" if limit in ("integer", "boolean") else ""
-            return "wrong-type", f"expected {_TYPES[limit]}{unquoted}, got {got}", ""
+            wanted = " or ".join(_TYPES[each] for each in ([limit] if isinstance(limit, str) else limit))
+            return "wrong-type", f"expected {wanted}{unquoted}, got {got}", ""
         case "const":
             return "wrong-value", f"expected {str(limit).lower()}, got {got}", ""
         case "enum":

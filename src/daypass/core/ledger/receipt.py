@@ -86,7 +86,8 @@ class Admission(Struct, frozen=True):
     ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
     commit need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is
     bound to. ``lack`` is why nobody was entitled to narrow it, "" where somebody was or where that was not looked at.
-    ``acts`` are who opened the request and who pushed to it; receipts of earlier releases have none.
+    ``acts`` are who opened the request and who pushed to it; receipts of earlier releases have none. ``judged`` is the
+    `daypass.core.policy.decision.JUDGING` that it was judged by.
     """
 
     grant: GrantId
@@ -111,6 +112,7 @@ class Admission(Struct, frozen=True):
     narrowed_from: str = ""
     lack: str = ""
     acts: tuple[ActRecord, ...] = ()
+    judged: int = 1
 
 
 class Refusal(Struct, frozen=True):

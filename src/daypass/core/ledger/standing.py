@@ -16,6 +16,7 @@ once or in portions. The rules of the fold:
   to an earlier end, it has ended early, and stays so even where the entitlement is given again;
 - what waited in an outbox and was told by others meanwhile changes nothing, but that its own intent is closed: the
   entitlement may have been given again since;
+- who approved something on a resource is remembered, with when they did last;
 - what was decided of a request that was not merged is remembered, so that it is recorded once;
 - what people said of a grant afterwards changes nothing: what they ended an end tells, as of anything else;
 - of each commit of main that receipts name it is remembered when the first one did;
@@ -50,7 +51,7 @@ from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Inten
 from daypass.core.record import replace
 from daypass.core.window import TOLERANCE, Window
 
-FOLD_VERSION = 10
+FOLD_VERSION = 11
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -99,8 +100,9 @@ class Standing:
     ``voided`` are the additions that only receipts tell of which count for nothing (`daypass.core.planning.voided`).
     ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
     takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
-    one did. ``decided`` are the decisions on requests that were not merged, each with when it was recorded. Answers never
-    change; mappings but ``holdings`` are ordered by key.
+    one did. ``approved`` is, by resource and handle, when somebody last approved something there. ``decided`` are the
+    decisions on requests that were not merged, each with when it was recorded. Answers never change; mappings but
+    ``holdings`` are ordered by key.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
     """
@@ -122,6 +124,7 @@ class Standing:
         ends: Mapping[GrantId, Ended] = _NONE,
         decided: Mapping[DecidedKey, DecidedWhen] = _NONE,
         voided: Mapping[Entitlement, Intended] = _NONE,
+        approved: Mapping[tuple[str, str], datetime] = _NONE,
     ) -> None:
         self.head: Final = head
         self.commit: Final = commit
@@ -137,6 +140,7 @@ class Standing:
         self.ends: Final = ends
         self.decided: Final = decided
         self.voided: Final = voided
+        self.approved: Final = approved
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:
@@ -211,6 +215,7 @@ class Delta:
 
     __slots__ = (
         "admissions",
+        "approved",
         "begun",
         "count",
         "cuts",
@@ -234,6 +239,7 @@ class Delta:
         self.revoked: dict[GrantId, bool | None] = {}
         self.ends: dict[GrantId, Ended | None] = {}
         self.decided: dict[DecidedKey, DecidedWhen] = {}
+        self.approved: dict[tuple[str, str], datetime] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.begun: dict[Opened, Begun | None] = {}
         self.voided: dict[Entitlement, Intended | None] = {}
@@ -270,6 +276,9 @@ class Delta:
         self.admissions[admission.grant] = admission
         if not admission.narrowed_from:  # it was not approved anew: less of what has ended is nothing
             self.ends[admission.grant] = None
+            for record in admission.approvals:
+                key = (admission.resource, record.by)
+                self.approved[key] = max(record.at, self.approved.get(key, record.at))
         self.refusals[admission.grant] = None
         self.revoked[admission.grant] = None
 
@@ -347,6 +356,9 @@ class Delta:
             revoked=frozenset(_over(dict.fromkeys(standing.revoked, True), self.revoked)),
             ends=ends,
             decided=_over(standing.decided, self.decided, order=_decided_order),
+            approved=_over(
+                standing.approved, {k: max(at, standing.approved.get(k, at)) for k, at in self.approved.items()}
+            ),
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
 

@@ -129,6 +129,7 @@ ADMISSION = Record(
     approvals=_APPROVAL.listed,
     lack=TEXT.optional(""),
     acts=_ACT.listed.optional((), "an admission that tells of no acts does not say so"),
+    judged=COUNT.optional(1, "an admission by the first rules of judging does not say so"),
 )
 
 

@@ -25,9 +25,12 @@ from daypass.core.calendar.calendars import RUNS_OUT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.facts import printable
+from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.rules import Verdict
-from daypass.core.policy.sources import OWNERS, Requirement, shortage
+from daypass.core.policy.requirement import Requirement, resolve
+from daypass.core.policy.rules import Rule, Verdict
+from daypass.core.policy.shortage import shortage
+from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
 from daypass.core.window import Window, format_duration, format_instant
 
 RULE_DENIES = "rule-denies"
@@ -36,12 +39,19 @@ PAUSED = "giving is paused: limits.pause is set on main, and only ends go on"
 DEFAULT = "default"
 """What stands for a rule's id where no rule asked."""
 
+JUDGING = 2
+"""Counts up when a release decides otherwise by the same policies, so that what was given before can be judged as it was.
+
+1: ``approve: automatically`` held whoever asked. 2: it holds for oneself, and for others where the rule says ``on_behalf``.
+"""
+
 
 class Request(Struct, frozen=True):
     """A grant that somebody asks for. ``kind``: "new", or "widen" where an existing grant is to give more.
 
     ``window`` is the window that a merge gives, where it is known; until then a duration is taken to start at
-    ``opened_at``.
+    ``opened_at``. ``judging`` says by which rules of this program it is decided: those of an earlier release where what
+    that one let pass is looked at again. ``held`` is what is known of the ledger as of the place just before.
     """
 
     grant: Grant
@@ -49,6 +59,13 @@ class Request(Struct, frozen=True):
     opened_at: datetime
     kind: str = "new"
     window: Window | None = None
+    judging: int = JUDGING
+    held: Held = UNREAD
+
+    @property
+    def access(self) -> Ending:
+        """Whose access to what it asks for, and who asks."""
+        return Ending(self.grant.resource, self.grant.subject, self.requester)
 
 
 class Denial(Struct, frozen=True):
@@ -84,7 +101,8 @@ class Decision(Struct, frozen=True):
 
     ``rules`` are the ids of the rules that made it so, and ``applied`` of all that applied: one may have denied
     nothing, and asked for nothing. ``requirements`` come by source and are given even when it is
-    denied.
+    denied. ``needs`` are the same with the people who could meet them when the request was opened.
+    ``unread`` are the resources of which the ledger would have had to say who holds, or approved, something there.
     """
 
     denials: tuple[Denial, ...]
@@ -94,6 +112,8 @@ class Decision(Struct, frozen=True):
     rules: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
     traces: tuple[RuleTrace, ...] = ()
+    needs: tuple[Requirement, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def denied(self) -> bool:
@@ -120,22 +140,28 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     denials += _rule_denials(verdicts)
     applied = [verdict.rule for verdict in verdicts if verdict.applies]
     requirements = merge(requirement for rule in applied for requirement in rule.require)
-    lifted = any(rule.automatic for rule in applied)
-    if not requirements and not lifted:
+    lifting = {rule.id for rule in applied if _lifts(rule, request)}
+    if not requirements and not lifting:
         requirements = (Requirement(1, OWNERS, (DEFAULT,)),)
-    denials += [
-        Denial(code, message, hint)
-        for code, message, hint in shortage(policy.catalogue, grant, request.requester, requirements, request.opened_at)
-    ]
+    needs = resolve(policy.catalogue, request.access, requirements, request.opened_at, request.held)
+    denials += [Denial(*said) for said in shortage(policy.catalogue, request.access, needs)]
     return Decision(
         denials=tuple(dict.fromkeys(denials)),
         requirements=requirements,
         automatic=not requirements and not denials,
         policy=policy.digest,
-        rules=tuple(v.rule.id for v in verdicts if v.applies and (v.rule.require or v.rule.automatic or v.denies)),
+        rules=tuple(v.rule.id for v in verdicts if v.applies and (v.rule.require or v.rule.id in lifting or v.denies)),
         applied=tuple(rule.id for rule in applied),
         traces=tuple(_trace(verdict, facts) for verdict in verdicts) if trace else (),
+        needs=needs,
+        unread=() if request.held.known else tuple(sorted({name for need in needs for name in need.of_ledger})),
     )
+
+
+def _lifts(rule: Rule, request: Request) -> bool:
+    """Say whether a rule lets a request pass that no other asks anything of."""
+    alone = request.requester == request.grant.subject
+    return rule.automatic and (alone or rule.on_behalf or request.judging < JUDGING)
 
 
 def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -> tuple[Denial, ...]:
@@ -155,7 +181,7 @@ def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
     """Join requirements of the same source into one that is as strict as each of them, sorted by source.
 
     The highest number counts. An escalation stays only where all that ask this source name the same group, and then the
-    longest wait counts. Different sources stay apart, and need different people.
+    longest wait counts. Whom any of them takes out is out. Different sources stay apart, and need different people.
     """
     found: dict[str, Requirement] = {}
     for new in sorted(requirements, key=lambda r: (r.source, r.rules)):
@@ -171,6 +197,7 @@ def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
             tuple(sorted({*old.rules, *new.rules})),
             new.escalate_to if same else "",
             max(waits) if same else None,
+            tuple(sorted({*old.without, *new.without})),
         )
     return tuple(found[source] for source in sorted(found))
 
@@ -289,6 +316,12 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
         if code == "beyond-engagement" and end <= at:
             message = f"{what} until {format_instant(end)} only, and the request was opened at {format_instant(at)}"
             found.append(Denial("engagement-over", message, "extend the engagement in policies/directory first"))
+    if not may_ask_for(policy.catalogue, request.access, at):
+        who = written(policy.catalogue.settings.limits.ask_for_others or ())
+        message = (
+            f"{request.requester} asks for access of {grant.subject}, and limits.ask_for_others leaves that to {who}"
+        )
+        found.append(Denial("not-asked-for-them", message, f"let {grant.subject} ask, or one of these"))
     gone = policy.catalogue.absence(request.requester, at) if request.requester != grant.subject else ""
     if gone and request.requester in policy.catalogue.directory.subjects:
         message = f"{request.requester} {gone}, and opened the request at {format_instant(at)}"

@@ -6,25 +6,24 @@ and names that do not exist. Used by checks only: a decision needs none of it, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import takewhile
 
 from msgspec import Struct
 
 from daypass.core.finding import Finding, Place, Severity, near, ordered
-from daypass.core.grant import Grant
-from daypass.core.ids import GrantId
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import SETTINGS, Policy, PolicyCase
+from daypass.core.policy.requirement import Requirement, ever, may_approve, outsiders, possible, resolve
 from daypass.core.policy.rules import Rule
 from daypass.core.policy.samples import samples_of
-from daypass.core.policy.sources import OWNERS, Requirement, outsiders, possible, shortage
+from daypass.core.policy.shortage import shortage
+from daypass.core.policy.sources import OF_THE_ACCESS, OWNERS, Ending, parted, parts
 from daypass.core.record import replace
-from daypass.core.window import Span
 
 _NAMED = 8
 """So many people are named one by one."""
@@ -68,8 +67,7 @@ def _unowned(policy: Policy) -> Iterator[Finding]:
     """Point at resources whose owners cannot approve: what no rule asks for or lifts is asked of one of them."""
     asked = (Requirement(1, OWNERS),)
     for name, resource in policy.catalogue.resources.items():
-        nobody = Grant(GrantId(""), "", name, "", "", Span(duration=timedelta(hours=1)))
-        for _, message, hint in shortage(policy.catalogue, nobody, "", asked, _ALWAYS):
+        for _, message, hint in _short(policy, name, asked):
             yield Finding("requirement-unmeetable", Place(resource.file), message, hint, Severity.WARNING)
 
 
@@ -90,10 +88,10 @@ def probe(policy: Policy) -> tuple[Finding, ...]:
 def _unmeetable(rule: Rule, policy: Policy) -> Iterator[Finding]:
     """Find requirements that too few people could ever meet, whoever asks: an error where that is so of every request."""
     lacking: dict[str, tuple[str, str]] = {}
-    resources = tuple(policy.catalogue.resources) if any(r.source == OWNERS for r in rule.require) else ("",)
+    owned = any(OWNERS in parts(need.source) for need in rule.require)
+    resources = tuple(policy.catalogue.resources) if owned else ("",)
     for name in resources:
-        nobody = Grant(GrantId(""), "", name, "", "", Span(duration=timedelta(hours=1)))
-        short = shortage(policy.catalogue, nobody, "", rule.require, _ALWAYS)
+        short = _short(policy, name, rule.require)
         if short:
             lacking[name] = ("; ".join(message for _, message, _ in short), short[0][2])
     meant = [name for name in resources if not name or _applies_to(rule, policy, name)] if lacking else []
@@ -104,6 +102,19 @@ def _unmeetable(rule: Rule, policy: Policy) -> Iterator[Finding]:
             severity = Severity.ERROR if lacking.keys() >= set(meant) else Severity.WARNING
             text = f"what rule {rule.id} asks for{where} can never be met: {message}"
             yield replace(Finding("requirement-unmeetable", rule.place, text, hint), severity=severity)
+
+
+def _short(policy: Policy, resource: str, requirements: Sequence[Requirement]) -> list[tuple[str, str, str]]:
+    """Say why requirements on a resource can never be met, whoever receives access, or asks for it.
+
+    Whoever is above the subject is somebody else with each, and one person: they stand here by the name of the source.
+    """
+    catalogue, found = policy.catalogue, []
+    for need in resolve(catalogue, Ending(resource, ""), requirements, _ALWAYS):
+        above = [part for part in parts(need.source) if parted(part)[0] in OF_THE_ACCESS]
+        there = {part for part in above if any(may_approve(catalogue, one) for one in ever(catalogue, part))}
+        found.append(replace(need, eligible=need.eligible | there))
+    return shortage(catalogue, Ending(resource, ""), found)
 
 
 def _applies_to(rule: Rule, policy: Policy, resource: str) -> bool:
@@ -277,4 +288,4 @@ def _decided(decision: Decision, expected: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({code if code in expected else rule for code, rule in both}))
     if decision.automatic:
         return ("automatic",)
-    return tuple(sorted(f"{r.at_least} from {r.source}" for r in decision.requirements))
+    return tuple(sorted(f"{r.at_least} from {r.asked}" for r in decision.requirements))

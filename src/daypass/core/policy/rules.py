@@ -14,7 +14,7 @@ from msgspec import Struct
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure, Facts, combine, evaluate_all
 from daypass.core.policy.facts import KINDS, VariableKind
-from daypass.core.policy.sources import Requirement
+from daypass.core.policy.requirement import Requirement
 
 _FREE = "free"
 """The axis of variables that are different for each grant, so that remembering answers by them would help nobody."""
@@ -30,7 +30,10 @@ _REMEMBERED = 100_000
 
 
 class Rule(Struct, frozen=True):
-    """One rule. ``when`` says whether it applies; the rest is what it does then."""
+    """One rule. ``when`` says whether it applies; the rest is what it does then.
+
+    ``automatic`` lifts the default requirement of who asks for themselves, with ``on_behalf`` of who asks for others too.
+    """
 
     id: str
     when: Condition
@@ -40,6 +43,7 @@ class Rule(Struct, frozen=True):
     deny_unless: Condition | None = None
     automatic: bool = False
     message: str = ""
+    on_behalf: bool = False
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -64,13 +68,13 @@ class Rule(Struct, frozen=True):
     @property
     def effect(self) -> str:
         """What it does when it applies, in words."""
-        parts = [f"needs {r.at_least} from {r.source}" for r in self.require]
+        parts = [f"needs {r.at_least} from {r.asked}" for r in self.require]
         if self.deny:
             parts.append("denies")
         if self.deny_unless is not None:
             parts.append(f"denies unless {' '.join(self.deny_unless.text.split())}")
         if self.automatic:
-            parts.append("lifts the default approval")
+            parts.append("lifts the default approval" + ("" if self.on_behalf else " of who asks for themselves"))
         return "; ".join(parts)
 
 
@@ -143,6 +147,8 @@ class Rules(Struct, frozen=True, eq=False):
     rules: tuple[Rule, ...] = ()
     _static: tuple[_Battery, ...] = ()
     _asking: _Battery | None = None
+    of_ledger: frozenset[str] = frozenset()
+    """The resources of which some rule asks the ledger who holds, or approved, something there."""
 
     @classmethod
     def of(cls, rules: Iterable[Rule]) -> Rules:
@@ -153,7 +159,8 @@ class Rules(Struct, frozen=True, eq=False):
             if not rule.asks:
                 alike.setdefault(rule.axes, []).append(rule)
         static = tuple(_Battery(tuple(some), remember=_FREE not in axes) for axes, some in alike.items())
-        return cls(ordered, static, _Battery(tuple(r for r in ordered if r.asks), remember=False))
+        of_ledger = frozenset(name for rule in ordered for need in rule.require for name in need.of_ledger)
+        return cls(ordered, static, _Battery(tuple(r for r in ordered if r.asks), remember=False), of_ledger)
 
     def judge_grant(self, facts: Facts) -> tuple[Verdict, ...]:
         """Ask the rules that need no request. ``facts`` must have every variable but those of the request."""

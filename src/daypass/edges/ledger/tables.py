@@ -35,7 +35,7 @@ from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.window import Window, format_instant, parse_instant
 
-TABLES_VERSION = 10
+TABLES_VERSION = 11
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -54,13 +54,14 @@ _TABLES = {
     "decided": "pull INTEGER, head TEXT, what TEXT, at INTEGER NOT NULL, requester TEXT NOT NULL,"
     " PRIMARY KEY(pull, head, what)",
     "voided": f"{_WORDS}, change TEXT NOT NULL, PRIMARY KEY({_KEY})",
+    "approved": "resource TEXT, handle TEXT, at INTEGER NOT NULL, PRIMARY KEY(resource, handle)",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
     " ended INTEGER NOT NULL",
 }
 _PARTS = frozenset(vars(Standing())) - {"head", "commit"}
-_CLUSTERED = frozenset({"admitted", "ended", "refused", "holding", "pending", "revoked", "taken", "voided"})
+_CLUSTERED = frozenset({"admitted", "approved", "ended", "refused", "holding", "pending", "revoked", "taken", "voided"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 _PACKED = struct.Struct("<4I4IqqB")
 """An entitlement's words, subject, resource, role, meaning, start, until, length of the blob's id; both ids follow."""
@@ -212,6 +213,10 @@ class StoredStanding(Standing):
         rows = self._query("SELECT pull, head, what, at, requester FROM decided ORDER BY pull, head, what")
         return {(pull, Oid(head), Resolution(what)): DecidedWhen(utc(at), who) for pull, head, what, at, who in rows}
 
+    def _approved(self) -> dict[tuple[str, str], datetime]:
+        rows = self._query("SELECT resource, handle, at FROM approved ORDER BY resource, handle")
+        return {(resource, handle): utc(at) for resource, handle, at in rows}
+
     def _seen(self) -> dict[str, datetime]:
         return {main: utc(at) for main, at in self._query("SELECT main, at FROM seen ORDER BY rowid")}
 
@@ -272,6 +277,10 @@ class Writer:
         self._put(
             "decided",
             [(*key[:2], key[2].value, _seconds(told.at), told.requester) for key, told in delta.decided.items()],
+        )
+        self._run(
+            "INSERT INTO approved VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+            [(*key, _seconds(at)) for key, at in delta.approved.items()],
         )
         seen = [(main, _seconds(at)) for main, at in delta.seen.items()]
         self._run("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen)

@@ -8,7 +8,7 @@ that hang on it (invariant 8): what may pass is tried again by every later run, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -17,7 +17,9 @@ from daypass.core.audit.access import read_trailers
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change, Landing
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
+from daypass.core.ledger.held import HeldBook
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
+from daypass.core.policy.held import Held
 from daypass.core.record import replace
 from daypass.pipeline.apply.proof import Prover
 from daypass.pipeline.context import Context
@@ -115,12 +117,14 @@ class _Landings:
         self._standing = context.standing
         self._at = at
         self._forge_silent = False
+        self._book = HeldBook(context.standing)
+        self._booked = 0
 
     def settle(self, landing: Landing, changes: Sequence[Change]) -> None:
         """Admit, refuse or retire what one landing did to grant files."""
         if changes:
             self._before()
-        prover = Prover(self._context, self._at, self._current, landing, changes)
+        prover = Prover(self._context, self._at, self._current, self._held, landing, changes)
         for change in changes:
             name = grant_id(change.path)
             if change.deleted:
@@ -209,6 +213,13 @@ class _Landings:
         self.found.refusals.pop(name, None)
         if self._standing.refusal(name, change.new, landing.oid) is None:
             self.found.bodies.append(refusal)
+
+    def _held(self, resources: Collection[str], at: datetime, landing: str) -> Held:
+        """Return what is known of the ledger, and of what this run adds to it, where a landing stands in main's order."""
+        for body in self.found.bodies[self._booked :]:
+            self._book.add(body)
+        self._booked = len(self.found.bodies)
+        return self._book.of(resources, at, landing)
 
     def _current(self, name: GrantId) -> Admission | None:
         return self.found.changed[name] if name in self.found.changed else self._standing.admission(name)

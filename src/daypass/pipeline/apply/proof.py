@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -15,6 +15,8 @@ from daypass.core.grant import Grant, narrowed, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Retirement
 from daypass.core.planning.compute import given
+from daypass.core.policy.decision import JUDGING
+from daypass.core.policy.held import Held
 from daypass.core.record import replace
 from daypass.core.request import Evidence, Gated, ItemVerdict, Mains
 from daypass.core.window import format_instant
@@ -39,13 +41,14 @@ class Flaw(Struct, frozen=True):
 
 
 class Prover:
-    """Proves what one landing did to grant files. ``current`` gives what the landings before left proved of a grant."""
+    """Proves what one landing did to grant files. ``current`` and ``held`` are what the landings before left."""
 
     def __init__(
         self,
         context: Context,
         at: datetime,
         current: Callable[[GrantId], Admission | None],
+        held: Callable[[Collection[str], datetime, str], Held],
         landing: Landing,
         changes: Iterable[Change],
     ) -> None:
@@ -53,6 +56,7 @@ class Prover:
         self._history = context.history
         self._at = at
         self._current = current
+        self._held = held
         self._landing = landing
         self._texts = self._both_sides(changes)
         # What the record of the merge leads to, read once however many files it brought: what is judged of its request,
@@ -145,11 +149,14 @@ class Prover:
         folders = {change.path.rpartition("/")[0] for change in landing.changes if change.path.startswith(FOLDER)}
         listed = sorted(folders) if len(folders) <= _MANY_FOLDERS else [FOLDER.rstrip("/")]
         self._reviewed = {e.path: e.oid for under in listed for e in self._history.entries(merge.head, under)}
-        asked = Asked(pull.opened_by.handle, pull.asked_at, self._current)
+        asked = Asked(pull.opened_by.handle, pull.asked_at, self._current, held=self._held_here)
         proposal = read_proposal(self._context, base=merge.base, head=merge.head, asked=asked, at=merge.at)
         case = judge_request(self._context, pull, proposal, at=merge.at)
         self._verdicts = {verdict.item.id: verdict for verdict in case.verdicts}
         return case
+
+    def _held_here(self, resources: Collection[str], at: datetime) -> Held:
+        return self._held(resources, at, self._landing.oid)
 
     def _narrowed(self, change: Change) -> Admission | None:
         """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""
@@ -218,6 +225,7 @@ class Prover:
                 for c in counted
             ),
             acts=_acts(evidence),
+            judged=JUDGING,
         )
 
 

@@ -21,9 +21,12 @@ from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.codec import LATER
+from daypass.core.ledger.held import HeldBook
 from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
+from daypass.core.policy.decision import JUDGING
+from daypass.core.policy.held import UNREAD, Held
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.evidence import judge_again
 from daypass.ports import History
@@ -146,7 +149,9 @@ class _Run:
         self._comparison = comparison
         self._unread: list[int] = []
         self._reviews: list[int] = []
-        self._waiting: list[tuple[Receipt, Admission, Admission | None]] = []
+        self._earlier: list[int] = []
+        self._waiting: list[tuple[Receipt, Admission, Admission | None, Held]] = []
+        self._book = HeldBook(proof.start)
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
@@ -155,7 +160,8 @@ class _Run:
             self.proved += 1
             return
         if isinstance(body, Admission) and self._comparison.brought(body) is not None:
-            self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant)))
+            held = self._held(body.base, body.merged_at, body.landing)
+            self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant), held))
             if len(self._waiting) >= _BATCH:
                 self.check()
         if isinstance(body, Ended):
@@ -166,10 +172,19 @@ class _Run:
             self._denial(receipt, body)
         if isinstance(body, Reviewed):
             self._reviews.append(receipt.sequence)
+        self._book.add(body)
         self._sums.add(receipt)
         self._comparison.add(receipt)
         self.proved += 1
         self.last_at = receipt.at
+
+    def _held(self, base: Oid, at: datetime, landing: str = "") -> Held:
+        """Return what was known of the ledger just before this place, as far as the policies of a base ask for it."""
+        try:
+            rules = self._context.policy_at(self._past.policies_of(base)).rules
+        except EdgeError:
+            return UNREAD
+        return self._book.of(rules.of_ledger, at, landing) if rules.of_ledger else UNREAD
 
     def _snapshot(self, receipt: Receipt, body: Snapshot) -> None:
         """Work a snapshot out again, and hold what lies beside it to what must."""
@@ -199,7 +214,7 @@ class _Run:
             return
         read = {file.grant: read_grant(grant_path(file.grant), contents[file.blob]) for file in asked}
         grants = {name: grant for name, grant in read.items() if isinstance(grant, Grant)}
-        self.found += check_denial(receipt, body, grants, policy)
+        self.found += check_denial(receipt, body, grants, policy, self._held(body.base, receipt.run_at))
 
     def unread(self) -> Iterable[Difference]:
         """Say what is proved as receipts only: denials of what is not here, and what no rule of this release judges."""
@@ -213,6 +228,11 @@ class _Run:
                 "review-not-judged",
                 self._reviews,
                 "reviews of what was given were not judged again: this release has no rule for who may give them",
+            ),
+            (
+                "judged-as-then",
+                self._earlier,
+                "admissions passed without a person for somebody else than who asked, as rules let them before on_behalf",
             ),
         ):
             if sequences:
@@ -240,10 +260,10 @@ class _Run:
         """Hold the admissions that wait against git. What no landing brought was named already, and is not read."""
         if not self._waiting:
             return
-        contents = dict(self._context.history.blobs(dict.fromkeys(body.blob for _, body, _ in self._waiting)))
-        messages = self._context.history.messages(body.landing for _, body, _ in self._waiting)
+        contents = dict(self._context.history.blobs(dict.fromkeys(body.blob for _, body, *_ in self._waiting)))
+        messages = self._context.history.messages(body.landing for _, body, *_ in self._waiting)
         trailers = {oid: read_trailers(text) for oid, text in messages.items()}
-        for receipt, body, before in self._waiting:
+        for receipt, body, before, held in self._waiting:
             read = read_grant(grant_path(body.grant), contents[body.blob])
             grant = read if isinstance(read, Grant) else None
             self.found += check_admission(
@@ -255,11 +275,11 @@ class _Run:
                 policy=self._policy(body),
                 before=before,
             )
-            self.found += self._judge_again(receipt, body, grant)
+            self.found += self._judge_again(receipt, body, grant, held)
         self.checked += len(self._waiting)
         self._waiting = []
 
-    def _judge_again(self, receipt: Receipt, body: Admission, grant: Grant | None) -> Iterable[Difference]:
+    def _judge_again(self, receipt: Receipt, body: Admission, grant: Grant | None, held: Held) -> Iterable[Difference]:
         """Judge recorded approvals by the base's policies. What cannot be read was named as a difference already."""
         if grant is None or body.narrowed_from:
             return ()
@@ -269,8 +289,12 @@ class _Run:
             return ()
         step = self._comparison.brought(body)
         widened = step is not None and step.old != ABSENT
+        if body.judged < JUDGING and body.requester != body.subject and not body.approvals:
+            self._earlier.append(receipt.sequence)
         then = self._then(body)
-        lack = then if isinstance(then, str) else judge_again(policy, body, grant, widened=widened, then=then)
+        lack = (
+            then if isinstance(then, str) else judge_again(policy, body, grant, widened=widened, then=then, held=held)
+        )
         message = f"receipt {receipt.sequence}, {body.grant}: {lack}"
         found = Difference(
             "approvals-insufficient", message, grant=body.grant, commit=body.landing, receipt=receipt.sequence

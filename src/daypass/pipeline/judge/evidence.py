@@ -15,8 +15,10 @@ from daypass.core.grant import Grant
 from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, Requirement, may_end, may_revoke, owners, resolve
+from daypass.core.policy.requirement import Requirement, resolve
+from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, may_end, may_revoke, owners
 from daypass.core.record import replace
 from daypass.core.request import Evidence, Gated, Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
@@ -84,14 +86,16 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
         *_requester_problems(item, evidence.pull),
         *_pusher_problems(item, proposal, evidence.pull, at),
         *_absent_problems(item, proposal.policy.catalogue, evidence, at),
+        *_together_problems(item, proposal),
     )
     if not alone and OWNERS not in {requirement.source for requirement in item.decision.requirements}:
         problems += (_replaces(item),)
     if item.decision.automatic and not item.decision.requirements:
         return ItemVerdict(item, None, problems)
-    asked = Request(item.grant, evidence.pull.opened_by.handle, evidence.pull.asked_at, item.kind)
+    pull, held = evidence.pull, proposal.held
+    asked = Request(item.grant, pull.opened_by.handle, pull.asked_at, item.kind, held=held)
     judgement = _judge(
-        resolve(proposal.policy.catalogue, item.grant, item.decision.requirements, at),
+        resolve(proposal.policy.catalogue, asked.access, item.decision.requirements, at, held),
         proposal,
         evidence,
         item.grant.subject,
@@ -144,7 +148,7 @@ def _then(then: Policy, now: Policy, asked: Request, at: datetime) -> Then:
     grant = asked.grant
     if meaning_of(then, grant) != meaning_of(now, grant):
         return Then(moved=f"role {grant.role} of {grant.resource} did not mean what it means now when it was given")
-    return Then(resolve(then.catalogue, grant, decide(then, asked).requirements, at))
+    return Then(resolve(then.catalogue, asked.access, decide(then, asked).requirements, at, asked.held))
 
 
 def ends_alone(policy: Policy, ending: Ending, evidence: Evidence, at: datetime) -> bool:
@@ -285,7 +289,8 @@ def _pusher_problems(item: Item, proposal: Proposal, pull: Pull, at: datetime) -
         if other == pull.opened_by:
             continue
         if decision.requirements:
-            as_theirs = Request(grant, other.handle, pull.asked_at, item.kind, grant.span.starting(at))
+            window, held = grant.span.starting(at), proposal.held
+            as_theirs = Request(grant, other.handle, pull.asked_at, item.kind, window, held=held)
             if not other.handle or _answer(decide(proposal.policy, as_theirs)) == _answer(decision):
                 continue  # who is not known blocks already, whoever approves
         who = other.handle or repr(other.name)
@@ -295,18 +300,38 @@ def _pusher_problems(item: Item, proposal: Proposal, pull: Pull, at: datetime) -
     return ()
 
 
+def _together_problems(item: Item, proposal: Proposal) -> Iterator[Finding]:
+    """Refuse to ask at once for what nobody may approve twice, or hold both of: its other part would count too late."""
+    needs = item.decision.requirements if item.decision is not None else ()
+    apart = frozenset[str]().union(*(need.of_ledger for need in needs))
+    for other in proposal.items:
+        resource = other.id.partition("/")[0]
+        if other.id != item.id and other.grant is not None and resource in apart:
+            message = f"the request asks for {resource} as well, and who holds or approves that may not approve this"
+            hint = "ask for one of the two in a request of its own"
+            yield Finding("asked-together", Place(item.grant.path if item.grant else ""), message, hint)
+            return
+
+
 def _answer(decision: Decision) -> tuple[frozenset[str], frozenset[Requirement]]:
     """Return what rules say; that an approver is lacking where they ask for themselves is no matter of rules."""
     return frozenset(denial.rule for denial in decision.denials if denial.rule), frozenset(decision.requirements)
 
 
 def judge_again(
-    policy: Policy, admission: Admission, grant: Grant, *, widened: bool, then: Mapping[str, Policy] = NOTHING
+    policy: Policy,
+    admission: Admission,
+    grant: Grant,
+    *,
+    widened: bool,
+    then: Mapping[str, Policy] = NOTHING,
+    held: Held = UNREAD,
 ) -> str:
     """Judge an admission's recorded approvals by the policies of its base; return what they lack, "" for nothing.
 
     This is what an auditor can still do when the forge is gone: whoever wrote the receipt, the approvals in it must be
-    ones that policy accepts. ``then`` are the policies of the mains that the receipt names beside the base.
+    ones that policy accepts. ``then`` are the policies of the mains that the receipt names beside the base; ``held`` is what
+    was known of the ledger at its place.
     """
     asked = Request(
         grant,
@@ -314,6 +339,8 @@ def judge_again(
         admission.requested_at,
         "widen" if widened else "new",
         grant.span.starting(admission.merged_at),
+        admission.judged,
+        held,
     )
     decision = decide(policy, asked)
     if decision.denials:
@@ -332,7 +359,7 @@ def judge_again(
     own = dict.fromkeys((*people, admission.subject), "it is their own")
     reviews = [Review(Account(r.by, r.by), "approved", r.commit, r.at, r.review) for r in admission.approvals]
     judgement = judge(
-        resolve(policy.catalogue, grant, decision.requirements, admission.merged_at),
+        resolve(policy.catalogue, asked.access, decision.requirements, admission.merged_at, held),
         reviews,
         head=admission.head,
         excluded=Excluded(own),

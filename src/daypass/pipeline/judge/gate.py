@@ -9,6 +9,7 @@ from daypass.core.errors import NoMergeError
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Pull, Review
 from daypass.core.ids import Oid
+from daypass.core.ledger.held import HeldBook
 from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace
 from daypass.core.request import NO_GRANTS, Gated, Proposal
@@ -65,7 +66,8 @@ def why_idle(context: Context, number: int, *, by: Account, state: str, at: date
 
 def proposed(context: Context, *, base: Oid, head: Oid, by: tuple[str, datetime], at: datetime) -> Proposal:
     """Judge what a head brings to main, asked for by somebody at an instant; what is live is what the ledger shows."""
-    asked = Asked(*by, context.standing.admission)
+    book = HeldBook(context.standing)
+    asked = Asked(*by, context.standing.admission, held=book.of)
     return read_proposal(context, base=base, head=head, asked=asked, at=at, trace=True)
 
 

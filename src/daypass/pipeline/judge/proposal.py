@@ -6,7 +6,7 @@ Only data is read from the head, as git objects; code and policy are the base's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -22,7 +22,8 @@ from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.plan import Entitlement
 from daypass.core.planning.compute import given
-from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
 from daypass.core.record import replace
@@ -51,7 +52,8 @@ class Asked(Struct, frozen=True):
 
     ``admission`` is a grant's proof, where somebody knows it. Only what was proved can be narrowed: less of what nobody
     approved is still what nobody approved; with ``trusting`` all that stands on the base is taken for proved. ``ended``
-    says whether a grant has, None where the proofs do.
+    says whether a grant has, None where the proofs do. ``held`` says what the ledger knows of some resources at an instant;
+    it is asked where rules do.
     """
 
     requester: str
@@ -59,6 +61,7 @@ class Asked(Struct, frozen=True):
     admission: Callable[[GrantId], Admission | None]
     ended: Ended | None = None
     trusting: bool = False
+    held: Callable[[Collection[str], datetime], Held] = lambda _, __: UNREAD
 
     def proved(self, grant: GrantId, blob: Oid) -> bool:
         """Say whether a grant's file with this blob was proved."""
@@ -104,7 +107,14 @@ def read_proposal(
     findings = [*_mixed(grants, others), *worded]
     takes = any(not change.added for change in grants)
     read = last_read(context, base) if takes else policy
-    items, more = _items(history, (policy, read), grants, asked, at, trace=trace)
+    held = asked.held(policy.rules.of_ledger, at) if policy.rules.of_ledger else UNREAD
+
+    def decides(grant: Grant, kind: str) -> Decision:
+        window = grant.span.starting(at)
+        request = Request(grant, asked.requester, asked.opened_at, kind, window, held=held)
+        return decide(policy, request, trace=trace)
+
+    items, more = _items(history, read, grants, asked, decides, at)
     findings += more
     over = asked.ended or partial(has_ended, asked.admission, policy, at)
     findings += proposed_duplicates(history, base, grants, items, over, neighbours=neighbours)
@@ -112,7 +122,7 @@ def read_proposal(
     meanwhile = {c.path: c for c in history.changes(root, base)} if neighbours and root != base else {}
     findings += _conflicts(meanwhile, grants)
     items = tuple(_settled(item, meanwhile) for item in items)
-    return Proposal(base, head, items, others, ordered(findings), policy, read)
+    return Proposal(base, head, items, others, ordered(findings), policy, read, held)
 
 
 def _settled(item: Item, meanwhile: Mapping[str, Change]) -> Item:
@@ -188,8 +198,12 @@ def _messages(history: History, root: Oid, head: Oid) -> list[Finding]:
     return [finding for message, place in said for finding in directive_findings(message, place)]
 
 
+_Decides = Callable[[Grant, str], Decision]
+"""Decides on a proposed grant of a kind, new or widen."""
+
+
 def _items(
-    history: History, policies: tuple[Policy, Policy], changes: list[Change], asked: Asked, at: datetime, *, trace: bool
+    history: History, read: Policy, changes: list[Change], asked: Asked, decides: _Decides, at: datetime
 ) -> tuple[tuple[Item, ...], list[Finding]]:
     findings: list[Finding] = []
     for change in changes:
@@ -208,7 +222,7 @@ def _items(
     for change in changes:
         if change.path in bad:
             continue
-        item = _item(change, contents, policies, asked, at, trace=trace)
+        item = _item(change, contents, read, asked, decides, at)
         if isinstance(item, Item):
             items.append(item)
         else:
@@ -219,13 +233,11 @@ def _items(
 def _item(
     change: Change,
     contents: Mapping[Oid, bytes],
-    policies: tuple[Policy, Policy],
+    read: Policy,
     asked: Asked,
+    decides: _Decides,
     at: datetime,
-    *,
-    trace: bool,
 ) -> Item | tuple[Finding, ...]:
-    policy, read = policies
     name = grant_id(change.path)
     old = _old_grant(change, contents)
     proof = asked.admission(name) if not change.added else None
@@ -240,8 +252,7 @@ def _item(
         return Item(name, "narrow", change.new, new, old, None, ending)
     kind = "new" if change.added else "widen"
     past = _already_past(new, at)
-    request = Request(new, asked.requester, asked.opened_at, kind, new.span.starting(at))
-    decision = decide(policy, request, trace=trace)
+    decision = decides(new, kind)
     if old is not None and _keeps(old, window, new, at):
         ending = None
     return past or Item(name, kind, change.new, new, old, decision, ending)

@@ -26,6 +26,7 @@ from daypass.core.policy.policies.calendars import read_calendar
 from daypass.core.policy.policies.catalogue import check_enders, read_purpose, read_resource, read_settings
 from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
+from daypass.core.policy.policies.named import Known
 from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
 from daypass.schema import Schema
@@ -229,7 +230,8 @@ class _Reading:
     def rules(self, directory: Directory | None, calendars: Calendars) -> Rules:
         """Read the rules."""
         files = [self.file(path, schema.RULES, self.vital) for _, path in self.named("rules")]
-        return read_rules([file for file in files if file is not None], directory, calendars)
+        known = Known(directory, [name for name, _ in self.named("resources")], calendars)
+        return read_rules([file for file in files if file is not None], known)
 
     def tests(self) -> Mapping[str, bytes]:
         """Return the files of tests, unread."""

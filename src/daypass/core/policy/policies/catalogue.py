@@ -24,6 +24,7 @@ from daypass.core.catalogue import (
 from daypass.core.finding import near
 from daypass.core.forge import FORGES
 from daypass.core.policy.policies.file import PolicyFile
+from daypass.core.policy.policies.named import Known, check_known
 from daypass.core.window import format_duration
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def _limits(file: PolicyFile[SettingsForm], limits: LimitsForm) -> Limits:
         approvers=tuple(limits.get("approvers", {}).get("employment", ())),
         end=tuple(limits.get("end", usual.end)),
         revoke=tuple(limits["revoke"]) if "revoke" in limits else None,
+        ask_for_others=tuple(limits["ask_for_others"]) if "ask_for_others" in limits else None,
         pause=limits.get("pause", False),
         unsigned=limits.get("unsigned", usual.unsigned),
     )
@@ -128,16 +130,10 @@ def _limits(file: PolicyFile[SettingsForm], limits: LimitsForm) -> Limits:
 
 def check_enders(file: PolicyFile[SettingsForm], directory: Directory) -> None:
     """Refuse limits that name somebody whom nobody knows: they would be taken for somebody who may end access."""
-    limits = file.data.get("limits", {})
-    for key, sources in (("end", limits.get("end", ())), ("revoke", limits.get("revoke", ()))):
-        for index, source in enumerate(sources):
-            kind, _, name = source.partition(":")
-            known = {"group": directory.groups, "person": directory.subjects}.get(kind)
-            if known is not None and name not in known:
-                code, what = ("unknown-group", "group") if kind == "group" else ("unknown-member", "person")
-                hint = near(name, known, "policies/directory names people and groups")
-                message = f"there is no {what} {name!r} in the directory"
-                file.fault(code, ("limits", key, index), message, hint)
+    limits: Mapping[str, Any] = {**file.data.get("limits", {})}
+    for key in ("end", "revoke", "ask_for_others"):
+        for index, source in enumerate(limits.get(key, ())):
+            check_known(file, source, Known(directory), "limits", key, index)
 
 
 def _share(file: PolicyFile[SettingsForm], brake: BrakeForm, key: Literal["removals", "additions"], usual: str) -> str:

@@ -110,6 +110,7 @@ def _check_references(
     groups: frozenset[str],
 ) -> None:
     people = [handle for handle, subject in subjects.items() if subject.is_person]
+    _check_managers(subjects, placed)
     for handle, subject in subjects.items():
         file, section = placed[handle]
         if subject.manager and subject.manager not in people:
@@ -127,6 +128,25 @@ def _check_references(
                 hint = near(group, groups, "groups are named in policies/directory")
                 message = f"there is no group {group!r} in the directory"
                 file.fault("unknown-group", (section, handle, "owners", index), message, hint)
+
+
+def _check_managers(subjects: Mapping[str, Subject], placed: Mapping[str, tuple[_File, str]]) -> None:
+    """Refuse people who are above each other in a circle: nobody is above them all. One alone is told already."""
+    settled: set[str] = set()
+    for start in sorted(subjects):
+        line: list[str] = []
+        handle = start
+        while handle in subjects and handle not in settled:
+            settled.add(handle)
+            line.append(handle)
+            handle = subjects[handle].manager
+        circle = line[line.index(handle) :] if handle in line else []
+        if len(circle) > 1:
+            first = circle.index(min(circle))
+            named = circle[first:] + circle[:first]
+            file, section = placed[named[0]]
+            message = f"{' is below '.join(named)} is below {named[0]}: they are managers in a circle"
+            file.fault("manager-circle", (section, named[0], "manager"), message, "take one manager out")
 
 
 def _check_distinct(

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from daypass.core.catalogue import Directory
-from daypass.core.finding import Place, near
+from daypass.core.finding import Place
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.cel.expression import Calendars, Condition, compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies.file import Key, PolicyFile
+from daypass.core.policy.policies.named import Known, check_known
+from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rule, Rules
-from daypass.core.policy.sources import GROUP, Requirement
+from daypass.core.policy.sources import parted, written
 from daypass.core.window import Span, Window
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ MOST_RULES = 1_000
 """Rules that policies may have altogether."""
 
 
-def read_rules(files: Sequence[PolicyFile[RulesForm]], directory: Directory | None, calendars: Calendars = ()) -> Rules:
-    """Read every rule of every file; conditions may name these calendars.
+def read_rules(files: Sequence[PolicyFile[RulesForm]], known: Known) -> Rules:
+    """Read every rule of every file. A rule with a finding is left out, and the finding denies everything meanwhile.
 
-    A rule with a finding is left out, and the finding denies everything meanwhile.
+    ``known`` is what rules may name.
     """
     found: list[Rule] = []
     first: dict[str, Place] = {}
@@ -52,15 +53,13 @@ def read_rules(files: Sequence[PolicyFile[RulesForm]], directory: Directory | No
             if other != place:
                 message = f"rule {entry['id']!r} is defined twice; the first is at {other}"
                 file.fault("duplicate-rule", ("rules", index, "id"), message, "give each rule its own id")
-            rule = _rule(file, index, entry, directory, calendars)
+            rule = _rule(file, index, entry, known)
             if rule is not None:
                 found.append(rule)
     return Rules.of(found)
 
 
-def _rule(
-    file: PolicyFile[RulesForm], index: int, entry: RuleForm, directory: Directory | None, calendars: Calendars
-) -> Rule | None:
+def _rule(file: PolicyFile[RulesForm], index: int, entry: RuleForm, known: Known) -> Rule | None:
     effects = [key for key in ("require", "deny_unless", "deny", "approve") if key in entry]
     if not effects:
         message = f"rule {entry['id']} does nothing"
@@ -70,12 +69,17 @@ def _rule(
     if alone:
         message = f"rule {entry['id']} has {' and '.join(effects)}; {alone[0]} stands alone"
         file.fault("rule-contradicts", ("rules", index), message, "make two rules of it")
-    when = condition(file, entry["when"], calendars, "rules", index, "when")
+    if "on_behalf" in entry and "approve" not in entry:
+        message = f"rule {entry['id']} has on_behalf, which says for whom approve: automatically holds"
+        file.fault(
+            "rule-contradicts", ("rules", index, "on_behalf"), message, "add approve: automatically, or remove it"
+        )
+    when = condition(file, entry["when"], known.calendars, "rules", index, "when")
     unless = None
     if "deny_unless" in entry:
-        unless = condition(file, entry["deny_unless"], calendars, "rules", index, "deny_unless")
+        unless = condition(file, entry["deny_unless"], known.calendars, "rules", index, "deny_unless")
     require = [
-        _requirement(file, entry["id"], one, directory, "rules", index, "require", number)
+        _requirement(file, entry["id"], one, known, "rules", index, "require", number)
         for number, one in enumerate(entry.get("require", ()))
     ]
     needs = tuple(one for one in require if one is not None)
@@ -89,6 +93,7 @@ def _rule(
         deny="deny" in entry,
         deny_unless=unless,
         automatic="approve" in entry,
+        on_behalf="on_behalf" in entry,
         message=entry.get("message", ""),
     )
 
@@ -104,30 +109,35 @@ def condition(file: PolicyFile[RulesForm], text: str, calendars: Calendars, *key
 
 
 def _requirement(
-    file: PolicyFile[RulesForm], rule: str, entry: RequireForm, directory: Directory | None, *keys: Key
+    file: PolicyFile[RulesForm], rule: str, entry: RequireForm, known: Known, *keys: Key
 ) -> Requirement | None:
     approvals, escalate = entry["approvals"], entry.get("escalate")
-    _check_group(file, approvals["from"], directory, *keys, "approvals", "from")
+    _check_source(file, approvals["from"], known, *keys, "approvals", "from")
+    without = approvals.get("except", ())
+    for index, part in enumerate(without):
+        check_known(file, part, known, *keys, "approvals", "except", index)
     after = None
     if escalate is not None:
-        _check_group(file, escalate["to"], directory, *keys, "escalate", "to")
+        _check_source(file, escalate["to"], known, *keys, "escalate", "to")
         after = file.duration(*keys, "escalate", "after")
         if after is None:
             return None
-    return Requirement(approvals["at_least"], approvals["from"], (rule,), escalate["to"] if escalate else "", after)
+    source = written(approvals["from"])
+    to = escalate["to"] if escalate else ""
+    return Requirement(approvals["at_least"], source, (rule,), to, after, tuple(sorted(set(without))))
 
 
-def _check_group(file: PolicyFile[RulesForm], source: str, directory: Directory | None, *keys: Key) -> None:
-    if directory is None or not source.startswith(GROUP):
-        return
-    name = source.removeprefix(GROUP)
-    members = directory.groups.get(name)
-    if members is None:
-        hint = near(name, directory.groups, "groups are named in policies/directory")
-        file.fault("unknown-group", (*keys,), f"there is no group {name!r} in the directory", hint)
-    elif not any(directory.subjects[handle].is_person for handle in members):
-        message = f"nobody could approve: group {name} has no people"
-        file.fault("empty-approvers", (*keys,), message, "add people to it in policies/directory")
+def _check_source(file: PolicyFile[RulesForm], source: str | list[str], known: Known, *keys: Key) -> None:
+    """Check that a source, or each in a list of them, names somebody who is there."""
+    for at, part in [(keys, source)] if isinstance(source, str) else [((*keys, n), s) for n, s in enumerate(source)]:
+        directory = known.directory
+        if not check_known(file, part, known, *at) or directory is None:
+            continue
+        kind, name = parted(part)
+        there = {"group": directory.groups.get(name, ()), "person": (name,)}.get(kind)
+        if there is not None and not any(directory.subjects[handle].is_person for handle in there):
+            message = f"nobody could approve: {kind} {name} " + ("has no people" if kind == "group" else "is no person")
+            file.fault("empty-approvers", at, message, "add people to it in policies/directory")
 
 
 class PolicyCase(Struct, frozen=True):
@@ -188,6 +198,10 @@ def _span(file: PolicyFile[PolicyTestForm], window: WindowForm, *keys: Key) -> S
 def _expected(expect: ExpectForm) -> tuple[str, ...]:
     if "automatic" in expect:
         return ("automatic",)
-    approvals = sorted((each["at_least"], each["from"]) for each in expect.get("approvals", ()))
+    asked = [
+        Requirement(each["at_least"], written(each["from"]), without=tuple(sorted(set(each.get("except", ())))))
+        for each in expect.get("approvals", ())
+    ]
+    approvals = sorted((each.at_least, each.asked) for each in asked)
     denials = sorted(set(expect.get("denied", ())))
     return (*(f"{count} from {source}" for count, source in approvals), *(f"denied: {name}" for name in denials))

@@ -1,0 +1,188 @@
+"""What rules require, and who can meet it: one value, from the decision to its judgement.
+
+One function says whether different people meet different requirements: before anybody is asked, and once they have approved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from daypass.core.catalogue import Catalogue, Subject
+from daypass.core.policy.held import LATELY, UNREAD, Held
+from daypass.core.policy.sources import OF_THE_ACCESS, OWNERS, TAKEN_OUT, Ending, line_above, parted, parts, persons
+from daypass.core.record import replace
+
+
+class Requirement(Struct, frozen=True):
+    """Approvals that must be there: how many, from whom, which rules ask ("default" when none did).
+
+    After ``escalate_after`` without an answer the people of ``escalate_to`` (a source) may approve as well; "" = never.
+    ``without`` are sources whose people are taken out, in the one order that they are written in. Once `resolve` has found
+    them, ``eligible`` and ``escalated`` are the people who can meet it, and ``out`` who is taken out, each with why.
+    """
+
+    at_least: int
+    source: str
+    rules: tuple[str, ...] = ()
+    escalate_to: str = ""
+    escalate_after: timedelta | None = None
+    without: tuple[str, ...] = ()
+    eligible: frozenset[str] = frozenset()
+    escalated: frozenset[str] = frozenset()
+    out: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.at_least < 1:
+            raise RuntimeError(f"a requirement asks for at least one approval, got {self.at_least}")
+
+    @property
+    def asked(self) -> str:
+        """From whom it asks approvals, in words."""
+        return f"{self.source} except {', '.join(self.without)}" if self.without else self.source
+
+    @property
+    def of_ledger(self) -> frozenset[str]:
+        """The resources of which it asks the ledger who holds, or approved, something there."""
+        return frozenset(name for kind, name in map(parted, self.without) if kind in TAKEN_OUT)
+
+    def names(self, handle: str) -> bool:
+        """Say whether somebody is among those whom it names, able to approve this or not: their no is heard."""
+        return handle in self.eligible or handle in self.escalated or any(handle == one for one, _ in self.out)
+
+    def escalates_at(self, opened_at: datetime) -> datetime | None:
+        """Return when the escalation's people may approve too; None where nobody comes in."""
+        return opened_at + self.escalate_after if self.escalate_after is not None and self.escalated else None
+
+    def allows(self, handle: str, given_at: datetime, opened_at: datetime) -> bool:
+        """Say whether an approval by this person, given then, is of the kind that is asked for."""
+        since = self.escalates_at(opened_at)
+        return handle in self.eligible or (since is not None and given_at >= since and handle in self.escalated)
+
+
+def approvers(catalogue: Catalogue, access: Ending, source: str, at: datetime | None = None) -> tuple[str, ...]:
+    """Return the handles of the people who can give a source's approval, sorted; nobody for an unknown source.
+
+    Workloads never count, nor does whose kind of employment the settings leave out, or who has no key where they ask
+    for signatures; with ``at``, only whose engagement is not over by then. Subject and requester are still among them:
+    the caller excludes whoever may not approve *this*.
+    """
+    return tuple(sorted({handle for part in parts(source) for handle in _behind(catalogue, access, part, at)}))
+
+
+def _behind(catalogue: Catalogue, access: Ending, part: str, at: datetime | None) -> Iterator[str]:
+    if parted(part)[0] in OF_THE_ACCESS:
+
+        def able(one: Subject) -> bool:
+            return may_approve(catalogue, one) and not (at is not None and catalogue.absence(one.handle, at))
+
+        yield from (one.handle for one in persons(catalogue, access, part, able) if able(one))
+        return
+    key = (part, access.resource)
+    known = catalogue.remembered.get(key)
+    if known is None:
+        there = [one for one in persons(catalogue, access, part) if may_approve(catalogue, one)]
+        known = catalogue.remembered[key] = tuple((one.handle, _gone_at(catalogue, one)) for one in there)
+    yield from (handle for handle, gone_at in known if at is None or gone_at is None or at < gone_at)
+
+
+def _gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
+    return next((bound.limit for bound in catalogue.ends(person.handle, "")), None)
+
+
+def resolve(
+    catalogue: Catalogue, access: Ending, requirements: Iterable[Requirement], at: datetime, held: Held = UNREAD
+) -> tuple[Requirement, ...]:
+    """Return requirements with the people who could meet them at an instant, by what is known of the ledger."""
+    return tuple(_resolved(catalogue, access, one, at, held) for one in requirements)
+
+
+def _resolved(catalogue: Catalogue, access: Ending, one: Requirement, at: datetime, held: Held) -> Requirement:
+    every, more = (frozenset(approvers(catalogue, access, source, at)) for source in (one.source, one.escalate_to))
+    out: dict[str, str] = {}
+    for part in one.without:
+        out |= dict.fromkeys((every | more) & _taken_out(catalogue, access, part, held), _why_out(part))
+    return replace(
+        one, eligible=every - frozenset(out), escalated=more - frozenset(out), out=tuple(sorted(out.items()))
+    )
+
+
+def _taken_out(catalogue: Catalogue, access: Ending, part: str, held: Held) -> frozenset[str]:
+    kind, name = parted(part)
+    if kind in TAKEN_OUT:
+        return (held.holders if kind == "holders" else held.approvers).get(name, frozenset())
+    return frozenset(one.handle for one in persons(catalogue, access, part))
+
+
+def _why_out(part: str) -> str:
+    kind, name = parted(part)
+    if kind == "holders":
+        return f"holds something on {name}"
+    if kind == "approvers":
+        return f"approved something on {name} in the last {LATELY.days} days"
+    return f"is of {part}, who may not approve this"
+
+
+def assign(counts: Sequence[int], able: Mapping[str, Collection[int]]) -> list[set[str]]:
+    """Give each person to at most one of some requirements so that as many as possible are filled (augmenting paths).
+
+    ``counts`` says how many people each requirement asks for, and ``able`` which requirements, by place, each can meet.
+    The same people and requirements give the same answer.
+    """
+    taken: list[set[str]] = [set() for _ in counts]
+    serves: dict[str, int] = {}
+
+    def fill(index: int, visited: set[int]) -> bool:
+        visited.add(index)
+        for handle, places in able.items():
+            if handle in taken[index] or index not in places:
+                continue
+            holder = serves.get(handle)
+            if holder is None or (holder not in visited and fill(holder, visited)):
+                if holder is not None:
+                    taken[holder].discard(handle)
+                serves[handle] = index
+                taken[index].add(handle)
+                return True
+        return False
+
+    for index, count in enumerate(counts):
+        while len(taken[index]) < count and fill(index, set()):
+            pass
+    return taken
+
+
+def may_approve(catalogue: Catalogue, subject: Subject) -> bool:
+    """Say whether the settings let somebody approve anything."""
+    kinds = catalogue.settings.limits.approvers
+    return (not kinds or subject.employment in kinds) and not catalogue.unheard(subject)
+
+
+def outsiders(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple[Subject, ...]:
+    """Return the people who can approve something and are no employees, by handle; nobody where the settings say who may."""
+    if catalogue.settings.limits.approvers:
+        return ()
+    able = (one for one in possible(catalogue, requirements) if not catalogue.unheard(one))
+    return tuple(one for one in able if one.employment != "employee")
+
+
+def possible(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple[Subject, ...]:
+    """Return the people who can approve something, by handle: owners, and whoever these requirements name."""
+    named = {part for each in requirements for source in (each.source, each.escalate_to) for part in parts(source)}
+    places = [Ending(resource, "") for resource in catalogue.resources] or [Ending("", "")]
+    found = {one.handle: one for access in places for one in persons(catalogue, access, OWNERS)}
+    for part in named - {OWNERS}:
+        found |= {one.handle: one for one in ever(catalogue, part)}
+    return tuple(found[handle] for handle in sorted(found))
+
+
+def ever(catalogue: Catalogue, part: str) -> list[Subject]:
+    """Return the persons behind a part of a source that is not of a resource, whoever receives access."""
+    kind, steps = parted(part)
+    if kind != "manager":
+        return persons(catalogue, Ending("", ""), part)
+    lines = (list(line_above(catalogue, handle)) for handle in catalogue.directory.subjects)
+    above = {one.handle: one for line in lines for one in line[int(steps or 0) :] if one.is_person}
+    return [above[handle] for handle in sorted(above)]

@@ -1,0 +1,117 @@
+"""Why requirements cannot be met: a source that yields nobody, too few people, or the same people asked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daypass.core.catalogue import Catalogue, Subject
+from daypass.core.policy.requirement import Requirement, assign, may_approve
+from daypass.core.policy.sources import GROUP, OWNERS, Ending, line_above, owning, parted, parts, persons
+
+Said = tuple[str, str, str]
+"""A code, a message and a hint."""
+
+_IN = "in policies/directory"
+
+
+def shortage(catalogue: Catalogue, access: Ending, needs: Sequence[Requirement]) -> list[Said]:
+    """Say why requirements, with the people who could meet them, can never be met; nothing where they can.
+
+    Subject and requester are left out. People whom an escalation adds count, but they are no excuse for an empty source.
+    Different sources need different people.
+    """
+    found: list[Said] = []
+    able: dict[str, set[int]] = {}
+    for place, need in enumerate(needs):
+        if not need.eligible:
+            found.append(_nobody(catalogue, access, need))
+            continue
+        every = need.eligible | need.escalated
+        out = every & {access.subject, access.requester}
+        if len(every - out) < need.at_least:
+            found.append(_too_few(need, every - out, out, _mute(catalogue, access, need.source)))
+        for handle in every - out:
+            able.setdefault(handle, set()).add(place)
+    shared = None if found else _unshared(needs, able)
+    return [*found, shared] if shared is not None else found
+
+
+def _unshared(needs: Sequence[Requirement], able: dict[str, set[int]]) -> Said | None:
+    """Say where people are too few since each counts once; ``able`` says which requirements, by place, each can meet."""
+    counts = [need.at_least for need in needs]
+    if all(len(taken) == count for taken, count in zip(assign(counts, able), counts, strict=True)):
+        return None
+    sources = ", ".join(f"{need.at_least} from {need.asked}" for need in needs)
+    message = f"the approvals needed ({sources}) must come from different people, and there are not enough"
+    return "too-few-approvers", message, "add people to the groups in policies/directory"
+
+
+def _nobody(catalogue: Catalogue, access: Ending, need: Requirement) -> Said:
+    """Say why nobody can give a source's approval: it has no people, or none of them may approve, or all are taken out."""
+    source = need.source
+    if need.out:
+        out = "; ".join(f"{handle} {why}" for handle, why in need.out)
+        hint = "add people who are not taken out, or wait until those who are may approve again"
+        return "no-approvers", f"nobody can give the approval from {need.asked}: {out}", hint
+    whys = [_why_nobody(catalogue, access, part) for part in parts(source)] or [
+        (f"{source} has no people", f"add people to {source} {_IN}")
+    ]
+    why = "; ".join(why for why, _ in whys)
+    return "no-approvers", f"nobody can give the approval from {source}: {why}", whys[0][1]
+
+
+def _why_nobody(catalogue: Catalogue, access: Ending, part: str) -> tuple[str, str]:
+    """Say why nobody behind a part of a source can approve, with what would help."""
+    kind, name = parted(part)
+    if kind == "manager":
+        return _nobody_above(catalogue, access.subject)
+    groups = ", ".join(owning(catalogue, access.resource) if part == OWNERS else (name,)) or part
+    several = part == OWNERS or part.startswith(GROUP)
+    all_, none, every = (
+        (f"none of the people of {groups} has", f"none of the people of {groups} is", f"everybody in {groups}")
+        if several
+        else (f"{groups} has no", f"{groups} is not", groups)
+    )
+    there = persons(catalogue, access, part)
+    add = f"add people to {groups} {_IN}"
+    if not there:
+        return (
+            (f"{groups} has no people", add) if several else (f"{groups} is no person", "name people of the directory")
+        )
+    if all(map(catalogue.unheard, there)):
+        why = "an SSH key" if several else "SSH key"
+        return f"{all_} {why}, and limits.unsigned refuses what nobody signed", f"add ssh_keys to them {_IN}"
+    if not any(may_approve(catalogue, one) for one in there):
+        kinds = ", ".join(catalogue.settings.limits.approvers)
+        return (
+            f"{none} engaged as limits.approvers asks ({kinds})",
+            f"add such people to {groups}, or widen limits.approvers",
+        )
+    return f"{every} has left", add
+
+
+def _nobody_above(catalogue: Catalogue, handle: str) -> tuple[str, str]:
+    subject = catalogue.directory.subjects.get(handle)
+    above = [one.handle for one in line_above(catalogue, handle)]
+    if subject is not None and not subject.is_person:
+        return f"{handle} is a workload, and has no manager", "name a further source in the rule"
+    if not above:
+        return f"{handle} has no manager", f"add manager: … to {handle} {_IN}"
+    who = f"nobody who could is so far above {handle} ({', '.join(above)})"
+    return who, f"add manager: … to {above[-1]} {_IN}, or name a further source in the rule"
+
+
+def _mute(catalogue: Catalogue, access: Ending, source: str) -> str:
+    """Name the persons behind a source who could approve if they had a key, a few of them."""
+    there: dict[str, Subject] = {one.handle: one for part in parts(source) for one in persons(catalogue, access, part)}
+    return ", ".join([handle for handle, one in sorted(there.items()) if catalogue.unheard(one)][:3])
+
+
+def _too_few(need: Requirement, able: frozenset[str], out: frozenset[str], mute: str) -> Said:
+    needs = f"{need.at_least} approval{'s' * (need.at_least > 1)} from {need.asked}"
+    without = f" without {' and '.join(sorted(out))}, who may not approve this themselves," if out else ""
+    who = f"there is only {', '.join(sorted(able))}" if able else "there is nobody"
+    hint = f"add people to {need.source} {_IN}"
+    if mute:
+        hint += f", or ssh_keys to {mute}: limits.unsigned refuses what nobody signed"
+    return "too-few-approvers", f"{needs} must be given, but{without} {who}", hint

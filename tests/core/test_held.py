@@ -1,0 +1,120 @@
+"""Who holds what and who approved what, as of a place in the ledger."""
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from receipt_strategies import BEGIN, folded, proofs
+
+from daypass.core.ids import GrantId, Oid
+from daypass.core.ledger.held import HeldBook
+from daypass.core.ledger.receipt import Admission, ApprovalRecord, Ended, Genesis, Receipt, Refusal, Retirement
+from daypass.core.ledger.standing import Standing, fold
+from daypass.core.plan import Entitlement
+from daypass.core.policy.held import Held
+from daypass.core.window import Window
+
+OID = Oid("a" * 40)
+WIKI = {"wiki"}
+E = Entitlement("embedded", "wiki", "alice", "{}")
+
+
+def landing(number: int) -> Oid:
+    return Oid(f"{number:040d}")
+
+
+def admission(name: str = "one", place: int = 1, by: str = "bob", subject: str = "alice", **changes) -> Admission:
+    """An admission on the wiki that lasts an hour from BEGIN on."""
+    approvals = (ApprovalRecord(by, "owners", OID, BEGIN, "r"),)
+    return Admission(
+        **{
+            "grant": GrantId(f"wiki/{name}"), "blob": OID, "landing": landing(place), "pull": 1, "head": OID, "base": OID,
+            "merged_at": BEGIN, "requested_at": BEGIN, "requester": subject, "subject": subject, "resource": "wiki",
+            "role": "editor", "window": Window(BEGIN, BEGIN + timedelta(hours=1)), "entitlement": E, "grant_digest": "",
+            "policy": "", "meaning": "", "approvals": approvals, **changes,
+        }
+    )  # fmt: skip
+
+
+def after(*bodies, at=BEGIN, place: str = "", standing: Standing | None = None) -> Held:
+    book = HeldBook(standing or Standing())
+    for body in bodies:
+        book.add(body)
+    return book.of(WIKI, at, place)
+
+
+def told(held: Held) -> tuple[list[str], list[str]]:
+    return sorted(held.holders["wiki"]), sorted(held.approvers["wiki"])
+
+
+def test_subjects_hold_while_their_windows_last_and_approvers_count_for_thirty_days() -> None:
+    assert told(after(admission())) == (["alice"], ["bob"])
+    assert told(after(admission(), at=BEGIN + timedelta(hours=1))) == ([], ["bob"])
+    assert told(after(admission(), at=BEGIN + timedelta(days=30))) == ([], [])
+    assert told(after(admission(), at=BEGIN - timedelta(seconds=1))) == ([], ["bob"])
+
+
+def test_what_is_gone_refused_or_ended_is_held_no_more_and_was_approved_all_the_same() -> None:
+    gone = Retirement(GrantId("wiki/one"), OID, landing(2))
+    refused = Refusal(GrantId("wiki/one"), OID, landing(2), "unproved", "")
+    ended = Ended(GrantId("wiki/one"), OID, landing(1), BEGIN, "beyond-engagement", "")
+    for body in (gone, refused, ended):
+        assert told(after(admission(), body)) == ([], ["bob"])
+    other = Ended(GrantId("wiki/other"), OID, landing(1), BEGIN, "beyond-engagement", "")
+    assert told(after(admission(), other)) == (["alice"], ["bob"])
+
+
+def test_what_one_landing_gave_counts_for_the_next_alone() -> None:
+    assert told(after(admission(), place=landing(1))) == ([], [])
+    assert told(after(admission(), place=landing(2))) == (["alice"], ["bob"])
+    two = (admission(), admission("two", by="carol", subject="dan"))
+    assert told(after(*two, place=landing(1))) == ([], [])
+    assert told(after(*two, admission("three", 2, "erin"), place=landing(2))) == (["alice", "dan"], ["bob", "carol"])
+
+
+def test_less_of_what_was_given_counts_at_once_and_approves_nothing() -> None:
+    less = admission(by="carol", window=Window(BEGIN, BEGIN + timedelta(minutes=5)), narrowed_from=OID)
+    assert told(after(admission(), less, at=BEGIN + timedelta(minutes=10))) == ([], ["bob"])
+
+
+def test_only_what_was_asked_for_is_told() -> None:
+    assert HeldBook(Standing()).of((), BEGIN) == Held(known=True)
+
+
+def test_the_latest_approval_counts_in_whatever_order_they_are_told() -> None:
+    late = admission("two", 2, approvals=(ApprovalRecord("bob", "owners", OID, BEGIN - timedelta(days=40), "r"),))
+    assert told(after(admission(), late, at=BEGIN + timedelta(days=1)))[1] == ["bob"]
+    assert told(after(late, at=BEGIN)) == (["alice"], [])
+
+
+def chain(*bodies) -> list[Receipt]:
+    return [
+        Receipt(n, f"sha256:{n:064d}" if n else "", BEGIN, OID, "run", body, f"sha256:{n + 1:064d}")
+        for n, body in enumerate([Genesis(("key",)), *bodies])
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(folded, proofs), max_size=14), st.integers(0, 15))
+def test_a_standing_and_the_rest_say_what_all_receipts_say(bodies: list, cut: int) -> None:
+    found = chain(*bodies)
+    book, whole = HeldBook(fold(found[:cut])), HeldBook(Standing())
+    for receipt in found[cut:]:
+        book.add(receipt.body)
+    for receipt in found:
+        whole.add(receipt.body)
+    names = {body.resource for body in bodies if isinstance(body, Admission)}
+    for at in (BEGIN, BEGIN + timedelta(hours=2), BEGIN + timedelta(days=29)):
+        assert book.of(names, at) == whole.of(names, at)
+
+
+def test_the_standing_keeps_who_approved_what_after_the_grant_is_gone() -> None:
+    gone = Retirement(GrantId("wiki/one"), OID, landing(2))
+    later = admission("two", 3, approvals=(ApprovalRecord("bob", "owners", OID, BEGIN + timedelta(days=1), "r"),))
+    standing = fold(chain(admission(), gone))
+    assert standing.approved == {("wiki", "bob"): BEGIN}
+    assert fold(chain(admission(), gone, later)).approved == {("wiki", "bob"): BEGIN + timedelta(days=1)}
+    assert fold(chain(later, replace(admission(), narrowed_from=OID))).approved == {
+        ("wiki", "bob"): BEGIN + timedelta(days=1)
+    }
