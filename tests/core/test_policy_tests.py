@@ -172,3 +172,53 @@ def test_a_case_that_fails_is_told_as_a_finding_at_its_place():
     ]
     assert found[0].message == "case 'case 1' expects denied: too-long, and policy decides automatic"
     assert failures(ran(f"{WIKI}, at: 2026-11-21T10:00:00Z, expect: {{automatic: true}}")) == ()
+
+
+# What no case reaches
+
+
+def unseen(rule, *cases):
+    """Return what a rule's cases leave unseen; each is a role, and what is expected."""
+    text = "version: 1\ncases:\n" + "".join(
+        f"  - name: case {n}\n    request: {{subject: alice, resource: orders-db, role: {role}, window: {{duration: 1h}}}}\n"
+        f"    at: 2026-11-20T10:00:00Z\n    expect: {expect}\n"
+        for n, (role, expect) in enumerate(cases)
+    )
+    found = run_tests(read_policies(files(rules_base=f"version: 1\nrules:\n  - {rule}\n", tests_one=text)))
+    assert found.passed
+    return found.untried, [(rule, side.value) for rule, side in found.unseen]
+
+
+OWNER = "{approvals: [{at_least: 1, from: owners}]}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "cases", "expected"),
+    [
+        ("{id: a, when: 'grant.role == \"admin\"', deny: true}", [("readonly", OWNER)], (("a",), [])),
+        (
+            "{id: a, when: 'grant.role == \"admin\"', deny: true}",
+            [("admin", "{denied: [a]}")],
+            ((), [("a", "does not apply")]),
+        ),
+        (
+            "{id: a, when: 'grant.role == \"admin\"', deny: true}",
+            [("admin", "{denied: [a]}"), ("readonly", OWNER)],
+            ((), []),
+        ),
+        ("{id: a, when: 'true', deny_unless: 'grant.role == \"admin\"'}", [("admin", OWNER)], ((), [("a", "denies")])),
+        (
+            "{id: a, when: 'true', deny_unless: 'grant.role == \"admin\"'}",
+            [("readonly", "{denied: [a]}")],
+            ((), [("a", "allows")]),
+        ),
+        ("{id: a, when: 'true', deny_unless: 'false'}", [("readonly", "{denied: [a]}")], ((), [])),
+        (
+            "{id: a, when: '1 / 0 == 1 || grant.role == \"admin\"', deny: true}",
+            [("readonly", "{denied: [a]}")],
+            (("a",), []),
+        ),
+    ],
+)
+def test_each_side_of_a_condition_that_no_case_comes_to_is_named(rule, cases, expected):
+    assert unseen(rule, *cases) == expected

@@ -155,6 +155,18 @@ Check = output(
     },
 )
 _CASE = shape("Case", {**of(str, "name", "place"), "passed": bool, **of(Texts, "expected", "got")})
+_UNSEEN = shape("Unseen", of(str, "rule", "side"))
+_WAY = shape(
+    "Way",
+    {
+        **of(Texts, "purposes", "brings"),
+        **of(Duration, "over", "upto"),
+        "automatic": bool,
+        "approvals": many(shape("WayApproval", {"at_least": int, "from": str, "except": Texts})),
+        "denials": many(Denial),
+    },
+)
+_ASKED_ROLE: Keys = {**of(str, "resource", "role", "title"), "ways": many(_WAY)}
 _OVERDUE = {**_ENTITLEMENT, "until": Instant | None, "seconds_late": int | None, "grants": Texts, "note": str}
 _OVERDUE |= {"numbers": many(Texts)}
 Status = output(
@@ -310,7 +322,15 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     ),
     "check": Check,
     "explain": output("explain", {**_DECISION, "grants": many(Grant)}),
-    "policy-test": output("policy-test", {"passed": bool, "untried": Texts, "cases": many(_CASE)}),
+    "policy-test": output(
+        "policy-test", {"passed": bool, "untried": Texts, "unseen": many(_UNSEEN), "cases": many(_CASE)}
+    ),
+    "catalogue": output("catalogue", {"subject": str, "roles": many(shape("AskedRole", _ASKED_ROLE))}),
+    "policy-who-can": output(
+        "policy-who-can",
+        {**of(str, "resource", "role"), "subjects": many(shape("Asking", {"subject": str, "ways": many(_WAY)}))},
+    ),
+    "policy-why-not": output("policy-why-not", {**of(str, "subject", "resource", "role"), "ways": many(_WAY)}),
     "gate": output("gate", _PULLS),
     "status": Status,
     "plan": Plan,
@@ -327,7 +347,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "targets": output("targets", {"targets": many(shape("Target", _TARGET))}),
     "doctor": output("doctor", {"calls": int, "complaints": many(shape("Complaint", _COMPLAINT))}),
     "codeowners": output("codeowners", {"file": str, "what": (_WRITTEN,), "paths": (many(shape("Owned", _OWNED)),)}),
-    "calendar": output("calendar", {"calendars": many(_CALENDAR)}),
+    "calendar-show": output("calendar-show", {"calendars": many(_CALENDAR)}),
     "form": output("form", {"file": str, "what": _WRITTEN}),
     "init": output("init", {**of(str, "directory", "key"), **of(Texts, "written", "changed", "kept"), "ledger": bool}),
     "fetch": output(

@@ -1,13 +1,10 @@
-"""How a grant stands and the decision on it in words: what policy asks for, who can give it, what made each rule speak.
-
-What policy tests found is told here as well.
-"""
+"""How a grant stands and the decision on it in words: what policy asks for, who can give it, what made each rule speak."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
@@ -18,11 +15,8 @@ from daypass.core.request import Effect, Item
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
-from daypass.views.findings import as_output, count, joined
+from daypass.views.findings import count, joined
 from daypass.views.plan import SIGN, entitlement_text
-
-if TYPE_CHECKING:
-    from daypass.core.policy.probe import Results  # tried by checks only, and not loaded by others
 
 _NAMED = 8
 """How many people of a group are named one by one."""
@@ -223,39 +217,3 @@ def decision_data(grant: Grant, decision: Decision) -> dict[str, Any]:
         "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),
         "until": format_instant(grant.span.window.end) if grant.span.window is not None else None,
     }
-
-
-def tests_text(results: Results) -> str:
-    """Write each case, and where the decision differs from what it expects."""
-    lines = []
-    for outcome in results.outcomes:
-        lines.append(f"{'ok  ' if outcome.passed else 'FAIL'}  {outcome.name}")
-        if outcome.passed:
-            continue
-        lines.append(f"      at {outcome.place}")
-        lines += [f"      - expected {word}" for word in outcome.missing]
-        lines += [f"      + got      {word}" for word in outcome.surplus]
-        lines += [f"        {denial.message}" for denial in outcome.decision.denials]
-    failed = sum(1 for outcome in results.outcomes if not outcome.passed)
-    lines += [f"note: no case makes rule {rule} apply" for rule in results.untried]
-    lines.append(f"{len(results.outcomes) - failed} passed, {failed} failed")
-    return joined(lines)
-
-
-def tests_json(results: Results) -> str:
-    """Write the results as JSON, version 1."""
-    data = {
-        "passed": results.passed,
-        "untried": list(results.untried),
-        "cases": [
-            {
-                "name": outcome.name,
-                "place": str(outcome.place),
-                "passed": outcome.passed,
-                "expected": list(outcome.expected),
-                "got": list(outcome.got),
-            }
-            for outcome in results.outcomes
-        ],
-    }
-    return as_output(data)

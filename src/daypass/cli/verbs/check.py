@@ -1,4 +1,4 @@
-"""check, explain, policy test."""
+"""check, explain."""
 
 from __future__ import annotations
 
@@ -326,24 +326,3 @@ def _tidied(repo: AccessRepository, grant: GrantId, missing: UsageError) -> Gran
         "Judged as if it were asked for again."
     )
     return found
-
-
-@click.group()
-def policy() -> None:
-    """Work with the rules."""
-
-
-@verb("test", group=policy, follow=False)
-@click.option("--revision", metavar="REV", default="", help="Test the policies at a commit in place of the work tree.")
-def policy_test(repo: AccessRepository, revision: str, output: str) -> Codes:
-    """Run the cases of policies/tests/ and show where the decision differs from what a case expects."""
-    from daypass.core.policy.probe import run_tests
-    from daypass.views.decision import tests_json, tests_text
-
-    found = repo.policy_at(repo.history.resolve(revision)) if revision else repo.worktree_policy()
-    errors = tuple(finding for finding in found.findings if finding.is_error)
-    if errors:
-        raise InvalidError("the policies are not valid, so no case means anything", errors)
-    results = run_tests(found)
-    show((tests_json if output == "json" else tests_text)(results), output)
-    return ExitCode.OK if results.passed else ExitCode.INVALID

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from itertools import takewhile
 
 from msgspec import Struct
@@ -238,11 +239,24 @@ class CaseOutcome(Struct, frozen=True):
         return not self.missing and not self.surplus
 
 
+class Side(Enum):
+    """One answer of a rule's condition."""
+
+    APPLIES = "applies"
+    APPLIES_NOT = "does not apply"
+    ALLOWS = "allows"
+    DENIES = "denies"
+
+
 class Results(Struct, frozen=True):
-    """What came of all cases, and the rules that none of them made apply."""
+    """What came of all cases, the rules that none of them made apply, and each side of a condition that none reached.
+
+    A rule that is untried is not named again among the ``unseen``.
+    """
 
     outcomes: tuple[CaseOutcome, ...]
     untried: tuple[str, ...]
+    unseen: tuple[tuple[str, Side], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -251,10 +265,32 @@ class Results(Struct, frozen=True):
 
 
 def run_tests(policy: Policy) -> Results:
-    """Run every case. Rules that no case makes apply are named, since nothing shows that they do what was meant."""
+    """Run every case. What no case reaches is named, since nothing shows that it does what was meant."""
     outcomes = tuple(_run(policy, case) for case in policy.tests)
-    tried = {rule for outcome in outcomes for rule in outcome.decision.applied}
-    return Results(outcomes, tuple(rule.id for rule in policy.rules.rules if rule.id not in tried))
+    seen = {side for outcome in outcomes for side in _sides(outcome.decision)}
+    unseen = [(rule.id, side) for rule in policy.rules.rules for side in _possible(rule) if (rule.id, side) not in seen]
+    untried = tuple(rule for rule, side in unseen if side is Side.APPLIES)
+    return Results(outcomes, untried, tuple((rule, side) for rule, side in unseen if rule not in untried))
+
+
+def _possible(rule: Rule) -> Iterator[Side]:
+    """Return the sides of a rule's conditions. One that reads nothing has one answer, and no other side."""
+    yield Side.APPLIES
+    if rule.when.names:
+        yield Side.APPLIES_NOT
+    if rule.deny_unless is not None and rule.deny_unless.names:
+        yield Side.ALLOWS
+        yield Side.DENIES
+
+
+def _sides(decision: Decision) -> Iterator[tuple[str, Side]]:
+    """Return the sides that a decision came to. A rule that failed came to none."""
+    denying = {denial.rule for denial in decision.denials}
+    for trace in decision.traces:
+        if not trace.error:
+            yield trace.rule, Side.APPLIES if trace.applied else Side.APPLIES_NOT
+            if trace.applied:
+                yield trace.rule, Side.DENIES if trace.rule in denying else Side.ALLOWS
 
 
 def failures(results: Results) -> tuple[Finding, ...]:

@@ -173,6 +173,12 @@ def _durations(catalogue: Catalogue, literals: Sequence[str]) -> list[timedelta]
     return sorted(value for value in found if second <= value <= longest)
 
 
+def durations_in(rule: Rule) -> frozenset[timedelta]:
+    """Return the durations that a rule names."""
+    named = (token.literal for condition in rule.conditions for token in tokens(condition.text))
+    return frozenset(value for text in named if text and (value := _go_duration(text)) is not None)
+
+
 def _go_duration(text: str) -> timedelta | None:
     """Read a duration as CEL writes it, as far as rules use it: hours, minutes and seconds in whole numbers."""
     total, number = timedelta(0), ""

@@ -1,0 +1,145 @@
+"""catalogue, policy: what may be asked for, by whom and how; and whether the rules do what their examples say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from daypass.cli.repository import AccessRepository
+from daypass.cli.verb import Codes, Named, show, verb
+from daypass.core.errors import ExitCode, InvalidError, UsageError
+from daypass.core.finding import near
+from daypass.core.policy.policies import Policy
+
+
+@click.group()
+def policy() -> None:
+    """Work with the rules: try them by their examples, and ask what they say of whom."""
+
+
+@verb("test", group=policy, follow=False)
+@click.option("--revision", metavar="REV", default="", help="Test the policies at a commit in place of the work tree.")
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the results there too, as JUnit's XML.",
+)
+def policy_test(repo: AccessRepository, revision: str, junit: Path | None, output: str) -> Codes:
+    """Run the cases of policies/tests/ and show where the decision differs from what a case expects.
+
+    What no case reaches is named: a rule that none makes apply, and each side of a condition that none comes to.
+    """
+    from daypass.core.policy.probe import run_tests
+    from daypass.views.policy_tests import tests_json, tests_junit, tests_text
+
+    found = repo.policy_at(repo.history.resolve(revision)) if revision else repo.worktree_policy()
+    errors = tuple(finding for finding in found.findings if finding.is_error)
+    if errors:
+        raise InvalidError("the policies are not valid, so no case means anything", errors)
+    results = run_tests(found)
+    if junit is not None:
+        junit.write_text(tests_junit(results), encoding="utf-8")
+    show((tests_json if output == "json" else tests_text)(results), output)
+    return ExitCode.OK if results.passed else ExitCode.INVALID
+
+
+_resource = click.argument("resource", type=Named("resource"))
+_role = click.argument("role", type=Named("role"))
+
+
+@verb("who-can", group=policy)
+@_resource
+@_role
+def who_can(repo: AccessRepository, resource: str, role: str, at: datetime, output: str) -> None:
+    """Say of everybody in the directory whether they may ask for ROLE on RESOURCE, for how long and by whose approval.
+
+    It is what main's policies say of a request for oneself at this instant, or the one of --at.
+
+    \b
+    daypass policy who-can orders-db readonly
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.core.policy.options import options
+    from daypass.views.options import who_can_json, who_can_text
+
+    main = _readable(repo)
+    _refuse_unknown(main, resource=resource, role=role)
+    found = {handle: options(main, handle, resource, role, at=at) for handle in main.catalogue.directory.subjects}
+    show((who_can_json if output == "json" else who_can_text)(resource, role, found), output)
+
+
+@verb("why-not", group=policy)
+@click.argument("subject", type=Named("handle"))
+@_resource
+@_role
+@click.option(
+    "--requester", metavar="HANDLE", type=Named("handle"), default="", help="Who asks; the subject by default."
+)
+def why_not(
+    repo: AccessRepository, subject: str, resource: str, role: str, requester: str, at: datetime, output: str
+) -> Codes:
+    """Say why SUBJECT may not have ROLE on RESOURCE, under each purpose, and which way there is. Exit 11 where there is none.
+
+    \b
+    daypass policy why-not alice orders-db admin
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.core.policy.options import options
+    from daypass.views.options import why_not_json, why_not_text
+
+    main = _readable(repo)
+    _refuse_unknown(main, subject=subject, resource=resource, role=role)
+    _refuse_unknown(main, subject=requester or subject)
+    found = options(main, subject, resource, role, at=at, requester=requester)
+    show((why_not_json if output == "json" else why_not_text)(subject, resource, role, found), output)
+    return ExitCode.DENIED if all(way.decision.denials for way in found) else ExitCode.OK
+
+
+@verb()
+@click.option("--for", "subject", metavar="HANDLE", type=Named("handle"), default="", help="For whom; you by default.")
+@click.option("--resource", type=Named("resource"), default="", help="Of one resource alone.")
+def catalogue(repo: AccessRepository, subject: str, resource: str, at: datetime, output: str) -> None:
+    """List what somebody can ask for: each role, for how long, by whose approval, passing at once or not.
+
+    It is what main's policies say at this instant, or the one of --at.
+
+    \b
+    daypass catalogue
+    daypass catalogue --for alice --resource orders-db
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.core.policy.options import options
+    from daypass.views.options import catalogue_json, catalogue_text
+
+    main = _readable(repo)
+    who = subject or repo.forge.acting().handle
+    if not who:
+        raise UsageError("nobody knows for whom", hint="name them: daypass catalogue --for HANDLE")
+    _refuse_unknown(main, subject=who)
+    if resource:
+        _refuse_unknown(main, resource=resource)
+    chosen = [main.catalogue.resources[resource]] if resource else main.catalogue.resources.values()
+    found = {(one.name, role): options(main, who, one.name, role, at=at) for one in chosen for role in one.roles}
+    show((catalogue_json if output == "json" else catalogue_text)(main.catalogue, who, found), output)
+
+
+def _readable(repo: AccessRepository) -> Policy:
+    """Return main's policies. Raises InvalidError while they have faults: they deny everything then."""
+    if repo.policy.broken:
+        raise InvalidError("the policies of main do not read, so nobody can ask for anything", repo.policy.broken)
+    return repo.policy
+
+
+def _refuse_unknown(main: Policy, *, subject: str = "", resource: str = "", role: str = "") -> None:
+    """Raise UsageError for a name that main does not have."""
+    known = main.catalogue
+    if subject and subject not in known.directory.subjects:
+        hint = near(subject, known.directory.subjects, "people are in policies/directory")
+        raise UsageError(f"there is no subject {subject!r} in the directory", hint=hint)
+    if resource and resource not in known.resources:
+        hint = near(resource, known.resources, "resources are the files of policies/resources")
+        raise UsageError(f"there is no resource {resource!r} in the catalogue", hint=hint)
+    if role and role not in known.resources[resource].roles:
+        roles = known.resources[resource].roles
+        hint = near(role, roles, f"it offers {', '.join(roles)}")
+        raise UsageError(f"{resource} offers no role {role!r}", hint=hint)

@@ -1,0 +1,131 @@
+"""What may be asked for: each way to ask for a role, for how long, and what policy would say of it.
+
+A way is a purpose (or none) and a length. What is decided changes with the length where a limit or a rule says so: each
+option spans the lengths with one answer. Rules that go by the hour answer for the instant that is asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from daypass.core.grant import IMPORT, Grant
+from daypass.core.ids import GrantId
+from daypass.core.policy.decision import Decision, Denial, Request, decide
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.samples import durations_in
+from daypass.core.window import Span
+
+BROUGHT = {"ticket-missing": "a ticket"}
+"""Denials of a request that only lacks something it can bring, and what that is."""
+
+_REASON = "asked about, and not asked for"
+_SECOND = timedelta(seconds=1)
+
+
+class Option(Struct, frozen=True):
+    """One way to ask. ``purposes`` are those under which the answer is the same, "" among them for none.
+
+    ``over`` and ``upto`` bound the lengths that it holds for: longer than the one, which may be nothing, and at most the
+    other. ``brings`` says what the request has to bring beside its reason.
+    """
+
+    purposes: tuple[str, ...]
+    over: timedelta
+    upto: timedelta
+    brings: tuple[str, ...]
+    decision: Decision
+
+    @property
+    def answer(self) -> tuple[object, ...]:
+        """What is the same of two ways that need not be told apart."""
+        denials = tuple((denial.code, denial.rule) for denial in self.decision.denials)
+        return (self.over, self.upto, self.brings, denials, self.decision.requirements, self.decision.automatic)
+
+
+def options(
+    policy: Policy, subject: str, resource: str, role: str, *, at: datetime, requester: str = ""
+) -> tuple[Option, ...]:
+    """Return every way in which a role may be asked for at an instant, what is denied too; nothing without the role.
+
+    ``requester`` asks for the subject; by default the subject does.
+    """
+    known = policy.catalogue.resources.get(resource)
+    if known is None or role not in known.roles or subject not in policy.catalogue.directory.subjects:
+        return ()
+    purposes = ["", *(name for name in policy.catalogue.purposes if name != IMPORT)]
+    found: dict[tuple[tuple[object, ...], ...], tuple[list[str], tuple[Option, ...]]] = {}
+    for purpose in purposes:
+        ways = tuple(_by_length(policy, _Asked(subject, requester or subject, resource, role, purpose), at))
+        found.setdefault(tuple(way.answer for way in ways), ([], ways))[0].append(purpose)
+    return tuple(
+        Option(tuple(names), way.over, way.upto, way.brings, way.decision)
+        for names, ways in found.values()
+        for way in ways
+    )
+
+
+class _Asked(Struct, frozen=True):
+    subject: str
+    requester: str
+    resource: str
+    role: str
+    purpose: str
+
+
+def _by_length(policy: Policy, asked: _Asked, at: datetime) -> Iterator[Option]:
+    """Return what is decided of each length, shortest first; neighbours with one answer are one."""
+    longest = min(bound.limit for bound in policy.catalogue.lengths(asked.resource, asked.role, asked.purpose))
+    last: Option | None = None
+    for over, upto in _lengths(policy, longest):
+        decision, brings = _decided(policy, asked, upto, at)
+        option = Option((asked.purpose,), over, upto, brings, decision)
+        if last is not None and option.answer[2:] == last.answer[2:]:
+            option = Option(option.purposes, last.over, upto, brings, decision)
+        elif last is not None:
+            yield last
+        last = option
+    if last is not None:
+        yield last
+
+
+def _lengths(policy: Policy, longest: timedelta) -> Iterator[tuple[timedelta, timedelta]]:
+    """Cut the lengths up to the longest where a rule that reads the length may change its mind."""
+    named: set[timedelta] = set()
+    for rule in policy.rules.rules:
+        if "grant.duration" in rule.names:
+            named |= {length + step for length in durations_in(rule) for step in (-_SECOND, timedelta(0))}
+    over = timedelta(0)
+    for upto in sorted(length for length in {*named, longest} if timedelta(0) < length <= longest):
+        yield over, upto
+        over = upto
+
+
+def _decided(policy: Policy, asked: _Asked, length: timedelta, at: datetime) -> tuple[Decision, tuple[str, ...]]:
+    """Decide on a request that brings what it can, and say what that is."""
+    grant = Grant(
+        GrantId(f"{asked.resource}/asked"),
+        asked.subject,
+        asked.resource,
+        asked.role,
+        _REASON,
+        Span(duration=length),
+        purpose=asked.purpose,
+    )
+    decision = decide(policy, Request(grant, asked.requester, at), trace=False)
+    lacking = tuple(denial for denial in decision.denials if denial.code in BROUGHT)
+    if not lacking:
+        return decision, ()
+    rest = tuple(denial for denial in decision.denials if denial.code not in BROUGHT)
+    passes = not decision.requirements and not rest
+    brought = Decision(
+        rest, decision.requirements, passes, decision.policy, decision.rules, decision.applied, decision.traces
+    )
+    return brought, tuple(BROUGHT[denial.code] for denial in lacking)
+
+
+def reasons(found: Iterable[Option]) -> tuple[Denial, ...]:
+    """Return why ways are denied, each reason once."""
+    return tuple(dict.fromkeys(denial for way in found for denial in way.decision.denials))

@@ -1,0 +1,127 @@
+"""What may be asked for, by whom, and why not: answered by the command line before anybody asks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from driver import Access
+
+DAY, NIGHT = ("--at", "2026-11-20T10:00:00Z"), ("--at", "2026-11-20T22:00:00Z")
+
+
+def test_the_catalogue_lists_each_way_to_ask(access: Access) -> None:
+    said = access.run("catalogue", "--for", "alice", "--resource", "staging", *DAY).out
+    assert said == (
+        "staging  Staging cluster (staging, internal)\n"
+        "  deploy\n"
+        "    up to 4h: at once\n"
+        "    over 4h, up to 1d: 1 approval from owners\n"
+        "    purpose incident, with a ticket, up to 4h: at once\n"
+    )
+    assert access.run("catalogue", *DAY, acting="alice").out.count("\n    ") > 4
+
+
+def test_what_cannot_be_asked_for_is_counted_and_in_the_data(access: Access) -> None:
+    access.write(
+        "policies/rules/shut.yaml", "version: 1\nrules:\n  - {id: shut, when: 'grant.role == \"admin\"', deny: true}\n"
+    )
+    access.commit("Nobody is an admin")
+    said = access.run("catalogue", "--for", "alice", *DAY).out
+    assert "admin" not in said
+    assert said.endswith("1 role alice cannot ask for now: `daypass policy why-not alice RESOURCE ROLE` says why\n")
+    data = json.loads(access.run("catalogue", "--for", "alice", "--format", "json", *DAY).out)
+    [admin] = [role for role in data["roles"] if role["role"] == "admin"]
+    assert {denial["rule"] for way in admin["ways"] for denial in way["denials"]} == {"shut"}
+    access.write("policies/rules/shut.yaml", "version: 1\nrules:\n  - {id: shut, when: 'true', deny: true}\n")
+    access.commit("Nobody is anything")
+    assert access.run("catalogue", "--for", "alice", *DAY).out.startswith(
+        "alice can ask for nothing now.\n4 roles alice cannot"
+    )
+
+
+def test_who_can_groups_people_by_what_is_true_of_them(access: Access) -> None:
+    said = access.run("policy", "who-can", "staging", "deploy", *DAY).out
+    head, *rest = said.split("\n  ")
+    assert head == "deploy on staging, for oneself"
+    assert rest[0].startswith("alice, ")
+    assert "  up to 4h: at once" in rest
+    data = json.loads(access.run("policy", "who-can", "staging", "deploy", "--format", "json", *DAY).out)
+    assert {one["subject"] for one in data["subjects"]} >= {"alice", "bob"}
+
+
+def test_why_not_names_each_reason_and_the_way_there_is(access: Access) -> None:
+    said = access.run("policy", "why-not", "alice", "payroll", "readonly", *NIGHT).out
+    assert said == (
+        "alice may ask for readonly on payroll:\n"
+        "  purpose incident, with a ticket, up to 2h: 1 approval from group:security, 1 approval from owners\n"
+        "  up to 2h: denied: Restricted data is opened in office hours only; use purpose incident outside them. "
+        "[restricted-in-office-hours]\n"
+        '    hint: passes when within_hours(access.from, "Mon-Fri 08:00-19:00", "Europe/Berlin")\n'
+    )
+
+
+def test_why_not_exits_11_where_there_is_no_way(access: Access) -> None:
+    access.write("policies/rules/shut.yaml", "version: 1\nrules:\n  - {id: shut, when: 'true', deny: true}\n")
+    access.commit("Nobody is anything")
+    said = access.run("policy", "why-not", "alice", "payroll", "readonly", *DAY, expect=11).out
+    assert said.startswith("alice may not have readonly on payroll:\n")
+    data = json.loads(
+        access.run("policy", "why-not", "alice", "payroll", "readonly", "--format", "json", *DAY, expect=11).out
+    )
+    assert all(way["denials"] for way in data["ways"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("policy", "why-not", "alcie", "staging", "deploy"),
+            "there is no subject 'alcie' in the directory\n  hint: did you mean alice",
+        ),
+        (
+            ("policy", "who-can", "stagign", "deploy"),
+            "there is no resource 'stagign' in the catalogue\n  hint: did you mean staging",
+        ),
+        (("policy", "who-can", "staging", "reader"), "staging offers no role 'reader'\n  hint: it offers deploy"),
+        (
+            ("policy", "why-not", "alice", "staging", "deploy", "--requester", "x"),
+            "there is no subject 'x' in the directory",
+        ),
+        (("catalogue", "--for", "alice", "--resource", "x"), "there is no resource 'x' in the catalogue"),
+    ],
+)
+def test_a_name_that_is_not_there_is_refused_with_the_likeliest(
+    access: Access, words: tuple[str, ...], said: str
+) -> None:
+    assert f"daypass: {said}" in access.run(*words, expect=2).err
+
+
+def test_nobody_can_ask_for_anything_while_main_does_not_read(access: Access) -> None:
+    access.write("policies/rules/bad.yaml", "version: 1\nrules: [{id: a, when: nothing, deny: true}]\n")
+    access.commit("A fault")
+    assert "so nobody can ask for anything" in access.run("catalogue", "--for", "alice", expect=10).err
+
+
+def test_policy_test_writes_junit_for_who_collects_it(access: Access, tmp_path: Path) -> None:
+    more = access.top / "policies/tests/access.yaml"
+    text = more.read_text(encoding="utf-8") + (
+        "  - name: a case that differs\n"
+        "    request: {subject: alice, resource: staging, role: deploy, window: {duration: 1h}}\n"
+        "    at: 2026-11-20T10:00:00Z\n    expect: {denied: [rule-denies]}\n"
+    )
+    access.write("policies/tests/access.yaml", text)
+    file = tmp_path / "found.xml"
+    said = access.run("policy", "test", "--junit", str(file), expect=10)
+    assert "6 passed, 1 failed" in said.out
+    assert "note: " not in said.out  # every rule and each side of its conditions is reached
+    [suite] = ET.parse(file).getroot()  # noqa: S314  (we wrote it)
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("policies/tests/access.yaml", "7", "1")
+    [failed] = [case for case in suite if len(case)]
+    assert (failed.get("name"), failed[0].get("message")) == (
+        "a case that differs",
+        "expected denied: rule-denies; got automatic",
+    )
