@@ -93,6 +93,8 @@ admissions = st.builds(
     approvals=st.lists(approvals, max_size=3).map(tuple),
     narrowed_from=st.one_of(st.just(""), oids),
     lack=st.one_of(st.just(""), names),
+    purpose=st.sampled_from(["", "incident"]),
+    due=st.dictionaries(st.sampled_from(["due", "until"]), instants).map(lambda found: tuple(sorted(found.items()))),
 )
 _PLAIN = Admission(
     grant=GrantId("orders-db/a"),

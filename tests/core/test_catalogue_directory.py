@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from policy_samples import DIRECTORY, files, policy, read_policies, shown
 
 from daypass.core.catalogue import Catalogue, Directory, Limits, Role, Settings, Subject, frozen
+from daypass.core.grant import Bounded
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvYg4ugYlBJJ0qn5xkUxz8TnBVDTTWrxCiwpFUU9Kr"
 
@@ -162,11 +163,11 @@ def test_people_are_found_by_address_and_login_whatever_the_case():
 
 def test_an_engagement_ends_with_the_vendors_when_that_is_sooner():
     found = policy().catalogue
-    assert found.ends("vera", "")[0].limit == datetime(2026, 12, 1, tzinfo=UTC)
-    assert found.ends("alice", "") == ()
-    assert found.ends("nobody", "") == ()
+    assert found.bounds(Bounded("vera")).ends[0].limit == datetime(2026, 12, 1, tzinfo=UTC)
+    assert found.bounds(Bounded("alice")).ends == ()
+    assert found.bounds(Bounded("nobody")).ends == ()
     sooner = policy(directory_people=DIRECTORY.replace("until: 2027-03-01", "until: 2026-11-25")).catalogue
-    assert sooner.ends("vera", "")[0].limit == datetime(2026, 11, 25, tzinfo=UTC)
+    assert sooner.bounds(Bounded("vera")).ends[0].limit == datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def test_a_principal_is_looked_up_by_the_targets_name_before_its_kind():
@@ -203,7 +204,7 @@ def test_shares_are_counts_or_percentages():
 
 def test_an_empty_catalogue_is_possible():
     found = Catalogue(Settings(), frozen({}), Directory(frozen({}), frozen({})), frozen({}))
-    assert found.ends("x", "") == ()
+    assert found.bounds(Bounded("x")).ends == ()
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])

@@ -16,13 +16,13 @@ GIVEN = Entitlement("embedded", "orders-db", "alice", canonical({"member_of": "o
 BROKEN = policy(rules_base="version: 1\nrules: [{id: a}]\n")
 
 
-def claim(now, read=None, holdings=None, *, role="readonly", subject="alice", meaning=""):
+def claim(now, read=None, holdings=None, *, role="readonly", subject="alice", meaning="", due=()):
     known = policy().catalogue
     resource = known.resources["orders-db"]
     means = meaning or known.meaning(resource, resource.roles["readonly"])
     maker = ClaimMaker(now, read or now, holdings or {})
     row = (GrantId("orders-db/one"), BLOB, BLOB, subject, "orders-db", role, WINDOW, GIVEN, means)
-    return maker.claim(AdmittedGrant(*row))
+    return maker.claim(AdmittedGrant(*row, "case", due))
 
 
 def leaving(at):
@@ -48,6 +48,15 @@ def test_access_ends_with_engagement_and_retention_whichever_is_first():
     kept = policy(resources_orders_db=RESOURCE + "retention_until: 2026-11-20T12:00:00Z\n")
     assert claim(kept).window.end == AT + 2 * HOUR
     assert claim(leaving(AT)).blocked is Reason.BOUND
+
+
+def test_access_ends_at_the_moment_that_its_own_details_named_whatever_the_purpose_says_by_now():
+    found = claim(policy(), due=(("due", AT + HOUR),))
+    assert (found.window.end, found.blocked) == (AT + HOUR, None)
+    assert found.bound == "details.due lets it last until 2026-11-20T11:00:00Z"
+    assert claim(leaving(AT + 2 * HOUR), due=(("due", AT + HOUR),)).bound == found.bound
+    assert claim(leaving(AT + HOUR), due=(("due", AT + 2 * HOUR),)).window.end == AT + HOUR
+    assert claim(policy(), due=(("due", AT + 5 * HOUR),)).bound == ""
 
 
 def test_while_policies_do_not_read_the_last_that_did_and_the_target_say_when_it_ends():

@@ -150,7 +150,7 @@ def test_invariant_10_what_passes_today_passes_at_every_boundary_of_its_window(s
     # Brute force: at each instant of the window, are the data still kept and everybody still engaged?
     always = all(at < BASE + timedelta(hours=min(keep, person, vendor)) for at in instants if window.holds(at))
     assert (static_denials(found, wanted) == ()) is always
-    assert [bound.limit for bound in found.catalogue.ends(wanted.subject, wanted.resource)] == sorted(
+    assert [bound.limit for bound in found.catalogue.bounds(found.catalogue.bounded(wanted)).ends] == sorted(
         BASE + timedelta(hours=h) for h in (keep, person, vendor)
     )
 

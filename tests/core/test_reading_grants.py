@@ -120,7 +120,7 @@ def absolute(start: str, end: str) -> str:
             changed("purpose:", "zzz:"),
             [
                 "10:1 [zzz] unknown-key: the key 'zzz' is not known here "
-                "(known here: ends_when, purpose, reason, resource, role, subject, ticket, version, window)"
+                "(known here: details, ends_when, purpose, reason, resource, role, subject, ticket, version, window)"
             ],
         ),
         (changed("version: 1", "version: 2"), ["2:10 [version] wrong-value: expected 1, got 2 ()"]),
@@ -455,3 +455,38 @@ def test_no_bytes_make_it_raise(raw: bytes) -> None:
 def test_no_edit_of_a_good_file_makes_it_raise(at: int, cut: int, new: str) -> None:
     found = read_grant(PATH, (GOOD[:at] + new + GOOD[at + cut :]).encode())
     assert isinstance(found, Grant) or (found and all(f.message and f.place.file == PATH for f in found))
+
+
+def test_details_are_read_as_they_are_written() -> None:
+    found = grant(GOOD + 'details: {due: 2026-12-20, right: "access", classes: [personal, payment], rows: 010}\n')
+    assert found.details == (
+        ("classes", ("personal", "payment")),
+        ("due", "2026-12-20"),
+        ("right", "access"),
+        ("rows", "010"),
+    )
+    assert read_grant(PATH, grant_text(found).encode()) == found
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ("{Due: x}", "13:11 [details.Due] bad-name: 'Due' is no name that may stand here (write lower-case letters, "
+         "digits and underscores, a letter first)"),
+        ("[a]", "13:10 [details] wrong-type: expected keys with values, got a list ()"),
+        ("{a: {b: c}}", "13:14 [details.a] wrong-type: expected one line of at most 500 characters, or a list of 1 to 50 "
+         "of at most 100, got keys with values ()"),
+        ("{a: []}", "13:14 [details.a] wrong-type: expected one line of at most 500 characters, or a list of 1 to 50 of "
+         "at most 100, got a list ()"),
+        ('{a: "one\\ntwo"}', "13:14 [details.a] wrong-type: expected one line of at most 500 characters, or a list of 1 "
+         "to 50 of at most 100, got 'one\\ntwo' ()"),
+    ],
+)  # fmt: skip
+def test_details_of_another_shape_are_told(details: str, expected: str) -> None:
+    assert told(GOOD + f"details: {details}\n") == [expected]
+
+
+def test_a_detail_may_silence_no_workflow() -> None:
+    found = told(GOOD + 'details: {note: "see [skip ci]", all: [ok, "[ci skip]"]}\n')
+    assert all("would make the forge skip its workflows" in line for line in found)
+    assert [line.split(" ")[1] for line in found] == ["[details.note]", "[details.all]"]

@@ -188,6 +188,11 @@ NUMBERED: list[Body] = [
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-9", body) for n, body in enumerate(NUMBERED, len(RECEIPTS))]
 JUDGED: list[Body] = [replace(BARE, requester="carol", judged=2)]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-10", body) for n, body in enumerate(JUDGED, len(RECEIPTS))]
+DUE: list[Body] = [
+    replace(BARE, purpose="data-subject-request", due=(("due", AT + timedelta(hours=6)), ("ends", UNTIL))),
+    replace(BARE, purpose="incident"),
+]
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-11", body) for n, body in enumerate(DUE, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

@@ -1,7 +1,7 @@
 """Receipts and in-toto statements: one receipt, one statement, and nothing else is read."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -213,6 +213,27 @@ def test_an_approval_names_the_main_it_was_given_under_only_where_that_said_some
     assert _refusal("admitted", lambda s: s["predicate"]["body"]["approvals"][0].update(main="")) == (
         "an approval under the policies of the base names no main"
     )
+
+
+def test_an_admission_names_its_purpose_and_the_moments_that_end_it():
+    changed = statement("admitted")
+    body = changed["predicate"]["body"]
+    assert not {"purpose", "due"} & body.keys()  # as earlier releases wrote it
+    body |= {"purpose": "case", "due": {"due": "2026-12-20T00:00:00Z"}}
+    read = from_statement(changed)
+    assert (read.body.purpose, read.body.due) == ("case", (("due", datetime(2026, 12, 20, tzinfo=UTC)),))
+    assert to_statement(read) == changed
+    for wrong, said in (
+        ({"purpose": ""}, "an admission without a purpose does not say so"),
+        ({"due": {}}, "expected due of an admission to be instants by name, at least one, got {}"),
+        ({"due": {"a": 1}}, 'expected due of an admission to be instants by name, at least one, got {"a":1}'),
+        ({"due": []}, "expected due of an admission to be a mapping, got []"),
+        (
+            {"due": {"a": "2026-12-20"}},
+            "due of an admission: '2026-12-20' names no time zone; write for example 2026-11-21T09:00:00Z",
+        ),
+    ):
+        assert _refusal("admitted", lambda s, more=wrong: s["predicate"]["body"].update(more)) == said
 
 
 def test_an_admission_names_who_opened_and_pushed_where_that_is_known():

@@ -30,8 +30,8 @@ SPANS = st.one_of(
     ),
 )
 GRANTS = st.builds(
-    lambda subject, resource, role, reason, span, ticket, purpose: Grant(
-        GrantId(f"{resource}/a"), subject, resource, role, reason, span, ticket, purpose
+    lambda subject, resource, role, reason, span, ticket, purpose, details: Grant(
+        GrantId(f"{resource}/a"), subject, resource, role, reason, span, ticket, purpose, details=details
     ),
     NAMES,
     NAMES,
@@ -40,6 +40,11 @@ GRANTS = st.builds(
     SPANS,
     st.one_of(st.just(""), WORDS.map(lambda text: text[:30])),
     st.one_of(st.just(""), NAMES),
+    st.dictionaries(
+        st.sampled_from(["due", "on", "class_1"]),
+        st.one_of(WORDS, st.lists(WORDS, min_size=1, max_size=3).map(tuple)),
+        max_size=2,
+    ).map(lambda found: tuple(sorted(found.items()))),
 )
 
 
@@ -52,7 +57,7 @@ def test_what_is_written_reads_back_or_is_refused_for_what_it_says(grant) -> Non
     else:  # its words may be what no grant may hold; its form never is
         assert {finding.code for finding in read} <= {
             "too-short", "skip-directive", "bad-value", "bad-text", "control-character", "bidirectional-character",
-            "too-long", "blank-text", "invisible-character", "bad-pattern", "not-composed", "bad-ticket", "bad-reason",
+            "too-long", "blank-text", "invisible-character", "bad-pattern", "not-composed", "bad-ticket", "bad-reason", "wrong-type",
         }, read  # fmt: skip
 
 

@@ -11,17 +11,21 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.forge import FORGES, ForgeKind
+from daypass.core.grant import Bounded, Grant, Moments
 from daypass.core.ids import canonical, digest
-from daypass.core.window import format_instant
+from daypass.core.window import AccessBound, Bounds, format_instant, moment_of
 
 _V = TypeVar("_V")
-_L = TypeVar("_L", bound=datetime | timedelta)
+
+
+BEYOND_DETAIL = "beyond-detail"
+"""The code of an end that a grant's own details name."""
 
 
 def frozen(mapping: Mapping[str, _V]) -> Mapping[str, _V]:
@@ -137,14 +141,42 @@ class Directory(Struct, frozen=True, dict=True):
         return self._by_number.get(number)
 
 
+class DetailField(Struct, frozen=True):
+    """A field of a purpose, which its grants fill in as one of their details; ``of`` are the only values, where there are any.
+
+    ``kind``: text, moment, choice, names, number or person. ``ends_access``: the access ends at that moment.
+    """
+
+    name: str
+    kind: str
+    title: str = ""
+    required: bool = False
+    ends_access: bool = False
+    of: tuple[str, ...] = ()
+    pattern: str = ""
+
+    @property
+    def said(self) -> str:
+        """The field as messages name it."""
+        return f"details.{self.name}" + (f" ({self.title})" if self.title else "")
+
+
 class Purpose(Struct, frozen=True):
-    """A ready-made request kind and what it demands."""
+    """A ready-made request kind and what it demands.
+
+    ``asked_by`` are the sources of those who may ask for it (`daypass.core.policy.sources`), empty for anybody. ``guide``
+    is said to reviewers.
+    """
 
     name: str
     title: str = ""
     emergency: bool = False
+    asked_by: tuple[str, ...] = ()
     ticket_required: bool = False
+    ticket_pattern: str = ""
+    fields: Mapping[str, DetailField] = field(default_factory=lambda: MappingProxyType({}))
     max_duration: timedelta | None = None
+    guide: str = ""
 
 
 class TargetSettings(Struct, frozen=True):
@@ -239,16 +271,8 @@ class Settings(Struct, frozen=True):
         return frozenset(str(value) for key, value in options if key.endswith("_env"))
 
 
-class AccessBound(NamedTuple, Generic[_L]):
-    """What limits access: how long it may last, or when it ends. ``what`` says so, before a length or an instant."""
-
-    limit: _L
-    code: str
-    what: str
-
-    def end(self, start: datetime) -> datetime:
-        """Return when access that begins at an instant ends by this."""
-        return self.limit if isinstance(self.limit, datetime) else start + self.limit
+def _ends(of: DetailField | None) -> bool:
+    return of is not None and of.ends_access
 
 
 class Catalogue(Struct, frozen=True, dict=True):
@@ -267,6 +291,10 @@ class Catalogue(Struct, frozen=True, dict=True):
         return {}
 
     @cached_property
+    def _known_lengths(self) -> dict[tuple[str, str, str], tuple[AccessBound[timedelta], ...]]:
+        return {}
+
+    @cached_property
     def _meanings(self) -> dict[tuple[str, str], tuple[Resource, Role, str]]:
         return {}
 
@@ -281,17 +309,28 @@ class Catalogue(Struct, frozen=True, dict=True):
             return ""
         return subject.identity_at(target)
 
-    def bounds(
-        self, handle: str, resource: str, role: str, purpose: str
-    ) -> tuple[AccessBound[timedelta] | AccessBound[datetime], ...]:
-        """Return all that limits or ends somebody's access: the lengths, then the ends, the earliest first.
+    def bounded(self, grant: Grant) -> Bounded:
+        """Return what bounds are asked of for a grant: which of its details end the access, its purpose says."""
+        purpose = self.purposes.get(grant.purpose) if grant.details else None
+        due: Moments = ()
+        if purpose is not None:
+            ending = [(name, value) for name, value in grant.details if _ends(purpose.fields.get(name))]
+            read = [(name, moment_of(value)) for name, value in ending]
+            due = tuple((name, moment) for name, moment in read if moment is not None)
+        return Bounded(grant.subject, grant.resource, grant.role, grant.purpose, due)
+
+    def bounds(self, of: Bounded) -> Bounds:
+        """Return everything that limits how long access lasts, or ends it. What bounds access stands here, and nowhere else.
 
         Names that are not known bound nothing; a grant that names them is refused for that.
         """
-        return (*self.lengths(resource, role, purpose), *self.ends(handle, resource))
+        return Bounds(self._lengths(of.resource, of.role, of.purpose), self._ends(of))
 
-    def lengths(self, resource: str, role: str, purpose: str) -> tuple[AccessBound[timedelta], ...]:
+    def _lengths(self, resource: str, role: str, purpose: str) -> tuple[AccessBound[timedelta], ...]:
         """Return how long access may last at most, whoever has it; the settings always say."""
+        there = self._known_lengths.get((resource, role, purpose))
+        if there is not None:
+            return there
         found = [AccessBound(self.settings.limits.max_duration, "too-long", "the settings allow")]
         known = self.resources.get(resource)
         if known is not None and role in known.roles:
@@ -299,21 +338,29 @@ class Catalogue(Struct, frozen=True, dict=True):
         kind = self.purposes.get(purpose)
         if kind is not None and kind.max_duration is not None:
             found.append(AccessBound(kind.max_duration, "too-long", f"purpose {purpose} allows"))
+        if kind is not None or not purpose:  # of names that are made up there is no end
+            self._known_lengths[resource, role, purpose] = tuple(found)
         return tuple(found)
 
-    def ends(self, handle: str, resource: str) -> tuple[AccessBound[datetime], ...]:
-        """Return the instants after which somebody has no access, the earliest first; "" for the resource: to anything."""
+    def _ends(self, of: Bounded) -> tuple[AccessBound[datetime], ...]:
+        """Return the instants after which somebody has no access, the earliest first."""
         found: list[AccessBound[datetime]] = []
-        known = self.resources.get(resource)
+        known = self.resources.get(of.resource)
         if known is not None and known.retention_until is not None:
             found.append(AccessBound(known.retention_until, "beyond-retention", f"the data of {known.name} is kept"))
-        subject = self.directory.subjects.get(handle)
+        subject = self.directory.subjects.get(of.subject)
         if subject is not None and subject.until is not None:
             found.append(AccessBound(subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
         contract = self.directory.vendors.get(subject.vendor) if subject is not None else None
         if subject is not None and contract is not None:
             what = f"{subject.handle}'s vendor {subject.vendor} is engaged"
             found.append(AccessBound(contract, "beyond-engagement", what))
+        if of.due:
+            purpose = self.purposes.get(of.purpose)
+            for name, moment in of.due:
+                told = purpose.fields.get(name) if purpose is not None else None
+                what = f"{told.said if told is not None else f'details.{name}'} lets it last"
+                found.append(AccessBound(moment, BEYOND_DETAIL, what, cuts=True))
         return tuple(sorted(found))
 
     def absence(self, handle: str, at: datetime) -> str:
@@ -323,8 +370,8 @@ class Catalogue(Struct, frozen=True, dict=True):
         """
         if handle not in self.directory.subjects:
             return "is not in the directory"
-        over = next((bound.limit for bound in self.ends(handle, "") if bound.limit <= at), None)
-        return f"was engaged until {format_instant(over)} only" if over is not None else ""
+        over = self.bounds(Bounded(handle)).over(at)
+        return f"was engaged until {format_instant(over.limit)} only" if over is not None else ""
 
     def unheard(self, subject: Subject) -> bool:
         """Say whether what somebody does counts for nothing, since nothing proves that it was they (`limits.unsigned`)."""

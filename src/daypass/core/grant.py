@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -14,8 +15,28 @@ IMPORT = "import"
 """The purpose of a grant that takes over access which was there before: from then on it is ours, and ends with it."""
 
 
+Detail = str | tuple[str, ...]
+"""What a grant says of one field of its purpose, as it is written: a text, or a list of texts."""
+
+Moments = tuple[tuple[str, datetime], ...]
+"""Details that end access: the name of the field, and when."""
+
+
+class Bounded(NamedTuple):
+    """Whose access to what bounds are asked of; "" for the resource: to anything. ``due`` are the details that end it."""
+
+    subject: str
+    resource: str = ""
+    role: str = ""
+    purpose: str = ""
+    due: Moments = ()
+
+
 class Grant(Struct, frozen=True):
-    """A valid grant file. ``ends_when`` maps a condition's name to its value, sorted."""
+    """A valid grant file. ``ends_when`` maps a condition's name to its value, sorted; ``details`` likewise a field's.
+
+    Which fields there are, and of which kind, the purpose says.
+    """
 
     id: GrantId
     subject: str
@@ -26,6 +47,7 @@ class Grant(Struct, frozen=True):
     ticket: str = ""
     purpose: str = ""
     ends_when: tuple[tuple[str, str], ...] = ()
+    details: tuple[tuple[str, Detail], ...] = ()
 
     @property
     def path(self) -> str:
@@ -47,6 +69,7 @@ class Grant(Struct, frozen=True):
             "ticket": self.ticket,
             "window": window,
             "purpose": self.purpose,
+            "details": {name: value if isinstance(value, str) else list(value) for name, value in self.details},
             "ends_when": dict(self.ends_when),
         }
         return {key: value for key, value in fields.items() if value not in ("", {})}
@@ -61,7 +84,7 @@ def narrows(old: Grant, old_window: Window | None, new: Grant) -> bool:
     """Say whether replacing old by new can only take access away.
 
     ``old_window`` is the window that the old grant was given, None where nobody knows it yet. Subject, resource and role
-    must stay; the reason may not change either, since reviewers approved it.
+    must stay; the reason and the details may not change either, since reviewers approved them.
     """
     before, after = old.to_dict(), new.to_dict()
     before.pop("window")

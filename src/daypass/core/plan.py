@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
+from daypass.core.grant import Bounded, Moments
 from daypass.core.ids import GrantId, Oid, digest
 from daypass.core.window import Window, format_instant
 
@@ -52,6 +53,13 @@ class AdmittedGrant(NamedTuple):
     window: Window
     entitlement: Entitlement
     meaning: str
+    purpose: str = ""
+    due: Moments = ()
+
+    @property
+    def bounded(self) -> Bounded:
+        """What bounds are asked of."""
+        return Bounded(self.subject, self.resource, self.role, self.purpose, self.due)
 
     @classmethod
     def of(cls, admission: object) -> AdmittedGrant:

@@ -6,6 +6,7 @@ Nothing is decided or read here: the pipeline fills these in, and every view tel
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct, field
 
@@ -181,7 +182,7 @@ class Effect(Struct, frozen=True):
 
     ``span`` is when access would exist, None where it ends; of what is removed it is the rest that a narrowing leaves,
     and that is over already. ``before`` is the window that the grant has now; ``others`` are further live grants that
-    give the same entitlement, so that a removal takes nothing away yet.
+    give the same entitlement, so that a removal takes nothing away yet. ``latest``: when a duration ends at the latest.
     """
 
     grant: GrantId
@@ -190,6 +191,7 @@ class Effect(Struct, frozen=True):
     span: Span | None
     before: Window | None = None
     others: tuple[GrantId, ...] = ()
+    latest: datetime | None = None
 
 
 class Report(Struct, frozen=True):

@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
+
+_L = TypeVar("_L", bound=datetime | timedelta)
 
 LONGEST = timedelta(days=366)
 """No duration may be longer, whatever the settings say."""
@@ -20,6 +23,7 @@ _DURATION = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,5})h)?(?:([0-9]{1,6})m)?(
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([0-9]{2}):[0-9]{2}:[0-9]{2}(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NAIVE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?"
 
 
@@ -72,6 +76,24 @@ def parse_instant(text: str) -> datetime:
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is no possible time: {error}") from None
     return value
+
+
+def parse_moment(text: str) -> datetime:
+    """Read an instant, or a date, which means its first instant in UTC. Raises ValueError, with a message for people."""
+    if not _DATE.fullmatch(text):
+        return parse_instant(text)
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{text!r} is no possible date; write for example 2026-12-31") from None
+
+
+def moment_of(value: object) -> datetime | None:
+    """Return the moment that a value is, None where it is none."""
+    try:
+        return parse_moment(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def format_instant(value: datetime) -> str:
@@ -140,6 +162,50 @@ class Span(Struct, frozen=True):
         if self.window is not None:
             return self.window
         return Window(merged_at, merged_at + self.length)
+
+
+# What bounds access
+
+
+class AccessBound(NamedTuple, Generic[_L]):
+    """What limits access: how long it may last, or when it ends. ``what`` says so, before a length or an instant.
+
+    ``cuts``: a window may be longer, and its access ends all the same; else no window is given that is.
+    """
+
+    limit: _L
+    code: str
+    what: str
+    cuts: bool = False
+
+    def end(self, start: datetime) -> datetime:
+        """Return when access that begins at an instant ends by this."""
+        return self.limit if isinstance(self.limit, datetime) else start + self.limit
+
+
+class Bounds(NamedTuple):
+    """All that limits or ends some access: the lengths, and the ends, the earliest first."""
+
+    lengths: tuple[AccessBound[timedelta], ...]
+    ends: tuple[AccessBound[datetime], ...]
+
+    @property
+    def every(self) -> tuple[AccessBound[timedelta] | AccessBound[datetime], ...]:
+        """Each of them, the lengths first."""
+        return (*self.lengths, *self.ends)
+
+    @property
+    def longest(self) -> timedelta:
+        """How long it may last at most."""
+        return min(bound.limit for bound in self.lengths)
+
+    def over(self, at: datetime) -> AccessBound[datetime] | None:
+        """Return what has ended it by an instant, None where nothing has."""
+        return self.ends[0] if self.ends and self.ends[0].limit <= at else None
+
+    def latest(self, start: datetime) -> datetime:
+        """Return when access that begins at an instant ends at the latest."""
+        return min(bound.end(start) for bound in self.every)
 
 
 # What clocks say

@@ -57,6 +57,20 @@ Ticket = Annotated[
     str,
     text("[A-Za-z0-9][A-Za-z0-9._#/:-]*", "letters, digits and . _ # / : -, a letter or digit first", longest=64),
 ]
+FIELD = "[a-z][a-z0-9_]{0,39}"
+FieldName = Annotated[
+    str, text("[a-z][a-z0-9_]*", "lower-case letters, digits and underscores, a letter first", longest=40)
+]
+"""The name of a purpose's field: rules read it as a variable."""
+
+Detail = Annotated[
+    Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\r\n]+$")]
+    | Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")]],
+        Field(min_length=1, max_length=50),
+    ],
+    Field(description="one line of at most 500 characters, or a list of 1 to 50 of at most 100"),
+]
 _ONE_KIND: dict[str, Any] = {
     "oneOf": [{"required": ["duration"]}, {"required": ["from"]}],
     "dependentRequired": {"from": ["until"], "until": ["from"]},
@@ -97,4 +111,7 @@ class GrantForm(TypedDict):
     window: Annotated[WindowForm, said("When.")]
     ticket: NotRequired[Annotated[Ticket, said("The ticket of the task.", "INC-1234")]]
     purpose: NotRequired[Annotated[Name, said("A ready-made kind of request, from policies/purposes.", "incident")]]
+    details: NotRequired[
+        Annotated[dict[FieldName, Detail], Field(max_length=20), said("What the purpose asks for, field by field.")]
+    ]
     ends_when: NotRequired[Annotated[EndsWhen, said("What ends access before its window does.")]]

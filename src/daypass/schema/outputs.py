@@ -50,7 +50,7 @@ _DENIES = of(str, "rule", "code", "message")
 Entitlement = shape("Entitlement", _ENTITLEMENT)
 _FINDING = {**of(str, "code", "file", "path", "message", "hint"), "severity": Level, **of(int, "line", "column")}
 Finding = shape("Finding", _FINDING)
-Denial = shape("Denial", {**_DENIES, "hint": str})
+Denial = shape("Denial", {**_DENIES, **of(str, "hint", "path")})
 Missing = shape(
     "Missing",
     {"from": str, "approvals": int, **of(Texts, "people", "joining"), "joining_at": Instant | None},
@@ -143,6 +143,8 @@ _DECISION: Keys = {
     "approvals": many(_APPROVALS),
     "traces": many(_TRACE),
     "until": Instant | None,
+    "details": GenericAlias(dict, (str, str | Texts)),
+    "ends_by": many(shape("EndsBy", {"at": Instant, **of(str, "code", "what")})),
 }
 Check = output(
     "check",
@@ -257,6 +259,7 @@ _EFFECT: Keys = {
     "span": shape("Span", {"duration": Duration | None, **of(Instant | None, "from", "until")}) | None,
     "before": shape("Before", _SPAN) | None,
     "others": Texts,
+    "latest": Instant | None,
 }
 _REPORT: Keys = {
     "state": Literal["approved", "invalid", "refused", "waiting"],

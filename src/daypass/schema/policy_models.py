@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from daypass.schema.models import INSTANT, Duration, Instant, Name, RoleName, WindowForm, text
+from daypass.schema.models import INSTANT, Detail, Duration, FieldName, Instant, Name, RoleName, WindowForm, text
 
 _NAME = "[a-z0-9][a-z0-9-]*"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -51,6 +51,12 @@ Ender = Annotated[
 Revoker = Annotated[
     str, text(f"owners|group:{_NAME}|person:{_NAME}", "owners, group:<name> or person:<handle>", longest=70)
 ]
+Asker = Annotated[
+    str,
+    text(rf"subject|{_SOURCE}", "subject, owners, manager, group:<name> or person:<handle>", longest=70),
+]
+Pattern = Annotated[str, text(r"[^\r\n]+", "a regular expression (RE2) of the whole value", longest=200)]
+Choice = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits and . _ -", longest=64)]
 GroupSource = Annotated[str, text(f"group:{_NAME}", "group:<name of a group>", longest=70)]
 Share = Annotated[str, text("[0-9]{1,3}%|[0-9]{1,7}", "a count, or a percentage of what is live", longest=7)]
 Employment = Literal["employee", "contractor", "vendor"]
@@ -277,9 +283,23 @@ CalendarForm.__doc__ = "policies/calendars/<name>.yaml: a named set of instants,
 
 
 class TicketForm(TypedDict):
-    """What a purpose demands of the ticket."""
+    """What a purpose demands of the ticket: whether there must be one, and its form."""
 
-    required: bool
+    required: NotRequired[bool]
+    pattern: NotRequired[Pattern]
+
+
+class FieldForm(TypedDict):
+    """A field that grants of a purpose fill in under `details`."""
+
+    kind: Literal["text", "moment", "choice", "names", "number", "person"]
+    title: NotRequired[Line]
+    required: NotRequired[bool]
+    ends_access: NotRequired[Annotated[bool, Field(description="of a moment: the access ends then")]]
+    of: NotRequired[
+        Annotated[list[Choice], Field(min_length=1, max_length=100, description="the only values of choice and names")]
+    ]
+    pattern: NotRequired[Annotated[Pattern, Field(description="the form of a text")]]
 
 
 @with_config(ConfigDict(title="daypass purpose"))
@@ -289,8 +309,13 @@ class PurposeForm(TypedDict):
     version: Version
     title: NotRequired[Line]
     emergency: NotRequired[bool]
+    asked_by: NotRequired[
+        Annotated[list[Asker], Field(min_length=1, description="who may ask for it; anybody where it is not said")]
+    ]
     ticket: NotRequired[TicketForm]
+    fields: NotRequired[Annotated[dict[FieldName, FieldForm], Field(min_length=1, max_length=20)]]
     max_duration: NotRequired[Duration]
+    guide: NotRequired[Annotated[Prose, Field(description="what reviewers are told")]]
 
 
 ApprovalsForm = TypedDict(
@@ -351,6 +376,7 @@ class CaseRequest(TypedDict):
     reason: NotRequired[Prose]
     ticket: NotRequired[Line]
     purpose: NotRequired[Name]
+    details: NotRequired[Annotated[dict[FieldName, Detail], Field(max_length=20)]]
     requester: NotRequired[Annotated[Name, Field(description="who opens it; the subject where it is not said")]]
 
 

@@ -23,7 +23,7 @@ from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, Item, Report
 from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
-from daypass.views.decision import effect_line, grant_rows, request_words, taking_words
+from daypass.views.decision import effect_line, grant_rows, guide_of, request_words, taking_words
 from daypass.views.findings import count
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
 
@@ -210,6 +210,9 @@ def _section(report: Report, grant: GrantState, item: Item) -> str:
     parts = []
     if item.grant is not None:
         parts.append(table(("grant", "as daypass reads it"), grant_rows(catalogue, item.grant, code, _after_dots)))
+    guide = guide_of(catalogue, item.grant) if item.grant is not None else ""
+    if guide:
+        parts.append(f"**For reviewers:** {prose(guide)}")
     if item.decision is not None and item.ending is not None:
         parts.append(f"It takes away access of {code(item.ending.subject)} that this file gives now.")
     judged = bool(grant.approvals or grant.blocks)

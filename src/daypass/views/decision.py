@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from daypass.core.catalogue import Catalogue
-from daypass.core.grant import Grant
+from daypass.core.catalogue import Catalogue, Purpose
+from daypass.core.grant import Detail, Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
+from daypass.core.policy.details import early_ends
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Effect, Item
 from daypass.core.state import GrantState
@@ -44,6 +45,7 @@ def grant_rows(
     resource = catalogue.resources.get(grant.resource)
     role = resource.roles.get(grant.role) if resource is not None else None
     subject = catalogue.directory.subjects.get(grant.subject)
+    purpose = catalogue.purposes.get(grant.purpose)
     where = (resource.title, f"{resource.environment}, {resource.classification}") if resource is not None else ()
     data = f"data: {', '.join(resource.data)}" if resource is not None and resource.data else ""
     window, length = grant.span.window, format_duration(grant.span.length)
@@ -58,10 +60,29 @@ def grant_rows(
         ("reason", mark(grant.reason), ()),
         ("ticket", mark(grant.ticket) if grant.ticket else "", ()),
         ("purpose", mark(grant.purpose) if grant.purpose else "", ()),
+        *((f"details.{name}", mark(detail_text(value)), titled(purpose, name)) for name, value in grant.details),
+        *(("ends by", mark(format_instant(end.limit)), (end.what,)) for end in early_ends(catalogue, grant)),
         ("ends when", ", ".join(mark(f"{key}: {value}") for key, value in grant.ends_when), ()),
     ]
     told = ((name, value, [part for part in parts if part]) for name, value, parts in rows if value)
     return [(name, value + (about(parts) if parts else "")) for name, value, parts in told]
+
+
+def detail_text(value: Detail) -> str:
+    """Write a detail in a line."""
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def titled(purpose: Purpose | None, field: str) -> tuple[str, ...]:
+    """Return the title of a purpose's field, nothing where it has none."""
+    known = purpose.fields.get(field) if purpose is not None else None
+    return (known.title,) if known is not None and known.title else ()
+
+
+def guide_of(catalogue: Catalogue, grant: Grant) -> str:
+    """Return what the purpose of a grant tells reviewers, "" for nothing."""
+    purpose = catalogue.purposes.get(grant.purpose)
+    return " ".join(purpose.guide.split()) if purpose is not None else ""
 
 
 def taking_words(item: Item) -> str:
@@ -119,6 +140,7 @@ def effect_line(effect: Effect) -> str:
         text += f"  at the next run: what is left of it ended {format_instant(effect.span.window.end)}"
     elif effect.span.window is None:
         text += f"  for {format_duration(effect.span.length)} from the merge on"
+        text += f", until {format_instant(effect.latest)} at the latest" if effect.latest is not None else ""
     else:
         text += f"  from {format_instant(effect.span.window.start)} until {format_instant(effect.span.window.end)}"
     if effect.span is not None and effect.before is not None:
@@ -177,6 +199,12 @@ def explain_text(
         f"{grant.id}",
         f"  {requester} asks for {grant.role} on {grant.resource}{whose}, {window}",
         f"  reason: {grant.reason}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
+        *(f"  details.{name}: {detail_text(value)}" for name, value in grant.details),
+        *(
+            f"  ends by {format_instant(end.limit)}: {end.what} no longer"
+            for end in early_ends(policy.catalogue, grant)
+        ),
+        *([f"  for reviewers: {guide}"] if (guide := guide_of(policy.catalogue, grant)) else []),
         *([] if state.state in ("draft", "denied") else [f"  state: {grant_words(state, at)}"]),
         f"  judged at {format_instant(at)} as asked by {requester}, policy {decision.policy[:19]}…",
         "Rules:",
@@ -193,7 +221,7 @@ def explain_text(
     return joined(lines) + needs_text(policy, grant, decision, requester=requester)
 
 
-def decision_data(grant: Grant, decision: Decision) -> dict[str, Any]:
+def decision_data(catalogue: Catalogue, grant: Grant, decision: Decision) -> dict[str, Any]:
     """Return a decision as plain data, version 1."""
     return {
         "version": 1,
@@ -216,4 +244,9 @@ def decision_data(grant: Grant, decision: Decision) -> dict[str, Any]:
         "traces": [plain(trace) | {"values": dict(trace.values)} for trace in decision.traces],
         "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),
         "until": format_instant(grant.span.window.end) if grant.span.window is not None else None,
+        "details": grant.to_dict().get("details", {}),
+        "ends_by": [
+            {"at": format_instant(end.limit), "code": end.code, "what": end.what}
+            for end in early_ends(catalogue, grant)
+        ],
     }

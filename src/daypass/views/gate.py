@@ -14,7 +14,16 @@ from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
-from daypass.views.decision import denial_lines, effect_line, grant_rows, person, state_words, taking_words
+from daypass.views.decision import (
+    denial_lines,
+    detail_text,
+    effect_line,
+    grant_rows,
+    guide_of,
+    person,
+    state_words,
+    taking_words,
+)
 from daypass.views.findings import as_output, finding_text, joined
 from daypass.views.plan import denied_line, entitlement_text
 
@@ -52,7 +61,8 @@ _UNSIGNED = " (not signed: nothing but the record says who it was)"
 
 def _verdict_lines(verdict: ItemVerdict) -> list[str]:
     item = verdict.item
-    lines = [f"{_KINDS[item.kind]} {item.id}"]
+    details = item.grant.details if item.grant is not None else ()
+    lines = [f"{_KINDS[item.kind]} {item.id}", *(f"  {name}: {detail_text(value)}" for name, value in details)]
     for problem in verdict.problems:
         lines += finding_text(problem, "  ").split("\n")
     if item.decision is None and verdict.judgement is None:
@@ -187,6 +197,8 @@ def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) ->
     if grant is not None:
         rows = grant_rows(report.found.proposal.policy.catalogue, grant, str, _in_brackets)
         yield from (f"  {name:9} {value}" for name, value in rows)
+        guide = guide_of(report.found.proposal.policy.catalogue, grant)
+        yield from (f"  for reviewers: {guide}",) if guide else ()
     effects = [effect for effect in report.effects if effect.grant == item.id]
     if effects and report.found.pull.state == "open":
         yield "  once it is merged:"

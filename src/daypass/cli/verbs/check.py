@@ -160,7 +160,7 @@ def _check_proposal(
     jobs: int | None,
 ) -> Codes:
     """Judge what lies between main and a head, asked for by somebody at an instant."""
-    from daypass.core.finding import Finding, Place, causes_first
+    from daypass.core.finding import causes_first
     from daypass.views import findings as views
     from daypass.views.decision import decision_data
 
@@ -170,17 +170,13 @@ def _check_proposal(
     decided = [
         (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None
     ]
-    denials = [
-        Finding(denial.finding_code, Place(grant.path), denial.message, denial.hint)
-        for grant, decision in decided
-        for denial in decision.denials
-    ]
+    denials = [denial.finding(grant.path) for grant, decision in decided for denial in decision.denials]
     proposed = _proposed_policies(repo, head_oid, found.others, jobs)
     causes = (*policy.broken, *(fault for grant, _ in decided for fault in policy.faulty.get(grant.resource, ())))
     everything, unjudged = causes_first((*found.findings, *denials, *proposed), causes)
     if output != "text":
         facts = {"base": base_oid, "head": head_oid, "unjudged": unjudged}
-        facts["decisions"] = [decision_data(grant, decision) for grant, decision in decided]
+        facts["decisions"] = [decision_data(repo.policy.catalogue, grant, decision) for grant, decision in decided]
         click.echo(views.findings_for(output, everything, **facts), nl=False)
     else:
         click.echo(views.findings_text(causes_first((*found.findings, *proposed), causes)[0]), nl=False)
@@ -275,7 +271,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     state = _state(repo, read, at, draft_state(read, decision, repo.policy, who))
     if output == "json":
         told = {"grants": [grant_data(state, at)]}
-        show_data(decision_data(read, decision) | told)
+        show_data(decision_data(repo.policy.catalogue, read, decision) | told)
     else:
         show(explain_text(repo.policy, read, decision, requester=who, at=at, state=state))
     return ExitCode.DENIED if decision.denials else ExitCode.OK

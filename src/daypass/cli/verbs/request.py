@@ -357,7 +357,9 @@ class Answers(Struct):
         return self._text("ticket", default=None if demanded else "")
 
     def _longest(self, resource: str, role: str, purpose: str) -> timedelta:
-        return min(bound.limit for bound in self.policy.catalogue.lengths(resource, role, purpose))
+        from daypass.core.grant import Bounded
+
+        return self.policy.catalogue.bounds(Bounded("", resource, role, purpose)).longest
 
     def _roles(self, catalogue: Catalogue) -> None:
         roles = catalogue.resources[self._resource].roles

@@ -81,6 +81,8 @@ def _file(admission: Admission, grant: Grant | None) -> Iterator[_Pair]:
     said = (admission.subject, admission.resource, admission.role)
     if (grant.subject, grant.resource, grant.role) != said:
         yield "grant-fields", f"the file gives {grant.subject} {grant.role} on {grant.resource}, the receipt {said}"
+    if admission.purpose not in ("", grant.purpose):  # receipts of earlier releases name none
+        yield "grant-fields", f"the file is for purpose {grant.purpose or 'none'}, the receipt says {admission.purpose}"
     if admission.narrowed_from:
         return
     window = grant.span.starting(admission.merged_at)
@@ -103,6 +105,8 @@ def _narrowing(admission: Admission, before: Admission | None) -> Iterator[_Pair
         "requester",
         "acts",
         "judged",
+        "purpose",
+        "due",
     )
     moved = [name for name in kept if getattr(admission, name) != getattr(before, name)]
     if moved or not admission.window.within(before.window):

@@ -173,6 +173,8 @@ def _shown(value: Any) -> str:
 
 
 def _special(words: Words, parts: Parts, error: Any) -> Said | None:
+    if error.validator == "anyOf":
+        return "wrong-type", f"expected {error.schema['description']}, got {_shown(error.instance)}", ""
     say = words.get(path_text(parts))
     # Words judge only what is of the right type.
     return say(error.instance) if say is not None and error.validator != "type" else None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +21,7 @@ from daypass.core.files.conform import Said, Words, conform
 from daypass.core.files.document import Document, read_on
 from daypass.core.files.text import directive_findings
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.grant import Grant
+from daypass.core.grant import Detail, Grant
 from daypass.core.ids import FOLDER, GrantId, digest, grant_id
 from daypass.core.window import LONGEST, Span, Window, format_duration, format_instant, parse_duration, parse_instant
 from daypass.schema import GRANT
@@ -49,7 +49,9 @@ def read_grant(path: str, raw: bytes) -> Grant | tuple[Finding, ...]:
         hint = "the folder decides whose approval is asked; move the file or correct the resource"
         found.append(Finding("folder-mismatch", document.place("resource"), message, hint))
     reason, ticket = data["reason"], data.get("ticket", "")
+    details = _details(data.get("details", {}))
     _words(document, reason, ticket, found)
+    _detail_words(document, details, found)
     if found or span is None:
         return ordered(found)
     ends_when = tuple(sorted((key, str(value)) for key, value in data.get("ends_when", {}).items()))
@@ -63,7 +65,19 @@ def read_grant(path: str, raw: bytes) -> Grant | tuple[Finding, ...]:
         ticket,
         data.get("purpose", ""),
         ends_when,
+        details,
     )
+
+
+def _details(said: Mapping[str, str | list[str]]) -> tuple[tuple[str, Detail], ...]:
+    return tuple(sorted((name, value if isinstance(value, str) else tuple(value)) for name, value in said.items()))
+
+
+def _detail_words(document: Document, details: Iterable[tuple[str, Detail]], found: list[Finding]) -> None:
+    """Judge what people wrote into details as what they wrote elsewhere: a forge reads it."""
+    for name, value in details:
+        for text in (value,) if isinstance(value, str) else value:
+            found += directive_findings(text, document.place(("details", name)))
 
 
 def _words(document: Document, reason: str, ticket: str, found: list[Finding]) -> None:
@@ -261,6 +275,8 @@ def grant_text(grant: Grant) -> str:
     lines += ["window:", *_span_lines(grant.span)]
     if grant.purpose:
         lines.append(f"purpose: {_scalar(grant.purpose)}")
+    if grant.details:
+        lines += ["details:", *(f"  {name}: {_detail(value)}" for name, value in grant.details)]
     if grant.ends_when:
         lines += ["ends_when:", *(f"  {key}: {_scalar(value)}" for key, value in grant.ends_when)]
     return SCHEMA_HINT + "\n".join(lines) + "\n"
@@ -270,6 +286,10 @@ def _span_lines(span: Span) -> list[str]:
     if span.window is None:
         return [f"  duration: {format_duration(span.length)}"]
     return [f"  from: {format_instant(span.window.start)}", f"  until: {format_instant(span.window.end)}"]
+
+
+def _detail(value: Detail) -> str:
+    return _scalar(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _scalar(text: str) -> str:

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from daypass.core.errors import LedgerError
+from daypass.core.grant import Moments
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.plan import Numbers
 from daypass.core.window import format_instant, parse_instant
@@ -273,6 +274,12 @@ def _read_by_name(value: dict[str, Any], name: str, _: str) -> Numbers:
     return tuple(sorted(value.items()))
 
 
+def _read_moments(value: dict[str, Any], name: str, what: str) -> Moments:
+    if not value or not all(type(text) is str for text in value.values()):
+        raise expected(name, what, "instants by name, at least one", value)
+    return tuple((key, _read_instant(value[key], name, what)) for key in sorted(value))
+
+
 def _instant(text: str) -> datetime:
     value = parse_instant(text)
     if not text.endswith("Z"):  # every other part has one spelling
@@ -303,6 +310,7 @@ TEXTS = Field(list, _read_texts, list, quick=lambda: (tuple[str, ...], None))
 SHARED_TEXTS = TEXTS._replace(quick=lambda: (tuple[str, ...], _intern_all))
 DIGESTS = Field(list, _read_digests, list)
 BY_NAME = Field(dict, _read_by_name, dict)
+MOMENTS = Field(dict, _read_moments, lambda moments: {name: _write_instant(at) for name, at in moments})
 INSTANT = Field(str, _read_instant, _write_instant, quick=lambda: (str, _instant))
 OBJECT = _matching(_OBJECT, "a git object id")
 DIGEST = _matching(SHA256, "a digest")

@@ -33,6 +33,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from daypass.core.grant import Bounded, Moments
 from daypass.core.ids import GrantId, Oid
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
@@ -86,8 +87,9 @@ class Admission(Struct, frozen=True):
     ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
     commit need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is
     bound to. ``lack`` is why nobody was entitled to narrow it, "" where somebody was or where that was not looked at.
-    ``acts`` are who opened the request and who pushed to it; receipts of earlier releases have none. ``judged`` is the
-    `daypass.core.policy.decision.JUDGING` that it was judged by.
+    ``acts`` are who opened the request and who pushed to it; receipts of earlier releases have none, and no ``purpose``.
+    ``judged`` is the `daypass.core.policy.decision.JUDGING` that it was judged by. ``due`` are the details that end the
+    access, as the purpose said at the merge: whatever it says later, they stand.
     """
 
     grant: GrantId
@@ -113,6 +115,13 @@ class Admission(Struct, frozen=True):
     lack: str = ""
     acts: tuple[ActRecord, ...] = ()
     judged: int = 1
+    purpose: str = ""
+    due: Moments = ()
+
+    @property
+    def bounded(self) -> Bounded:
+        """What bounds are asked of."""
+        return Bounded(self.subject, self.resource, self.role, self.purpose, self.due)
 
 
 class Refusal(Struct, frozen=True):

@@ -25,6 +25,7 @@ from daypass.core.ledger.codec import (
     INSTANT,
     LATER,
     LIST,
+    MOMENTS,
     OBJECT,
     SHA256,
     SHARED_TEXTS,
@@ -130,6 +131,8 @@ ADMISSION = Record(
     lack=TEXT.optional(""),
     acts=_ACT.listed.optional((), "an admission that tells of no acts does not say so"),
     judged=COUNT.optional(1, "an admission by the first rules of judging does not say so"),
+    purpose=shared(TEXT).optional("", "an admission without a purpose does not say so"),
+    due=MOMENTS.optional((), "an admission that no detail ends does not say so"),
 )
 
 

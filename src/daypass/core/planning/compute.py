@@ -1,7 +1,7 @@
 """What proved grants give today, and what must change at the targets so that they equal it at one instant.
 
 A grant gives nothing whose role has come to mean something else since it was approved (invariant 2), and nothing after
-the data's retention or the subject's engagement.
+the first end that bounds it (`Catalogue.bounds`): the data's retention, the subject's engagement, a moment of its own.
 
 A plan upholds invariants 1 (the union of all live grants is desired, so the end of one never takes what another still
 gives), 6 (access that is not ours is left alone unless the resource is exclusive), 8 (removals come first and wait for
@@ -59,7 +59,7 @@ class ClaimMaker:
 
         ``ended`` says what ended it by the ledger, "" where nothing did: for good, whatever the policies say by now.
         """
-        grant, _, _, subject, resource, role, window, entitlement, meaning = proved
+        grant, _, _, subject, resource, role, window, entitlement, meaning, *_ = proved
         if ended:
             return Claim(grant, entitlement, window, bound=ended)
         if self._policy.broken:
@@ -81,10 +81,11 @@ class ClaimMaker:
         return self._cut(proved, window)
 
     def _cut(self, proved: AdmittedGrant, window: Window) -> Claim:
-        """End access no later than the data's retention and the subject's own engagement."""
-        first = next(iter(self._read.ends(proved.subject, proved.resource)), None)
-        if first is None or first.limit >= window.end:
+        """End access no later than the first thing that bounds it."""
+        ends = self._read.bounds(proved.bounded).ends
+        if not ends or ends[0].limit >= window.end:
             return Claim(proved.grant, proved.entitlement, window)
+        first = ends[0]
         cut = window.until(first.limit)
         bound = f"{first.what} until {format_instant(first.limit)}"
         return Claim(proved.grant, proved.entitlement, cut or window, None if cut else Reason.BOUND, bound)

@@ -24,6 +24,8 @@ from msgspec import Struct
 from daypass.core.calendar.calendars import RUNS_OUT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
+from daypass.core.policy.cel.pattern import whole
+from daypass.core.policy.details import faults
 from daypass.core.policy.facts import printable
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
@@ -31,7 +33,7 @@ from daypass.core.policy.requirement import Requirement, resolve
 from daypass.core.policy.rules import Rule, Verdict
 from daypass.core.policy.shortage import shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
-from daypass.core.window import Window, format_duration, format_instant
+from daypass.core.window import Bounds, Window, format_duration, format_instant
 
 RULE_DENIES = "rule-denies"
 RULE_FAILED = "rule-failed"
@@ -69,12 +71,16 @@ class Request(Struct, frozen=True):
 
 
 class Denial(Struct, frozen=True):
-    """One reason why not. ``rule`` is the rule's id, "" for what daypass itself upholds."""
+    """One reason why not. ``rule`` is the rule's id, "" for what daypass itself upholds.
+
+    ``path`` is what of the grant's file it speaks of, "" for the grant as a whole.
+    """
 
     code: str
     message: str
     hint: str = ""
     rule: str = ""
+    path: str = ""
 
     @property
     def finding_code(self) -> str:
@@ -83,7 +89,7 @@ class Denial(Struct, frozen=True):
 
     def finding(self, file: str) -> Finding:
         """Return the denial as a finding in the grant's file."""
-        return Finding(self.finding_code, Place(file), self.message, self.hint)
+        return Finding(self.finding_code, Place(file, path=self.path), self.message, self.hint)
 
 
 class RuleTrace(Struct, frozen=True):
@@ -129,7 +135,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     grant = request.grant
     denials = [*_broken(policy), *_grant_denials(policy, grant), *_request_denials(policy, request)]
     window = request.window or grant.span.starting(request.opened_at)
-    denials += _future_denials(policy, grant, window)
+    denials += _future_denials(policy, grant, window) + _purpose_denials(policy, request, window)
     if not _known(policy, grant):
         return Decision(tuple(denials), (), automatic=False, policy=policy.digest)
     facts = {
@@ -272,16 +278,19 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
 
 def room(policy: Policy, grant: Grant, window: Window) -> timedelta:
     """Return how much later than a window a grant may end, its start staying as it is; nothing or less: it may not."""
-    bounds = policy.catalogue.bounds(grant.subject, grant.resource, grant.role, grant.purpose)
-    return min(bound.end(window.start) for bound in bounds) - window.end
+    return _bounds(policy, grant).latest(window.start) - window.end
+
+
+def _bounds(policy: Policy, grant: Grant) -> Bounds:
+    return policy.catalogue.bounds(policy.catalogue.bounded(grant))
 
 
 def _too_long(policy: Policy, grant: Grant) -> list[Denial]:
     length = grant.span.length
-    bounds = policy.catalogue.lengths(grant.resource, grant.role, grant.purpose)
-    if all(length <= bound.limit for bound in bounds):
+    bounds = _bounds(policy, grant)
+    if length <= bounds.longest:
         return []
-    most = format_duration(min(bound.limit for bound in bounds))
+    most = format_duration(bounds.longest)
     asked = format_duration(length)
     return [
         Denial(
@@ -289,7 +298,7 @@ def _too_long(policy: Policy, grant: Grant) -> list[Denial]:
             f"{asked} is longer than the {format_duration(bound.limit)} that {bound.what}",
             f"ask for at most {most}",
         )
-        for bound in bounds
+        for bound in bounds.lengths
         if length > bound.limit
     ]
 
@@ -312,7 +321,7 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
             f"the window ended at {format_instant(window.end)}, before the request was opened at {format_instant(at)}"
         )
         found.append(Denial("window-past", message, "ask for a window that is still to come"))
-    for end, code, what in policy.catalogue.ends(grant.subject, grant.resource):
+    for end, code, what, _ in _bounds(policy, grant).ends:
         if code == "beyond-engagement" and end <= at:
             message = f"{what} until {format_instant(end)} only, and the request was opened at {format_instant(at)}"
             found.append(Denial("engagement-over", message, "extend the engagement in policies/directory first"))
@@ -329,6 +338,16 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
     return found
 
 
+def _purpose_denials(policy: Policy, request: Request, window: Window) -> list[Denial]:
+    """Judge who asks, ticket and details by the purpose.
+
+    Only a request is held to it, at its merge too, by the base's purposes. A grant that is merged was asked for as its
+    purpose was then, and an audit holds it to that: one that asks for more today makes no fault of it.
+    """
+    told = faults(policy.catalogue, request.grant, request.requester, request.opened_at, window, whole)
+    return [Denial(code, message, hint, path=path) for code, path, message, hint in told]
+
+
 def _future_denials(policy: Policy, grant: Grant, window: Window | None) -> list[Denial]:
     """Refuse today what would turn invalid on a day to come."""
     if window is None:
@@ -340,8 +359,8 @@ def _future_denials(policy: Policy, grant: Grant, window: Window | None) -> list
             f"the grant would turn invalid on {end:%Y-%m-%d}",
             f"end the window by {format_instant(end)}",
         )
-        for end, code, what in policy.catalogue.ends(grant.subject, grant.resource)
-        if end < window.end
+        for end, code, what, cuts in _bounds(policy, grant).ends
+        if end < window.end and not cuts
     ]
 
 

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from daypass.core.grant import IMPORT, Grant
+from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.decision import Decision, Denial, Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.samples import durations_in
 from daypass.core.window import Span
 
-BROUGHT = {"ticket-missing": "a ticket"}
+BROUGHT = {"ticket-missing": "a ticket", "detail-missing": "its details"}
 """Denials of a request that only lacks something it can bring, and what that is."""
 
 _REASON = "asked about, and not asked for"
@@ -77,7 +77,7 @@ class _Asked(Struct, frozen=True):
 
 def _by_length(policy: Policy, asked: _Asked, at: datetime) -> Iterator[Option]:
     """Return what is decided of each length, shortest first; neighbours with one answer are one."""
-    longest = min(bound.limit for bound in policy.catalogue.lengths(asked.resource, asked.role, asked.purpose))
+    longest = policy.catalogue.bounds(Bounded(asked.subject, asked.resource, asked.role, asked.purpose)).longest
     last: Option | None = None
     for over, upto in _lengths(policy, longest):
         decision, brings = _decided(policy, asked, upto, at)
@@ -123,7 +123,7 @@ def _decided(policy: Policy, asked: _Asked, length: timedelta, at: datetime) -> 
     brought = Decision(
         rest, decision.requirements, passes, decision.policy, decision.rules, decision.applied, decision.traces
     )
-    return brought, tuple(BROUGHT[denial.code] for denial in lacking)
+    return brought, tuple(dict.fromkeys(BROUGHT[denial.code] for denial in lacking))
 
 
 def reasons(found: Iterable[Option]) -> tuple[Denial, ...]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from daypass.core.catalogue import Catalogue, Subject
+from daypass.core.grant import Bounded
 from daypass.core.policy.held import LATELY, UNREAD, Held
 from daypass.core.policy.sources import OF_THE_ACCESS, OWNERS, TAKEN_OUT, Ending, line_above, parted, parts, persons
 from daypass.core.record import replace
@@ -89,7 +90,8 @@ def _behind(catalogue: Catalogue, access: Ending, part: str, at: datetime | None
 
 
 def _gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
-    return next((bound.limit for bound in catalogue.ends(person.handle, "")), None)
+    ends = catalogue.bounds(Bounded(person.handle)).ends
+    return ends[0].limit if ends else None
 
 
 def resolve(

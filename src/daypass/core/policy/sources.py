@@ -123,17 +123,17 @@ def revokers(catalogue: Catalogue) -> tuple[str, ...]:
 
 def may_revoke(catalogue: Catalogue, ending: Ending, at: datetime) -> tuple[str, ...]:
     """Return who may end this access by the emergency stop."""
-    return _entitled(catalogue, ending, revokers(catalogue), at)
+    return entitled(catalogue, ending, revokers(catalogue), at)
 
 
 def may_end(catalogue: Catalogue, ending: Ending, at: datetime) -> tuple[str, ...]:
     """Return who may end this access alone, any number of such at once; anybody else's removal waits for an owner."""
-    return _entitled(catalogue, ending, catalogue.settings.limits.end, at)
+    return entitled(catalogue, ending, catalogue.settings.limits.end, at)
 
 
 def owners(catalogue: Catalogue, ending: Ending, at: datetime) -> tuple[str, ...]:
     """Return the owners of the resource: they approve what others want ended."""
-    return _entitled(catalogue, ending, (OWNERS,), at)
+    return entitled(catalogue, ending, (OWNERS,), at)
 
 
 def may_ask_for(catalogue: Catalogue, access: Ending, at: datetime) -> bool:
@@ -146,10 +146,10 @@ def may_ask_for(catalogue: Catalogue, access: Ending, at: datetime) -> bool:
     if sources is None or subject is None or access.requester == access.subject:
         return True
     mine = [*sources, *(f"{GROUP}{group}" for group in subject.owners)]
-    return access.requester in _entitled(catalogue, Ending(access.resource, access.subject), mine, at)
+    return access.requester in entitled(catalogue, Ending(access.resource, access.subject), mine, at)
 
 
-def _entitled(catalogue: Catalogue, access: Ending, sources: Sequence[str], at: datetime) -> tuple[str, ...]:
+def entitled(catalogue: Catalogue, access: Ending, sources: Sequence[str], at: datetime) -> tuple[str, ...]:
     """Return the people behind sources who are engaged at that instant, in the order of the sources."""
 
     def able(one: Subject) -> bool:

@@ -15,9 +15,11 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from daypass.core.errors import EdgeError
+from daypass.core.grant import Moments
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.handed import Handed, forget_before
@@ -63,8 +65,9 @@ _TABLES = {
 _PARTS = frozenset(vars(Standing())) - {"head", "commit"}
 _CLUSTERED = frozenset({"admitted", "approved", "ended", "refused", "holding", "pending", "revoked", "taken", "voided"})
 _WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
-_PACKED = struct.Struct("<4I4IqqB")
-"""An entitlement's words, subject, resource, role, meaning, start, until, length of the blob's id; both ids follow."""
+_PACKED = struct.Struct("<4I6IqqB")
+"""An entitlement's words, subject, resource, role, meaning, purpose, moments that end it, start, until, length of the blob's
+id; both ids follow."""
 
 _Number4 = tuple[int, int, int, int]
 
@@ -148,7 +151,9 @@ class StoredStanding(Standing):
         unpack, instant, make = _PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__
         found: dict[GrantId, AdmittedGrant] = {}
         for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
-            target, asset, principal, privilege, subject, resource, role, meaning, start, until, cut = unpack(packed)
+            target, asset, principal, privilege, subject, resource, role, meaning, purpose, due, start, until, cut = (
+                unpack(packed)
+            )
             ids = packed[_PACKED.size :].hex()
             window = Window(instant(start, UTC), instant(until, UTC))
             entitlement = known(target, asset, principal, privilege)
@@ -164,6 +169,8 @@ class StoredStanding(Standing):
                     window,
                     entitlement,
                     words[meaning],
+                    words[purpose],
+                    _moments(words[due]) if words[due] else (),
                 ),
             )
         found |= {grant: over(found[grant], end) for grant, end in self.ends.items() if grant in found}
@@ -293,6 +300,8 @@ class Writer:
             self._word(admission.resource),
             self._word(admission.role),
             self._word(admission.meaning),
+            self._word(admission.purpose),
+            self._word(_moments_text(admission.due)),
             _seconds(admission.window.start),
             _seconds(admission.window.end),
             len(blob),
@@ -381,6 +390,15 @@ class Writer:
                 found = self._connection.execute("INSERT INTO word(text) VALUES (?) RETURNING id", (text,)).fetchone()
             number = self._words[text] = int(found[0])
         return number
+
+
+def _moments_text(moments: Moments) -> str:
+    return canonical([[name, _seconds(at)] for name, at in moments]) if moments else ""
+
+
+@lru_cache(maxsize=1024)
+def _moments(text: str) -> Moments:
+    return tuple((name, utc(at)) for name, at in json.loads(text))
 
 
 def _seconds(instant: datetime) -> int:

@@ -251,7 +251,7 @@ def _ending(standing: Standing, admitted: Admitted, catalogue: Catalogue, claims
         if not claim.bound or (claim.grant in standing.ends and claim.grant not in admitted.changed):
             continue
         row = admitted.changed.get(claim.grant) or standing.rows[claim.grant]
-        first = catalogue.ends(row.subject, row.resource)[0]
+        first = catalogue.bounds(row.bounded).ends[0]
         found.append(Ended(row.grant, row.blob, row.landing, first.limit, first.code, claim.bound))
     return tuple(found)
 

@@ -226,6 +226,8 @@ class Prover:
             ),
             acts=_acts(evidence),
             judged=JUDGING,
+            purpose=grant.purpose,
+            due=policy.catalogue.bounded(grant).due,
         )
 
 

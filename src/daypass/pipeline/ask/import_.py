@@ -16,7 +16,7 @@ from msgspec import Struct
 from daypass.core.catalogue import Resource, Role
 from daypass.core.errors import EdgeError, InvalidError, RefusedError, UsageError
 from daypass.core.files.grants import grant_text, read_grant
-from daypass.core.grant import IMPORT, Grant
+from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import FOLDER, GrantId, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
@@ -181,8 +181,8 @@ class _Importer(Struct, frozen=True):
 
     def _end(self, subject: str, role: Role, stray: Entitlement) -> tuple[datetime, str]:
         """Return the earliest end that anything asks for, and what asks for it."""
-        bounds = self.policy.catalogue.bounds(subject, stray.resource, role.name, IMPORT)
-        ends = [(bound.end(self.at), f"{bound.what} until") for bound in bounds]
+        bounds = self.policy.catalogue.bounds(Bounded(subject, stray.resource, role.name, IMPORT))
+        ends = [(bound.end(self.at), f"{bound.what} until") for bound in bounds.every]
         noted = self.ends.get(stray)
         ends += [(noted, "the target has noted until")] if noted is not None else []
         return min(ends)

@@ -245,9 +245,8 @@ class _Run:
         if proof is None:
             return
         try:
-            ends = self._context.policy_at(self._past.policies_of(Oid(receipt.main))).catalogue.ends(
-                proof.subject, proof.resource
-            )
+            catalogue = self._context.policy_at(self._past.policies_of(Oid(receipt.main))).catalogue
+            ends = catalogue.bounds(proof.bounded).ends
         except EdgeError:
             ends = ()
         if not any((bound.limit, bound.code) == (body.end, body.code) for bound in ends):

@@ -36,13 +36,13 @@ def has_ended(
 ) -> bool:
     """Say whether a grant has ended: by the window that the ledger has of this very file, else by an absolute one of its own.
 
-    What bounds it, the data's retention and the subject's engagement, counts as well. Of a duration without a proof
+    What bounds it (`Catalogue.bounds`) counts as well. Of a duration without a proof
     nobody can tell: it has not ended.
     """
     proof = admission(grant.id)
-    window = proof.window if proof is not None and proof.blob == blob else grant.span.window
-    ends = [bound.limit for bound in policy.catalogue.ends(grant.subject, grant.resource)]
-    return any(end <= at for end in ([window.end] if window is not None else []) + ends)
+    catalogue, mine = policy.catalogue, proof if proof is not None and proof.blob == blob else None
+    window, of = (grant.span.window, catalogue.bounded(grant)) if mine is None else (mine.window, mine.bounded)
+    return catalogue.bounds(of).over(at) is not None or (window is not None and window.end <= at)
 
 
 def proposed_duplicates(

@@ -10,11 +10,12 @@ from daypass.core.approval.judgement import NOTHING, Excluded, Judgement, Then, 
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Finding, Place
-from daypass.core.forge import Account, Act, Pull, Review, last_push
-from daypass.core.grant import Grant
+from daypass.core.forge import OPENED, Account, Act, Pull, Review, last_push
+from daypass.core.grant import Grant, Moments
 from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.details import NOT_ASKED_BY, may_ask
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import Requirement, resolve
@@ -249,12 +250,20 @@ def _requester_problems(item: Item, pull: Pull) -> tuple[Finding, ...]:
 def _absent_problems(item: Item, catalogue: Catalogue, evidence: Evidence, at: datetime) -> Iterator[Finding]:
     """Refuse what somebody asked for, or pushed, who was not there when they did or has left by its merge."""
     place, pull = Place(item.grant.path if item.grant else ""), evidence.pull
+    grant = item.grant
     for act, mains in evidence.acts:
-        why = _absent_then(act, tuple(policy for _, policy in mains))
+        why = _absent_then(act, tuple(policy for _, policy in mains), grant)
         if why:
             hint = f"close #{pull.number}, and ask anew from a new branch"
             yield Finding("engaged-later", place, f"{why}: pull request {pull.number}", hint)
             return
+    denied = {denial.code for denial in item.decision.denials} if item.decision is not None else ()
+    if grant is not None and NOT_ASKED_BY not in denied and not may_ask(catalogue, grant, pull.opened_by.handle, at):
+        message = (
+            f"{pull.opened_by.handle} may not ask for purpose {grant.purpose} when pull request {pull.number} merges"
+        )
+        hint = "whom the purpose's asked_by names then opens the request anew"
+        yield Finding(NOT_ASKED_BY, place, message, hint)
     for who in dict.fromkeys((pull.opened_by, *pull.pushers)):
         gone = catalogue.absence(who.handle, at) if who.handle in catalogue.directory.subjects else ""
         if gone:
@@ -264,13 +273,16 @@ def _absent_problems(item: Item, catalogue: Catalogue, evidence: Evidence, at: d
             yield Finding("engagement-over", place, message, hint)
 
 
-def _absent_then(act: Act, policies: Sequence[Policy | None]) -> str:
+def _absent_then(act: Act, policies: Sequence[Policy | None], grant: Grant | None) -> str:
     """Say why somebody was not entitled to what they did by what main can have said then, "" where they were."""
     what = f"{act.by.handle} {act.did} it at {format_instant(act.at)}"
     for policy in policies:
         gone = policy.catalogue.absence(act.by.handle, act.at) if policy is not None else ""
         if gone:
             return f"{what}, and by main's policies of then {act.by.handle} {gone}"
+        asks = grant if act.did == OPENED else None
+        if policy is not None and asks is not None and not may_ask(policy.catalogue, asks, act.by.handle, act.at):
+            return f"{what}, and by main's policies of then they could not ask for purpose {asks.purpose}"
         if policy is None:
             return f"{what}, and {_NOT_TOLD} done; they have changed since"
     return ""
@@ -315,7 +327,12 @@ def _together_problems(item: Item, proposal: Proposal) -> Iterator[Finding]:
 
 def _answer(decision: Decision) -> tuple[frozenset[str], frozenset[Requirement]]:
     """Return what rules say; that an approver is lacking where they ask for themselves is no matter of rules."""
-    return frozenset(denial.rule for denial in decision.denials if denial.rule), frozenset(decision.requirements)
+    said = frozenset(d.rule or d.code for d in decision.denials if d.rule or d.code == NOT_ASKED_BY)
+    return said, frozenset(decision.requirements)
+
+
+def _instants(due: Moments) -> str:
+    return ", ".join(f"{format_instant(at)} ({name})" for name, at in due) or "no instant"
 
 
 def judge_again(
@@ -345,13 +362,16 @@ def judge_again(
     decision = decide(policy, asked)
     if decision.denials:
         return f"the policies of the base deny it: {decision.denials[0].message}"
+    due = policy.catalogue.bounded(grant).due
+    if due != admission.due:
+        return f"its details end it at {_instants(due)} by the policies of the base, and at {_instants(admission.due)} here"
     people = list(dict.fromkeys((admission.requester, *(act.by for act in admission.acts))))
     gone = next(((who, why) for who in people if (why := policy.catalogue.absence(who, admission.merged_at))), None)
     if gone:
         return f"{gone[0]}, who asked for it or pushed it, {gone[1]}"
     for record in admission.acts:
         then_was = (then[record.main],) if record.main else ()
-        why = _absent_then(Act(Account(record.by, record.by), record.did, record.at), then_was)
+        why = _absent_then(Act(Account(record.by, record.by), record.did, record.at), then_was, grant)
         if why:
             return why
     if decision.automatic and not decision.requirements:

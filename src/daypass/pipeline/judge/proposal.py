@@ -271,8 +271,10 @@ def _ending(
     window = proof.window if proof is not None and mine else old.span.window if old is not None else None
     if window is not None and window.ended(at):
         return None
-    if old is not None and any(bound.limit <= at for bound in policy.catalogue.ends(old.subject, old.resource)):
-        return None  # retention or engagement is over: nothing of it is given any more
+    catalogue = policy.catalogue
+    bounded = proof.bounded if proof is not None and mine else catalogue.bounded(old) if old is not None else None
+    if old is not None and bounded is not None and catalogue.bounds(bounded).over(at) is not None:
+        return None  # a bound is over: nothing of it is given any more
     subject = old.subject if old is not None else proof.subject if proof is not None else ""
     return Ending(name.rpartition("/")[0], subject, proof.requester if proof is not None else "")
 

@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from daypass.core.catalogue import Catalogue
 from daypass.core.files.document import Document, read_on
 from daypass.core.finding import Finding, Place, Severity, ordered
-from daypass.core.grant import narrowed
+from daypass.core.grant import Grant, narrowed
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
+from daypass.core.policy.details import early_ends
 from daypass.core.record import replace
 from daypass.core.request import Effect, Gated, Item, ItemVerdict, Notice, Report
 from daypass.core.state import entitlement_of
@@ -35,6 +37,7 @@ _WORST = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 _CONCLUSION = {"approved": "success", "waiting": "action_required", "refused": "failure", "invalid": "failure"}
 
 _FIELD = {
+    "beyond-detail": "details",
     "beyond-engagement": "window",
     "beyond-retention": "window",
     "ends-when-unwatched": "ends_when",
@@ -124,7 +127,9 @@ def _said(verdict: ItemVerdict) -> Iterable[Finding]:
         return
     for denial in decision.denials:
         said = f"rule {denial.rule}: {denial.message}" if denial.rule else denial.message
-        yield Finding(denial.finding_code, Place(grant.path, path=_FIELD.get(denial.code, "")), said, denial.hint)
+        yield Finding(
+            denial.finding_code, Place(grant.path, path=denial.path or _FIELD.get(denial.code, "")), said, denial.hint
+        )
 
 
 def _documents(history: History, wanted: Mapping[str, Oid]) -> Mapping[str, Document]:
@@ -156,11 +161,23 @@ def _effects(verdict: ItemVerdict, found: Gated, standing: Standing, at: datetim
         return
     others = _others(standing, then, item.id, at)
     if item.kind != "narrow" or admission is None:
-        yield Effect(item.id, Action.ADD, then, item.grant.span, before, others)
+        span, latest = _cut(item.grant, found.proposal.policy.catalogue)
+        yield Effect(item.id, Action.ADD, then, span, before, others, latest)
     elif now is not None and (left := narrowed(now.window, item.grant)) is not None:
         # It counts from the merge that the grant began at: no text may promise it from this one on.
         action = Action.REMOVE if left.ended(at) else Action.ADD
         yield Effect(item.id, action, then, Span(window=left), before, others)
+
+
+def _cut(grant: Grant, catalogue: Catalogue) -> tuple[Span, datetime | None]:
+    """Return when access would exist, and when a duration ends at the latest, by the moments of its own details."""
+    ends, window = early_ends(catalogue, grant), grant.span.window
+    if not ends:
+        return grant.span, None
+    if window is None:
+        return grant.span, ends[0].limit
+    left = window.until(ends[0].limit)
+    return (grant.span if left is None else Span(window=left)), None
 
 
 def _others(standing: Standing, entitlement: Entitlement, grant: GrantId, at: datetime) -> tuple[GrantId, ...]:

@@ -105,7 +105,7 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     reading.unnamed(files)
     settings = reading.settings(kinds)
     directory = reading.directory(settings)
-    purposes = reading.purposes(settings)
+    purposes = reading.purposes(settings, directory)
     calendars = reading.calendars()
     rules = reading.rules(directory, tuple(calendars.values()))
     resources = {}
@@ -207,14 +207,14 @@ class _Reading:
             check_enders(self._settings, found)
         return found
 
-    def purposes(self, settings: Settings | None) -> dict[str, Purpose]:
+    def purposes(self, settings: Settings | None, directory: Directory | None) -> dict[str, Purpose]:
         """Read the purposes."""
         found = {}
         for name, path in self.named("purposes"):
             check_name(name, path, self.vital)
             file = self.file(path, schema.PURPOSE, self.vital)
             if file is not None:
-                found[name] = read_purpose(name, file, settings)
+                found[name] = read_purpose(name, file, settings, directory)
         return found
 
     def calendars(self) -> dict[str, Calendar]:

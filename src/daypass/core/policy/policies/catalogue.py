@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from daypass.core.catalogue import (
+    DetailField,
     Directory,
     Limits,
     Purpose,
@@ -23,12 +24,13 @@ from daypass.core.catalogue import (
 )
 from daypass.core.finding import near
 from daypass.core.forge import FORGES
-from daypass.core.policy.policies.file import PolicyFile
+from daypass.core.policy.cel.pattern import fault
+from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Known, check_known
 from daypass.core.window import format_duration
 
 if TYPE_CHECKING:
-    from daypass.schema.policy_models import BrakeForm, LimitsForm, PurposeForm, ResourceForm, SettingsForm
+    from daypass.schema.policy_models import BrakeForm, FieldForm, LimitsForm, PurposeForm, ResourceForm, SettingsForm
 
 
 def read_settings(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Settings:
@@ -210,18 +212,65 @@ def _roles(file: PolicyFile[ResourceForm], settings: Settings | None) -> Mapping
     return frozen(found)
 
 
-def read_purpose(name: str, file: PolicyFile[PurposeForm], settings: Settings | None) -> Purpose:
-    """Read a purpose."""
+def read_purpose(
+    name: str, file: PolicyFile[PurposeForm], settings: Settings | None, directory: Directory | None
+) -> Purpose:
+    """Read a purpose; ``settings`` or ``directory`` is None where unreadable."""
     data = file.data
     longest = file.duration("max_duration")
     if settings is not None and longest is not None and longest > settings.limits.max_duration:
         bound = format_duration(settings.limits.max_duration)
         message = f"{data['max_duration']} is longer than the {bound} that the settings allow"
         file.fault("too-long", ("max_duration",), message, f"write at most {bound}")
+    ticket = data.get("ticket", {})
+    _check_pattern(file, ticket.get("pattern"), "ticket", "pattern")
+    if directory is not None:
+        for index, source in enumerate(data.get("asked_by", ())):
+            check_known(file, source, Known(directory), "asked_by", index)
     return Purpose(
         name=name,
         title=data.get("title", ""),
         emergency=bool(data.get("emergency", False)),
-        ticket_required=bool(data.get("ticket", {}).get("required", False)),
+        asked_by=tuple(data.get("asked_by", ())),
+        ticket_required=bool(ticket.get("required", False)),
+        ticket_pattern=ticket.get("pattern", ""),
+        fields=frozen({field: _field(file, field, form) for field, form in data.get("fields", {}).items()}),
         max_duration=longest,
+        guide=data.get("guide", ""),
     )
+
+
+_TAKES = {"of": ("choice", "names"), "pattern": ("text",), "ends_access": ("moment",)}
+"""The kinds of field that have a key."""
+
+
+def _field(file: PolicyFile[PurposeForm], name: str, form: FieldForm) -> DetailField:
+    """Read a field of a purpose: what its kind has no use for would be read and ignored."""
+    kind = form["kind"]
+    for key, kinds in _TAKES.items():
+        if key in form and kind not in kinds:
+            message = f"field {name} is of kind {kind}, which takes no {key}: {', '.join(kinds)} do"
+            file.fault("field-contradicts", ("fields", name, key), message, f"remove {key}, or write kind: {kinds[0]}")
+    if kind == "choice" and "of" not in form:
+        file.fault("field-contradicts", ("fields", name, "kind"), f"field {name} has no choices", "add of: [a, b]")
+    choices = form.get("of", [])
+    for index, choice in enumerate(choices):
+        if choice in choices[:index]:
+            file.fault("duplicate-name", ("fields", name, "of", index), f"{choice!r} stands twice", "remove one")
+    _check_pattern(file, form.get("pattern"), "fields", name, "pattern")
+    return DetailField(
+        name,
+        kind,
+        title=form.get("title", ""),
+        required=form.get("required", False),
+        ends_access=form.get("ends_access", False),
+        of=tuple(choices),
+        pattern=form.get("pattern", ""),
+    )
+
+
+def _check_pattern(file: PolicyFile[PurposeForm], pattern: str | None, *at: Key) -> None:
+    wrong = fault(pattern) if pattern is not None else ""
+    if wrong:
+        hint = "write a regular expression of RE2, without look-around and back-references"
+        file.fault("pattern-invalid", at, f"the pattern can match nothing: {wrong}", hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -11,13 +11,12 @@ from msgspec import Struct
 from daypass.core.files.conform import conform
 from daypass.core.files.document import POLICY_LIMIT, Document, read_on
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.window import parse_duration, parse_instant
+from daypass.core.window import parse_duration, parse_instant, parse_moment
 from daypass.schema import Schema
 
 Key = str | int
 """A step on the way into a document: a mapping's key or a list's index."""
 
-_DATE_LENGTH = len("2026-01-31")
 _T = TypeVar("_T")
 _F = TypeVar("_F")
 
@@ -52,21 +51,15 @@ class PolicyFile(Struct, Generic[_F], frozen=True):
 
     def moment(self, *keys: Key) -> datetime | None:
         """Read an instant, or a date, which means its first instant in UTC, as `duration` does."""
-        text = self._said(keys)
-        if text is None or len(text) != _DATE_LENGTH:
-            return self.instant(*keys)
-        try:
-            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-        except ValueError:
-            self.fault("bad-instant", keys, f"{text!r} is no possible date", "write for example 2026-12-31")
-            return None
+        return self._read(parse_moment, "bad-instant", keys)
 
     def _read(self, parse: Callable[[str], _T], code: str, keys: tuple[Key, ...]) -> _T | None:
         text = self._said(keys)
         try:
             return None if text is None else parse(text)
         except ValueError as error:
-            self.fault(code, keys, str(error))
+            message, _, hint = str(error).partition("; ")
+            self.fault(code, keys, message, hint)
             return None
 
     def _said(self, keys: tuple[Key, ...]) -> str | None:

@@ -175,6 +175,12 @@ def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> Polic
         span=span,
         ticket=asked.get("ticket", ""),
         purpose=asked.get("purpose", ""),
+        details=tuple(
+            sorted(
+                (name, value if isinstance(value, str) else tuple(value))
+                for name, value in asked.get("details", {}).items()
+            )
+        ),
     )
     requester = asked.get("requester", asked["subject"])
     return PolicyCase(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index))
