@@ -24,10 +24,16 @@ class Accounts:
         self.moved: set[str] = set()
         """Whose accounts have other names by now, or whose names other accounts have."""
         self._untold: set[tuple[Access, str]] = set()
+        self._adopted: set[Access] = set()
+        """What somebody adopted under the names of then, since when no run has recorded whose they are."""
+        self._settled: dict[bool, set[Access]] = {True: set(), False: set()}
+        """What somebody ever adopted, and what they wrote off."""
 
     def moves(self, who: str) -> None:
         """Take in that somebody's account gets another name, or their name another account."""
         self.moved.add(who)
+        for one in {one for one in self._adopted if one[1] == who}:  # whom a run will find there nobody can tell
+            self._given.pop(one, None)
         self._untold |= {(one, number) for one, number in self._of(self._members.offered) if one[1] == who}
 
     @property
@@ -43,11 +49,9 @@ class Accounts:
         """Return what is held, and by which number."""
         return self._of(self._members.held) - self._lost()
 
-    def known(self, ones: Iterable[Access]) -> set[Access]:
+    def known(self, had: Iterable[Entitlement]) -> set[Access]:
         """Return what of some access does not stand with untold accounts alone."""
-        members = self._members
-        sure = self._of([*members.held, *members.offered]) - self._lost()
-        return {one for one in ones if one not in self.untold or one in {known for known, _ in sure}}
+        return {one for one, _ in self._of(had) - self._lost()}
 
     def _of(self, had: Iterable[Entitlement]) -> set[tuple[Access, str]]:
         return {(self._members.access(one), self._members.account(one)) for one in had}
@@ -58,22 +62,38 @@ class Accounts:
         wrong = {(one, number) for one, number in self.held() - before if given.get(one, number) != number}
         keep(not wrong, "15", f"the run gave {sorted(wrong)}, which another account holds by the ledger")
 
+    def gone(self, access: Access) -> bool:
+        """Whether the account is no more that something is on record as given to."""
+        return access in self._given and not self._members.bears(self._given[access][0])
+
+    def settled(self, access: Access, until: int, *, adopted: bool) -> None:
+        """Take in that a person ended the doubt: whoever has the name now is meant, or it is not ours any more."""
+        self._given.pop(access, None)
+        self._settled[adopted].add(access)
+        if adopted:
+            self._adopted.add(access)
+            self._given[access] = self._members.number(access[1]), until
+
     def check_told(self, code: int | None, required: Collection[Access]) -> None:
         """Hold that a run says of what nobody can tell that it is so."""
         gone = [one for one, (number, _) in self._given.items() if one in required and not self._members.bears(number)]
-        gone += [one for one in self.untold if not self._members.number(one[1])]
+        gone += [one for one in self.untold - self._settled[False] if not self._members.number(one[1])]
         keep(not gone or code == 14, "15", f"the run ended with exit {code}, and where {gone} is nobody can tell")
 
     @property
     def in_doubt(self) -> bool:
-        """Whether anything is on record as given to an account that is no more."""
-        return any(not self._members.bears(number) for number, _ in self._given.values())
+        """Whether anything is on record as given to an account that is no more, or adopted for one that has not accepted it."""
+        awaited = {self._members.access(one) for one in self._members.offered}
+        return bool(self._settled[True] & awaited) or any(
+            not self._members.bears(one) for one, _ in self._given.values()
+        )
 
     def note(self, standing: Standing, oracle: Oracle, *, working: bool) -> None:
         """Remember which account has what, as long as the ledger has it."""
         known = {named(one) for one in standing.holdings}
         self._given = {one: given for one, given in self._given.items() if one in known}
         if working:
+            self._adopted -= {one for one, _ in self.held()}
             self._given |= {one: (number, oracle.ends(one)) for one, number in self.held() if one in known}
 
     def sure(self, access: Access, at: int) -> bool:

@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verbs.audit import _read_subject
+from daypass.cli.verbs.audit import _read_subject, index_of
 from daypass.core.audit.access import GrantStep, Sources, about
 from daypass.core.audit.events import EventKind, HistoryEvent
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Receipt
 from daypass.core.window import parse_instant
 from daypass.pipeline.audit import questions
+from daypass.pipeline.audit.questions import Index
+from simulation.disk import DiskPlace
 from simulation.oracle import Access, Oracle
 from simulation.place import Place
 from simulation.story import TARGETS, clock, instant
@@ -36,11 +38,10 @@ Told = dict[int, dict[str, Noted]]
 class LifeIndex:
     """Main's steps and the ledger's receipts, read once. Implements daypass.pipeline.audit.questions.Index."""
 
-    def __init__(self, repo: AccessRepository) -> None:
+    def __init__(self, repo: AccessRepository, receipts: tuple[Receipt, ...]) -> None:
         self._history = repo.history
         self._repo = repo
-        proof = repo.ledger.receipts.proved(repo.ledger.verifier.open)
-        self._commit, self._receipts = proof.commit, tuple(proof.receipts)
+        self._commit, self._receipts = repo.ledger.receipts.head(), receipts
         self._steps = tuple(self._read())
 
     def _read(self) -> Iterator[tuple[GrantStep, str]]:
@@ -92,9 +93,15 @@ class LifeIndex:
         return dict(self._history.blobs([blob for blob in blobs if blob != ABSENT]))
 
 
-def check_answers(place: Place, told: Told, oracle: Oracle, numbers: Mapping[str, int], at: int) -> None:
-    """Ask who could reach what at the minutes that were noted, and how each access came to be and ended."""
-    index, now = LifeIndex(place.access.repo()), parse_instant(instant(at))
+def check_answers(
+    place: Place, told: Told, oracle: Oracle, numbers: Mapping[str, int], at: int, receipts: tuple[Receipt, ...]
+) -> None:
+    """Ask who could reach what at the minutes that were noted, and how each access came to be and ended.
+
+    On disk the index that is asked is the one of daypass's own verbs, with git below it.
+    """
+    repo, now = place.access.repo(), parse_instant(instant(at))
+    index = index_of(repo) if isinstance(place, DiskPlace) else LifeIndex(repo, receipts)
     names = {number: name for name, number in numbers.items()}
     for resource, target in TARGETS.items():
         noted = {minute: targets[target] for minute, targets in told.items() if target in targets}
@@ -113,7 +120,7 @@ def check_answers(place: Place, told: Told, oracle: Oracle, numbers: Mapping[str
                 keep(approved, "3", f"`audit history` says that {who} approved {name}, who did not")
 
 
-def _check_access(index: LifeIndex, resource: str, was: Noted, then: datetime) -> None:
+def _check_access(index: Index, resource: str, was: Noted, then: datetime) -> None:
     found = questions.access(index, resource, known=lambda: TARGETS, at=then).found
     said = {named(one.change.entitlement) for one in found if not one.doubt}
     what = f"`audit access` says that {sorted(said)} was there at {then}"
@@ -124,13 +131,15 @@ def _check_access(index: LifeIndex, resource: str, was: Noted, then: datetime) -
 
 def _replayed(events: Iterable[HistoryEvent], then: datetime) -> set[Access]:
     """Return who held what at an instant, by what is told of access that came and went."""
-    held: set[Access] = set()
+    held: dict[Access, tuple[GrantId, ...]] = {}
     for event in events:
         access = event.resource, event.subject, event.role
         if event.at is None or event.at > then:
             continue
         if event.kind is EventKind.ADDED:
-            held.add(access)
+            held[access] = event.grants
         elif event.kind is EventKind.REMOVED:
-            held.discard(access)
-    return held
+            held.pop(access, None)
+        elif event.kind is EventKind.SETTLED and event.detail.startswith("written off"):
+            held = {one: grants for one, grants in held.items() if not set(grants) & set(event.grants)}
+    return set(held)

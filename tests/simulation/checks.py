@@ -21,7 +21,7 @@ their own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from daypass.core.ledger.receipt import Decided, Intent, Receipt
 from daypass.core.plan import Entitlement
@@ -72,7 +72,7 @@ def check_access(
         here = {one for one in required if TARGETS[one[0]] == name}
         offered = {target.access(one) for one in target.offered}
         if isinstance(target, Members):
-            ours, offered = accounts.known(ours), accounts.known(offered)
+            ours, offered = accounts.known(target.held.keys() - by_hand[name]), accounts.known(target.offered)
             here = {one for one in here if accounts.sure(one, at)}
             held = {one for one in held if one in ours or one[1] not in accounts.moved}
         some = (ours | offered) - allowed
@@ -93,12 +93,19 @@ def _told_until(target: SimulatedTarget | Certificates, access: Access) -> float
 
 
 def check_ended(
-    place: Place, over: set[Access], doubted: Collection[str], brought_back: Mapping[str, set[Access]]
+    place: Place,
+    over: set[Access],
+    doubted: Collection[str],
+    brought_back: Mapping[str, set[Access]],
+    accounts: Accounts,
 ) -> None:
     """Nothing is left of what is over by the ledger as a machine knows it, at targets that work and agree on the time."""
     for name, target in place.targets.items():
         if target.works and name not in doubted:
-            left = {target.access(one) for one in target.held} & over - brought_back[name]
+            there = {target.access(one) for one in target.held}
+            if isinstance(target, Members):
+                there = accounts.known(target.held)
+            left = there & over - brought_back[name]
             keep(not left, "1", f"a run without the remote left {sorted(left)} at target {name}")
 
 
@@ -123,24 +130,26 @@ def check_read_back(
             keep(not unknown, "5", f"target {name} still has {sorted(unknown)}, and the ledger says not")
 
 
-def check_ledger(place: Place, at: int, accounts: Accounts) -> None:
+def check_ledger(place: Place, at: int, accounts: Accounts, receipts: Iterable[Receipt]) -> None:
     """The ledger verifies, and has an intent of every change that was asked of a target."""
     said = place.access.run("audit", "verify", "--at", instant(at), expect=None)
     wrong = [line for line in said.out.splitlines() if line.startswith("error")]
     if accounts.in_doubt:  # of which a person has to say what became of it
         wrong = [line for line in wrong if "held-past-window" not in line]
     keep(said.code == 0 or (accounts.in_doubt and not wrong), "5", f"audit verify: {said.out}{said.err}")
-    intents = (receipt.body for receipt in _receipts(place) if isinstance(receipt.body, Intent))
+    intents = (receipt.body for receipt in receipts if isinstance(receipt.body, Intent))
     intended = {(change.action.value, named(change.entitlement)) for intent in intents for change in intent.changes}
     for target in place.targets.values():
         for verb, one in target.calls:
             keep((verb, target.access(one)) in intended, "5", f"{verb} {target.access(one)} has no receipt")
 
 
-def check_decisions(place: Place, oracle: Oracle, numbers: Mapping[str, int], at: int) -> None:
+def check_decisions(
+    place: Place, oracle: Oracle, numbers: Mapping[str, int], at: int, receipts: Iterable[Receipt]
+) -> None:
     """What became of requests that were not merged is on record once a run could look, and nothing that did not."""
     told: dict[int, set[str]] = {}
-    for receipt in _receipts(place):
+    for receipt in receipts:
         if isinstance(receipt.body, Decided):
             told.setdefault(receipt.body.pull, set()).add(receipt.body.what.value)
     forge = place.forge()
@@ -154,9 +163,3 @@ def check_decisions(place: Place, oracle: Oracle, numbers: Mapping[str, int], at
         if pull.state != "merged" and request.wish is not None and looked:
             lacking = request.fate(at) - said
             keep(not lacking, "5", f"the ledger does not say that {name} was {sorted(lacking)}")
-
-
-def _receipts(place: Place) -> list[Receipt]:
-    """Return every receipt."""
-    ledger = place.access.repo().ledger
-    return list(ledger.receipts.proved(ledger.verifier.open)[1])

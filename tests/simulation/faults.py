@@ -72,6 +72,8 @@ TABLE: dict[tuple[str, str], tuple[Kind, ...]] = {
     ("ledger", "load"): (*_ALWAYS, Kind.STALE),
     ("ledger", "append"): (*_ALWAYS, Kind.LOST, Kind.TWICE),
     ("ledger", "snapshot"): (*_ALWAYS, Kind.LOST, Kind.TWICE),
+    ("ledger", "deliver"): (*_ALWAYS, Kind.LOST, Kind.TWICE),
+    ("ledger", "put"): (*_ALWAYS, Kind.LOST, Kind.TWICE),
     ("target", "observe"): (*_REMOTE, Kind.STALE, Kind.HALF),
     ("target", "find"): _ALWAYS,
     ("target", "awaited"): _ALWAYS,
@@ -80,7 +82,11 @@ TABLE: dict[tuple[str, str], tuple[Kind, ...]] = {
     ("target", "carry_out"): (*_WRITE, Kind.HALF),
     ("target", "write"): (*_DEATHS, Kind.SILENT, Kind.LOST),
 }
-"""Which kinds can befall which call; a target's write is one of the changes that `carry_out` makes. What has no call below the verbs that lives run is not here: see `LEFT_OUT`."""
+"""Which kinds can befall which call. What has no call below the verbs that lives run is not here: see `LEFT_OUT`."""
+
+WITHIN = {("target", "write"), ("ledger", "deliver"), ("ledger", "put")}
+"""Of these no port is asked: a write is one of the changes that `carry_out` makes; an outbox is delivered by an edge alone,
+and puts what waits in it behind the ledger's last receipt."""
 
 LEFT_OUT = {
     "History.folder": "`check` asks it, which changes nothing",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -22,15 +23,17 @@ from simulation.disk import DiskPlace
 from simulation.faults import Seen
 from simulation.files import directory_file, grant_file, resource_file, rules_file, settings_file
 from simulation.memory import MemoryPlace, at_home
+from simulation.once import once
 from simulation.one_by_one import AtOnce, Pool
 from simulation.place import Place, by_hand
 from simulation.runs import CUT_OFF, ELSEWHERE, WITHOUT, Runs
 from simulation.story import ON_DISK, Step, instant
-from simulation.targets import Certificates
+from simulation.targets import Certificates, named
 from simulation.unkept import Unkept, keep
 
 BY_BUTTON = "Merge\n\nDaypass-Pull: {}\n\nwith the forge's own button\n"
 """A message whose last paragraph, where the gate's trailers would stand, has none."""
+SETTLES = {"is settled to be who is meant": "--adopt", "is written off": "--write-off"}
 REVIEWS = {"approves": "approved", "rejects": "rejected", "withdraws": "withdrawn"}
 
 
@@ -82,6 +85,7 @@ class Life(Runs):
             "accepts": lambda step: self._place.members.accepts(step.who),
             "is renamed": self._renames,
             "has a successor by the same name": self._renames,
+            **dict.fromkeys(SETTLES, self._settles),
             "changes the rules": self._changes_rules,
             "puts back on main": self._puts_back,
             **dict.fromkeys(REVIEWS, self._reviews),
@@ -295,6 +299,35 @@ class Life(Runs):
         else:
             members.makes_anew(step.who)
 
+    def _settles(self, step: Step) -> None:
+        """Let a person say what became of what a grant gave to somebody whose account is no more, who may have a successor."""
+        place, accounts, access = self._place, self._accounts, ("code", step.who, "push")
+        standing, main = place.standing, place.tree()
+        proved = [row for row in standing.admitted() if main.get(f"grants/{row.grant}.yaml", ("", ""))[1] == row.blob]
+        given = {
+            grant for held in standing.holdings.values() if named(held.entitlement) == access for grant in held.grants
+        }
+        code = self._run("ledger", step, "settle", step.grant, SETTLES[step.does], "--reason", "looked", acting="carol")
+        due = (
+            accounts.gone(access)
+            and step.grant in given
+            and place.members.works
+            and access in self._oracle.required(step.at)
+        )
+        keep(
+            code == 0 or not due,
+            "15",
+            f"nobody can tell of {access}, and settling ended with exit {code}: {self._said}",
+        )
+        for who in re.findall(r"Settled: (\S+) on code", self._said):
+            access = ("code", who, "push")
+            keep(who in accounts.moved, "15", f"{step.grant} was settled, and there is no doubt about {access}")
+            adopted = SETTLES[step.does] == "--adopt"
+            accounts.settled(access, self._oracle.ends(access), adopted=adopted)
+            if not adopted:  # what is there all the same is theirs who have it
+                self._oracle.written_off(access, {str(row.grant) for row in proved})
+                self._by_hand["three"] |= {one for one in place.members.held if place.members.access(one) == access}
+
 
 def _set(bounds: dict[str, int], name: str, until: int | None) -> None:
     bounds.pop(name, None)
@@ -332,6 +365,7 @@ def play(story: Sequence[Step], seen: Seen | None = None, *, traced: bool = Fals
             stack.enter_context(_untraced())
         stack.enter_context(patch.multiple(executor, ThreadPoolExecutor=Pool))
         stack.enter_context(patch.multiple(readings, Thread=AtOnce))
+        stack.enter_context(once())
         top = Path(folder) / "access"
         on_file = bool(story) and story[0].does == ON_DISK
         where = found(top, on_disk=on_file)

@@ -6,6 +6,7 @@ what takes away only), access is allowed and not required.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from simulation.story import OWNERS, ROLES, SECURITY, Wish
@@ -196,6 +197,14 @@ class Oracle:
         for grant, one in self.given.items():
             if one.ended != "yes" and self._end(one) <= at and self._end(one) < one.end:
                 self.given[grant] = replace(one, ended="yes" if whole else "maybe")
+
+    def written_off(self, access: Access, grants: Collection[str]) -> None:
+        """Somebody wrote an access off: what was proved of it gives nothing any more, as if it had never been granted."""
+        mine = [grant for grant, one in self.given.items() if _access(one.wish) == access]
+        for grant in mine:
+            one = self.given.pop(grant)
+            if grant not in grants:  # what no run has proved yet may be in force, or be what was meant
+                self.given[grant] = replace(one, sure=False)
 
     # Who should have what
 

@@ -85,6 +85,13 @@ class Place(ABC):
         assert isinstance(found, Members)
         return found
 
+    @property
+    def certificates(self) -> Certificates:
+        """The target that hands over certificates."""
+        found = self.targets["four"]
+        assert isinstance(found, Certificates)
+        return found
+
     def time(self) -> datetime | None:
         """Return what the forge and the targets take the time to be."""
         return parse_instant(instant(self.minute)) if self.compared else None

@@ -10,6 +10,7 @@ from io import StringIO
 from daypass.cli.main import Invocation
 from daypass.core.ids import Oid
 from daypass.core.plan import Entitlement
+from daypass.core.window import parse_instant
 from fakes.target import Died
 from simulation.accounts import Accounts
 from simulation.audits import Noted, Told, check_answers
@@ -65,6 +66,8 @@ class Runs:
         place.forge_away = step.does == WITHOUT
         code = self._run("expire" if step.does == "expire" else "apply", step)
         place.forge_away = False
+        if step.off > 0 and not place.compared:  # nobody else says what time it is: what nobody can see is over
+            place.certificates.outlive(parse_instant(instant(at)))
         whole = code is not None and not self._befell and not doubted and step.does != WITHOUT
         if self._befell:
             self._oracle.doubts()
@@ -72,6 +75,8 @@ class Runs:
         check_by_hand(place, self._by_hand)
         given = there(place) - before
         allowed = self._oracle.allowed(at, latest, stale=self._stale)
+        if step.off < 0:  # what is granted by the time that it is may be there
+            allowed |= self._oracle.allowed(step.at, step.at)
         by_hand = {named(one) for ones in self._by_hand.values() for one in ones}
         keep(given <= allowed | by_hand, "2", f"the run gave {sorted(given - allowed)}, and nobody granted it")
         wrongly = {one for one in given - by_hand if TARGETS[one[0]] in doubted}
@@ -93,7 +98,7 @@ class Runs:
             self._accounts.check_told(code, self._oracle.required(at))
         self._accounts.note(place.standing, self._oracle, working="three" not in touched and place.members.works)
         check_read_back(place, self._by_hand, self._brought_back, touched, self._accounts)
-        self._note_told(step, touched, self._oracle.required(at) if every else set(), allowed)
+        self._note_told(step, touched | doubted, self._oracle.required(at) if every else set(), allowed)
         for name, target in place.targets.items():
             self._backups[name].append(target.kept())
             if target.works and not self._befell:
@@ -114,10 +119,10 @@ class Runs:
         self._check_code(code)
         if not self._befell and isinstance(place, MemoryPlace):
             keep(code == PARTIAL, "7", f"a run without the remote ended with exit {code}: {self._said}")
-            check_ended(place, over, doubted, self._brought_back)
+            check_ended(place, over, doubted, self._brought_back, self._accounts)
 
-    def _note_told(self, step: Step, touched: Collection[str], required: set[Access], allowed: set[Access]) -> None:
-        """Remember what is at the targets that work, for what the audit says of this minute later."""
+    def _note_told(self, step: Step, apart: Collection[str], required: set[Access], allowed: set[Access]) -> None:
+        """Remember what is at the targets that work, but for some, for what the audit says of this minute later."""
         last = self._last()
         # A clock that is behind dates what it does to the receipt before: later minutes are told otherwise from then on.
         self._told = {
@@ -126,7 +131,7 @@ class Runs:
         if last > step.at or step.off:
             return
         for name, target in self._place.targets.items():
-            if name not in touched and target.works:
+            if name not in apart and target.works:
                 held = {target.access(one) for one in target.held.keys() - self._by_hand[name]}
                 if name == "three" and held != {named(e) for e in self._place.standing.holdings if e.target == name}:
                     continue  # of what other accounts bear the names of now no receipt can say more
@@ -239,7 +244,8 @@ class Runs:
         self._place.pass_time(at)
         self._runs(Step(at, "apply"))
         self._runs(Step(at, "expire"))
-        check_decisions(self._place, self._oracle, self._numbers, at)
-        check_ledger(self._place, at, self._accounts)
-        if isinstance(self._place, MemoryPlace):
-            check_answers(self._place, self._told, self._oracle, self._numbers, at)
+        ledger = self._place.access.repo().ledger
+        receipts = tuple(ledger.receipts.proved(ledger.verifier.open).receipts)
+        check_decisions(self._place, self._oracle, self._numbers, at, receipts)
+        check_ledger(self._place, at, self._accounts, receipts)
+        check_answers(self._place, self._told, self._oracle, self._numbers, at, receipts)

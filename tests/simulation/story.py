@@ -7,6 +7,7 @@ request that was never opened) nothing happens. So a story stays one when steps 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from simulation.faults import Kind
@@ -82,6 +83,7 @@ def clock(minute: int) -> str:
     return f"day {(at.date() - _BEGIN.date()).days + 1} {at:%H:%M}"
 
 
+@cache
 def instant(minute: int) -> str:
     """Return a minute as an instant, RFC 3339."""
     return f"{_BEGIN + timedelta(minutes=minute):%Y-%m-%dT%H:%M:%SZ}"

@@ -246,6 +246,10 @@ class Certificates:
                 found[one] = max(until, found.get(one, until))
         return found
 
+    def outlive(self, now: datetime) -> None:
+        """Let be over for good what is over by another time than the story's."""
+        self.listed |= {serial for serial, (_, until) in self.issued.items() if until <= now}
+
     def kept(self) -> object:
         return set(self.listed)
 

@@ -222,6 +222,15 @@ class Teller:
         if self._random.random() < 0.4:
             self.add("has a successor by the same name", who=who)
             self._random.choice((self._is_granted, self._applies, self._changes))()
+        if self._random.random() < 0.5 and self._grants:
+            self._settles(who)
+
+    def _settles(self, who: str) -> None:
+        """Let a person say what became of an account; mostly of what was given to it last."""
+        does = self._random.choice(("is settled to be who is meant", "is written off"))
+        mine = [grant for grant in self._grants if self._wishes[grant][:2] == (who, "code")] or self._grants
+        self.add(does, who=who, grant=self._random.choice((mine[-1], mine[-1], self._random.choice(mine))))
+        self._applies()
 
     def _is_befallen(self) -> None:
         """Let something go wrong at a call of a run: at a certain one, or at any that it can befall."""
@@ -272,6 +281,11 @@ class Teller:
             self.add("gates")
             self.add("apply")
             self._asks_approves_and_gates()
+        elif name in ("deliver", "put"):
+            self._asks_approves_and_gates()
+            self.add("apply")
+            self._minute += 61
+            self.add("apply without the remote")
         elif name == "load":
             self._asks_approves_and_gates()
             self.add("apply")
