@@ -19,11 +19,7 @@ from daypass.core.policy.policies import Policy
 from driver import Access
 from founded import example, in_memory
 
-if "TMPDIR" not in os.environ and os.access(MEMORY := "/dev/shm", os.W_OK):  # noqa: S108  (each file below it is in a folder made for it)
-    # Tests write tens of thousands of small files and keep none: in memory, where there is room and programs may run.
-    room = os.statvfs(MEMORY)
-    if room.f_bavail * room.f_frsize > 4 << 30 and not room.f_flag & getattr(os, "ST_NOEXEC", 0):
-        os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
+copies.work_in_memory()
 
 # Machines are shared: a slow example is no fault. Each run tries other examples, and a nightly one ten times as many.
 hypothesis.settings.register_profile("shared", deadline=None, max_examples=40)

@@ -1,8 +1,10 @@
 """``python -m simulation --seed N``: plays lives, tells what befell which call, and exits 1 at the first life that fails.
 
 ``--lives``, ``--steps`` and ``--seconds`` say how many lives from that seed on, how long each is, and after how long no
-other is begun. ``--calls`` plays instead, for each call and each thing that can befall it, a story in which it befalls the
-first such call, one in which it befalls the second, and so on to the last that the run makes.
+other is begun; ``--cores`` how many are played side by side. ``--pairs`` plays before them a story for each call and each
+thing that can befall it, in which it befalls the first such call of a run, and exits 1 as well where a pair was not played.
+``--calls`` plays instead, for each pair, a story in which it befalls the first such call, one in which it befalls the
+second, and so on to the last that the run makes.
 """
 
 from __future__ import annotations
@@ -13,14 +15,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
+from copies import room, work_in_memory
 from simulation.faults import TABLE, Seen, table, unseen
-from simulation.life import play
-from simulation.shrink import shrink
-from simulation.story import Step
-from simulation.teller import aim, tell
+from simulation.many import lives, pairs, play_many, report
 
 
 def main() -> int:
@@ -32,48 +32,44 @@ def main() -> int:
     parser.add_argument("--lives", type=int, default=1, help="how many lives to play at most")
     parser.add_argument("--steps", type=int, default=40, help="how many steps a life has")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no life after so long")
-    parser.add_argument("--calls", action="store_true", help="let everything befall every call")
-    wanted = parser.parse_args()
-    seen: Seen = Counter()
-    began, played = time.monotonic(), 0
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="how many to play side by side")
+    first = parser.add_mutually_exclusive_group()
+    first.add_argument("--pairs", action="store_true", help="let everything befall every call before that")
+    first.add_argument(
+        "--calls", action="store_true", help="let everything befall every call, each time that it is made"
+    )
+    work_in_memory()
+    room()  # one for all that play
     with tempfile.TemporaryDirectory(prefix="daypass-home-") as home:
         os.environ |= {"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config", "GIT_CONFIG_NOSYSTEM": "1"}
         Path(home, ".config").mkdir()
-        for name, story in (
-            _aimed(wanted.seed, seen) if wanted.calls else _told(wanted.seed, wanted.lives, wanted.steps)
-        ):
-            if time.monotonic() - began > wanted.seconds:
-                break
-            if play(story, seen) is not None:
-                shortest = shrink(story, play)
-                _say(f"{name}: {play(shortest)}", *(f"{place:4}. {step}" for place, step in enumerate(shortest, 1)))
-                return 1
-            played += 1
+        return _play(parser.parse_args())
+
+
+def _play(wanted: argparse.Namespace) -> int:
+    seen: Seen = Counter()
+    began, stories = time.monotonic(), Counter[str]()
+    tasks = [] if wanted.calls else [lives(wanted.seed, wanted.lives, wanted.steps)]
+    aimed = [pairs(wanted.seed, every=wanted.calls)] if wanted.calls or wanted.pairs else []
+    for played in play_many(chain(*aimed, *tasks), cores=wanted.cores, seconds=wanted.seconds):
+        if played.fault is not None:
+            _say(*report(played))
+            return 1
+        seen.update(played.seen)
+        stories["of a pair" if any(played.task.call) else "lives"] += played.stories
     took = time.monotonic() - began
-    left, every = len(unseen(seen)), sum(map(len, TABLE.values()))
-    _say(table(seen), f"{every - left} of {every} pairs of call and fault were played")
-    _say(f"{played} lives in {took:.0f} s, every invariant held")
-    return 0
-
-
-def _told(seed: int, lives: int, steps: int) -> Iterator[tuple[str, tuple[Step, ...]]]:
-    """Yield lives by their seeds."""
-    return ((f"seed {each}", tell(each, steps)) for each in range(seed, seed + lives))
-
-
-def _aimed(seed: int, seen: Seen) -> Iterator[tuple[str, tuple[Step, ...]]]:
-    """Yield a story for each call that a run makes and each thing that can befall it, until it befalls none any more."""
-    for call, kinds in TABLE.items():
-        for kind in kinds:
-            before, after = -1, 0
-            while seen[(*call, kind)] != before:
-                before = seen[(*call, kind)]
-                yield f"seed {seed}, {'.'.join(call)} {kind.name} {after}", aim(".".join(call), kind, seed, after)
-                after += 1
+    left, every = unseen(seen), sum(map(len, TABLE.values()))
+    _say(table(seen), f"{every - len(left)} of {every} pairs of call and fault were played")
+    _say(
+        f"{stories['lives']} lives and {stories['of a pair']} stories of pairs in {took:.0f} s on {wanted.cores} cores, "
+        "every invariant held"
+    )
+    return 1 if wanted.pairs and left else 0
 
 
 def _say(*lines: str) -> None:
     print("\n".join(lines), flush=True)  # noqa: T201  (that is what it is for)
 
 
-sys.exit(main())
+if __name__ == "__main__":  # not in the processes that play
+    sys.exit(main())

@@ -22,3 +22,10 @@ def shrink(story: Sequence[Step], play: Callable[[Sequence[Step]], Fault | None]
                 start += size
         size //= 2
     return kept
+
+
+def written(story: Sequence[Step]) -> str:
+    """Write a story as Python, without what a step does not say."""
+    silent = Step(0, "")._asdict()
+    told = [[f"{name}={said!r}" for name, said in step._asdict().items() if said != silent[name]] for step in story]
+    return "\n".join(f"        Step({', '.join(parts)})," for parts in told)

@@ -1,0 +1,100 @@
+"""Many lives: each core plays one after the other, until one fails, all are played, or the time is over."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import count, islice
+from typing import NamedTuple
+
+from simulation.faults import TABLE, Kind, Seen
+from simulation.life import Fault, play
+from simulation.shrink import shrink, written
+from simulation.story import Step
+from simulation.teller import aim, tell
+
+
+class Task(NamedTuple):
+    """What one core plays at a time: the life of a seed, or a story in which ``kind`` befalls a ``call``.
+
+    ``every``: one story in which it befalls the first such call, one for the second, and so on to the last that is made.
+    """
+
+    seed: int
+    steps: int = 40
+    call: tuple[str, str] = ("", "")
+    kind: Kind = Kind.SILENT
+    every: bool = False
+
+    def __str__(self) -> str:
+        aimed = f", {'.'.join(self.call)} {self.kind.name}" if any(self.call) else ""
+        return f"seed {self.seed}{aimed}"
+
+
+class Played(NamedTuple):
+    """How many stories a task was, what befell which call, and the story that ended badly, if one did."""
+
+    task: Task
+    stories: int
+    seen: Seen
+    story: tuple[Step, ...] = ()
+    fault: Fault | None = None
+
+
+def lives(seed: int, number: int, steps: int) -> Iterator[Task]:
+    """Yield lives by their seeds."""
+    return (Task(each, steps) for each in range(seed, seed + number))
+
+
+def pairs(seed: int, *, every: bool) -> Iterator[Task]:
+    """Yield each call that a run makes with each thing that can befall it."""
+    return (Task(seed, call=call, kind=kind, every=every) for call, kinds in TABLE.items() for kind in kinds)
+
+
+def play_many(tasks: Iterator[Task], *, cores: int, seconds: float) -> Iterator[Played]:
+    """Play tasks, and yield what came of them as they end; none is begun after so many seconds."""
+    until = time.monotonic() + seconds
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), _begin) as pool:
+
+        def begin(number: int) -> set[Future[Played]]:
+            over = time.monotonic() > until
+            return set() if over else {pool.submit(play_task, task) for task in islice(tasks, number)}
+
+        playing = begin(cores + 1)  # one waits, so that no core does
+        while playing:
+            done, playing = wait(playing, return_when=FIRST_COMPLETED)
+            playing |= begin(len(done))
+            yield from (one.result() for one in done)
+
+
+def _begin() -> None:
+    """Let the collector leave alone what stays for good, and look less often: lives leave little behind."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+def play_task(task: Task) -> Played:
+    """Play one task to its end, or to the first of its stories that ends badly."""
+    seen: Seen = Counter()
+    for after in count():
+        before = seen[(*task.call, task.kind)]
+        aimed = any(task.call)
+        story = aim(".".join(task.call), task.kind, task.seed, after) if aimed else tell(task.seed, task.steps)
+        fault = play(story, seen)
+        if fault is not None:
+            return Played(task, after, seen, story, fault)
+        if not task.every or seen[(*task.call, task.kind)] == before:
+            break
+    return Played(task, after + 1, seen)
+
+
+def report(played: Played) -> list[str]:
+    """Tell the shortest story that ends as badly as one that was played, for people to read and, last, to be kept."""
+    shortest = shrink(played.story, play)
+    told = [f"{place:4}. {step}" for place, step in enumerate(shortest, 1)]
+    kept = "kept in tests/simulation/kept.py it is played whenever tests run:"
+    return [f"{played.task}: {play(shortest)}", *told, kept, written(shortest)]
