@@ -316,6 +316,11 @@ class PurposeForm(TypedDict):
     fields: NotRequired[Annotated[dict[FieldName, FieldForm], Field(min_length=1, max_length=20)]]
     max_duration: NotRequired[Duration]
     guide: NotRequired[Annotated[Prose, Field(description="what reviewers are told")]]
+    rules: NotRequired[
+        Annotated[
+            list[RuleForm], Field(min_length=1, description="rules for this purpose alone, which may read its details")
+        ]
+    ]
 
 
 ApprovalsForm = TypedDict(

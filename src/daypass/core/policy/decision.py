@@ -388,7 +388,7 @@ def _rule_denials(verdicts: Iterable[Verdict]) -> list[Denial]:
 
 def _trace(verdict: Verdict, facts: Mapping[str, object]) -> RuleTrace:
     rule = verdict.rule
-    values = tuple((name, printable(facts[name])) for name in rule.names)
+    values = tuple((name, printable(facts[name])) for name in rule.names if name in facts)
     return RuleTrace(
         rule.id, verdict.applies, rule.effect, values, verdict.failure.message if verdict.failure is not None else ""
     )

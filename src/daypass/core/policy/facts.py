@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from daypass.core.catalogue import Catalogue, Resource, Role, Subject
+from daypass.core.catalogue import Catalogue, Purpose, Resource, Role, Subject
 from daypass.core.grant import Grant
+from daypass.core.policy.details import HAS, typed
 from daypass.core.window import Window, format_duration, format_instant
 
 
@@ -24,6 +26,7 @@ class VariableKind(Enum):
     BOOL = "bool"
     DURATION = "duration"
     TIMESTAMP = "timestamp"
+    INT = "int"
 
 
 VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
@@ -65,6 +68,36 @@ Names below ``access.``, ``request.`` and ``requester.`` are known only while a 
 
 KINDS = {name: kind for name, (kind, _) in VOCABULARY.items()}
 """The type of each variable."""
+
+Declared = tuple[tuple[str, VariableKind], ...]
+"""Variables that only the rules of one purpose have: its grants' details."""
+
+_KIND_OF_FIELD = {
+    "moment": VariableKind.TIMESTAMP,
+    "number": VariableKind.INT,
+    "names": VariableKind.STRINGS,
+}
+
+
+def declared(purpose: Purpose) -> Declared:
+    """Return the variables of a purpose's rules: ``details.due``, and ``details.has_due``, whether a grant has it."""
+    fields = purpose.fields.values()
+    told = [(f"details.{one.name}", _KIND_OF_FIELD.get(one.kind, VariableKind.STRING)) for one in fields]
+    return (*told, *((f"details.{HAS}{one.name}", VariableKind.BOOL) for one in fields))
+
+
+def details_of(purpose: Purpose | None, grant: Grant) -> dict[str, Any]:
+    """Return the details of a grant as the rules of its purpose read them; one of another type is not there."""
+    found: dict[str, Any] = {}
+    if purpose is None or not purpose.fields:
+        return found
+    said = dict(grant.details)
+    for name, of in purpose.fields.items():
+        with suppress(ValueError):  # the request is denied for it
+            found |= {f"details.{name}": typed(of, said[name])} if name in said else {}
+        found[f"details.{HAS}{name}"] = f"details.{name}" in found
+    return found
+
 
 ASKED = ("access.", "request.", "requester.")
 """The beginnings of the names that only a request gives a value to."""
@@ -151,6 +184,7 @@ class FactBook:
             "grant.duration": grant.span.length,
             "grant.emergency": purpose is not None and purpose.emergency,
             "grant.absolute": grant.span.window is not None,
+            **details_of(purpose, grant),
         }
 
     def of_request(self, requester: str, opened_at: datetime, kind: str, access: Window) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from msgspec import Struct
 
+from daypass.core.catalogue import Purpose
 from daypass.core.finding import Finding, Place, Severity, near, ordered
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.cel.source import Token, tokens
@@ -76,11 +77,11 @@ def probe(policy: Policy) -> tuple[Finding, ...]:
     """Return what is wrong with rules that compile. Policies that are broken already are not tried."""
     if policy.broken:
         return ()
-    known = _names(policy)
+    known = {**_names(policy)}
     found: list[Finding] = [*_outsiders(policy), *_unsigned(policy), *_unowned(policy)]
     for rule in policy.rules.rules:
         for condition in rule.conditions:
-            found += _unknown_names(condition, known)
+            found += _unknown_names(condition, known | _choices(policy.catalogue.purposes.get(rule.purpose)))
         found += _try(rule, policy)
         found += _unmeetable(rule, policy)
     return ordered(found)
@@ -144,7 +145,7 @@ def _try(rule: Rule, policy: Policy) -> Iterator[Finding]:
         for condition in rule.conditions:
             answer = condition.holds(facts)
             if isinstance(answer, EvaluationFailure):
-                values = ", ".join(f"{name} = {printable(facts[name])}" for name in condition.names)
+                values = ", ".join(f"{name} = {printable(facts[name])}" for name in condition.names if name in facts)
                 message = f"rule {rule.id} fails: {answer.message}" + (f", for example with {values}" if values else "")
                 yield Finding(
                     "rule-fails", condition.at(0), message, "a rule that fails denies; guard it with a condition"
@@ -188,6 +189,12 @@ def _names(policy: Policy) -> Mapping[str, tuple[str, Collection[str]]]:
         "request.kind": ("kind of request", ("new", "widen")),
         "requester.groups": groups,
     }
+
+
+def _choices(purpose: Purpose | None) -> dict[str, tuple[str, Collection[str]]]:
+    """Return what the details of a purpose's own rules can be, where only so much is allowed."""
+    fields = purpose.fields.values() if purpose is not None else ()
+    return {f"details.{one.name}": (f"choice of {one.name}", one.of) for one in fields if one.of}
 
 
 def _unknown_names(condition: Condition, known: Mapping[str, tuple[str, Collection[str]]]) -> Iterator[Finding]:

@@ -6,7 +6,8 @@ merged grants can be judged in bulk without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -32,6 +33,7 @@ _REMEMBERED = 100_000
 class Rule(Struct, frozen=True):
     """One rule. ``when`` says whether it applies; the rest is what it does then.
 
+    ``purpose`` is the one whose requests alone are asked, "" for every grant.
     ``automatic`` lifts the default requirement of who asks for themselves, with ``on_behalf`` of who asks for others too.
     """
 
@@ -44,6 +46,7 @@ class Rule(Struct, frozen=True):
     automatic: bool = False
     message: str = ""
     on_behalf: bool = False
+    purpose: str = ""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -52,8 +55,11 @@ class Rule(Struct, frozen=True):
 
     @property
     def asks(self) -> bool:
-        """Whether it reads the request: who opened it, when, and of which kind."""
-        return any(condition.asks for condition in self.conditions)
+        """Whether only a request is asked: it reads who opened it, when or of which kind, or is a purpose's own.
+
+        What a purpose asks for is a matter of when somebody asks: a merged grant may have details of an earlier form.
+        """
+        return bool(self.purpose) or any(condition.asks for condition in self.conditions)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,14 +99,14 @@ class _Battery:
     def __init__(self, rules: tuple[Rule, ...], *, remember: bool) -> None:
         self._rules = rules
         self._names = tuple(sorted({name for rule in rules for name in rule.names}))
-        self._lists = frozenset(name for name in self._names if KINDS[name] is VariableKind.STRINGS)
+        self._lists = frozenset(name for name in self._names if KINDS.get(name) is VariableKind.STRINGS)
         self._remembered: dict[tuple[Any, ...], tuple[Verdict, ...]] | None = {} if remember else None
         self._unless = tuple(index for index, rule in enumerate(rules) if rule.deny_unless is not None)
         texts = [rule.when.text for rule in rules]
         # "not applying, or allowed": CEL's `||` takes no notice of an error on one side when the other is true.
         texts += [f"!({r.when.text}\n) || ({r.deny_unless.text}\n)" for r in rules if r.deny_unless is not None]
         self._count = len(texts)
-        self._program = combine(texts, rules[0].when.calendars) if texts else None
+        self._program = combine(texts, rules[0].when.calendars, rules[0].when.details) if texts else None
 
     def judge(self, facts: Facts) -> tuple[Verdict, ...]:
         if not self._rules:
@@ -118,7 +124,9 @@ class _Battery:
     def _evaluate(self, facts: Facts) -> tuple[Verdict, ...]:
         answers = None
         if self._program is not None:
-            answers = evaluate_all(self._program, {name: facts[name] for name in self._names}, self._count)
+            # A detail that a grant does not have is no fact: reading it fails, and denies.
+            seen = {name: facts[name] for name in self._names if name in facts}
+            answers = evaluate_all(self._program, seen, self._count)
         if answers is None:
             return tuple(_judge(rule, facts) for rule in self._rules)
         allowed = dict(zip(self._unless, answers[len(self._rules) :], strict=True))
@@ -147,6 +155,7 @@ class Rules(Struct, frozen=True, eq=False):
     rules: tuple[Rule, ...] = ()
     _static: tuple[_Battery, ...] = ()
     _asking: _Battery | None = None
+    _of_purpose: Mapping[str, _Battery] = MappingProxyType({})
     of_ledger: frozenset[str] = frozenset()
     """The resources of which some rule asks the ledger who holds, or approved, something there."""
 
@@ -159,14 +168,19 @@ class Rules(Struct, frozen=True, eq=False):
             if not rule.asks:
                 alike.setdefault(rule.axes, []).append(rule)
         static = tuple(_Battery(tuple(some), remember=_FREE not in axes) for axes, some in alike.items())
+        asking = _Battery(tuple(r for r in ordered if r.asks and not r.purpose), remember=False)
+        purposes = dict.fromkeys(rule.purpose for rule in ordered if rule.purpose)
+        own = {name: _Battery(tuple(r for r in ordered if r.purpose == name), remember=False) for name in purposes}
         of_ledger = frozenset(name for rule in ordered for need in rule.require for name in need.of_ledger)
-        return cls(ordered, static, _Battery(tuple(r for r in ordered if r.asks), remember=False), of_ledger)
+        return cls(ordered, static, asking, own, of_ledger)
 
     def judge_grant(self, facts: Facts) -> tuple[Verdict, ...]:
         """Ask the rules that need no request. ``facts`` must have every variable but those of the request."""
         return tuple(verdict for battery in self._static for verdict in battery.judge(facts))
 
     def judge(self, facts: Facts) -> tuple[Verdict, ...]:
-        """Ask every rule; the verdicts come by rule id."""
+        """Ask every rule, a purpose's own of its grants alone; the verdicts come by rule id."""
         asking = self._asking.judge(facts) if self._asking is not None else ()
-        return tuple(sorted((*self.judge_grant(facts), *asking), key=lambda verdict: verdict.rule.id))
+        own = self._of_purpose.get(facts["grant.purpose"])
+        more = own.judge(facts) if own is not None else ()
+        return tuple(sorted((*self.judge_grant(facts), *asking, *more), key=lambda verdict: verdict.rule.id))

@@ -17,9 +17,10 @@ from msgspec import Struct
 
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.hours import DAYS, parse_hours, parse_zone
-from daypass.core.catalogue import Catalogue
+from daypass.core.catalogue import Catalogue, DetailField, Purpose
 from daypass.core.policy.cel.expression import CALENDAR_PLACES
 from daypass.core.policy.cel.source import Token, tokens
+from daypass.core.policy.details import HAS
 from daypass.core.policy.facts import FactBook
 from daypass.core.policy.rules import Rule
 
@@ -67,7 +68,8 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
     axes = (
         _axis(names, lambda: _resources(catalogue, book, frozenset(literals))),
         _axis(names, lambda: _subjects(catalogue, book, frozenset(literals))),
-        _axis(names, lambda: _purposes(catalogue)),
+        _axis(names, lambda: _purposes(catalogue, rule.purpose)),
+        *_detail_axes(names, catalogue.purposes.get(rule.purpose), catalogue, pieces),
         _axis(names, lambda: _requesters(catalogue, book, frozenset(literals))),
         _axis(names, lambda: ({"request.kind": kind} for kind in ("new", "widen"))),
         _axis(names, lambda: ({"grant.absolute": value} for value in (False, True))),
@@ -80,6 +82,7 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
     complete = (
         found.count <= MOST
         and not names & set(_FREE)
+        and not any(name.startswith("details.") for name in names)
         and ("grant.duration" not in names or _only_compared(pieces))
         and not {"access.from", "access.until"} <= names
         and not any(_calendars(pieces))
@@ -156,7 +159,39 @@ def _requesters(catalogue: Catalogue, book: FactBook, named: frozenset[str]) -> 
         yield {"request.requester": handle, "requester.groups": groups}
 
 
-def _purposes(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
+def _detail_axes(
+    names: frozenset[str], purpose: Purpose | None, catalogue: Catalogue, pieces: Sequence[Sequence[Token]]
+) -> Iterator[tuple[Mapping[str, Any], ...]]:
+    """Return an axis for each field of a rule's purpose: what grants may say of it, and nothing where they need not."""
+    for name, of in purpose.fields.items() if purpose is not None else ():
+        said = [{f"details.{name}": value, f"details.{HAS}{name}": True} for value in _values(of, catalogue, pieces)]
+        without = [] if of.required else [{f"details.{HAS}{name}": False}]
+        if names & {f"details.{name}", f"details.{HAS}{name}"}:
+            yield tuple({key: value for key, value in option.items() if key in names} for option in (*said, *without))
+
+
+def _values(of: DetailField, catalogue: Catalogue, pieces: Sequence[Sequence[Token]]) -> Sequence[Any]:
+    """Return what a field may hold: all of it of a closed list, else what rules may tell apart of the rest."""
+    if of.kind == "choice":
+        return of.of
+    if of.kind == "names":
+        return [*([one] for one in of.of or ("x",)), list(of.of)]
+    if of.kind == "moment":
+        return _instants(pieces, catalogue)
+    if of.kind == "number":
+        named = {
+            int(token.text) for line in pieces for token in line if token.text.isascii() and token.text.isdecimal()
+        }
+        return sorted({0, 1, *(number + step for number in named for step in (-1, 0, 1))})
+    if of.kind == "person":
+        return [one.handle for one in catalogue.directory.subjects.values() if one.is_person]
+    return ["x", *sorted({token.literal for line in pieces for token in line if token.literal})]
+
+
+def _purposes(catalogue: Catalogue, own: str) -> Iterator[dict[str, Any]]:
+    if own:
+        yield {"grant.purpose": own, "grant.emergency": catalogue.purposes[own].emergency}
+        return
     yield {"grant.purpose": "", "grant.emergency": False}
     for purpose in catalogue.purposes.values():
         yield {"grant.purpose": purpose.name, "grant.emergency": purpose.emergency}

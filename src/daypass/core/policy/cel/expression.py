@@ -20,7 +20,7 @@ from daypass.core.calendar.hours import check_zone, parse_hours, within_hours
 from daypass.core.finding import Finding, Place, near
 from daypass.core.policy.cel.cost import UnboundedError, check_cost
 from daypass.core.policy.cel.source import Places, Token, mentions, tokens
-from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, VariableKind
+from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, Declared, VariableKind
 
 LONGEST_EXPRESSION = 4000
 """Characters that one condition may have."""
@@ -31,6 +31,7 @@ _TYPES = {
     VariableKind.BOOL: cel.Type.BOOL,
     VariableKind.DURATION: cel.Type.DURATION,
     VariableKind.TIMESTAMP: cel.Type.TIMESTAMP,
+    VariableKind.INT: cel.Type.INT,
 }
 _ZONED: Mapping[str, str] = MappingProxyType(
     {
@@ -73,7 +74,7 @@ class EvaluationFailure(Struct, frozen=True):
 
 
 class Condition(Struct, frozen=True):
-    """A condition that compiled. ``names`` are the variables it mentions, ``calendars`` what it was compiled with."""
+    """A condition that compiled. ``names`` are the variables it mentions, the rest what it was compiled with."""
 
     text: str
     names: tuple[str, ...]
@@ -81,6 +82,7 @@ class Condition(Struct, frozen=True):
     place: Place
     spread: Places
     calendars: Calendars = ()
+    details: Declared = ()
 
     @property
     def asks(self) -> bool:
@@ -106,12 +108,12 @@ class Condition(Struct, frozen=True):
 
 
 def compile_condition(
-    text: str, place: Place, spread: Places, calendars: Calendars = ()
+    text: str, place: Place, spread: Places, calendars: Calendars = (), details: Declared = ()
 ) -> Condition | tuple[Finding, ...]:
     """Compile and type-check a condition; findings stand at the very character.
 
     Literals that could only ever fail (hours, zones, durations, instants, patterns) are tried here as well, and calendars
-    that it names must be there.
+    that it names must be there. ``details`` are the variables that it has beside everybody's.
     """
     if len(text) > LONGEST_EXPRESSION:
         message = f"the condition has {len(text)} characters, more than the {LONGEST_EXPRESSION} allowed"
@@ -123,9 +125,9 @@ def compile_condition(
         for offset, message, hint in _bad_literals(text, calendars)
     )
     try:
-        program = _environment(calendars).compile(text)
+        program = _environment(calendars, details).compile(text)
     except RuntimeError as error:
-        return (*_explain(str(error), text, place, spread), *constants)
+        return (*_explain(str(error), text, place, spread, details), *constants)
     if program.return_type() != cel.Type.BOOL:
         message = f"the condition gives a {program.return_type().name().lower()}, where it must say true or false"
         return (Finding("condition-not-bool", place, message, 'compare it, for example grant.role == "admin"'),)
@@ -134,16 +136,18 @@ def compile_condition(
     except UnboundedError as error:
         hint = "compare plain values; nest fewer loops, and join fewer lists and texts"
         return (Finding("condition-too-costly", place, f"the condition is refused: {error}", hint), *constants)
-    return constants or Condition(text, mentions(text, _KNOWN), program, place, spread, calendars)
+    return constants or Condition(
+        text, mentions(text, _KNOWN | dict(details).keys()), program, place, spread, calendars, details
+    )
 
 
-def combine(expressions: Sequence[str], calendars: Calendars = ()) -> Any | None:
+def combine(expressions: Sequence[str], calendars: Calendars = (), details: Declared = ()) -> Any | None:
     """Compile expressions, each known to compile, into one program that gives a list; None when that is too much.
 
     A line break after each ends a comment that would otherwise swallow the next.
     """
     try:
-        return _environment(calendars).compile("[" + ",\n".join(f"({text}\n)" for text in expressions) + "]")
+        return _environment(calendars, details).compile("[" + ",\n".join(f"({text}\n)" for text in expressions) + "]")
     except RuntimeError:
         return None
 
@@ -166,8 +170,8 @@ def evaluate_all(program: Any, facts: Facts, count: int) -> tuple[bool, ...] | N
     return tuple(values)
 
 
-@lru_cache(maxsize=16)
-def _environment(calendars: Calendars) -> Any:
+@lru_cache(maxsize=64)
+def _environment(calendars: Calendars, details: Declared = ()) -> Any:
     named = {calendar.name: calendar for calendar in calendars}
     instant, text = cel.Type.TIMESTAMP, cel.Type.STRING
     ours = {
@@ -178,7 +182,7 @@ def _environment(calendars: Calendars) -> Any:
     }
     return cel.NewEnv(
         config=cel.NewEnvConfigFromYaml(_WITHOUT_ZONES),
-        variables={name: _TYPES[kind] for name, kind in KINDS.items()},
+        variables={name: _TYPES[kind] for name, kind in (*KINDS.items(), *details)},
         functions=[
             cel.FunctionDecl(
                 name, [cel.Overload(name, return_type=cel.Type.BOOL, parameters=parameters, impl=implementation)]
@@ -193,21 +197,21 @@ def _put(place: Place, spread: Places, offset: int) -> Place:
     return Place(place.file, line, column, place.path)
 
 
-def _explain(error: str, text: str, place: Place, spread: Places) -> tuple[Finding, ...]:
+def _explain(error: str, text: str, place: Place, spread: Places, details: Declared) -> tuple[Finding, ...]:
     """Turn the compiler's text into findings; one a topic."""
     found = []
     lines = text.split("\n")
     for line, column, message in re.findall(_TOPIC, error):
         row, at = int(line), int(column)
         offset = sum(len(previous) + 1 for previous in lines[: row - 1]) + at - 1
-        offset, said, hint = _reword(message.split(" [INVALID_ARGUMENT]")[0], text, offset)
+        offset, said, hint = _reword(message.split(" [INVALID_ARGUMENT]")[0], text, offset, details)
         found.append(Finding("condition-invalid", _put(place, spread, offset), said, hint))
     if not found:
         return (Finding("condition-invalid", place, f"the condition does not compile: {_plain(error)}"),)
     return tuple(dict.fromkeys(found))
 
 
-def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
+def _reword(message: str, text: str, offset: int, details: Declared) -> tuple[int, str, str]:
     unknown = re.match(_UNDECLARED, message)
     if unknown is not None:
         name = unknown[1]
@@ -217,7 +221,10 @@ def _reword(message: str, text: str, offset: int) -> tuple[int, str, str]:
         # CEL points at the last dot of a dotted name; people look for where the name begins.
         begin = offset - name.rindex(".") if "." in name else offset
         begin = begin if text[begin : begin + len(name)] == name else offset
-        hint = near(name, [*KINDS, *FUNCTIONS], "docs/rules.md lists the variables and functions")
+        known = "docs/rules.md lists the variables and functions"
+        if name.startswith("details.") and not details:
+            known = "only a rule in a purpose's own file reads the details that the purpose asks for"
+        hint = near(name, [*KINDS, *FUNCTIONS, *dict(details)], known)
         return begin, f"there is no variable or function {name!r}", hint
     overload = re.match(_OVERLOAD, message)
     if overload is not None:

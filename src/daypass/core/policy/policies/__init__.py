@@ -32,7 +32,7 @@ from daypass.core.policy.rules import Rules
 from daypass.schema import Schema
 
 if TYPE_CHECKING:
-    from daypass.schema.policy_models import SettingsForm
+    from daypass.schema.policy_models import PurposeForm, SettingsForm
 
 __all__ = ["SETTINGS", "Policy", "PolicyCase", "read_policies"]
 
@@ -107,7 +107,7 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     directory = reading.directory(settings)
     purposes = reading.purposes(settings, directory)
     calendars = reading.calendars()
-    rules = reading.rules(directory, tuple(calendars.values()))
+    rules = reading.rules(directory, tuple(calendars.values()), purposes)
     resources = {}
     faulty = {}
     for name, path in reading.named("resources"):
@@ -170,6 +170,7 @@ class _Reading:
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
         self._settings: PolicyFile[SettingsForm] | None = None
+        self._purposes: dict[str, PolicyFile[PurposeForm]] = {}
         self.vital: list[Finding] = []
         self.other: list[Finding] = []
 
@@ -215,6 +216,7 @@ class _Reading:
             file = self.file(path, schema.PURPOSE, self.vital)
             if file is not None:
                 found[name] = read_purpose(name, file, settings, directory)
+                self._purposes[name] = file
         return found
 
     def calendars(self) -> dict[str, Calendar]:
@@ -227,11 +229,12 @@ class _Reading:
                 found[name] = read_calendar(name, file)
         return found
 
-    def rules(self, directory: Directory | None, calendars: Calendars) -> Rules:
-        """Read the rules."""
+    def rules(self, directory: Directory | None, calendars: Calendars, purposes: Mapping[str, Purpose]) -> Rules:
+        """Read the rules, those of purposes as well."""
         files = [self.file(path, schema.RULES, self.vital) for _, path in self.named("rules")]
         known = Known(directory, [name for name, _ in self.named("resources")], calendars)
-        return read_rules([file for file in files if file is not None], known)
+        own = [(purposes[name], file) for name, file in self._purposes.items() if "rules" in file.data]
+        return read_rules([*((None, file) for file in files if file is not None), *own], known)
 
     def tests(self) -> Mapping[str, bytes]:
         """Return the files of tests, unread."""

@@ -25,6 +25,7 @@ from daypass.core.catalogue import (
 from daypass.core.finding import near
 from daypass.core.forge import FORGES
 from daypass.core.policy.cel.pattern import fault
+from daypass.core.policy.details import HAS
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Known, check_known
 from daypass.core.window import format_duration
@@ -247,6 +248,11 @@ _TAKES = {"of": ("choice", "names"), "pattern": ("text",), "ends_access": ("mome
 def _field(file: PolicyFile[PurposeForm], name: str, form: FieldForm) -> DetailField:
     """Read a field of a purpose: what its kind has no use for would be read and ignored."""
     kind = form["kind"]
+    if name.startswith(HAS):
+        message = f"{name}: names that begin with {HAS} say in rules whether a grant has a detail"
+        file.fault(
+            "field-contradicts", ("fields", name), message, f"call it {name.removeprefix(HAS) or 'another name'}"
+        )
     for key, kinds in _TAKES.items():
         if key in form and kind not in kinds:
             message = f"field {name} is of kind {kind}, which takes no {key}: {', '.join(kinds)} do"

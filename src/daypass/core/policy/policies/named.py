@@ -10,16 +10,21 @@ from msgspec import Struct
 from daypass.core.catalogue import Directory
 from daypass.core.finding import near
 from daypass.core.policy.cel.expression import Calendars
+from daypass.core.policy.facts import Declared
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.sources import TAKEN_OUT, parted
 
 
 class Known(Struct, frozen=True):
-    """What may be named; ``directory`` is None where it cannot be read, and then nobody is missed for that alone."""
+    """What may be named; ``details`` are the variables that the rules of one purpose read beside everybody's.
+
+    ``directory`` is None where it cannot be read, and then nobody is missed for that alone.
+    """
 
     directory: Directory | None
     resources: Collection[str] = ()
     calendars: Calendars = ()
+    details: Declared = ()
 
 
 def check_known(file: PolicyFile[Any], part: str, known: Known, *keys: Key) -> bool:

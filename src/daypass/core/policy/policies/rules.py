@@ -5,27 +5,38 @@ Conditions are compiled here, and groups that rules name must exist.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from daypass.core.catalogue import Purpose
 from daypass.core.finding import Place
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
-from daypass.core.policy.cel.expression import Calendars, Condition, compile_condition
+from daypass.core.policy.cel.expression import Condition, compile_condition
 from daypass.core.policy.cel.source import spread
+from daypass.core.policy.facts import declared
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Known, check_known
 from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rule, Rules
 from daypass.core.policy.sources import parted, written
+from daypass.core.record import replace
 from daypass.core.window import Span, Window
 
 if TYPE_CHECKING:
     from daypass.schema.models import WindowForm
-    from daypass.schema.policy_models import CaseForm, ExpectForm, PolicyTestForm, RequireForm, RuleForm, RulesForm
+    from daypass.schema.policy_models import (
+        CaseForm,
+        ExpectForm,
+        PolicyTestForm,
+        PurposeForm,
+        RequireForm,
+        RuleForm,
+        RulesForm,
+    )
 
 _ALONE = ("deny", "approve")
 
@@ -34,14 +45,19 @@ MOST_RULES = 1_000
 """Rules that policies may have altogether."""
 
 
-def read_rules(files: Sequence[PolicyFile[RulesForm]], known: Known) -> Rules:
+Ruled: TypeAlias = "PolicyFile[RulesForm] | PolicyFile[PurposeForm]"
+"""A file that has rules."""
+
+
+def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Known) -> Rules:
     """Read every rule of every file. A rule with a finding is left out, and the finding denies everything meanwhile.
 
-    ``known`` is what rules may name.
+    ``known`` is what rules may name. Those in a purpose's file are its own, and may read its details.
     """
     found: list[Rule] = []
     first: dict[str, Place] = {}
-    for file in files:
+    for purpose, file in files:
+        here = known if purpose is None else replace(known, details=declared(purpose))
         for index, entry in enumerate(file.data["rules"]):
             place = file.place("rules", index, "id")
             if len(first) >= MOST_RULES:
@@ -53,13 +69,13 @@ def read_rules(files: Sequence[PolicyFile[RulesForm]], known: Known) -> Rules:
             if other != place:
                 message = f"rule {entry['id']!r} is defined twice; the first is at {other}"
                 file.fault("duplicate-rule", ("rules", index, "id"), message, "give each rule its own id")
-            rule = _rule(file, index, entry, known)
+            rule = _rule(file, index, entry, here)
             if rule is not None:
-                found.append(rule)
+                found.append(rule if purpose is None else replace(rule, purpose=purpose.name))
     return Rules.of(found)
 
 
-def _rule(file: PolicyFile[RulesForm], index: int, entry: RuleForm, known: Known) -> Rule | None:
+def _rule(file: Ruled, index: int, entry: RuleForm, known: Known) -> Rule | None:
     effects = [key for key in ("require", "deny_unless", "deny", "approve") if key in entry]
     if not effects:
         message = f"rule {entry['id']} does nothing"
@@ -74,10 +90,10 @@ def _rule(file: PolicyFile[RulesForm], index: int, entry: RuleForm, known: Known
         file.fault(
             "rule-contradicts", ("rules", index, "on_behalf"), message, "add approve: automatically, or remove it"
         )
-    when = condition(file, entry["when"], known.calendars, "rules", index, "when")
+    when = condition(file, entry["when"], known, "rules", index, "when")
     unless = None
     if "deny_unless" in entry:
-        unless = condition(file, entry["deny_unless"], known.calendars, "rules", index, "deny_unless")
+        unless = condition(file, entry["deny_unless"], known, "rules", index, "deny_unless")
     require = [
         _requirement(file, entry["id"], one, known, "rules", index, "require", number)
         for number, one in enumerate(entry.get("require", ()))
@@ -98,19 +114,18 @@ def _rule(file: PolicyFile[RulesForm], index: int, entry: RuleForm, known: Known
     )
 
 
-def condition(file: PolicyFile[RulesForm], text: str, calendars: Calendars, *keys: Key) -> Condition | None:
+def condition(file: Ruled, text: str, known: Known, *keys: Key) -> Condition | None:
     """Compile a condition of a file; None where it does not compile, which is then a finding at the very character."""
     place = file.place(*keys)
-    found = compile_condition(text, place, spread(file.text, place.line, place.column, text), calendars)
+    where = spread(file.text, place.line, place.column, text)
+    found = compile_condition(text, place, where, known.calendars, known.details)
     if isinstance(found, Condition):
         return found
     file.findings.extend(found)
     return None
 
 
-def _requirement(
-    file: PolicyFile[RulesForm], rule: str, entry: RequireForm, known: Known, *keys: Key
-) -> Requirement | None:
+def _requirement(file: Ruled, rule: str, entry: RequireForm, known: Known, *keys: Key) -> Requirement | None:
     approvals, escalate = entry["approvals"], entry.get("escalate")
     _check_source(file, approvals["from"], known, *keys, "approvals", "from")
     without = approvals.get("except", ())
@@ -127,7 +142,7 @@ def _requirement(
     return Requirement(approvals["at_least"], source, (rule,), to, after, tuple(sorted(set(without))))
 
 
-def _check_source(file: PolicyFile[RulesForm], source: str | list[str], known: Known, *keys: Key) -> None:
+def _check_source(file: Ruled, source: str | list[str], known: Known, *keys: Key) -> None:
     """Check that a source, or each in a list of them, names somebody who is there."""
     for at, part in [(keys, source)] if isinstance(source, str) else [((*keys, n), s) for n, s in enumerate(source)]:
         directory = known.directory
