@@ -26,8 +26,8 @@ class Accounts:
         self._untold: set[tuple[Access, str]] = set()
         self._adopted: set[Access] = set()
         """What somebody adopted under the names of then, since when no run has recorded whose they are."""
-        self._settled: dict[bool, set[Access]] = {True: set(), False: set()}
-        """What somebody ever adopted, and what they wrote off."""
+        self._taken_over: set[Access] = set()
+        """What somebody ever adopted."""
 
     def moves(self, who: str) -> None:
         """Take in that somebody's account gets another name, or their name another account."""
@@ -69,24 +69,22 @@ class Accounts:
     def settled(self, access: Access, until: int, *, adopted: bool) -> None:
         """Take in that a person ended the doubt: whoever has the name now is meant, or it is not ours any more."""
         self._given.pop(access, None)
-        self._settled[adopted].add(access)
         if adopted:
             self._adopted.add(access)
+            self._taken_over.add(access)
             self._given[access] = self._members.number(access[1]), until
 
-    def check_told(self, code: int | None, required: Collection[Access]) -> None:
-        """Hold that a run says of what nobody can tell that it is so."""
+    def check_told(self, code: int | None, required: Collection[Access], recorded: set[Access]) -> None:
+        """Hold that a run says of what nobody can tell that it is so, where it is on record as given or begun."""
         gone = [one for one, (number, _) in self._given.items() if one in required and not self._members.bears(number)]
-        gone += [one for one in self.untold - self._settled[False] if not self._members.number(one[1])]
+        gone += [one for one in self.untold & recorded if not self._members.number(one[1])]
         keep(not gone or code == 14, "15", f"the run ended with exit {code}, and where {gone} is nobody can tell")
 
     @property
     def in_doubt(self) -> bool:
         """Whether anything is on record as given to an account that is no more, or adopted for one that has not accepted it."""
         awaited = {self._members.access(one) for one in self._members.offered}
-        return bool(self._settled[True] & awaited) or any(
-            not self._members.bears(one) for one, _ in self._given.values()
-        )
+        return bool(self._taken_over & awaited) or any(not self._members.bears(one) for one, _ in self._given.values())
 
     def note(self, standing: Standing, oracle: Oracle, *, working: bool) -> None:
         """Remember which account has what, as long as the ledger has it."""

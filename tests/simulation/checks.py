@@ -5,7 +5,7 @@
 | 1 | `check_ended`: a run that reaches nothing but targets leaves nothing that is over; `check_access`: after a run each target has of ours what the oracle allows, and ends by itself nothing later than that |
 | 2 | `Life._runs`: what a run gave was allowed; `Life._notice_merges`: what the gate merged had the approvals it needed |
 | 3, 4, 16 | the oracle counts no approval of who had a hand in it, by an older head or under other needs, and has rules and groups from main alone: what is merged or given beside that breaks 1 or 2 |
-| 5 | `check_ledger`, `check_access`, `check_read_back`: every change has a receipt, the ledger has what is there; `audits.check_answers`: the verbs of the audit say so of every minute that was noted |
+| 5 | `check_ledger`, `check_access`, `check_read_back`: every change has a receipt, the ledger has what is there; `audits.check_answers`: the audit says so of every minute that was noted, on disk by its own index |
 | 6 | `check_by_hand`: what others gave is there still |
 | 7 | `Life._check_code`: how a run ended fits what befell it; nothing is given where clocks disagree, and nothing on main's old state (13) |
 | 8 | `check_access`: where a run ended well all is there that was granted, whatever else failed before |
@@ -13,7 +13,7 @@
 | 10 | the oracle never lets a narrowing or a lifted bound give more |
 | 13 | `Life._runs_on_older_main`: a run on an older main than the ledger's gives nothing |
 | 14 | requests that nobody answers are closed by runs; the aimed story of `forge.close` needs it |
-| 15 | `Accounts.check`: what one account was given goes to no other that has its name now, and `check_told`: that is said; a target that cannot be read, is stale or answers half is no proof of absence: 5 would not hold |
+| 15 | `Accounts.check`: what one account was given goes to no other that has its name now, and `check_told`: that is said; `Life._settles`: who looks can end the doubt, and nothing else is taken for one; a target that cannot be read, is stale or answers half is no proof of absence: 5 would not hold |
 
 11 (who reads holds no way to write) is in the types, 12 (the brake) and 17 (no text claims more than was looked at) are in tests of
 their own.

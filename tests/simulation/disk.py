@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from daypass.cli.main import Invocation
@@ -42,9 +43,13 @@ class DiskPlace(Place):
         )
         return {**super().targets, "one": stored}
 
+    policies: dict[Any, Any] = field(default_factory=dict)
+    """What was read of policies once, by their files."""
+
     @property
-    def tip(self) -> Oid:
-        return Oid(self.access.git("rev-parse", MAIN))
+    def stands(self) -> tuple[Oid, Oid]:
+        main, ledger = self.access.git("rev-parse", MAIN, "refs/heads/daypass-ledger").split()
+        return Oid(main), Oid(ledger)
 
     def tree(self, commit: Oid | None = None) -> Tree:
         return {entry.path: (entry.mode, entry.oid) for entry in self._plain.history.entries(commit or self.tip)}
@@ -67,7 +72,7 @@ class DiskPlace(Place):
         self.move_main(tip, made)
 
     def forge(self, who: str = "") -> Forge:
-        return AccessRepository(self.access.top, who).forge
+        return self._repo(who).forge
 
     def numbers(self) -> Collection[int]:
         listed = self.access.git(
@@ -77,7 +82,12 @@ class DiskPlace(Place):
 
     @property
     def _plain(self) -> AccessRepository:
-        return AccessRepository(self.access.top)
+        return self._repo()
+
+    def _repo(self, who: str = "") -> AccessRepository:
+        found = AccessRepository(self.access.top, who)
+        found._by_files = self.policies
+        return found
 
 
 class DiskRepository(LifePorts):
@@ -86,6 +96,7 @@ class DiskRepository(LifePorts):
     def __init__(self, place: DiskPlace, top: Path, acting: str = "") -> None:
         super().__init__(top, acting)
         self._place = place
+        self._by_files = place.policies
 
     def again(self, *, reopen: bool = False) -> AccessRepository:
         assert isinstance(self._place, DiskPlace)

@@ -16,7 +16,6 @@ from daypass.cli.verb import LEDGER, noting
 from daypass.core.errors import AwayError
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger import snapshot
-from daypass.core.ledger.standing import Standing
 from daypass.core.window import parse_instant
 from daypass.edges import store
 from daypass.edges.ledger import outbox
@@ -85,8 +84,6 @@ class MemoryPlace(Place):
     """Where main and the ledger stood when a machine reached the remote last."""
     pulls: list[dict[int, tuple[Event, ...]]] = field(default_factory=lambda: [{}, {}])
     """The forge's record before it last changed, and as it is."""
-    read: tuple[tuple[Oid, Oid], Standing] | None = None
-    """What the ledger said when somebody asked last, with where main and the ledger stood then."""
 
     @cached_property
     def access(self) -> LifeAccess:  # type: ignore[override]
@@ -97,7 +94,7 @@ class MemoryPlace(Place):
         return self._machine("elsewhere")
 
     @cached_property
-    def auditor(self) -> Access:
+    def auditor(self) -> Access:  # type: ignore[override]
         """The same repository as a machine has it that only looks."""
         return self._machine("auditor")
 
@@ -112,14 +109,6 @@ class MemoryPlace(Place):
 
     def envelopes(self, since: int) -> Iterable[bytes]:
         return [one.raw for one in MemoryReceipts(self.world.objects, LEDGER_BRANCH).envelopes(since)]
-
-    @property
-    def standing(self) -> Standing:
-        refs = self.world.objects.refs
-        stand = refs[MAIN], refs[LEDGER_REF]
-        if self.read is None or self.read[0] != stand:
-            self.read = stand, self.auditor.repo().standing
-        return self.read[1]
 
     def machine(self, state: Path) -> Machine:
         """Return what the machine remembers whose state lies in a folder."""
@@ -149,8 +138,9 @@ class MemoryPlace(Place):
         (self.world.state / outbox.FILE).unlink(missing_ok=True)
 
     @property
-    def tip(self) -> Oid:
-        return self.world.objects.refs[MAIN]
+    def stands(self) -> tuple[Oid, Oid]:
+        refs = self.world.objects.refs
+        return refs[MAIN], refs[LEDGER_REF]
 
     def tree(self, commit: Oid | None = None) -> Tree:
         return self.world.objects.stored(commit or self.tip).tree

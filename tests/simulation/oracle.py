@@ -68,6 +68,8 @@ class Given:
     end: int
     sure: bool
     ended: str = "no"
+    proved: bool = False
+    """Whether a run ended well since, which had the forge to prove it by."""
     landed: int = 0
     least: int | None = None
     """When it is over already, if what it narrows could be proved."""
@@ -159,7 +161,12 @@ class Oracle:
         if narrowed is not None:
             mine = by_gate or self.approved(name, at)
             self.given[request.grant] = replace(narrowed, sure=narrowed.sure and mine, landed=at)
-            if wish.start is None and self.approved(name, at) and before is not None and not before.sure:
+            if (
+                wish.start is None
+                and self.approved(name, at)
+                and before is not None
+                and not (before.sure and before.proved)
+            ):
                 # Where nobody could prove what it narrows, it is a grant of its own, from its merge on.
                 end = at + wish.length
                 self.given[request.grant] = replace(narrowed, end=end, least=narrowed.end, sure=False)
@@ -194,6 +201,8 @@ class Oracle:
 
     def ran(self, at: int, *, whole: bool) -> None:
         """Apply ran, or died somewhere: what a bound has ended by now is ended for good, once that is recorded."""
+        if whole:
+            self.given = {grant: replace(one, proved=True) for grant, one in self.given.items()}
         for grant, one in self.given.items():
             if one.ended != "yes" and self._end(one) <= at and self._end(one) < one.end:
                 self.given[grant] = replace(one, ended="yes" if whole else "maybe")

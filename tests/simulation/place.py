@@ -52,7 +52,9 @@ class Place(ABC):
     """Whether the forge and the targets tell what time it is; else the settings simulate the clock."""
     minute: int = 0
     off: int = 0
-    _arrived: tuple[int, set[str]] = field(default_factory=lambda: (0, set()))
+    _arrived: tuple[tuple[Oid, Oid] | None, int, set[str]] = (None, 0, set())
+    read: tuple[tuple[Oid, Oid], Standing] | None = None
+    """What the ledger said when somebody asked last, with where main and the ledger stood then."""
 
     @cached_property
     def targets(self) -> Mapping[str, SimulatedTarget | Certificates]:
@@ -67,11 +69,11 @@ class Place(ABC):
 
     def arrived(self) -> set[str]:
         """Return the certificates that the ledger has: so much of them as people can fetch."""
-        read, found = self._arrived
-        for envelope in self.envelopes(read):
-            found |= set(CERTIFICATE.findall(b64decode(json.loads(envelope)["payload"]).decode()))
-            read += 1
-        self._arrived = read, found
+        stand, read, found = self._arrived
+        if stand != self.stands:
+            envelopes = [b64decode(json.loads(one)["payload"]).decode() for one in self.envelopes(read)]
+            found = found.union(*map(CERTIFICATE.findall, envelopes))
+            self._arrived = self.stands, read + len(envelopes), found
         return found
 
     def envelopes(self, since: int) -> Iterable[bytes]:
@@ -119,14 +121,27 @@ class Place(ABC):
         return None
 
     @property
+    def auditor(self) -> Access:
+        """The same repository as somebody has it who only looks."""
+        return self.access
+
+    @property
     def standing(self) -> Standing:
         """What the ledger says by now."""
-        return self.access.repo().standing
+        stand = self.stands
+        if self.read is None or self.read[0] != stand:
+            self.read = stand, self.auditor.repo().standing
+        return self.read[1]
+
+    @property
+    def tip(self) -> Oid:
+        """Where main stands."""
+        return self.stands[0]
 
     @property
     @abstractmethod
-    def tip(self) -> Oid:
-        """Where main stands."""
+    def stands(self) -> tuple[Oid, Oid]:
+        """Where main and the ledger stand."""
 
     @abstractmethod
     def tree(self, commit: Oid | None = None) -> Tree:

@@ -95,7 +95,8 @@ class Runs:
             place, self._oracle, self._by_hand, touched, at, allowed, self._accounts, every=every, doubted=doubted
         )
         if every and place.members.works:
-            self._accounts.check_told(code, self._oracle.required(at))
+            recorded = {named(one) for one in (*place.standing.holdings, *place.standing.unfinished)}
+            self._accounts.check_told(code, self._oracle.required(at), recorded)
         self._accounts.note(place.standing, self._oracle, working="three" not in touched and place.members.works)
         check_read_back(place, self._by_hand, self._brought_back, touched, self._accounts)
         self._note_told(step, touched | doubted, self._oracle.required(at) if every else set(), allowed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -35,6 +36,7 @@ LIVES = 72
 """So many are played whenever tests run: each planted fault is found by one of them. CI plays 10,000 beside that, or for
 two minutes, and a nightly job for an hour."""
 PARTS = 8
+_ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -51,6 +53,14 @@ def test_a_life_on_git_and_sqlite_ends_well() -> None:
 @pytest.mark.parametrize("name", KEPT)
 def test_lives_that_once_ended_badly_end_well(name: str) -> None:
     assert play(KEPT[name], traced=True) is None
+
+
+def test_what_is_counted_is_written_down_as_it_is() -> None:
+    said, ci = ((_ROOT / name).read_text("utf-8") for name in ("docs/development.md", ".ci/run"))
+    assert max(planted.seed for planted in PLANTED.values()) < LIVES
+    assert said.count(f"first {LIVES}") == 2
+    assert "10,000 of them or until two minutes are over" in said
+    assert "-m simulation --pairs --seed 0 --lives 10000 --seconds 120" in ci
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
@@ -131,7 +141,7 @@ PLANTED = {
     "intents are forgotten": Planted(run, "_intents", lambda *_: [], {"5"}, 0),
     "what a backup brings back stays": Planted(survey, "_taken", lambda *_: frozenset(), {"1"}, 55),
     "ends are not recorded": Planted(inputs, "_ending", lambda *_: (), {"1", "2"}, 6),
-    "bounds are ignored": Planted(Catalogue, "ends", lambda *_: (), {"1", "2"}, 6),
+    "bounds are ignored": Planted(Catalogue, "_ends", lambda *_: (), {"1", "2"}, 6),
     "nothing is read back": Planted(executor, "_seen", seen_as_done, {"1", "5", "8"}, 4),
     "a name is trusted": Planted(executor, "_seen", without_numbers, {"15"}, 8),
     "offers are taken for access": Planted(readings, "seen_at", with_offers, {"5"}, 0),
